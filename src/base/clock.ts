@@ -1,0 +1,39 @@
+/**
+ * Time as a port. Nothing but `system.ts` reads a real clock: everything else is given one, so that a whole
+ * cluster can run under a simulated one.
+ */
+
+/** Milliseconds on a monotonic clock that counts suspended time; comparable within one process only. */
+export type Instant = number;
+
+export interface Timer {
+  /** After this the callback does not run. Calling it again, or after the callback ran, does nothing. */
+  cancel(): void;
+}
+
+export interface Clock {
+  now(): Instant;
+  /** Milliseconds since 1970 by the host's wall clock. For people (`Last-Modified`), never for a decision. */
+  wallMs(): number;
+  /** Runs the callback once, after at least `ms` milliseconds. */
+  after(ms: number, callback: () => void): Timer;
+}
+
+/** Resolves after `ms`. Rejects with the signal's reason, at once, when `signal` is aborted. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason as Error);
+      return;
+    }
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason as Error);
+    };
+    const timer = clock.after(ms, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

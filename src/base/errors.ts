@@ -1,0 +1,60 @@
+/**
+ * Every way in which an operation can fail, in one table: the HTTP status a client sees and what it should do
+ * next. A code is a promise to users (it is in every error answer), so codes are only ever added.
+ */
+
+interface ErrorKind {
+  /** HTTP status of the answer. */
+  readonly status: number;
+  /** What the client should do about it, in a sentence. */
+  readonly advice: string;
+}
+
+export const errorKinds = {
+  key_invalid: { status: 400, advice: "Send a key of 1 to 1024 bytes of UTF-8 that does not begin with .weir/." },
+  header_invalid: { status: 400, advice: "Correct the header that the detail names." },
+  body_invalid: { status: 400, advice: "Correct the body as the detail says." },
+  body_truncated: { status: 400, advice: "Send the whole body; nothing was stored." },
+  key_not_found: { status: 404, advice: "There is no value under this key." },
+  route_not_found: { status: 404, advice: "See the README for the routes there are." },
+  method_not_allowed: { status: 405, advice: "Use one of the methods in the Allow header." },
+  body_timeout: { status: 408, advice: "Send the body faster; nothing was stored." },
+  precondition_failed: { status: 412, advice: "Read the key again and decide anew." },
+  value_too_large: { status: 413, advice: "Send a value within buffer.maxValueBytes." },
+  range_not_satisfiable: { status: 416, advice: "Ask for a range within the value's length." },
+  headers_too_large: { status: 431, advice: "Send fewer or shorter headers." },
+  internal: { status: 500, advice: "This is a bug in weir; please report it with the log." },
+  value_not_servable: {
+    status: 501,
+    advice: "Read this object from the store itself; it is over buffer.maxValueBytes.",
+  },
+  buffer_full: { status: 503, advice: "Retry after a while: the buffer is full until the store has taken more." },
+  overloaded: { status: 503, advice: "Retry after a while: too much is under way on this node." },
+  not_ready: { status: 503, advice: "Retry after a while: the node that owns this key is not serving it yet." },
+  deadline_exceeded: { status: 503, advice: "Retry; a write may or may not have taken effect." },
+  peer_unreachable: { status: 503, advice: "Retry after a while: a node that is needed does not answer." },
+  wrong_view: { status: 503, advice: "Retry: the members have just changed." },
+  shutting_down: { status: 503, advice: "Retry on another node: this one is stopping." },
+  store_unavailable: { status: 503, advice: "Retry after a while: the object store does not answer." },
+  store_throttled: { status: 503, advice: "Retry after a while: the object store asks for fewer requests." },
+  store_refused: { status: 503, advice: "Tell the operator: the object store refuses the request." },
+  config_invalid: { status: 500, advice: "Correct the configuration as the message says." },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof errorKinds;
+
+/** A failure that the caller must expect. Test its `code`, not its class or its message. */
+export class OperatingError extends Error {
+  override name = "OperatingError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Whether `error` is an OperatingError with one of `codes` (any code, if none is given). */
+export function isOperatingError(error: unknown, ...codes: ErrorCode[]): error is OperatingError {
+  return error instanceof OperatingError && (codes.length === 0 || codes.includes(error.code));
+}

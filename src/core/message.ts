@@ -1,0 +1,171 @@
+/**
+ * What members say to each other. A request gets one answer; a notice gets none. At most one field of a message is a large
+ * buffer (`value`), which the link carries behind the rest without copying it.
+ */
+
+import type { ErrorCode } from "../base/errors.ts";
+import type { Entry, RequestId, ValueInfo } from "./entry.ts";
+import type { Version } from "./version.ts";
+
+/** What a client requires of the state that its write replaces; entity tags are MD5s without quotes, or `*` for any value. */
+export interface Precondition {
+  /** If-Match: one of these must be the value's. */
+  readonly match?: readonly string[];
+  /** If-None-Match: none of these may be the value's. */
+  readonly noneMatch?: readonly string[];
+}
+
+/** Where a member stands, told to every other in each ping and answer. */
+export interface MemberState {
+  /** The epoch of the view it has adopted; 0 before the first. */
+  readonly epoch: number;
+  /** Whether it knows that view to be settled. */
+  readonly settled: boolean;
+  /** Whether every owner under that view has acknowledged all that it held. */
+  readonly handedOff: boolean;
+  /** Whether no request of its own to the store is under way for a key that it does not serve under that view. */
+  readonly quiet: boolean;
+  /** Every request of this router with a lower counter is finished: its id is not sent again. */
+  readonly watermark: number;
+  readonly figures: MemberFigures;
+}
+
+/** For people: `GET /cluster`. */
+export interface MemberFigures {
+  readonly dirtyBytes: number;
+  readonly dirtyKeys: number;
+  readonly cacheBytes: number;
+  /** Age of the oldest entry that has not reached the store, in milliseconds; 0 when there is none. */
+  readonly oldestDirtyMs: number;
+  /** Keys whose last attempt to flush failed. */
+  readonly failingKeys: number;
+}
+
+export interface PingRequest {
+  readonly kind: "ping";
+  readonly state: MemberState;
+}
+
+export interface ReadRequest {
+  readonly kind: "read";
+  readonly epoch: number;
+  readonly key: string;
+  /** False for HEAD: the answer has no value. */
+  readonly wantValue: boolean;
+  /** Milliseconds that the router will still wait. */
+  readonly deadlineMs: number;
+}
+
+export interface WriteRequest {
+  readonly kind: "write";
+  readonly epoch: number;
+  readonly key: string;
+  readonly requestId: RequestId;
+  readonly precondition: Precondition | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Undefined deletes the key. */
+  readonly value: Buffer | undefined;
+  /** Of the value; empty for a delete. */
+  readonly md5: string;
+  /** Milliseconds that the router will still wait. */
+  readonly deadlineMs: number;
+}
+
+/** The primary's: hold this entry as a replica. */
+export interface ReplicateRequest {
+  readonly kind: "replicate";
+  readonly epoch: number;
+  readonly entry: Entry;
+}
+
+/** A holder's, after a view change: you own this now. */
+export interface HandOffRequest {
+  readonly kind: "hand_off";
+  readonly epoch: number;
+  readonly entry: Entry;
+}
+
+/** Outcomes of recent requests for keys that the receiver owns now. */
+export interface HandOffOutcomesRequest {
+  readonly kind: "hand_off_outcomes";
+  readonly epoch: number;
+  readonly outcomes: readonly RequestOutcome[];
+}
+
+export interface RequestOutcome {
+  readonly requestId: RequestId;
+  readonly key: string;
+  readonly version: Version;
+}
+
+/** The primary's, under a settled view: these versions, and older ones, are in the store; drop them. */
+export interface CleanRequest {
+  readonly kind: "clean";
+  readonly epoch: number;
+  readonly items: readonly { readonly key: string; readonly version: Version }[];
+}
+
+export type PeerRequest =
+  | PingRequest
+  | ReadRequest
+  | WriteRequest
+  | ReplicateRequest
+  | HandOffRequest
+  | HandOffOutcomesRequest
+  | CleanRequest;
+
+export interface PongAnswer {
+  readonly kind: "pong";
+  readonly state: MemberState;
+}
+
+export interface ValueAnswer {
+  readonly kind: "value";
+  readonly info: ValueInfo;
+  /** Undefined when it was not wanted. */
+  readonly value: Buffer | undefined;
+}
+
+export interface MissingAnswer {
+  readonly kind: "missing";
+}
+
+export interface WrittenAnswer {
+  readonly kind: "written";
+  readonly version: Version;
+}
+
+export interface PreconditionFailedAnswer {
+  readonly kind: "precondition_failed";
+}
+
+/** Done, under this epoch. */
+export interface AckAnswer {
+  readonly kind: "ack";
+  readonly epoch: number;
+}
+
+/** Not done. `wrong_view` and `not_ready` ask for another try; `epoch` is the one that the refuser has adopted. */
+export interface RefusedAnswer {
+  readonly kind: "refused";
+  readonly code: ErrorCode;
+  readonly epoch: number;
+  readonly detail: string;
+}
+
+export type PeerAnswer =
+  | PongAnswer
+  | ValueAnswer
+  | MissingAnswer
+  | WrittenAnswer
+  | PreconditionFailedAnswer
+  | AckAnswer
+  | RefusedAnswer;
+
+/** One-way: my state has changed (sent at once, so that nobody waits for the next ping). */
+export interface StateNotice {
+  readonly kind: "state";
+  readonly state: MemberState;
+}
+
+export type PeerNotice = StateNotice;

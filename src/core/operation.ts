@@ -1,0 +1,75 @@
+/**
+ * What a client can ask of a cluster through any member, and how it is answered: the interface between the protocol and whatever
+ * speaks to clients (HTTP today).
+ */
+
+import type { ContentHeaders, ValueInfo } from "./entry.ts";
+import type { MemberFigures, Precondition } from "./message.ts";
+import type { Version } from "./version.ts";
+
+export interface PutOperation {
+  readonly key: string;
+  /** The value; its buffer must not be changed afterwards, and should have no memory around it (see {@link compact}). */
+  readonly value: Buffer;
+  readonly headers: ContentHeaders;
+  readonly precondition?: Precondition;
+}
+
+export interface DeleteOperation {
+  readonly key: string;
+  readonly precondition?: Precondition;
+}
+
+export type WriteOutcome =
+  /** `md5` is that of the value (empty after a delete). */
+  | { readonly kind: "written"; readonly version: Version; readonly md5: string }
+  | { readonly kind: "precondition_failed" };
+
+export type ReadOutcome =
+  /** `value` is undefined when it was not wanted. */
+  | { readonly kind: "value"; readonly info: ValueInfo; readonly value: Buffer | undefined }
+  | { readonly kind: "missing" };
+
+/**
+ * Each method is linearizable per key, and rejects with an OperatingError; after a rejected write the client must take it as possible that it took
+ * effect, unless the code is one of `buffer_full`, `overloaded`, `shutting_down`.
+ */
+export interface Operations {
+  put(operation: PutOperation): Promise<WriteOutcome>;
+  delete(operation: DeleteOperation): Promise<WriteOutcome>;
+  read(key: string, wantValue: boolean): Promise<ReadOutcome>;
+  /** Whether this member takes part in a view and may serve: the answer of `/readyz`, with the reason if not. */
+  readiness(): { readonly ready: boolean; readonly reason: string };
+  status(): ClusterStatus;
+}
+
+export interface ClusterStatus {
+  /** The cluster's name in the configuration. */
+  readonly cluster: string;
+  /** The member that answers. */
+  readonly self: string;
+  /** The epoch of the view that it has adopted; 0 before the first. */
+  readonly epoch: number;
+  readonly settled: boolean;
+  readonly store: string;
+  readonly members: readonly MemberStatus[];
+}
+
+export interface MemberStatus extends MemberFigures {
+  readonly id: string;
+  readonly url: string;
+  readonly zone: string | undefined;
+  readonly weight: number;
+  /** Share of all keys whose primary it is, 0 to 1. */
+  readonly share: number;
+  /** `serving`: linked, and its keys are served. `waiting`: linked, a hand-off is under way. `unreachable`: no link from the answering member. */
+  readonly state: "serving" | "waiting" | "unreachable";
+}
+
+/** The buffer itself, or a copy with memory of its own when it is a view on a larger one. */
+export function compact(buffer: Buffer): Buffer {
+  if (buffer.byteLength === buffer.buffer.byteLength) return buffer;
+  const copy = Buffer.allocUnsafeSlow(buffer.byteLength);
+  buffer.copy(copy);
+  return copy;
+}

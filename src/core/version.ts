@@ -1,0 +1,43 @@
+/**
+ * Versions order the states of a key: `(epoch, seq)`, compared in that order. The primary of a key gives the next
+ * one to each write; an object in the store carries its version as metadata, tied to the cluster and to the key.
+ */
+
+import { xxh32 } from "./hash.ts";
+
+export interface Version {
+  /** The epoch of the view in which the write was assigned; a whole number from 1. */
+  readonly epoch: number;
+  /** Grows within a process and epoch; a whole number from 1. */
+  readonly seq: number;
+}
+
+/** The version of an object that this cluster did not write; lower than any other. */
+export const noVersion: Version = Object.freeze({ epoch: 0, seq: 0 });
+
+/** Negative when `a` is older than `b`, positive when it is newer, 0 when they are the same. */
+export function compareVersions(a: Version, b: Version): number {
+  return a.epoch - b.epoch || a.seq - b.seq;
+}
+
+/** The text of the object metadata `weir-version`. `clusterId` has no dot in it. */
+export function formatVersion(clusterId: string, key: string, version: Version): string {
+  return `${clusterId}.${keyTag(key)}.${version.epoch}.${version.seq}`;
+}
+
+/**
+ * Reads what {@link formatVersion} wrote. Text of another cluster, of another key (a copied object), malformed text and
+ * no text at all are {@link noVersion}.
+ */
+export function parseVersion(clusterId: string, key: string, text: string | undefined): Version {
+  const parts = text?.split(".");
+  if (parts?.length !== 4 || parts[0] !== clusterId || parts[1] !== keyTag(key)) return noVersion;
+  const epoch = Number(parts[2]);
+  const seq = Number(parts[3]);
+  if (!Number.isSafeInteger(epoch) || !Number.isSafeInteger(seq) || epoch < 1 || seq < 1) return noVersion;
+  return { epoch, seq };
+}
+
+function keyTag(key: string): string {
+  return xxh32(key).toString(16).padStart(8, "0");
+}

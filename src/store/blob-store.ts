@@ -1,0 +1,98 @@
+/**
+ * The port to the object store: named blobs with headers, changed by conditional requests. It is the one point of
+ * agreement of a cluster, so an implementation must be linearizable: what a successful write stored, every later read sees,
+ * and of several writes with the same condition one wins.
+ *
+ * Names are UTF-8 strings of 1 to 1024 bytes plus whatever prefix the store was given; any character may occur (an adapter encodes
+ * what its store cannot hold). Nothing here retries: the caller decides what an unknown outcome means.
+ *
+ * Every method rejects with an OperatingError of one of these codes:
+ * - `store_refused`: the store will not do it (rights, bad request); it had no effect and repeating it will not help by itself.
+ * - `store_throttled`: the store asks for fewer requests; the outcome of a write is unknown.
+ * - `store_unavailable`: no answer in time, a broken connection, a 5xx; the outcome of a write is unknown.
+ */
+
+import type { ContentHeaders } from "../core/entry.ts";
+
+/** When a write takes effect: always, only if there is no such blob, or only if the blob's tag is still `tag`. */
+export type WriteCondition =
+  | { readonly kind: "always" }
+  | { readonly kind: "absent" }
+  | { readonly kind: "unchanged"; readonly tag: string };
+
+export interface BlobInfo {
+  /** The store's own ETag, opaque, without quotes: for conditions only. */
+  readonly tag: string;
+  /** Bytes in the body. */
+  readonly size: number;
+  /** Content headers and user metadata, the latter as `x-weir-meta-NAME`. */
+  readonly headers: ContentHeaders;
+  /** The metadata `weir-version`, if there is any. */
+  readonly version: string | undefined;
+  /** When the store wrote it, milliseconds since 1970. */
+  readonly modifiedMs: number;
+}
+
+export interface Blob extends BlobInfo {
+  /** A buffer of its own: keeping it keeps nothing else alive. */
+  readonly body: Buffer;
+}
+
+export interface BlobContent {
+  readonly body: Uint8Array;
+  readonly headers: ContentHeaders;
+  /** Kept as the metadata `weir-version`. */
+  readonly version?: string;
+}
+
+/**
+ * How a conditional write ended. `conflict`: the condition did not hold, nothing was changed (also when the store is unsure who won:
+ * read and decide).
+ */
+export type WriteResult = { readonly kind: "written"; readonly tag: string } | { readonly kind: "conflict" };
+
+export type ReadResult =
+  | { readonly kind: "found"; readonly blob: Blob }
+  | { readonly kind: "missing" }
+  /** The blob has more than `maxBytes`; its body was not read. */
+  | { readonly kind: "too_large"; readonly info: BlobInfo };
+
+export interface RequestOptions {
+  /** Milliseconds until the request is given up with `store_unavailable`. A write cannot take effect later than this after the call. */
+  readonly deadlineMs: number;
+}
+
+export interface BlobStore extends AsyncDisposable {
+  /** The store as a person would name it, such as `s3://photos/prefix`; no secrets in it. */
+  readonly description: string;
+
+  read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult>;
+
+  /** The blob without its body; undefined if there is none. */
+  stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined>;
+
+  write(name: string, content: BlobContent, condition: WriteCondition, options: RequestOptions): Promise<WriteResult>;
+
+  /**
+   * Removes the blob; `written` (with an empty tag) also when there was none and the condition is `always`. A store that ignores
+   * conditions on a delete removes it whatever the condition: callers must be correct without it.
+   */
+  remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult>;
+
+  /**
+   * Checks, with small blobs under `.weir/probe/`, that the store is reachable, that rights suffice to read, write and remove, and that conditional writes
+   * work. Must be called once before anything else (it also learns the store's quirks).
+   *
+   * @throws OperatingError whose message names what is missing and what to do about it.
+   */
+  probe(options: RequestOptions): Promise<StoreAbilities>;
+}
+
+export interface StoreAbilities {
+  /** Whether `absent` and `unchanged` are honoured by {@link BlobStore.write}: without it only a cluster of one node is safe. */
+  readonly conditionalWrites: boolean;
+  /** Whether `unchanged` is honoured by {@link BlobStore.remove}. */
+  readonly conditionalRemoves: boolean;
+  /** What was found out, for `weir check`: sentences for people. */
+  readonly notes: readonly string[];
+}
