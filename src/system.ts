@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "./base/clock.ts";
 import type { Random } from "./base/random.ts";
 
-/** Counts suspended time (libuv reads CLOCK_MONOTONIC on Linux, see the note on virtual machines in the README). */
+/** CLOCK_MONOTONIC on Linux: it stands still while a host is suspended, which leases will have to mind. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallMs: () => Date.now(),

@@ -20,6 +20,9 @@ export interface RequestId {
   readonly counter: number;
 }
 
+/** Of an entry that no request of this cluster's routers is known to have made. */
+export const noRequest: RequestId = Object.freeze({ router: "", counter: 0 });
+
 /** What is known of a value apart from its bytes. */
 export interface ValueInfo extends Version {
   readonly headers: ContentHeaders;

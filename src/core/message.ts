@@ -7,6 +7,14 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { Entry, RequestId, ValueInfo } from "./entry.ts";
 import type { Version } from "./version.ts";
 
+/** Who a process in the cluster is. */
+export interface PeerIdentity {
+  /** The host's stable name in the configuration. */
+  readonly id: string;
+  /** Drawn by each process start: 32 hexadecimal digits. */
+  readonly incarnation: string;
+}
+
 /** What a client requires of the state that its write replaces; entity tags are MD5s without quotes, or `*` for any value. */
 export interface Precondition {
   /** If-Match: one of these must be the value's. */

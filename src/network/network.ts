@@ -4,15 +4,9 @@
  * comes and goes; what a message means is not its business.
  */
 
-import type { PeerAnswer, PeerNotice, PeerRequest } from "../core/message.ts";
+import type { PeerAnswer, PeerIdentity, PeerNotice, PeerRequest } from "../core/message.ts";
 
-/** Who a process in the cluster is. */
-export interface PeerIdentity {
-  /** The host's stable name in the configuration. */
-  readonly id: string;
-  /** Drawn by each process start: 32 hexadecimal digits. */
-  readonly incarnation: string;
-}
+export type { PeerIdentity } from "../core/message.ts";
 
 export interface PeerAddress {
   readonly id: string;

@@ -1,0 +1,112 @@
+/**
+ * When which key is to be flushed: a priority queue of keys by due time (a binary heap), and how fast to go: how many requests may be under
+ * way (additive increase, multiplicative decrease) and how long a failed key pauses (exponential, with jitter).
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Instant } from "../base/clock.ts";
+
+export interface Due<T> {
+  readonly item: T;
+  readonly at: Instant;
+}
+
+export class DueQueue<T> {
+  /** A binary heap: the parent of i is (i - 1) >> 1 and not due later. */
+  readonly #heap: Due<T>[] = [];
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** When the first item is due; undefined when there is none. */
+  get nextAt(): Instant | undefined {
+    return this.#heap[0]?.at;
+  }
+
+  add(item: T, at: Instant): void {
+    const heap = this.#heap;
+    const due = { item, at };
+    let index = heap.length;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      const above = heap[parent] as Due<T>;
+      if (above.at <= at) break;
+      heap[index] = above;
+      index = parent;
+    }
+    heap[index] = due;
+  }
+
+  /** Takes out what was due first. */
+  take(): Due<T> {
+    const heap = this.#heap;
+    const first = heap[0];
+    const last = heap.pop();
+    assert(first !== undefined && last !== undefined, "an empty queue has nothing to take");
+    const size = heap.length;
+    if (size > 0) {
+      let index = 0;
+      for (;;) {
+        let child = 2 * index + 1;
+        if (child >= size) break;
+        if (child + 1 < size && (heap[child + 1] as Due<T>).at < (heap[child] as Due<T>).at) child++;
+        if ((heap[child] as Due<T>).at >= last.at) break;
+        heap[index] = heap[child] as Due<T>;
+        index = child;
+      }
+      heap[index] = last;
+    }
+    return first;
+  }
+}
+
+export interface PaceSettings {
+  /** Requests under way at once: to begin with, and at most. */
+  readonly initialConcurrency: number;
+  readonly maxConcurrency: number;
+}
+
+/** How many requests may be under way: one more for each round that succeeds, half as many when the store asks for fewer. */
+export class Pace {
+  readonly #settings: PaceSettings;
+  #limit: number;
+  /** Requests under way when the limit was last halved: their failures are of the same overload and do not halve it again. */
+  #forgiven = 0;
+
+  constructor(settings: PaceSettings) {
+    this.#settings = settings;
+    this.#limit = settings.initialConcurrency;
+  }
+
+  get concurrency(): number {
+    return Math.floor(this.#limit);
+  }
+
+  succeeded(): void {
+    if (this.#forgiven > 0) this.#forgiven--;
+    this.#limit = Math.min(this.#settings.maxConcurrency, this.#limit + 1 / this.#limit);
+  }
+
+  throttled(underWay: number): void {
+    if (this.#forgiven > 0) {
+      this.#forgiven--;
+      return;
+    }
+    this.#forgiven = underWay;
+    this.#limit = Math.max(1, this.#limit / 2);
+  }
+}
+
+export interface BackoffSettings {
+  /** Pause after the first failure, and the longest pause, in milliseconds. */
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+/** The pause before attempt `failures + 1`: doubling from the least to the most, and a random part of up to half taken off. */
+export function backoffMs(settings: BackoffSettings, failures: number, chance: number): number {
+  assert(failures >= 1, "a pause follows a failure");
+  const full = Math.min(settings.maxMs, settings.minMs * 2 ** Math.min(failures - 1, 30));
+  return full * (1 - chance / 2);
+}

@@ -1,0 +1,55 @@
+/**
+ * The outcomes of recent writes by request id, so that a write which is sent again (because a link broke before its answer) is not
+ * applied again. A router says with its *watermark* which of its requests it will never send again; until then their outcomes
+ * are kept, by everyone who assigned or replicated them, also after the value has left for the store.
+ */
+
+import { noRequest, type RequestId } from "./entry.ts";
+import type { RequestOutcome } from "./message.ts";
+import type { Version } from "./version.ts";
+
+interface RouterLog {
+  /** Every lower counter is finished. */
+  watermark: number;
+  readonly outcomes: Map<number, RequestOutcome>;
+}
+
+export class RequestLog {
+  readonly #routers = new Map<string, RouterLog>();
+
+  find(id: RequestId): RequestOutcome | undefined {
+    return this.#routers.get(id.router)?.outcomes.get(id.counter);
+  }
+
+  record(requestId: RequestId, key: string, version: Version): void {
+    if (requestId.router === noRequest.router) return;
+    let log = this.#routers.get(requestId.router);
+    if (!log) {
+      log = { watermark: 0, outcomes: new Map() };
+      this.#routers.set(requestId.router, log);
+    }
+    if (requestId.counter < log.watermark) return;
+    log.outcomes.set(requestId.counter, { requestId, key, version });
+  }
+
+  /** The router has finished every request below `watermark`. */
+  advance(router: string, watermark: number): void {
+    const log = this.#routers.get(router);
+    if (!log || watermark <= log.watermark) return;
+    log.watermark = watermark;
+    for (const counter of log.outcomes.keys()) {
+      if (counter < watermark) log.outcomes.delete(counter);
+    }
+  }
+
+  /** Forgets all routers but these: a process that is no member sends nothing again. */
+  keepRouters(incarnations: ReadonlySet<string>): void {
+    for (const router of this.#routers.keys()) {
+      if (!incarnations.has(router)) this.#routers.delete(router);
+    }
+  }
+
+  *outcomes(): Generator<RequestOutcome> {
+    for (const log of this.#routers.values()) yield* log.outcomes.values();
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Tenure: whether this member is the active primary of a key, and since when. Becoming primary by a new view is not enough: what
+ * others hold has to arrive first (the view is then *activated*). A member that was active in the view it adopted just before keeps
+ * its tenure without a break. Nothing is stored per key: a tenure follows from the rings of the last views, and views whose start
+ * no longer matters are forgotten.
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Instant } from "../base/clock.ts";
+import type { Ring } from "./ring.ts";
+
+/** One adopted view. */
+interface Term {
+  readonly ring: Ring;
+  /** From when what was gained with this term may be flushed; undefined until it is activated. */
+  flushFrom: Instant | undefined;
+}
+
+export class Tenure {
+  readonly #self: string;
+  /** Oldest first; never empty after the first adoption. */
+  #terms: Term[] = [];
+
+  constructor(self: string) {
+    this.#self = self;
+  }
+
+  /** Starts a term under `ring`, not yet activated. */
+  adopt(ring: Ring, now: Instant): void {
+    // Before an activated term whose flushes may begin, nothing matters any more: whatever began earlier may flush, too.
+    const settledTerm = this.#terms.findLastIndex((term) => term.flushFrom !== undefined && term.flushFrom <= now);
+    if (settledTerm > 0) this.#terms = this.#terms.slice(settledTerm);
+    this.#terms.push({ ring, flushFrom: undefined });
+  }
+
+  /** All that others held has arrived: every key whose primary this member is under the newest ring is now served. */
+  activate(flushFrom: Instant): void {
+    const term = this.#terms.at(-1);
+    assert(term !== undefined && term.flushFrom === undefined, "a term is activated once");
+    term.flushFrom = flushFrom;
+  }
+
+  get activated(): boolean {
+    return this.#terms.at(-1)?.flushFrom !== undefined;
+  }
+
+  /** Whether this member serves `key`; `primary` is the key's first owner under the newest ring. */
+  has(key: string, primary: string | undefined): boolean {
+    if (primary !== this.#self) return false;
+    return this.activated || this.flushFrom(key) !== undefined;
+  }
+
+  /**
+   * From when this member may flush `key`: F after its tenure began, unless its predecessors are known to have no request under
+   * way. Undefined without tenure.
+   */
+  flushFrom(key: string): Instant | undefined {
+    let from: Instant | undefined;
+    for (let index = this.#terms.length - 1; index >= 0; index--) {
+      const term = this.#terms[index] as Term;
+      if (term.ring.ownersOf(key)[0] !== this.#self) break;
+      from = term.flushFrom ?? from;
+    }
+    return from;
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The write buffer: every key of which this member holds something that the store may lack, with the bytes it takes. At the key's
+ * primary the held entry is the committed, visible state, and writes that have not committed yet queue behind it; at a replica it is
+ * the newest entry accepted. Nothing in here is ever evicted.
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Instant } from "../base/clock.ts";
+import { type Entry, footprint } from "./entry.ts";
+import type { Room } from "./room.ts";
+import { compareVersions, type Version } from "./version.ts";
+
+/** What this member knows of the key's object in the store, since its tenure began. */
+export type StoreKnowledge =
+  | { readonly kind: "unknown" }
+  | { readonly kind: "absent" }
+  | { readonly kind: "present"; readonly tag: string };
+
+export const storeUnknown: StoreKnowledge = Object.freeze({ kind: "unknown" });
+export const storeAbsent: StoreKnowledge = Object.freeze({ kind: "absent" });
+
+/** A write that the primary has assigned and that has not committed. */
+export interface PendingWrite {
+  readonly entry: Entry;
+  /** Owners whose acknowledgement in the adopted epoch is missing. */
+  missing: readonly string[];
+  /** Whether the store must have it before it commits: there are too few owners. */
+  needsStore: boolean;
+  /** Resolves when it has committed; rejects when this member lost its tenure before that. */
+  readonly outcome: Promise<Version>;
+  readonly settle: { readonly committed: (version: Version) => void; readonly lost: (error: Error) => void };
+}
+
+export class KeyRecord {
+  readonly key: string;
+  entry: Entry | undefined = undefined;
+  /** Ascending by version; empty wherever this member has no tenure. */
+  readonly pending: PendingWrite[] = [];
+  store: StoreKnowledge = storeUnknown;
+  /** Whether the store is known to hold the entry's version. */
+  flushed = false;
+  /** Whether the store must be read once more before `flushed` can be believed: it was written before other requests were ruled out. */
+  unproven = false;
+  /** When the flush schedule looks at it next. */
+  scheduledAt: Instant | undefined = undefined;
+  /** The newest version that was sent to the store or seen there: an older one is never sent. */
+  lastSent: Version | undefined = undefined;
+  /** Names the flush under way; undefined when there is none. */
+  flight: object | undefined = undefined;
+  /** Attempts to flush that failed in a row, and why the last did. */
+  failures = 0;
+  failure: string | undefined = undefined;
+  /** Since when it has been dirty. */
+  readonly dirtySince: Instant;
+
+  constructor(key: string, dirtySince: Instant) {
+    this.key = key;
+    this.dirtySince = dirtySince;
+  }
+
+  /** The newest state assigned, committed or not. */
+  get newest(): Entry | undefined {
+    return this.pending.at(-1)?.entry ?? this.entry;
+  }
+
+  /** Whether the store may lack the held entry. */
+  get dirty(): boolean {
+    return this.entry !== undefined && (!this.flushed || this.unproven);
+  }
+}
+
+export class WriteBuffer {
+  readonly #records = new Map<string, KeyRecord>();
+  readonly room: Room;
+
+  constructor(room: Room) {
+    this.room = room;
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  get(key: string): KeyRecord | undefined {
+    return this.#records.get(key);
+  }
+
+  /** Every record, in the order in which they became dirty. Records may be removed while it runs. */
+  records(): IterableIterator<KeyRecord> {
+    return this.#records.values();
+  }
+
+  /** The key's record, made if there is none. */
+  open(key: string, now: Instant): KeyRecord {
+    let record = this.#records.get(key);
+    if (!record) {
+      record = new KeyRecord(key, now);
+      this.#records.set(key, record);
+    }
+    return record;
+  }
+
+  /** Appends an assigned write, for which room was taken. */
+  assign(record: KeyRecord, write: PendingWrite): void {
+    assert(isNewer(write.entry, record.newest), "versions of a key only grow");
+    record.pending.push(write);
+  }
+
+  /** The first pending write becomes the visible state. */
+  commit(record: KeyRecord): PendingWrite {
+    const write = record.pending.shift();
+    assert(write !== undefined, "a write is pending until it commits");
+    this.#replace(record, write.entry);
+    return write;
+  }
+
+  /** Holds an entry, for which room was taken, in place of an older one. */
+  hold(record: KeyRecord, entry: Entry): void {
+    assert(isNewer(entry, record.entry), "only a newer entry is held in place of another");
+    this.#replace(record, entry);
+  }
+
+  /** Without tenure nothing is pending: the newest write is held like any other entry, older ones are forgotten. */
+  endTenure(record: KeyRecord, error: Error): void {
+    const writes = record.pending.splice(0);
+    const last = writes.at(-1);
+    if (last) {
+      for (const write of writes) {
+        if (write !== last) this.room.give(footprint(write.entry));
+      }
+      this.#replace(record, last.entry);
+    }
+    record.store = storeUnknown;
+    record.flushed = false;
+    record.unproven = false;
+    record.lastSent = undefined;
+    record.flight = undefined;
+    record.failures = 0;
+    record.failure = undefined;
+    for (const write of writes) write.settle.lost(error);
+  }
+
+  /** Forgets what is held of a key; nothing of it may be pending. */
+  drop(record: KeyRecord): void {
+    assert(record.pending.length === 0, "a pending write is never dropped");
+    if (record.entry) this.room.give(footprint(record.entry));
+    record.entry = undefined;
+    this.#records.delete(record.key);
+  }
+
+  #replace(record: KeyRecord, entry: Entry): void {
+    if (record.entry) this.room.give(footprint(record.entry));
+    record.entry = entry;
+    record.flushed = false;
+    record.unproven = false;
+  }
+}
+
+export function isNewer(version: Version, than: Version | undefined): boolean {
+  return than === undefined || compareVersions(version, than) > 0;
+}

@@ -1,0 +1,379 @@
+/**
+ * Flushing: each key's committed state flows to the store, by one conditional request at a time, for as long as it takes. Only a
+ * primary with tenure flushes, and the object never goes back to an older state: a request whose outcome is unknown blocks other versions of its
+ * key until it cannot take effect any more, and what was gained with a new tenure waits until no predecessor's request can.
+ *
+ * A write-through (too few owners, so the store must have the value before the client hears of it) waits for none of that; what it wrote is
+ * read back once the waits are over.
+ */
+
+import { hash } from "node:crypto";
+import type { Clock, Instant, Timer } from "../base/clock.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import { type Entry, noRequest } from "../core/entry.ts";
+import { backoffMs, DueQueue, Pace } from "../core/flush-schedule.ts";
+import type { Membership } from "../core/membership.ts";
+import { compareVersions, formatVersion, parseVersion, type Version } from "../core/version.ts";
+import { isNewer, type KeyRecord, storeAbsent, type WriteBuffer } from "../core/write-buffer.ts";
+import type { BlobStore, WriteCondition } from "../store/blob-store.ts";
+import type { FlushSettings } from "./settings.ts";
+
+export interface FlushObserver {
+  /** The store holds the record's entry, for good. */
+  onFlushed(record: KeyRecord): void;
+  /** The store holds the record's pending writes up to this version. */
+  onWrittenThrough(record: KeyRecord): void;
+  /** The store holds this newer state, which no owner holds. */
+  onFoundNewer(record: KeyRecord, entry: Entry): void;
+}
+
+export interface FlusherParts {
+  readonly membership: Membership;
+  readonly buffer: WriteBuffer;
+  readonly store: BlobStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly settings: FlushSettings & { readonly maxValueBytes: number };
+  readonly observer: FlushObserver;
+}
+
+/** From this fullness of the buffer on, nothing waits to coalesce. */
+const hurryFullness = 0.8;
+
+/** While flushing fails, the log says so this often, in milliseconds. */
+const warningIntervalMs = 10_000;
+/** Conflicts in a row, of one flush, before it pauses like after any failure: somebody else keeps writing the object. */
+const conflictLimit = 4;
+
+/** A request to the store that may still take effect. */
+interface OpenRequest {
+  readonly version: Version;
+  readonly until: Instant;
+}
+
+/** One key's flush under way. */
+interface Flight {
+  readonly record: KeyRecord;
+  readonly entry: Entry;
+}
+
+export class Flusher {
+  readonly #parts: FlusherParts;
+  readonly #schedule = new DueQueue<KeyRecord>();
+  readonly #pace: Pace;
+  readonly #flights = new Set<Flight>();
+  /** Requests of unknown outcome, by key, also of keys that were flushed since. */
+  readonly #open = new Map<string, OpenRequest>();
+  #timer: { readonly at: Instant; readonly timer: Timer } | undefined;
+  #failing = 0;
+  #nextWarningAt: Instant = Number.NEGATIVE_INFINITY;
+  #hurrying = false;
+  #stopped = false;
+
+  constructor(parts: FlusherParts) {
+    this.#parts = parts;
+    this.#pace = new Pace(parts.settings.pace);
+  }
+
+  /** Keys whose last attempt failed. */
+  get failingKeys(): number {
+    return this.#failing;
+  }
+
+  /** Whether no request is under way for a key that this member does not serve. */
+  get quiet(): boolean {
+    const { membership, clock } = this.#parts;
+    const served = (key: string): boolean => membership.serves(key, membership.ownersOf(key));
+    for (const { record } of this.#flights) if (!served(record.key)) return false;
+    this.#forgetClosed(clock.now());
+    for (const key of this.#open.keys()) if (!served(key)) return false;
+    return true;
+  }
+
+  /** The record has something to flush: later, so that overwrites coalesce. */
+  schedule(record: KeyRecord): void {
+    const { buffer, clock, settings } = this.#parts;
+    const hurry = this.#hurrying || buffer.room.fullness >= hurryFullness;
+    this.#lookAt(record, clock.now() + (hurry ? 0 : settings.delayMs));
+  }
+
+  /** The record's pending writes wait for the store. */
+  writeThrough(record: KeyRecord): void {
+    // One that has failed has its pause.
+    if (record.failures === 0) this.#lookAt(record, this.#parts.clock.now());
+  }
+
+  /** From now on nothing waits to coalesce: the member is stopping. */
+  hurry(): void {
+    this.#hurrying = true;
+    const now = this.#parts.clock.now();
+    for (const record of this.#parts.buffer.records())
+      if (record.dirty && record.failures === 0) this.#lookAt(record, now);
+  }
+
+  /** Forgets a failure that no longer matters, of a record about to lose its tenure. */
+  forget(record: KeyRecord): void {
+    if (record.failures > 0) this.#failing--;
+    record.failures = 0;
+    record.failure = undefined;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.timer.cancel();
+  }
+
+  /** Puts the record into the schedule, unless it is under way (it is looked at again when it lands) or due sooner already. */
+  #lookAt(record: KeyRecord, at: Instant): void {
+    if (record.flight !== undefined) return;
+    if (record.scheduledAt !== undefined && record.scheduledAt <= at) return;
+    record.scheduledAt = at;
+    this.#schedule.add(record, at);
+    this.#pump();
+  }
+
+  /** Starts what is due, as far as the pace allows, and sets the timer for what is next. */
+  #pump(): void {
+    const { clock } = this.#parts;
+    if (this.#stopped) return;
+    const now = clock.now();
+    while (this.#flights.size < this.#pace.concurrency) {
+      const at = this.#schedule.nextAt;
+      if (at === undefined) return;
+      if (at > now) {
+        this.#wakeAt(at, now);
+        return;
+      }
+      const due = this.#schedule.take();
+      if (due.item.scheduledAt !== due.at) continue; // it was moved forward, and looked at then
+      due.item.scheduledAt = undefined;
+      this.#start(due.item, now);
+    }
+  }
+
+  #wakeAt(at: Instant, now: Instant): void {
+    if (this.#timer) {
+      if (this.#timer.at <= at) return;
+      this.#timer.timer.cancel();
+    }
+    const timer = this.#parts.clock.after(at - now, () => {
+      this.#timer = undefined;
+      this.#pump();
+    });
+    this.#timer = { at, timer };
+  }
+
+  /** Decides what the record needs now: nothing, to wait, or a request. */
+  #start(record: KeyRecord, now: Instant): void {
+    const { membership, buffer } = this.#parts;
+    if (record.flight !== undefined || buffer.get(record.key) !== record) return;
+    const flushFrom = membership.flushFrom(record.key);
+    if (flushFrom === undefined) return;
+
+    const through = record.pending.findLast((write) => write.needsStore);
+    if (through) {
+      this.#fly(record, through.entry, (flight) => this.#write(flight));
+      return;
+    }
+    const { entry } = record;
+    if (!record.dirty || !entry) return;
+    // A newer one, not committed yet, is in the store already or on its way: this one would take it back.
+    if (record.lastSent && compareVersions(entry, record.lastSent) < 0) return;
+    this.#forgetClosed(now);
+    const open = this.#open.get(record.key);
+    const blocked = open && (record.unproven || compareVersions(open.version, entry) !== 0) ? open.until : 0;
+    const from = Math.max(flushFrom, blocked);
+    if (from > now) {
+      this.#lookAt(record, from);
+      return;
+    }
+    this.#fly(record, entry, (flight) => (record.unproven ? this.#prove(flight) : this.#write(flight)));
+  }
+
+  /** Runs one flush of the record, and looks at the record again when it has landed, unless the tenure ended meanwhile. */
+  #fly(record: KeyRecord, entry: Entry, act: (flight: Flight) => Promise<void>): void {
+    const flight: Flight = { record, entry };
+    record.flight = flight;
+    this.#flights.add(flight);
+    const land = (): boolean => {
+      this.#flights.delete(flight);
+      if (record.flight !== flight) return false;
+      record.flight = undefined;
+      return true;
+    };
+    act(flight).then(
+      () => {
+        if (land()) this.#landed(record);
+        this.#pump();
+      },
+      (error: unknown) => {
+        if (land()) this.#failed(record, error);
+        this.#pump();
+      },
+    );
+  }
+
+  #landed(record: KeyRecord): void {
+    this.forget(record);
+    if (record.pending.some((write) => write.needsStore)) this.writeThrough(record);
+    else if (record.dirty) this.schedule(record);
+  }
+
+  #failed(record: KeyRecord, error: unknown): void {
+    const { clock, random, settings, log } = this.#parts;
+    if (!isOperatingError(error)) throw error;
+    if (record.failures === 0) this.#failing++;
+    record.failures++;
+    record.failure = error.message;
+    if (error.code === "store_throttled") this.#pace.throttled(this.#flights.size);
+    const pauseMs = backoffMs(settings.backoff, record.failures, random.next());
+    const now = clock.now();
+    log.debug("flush failed", { key: record.key, failures: record.failures, pauseMs, error });
+    if (now >= this.#nextWarningAt) {
+      this.#nextWarningAt = now + warningIntervalMs;
+      log.warn("flushing fails and will be tried again", { failingKeys: this.#failing, key: record.key, error });
+    }
+    this.#lookAt(record, now + pauseMs);
+  }
+
+  #forgetClosed(now: Instant): void {
+    for (const [key, { until }] of this.#open) {
+      if (until > now) break; // in order of time, since all are open for the same time
+      this.#open.delete(key);
+    }
+  }
+
+  /** Sends the entry to the store under the condition that nobody else has written; on a conflict finds out what is there. */
+  async #write(flight: Flight): Promise<void> {
+    const { record, entry } = flight;
+    for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
+      if (entry.value === undefined && record.store.kind === "absent") {
+        this.#arrived(flight);
+        return;
+      }
+      const result = await this.#send(flight);
+      if (record.flight !== flight) return;
+      this.#pace.succeeded();
+      if (result.kind === "written") {
+        record.store = entry.value === undefined ? storeAbsent : { kind: "present", tag: result.tag };
+        this.#arrived(flight);
+        return;
+      }
+      const found = await this.#look(flight);
+      if (record.flight !== flight) return;
+      if (found === "same") {
+        this.#arrived(flight);
+        return;
+      }
+      if (found === "newer") return;
+    }
+    throw new OperatingError("store_unavailable", "another writer keeps changing the object");
+  }
+
+  /** After a write-through, once no other request can take effect any more: is it still there? If not, it is flushed again. */
+  async #prove(flight: Flight): Promise<void> {
+    const { record, entry } = flight;
+    const found = await this.#look(flight);
+    if (record.flight !== flight || record.entry !== entry || found === "newer") return;
+    record.unproven = false;
+    record.flushed = found === "same";
+    if (record.flushed) this.#parts.observer.onFlushed(record);
+  }
+
+  /** The store holds the flight's entry. */
+  #arrived({ record, entry }: Flight): void {
+    const { membership, clock, observer } = this.#parts;
+    const now = clock.now();
+    const flushFrom = membership.flushFrom(record.key) ?? Number.POSITIVE_INFINITY;
+    const open = this.#open.get(record.key);
+    const overtaken = open !== undefined && open.until > now && compareVersions(open.version, entry) !== 0;
+    const unproven = flushFrom > now || overtaken;
+    let through = false;
+    for (const write of record.pending) {
+      if (compareVersions(write.entry, entry) > 0) break;
+      through ||= write.needsStore;
+      write.needsStore = false;
+    }
+    if (through) observer.onWrittenThrough(record);
+    if (record.entry !== entry) return; // there is a newer state, or the write-through waits for an earlier one
+    record.flushed = true;
+    record.unproven = unproven;
+    if (!unproven) observer.onFlushed(record);
+  }
+
+  async #send({ record, entry }: Flight): ReturnType<BlobStore["write"]> {
+    const { store, membership, clock } = this.#parts;
+    const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
+    const { key, value, headers } = entry;
+    const sentAt = clock.now();
+    record.lastSent = { epoch: entry.epoch, seq: entry.seq };
+    try {
+      if (value === undefined) return await store.remove(key, removeCondition(record), { deadlineMs });
+      const version = formatVersion(clusterId, key, entry);
+      return await store.write(key, { body: value, headers, version }, writeCondition(record), { deadlineMs });
+    } catch (error) {
+      if (!isOperatingError(error, "store_refused")) {
+        this.#open.delete(key);
+        this.#open.set(key, { version: record.lastSent, until: sentAt + deadlineMs });
+      }
+      throw error;
+    }
+  }
+
+  /** Finds out which version of the key the store has; the next request goes by what was found. */
+  async #look(flight: Flight): Promise<"older" | "same" | "newer"> {
+    const { record, entry } = flight;
+    const { store, membership } = this.#parts;
+    const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
+    const info = await store.stat(entry.key, { deadlineMs });
+    if (record.flight !== flight) return "older";
+    if (!info) {
+      record.store = storeAbsent;
+      return entry.value === undefined ? "same" : "older";
+    }
+    record.store = { kind: "present", tag: info.tag };
+    const found = parseVersion(clusterId, entry.key, info.version);
+    const order = compareVersions(found, entry);
+    if (order <= 0) return order === 0 ? "same" : "older";
+    record.lastSent = found;
+    if (isNewer(found, record.newest)) await this.#takeOver(flight);
+    return "newer";
+  }
+
+  /**
+   * The store has a version that no owner held: a predecessor wrote it through and was lost before it committed. It becomes the key's next
+   * write, and is held by all owners before anybody sees it.
+   */
+  async #takeOver(flight: Flight): Promise<void> {
+    const { record } = flight;
+    const { store, membership, settings, observer } = this.#parts;
+    const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
+    const result = await store.read(record.key, settings.maxValueBytes, { deadlineMs });
+    if (record.flight !== flight || result.kind !== "found") return;
+    const { body, headers, size, modifiedMs, version } = result.blob;
+    const { epoch, seq } = parseVersion(clusterId, record.key, version);
+    if (!isNewer({ epoch, seq }, record.newest)) return;
+    observer.onFoundNewer(record, {
+      epoch,
+      seq,
+      key: record.key,
+      value: body,
+      headers,
+      md5: hash("md5", body),
+      modifiedMs,
+      size,
+      requestId: noRequest,
+    });
+  }
+}
+
+function writeCondition(record: KeyRecord): WriteCondition {
+  return record.store.kind === "present" ? { kind: "unchanged", tag: record.store.tag } : { kind: "absent" };
+}
+
+function removeCondition(record: KeyRecord): WriteCondition {
+  return record.store.kind === "present" ? { kind: "unchanged", tag: record.store.tag } : { kind: "always" };
+}

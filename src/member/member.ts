@@ -1,0 +1,399 @@
+/**
+ * One running member of a cluster: puts the parts together over the ports it is given, and tells each what the others need to know. The
+ * protocol's decisions are in the parts; here is only who calls whom.
+ */
+
+import { assert, unreachable } from "../base/assert.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import { Membership } from "../core/membership.ts";
+import type { MemberState, PeerAnswer, PeerIdentity, PeerNotice, PeerRequest, RefusedAnswer } from "../core/message.ts";
+import type {
+  ClusterStatus,
+  DeleteOperation,
+  Operations,
+  PutOperation,
+  ReadOutcome,
+  WriteOutcome,
+} from "../core/operation.ts";
+import { RequestLog } from "../core/request-log.ts";
+import { Room } from "../core/room.ts";
+import type { View, ViewMember } from "../core/view.ts";
+import { WriteBuffer } from "../core/write-buffer.ts";
+import type { Network, PeerAddress, PeerHandler } from "../network/network.ts";
+import type { BlobStore } from "../store/blob-store.ts";
+import { type Cache, createCache } from "./cache.ts";
+import { Cleaner } from "./cleaner.ts";
+import { Flusher } from "./flusher.ts";
+import { HandOff } from "./hand-off.ts";
+import { Primary } from "./primary.ts";
+import { ReadPath } from "./read-path.ts";
+import { Replica } from "./replica.ts";
+import { Report } from "./report.ts";
+import { Router } from "./router.ts";
+import type { MemberSettings } from "./settings.ts";
+import { ViewKeeper } from "./view-keeper.ts";
+
+export interface MemberParts {
+  /** This process as it will stand in the view. */
+  readonly identity: ViewMember;
+  /** The members that the configuration names; more may be learned from the view. */
+  readonly nodes: readonly PeerAddress[];
+  readonly settings: MemberSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly network: Network;
+  readonly store: BlobStore;
+  readonly log: Log;
+  /** Another process has taken this member's id: this one must end. */
+  readonly onReplaced: () => void;
+}
+
+/** How often a stopping member looks whether its last entry is flushed, and how long a ping may take, in milliseconds. */
+const stopPollMs = 20;
+const pingDeadlineMs = 2_000;
+
+export class Member implements Operations, PeerHandler {
+  readonly #parts: MemberParts;
+  readonly #membership: Membership;
+  readonly #buffer: WriteBuffer;
+  readonly #requests = new RequestLog();
+  readonly #cache: Cache;
+  readonly #reads: ReadPath;
+  readonly #primary: Primary;
+  readonly #replica: Replica;
+  readonly #flusher: Flusher;
+  readonly #cleaner: Cleaner;
+  readonly #handOff: HandOff;
+  readonly #router: Router;
+  readonly #viewKeeper: ViewKeeper;
+  readonly #report: Report;
+  #pingTimer: Timer | undefined;
+  #stopping = false;
+
+  constructor(parts: MemberParts) {
+    this.#parts = parts;
+    const { identity, settings, clock, random, network, store, log } = parts;
+    const membership = new Membership({ id: identity.id, incarnation: identity.incarnation });
+    const buffer = new WriteBuffer(new Room(settings.room, clock));
+    const cache = createCache(settings.cacheBytes);
+    const requests = this.#requests;
+    const onNewerEpoch = (epoch: number): void => this.#viewKeeper.learn(epoch);
+    this.#membership = membership;
+    this.#buffer = buffer;
+    this.#cache = cache;
+    this.#reads = new ReadPath({ membership, buffer, cache, store, clock, settings });
+    this.#replica = new Replica({ membership, buffer, requests, clock });
+    this.#cleaner = new Cleaner({ membership, buffer, cache, network, clock });
+    this.#flusher = new Flusher({
+      membership,
+      buffer,
+      store,
+      clock,
+      random,
+      log,
+      settings: { ...settings.flush, maxValueBytes: settings.maxValueBytes },
+      observer: {
+        onFlushed: (record) => this.#cleaner.flushed(record),
+        onWrittenThrough: (record) => this.#primary.commitReady(record),
+        onFoundNewer: (record, entry) => this.#primary.takeOver(record, entry),
+      },
+    });
+    this.#primary = new Primary({
+      membership,
+      buffer,
+      requests,
+      cache,
+      reads: this.#reads,
+      network,
+      clock,
+      observer: {
+        onCommit: (record) => this.#flusher.schedule(record),
+        onWriteThrough: (record) => this.#flusher.writeThrough(record),
+        onNewerEpoch,
+      },
+    });
+    this.#handOff = new HandOff({ membership, buffer, requests, network, clock, onDone: () => this.#onHandedOff() });
+    this.#router = new Router({
+      membership,
+      primary: this.#primary,
+      reads: this.#reads,
+      network,
+      clock,
+      settings,
+      onNewerEpoch,
+    });
+    this.#report = new Report({
+      cluster: settings.cluster,
+      store: store.description,
+      membership,
+      buffer,
+      cache,
+      flusher: this.#flusher,
+      network,
+      clock,
+    });
+    this.#viewKeeper = new ViewKeeper({
+      self: identity,
+      parameters: { replicas: settings.replicas, flushDeadlineMs: settings.flushDeadlineMs, ringVersion: 1 },
+      membership,
+      network,
+      store,
+      clock,
+      random,
+      log,
+      observer: {
+        onView: (view) => this.#adopt(view),
+        onSettled: () => {
+          membership.markSettled();
+          this.#tellEveryone();
+          this.#onSettled();
+        },
+        onReplaced: () => {
+          log.error("another process has joined the cluster under this node's id; this one stops", { id: identity.id });
+          parts.onReplaced();
+        },
+      },
+    });
+  }
+
+  /** Joins the cluster; resolves when this process is in the view. The store must have been probed. */
+  async start(): Promise<void> {
+    const { network } = this.#parts;
+    network.start(this);
+    this.#setPeers();
+    this.#ping();
+    await this.#viewKeeper.join();
+  }
+
+  /**
+   * Stops serving; waits, for a bounded time, until what this member is primary of is in the store. What it holds for others is on
+   * its primary, too.
+   */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const { clock, log, settings } = this.#parts;
+    this.#router.stop();
+    this.#flusher.hurry();
+    const deadline = clock.now() + settings.stopMs;
+    while (clock.now() < deadline && this.#ownDirtyKeys() > 0) {
+      await new Promise<void>((resolve) => void clock.after(stopPollMs, resolve));
+    }
+    const left = this.#ownDirtyKeys();
+    if (left > 0)
+      log.warn("stopping before every value is in the store; they are on their replicas", { dirtyKeys: left });
+    this.#pingTimer?.cancel();
+    this.#viewKeeper.stop();
+    this.#handOff.stop();
+    this.#flusher.stop();
+    this.#cleaner.stop();
+    this.#primary.stop();
+  }
+
+  put(operation: PutOperation): Promise<WriteOutcome> {
+    return this.#router.put(operation);
+  }
+
+  delete(operation: DeleteOperation): Promise<WriteOutcome> {
+    return this.#router.delete(operation);
+  }
+
+  read(key: string, wantValue: boolean): Promise<ReadOutcome> {
+    return this.#router.read(key, wantValue);
+  }
+
+  readiness(): { readonly ready: boolean; readonly reason: string } {
+    const membership = this.#membership;
+    if (this.#stopping) return { ready: false, reason: "the node is stopping" };
+    if (membership.epoch === 0) return { ready: false, reason: "the node has not joined the cluster yet" };
+    if (!membership.activated)
+      return { ready: false, reason: `the hand-off of epoch ${membership.epoch} is under way` };
+    return { ready: true, reason: `serving in epoch ${membership.epoch}` };
+  }
+
+  status(): ClusterStatus {
+    return this.#report.status();
+  }
+
+  onRequest(from: PeerIdentity, request: PeerRequest): PeerAnswer | Promise<PeerAnswer> {
+    try {
+      const answer = this.#handle(from, request);
+      return answer instanceof Promise ? answer.catch((error: unknown) => this.#refused(error)) : answer;
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  onNotice(from: PeerIdentity, notice: PeerNotice): void {
+    this.#hear(from, notice.state);
+  }
+
+  onLinkUp(peer: PeerIdentity): void {
+    this.#parts.log.info("link up", { peer: peer.id });
+    this.#pingPeer(peer.id);
+    this.#primary.resend(peer.id);
+    this.#router.wake();
+  }
+
+  onLinkDown(peer: PeerIdentity): void {
+    this.#parts.log.info("link down", { peer: peer.id });
+  }
+
+  #handle(from: PeerIdentity, request: PeerRequest): PeerAnswer | Promise<PeerAnswer> {
+    if (request.kind === "ping") {
+      this.#hear(from, request.state);
+      return { kind: "pong", state: this.#state() };
+    }
+    if (request.epoch > this.#membership.epoch) this.#viewKeeper.learn(request.epoch);
+    if (!this.#membership.lists(from))
+      throw new OperatingError("wrong_view", `${from.id} is not a member of this view`);
+    switch (request.kind) {
+      case "read":
+        return this.#reads.read(request);
+      case "write":
+        return this.#primary.write(request);
+      case "replicate":
+        return this.#replica.replicate(from, request);
+      case "hand_off":
+        return this.#replica.handOff(request);
+      case "hand_off_outcomes":
+        return this.#replica.handOffOutcomes(request);
+      case "clean":
+        return this.#replica.clean(from, request);
+      default:
+        return unreachable(request);
+    }
+  }
+
+  #refused(error: unknown): RefusedAnswer {
+    if (!isOperatingError(error)) throw error;
+    return { kind: "refused", code: error.code, epoch: this.#membership.epoch, detail: error.message };
+  }
+
+  /** Takes on a newer view, whole, in one step: see the protocol's section 5. */
+  #adopt(view: View): void {
+    const membership = this.#membership;
+    membership.adopt(view, this.#parts.clock.now());
+    this.#parts.log.info("view adopted", { epoch: view.epoch, members: view.members.map((member) => member.id) });
+    const ownedBefore = membership.ownedBefore();
+    for (const record of this.#buffer.records()) {
+      if (!membership.serves(record.key, membership.ownersOf(record.key))) {
+        this.#flusher.forget(record);
+        this.#buffer.endTenure(record, new OperatingError("not_ready", "another node owns this key now"));
+      }
+      if (record.pending.length === 0 && !ownedBefore(record.key)) this.#buffer.drop(record);
+    }
+    for (const key of this.#cache.keys()) {
+      if (!membership.serves(key, membership.ownersOf(key))) this.#cache.delete(key);
+    }
+    this.#reads.invalidateAll();
+    this.#cleaner.adoptView();
+    this.#primary.adoptView();
+    this.#setPeers();
+    this.#tellEveryone();
+    this.#handOff.start();
+    this.#router.wake();
+    if (membership.settled) this.#onSettled();
+  }
+
+  #onHandedOff(): void {
+    this.#membership.markHandedOff();
+    this.#tellEveryone();
+    this.#progress();
+  }
+
+  #hear(from: PeerIdentity, state: MemberState): void {
+    const wasSettled = this.#membership.settled;
+    this.#membership.hear(from, state);
+    this.#requests.advance(from.incarnation, state.watermark);
+    this.#viewKeeper.learn(state.epoch);
+    if (this.#membership.settled && !wasSettled) this.#onSettled();
+    else this.#progress();
+  }
+
+  /** Activates the view, and has it settled, as soon as everyone has handed off. */
+  #progress(): void {
+    const membership = this.#membership;
+    if (membership.epoch === 0 || !membership.everyoneHandedOff()) return;
+    if (membership.activate(this.#parts.clock.now(), this.#flusher.quiet)) {
+      for (const record of this.#buffer.records()) {
+        if (record.dirty && membership.serves(record.key, membership.ownersOf(record.key)))
+          this.#flusher.schedule(record);
+      }
+      this.#router.wake();
+    }
+    if (!membership.settled) this.#viewKeeper.settleSoon();
+  }
+
+  #onSettled(): void {
+    const membership = this.#membership;
+    this.#progress();
+    this.#parts.log.info("view settled", { epoch: membership.epoch });
+    this.#requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
+    this.#cleaner.viewSettled();
+  }
+
+  #setPeers(): void {
+    const { identity, nodes, network } = this.#parts;
+    const peers = new Map(nodes.map((node) => [node.id, node]));
+    for (const { id, url } of this.#membership.peers) peers.set(id, { id, url });
+    peers.delete(identity.id);
+    network.setPeers([...peers.values()]);
+  }
+
+  #ping(): void {
+    const { clock, settings, nodes } = this.#parts;
+    this.#requests.advance(this.#membership.self.incarnation, this.#router.watermark);
+    const ids = new Set([...nodes, ...this.#membership.peers].map(({ id }) => id));
+    ids.delete(this.#membership.self.id);
+    for (const id of ids) this.#pingPeer(id);
+    this.#pingTimer = clock.after(settings.pingMs, () => this.#ping());
+  }
+
+  #pingPeer(id: string): void {
+    const { network } = this.#parts;
+    const peer = network.linked(id);
+    if (!peer) return;
+    network.request(id, { kind: "ping", state: this.#state() }, pingDeadlineMs).then(
+      (answer) => {
+        if (answer.kind === "pong") this.#hear(peer, answer.state);
+      },
+      (error: unknown) => {
+        if (!isOperatingError(error)) throw error;
+        this.#parts.log.debug("ping not answered", { peer: id, error });
+      },
+    );
+  }
+
+  /** Tells every linked peer how this member stands, without waiting for the next ping. */
+  #tellEveryone(): void {
+    const state = this.#state();
+    for (const peer of this.#membership.peers) this.#parts.network.notify(peer.id, { kind: "state", state });
+  }
+
+  #state(): MemberState {
+    const membership = this.#membership;
+    return {
+      epoch: membership.epoch,
+      settled: membership.settled,
+      handedOff: membership.handedOff,
+      quiet: membership.settled || this.#flusher.quiet,
+      watermark: this.#router.watermark,
+      figures: this.#report.figures(),
+    };
+  }
+
+  #ownDirtyKeys(): number {
+    const membership = this.#membership;
+    let count = 0;
+    for (const record of this.#buffer.records()) {
+      const served = membership.serves(record.key, membership.ownersOf(record.key));
+      assert(served || record.pending.length === 0, "only a primary has pending writes");
+      if (served && (record.dirty || record.pending.length > 0)) count++;
+    }
+    return count;
+  }
+}

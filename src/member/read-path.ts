@@ -1,0 +1,176 @@
+/**
+ * Reads at the primary: the write buffer (committed state only), then the cache, then the store, once for all that wait for the
+ * same key. A store read belongs to the state of the key when it was sent: a write or a change of tenure in between voids it, and it is
+ * sent again.
+ */
+
+import { hash } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import { OperatingError } from "../base/errors.ts";
+import type { Entry, ValueInfo } from "../core/entry.ts";
+import type { Membership } from "../core/membership.ts";
+import type { MissingAnswer, ReadRequest, ValueAnswer } from "../core/message.ts";
+import { parseVersion } from "../core/version.ts";
+import type { WriteBuffer } from "../core/write-buffer.ts";
+import type { BlobStore } from "../store/blob-store.ts";
+import type { Cache, CleanValue } from "./cache.ts";
+import type { MemberSettings } from "./settings.ts";
+
+export type ReadAnswer = ValueAnswer | MissingAnswer;
+
+const missing: MissingAnswer = Object.freeze({ kind: "missing" });
+
+/** One read of the store, shared by all that wait for its key. */
+interface Flight {
+  /** Set when a write or a change of tenure made its result worthless. */
+  void: boolean;
+  readonly result: Promise<CleanValue | undefined>;
+}
+
+export interface ReadPathParts {
+  readonly membership: Membership;
+  readonly buffer: WriteBuffer;
+  readonly cache: Cache;
+  readonly store: BlobStore;
+  readonly clock: Clock;
+  readonly settings: MemberSettings;
+}
+
+export class ReadPath {
+  readonly #parts: ReadPathParts;
+  readonly #flights = new Map<string, Flight>();
+
+  constructor(parts: ReadPathParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Answers a read that was routed here; at once if the state is in memory.
+   * @throws OperatingError (or rejects with one): `wrong_view`, `not_ready`, `deadline_exceeded`, or the store's.
+   */
+  read(request: ReadRequest): ReadAnswer | Promise<ReadAnswer> {
+    const { membership } = this.#parts;
+    if (request.epoch !== membership.epoch) throw new OperatingError("wrong_view", "the members have changed");
+    return this.#fromMemory(request) ?? this.#fromStore(request);
+  }
+
+  /**
+   * The key's visible state, for who judges a condition by it: an entry (a tombstone, too), a clean value, or undefined when there is
+   * nothing in memory.
+   */
+  inMemory(key: string): Entry | CleanValue | undefined {
+    return this.#parts.buffer.get(key)?.entry ?? this.#parts.cache.get(key);
+  }
+
+  /**
+   * The key's object in the store, which is then cached; undefined if there is none. For a key of which nothing is in memory; the caller
+   * looks again whether that is still so when it gets the result.
+   */
+  async load(key: string, deadlineMs: number): Promise<CleanValue | undefined> {
+    for (;;) {
+      const flight = this.#flights.get(key) ?? this.#takeOff(key, deadlineMs);
+      try {
+        const value = await flight.result;
+        if (!flight.void) return value;
+      } catch (error) {
+        if (!flight.void) throw error;
+      }
+    }
+  }
+
+  /** A write of the key was assigned: nothing read from the store before it may be used after it. */
+  invalidate(key: string): void {
+    if (this.#flights.size === 0) return;
+    const flight = this.#flights.get(key);
+    if (!flight) return;
+    flight.void = true;
+    this.#flights.delete(key);
+  }
+
+  /** The view changed. */
+  invalidateAll(): void {
+    for (const flight of this.#flights.values()) flight.void = true;
+    this.#flights.clear();
+  }
+
+  #fromMemory(request: ReadRequest): ReadAnswer | undefined {
+    const { membership } = this.#parts;
+    const { key } = request;
+    if (!membership.serves(key, membership.ownersOf(key))) {
+      throw new OperatingError("not_ready", "the hand-off of this key is under way");
+    }
+    const state = this.inMemory(key);
+    if (!state) return undefined;
+    if (state.value === undefined) return missing;
+    return answerOf(state, state.value, request.wantValue);
+  }
+
+  async #fromStore(request: ReadRequest): Promise<ReadAnswer> {
+    const { buffer, clock } = this.#parts;
+    const deadline = clock.now() + request.deadlineMs;
+    for (;;) {
+      const left = deadline - clock.now();
+      if (left <= 0) throw new OperatingError("deadline_exceeded", "the store did not answer in time");
+      // A pending write may be in the store already: until its outcome is known, what the store says may be too new.
+      const pending = buffer.get(request.key)?.pending[0];
+      if (pending) {
+        await pending.outcome.catch(() => undefined);
+        const answer = this.#fromMemory(request);
+        if (answer) return answer;
+        continue;
+      }
+      const value = await this.load(request.key, left);
+      const answer = this.#fromMemory(request);
+      if (answer) return answer;
+      if (buffer.get(request.key)) continue;
+      return value ? answerOf(value, value.value, request.wantValue) : missing;
+    }
+  }
+
+  #takeOff(key: string, deadlineMs: number): Flight {
+    const flight: Flight = {
+      void: false,
+      result: this.#fetch(key, deadlineMs).then(
+        (value) => {
+          this.#land(key, flight);
+          if (value && !flight.void) this.#parts.cache.set(key, value);
+          return value;
+        },
+        (error: unknown) => {
+          this.#land(key, flight);
+          throw error;
+        },
+      ),
+    };
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  #land(key: string, flight: Flight): void {
+    if (this.#flights.get(key) === flight) this.#flights.delete(key);
+  }
+
+  async #fetch(key: string, deadlineMs: number): Promise<CleanValue | undefined> {
+    const { store, settings, membership } = this.#parts;
+    const { clusterId, flushDeadlineMs } = membership.view.parameters;
+    const result = await store.read(key, settings.maxValueBytes, { deadlineMs: Math.min(deadlineMs, flushDeadlineMs) });
+    switch (result.kind) {
+      case "missing":
+        return undefined;
+      case "too_large":
+        throw new OperatingError(
+          "value_not_servable",
+          `the object has ${result.info.size} bytes, more than buffer.maxValueBytes (${settings.maxValueBytes})`,
+        );
+      case "found": {
+        const { body, headers, version, modifiedMs, size, tag } = result.blob;
+        const { epoch, seq } = parseVersion(clusterId, key, version);
+        return { epoch, seq, headers, md5: hash("md5", body), modifiedMs, size, value: body, tag };
+      }
+    }
+  }
+}
+
+function answerOf(info: ValueInfo, value: Buffer, wantValue: boolean): ReadAnswer {
+  return { kind: "value", info, value: wantValue ? value : undefined };
+}

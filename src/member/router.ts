@@ -1,0 +1,219 @@
+/**
+ * The router: takes a client's operation on any member to the key's primary, and tries again, under the same request id, when the members have
+ * changed, a hand-off is under way or a link broke, until the operation's deadline. A client sees a pause then, not an error.
+ */
+
+import { hash } from "node:crypto";
+import type { Clock, Timer } from "../base/clock.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { type ContentHeaders, noHeaders } from "../core/entry.ts";
+import type { Membership } from "../core/membership.ts";
+import type { PeerAnswer, PeerRequest, Precondition, ReadRequest, WriteRequest } from "../core/message.ts";
+import {
+  compact,
+  type DeleteOperation,
+  type PutOperation,
+  type ReadOutcome,
+  type WriteOutcome,
+} from "../core/operation.ts";
+import type { Network } from "../network/network.ts";
+import type { Primary } from "./primary.ts";
+import type { ReadPath } from "./read-path.ts";
+import type { MemberSettings } from "./settings.ts";
+
+export interface RouterParts {
+  readonly membership: Membership;
+  readonly primary: Primary;
+  readonly reads: ReadPath;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly settings: MemberSettings;
+  /** A peer has adopted this newer epoch. */
+  readonly onNewerEpoch: (epoch: number) => void;
+}
+
+/** Pause before the first and before later new attempts, in milliseconds; a new view ends it. */
+const firstRetryMs = 5;
+const maxRetryMs = 100;
+
+/** A write as the client asked for it. */
+interface Write {
+  readonly key: string;
+  readonly value: Buffer | undefined;
+  readonly headers: ContentHeaders;
+  readonly precondition: Precondition | undefined;
+  readonly md5: string;
+}
+
+export class Router {
+  readonly #parts: RouterParts;
+  readonly #incarnation: string;
+  /** Counters of the writes under way, ascending (a Set keeps the order of insertion). */
+  readonly #writing = new Set<number>();
+  #counter = 0;
+  #underWay = 0;
+  #stopped = false;
+  /** Those who wait for a change to try again. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.#incarnation = parts.membership.self.incarnation;
+  }
+
+  /** Every write with a lower counter is finished and will not be sent again. */
+  get watermark(): number {
+    for (const counter of this.#writing) return counter;
+    return this.#counter + 1;
+  }
+
+  async put({ key, value, headers, precondition }: PutOperation): Promise<WriteOutcome> {
+    return await this.#write({ key, value, headers, precondition, md5: hash("md5", value) });
+  }
+
+  async delete({ key, precondition }: DeleteOperation): Promise<WriteOutcome> {
+    return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "" });
+  }
+
+  async read(key: string, wantValue: boolean): Promise<ReadOutcome> {
+    const { membership, reads, clock, settings } = this.#parts;
+    this.#admit();
+    try {
+      const deadline = clock.now() + settings.operationMs;
+      for (let attempt = 0; ; attempt++) {
+        const deadlineMs = deadline - clock.now();
+        const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, deadlineMs };
+        try {
+          const primary = this.#primaryOf(key, deadlineMs);
+          if (primary === membership.self.id) return await reads.read(request);
+          const answer = await this.#ask(primary, request, deadlineMs);
+          if (answer.kind === "value" || answer.kind === "missing") return answer;
+          throw unexpected(answer);
+        } catch (error) {
+          if (!worthRetrying(error)) throw error;
+          await this.#pause(attempt, deadline, error);
+        }
+      }
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  /** The members, or what they serve, have changed: whoever waits tries again at once. */
+  wake(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const retry of waiting) retry();
+  }
+
+  /** Refuses new operations. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #write({ key, value, headers, precondition, md5 }: Write): Promise<WriteOutcome> {
+    const { membership, primary, clock, settings } = this.#parts;
+    this.#admit();
+    const requestId = { router: this.#incarnation, counter: ++this.#counter };
+    this.#writing.add(requestId.counter);
+    try {
+      const deadline = clock.now() + settings.operationMs;
+      for (let attempt = 0; ; attempt++) {
+        const deadlineMs = deadline - clock.now();
+        const epoch = membership.epoch;
+        const request: WriteRequest = {
+          kind: "write",
+          epoch,
+          key,
+          requestId,
+          precondition,
+          headers,
+          value,
+          md5,
+          deadlineMs,
+        };
+        try {
+          const owner = this.#primaryOf(key, deadlineMs);
+          const answer =
+            owner === membership.self.id
+              ? await this.#before(deadlineMs, primary.write(request))
+              : await this.#ask(owner, request, deadlineMs);
+          if (answer.kind === "written") return { kind: "written", version: answer.version, md5 };
+          if (answer.kind === "precondition_failed") return answer;
+          throw unexpected(answer);
+        } catch (error) {
+          if (!worthRetrying(error)) throw error;
+          await this.#pause(attempt, deadline, error);
+        }
+      }
+    } finally {
+      this.#writing.delete(requestId.counter);
+      this.#underWay--;
+    }
+  }
+
+  #admit(): void {
+    if (this.#stopped) throw new OperatingError("shutting_down", "this node is stopping");
+    if (this.#underWay >= this.#parts.settings.operationLimit) {
+      throw new OperatingError("overloaded", `${this.#underWay} operations are under way on this node`);
+    }
+    this.#underWay++;
+  }
+
+  #primaryOf(key: string, deadlineMs: number): string {
+    if (deadlineMs <= 0) throw new OperatingError("deadline_exceeded", "no answer in time");
+    const primary = this.#parts.membership.ownersOf(key)[0];
+    if (primary === undefined) throw new OperatingError("not_ready", "this node is not a member of a view yet");
+    return primary;
+  }
+
+  async #ask(id: string, request: PeerRequest, deadlineMs: number): Promise<PeerAnswer> {
+    const answer = await this.#parts.network.request(id, request, deadlineMs);
+    if (answer.kind !== "refused") return answer;
+    if (answer.epoch > this.#parts.membership.epoch) this.#parts.onNewerEpoch(answer.epoch);
+    throw new OperatingError(answer.code, `${id}: ${answer.detail}`);
+  }
+
+  /** The promise's outcome, or `deadline_exceeded`: a local write goes on, but its client is answered in time. */
+  #before<T>(ms: number, promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer: Timer = this.#parts.clock.after(ms, () => {
+        reject(new OperatingError("deadline_exceeded", "the replicas did not acknowledge the write in time"));
+      });
+      promise.then(
+        (value) => {
+          timer.cancel();
+          resolve(value);
+        },
+        (error: unknown) => {
+          timer.cancel();
+          reject(error as Error);
+        },
+      );
+    });
+  }
+
+  /** Waits a little before the next attempt; throws why the last one failed when the deadline comes first. */
+  #pause(attempt: number, deadline: number, reason: unknown): Promise<void> {
+    const { clock } = this.#parts;
+    const ms = Math.min(firstRetryMs * 2 ** Math.min(attempt, 10), maxRetryMs);
+    if (clock.now() + ms >= deadline) throw reason;
+    return new Promise((resolve) => {
+      const retry = (): void => {
+        timer.cancel();
+        this.#waiting.delete(retry);
+        resolve();
+      };
+      const timer = clock.after(ms, retry);
+      this.#waiting.add(retry);
+    });
+  }
+}
+
+function worthRetrying(error: unknown): boolean {
+  return isOperatingError(error, "wrong_view", "not_ready", "peer_unreachable");
+}
+
+function unexpected(answer: PeerAnswer): OperatingError {
+  return new OperatingError("internal", `a peer answered ${answer.kind}`);
+}

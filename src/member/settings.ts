@@ -1,0 +1,33 @@
+/** What a member can be told, apart from its collaborators. Defaults and reasons stand with the configuration's schema. */
+
+import type { BackoffSettings, PaceSettings } from "../core/flush-schedule.ts";
+import type { RoomSettings } from "../core/room.ts";
+
+export interface FlushSettings {
+  /** Milliseconds between a commit and its flush, so that overwrites coalesce. */
+  readonly delayMs: number;
+  readonly pace: PaceSettings;
+  readonly backoff: BackoffSettings;
+}
+
+export interface MemberSettings {
+  /** The cluster's name, for people. */
+  readonly cluster: string;
+  /** R of a cluster that this member founds. */
+  readonly replicas: number;
+  /** F of a cluster that this member founds, in milliseconds. */
+  readonly flushDeadlineMs: number;
+  readonly room: RoomSettings;
+  /** Bytes of clean values kept for reads. */
+  readonly cacheBytes: number;
+  readonly maxValueBytes: number;
+  readonly flush: FlushSettings;
+  /** Milliseconds after which a client's operation is answered 503; longer than a restart of a peer takes to be noticed. */
+  readonly operationMs: number;
+  /** Operations of clients under way at once on this member. */
+  readonly operationLimit: number;
+  /** Milliseconds between two pings to a peer. */
+  readonly pingMs: number;
+  /** Milliseconds that a stopping member waits for its dirty entries to reach the store. */
+  readonly stopMs: number;
+}
