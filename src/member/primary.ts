@@ -275,7 +275,7 @@ export class Primary {
     this.#resendTimer ??= this.#parts.clock.after(resendMs, () => {
       this.#resendTimer = undefined;
       // Without a link they wait for the next one.
-      for (const id of [...this.#unsent.keys()]) if (this.#parts.network.linked(id)) this.resend(id);
+      for (const id of this.#unsent.keys()) if (this.#parts.network.linked(id)) this.resend(id);
     });
   }
 }

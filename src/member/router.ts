@@ -9,13 +9,7 @@ import { isOperatingError, OperatingError } from "../base/errors.ts";
 import { type ContentHeaders, noHeaders } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
 import type { PeerAnswer, PeerRequest, Precondition, ReadRequest, WriteRequest } from "../core/message.ts";
-import {
-  compact,
-  type DeleteOperation,
-  type PutOperation,
-  type ReadOutcome,
-  type WriteOutcome,
-} from "../core/operation.ts";
+import type { DeleteOperation, PutOperation, ReadOutcome, WriteOutcome } from "../core/operation.ts";
 import type { Network } from "../network/network.ts";
 import type { Primary } from "./primary.ts";
 import type { ReadPath } from "./read-path.ts";
