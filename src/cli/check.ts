@@ -1,0 +1,65 @@
+/** `weir check`: whether a cluster.json is right and its store can be used, without starting anything. */
+
+import type { Command } from "commander";
+import { openConfiguredStore } from "../compose.ts";
+import { type Config, loadConfig } from "../config/config.ts";
+import { formatBytes } from "./format.ts";
+import { CommandFailure } from "./run.ts";
+import { printJson, printLine, type Terminal } from "./terminal.ts";
+
+interface CheckOptions {
+  readonly json?: boolean;
+}
+
+export function addCheckCommand(program: Command, terminal: Terminal): void {
+  program
+    .command("check")
+    .summary("check a cluster.json and the store that it names")
+    .description(
+      "Checks the configuration, all mistakes at once, and tries the store: whether it can be reached, whether rights suffice, whether it writes conditionally. It needs the same environment as weir serve.",
+    )
+    .argument("<file>", "the cluster.json")
+    .option("--json", "print the findings as JSON")
+    .addHelpText("after", "\nExample:\n  WEIR_SECRET=... weir check cluster.json")
+    .action(async (file: string, options: CheckOptions) => {
+      const config = loadConfig(file, { env: terminal.env, purpose: "member" });
+      await check(file, config, options, terminal);
+    });
+}
+
+async function check(file: string, config: Config, options: CheckOptions, terminal: Terminal): Promise<void> {
+  if (!options.json) for (const line of summary(file, config)) printLine(terminal, line);
+  await using store = openConfiguredStore(config);
+  const abilities = await store.probe({ deadlineMs: config.flush.deadlineMs });
+  // Without conditional writes two nodes could each believe that they have the last word.
+  const isUsable = abilities.conditionalWrites || config.nodes.length === 1;
+  if (options.json) {
+    printJson(terminal, {
+      file,
+      cluster: config.cluster,
+      nodes: config.nodes,
+      store: store.description,
+      ...abilities,
+      usable: isUsable,
+    });
+  } else {
+    printLine(terminal, `store    ${store.description} can be read, written and removed from`);
+    for (const note of abilities.notes) printLine(terminal, `         ${note}`);
+    printLine(
+      terminal,
+      isUsable
+        ? "\nAll is well."
+        : "\nThis store does not write conditionally: it can serve one node, not several. Use another, or name one node.",
+    );
+  }
+  if (!isUsable) throw new CommandFailure("the store can't serve several nodes");
+}
+
+function summary(file: string, config: Config): string[] {
+  const { nodes, buffer } = config;
+  return [
+    `${file} is right.`,
+    `cluster  ${config.cluster}, ${nodes.length === 1 ? "1 node" : `${nodes.length} nodes`}: ${nodes.map((node) => `${node.id} ${node.url}`).join(", ")}`,
+    `buffer   ${formatBytes(buffer.dirtyBytes)} not stored yet, ${formatBytes(buffer.cacheBytes)} cached, on this host`,
+  ];
+}

@@ -1,0 +1,142 @@
+/**
+ * Requests to a cluster from the command line: to the first node that answers, keys sent exactly as given, and error answers
+ * turned into the OperatingErrors that they came from.
+ */
+
+import type { Readable } from "node:stream";
+import { Agent, type Dispatcher } from "undici";
+import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
+
+/** A node that is up accepts a connection at once; longer means another should be tried. */
+const connectMs = 2_000;
+
+/** Longer than a node takes to give up a request (`request.deadlineMs`), so that its own answer is seen. */
+const answerMs = 60_000;
+
+export interface ClientRequest {
+  readonly method: "GET" | "PUT" | "DELETE";
+  /** Path and query as they go on the wire. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Readable;
+}
+
+export interface ClientAnswer {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Readable;
+  /** The node that gave it. */
+  readonly url: string;
+}
+
+export class ClusterClient implements AsyncDisposable {
+  readonly #urls: readonly string[];
+  readonly #agent = new Agent({
+    connect: { timeout: connectMs },
+    headersTimeout: answerMs,
+    bodyTimeout: answerMs,
+  });
+
+  constructor(urls: readonly string[]) {
+    this.#urls = urls;
+  }
+
+  /**
+   * Sends a request to the first node that answers `/readyz` well, or else to the first that answers it at all.
+   * @throws OperatingError with the code of an answer of 400 and above; `peer_unreachable` when no node answers.
+   */
+  async request(request: ClientRequest): Promise<ClientAnswer> {
+    const url = await this.#pick();
+    let answer: Dispatcher.ResponseData;
+    try {
+      // The agent takes origin and path apart, so that no dots in a key are normalised away.
+      answer = await this.#agent.request({
+        origin: url,
+        path: request.path,
+        method: request.method,
+        headers: { ...request.headers },
+        body: request.body ?? null,
+      });
+    } catch (cause) {
+      throw new OperatingError("peer_unreachable", `no answer from ${url}: ${reasonOf(cause)}`, { cause });
+    }
+    const headers = Object.fromEntries(
+      Object.entries(answer.headers).map(([name, value]) => [
+        name,
+        Array.isArray(value) ? value.join(", ") : (value ?? ""),
+      ]),
+    );
+    if (answer.statusCode >= 400) throw await problemOf(answer.statusCode, headers, answer.body, url);
+    return { status: answer.statusCode, headers, body: answer.body, url };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  /** With several nodes, asks before it sends: a body that has begun can't be sent again. */
+  async #pick(): Promise<string> {
+    const [only] = this.#urls;
+    if (this.#urls.length === 1 && only !== undefined) return only;
+    const reasons: string[] = [];
+    let answering: string | undefined;
+    for (const url of this.#urls) {
+      try {
+        const answer = await this.#agent.request({
+          origin: url,
+          path: "/readyz",
+          method: "GET",
+          headersTimeout: connectMs,
+        });
+        await answer.body.dump();
+        if (answer.statusCode === 200) return url;
+        answering ??= url;
+      } catch (error) {
+        reasons.push(`${url}: ${reasonOf(error)}`);
+      }
+    }
+    if (answering !== undefined) return answering;
+    throw new OperatingError("peer_unreachable", `no node answers:\n      ${reasons.join("\n      ")}`);
+  }
+}
+
+/** The path of `key`: percent-encoded but for slashes. */
+export function keyPath(key: string): string {
+  return `/kv/${key.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+export async function readText(body: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Connection errors hide in each other: the innermost one tells. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return reasonOf(error.errors[0]);
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause !== undefined) return reasonOf(error.cause);
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ECONNREFUSED") return "nothing listens there";
+  if (code === "ENOTFOUND") return "the host's name is unknown";
+  if (code === "UND_ERR_CONNECT_TIMEOUT") return "no connection in time";
+  return error.message;
+}
+
+async function problemOf(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: Readable,
+  url: string,
+): Promise<OperatingError> {
+  const text = await readText(body);
+  if (headers["content-type"]?.startsWith("application/problem+json")) {
+    const { code, detail = "" } = JSON.parse(text) as { code?: string; detail?: string };
+    if (code !== undefined && Object.hasOwn(errorKinds, code)) {
+      return new OperatingError(code as ErrorCode, `${detail} (${code}, ${status})`);
+    }
+    return new OperatingError("peer_unreachable", `${url} answered ${status}: ${detail}`);
+  }
+  return new OperatingError("peer_unreachable", `${url} answered ${status}; is it a node of weir?`);
+}

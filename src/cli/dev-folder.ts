@@ -1,0 +1,62 @@
+/**
+ * The folder in which `weir dev` keeps its cluster.json and, unless told otherwise, its store. One `weir dev` at a time uses it: a
+ * second one would start other nodes on the same store.
+ */
+
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { OperatingError } from "../base/errors.ts";
+
+export class DevFolder implements Disposable {
+  readonly path: string;
+  readonly #lockPath: string;
+
+  /** @throws OperatingError `config_invalid` when another `weir dev` that is alive uses the folder. */
+  constructor(path: string) {
+    mkdirSync(path, { recursive: true });
+    this.path = path;
+    this.#lockPath = join(path, "dev.pid");
+    this.#lock();
+  }
+
+  /** Writes the nodes' configuration and returns its path. */
+  writeClusterFile(content: unknown): string {
+    const path = join(this.path, "cluster.json");
+    writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`);
+    return path;
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#lockPath, { force: true });
+  }
+
+  #lock(): void {
+    for (;;) {
+      try {
+        writeFileSync(this.#lockPath, `${process.pid}\n`, { flag: "wx" });
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+      const holder = Number(readFileSync(this.#lockPath, "utf8"));
+      if (isAlive(holder)) {
+        throw new OperatingError(
+          "config_invalid",
+          `another weir dev (process ${holder}) uses ${this.path}; stop it, or choose another folder with --dir`,
+        );
+      }
+      // Its holder was killed.
+      rmSync(this.#lockPath, { force: true });
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

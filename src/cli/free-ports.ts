@@ -1,0 +1,40 @@
+/** Ports of the loopback address that nothing listens on. */
+
+import { once } from "node:events";
+import { createServer } from "node:net";
+
+const host = "127.0.0.1";
+
+/** The first of `ports` that something listens on already; undefined if all are free. */
+export async function takenPort(ports: readonly number[]): Promise<number | undefined> {
+  for (const port of ports) {
+    if ((await listenBriefly(port)) === undefined) return port;
+  }
+  return undefined;
+}
+
+/** `count` different free ports, chosen by the system. Another process may take one before it is used; that is then told. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = await listenBriefly(0);
+    if (port !== undefined) ports.add(port);
+  }
+  return [...ports];
+}
+
+/** The port listened on, or undefined if it is in use. */
+async function listenBriefly(port: number): Promise<number | undefined> {
+  const server = createServer();
+  try {
+    server.listen({ port, host, exclusive: true });
+    await once(server, "listening");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return undefined;
+    throw error;
+  }
+  const { port: actual } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return actual;
+}

@@ -1,0 +1,80 @@
+/** `weir get`: a value to the standard output or, whole or not at all, to a file. */
+
+import { createWriteStream } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Command } from "commander";
+import { OperatingError } from "../base/errors.ts";
+import { type ClientAnswer, ClusterClient, keyPath } from "./client.ts";
+import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
+import { printJson, printLine, type Terminal } from "./terminal.ts";
+
+interface GetOptions extends TargetOptions {
+  readonly output?: string;
+  readonly json?: boolean;
+}
+
+export function addGetCommand(program: Command, terminal: Terminal): void {
+  addTargetOptions(program.command("get"))
+    .summary("read a value")
+    .description("Writes the value under KEY to the standard output, or to a file.")
+    .argument("<key>", "the key, as it was stored")
+    .option("-o, --output <file>", "write it to this file, which is replaced only once the value is whole")
+    .option("--json", "print what is known of the value as JSON; without -o, the value is in it as base64")
+    .addHelpText("after", "\nExamples:\n  weir get greeting\n  weir get photos/1.jpg -o 1.jpg --config cluster.json")
+    .action(async (key: string, options: GetOptions) => {
+      await get(key, options, terminal);
+    });
+}
+
+async function get(key: string, options: GetOptions, terminal: Terminal): Promise<void> {
+  await using client = new ClusterClient(resolveTarget(options, terminal.env));
+  const answer = await client.request({ method: "GET", path: keyPath(key) });
+  if (options.output !== undefined) {
+    await writeFile(options.output, answer.body);
+    if (options.json) printJson(terminal, describe(key, answer));
+    else printLine(terminal, `${key} written to ${options.output}`);
+  } else if (options.json) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer.body) chunks.push(chunk as Buffer);
+    printJson(terminal, { ...describe(key, answer), data: Buffer.concat(chunks).toString("base64") });
+  } else {
+    await copyOut(answer.body, terminal);
+  }
+}
+
+function describe(key: string, { headers }: ClientAnswer): Record<string, unknown> {
+  return {
+    key,
+    size: Number(headers["content-length"]),
+    type: headers["content-type"],
+    etag: headers["etag"]?.replaceAll('"', ""),
+    version: headers["weir-version"],
+    modified: headers["last-modified"],
+  };
+}
+
+/** A reader that has seen enough (`weir get KEY | head`) ends it, and is no failure. */
+async function copyOut(body: Readable, terminal: Terminal): Promise<void> {
+  try {
+    await pipeline(body, terminal.stdout, { end: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw broken(error);
+  }
+}
+
+async function writeFile(path: string, body: Readable): Promise<void> {
+  const partial = `${path}.partial`;
+  try {
+    await pipeline(body, createWriteStream(partial));
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw broken(error);
+  }
+}
+
+function broken(cause: unknown): OperatingError {
+  return new OperatingError("body_truncated", `the value did not arrive whole: ${(cause as Error).message}`, { cause });
+}

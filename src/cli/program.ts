@@ -1,0 +1,48 @@
+/** The program's commands, and the help that teaches them. */
+
+import { Command } from "commander";
+import { version } from "../version.ts";
+import { addCheckCommand } from "./check.ts";
+import { addDevCommand } from "./dev.ts";
+import { addGetCommand } from "./get.ts";
+import { addPutCommand } from "./put.ts";
+import { addRemoveCommand } from "./rm.ts";
+import { addServeCommand } from "./serve.ts";
+import { addStatusCommand } from "./status.ts";
+import { processTerminal, type Terminal } from "./terminal.ts";
+
+const examples = `
+Try it on this machine, nothing to configure:
+  weir dev
+
+Run it for real, the same file on every host:
+  weir check cluster.json
+  weir serve --config cluster.json
+
+Use it:
+  echo hello | weir put greeting
+  weir get greeting
+  weir status --watch
+
+Exit codes: 0 done, 1 failed, 2 used wrongly. "weir COMMAND --help" tells more.`;
+
+/** The whole command line. Parsing throws CommanderError instead of ending the process. */
+export function createProgram(terminal: Terminal = processTerminal): Command {
+  const program = new Command("weir")
+    .description("A replicated, in-memory write-back buffer in front of an object store.")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [command]", "print help for a command")
+    .showSuggestionAfterError()
+    .showHelpAfterError('("weir --help" shows how it is used)')
+    .addHelpText("after", examples)
+    .exitOverride();
+  addServeCommand(program, terminal);
+  addDevCommand(program, terminal);
+  addCheckCommand(program, terminal);
+  addPutCommand(program, terminal);
+  addGetCommand(program, terminal);
+  addRemoveCommand(program, terminal);
+  addStatusCommand(program, terminal);
+  return program;
+}

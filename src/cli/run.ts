@@ -1,0 +1,43 @@
+/**
+ * From a parsed command line to an exit code: 0 done, 1 failed, 2 used wrongly. Expected failures are told in a sentence with what
+ * to do next; anything else is a bug and shows its stack.
+ */
+
+import { type Command, CommanderError } from "commander";
+import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
+
+const done = 0;
+const failed = 1;
+const usage = 2;
+
+/** Codes whose message says by itself what to do. */
+const selfExplaining: readonly ErrorCode[] = ["config_invalid"];
+
+/** Runs the command that `argv` (with two leading elements, as in `process.argv`) names. Never rejects. */
+export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
+  try {
+    await program.parseAsync(argv);
+    return done;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? done : usage;
+    if (error instanceof CommandFailure) return failed;
+    process.stderr.write(`${failureText(error)}\n`);
+    return failed;
+  }
+}
+
+/** The command has failed, and has said so itself. */
+export class CommandFailure extends Error {
+  override name = "CommandFailure";
+}
+
+/** An error as a person should read it. */
+export function failureText(error: unknown): string {
+  if (!(error instanceof OperatingError)) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return `weir: this is a bug in weir; please report it:\n${text}`;
+  }
+  const message = `weir: ${error.message}`;
+  if (selfExplaining.includes(error.code)) return message;
+  return `${message}\n      ${errorKinds[error.code].advice}`;
+}

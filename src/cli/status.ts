@@ -1,0 +1,151 @@
+/** `weir status`: the nodes of a cluster at a glance, and whether one may be stopped. */
+
+import type { Command } from "commander";
+import { z } from "zod";
+import { sleep } from "../base/clock.ts";
+import { OperatingError } from "../base/errors.ts";
+import type { ClusterStatus } from "../core/operation.ts";
+import { systemClock } from "../system.ts";
+import { ClusterClient, readText } from "./client.ts";
+import { formatBytes, formatDuration, formatShare, formatTable } from "./format.ts";
+import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
+import { printJson, printLine, type Terminal } from "./terminal.ts";
+
+interface StatusOptions extends TargetOptions {
+  readonly json?: boolean;
+  readonly watch?: boolean;
+}
+
+/** Milliseconds between two looks with `--watch`: figures change with every ping, five times a second. */
+const watchMs = 1_000;
+
+/** Moves to the top left and clears what is below, without the flicker of clearing first. */
+const homeAndClear = "\u001b[H\u001b[J";
+
+export function addStatusCommand(program: Command, terminal: Terminal): void {
+  addTargetOptions(program.command("status"))
+    .summary("show the nodes, and whether one may be stopped")
+    .description(
+      "Shows every node as the node that answers sees it: state, share of the keys, values not in the store yet.",
+    )
+    .option("--watch", "show it again each second, until Ctrl-C")
+    .option("--json", "print it as JSON, as GET /cluster does")
+    .addHelpText("after", "\nExamples:\n  weir status\n  weir status --watch --config cluster.json")
+    .action(async (options: StatusOptions) => {
+      await using client = new ClusterClient(resolveTarget(options, terminal.env));
+      if (options.watch) await watch(client, options, terminal);
+      else show(await fetchStatus(client), options, terminal);
+    });
+}
+
+/** Until the process is stopped. A cluster that doesn't answer for a while is a thing to watch, too. */
+async function watch(client: ClusterClient, options: StatusOptions, terminal: Terminal): Promise<never> {
+  for (;;) {
+    let status: ClusterStatus | OperatingError;
+    try {
+      status = await fetchStatus(client);
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      status = error;
+    }
+    if (terminal.stdout.isTTY && !options.json) terminal.stdout.write(homeAndClear);
+    if (status instanceof OperatingError) printLine(terminal, `no status: ${status.message}`);
+    else show(status, options, terminal);
+    await sleep(systemClock, watchMs);
+  }
+}
+
+function show(status: ClusterStatus, options: StatusOptions, terminal: Terminal): void {
+  if (options.json) {
+    printJson(terminal, status);
+    return;
+  }
+  for (const line of statusLines(status)) printLine(terminal, line);
+}
+
+const statusSchema = z.object({
+  cluster: z.string(),
+  self: z.string(),
+  epoch: z.number(),
+  settled: z.boolean(),
+  store: z.string(),
+  members: z.array(
+    z.object({
+      id: z.string(),
+      url: z.string(),
+      zone: z.string().optional(),
+      weight: z.number(),
+      share: z.number(),
+      state: z.enum(["serving", "waiting", "unreachable"]),
+      dirtyBytes: z.number(),
+      dirtyKeys: z.number(),
+      cacheBytes: z.number(),
+      oldestDirtyMs: z.number(),
+      failingKeys: z.number(),
+    }),
+  ),
+});
+
+async function fetchStatus(client: ClusterClient): Promise<ClusterStatus> {
+  const answer = await client.request({ method: "GET", path: "/cluster" });
+  const text = await readText(answer.body);
+  const parsed = statusSchema.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data as ClusterStatus;
+  throw new OperatingError("peer_unreachable", `${answer.url} does not answer as a node of this version of weir`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The schema refuses it with the message that fits.
+    return undefined;
+  }
+}
+
+/** The status as a person reads it, the advice on stopping at its end. */
+export function statusLines(status: ClusterStatus): string[] {
+  const header = ["node", "state", "share", "not stored", "keys", "oldest", "failing", "cache", "zone", "url"];
+  const rows = status.members.map((member) => [
+    member.id,
+    member.state,
+    formatShare(member.share),
+    formatBytes(member.dirtyBytes),
+    String(member.dirtyKeys),
+    member.dirtyKeys === 0 ? "-" : formatDuration(member.oldestDirtyMs),
+    String(member.failingKeys),
+    formatBytes(member.cacheBytes),
+    member.zone ?? "-",
+    member.url,
+  ]);
+  const agreed = status.settled ? "settled" : "changing";
+  return [
+    `${status.cluster} over ${status.store}, as ${status.self} sees it: view ${status.epoch}, ${agreed}`,
+    "",
+    ...formatTable([header, ...rows], [2, 3, 4, 5, 6, 7]),
+    "",
+    `May I stop a node? ${stopAdvice(status)}`,
+  ];
+}
+
+/** What stopping one node would mean now, in a few sentences. It promises nothing that this release doesn't keep. */
+export function stopAdvice(status: ClusterStatus): string {
+  const { members } = status;
+  const down = members.filter((member) => member.state === "unreachable").map((member) => member.id);
+  if (members.length === 0) return "No: this node has not joined a view yet.";
+  if (down.length > 0) {
+    return `No: ${down.join(", ")} can't be reached, and values that are not in the store may be on one other node only. Bring it back first.`;
+  }
+  if (!status.settled || members.some((member) => member.state === "waiting")) {
+    return "Not now: the nodes are still handing over values. Look again in a moment.";
+  }
+  const failing = members.reduce((sum, member) => sum + member.failingKeys, 0);
+  const warning = failing > 0 ? ` But ${failing} keys fail to reach the store; see the log and mend that first.` : "";
+  if (members.length === 1) {
+    const { dirtyBytes } = members[0] as (typeof members)[number];
+    return dirtyBytes === 0
+      ? `Yes: everything is in the store. While this only node is down nothing is served.${warning}`
+      : `No: it's the only node, and ${formatBytes(dirtyBytes)} are not in the store yet.${warning}`;
+  }
+  return `Yes, one at a time: its share of the keys waits until it is back; values on it that are not in the store are still on their replica.${warning}`;
+}

@@ -1,0 +1,47 @@
+/**
+ * When a long-running command should stop: a signal asks for it in order, a second one at once. A child of `weir dev` is also
+ * asked when its parent is gone, however that ended, so that no node outlives it.
+ */
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** What shells show for a process that a signal ended: 128 and the signal's number, of SIGTERM. */
+const stoppedAtOnce = 143;
+
+export class StopRequest implements Disposable {
+  /** Resolves with the reason, in words, when the first request to stop comes. */
+  readonly requested: Promise<string>;
+  readonly #onSignal: (signal: NodeJS.Signals) => void;
+  readonly #onDisconnect: () => void;
+
+  /**
+   * @param stopAtOnce runs on a second request, before the process exits.
+   */
+  constructor(stopAtOnce: () => void) {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.requested = promise;
+    let isRequested = false;
+    const request = (reason: string): void => {
+      if (isRequested) {
+        stopAtOnce();
+        process.exit(stoppedAtOnce);
+      }
+      isRequested = true;
+      resolve(reason);
+    };
+    this.#onSignal = (signal) => request(signal);
+    this.#onDisconnect = () => {
+      // A parent that has sent SIGTERM may then go; that is no second request.
+      if (!isRequested) request("the parent process is gone");
+    };
+    for (const signal of signals) process.on(signal, this.#onSignal);
+    process.on("disconnect", this.#onDisconnect);
+    // The channel to the parent must not keep this process alive once all else is done.
+    process.channel?.unref();
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of signals) process.off(signal, this.#onSignal);
+    process.off("disconnect", this.#onDisconnect);
+  }
+}

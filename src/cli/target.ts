@@ -1,0 +1,51 @@
+/** Where a client command finds the cluster: options that all of them share, and the URLs that these come down to. */
+
+import type { Command } from "commander";
+import { OperatingError } from "../base/errors.ts";
+import { loadConfig } from "../config/config.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface TargetOptions {
+  readonly url?: string;
+  readonly config?: string;
+  readonly node?: string;
+}
+
+const defaultUrl = "http://127.0.0.1:7070";
+
+export function addTargetOptions(command: Command): Command {
+  return command
+    .option("--url <url>", `a node of the cluster (default: $WEIR_URL, or ${defaultUrl})`)
+    .option("--config <file>", "find the nodes in this cluster.json; the next is tried if one does not answer")
+    .option("--node <id>", "with --config: the node to try first");
+}
+
+/**
+ * Base URLs of nodes, in the order in which to try them.
+ * @throws OperatingError `config_invalid` when the options contradict each other or the file is wrong.
+ */
+export function resolveTarget(options: TargetOptions, env: Terminal["env"]): readonly string[] {
+  if (options.config === undefined) {
+    if (options.node !== undefined) throw new OperatingError("config_invalid", "--node needs --config");
+    return [checkedUrl(options.url ?? (env["WEIR_URL"] || defaultUrl))];
+  }
+  if (options.url !== undefined) throw new OperatingError("config_invalid", "give --url or --config, not both");
+  const { nodes } = loadConfig(options.config, { env, purpose: "client" });
+  const first = nodes.find((node) => node.id === options.node);
+  if (options.node !== undefined && first === undefined) {
+    const ids = nodes.map((node) => node.id).join(", ");
+    throw new OperatingError(
+      "config_invalid",
+      `there is no node ${JSON.stringify(options.node)}; the nodes are ${ids}`,
+    );
+  }
+  return [...(first === undefined ? [] : [first]), ...nodes.filter((node) => node !== first)].map((node) => node.url);
+}
+
+function checkedUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new OperatingError("config_invalid", `${JSON.stringify(text)} is not a URL of a node, such as ${defaultUrl}`);
+  }
+  return url.origin;
+}

@@ -1,0 +1,33 @@
+/**
+ * How large the buffer is where cluster.json leaves it open: shares of the memory that this process may use, so that the same
+ * file suits hosts of different sizes.
+ */
+
+import { totalmem } from "node:os";
+import type { RawConfig } from "./schema.ts";
+
+/** Of the memory limit, for dirty values and again for the cache: the other half is the runtime's, requests' and the store client's. */
+const bufferShare = 0.25;
+
+/** A larger cache is a decision: past this, entries by the million make garbage collection felt. */
+const maxDefaultCacheBytes = 16 * 1024 ** 3;
+
+export interface BufferConfig extends Readonly<Omit<RawConfig["buffer"], "dirtyBytes" | "cacheBytes">> {
+  readonly dirtyBytes: number;
+  readonly cacheBytes: number;
+}
+
+/** What the control group allows this process, or else what the host has. */
+export function memoryLimitBytes(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
+export function completeBuffer(buffer: RawConfig["buffer"], memoryBytes: number): BufferConfig {
+  const share = Math.floor(bufferShare * memoryBytes);
+  return {
+    ...buffer,
+    dirtyBytes: buffer.dirtyBytes ?? share,
+    cacheBytes: buffer.cacheBytes ?? Math.min(share, maxDefaultCacheBytes),
+  };
+}

@@ -1,0 +1,153 @@
+/**
+ * cluster.json, checked and completed: the same file on every host, of which every mistake is told at once. What comes out is
+ * frozen, has every setting filled in, and shows no secret when it is printed.
+ */
+
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { OperatingError } from "../base/errors.ts";
+import { type BufferConfig, completeBuffer, memoryLimitBytes } from "./buffer-size.ts";
+import { crossMistakes, orderMistakes } from "./cross-checks.ts";
+import { type Mistake, mistakesMessage, schemaMistakes } from "./mistakes.ts";
+import { configSchema, type RawConfig } from "./schema.ts";
+import { readSecret, Secret } from "./secret.ts";
+
+export type NodeConfig = Readonly<RawConfig["nodes"][number]>;
+
+type RawStore = RawConfig["store"];
+
+export type StoreConfig =
+  | (Readonly<Omit<Extract<RawStore, { type: "s3" }>, "accessKeyId" | "secretAccessKey" | "forcePathStyle">> & {
+      readonly forcePathStyle: boolean;
+      readonly accessKeyId?: Secret;
+      readonly secretAccessKey?: Secret;
+    })
+  /** The path is absolute. */
+  | Readonly<Extract<RawStore, { type: "file" }>>;
+
+export interface Config extends Readonly<Omit<RawConfig, "secret" | "store" | "buffer" | "nodes">> {
+  readonly secret: Secret;
+  readonly store: StoreConfig;
+  readonly nodes: readonly NodeConfig[];
+  readonly buffer: BufferConfig;
+}
+
+/** Where {@link parseConfig} looks for what the file leaves open. */
+export interface ConfigContext {
+  /** The file as messages name it. */
+  readonly fileName: string;
+  /** Relative paths in the file are taken from here. */
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Bytes of memory that this process may use. */
+  readonly memoryBytes: number;
+  /**
+   * `member` needs the secrets, and buffers that fit into the memory. `client` needs neither: it only looks up urls, maybe on a
+   * host that is no member.
+   */
+  readonly purpose: "member" | "client";
+}
+
+/** A secret shorter than this can be guessed off line by whoever sees one handshake. */
+const minSecretBytes = 16;
+
+/**
+ * Reads and checks the file at `path`.
+ * @throws OperatingError `config_invalid` whose message names every mistake.
+ */
+export function loadConfig(path: string, options: Pick<ConfigContext, "env" | "purpose">): Config {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : String(cause);
+    throw new OperatingError("config_invalid", `can't read ${path}: ${reason}`, { cause });
+  }
+  const context = { ...options, fileName: path, folder: dirname(resolve(path)), memoryBytes: memoryLimitBytes() };
+  return parseConfig(text, context);
+}
+
+/**
+ * Checks and completes the text of a cluster.json.
+ * @throws OperatingError `config_invalid` whose message names every mistake.
+ */
+export function parseConfig(text: string, context: ConfigContext): Config {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new OperatingError("config_invalid", `${context.fileName} is not JSON: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  const result = configSchema.safeParse(json, { reportInput: true });
+  const mistakes = [...(result.success ? [] : schemaMistakes(result.error.issues)), ...crossMistakes(json, context)];
+  const secrets = new Map<string, Secret>();
+  if (result.success) mistakes.push(...orderMistakes(result.data), ...resolveSecrets(result.data, context, secrets));
+  if (!result.success || mistakes.length > 0) {
+    throw new OperatingError("config_invalid", mistakesMessage(context.fileName, mistakes));
+  }
+  return freeze(complete(result.data, context, secrets));
+}
+
+function resolveSecrets(raw: RawConfig, context: ConfigContext, secrets: Map<string, Secret>): Mistake[] {
+  const store = raw.store.type === "s3" ? raw.store : undefined;
+  const references = [
+    ["secret", raw.secret],
+    ["store.accessKeyId", store?.accessKeyId],
+    ["store.secretAccessKey", store?.secretAccessKey],
+  ] as const;
+  const mistakes: Mistake[] = [];
+  if ((store?.accessKeyId === undefined) !== (store?.secretAccessKey === undefined)) {
+    mistakes.push({ path: "store", text: "must have both accessKeyId and secretAccessKey, or neither" });
+  }
+  for (const [path, reference] of references) {
+    if (reference === undefined) continue;
+    if (context.purpose === "client") {
+      secrets.set(path, new Secret(reference, undefined));
+      continue;
+    }
+    const read = readSecret(reference, context.env, context.folder);
+    if ("mistake" in read) {
+      mistakes.push({ path, text: read.mistake });
+    } else if (path === "secret" && Buffer.byteLength(read.value) < minSecretBytes) {
+      mistakes.push({
+        path,
+        text: `is too short: at least ${minSecretBytes} bytes; make one with "openssl rand -hex 32"`,
+      });
+    } else {
+      secrets.set(path, new Secret(reference, read.value));
+    }
+  }
+  return mistakes;
+}
+
+function complete(raw: RawConfig, context: ConfigContext, secrets: ReadonlyMap<string, Secret>): Config {
+  return {
+    ...raw,
+    secret: secrets.get("secret") as Secret,
+    store: completeStore(raw.store, context, secrets),
+    buffer: completeBuffer(raw.buffer, context.memoryBytes),
+  };
+}
+
+function completeStore(store: RawStore, context: ConfigContext, secrets: ReadonlyMap<string, Secret>): StoreConfig {
+  if (store.type === "file") return { ...store, path: resolve(context.folder, store.path) };
+  const { accessKeyId: _id, secretAccessKey: _key, forcePathStyle, ...rest } = store;
+  const accessKeyId = secrets.get("store.accessKeyId");
+  const secretAccessKey = secrets.get("store.secretAccessKey");
+  return {
+    ...rest,
+    // Servers other than AWS seldom have a host name for each bucket.
+    forcePathStyle: forcePathStyle ?? store.endpoint !== undefined,
+    ...(accessKeyId !== undefined && { accessKeyId }),
+    ...(secretAccessKey !== undefined && { secretAccessKey }),
+  };
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const child of Object.values(value)) {
+    if (typeof child === "object" && child !== null && !Object.isFrozen(child)) freeze(child);
+  }
+  return Object.freeze(value);
+}

@@ -1,0 +1,107 @@
+/**
+ * Mistakes that no single setting shows: two nodes of one name, a buffer that can't hold its values, a node that the whole network
+ * can reach by accident. Each check reads the file by itself, so that it speaks even if other parts have mistakes too.
+ */
+
+import { completeBuffer } from "./buffer-size.ts";
+import type { Mistake } from "./mistakes.ts";
+import { isLoopbackHost, urlHost } from "./node-url.ts";
+import { bufferSchema, nodeSchema, type RawConfig } from "./schema.ts";
+
+/** Of the memory limit, for both together: what is left is needed to work at all. */
+const maxBufferShare = 0.8;
+
+/** A buffer of fewer of the largest values could not take one more while others are on their way to the store. */
+const minValuesInBuffer = 4;
+
+export interface CrossCheckContext {
+  /** Bytes of memory that this process may use. */
+  readonly memoryBytes: number;
+  /** Only a member needs the memory that its buffer may take. */
+  readonly purpose: "member" | "client";
+}
+
+/** All of them that can be told from a file with other mistakes in it. */
+export function crossMistakes(json: unknown, context: CrossCheckContext): Mistake[] {
+  return [...nodeMistakes(json), ...bufferMistakes(json, context), ...exposureMistakes(json)];
+}
+
+function field(json: unknown, name: string): unknown {
+  return typeof json === "object" && json !== null ? (json as Record<string, unknown>)[name] : undefined;
+}
+
+function nodeMistakes(json: unknown): Mistake[] {
+  const nodes = field(json, "nodes");
+  if (!Array.isArray(nodes)) return [];
+  const mistakes: Mistake[] = [];
+  for (const name of ["id", "url"] as const) {
+    const firstIndexes = new Map<unknown, number>();
+    nodes.forEach((node: unknown, index) => {
+      const value = field(node, name);
+      if (typeof value !== "string") return;
+      const first = firstIndexes.get(value);
+      if (first === undefined) firstIndexes.set(value, index);
+      else mistakes.push({ path: `nodes[${index}].${name}`, text: `is the same as nodes[${first}].${name}` });
+    });
+  }
+  if (nodes.length > 0 && nodes.every((node: unknown) => field(node, "weight") === 0)) {
+    mistakes.push({ path: "nodes", text: "all have weight 0, so none would own a key; give one a weight" });
+  }
+  return mistakes;
+}
+
+function bufferMistakes(json: unknown, context: CrossCheckContext): Mistake[] {
+  const parsed = bufferSchema.safeParse(field(json, "buffer") ?? {});
+  if (!parsed.success) return [];
+  const buffer = completeBuffer(parsed.data, context.memoryBytes);
+  const mistakes: Mistake[] = [];
+  const minDirtyBytes = minValuesInBuffer * buffer.maxValueBytes;
+  if (buffer.dirtyBytes < minDirtyBytes) {
+    mistakes.push({
+      path: "buffer.dirtyBytes",
+      text: `is ${buffer.dirtyBytes}, must be at least ${minDirtyBytes} (${minValuesInBuffer} × buffer.maxValueBytes)`,
+    });
+  }
+  const maxBufferBytes = Math.floor(maxBufferShare * context.memoryBytes);
+  if (context.purpose === "member" && buffer.dirtyBytes + buffer.cacheBytes > maxBufferBytes) {
+    mistakes.push({
+      path: "buffer",
+      text: `dirtyBytes and cacheBytes are ${buffer.dirtyBytes + buffer.cacheBytes} together, must be at most ${maxBufferBytes} (80 % of the ${context.memoryBytes} bytes of memory here)`,
+    });
+  }
+  return mistakes;
+}
+
+/** Without clients that prove who they are, a node that other hosts can reach must be somebody's decision. */
+function exposureMistakes(json: unknown): Mistake[] {
+  if (field(json, "auth") !== undefined) return [];
+  const nodes = field(json, "nodes");
+  const listenHost = field(field(json, "listen"), "host");
+  const exposed: string[] = [];
+  for (const node of Array.isArray(nodes) ? nodes : []) {
+    const url = nodeSchema.shape.url.safeParse(field(node, "url"));
+    if (url.success && !isLoopbackHost(urlHost(url.data))) exposed.push(url.data);
+  }
+  if (typeof listenHost === "string" && !isLoopbackHost(listenHost)) exposed.push(listenHost);
+  if (exposed.length === 0) return [];
+  return [
+    {
+      path: "auth",
+      text: `is missing, and other hosts can reach ${exposed.join(", ")}. Clients have no passwords in this release: whoever reaches a node can read and write everything. Keep the nodes to a network that you trust and write "auth": "none" to say so, or use 127.0.0.1`,
+    },
+  ];
+}
+
+/** Settings that are larger than another that bounds them. */
+export function orderMistakes(config: RawConfig): Mistake[] {
+  const pairs = [
+    ["flush.retryMinMs", config.flush.retryMinMs, "flush.retryMaxMs", config.flush.retryMaxMs],
+    ["peers.redialMinMs", config.peers.redialMinMs, "peers.redialMaxMs", config.peers.redialMaxMs],
+    ["peers.pingMs", config.peers.pingMs, "peers.silenceMs", config.peers.silenceMs],
+    // A body that is larger than all of them together would never be let in.
+    ["buffer.maxValueBytes", config.buffer.maxValueBytes, "http.inFlightBytes", config.http.inFlightBytes],
+  ] as const;
+  return pairs
+    .filter(([, lesser, , greater]) => lesser > greater)
+    .map(([path, lesser, other, greater]) => ({ path, text: `is ${lesser}, must be at most ${other} (${greater})` }));
+}

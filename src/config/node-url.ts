@@ -1,0 +1,28 @@
+/** A node's URL, `http://HOST:PORT`: what one may look like, and its parts. */
+
+/** What is wrong with `text` as a node's URL, as the end of a sentence; undefined if nothing is. */
+export function nodeUrlMistake(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null) return "is not a URL; write http://HOST:PORT";
+  if (url.protocol === "https:") return "asks for TLS, which is not in this release; write http://HOST:PORT";
+  if (url.protocol !== "http:") return "must begin with http://";
+  if (url.username !== "" || url.password !== "") return "must not name a user or a password";
+  // A parsed URL has dropped the port 80 of http, so this looks at the text.
+  if (!/:\d+$/.test(text) || url.port === "0") return "must end with the port: http://HOST:PORT";
+  return undefined;
+}
+
+/** The host in a URL, IPv6 addresses without their brackets. */
+export function urlHost(url: string): string {
+  return new URL(url).hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
+export function urlPort(url: string): number {
+  const { port } = new URL(url);
+  return port === "" ? 80 : Number(port);
+}
+
+/** Whether only processes of the same host can reach `host`. */
+export function isLoopbackHost(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}

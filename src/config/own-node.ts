@@ -1,0 +1,55 @@
+/**
+ * Which entry of `nodes` this process is, and where it listens: the same cluster.json lies on every host, so each has to
+ * find itself in it.
+ */
+
+import { isIP } from "node:net";
+import { OperatingError } from "../base/errors.ts";
+import type { Config, NodeConfig } from "./config.ts";
+import { urlHost, urlPort } from "./node-url.ts";
+
+export interface OwnNodeHints {
+  /** From the command line. */
+  readonly node?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** This host's addresses, without brackets. */
+  readonly addresses: readonly string[];
+}
+
+/**
+ * The entry that is this process: named by `--node`, by WEIR_NODE, or the only one whose url holds an address of this host.
+ * @throws OperatingError `config_invalid` that says what to do when there is none, or more than one.
+ */
+export function findOwnNode(config: Config, hints: OwnNodeHints): NodeConfig {
+  const ids = config.nodes.map((node) => node.id).join(", ");
+  const name = hints.node ?? (hints.env["WEIR_NODE"] || undefined);
+  if (name !== undefined) {
+    const named = config.nodes.find((node) => node.id === name);
+    if (named !== undefined) return named;
+    throw new OperatingError("config_invalid", `there is no node ${JSON.stringify(name)}; the nodes are ${ids}`);
+  }
+  const own = config.nodes.filter((node) => hints.addresses.includes(urlHost(node.url)));
+  const [first] = own;
+  if (own.length === 1 && first !== undefined) return first;
+  const reason =
+    own.length === 0
+      ? "no node's url names an address of this host"
+      : `the urls of ${own.map((node) => node.id).join(", ")} all name this host`;
+  throw new OperatingError("config_invalid", `${reason}: say which node this is with --node ID or WEIR_NODE (${ids})`);
+}
+
+export interface ListenAddress {
+  /** Undefined means every address of the host. */
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+/**
+ * Where `node` listens. An address in its url is the one that it listens on, so that a host's other networks can't reach
+ * it; a name may resolve to an address that isn't the host's own (a service, a translated address), so for that it's all.
+ */
+export function listenAddress(config: Config, node: NodeConfig): ListenAddress {
+  const host = urlHost(node.url);
+  const ownHost = isIP(host) !== 0 || host === "localhost" ? host : undefined;
+  return { host: config.listen.host ?? ownHost, port: config.listen.port ?? urlPort(node.url) };
+}

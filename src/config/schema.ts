@@ -1,0 +1,259 @@
+/**
+ * The shape of cluster.json: each setting with its unit, its default and the reason for it. The descriptions are what error
+ * messages quote and what the README's table of settings is checked against, so that a setting is explained in one place.
+ */
+
+import { z } from "zod";
+import { nodeUrlMistake } from "./node-url.ts";
+import { secretPattern } from "./secret.ts";
+
+const mebibyte = 1024 * 1024;
+
+/** An upper bound for every duration: Node's timers take no more than 2^31 - 1 ms, and a day is long enough. */
+const dayMs = 86_400_000;
+
+const durationMs = z.int().min(1).max(dayMs);
+const byteCount = z.int().min(1);
+
+const idPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+const secretReference = z
+  .string()
+  .regex(secretPattern, 'must be "env:NAME" or "file:PATH", never the secret itself: this file is copied around');
+
+const idText = z
+  .string()
+  .regex(idPattern, "must be 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit");
+
+const nodeUrl = z.string().superRefine((text, context) => {
+  const mistake = nodeUrlMistake(text);
+  if (mistake !== undefined) context.addIssue({ code: "custom", message: mistake });
+});
+
+export const nodeSchema = z.strictObject({
+  id: idText.describe("The node's name, for ever: 1 to 63 of a-z, 0-9 and -."),
+  url: nodeUrl.describe("Where clients and the other nodes reach it: http://HOST:PORT."),
+  zone: z
+    .string()
+    .min(1)
+    .max(63)
+    .optional()
+    .describe("What fails together with it (rack, availability zone): a key's owners are taken from different zones."),
+  weight: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(1)
+    .describe("Its share of the keys relative to the other nodes'; 0 owns none and only routes."),
+});
+
+const s3StoreSchema = z.strictObject({
+  type: z.literal("s3").describe('"s3": Amazon S3 or a server that speaks its protocol.'),
+  bucket: z.string().min(3).max(63).describe("The bucket's name; it must exist."),
+  prefix: z
+    .string()
+    .max(512)
+    .default("")
+    .describe("Put before every key, as it is: end it with / to make a folder. Two clusters must not share a prefix."),
+  region: z.string().min(1).default("us-east-1").describe("The bucket's region."),
+  endpoint: z
+    .url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" })
+    .optional()
+    .describe("Base URL of an S3 server other than AWS, such as http://127.0.0.1:9000."),
+  forcePathStyle: z
+    .boolean()
+    .optional()
+    .describe("Whether the bucket goes into the path rather than the host name; by default it does with an endpoint."),
+  accessKeyId: secretReference
+    .optional()
+    .describe('"env:NAME" or "file:PATH"; without it AWS\'s own ways are tried (environment, profile, instance role).'),
+  secretAccessKey: secretReference.optional().describe('"env:NAME" or "file:PATH", along with accessKeyId.'),
+});
+
+const fileStoreSchema = z.strictObject({
+  type: z.literal("file").describe('"file": a folder.'),
+  path: z
+    .string()
+    .min(1)
+    .describe(
+      "A folder that every node sees: for development, or a shared file system. Relative to the file's folder.",
+    ),
+});
+
+export const bufferSchema = z.strictObject({
+  dirtyBytes: byteCount.optional().meta({
+    description:
+      "Bytes of values that are not in the store yet, own and others', at most; then writers wait. A quarter leaves room for the cache, the runtime and requests.",
+    computed: "25 % of the memory limit",
+  }),
+  cacheBytes: z.int().min(0).optional().meta({
+    description: "Bytes of values kept for reading once the store has them, at most; 0 keeps none.",
+    computed: "25 % of the memory limit, at most 16 GiB",
+  }),
+  maxValueBytes: byteCount
+    .max(64 * mebibyte)
+    .default(4 * mebibyte)
+    .describe("Bytes in a value, at most. A value is in memory as a whole on two nodes, so this bounds their peaks."),
+  waitMs: z
+    .int()
+    .min(0)
+    .max(dayMs)
+    .default(2_000)
+    .describe("Milliseconds that a write waits for room in a full buffer before it's answered 503."),
+});
+
+const flushSchema = z
+  .strictObject({
+    delayMs: z
+      .int()
+      .min(0)
+      .max(dayMs)
+      .default(100)
+      .describe(
+        "Milliseconds that a value rests before it is sent to the store, so that overwrites become one request.",
+      ),
+    deadlineMs: durationMs
+      .min(1_000)
+      .default(10_000)
+      .describe(
+        "Milliseconds until a request to the store is given up. After a change of owners its keys wait this long.",
+      ),
+    concurrency: z
+      .int()
+      .min(1)
+      .max(1_024)
+      .default(64)
+      .describe("Requests to the store under way at a time, at most; fewer while the store asks for it."),
+    retryMinMs: durationMs
+      .default(100)
+      .describe("Milliseconds until the first retry of a failed flush; each further one waits twice as long."),
+    retryMaxMs: durationMs
+      .default(10_000)
+      .describe("Milliseconds between retries, at most, so that a store that is back is used within this time."),
+    stopMs: durationMs
+      .default(20_000)
+      .describe(
+        "Milliseconds that a stopping node waits for its values to reach the store: within the 30 s that Kubernetes gives it.",
+      ),
+  })
+  .prefault({});
+
+/** Named as in HttpSettings, whose other limits follow from these or need no operator. */
+const httpSchema = z
+  .strictObject({
+    connections: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(10_000)
+      .describe("Connections of clients that are served at a time; requests on further ones are answered 503."),
+    inFlightBytes: byteCount
+      .default(128 * mebibyte)
+      .describe("Bytes of request bodies that are read or stored at a time, at most: 32 of the largest values."),
+    maxHeaderBytes: z
+      .int()
+      .min(8_192)
+      .max(mebibyte)
+      .default(16_384)
+      .describe("Bytes in a request's line and headers, at most: a percent-encoded key takes 3 KiB, metadata 4 KiB."),
+    headersTimeoutMs: durationMs
+      .default(15_000)
+      .describe("Milliseconds for a request's headers to arrive, so that idle openers cannot hold connections."),
+    bodyTimeoutMs: durationMs
+      .default(60_000)
+      .describe("Milliseconds for a request's body to arrive: 4 MiB in 60 s are 70 KB/s."),
+    keepAliveMs: durationMs
+      .default(65_000)
+      .describe("Milliseconds that an idle connection is kept: longer than the 60 s of usual load balancers."),
+  })
+  .prefault({});
+
+/** Named as in LinkSettings, whose other limits need no operator. */
+const peersSchema = z
+  .strictObject({
+    pingMs: durationMs.default(200).describe("Milliseconds between two signs of life to each other node."),
+    silenceMs: durationMs
+      .default(3_000)
+      .describe(
+        "Milliseconds without a sign of life after which a link is closed: longer than a pause of the runtime.",
+      ),
+    handshakeMs: durationMs.default(3_000).describe("Milliseconds for a link to come up and prove the secret."),
+    redialMinMs: durationMs
+      .default(50)
+      .describe("Milliseconds until a lost link is dialled again; each further wait is twice as long."),
+    redialMaxMs: durationMs.default(2_000).describe("Milliseconds between two dials, at most."),
+    maxQueueBytes: byteCount
+      .default(32 * mebibyte)
+      .describe("Bytes waiting to be sent to one node, at most; further requests are answered 503."),
+    maxInFlight: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(8_192)
+      .describe("Requests to one node that have no answer yet, at most; further ones are answered 503."),
+  })
+  .prefault({});
+
+export const configSchema = z.strictObject({
+  cluster: idText.describe("The cluster's name. Nodes of another name are refused."),
+  secret: secretReference.describe(
+    '"env:NAME" or "file:PATH" of the secret that the nodes prove to each other: the same on all, 16 bytes at least.',
+  ),
+  store: z.discriminatedUnion("type", [s3StoreSchema, fileStoreSchema]).describe("Where the values end up."),
+  nodes: z.array(nodeSchema).min(1).max(64).describe("Every node, the same list on each host."),
+  auth: z
+    .literal("none")
+    .optional()
+    .describe('"none" accepts that whoever reaches the port can read and write; without it only loopback is served.'),
+  listen: z
+    .strictObject({
+      host: z.string().min(1).optional().meta({
+        description: "The address to listen on.",
+        computed: "the address in the node's own url; every address of the host if that is a name",
+      }),
+      port: z.int().min(1).max(65_535).optional().meta({
+        description: "The port to listen on, where it is mapped to another outside.",
+        computed: "the port in the node's own url",
+      }),
+    })
+    .prefault({}),
+  replicas: z
+    .int()
+    .min(1)
+    .max(8)
+    .default(2)
+    .describe("Nodes that hold a value before its write is answered: one fewer may be lost at once without losing it."),
+  buffer: bufferSchema.prefault({}),
+  flush: flushSchema,
+  http: httpSchema,
+  peers: peersSchema,
+  request: z
+    .strictObject({
+      deadlineMs: durationMs
+        .max(60_000)
+        .default(10_000)
+        .describe("Milliseconds until a request that the cluster cannot answer yet is given up with 503."),
+      limit: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(10_000)
+        .describe("Requests of clients under way on a node at a time, at most; further ones are answered 503."),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(["debug", "info", "warn", "error"])
+        .default("info")
+        .describe("The least severe lines to log; requests are logged at debug."),
+      format: z
+        .enum(["auto", "json", "pretty"])
+        .default("auto")
+        .describe("JSON a line, or readable; auto is readable on a terminal."),
+    })
+    .prefault({}),
+});
+
+/** A file that has passed the schema: defaults filled in, computed ones still open, secrets still references. */
+export type RawConfig = z.output<typeof configSchema>;

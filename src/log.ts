@@ -1,0 +1,88 @@
+/**
+ * The log port over pino: JSON lines for machines, readable lines on a terminal. Written synchronously and without
+ * pino's worker threads: what was logged before a crash is there after it, and the single executable has no files for workers.
+ */
+
+import { type DestinationStream, type Logger, pino } from "pino";
+import { prettyFactory } from "pino-pretty";
+import type { Log, LogFields } from "./base/log.ts";
+
+export interface LogSettings {
+  readonly level: "debug" | "info" | "warn" | "error";
+  /** `auto` is readable on a terminal, JSON elsewhere. */
+  readonly format: "auto" | "json" | "pretty";
+}
+
+/** Causes of an error that are printed, at most: a chain may be a ring. */
+const maxCauses = 8;
+
+/**
+ * A log that writes to `destination`.
+ *
+ * @param isTerminal whether a person reads it: colours, and what `auto` means.
+ */
+export function createLog(settings: LogSettings, destination: DestinationStream, isTerminal: boolean): Log {
+  const isPretty = settings.format === "pretty" || (settings.format === "auto" && isTerminal);
+  const logger = pino(
+    {
+      level: settings.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { error: (error: unknown) => describeError(error, settings.level === "debug") },
+    },
+    isPretty ? prettyDestination(destination, isTerminal) : destination,
+  );
+  return new PinoLog(logger);
+}
+
+/** The log of this process, on its standard output. */
+export function createProcessLog(settings: LogSettings): Log {
+  return createLog(settings, pino.destination({ fd: 1, sync: true }), process.stdout.isTTY === true);
+}
+
+class PinoLog implements Log {
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  debug(message: string, fields?: LogFields): void {
+    this.#logger.debug(fields ?? {}, message);
+  }
+
+  info(message: string, fields?: LogFields): void {
+    this.#logger.info(fields ?? {}, message);
+  }
+
+  warn(message: string, fields?: LogFields): void {
+    this.#logger.warn(fields ?? {}, message);
+  }
+
+  error(message: string, fields?: LogFields): void {
+    this.#logger.error(fields ?? {}, message);
+  }
+
+  child(fields: LogFields): Log {
+    return new PinoLog(this.#logger.child(fields));
+  }
+}
+
+function prettyDestination(destination: DestinationStream, colorize: boolean): DestinationStream {
+  const pretty = prettyFactory({ colorize, translateTime: "SYS:HH:MM:ss.l", singleLine: true });
+  return { write: (line) => destination.write(pretty(line)) };
+}
+
+/** An error as data: its code and message, what caused it, and (`withStack`) where it was thrown. */
+function describeError(error: unknown, withStack: boolean, depth = 0): unknown {
+  if (!(error instanceof Error)) return error;
+  const { code } = error as { code?: unknown };
+  return {
+    type: error.name,
+    ...(code !== undefined && { code }),
+    message: error.message,
+    ...(error.cause !== undefined && depth < maxCauses && { cause: describeError(error.cause, withStack, depth + 1) }),
+    ...(withStack && { stack: error.stack }),
+  };
+}
