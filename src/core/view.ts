@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { assert } from "../base/assert.ts";
 import { OperatingError } from "../base/errors.ts";
+import { maxWeight } from "./ring.ts";
 
 /** Name of the view's object in the store. */
 export const viewName = ".weir/view.json";
@@ -18,7 +19,7 @@ const memberSchema = z.strictObject({
   incarnation: z.string(),
   url: z.string(),
   /** Share of the ring relative to others; 0 owns nothing. */
-  weight: z.number(),
+  weight: z.number().min(0).max(maxWeight),
   zone: z.string().optional(),
 });
 
@@ -45,7 +46,7 @@ const viewSchema = z.strictObject({
   /** The record's own format. */
   format: z.literal(1),
   epoch: z.number().int().min(1),
-  members: z.array(memberSchema),
+  members: z.array(memberSchema).refine(idsAreUnique, "two members have the same id"),
   dropped: z.boolean(),
   /** Whether every owner holds every dirty entry, and no older view can be served by anyone. */
   settled: z.boolean(),
@@ -115,4 +116,8 @@ export function joinedView(view: View, member: ViewMember, proposal: string): Vi
 /** The same view, settled. */
 export function settledView(view: View, proposal: string): View {
   return { ...view, settled: true, lineage: [], proposal };
+}
+
+function idsAreUnique(members: readonly { readonly id: string }[]): boolean {
+  return new Set(members.map(({ id }) => id)).size === members.length;
 }

@@ -4,7 +4,7 @@
  */
 
 import { assert, unreachable } from "../base/assert.ts";
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
@@ -27,6 +27,7 @@ import type { BlobStore } from "../store/blob-store.ts";
 import { type Cache, createCache } from "./cache.ts";
 import { Cleaner } from "./cleaner.ts";
 import { Flusher } from "./flusher.ts";
+import { Gossip } from "./gossip.ts";
 import { HandOff } from "./hand-off.ts";
 import { Primary } from "./primary.ts";
 import { ReadPath } from "./read-path.ts";
@@ -34,6 +35,7 @@ import { Replica } from "./replica.ts";
 import { Report } from "./report.ts";
 import { Router } from "./router.ts";
 import type { MemberSettings } from "./settings.ts";
+import { probeStore } from "./store-probe.ts";
 import { ViewKeeper } from "./view-keeper.ts";
 
 export interface MemberParts {
@@ -51,9 +53,8 @@ export interface MemberParts {
   readonly onReplaced: () => void;
 }
 
-/** How often a stopping member looks whether its last entry is flushed, and how long a ping may take, in milliseconds. */
+/** How often a stopping member looks whether its last entry is flushed, in milliseconds. */
 const stopPollMs = 20;
-const pingDeadlineMs = 2_000;
 
 export class Member implements Operations, PeerHandler {
   readonly #parts: MemberParts;
@@ -70,7 +71,8 @@ export class Member implements Operations, PeerHandler {
   readonly #router: Router;
   readonly #viewKeeper: ViewKeeper;
   readonly #report: Report;
-  #pingTimer: Timer | undefined;
+  readonly #gossip: Gossip;
+  readonly #abort = new AbortController();
   #stopping = false;
 
   constructor(parts: MemberParts) {
@@ -135,6 +137,19 @@ export class Member implements Operations, PeerHandler {
       network,
       clock,
     });
+    this.#gossip = new Gossip({
+      nodes: parts.nodes,
+      membership,
+      requests,
+      router: this.#router,
+      flusher: this.#flusher,
+      report: this.#report,
+      network,
+      clock,
+      log,
+      pingMs: settings.pingMs,
+      onHeard: (from, state) => this.#hear(from, state),
+    });
     this.#viewKeeper = new ViewKeeper({
       self: identity,
       parameters: { replicas: settings.replicas, flushDeadlineMs: settings.flushDeadlineMs, ringVersion: 1 },
@@ -148,7 +163,7 @@ export class Member implements Operations, PeerHandler {
         onView: (view) => this.#adopt(view),
         onSettled: () => {
           membership.markSettled();
-          this.#tellEveryone();
+          this.#gossip.tellEveryone();
           this.#onSettled();
         },
         onReplaced: () => {
@@ -159,12 +174,16 @@ export class Member implements Operations, PeerHandler {
     });
   }
 
-  /** Joins the cluster; resolves when this process is in the view. The store must have been probed. */
+  /**
+   * Tries the store out and joins the cluster; resolves when this process is in the view. Links are made from the first moment on.
+   * @throws OperatingError `store_refused` when the store cannot be used, `shutting_down` when it was stopped meanwhile.
+   */
   async start(): Promise<void> {
-    const { network } = this.#parts;
+    const { network, nodes } = this.#parts;
     network.start(this);
     this.#setPeers();
-    this.#ping();
+    this.#gossip.start();
+    await probeStore(this.#parts, nodes.length, this.#abort.signal);
     await this.#viewKeeper.join();
   }
 
@@ -185,7 +204,8 @@ export class Member implements Operations, PeerHandler {
     const left = this.#ownDirtyKeys();
     if (left > 0)
       log.warn("stopping before every value is in the store; they are on their replicas", { dirtyKeys: left });
-    this.#pingTimer?.cancel();
+    this.#gossip.stop();
+    this.#abort.abort(new OperatingError("shutting_down", "the member is stopping"));
     this.#viewKeeper.stop();
     this.#handOff.stop();
     this.#flusher.stop();
@@ -233,7 +253,7 @@ export class Member implements Operations, PeerHandler {
 
   onLinkUp(peer: PeerIdentity): void {
     this.#parts.log.info("link up", { peer: peer.id });
-    this.#pingPeer(peer.id);
+    this.#gossip.ping(peer.id);
     this.#primary.resend(peer.id);
     this.#router.wake();
   }
@@ -245,7 +265,7 @@ export class Member implements Operations, PeerHandler {
   #handle(from: PeerIdentity, request: PeerRequest): PeerAnswer | Promise<PeerAnswer> {
     if (request.kind === "ping") {
       this.#hear(from, request.state);
-      return { kind: "pong", state: this.#state() };
+      return { kind: "pong", state: this.#gossip.state() };
     }
     if (request.epoch > this.#membership.epoch) this.#viewKeeper.learn(request.epoch);
     if (!this.#membership.lists(from))
@@ -293,7 +313,7 @@ export class Member implements Operations, PeerHandler {
     this.#cleaner.adoptView();
     this.#primary.adoptView();
     this.#setPeers();
-    this.#tellEveryone();
+    this.#gossip.tellEveryone();
     this.#handOff.start();
     this.#router.wake();
     if (membership.settled) this.#onSettled();
@@ -301,7 +321,7 @@ export class Member implements Operations, PeerHandler {
 
   #onHandedOff(): void {
     this.#membership.markHandedOff();
-    this.#tellEveryone();
+    this.#gossip.tellEveryone();
     this.#progress();
   }
 
@@ -342,48 +362,6 @@ export class Member implements Operations, PeerHandler {
     for (const { id, url } of this.#membership.peers) peers.set(id, { id, url });
     peers.delete(identity.id);
     network.setPeers([...peers.values()]);
-  }
-
-  #ping(): void {
-    const { clock, settings, nodes } = this.#parts;
-    this.#requests.advance(this.#membership.self.incarnation, this.#router.watermark);
-    const ids = new Set([...nodes, ...this.#membership.peers].map(({ id }) => id));
-    ids.delete(this.#membership.self.id);
-    for (const id of ids) this.#pingPeer(id);
-    this.#pingTimer = clock.after(settings.pingMs, () => this.#ping());
-  }
-
-  #pingPeer(id: string): void {
-    const { network } = this.#parts;
-    const peer = network.linked(id);
-    if (!peer) return;
-    network.request(id, { kind: "ping", state: this.#state() }, pingDeadlineMs).then(
-      (answer) => {
-        if (answer.kind === "pong") this.#hear(peer, answer.state);
-      },
-      (error: unknown) => {
-        if (!isOperatingError(error)) throw error;
-        this.#parts.log.debug("ping not answered", { peer: id, error });
-      },
-    );
-  }
-
-  /** Tells every linked peer how this member stands, without waiting for the next ping. */
-  #tellEveryone(): void {
-    const state = this.#state();
-    for (const peer of this.#membership.peers) this.#parts.network.notify(peer.id, { kind: "state", state });
-  }
-
-  #state(): MemberState {
-    const membership = this.#membership;
-    return {
-      epoch: membership.epoch,
-      settled: membership.settled,
-      handedOff: membership.handedOff,
-      quiet: membership.settled || this.#flusher.quiet,
-      watermark: this.#router.watermark,
-      figures: this.#report.figures(),
-    };
   }
 
   #ownDirtyKeys(): number {
