@@ -1,0 +1,180 @@
+/** The write buffer: what is visible, what is dirty, and that the room in use is exactly that of what is held, pending or reserved. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { AssertionError } from "../../src/base/assert.ts";
+import { type Entry, footprint, noHeaders, noRequest } from "../../src/core/entry.ts";
+import { Room } from "../../src/core/room.ts";
+import { type KeyRecord, type PendingWrite, storeUnknown, WriteBuffer } from "../../src/core/write-buffer.ts";
+import { SimRandom } from "../simulation/sim-random.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { seedOf } from "../support/seed.ts";
+
+const bufferOf = (): WriteBuffer => new WriteBuffer(new Room({ dirtyBytes: 1e9, waitMs: 500 }, new ManualClock()));
+
+/** Version (1, `seq`) of `key`; `size` undefined: a tombstone. */
+function entryOf(key: string, seq: number, size?: number): Entry {
+  const value = size === undefined ? undefined : Buffer.alloc(size);
+  const common = { epoch: 1, seq, headers: noHeaders, md5: "", modifiedMs: 0, requestId: noRequest };
+  return { ...common, key, value, size: size ?? 0 };
+}
+
+/** A write of `entry` that is assigned, its room taken; `lost` collects what it was ended with. */
+function assign(buffer: WriteBuffer, record: KeyRecord, entry: Entry, lost: Error[] = []): PendingWrite {
+  buffer.room.take(footprint(entry));
+  const settle = { committed: () => {}, lost: (error: Error) => lost.push(error) };
+  const write = { entry, missing: ["b"], needsStore: false, outcome: Promise.resolve(entry), settle };
+  buffer.assign(record, write);
+  return write;
+}
+
+function hold(buffer: WriteBuffer, record: KeyRecord, entry: Entry): void {
+  buffer.room.take(footprint(entry));
+  buffer.hold(record, entry);
+}
+
+describe("WriteBuffer, at a primary", () => {
+  it("shows the last committed state while newer ones are pending, and commits them in order", () => {
+    const buffer = bufferOf();
+    const record = buffer.open("k", 5);
+    const [first, second] = [assign(buffer, record, entryOf("k", 1, 10)), assign(buffer, record, entryOf("k", 2, 20))];
+    assert.deepEqual([record.entry, record.newest], [undefined, second.entry]);
+    assert.equal(buffer.commit(record), first);
+    assert.deepEqual([record.entry, record.newest], [first.entry, second.entry]);
+    assert.equal(buffer.commit(record), second);
+    assert.deepEqual([record.entry, record.newest, record.pending], [second.entry, second.entry, []]);
+    assert.throws(() => buffer.commit(record), AssertionError);
+  });
+
+  it("refuses a write that is not newer than all before it, pending or held", () => {
+    const buffer = bufferOf();
+    const record = buffer.open("k", 0);
+    hold(buffer, record, entryOf("k", 3, 1));
+    for (const seq of [2, 3]) assert.throws(() => assign(buffer, record, entryOf("k", seq, 1)), AssertionError);
+    assign(buffer, record, entryOf("k", 5, 1));
+    for (const seq of [4, 5]) assert.throws(() => assign(buffer, record, entryOf("k", seq, 1)), AssertionError);
+  });
+
+  it("that loses tenure holds the newest write, ends all of them, and forgets what it knew of the store", () => {
+    const buffer = bufferOf();
+    const record = buffer.open("k", 0);
+    hold(buffer, record, entryOf("k", 1, 100));
+    Object.assign(record, { store: { kind: "present", tag: "t" }, flushed: true, unproven: true, flight: {} });
+    Object.assign(record, { lastSent: { epoch: 1, seq: 1 }, failures: 3, failure: "no answer" });
+    const lost: Error[] = [];
+    for (const seq of [2, 3, 4]) assign(buffer, record, entryOf("k", seq, seq), lost);
+    const error = new Error("another node owns this key now");
+    buffer.endTenure(record, error);
+    assert.deepEqual([record.entry?.seq, record.pending, record.dirty], [4, [], true]);
+    assert.deepEqual(lost, [error, error, error]);
+    assert.equal(buffer.room.usedBytes, footprint(entryOf("k", 4, 4)));
+    assert.deepEqual(
+      [record.store, record.lastSent, record.flight, record.failures, record.failure],
+      [storeUnknown, undefined, undefined, 0, undefined],
+    );
+  });
+
+  it("that loses tenure without pending writes keeps the held entry, as dirty as if it had never been flushed", () => {
+    const buffer = bufferOf();
+    const record = buffer.open("k", 0);
+    hold(buffer, record, entryOf("k", 1, 100));
+    record.flushed = true;
+    buffer.endTenure(record, new Error("unused"));
+    assert.deepEqual([record.entry?.seq, record.dirty], [1, true]);
+    assert.equal(buffer.room.usedBytes, footprint(entryOf("k", 1, 100)));
+  });
+});
+
+describe("WriteBuffer, what is held", () => {
+  it("is dirty until the store is known to hold it for good, and again once it is replaced", () => {
+    const buffer = bufferOf();
+    const record = buffer.open("k", 0);
+    assert.equal(record.dirty, false, "nothing is held");
+    assign(buffer, record, entryOf("k", 1, 1));
+    assert.equal(record.dirty, false, "a pending write is no visible state");
+    buffer.commit(record);
+    assert.equal(record.dirty, true);
+    Object.assign(record, { flushed: true, unproven: true });
+    assert.equal(record.dirty, true);
+    record.unproven = false;
+    assert.equal(record.dirty, false);
+    Object.assign(record, { unproven: true });
+    hold(buffer, record, entryOf("k", 2));
+    assert.deepEqual([record.dirty, record.flushed, record.unproven], [true, false, false]);
+  });
+
+  it("is replaced by newer entries only, and their room takes the place of the older one's", () => {
+    const buffer = bufferOf();
+    const record = buffer.open("k", 0);
+    hold(buffer, record, entryOf("k", 2, 1000));
+    for (const seq of [1, 2]) assert.throws(() => buffer.hold(record, entryOf("k", seq, 1)), AssertionError);
+    hold(buffer, record, entryOf("k", 3));
+    assert.equal(buffer.room.usedBytes, footprint(entryOf("k", 3)));
+  });
+
+  it("gives its room back when it is dropped, which nothing pending ever is", () => {
+    const buffer = bufferOf();
+    const record = buffer.open("k", 0);
+    hold(buffer, record, entryOf("k", 1, 1));
+    assign(buffer, record, entryOf("k", 2, 1));
+    assert.throws(() => buffer.drop(record), AssertionError);
+    buffer.commit(record);
+    buffer.drop(record);
+    assert.deepEqual([buffer.size, buffer.get("k"), buffer.room.usedBytes], [0, undefined, 0]);
+  });
+
+  it("is found under its key, one record a key, in the order in which they became dirty, also while some are dropped", () => {
+    const buffer = bufferOf();
+    for (const [now, key] of ["x", "a", "m"].entries()) hold(buffer, buffer.open(key, now), entryOf(key, 1, 1));
+    assert.equal(buffer.open("a", 9), buffer.get("a"));
+    assert.equal(buffer.get("a")?.dirtySince, 1);
+    buffer.drop(buffer.get("x") as KeyRecord);
+    hold(buffer, buffer.open("x", 10), entryOf("x", 2, 1));
+    const seen: string[] = [];
+    for (const record of buffer.records()) {
+      seen.push(record.key);
+      if (record.key !== "m") buffer.drop(record);
+    }
+    assert.deepEqual([seen, buffer.size], [["a", "m", "x"], 1]);
+  });
+
+  const since = "dirtySince stays that of the first write while a record is flushed but kept (the view is not settled)";
+  it("that was flushed and is written again is dirty since the new write", { todo: since }, () => {
+    const buffer = bufferOf();
+    hold(buffer, buffer.open("k", 0), entryOf("k", 1, 1));
+    const record = buffer.get("k") as KeyRecord;
+    record.flushed = true;
+    hold(buffer, buffer.open("k", 60_000), entryOf("k", 2, 1));
+    assert.equal(record.dirtySince, 60_000);
+  });
+});
+
+describe("WriteBuffer, under random operations", () => {
+  it("uses exactly the footprints of what is held, pending and reserved", (test) => {
+    const seed = seedOf(test);
+    const random = new SimRandom(seed);
+    const buffer = bufferOf();
+    const reserved: number[] = [];
+    for (let step = 1; step <= 4000; step++) {
+      const key = random.pick(["a", "bb", "ccc", "ключ"]);
+      const entry = entryOf(key, step, random.chance(0.2) ? undefined : random.whole(0, 500));
+      const record = buffer.open(key, step);
+      const roll = random.next();
+      if (roll < 0.15) {
+        reserved.push(random.whole(1, 5000));
+        buffer.room.take(reserved.at(-1) as number);
+      } else if (roll < 0.3 && reserved.length > 0) buffer.room.give(reserved.pop() as number);
+      else if (roll < 0.55) assign(buffer, record, entry);
+      else if (roll < 0.75 && record.pending.length > 0) buffer.commit(record);
+      else if (roll < 0.85 && record.pending.length === 0) hold(buffer, record, entry);
+      else if (roll < 0.92) buffer.endTenure(record, new Error("lost"));
+      else if (record.pending.length === 0) buffer.drop(record);
+      let expected = reserved.reduce((sum, bytes) => sum + bytes, 0);
+      for (const each of buffer.records()) {
+        if (each.entry) expected += footprint(each.entry);
+        for (const write of each.pending) expected += footprint(write.entry);
+      }
+      assert.equal(buffer.room.usedBytes, expected, `seed ${seed}, step ${step}`);
+    }
+  });
+});
