@@ -1,7 +1,14 @@
 /**
- * The port to the other members: one ordered link per peer, over which requests are answered by number and notices are
+ * The port to the other members: one link per peer, over which requests are answered by number and notices are
  * sent without an answer. The implementation keeps links up (dialling, proof of the cluster secret, keep-alive, reconnecting) and says when one
  * comes and goes; what a message means is not its business.
+ *
+ * Messages on one link are delivered whole, once at most, and in the order in which they were sent, with two exceptions, so that bulk does not look like
+ * silence. Pings, their pongs and notices overtake all others. A message whose value is large (`fragmentBytes` of the link's settings, 64 KiB)
+ * is delivered when the last of its pieces has come, and those that were sent meanwhile come before it. Two messages about one key can
+ * therefore change places if the first has a large value: receivers compare versions. What always holds: once a request has failed with
+ * `deadline_exceeded`, it is not delivered after anything that was sent later; and nothing comes from an older link once `onLinkUp` was
+ * called for a newer.
  */
 
 import type { PeerAnswer, PeerIdentity, PeerNotice, PeerRequest } from "../core/message.ts";
@@ -14,7 +21,7 @@ export interface PeerAddress {
   readonly url: string;
 }
 
-/** What the member does with what arrives. Calls for one link come in the order in which its peer sent. */
+/** What the member does with what arrives. */
 export interface PeerHandler {
   /**
    * A payload in the message (`value`) may share memory with other messages: copy it to keep it.
@@ -31,18 +38,24 @@ export interface Network extends AsyncDisposable {
   /** Begins to deliver to `handler`; called once, before any other method. */
   start(handler: PeerHandler): void;
 
-  /** The peers to keep links to, replacing the previous list; a link to a peer no longer named is closed. */
+  /**
+   * The peers to keep links to, replacing the previous list; a link to a peer that was in it and no longer is, is closed. One to a peer that was in no list, and
+   * called in by itself, stays: a joiner is not in the others' lists yet.
+   */
   setPeers(peers: readonly PeerAddress[]): void;
 
   /** The process at the other end of the link to `id`, or undefined while there is none. */
   linked(id: string): PeerIdentity | undefined;
 
   /**
-   * Sends a request and resolves with its answer. Requests to one peer arrive in the order of the calls.
-   * Buffers in it must not be changed afterwards.
+   * Sends a request and resolves with its answer. For the order in which requests arrive, see above.
+   * Buffers in it must not be changed afterwards. Apart from its value a message must be within the peer's `headBytes` (2 MiB): long lists
+   * go in parts.
    *
    * @throws OperatingError `peer_unreachable` when there is no link or it breaks before the answer; `deadline_exceeded` after `deadlineMs`;
-   *   `overloaded` when the queue to this peer is full. In the first two cases the peer may have acted on it.
+   *   `overloaded` when the queue to this peer is full; `value_too_large` or `internal` when the value, or the rest, is larger than the peer takes. In
+   *   the first two cases the peer may have acted on it. A link that refuses a request by itself (a failed handler, too many at once) answers with a
+   *   `refused` of epoch 0.
    */
   request(id: string, request: PeerRequest, deadlineMs: number): Promise<PeerAnswer>;
 

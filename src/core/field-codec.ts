@@ -1,0 +1,192 @@
+/**
+ * The fields that several messages share, as bytes: versions, request ids, headers, digests, entries without their value, a member's
+ * state. Each `write` has its `read`, and what one writes the other gives back unchanged.
+ */
+
+import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
+import { type ContentHeaders, type Entry, noHeaders, type RequestId, type ValueInfo } from "./entry.ts";
+import type { MemberState, Precondition } from "./message.ts";
+import type { Version } from "./version.ts";
+
+export function writeVersion(writer: ByteWriter, version: Version): void {
+  writer.integer(version.epoch);
+  writer.integer(version.seq);
+}
+
+export function readVersion(reader: ByteReader): Version {
+  return { epoch: reader.integer(), seq: reader.integer() };
+}
+
+export function writeRequestId(writer: ByteWriter, id: RequestId): void {
+  writeDigest(writer, id.router);
+  writer.integer(id.counter);
+}
+
+export function readRequestId(reader: ByteReader): RequestId {
+  return { router: readDigest(reader), counter: reader.integer() };
+}
+
+const digestDigits = 32;
+const emptyDigest = 0;
+const hexDigest = 1;
+const otherDigest = 2;
+
+/** Text that is usually 32 lower-case hexadecimal digits (an MD5, an incarnation) and then takes 17 bytes, or none at all. */
+export function writeDigest(writer: ByteWriter, digest: string): void {
+  if (digest === "") {
+    writer.u8(emptyDigest);
+    return;
+  }
+  const start = writer.length;
+  writer.u8(hexDigest);
+  if (digest.length === digestDigits && writer.hex(digest)) return;
+  writer.truncate(start);
+  writer.u8(otherDigest);
+  writer.text(digest);
+}
+
+export function readDigest(reader: ByteReader): string {
+  const form = reader.u8();
+  if (form === hexDigest) return reader.hex(digestDigits);
+  if (form === emptyDigest) return "";
+  if (form === otherDigest) return reader.text();
+  throw new MalformedError("an unknown form of digest");
+}
+
+/** Header names that are worth a byte. The order is part of the format: append only. */
+const commonNames = ["content-type", "content-encoding", "cache-control", "content-disposition"] as const;
+
+export function writeHeaders(writer: ByteWriter, headers: ContentHeaders): void {
+  if (headers === noHeaders) {
+    writer.u16(0);
+    return;
+  }
+  const names = Object.keys(headers);
+  writer.u16(names.length);
+  for (const name of names) {
+    const common = (commonNames as readonly string[]).indexOf(name) + 1;
+    writer.u8(common);
+    if (common === 0) writer.byteText(name);
+    writer.byteText(headers[name] as string);
+  }
+}
+
+export function readHeaders(reader: ByteReader): ContentHeaders {
+  const count = reader.u16();
+  if (count === 0) return noHeaders;
+  const headers: Record<string, string> = {};
+  for (let index = 0; index < count; index += 1) {
+    const common = reader.u8();
+    const name = common === 0 ? reader.byteText() : commonNames[common - 1];
+    // Assigning this one name would set the object's prototype instead of a property.
+    if (name === undefined || name === "__proto__") throw new MalformedError("a header name that none may have");
+    headers[name] = reader.byteText();
+  }
+  return headers;
+}
+
+export function writeValueInfo(writer: ByteWriter, info: ValueInfo): void {
+  writeVersion(writer, info);
+  writeHeaders(writer, info.headers);
+  writeDigest(writer, info.md5);
+  writer.f64(info.modifiedMs);
+  writer.integer(info.size);
+}
+
+export function readValueInfo(reader: ByteReader): ValueInfo {
+  const epoch = reader.integer();
+  const seq = reader.integer();
+  const headers = readHeaders(reader);
+  const md5 = readDigest(reader);
+  return { epoch, seq, headers, md5, modifiedMs: reader.f64(), size: reader.integer() };
+}
+
+/** An entry apart from its value, of which only whether there is one is written. */
+export function writeEntry(writer: ByteWriter, entry: Entry): void {
+  writer.text(entry.key);
+  writeValueInfo(writer, entry);
+  writeRequestId(writer, entry.requestId);
+  writer.bool(entry.value !== undefined);
+}
+
+/** The entry with `payload` as its value, unless it has none. */
+export function readEntry(reader: ByteReader, payload: Buffer): Entry {
+  const key = reader.text();
+  const info = readValueInfo(reader);
+  const requestId = readRequestId(reader);
+  return {
+    key,
+    epoch: info.epoch,
+    seq: info.seq,
+    headers: info.headers,
+    md5: info.md5,
+    modifiedMs: info.modifiedMs,
+    size: info.size,
+    requestId,
+    value: readValue(reader, payload),
+  };
+}
+
+/** The payload, or undefined where the message says that it has no value (then there must be no payload). */
+export function readValue(reader: ByteReader, payload: Buffer): Buffer | undefined {
+  if (reader.bool()) return payload;
+  if (payload.length > 0) throw new MalformedError("a payload without a value");
+  return undefined;
+}
+
+export function writePrecondition(writer: ByteWriter, precondition: Precondition | undefined): void {
+  writeTags(writer, precondition?.match);
+  writeTags(writer, precondition?.noneMatch);
+  writer.bool(precondition !== undefined);
+}
+
+export function readPrecondition(reader: ByteReader): Precondition | undefined {
+  const match = readTags(reader);
+  const noneMatch = readTags(reader);
+  if (!reader.bool()) return undefined;
+  return { ...(match && { match }), ...(noneMatch && { noneMatch }) };
+}
+
+/** The number of tags plus one, so that no list and an empty list differ. */
+function writeTags(writer: ByteWriter, tags: readonly string[] | undefined): void {
+  writer.u16(tags === undefined ? 0 : tags.length + 1);
+  if (tags !== undefined) for (const tag of tags) writeDigest(writer, tag);
+}
+
+function readTags(reader: ByteReader): string[] | undefined {
+  const count = reader.u16();
+  if (count === 0) return undefined;
+  const tags: string[] = [];
+  for (let index = 1; index < count; index += 1) tags.push(readDigest(reader));
+  return tags;
+}
+
+export function writeState(writer: ByteWriter, state: MemberState): void {
+  writer.integer(state.epoch);
+  writer.bool(state.settled);
+  writer.bool(state.handedOff);
+  writer.bool(state.quiet);
+  writer.integer(state.watermark);
+  writer.f64(state.figures.dirtyBytes);
+  writer.f64(state.figures.dirtyKeys);
+  writer.f64(state.figures.cacheBytes);
+  writer.f64(state.figures.oldestDirtyMs);
+  writer.f64(state.figures.failingKeys);
+}
+
+export function readState(reader: ByteReader): MemberState {
+  return {
+    epoch: reader.integer(),
+    settled: reader.bool(),
+    handedOff: reader.bool(),
+    quiet: reader.bool(),
+    watermark: reader.integer(),
+    figures: {
+      dirtyBytes: reader.f64(),
+      dirtyKeys: reader.f64(),
+      cacheBytes: reader.f64(),
+      oldestDirtyMs: reader.f64(),
+      failingKeys: reader.f64(),
+    },
+  };
+}

@@ -1,0 +1,255 @@
+/**
+ * Messages between members as bytes. A message becomes a head, appended to a writer, and at most one payload (its value), which is
+ * handed on by reference and never copied here. The formats are part of the link's protocol version: a change of any
+ * needs a new one.
+ */
+
+import { unreachable } from "../base/assert.ts";
+import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
+import { type ErrorCode, errorKinds } from "../base/errors.ts";
+import {
+  readDigest,
+  readEntry,
+  readHeaders,
+  readPrecondition,
+  readRequestId,
+  readState,
+  readValue,
+  readValueInfo,
+  readVersion,
+  writeDigest,
+  writeEntry,
+  writeHeaders,
+  writePrecondition,
+  writeRequestId,
+  writeState,
+  writeValueInfo,
+  writeVersion,
+} from "./field-codec.ts";
+import type { CleanRequest, PeerAnswer, PeerNotice, PeerRequest, RequestOutcome } from "./message.ts";
+
+/** The first byte of a head. Numbers are never given again to another kind. */
+const tags = {
+  ping: 1,
+  read: 2,
+  write: 3,
+  replicate: 4,
+  hand_off: 5,
+  hand_off_outcomes: 6,
+  clean: 7,
+  pong: 32,
+  value: 33,
+  missing: 34,
+  written: 35,
+  precondition_failed: 36,
+  ack: 37,
+  refused: 38,
+  state: 64,
+} as const satisfies Record<PeerRequest["kind"] | PeerAnswer["kind"] | PeerNotice["kind"], number>;
+
+/** Characters of a refusal's detail that are sent: it may quote an error of any length, and is for people. */
+const maxDetail = 2000;
+
+/** Appends the head of a request; returns its payload, if it has one. */
+export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer | undefined {
+  writer.u8(tags[request.kind]);
+  switch (request.kind) {
+    case "ping":
+      writeState(writer, request.state);
+      return undefined;
+    case "read":
+      writer.integer(request.epoch);
+      writer.text(request.key);
+      writer.bool(request.wantValue);
+      writer.f64(request.deadlineMs);
+      return undefined;
+    case "write":
+      writer.integer(request.epoch);
+      writer.text(request.key);
+      writeRequestId(writer, request.requestId);
+      writePrecondition(writer, request.precondition);
+      writeHeaders(writer, request.headers);
+      writeDigest(writer, request.md5);
+      writer.f64(request.deadlineMs);
+      writer.bool(request.value !== undefined);
+      return request.value;
+    case "replicate":
+    case "hand_off":
+      writer.integer(request.epoch);
+      writeEntry(writer, request.entry);
+      return request.entry.value;
+    case "hand_off_outcomes":
+      writer.integer(request.epoch);
+      writer.u32(request.outcomes.length);
+      for (const outcome of request.outcomes) {
+        writeRequestId(writer, outcome.requestId);
+        writer.text(outcome.key);
+        writeVersion(writer, outcome.version);
+      }
+      return undefined;
+    case "clean":
+      writer.integer(request.epoch);
+      writer.u32(request.items.length);
+      for (const item of request.items) {
+        writer.text(item.key);
+        writeVersion(writer, item.version);
+      }
+      return undefined;
+    default:
+      return unreachable(request);
+  }
+}
+
+/**
+ * Reads a request from all that is left in `reader`; its value, if it has one, is `payload` itself.
+ * @throws MalformedError
+ */
+export function readRequest(reader: ByteReader, payload: Buffer): PeerRequest {
+  const request = requestOf(reader, payload);
+  reader.finish();
+  return request;
+}
+
+function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
+  const tag = reader.u8();
+  switch (tag) {
+    case tags.write: {
+      const epoch = reader.integer();
+      const key = reader.text();
+      const requestId = readRequestId(reader);
+      const precondition = readPrecondition(reader);
+      const headers = readHeaders(reader);
+      const md5 = readDigest(reader);
+      const deadlineMs = reader.f64();
+      const value = readValue(reader, payload);
+      return { kind: "write", epoch, key, requestId, precondition, headers, md5, deadlineMs, value };
+    }
+    case tags.replicate:
+      return { kind: "replicate", epoch: reader.integer(), entry: readEntry(reader, payload) };
+    case tags.hand_off:
+      return { kind: "hand_off", epoch: reader.integer(), entry: readEntry(reader, payload) };
+  }
+  if (payload.length > 0) throw new MalformedError("a payload in a request that has no value");
+  switch (tag) {
+    case tags.ping:
+      return { kind: "ping", state: readState(reader) };
+    case tags.read: {
+      const epoch = reader.integer();
+      const key = reader.text();
+      return { kind: "read", epoch, key, wantValue: reader.bool(), deadlineMs: reader.f64() };
+    }
+    case tags.hand_off_outcomes:
+      return { kind: "hand_off_outcomes", epoch: reader.integer(), outcomes: readOutcomes(reader) };
+    case tags.clean:
+      return { kind: "clean", epoch: reader.integer(), items: readItems(reader) };
+    default:
+      throw new MalformedError("an unknown kind of request");
+  }
+}
+
+function readOutcomes(reader: ByteReader): RequestOutcome[] {
+  const count = reader.u32();
+  const outcomes: RequestOutcome[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const requestId = readRequestId(reader);
+    outcomes.push({ requestId, key: reader.text(), version: readVersion(reader) });
+  }
+  return outcomes;
+}
+
+function readItems(reader: ByteReader): CleanRequest["items"] {
+  const count = reader.u32();
+  const items: CleanRequest["items"][number][] = [];
+  for (let index = 0; index < count; index += 1) items.push({ key: reader.text(), version: readVersion(reader) });
+  return items;
+}
+
+/** Appends the head of an answer; returns its payload, if it has one. */
+export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | undefined {
+  writer.u8(tags[answer.kind]);
+  switch (answer.kind) {
+    case "pong":
+      writeState(writer, answer.state);
+      return undefined;
+    case "value":
+      writeValueInfo(writer, answer.info);
+      writer.bool(answer.value !== undefined);
+      return answer.value;
+    case "missing":
+    case "precondition_failed":
+      return undefined;
+    case "written":
+      writeVersion(writer, answer.version);
+      return undefined;
+    case "ack":
+      writer.integer(answer.epoch);
+      return undefined;
+    case "refused":
+      writer.byteText(answer.code);
+      writer.integer(answer.epoch);
+      writer.text(answer.detail.length > maxDetail ? answer.detail.slice(0, maxDetail) : answer.detail);
+      return undefined;
+    default:
+      return unreachable(answer);
+  }
+}
+
+/**
+ * Reads an answer from all that is left in `reader`; its value, if it has one, is `payload` itself.
+ * @throws MalformedError
+ */
+export function readAnswer(reader: ByteReader, payload: Buffer): PeerAnswer {
+  const answer = answerOf(reader, payload);
+  reader.finish();
+  return answer;
+}
+
+function answerOf(reader: ByteReader, payload: Buffer): PeerAnswer {
+  const tag = reader.u8();
+  if (tag === tags.value) {
+    const info = readValueInfo(reader);
+    return { kind: "value", info, value: readValue(reader, payload) };
+  }
+  if (payload.length > 0) throw new MalformedError("a payload in an answer that has no value");
+  switch (tag) {
+    case tags.pong:
+      return { kind: "pong", state: readState(reader) };
+    case tags.missing:
+      return { kind: "missing" };
+    case tags.precondition_failed:
+      return { kind: "precondition_failed" };
+    case tags.written:
+      return { kind: "written", version: readVersion(reader) };
+    case tags.ack:
+      return { kind: "ack", epoch: reader.integer() };
+    case tags.refused: {
+      const code = errorCode(reader.byteText());
+      return { kind: "refused", code, epoch: reader.integer(), detail: reader.text() };
+    }
+    default:
+      throw new MalformedError("an unknown kind of answer");
+  }
+}
+
+/** Codes are only ever added: one that this program does not know yet is to its callers a failure like any other. */
+function errorCode(text: string): ErrorCode {
+  return Object.hasOwn(errorKinds, text) ? (text as ErrorCode) : "internal";
+}
+
+/** Appends the head of a notice. */
+export function writeNotice(writer: ByteWriter, notice: PeerNotice): void {
+  writer.u8(tags[notice.kind]);
+  writeState(writer, notice.state);
+}
+
+/**
+ * Reads a notice from all that is left in `reader`.
+ * @throws MalformedError
+ */
+export function readNotice(reader: ByteReader, payload: Buffer): PeerNotice {
+  if (payload.length > 0) throw new MalformedError("a payload in a notice");
+  if (reader.u8() !== tags.state) throw new MalformedError("an unknown kind of notice");
+  const state = readState(reader);
+  reader.finish();
+  return { kind: "state", state };
+}

@@ -1,0 +1,80 @@
+/**
+ * The layout of a frame, the unit of a link between members. A frame is a header of 16 bytes, the head of a message and bytes of its
+ * payload. A message with a large payload is spread over several frames, with other messages between them, so that it does not
+ * hold those up.
+ *
+ * | offset | bytes | field |
+ * | --- | --- | --- |
+ * | 0 | 4 | bytes that follow the header: head and payload |
+ * | 4 | 1 | kind |
+ * | 5 | 3 | bytes of the head |
+ * | 8 | 4 | number: a request's own, an answer's is that of its request |
+ * | 12 | 4 | in a message's first frame the size of its whole payload, in a fragment the offset in it |
+ *
+ * Numbers are little-endian. A message whose first frame does not hold its whole payload is completed by fragments with the same number,
+ * in order; a request can be cancelled between them.
+ */
+
+import type { ByteWriter } from "../base/codec.ts";
+
+export const headerBytes = 16;
+
+export const frameKinds = {
+  request: 1,
+  answer: 2,
+  notice: 3,
+  requestFragment: 5,
+  answerFragment: 6,
+  /** No more fragments of this request will come; it is as if it had not been sent. */
+  requestCancel: 9,
+  /** Are you there? */
+  probe: 16,
+  /** I am. */
+  probeAnswer: 17,
+  /** To be passed over: a request that was given up between being written and being sent. */
+  void: 18,
+} as const;
+
+export type MessageKind = (typeof frameKinds)["request" | "answer" | "notice"];
+
+/** What is added to the kind of a message for that of its fragments. */
+export const fragmentOffset = 4;
+
+/** Where in a frame its kind is, from its first byte. */
+export const kindOffset = 4;
+
+/**
+ * What the receiving end of a link takes; each end tells the other when the link is made. Whoever sends more breaks the
+ * protocol and loses the link.
+ */
+export interface ReceiveLimits {
+  /** Payload bytes in one frame. */
+  readonly frameBytes: number;
+  /** Bytes in the head of one message. */
+  readonly headBytes: number;
+  /** Bytes in the payload of one message. */
+  readonly payloadBytes: number;
+  /** Payload bytes of all messages that are begun and not complete. */
+  readonly reassemblyBytes: number;
+  /** How many messages may be begun and not complete. */
+  readonly interleaved: number;
+}
+
+/** A head's length has three bytes. */
+export const largestHeadBytes = 2 ** 24 - 1;
+
+/** Fills in the header at `start`, where `headerBytes` were left free. */
+export function setHeader(
+  writer: ByteWriter,
+  start: number,
+  kind: number,
+  number: number,
+  headLength: number,
+  partLength: number,
+  sizeOrOffset: number,
+): void {
+  writer.setU32(start, headLength + partLength);
+  writer.setU32(start + kindOffset, kind + headLength * 256);
+  writer.setU32(start + 8, number);
+  writer.setU32(start + 12, sizeOrOffset);
+}

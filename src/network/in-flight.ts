@@ -1,0 +1,71 @@
+/**
+ * The requests on one link that have no answer yet, by number, with their deadlines. Deadlines are looked for now and then instead of with
+ * a timer for each: that costs a thousandth of it, and nobody minds a few milliseconds.
+ */
+
+import type { Instant } from "../base/clock.ts";
+import type { OperatingError } from "../base/errors.ts";
+import type { PeerAnswer } from "../core/message.ts";
+import type { BulkMessage } from "./bulk-queue.ts";
+import type { SendBlock } from "./send-block.ts";
+import type { SendTicket } from "./send-queue.ts";
+
+export class PendingRequest implements SendTicket {
+  readonly deadline: Instant;
+  readonly resolve: (answer: PeerAnswer) => void;
+  readonly reject: (error: OperatingError) => void;
+  block: SendBlock | undefined = undefined;
+  start = 0;
+  bulk: BulkMessage | undefined = undefined;
+
+  constructor(deadline: Instant, resolve: (answer: PeerAnswer) => void, reject: (error: OperatingError) => void) {
+    this.deadline = deadline;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+}
+
+/** Numbers start again after this: they stay small integers to the engine, and none is in use for so long. */
+const numberMask = 2 ** 30 - 1;
+
+export class InFlight {
+  readonly #requests = new Map<number, PendingRequest>();
+  #lastNumber = 0;
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  nextNumber(): number {
+    this.#lastNumber = (this.#lastNumber + 1) & numberMask;
+    return this.#lastNumber;
+  }
+
+  add(number: number, request: PendingRequest): void {
+    this.#requests.set(number, request);
+  }
+
+  /** The request, which is then no longer in flight; undefined when it was given up. */
+  take(number: number): PendingRequest | undefined {
+    const request = this.#requests.get(number);
+    if (request !== undefined) this.#requests.delete(number);
+    return request;
+  }
+
+  /** Takes those whose deadline has passed. */
+  takeExpired(now: Instant): PendingRequest[] {
+    const expired: PendingRequest[] = [];
+    for (const [number, request] of this.#requests) {
+      if (request.deadline > now) continue;
+      this.#requests.delete(number);
+      expired.push(request);
+    }
+    return expired;
+  }
+
+  takeAll(): PendingRequest[] {
+    const all = [...this.#requests.values()];
+    this.#requests.clear();
+    return all;
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * How two processes prove to each other that they belong to the same cluster, before the first frame:
+ *
+ * 1. dialler → acceptor: hello (protocol version, cluster, who I am, whom I call, a nonce, what I take)
+ * 2. acceptor → dialler: hello
+ * 3. dialler → acceptor: proof, an HMAC-SHA256 with the cluster secret over its role and both hellos as they were sent
+ * 4. acceptor → dialler: proof
+ *
+ * In place of any of these either end may send a refusal with its reason, for the operator at the other end. A proof covers both
+ * nonces, so an old one proves nothing; the role, so that it can't be sent back; and all that the hellos say. The
+ * dialler proves first: a caller who does not know the secret gets nothing to try guesses on.
+ */
+
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { z } from "zod";
+import { assert } from "../base/assert.ts";
+import { MalformedError } from "../base/codec.ts";
+import type { PeerIdentity } from "../core/message.ts";
+import type { ReceiveLimits } from "./frame.ts";
+import type { HandshakeChannel } from "./handshake-channel.ts";
+
+/** Of the frames and messages. Two processes link only if theirs are the same. */
+export const protocolVersion = 1;
+
+/**
+ * Why a link is refused: `version`, `cluster`, `secret`: the two ends' differ. `self`: the caller has the callee's own id. `wrong_id`: the callee is not the one
+ * that was called. `crossed`: the callee is just calling the caller. `closing`: the callee stops.
+ */
+const refusalCodes = ["version", "cluster", "secret", "self", "wrong_id", "crossed", "closing"] as const;
+export type RefusalCode = (typeof refusalCodes)[number];
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  /** For people; nothing secret. */
+  readonly detail: string;
+}
+
+/** One of the two ends has refused the link. */
+export class LinkRefusedError extends Error {
+  override name = "LinkRefusedError";
+  readonly code: RefusalCode;
+
+  constructor(refusal: Refusal, byPeer: boolean) {
+    super(byPeer ? `the peer refused: ${refusal.detail}` : refusal.detail);
+    this.code = refusal.code;
+  }
+}
+
+/** What a handshake is made with. */
+export interface LinkCredentials {
+  readonly identity: PeerIdentity;
+  readonly cluster: string;
+  readonly secret: string | Buffer;
+  readonly receive: ReceiveLimits;
+}
+
+/** A proven link. */
+export interface EstablishedLink {
+  readonly peer: PeerIdentity;
+  /** What the peer takes. */
+  readonly limits: ReceiveLimits;
+}
+
+const limit = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+const name = z.string().min(1).max(255);
+const nonceDigits = 32;
+
+const versionSchema = z.object({ type: z.literal("hello"), version: z.number() });
+const helloSchema = z.object({
+  type: z.literal("hello"),
+  version: z.literal(protocolVersion),
+  cluster: name,
+  id: name,
+  incarnation: name,
+  /** The id of the member that the dialler means to call; in the acceptor's hello the dialler's. */
+  to: name,
+  nonce: z.string().length(nonceDigits),
+  receive: z.object({
+    frameBytes: limit,
+    headBytes: limit,
+    payloadBytes: limit,
+    reassemblyBytes: limit,
+    interleaved: limit,
+  }),
+});
+const proofSchema = z.object({ type: z.literal("proof"), proof: z.string().regex(/^[0-9a-f]{64}$/) });
+/** A later version may have other codes. */
+const refusalSchema = z.object({ type: z.literal("refused"), code: z.string(), detail: z.string().max(1000) });
+
+type Hello = Readonly<z.infer<typeof helloSchema>>;
+
+/**
+ * The dialler's part, with the member `to`; `nonce` is a fresh random id.
+ * @throws LinkRefusedError by either end; MalformedError; Error when the connection ends.
+ */
+export async function dialHandshake(
+  channel: HandshakeChannel,
+  credentials: LinkCredentials,
+  to: string,
+  nonce: string,
+): Promise<EstablishedLink> {
+  const ours = formatHello(credentials, to, nonce);
+  channel.write(ours);
+  const theirs = await channel.read();
+  const hello = parseHello(channel, theirs);
+  checkCluster(channel, credentials, hello);
+  if (hello.id !== to) {
+    refuse(channel, { code: "wrong_id", detail: `the node that was called as "${to}" is "${hello.id}"` });
+  }
+  channel.write(formatProof(proofOf(credentials, "dialler", ours, theirs)));
+  checkProof(channel, await channel.read(), proofOf(credentials, "acceptor", ours, theirs));
+  return { peer: { id: hello.id, incarnation: hello.incarnation }, limits: hello.receive };
+}
+
+/**
+ * The acceptor's part. `judge` is asked twice, before anything is told to the caller and when it has proven itself, for a reason to refuse it.
+ * @throws as {@link dialHandshake}.
+ */
+export async function acceptHandshake(
+  channel: HandshakeChannel,
+  credentials: LinkCredentials,
+  nonce: string,
+  judge: (caller: PeerIdentity) => Refusal | undefined,
+): Promise<EstablishedLink> {
+  const theirs = await channel.read();
+  const hello = parseHello(channel, theirs);
+  checkCluster(channel, credentials, hello);
+  const self = credentials.identity;
+  if (hello.to !== self.id) {
+    refuse(channel, {
+      code: "wrong_id",
+      detail: `"${hello.id}" called this node as "${hello.to}", but it is "${self.id}"`,
+    });
+  }
+  const caller = { id: hello.id, incarnation: hello.incarnation };
+  const early = judge(caller);
+  if (early !== undefined) refuse(channel, early);
+  const ours = formatHello(credentials, hello.id, nonce);
+  channel.write(ours);
+  checkProof(channel, await channel.read(), proofOf(credentials, "dialler", theirs, ours));
+  const late = judge(caller);
+  if (late !== undefined) refuse(channel, late);
+  channel.write(formatProof(proofOf(credentials, "acceptor", theirs, ours)));
+  return { peer: caller, limits: hello.receive };
+}
+
+function formatHello(credentials: LinkCredentials, to: string, nonce: string): Buffer {
+  assert(nonce.length === nonceDigits, "a nonce has 128 bits");
+  const { identity, cluster, receive } = credentials;
+  const hello: Hello = {
+    type: "hello",
+    version: protocolVersion,
+    cluster,
+    id: identity.id,
+    incarnation: identity.incarnation,
+    to,
+    nonce,
+    receive,
+  };
+  return Buffer.from(JSON.stringify(hello));
+}
+
+function formatProof(proof: Buffer): Buffer {
+  return Buffer.from(JSON.stringify({ type: "proof", proof: proof.toString("hex") }));
+}
+
+/** Each hello has its length before it, so that no two pairs of them run together to the same bytes. */
+function proofOf(
+  credentials: LinkCredentials,
+  role: "dialler" | "acceptor",
+  diallerHello: Buffer,
+  acceptorHello: Buffer,
+): Buffer {
+  const hmac = createHmac("sha256", credentials.secret);
+  hmac.update(`weir-peer ${role} ${diallerHello.length} ${acceptorHello.length}\n`);
+  hmac.update(diallerHello);
+  hmac.update(acceptorHello);
+  return hmac.digest();
+}
+
+function parseHello(channel: HandshakeChannel, message: Buffer): Hello {
+  const json = parseJson(message);
+  const { version } = parse(versionSchema, json);
+  if (version !== protocolVersion) {
+    refuse(channel, {
+      code: "version",
+      detail: `one node speaks version ${version} of the peer protocol, the other version ${protocolVersion}`,
+    });
+  }
+  return parse(helloSchema, json);
+}
+
+function checkCluster(channel: HandshakeChannel, credentials: LinkCredentials, hello: Hello): void {
+  if (hello.cluster === credentials.cluster) return;
+  // The name that the other end gave is known to it: it learns no other.
+  refuse(channel, {
+    code: "cluster",
+    detail: `"${hello.id}" is of the cluster "${hello.cluster}", which is not that of "${credentials.identity.id}"`,
+  });
+}
+
+function checkProof(channel: HandshakeChannel, message: Buffer, expected: Buffer): void {
+  const { proof } = parse(proofSchema, parseJson(message));
+  if (!timingSafeEqual(Buffer.from(proof, "hex"), expected)) {
+    refuse(channel, { code: "secret", detail: "the two nodes do not have the same cluster secret" });
+  }
+}
+
+/** Tells the other end, and throws. */
+function refuse(channel: HandshakeChannel, refusal: Refusal): never {
+  channel.write(Buffer.from(JSON.stringify({ type: "refused", ...refusal })));
+  throw new LinkRefusedError(refusal, false);
+}
+
+function parseJson(message: Buffer): unknown {
+  try {
+    return JSON.parse(message.toString("utf8"));
+  } catch {
+    throw new MalformedError("a handshake message that is not JSON");
+  }
+}
+
+/** What the other end says, unless it refuses. */
+function parse<Schema extends z.ZodType>(schema: Schema, json: unknown): z.infer<Schema> {
+  const refused = refusalSchema.safeParse(json);
+  if (refused.success) {
+    const code = refusalCodes.find((each) => each === refused.data.code) ?? "version";
+    throw new LinkRefusedError({ code, detail: refused.data.detail }, true);
+  }
+  const result = schema.safeParse(json);
+  if (!result.success) throw new MalformedError("a handshake message that is not what it should be");
+  return result.data;
+}

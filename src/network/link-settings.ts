@@ -1,0 +1,80 @@
+/** Every limit of the links between members, with what it costs and why it is what it is. */
+
+import type { ReceiveLimits } from "./frame.ts";
+
+export interface LinkSettings {
+  /** What a peer may send to this process; told to it when the link is made. */
+  readonly receive: ReceiveLimits;
+
+  /** A larger payload is sent in pieces of this size, with smaller messages between them. At 1 Gbit/s one holds up others for 0.5 ms. */
+  readonly fragmentBytes: number;
+  /** Up to this size a payload is copied between its neighbours; a larger one costs less as a buffer of its own in the socket's write. */
+  readonly inlineBytes: number;
+  /** Small messages that wait are written to the socket in blocks of about this size, so that urgent ones can pass between. */
+  readonly blockBytes: number;
+  /** Written to one socket in one turn of the event loop, about; then others have their turn. */
+  readonly turnBytes: number;
+
+  /** Waiting to be sent to one peer, payloads included; over it requests fail with `overloaded`. One message passes whatever its size. */
+  readonly maxQueueBytes: number;
+  /** Beyond that: for answers without a value, pings and states. An end that does not read even those loses the link. */
+  readonly queueReserveBytes: number;
+  /** Requests to one peer that have no answer yet; over it they fail with `overloaded`. */
+  readonly maxInFlight: number;
+  /** Requests of one peer that are being handled; over it they are refused with `overloaded`. */
+  readonly maxIncoming: number;
+
+  /** How often deadlines and silence are looked at, in milliseconds: requests expire up to this much late. */
+  readonly tickMs: number;
+  /** After hearing nothing for so long the peer is asked whether it is there, in milliseconds. */
+  readonly probeAfterMs: number;
+  /** After hearing nothing for so long the link is closed, in milliseconds. */
+  readonly silenceMs: number;
+
+  /** From connecting to a proven link, in milliseconds. */
+  readonly handshakeMs: number;
+  /** Connections that have called in and not proven themselves; more are refused. */
+  readonly maxHandshakes: number;
+  /** Before a lost link is dialled again, in milliseconds: about this at first, then twice as long each time ... */
+  readonly redialMinMs: number;
+  /** ... up to this. A refusal that only an operator can end goes there at once. */
+  readonly redialMaxMs: number;
+  /** A link that lasted so long was a good one: the next wait is short again. In milliseconds. */
+  readonly steadyMs: number;
+  /** While its own dial is younger than this, in milliseconds, the member with the smaller id refuses the other's. */
+  readonly crossedMs: number;
+  /** The same complaint is logged once in this time, in milliseconds. */
+  readonly complaintMs: number;
+}
+
+const kibi = 1024;
+const mebi = 1024 * kibi;
+
+export const defaultLinkSettings: LinkSettings = {
+  receive: {
+    frameBytes: mebi,
+    // A thousand outcomes of requests with the longest keys are 1.1 MB.
+    headBytes: 2 * mebi,
+    payloadBytes: 16 * mebi,
+    reassemblyBytes: 32 * mebi,
+    interleaved: 8,
+  },
+  fragmentBytes: 64 * kibi,
+  inlineBytes: 8 * kibi,
+  blockBytes: 64 * kibi,
+  turnBytes: mebi,
+  maxQueueBytes: 32 * mebi,
+  queueReserveBytes: 4 * mebi,
+  maxInFlight: 8192,
+  maxIncoming: 16_384,
+  tickMs: 20,
+  probeAfterMs: 500,
+  silenceMs: 3000,
+  handshakeMs: 3000,
+  maxHandshakes: 64,
+  redialMinMs: 50,
+  redialMaxMs: 2000,
+  steadyMs: 2000,
+  crossedMs: 500,
+  complaintMs: 10_000,
+};

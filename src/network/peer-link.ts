@@ -1,0 +1,242 @@
+/**
+ * One link to one process of a peer, proven and up, until it is closed for good: requests and their answers, notices, and the watch over the
+ * other end's silence. Whatever goes wrong on it closes it, with a reason, and harms nothing else.
+ */
+
+import type { Duplex } from "node:stream";
+import { AssertionError, assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import { ByteReader, MalformedError } from "../base/codec.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { PeerAnswer, PeerIdentity, PeerNotice, PeerRequest, RefusedAnswer } from "../core/message.ts";
+import { readAnswer, readNotice, readRequest, writeAnswer, writeNotice, writeRequest } from "../core/message-codec.ts";
+import { frameKinds, type MessageKind, type ReceiveLimits } from "./frame.ts";
+import { FrameReader, type FrameSink } from "./frame-reader.ts";
+import { InFlight, PendingRequest } from "./in-flight.ts";
+import type { LinkSettings } from "./link-settings.ts";
+import type { PeerHandler } from "./network.ts";
+import { SendQueue, type SendResult } from "./send-queue.ts";
+
+export interface PeerLinkOptions {
+  readonly peer: PeerIdentity;
+  readonly socket: Duplex;
+  /** Bytes that came on the socket behind the handshake. */
+  readonly rest: Buffer;
+  /** What the peer takes. */
+  readonly limits: ReceiveLimits;
+  readonly settings: LinkSettings;
+  readonly handler: PeerHandler;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called once, in the same turn in which nothing more is delivered. */
+  readonly onClosed: (link: PeerLink, reason: string) => void;
+}
+
+/** Of a time between two ticks, so much counts as silence at most, in ticks: when this process was paused, its peer was not silent. */
+const maxTicksCounted = 4;
+
+export class PeerLink implements FrameSink {
+  readonly peer: PeerIdentity;
+  readonly #options: PeerLinkOptions;
+  readonly #settings: LinkSettings;
+  readonly #handler: PeerHandler;
+  readonly #clock: Clock;
+  readonly #socket: Duplex;
+  readonly #queue: SendQueue;
+  readonly #frames: FrameReader;
+  readonly #reader = new ByteReader();
+  readonly #inFlight = new InFlight();
+  /** Requests of the peer that are being handled. */
+  #incoming = 0;
+  #silentMs = 0;
+  #probedMs = 0;
+  #closed = false;
+  readonly #onData = (chunk: Buffer): void => this.#receive(chunk);
+
+  constructor(options: PeerLinkOptions) {
+    this.peer = options.peer;
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#handler = options.handler;
+    this.#clock = options.clock;
+    this.#socket = options.socket;
+    this.#queue = new SendQueue(options.socket, options.settings, options.limits);
+    this.#frames = new FrameReader(options.settings.receive, this);
+    this.#socket.on("error", (error) => this.close(`the connection failed: ${error.message}`));
+    this.#socket.on("end", () => this.close("the peer ended the connection"));
+    this.#socket.on("close", () => this.close("the connection was closed"));
+  }
+
+  /** Begins to deliver. */
+  start(): void {
+    if (this.#closed) return;
+    if (this.#options.rest.length > 0) this.#receive(this.#options.rest);
+    if (this.#closed) return;
+    this.#socket.on("data", this.#onData);
+    this.#socket.resume();
+  }
+
+  /** As {@link Network.request}. */
+  request(request: PeerRequest, deadlineMs: number): Promise<PeerAnswer> {
+    if (this.#closed) return Promise.reject(new OperatingError("peer_unreachable", `no link to ${this.peer.id}`));
+    if (this.#inFlight.size >= this.#settings.maxInFlight) {
+      return Promise.reject(
+        new OperatingError("overloaded", `too many requests to ${this.peer.id} have no answer yet`),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const number = this.#inFlight.nextNumber();
+      const pending = new PendingRequest(this.#clock.now() + deadlineMs, resolve, reject);
+      const urgent = request.kind === "ping";
+      const payload = writeRequest(this.#queue.begin(urgent), request);
+      const result = this.#queue.finish(frameKinds.request, number, payload, this.#maxBytes(urgent), pending);
+      if (result === "queued") this.#inFlight.add(number, pending);
+      else reject(sendError(result, this.peer.id));
+    });
+  }
+
+  /** As {@link Network.notify}. */
+  notify(notice: PeerNotice): boolean {
+    if (this.#closed) return false;
+    writeNotice(this.#queue.begin(true), notice);
+    return this.#queue.finish(frameKinds.notice, 0, undefined, this.#maxBytes(true), undefined) === "queued";
+  }
+
+  /** To be called each `tickMs`; `elapsedMs` have passed since the last call. */
+  tick(elapsedMs: number): void {
+    for (const request of this.#inFlight.takeExpired(this.#clock.now())) {
+      this.#queue.takeBack(request);
+      request.reject(new OperatingError("deadline_exceeded", `${this.peer.id} has not answered in time`));
+    }
+    const countedMs = Math.min(elapsedMs, maxTicksCounted * this.#settings.tickMs);
+    this.#silentMs += countedMs;
+    this.#probedMs += countedMs;
+    if (this.#silentMs >= this.#settings.silenceMs) this.close("nothing was heard from the peer for too long");
+    else if (this.#silentMs >= this.#settings.probeAfterMs && this.#probedMs >= this.#settings.probeAfterMs) {
+      this.#probedMs = 0;
+      this.#queue.control(frameKinds.probe, 0);
+    }
+  }
+
+  /** Nothing is delivered after this; what has no answer fails with `peer_unreachable`. Calling it again does nothing. */
+  close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#frames.stop();
+    this.#queue.close();
+    this.#socket.off("data", this.#onData);
+    this.#socket.destroy();
+    for (const request of this.#inFlight.takeAll()) {
+      request.reject(new OperatingError("peer_unreachable", `the link to ${this.peer.id} broke: ${reason}`));
+    }
+    this.#options.onClosed(this, reason);
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#silentMs = 0;
+    try {
+      this.#frames.push(chunk);
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      this.#options.log.warn("a peer broke the protocol", { peer: this.peer.id, error });
+      this.close(`the peer broke the protocol: ${error.message}`);
+    }
+  }
+
+  onMessage(kind: MessageKind, number: number, buffer: Buffer, start: number, end: number, payload: Buffer): void {
+    this.#reader.reset(buffer, start, end);
+    switch (kind) {
+      case frameKinds.request:
+        this.#onRequest(number, readRequest(this.#reader, payload));
+        return;
+      case frameKinds.answer: {
+        const answer = readAnswer(this.#reader, payload);
+        this.#inFlight.take(number)?.resolve(answer);
+        return;
+      }
+      case frameKinds.notice:
+        this.#handler.onNotice(this.peer, readNotice(this.#reader, payload));
+        return;
+    }
+  }
+
+  onProbe(): void {
+    this.#queue.control(frameKinds.probeAnswer, 0);
+  }
+
+  #onRequest(number: number, request: PeerRequest): void {
+    if (this.#incoming >= this.#settings.maxIncoming) {
+      this.#answer(number, refused("overloaded", "too many requests are being handled"));
+      return;
+    }
+    let result: PeerAnswer | Promise<PeerAnswer>;
+    try {
+      result = this.#handler.onRequest(this.peer, request);
+    } catch (error) {
+      this.#answer(number, this.#refusalOf(error, request));
+      return;
+    }
+    if (!(result instanceof Promise)) {
+      this.#answer(number, result);
+      return;
+    }
+    this.#incoming += 1;
+    result.then(
+      (answer) => {
+        this.#incoming -= 1;
+        this.#answer(number, answer);
+      },
+      (error: unknown) => {
+        this.#incoming -= 1;
+        this.#answer(number, this.#refusalOf(error, request));
+      },
+    );
+  }
+
+  #refusalOf(error: unknown, request: PeerRequest): RefusedAnswer {
+    // A failed assertion is a bug, and ends the process as everywhere.
+    if (error instanceof AssertionError) throw error;
+    if (isOperatingError(error)) return refused(error.code, error.message);
+    this.#options.log.error("a request of a peer failed", { peer: this.peer.id, request: request.kind, error });
+    return refused("internal", "the request failed; see the log of the node that handled it");
+  }
+
+  #answer(number: number, answer: PeerAnswer): void {
+    if (this.#closed) return;
+    const urgent = answer.kind === "pong";
+    const payload = writeAnswer(this.#queue.begin(urgent), answer);
+    const maxBytes = this.#maxBytes(payload === undefined);
+    const result = this.#queue.finish(frameKinds.answer, number, payload, maxBytes, undefined);
+    if (result === "queued") return;
+    if (payload === undefined && result === "full") {
+      this.close("the peer does not read its answers");
+      return;
+    }
+    // The asker must not wait for an answer that can't be sent. The refusal itself always can be, or the link ends.
+    assert(answer.kind !== "refused", "a refusal is never too large");
+    const error = sendError(result, this.peer.id);
+    this.#answer(number, refused(error.code, error.message));
+  }
+
+  /** Small messages that keep the cluster together still pass when others find the queue full. */
+  #maxBytes(privileged: boolean): number {
+    return this.#settings.maxQueueBytes + (privileged ? this.#settings.queueReserveBytes : 0);
+  }
+}
+
+/** The link does not know the member's epoch: 0 tells nobody anything. */
+function refused(code: RefusedAnswer["code"], detail: string): RefusedAnswer {
+  return { kind: "refused", code, epoch: 0, detail };
+}
+
+function sendError(result: Exclude<SendResult, "queued">, peer: string): OperatingError {
+  switch (result) {
+    case "full":
+      return new OperatingError("overloaded", `too much waits to be sent to ${peer}`);
+    case "payload_too_large":
+      return new OperatingError("value_too_large", `the value is larger than ${peer} takes`);
+    case "head_too_large":
+      return new OperatingError("internal", `the message, apart from its value, is larger than ${peer} takes`);
+  }
+}

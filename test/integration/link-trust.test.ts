@@ -1,0 +1,233 @@
+/** Who gets a link: nobody without the secret, and whoever breaks the protocol loses it; the operator can see why on both sides. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { test } from "node:test";
+import { dial } from "../../src/network/dial.ts";
+import { frameKinds } from "../../src/network/frame.ts";
+import { HandshakeChannel } from "../../src/network/handshake-channel.ts";
+import { dialHandshake } from "../../src/network/link-handshake.ts";
+import { systemRandom } from "../../src/system.ts";
+import { LinkPeer, linkedPair, quickSettings, writeOf } from "../support/link-peer.ts";
+
+const timeout = 20_000;
+const never = new AbortController().signal;
+
+/** A member `z` that has proven itself to `peer`, and now has the bare connection. */
+async function bareLink(peer: LinkPeer): Promise<Duplex> {
+  const socket = await dial({ url: peer.address.url, timeoutMs: 1000, tls: undefined }, never);
+  const channel = new HandshakeChannel(socket, Buffer.alloc(0));
+  const credentials = {
+    identity: { id: "z", incarnation: systemRandom.id() },
+    cluster: "test",
+    secret: "the secret of the test",
+    receive: quickSettings.receive,
+  };
+  await dialHandshake(channel, credentials, peer.identity.id, systemRandom.id());
+  channel.release();
+  socket.on("error", () => {});
+  socket.resume();
+  return socket;
+}
+
+/** The text of all that the server sends until it closes the connection. */
+async function exchange(port: number, send: (socket: Socket) => void): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  send(socket);
+  await once(socket, "close");
+  return Buffer.concat(chunks).toString("latin1");
+}
+
+const upgrade = (protocol: string): string =>
+  `GET /peer HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
+
+function framed(message: unknown): Buffer {
+  const json = Buffer.from(JSON.stringify(message));
+  return Buffer.concat([Buffer.from([json.length >> 8, json.length & 255]), json]);
+}
+
+const hello = {
+  type: "hello",
+  version: 1,
+  cluster: "test",
+  id: "z",
+  incarnation: systemRandom.id(),
+  to: "b",
+  nonce: systemRandom.id(),
+  receive: quickSettings.receive,
+};
+
+for (const [dialler, acceptor] of [
+  ["a", "b"],
+  ["b", "a"],
+] as const) {
+  test(`link: with another secret ${dialler} gets none to ${acceptor}, and both logs say why without it`, {
+    timeout,
+  }, async () => {
+    await using first = await LinkPeer.start(dialler, { secret: "secret one" });
+    await using second = await LinkPeer.start(acceptor, { secret: "secret two" });
+    first.network.setPeers([second.address]);
+    await Promise.all([
+      first.until(() => first.warnings().length > 0),
+      second.until(() => second.warnings().length > 0),
+    ]);
+    for (const peer of [first, second]) {
+      assert.match(peer.warnings()[0] ?? "", /do not have the same cluster secret/);
+      assert.deepEqual(peer.events, []);
+      assert.equal(JSON.stringify(peer.logged).includes("secret one"), false);
+      assert.equal(JSON.stringify(peer.logged).includes("secret two"), false);
+    }
+  });
+}
+
+test("link: a caller who does not know the secret gets no proof of it to guess on", { timeout }, async () => {
+  await using b = await LinkPeer.start("b");
+  const said = await exchange(b.port, (socket) => {
+    socket.write(upgrade("weir-peer/1"));
+    socket.write(framed(hello));
+    socket.write(framed({ type: "proof", proof: "0".repeat(64) }));
+  });
+  assert.match(said, /101 Switching Protocols/);
+  assert.match(said, /"code":"secret"/);
+  assert.equal(said.includes('"proof"'), false);
+});
+
+test("link: a recorded conversation played again is refused", { timeout }, async () => {
+  await using b = await LinkPeer.start("b");
+  const recorded: Buffer[] = [];
+  const recorder = createServer((inner) => {
+    const outer = connect(b.port, "127.0.0.1");
+    inner.on("data", (chunk: Buffer) => recorded.push(chunk));
+    inner.pipe(outer).pipe(inner);
+    inner.on("error", () => {});
+    outer.on("error", () => {});
+  }).listen(0, "127.0.0.1");
+  await once(recorder, "listening");
+  {
+    await using a = await LinkPeer.start("a");
+    a.network.setPeers([{ id: "b", url: `http://127.0.0.1:${(recorder.address() as { port: number }).port}` }]);
+    await a.untilLinked(b);
+    assert.equal((await a.network.request("b", writeOf(1, 10), 1000)).kind, "ack");
+  }
+  recorder.close();
+  await b.until(() => b.network.linked("a") === undefined);
+  const said = await exchange(b.port, (socket) => socket.write(Buffer.concat(recorded)));
+  assert.match(said, /"code":"secret"/);
+  assert.equal(b.ups("a"), 1);
+});
+
+test("link: another cluster, another version, an own id and a wrong address are refused in plain words", {
+  timeout,
+}, async () => {
+  await using b = await LinkPeer.start("b");
+  const refusals: [object, RegExp][] = [
+    [{ ...hello, cluster: "other" }, /"code":"cluster".*\\"z\\" is of the cluster \\"other\\"/],
+    [{ ...hello, version: 2 }, /"code":"version".*version 2 .*version 1/],
+    [{ ...hello, version: 2, cluster: 5, somethingNew: true }, /"code":"version"/],
+    [{ ...hello, id: "b" }, /"code":"self".*two running nodes have the id/],
+    [{ ...hello, to: "x" }, /"code":"wrong_id".*called this node as \\"x\\"/],
+  ];
+  for (const [message, expected] of refusals) {
+    const said = await exchange(b.port, (socket) => {
+      socket.write(upgrade("weir-peer/1"));
+      socket.write(framed(message));
+    });
+    assert.match(said, expected);
+    assert.equal(said.includes("test"), false, "the cluster's name is not told to strangers");
+  }
+  assert.equal(b.warnings().length, 4, "one warning for each code");
+  await using a = await LinkPeer.start("a");
+  a.network.setPeers([{ id: "c", url: b.address.url }]);
+  await a.until(() => a.warnings().length > 0);
+  assert.match(a.warnings()[0] ?? "", /the peer refused: "a" called this node as "c", but it is "b"/);
+});
+
+test("link: a member whose address leads back to itself says so", { timeout }, async () => {
+  await using a = await LinkPeer.start("a");
+  a.network.setPeers([{ id: "b", url: a.address.url }]);
+  await a.until(() => a.warnings().length > 0);
+  assert.match(a.warnings().join(" "), /called this node as "b", but it is "a"/);
+});
+
+test("link: a server that is no weir is reported as such, and dialled again", { timeout }, async () => {
+  await using a = await LinkPeer.start("a");
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.end("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  a.network.setPeers([{ id: "b", url: `http://127.0.0.1:${(server.address() as { port: number }).port}` }]);
+  await once(server, "connection");
+  await once(server, "connection");
+  await a.until(() => a.warnings().length > 0);
+  assert.match(a.warnings()[0] ?? "", /does not take calls of peers/);
+  server.close();
+});
+
+test("link: malformed handshakes close the connection", { timeout }, async () => {
+  await using b = await LinkPeer.start("b");
+  const { nonce: _nonce, ...noNonce } = hello;
+  for (const message of [Buffer.from([255, 255]), framed("text"), framed(noNonce), Buffer.from([0, 3, 65, 66, 67])]) {
+    await exchange(b.port, (socket) => {
+      socket.write(upgrade("weir-peer/1"));
+      socket.write(message);
+    });
+  }
+  assert.deepEqual(b.events, []);
+});
+
+test("link: callers that say nothing are few, and not for long", { timeout }, async () => {
+  await using b = await LinkPeer.start("b", { settings: { maxHandshakes: 2, handshakeMs: 200 } });
+  const silent = [1, 2].map(() => exchange(b.port, (socket) => socket.write(upgrade("weir-peer/1"))));
+  await b.until(() => b.sockets.length === 2);
+  const third = await exchange(b.port, (socket) => socket.write(upgrade("weir-peer/1")));
+  assert.match(third, /503 Service Unavailable/);
+  for (const said of await Promise.all(silent)) assert.match(said, /^HTTP\/1.1 101/);
+  await using a = await LinkPeer.start("a");
+  a.network.setPeers([b.address]);
+  await a.untilLinked(b);
+});
+
+test("link: another protocol in the upgrade is answered with the one that is spoken", { timeout }, async () => {
+  await using b = await LinkPeer.start("b");
+  const said = await exchange(b.port, (socket) => socket.write(upgrade("websocket")));
+  assert.match(said, /^HTTP\/1.1 426 .*Upgrade: weir-peer\/1/s);
+});
+
+const wrongs: Record<string, Buffer> = {
+  "a frame of no kind": Buffer.alloc(16, 255),
+  "a frame over the limit": frame(frameKinds.request, 0, 2 ** 31),
+  "a payload over the limit": Buffer.concat([frame(frameKinds.request, 0, 10, 2 ** 31), Buffer.alloc(10)]),
+  "a head that is no message": Buffer.concat([frame(frameKinds.request, 3, 3), Buffer.from([200, 1, 2])]),
+  "an answer that is cut short": Buffer.concat([frame(frameKinds.answer, 1, 1), Buffer.from([36 + 1])]),
+};
+
+function frame(kind: number, headLength: number, length: number, size = 0): Buffer {
+  const header = Buffer.alloc(16);
+  header.writeUInt32LE(length, 0);
+  header.writeUInt32LE(kind + headLength * 256, 4);
+  header.writeUInt32LE(size, 12);
+  return header;
+}
+
+for (const [wrong, bytes] of Object.entries(wrongs)) {
+  test(`link: ${wrong} closes the link it came on, with a warning, and no other`, { timeout }, async () => {
+    const [a, b] = await linkedPair();
+    await using _a = a;
+    await using _b = b;
+    const socket = await bareLink(b);
+    const closed = once(socket, "close");
+    socket.write(bytes);
+    await closed;
+    await b.until(() => b.events.at(-1)?.startsWith("down z") === true);
+    assert.match(b.warnings()[0] ?? "", /a peer broke the protocol/);
+    assert.equal((await a.network.request("b", writeOf(1, 10), 1000)).kind, "ack");
+    assert.equal(a.ups("b"), 1);
+  });
+}
