@@ -1,0 +1,131 @@
+/**
+ * The open connections of clients: how many there are, what each is doing, what to say when one sends something that isn't HTTP, and how to
+ * end them all without cutting an answer.
+ */
+
+import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
+import type { Exchange } from "./exchange.ts";
+import { problem } from "./problem.ts";
+
+export interface Connection {
+  /** There were too many when it came: it is told so and closed. */
+  readonly surplus: boolean;
+  /** The request that came last, answered or not. */
+  latest: Exchange | undefined;
+  /** It sent something that isn't HTTP. */
+  broken: boolean;
+}
+
+export class Connections {
+  readonly #limit: number;
+  readonly #open = new Map<Duplex, Connection>();
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  add(socket: Socket): void {
+    this.#open.set(socket, { surplus: this.#open.size >= this.#limit, latest: undefined, broken: false });
+    socket.once("close", () => this.remove(socket));
+  }
+
+  /** It has closed, or is no client's any more. */
+  remove(socket: Duplex): void {
+    if (this.#open.delete(socket) && this.#open.size === 0) this.#whenEmpty?.();
+  }
+
+  get(socket: Duplex): Connection | undefined {
+    return this.#open.get(socket);
+  }
+
+  /** Answers what node:http could not parse. */
+  onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const connection = this.#open.get(socket);
+    if (connection === undefined || !socket.writable || error.code === "ECONNRESET") {
+      socket.destroy();
+      return;
+    }
+    if (connection.broken) return;
+    connection.broken = true;
+    const { latest } = connection;
+    const [code, detail] = explain(error, latest?.reader !== undefined);
+    if (latest?.reader !== undefined) {
+      // It is in the middle of a body: that request fails, and is answered in its turn.
+      latest.broken = true;
+      latest.reader.fail(new OperatingError(code, detail));
+    } else if (latest === undefined || isSent(latest.response)) {
+      refuseRaw(socket, code, detail);
+    } else {
+      // Behind a whole request: that one is answered first, else the client would take this for its answer.
+      latest.response.once("finish", () => refuseRaw(socket, code, detail));
+    }
+  }
+
+  /** Closes the connections that wait for a request, and each other one once its answer is out. */
+  closeWhenIdle(): void {
+    for (const [socket, { latest }] of this.#open) closeAfter(socket, latest?.response);
+  }
+
+  /** Cuts them all. */
+  destroy(): void {
+    for (const socket of this.#open.keys()) socket.destroy();
+  }
+
+  /** Resolves when there is none. */
+  empty(): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+  }
+}
+
+/** Given to the system, though perhaps not to the client yet. */
+function isSent(response: ServerResponse): boolean {
+  return response.writableFinished || response.destroyed;
+}
+
+function closeAfter(socket: Duplex, response: ServerResponse | undefined): void {
+  if (response === undefined || isSent(response)) socket.destroy();
+  else response.once("finish", () => (socket as Socket).destroySoon());
+}
+
+function explain(error: NodeJS.ErrnoException, inBody: boolean): readonly [ErrorCode, string] {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return ["headers_too_large", "the request's line and headers are too long"];
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return ["body_timeout", "the request did not arrive in time"];
+    case "HPE_INVALID_EOF_STATE":
+      return ["body_truncated", "the connection ended before the request did"];
+  }
+  return inBody
+    ? ["body_invalid", `the body is not framed as HTTP requires: ${error.message}`]
+    : ["header_invalid", `this is not a request in HTTP/1.1: ${error.message}`];
+}
+
+/** Answers without node:http, which has given the connection up, and ends it. */
+export function refuseRaw(socket: Duplex, code: ErrorCode, detail: string, headers: readonly string[] = []): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(problem(code, detail));
+  const head = [
+    `HTTP/1.1 ${errorKinds[code].status} ${problem(code, detail).title}`,
+    "Content-Type: application/problem+json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Connection: close",
+    ...headers,
+  ];
+  socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
+  (socket as Socket).destroySoon();
+}

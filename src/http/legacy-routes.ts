@@ -1,0 +1,130 @@
+/**
+ * The API of the stack that weir replaces, kept so that its clients and its bucket need no change: values in JSON, in Base64. It holds
+ * the same values as `/kv/`; what it knows beyond that, the extension, is metadata of the value.
+ */
+
+import { isUtf8 } from "node:buffer";
+import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
+import type { ContentHeaders } from "../core/entry.ts";
+import type { Operations } from "../core/operation.ts";
+import { checkDurability } from "./blob-routes.ts";
+import type { Bodies } from "./body.ts";
+import { isSendable, metadataPrefix, sizeProblem } from "./content-headers.ts";
+import { answer, answerJson, type Exchange } from "./exchange.ts";
+import { parseKey } from "./key.ts";
+import { type LegacyPut, legacyBodyLimit, parseLegacyPut } from "./legacy-put.ts";
+import type { ProblemWriter } from "./problem.ts";
+
+export interface LegacySettings {
+  readonly inFlightBytes: number;
+  readonly maxValueBytes: number;
+  readonly maxMetadataBytes: number;
+}
+
+const extensionHeader = `${metadataPrefix}extension`;
+const keyHeader = `${metadataPrefix}key`;
+
+export class LegacyRoutes {
+  readonly putAllow = "POST, OPTIONS";
+  readonly getAllow = "GET, HEAD, OPTIONS";
+  readonly #operations: Operations;
+  readonly #bodies: Bodies;
+  readonly #problems: ProblemWriter;
+  readonly #settings: LegacySettings;
+  readonly #bodyLimit: number;
+
+  constructor(operations: Operations, bodies: Bodies, problems: ProblemWriter, settings: LegacySettings) {
+    this.#operations = operations;
+    this.#bodies = bodies;
+    this.#problems = problems;
+    this.#settings = settings;
+    this.#bodyLimit = Math.min(legacyBodyLimit(settings.maxValueBytes), settings.inFlightBytes);
+  }
+
+  /** `POST /put/`. */
+  async put(exchange: Exchange): Promise<void> {
+    const { method, headers } = exchange.request;
+    if (method !== "POST") throw new OperatingError("method_not_allowed", `${method} is not for this route; use POST`);
+    checkDurability(headers["weir-durability"]);
+    if (headers["content-encoding"] !== undefined) {
+      throw new OperatingError("header_invalid", "Content-Encoding is not supported on this route");
+    }
+    const body = await this.#bodies.read(exchange, this.#bodyLimit);
+    try {
+      const put = parseLegacyPut(body.bytes, this.#settings.maxValueBytes);
+      if ("missing" in put) {
+        answerJson(exchange, 409, { msg: `Required field '${put.missing}' is missing!` });
+        return;
+      }
+      const outcome = await this.#operations.put({
+        key: put.key,
+        value: put.value,
+        headers: keptHeaders(put, this.#settings.maxMetadataBytes),
+      });
+      if (outcome.kind !== "written") throw new OperatingError("internal", "an unconditional put was refused");
+      answerJson(exchange, 200, { msg: "OK!" });
+    } finally {
+      body.release();
+    }
+  }
+
+  /** `GET /get/{key}`; `encodedKey` is what follows `/get/` in the raw target. */
+  async get(exchange: Exchange, encodedKey: string): Promise<void> {
+    const { method } = exchange.request;
+    if (method !== "GET" && method !== "HEAD") {
+      throw new OperatingError("method_not_allowed", `${method} is not for this route; use GET`);
+    }
+    const key = parseKey(encodedKey);
+    const outcome = await this.#operations.read(key, method === "GET");
+    if (outcome.kind === "missing") {
+      answerJson(exchange, 404, { msg: `File with key ${key} not found!` });
+      return;
+    }
+    const { info, value } = outcome;
+    const extension = textOf(info.headers[extensionHeader] ?? "");
+    const head = `{"key":${JSON.stringify(key)},"extension":${JSON.stringify(extension)},"data":"`;
+    const length = Buffer.byteLength(head) + Math.ceil(info.size / 3) * 4 + 2;
+    const body = value === undefined ? undefined : `${head}${value.toString("base64")}"}`;
+    answer(exchange, 200, ["Content-Type", "application/json", "Content-Length", String(length)], body);
+  }
+
+  /** The old API's errors: its own form, with the statuses of the new one. */
+  refuse(exchange: Exchange, code: ErrorCode, detail: string, headers: string[] = []): void {
+    this.#problems.answerAs(exchange, errorKinds[code].status, "application/json", { msg: detail }, headers);
+  }
+}
+
+/** @throws OperatingError `body_invalid` for an extension that can't be metadata. */
+function keptHeaders(put: LegacyPut, maxMetadataBytes: number): ContentHeaders {
+  const extension = bytesOf(put.extension);
+  if (!isHeaderValue(extension)) {
+    throw new OperatingError(
+      "body_invalid",
+      "Field 'extension' has control characters, or spaces at an end: it can't be kept!",
+    );
+  }
+  const headers = { [extensionHeader]: extension };
+  if (sizeProblem(headers, maxMetadataBytes) !== undefined) {
+    throw new OperatingError("body_invalid", "Field 'extension' is too long to be kept!");
+  }
+  // The old service wrote the key too. Nobody needs it to read the value: where it doesn't fit, it's left out.
+  const key = bytesOf(put.key);
+  const both = { ...headers, [keyHeader]: key };
+  return isHeaderValue(key) && sizeProblem(both, maxMetadataBytes) === undefined ? both : headers;
+}
+
+/** Whether it comes back from a header as it went in. */
+function isHeaderValue(bytes: string): boolean {
+  return isSendable(bytes) && !bytes.includes("\t") && !bytes.startsWith(" ") && !bytes.endsWith(" ");
+}
+
+/** Text as a byte string of UTF-8. */
+function bytesOf(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** The text of a byte string: UTF-8 if it is that, else Latin-1, which anything is. */
+function textOf(bytes: string): string {
+  const buffer = Buffer.from(bytes, "latin1");
+  return isUtf8(buffer) ? buffer.toString("utf8") : bytes;
+}

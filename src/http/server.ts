@@ -1,0 +1,191 @@
+/**
+ * The server for clients, over node:http: its limits, how it starts and how it ends. What requests mean is the router's.
+ */
+
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import { OperatingError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Operations } from "../core/operation.ts";
+import { Bodies } from "./body.ts";
+import { Connections, refuseRaw } from "./connections.ts";
+import { announcesBody, type Exchange } from "./exchange.ts";
+import { Router } from "./router.ts";
+import type { HttpSettings } from "./settings.ts";
+
+export interface HttpServerOptions {
+  readonly operations: Operations;
+  readonly settings: HttpSettings;
+  readonly clock: Clock;
+  readonly log: Log;
+  /**
+   * Takes over connections whose request asks for `upgradeProtocol`. Requests that ask for another (some clients offer HTTP/2 this way
+   * with every request) are served as if they had not, as RFC 9110 has it.
+   */
+  readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Lower-case; given together with `onUpgrade`. */
+  readonly upgradeProtocol?: string;
+}
+
+export interface HttpServer extends AsyncDisposable {
+  /**
+   * Begins to serve. To be called once.
+   * @throws OperatingError `config_invalid` when the address can't be had.
+   */
+  listen(): Promise<HttpAddress>;
+  /** Takes no more connections, finishes requests under way within `drainMs`, and ends. Upgraded connections are left to their owner. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface HttpAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  return new NodeHttpServer(options);
+}
+
+class NodeHttpServer implements HttpServer {
+  readonly #settings: HttpSettings;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #onUpgrade: HttpServerOptions["onUpgrade"];
+  readonly #upgradeProtocol: string | undefined;
+  readonly #bodies: Bodies;
+  readonly #router: Router;
+  readonly #connections: Connections;
+  readonly #server: http.Server;
+  #draining = false;
+
+  constructor(options: HttpServerOptions) {
+    const { settings } = options;
+    assert(settings.inFlightBytes >= settings.maxValueBytes, "the largest value fits in flight");
+    assert(
+      (options.onUpgrade === undefined) === (options.upgradeProtocol === undefined),
+      "who takes connections over says for which protocol",
+    );
+    this.#settings = settings;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#onUpgrade = options.onUpgrade;
+    this.#upgradeProtocol = options.upgradeProtocol;
+    this.#bodies = new Bodies(options.clock, settings);
+    this.#router = new Router(options.operations, this.#bodies, settings, options.log);
+    this.#connections = new Connections(settings.connections);
+    this.#server = this.#createServer();
+  }
+
+  async listen(): Promise<HttpAddress> {
+    const { host, port } = this.#settings;
+    await new Promise<void>((resolve, reject) => {
+      const onError = (cause: NodeJS.ErrnoException): void => {
+        reject(new OperatingError("config_invalid", `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
+      };
+      this.#server.once("error", onError);
+      this.#server.listen(port, host, () => {
+        this.#server.off("error", onError);
+        this.#server.on("error", (error) => this.#log.error("the server for clients has failed", { error }));
+        resolve();
+      });
+    });
+    const address = this.#server.address() as AddressInfo;
+    return { host: address.address, port: address.port };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#draining = true;
+    this.#server.close();
+    const timer = this.#clock.after(this.#settings.drainMs, () => {
+      this.#log.warn("requests under way were cut because the time for them to finish is over", {
+        connections: this.#connections.size,
+      });
+      this.#connections.destroy();
+    });
+    await this.#connections.empty();
+    timer.cancel();
+    this.#bodies[Symbol.dispose]();
+  }
+
+  #createServer(): http.Server {
+    const settings = this.#settings;
+    const server = http.createServer({
+      maxHeaderSize: settings.maxHeaderBytes,
+      headersTimeout: settings.headersTimeoutMs,
+      // Bodies have a deadline of their own, which answers.
+      requestTimeout: 0,
+      connectionsCheckingInterval: Math.ceil(settings.headersTimeoutMs / 4),
+      keepAliveTimeout: settings.keepAliveMs,
+      // Strict whatever the process was started with: lenient parsers are how requests get smuggled.
+      insecureHTTPParser: false,
+      // header-check.ts does it, with a proper answer.
+      requireHostHeader: false,
+      // A request without a body needs no stream: a tenth of the cost of a GET.
+      optimizeEmptyRequests: true,
+      shouldUpgradeCallback: (request) => this.#shouldUpgrade(request),
+    });
+    server.timeout = settings.stallMs;
+    server.maxConnections = settings.connections + settings.spareConnections;
+    // Unlimited in number, since maxHeaderBytes bounds them; the runtime would silently drop those beyond its own limit.
+    server.maxHeadersCount = 0;
+    // A client that has shut down its side still gets its answer.
+    (server as http.Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+    // The runtime's own also cuts connections whose last answer is not out yet.
+    server.closeIdleConnections = () => this.#connections.closeWhenIdle();
+    server.on("connection", (socket: Socket) => this.#connections.add(socket));
+    server.on("request", (request, response) => this.#serve(request, response, false));
+    server.on("checkContinue", (request, response) => this.#serve(request, response, true));
+    server.on("checkExpectation", (request, response) => {
+      const exchange = this.#begin(request, response, false);
+      this.#router.refuse(exchange, "header_invalid", "Expect may only be 100-continue");
+    });
+    server.on("clientError", (error, socket) => this.#connections.onClientError(error, socket));
+    server.on("connect", (_request, socket) => {
+      refuseRaw(socket, "method_not_allowed", "this is no proxy", ["Allow: GET, HEAD, PUT, POST, DELETE, OPTIONS"]);
+    });
+    server.on("upgrade", (request, socket, head) => {
+      this.#connections.remove(socket);
+      assert(this.#onUpgrade !== undefined, "only what has a taker is upgraded");
+      this.#onUpgrade(request, socket, head);
+    });
+    server.on("drop", () => this.#log.debug("a connection was refused: there are too many"));
+    return server;
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const exchange = this.#begin(request, response, awaitsContinue);
+    if (this.#connections.get(request.socket)?.surplus) {
+      this.#router.refuse(exchange, "overloaded", "this node has too many connections");
+    } else {
+      // A rejection is a failed assertion, which has to end the process.
+      void this.#router.handle(exchange);
+    }
+  }
+
+  #begin(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Exchange {
+    const connection = this.#connections.get(request.socket);
+    assert(connection !== undefined, "a request comes on an open connection");
+    const exchange: Exchange = {
+      request,
+      response,
+      awaitsContinue,
+      closing: this.#draining || connection.surplus,
+      broken: false,
+      reader: undefined,
+    };
+    connection.latest = exchange;
+    return exchange;
+  }
+
+  #shouldUpgrade(request: IncomingMessage): boolean {
+    return (
+      this.#onUpgrade !== undefined &&
+      !this.#draining &&
+      !announcesBody(request) &&
+      request.headers.upgrade?.toLowerCase() === this.#upgradeProtocol
+    );
+  }
+}
