@@ -1,0 +1,249 @@
+/**
+ * The store in a folder of this host, for development and for a cluster of one host: any number of its processes may share it. Names
+ * are paths (`file-names.ts`), bodies are plain files, metadata lies beside them (`file-metadata.ts`). Nothing is acknowledged before it
+ * is on the disk.
+ *
+ * Writes of a name take turns under a lock (`file-locks.ts`), reads take none (`file-lookup.ts`). What remains: after a power
+ * failure a read may turn out to have seen a write that was never acknowledged and is gone; and a process that is paused between its
+ * last look at the clock and the rename after it performs that rename late, though under its lock.
+ */
+
+import { hash } from "node:crypto";
+import { type BigIntStats, renameSync, unlinkSync } from "node:fs";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import type { Clock, Instant } from "../base/clock.ts";
+import { OperatingError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import type {
+  BlobContent,
+  BlobInfo,
+  BlobStore,
+  ReadResult,
+  RequestOptions,
+  StoreAbilities,
+  WriteCondition,
+  WriteResult,
+} from "./blob-store.ts";
+import { inTime } from "./deadline.ts";
+import {
+  createDurably,
+  exists,
+  fileError,
+  hasCode,
+  makeFolder,
+  removeEmptyFolders,
+  statOrUndefined,
+  syncFolders,
+} from "./durable-files.ts";
+import { FileLocks } from "./file-locks.ts";
+import { FileLookup, type Found } from "./file-lookup.ts";
+import { type FileState, formatMetadata } from "./file-metadata.ts";
+import { asideFolder, filePaths, lockFolder, metadataFolder, temporaryFolder } from "./file-names.ts";
+import { tryOut } from "./probe-steps.ts";
+
+export interface FileStoreSettings {
+  /** The folder; made if there is none. */
+  readonly path: string;
+}
+
+/** Age from which a temporary file is what a killed process left behind, in milliseconds: no write's deadline is as long. */
+const leftoverMs = 3_600_000;
+
+export class FileStore implements BlobStore {
+  readonly description: string;
+  readonly #root: string;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #locks: FileLocks;
+  readonly #lookup: FileLookup;
+
+  constructor(settings: FileStoreSettings, ports: { readonly clock: Clock; readonly random: Random }) {
+    this.#root = path.resolve(settings.path);
+    this.#clock = ports.clock;
+    this.#random = ports.random;
+    this.#locks = new FileLocks(this.#absolute(lockFolder), ports.clock, ports.random);
+    this.#lookup = new FileLookup(this.#root, ports.clock);
+    this.description = `folder ${this.#root}`;
+  }
+
+  async read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
+    const found = await this.#inTime(options, (giveUpAt) => this.#lookup.find(filePaths(name), maxBytes, giveUpAt));
+    if (found === undefined) return { kind: "missing" };
+    if (found.body === undefined) return { kind: "too_large", info: found.info };
+    return { kind: "found", blob: { ...found.info, body: found.body } };
+  }
+
+  async stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
+    const found = await this.#inTime(options, (giveUpAt) => this.#lookup.find(filePaths(name), undefined, giveUpAt));
+    return found?.info;
+  }
+
+  async write(
+    name: string,
+    content: BlobContent,
+    condition: WriteCondition,
+    options: RequestOptions,
+  ): Promise<WriteResult> {
+    return await this.#inTime(options, async (giveUpAt) => {
+      const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
+      try {
+        const stats = await createDurably(temporary, content.body);
+        const state = this.#describe(content, stats);
+        return await this.#locks.hold(name, giveUpAt, () => this.#replace(name, temporary, state, condition, giveUpAt));
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    });
+  }
+
+  async remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
+    return await this.#inTime(options, (giveUpAt) =>
+      this.#locks.hold(name, giveUpAt, async () => {
+        const paths = filePaths(name);
+        const found = await this.#lookup.find(paths, undefined, giveUpAt);
+        if (!holds(condition, found)) return { kind: "conflict" };
+        if (found === undefined) return { kind: "written", tag: "" };
+        const file = this.#absolute(found.place);
+        // Others may have put a file in the natural place of a blob that lay aside, which must not come back now.
+        if (found.place !== paths.aside && (await exists(this.#absolute(paths.aside)))) {
+          unlinkSync(this.#absolute(paths.aside));
+          await syncFolders(this.#absolute(asideFolder), this.#root);
+        }
+        this.#checkTime(giveUpAt);
+        unlinkSync(file);
+        await syncFolders(path.dirname(file), this.#root);
+        // What is left of it in a crash is about no body, and replaced by the next write.
+        await rm(this.#absolute(paths.metadata), { force: true });
+        if (found.place === paths.natural) removeEmptyFolders(path.dirname(file), this.#root);
+        return { kind: "written", tag: "" };
+      }),
+    );
+  }
+
+  async probe(options: RequestOptions): Promise<StoreAbilities> {
+    const notes: string[] = [];
+    await this.#inTime(options, async () => {
+      const made = await mkdir(this.#root, { recursive: true });
+      if (made !== undefined) await syncFolders(this.#root, path.dirname(made));
+      for (const folder of [asideFolder, metadataFolder, temporaryFolder, lockFolder]) {
+        await mkdir(this.#absolute(folder), { recursive: true });
+        await syncFolders(this.#absolute(folder), this.#root);
+      }
+      if (await this.#lookup.learnCase()) {
+        notes.push("The folder's file system ignores case: of names that differ only so, one lies aside.");
+      }
+    });
+    const findings = await tryOut(this, `.weir/probe/${this.#random.id()}`, options);
+    await this.#inTime(options, () => this.#sweep());
+    return {
+      conditionalWrites: findings.absentHonoured && findings.unchangedHonoured,
+      conditionalRemoves: findings.removesHonoured,
+      notes,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#locks.close();
+  }
+
+  /** Under the name's lock. */
+  async #replace(
+    name: string,
+    temporary: string,
+    state: FileState,
+    condition: WriteCondition,
+    giveUpAt: Instant,
+  ): Promise<WriteResult> {
+    const paths = filePaths(name);
+    const found = await this.#lookup.find(paths, undefined, giveUpAt);
+    if (!holds(condition, found)) return { kind: "conflict" };
+    const states = found?.state === undefined ? [state] : [state, found.state];
+    await this.#putMetadata(paths.metadata, formatMetadata(name, states));
+    const places = found === undefined ? [paths.natural, paths.aside] : [found.place];
+    for (const place of places) {
+      if (place !== undefined && (await this.#putBody(temporary, place, giveUpAt))) {
+        await syncFolders(path.dirname(this.#absolute(place)), this.#root);
+        return { kind: "written", tag: state.tag };
+      }
+    }
+    throw new OperatingError("store_unavailable", `the place of ${name} in ${this.description} was taken meanwhile`);
+  }
+
+  async #putMetadata(place: string, bytes: Buffer): Promise<void> {
+    const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
+    try {
+      await createDurably(temporary, bytes);
+      await rename(temporary, this.#absolute(place));
+    } finally {
+      await rm(temporary, { force: true });
+    }
+    await syncFolders(this.#absolute(metadataFolder), this.#absolute(metadataFolder));
+  }
+
+  /** The moment of the change. False if the place can't be had: another's folder or file is in the way. */
+  async #putBody(temporary: string, place: string, giveUpAt: Instant): Promise<boolean> {
+    const file = this.#absolute(place);
+    const folder = path.dirname(file);
+    for (;;) {
+      try {
+        if (!(await makeFolder(folder)) || !(await this.#lookup.isSpelledSo(place))) return false;
+        this.#checkTime(giveUpAt);
+        // Not asynchronous: nothing may come between the look at the clock and this.
+        renameSync(temporary, file);
+        return true;
+      } catch (error) {
+        if (hasCode(error, "EISDIR", "ENOTEMPTY", "EEXIST", "ENOTDIR")) return false;
+        // Somebody removed the folder, which was empty: again.
+        if (!hasCode(error, "ENOENT") || !(await exists(temporary))) throw error;
+      }
+    }
+  }
+
+  #describe(content: BlobContent, stats: BigIntStats): FileState {
+    return {
+      tag: this.#random.id(),
+      headers: { ...content.headers },
+      ...(content.version === undefined ? {} : { version: content.version }),
+      size: content.body.length,
+      md5: hash("md5", content.body),
+      inode: stats.ino.toString(),
+      modifiedNs: stats.mtimeNs.toString(),
+    };
+  }
+
+  /** Removes what killed processes left, by the file system's own clock: it has just dated the folder of these files. */
+  async #sweep(): Promise<void> {
+    const folder = this.#absolute(temporaryFolder);
+    const { mtimeMs } = await stat(folder);
+    for (const each of await readdir(folder)) {
+      const file = path.join(folder, each);
+      const stats = await statOrUndefined(file);
+      if (stats !== undefined && mtimeMs - Number(stats.mtimeMs) > leftoverMs) await rm(file, { force: true });
+    }
+  }
+
+  #checkTime(giveUpAt: Instant): void {
+    if (this.#clock.now() >= giveUpAt) {
+      throw new OperatingError("store_unavailable", `${this.description} was too slow; nothing was changed`);
+    }
+  }
+
+  async #inTime<T>(options: RequestOptions, work: (giveUpAt: Instant) => Promise<T>): Promise<T> {
+    try {
+      return await inTime(this.#clock, options.deadlineMs, work(this.#clock.now() + options.deadlineMs));
+    } catch (error) {
+      throw fileError(error, this.#root);
+    }
+  }
+
+  #absolute(place: string): string {
+    return `${this.#root}/${place}`;
+  }
+}
+
+function holds(condition: WriteCondition, found: Found | undefined): boolean {
+  if (condition.kind === "always") return true;
+  if (condition.kind === "absent") return found === undefined;
+  return found?.info.tag === condition.tag;
+}

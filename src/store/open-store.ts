@@ -1,0 +1,119 @@
+/** From a setting to a store: the one place that knows which kinds there are. */
+
+import { fileURLToPath } from "node:url";
+import { unreachable } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import { OperatingError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import type { BlobStore } from "./blob-store.ts";
+import { FileStore, type FileStoreSettings } from "./file-store.ts";
+import { S3Store, type S3StoreSettings } from "./s3-store.ts";
+
+export type StoreSettings =
+  | ({ readonly type: "s3" } & S3StoreSettings)
+  | ({ readonly type: "file" } & FileStoreSettings);
+
+/** As many as flushes run at a time by default: a request then never waits for a connection. */
+export const defaultConnections = 64;
+
+/** What every S3 server but AWS's own takes for its region. */
+const defaultRegion = "us-east-1";
+
+const maxConnections = 1_024;
+
+const parameterNames = ["connections", "endpoint", "forcePathStyle", "region"];
+
+export function openStore(
+  settings: StoreSettings,
+  ports: { readonly clock: Clock; readonly random: Random },
+): BlobStore {
+  switch (settings.type) {
+    case "s3":
+      return new S3Store(settings, ports);
+    case "file":
+      return new FileStore(settings, ports);
+    default:
+      return unreachable(settings);
+  }
+}
+
+/**
+ * Reads the text of `WEIR_STORE`: `s3://bucket/prefix?endpoint=…&region=…&forcePathStyle=…&connections=…` (prefix and values
+ * percent-encoded), a folder's path, or `file:` and a path.
+ *
+ * @throws OperatingError `config_invalid`, saying what would be right.
+ */
+export function parseStoreUrl(text: string): StoreSettings {
+  if (text === "") throw invalid("it is empty");
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):/.exec(text)?.[1]?.toLowerCase();
+  if (scheme === undefined) return { type: "file", path: text };
+  if (scheme === "file") return { type: "file", path: filePath(text) };
+  if (scheme === "s3") return parseS3(text);
+  throw invalid(`there is no kind of store "${scheme}"`);
+}
+
+function filePath(text: string): string {
+  const rest = text.slice("file:".length);
+  if (rest === "") throw invalid("file: names no folder");
+  if (!rest.startsWith("//")) return decode(rest);
+  try {
+    return fileURLToPath(text);
+  } catch (cause) {
+    throw invalid(`${text} names no folder of this host`, cause);
+  }
+}
+
+function parseS3(text: string): StoreSettings {
+  const parts = /^s3:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i.exec(text);
+  const bucket = parts?.[1] ?? "";
+  if (bucket.includes("@")) {
+    throw invalid("keys don't belong in it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use cluster.json");
+  }
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(bucket)) throw invalid(`"${bucket}" is no name of a bucket`);
+  const parameters = new URLSearchParams(parts?.[3] ?? "");
+  for (const name of parameters.keys()) {
+    if (!parameterNames.includes(name)) throw invalid(`"${name}" is none of ${parameterNames.join(", ")}`);
+    if (parameters.getAll(name).length > 1) throw invalid(`"${name}" is there twice`);
+  }
+  const endpoint = parameters.get("endpoint") ?? undefined;
+  if (endpoint !== undefined && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
+    throw invalid(`endpoint must be an http:// or https:// URL, not "${endpoint}"`);
+  }
+  const region = parameters.get("region") ?? (endpoint === undefined ? undefined : defaultRegion);
+  const style = parameters.get("forcePathStyle");
+  if (style !== null && style !== "true" && style !== "false") throw invalid("forcePathStyle must be true or false");
+  return {
+    type: "s3",
+    bucket,
+    prefix: decode(parts?.[2] ?? ""),
+    connections: parseConnections(parameters.get("connections")),
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(style === null ? {} : { forcePathStyle: style === "true" }),
+  };
+}
+
+function parseConnections(text: string | null): number {
+  if (text === null) return defaultConnections;
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > maxConnections) {
+    throw invalid(`connections must be a whole number from 1 to ${maxConnections}, not "${text}"`);
+  }
+  return count;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw invalid(`"${text}" is not percent-encoded UTF-8`, cause);
+  }
+}
+
+function invalid(reason: string, cause?: unknown): OperatingError {
+  return new OperatingError(
+    "config_invalid",
+    `the store's address: ${reason}; write a folder's path, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME`,
+    { cause },
+  );
+}

@@ -1,0 +1,61 @@
+/**
+ * How a store is tried out: one blob is made, replaced, refused and removed, and each answer is compared with what the port promises.
+ * A store that accepts conditions and ignores them would lose writes without a word, so nothing here is taken on trust.
+ */
+
+import { OperatingError } from "../base/errors.ts";
+import { noHeaders } from "../core/entry.ts";
+import type { BlobContent, BlobStore, RequestOptions, WriteCondition } from "./blob-store.ts";
+
+export interface Findings {
+  /** Whether `absent` is refused while there is a blob. */
+  readonly absentHonoured: boolean;
+  /** Whether `unchanged` is granted with the blob's tag and refused with another. */
+  readonly unchangedHonoured: boolean;
+  /** The same of {@link BlobStore.remove}. */
+  readonly removesHonoured: boolean;
+}
+
+/** A tag that no blob has, in the form that S3's have. */
+const foreignTag = "00000000000000000000000000000000";
+
+const maxBytes = 1_024;
+
+/**
+ * Leaves nothing behind unless it throws.
+ *
+ * @param name A name that nobody uses, under `.weir/probe/`.
+ * @throws OperatingError when the store can't be reached, or a right is missing, or it does not give back what it was given.
+ */
+export async function tryOut(store: BlobStore, name: string, options: RequestOptions): Promise<Findings> {
+  const blob = (text: string): BlobContent => ({ body: Buffer.from(`${name} ${text}`), headers: noHeaders });
+  const write = (text: string, condition: WriteCondition) => store.write(name, blob(text), condition, options);
+
+  if ((await store.read(name, maxBytes, options)).kind !== "missing") {
+    throw new OperatingError("store_refused", `${store.description} finds a blob where none was written`);
+  }
+  const first = await write("1", { kind: "absent" });
+  if (first.kind !== "written") {
+    throw new OperatingError("store_refused", `${store.description} can't be written: it says that ${name} exists`);
+  }
+  let last = first.tag;
+  const second = await write("2", { kind: "absent" });
+  const absentHonoured = second.kind === "conflict";
+  if (second.kind === "written") last = second.tag;
+  const third = await write("3", { kind: "unchanged", tag: last });
+  const granted = third.kind === "written";
+  const fourth = await write("4", { kind: "unchanged", tag: foreignTag });
+  const unchangedHonoured = granted && fourth.kind === "conflict";
+
+  await write("5", { kind: "always" });
+  const seen = await store.read(name, maxBytes, options);
+  if (seen.kind !== "found" || !seen.blob.body.equals(blob("5").body)) {
+    throw new OperatingError("store_refused", `${store.description} does not give back what was written last`);
+  }
+  const removed = await store.remove(name, { kind: "unchanged", tag: foreignTag }, options);
+  await store.remove(name, { kind: "always" }, options);
+  if ((await store.stat(name, options)) !== undefined) {
+    throw new OperatingError("store_refused", `${store.description} still has a blob that was removed`);
+  }
+  return { absentHonoured, unchangedHonoured, removesHonoured: removed.kind === "conflict" };
+}

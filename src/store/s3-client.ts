@@ -1,0 +1,176 @@
+/**
+ * Signed requests to one bucket of S3, over a pool of connections of its own: a write through AWS's SDK costs several times as much,
+ * and its signature doesn't expire. Here a write's does, by the store's own clock, at the caller's deadline: a process that is paused
+ * half-way can't make it take effect later.
+ *
+ * One limit remains: a store judges the signature when it has the head of a request. A process that is paused while it
+ * sends a body larger than the socket's buffer may still finish it afterwards; conditions on the write are the second line.
+ */
+
+import { Pool } from "undici";
+import type { Clock, Instant } from "../base/clock.ts";
+import { OperatingError } from "../base/errors.ts";
+import type { RequestOptions } from "./blob-store.ts";
+import { inTime } from "./deadline.ts";
+import { type ExchangeAnswer, type ExchangeRequest, exchange } from "./exchange.ts";
+import { type Credentials, encodePath, QuerySigner } from "./s3-signature.ts";
+import { resolveTarget, type S3Location, type S3Target } from "./s3-target.ts";
+import { StoreTime } from "./store-time.ts";
+
+/** How much longer than its deadline a read's signature is valid, in seconds: late reads do no harm, and clocks may be off. */
+const readGraceSeconds = 300;
+
+/** Idle connections are closed after this, in milliseconds: before S3 does it, which is after about 20 s. */
+const keepAliveMs = 10_000;
+
+/** Milliseconds to connect: as long as three lost SYNs take. */
+const connectTimeoutMs = 7_000;
+
+interface Connection {
+  readonly target: S3Target;
+  readonly signer: QuerySigner;
+  readonly pool: Pool;
+}
+
+export interface S3Request {
+  readonly method: ExchangeRequest["method"];
+  /** The object's key; undefined for the bucket itself. */
+  readonly key: string | undefined;
+  readonly query?: readonly (readonly [string, string])[];
+  /** Sent, but not signed. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Must be canonical: see {@link SigningRequest.headers}. */
+  readonly signedHeaders?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** Of a successful answer; 0 if it isn't stated. */
+  readonly maxBodyBytes?: number;
+}
+
+export class S3Client {
+  readonly #location: S3Location;
+  readonly #connections: number;
+  readonly #clock: Clock;
+  readonly #time: StoreTime;
+  #opening: Promise<Connection> | undefined;
+  #connection: Connection | undefined;
+  #closed = false;
+
+  /** @param connections The most there are; further requests wait for one. */
+  constructor(location: S3Location, connections: number, clock: Clock) {
+    this.#location = location;
+    this.#connections = connections;
+    this.#clock = clock;
+    this.#time = new StoreTime(clock);
+  }
+
+  /** @throws OperatingError `store_unavailable` without an answer in time; `store_refused` when there is nowhere to send it to. */
+  async send(request: S3Request, options: RequestOptions): Promise<ExchangeAnswer> {
+    const called = this.#clock.now();
+    const { target, signer, pool } =
+      this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
+    const credentials = await this.#credentials(target, options.deadlineMs);
+    const validity = this.#validity(
+      called,
+      options.deadlineMs,
+      request.method === "PUT" || request.method === "DELETE",
+    );
+    const headers: [string, string][] = Object.entries({ ...request.signedHeaders, host: target.host });
+    headers.sort(([a], [b]) => (a < b ? -1 : 1));
+    const answer = await exchange(pool, this.#clock, {
+      method: request.method,
+      path: signer.sign(
+        {
+          method: request.method,
+          path: requestPath(target, request.key),
+          query: request.query ?? [],
+          headers,
+          ...validity,
+        },
+        credentials,
+      ),
+      headers: { ...request.headers, ...request.signedHeaders, host: target.host },
+      ...(request.body === undefined ? {} : { body: request.body }),
+      deadlineMs: options.deadlineMs - (this.#clock.now() - called),
+      maxBodyBytes: request.maxBodyBytes ?? 0,
+    });
+    const answeredMs = this.#time.learn(header(answer, "date"));
+    const endMs = (Math.floor(validity.timeMs / 1000) + validity.expiresSeconds) * 1000;
+    if (answer.status === 403 && answeredMs !== undefined && answeredMs >= endMs) {
+      throw new OperatingError("store_unavailable", "the request reached the store after its time");
+    }
+    return answer;
+  }
+
+  /** An unsigned request: whoever answers tells the store's time, and perhaps where the bucket is. */
+  async greet(options: RequestOptions): Promise<ExchangeAnswer> {
+    const { target, pool } = this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
+    const answer = await exchange(pool, this.#clock, {
+      method: "HEAD",
+      path: requestPath(target, undefined),
+      headers: { host: target.host },
+      deadlineMs: options.deadlineMs,
+      maxBodyBytes: 0,
+    });
+    this.#time.learn(header(answer, "date"));
+    return answer;
+  }
+
+  /** Requests under way fail with `store_unavailable`. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#connection?.pool.destroy();
+  }
+
+  /** From the second in which the call was made to the last full second of its deadline, though at least one. */
+  #validity(called: Instant, deadlineMs: number, writes: boolean): { timeMs: number; expiresSeconds: number } {
+    const timeMs = this.#time.at(called);
+    const seconds = Math.floor((timeMs + deadlineMs) / 1000) - Math.floor(timeMs / 1000);
+    return { timeMs, expiresSeconds: Math.max(1, seconds) + (writes ? 0 : readGraceSeconds) };
+  }
+
+  async #credentials(target: S3Target, deadlineMs: number): Promise<Credentials> {
+    const credentials = target.credentials();
+    if (!(credentials instanceof Promise)) return credentials;
+    try {
+      return await inTime(this.#clock, deadlineMs, credentials);
+    } catch (cause) {
+      throw new OperatingError("store_unavailable", "there are no credentials to sign with", { cause });
+    }
+  }
+
+  #connect(): Promise<Connection> {
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      // The next call tries again.
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<Connection> {
+    const target = await resolveTarget(this.#location);
+    if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
+    const pool = new Pool(target.origin, {
+      connections: this.#connections,
+      keepAliveTimeout: keepAliveMs,
+      connectTimeout: connectTimeoutMs,
+      // Every request has a deadline of its own.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      allowH2: false,
+    });
+    this.#connection = { target, pool, signer: new QuerySigner(target.region) };
+    return this.#connection;
+  }
+}
+
+/** The first value of a header. */
+export function header(answer: ExchangeAnswer, name: string): string | undefined {
+  const value = answer.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function requestPath(target: S3Target, key: string | undefined): string {
+  if (key !== undefined) return target.basePath + encodePath(key);
+  return target.basePath === "/" ? "/" : target.basePath.slice(0, -1);
+}

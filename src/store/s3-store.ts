@@ -1,0 +1,212 @@
+/**
+ * The store in a bucket of S3, or of a server that speaks its protocol: what the port's words mean in requests, and what the answers
+ * mean. Servers differ in their treatment of conditions, so the probe finds out which form of them this one honours.
+ */
+
+import { hash } from "node:crypto";
+import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import type {
+  BlobContent,
+  BlobInfo,
+  BlobStore,
+  ReadResult,
+  RequestOptions,
+  StoreAbilities,
+  WriteCondition,
+  WriteResult,
+} from "./blob-store.ts";
+import type { ExchangeAnswer } from "./exchange.ts";
+import { type Findings, tryOut } from "./probe-steps.ts";
+import { header, S3Client } from "./s3-client.ts";
+import { failureError, parseFailure, type S3Failure } from "./s3-errors.ts";
+import { fromWire, toWire } from "./s3-headers.ts";
+import type { S3Location } from "./s3-target.ts";
+
+export interface S3StoreSettings extends S3Location {
+  /** Before every name, as it is. */
+  readonly prefix: string;
+  /** Connections to the store, at most; further requests wait for one. */
+  readonly connections: number;
+}
+
+/** S3's limit on the UTF-8 of a key. */
+const maxKeyBytes = 1_024;
+
+/** More than a bucket's answers about itself have, in bytes. */
+const maxDocumentBytes = 65_536;
+
+export class S3Store implements BlobStore {
+  readonly description: string;
+  readonly #bucket: string;
+  readonly #prefix: string;
+  readonly #random: Random;
+  readonly #client: S3Client;
+  /** Whether `If-Match` takes the tag in quotes: RFC 9110 and AWS say so; some servers never match it then. */
+  #quotesTags = true;
+
+  constructor(settings: S3StoreSettings, ports: { readonly clock: Clock; readonly random: Random }) {
+    this.description = `s3://${settings.bucket}/${settings.prefix}`;
+    this.#bucket = settings.bucket;
+    this.#prefix = settings.prefix;
+    this.#random = ports.random;
+    this.#client = new S3Client(settings, settings.connections, ports.clock);
+  }
+
+  async read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
+    const key = this.#key(name);
+    const answer = await this.#client.send({ method: "GET", key, maxBodyBytes: maxBytes }, options);
+    if (answer.status === 200) {
+      const info = readInfo(answer);
+      if (answer.body === undefined) return { kind: "too_large", info };
+      return { kind: "found", blob: { ...info, size: answer.body.length, body: answer.body } };
+    }
+    const failure = readFailure(answer);
+    if (failure.status === 404 && failure.code !== "NoSuchBucket") return { kind: "missing" };
+    throw failureError(failure, `GET ${key}`, this.#bucket);
+  }
+
+  /** An answer without a body can't tell a missing object from a missing bucket: both are undefined. */
+  async stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
+    const key = this.#key(name);
+    const answer = await this.#client.send({ method: "HEAD", key }, options);
+    if (answer.status === 200) return readInfo(answer);
+    if (answer.status === 404) return undefined;
+    throw failureError(readFailure(answer), `HEAD ${key}`, this.#bucket);
+  }
+
+  async write(
+    name: string,
+    content: BlobContent,
+    condition: WriteCondition,
+    options: RequestOptions,
+  ): Promise<WriteResult> {
+    const key = this.#key(name);
+    const { content: headers, metadata } = toWire(content);
+    // With its MD5 sent along, a body that is torn on its way can't be stored.
+    const md5 = { "content-md5": hash("md5", content.body, "base64") };
+    const signedHeaders = { ...metadata, ...this.#conditionHeaders(condition), ...md5 };
+    const answer = await this.#client.send({ method: "PUT", key, headers, signedHeaders, body: content.body }, options);
+    if (answer.status === 200) return { kind: "written", tag: readTag(answer) };
+    return this.#conflictOrThrow(answer, condition, `PUT ${key}`);
+  }
+
+  async remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
+    const key = this.#key(name);
+    const signedHeaders = this.#conditionHeaders(condition);
+    const answer = await this.#client.send({ method: "DELETE", key, signedHeaders }, options);
+    const gone = answer.status === 404 && condition.kind === "always" && readFailure(answer).code !== "NoSuchBucket";
+    if (answer.status === 204 || answer.status === 200 || gone) return { kind: "written", tag: "" };
+    return this.#conflictOrThrow(answer, condition, `DELETE ${key}`);
+  }
+
+  async probe(options: RequestOptions): Promise<StoreAbilities> {
+    const greeting = await this.#client.greet(options);
+    // It has no rights, so that it is refused says nothing; that the bucket is elsewhere does.
+    if (greeting.status === 301) throw failureError(readFailure(greeting), "HEAD", this.#bucket);
+    const notes: string[] = [];
+    const findings = await this.#findForm(options);
+    if (!this.#quotesTags) notes.push("The store wants If-Match without quotes.");
+    const conditionalWrites = findings.absentHonoured && findings.unchangedHonoured;
+    if (!conditionalWrites) notes.push("The store ignores conditions on writes: only a cluster of one node is safe.");
+    if (!findings.removesHonoured) notes.push("The store ignores conditions on removals; weir does without.");
+    const versioning = await this.#versioning(options, notes);
+    if (versioning !== undefined && !conditionalWrites) {
+      throw new OperatingError(
+        "store_refused",
+        `the bucket ${this.#bucket} has versioning ${versioning}, and this server ignores conditions on writes there; ` +
+          "use a bucket without versioning",
+      );
+    }
+    if (versioning === "enabled") {
+      notes.push("The bucket has versioning enabled: old versions pile up until a lifecycle rule removes them.");
+    }
+    return { conditionalWrites, conditionalRemoves: findings.removesHonoured, notes };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #findForm(options: RequestOptions): Promise<Findings> {
+    const name = `.weir/probe/${this.#random.id()}`;
+    const quoted = await tryOut(this, name, options);
+    if (quoted.unchangedHonoured) return quoted;
+    this.#quotesTags = false;
+    const unquoted = await tryOut(this, name, options);
+    if (!unquoted.unchangedHonoured) this.#quotesTags = true;
+    return unquoted;
+  }
+
+  /** `enabled`, `suspended`, or undefined when the bucket never had versions or does not say. */
+  async #versioning(options: RequestOptions, notes: string[]): Promise<string | undefined> {
+    const answer = await this.#client.send(
+      { method: "GET", key: undefined, query: [["versioning", ""]], maxBodyBytes: maxDocumentBytes },
+      options,
+    );
+    if (answer.status === 200) {
+      return /<Status>(\w+)<\/Status>/.exec(answer.body?.toString() ?? "")?.[1]?.toLowerCase();
+    }
+    const error = failureError(readFailure(answer), "reading the bucket's versioning", this.#bucket);
+    // weir needs no right to it.
+    if (!isOperatingError(error, "store_refused")) throw error;
+    notes.push(`Whether the bucket keeps old versions is not known: ${error.message}.`);
+    return undefined;
+  }
+
+  #key(name: string): string {
+    const key = this.#prefix + storableName(name);
+    if (Buffer.byteLength(key) > maxKeyBytes) {
+      throw new OperatingError(
+        "store_refused",
+        `S3 takes keys of at most ${maxKeyBytes} bytes, prefix included: ${key}`,
+      );
+    }
+    return key;
+  }
+
+  #conditionHeaders(condition: WriteCondition): Record<string, string> {
+    if (condition.kind === "absent") return { "if-none-match": "*" };
+    if (condition.kind === "always") return {};
+    return { "if-match": this.#quotesTags ? `"${condition.tag}"` : condition.tag };
+  }
+
+  #conflictOrThrow(answer: ExchangeAnswer, condition: WriteCondition, what: string): WriteResult {
+    const failure = readFailure(answer);
+    if (condition.kind !== "always") {
+      // AWS answers 409 when it can't tell who won, and 404 to If-Match when there is no object.
+      const missing = failure.status === 404 && failure.code !== "NoSuchBucket";
+      if (failure.status === 412 || failure.status === 409 || missing) return { kind: "conflict" };
+    }
+    throw failureError(failure, what, this.#bucket);
+  }
+}
+
+/** Ceph, for one, takes no NUL in a key. No other name of weir's begins like this, and no client's begins with `.weir/`. */
+function storableName(name: string): string {
+  assert(name !== "" && name.isWellFormed(), "a name is well-formed and not empty");
+  if (!name.includes("\0")) return name;
+  return `.weir/escaped/${name.replaceAll("%", "%25").replaceAll("\0", "%00")}`;
+}
+
+function readInfo(answer: ExchangeAnswer): BlobInfo {
+  const modifiedMs = Date.parse(header(answer, "last-modified") ?? "");
+  return {
+    tag: readTag(answer),
+    size: Number(header(answer, "content-length") ?? 0),
+    ...fromWire(answer.headers),
+    modifiedMs: Number.isNaN(modifiedMs) ? 0 : modifiedMs,
+  };
+}
+
+function readTag(answer: ExchangeAnswer): string {
+  const tag = header(answer, "etag");
+  if (tag === undefined) throw new OperatingError("store_unavailable", "the store's answer has no ETag");
+  return tag.replace(/^(?:W\/)?"(.*)"$/, "$1");
+}
+
+function readFailure(answer: ExchangeAnswer): S3Failure {
+  return parseFailure(answer.status, answer.body?.toString() ?? "", header(answer, "x-amz-bucket-region"));
+}
