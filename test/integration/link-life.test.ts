@@ -26,6 +26,8 @@ test("link: both ends that dial at once have one link soon, every time", { timeo
       ["ack", "ack"],
     );
     assert.deepEqual([a.ups("b"), b.ups("a")], [1, 1], `round ${round}`);
+    const refused = b.logged.filter(({ fields }) => String(fields["error"]).includes("is just calling"));
+    assert.equal(refused.length, 0, "the one with the larger id never insists");
   }
 });
 

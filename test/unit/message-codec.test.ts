@@ -60,6 +60,7 @@ const requests: readonly PeerRequest[] = [
   { kind: "read", epoch: 0, key: "x".repeat(1024), wantValue: false, deadlineMs: 0.25 },
   write,
   { ...write, value: undefined, md5: "", precondition: { match: [], noneMatch: ["*"] } },
+  { ...write, requestId: { router: "abcd", counter: 1 }, md5: "00" },
   { ...write, value: none, precondition: { match: [md5, "not-an-md5", "ABCDEF0123456789ABCDEF0123456789"] } },
   { ...write, headers: entry.headers, precondition: {} },
   { kind: "replicate", epoch: 4, entry },
