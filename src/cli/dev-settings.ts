@@ -1,6 +1,7 @@
 /** What `weir dev` runs: a cluster.json for nodes that share this machine, and the store that it was asked for. */
 
-import { OperatingError } from "../base/errors.ts";
+import { resolve } from "node:path";
+import { parseStoreUrl } from "../store/open-store.ts";
 
 /** The environment variable that hands the cluster's secret to the nodes. */
 export const devSecretName = "WEIR_DEV_SECRET";
@@ -47,28 +48,10 @@ export function devClusterFile(settings: DevSettings): Readonly<Record<string, u
   };
 }
 
-/**
- * The store that a URL names: `s3://BUCKET/PREFIX?endpoint=…&region=…` or `file:PATH`.
- * @throws OperatingError `config_invalid` if it is neither.
- */
-export function parseStoreUrl(text: string): Readonly<Record<string, unknown>> {
-  if (text.startsWith("file:")) return { type: "file", path: text.slice("file:".length).replace(/^\/\/(?=\/)/, "") };
-  const url = URL.parse(text);
-  if (url === null || url.protocol !== "s3:" || url.hostname === "") {
-    throw new OperatingError(
-      "config_invalid",
-      `${JSON.stringify(text)} is not a store; write s3://BUCKET/PREFIX?region=REGION&endpoint=URL or file:PATH`,
-    );
-  }
-  const unknown = [...url.searchParams.keys()].find((name) => name !== "region" && name !== "endpoint");
-  if (unknown !== undefined) {
-    throw new OperatingError("config_invalid", `a store has no ${unknown}; there is region and endpoint`);
-  }
-  const prefix = decodeURIComponent(url.pathname.slice(1));
-  return {
-    type: "s3",
-    bucket: url.hostname,
-    ...(prefix !== "" && { prefix: prefix.endsWith("/") ? prefix : `${prefix}/` }),
-    ...Object.fromEntries(url.searchParams),
-  };
+/** The store at `url` (see {@link parseStoreUrl}) as a cluster.json names it: paths absolute, since they'd be relative to that file. */
+export function devStore(url: string): Readonly<Record<string, unknown>> {
+  const settings = parseStoreUrl(url);
+  if (settings.type === "file") return { type: "file", path: resolve(settings.path) };
+  const { connections: _connections, ...store } = settings;
+  return store;
 }

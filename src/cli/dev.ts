@@ -6,10 +6,13 @@ import { Agent } from "undici";
 import { sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { memoryLimitBytes } from "../config/buffer-size.ts";
+import { viewName } from "../core/view.ts";
+import { openStore } from "../store/open-store.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { type ChildEnd, ChildProcesses } from "./child-processes.ts";
 import { DevFolder } from "./dev-folder.ts";
-import { devClusterFile, devNodeIds, devSecretName, parseStoreUrl } from "./dev-settings.ts";
+import { DevOutput } from "./dev-output.ts";
+import { devClusterFile, devNodeIds, devSecretName, devStore } from "./dev-settings.ts";
 import { freePorts, takenPort } from "./free-ports.ts";
 import { CommandFailure } from "./run.ts";
 import { selfCommand } from "./self-command.ts";
@@ -38,6 +41,9 @@ const askMs = 50;
 /** Milliseconds for the nodes to stop in order. Longer than one waits for the store (`flush.stopMs`). */
 const stopMs = 30_000;
 
+/** Milliseconds for a request to the folder. */
+const storeMs = 10_000;
+
 export function addDevCommand(program: Command, terminal: Terminal): void {
   program
     .command("dev")
@@ -53,7 +59,7 @@ export function addDevCommand(program: Command, terminal: Terminal): void {
     )
     .option(
       "--store <url>",
-      "s3://BUCKET/PREFIX?region=…&endpoint=… or file:PATH (default: $WEIR_STORE, or a folder in --dir)",
+      "s3://BUCKET/PREFIX?endpoint=…&region=… or a folder (default: $WEIR_STORE, or a folder in --dir)",
     )
     .option("--dir <folder>", "keeps the generated cluster.json and the store", ".weir-dev")
     .option("--verbose", "show what the nodes log, not only their warnings")
@@ -75,37 +81,45 @@ async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
   const configPath = folder.writeClusterFile(
     devClusterFile({
       ports,
-      store: storeUrl === undefined ? { type: "file", path: "store" } : absoluteStore(parseStoreUrl(storeUrl)),
+      store: storeUrl === undefined ? { type: "file", path: "store" } : devStore(storeUrl),
       logLevel: options.verbose ? "info" : "warn",
       memoryBytes: memoryLimitBytes(),
     }),
   );
 
-  children = startNodes(ports, configPath, terminal);
+  if (storeUrl === undefined) await forgetView(join(folder.path, "store"));
+  const output = new DevOutput(terminal, options.verbose === true);
+  children = startNodes(ports, configPath, terminal, output);
   const died = children.diedUnasked.then((end) => ({ kind: "died", end }) as const);
-  const stopped = stop.requested.then((reason) => ({ kind: "stopped", reason }) as const);
+  const stopped = stop.requested.then(() => ({ kind: "stopped" }) as const);
   const giveUp = new AbortController();
   const ready = allReady(ports, giveUp.signal).then(() => ({ kind: "ready" }) as const);
   let endedUnasked: string | undefined;
   try {
     let event: Awaited<typeof died | typeof stopped | typeof ready> = await Promise.race([ready, died, stopped]);
     if (event.kind === "ready") {
+      output.show();
       printWelcome(ports, storeUrl, folder.path, terminal);
       event = await Promise.race([died, stopped]);
     }
     if (event.kind === "died") {
+      output.release();
       endedUnasked = event.end.name;
       terminal.stderr.write(`weir: ${endText(event.end)}; stopping the others\n`);
       throw new CommandFailure("a node ended");
     }
     printLine(terminal, "stopping; values that are not in the store yet are sent there (Ctrl-C again: at once)");
+  } catch (error) {
+    output.release();
+    throw error;
   } finally {
     giveUp.abort();
+    output.hold();
     // Its rejection has been seen above, or is that of giving up.
     await ready.catch(() => undefined);
-    for (const end of await children.stop(stopMs)) {
-      if (end.code !== 0 && end.name !== endedUnasked) terminal.stderr.write(`weir: ${endText(end)}\n`);
-    }
+    const failures = (await children.stop(stopMs)).filter((end) => end.code !== 0 && end.name !== endedUnasked);
+    if (failures.length > 0) output.release();
+    for (const end of failures) terminal.stderr.write(`weir: ${endText(end)}\n`);
   }
 }
 
@@ -121,12 +135,22 @@ async function choosePorts(options: DevOptions, terminal: Terminal): Promise<rea
   return await freePorts(options.nodes);
 }
 
-/** Paths on the command line are relative to the working folder, those in a cluster.json to the file's. */
-function absoluteStore(store: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return typeof store["path"] === "string" ? { ...store, path: resolve(store["path"]) } : store;
+/**
+ * Makes the nodes found a new cluster over the values of the last one, which is gone whole: its view may list nodes that are not
+ * started this time, and everybody would wait for them. Only for the folder's own store, which no one else uses.
+ */
+async function forgetView(storePath: string): Promise<void> {
+  await using store = openStore({ type: "file", path: storePath }, { clock: systemClock, random: systemRandom });
+  await store.probe({ deadlineMs: storeMs });
+  await store.remove(viewName, { kind: "always" }, { deadlineMs: storeMs });
 }
 
-function startNodes(ports: readonly number[], configPath: string, terminal: Terminal): ChildProcesses {
+function startNodes(
+  ports: readonly number[],
+  configPath: string,
+  terminal: Terminal,
+  output: DevOutput,
+): ChildProcesses {
   const self = selfCommand();
   const secret = systemRandom.id() + systemRandom.id();
   const specs = devNodeIds(ports.length).map((name) => ({
@@ -135,7 +159,7 @@ function startNodes(ports: readonly number[], configPath: string, terminal: Term
     arguments: [...self.arguments, "serve", "--config", configPath, "--node", name],
     env: { ...terminal.env, [devSecretName]: secret },
   }));
-  return new ChildProcesses(specs, systemClock, (name, line) => printLine(terminal, `${name} | ${line}`));
+  return new ChildProcesses(specs, systemClock, (name, line) => output.line(name, line));
 }
 
 /**

@@ -1,16 +1,15 @@
 /** `weir serve`: one node, from its configuration to its orderly end. */
 
-import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
+import type { Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { type RunningNode, startNode } from "../compose.ts";
+import { startNode } from "../compose.ts";
 import { loadConfig } from "../config/config.ts";
-import { findOwnNode } from "../config/own-node.ts";
+import { findOwnNode, hostAddresses } from "../config/own-node.ts";
 import { createProcessLog } from "../log.ts";
 import { systemClock } from "../system.ts";
 import { version } from "../version.ts";
 import { exitOnUncaught } from "./crash.ts";
-import { CommandFailure } from "./run.ts";
 import { StopRequest } from "./stop-request.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -47,34 +46,27 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
   exitOnUncaught(log);
   log.info("starting", { version, cluster: config.cluster, pid: process.pid });
 
-  let node: RunningNode;
-  try {
-    node = await startNode(config, id, { log });
-  } catch (error) {
-    log.error("could not start", { error });
-    throw new CommandFailure("could not start", { cause: error });
-  }
+  const node = await startNode(config, id, { log }).catch((error: unknown) => giveUp(log, "could not start", error));
   log.info("listening", { url: node.url });
-  const reason = await Promise.race([stop.requested, node.failed.catch((error: unknown) => failure(error, log))]);
+  const failed = node.failed.catch((error: unknown) => giveUp(log, "the node can't go on", error));
+  const reason = await Promise.race([stop.requested, failed]);
   log.info("stopping", { reason });
-  if (process.channel !== undefined && !process.connected) boundOrphanStop(log);
+  // Of a child of weir dev whose parent is gone.
+  const bound = process.connected === false ? boundOrphanStop(log) : undefined;
   await node.stop();
+  bound?.cancel();
   log.info("stopped");
 }
 
-function failure(error: unknown, log: Log): never {
-  log.error("the node can't go on", { error });
-  throw new CommandFailure("the node failed", { cause: error });
+/** Ends the process at once: what is half started, or has failed, has nothing left that could be stopped in order. */
+function giveUp(log: Log, what: string, error: unknown): never {
+  log.error(what, { error });
+  process.exit(1);
 }
 
-function boundOrphanStop(log: Log): void {
-  systemClock.after(orphanStopMs, () => {
+function boundOrphanStop(log: Log): Timer {
+  return systemClock.after(orphanStopMs, () => {
     log.error("stopping at once: the parent process is gone and the orderly stop takes too long");
     process.exit(1);
   });
-}
-
-function hostAddresses(): readonly string[] {
-  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
-  return [...addresses.map((each) => each.address), "localhost"];
 }

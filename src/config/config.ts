@@ -8,6 +8,7 @@ import { dirname, resolve } from "node:path";
 import { OperatingError } from "../base/errors.ts";
 import { type BufferConfig, completeBuffer, memoryLimitBytes } from "./buffer-size.ts";
 import { crossMistakes, orderMistakes } from "./cross-checks.ts";
+import { jsonMistake } from "./json-mistake.ts";
 import { type Mistake, mistakesMessage, schemaMistakes } from "./mistakes.ts";
 import { configSchema, type RawConfig } from "./schema.ts";
 import { readSecret, Secret } from "./secret.ts";
@@ -48,6 +49,9 @@ export interface ConfigContext {
   readonly purpose: "member" | "client";
 }
 
+/** What every S3 server but AWS's own takes for its region. */
+const endpointRegion = "us-east-1";
+
 /** A secret shorter than this can be guessed off line by whoever sees one handshake. */
 const minSecretBytes = 16;
 
@@ -75,10 +79,9 @@ export function parseConfig(text: string, context: ConfigContext): Config {
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch (cause) {
-    throw new OperatingError("config_invalid", `${context.fileName} is not JSON: ${(cause as Error).message}`, {
-      cause,
-    });
+  } catch {
+    // The runtime's error quotes the text, which may hold a secret in the wrong place: it isn't kept, not even as the cause.
+    throw new OperatingError("config_invalid", `${context.fileName} is not JSON: ${jsonMistake(text)}`);
   }
   const result = configSchema.safeParse(json, { reportInput: true });
   const mistakes = [...(result.success ? [] : schemaMistakes(result.error.issues)), ...crossMistakes(json, context)];
@@ -138,6 +141,7 @@ function completeStore(store: RawStore, context: ConfigContext, secrets: Readonl
   const secretAccessKey = secrets.get("store.secretAccessKey");
   return {
     ...rest,
+    ...(store.endpoint !== undefined && store.region === undefined && { region: endpointRegion }),
     // Servers other than AWS seldom have a host name for each bucket.
     forcePathStyle: forcePathStyle ?? store.endpoint !== undefined,
     ...(accessKeyId !== undefined && { accessKeyId }),

@@ -4,6 +4,7 @@
  */
 
 import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
 import { OperatingError } from "../base/errors.ts";
 import type { Config, NodeConfig } from "./config.ts";
 import { urlHost, urlPort } from "./node-url.ts";
@@ -36,6 +37,12 @@ export function findOwnNode(config: Config, hints: OwnNodeHints): NodeConfig {
       ? "no node's url names an address of this host"
       : `the urls of ${own.map((node) => node.id).join(", ")} all name this host`;
   throw new OperatingError("config_invalid", `${reason}: say which node this is with --node ID or WEIR_NODE (${ids})`);
+}
+
+/** This host's addresses, and the name that always means it. */
+export function hostAddresses(): readonly string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  return [...addresses.map((each) => each.address), "localhost"];
 }
 
 export interface ListenAddress {

@@ -55,15 +55,18 @@ const s3StoreSchema = z.strictObject({
     .max(512)
     .default("")
     .describe("Put before every key, as it is: end it with / to make a folder. Two clusters must not share a prefix."),
-  region: z.string().min(1).default("us-east-1").describe("The bucket's region."),
+  region: z.string().min(1).optional().meta({
+    description: "The bucket's region.",
+    computed: "`us-east-1` with an endpoint, else $AWS_REGION or the profile's",
+  }),
   endpoint: z
     .url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" })
     .optional()
     .describe("Base URL of an S3 server other than AWS, such as http://127.0.0.1:9000."),
-  forcePathStyle: z
-    .boolean()
-    .optional()
-    .describe("Whether the bucket goes into the path rather than the host name; by default it does with an endpoint."),
+  forcePathStyle: z.boolean().optional().meta({
+    description: "Whether the bucket goes into the path rather than the host name.",
+    computed: "`true` with an endpoint",
+  }),
   accessKeyId: secretReference
     .optional()
     .describe('"env:NAME" or "file:PATH"; without it AWS\'s own ways are tried (environment, profile, instance role).'),

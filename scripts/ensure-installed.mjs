@@ -1,0 +1,85 @@
+/**
+ * Installs the project's packages when they are missing or older than the lock file, so that `npm start` and `npm test` work on a fresh
+ * clone. Plain JavaScript: on that clone the system's Node runs it, which may be too old for the rest.
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const modules = join(root, "node_modules");
+/** npm writes it last, after every install that went well. */
+const stamp = join(modules, ".package-lock.json");
+const runtime = join(modules, ".bin", process.platform === "win32" ? "node.cmd" : "node");
+
+/** Why an install is needed; undefined if it isn't. */
+function staleness() {
+  if (!existsSync(stamp)) return "packages are not installed";
+  if (statSync(stamp).mtimeMs < statSync(join(root, "package-lock.json")).mtimeMs) {
+    // A checkout renews the time of a file whose text is the same.
+    if (!sameVersions()) return "the lock file is newer than the installed packages";
+  }
+  if (!existsSync(runtime)) return "the project's own Node is not installed";
+  return undefined;
+}
+
+function sameVersions() {
+  const versions = (path) => {
+    const { packages } = JSON.parse(readFileSync(path, "utf8"));
+    return new Map(Object.entries(packages).map(([name, { version }]) => [name, version]));
+  };
+  const installed = versions(stamp);
+  const wanted = versions(join(root, "package-lock.json"));
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+  for (const [name, version] of wanted) {
+    // Optional ones are for other systems.
+    if (name !== "" && !lock[name].optional && installed.get(name) !== version) return false;
+  }
+  return true;
+}
+
+/** The environment without this project's programs in its path: npm must not run by the Node that it is about to replace. */
+function outerEnvironment() {
+  const path = (process.env.PATH ?? "")
+    .split(delimiter)
+    .filter((folder) => !folder.startsWith(modules))
+    .join(delimiter);
+  return { ...process.env, PATH: path };
+}
+
+/** What the project's Node says when it can't start, such as a library that the system lacks; undefined if it can. */
+function runtimeTrouble() {
+  const result = spawnSync(runtime, ["--version"], { encoding: "utf8" });
+  if (result.status === 0) return undefined;
+  return result.stderr || String(result.error);
+}
+
+const reason = staleness();
+if (reason !== undefined) {
+  process.stderr.write(`${reason}: installing them (npm ci, about half a minute) ... `);
+  const startedAt = Date.now();
+  const result = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    env: outerEnvironment(),
+    encoding: "utf8",
+    shell: process.platform === "win32",
+  });
+  if (result.status !== 0 || !existsSync(runtime)) {
+    process.stderr.write(`failed\n${result.error?.message ?? ""}${result.stdout ?? ""}${result.stderr ?? ""}\n`);
+    if (result.status === 0)
+      process.stderr.write(
+        "npm has not run the install script of the package 'node'; see allowScripts in package.json\n",
+      );
+    process.exit(1);
+  }
+  process.stderr.write(`done in ${Math.round((Date.now() - startedAt) / 1000)} s\n`);
+}
+
+const trouble = runtimeTrouble();
+if (trouble !== undefined) {
+  process.stderr.write(`the project's own Node does not start: ${trouble.trim()}\n`);
+  if (trouble.includes("libatomic")) process.stderr.write("install libatomic (Debian: apt-get install libatomic1)\n");
+  process.exit(1);
+}

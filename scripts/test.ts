@@ -1,0 +1,96 @@
+/**
+ * Runs the tests: everything with the static checks first, or just the files that are named. Starts the S3 gateway that some of
+ * them want and stops it in all cases. `--coverage` measures what the tests reach.
+ */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, globSync } from "node:fs";
+import { join } from "node:path";
+import { startGateway } from "./s3-gateway.ts";
+import { installed, root } from "./steps.ts";
+
+const folders = ["unit", "conformance", "integration", "simulation"] as const;
+
+/** Folders with tests that want the gateway; they skip themselves where it is missing. */
+const gatewayFolders = ["test/conformance/", "test/integration/"];
+
+/** Test files at a time: the machines that this runs on have two cores. */
+const concurrency = 2;
+
+/** Milliseconds for one test; the longest are simulations. */
+const timeoutMs = 300_000;
+
+/** A run on a machine that must have everything. */
+const isStrict = process.env["CI"] === "true";
+
+let running: ReturnType<typeof spawn> | undefined;
+
+/** Runs a program to its end, its output shown. */
+async function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
+  running = spawn(program, args, { cwd: root, env, stdio: "inherit" });
+  const [code] = (await once(running, "close")) as [number | null];
+  running = undefined;
+  return code ?? 1;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const withCoverage = args.includes("--coverage");
+  const named = args.filter((arg) => !arg.startsWith("--"));
+  const options = args.filter((arg) => arg.startsWith("--") && arg !== "--coverage");
+  if (named.length === 0 && !withCoverage) {
+    const code = await run(process.execPath, [join(root, "scripts", "check.ts")]);
+    if (code !== 0) return code;
+  }
+  const files = (named.length > 0 ? named : allTests()).map((file) => join(".", file));
+  const absent = files.filter((file) => !existsSync(join(root, file)));
+  if (files.length === 0 || absent.length > 0) {
+    process.stderr.write(files.length === 0 ? "there are no tests\n" : `there is no ${absent.join(", ")}\n`);
+    return 1;
+  }
+
+  const isGatewayWanted = files.some((file) => gatewayFolders.some((folder) => file.startsWith(folder)));
+  const hasOwnServer = process.env["WEIR_TEST_S3_ENDPOINT"] !== undefined;
+  const gateway = isGatewayWanted && !hasOwnServer ? await startGateway() : undefined;
+  if (gateway !== undefined && "missing" in gateway) {
+    process.stdout.write(`no S3 gateway: ${gateway.missing}\n`);
+    if (isStrict) return 1;
+    process.stdout.write("tests that need it are skipped; give another server by WEIR_TEST_S3_ENDPOINT and so on\n");
+    return await runTests(files, options, withCoverage, {});
+  }
+  try {
+    return await runTests(files, options, withCoverage, gateway?.env ?? {});
+  } finally {
+    gateway?.[Symbol.dispose]();
+  }
+}
+
+function allTests(): string[] {
+  return folders.flatMap((folder) => globSync(`test/${folder}/*.test.ts`, { cwd: root })).toSorted();
+}
+
+async function runTests(
+  files: readonly string[],
+  options: readonly string[],
+  withCoverage: boolean,
+  env: Readonly<Record<string, string>>,
+): Promise<number> {
+  const testArgs = [
+    "--test",
+    `--test-concurrency=${concurrency}`,
+    `--test-timeout=${timeoutMs}`,
+    "--test-reporter=spec",
+    ...options,
+    ...files,
+  ];
+  const fullEnv = { ...process.env, ...env };
+  if (!withCoverage) return await run(process.execPath, testArgs, fullEnv);
+  const coverage = ["--src=src", "--include=src/**", "--all", "--reporter=text", "--reporter=html"];
+  return await run(installed("c8"), [...coverage, process.execPath, ...testArgs], fullEnv);
+}
+
+// The gateway and the tests have to be stopped whatever ends this; the tests' end then leads to the gateway's.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => running?.kill(signal));
+}
+process.exitCode = await main(process.argv.slice(2));

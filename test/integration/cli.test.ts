@@ -1,0 +1,197 @@
+/** The command line as a process: its help, its exit codes, and what it says when something is wrong. */
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type RequestListener } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { version } from "../../src/version.ts";
+
+const main = join(import.meta.dirname, "../../src/main.ts");
+const folder = mkdtempSync(join(tmpdir(), "weir-cli-"));
+after(() => rmSync(folder, { recursive: true }));
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function weir(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ""): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [main, ...args], { env, cwd: folder }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+    child.stdin?.end(input);
+  });
+}
+
+/** A cluster.json in the test's folder. */
+function configFile(name: string, content: unknown): string {
+  const path = join(folder, name);
+  writeFileSync(path, JSON.stringify(content));
+  return path;
+}
+
+/** A server that answers as told, for as long as the callback runs. */
+async function withServer(listener: RequestListener, use: (url: string) => Promise<void>): Promise<void> {
+  const server = createServer(listener).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    await use(`http://127.0.0.1:${(server.address() as { port: number }).port}`);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+test("weir --version prints the version of package.json and exits with 0", async () => {
+  assert.deepEqual(await weir(["--version"]), { code: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+test("weir --help lists the commands with examples and exits with 0", async () => {
+  const { code, stdout } = await weir(["--help"]);
+  assert.equal(code, 0);
+  for (const command of ["serve", "dev", "check", "put", "get", "rm", "status"]) {
+    assert.match(stdout, new RegExp(`^ {2}${command} `, "m"));
+  }
+  assert.match(stdout, /weir serve --config cluster\.json/);
+});
+
+test("each command's help ends with an example", async () => {
+  const commands = ["serve", "dev", "check", "put", "get", "rm", "status"];
+  const outcomes = await Promise.all(commands.map((command) => weir([command, "--help"])));
+  for (const [index, { code, stdout }] of outcomes.entries()) {
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`Examples?:\n(?:.*\n)*.*weir ${commands[index]}`));
+  }
+});
+
+test("wrong usage says what is wrong on stderr and exits with 2", async () => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [[], /Usage: weir/],
+    [["statsu"], /unknown command 'statsu'\n\(Did you mean status\?\)/],
+    [["put"], /missing required argument 'key'/],
+    [["get", "k", "--outptu", "f"], /unknown option '--outptu'/],
+    [["serve"], /required option '--config <file>'/],
+    [["dev", "--nodes", "0"], /must be a whole number from 1 to 26/],
+  ];
+  const outcomes = await Promise.all(cases.map(([args]) => weir(args)));
+  for (const [index, [args, message]] of cases.entries()) {
+    const { code, stdout, stderr } = outcomes[index] as Outcome;
+    assert.equal(code, 2, args.join(" "));
+    assert.match(stderr, message);
+    assert.equal(stdout, "");
+  }
+});
+
+test("weir check tells every mistake of a file at once and exits with 1", async () => {
+  const path = configFile("wrong.json", { cluster: "C", secret: "s", store: { type: "file" }, nodes: [], extra: 1 });
+  const { code, stderr } = await weir(["check", path]);
+  assert.equal(code, 1);
+  for (const start of ["cluster: ", "secret: ", "store.path: ", "nodes: ", "extra: "])
+    assert.ok(stderr.includes(`\n  ${start}`));
+});
+
+test("weir check probes the store of a right file and exits with 0", async () => {
+  const path = configFile("right.json", {
+    cluster: "c",
+    secret: "env:WEIR_SECRET",
+    store: { type: "file", path: "store" },
+    nodes: [{ id: "a", url: "http://127.0.0.1:7070" }],
+  });
+  const env = { WEIR_SECRET: "0123456789abcdef" };
+  const { code, stdout, stderr } = await weir(["check", path], env);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /is right\.[\s\S]*can be read, written and removed from[\s\S]*All is well/);
+  const json = await weir(["check", path, "--json"], env);
+  assert.equal((JSON.parse(json.stdout) as { usable: boolean }).usable, true);
+});
+
+test("a client command without a node to talk to says so and exits with 1", async () => {
+  const { code, stderr } = await weir(["status", "--url", "http://127.0.0.1:1"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /no answer from http:\/\/127\.0\.0\.1:1: nothing listens there/);
+});
+
+test("a client command asks the next node of the configuration when one does not answer", async () => {
+  await withServer(
+    (request, response) => response.end(request.url),
+    async (url) => {
+      const nodes = [
+        { id: "a", url: "http://127.0.0.1:1" },
+        { id: "b", url },
+      ];
+      const path = configFile("two.json", {
+        cluster: "c",
+        secret: "env:NOT_SET",
+        store: { type: "file", path: "s" },
+        nodes,
+      });
+      const { stdout } = await weir(["get", "k", "--config", path]);
+      assert.equal(stdout, "/kv/k");
+    },
+  );
+});
+
+test("a key goes over the wire exactly as given, percent-encoded but for its slashes", async () => {
+  await withServer(
+    (request, response) => response.end(request.url),
+    async (url) => {
+      const { stdout } = await weir(["get", "a//../ü %?#", "--url", url]);
+      assert.equal(stdout, "/kv/a//../%C3%BC%20%25%3F%23");
+    },
+  );
+});
+
+test("weir put streams its input with the type that it was told", async () => {
+  let seen = "";
+  await withServer(
+    (request, response) => {
+      seen = `${request.method} ${request.url} ${request.headers["content-type"]} `;
+      request.on("data", (chunk: Buffer) => {
+        seen += chunk.toString();
+      });
+      request.on("end", () => response.writeHead(204, { etag: '"abc"', "weir-version": "3.1" }).end());
+    },
+    async (url) => {
+      const outcome = await weir(["put", "greeting", "--type", "text/plain", "--json"], { WEIR_URL: url }, "hello");
+      assert.equal(seen, "PUT /kv/greeting text/plain hello");
+      assert.deepEqual(JSON.parse(outcome.stdout), { key: "greeting", etag: "abc", version: "3.1" });
+    },
+  );
+});
+
+test("an error answer is told with its code and what to do next", async () => {
+  const problem = { type: "about:blank", status: 503, code: "buffer_full", detail: "no room for 5 bytes" };
+  await withServer(
+    (_request, response) =>
+      response.writeHead(503, { "content-type": "application/problem+json" }).end(JSON.stringify(problem)),
+    async (url) => {
+      const { code, stderr } = await weir(["rm", "k", "--url", url]);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /^weir: no room for 5 bytes \(buffer_full, 503\)\n {6}Retry after a while: the buffer is full/,
+      );
+    },
+  );
+});
+
+test("a value that breaks off leaves no file behind", async () => {
+  await withServer(
+    (_request, response) => {
+      response.writeHead(200, { "content-length": "10" });
+      response.write("half", () => response.destroy());
+    },
+    async (url) => {
+      const { code, stderr } = await weir(["get", "k", "-o", "out", "--url", url]);
+      assert.equal(code, 1);
+      assert.match(stderr, /did not arrive whole/);
+      assert.equal((await weir(["put", "k", "out", "--url", url])).stderr.includes("ENOENT"), true);
+    },
+  );
+});

@@ -1,0 +1,143 @@
+/** `weir dev` as a process: the quick start works as it is printed, and no node outlives it, however it ends. */
+
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { promisify } from "node:util";
+
+const main = join(import.meta.dirname, "../../src/main.ts");
+
+/** Milliseconds for nodes to be gone whose parent was killed: half of what they'd be given if they hung. */
+const goneMs = 5_000;
+
+interface Dev {
+  readonly process: ChildProcess;
+  readonly folder: string;
+  /** All that it has printed. */
+  readonly output: () => string;
+  /** Resolves once it has printed `text`; rejects if it ends before. */
+  readonly printed: (text: string) => Promise<void>;
+}
+
+/** Starts a small cluster on free ports in a folder of its own; killed, and the folder removed, after the test. */
+function startDev(t: TestContext, args: readonly string[] = []): Dev {
+  const folder = mkdtempSync(join(tmpdir(), "weir-dev-"));
+  const child = spawn(process.execPath, [main, "dev", "--nodes", "2", ...args], {
+    cwd: folder,
+    env: { PATH: process.env["PATH"] },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  const listeners = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      for (const listener of listeners) listener();
+    });
+  }
+  t.after(async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGTERM");
+      await once(child, "close");
+    }
+    rmSync(folder, { recursive: true });
+  });
+  return {
+    process: child,
+    folder,
+    output: () => output,
+    printed: (text) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (output.includes(text)) {
+            listeners.delete(look);
+            resolve();
+          }
+        };
+        listeners.add(look);
+        child.once("close", () => reject(new Error(`it ended:\n${output}`)));
+        look();
+      }),
+  };
+}
+
+/** Process ids of the nodes: those whose command line names the folder's configuration. */
+async function nodePids(folder: string): Promise<number[]> {
+  const { stdout } = await promisify(execFile)("ps", ["-eo", "pid=,args="]);
+  const lines = stdout.split("\n").filter((line) => line.includes(join(folder, ".weir-dev", "cluster.json")));
+  return lines.map((line) => Number.parseInt(line, 10));
+}
+
+async function assertNoNodes(folder: string): Promise<void> {
+  const deadline = performance.now() + goneMs;
+  // Nobody tells when a process that is no child of ours has ended, so ask.
+  while ((await nodePids(folder)).length > 0) assert.ok(performance.now() < deadline, "nodes are left");
+}
+
+test("weir dev brings up a cluster whose printed commands work, and stops whole on SIGTERM", async (t) => {
+  const dev = startDev(t);
+  await dev.printed("Ctrl-C stops all");
+  const commands = dev.output().match(/^ {2}(?:echo|curl|cat) .*$/gm) ?? [];
+  assert.equal(commands.length, 3);
+  const [put, get, look] = commands as [string, string, string];
+  const run = promisify(execFile);
+  const shell = async (command: string): Promise<string> =>
+    (await run("sh", ["-c", command], { cwd: dev.folder })).stdout;
+  await shell(put);
+  assert.equal(await shell(get), "hello\n");
+  assert.match(look, /^ {2}cat \.weir-dev\/store\/greeting$/);
+  const status = await run(process.execPath, [main, "status", "--config", ".weir-dev/cluster.json"], {
+    cwd: dev.folder,
+  });
+  assert.match(status.stdout, /May I stop a node\? /);
+
+  dev.process.kill("SIGTERM");
+  assert.deepEqual(await once(dev.process, "close"), [0, null]);
+  await assertNoNodes(dev.folder);
+  assert.equal(readFileSync(join(dev.folder, ".weir-dev/store/greeting"), "utf8"), "hello\n");
+  assert.equal(existsSync(join(dev.folder, ".weir-dev/dev.pid")), false);
+});
+
+test("weir dev that is killed leaves no node behind", async (t) => {
+  const dev = startDev(t);
+  await dev.printed("Ctrl-C stops all");
+  assert.equal((await nodePids(dev.folder)).length, 2);
+  dev.process.kill("SIGKILL");
+  await once(dev.process, "close");
+  await assertNoNodes(dev.folder);
+});
+
+test("a node that dies is named, and weir dev stops the others and exits with 1", async (t) => {
+  const dev = startDev(t);
+  await dev.printed("Ctrl-C stops all");
+  const [pid] = await nodePids(dev.folder);
+  process.kill(pid as number, "SIGKILL");
+  assert.deepEqual(await once(dev.process, "close"), [1, null]);
+  assert.match(dev.output(), /node [ab] was ended by SIGKILL; stopping the others/);
+  await assertNoNodes(dev.folder);
+});
+
+test("weir dev refuses a port that is in use and says which", async (t) => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const { port } = server.address() as { port: number };
+  const dev = startDev(t, ["--port", String(port)]);
+  assert.deepEqual(await once(dev.process, "close"), [1, null]);
+  assert.match(dev.output(), new RegExp(`port ${port} is in use; choose another first port with --port`));
+});
+
+test("a second weir dev in the same folder is refused", async (t) => {
+  const dev = startDev(t);
+  await dev.printed("Ctrl-C stops all");
+  const second = promisify(execFile)(process.execPath, [main, "dev", "--nodes", "1"], { cwd: dev.folder });
+  await assert.rejects(second, {
+    code: 1,
+    stderr: new RegExp(`another weir dev \\(process ${dev.process.pid}\\) uses`),
+  });
+});

@@ -1,0 +1,275 @@
+/** The configuration: what is filled in, what is refused, and how it is said. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { isOperatingError } from "../../src/base/errors.ts";
+import { type Config, type ConfigContext, parseConfig } from "../../src/config/config.ts";
+import { jsonMistake } from "../../src/config/json-mistake.ts";
+import { findOwnNode, listenAddress } from "../../src/config/own-node.ts";
+import { listSettings } from "../../src/config/settings.ts";
+
+const gibibyte = 1024 ** 3;
+const secretValue = "0123456789abcdef";
+
+const context: ConfigContext = {
+  fileName: "cluster.json",
+  folder: "/etc/weir",
+  env: { WEIR_SECRET: secretValue },
+  memoryBytes: 8 * gibibyte,
+  purpose: "member",
+};
+
+const minimal = {
+  cluster: "photos",
+  secret: "env:WEIR_SECRET",
+  store: { type: "file", path: "store" },
+  nodes: [
+    { id: "a", url: "http://127.0.0.1:7070" },
+    { id: "b", url: "http://127.0.0.1:7071" },
+  ],
+};
+
+function parse(changes: Readonly<Record<string, unknown>> = {}, overrides: Partial<ConfigContext> = {}): Config {
+  return parseConfig(JSON.stringify({ ...minimal, ...changes }), { ...context, ...overrides });
+}
+
+/** The lines of the message that a file with `changes` is refused with, without their indent. */
+function mistakesOf(changes: Readonly<Record<string, unknown>>, overrides: Partial<ConfigContext> = {}): string[] {
+  try {
+    parse(changes, overrides);
+  } catch (error) {
+    assert.ok(isOperatingError(error, "config_invalid"));
+    return error.message
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim());
+  }
+  return [];
+}
+
+test("a file with the least in it gets every default", () => {
+  const config = parse();
+  assert.equal(config.replicas, 2);
+  assert.deepEqual(config.store, { type: "file", path: "/etc/weir/store" });
+  assert.deepEqual(config.nodes[0], { id: "a", url: "http://127.0.0.1:7070", weight: 1 });
+  assert.equal(config.buffer.maxValueBytes, 4 * 1024 ** 2);
+  assert.equal(config.flush.concurrency, 64);
+  assert.equal(config.log.level, "info");
+});
+
+test("the buffer and the cache are a quarter of the memory each unless the file says otherwise", () => {
+  assert.equal(parse().buffer.dirtyBytes, 2 * gibibyte);
+  assert.equal(parse().buffer.cacheBytes, 2 * gibibyte);
+  assert.equal(parse({ buffer: { dirtyBytes: gibibyte } }).buffer.dirtyBytes, gibibyte);
+  assert.equal(parse({}, { memoryBytes: 1024 * gibibyte }).buffer.cacheBytes, 16 * gibibyte);
+});
+
+test("a parsed configuration is frozen to its leaves", () => {
+  const config = parse();
+  assert.ok(Object.isFrozen(config) && Object.isFrozen(config.nodes) && Object.isFrozen(config.buffer));
+  assert.ok(Object.isFrozen(config.nodes[0]) && Object.isFrozen(config.store));
+});
+
+test("a secret is read from the environment and never printed", () => {
+  const config = parse();
+  assert.equal(config.secret.reveal(), secretValue);
+  for (const shown of [JSON.stringify(config), inspect(config, { depth: 9 })]) {
+    assert.ok(!shown.includes(secretValue));
+  }
+});
+
+test("a secret can lie in a file beside the configuration, without the line break at its end", (t) => {
+  const folder = import.meta.dirname;
+  const file = "config.test.ts";
+  const config = parse({ secret: `file:${file}` }, { folder });
+  t.assert.equal(config.secret.reveal(), readFileSync(`${folder}/${file}`, "utf8").replace(/\n$/, ""));
+});
+
+test("a client needs neither the secrets nor the memory of a member", () => {
+  const config = parse({ buffer: { cacheBytes: 100 * gibibyte } }, { purpose: "client", env: {} });
+  assert.throws(() => config.secret.reveal(), { code: "config_invalid" });
+});
+
+test("every mistake of a file is told at once, each with its path and what would be right", () => {
+  const mistakes = mistakesOf({
+    cluster: "Photos!",
+    secret: "hunter2",
+    replicas: 0,
+    nodes: [
+      { id: "a", url: "https://127.0.0.1:7070" },
+      { id: "a", url: "http://127.0.0.1" },
+      { id: "c", url: "http://127.0.0.1:7071", zones: "x" },
+      {},
+    ],
+    buffer: { waitMs: "2s", dirtybytes: 1 },
+    log: { level: "loud" },
+    tls: {},
+  });
+  const expected = [
+    /^cluster: must be 1 to 63 of a-z/,
+    /^secret: must be "env:NAME" or "file:PATH"/,
+    /^nodes\[0\]\.url: asks for TLS.*http:\/\/HOST:PORT/,
+    /^nodes\[1\]\.url: must end with the port/,
+    /^nodes\[1\]\.id: is the same as nodes\[0\]\.id$/,
+    /^nodes\[2\]\.zones: no such setting; did you mean zone\?$/,
+    /^nodes\[3\]\.id: is missing \(/,
+    /^nodes\[3\]\.url: is missing \(/,
+    /^replicas: is too small: at least 1 \(/,
+    /^buffer\.waitMs: is text, must be a .*number \(Milliseconds/,
+    /^buffer\.dirtybytes: no such setting; did you mean dirtyBytes\?$/,
+    /^log\.level: must be "debug" or "info" or "warn" or "error" \(/,
+    /^tls: no such setting; there is cluster, secret, /,
+  ];
+  for (const pattern of expected)
+    assert.ok(
+      mistakes.some((line) => pattern.test(line)),
+      `${pattern} in\n${mistakes.join("\n")}`,
+    );
+  assert.equal(mistakes.length, expected.length);
+});
+
+test("a literal secret in the file does not appear in the message that refuses it", () => {
+  assert.ok(!mistakesOf({ secret: "hunter2" }).join().includes("hunter2"));
+});
+
+test("text that isn't JSON is refused with the place of the mistake and without quoting it", () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['{\n "secret": }', /line 2, column 12: expected a value$/],
+    ['{\n "secret": "hunter2",\n}', /line 3, column 1: expected a name in double quotes/],
+    ['{ "secret": "hunter2"\n "nodes": [] }', /line 2, column 2: expected a comma/],
+    ["{ secret: 1 }", /line 1, column 3: expected a name in double quotes or }$/],
+    ['{ "nodes": [1, ] }', /line 1, column 16: expected a value$/],
+    ['{ "a": 1 } x', /line 1, column 12: expected the end of the file$/],
+    ['{ "a" 1 }', /line 1, column 7: expected a colon$/],
+    ["", /line 1, column 1: expected a value$/],
+    ["// comment\n{}", /line 1, column 1: expected a value$/],
+    ['{ "a": [1 }', /line 1, column 11: expected a comma/],
+  ];
+  for (const [text, message] of cases) {
+    assert.throws(
+      () => parseConfig(text, context),
+      (error: Error) => message.test(error.message) && !inspect(error).includes("hunter2"),
+      text,
+    );
+  }
+});
+
+test("the search for a mistake finds none in what is JSON", () => {
+  for (const text of ['{"a":[1,-2.5e3,true,null,"\\u00e9\\n"],"b":{},"c":[]}', "[]", ' "x" ', "0"]) {
+    assert.equal(jsonMistake(text), undefined, text);
+  }
+});
+
+test("a missing or short secret is refused with how to make one", () => {
+  assert.match(mistakesOf({}, { env: {} }).join(), /^secret: the environment variable WEIR_SECRET is not set/);
+  assert.match(mistakesOf({}, { env: { WEIR_SECRET: "short" } }).join(), /^secret: is too short.*openssl rand/);
+  assert.match(mistakesOf({ secret: "file:nowhere" }).join(), /^secret: \/etc\/weir\/nowhere can't be read \(ENOENT\)/);
+});
+
+test("two nodes with one url are refused with the path of the second", () => {
+  const [node] = minimal.nodes;
+  assert.deepEqual(mistakesOf({ nodes: [node, { ...node, id: "b" }] }), ["nodes[1].url: is the same as nodes[0].url"]);
+});
+
+test("nodes that none of them owns a key are refused", () => {
+  assert.match(mistakesOf({ nodes: [{ ...minimal.nodes[0], weight: 0 }] }).join(), /^nodes: all have weight 0/);
+});
+
+test("a buffer that holds fewer than four of the largest values is refused", () => {
+  const maxValueBytes = 1_000;
+  assert.deepEqual(mistakesOf({ buffer: { maxValueBytes, dirtyBytes: 4_000 } }), []);
+  assert.match(
+    mistakesOf({ buffer: { maxValueBytes, dirtyBytes: 3_999 } }).join(),
+    /^buffer\.dirtyBytes: is 3999, must be at least 4000/,
+  );
+});
+
+test("buffers that do not fit into the memory are refused", () => {
+  assert.match(mistakesOf({ buffer: { cacheBytes: 6 * gibibyte } }).join(), /^buffer: dirtyBytes and cacheBytes are/);
+});
+
+test("a value that no request could bring is refused as the largest", () => {
+  const mistakes = mistakesOf({ http: { inFlightBytes: 1_000_000 } });
+  assert.match(mistakes.join(), /^buffer\.maxValueBytes: is 4194304, must be at most http\.inFlightBytes/);
+});
+
+test("nodes that other hosts can reach need it to be written that there is no authentication", () => {
+  const nodes = [{ id: "a", url: "http://10.0.0.1:7070" }];
+  assert.match(
+    mistakesOf({ nodes }).join(),
+    /^auth: is missing, and other hosts can reach http:\/\/10\.0\.0\.1:7070\. /,
+  );
+  assert.match(
+    mistakesOf({ listen: { host: "0.0.0.0" } }).join(),
+    /^auth: is missing, and other hosts can reach 0\.0\.0\.0\. /,
+  );
+  assert.deepEqual(mistakesOf({ nodes, auth: "none" }), []);
+  for (const host of ["localhost", "127.0.0.2", "[::1]"]) {
+    assert.deepEqual(mistakesOf({ nodes: [{ id: "a", url: `http://${host}:7070` }] }), [], host);
+  }
+});
+
+test("an S3 store needs both keys or none, and takes usual defaults with an endpoint", () => {
+  const store = { type: "s3", bucket: "photos", endpoint: "http://127.0.0.1:9000" };
+  const config = parse({ store });
+  assert.deepEqual(config.store, { ...store, prefix: "", region: "us-east-1", forcePathStyle: true });
+  assert.match(mistakesOf({ store: { ...store, accessKeyId: "env:WEIR_SECRET" } }).join(), /^store: must have both/);
+  const withKeys = parse({ store: { ...store, accessKeyId: "env:WEIR_SECRET", secretAccessKey: "env:WEIR_SECRET" } });
+  assert.ok(withKeys.store.type === "s3" && withKeys.store.secretAccessKey?.reveal() === secretValue);
+});
+
+test("a node finds itself by option, then by environment, then by its address", () => {
+  const config = parse({ auth: "none", nodes: [minimal.nodes[0], { id: "b", url: "http://10.0.0.2:7070" }] });
+  const hints = { env: {}, addresses: ["10.0.0.2", "fe80::1"] };
+  assert.equal(findOwnNode(config, hints).id, "b");
+  assert.equal(findOwnNode(config, { ...hints, env: { WEIR_NODE: "a" } }).id, "a");
+  assert.equal(findOwnNode(config, { ...hints, env: { WEIR_NODE: "a" }, node: "b" }).id, "b");
+});
+
+test("a node that can't tell which it is says how to tell it", () => {
+  const config = parse();
+  const hints = { env: {}, addresses: ["127.0.0.1"] };
+  assert.throws(() => findOwnNode(config, hints), { message: /urls of a, b all name this host: .*--node ID/ });
+  assert.throws(() => findOwnNode(config, { ...hints, addresses: [] }), { message: /no node's url names.*--node ID/ });
+  assert.throws(() => findOwnNode(config, { ...hints, node: "z" }), { message: /no node "z"; the nodes are a, b/ });
+});
+
+test("a node listens on the address in its url, on all if that is a name, or where the file says", () => {
+  const nodes = [
+    { id: "a", url: "http://10.0.0.1:7070" },
+    { id: "b", url: "http://weir-b:7071" },
+  ];
+  const config = parse({ auth: "none", nodes });
+  const listens = (from: Config): unknown[] => from.nodes.map((node) => listenAddress(from, node));
+  assert.deepEqual(listens(config), [
+    { host: "10.0.0.1", port: 7070 },
+    { host: undefined, port: 7071 },
+  ]);
+  const moved = parse({ auth: "none", nodes, listen: { host: "::", port: 80 } });
+  assert.deepEqual(listens(moved), [
+    { host: "::", port: 80 },
+    { host: "::", port: 80 },
+  ]);
+});
+
+test("every setting has a description, and a default unless it is required or may be left out", () => {
+  const settings = listSettings();
+  assert.ok(settings.length > 40);
+  assert.deepEqual(
+    settings.filter((setting) => !setting.description.endsWith(".")),
+    [],
+  );
+  const open = settings.filter((setting) => !setting.required && setting.fallback === undefined);
+  assert.deepEqual(
+    open.map((setting) => setting.path),
+    ["store.endpoint", "store.accessKeyId", "store.secretAccessKey", "nodes[].zone", "auth"],
+  );
+});
+
+test("the example configuration is right", () => {
+  const text = readFileSync(`${import.meta.dirname}/../../cluster.example.json`, "utf8");
+  const env = { WEIR_SECRET: secretValue, WEIR_S3_ACCESS_KEY_ID: "id", WEIR_S3_SECRET_ACCESS_KEY: "key" };
+  assert.equal(parseConfig(text, { ...context, env }).nodes.length, 3);
+});

@@ -1,0 +1,62 @@
+/** The log: what a line holds, in both forms. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OperatingError } from "../../src/base/errors.ts";
+import { createLog, type LogSettings } from "../../src/log.ts";
+
+/** A log and the lines written to it. */
+function capture(
+  settings: Partial<LogSettings>,
+  isTerminal = false,
+): { log: ReturnType<typeof createLog>; lines: string[] } {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line) };
+  return { log: createLog({ level: "info", format: "auto", ...settings }, destination, isTerminal), lines };
+}
+
+test("a log line is JSON off a terminal, with the fields of the log and of the line", () => {
+  const { log, lines } = capture({});
+  log.child({ node: "a" }).warn("flush failed", { key: "k" });
+  const { time, ...rest } = JSON.parse(lines.join("")) as Record<string, unknown>;
+  assert.deepEqual(rest, { level: "warn", node: "a", key: "k", msg: "flush failed" });
+  assert.match(String(time), /^\d{4}-\d\d-\d\dT/);
+});
+
+test("a log drops lines below its level", () => {
+  const { log, lines } = capture({ level: "warn" });
+  log.info("nothing");
+  log.debug("nothing");
+  assert.deepEqual(lines, []);
+});
+
+test("a logged error shows its code and causes, and its stack at debug level only", () => {
+  const cause = new Error("connection reset");
+  const error = new OperatingError("store_unavailable", "no answer", { cause });
+  const { log, lines } = capture({});
+  log.error("flush failed", { error });
+  assert.deepEqual((JSON.parse(lines.join("")) as { error: unknown }).error, {
+    type: "OperatingError",
+    code: "store_unavailable",
+    message: "no answer",
+    cause: { type: "Error", message: "connection reset" },
+  });
+  const verbose = capture({ level: "debug" });
+  verbose.log.error("flush failed", { error });
+  assert.match(verbose.lines.join(""), /"stack":"OperatingError: no answer/);
+});
+
+test("an error that causes itself is cut off", () => {
+  const error = new Error("round");
+  error.cause = error;
+  const { log, lines } = capture({});
+  log.error("failed", { error });
+  assert.ok(lines.join("").length < 2_000);
+});
+
+test("a log line is readable on a terminal", () => {
+  const { log, lines } = capture({}, true);
+  log.info("listening", { url: "http://127.0.0.1:7070" });
+  assert.match(lines.join(""), /listening.*127\.0\.0\.1:7070/);
+  assert.throws(() => void JSON.parse(lines.join("")));
+});
