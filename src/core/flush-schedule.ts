@@ -88,6 +88,11 @@ export class Pace {
     this.#limit = Math.min(this.#settings.maxConcurrency, this.#limit + 1 / this.#limit);
   }
 
+  /** A request failed for another reason than too many of them. */
+  failed(): void {
+    if (this.#forgiven > 0) this.#forgiven--;
+  }
+
   throttled(underWay: number): void {
     if (this.#forgiven > 0) {
       this.#forgiven--;

@@ -110,7 +110,12 @@ export class Membership {
     return (key) => rings.some((ring) => ring.ownersOf(key).includes(this.self.id));
   }
 
-  /** Whether this process is a member of the adopted view. */
+  /** Whether this member still waits before it flushes keys that it gained: a lost predecessor may have a request under way. */
+  waitsToFlush(now: Instant): boolean {
+    return this.#tenure.waits(now);
+  }
+
+  /** Whether `peer` is a member of the adopted view. */
   lists(peer: PeerIdentity): boolean {
     return this.#view?.members.some((each) => each.id === peer.id && each.incarnation === peer.incarnation) ?? false;
   }
@@ -148,16 +153,22 @@ export class Membership {
   /**
    * Gains tenure of every key whose primary this member is; true if that is new. Call when {@link everyoneHandedOff}.
    *
-   * @param quiet - that this member itself has no request under way for a key that it does not serve
+   * @param quiet - what this member says of itself in {@link MemberState.quiet}
    */
   activate(now: Instant, quiet: boolean): boolean {
     if (this.activated) return false;
     assert(this.everyoneHandedOff(), "a view is activated after every hand-off");
     const { lineage, parameters } = this.view;
     // Whoever might have a request to the store under way for a key that this member gains now is here and says that it has none.
-    const here = new Set(this.view.members.map((member) => member.folder));
-    const allHere = lineage.every((past) => past.members.every((member) => here.has(member.folder)));
-    const allQuiet = quiet && this.peers.every((peer) => this.stateOf(peer)?.quiet === true);
+    const here = new Set(this.view.members.map((member) => member.incarnation));
+    const allHere = lineage.every((past) => past.members.every((member) => here.has(member.incarnation)));
+    const allQuiet =
+      quiet &&
+      !this.waitsToFlush(now) &&
+      this.peers.every((peer) => {
+        const state = this.stateOf(peer);
+        return state?.epoch === this.epoch && state.quiet;
+      });
     this.#tenure.activate(allHere && allQuiet ? Number.NEGATIVE_INFINITY : now + parameters.flushDeadlineMs);
     return true;
   }

@@ -31,7 +31,10 @@ export interface MemberState {
   readonly settled: boolean;
   /** Whether every owner under that view has acknowledged all that it held. */
   readonly handedOff: boolean;
-  /** Whether no request of its own to the store is under way for a key that it does not serve under that view. */
+  /**
+   * Whether no request to the store can be under way for a key that it does not serve under that view: neither of its own, nor of a
+   * predecessor that it would still wait for itself.
+   */
   readonly quiet: boolean;
   /** Every request of this router with a lower counter is finished: its id is not sent again. */
   readonly watermark: number;

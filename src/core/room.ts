@@ -68,10 +68,14 @@ export class Room {
 
   /** Waits for room and takes it; false if there was none in time, or too much waits already. */
   waitAndTake(bytes: number): Promise<boolean> {
-    if (this.#waitingBytes + bytes > this.#settings.dirtyBytes * waitingPart) return Promise.resolve(false);
+    const waitingBytes = this.#waitingBytes + bytes;
+    if (this.#waiting.size > 0 && waitingBytes > this.#settings.dirtyBytes * waitingPart) return Promise.resolve(false);
     this.#waitingBytes += bytes;
     return new Promise((resolve) => {
-      const timer = this.#clock.after(this.#settings.waitMs, () => this.#leave(waiter, false));
+      const timer = this.#clock.after(this.#settings.waitMs, () => {
+        this.#leave(waiter, false);
+        this.#admit();
+      });
       const waiter: Waiter = { bytes, timer, resolve };
       this.#waiting.add(waiter);
     });
@@ -80,6 +84,11 @@ export class Room {
   give(bytes: number): void {
     this.#used -= bytes;
     assert(this.#used >= 0, "no more room is given back than was taken");
+    this.#admit();
+  }
+
+  /** Lets those in who wait, in order, as far as there is room. */
+  #admit(): void {
     for (const waiter of this.#waiting) {
       if (this.#used + waiter.bytes > this.#settings.dirtyBytes) break;
       this.#used += waiter.bytes;

@@ -27,9 +27,11 @@ export class Tenure {
 
   /** Starts a term under `ring`, not yet activated. */
   adopt(ring: Ring, now: Instant): void {
-    // Before an activated term whose flushes may begin, nothing matters any more: whatever began earlier may flush, too.
-    const settledTerm = this.#terms.findLastIndex((term) => term.flushFrom !== undefined && term.flushFrom <= now);
-    if (settledTerm > 0) this.#terms = this.#terms.slice(settledTerm);
+    // Where nothing waits any more it does not matter when a tenure began: only the last of such terms is needed.
+    const waiting = this.#terms.findIndex((term) => term.flushFrom !== undefined && term.flushFrom > now);
+    const calm = waiting === -1 ? this.#terms : this.#terms.slice(0, waiting);
+    const last = calm.findLastIndex((term) => term.flushFrom !== undefined);
+    if (last > 0) this.#terms = this.#terms.slice(last);
     this.#terms.push({ ring, flushFrom: undefined });
   }
 
@@ -42,6 +44,11 @@ export class Tenure {
 
   get activated(): boolean {
     return this.#terms.at(-1)?.flushFrom !== undefined;
+  }
+
+  /** Whether this member gained keys, here or under an earlier term, that may not be flushed yet. */
+  waits(now: Instant): boolean {
+    return this.#terms.some((term) => term.flushFrom !== undefined && term.flushFrom > now);
   }
 
   /** Whether this member serves `key`; `primary` is the key's first owner under the newest ring. */

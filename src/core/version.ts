@@ -32,10 +32,16 @@ export function formatVersion(clusterId: string, key: string, version: Version):
 export function parseVersion(clusterId: string, key: string, text: string | undefined): Version {
   const parts = text?.split(".");
   if (parts?.length !== 4 || parts[0] !== clusterId || parts[1] !== keyTag(key)) return noVersion;
-  const epoch = Number(parts[2]);
-  const seq = Number(parts[3]);
-  if (!Number.isSafeInteger(epoch) || !Number.isSafeInteger(seq) || epoch < 1 || seq < 1) return noVersion;
-  return { epoch, seq };
+  const epoch = parseCount(parts[2]);
+  const seq = parseCount(parts[3]);
+  return epoch === undefined || seq === undefined ? noVersion : { epoch, seq };
+}
+
+/** A whole number from 1 in its only spelling. */
+function parseCount(text: string | undefined): number | undefined {
+  if (text === undefined || !/^[1-9][0-9]{0,15}$/.test(text)) return undefined;
+  const count = Number(text);
+  return Number.isSafeInteger(count) ? count : undefined;
 }
 
 function keyTag(key: string): string {

@@ -23,10 +23,14 @@ const memberSchema = z.strictObject({
   zone: z.string().optional(),
 });
 
+const membersSchema = z
+  .array(memberSchema)
+  .refine((members) => new Set(members.map(({ id }) => id)).size === members.length, "two members have the same id");
+
 /** What a view fixes for all of its members, whatever their own configuration says. */
 const parametersSchema = z.strictObject({
   /** Drawn with the first view; part of every version kept in the store. */
-  clusterId: z.string(),
+  clusterId: z.string().regex(/^[^.]+$/, "must not have a dot in it"),
   /** R: how many members hold a dirty entry. */
   replicas: z.number().int().min(1),
   /** F: a request to the store takes effect within this time of being sent, or never. */
@@ -37,7 +41,7 @@ const parametersSchema = z.strictObject({
 
 const pastViewSchema = z.strictObject({
   epoch: z.number().int().min(1),
-  members: z.array(memberSchema),
+  members: membersSchema,
   /** Whether it removed a folder that is not known to have stopped. */
   dropped: z.boolean(),
 });
@@ -46,7 +50,7 @@ const viewSchema = z.strictObject({
   /** The record's own format. */
   format: z.literal(1),
   epoch: z.number().int().min(1),
-  members: z.array(memberSchema).refine(idsAreUnique, "two members have the same id"),
+  members: membersSchema,
   dropped: z.boolean(),
   /** Whether every owner holds every dirty entry, and no older view can be served by anyone. */
   settled: z.boolean(),
@@ -116,8 +120,4 @@ export function joinedView(view: View, member: ViewMember, proposal: string): Vi
 /** The same view, settled. */
 export function settledView(view: View, proposal: string): View {
   return { ...view, settled: true, lineage: [], proposal };
-}
-
-function idsAreUnique(members: readonly { readonly id: string }[]): boolean {
-  return new Set(members.map(({ id }) => id)).size === members.length;
 }

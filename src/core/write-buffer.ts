@@ -51,7 +51,7 @@ export class KeyRecord {
   failures = 0;
   failure: string | undefined = undefined;
   /** Since when it has been dirty. */
-  readonly dirtySince: Instant;
+  dirtySince: Instant;
 
   constructor(key: string, dirtySince: Instant) {
     this.key = key;
@@ -96,6 +96,8 @@ export class WriteBuffer {
     if (!record) {
       record = new KeyRecord(key, now);
       this.#records.set(key, record);
+    } else if (!record.dirty && record.pending.length === 0) {
+      record.dirtySince = now;
     }
     return record;
   }
@@ -116,6 +118,7 @@ export class WriteBuffer {
 
   /** Holds an entry, for which room was taken, in place of an older one. */
   hold(record: KeyRecord, entry: Entry): void {
+    assert(record.pending.length === 0, "who has assigned writes holds the newest entry");
     assert(isNewer(entry, record.entry), "only a newer entry is held in place of another");
     this.#replace(record, entry);
   }
@@ -143,6 +146,7 @@ export class WriteBuffer {
   /** Forgets what is held of a key; nothing of it may be pending. */
   drop(record: KeyRecord): void {
     assert(record.pending.length === 0, "a pending write is never dropped");
+    assert(this.#records.get(record.key) === record, "a record is dropped once");
     if (record.entry) this.room.give(footprint(record.entry));
     record.entry = undefined;
     this.#records.delete(record.key);

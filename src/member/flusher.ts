@@ -83,12 +83,16 @@ export class Flusher {
     return this.#failing;
   }
 
-  /** Whether no request is under way for a key that this member does not serve. */
+  /** What this member says of itself in `MemberState.quiet`. */
   get quiet(): boolean {
     const { membership, clock } = this.#parts;
+    const now = clock.now();
+    this.#forgetClosed(now);
+    if (this.#flights.size === 0 && this.#open.size === 0) return !membership.waitsToFlush(now);
+    // In a settled view hardly anybody asks any more: the cheap answer is on the safe side.
+    if (membership.settled || membership.waitsToFlush(now)) return false;
     const served = (key: string): boolean => membership.serves(key, membership.ownersOf(key));
     for (const { record } of this.#flights) if (!served(record.key)) return false;
-    this.#forgetClosed(clock.now());
     for (const key of this.#open.keys()) if (!served(key)) return false;
     return true;
   }
@@ -217,6 +221,7 @@ export class Flusher {
   }
 
   #landed(record: KeyRecord): void {
+    this.#pace.succeeded();
     this.forget(record);
     if (record.pending.some((write) => write.needsStore)) this.writeThrough(record);
     else if (record.dirty) this.schedule(record);
@@ -229,6 +234,7 @@ export class Flusher {
     record.failures++;
     record.failure = error.message;
     if (error.code === "store_throttled") this.#pace.throttled(this.#flights.size);
+    else this.#pace.failed();
     const pauseMs = backoffMs(settings.backoff, record.failures, random.next());
     const now = clock.now();
     log.debug("flush failed", { key: record.key, failures: record.failures, pauseMs, error });
@@ -256,7 +262,6 @@ export class Flusher {
       }
       const result = await this.#send(flight);
       if (record.flight !== flight) return;
-      this.#pace.succeeded();
       if (result.kind === "written") {
         record.store = entry.value === undefined ? storeAbsent : { kind: "present", tag: result.tag };
         this.#arrived(flight);

@@ -83,7 +83,7 @@ export class Gossip {
       epoch: membership.epoch,
       settled: membership.settled,
       handedOff: membership.handedOff,
-      quiet: membership.settled || flusher.quiet,
+      quiet: flusher.quiet,
       watermark: router.watermark,
       figures: report.figures(),
     };

@@ -78,9 +78,7 @@ describe("Membership, tenure", () => {
     }
   });
 
-  const restart =
-    "allHere compares folders; a process that ended left requests that the new one on its disk knows nothing of";
-  it("flushes F after activation when a process of the lineage was restarted on its disk", { todo: restart }, () => {
+  it("flushes F after activation when a process of the lineage was restarted on its disk", () => {
     const view = nextView(nextView({ ...ab, settled: true }, [a, memberOf("b", { incarnation: "b-2" })]), [
       a,
       memberOf("b", { incarnation: "b-2" }),
@@ -89,15 +87,13 @@ describe("Membership, tenure", () => {
     assert.equal(flushFromOf(view, {}), 500 + flushDeadlineMs);
   });
 
-  const stale = "activate() takes a peer's quiet of an older epoch, where it served the key whose request is under way";
-  it("flushes F after activation when a peer was quiet only in an older view", { todo: stale }, () => {
+  it("flushes F after activation when a peer was quiet only in an older view", () => {
     // a has seen all hand off and settled; c hears of that from a before it hears from b.
     const states = { a: handedOff(abc.epoch, { settled: true }), b: handedOff(ab.epoch) };
     assert.equal(flushFromOf(abc, states), 500 + flushDeadlineMs);
   });
 
-  const passedOn = "a settled view in between hides who was lost: its wait ends for a key that is passed on within F";
-  it("flushes no sooner than the predecessor might have, who still waited for a lost one", { todo: passedOn }, () => {
+  it("flushes no sooner than the predecessor might have, who still waited for a lost one", () => {
     const moved = memberOf("b", { incarnation: "b-2", folder: "new disk" });
     const lost = nextView({ ...ab, settled: true }, [a, moved]);
     const leaving = nextView({ ...lost, settled: true }, [a, { ...moved, weight: 0 }]);
