@@ -14,6 +14,10 @@ export interface FrameSink {
   onMessage(kind: MessageKind, number: number, buffer: Buffer, start: number, end: number, payload: Buffer): void;
   /** The other end wants to know whether this one is there. */
   onProbe(): void;
+  /** So many bytes of payloads in fragments have been read. */
+  onFragment(bytes: number): void;
+  /** The other end has read so many of those sent to it. */
+  onCredit(bytes: number): void;
 }
 
 /** A message of which not all bytes are here yet. */
@@ -45,6 +49,8 @@ export class FrameReader {
   #headLeft = 0;
   /** Bytes of the current frame's payload that are still to come. */
   #partLeft = 0;
+  /** Of the current frame, the payload bytes to be credited once it is read: those of a fragment. */
+  #creditBytes = 0;
   /** Bytes of a frame without meaning that are still to be read over. */
   #skipLeft = 0;
   readonly #begun = new Map<number, Assembly>();
@@ -131,6 +137,10 @@ export class FrameReader {
         if (length !== 0) throw new MalformedError("a cancellation with content");
         this.#forget(frameKinds.request, number);
         return at;
+      case frameKinds.credit:
+        if (length !== 0) throw new MalformedError("a credit with content");
+        this.#sink.onCredit(number);
+        return at;
       case frameKinds.probe:
       case frameKinds.probeAnswer:
         if (length !== 0) throw new MalformedError("a probe with content");
@@ -167,6 +177,7 @@ export class FrameReader {
     this.#current = message;
     this.#headLeft = headLength;
     this.#partLeft = partLength;
+    this.#creditBytes = partLength < size ? partLength : 0;
   }
 
   #resume(kind: MessageKind, number: number, partLength: number, offset: number): void {
@@ -177,6 +188,7 @@ export class FrameReader {
     this.#current = message;
     this.#headLeft = 0;
     this.#partLeft = partLength;
+    this.#creditBytes = partLength;
   }
 
   #forget(kind: MessageKind, number: number): void {
@@ -205,6 +217,7 @@ export class FrameReader {
     }
     if (this.#headLeft === 0 && this.#partLeft === 0) {
       this.#current = undefined;
+      if (this.#creditBytes > 0) this.#sink.onFragment(this.#creditBytes);
       if (message.filled === message.payload.length) this.#complete(message);
     }
     return at;

@@ -12,7 +12,8 @@
  * | 12 | 4 | in a message's first frame the size of its whole payload, in a fragment the offset in it |
  *
  * Numbers are little-endian. A message whose first frame does not hold its whole payload is completed by fragments with the same number,
- * in order; a request can be cancelled between them.
+ * in order; a request can be cancelled between them. Their payload bytes are credited to the sender as they are read: it keeps few of them on
+ * their way, so that what comes behind does not wait for all that the operating systems' buffers can hold.
  */
 
 import type { ByteWriter } from "../base/codec.ts";
@@ -31,6 +32,8 @@ export const frameKinds = {
   probe: 16,
   /** I am. */
   probeAnswer: 17,
+  /** So many bytes of large payloads (the number) have been read: as many more may be sent. */
+  credit: 24,
   /** To be passed over: a request that was given up between being written and being sent. */
   void: 18,
 } as const;

@@ -165,6 +165,14 @@ export class PeerLink implements FrameSink {
     this.#queue.control(frameKinds.probeAnswer, 0);
   }
 
+  onFragment(bytes: number): void {
+    this.#queue.control(frameKinds.credit, bytes);
+  }
+
+  onCredit(bytes: number): void {
+    if (!this.#queue.credit(bytes)) throw new MalformedError("a credit for what was not sent");
+  }
+
   #onRequest(number: number, request: PeerRequest): void {
     if (this.#incoming >= this.#settings.maxIncoming) {
       this.#answer(number, refused("overloaded", "too many requests are being handled"));

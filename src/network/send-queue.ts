@@ -52,6 +52,8 @@ export class SendQueue {
   readonly #held: ByteWriter[] = [];
   /** Bytes in blocks and in large messages, without what the socket has taken. */
   #bytes = 0;
+  /** Bytes of fragments that the peer has not credited yet. */
+  #uncredited = 0;
   /** The message being written: its lane, and where its header is. */
   #open: SendBlock | undefined;
   #openAt = 0;
@@ -159,6 +161,14 @@ export class SendQueue {
     if (message.sent > 0) this.control(frameKinds.requestCancel, message.number);
   }
 
+  /** The peer has read so many bytes of fragments; false when so many were not on their way. */
+  credit(bytes: number): boolean {
+    if (bytes > this.#uncredited) return false;
+    this.#uncredited -= bytes;
+    if (this.#bytes > 0) this.#schedule();
+    return true;
+  }
+
   /** Forgets all that waits. */
   close(): void {
     this.#closed = true;
@@ -214,7 +224,10 @@ export class SendQueue {
         this.#schedule();
         return;
       }
-      written += this.#writeSome();
+      const bytes = this.#writeSome();
+      // What is left are large payloads that wait for credit.
+      if (bytes === 0) return;
+      written += bytes;
     }
   }
 
@@ -225,7 +238,7 @@ export class SendQueue {
     const block = this.#blocks.length > 1 ? (this.#blocks.shift() as SendBlock) : (this.#blocks[0] as SendBlock);
     this.#appendFragment(block);
     const bytes = urgent.bytes + block.bytes;
-    assert(bytes > 0, "something waits where bytes are counted");
+    if (bytes === 0) return 0;
     this.#bytes -= bytes;
     socket.cork();
     const urgentWriter = urgent.bytes > 0 ? urgent.writeTo(socket) : undefined;
@@ -247,6 +260,7 @@ export class SendQueue {
   }
 
   #appendFragment(block: SendBlock): void {
+    if (this.#uncredited >= this.#settings.bulkWindowBytes) return;
     const message = this.#bulk.next();
     if (message === undefined) return;
     const first = message.sent === 0;
@@ -264,6 +278,7 @@ export class SendQueue {
       setHeader(writer, start, message.kind + fragmentOffset, message.number, 0, part, message.sent);
     }
     block.refer(message.payload.subarray(message.sent, message.sent + part));
+    this.#uncredited += part;
     this.#bulk.sent(message, part);
   }
 }

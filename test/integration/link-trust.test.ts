@@ -204,14 +204,16 @@ const wrongs: Record<string, Buffer> = {
   "a frame of no kind": Buffer.alloc(16, 255),
   "a frame over the limit": frame(frameKinds.request, 0, 2 ** 31),
   "a payload over the limit": Buffer.concat([frame(frameKinds.request, 0, 10, 2 ** 31), Buffer.alloc(10)]),
+  "a credit for what was not sent": frame(frameKinds.credit, 0, 0, 0, 5),
   "a head that is no message": Buffer.concat([frame(frameKinds.request, 3, 3), Buffer.from([200, 1, 2])]),
   "an answer that is cut short": Buffer.concat([frame(frameKinds.answer, 1, 1), Buffer.from([36 + 1])]),
 };
 
-function frame(kind: number, headLength: number, length: number, size = 0): Buffer {
+function frame(kind: number, headLength: number, length: number, size = 0, number = 0): Buffer {
   const header = Buffer.alloc(16);
   header.writeUInt32LE(length, 0);
   header.writeUInt32LE(kind + headLength * 256, 4);
+  header.writeUInt32LE(number, 8);
   header.writeUInt32LE(size, 12);
   return header;
 }

@@ -25,6 +25,7 @@ const settings: LinkSettings = {
   inlineBytes: 100,
   blockBytes: 2000,
   turnBytes: 10_000,
+  bulkWindowBytes: 10_000_000,
 };
 const unlimited = Number.MAX_SAFE_INTEGER;
 
@@ -39,6 +40,8 @@ class Received {
   readonly messages: Message[] = [];
   readonly reader: FrameReader;
   probes = 0;
+  fragmentBytes = 0;
+  credited = 0;
 
   constructor(receive: ReceiveLimits = limits) {
     this.reader = new FrameReader(receive, {
@@ -47,6 +50,12 @@ class Received {
       },
       onProbe: () => {
         this.probes += 1;
+      },
+      onFragment: (bytes) => {
+        this.fragmentBytes += bytes;
+      },
+      onCredit: (bytes) => {
+        this.credited += bytes;
       },
     });
   }
@@ -262,6 +271,41 @@ test("frames: a large message taken back half sent is forgotten at the other end
   assert.equal(received.reader.begunBytes, 0);
 });
 
+test("frames: of large messages no more is on its way than the peer credits, while small ones pass", async () => {
+  const socket = new TestSocket();
+  const queue = new SendQueue(socket, { ...settings, bulkWindowBytes: 3000 }, limits);
+  send(queue, 1, "large", Buffer.alloc(50_500));
+  const received = new Received();
+  let read = 0;
+  for (let number = 2; received.messages.at(-1)?.number !== 1; number += 1) {
+    send(queue, number, "small");
+    await nextTurn();
+    const before = received.fragmentBytes;
+    for (const chunk of socket.writes.splice(0)) received.reader.push(chunk);
+    assert.ok(received.fragmentBytes - before <= 3000);
+    assert.equal(
+      received.messages.some((message) => message.number === number),
+      true,
+    );
+    read += received.fragmentBytes - before;
+    assert.equal(queue.credit(received.fragmentBytes - before), true);
+  }
+  assert.equal(read, 50_500);
+  assert.equal(queue.bytes, 0);
+  assert.equal(queue.credit(1), false, "no credit for what was not sent");
+});
+
+test("frames: probes and credits arrive beside the messages", async () => {
+  const socket = new TestSocket();
+  const queue = new SendQueue(socket, settings, limits);
+  queue.control(frameKinds.credit, 77);
+  queue.control(frameKinds.probe, 0);
+  queue.control(frameKinds.probeAnswer, 0);
+  const received = new Received();
+  received.reader.push(await sent(queue, socket));
+  assert.deepEqual([received.credited, received.probes, received.messages.length], [77, 1, 0]);
+});
+
 test("frames: while the socket has enough nothing is written, and the rest follows when it drains", async () => {
   const socket = new TestSocket({ writableHighWaterMark: 3000 });
   socket.slow = true;
@@ -319,6 +363,7 @@ test("frames: whatever breaks the rules is malformed", () => {
     "too many bytes at once": [begin(1, 90_000), begin(2, 90_000)],
     "a cancellation of nothing": [frame(frameKinds.requestCancel, 1, "", Buffer.alloc(0), 0)],
     "a cancellation with content": [begun, frame(frameKinds.requestCancel, 1, "h", Buffer.alloc(0), 0)],
+    "a credit with content": [frame(frameKinds.credit, 5, "", part, 1000)],
     "a probe with content": [frame(frameKinds.probe, 0, "", part, 1000)],
   };
   for (const [name, frames] of Object.entries(broken)) {
@@ -354,6 +399,8 @@ test("frames: nothing is handed on once the reader is stopped, in the middle of 
       if (number === 2) reader.stop();
     },
     onProbe() {},
+    onFragment() {},
+    onCredit() {},
   });
   reader.push(Buffer.concat([1, 2, 3].map((number) => frame(frameKinds.request, number, "", Buffer.alloc(0), 0))));
   reader.push(frame(frameKinds.request, 4, "", Buffer.alloc(0), 0));
