@@ -8,7 +8,7 @@ import { assert } from "../base/assert.ts";
 import type { Clock, Instant } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { compact } from "../core/operation.ts";
-import { Deadlines, type Expiring } from "./deadlines.ts";
+import { Deadlines, type Expiring } from "../base/deadlines.ts";
 import type { Exchange, Linger } from "./exchange.ts";
 
 export interface BodySettings {
@@ -52,6 +52,8 @@ export class Bodies implements Linger, Disposable {
   read(exchange: Exchange, maxBytes: number): Promise<Body> {
     const length = announcedLength(exchange.request);
     if (length === 0) return Promise.resolve(noBody);
+    if (exchange.broken !== undefined) throw exchange.broken;
+    if (exchange.request.destroyed) throw truncated();
     if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes);
     if (!this.reserve(length ?? 0)) throw overloaded();
     return new Promise((resolve, reject) => {

@@ -56,11 +56,11 @@ export class Connections {
     if (connection.broken) return;
     connection.broken = true;
     const { latest } = connection;
-    const [code, detail] = explain(error, latest?.reader !== undefined);
-    if (latest?.reader !== undefined) {
+    const [code, detail] = explain(error, latest?.request.complete === false);
+    if (latest?.request.complete === false) {
       // It is in the middle of a body: that request fails, and is answered in its turn.
-      latest.broken = true;
-      latest.reader.fail(new OperatingError(code, detail));
+      latest.broken = new OperatingError(code, detail);
+      latest.reader?.fail(latest.broken);
     } else if (latest === undefined || isSent(latest.response)) {
       refuseRaw(socket, code, detail);
     } else {
@@ -104,6 +104,8 @@ function explain(error: NodeJS.ErrnoException, inBody: boolean): readonly [Error
       return ["headers_too_large", "the request's line and headers are too long"];
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return ["body_timeout", "the request did not arrive in time"];
+    case "HPE_INVALID_URL":
+      return ["key_invalid", "the request's target has a character that must be percent-encoded"];
     case "HPE_INVALID_EOF_STATE":
       return ["body_truncated", "the connection ended before the request did"];
   }

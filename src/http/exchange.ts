@@ -4,6 +4,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { OperatingError } from "../base/errors.ts";
 
 export interface Exchange {
   readonly request: IncomingMessage;
@@ -12,8 +13,8 @@ export interface Exchange {
   awaitsContinue: boolean;
   /** The answer says that the connection ends with it. */
   closing: boolean;
-  /** The connection's bytes make no sense from here on: nothing more of this request can come. */
-  broken: boolean;
+  /** Why nothing more of the request can come, once that is so: the connection's bytes make no sense from here on. */
+  broken: OperatingError | undefined;
   /** Who reads the body, while that goes on. */
   reader: { fail(error: Error): void } | undefined;
 }
@@ -70,7 +71,7 @@ export function answerUnread(
     return;
   }
   exchange.closing = true;
-  if (exchange.broken || exchange.awaitsContinue || response.destroyed) {
+  if (exchange.broken !== undefined || exchange.awaitsContinue || response.destroyed) {
     answer(exchange, status, headers, body);
     return;
   }

@@ -17,7 +17,7 @@ const percent = 0x25;
 const hash = 0x23;
 
 /**
- * The key that the rest of a path encodes. Bytes of UTF-8 may also stand as they are, as some clients send them.
+ * The key that the rest of a path encodes. It is ASCII: the runtime's parser refuses targets with other bytes.
  * @throws OperatingError `key_invalid`.
  */
 export function parseKey(encoded: string): string {
@@ -28,7 +28,7 @@ export function parseKey(encoded: string): string {
       throw invalid("this route takes no query; a question mark in a key is written %3F");
     }
     if (code === hash) throw invalid("a hash sign in a key is written %23");
-    if (code === percent || code >= 0x80) plain = false;
+    if (code === percent) plain = false;
   }
   const key = plain ? encoded : decode(encoded);
   if (plain) checkLength(key.length);

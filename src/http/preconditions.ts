@@ -33,10 +33,11 @@ export function writePrecondition(headers: IncomingHttpHeaders): Precondition | 
       "If-Unmodified-Since is not supported on writes; use If-Match with the ETag",
     );
   }
-  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
   const match = ifMatch === undefined ? undefined : opaques(ifMatch, "If-Match", false);
-  const noneMatch = ifNoneMatch === undefined ? undefined : opaques(ifNoneMatch, "If-None-Match", true);
-  return { ...(match && { match }), ...(noneMatch && noneMatch.length > 0 && { noneMatch }) };
+  const noneMatch = ifNoneMatch === undefined ? [] : opaques(ifNoneMatch, "If-None-Match", true);
+  // No tag to avoid is no condition; no tag to match is one that never holds.
+  if (noneMatch.length === 0) return match && { match };
+  return match ? { match, noneMatch } : { noneMatch };
 }
 
 /** What becomes of a read whose value was found. */

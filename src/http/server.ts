@@ -11,7 +11,7 @@ import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Operations } from "../core/operation.ts";
 import { Bodies } from "./body.ts";
-import { Connections, refuseRaw } from "./connections.ts";
+import { type Connection, Connections, refuseRaw } from "./connections.ts";
 import { announcesBody, type Exchange } from "./exchange.ts";
 import { Router } from "./router.ts";
 import type { HttpSettings } from "./settings.ts";
@@ -139,7 +139,9 @@ class NodeHttpServer implements HttpServer {
     server.on("request", (request, response) => this.#serve(request, response, false));
     server.on("checkContinue", (request, response) => this.#serve(request, response, true));
     server.on("checkExpectation", (request, response) => {
-      const exchange = this.#begin(request, response, false);
+      const connection = this.#connections.get(request.socket);
+      assert(connection !== undefined, "a request comes on an open connection");
+      const exchange = this.#begin(connection, request, response, false);
       this.#router.refuse(exchange, "header_invalid", "Expect may only be 100-continue");
     });
     server.on("clientError", (error, socket) => this.#connections.onClientError(error, socket));
@@ -156,24 +158,35 @@ class NodeHttpServer implements HttpServer {
   }
 
   #serve(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
-    const exchange = this.#begin(request, response, awaitsContinue);
-    if (this.#connections.get(request.socket)?.surplus) {
+    const connection = this.#connections.get(request.socket);
+    assert(connection !== undefined, "a request comes on an open connection");
+    const earlier = connection.latest?.response;
+    const exchange = this.#begin(connection, request, response, awaitsContinue);
+    if (connection.surplus) {
       this.#router.refuse(exchange, "overloaded", "this node has too many connections");
-    } else {
+    } else if (earlier === undefined || earlier.writableEnded || earlier.destroyed) {
       // A rejection is a failed assertion, which has to end the process.
       void this.#router.handle(exchange);
+    } else {
+      // Pipelined: a read must see the write before it (RFC 9112, section 9.3.2), so one is served after the other.
+      earlier.once("close", () => {
+        if (!response.destroyed) void this.#router.handle(exchange);
+      });
     }
   }
 
-  #begin(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Exchange {
-    const connection = this.#connections.get(request.socket);
-    assert(connection !== undefined, "a request comes on an open connection");
+  #begin(
+    connection: Connection,
+    request: IncomingMessage,
+    response: ServerResponse,
+    awaitsContinue: boolean,
+  ): Exchange {
     const exchange: Exchange = {
       request,
       response,
       awaitsContinue,
       closing: this.#draining || connection.surplus,
-      broken: false,
+      broken: undefined,
       reader: undefined,
     };
     connection.latest = exchange;

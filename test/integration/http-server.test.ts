@@ -1,0 +1,291 @@
+/** The server itself: routes, limits on connections and headers, what is no HTTP, upgrades, and how it ends. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { connect } from "node:net";
+import type { Duplex } from "node:stream";
+import { describe, test } from "node:test";
+import { isOperatingError } from "../../src/base/errors.ts";
+import { assertProblem, HttpHost } from "../support/http-host.ts";
+import { RawConnection, rawRequest } from "../support/raw-http.ts";
+
+const timeout = 10_000;
+
+describe("routes", { timeout }, () => {
+  test("health, readiness and the cluster are told in JSON, by GET and HEAD", async () => {
+    await using host = await HttpHost.start();
+    for (const path of ["/healthz", "/readyz", "/cluster", "/healthz?probe=1"]) {
+      const get = await host.request("GET", path);
+      assert.equal(get.status, 200);
+      assert.equal(get.headers["content-type"], "application/json");
+      assert.equal(get.headers["cache-control"], "no-store");
+      assert.equal((await host.request("HEAD", path)).headers["content-length"], String(get.body.length));
+    }
+    const cluster: unknown = JSON.parse((await host.request("GET", "/cluster")).body.toString());
+    assert.deepEqual(cluster, JSON.parse(JSON.stringify(host.operations.status())));
+  });
+
+  test("a node that is not ready says why, and is alive", async () => {
+    await using host = await HttpHost.start();
+    host.operations.ready = false;
+    assert.equal(assertProblem(await host.request("GET", "/readyz"), 503, "not_ready").detail, "joining");
+    assert.equal((await host.request("HEAD", "/readyz")).status, 503);
+    assert.equal((await host.request("GET", "/healthz")).status, 200);
+  });
+
+  test("a path that is none: 404, whatever the method", async () => {
+    await using host = await HttpHost.start();
+    for (const path of ["/nowhere", "/KV/a", "/kv", "/put/x", "/putt", "/get", "//kv/a", "/./kv/a", "/healthz/"]) {
+      assertProblem(await host.request("GET", path), 404, "route_not_found");
+      assertProblem(await host.request("POST", path, [], "x"), 404, "route_not_found");
+      assertProblem(await host.request("OPTIONS", path), 404, "route_not_found");
+    }
+  });
+
+  const allowed = [
+    ["/kv/a", "GET, HEAD, PUT, DELETE, OPTIONS", ["POST", "PATCH", "TRACE", "PROPFIND"]],
+    ["/healthz", "GET, HEAD, OPTIONS", ["PUT", "DELETE"]],
+    ["/cluster", "GET, HEAD, OPTIONS", ["POST"]],
+  ] as const;
+  for (const [path, allow, others] of allowed) {
+    test(`${path}: other methods get 405 with what is allowed, OPTIONS too`, async () => {
+      await using host = await HttpHost.start();
+      for (const method of others) {
+        const answer = await host.request(method, path, [], method === "PUT" || method === "POST" ? "x" : undefined);
+        assertProblem(answer, 405, "method_not_allowed");
+        assert.equal(answer.headers["allow"], allow);
+      }
+      const options = await host.request("OPTIONS", path);
+      assert.equal(options.status, 204);
+      assert.equal(options.headers["allow"], allow);
+    });
+  }
+
+  test("OPTIONS * tells every method, CONNECT is refused", async () => {
+    await using host = await HttpHost.start();
+    const options = await host.request("OPTIONS", "*");
+    assert.equal(options.status, 204);
+    assert.match(options.headers["allow"] ?? "", /PUT, POST, DELETE/);
+    assertProblem(await host.request("CONNECT", "test:80"), 405, "method_not_allowed");
+  });
+});
+
+describe("what is not acceptable as HTTP", { timeout }, () => {
+  const bad: readonly (readonly [string, string, number, string])[] = [
+    ["no host", "GET /kv/a HTTP/1.1\r\n\r\n", 400, "header_invalid"],
+    ["two hosts", "GET /kv/a HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n", 400, "header_invalid"],
+    ["garbage", "\0\0\0\0\r\n\r\n", 400, "header_invalid"],
+    ["a TLS greeting", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n", 400, "header_invalid"],
+    ["an unknown method", "BREW /kv/a HTTP/1.1\r\nHost: a\r\n\r\n", 400, "header_invalid"],
+    ["another version", "GET /kv/a HTTP/3.7\r\nHost: a\r\n\r\n", 400, "header_invalid"],
+    ["a long header", `GET /kv/a HTTP/1.1\r\nHost: a\r\nX-A: ${"b".repeat(17_000)}\r\n\r\n`, 431, "headers_too_large"],
+    ["a long target", `GET /kv/${"b".repeat(17_000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 431, "headers_too_large"],
+    ["many headers", `GET /kv/a HTTP/1.1\r\nHost: a\r\n${"a:\r\n".repeat(17_000)}\r\n`, 431, "headers_too_large"],
+  ];
+  for (const [what, text, status, code] of bad) {
+    test(`${what}: ${status}`, async () => {
+      await using host = await HttpHost.start();
+      await using connection = await host.connect();
+      const answer = await connection.send(text).answer();
+      assertProblem(answer, status, code as "header_invalid");
+    });
+  }
+
+  test("a condition behind two thousand other headers is not lost", async () => {
+    await using host = await HttpHost.start();
+    await host.request("PUT", "/kv/a", [], "x");
+    await using connection = await host.connect();
+    connection.send(`PUT /kv/a HTTP/1.1\r\nHost: a\r\n${"a:\r\n".repeat(2500)}If-None-Match: *\r\n\r\n`);
+    assertProblem(await connection.answer(), 412, "precondition_failed");
+  });
+
+  test("HTTP/1.0 without a host is served, and the connection closed", async () => {
+    await using host = await HttpHost.start();
+    await using connection = await host.connect();
+    assert.equal((await connection.send("GET /healthz HTTP/1.0\r\n\r\n").answer()).status, 200);
+    assert.equal(await connection.rest(), "");
+  });
+
+  test("headers that do not come in time: 408", async () => {
+    await using host = await HttpHost.start({ headersTimeoutMs: 100 });
+    await using connection = await host.connect();
+    assertProblem(await connection.send("GET /kv/a HTTP/1.1\r\nHo").answer(), 408, "body_timeout");
+    assert.equal(await connection.rest(), "");
+  });
+});
+
+describe("connections", { timeout }, () => {
+  test("an idle one is closed after its time", async () => {
+    await using host = await HttpHost.start({ keepAliveMs: 1000 });
+    await using connection = await host.connect();
+    const answer = await connection.send(rawRequest("GET", "/healthz")).answer();
+    assert.match(answer.headers["keep-alive"] ?? "", /timeout=1/);
+    assert.equal(await connection.rest(), "");
+  });
+
+  test("one whose client takes nothing is cut after a while", async () => {
+    await using host = await HttpHost.start({ stallMs: 200 });
+    const value = Buffer.alloc(4 * 1024 * 1024);
+    await host.request("PUT", "/kv/a", [], value);
+    const socket = connect(host.port, "127.0.0.1");
+    socket.on("error", () => {});
+    await once(socket, "connect");
+    // More than the buffers of both sides hold.
+    socket.pause().write(Buffer.concat(Array.from({ length: 8 }, () => rawRequest("GET", "/kv/a"))));
+    // The server's end waits for its connections; it would be given up only much later.
+    await host.server[Symbol.asyncDispose]();
+    assert.deepEqual(host.lines, []);
+    socket.destroy();
+  });
+
+  test("those beyond the limit are told to come again, and closed", async () => {
+    await using host = await HttpHost.start({ connections: 2 });
+    await using first = await host.connect();
+    await using second = await host.connect();
+    for (const each of [first, second]) {
+      assert.equal((await each.send(rawRequest("GET", "/healthz")).answer()).status, 200);
+    }
+    await using third = await host.connect();
+    const answer = await third.send(rawRequest("GET", "/healthz")).answer();
+    assertProblem(answer, 503, "overloaded");
+    assert.equal(answer.headers["connection"], "close");
+    assert.equal(await third.rest(), "");
+    await first[Symbol.asyncDispose]();
+    let status = 503;
+    while (status === 503) ({ status } = await host.request("GET", "/healthz"));
+    assert.equal(status, 200);
+  });
+
+  test("a client that goes away while its request is under way does no harm", async () => {
+    await using host = await HttpHost.start();
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
+    const connection = await host.connect();
+    connection.send(Buffer.concat([rawRequest("PUT", "/kv/a", [], "1"), rawRequest("DELETE", "/kv/a")]));
+    await using other = await host.connect();
+    assert.equal((await other.send(rawRequest("GET", "/healthz")).answer()).status, 200);
+    await connection[Symbol.asyncDispose]();
+    open();
+    host.operations.gate = undefined;
+    assert.equal((await other.send(rawRequest("GET", "/healthz")).answer()).status, 200);
+    assert.deepEqual(host.lines, []);
+  });
+});
+
+describe("an upgrade", { timeout }, () => {
+  const request = (protocol: string, ...lines: string[]): Buffer =>
+    rawRequest("GET", "/peer", ["Connection: Upgrade", `Upgrade: ${protocol}`, ...lines]);
+
+  test("to the peers' protocol: the connection is handed over, with what came behind the request", async () => {
+    const taken = Promise.withResolvers<[IncomingMessage, Duplex, Buffer]>();
+    const onUpgrade = (...all: [IncomingMessage, Duplex, Buffer]): void => taken.resolve(all);
+    await using host = await HttpHost.start({ connections: 1 }, { onUpgrade, upgradeProtocol: "weir-test/1" });
+    await using connection = await host.connect();
+    connection.send(Buffer.concat([request("WEIR-test/1"), Buffer.from("head")]));
+    const [message, socket, head] = await taken.promise;
+    assert.equal(message.url, "/peer");
+    assert.equal(head.toString(), "head");
+    socket.end("bye");
+    assert.equal(await connection.rest(), "bye");
+    // It counts as no client's.
+    assert.equal((await host.request("GET", "/healthz")).status, 200);
+  });
+
+  test("beyond the limit on clients' connections: handed over still", async () => {
+    const onUpgrade = (_request: IncomingMessage, socket: Duplex): void => void socket.end("bye");
+    await using host = await HttpHost.start({ connections: 1 }, { onUpgrade, upgradeProtocol: "weir-test/1" });
+    await using client = await host.connect();
+    assert.equal((await client.send(rawRequest("GET", "/healthz")).answer()).status, 200);
+    await using peer = await host.connect();
+    assert.equal(await peer.send(request("weir-test/1")).rest(), "bye");
+  });
+
+  test("to another protocol: served as if it had not been asked for", async () => {
+    const onUpgrade = (): void => assert.fail("not for peers");
+    await using host = await HttpHost.start({}, { onUpgrade, upgradeProtocol: "weir-test/1" });
+    const headers = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"];
+    assert.equal((await host.request("PUT", "/kv/a", headers, "hello")).status, 204);
+    await using connection = await host.connect();
+    for (let i = 0; i < 2; i++) {
+      const answer = await connection.send(rawRequest("GET", "/kv/a", headers)).answer();
+      assert.equal(answer.body.toString(), "hello");
+    }
+    assertProblem(await connection.send(request("websocket")).answer(), 404, "route_not_found");
+  });
+});
+
+describe("the server's end", { timeout }, () => {
+  test("idle connections are closed, requests under way are answered, new ones refused", async () => {
+    const host = await HttpHost.start();
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
+    await using idle = await host.connect();
+    assert.equal((await idle.send(rawRequest("GET", "/healthz")).answer()).status, 200);
+    await using busy = await host.connect();
+    busy.send(rawRequest("PUT", "/kv/a", [], "1"));
+    await using half = await host.connect();
+    half.send("PUT /kv/b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    assert.equal((await half.answer()).status, 100);
+    half.send("12");
+    const closed = host.server[Symbol.asyncDispose]();
+    assert.equal(await idle.rest(), "");
+    await assert.rejects(RawConnection.open(host.port));
+    half.send("34");
+    open();
+    assert.equal((await busy.answer()).status, 204);
+    assert.equal(await busy.rest(), "");
+    assert.equal((await half.answer()).status, 204);
+    assert.equal(await half.rest(), "");
+    await closed;
+    assert.deepEqual([...host.operations.values.keys()].sort(), ["a", "b"]);
+  });
+
+  test("an answer that is still going out is not cut", async () => {
+    const host = await HttpHost.start();
+    const value = Buffer.alloc(4 * 1024 * 1024, "x");
+    await host.operations.put({ key: "a", value, headers: {} });
+    await using connection = await host.connect();
+    connection.send(rawRequest("GET", "/kv/a"));
+    await once(connection.socket, "data");
+    connection.socket.pause();
+    const closed = host.server[Symbol.asyncDispose]();
+    setImmediate(() => connection.socket.resume());
+    assert.ok((await connection.answer()).body.equals(value));
+    assert.equal(await connection.rest(), "");
+    await closed;
+  });
+
+  test("what takes too long is cut, with a word in the log", async () => {
+    const host = await HttpHost.start({ drainMs: 50 });
+    host.operations.gate = new Promise(() => {});
+    await using connection = await host.connect();
+    connection.send(rawRequest("PUT", "/kv/a", [], "1"));
+    await using half = await host.connect();
+    half.send(
+      rawRequest("PUT", "/kv/b", ["Expect: 100-continue"])
+        .toString()
+        .replace("\r\n\r\n", "\r\nContent-Length: 9\r\n\r\n"),
+    );
+    assert.equal((await half.answer()).status, 100);
+    await host.server[Symbol.asyncDispose]();
+    assert.equal(await connection.rest(), "");
+    assert.deepEqual(
+      host.lines.map(({ level, fields }) => [level, fields]),
+      [["warn", { connections: 2 }]],
+    );
+  });
+
+  test("a port that is taken: an error that names it", async () => {
+    await using host = await HttpHost.start();
+    await assert.rejects(HttpHost.start({ port: host.port }), (error) => {
+      return isOperatingError(error, "config_invalid") && error.message.includes(String(host.port));
+    });
+  });
+
+  test("ending it twice is no error", async () => {
+    const host = await HttpHost.start();
+    await host.server[Symbol.asyncDispose]();
+    await host.server[Symbol.asyncDispose]();
+  });
+});

@@ -1,0 +1,95 @@
+/** The server for clients over {@link MemoryOperations}, listening on a free port, as the tests of HTTP use it. */
+
+import assert from "node:assert/strict";
+import type { ErrorCode } from "../../src/base/errors.ts";
+import type { Log, LogFields } from "../../src/base/log.ts";
+import type { Problem } from "../../src/http/problem.ts";
+import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/http/server.ts";
+import { defaultHttpSettings, type HttpSettings } from "../../src/http/settings.ts";
+import { systemClock } from "../../src/system.ts";
+import { MemoryOperations } from "./memory-operations.ts";
+import { type RawAnswer, RawConnection, rawRequest } from "./raw-http.ts";
+
+export interface LogLine {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: LogFields | undefined;
+}
+
+export class HttpHost implements AsyncDisposable {
+  readonly operations = new MemoryOperations();
+  readonly lines: LogLine[] = [];
+  readonly server: HttpServer;
+  port = 0;
+
+  private constructor(
+    settings: Partial<HttpSettings>,
+    upgrade: Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol">,
+  ) {
+    this.server = createHttpServer({
+      operations: this.operations,
+      settings: { ...defaultHttpSettings, port: 0, ...settings },
+      clock: systemClock,
+      log: this.#log(),
+      ...upgrade,
+    });
+  }
+
+  static async start(
+    settings: Partial<HttpSettings> = {},
+    upgrade: Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol"> = {},
+  ): Promise<HttpHost> {
+    const host = new HttpHost(settings, upgrade);
+    host.port = (await host.server.listen()).port;
+    return host;
+  }
+
+  connect(): Promise<RawConnection> {
+    return RawConnection.open(this.port);
+  }
+
+  /** One request on a connection of its own. */
+  async request(method: string, target: string, headers: string[] = [], body?: string | Buffer): Promise<RawAnswer> {
+    await using connection = await this.connect();
+    return await connection.send(rawRequest(method, target, headers, body)).answer(method === "HEAD");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server[Symbol.asyncDispose]();
+  }
+
+  #log(): Log {
+    const at =
+      (level: string) =>
+      (message: string, fields?: LogFields): void => {
+        this.lines.push({ level, message, fields });
+      };
+    const log: Log = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), child: () => log };
+    return log;
+  }
+}
+
+/** Asserts that it is a problem answer with this code, in full, and returns it. */
+export function assertProblem(answer: RawAnswer, status: number, code: ErrorCode): Problem {
+  const text = answer.body.toString("utf8");
+  assert.equal(answer.status, status, text);
+  assert.equal(answer.headers["content-type"], "application/problem+json");
+  const problem = JSON.parse(text) as Problem;
+  assert.equal(problem.code, code, text);
+  assert.equal(problem.status, status);
+  assert.equal(problem.type, `urn:weir:error:${code}`);
+  for (const field of ["title", "detail", "advice"] as const) assert.match(problem[field], /\w/);
+  assert.equal(answer.headers["retry-after"], status === 503 ? "1" : undefined);
+  return problem;
+}
+
+/** Asserts that it is an answer of the old API, and returns its message. */
+export function assertMessage(answer: RawAnswer, status: number): string {
+  const text = answer.body.toString("utf8");
+  assert.equal(answer.status, status, text);
+  assert.equal(answer.headers["content-type"], "application/json");
+  const json = JSON.parse(text) as { msg: string };
+  assert.deepEqual(Object.keys(json), ["msg"]);
+  assert.equal(answer.headers["retry-after"], status === 503 ? "1" : undefined);
+  return json.msg;
+}

@@ -1,0 +1,81 @@
+/**
+ * Operations over a Map, for the tests of what HTTP makes of them: immediate, with conditions judged as the protocol says, and with ways to
+ * make them fail or wait.
+ */
+
+import { hash } from "node:crypto";
+import type { ValueInfo } from "../../src/core/entry.ts";
+import type { Precondition } from "../../src/core/message.ts";
+import type {
+  ClusterStatus,
+  DeleteOperation,
+  Operations,
+  PutOperation,
+  ReadOutcome,
+  WriteOutcome,
+} from "../../src/core/operation.ts";
+
+export class MemoryOperations implements Operations {
+  /** By key; the outcomes of reads, ready made. */
+  readonly values = new Map<string, Extract<ReadOutcome, { kind: "value" }>>();
+  /** The put that came last. */
+  lastPut: PutOperation | undefined;
+  /** The delete that came last. */
+  lastDelete: DeleteOperation | undefined;
+  /** What every operation rejects with, while it is set. */
+  failure: Error | undefined;
+  /** What every operation waits for, while it is set. */
+  gate: Promise<void> | undefined;
+  ready = true;
+  /** The time of writes, milliseconds since 1970. */
+  nowMs: () => number = Date.now;
+  #seq = 0;
+
+  async put(operation: PutOperation): Promise<WriteOutcome> {
+    await this.#enter();
+    this.lastPut = operation;
+    if (!this.#allows(operation.key, operation.precondition)) return { kind: "precondition_failed" };
+    const { key, value, headers } = operation;
+    const md5 = hash("md5", value, "hex");
+    const version = { epoch: 1, seq: ++this.#seq };
+    const info: ValueInfo = { ...version, headers, md5, modifiedMs: this.nowMs(), size: value.length };
+    this.values.set(key, { kind: "value", info, value });
+    return { kind: "written", version, md5 };
+  }
+
+  async delete(operation: DeleteOperation): Promise<WriteOutcome> {
+    await this.#enter();
+    this.lastDelete = operation;
+    if (!this.#allows(operation.key, operation.precondition)) return { kind: "precondition_failed" };
+    this.values.delete(operation.key);
+    return { kind: "written", version: { epoch: 1, seq: ++this.#seq }, md5: "" };
+  }
+
+  async read(key: string, wantValue: boolean): Promise<ReadOutcome> {
+    if (this.failure !== undefined || this.gate !== undefined) await this.#enter();
+    const found = this.values.get(key);
+    if (found === undefined) return { kind: "missing" };
+    return wantValue ? found : { ...found, value: undefined };
+  }
+
+  readiness(): { ready: boolean; reason: string } {
+    return { ready: this.ready, reason: this.ready ? "serving" : "joining" };
+  }
+
+  status(): ClusterStatus {
+    return { cluster: "test", self: "a", epoch: 1, settled: true, store: "none", members: [] };
+  }
+
+  async #enter(): Promise<void> {
+    if (this.gate !== undefined) await this.gate;
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  #allows(key: string, precondition: Precondition | undefined): boolean {
+    const md5 = this.values.get(key)?.info.md5;
+    const matches = (tags: readonly string[]): boolean =>
+      md5 !== undefined && tags.some((tag) => tag === "*" || tag === md5);
+    if (precondition?.match !== undefined && !matches(precondition.match)) return false;
+    return precondition?.noneMatch === undefined || !matches(precondition.noneMatch);
+  }
+}
