@@ -1,0 +1,68 @@
+/**
+ * What is yet to happen in a simulated world: events ordered by time, and those of one instant by the order in which they
+ * were planned. A binary heap with the ties broken, because a run must be the same each time.
+ */
+
+export interface Event {
+  readonly atMs: number;
+  readonly sequence: number;
+  /** Undefined once cancelled: the heap drops it when it comes up. */
+  callback: (() => void) | undefined;
+}
+
+export class EventQueue {
+  readonly #heap: Event[] = [];
+  #sequence = 0;
+
+  add(atMs: number, callback: () => void): Event {
+    const event: Event = { atMs, sequence: this.#sequence++, callback };
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(event);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const above = heap[parent] as Event;
+      if (!before(event, above)) break;
+      heap[at] = above;
+      at = parent;
+    }
+    heap[at] = event;
+    return event;
+  }
+
+  /** When the next event is due; Infinity when there is none. */
+  nextMs(): number {
+    while (this.#heap[0] !== undefined && this.#heap[0].callback === undefined) this.#removeFirst();
+    return this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The next event that was not cancelled. */
+  take(): Event | undefined {
+    this.nextMs();
+    const first = this.#heap[0];
+    if (first !== undefined) this.#removeFirst();
+    return first;
+  }
+
+  #removeFirst(): void {
+    const heap = this.#heap;
+    const last = heap.pop() as Event;
+    const size = heap.length;
+    if (size === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= size) break;
+      if (child + 1 < size && before(heap[child + 1] as Event, heap[child] as Event)) child++;
+      const below = heap[child] as Event;
+      if (!before(below, last)) break;
+      heap[at] = below;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+function before(a: Event, b: Event): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence);
+}

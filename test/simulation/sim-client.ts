@@ -1,0 +1,187 @@
+/**
+ * Clients of a simulated cluster: each calls one operation at a time on a member of its choice, checks what can be checked at once (bytes, headers and
+ * entity tag belong together; refusals are allowed ones), and notes calls and answers in the history.
+ */
+
+import { hash } from "node:crypto";
+import { type ErrorCode, isOperatingError } from "../../src/base/errors.ts";
+import type { ContentHeaders } from "../../src/core/entry.ts";
+import type { Precondition } from "../../src/core/message.ts";
+import type { ReadOutcome, WriteOutcome } from "../../src/core/operation.ts";
+import type { History, RegisterAction, RegisterCondition, RegisterOutcome } from "./history.ts";
+import type { RunningMember, SimHost } from "./sim-cluster.ts";
+import type { SimRandom } from "./sim-random.ts";
+import type { SimWorld } from "./sim-world.ts";
+import type { Deletion } from "./store-watch.ts";
+
+/** After these nothing was done; see `Operations`. */
+const notDone: readonly ErrorCode[] = ["buffer_full", "overloaded", "shutting_down"];
+
+/** Refusals that a cluster with troubles may give. Any other is a bug. */
+const troubles: readonly ErrorCode[] = [
+  ...notDone,
+  "not_ready",
+  "deadline_exceeded",
+  "peer_unreachable",
+  "wrong_view",
+  "store_unavailable",
+  "store_throttled",
+];
+
+export interface Content {
+  readonly name: string;
+  readonly value: Buffer;
+  readonly md5: string;
+  readonly headers: ContentHeaders;
+}
+
+/** Every content that exists in a world, by name and by entity tag. */
+export class Contents {
+  readonly #byName = new Map<string, Content>();
+  readonly #byMd5 = new Map<string, Content>();
+
+  /** A content of `size` bytes at least, unlike any other. */
+  make(name: string, size: number): Content {
+    const value = Buffer.alloc(Math.max(size, name.length + 1), `${name} `);
+    const content = { name, value, md5: hash("md5", value, "hex"), headers: { "x-weir-meta-name": name } };
+    this.#byName.set(name, content);
+    this.#byMd5.set(content.md5, content);
+    return content;
+  }
+
+  named(name: string): Content | undefined {
+    return this.#byName.get(name);
+  }
+
+  withMd5(md5: string): Content | undefined {
+    return this.#byMd5.get(md5);
+  }
+}
+
+export interface ClientWorld {
+  readonly world: SimWorld;
+  readonly history: History;
+  readonly contents: Contents;
+  readonly deletions: Deletion[];
+  /** Codes that operations may fail with here; undefined: any of a cluster with troubles. */
+  readonly allowedCodes: readonly ErrorCode[] | undefined;
+  /** An operation must be answered within this, unless its process ends. */
+  readonly answerWithinMs: number;
+}
+
+/** One-way time between a client and a member, on average. */
+const meanLatencyMs = 0.5;
+
+/** Calls `action` on the host's member; `done` gets the outcome once, `unknown` also for refusals. */
+export function perform(
+  parts: ClientWorld,
+  random: SimRandom,
+  host: SimHost,
+  key: string,
+  label: string,
+  action: RegisterAction,
+  done: (outcome: RegisterOutcome) => void,
+): void {
+  const { world, history } = parts;
+  const { process, member } = host;
+  if (process === undefined || member === undefined) {
+    done({ kind: "unknown" });
+    return;
+  }
+  const invocation = history.call(key, `${label} at ${process.name}`, action);
+  const deletion: Deletion | undefined =
+    action.kind === "delete" ? { key, calledMs: world.now, version: undefined } : undefined;
+  if (deletion !== undefined) parts.deletions.push(deletion);
+  world.note("call", () => `${label} ${key} ${JSON.stringify(action)} at ${process.name}`);
+  let finished = false;
+  const finish = (outcome: RegisterOutcome, detail: string): void => {
+    if (finished) return;
+    finished = true;
+    lateness.cancel();
+    world.note("answer", () => `${label} ${key} ${detail}`);
+    history.answer(invocation, outcome);
+    done(outcome);
+  };
+  const refuse = (error: unknown): void => {
+    const allowed = parts.allowedCodes ?? troubles;
+    if (!isOperatingError(error) || !allowed.includes(error.code)) {
+      world.fail(new Error(`${label} on ${key} failed as it must not`, { cause: error }));
+      return;
+    }
+    if (notDone.includes(error.code) && !finished) history.refuse(invocation);
+    finish({ kind: "unknown" }, `${error.code}: ${error.message}`);
+  };
+  process.onCrash(() => finish({ kind: "unknown" }, "connection reset"));
+  const lateness = world.schedule(parts.answerWithinMs, () => {
+    world.fail(new Error(`P4: ${label} on ${key} got no answer within ${parts.answerWithinMs} ms`));
+  });
+  process.schedule(random.exponential(meanLatencyMs), () => {
+    call(parts, member, key, action, random.chance(0.2)).then(
+      (outcome) => {
+        if (outcome.kind === "written" && deletion !== undefined) deletion.version = outcome.version;
+        world.schedule(random.exponential(meanLatencyMs), () => {
+          try {
+            const result = judge(parts.contents, action, outcome);
+            finish(result, result.kind === "value" ? result.value : result.kind);
+          } catch (error) {
+            world.fail(error);
+          }
+        });
+      },
+      (error: unknown) => void world.schedule(random.exponential(meanLatencyMs), () => refuse(error)),
+    );
+  });
+}
+
+function call(
+  parts: ClientWorld,
+  member: RunningMember,
+  key: string,
+  action: RegisterAction,
+  infoOnly: boolean,
+): Promise<ReadOutcome | WriteOutcome> {
+  if (action.kind === "get") return member.read(key, !infoOnly);
+  const precondition =
+    action.condition === undefined ? {} : { precondition: conditionFor(parts.contents, action.condition) };
+  if (action.kind === "delete") return member.delete({ key, ...precondition });
+  const content = parts.contents.named(action.value);
+  if (content === undefined) throw new Error(`there is no content ${action.value}`);
+  return member.put({ key, value: content.value, headers: content.headers, ...precondition });
+}
+
+function conditionFor(contents: Contents, condition: RegisterCondition): Precondition {
+  const tags = (names: readonly string[]): string[] => names.map((name) => contents.named(name)?.md5 ?? name);
+  return {
+    ...(condition.match === undefined ? {} : { match: tags(condition.match) }),
+    ...(condition.noneMatch === undefined ? {} : { noneMatch: tags(condition.noneMatch) }),
+  };
+}
+
+/** What the register's history says of an answer. Throws when the answer is wrong in itself. */
+function judge(contents: Contents, action: RegisterAction, outcome: ReadOutcome | WriteOutcome): RegisterOutcome {
+  switch (outcome.kind) {
+    case "missing":
+      return { kind: "missing" };
+    case "precondition_failed":
+      return { kind: "condition_failed" };
+    case "written": {
+      const expected = action.kind === "put" ? contents.named(action.value)?.md5 : "";
+      if (outcome.md5 !== expected)
+        throw new Error(`a ${action.kind} was answered with the MD5 "${outcome.md5}", not "${expected}"`);
+      return { kind: "written" };
+    }
+    case "value": {
+      const content = contents.withMd5(outcome.info.md5);
+      if (content === undefined) throw new Error(`a read gave an unknown MD5 "${outcome.info.md5}"`);
+      if (outcome.value !== undefined && !outcome.value.equals(content.value))
+        throw new Error(`${content.name} has other bytes`);
+      if (outcome.info.size !== content.value.length)
+        throw new Error(`${content.name} has the size ${outcome.info.size}`);
+      if (outcome.info.headers["x-weir-meta-name"] !== content.name)
+        throw new Error(`${content.name} has other headers`);
+      return { kind: "value", value: content.name };
+    }
+    default:
+      throw new Error("an unknown outcome");
+  }
+}

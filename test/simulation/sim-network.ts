@@ -1,0 +1,204 @@
+/**
+ * The network between simulated processes. Faults that it makes: connecting takes a while, latency varies, links break (each side learns of it at
+ * a time of its own, and what was on its way arrives or is lost), go silent in one direction, or become slow; a process comes back as another
+ * incarnation while its peers still hold the old link. Faults that it must not make, because the links' protocol excludes them: a message that
+ * arrives twice, changed, over a link that its receiver has given up, or (unless it is large) before one that was sent earlier.
+ */
+
+import type { PeerIdentity } from "../../src/core/message.ts";
+import { SimChannel } from "./sim-channel.ts";
+import { type Fabric, type LinkEnd, SimPort } from "./sim-port.ts";
+import type { SimProcess } from "./sim-process.ts";
+import type { SimRandom } from "./sim-random.ts";
+import type { SimWorld } from "./sim-world.ts";
+import { Wire } from "./wire.ts";
+
+export interface SimNetworkSettings {
+  /** Every message takes this long at least. */
+  readonly minLatencyMs: number;
+  /** And this much more on average, exponentially distributed. */
+  readonly meanExtraLatencyMs: number;
+  /** Connecting, or trying again, takes up to this. */
+  readonly maxConnectMs: number;
+  /** A side sees within this that a link was closed or reset. */
+  readonly maxNoticeMs: number;
+  /** A side gives a link up when it has heard nothing for this long. */
+  readonly silenceMs: number;
+  /** Messages with a larger value go in fragments, so that later ones may overtake them. */
+  readonly fragmentBytes: number;
+  /** Requests under way at once from one process to another. */
+  readonly maxOutstanding: number;
+}
+
+export const defaultNetworkSettings: SimNetworkSettings = {
+  minLatencyMs: 0.1,
+  meanExtraLatencyMs: 0.4,
+  maxConnectMs: 50,
+  maxNoticeMs: 20,
+  silenceMs: 3_000,
+  fragmentBytes: 2_000,
+  maxOutstanding: 10_000,
+};
+
+/** Two hosts, and what is between them now. */
+interface Pair {
+  readonly ids: readonly [string, string];
+  /** The ends of the link that is up or coming up. */
+  link: readonly [LinkEnd, LinkEnd] | undefined;
+  connecting: boolean;
+  slowness: number;
+  /** By the sender's id: whether what it sends is held up. */
+  readonly stalled: Set<string>;
+}
+
+export class SimNetwork {
+  readonly #world: SimWorld;
+  readonly #settings: SimNetworkSettings;
+  readonly #random: SimRandom;
+  readonly #ports = new Map<string, SimPort>();
+  readonly #pairs = new Map<string, Pair>();
+  readonly #fabric: Fabric;
+  #links = 0;
+
+  constructor(world: SimWorld, settings: SimNetworkSettings) {
+    this.#world = world;
+    this.#settings = settings;
+    this.#random = world.random("network");
+    this.#fabric = {
+      wire: new Wire(),
+      fragmentBytes: settings.fragmentBytes,
+      maxOutstanding: settings.maxOutstanding,
+      latencyMs: (from, to) => this.#latencyMs(from, to),
+      reconsider: (port) => this.#reconsider(port),
+      close: (port, peerId) => {
+        if (this.#ports.get(port.identity.id) === port) this.breakLink(port.identity.id, peerId);
+      },
+      closeAll: (port) => {
+        if (this.#ports.get(port.identity.id) === port) this.#breakAllOf(port.identity.id);
+      },
+    };
+  }
+
+  /** The port of a new process, in place of an earlier one of the same id. */
+  connect(process: SimProcess, identity: PeerIdentity): SimPort {
+    const { id } = identity;
+    const port = new SimPort(process, identity, this.#fabric);
+    this.#breakAllOf(id);
+    this.#ports.set(id, port);
+    process.onCrash(() => {
+      if (this.#ports.get(id) === port) this.#breakAllOf(id);
+    });
+    return port;
+  }
+
+  /** The link between two hosts, if there is one, is cut; they may connect again. */
+  breakLink(a: string, b: string, maxNoticeMs: number = this.#settings.maxNoticeMs): void {
+    const pair = this.#pair(a, b);
+    if (pair.link === undefined) return;
+    this.#world.note("link cut", () => `${a} - ${b}`);
+    const ends = pair.link;
+    pair.link = undefined;
+    for (const end of ends) {
+      const noticeMs = this.#random.between(0, maxNoticeMs);
+      end.incoming.breakOff(this.#random, noticeMs, () => end.other().peer.linkDown(end));
+    }
+    this.#tryLater(pair);
+  }
+
+  /**
+   * What `from` sends to `to` is held up until {@link heal}: neither of them is told. When the silence has lasted too long the link is given up, with all
+   * that it held.
+   */
+  stall(from: string, to: string): void {
+    const pair = this.#pair(from, to);
+    if (pair.stalled.has(from)) return;
+    this.#world.note("link stalled", () => `${from} to ${to}`);
+    pair.stalled.add(from);
+    this.#endAt(pair, to)?.incoming.stall(true);
+    const { link } = pair;
+    this.#world.schedule(this.#settings.silenceMs, () => {
+      if (link !== undefined && pair.link === link && pair.stalled.has(from)) this.breakLink(from, to);
+    });
+  }
+
+  /** Messages between the two take `factor` times as long. */
+  slow(a: string, b: string, factor: number): void {
+    this.#world.note("link slow", () => `${a} - ${b} ${factor.toFixed(1)}`);
+    this.#pair(a, b).slowness = factor;
+  }
+
+  /** Ends stalls and slowness: what was held up is on its way again. */
+  heal(a: string, b: string): void {
+    const pair = this.#pair(a, b);
+    pair.slowness = 1;
+    if (pair.stalled.size === 0) return;
+    this.#world.note("link heals", () => `${a} - ${b}`);
+    pair.stalled.clear();
+    for (const end of pair.link ?? []) end.incoming.stall(false);
+    this.#tryLater(pair);
+  }
+
+  healAll(): void {
+    for (const pair of this.#pairs.values()) this.heal(...pair.ids);
+  }
+
+  #pair(a: string, b: string): Pair {
+    const ids: [string, string] = a < b ? [a, b] : [b, a];
+    const name = ids.join(" ");
+    let pair = this.#pairs.get(name);
+    if (pair === undefined) {
+      pair = { ids, link: undefined, connecting: false, slowness: 1, stalled: new Set() };
+      this.#pairs.set(name, pair);
+    }
+    return pair;
+  }
+
+  #endAt(pair: Pair, id: string): LinkEnd | undefined {
+    return pair.link?.[id === pair.ids[0] ? 0 : 1];
+  }
+
+  #latencyMs(from: string, to: string): number {
+    const { minLatencyMs, meanExtraLatencyMs } = this.#settings;
+    return (minLatencyMs + this.#random.exponential(meanExtraLatencyMs)) * this.#pair(from, to).slowness;
+  }
+
+  /** A process that ends quietly is noticed at once if its host lives (the connection is reset), by silence if it does not. */
+  #breakAllOf(id: string): void {
+    const noticeMs = this.#random.chance(0.5) ? this.#settings.maxNoticeMs : this.#settings.silenceMs;
+    for (const pair of this.#pairs.values()) if (pair.ids.includes(id)) this.breakLink(...pair.ids, noticeMs);
+  }
+
+  #reconsider(port: SimPort): void {
+    for (const id of this.#ports.keys()) if (id !== port.identity.id) this.#tryLater(this.#pair(id, port.identity.id));
+  }
+
+  #tryLater(pair: Pair): void {
+    if (pair.connecting || pair.link !== undefined || !this.#wanted(pair)) return;
+    pair.connecting = true;
+    this.#world.schedule(this.#random.between(0, this.#settings.maxConnectMs), () => {
+      pair.connecting = false;
+      if (pair.link !== undefined || !this.#wanted(pair)) return;
+      if (pair.stalled.size > 0) this.#tryLater(pair);
+      else this.#link(pair);
+    });
+  }
+
+  #wanted(pair: Pair): boolean {
+    const [a, b] = pair.ids.map((id) => this.#ports.get(id));
+    if (a === undefined || b === undefined || !a.open || !b.open) return false;
+    return a.dials(b.identity.id) || b.dials(a.identity.id);
+  }
+
+  #link(pair: Pair): void {
+    const [a, b] = pair.ids.map((id) => this.#ports.get(id) as SimPort) as [SimPort, SimPort];
+    const toA = new SimChannel(a.process);
+    const toB = new SimChannel(b.process);
+    const number = ++this.#links;
+    const atA: LinkEnd = { number, peer: b, incoming: toA, outgoing: toB, other: () => atB, outstanding: new Map() };
+    const atB: LinkEnd = { number, peer: a, incoming: toB, outgoing: toA, other: () => atA, outstanding: new Map() };
+    pair.link = [atA, atB];
+    // Each side learns of the link by the first thing that comes over it, so nothing of it can come before.
+    toA.send(this.#latencyMs(b.identity.id, a.identity.id), () => a.linkUp(atA));
+    toB.send(this.#latencyMs(a.identity.id, b.identity.id), () => b.linkUp(atB));
+  }
+}

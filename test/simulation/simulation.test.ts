@@ -1,0 +1,55 @@
+/**
+ * The cluster under the simulator: kept seeds, a fixed number of new ones of each profile, and the proof that a seed decides everything. To replay
+ * a failing one: `node scripts/simulate.ts --seed=N --profile=NAME`.
+ */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { keptSeeds } from "./kept-seeds.ts";
+import { runScenario } from "./scenario.ts";
+import { planFor, profileNames } from "./scenario-plan.ts";
+import { startMember } from "./sim-member.ts";
+
+/** So many, and of all profiles together about 20 s on one core. */
+const seedsPerProfile = 25;
+const firstSeed = 1;
+
+describe("a simulated cluster", () => {
+  for (const profile of profileNames) {
+    it(`keeps its promises in ${seedsPerProfile} worlds of the profile "${profile}"`, async () => {
+      const failed: string[] = [];
+      let answered = 0;
+      for (let seed = firstSeed; seed < firstSeed + seedsPerProfile; seed++) {
+        const result = await runScenario(planFor(seed, profile), startMember);
+        answered += result.answered;
+        for (const violation of result.violations) failed.push(`seed ${seed}: ${violation}`);
+      }
+      assert.deepEqual(failed, [], `--profile=${profile}`);
+      assert.ok(answered > 100 * seedsPerProfile, `only ${answered} operations were answered`);
+    });
+  }
+
+  for (const { seed, faults, found } of keptSeeds) {
+    it(`keeps its promises in seed ${seed} of ${String(faults)}, which once found: ${found}`, async () => {
+      const { violations } = await runScenario(planFor(seed, faults), startMember);
+      assert.deepEqual(violations, []);
+    });
+  }
+
+  it("takes the same course each time from the same seed, and another one from another", async () => {
+    const course = async (seed: number): Promise<string> => {
+      const { digest, violations } = await runScenario(planFor(seed, "all"), startMember);
+      return `${digest} ${violations.join()}`;
+    };
+    for (const seed of [1, 2, 3]) assert.equal(await course(seed), await course(seed), `seed ${seed}`);
+    assert.notEqual(await course(1), await course(2));
+  });
+
+  it("takes the same course whether or not somebody reads its trace", async () => {
+    const lines: string[] = [];
+    const traced = await runScenario(planFor(5, "all"), startMember, (line) => lines.push(line));
+    const quiet = await runScenario(planFor(5, "all"), startMember);
+    assert.equal(traced.digest, quiet.digest);
+    assert.ok(lines.length > 1_000);
+  });
+});

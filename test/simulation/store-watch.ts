@@ -1,0 +1,110 @@
+/**
+ * Watches every change of a client's object in the store for invariant P3: the object never goes back to an older state of its key. What was written is
+ * known by the `weir-version` that it carries. A removal carries none, so what it stood for is judged at the end: some deletion must have been asked for
+ * that may be newer than what it removed.
+ *
+ * With fewer members than holders of each key, writes go through to the store without waiting for older requests whose outcome is unknown; one of those may
+ * then come over a newer state, until the member looks and writes it again. So such a time, and the deadline after it, is exempt; what counts then is
+ * the store's content at the end.
+ */
+
+import { compareVersions, noVersion, type Version } from "../../src/core/version.ts";
+import type { Blob } from "../../src/store/blob-store.ts";
+
+/** A deletion that a client asked for. */
+export interface Deletion {
+  readonly key: string;
+  readonly calledMs: number;
+  /** Undefined while its outcome is unknown: it may have any version, or never have happened. */
+  version: Version | undefined;
+}
+
+interface Removal {
+  readonly key: string;
+  readonly atMs: number;
+  readonly removed: Version;
+}
+
+interface KeyState {
+  /** The newest version that the object ever had. */
+  newest: Version;
+  /** Whether the object was removed since it had that. */
+  removed: boolean;
+}
+
+export class StoreWatch {
+  readonly #keys = new Map<string, KeyState>();
+  readonly #removals: Removal[] = [];
+  readonly #violations: string[] = [];
+  #exemptUntilMs = Number.NEGATIVE_INFINITY;
+
+  /** Nothing is judged until then. */
+  exemptUntil(ms: number): void {
+    this.#exemptUntilMs = ms;
+  }
+
+  /** A change of the object `key` at `atMs`. */
+  changed(key: string, atMs: number, before: Blob | undefined, after: Blob | undefined): void {
+    let state = this.#keys.get(key);
+    if (state === undefined) {
+      state = { newest: versionOf(before), removed: before === undefined };
+      this.#keys.set(key, state);
+    }
+    const exempt = atMs <= this.#exemptUntilMs;
+    if (after === undefined) {
+      if (before === undefined) return;
+      if (!exempt) this.#removals.push({ key, atMs, removed: versionOf(before) });
+      state.removed = true;
+      return;
+    }
+    const version = versionOf(after);
+    const order = compareVersions(version, state.newest);
+    if (exempt) {
+      // What is there at the end of such a time is what nothing may go back behind.
+      state.newest = version;
+      state.removed = false;
+      return;
+    }
+    if (version === noVersion) {
+      this.#violations.push(`P3: at ${atMs.toFixed(1)} ms ${key} was written without a version`);
+    } else if (order < 0 || (order === 0 && state.removed)) {
+      const removed = state.removed ? ", and was removed since" : "";
+      this.#violations.push(
+        `P3: at ${atMs.toFixed(1)} ms ${key} went back to ${show(version)}; it had ${show(state.newest)}${removed}`,
+      );
+    }
+    if (order >= 0) {
+      state.newest = version;
+      state.removed = false;
+    }
+  }
+
+  /** What was wrong, once it is known how all deletions ended. */
+  violations(deletions: readonly Deletion[]): string[] {
+    const result = [...this.#violations];
+    for (const { key, atMs, removed } of this.#removals) {
+      const justified = deletions.some(
+        (each) =>
+          each.key === key &&
+          each.calledMs <= atMs &&
+          (each.version === undefined || compareVersions(each.version, removed) > 0),
+      );
+      if (!justified)
+        result.push(
+          `P3: at ${atMs.toFixed(1)} ms ${key} was removed at ${show(removed)}, which no deletion is newer than`,
+        );
+    }
+    return result;
+  }
+}
+
+/** The cluster's id and the key's tag in front are the member's business; here the two numbers do. */
+function versionOf(blob: Blob | undefined): Version {
+  const parts = blob?.version?.split(".") ?? [];
+  const [epoch, seq] = parts.slice(-2).map(Number);
+  return parts.length === 4 && epoch !== undefined && seq !== undefined ? { epoch, seq } : noVersion;
+}
+
+function show(version: Version): string {
+  return `(${version.epoch}, ${version.seq})`;
+}
