@@ -28,6 +28,9 @@ export interface SimStoreModes {
   readonly ignoresRemoveConditions: boolean;
 }
 
+/** The port's own limit of a name, which this store does not lower. */
+const maxNameBytes = 1024;
+
 /** Plans something in virtual milliseconds: a world for what happens in the store, a process for what comes back to it. */
 export interface Scheduler {
   schedule(ms: number, callback: () => void): Timer;
@@ -169,6 +172,10 @@ class Connection implements BlobStore {
   constructor(store: SimStore, caller: Scheduler) {
     this.#store = store;
     this.#caller = caller;
+  }
+
+  fits(name: string): boolean {
+    return Buffer.byteLength(name) <= maxNameBytes;
   }
 
   read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
