@@ -24,10 +24,14 @@ const timeoutMs = 300_000;
 /** A run on a machine that must have everything. */
 const isStrict = process.env["CI"] === "true";
 
+/** Whether a signal has asked to end, also while nothing was running that could be told. */
+let isInterrupted = false;
+
 let running: ReturnType<typeof spawn> | undefined;
 
 /** Runs a program to its end, its output shown. */
 async function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
+  if (isInterrupted) return 1;
   running = spawn(program, args, { cwd: root, env, stdio: "inherit" });
   const [code] = (await once(running, "close")) as [number | null];
   running = undefined;
@@ -91,6 +95,9 @@ async function runTests(
 
 // The gateway and the tests have to be stopped whatever ends this; the tests' end then leads to the gateway's.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => running?.kill(signal));
+  process.on(signal, () => {
+    isInterrupted = true;
+    running?.kill(signal);
+  });
 }
 process.exitCode = await main(process.argv.slice(2));

@@ -37,7 +37,7 @@ export function addServeCommand(program: Command, terminal: Terminal): void {
 }
 
 async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
-  using stop = new StopRequest(() =>
+  using stop = new StopRequest(systemClock, () =>
     process.stderr.write("weir: stopped at once; values on this node only are lost\n"),
   );
   const config = loadConfig(options.config, { env: terminal.env, purpose: "member" });

@@ -3,10 +3,15 @@
  * asked when its parent is gone, however that ended, so that no node outlives it.
  */
 
+import type { Clock, Instant } from "../base/clock.ts";
+
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** What shells show for a process that a signal ended: 128 and the signal's number, of SIGTERM. */
 const stoppedAtOnce = 143;
+
+/** Milliseconds within which a second signal is the first one again: npm passes Ctrl-C on to a process that has had it from the terminal. */
+const echoMs = 300;
 
 export class StopRequest implements Disposable {
   /** Resolves with the reason, in words, when the first request to stop comes. */
@@ -17,22 +22,23 @@ export class StopRequest implements Disposable {
   /**
    * @param stopAtOnce runs on a second request, before the process exits.
    */
-  constructor(stopAtOnce: () => void) {
+  constructor(clock: Clock, stopAtOnce: () => void) {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.requested = promise;
-    let isRequested = false;
+    let requestedAt: Instant | undefined;
     const request = (reason: string): void => {
-      if (isRequested) {
+      if (requestedAt === undefined) {
+        requestedAt = clock.now();
+        resolve(reason);
+      } else if (clock.now() - requestedAt > echoMs) {
         stopAtOnce();
         process.exit(stoppedAtOnce);
       }
-      isRequested = true;
-      resolve(reason);
     };
     this.#onSignal = (signal) => request(signal);
     this.#onDisconnect = () => {
       // A parent that has sent SIGTERM may then go; that is no second request.
-      if (!isRequested) request("the parent process is gone");
+      if (requestedAt === undefined) request("the parent process is gone");
     };
     for (const signal of signals) process.on(signal, this.#onSignal);
     process.on("disconnect", this.#onDisconnect);

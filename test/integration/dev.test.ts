@@ -45,6 +45,8 @@ function startDev(t: TestContext, args: readonly string[] = []): Dev {
       child.kill("SIGTERM");
       await once(child, "close");
     }
+    // None is left unless the test has found just that.
+    for (const pid of await nodePids(folder)) process.kill(pid, "SIGKILL");
     rmSync(folder, { recursive: true });
   });
   return {
@@ -101,6 +103,15 @@ test("weir dev brings up a cluster whose printed commands work, and stops whole 
   await assertNoNodes(dev.folder);
   assert.equal(readFileSync(join(dev.folder, ".weir-dev/store/greeting"), "utf8"), "hello\n");
   assert.equal(existsSync(join(dev.folder, ".weir-dev/dev.pid")), false);
+});
+
+test("weir dev takes a signal that comes twice at once for one, as npm passes Ctrl-C on", async (t) => {
+  const dev = startDev(t);
+  await dev.printed("Ctrl-C stops all");
+  dev.process.kill("SIGINT");
+  await dev.printed("stopping;");
+  dev.process.kill("SIGINT");
+  assert.deepEqual(await once(dev.process, "close"), [0, null]);
 });
 
 test("weir dev that is killed leaves no node behind", async (t) => {
