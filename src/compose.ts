@@ -149,7 +149,12 @@ function linkSettings({ peers, buffer }: Config): LinkSettings {
     redialMaxMs,
     maxQueueBytes,
     maxInFlight,
-    receive: { ...receive, payloadBytes: Math.max(receive.payloadBytes, buffer.maxValueBytes) },
+    receive: {
+      ...receive,
+      payloadBytes: Math.max(receive.payloadBytes, buffer.maxValueBytes),
+      // Two of the largest values at once.
+      reassemblyBytes: Math.max(receive.reassemblyBytes, 2 * buffer.maxValueBytes),
+    },
   };
 }
 

@@ -120,7 +120,10 @@ export class Membership {
     return this.#view?.members.some((each) => each.id === peer.id && each.incarnation === peer.incarnation) ?? false;
   }
 
+  /** Takes note of a peer's state. The answer to a ping may be read after a notice that was sent later: what is older is ignored. */
   hear(from: PeerIdentity, state: MemberState): void {
+    const last = this.#heard.get(from.id);
+    if (last?.incarnation === from.incarnation && progressOf(state) < progressOf(last.state)) return;
     this.#heard.set(from.id, { incarnation: from.incarnation, state });
     if (state.settled && state.epoch === this.epoch && this.lists(from)) this.#settled = true;
   }
@@ -172,6 +175,11 @@ export class Membership {
     this.#tenure.activate(allHere && allQuiet ? Number.NEGATIVE_INFINITY : now + parameters.flushDeadlineMs);
     return true;
   }
+}
+
+/** A number that only grows as a process goes on: epochs, and within one hand-off and settling. */
+function progressOf({ epoch, handedOff, settled }: MemberState): number {
+  return epoch * 4 + (settled ? 2 : 0) + (handedOff ? 1 : 0);
 }
 
 function ringOf(view: Pick<View, "members" | "parameters">): Ring {

@@ -21,21 +21,22 @@ export class RequestLog {
     return this.#routers.get(id.router)?.outcomes.get(id.counter);
   }
 
+  /** Whether the router has given the request up: a copy that comes to its turn only now must not be applied. */
+  isFinished(id: RequestId): boolean {
+    return id.counter < (this.#routers.get(id.router)?.watermark ?? 0);
+  }
+
   record(requestId: RequestId, key: string, version: Version): void {
     if (requestId.router === noRequest.router) return;
-    let log = this.#routers.get(requestId.router);
-    if (!log) {
-      log = { watermark: 0, outcomes: new Map() };
-      this.#routers.set(requestId.router, log);
-    }
+    const log = this.#logOf(requestId.router);
     if (requestId.counter < log.watermark) return;
     log.outcomes.set(requestId.counter, { requestId, key, version });
   }
 
   /** The router has finished every request below `watermark`. */
   advance(router: string, watermark: number): void {
-    const log = this.#routers.get(router);
-    if (!log || watermark <= log.watermark) return;
+    const log = this.#logOf(router);
+    if (watermark <= log.watermark) return;
     log.watermark = watermark;
     for (const counter of log.outcomes.keys()) {
       if (counter < watermark) log.outcomes.delete(counter);
@@ -47,6 +48,15 @@ export class RequestLog {
     for (const router of this.#routers.keys()) {
       if (!incarnations.has(router)) this.#routers.delete(router);
     }
+  }
+
+  #logOf(router: string): RouterLog {
+    let log = this.#routers.get(router);
+    if (!log) {
+      log = { watermark: 0, outcomes: new Map() };
+      this.#routers.set(router, log);
+    }
+    return log;
   }
 
   *outcomes(): Generator<RequestOutcome> {

@@ -12,7 +12,9 @@ import { maxWeight } from "./ring.ts";
 /** Name of the view's object in the store. */
 export const viewName = ".weir/view.json";
 
-const memberSchema = z.strictObject({
+// Unknown fields are kept: a later release adds some, and members of both take part in a view while it is rolled out. What an earlier one
+// would misunderstand raises `format`.
+const memberSchema = z.looseObject({
   id: z.string(),
   /** Names the data folder (with no journal: the process), so that an empty disk does not count as the data. */
   folder: z.string(),
@@ -28,7 +30,7 @@ const membersSchema = z
   .refine((members) => new Set(members.map(({ id }) => id)).size === members.length, "two members have the same id");
 
 /** What a view fixes for all of its members, whatever their own configuration says. */
-const parametersSchema = z.strictObject({
+const parametersSchema = z.looseObject({
   /** Drawn with the first view; part of every version kept in the store. */
   clusterId: z.string().regex(/^[^.]+$/, "must not have a dot in it"),
   /** R: how many members hold a dirty entry. */
@@ -39,14 +41,14 @@ const parametersSchema = z.strictObject({
   ringVersion: z.literal(1),
 });
 
-const pastViewSchema = z.strictObject({
+const pastViewSchema = z.looseObject({
   epoch: z.number().int().min(1),
   members: membersSchema,
   /** Whether it removed a folder that is not known to have stopped. */
   dropped: z.boolean(),
 });
 
-const viewSchema = z.strictObject({
+const viewSchema = z.looseObject({
   /** The record's own format. */
   format: z.literal(1),
   epoch: z.number().int().min(1),

@@ -22,6 +22,7 @@ export const storeAbsent: StoreKnowledge = Object.freeze({ kind: "absent" });
 /** A write that the primary has assigned and that has not committed. */
 export interface PendingWrite {
   readonly entry: Entry;
+  readonly assignedAt: Instant;
   /** Owners whose acknowledgement in the adopted epoch is missing. */
   missing: readonly string[];
   /** Whether the store must have it before it commits: there are too few owners. */
@@ -43,6 +44,8 @@ export class KeyRecord {
   unproven = false;
   /** When the flush schedule looks at it next. */
   scheduledAt: Instant | undefined = undefined;
+  /** Before this the schedule need not look at it again: it failed, or must wait. */
+  notBefore: Instant = Number.NEGATIVE_INFINITY;
   /** The newest version that was sent to the store or seen there: an older one is never sent. */
   lastSent: Version | undefined = undefined;
   /** Names the flush under way; undefined when there is none. */
@@ -137,6 +140,7 @@ export class WriteBuffer {
     record.flushed = false;
     record.unproven = false;
     record.lastSent = undefined;
+    record.notBefore = Number.NEGATIVE_INFINITY;
     record.flight = undefined;
     record.failures = 0;
     record.failure = undefined;

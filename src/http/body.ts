@@ -6,9 +6,9 @@
 import type { IncomingMessage } from "node:http";
 import { assert } from "../base/assert.ts";
 import type { Clock, Instant } from "../base/clock.ts";
+import { Deadlines, type Expiring } from "../base/deadlines.ts";
 import { OperatingError } from "../base/errors.ts";
 import { compact } from "../core/operation.ts";
-import { Deadlines, type Expiring } from "../base/deadlines.ts";
 import type { Exchange, Linger } from "./exchange.ts";
 
 export interface BodySettings {

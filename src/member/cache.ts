@@ -14,7 +14,7 @@ export type Cache = LRUCache<string, CleanValue>;
 
 export function createCache(bytes: number): Cache {
   return new LRUCache({
-    maxSize: bytes,
+    maxSize: Math.max(1, bytes), // 1 holds nothing
     sizeCalculation: (clean, key) => footprint({ key, size: clean.size, headers: clean.headers }),
   });
 }

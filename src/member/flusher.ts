@@ -9,14 +9,15 @@
 
 import { hash } from "node:crypto";
 import type { Clock, Instant, Timer } from "../base/clock.ts";
+import type { Complaints } from "../base/complaints.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { type Entry, noRequest } from "../core/entry.ts";
 import { backoffMs, DueQueue, Pace } from "../core/flush-schedule.ts";
 import type { Membership } from "../core/membership.ts";
-import { compareVersions, formatVersion, parseVersion, type Version } from "../core/version.ts";
-import { isNewer, type KeyRecord, storeAbsent, type WriteBuffer } from "../core/write-buffer.ts";
+import { OpenRequests } from "../core/open-requests.ts";
+import { compareVersions, formatVersion, parseVersion } from "../core/version.ts";
+import { isNewer, type KeyRecord, storeAbsent, storeUnknown, type WriteBuffer } from "../core/write-buffer.ts";
 import type { BlobStore, WriteCondition } from "../store/blob-store.ts";
 import type { FlushSettings } from "./settings.ts";
 
@@ -35,7 +36,7 @@ export interface FlusherParts {
   readonly store: BlobStore;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
+  readonly complaints: Complaints;
   readonly settings: FlushSettings & { readonly maxValueBytes: number };
   readonly observer: FlushObserver;
 }
@@ -43,16 +44,8 @@ export interface FlusherParts {
 /** From this fullness of the buffer on, nothing waits to coalesce. */
 const hurryFullness = 0.8;
 
-/** While flushing fails, the log says so this often, in milliseconds. */
-const warningIntervalMs = 10_000;
 /** Conflicts in a row, of one flush, before it pauses like after any failure: somebody else keeps writing the object. */
 const conflictLimit = 4;
-
-/** A request to the store that may still take effect. */
-interface OpenRequest {
-  readonly version: Version;
-  readonly until: Instant;
-}
 
 /** One key's flush under way. */
 interface Flight {
@@ -65,11 +58,9 @@ export class Flusher {
   readonly #schedule = new DueQueue<KeyRecord>();
   readonly #pace: Pace;
   readonly #flights = new Set<Flight>();
-  /** Requests of unknown outcome, by key, also of keys that were flushed since. */
-  readonly #open = new Map<string, OpenRequest>();
+  readonly #open = new OpenRequests();
   #timer: { readonly at: Instant; readonly timer: Timer } | undefined;
   #failing = 0;
-  #nextWarningAt: Instant = Number.NEGATIVE_INFINITY;
   #hurrying = false;
   #stopped = false;
 
@@ -87,7 +78,7 @@ export class Flusher {
   get quiet(): boolean {
     const { membership, clock } = this.#parts;
     const now = clock.now();
-    this.#forgetClosed(now);
+    this.#open.forgetClosed(now);
     if (this.#flights.size === 0 && this.#open.size === 0) return !membership.waitsToFlush(now);
     // In a settled view hardly anybody asks any more: the cheap answer is on the safe side.
     if (membership.settled || membership.waitsToFlush(now)) return false;
@@ -101,13 +92,13 @@ export class Flusher {
   schedule(record: KeyRecord): void {
     const { buffer, clock, settings } = this.#parts;
     const hurry = this.#hurrying || buffer.room.fullness >= hurryFullness;
-    this.#lookAt(record, clock.now() + (hurry ? 0 : settings.delayMs));
+    this.#lookAt(record, Math.max(clock.now() + (hurry ? 0 : settings.delayMs), record.notBefore));
   }
 
   /** The record's pending writes wait for the store. */
   writeThrough(record: KeyRecord): void {
     // One that has failed has its pause.
-    if (record.failures === 0) this.#lookAt(record, this.#parts.clock.now());
+    if (record.failures === 0 || record.scheduledAt === undefined) this.#lookAt(record, this.#parts.clock.now());
   }
 
   /** From now on nothing waits to coalesce: the member is stopping. */
@@ -115,7 +106,7 @@ export class Flusher {
     this.#hurrying = true;
     const now = this.#parts.clock.now();
     for (const record of this.#parts.buffer.records())
-      if (record.dirty && record.failures === 0) this.#lookAt(record, now);
+      if (record.dirty) this.#lookAt(record, Math.max(now, record.notBefore));
   }
 
   /** Forgets a failure that no longer matters, of a record about to lose its tenure. */
@@ -186,12 +177,14 @@ export class Flusher {
     if (!record.dirty || !entry) return;
     // A newer one, not committed yet, is in the store already or on its way: this one would take it back.
     if (record.lastSent && compareVersions(entry, record.lastSent) < 0) return;
-    this.#forgetClosed(now);
-    const open = this.#open.get(record.key);
-    const blocked = open && (record.unproven || compareVersions(open.version, entry) !== 0) ? open.until : 0;
-    const from = Math.max(flushFrom, blocked);
+    this.#open.forgetClosed(now);
+    const blocked = this.#open.otherUntil(record.key, record.unproven ? undefined : entry, now);
+    const from = Math.max(flushFrom, blocked ?? flushFrom);
     if (from > now) {
-      this.#lookAt(record, from);
+      // Not by #lookAt: this runs for each of many records that are due, and the caller goes on by itself.
+      record.notBefore = from;
+      record.scheduledAt = from;
+      this.#schedule.add(record, from);
       return;
     }
     this.#fly(record, entry, (flight) => (record.unproven ? this.#prove(flight) : this.#write(flight)));
@@ -223,12 +216,13 @@ export class Flusher {
   #landed(record: KeyRecord): void {
     this.#pace.succeeded();
     this.forget(record);
+    record.notBefore = Number.NEGATIVE_INFINITY;
     if (record.pending.some((write) => write.needsStore)) this.writeThrough(record);
     else if (record.dirty) this.schedule(record);
   }
 
   #failed(record: KeyRecord, error: unknown): void {
-    const { clock, random, settings, log } = this.#parts;
+    const { clock, random, settings, complaints } = this.#parts;
     if (!isOperatingError(error)) throw error;
     if (record.failures === 0) this.#failing++;
     record.failures++;
@@ -237,19 +231,13 @@ export class Flusher {
     else this.#pace.failed();
     const pauseMs = backoffMs(settings.backoff, record.failures, random.next());
     const now = clock.now();
-    log.debug("flush failed", { key: record.key, failures: record.failures, pauseMs, error });
-    if (now >= this.#nextWarningAt) {
-      this.#nextWarningAt = now + warningIntervalMs;
-      log.warn("flushing fails and will be tried again", { failingKeys: this.#failing, key: record.key, error });
-    }
-    this.#lookAt(record, now + pauseMs);
-  }
-
-  #forgetClosed(now: Instant): void {
-    for (const [key, { until }] of this.#open) {
-      if (until > now) break; // in order of time, since all are open for the same time
-      this.#open.delete(key);
-    }
+    complaints.warn("flush", "flushing fails and will be tried again", {
+      failingKeys: this.#failing,
+      key: record.key,
+      error,
+    });
+    record.notBefore = now + pauseMs;
+    this.#lookAt(record, record.notBefore);
   }
 
   /** Sends the entry to the store under the condition that nobody else has written; on a conflict finds out what is there. */
@@ -293,9 +281,7 @@ export class Flusher {
     const { membership, clock, observer } = this.#parts;
     const now = clock.now();
     const flushFrom = membership.flushFrom(record.key) ?? Number.POSITIVE_INFINITY;
-    const open = this.#open.get(record.key);
-    const overtaken = open !== undefined && open.until > now && compareVersions(open.version, entry) !== 0;
-    const unproven = flushFrom > now || overtaken;
+    const unproven = flushFrom > now || this.#open.otherUntil(record.key, entry, now) !== undefined;
     let through = false;
     for (const write of record.pending) {
       if (compareVersions(write.entry, entry) > 0) break;
@@ -309,11 +295,11 @@ export class Flusher {
     if (!unproven) observer.onFlushed(record);
   }
 
-  async #send({ record, entry }: Flight): ReturnType<BlobStore["write"]> {
+  async #send(flight: Flight): ReturnType<BlobStore["write"]> {
+    const { record, entry } = flight;
     const { store, membership, clock } = this.#parts;
     const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
     const { key, value, headers } = entry;
-    const sentAt = clock.now();
     record.lastSent = { epoch: entry.epoch, seq: entry.seq };
     try {
       if (value === undefined) return await store.remove(key, removeCondition(record), { deadlineMs });
@@ -321,8 +307,9 @@ export class Flusher {
       return await store.write(key, { body: value, headers, version }, writeCondition(record), { deadlineMs });
     } catch (error) {
       if (!isOperatingError(error, "store_refused")) {
-        this.#open.delete(key);
-        this.#open.set(key, { version: record.lastSent, until: sentAt + deadlineMs });
+        const now = clock.now();
+        this.#open.add(key, entry, now + deadlineMs, now);
+        if (record.flight === flight) record.store = storeUnknown;
       }
       throw error;
     }
@@ -339,12 +326,13 @@ export class Flusher {
       record.store = storeAbsent;
       return entry.value === undefined ? "same" : "older";
     }
-    record.store = { kind: "present", tag: info.tag };
     const found = parseVersion(clusterId, entry.key, info.version);
     const order = compareVersions(found, entry);
+    if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(flight);
+    record.store = { kind: "present", tag: info.tag };
     if (order <= 0) return order === 0 ? "same" : "older";
+    // A write that is pending here, and newer still, will replace it.
     record.lastSent = found;
-    if (isNewer(found, record.newest)) await this.#takeOver(flight);
     return "newer";
   }
 
@@ -352,15 +340,25 @@ export class Flusher {
    * The store has a version that no owner held: a predecessor wrote it through and was lost before it committed. It becomes the key's next
    * write, and is held by all owners before anybody sees it.
    */
-  async #takeOver(flight: Flight): Promise<void> {
+  async #takeOver(flight: Flight): Promise<"older" | "newer"> {
     const { record } = flight;
     const { store, membership, settings, observer } = this.#parts;
     const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
+    // Until it is taken over, the next attempt must come here again.
+    record.store = storeUnknown;
     const result = await store.read(record.key, settings.maxValueBytes, { deadlineMs });
-    if (record.flight !== flight || result.kind !== "found") return;
-    const { body, headers, size, modifiedMs, version } = result.blob;
+    if (record.flight !== flight || result.kind === "missing") return "older";
+    if (result.kind === "too_large") {
+      throw new OperatingError(
+        "store_refused",
+        `the store holds a newer value of ${result.info.size} bytes, over buffer.maxValueBytes`,
+      );
+    }
+    const { body, headers, size, modifiedMs, version, tag } = result.blob;
     const { epoch, seq } = parseVersion(clusterId, record.key, version);
-    if (!isNewer({ epoch, seq }, record.newest)) return;
+    if (!isNewer({ epoch, seq }, record.newest)) return "older";
+    record.store = { kind: "present", tag };
+    record.lastSent = { epoch, seq };
     observer.onFoundNewer(record, {
       epoch,
       seq,
@@ -372,6 +370,7 @@ export class Flusher {
       size,
       requestId: noRequest,
     });
+    return "newer";
   }
 }
 

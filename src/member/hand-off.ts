@@ -5,10 +5,12 @@
  */
 
 import { type Clock, sleep } from "../base/clock.ts";
+import type { Complaints } from "../base/complaints.ts";
 import { isOperatingError } from "../base/errors.ts";
 import type { Membership } from "../core/membership.ts";
 import type { PeerRequest, RequestOutcome } from "../core/message.ts";
 import type { RequestLog } from "../core/request-log.ts";
+import { compareVersions } from "../core/version.ts";
 import type { WriteBuffer } from "../core/write-buffer.ts";
 import type { Network } from "../network/network.ts";
 
@@ -18,6 +20,7 @@ export interface HandOffParts {
   readonly requests: RequestLog;
   readonly network: Network;
   readonly clock: Clock;
+  readonly complaints: Complaints;
   /** Every owner has everything. */
   readonly onDone: () => void;
 }
@@ -54,6 +57,8 @@ export class HandOff {
       for (const owner of membership.ownersOf(record.key)) parcels.get(owner)?.keys.push(record.key);
     }
     for (const outcome of requests.outcomes()) {
+      // The outcome of a pending write goes with its entry: without that it would be a promise that nobody can keep.
+      if (buffer.get(outcome.key)?.pending.some(({ entry }) => compareVersions(entry, outcome.version) === 0)) continue;
       for (const owner of membership.ownersOf(outcome.key)) parcels.get(owner)?.outcomes.push(outcome);
     }
     Promise.all([...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel))).then(
@@ -91,13 +96,16 @@ export class HandOff {
 
   /** Sends until it is acknowledged or the run has ended. */
   async #send(run: object, peer: string, request: PeerRequest): Promise<void> {
-    const { network, clock } = this.#parts;
+    const { network, clock, complaints } = this.#parts;
     while (run === this.#run) {
       try {
         const answer = await network.request(peer, request, requestDeadlineMs);
         if (answer.kind === "ack") return;
+        const reason = answer.kind === "refused" ? answer.detail : answer.kind;
+        complaints.warn(`hand-off ${peer}`, "a hand-off is refused and will be tried again", { peer, reason });
       } catch (error) {
         if (!isOperatingError(error)) throw error;
+        complaints.warn(`hand-off ${peer}`, "a hand-off fails and will be tried again", { peer, error });
       }
       await sleep(clock, retryMs);
     }

@@ -5,6 +5,7 @@
 
 import { assert, unreachable } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
+import { Complaints } from "../base/complaints.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
@@ -20,15 +21,16 @@ import type {
 } from "../core/operation.ts";
 import { RequestLog } from "../core/request-log.ts";
 import { Room } from "../core/room.ts";
-import type { View, ViewMember } from "../core/view.ts";
+import type { ViewMember } from "../core/view.ts";
 import { WriteBuffer } from "../core/write-buffer.ts";
 import type { Network, PeerAddress, PeerHandler } from "../network/network.ts";
 import type { BlobStore } from "../store/blob-store.ts";
-import { type Cache, createCache } from "./cache.ts";
+import { createCache } from "./cache.ts";
 import { Cleaner } from "./cleaner.ts";
 import { Flusher } from "./flusher.ts";
 import { Gossip } from "./gossip.ts";
 import { HandOff } from "./hand-off.ts";
+import { InTime } from "./in-time.ts";
 import { Primary } from "./primary.ts";
 import { ReadPath } from "./read-path.ts";
 import { Replica } from "./replica.ts";
@@ -36,6 +38,7 @@ import { Report } from "./report.ts";
 import { Router } from "./router.ts";
 import type { MemberSettings } from "./settings.ts";
 import { probeStore } from "./store-probe.ts";
+import { ViewChange } from "./view-change.ts";
 import { ViewKeeper } from "./view-keeper.ts";
 
 export interface MemberParts {
@@ -55,13 +58,14 @@ export interface MemberParts {
 
 /** How often a stopping member looks whether its last entry is flushed, in milliseconds. */
 const stopPollMs = 20;
+/** What goes wrong again and again is logged this often, in milliseconds. */
+const complaintIntervalMs = 10_000;
 
 export class Member implements Operations, PeerHandler {
   readonly #parts: MemberParts;
   readonly #membership: Membership;
   readonly #buffer: WriteBuffer;
   readonly #requests = new RequestLog();
-  readonly #cache: Cache;
   readonly #reads: ReadPath;
   readonly #primary: Primary;
   readonly #replica: Replica;
@@ -71,9 +75,13 @@ export class Member implements Operations, PeerHandler {
   readonly #router: Router;
   readonly #viewKeeper: ViewKeeper;
   readonly #report: Report;
+  readonly #viewChange: ViewChange;
+  readonly #inTime: InTime;
   readonly #gossip: Gossip;
   readonly #abort = new AbortController();
   #stopping = false;
+  /** Nothing more is taken: what would be, might not reach the store. */
+  #drained = false;
 
   constructor(parts: MemberParts) {
     this.#parts = parts;
@@ -82,10 +90,12 @@ export class Member implements Operations, PeerHandler {
     const buffer = new WriteBuffer(new Room(settings.room, clock));
     const cache = createCache(settings.cacheBytes);
     const requests = this.#requests;
+    const complaints = new Complaints(log, clock, complaintIntervalMs);
+    const inTime = new InTime(clock, settings.operationMs);
+    this.#inTime = inTime;
     const onNewerEpoch = (epoch: number): void => this.#viewKeeper.learn(epoch);
     this.#membership = membership;
     this.#buffer = buffer;
-    this.#cache = cache;
     this.#reads = new ReadPath({ membership, buffer, cache, store, clock, settings });
     this.#replica = new Replica({ membership, buffer, requests, clock });
     this.#cleaner = new Cleaner({ membership, buffer, cache, network, clock });
@@ -95,7 +105,7 @@ export class Member implements Operations, PeerHandler {
       store,
       clock,
       random,
-      log,
+      complaints,
       settings: { ...settings.flush, maxValueBytes: settings.maxValueBytes },
       observer: {
         onFlushed: (record) => this.#cleaner.flushed(record),
@@ -111,13 +121,23 @@ export class Member implements Operations, PeerHandler {
       reads: this.#reads,
       network,
       clock,
+      complaints,
+      stuckMs: settings.operationMs,
       observer: {
         onCommit: (record) => this.#flusher.schedule(record),
         onWriteThrough: (record) => this.#flusher.writeThrough(record),
         onNewerEpoch,
       },
     });
-    this.#handOff = new HandOff({ membership, buffer, requests, network, clock, onDone: () => this.#onHandedOff() });
+    const handOff = new HandOff({
+      membership,
+      buffer,
+      requests,
+      network,
+      clock,
+      complaints,
+      onDone: () => this.#viewChange.handedOff(),
+    });
     this.#router = new Router({
       membership,
       primary: this.#primary,
@@ -125,6 +145,8 @@ export class Member implements Operations, PeerHandler {
       network,
       clock,
       settings,
+      inTime,
+      fits: (key) => store.fits(key),
       onNewerEpoch,
     });
     this.#report = new Report({
@@ -137,6 +159,23 @@ export class Member implements Operations, PeerHandler {
       network,
       clock,
     });
+    this.#viewChange = new ViewChange({
+      membership,
+      buffer,
+      cache,
+      requests,
+      reads: this.#reads,
+      primary: this.#primary,
+      flusher: this.#flusher,
+      cleaner: this.#cleaner,
+      handOff,
+      router: this.#router,
+      clock,
+      log,
+      tellEveryone: () => this.#gossip.tellEveryone(),
+      settleSoon: () => this.#viewKeeper.settleSoon(),
+    });
+    this.#handOff = handOff;
     this.#gossip = new Gossip({
       nodes: parts.nodes,
       membership,
@@ -159,12 +198,17 @@ export class Member implements Operations, PeerHandler {
       clock,
       random,
       log,
+      complaints,
       observer: {
-        onView: (view) => this.#adopt(view),
+        onSeen: (view) => this.#setPeers(view.members),
+        onView: (view) => {
+          this.#setPeers(view.members);
+          this.#viewChange.adopt(view);
+        },
         onSettled: () => {
           membership.markSettled();
           this.#gossip.tellEveryone();
-          this.#onSettled();
+          this.#viewChange.settled();
         },
         onReplaced: () => {
           log.error("another process has joined the cluster under this node's id; this one stops", { id: identity.id });
@@ -181,7 +225,7 @@ export class Member implements Operations, PeerHandler {
   async start(): Promise<void> {
     const { network, nodes } = this.#parts;
     network.start(this);
-    this.#setPeers();
+    this.#setPeers([]);
     this.#gossip.start();
     await probeStore(this.#parts, nodes.length, this.#abort.signal);
     await this.#viewKeeper.join();
@@ -198,9 +242,13 @@ export class Member implements Operations, PeerHandler {
     this.#router.stop();
     this.#flusher.hurry();
     const deadline = clock.now() + settings.stopMs;
-    while (clock.now() < deadline && this.#ownDirtyKeys() > 0) {
+    // While a view is not settled, what is held for others may be here only.
+    const isDone = (): boolean =>
+      this.#ownDirtyKeys() === 0 && (this.#membership.settled || this.#membership.epoch === 0);
+    while (clock.now() < deadline && !isDone()) {
       await new Promise<void>((resolve) => void clock.after(stopPollMs, resolve));
     }
+    this.#drained = true;
     const left = this.#ownDirtyKeys();
     if (left > 0)
       log.warn("stopping before every value is in the store; they are on their replicas", { dirtyKeys: left });
@@ -211,6 +259,7 @@ export class Member implements Operations, PeerHandler {
     this.#flusher.stop();
     this.#cleaner.stop();
     this.#primary.stop();
+    this.#inTime.stop();
   }
 
   put(operation: PutOperation): Promise<WriteOutcome> {
@@ -241,7 +290,8 @@ export class Member implements Operations, PeerHandler {
   onRequest(from: PeerIdentity, request: PeerRequest): PeerAnswer | Promise<PeerAnswer> {
     try {
       const answer = this.#handle(from, request);
-      return answer instanceof Promise ? answer.catch((error: unknown) => this.#refused(error)) : answer;
+      if (!(answer instanceof Promise)) return answer;
+      return this.#inTime.answer(answer).catch((error: unknown) => this.#refused(error));
     } catch (error) {
       return this.#refused(error);
     }
@@ -274,6 +324,7 @@ export class Member implements Operations, PeerHandler {
       case "read":
         return this.#reads.read(request);
       case "write":
+        if (this.#drained) throw new OperatingError("not_ready", "this node is stopping");
         return this.#primary.write(request);
       case "replicate":
         return this.#replica.replicate(from, request);
@@ -293,73 +344,19 @@ export class Member implements Operations, PeerHandler {
     return { kind: "refused", code: error.code, epoch: this.#membership.epoch, detail: error.message };
   }
 
-  /** Takes on a newer view, whole, in one step: see the protocol's section 5. */
-  #adopt(view: View): void {
-    const membership = this.#membership;
-    membership.adopt(view, this.#parts.clock.now());
-    this.#parts.log.info("view adopted", { epoch: view.epoch, members: view.members.map((member) => member.id) });
-    const ownedBefore = membership.ownedBefore();
-    for (const record of this.#buffer.records()) {
-      if (!membership.serves(record.key, membership.ownersOf(record.key))) {
-        this.#flusher.forget(record);
-        this.#buffer.endTenure(record, new OperatingError("not_ready", "another node owns this key now"));
-      }
-      if (record.pending.length === 0 && !ownedBefore(record.key)) this.#buffer.drop(record);
-    }
-    for (const key of this.#cache.keys()) {
-      if (!membership.serves(key, membership.ownersOf(key))) this.#cache.delete(key);
-    }
-    this.#reads.invalidateAll();
-    this.#cleaner.adoptView();
-    this.#primary.adoptView();
-    this.#setPeers();
-    this.#gossip.tellEveryone();
-    this.#handOff.start();
-    this.#router.wake();
-    if (membership.settled) this.#onSettled();
-  }
-
-  #onHandedOff(): void {
-    this.#membership.markHandedOff();
-    this.#gossip.tellEveryone();
-    this.#progress();
-  }
-
   #hear(from: PeerIdentity, state: MemberState): void {
     const wasSettled = this.#membership.settled;
     this.#membership.hear(from, state);
     this.#requests.advance(from.incarnation, state.watermark);
     this.#viewKeeper.learn(state.epoch);
-    if (this.#membership.settled && !wasSettled) this.#onSettled();
-    else this.#progress();
+    if (this.#membership.settled && !wasSettled) this.#viewChange.settled();
+    else this.#viewChange.progress();
   }
 
-  /** Activates the view, and has it settled, as soon as everyone has handed off. */
-  #progress(): void {
-    const membership = this.#membership;
-    if (membership.epoch === 0 || !membership.everyoneHandedOff()) return;
-    if (membership.activate(this.#parts.clock.now(), this.#flusher.quiet)) {
-      for (const record of this.#buffer.records()) {
-        if (record.dirty && membership.serves(record.key, membership.ownersOf(record.key)))
-          this.#flusher.schedule(record);
-      }
-      this.#router.wake();
-    }
-    if (!membership.settled) this.#viewKeeper.settleSoon();
-  }
-
-  #onSettled(): void {
-    const membership = this.#membership;
-    this.#progress();
-    this.#parts.log.info("view settled", { epoch: membership.epoch });
-    this.#requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
-    this.#cleaner.viewSettled();
-  }
-
-  #setPeers(): void {
+  #setPeers(members: readonly ViewMember[]): void {
     const { identity, nodes, network } = this.#parts;
     const peers = new Map(nodes.map((node) => [node.id, node]));
-    for (const { id, url } of this.#membership.peers) peers.set(id, { id, url });
+    for (const { id, url } of members) peers.set(id, { id, url });
     peers.delete(identity.id);
     network.setPeers([...peers.values()]);
   }

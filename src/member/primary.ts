@@ -7,6 +7,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
+import type { Complaints } from "../base/complaints.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import { type Entry, footprint } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
@@ -44,6 +45,9 @@ export interface PrimaryParts {
   readonly reads: ReadPath;
   readonly network: Network;
   readonly clock: Clock;
+  readonly complaints: Complaints;
+  /** A key whose oldest pending write is older than this takes no further ones: a replica is away, and they would only fill the buffer. */
+  readonly stuckMs: number;
   readonly observer: PrimaryObserver;
 }
 
@@ -60,11 +64,13 @@ const preconditionFailed: PreconditionFailedAnswer = Object.freeze({ kind: "prec
 /** How long one attempt to replicate may take, and the pause before what failed is sent again, in milliseconds. */
 const replicateDeadlineMs = 10_000;
 const resendMs = 50;
+/** The pause when the replica's buffer is full: the values are as large as they are many. */
+const fullPauseMs = 500;
 
 export class Primary {
   readonly #parts: PrimaryParts;
   readonly #unsent = new Map<string, Unsent[]>();
-  #resendTimer: Timer | undefined;
+  readonly #resendTimers = new Map<string, Timer>();
   #seq = 0;
 
   constructor(parts: PrimaryParts) {
@@ -82,6 +88,7 @@ export class Primary {
     this.#requireTenure(request.key);
     const known = requests.find(request.requestId);
     if (known) return this.#repeat(known);
+    this.#requireProgress(request.key);
     if (request.precondition) return this.#writeIf(request, request.precondition);
     const bytes = footprintOf(request);
     if (buffer.room.tryTake(bytes)) return this.#assign(request, bytes);
@@ -131,7 +138,7 @@ export class Primary {
   }
 
   stop(): void {
-    this.#resendTimer?.cancel();
+    for (const timer of this.#resendTimers.values()) timer.cancel();
   }
 
   #requireTenure(key: string): readonly string[] {
@@ -141,11 +148,18 @@ export class Primary {
     return owners;
   }
 
+  #requireProgress(key: string): void {
+    const { buffer, clock, stuckMs } = this.#parts;
+    const oldest = buffer.get(key)?.pending[0];
+    if (oldest && clock.now() - oldest.assignedAt > stuckMs) {
+      const waitsFor = oldest.needsStore ? "the store" : oldest.missing.join(", ");
+      throw new OperatingError("peer_unreachable", `an earlier write of this key still waits for ${waitsFor}`);
+    }
+  }
+
   async #writeWithRoom(request: WriteRequest, bytes: number): Promise<WriteAnswer> {
     const { room } = this.#parts.buffer;
-    if (!(await room.waitAndTake(bytes))) {
-      throw new OperatingError("buffer_full", "the write buffer is full of values that the store has not taken yet");
-    }
+    if (!(await room.waitAndTake(bytes))) throw bufferFull();
     try {
       this.#requireTenure(request.key);
     } catch (error) {
@@ -157,30 +171,41 @@ export class Primary {
 
   /** Waits until the visible state is the newest one, judges it, and writes with no gap in between. */
   async #writeIf(request: WriteRequest, precondition: Precondition): Promise<WriteAnswer> {
-    const { buffer, reads, clock } = this.#parts;
-    const { key } = request;
+    const { buffer, reads, requests, clock } = this.#parts;
+    const { key, requestId } = request;
     const deadline = clock.now() + request.deadlineMs;
     const bytes = footprintOf(request);
-    for (;;) {
-      this.#requireTenure(key);
-      const pending = buffer.get(key)?.pending.at(-1);
-      if (pending) {
-        await pending.outcome.catch(() => undefined);
-        continue;
-      }
-      let state = reads.inMemory(key);
-      if (!state) {
-        state = await reads.load(key, Math.max(1, deadline - clock.now()));
-        if (buffer.get(key)) continue;
+    let taken = false;
+    try {
+      for (;;) {
+        if (clock.now() >= deadline)
+          throw new OperatingError("deadline_exceeded", "an earlier write of this key still waits");
         this.#requireTenure(key);
+        // Another copy of this request may have come to its turn meanwhile.
+        const known = requests.find(requestId);
+        if (known) return await this.#repeat(known);
+        const pending = buffer.get(key)?.pending.at(-1);
+        if (pending) {
+          await pending.outcome.catch(() => undefined);
+          continue;
+        }
+        let state = reads.inMemory(key);
+        if (!state) {
+          state = await reads.load(key);
+          if (buffer.get(key)) continue;
+          this.#requireTenure(key);
+        }
+        if (!holds(precondition, state)) return preconditionFailed;
+        if (taken || buffer.room.tryTake(bytes)) {
+          taken = false;
+          return await this.#assign(request, bytes);
+        }
+        // Room first, then it is judged again: the state may change while this waits.
+        if (!(await buffer.room.waitAndTake(bytes))) throw bufferFull();
+        taken = true;
       }
-      if (!holds(precondition, state)) return preconditionFailed;
-      if (buffer.room.tryTake(bytes)) return await this.#assign(request, bytes);
-      // Room first, then judge again: the state may change while this waits.
-      if (!(await buffer.room.waitAndTake(bytes))) {
-        throw new OperatingError("buffer_full", "the write buffer is full of values that the store has not taken yet");
-      }
-      buffer.room.give(bytes);
+    } finally {
+      if (taken) buffer.room.give(bytes);
     }
   }
 
@@ -201,6 +226,10 @@ export class Primary {
       buffer.room.give(bytes);
       return this.#repeat(known);
     }
+    if (requests.isFinished(request.requestId)) {
+      buffer.room.give(bytes);
+      throw new OperatingError("deadline_exceeded", "nobody waits for this write any more");
+    }
     const { key, headers, md5, requestId } = request;
     // What arrives over a link shares its memory with its neighbours.
     const value = request.value && compact(request.value);
@@ -219,11 +248,12 @@ export class Primary {
 
   /** Sends an assigned entry to whoever must have it before it commits. */
   #begin(record: KeyRecord, entry: Entry): Promise<Version> {
-    const { membership, buffer, requests, reads, observer } = this.#parts;
+    const { membership, buffer, requests, reads, clock, observer } = this.#parts;
     const owners = membership.ownersOf(entry.key);
     const { promise: outcome, resolve: committed, reject: lost } = Promise.withResolvers<Version>();
     const write: PendingWrite = {
       entry,
+      assignedAt: clock.now(),
       missing: owners.slice(1),
       needsStore: owners.length < membership.view.parameters.replicas,
       outcome,
@@ -258,26 +288,45 @@ export class Primary {
           this.commitReady(record);
           return;
         }
+        const reason = answer.kind === "refused" ? answer.detail : answer.kind;
         if (answer.kind === "refused" && answer.epoch > epoch) observer.onNewerEpoch(answer.epoch);
-        this.#sendLater(record, write, peer);
+        else this.#complain(peer, reason);
+        const isFull = answer.kind === "refused" && answer.code === "buffer_full";
+        this.#sendLater(record, write, peer, isFull ? fullPauseMs : resendMs);
       },
-      () => {
+      (error: unknown) => {
+        if (!isOperatingError(error)) throw error;
         // No link, no answer in time, or its queue is full: whatever it was, the write stays assigned and is sent again.
-        if (epoch === membership.epoch) this.#sendLater(record, write, peer);
+        if (epoch !== membership.epoch) return;
+        this.#complain(peer, error.message);
+        this.#sendLater(record, write, peer, resendMs);
       },
     );
   }
 
-  #sendLater(record: KeyRecord, write: PendingWrite, peer: string): void {
+  #complain(peer: string, reason: string): void {
+    this.#parts.complaints.warn(`replicate ${peer}`, "a replica does not take writes, which wait for it", {
+      peer,
+      reason,
+    });
+  }
+
+  #sendLater(record: KeyRecord, write: PendingWrite, peer: string, pauseMs: number): void {
     const waiting = this.#unsent.get(peer);
     if (waiting) waiting.push({ record, write });
     else this.#unsent.set(peer, [{ record, write }]);
-    this.#resendTimer ??= this.#parts.clock.after(resendMs, () => {
-      this.#resendTimer = undefined;
+    if (this.#resendTimers.has(peer)) return;
+    const timer = this.#parts.clock.after(pauseMs, () => {
+      this.#resendTimers.delete(peer);
       // Without a link they wait for the next one.
-      for (const id of this.#unsent.keys()) if (this.#parts.network.linked(id)) this.resend(id);
+      if (this.#parts.network.linked(peer)) this.resend(peer);
     });
+    this.#resendTimers.set(peer, timer);
   }
+}
+
+function bufferFull(): OperatingError {
+  return new OperatingError("buffer_full", "the write buffer is full of values that the store has not taken yet");
 }
 
 function written(version: Version): WrittenAnswer {

@@ -66,9 +66,9 @@ export class ReadPath {
    * The key's object in the store, which is then cached; undefined if there is none. For a key of which nothing is in memory; the caller
    * looks again whether that is still so when it gets the result.
    */
-  async load(key: string, deadlineMs: number): Promise<CleanValue | undefined> {
+  async load(key: string): Promise<CleanValue | undefined> {
     for (;;) {
-      const flight = this.#flights.get(key) ?? this.#takeOff(key, deadlineMs);
+      const flight = this.#flights.get(key) ?? this.#takeOff(key);
       try {
         const value = await flight.result;
         if (!flight.void) return value;
@@ -106,20 +106,25 @@ export class ReadPath {
   }
 
   async #fromStore(request: ReadRequest): Promise<ReadAnswer> {
-    const { buffer, clock } = this.#parts;
+    const { buffer, clock, settings } = this.#parts;
     const deadline = clock.now() + request.deadlineMs;
     for (;;) {
-      const left = deadline - clock.now();
-      if (left <= 0) throw new OperatingError("deadline_exceeded", "the store did not answer in time");
+      if (clock.now() >= deadline) throw new OperatingError("deadline_exceeded", "the store did not answer in time");
       // A pending write may be in the store already: until its outcome is known, what the store says may be too new.
       const pending = buffer.get(request.key)?.pending[0];
       if (pending) {
+        if (clock.now() - pending.assignedAt > settings.operationMs) {
+          throw new OperatingError(
+            "peer_unreachable",
+            `a write of this key still waits for ${pending.missing.join(", ")}`,
+          );
+        }
         await pending.outcome.catch(() => undefined);
         const answer = this.#fromMemory(request);
         if (answer) return answer;
         continue;
       }
-      const value = await this.load(request.key, left);
+      const value = await this.load(request.key);
       const answer = this.#fromMemory(request);
       if (answer) return answer;
       if (buffer.get(request.key)) continue;
@@ -127,10 +132,10 @@ export class ReadPath {
     }
   }
 
-  #takeOff(key: string, deadlineMs: number): Flight {
+  #takeOff(key: string): Flight {
     const flight: Flight = {
       void: false,
-      result: this.#fetch(key, deadlineMs).then(
+      result: this.#fetch(key).then(
         (value) => {
           this.#land(key, flight);
           if (value && !flight.void) this.#parts.cache.set(key, value);
@@ -150,10 +155,10 @@ export class ReadPath {
     if (this.#flights.get(key) === flight) this.#flights.delete(key);
   }
 
-  async #fetch(key: string, deadlineMs: number): Promise<CleanValue | undefined> {
+  async #fetch(key: string): Promise<CleanValue | undefined> {
     const { store, settings, membership } = this.#parts;
     const { clusterId, flushDeadlineMs } = membership.view.parameters;
-    const result = await store.read(key, settings.maxValueBytes, { deadlineMs: Math.min(deadlineMs, flushDeadlineMs) });
+    const result = await store.read(key, settings.maxValueBytes, { deadlineMs: flushDeadlineMs });
     switch (result.kind) {
       case "missing":
         return undefined;

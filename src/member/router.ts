@@ -4,13 +4,14 @@
  */
 
 import { hash } from "node:crypto";
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import { type ContentHeaders, noHeaders } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
 import type { PeerAnswer, PeerRequest, Precondition, ReadRequest, WriteRequest } from "../core/message.ts";
 import type { DeleteOperation, PutOperation, ReadOutcome, WriteOutcome } from "../core/operation.ts";
 import type { Network } from "../network/network.ts";
+import type { InTime } from "./in-time.ts";
 import type { Primary } from "./primary.ts";
 import type { ReadPath } from "./read-path.ts";
 import type { MemberSettings } from "./settings.ts";
@@ -22,6 +23,9 @@ export interface RouterParts {
   readonly network: Network;
   readonly clock: Clock;
   readonly settings: MemberSettings;
+  readonly inTime: InTime;
+  /** Whether the store can hold a key of this name. */
+  readonly fits: (key: string) => boolean;
   /** A peer has adopted this newer epoch. */
   readonly onNewerEpoch: (epoch: number) => void;
 }
@@ -62,6 +66,8 @@ export class Router {
   }
 
   async put({ key, value, headers, precondition }: PutOperation): Promise<WriteOutcome> {
+    if (!this.#parts.fits(key))
+      throw new OperatingError("key_invalid", "the key is too long for the store, with its prefix there");
     return await this.#write({ key, value, headers, precondition, md5: hash("md5", value) });
   }
 
@@ -70,7 +76,7 @@ export class Router {
   }
 
   async read(key: string, wantValue: boolean): Promise<ReadOutcome> {
-    const { membership, reads, clock, settings } = this.#parts;
+    const { membership, reads, clock, settings, inTime } = this.#parts;
     this.#admit();
     try {
       const deadline = clock.now() + settings.operationMs;
@@ -79,7 +85,10 @@ export class Router {
         const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, deadlineMs };
         try {
           const primary = this.#primaryOf(key, deadlineMs);
-          if (primary === membership.self.id) return await reads.read(request);
+          if (primary === membership.self.id) {
+            const answer = reads.read(request);
+            return answer instanceof Promise ? await inTime.answer(answer) : answer;
+          }
           const answer = await this.#ask(primary, request, deadlineMs);
           if (answer.kind === "value" || answer.kind === "missing") return answer;
           throw unexpected(answer);
@@ -106,7 +115,7 @@ export class Router {
   }
 
   async #write({ key, value, headers, precondition, md5 }: Write): Promise<WriteOutcome> {
-    const { membership, primary, clock, settings } = this.#parts;
+    const { membership, primary, clock, settings, inTime } = this.#parts;
     this.#admit();
     const requestId = { router: this.#incarnation, counter: ++this.#counter };
     this.#writing.add(requestId.counter);
@@ -130,7 +139,7 @@ export class Router {
           const owner = this.#primaryOf(key, deadlineMs);
           const answer =
             owner === membership.self.id
-              ? await this.#before(deadlineMs, primary.write(request))
+              ? await inTime.answer(primary.write(request))
               : await this.#ask(owner, request, deadlineMs);
           if (answer.kind === "written") return { kind: "written", version: answer.version, md5 };
           if (answer.kind === "precondition_failed") return answer;
@@ -166,25 +175,6 @@ export class Router {
     if (answer.kind !== "refused") return answer;
     if (answer.epoch > this.#parts.membership.epoch) this.#parts.onNewerEpoch(answer.epoch);
     throw new OperatingError(answer.code, `${id}: ${answer.detail}`);
-  }
-
-  /** The promise's outcome, or `deadline_exceeded`: a local write goes on, but its client is answered in time. */
-  #before<T>(ms: number, promise: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer: Timer = this.#parts.clock.after(ms, () => {
-        reject(new OperatingError("deadline_exceeded", "the replicas did not acknowledge the write in time"));
-      });
-      promise.then(
-        (value) => {
-          timer.cancel();
-          resolve(value);
-        },
-        (error: unknown) => {
-          timer.cancel();
-          reject(error as Error);
-        },
-      );
-    });
   }
 
   /** Waits a little before the next attempt; throws why the last one failed when the deadline comes first. */

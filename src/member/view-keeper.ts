@@ -4,7 +4,8 @@
  */
 
 import { type Clock, type Instant, sleep, type Timer } from "../base/clock.ts";
-import { isOperatingError, OperatingError } from "../base/errors.ts";
+import type { Complaints } from "../base/complaints.ts";
+import { type ErrorCode, isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Membership } from "../core/membership.ts";
@@ -23,6 +24,8 @@ import type { Network } from "../network/network.ts";
 import type { BlobStore, WriteCondition } from "../store/blob-store.ts";
 
 export interface ViewObserver {
+  /** The view that this process waits to join: its members are to be reached. */
+  onSeen(view: View): void;
   /** A newer view that lists this process. */
   onView(view: View): void;
   /** The adopted view is settled in the store. */
@@ -34,18 +37,19 @@ export interface ViewObserver {
 export interface ViewKeeperParts {
   readonly self: ViewMember;
   /** Of a cluster that this member founds; the cluster's id is drawn then. */
-  readonly parameters: Omit<ViewParameters, "clusterId">;
+  readonly parameters: Pick<ViewParameters, "replicas" | "flushDeadlineMs" | "ringVersion">;
   readonly membership: Membership;
   readonly network: Network;
   readonly store: BlobStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly complaints: Complaints;
   readonly observer: ViewObserver;
 }
 
 /** A view record is small: more is not one. */
-const maxViewBytes = 1 << 20;
+const maxViewBytes = 1 << 24;
 const requestDeadlineMs = 5_000;
 /** Pause between two looks at the view while waiting to join, and after a failure, in milliseconds; a random part of it is added. */
 const joinPollMs = 50;
@@ -56,6 +60,12 @@ const settledWaitMs = 30_000;
 const settleStaggerMs = 100;
 /** While it cannot join, the log says why this often, in milliseconds. */
 const waitingLogMs = 5_000;
+
+/**
+ * Once a view has changed so often without settling (this often, and twice for each member) a restarted process waits, too: one that crashes
+ * again and again would make the lineage grow without end.
+ */
+const longLineage = 16;
 
 /** The view as the store has it. */
 interface StoredView {
@@ -95,6 +105,7 @@ export class ViewKeeper {
         return;
       } else {
         const obstacle = this.#obstacle(stored.view, clock.now() - since);
+        observer.onSeen(stored.view);
         if (obstacle === undefined) {
           const joined = joinedView(stored.view, self, random.id());
           if (await this.#swap(joined, { kind: "unchanged", tag: stored.tag })) {
@@ -139,6 +150,7 @@ export class ViewKeeper {
         },
         (error: unknown) => {
           if (!isOperatingError(error)) throw error;
+          this.#parts.complaints.warn("settle", "the view cannot be settled and will be tried again", { error });
           this.#settleTimer = this.#abort.signal.aborted
             ? undefined
             : clock.after(failurePauseMs, () => {
@@ -158,9 +170,11 @@ export class ViewKeeper {
   async #refresh(): Promise<void> {
     const { membership, self, observer, clock } = this.#parts;
     while (this.#heardEpoch > membership.epoch) {
-      const stored = await this.#readPatiently();
+      // Whatever the store says: what this member holds is lost if it ends, so it waits for better times.
+      const stored = await this.#readPatiently("store_refused");
       if (stored && stored.view.epoch > membership.epoch) {
         if (!lists(stored.view, self)) {
+          this.stop();
           observer.onReplaced();
           return;
         }
@@ -193,7 +207,10 @@ export class ViewKeeper {
   #obstacle(view: View, waitedMs: number): string | undefined {
     const { self, network } = this.#parts;
     // A process of a listed id takes that entry over at once and needs nobody: else nobody could start after a power loss of all.
-    if (view.members.some((member) => member.id === self.id)) return undefined;
+    if (view.members.some((member) => member.id === self.id)) {
+      const isLong = !view.settled && view.lineage.length > longLineage + 2 * view.members.length;
+      return isLong && waitedMs < settledWaitMs ? "the view has changed very often without settling" : undefined;
+    }
     const missing = view.members.filter((member) => network.linked(member.id)?.incarnation !== member.incarnation);
     if (missing.length > 0) return `no link to ${missing.map((member) => `${member.id} (${member.url})`).join(", ")}`;
     if (!view.settled && waitedMs < settledWaitMs) return `the view of epoch ${view.epoch} is not settled yet`;
@@ -215,15 +232,15 @@ export class ViewKeeper {
     return { view: parseView(result.blob.body), tag: result.blob.tag };
   }
 
-  /** Reads the view, however long the store is away. A store that refuses is no matter of time, and is thrown. */
-  async #readPatiently(): Promise<StoredView | undefined> {
-    const { clock, log, random } = this.#parts;
+  /** Reads the view, however long the store is away (or fails with one of `also`). */
+  async #readPatiently(...also: ErrorCode[]): Promise<StoredView | undefined> {
+    const { clock, complaints, random } = this.#parts;
     for (;;) {
       try {
         return await this.#read();
       } catch (error) {
-        if (!isOperatingError(error, "store_unavailable", "store_throttled")) throw error;
-        log.warn("the view cannot be read from the store, trying again", { error });
+        if (!isOperatingError(error, "store_unavailable", "store_throttled", ...also)) throw error;
+        complaints.warn("view", "the view cannot be read from the store and will be tried again", { error });
         await sleep(clock, failurePauseMs * (1 + random.next()), this.#abort.signal);
       }
     }

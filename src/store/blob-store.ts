@@ -66,6 +66,9 @@ export interface BlobStore extends AsyncDisposable {
   /** The store as a person would name it, such as `s3://photos/prefix`; no secrets in it. */
   readonly description: string;
 
+  /** Whether the store can hold a blob of this name: its limit is on what it becomes with the prefix and its own encoding. */
+  fits(name: string): boolean;
+
   read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult>;
 
   /** The blob without its body; undefined if there is none. */

@@ -55,6 +55,11 @@ export class S3Store implements BlobStore {
     this.#client = new S3Client(settings, settings.connections, ports.clock);
   }
 
+  fits(name: string): boolean {
+    const key = this.#prefix + storableName(name);
+    return key.length * 3 <= maxKeyBytes || Buffer.byteLength(key) <= maxKeyBytes;
+  }
+
   async read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
     const key = this.#key(name);
     const answer = await this.#client.send({ method: "GET", key, maxBodyBytes: maxBytes }, options);
@@ -158,7 +163,7 @@ export class S3Store implements BlobStore {
 
   #key(name: string): string {
     const key = this.#prefix + storableName(name);
-    if (Buffer.byteLength(key) > maxKeyBytes) {
+    if (!this.fits(name)) {
       throw new OperatingError(
         "store_refused",
         `S3 takes keys of at most ${maxKeyBytes} bytes, prefix included: ${key}`,

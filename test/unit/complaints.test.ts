@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Complaints } from "../../src/base/complaints.ts";
 import type { Log, LogFields } from "../../src/base/log.ts";
-import { Complaints } from "../../src/network/complaints.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 function setUp(): { clock: ManualClock; complaints: Complaints; lines: LogFields[] } {

@@ -121,8 +121,13 @@ describe("parseView", () => {
 
   it("refuses the record of a later program, which may mean what this one does not know", () => {
     assert.match(complaint({ ...view, format: 2 }), /at format/);
-    assert.match(complaint({ ...view, lost: [] }), /"lost"/);
     assert.match(complaint({ ...view, parameters: { ...parameters, ringVersion: 2 } }), /at parameters\.ringVersion/);
+  });
+
+  it("keeps the fields that a later program of the same format has added, through its own changes", () => {
+    const newer = { ...view, settled: false, lost: [{ epoch: 1 }], members: [{ ...a, rack: "r1" }] };
+    const kept = settledView(parseView(Buffer.from(JSON.stringify(newer))), "p2") as unknown as typeof newer;
+    assert.deepEqual([kept.lost, kept.members], [newer.lost, newer.members]);
   });
 
   it("refuses members of which no ring can be made", () => {

@@ -23,7 +23,7 @@ function entryOf(key: string, seq: number, size?: number): Entry {
 function assign(buffer: WriteBuffer, record: KeyRecord, entry: Entry, lost: Error[] = []): PendingWrite {
   buffer.room.take(footprint(entry));
   const settle = { committed: () => {}, lost: (error: Error) => lost.push(error) };
-  const write = { entry, missing: ["b"], needsStore: false, outcome: Promise.resolve(entry), settle };
+  const write = { entry, assignedAt: 0, missing: ["b"], needsStore: false, outcome: Promise.resolve(entry), settle };
   buffer.assign(record, write);
   return write;
 }

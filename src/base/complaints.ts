@@ -1,10 +1,10 @@
 /**
- * Warnings about peers and callers, each at most once in a while, with a count of those that were held back: a peer that is refused is refused again
+ * Warnings, each at most once in a while, with a count of those that were held back: a peer that is refused is refused again
  * every few seconds, and callers from outside must not be able to fill the log.
  */
 
-import type { Clock, Instant } from "../base/clock.ts";
-import type { Log, LogFields } from "../base/log.ts";
+import type { Clock, Instant } from "./clock.ts";
+import type { Log, LogFields } from "./log.ts";
 
 /** Complaints that are told apart at a time; further ones are only counted, until the others are old. */
 const maxSubjects = 256;

@@ -1,0 +1,58 @@
+/**
+ * Many deadlines with the same allowance, for the price of one timer: a timer for each request would cost more than the rest of reading its
+ * body. They fall due in the order in which they were added, so looking at the oldest is enough.
+ */
+
+import { assert } from "./assert.ts";
+import type { Clock, Instant, Timer } from "./clock.ts";
+
+export interface Expiring {
+  /** Set by {@link Deadlines.add}. */
+  due: Instant;
+  /** Called once, unless it was removed before. */
+  expire(): void;
+}
+
+export class Deadlines {
+  readonly #clock: Clock;
+  readonly #allowanceMs: number;
+  readonly #items = new Set<Expiring>();
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, allowanceMs: number) {
+    assert(allowanceMs > 0, "an allowance of time is more than nothing");
+    this.#clock = clock;
+    this.#allowanceMs = allowanceMs;
+  }
+
+  add(item: Expiring): void {
+    assert(!this.#items.has(item), "an item has one deadline");
+    item.due = this.#clock.now() + this.#allowanceMs;
+    this.#items.add(item);
+    // An armed timer is left alone when the items go: it costs less to let it find nothing than to cancel it.
+    this.#timer ??= this.#clock.after(this.#allowanceMs, this.#sweep);
+  }
+
+  remove(item: Expiring): void {
+    this.#items.delete(item);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#items.clear();
+  }
+
+  readonly #sweep = (): void => {
+    this.#timer = undefined;
+    const now = this.#clock.now();
+    for (const item of this.#items) {
+      if (item.due > now) {
+        this.#timer ??= this.#clock.after(item.due - now, this.#sweep);
+        return;
+      }
+      this.#items.delete(item);
+      item.expire();
+    }
+  };
+}
