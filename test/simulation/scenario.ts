@@ -47,8 +47,9 @@ const readAgainMs = 100;
 const flushDeadlines = 4;
 const flushExtraMs = 30_000;
 const stopWithinMs = 120_000;
-/** Beyond the member's own deadline for an operation: latencies and clock errors, and the longest pause. */
+/** Beyond the member's own deadline for an operation: latencies and clock errors; and pauses, of which several may come one after the other. */
 const answerExtraMs = 4_000;
+const pausesExtraMs = 60_000;
 const sampleMs = 50;
 /** How often to look whether what is waited for has come: asking the members after each event would cost more than the events. */
 const lookMs = 10;
@@ -105,7 +106,7 @@ class Scenario {
       contents,
       deletions: [],
       allowedCodes: plan.faults.length > 0 ? undefined : plan.crowded ? (["buffer_full"] satisfies ErrorCode[]) : [],
-      answerWithinMs: plan.settings.operationMs + answerExtraMs,
+      answerWithinMs: plan.settings.operationMs + (plan.faults.includes("pauses") ? pausesExtraMs : answerExtraMs),
     };
   }
 
