@@ -115,6 +115,7 @@ describe("headers kept with a value", { timeout }, () => {
     ["weir's own name", ["x-weir-meta-weir-version: 1"], /weir's own/],
     ["too much metadata", ["x-weir-meta-a: ".padEnd(2048, "x")], /2048/],
     ["too much once it is encoded", ["x-weir-meta-a: ".padEnd(1000, "\xe4")], /2048/],
+    ["percent signs, which are encoded", ["x-weir-meta-a: ".padEnd(1000, "%")], /2048/],
     ["too much in content headers", [`Content-Type: a/${"b".repeat(2048)}`], /2048/],
     ["an unknown durability", ["Weir-Durability: eventual"], /Weir-Durability/],
     ["a durability twice", ["Weir-Durability: replicated", "Weir-Durability: replicated"], /Weir-Durability/],

@@ -39,6 +39,17 @@ describe("a body with a length", { timeout }, () => {
     assert.equal(host.operations.values.has("b"), false);
   });
 
+  test("too large, from a client that reads only when all is sent: it still sees the refusal", async () => {
+    await using host = await HttpHost.start({ ...small, inFlightBytes: 32 * 1024 * 1024 });
+    await using connection = await host.connect();
+    connection.socket.pause();
+    const request = rawRequest("PUT", "/kv/a", [], Buffer.alloc(16 * 1024 * 1024));
+    const error = await new Promise((resolve) => connection.socket.write(request, resolve));
+    assert.equal(error ?? undefined, undefined);
+    connection.socket.resume();
+    assertProblem(await connection.answer(), 413, "value_too_large");
+  });
+
   test("too large and never sent: the refusal comes at once, the connection ends after the linger", async () => {
     await using host = await HttpHost.start({ ...small, lingerMs: 50 });
     await using connection = await host.connect();
@@ -55,7 +66,7 @@ describe("a body with a length", { timeout }, () => {
     // All the room is taken.
     const refused = await host.request("PUT", "/kv/b", [], "y".repeat(10));
     assertProblem(refused, 503, "overloaded");
-    connection.send("x".repeat(999)).socket.destroy();
+    connection.send("x".repeat(999)).socket.resetAndDestroy();
     await once(connection.socket, "close");
     let answer = refused;
     while (answer.status === 503) answer = await host.request("PUT", "/kv/b", [], "y".repeat(1000));
@@ -74,8 +85,13 @@ describe("a body with a length", { timeout }, () => {
 
   test("whole, then half a close: it is stored and answered", async () => {
     await using host = await HttpHost.start();
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
     await using connection = await host.connect();
     connection.send(rawRequest("PUT", "/kv/a", [], "hello")).socket.end();
+    // By the time this is answered, the server has seen the end of the other.
+    assert.equal((await host.request("GET", "/healthz")).status, 200);
+    open();
     assert.equal((await connection.answer()).status, 204);
     assert.equal(await connection.rest(), "");
     assert.equal(host.operations.values.size, 1);

@@ -132,7 +132,9 @@ describe("connections", { timeout }, () => {
     socket.on("error", () => {});
     await once(socket, "connect");
     // More than the buffers of both sides hold.
-    socket.pause().write(Buffer.concat(Array.from({ length: 8 }, () => rawRequest("GET", "/kv/a"))));
+    socket.write(Buffer.concat(Array.from({ length: 8 }, () => rawRequest("GET", "/kv/a"))));
+    await once(socket, "data");
+    socket.pause();
     // The server's end waits for its connections; it would be given up only much later.
     await host.server[Symbol.asyncDispose]();
     assert.deepEqual(host.lines, []);
