@@ -191,8 +191,9 @@ export class Primary {
         }
         let state = reads.inMemory(key);
         if (!state) {
-          state = await reads.load(key);
-          if (buffer.get(key)) continue;
+          const loaded = await reads.load(key);
+          if (loaded === "void" || buffer.get(key)) continue;
+          state = loaded;
           this.#requireTenure(key);
         }
         if (!holds(precondition, state)) return preconditionFailed;

@@ -5,6 +5,7 @@
  */
 
 import { hash } from "node:crypto";
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Entry, ValueInfo } from "../core/entry.ts";
@@ -63,18 +64,18 @@ export class ReadPath {
   }
 
   /**
-   * The key's object in the store, which is then cached; undefined if there is none. For a key of which nothing is in memory; the caller
-   * looks again whether that is still so when it gets the result.
+   * The key's object in the store, which is then cached; undefined if there is none. For a key of which nothing is in memory: the caller
+   * looks again whether that is still so when it gets the result, and always when it gets `void`.
    */
-  async load(key: string): Promise<CleanValue | undefined> {
-    for (;;) {
-      const flight = this.#flights.get(key) ?? this.#takeOff(key);
-      try {
-        const value = await flight.result;
-        if (!flight.void) return value;
-      } catch (error) {
-        if (!flight.void) throw error;
-      }
+  async load(key: string): Promise<CleanValue | undefined | "void"> {
+    assert(this.#parts.buffer.get(key) === undefined, "the store is asked when nothing is held");
+    const flight = this.#flights.get(key) ?? this.#takeOff(key);
+    try {
+      const value = await flight.result;
+      return flight.void ? "void" : value;
+    } catch (error) {
+      if (flight.void) return "void";
+      throw error;
     }
   }
 
@@ -127,7 +128,7 @@ export class ReadPath {
       const value = await this.load(request.key);
       const answer = this.#fromMemory(request);
       if (answer) return answer;
-      if (buffer.get(request.key)) continue;
+      if (value === "void" || buffer.get(request.key)) continue;
       return value ? answerOf(value, value.value, request.wantValue) : missing;
     }
   }
