@@ -1,7 +1,10 @@
 /**
  * Room in the write buffer: how many bytes are dirty, and who waits for room. Dirty bytes are never dropped, so a full buffer makes
- * writers wait, in order, for a bounded time and in a bounded number of bytes. Replicas may go a little beyond the limit, so that
- * primaries meet it first.
+ * writers wait, in order, for a bounded time and in a bounded number of bytes.
+ *
+ * Full buffers must not wait for each other for ever. What is committed leaves by itself once the store takes it; what is not, waits for
+ * room on others. So a primary keeps at most 1/(2N) of its room uncommitted (N members), all of them together fill at most half of any buffer with
+ * such entries, and a buffer that is not over its limit always takes one more replica.
  */
 
 import { assert } from "../base/assert.ts";
@@ -14,8 +17,10 @@ export interface RoomSettings {
   readonly waitMs: number;
 }
 
-/** A replica takes entries up to this part of the limit beyond it. */
+/** Replicas may go up to this part of the limit beyond it, so that primaries meet it first. */
 const replicaReserve = 0.1;
+/** Part of the limit that all members together may fill with uncommitted entries. */
+const uncommittedPart = 0.5;
 /** Writers whose bytes together exceed this part of the limit are refused at once rather than kept waiting. */
 const waitingPart = 0.25;
 
@@ -29,6 +34,9 @@ export class Room {
   readonly #settings: RoomSettings;
   readonly #clock: Clock;
   #used = 0;
+  /** Bytes of those that are reserved for, or taken by, writes of this primary that have not committed. */
+  #uncommitted = 0;
+  #uncommittedLimit = Number.POSITIVE_INFINITY;
   #waitingBytes = 0;
   /** In order of arrival (a Set keeps it). */
   readonly #waiting = new Set<Waiter>();
@@ -47,16 +55,26 @@ export class Room {
     return this.#used / this.#settings.dirtyBytes;
   }
 
-  /** Takes room at once if there is some and nobody waits before. */
+  /** Sets the share of uncommitted entries: the view has so many members. */
+  shareAmong(members: number): void {
+    this.#uncommittedLimit = (this.#settings.dirtyBytes * uncommittedPart) / members;
+    this.#admit();
+  }
+
+  /**
+   * Takes room for a write at once, if there is some and nobody waits before. It counts as uncommitted until {@link committed}, or
+   * until it is given back by {@link giveBack}.
+   */
   tryTake(bytes: number): boolean {
-    if (this.#waiting.size > 0 || this.#used + bytes > this.#settings.dirtyBytes) return false;
-    this.#used += bytes;
+    if (this.#waiting.size > 0 || !this.#fits(bytes)) return false;
+    this.takeForWrite(bytes);
     return true;
   }
 
-  /** Takes room for an entry that a primary has already admitted; false only past the reserve. */
+  /** Takes room for an entry that a primary has already admitted; false only over the limit and past the reserve. */
   tryTakeForReplica(bytes: number): boolean {
-    if (this.#used + bytes > this.#settings.dirtyBytes * (1 + replicaReserve)) return false;
+    const limit = this.#settings.dirtyBytes;
+    if (this.#used > limit && this.#used + bytes > limit * (1 + replicaReserve)) return false;
     this.#used += bytes;
     return true;
   }
@@ -66,7 +84,7 @@ export class Room {
     this.#used += bytes;
   }
 
-  /** Waits for room and takes it; false if there was none in time, or too much waits already. */
+  /** Waits for a write's room and takes it; false if there was none in time, or too much waits already. */
   waitAndTake(bytes: number): Promise<boolean> {
     const waitingBytes = this.#waitingBytes + bytes;
     if (this.#waiting.size > 0 && waitingBytes > this.#settings.dirtyBytes * waitingPart) return Promise.resolve(false);
@@ -81,6 +99,25 @@ export class Room {
     });
   }
 
+  /** Takes a write's room, limit or not: it has to be done. */
+  takeForWrite(bytes: number): void {
+    this.#used += bytes;
+    this.#uncommitted += bytes;
+  }
+
+  /** A write's entry is committed, or held without being one's own write any more: it goes on taking its room. */
+  committed(bytes: number): void {
+    this.#uncommitted -= bytes;
+    assert(this.#uncommitted >= 0, "no more is committed than was taken for writes");
+    if (this.#waiting.size > 0) this.#admit();
+  }
+
+  /** Room that was taken for a write is not needed. */
+  giveBack(bytes: number): void {
+    this.committed(bytes);
+    this.give(bytes);
+  }
+
   give(bytes: number): void {
     this.#used -= bytes;
     assert(this.#used >= 0, "no more room is given back than was taken");
@@ -90,10 +127,15 @@ export class Room {
   /** Lets those in who wait, in order, as far as there is room. */
   #admit(): void {
     for (const waiter of this.#waiting) {
-      if (this.#used + waiter.bytes > this.#settings.dirtyBytes) break;
-      this.#used += waiter.bytes;
+      if (!this.#fits(waiter.bytes)) break;
+      this.takeForWrite(waiter.bytes);
       this.#leave(waiter, true);
     }
+  }
+
+  #fits(bytes: number): boolean {
+    if (this.#used + bytes > this.#settings.dirtyBytes) return false;
+    return this.#uncommitted === 0 || this.#uncommitted + bytes <= this.#uncommittedLimit;
   }
 
   #leave(waiter: Waiter, taken: boolean): void {

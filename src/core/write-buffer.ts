@@ -105,7 +105,7 @@ export class WriteBuffer {
     return record;
   }
 
-  /** Appends an assigned write, for which room was taken. */
+  /** Appends an assigned write, for which a write's room was taken. */
   assign(record: KeyRecord, write: PendingWrite): void {
     assert(isNewer(write.entry, record.newest), "versions of a key only grow");
     record.pending.push(write);
@@ -115,6 +115,7 @@ export class WriteBuffer {
   commit(record: KeyRecord): PendingWrite {
     const write = record.pending.shift();
     assert(write !== undefined, "a write is pending until it commits");
+    this.room.committed(footprint(write.entry));
     this.#replace(record, write.entry);
     return write;
   }
@@ -132,7 +133,8 @@ export class WriteBuffer {
     const last = writes.at(-1);
     if (last) {
       for (const write of writes) {
-        if (write !== last) this.room.give(footprint(write.entry));
+        if (write === last) this.room.committed(footprint(write.entry));
+        else this.room.giveBack(footprint(write.entry));
       }
       this.#replace(record, last.entry);
     }

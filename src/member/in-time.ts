@@ -7,29 +7,36 @@ import type { Clock } from "../base/clock.ts";
 import { Deadlines } from "../base/deadlines.ts";
 import { OperatingError } from "../base/errors.ts";
 
+/** An allowance that has been used up by no more than this, in milliseconds, is taken for a whole one. */
+const slackMs = 20;
+
 export class InTime {
+  readonly #clock: Clock;
+  readonly #allowanceMs: number;
   readonly #deadlines: Deadlines;
 
   constructor(clock: Clock, allowanceMs: number) {
+    this.#clock = clock;
+    this.#allowanceMs = allowanceMs;
     this.#deadlines = new Deadlines(clock, allowanceMs);
   }
 
-  /** What the work comes to; OperatingError `deadline_exceeded` when that takes longer than the allowance. */
-  answer<T>(work: Promise<T>): Promise<T> {
+  /**
+   * What the work comes to; OperatingError `deadline_exceeded` when that takes longer than `ms`. The whole allowance is the usual
+   * case, which costs no timer of its own.
+   */
+  answer<T>(work: Promise<T>, ms: number): Promise<T> {
     return new Promise((resolve, reject) => {
-      const item = {
-        due: 0,
-        expire: () =>
-          reject(new OperatingError("deadline_exceeded", "it took too long; a write may still take effect")),
-      };
-      this.#deadlines.add(item);
+      const stop = this.#expireAfter(ms, () =>
+        reject(new OperatingError("deadline_exceeded", "it took too long; a write may still take effect")),
+      );
       work.then(
         (value) => {
-          this.#deadlines.remove(item);
+          stop();
           resolve(value);
         },
         (error: unknown) => {
-          this.#deadlines.remove(item);
+          stop();
           reject(error as Error);
         },
       );
@@ -38,5 +45,15 @@ export class InTime {
 
   stop(): void {
     this.#deadlines.stop();
+  }
+
+  #expireAfter(ms: number, expire: () => void): () => void {
+    if (ms < this.#allowanceMs - slackMs) {
+      const timer = this.#clock.after(ms, expire);
+      return () => timer.cancel();
+    }
+    const item = { due: 0, expire };
+    this.#deadlines.add(item);
+    return () => this.#deadlines.remove(item);
   }
 }

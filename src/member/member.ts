@@ -291,7 +291,7 @@ export class Member implements Operations, PeerHandler {
     try {
       const answer = this.#handle(from, request);
       if (!(answer instanceof Promise)) return answer;
-      return this.#inTime.answer(answer).catch((error: unknown) => this.#refused(error));
+      return this.#inTime.answer(answer, deadlineOf(request)).catch((error: unknown) => this.#refused(error));
     } catch (error) {
       return this.#refused(error);
     }
@@ -371,4 +371,9 @@ export class Member implements Operations, PeerHandler {
     }
     return count;
   }
+}
+
+/** Milliseconds that the asker still waits. Only reads and writes can take long. */
+function deadlineOf(request: PeerRequest): number {
+  return request.kind === "read" || request.kind === "write" ? request.deadlineMs : Number.POSITIVE_INFINITY;
 }

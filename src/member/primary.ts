@@ -163,7 +163,7 @@ export class Primary {
     try {
       this.#requireTenure(request.key);
     } catch (error) {
-      room.give(bytes);
+      room.giveBack(bytes);
       throw error;
     }
     return await this.#assign(request, bytes);
@@ -206,13 +206,13 @@ export class Primary {
         taken = true;
       }
     } finally {
-      if (taken) buffer.room.give(bytes);
+      if (taken) buffer.room.giveBack(bytes);
     }
   }
 
   /** A state of the key that was found in the store, newer than any that its owners hold: it becomes the key's next write. */
   takeOver(record: KeyRecord, entry: Entry): void {
-    this.#parts.buffer.room.take(footprint(entry));
+    this.#parts.buffer.room.takeForWrite(footprint(entry));
     this.#begin(record, entry).catch((error: unknown) => {
       // The tenure ended: the entry is held and handed off like any other.
       if (!isOperatingError(error)) throw error;
@@ -224,11 +224,11 @@ export class Primary {
     const { membership, buffer, requests, cache, clock } = this.#parts;
     const known = requests.find(request.requestId);
     if (known) {
-      buffer.room.give(bytes);
+      buffer.room.giveBack(bytes);
       return this.#repeat(known);
     }
     if (requests.isFinished(request.requestId)) {
-      buffer.room.give(bytes);
+      buffer.room.giveBack(bytes);
       throw new OperatingError("deadline_exceeded", "nobody waits for this write any more");
     }
     const { key, headers, md5, requestId } = request;

@@ -87,7 +87,7 @@ export class Router {
           const primary = this.#primaryOf(key, deadlineMs);
           if (primary === membership.self.id) {
             const answer = reads.read(request);
-            return answer instanceof Promise ? await inTime.answer(answer) : answer;
+            return answer instanceof Promise ? await inTime.answer(answer, deadlineMs) : answer;
           }
           const answer = await this.#ask(primary, request, deadlineMs);
           if (answer.kind === "value" || answer.kind === "missing") return answer;
@@ -139,7 +139,7 @@ export class Router {
           const owner = this.#primaryOf(key, deadlineMs);
           const answer =
             owner === membership.self.id
-              ? await inTime.answer(primary.write(request))
+              ? await inTime.answer(primary.write(request), deadlineMs)
               : await this.#ask(owner, request, deadlineMs);
           if (answer.kind === "written") return { kind: "written", version: answer.version, md5 };
           if (answer.kind === "precondition_failed") return answer;

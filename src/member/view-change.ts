@@ -49,6 +49,7 @@ export class ViewChange {
   adopt(view: View): void {
     const { membership, buffer, cache, reads, primary, flusher, cleaner, handOff, router, clock, log } = this.#parts;
     membership.adopt(view, clock.now());
+    buffer.room.shareAmong(view.members.length);
     log.info("view adopted", { epoch: view.epoch, members: view.members.map((member) => member.id) });
     const ownedBefore = membership.ownedBefore();
     for (const record of buffer.records()) {

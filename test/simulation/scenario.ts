@@ -11,6 +11,7 @@
 import { hash } from "node:crypto";
 import { inspect } from "node:util";
 import type { ErrorCode } from "../../src/base/errors.ts";
+import { footprint } from "../../src/core/entry.ts";
 import { parseView, viewName } from "../../src/core/view.ts";
 import { FaultDriver, plainStoreFaults } from "./fault-driver.ts";
 import { describeOperation, History } from "./history.ts";
@@ -239,7 +240,14 @@ class Scenario {
   #sample(): void {
     const { room, cacheBytes } = this.#plan.settings;
     const handsOff = this.#plan.faults.includes("joins") || this.#plan.faults.includes("restarts");
-    const most = room.dirtyBytes * (handsOff ? handOffExcess : replicaExcess);
+    // One replica is always let in by a buffer that is not over its limit.
+    const oneMore = footprint({
+      key: "k0",
+      size: this.#plan.maxValueBytes,
+      headers: { "x-weir-meta-name": "k0#1000" },
+    });
+    const beyond = Math.max(room.dirtyBytes * replicaExcess, room.dirtyBytes + oneMore);
+    const most = handsOff ? room.dirtyBytes * handOffExcess : beyond;
     for (const host of this.#hosts) {
       const status = host.status;
       if (status === undefined) continue;

@@ -47,8 +47,9 @@ describe("Room, at once", () => {
   it("gives replicas a reserve of a tenth beyond the limit, even while primaries wait", async () => {
     const { room, wait, ended } = roomWith(1000);
     wait("primary", 10);
-    assert.equal(room.tryTakeForReplica(101), false);
-    assert.equal(room.tryTakeForReplica(100), true);
+    assert.equal(room.tryTakeForReplica(60), true);
+    assert.equal(room.tryTakeForReplica(41), false);
+    assert.equal(room.tryTakeForReplica(40), true);
     assert.equal(room.tryTakeForReplica(1), false);
     assert.equal(room.fullness, 1.1);
     await turn();
@@ -71,6 +72,29 @@ describe("Room, at once", () => {
   it("refuses to get back more than was taken", () => {
     const { room } = roomWith(10);
     assert.throws(() => room.give(11), AssertionError);
+  });
+});
+
+describe("Room, uncommitted", () => {
+  it("lets a primary have half of its share uncommitted, one write at least, and more as they commit", async () => {
+    const { room, wait, ended } = roomWith(0);
+    room.shareAmong(5);
+    assert.equal(room.tryTake(300), true, "one is let in whatever its size");
+    assert.equal(room.tryTake(1), false);
+    room.committed(300);
+    assert.equal(room.tryTake(60), true);
+    assert.equal(room.tryTake(41), false);
+    wait("next", 41);
+    room.giveBack(60);
+    await turn();
+    assert.deepEqual([ended, room.usedBytes], [["next: true"], 341]);
+    assert.throws(() => room.committed(42), AssertionError);
+  });
+
+  it("takes a replica however large while it is not over its limit, so that two full buffers let each other's writes commit", () => {
+    const { room } = roomWith(1000);
+    assert.equal(room.tryTakeForReplica(5000), true);
+    assert.equal(room.tryTakeForReplica(1), false);
   });
 });
 

@@ -21,7 +21,7 @@ function entryOf(key: string, seq: number, size?: number): Entry {
 
 /** A write of `entry` that is assigned, its room taken; `lost` collects what it was ended with. */
 function assign(buffer: WriteBuffer, record: KeyRecord, entry: Entry, lost: Error[] = []): PendingWrite {
-  buffer.room.take(footprint(entry));
+  buffer.room.takeForWrite(footprint(entry));
   const settle = { committed: () => {}, lost: (error: Error) => lost.push(error) };
   const write = { entry, assignedAt: 0, missing: ["b"], needsStore: false, outcome: Promise.resolve(entry), settle };
   buffer.assign(record, write);
