@@ -50,6 +50,6 @@ describe("a simulated cluster", () => {
     const traced = await runScenario(planFor(5, "all"), startMember, (line) => lines.push(line));
     const quiet = await runScenario(planFor(5, "all"), startMember);
     assert.equal(traced.digest, quiet.digest);
-    assert.ok(lines.length > 1_000);
+    assert.ok(lines.length > 100);
   });
 });
