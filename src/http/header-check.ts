@@ -7,13 +7,21 @@ import type { IncomingMessage } from "node:http";
 import { OperatingError } from "../base/errors.ts";
 import { announcesBody } from "./exchange.ts";
 
-/** The names that node:http keeps the first of, and that change what we do; by length, so that most headers cost a comparison. */
-const singles: Readonly<Record<number, string>> = {
-  4: "host",
-  13: "authorization",
-  17: "if-modified-since",
-  19: "if-unmodified-since",
-};
+/** The names that node:http keeps the first of, and that change what we do: they differ in length, so that most headers cost a comparison. */
+function singleOf(length: number): string | undefined {
+  switch (length) {
+    case 4:
+      return "host";
+    case 13:
+      return "authorization";
+    case 17:
+      return "if-modified-since";
+    case 19:
+      return "if-unmodified-since";
+    default:
+      return undefined;
+  }
+}
 
 /** @throws OperatingError `header_invalid`, `body_invalid`. */
 export function checkHeaders(request: IncomingMessage): void {
@@ -21,7 +29,7 @@ export function checkHeaders(request: IncomingMessage): void {
   let seen = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
-    const single = singles[name.length];
+    const single = singleOf(name.length);
     if (single === undefined || name.toLowerCase() !== single) continue;
     const bit = 1 << name.length;
     if ((seen & bit) !== 0) throw new OperatingError("header_invalid", `${name} occurs more than once`);
