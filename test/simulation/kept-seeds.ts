@@ -37,4 +37,9 @@ export const keptSeeds: readonly KeptSeed[] = [
     faults: "all",
     found: "The outcome of a pending write was handed off before the write, which was then lost.",
   },
+  {
+    seed: 6122,
+    faults: "all",
+    found: "A write sent again was refused as not done while its first sending still waited for room.",
+  },
 ];
