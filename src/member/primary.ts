@@ -9,7 +9,7 @@ import { assert } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
-import { type Entry, footprint } from "../core/entry.ts";
+import { type Entry, footprint, type RequestId } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
 import type {
   PeerAnswer,
@@ -71,6 +71,8 @@ export class Primary {
   readonly #parts: PrimaryParts;
   readonly #unsent = new Map<string, Unsent[]>();
   readonly #resendTimers = new Map<string, Timer>();
+  /** Writes that wait to be assigned, by request id. */
+  readonly #waiting = new Map<string, Promise<WriteAnswer>>();
   #seq = 0;
 
   constructor(parts: PrimaryParts) {
@@ -88,11 +90,13 @@ export class Primary {
     this.#requireTenure(request.key);
     const known = requests.find(request.requestId);
     if (known) return this.#repeat(known);
+    const waiting = this.#waiting.size > 0 && this.#waiting.get(nameOf(request.requestId));
+    if (waiting) return waiting;
     this.#requireProgress(request.key);
-    if (request.precondition) return this.#writeIf(request, request.precondition);
+    if (request.precondition) return this.#waitFor(request, this.#writeIf(request, request.precondition));
     const bytes = footprintOf(request);
     if (buffer.room.tryTake(bytes)) return this.#assign(request, bytes);
-    return this.#writeWithRoom(request, bytes);
+    return this.#waitFor(request, this.#writeWithRoom(request, bytes));
   }
 
   /** Begins anew under a view just adopted: acknowledgements of older epochs count no more. */
@@ -148,6 +152,15 @@ export class Primary {
     return owners;
   }
 
+  /** A repeat of a request that waits here shares its fate: else one copy could be refused and the other be done. */
+  #waitFor(request: WriteRequest, answer: Promise<WriteAnswer>): Promise<WriteAnswer> {
+    const name = nameOf(request.requestId);
+    this.#waiting.set(name, answer);
+    const done = (): void => void this.#waiting.delete(name);
+    answer.then(done, done);
+    return answer;
+  }
+
   #requireProgress(key: string): void {
     const { buffer, clock, stuckMs } = this.#parts;
     const oldest = buffer.get(key)?.pending[0];
@@ -171,8 +184,8 @@ export class Primary {
 
   /** Waits until the visible state is the newest one, judges it, and writes with no gap in between. */
   async #writeIf(request: WriteRequest, precondition: Precondition): Promise<WriteAnswer> {
-    const { buffer, reads, requests, clock } = this.#parts;
-    const { key, requestId } = request;
+    const { buffer, reads, clock } = this.#parts;
+    const { key } = request;
     const deadline = clock.now() + request.deadlineMs;
     const bytes = footprintOf(request);
     let taken = false;
@@ -181,9 +194,6 @@ export class Primary {
         if (clock.now() >= deadline)
           throw new OperatingError("deadline_exceeded", "an earlier write of this key still waits");
         this.#requireTenure(key);
-        // Another copy of this request may have come to its turn meanwhile.
-        const known = requests.find(requestId);
-        if (known) return await this.#repeat(known);
         const pending = buffer.get(key)?.pending.at(-1);
         if (pending) {
           await pending.outcome.catch(() => undefined);
@@ -324,6 +334,10 @@ export class Primary {
     });
     this.#resendTimers.set(peer, timer);
   }
+}
+
+function nameOf({ router, counter }: RequestId): string {
+  return `${router}.${counter}`;
 }
 
 function bufferFull(): OperatingError {

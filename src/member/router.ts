@@ -121,6 +121,7 @@ export class Router {
     this.#writing.add(requestId.counter);
     try {
       const deadline = clock.now() + settings.operationMs;
+      let broken: OperatingError | undefined;
       for (let attempt = 0; ; attempt++) {
         const deadlineMs = deadline - clock.now();
         const epoch = membership.epoch;
@@ -145,6 +146,9 @@ export class Router {
           if (answer.kind === "precondition_failed") return answer;
           throw unexpected(answer);
         } catch (error) {
+          // Once a link broke, an earlier copy may be done whatever becomes of this one.
+          if (isOperatingError(error, "peer_unreachable")) broken = error;
+          else if (broken && isOperatingError(error, "overloaded", "shutting_down")) throw broken;
           if (!worthRetrying(error)) throw error;
           await this.#pause(attempt, deadline, error);
         }
