@@ -1,0 +1,227 @@
+/**
+ * A cluster of real processes for tests: its cluster.json is generated, its ports are free ones of the loopback address, and whatever
+ * happens no process outlives it. A node can be killed, stopped, started again and added.
+ */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assert } from "../../src/base/assert.ts";
+import { sleep } from "../../src/base/clock.ts";
+import { freePorts } from "../../src/cli/free-ports.ts";
+import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
+import { systemClock, systemRandom } from "../../src/system.ts";
+import { type Answer, HttpClient, pathOf, type RequestOptions } from "./http-client.ts";
+import { type NodeEnd, NodeProcess } from "./node-process.ts";
+
+export interface ClusterOptions {
+  /** How many nodes, named a, b, c and so on; 3 unless told. */
+  readonly nodes?: number;
+  /** As in cluster.json; a folder of its own unless told. */
+  readonly store?: Readonly<Record<string, unknown>>;
+  /** Sections of cluster.json beyond {@link quickSections}; a section's settings are merged one by one. */
+  readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>> | number>>;
+  /** For the nodes' processes, beyond the test's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const mebibyte = 1024 ** 2;
+
+/** Waits that are long for the sake of real stores and networks are short here; buffers are small enough for any machine. */
+const quickSections = {
+  buffer: { dirtyBytes: 64 * mebibyte, cacheBytes: 32 * mebibyte },
+  flush: { delayMs: 50, deadlineMs: 3_000, retryMaxMs: 500, stopMs: 10_000 },
+  log: { level: "info", format: "json" },
+} as const;
+
+/** A flush delay that no test lives to see the end of: what is written stays in memory until the nodes stop. */
+export const neverFlush = { flush: { delayMs: 3_600_000 } } as const;
+
+/** Milliseconds for all nodes to serve, on a machine that is busy with other tests. */
+const readyMs = 30_000;
+const pollMs = 20;
+/** Milliseconds for a node to stop in order before it is killed: longer than it waits for the store. */
+const graceMs = 15_000;
+
+interface NodeEntry {
+  readonly id: string;
+  readonly url: string;
+}
+
+export class TestCluster implements AsyncDisposable {
+  readonly folder: string;
+  readonly http = new HttpClient();
+  readonly #options: ClusterOptions;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #nodes: NodeEntry[];
+  /** Every process there was, dead ones too: what they printed may explain a failure. */
+  readonly #processes: NodeProcess[] = [];
+
+  private constructor(options: ClusterOptions, ports: readonly number[]) {
+    this.#options = options;
+    this.#nodes = ports.map((port, index) => entryOf(index, port));
+    this.#env = { WEIR_TEST_SECRET: systemRandom.id(), ...options.env };
+    this.folder = mkdtempSync(join(tmpdir(), "weir-cluster-"));
+    mkdirSync(join(this.folder, "store"));
+  }
+
+  /** Starts all nodes; resolves when each of them serves. */
+  static async start(options: ClusterOptions = {}): Promise<TestCluster> {
+    const cluster = new TestCluster(options, await freePorts(options.nodes ?? 3));
+    try {
+      const configPath = cluster.#writeConfig("cluster.json");
+      for (const { id } of cluster.#nodes) cluster.#spawn(id, configPath);
+      await cluster.untilReady();
+    } catch (error) {
+      const log = cluster.log();
+      await cluster[Symbol.asyncDispose]();
+      throw new Error(`the cluster did not start; its nodes printed:\n${log}`, { cause: error });
+    }
+    return cluster;
+  }
+
+  get ids(): readonly string[] {
+    return this.#nodes.map(({ id }) => id);
+  }
+
+  get urls(): readonly string[] {
+    return this.#nodes.map(({ url }) => url);
+  }
+
+  /** The folder that is the store, unless another one was asked for. */
+  get storeFolder(): string {
+    return join(this.folder, "store");
+  }
+
+  url(id: string): string {
+    const node = this.#nodes.find((each) => each.id === id);
+    assert(node !== undefined, "a node is asked for by a name that it has");
+    return node.url;
+  }
+
+  /** The node's present process. */
+  process(id: string): NodeProcess {
+    const found = this.#processes.findLast((each) => each.id === id);
+    assert(found !== undefined, "a node is asked for by a name that it has");
+    return found;
+  }
+
+  async put(id: string, key: string, body: Uint8Array | string, headers?: RequestOptions["headers"]): Promise<Answer> {
+    return await this.http.request(this.url(id), "PUT", pathOf(key), { body, ...(headers && { headers }) });
+  }
+
+  async get(id: string, key: string, headers?: RequestOptions["headers"]): Promise<Answer> {
+    return await this.http.request(this.url(id), "GET", pathOf(key), headers && { headers });
+  }
+
+  async remove(id: string, key: string, headers?: RequestOptions["headers"]): Promise<Answer> {
+    return await this.http.request(this.url(id), "DELETE", pathOf(key), headers && { headers });
+  }
+
+  async status(id: string): Promise<ClusterStatus> {
+    return (await this.http.json(this.url(id), "/cluster")) as ClusterStatus;
+  }
+
+  /** What the node says of itself. */
+  async figures(id: string): Promise<MemberStatus> {
+    const own = (await this.status(id)).members.find((member) => member.id === id);
+    assert(own !== undefined, "a node is in its own view");
+    return own;
+  }
+
+  /** Resolves when every running node serves all of its keys and knows that the view is settled. */
+  async untilReady(ids: readonly string[] = this.ids): Promise<void> {
+    await this.until(readyMs, "every node is ready", async () => {
+      for (const id of ids) {
+        const crash = this.process(id).crash;
+        if (crash !== undefined) throw new Error(`node ${id} ended with ${JSON.stringify(crash)}`);
+        const answer = await this.http.request(this.url(id), "GET", "/readyz").catch(() => undefined);
+        if (answer?.status !== 200 || !(await this.status(id)).settled) return false;
+      }
+      return true;
+    });
+  }
+
+  /** Resolves when no running node holds anything that is not in the store. */
+  async untilFlushed(withinMs = 20_000): Promise<void> {
+    await this.until(withinMs, "everything is in the store", async () => {
+      for (const id of this.#running()) if ((await this.figures(id)).dirtyKeys > 0) return false;
+      return true;
+    });
+  }
+
+  /** Asks again and again until `holds`; fails with `what` when it takes longer. */
+  async until(withinMs: number, what: string, holds: () => Promise<boolean>): Promise<void> {
+    const deadline = systemClock.now() + withinMs;
+    while (!(await holds())) {
+      if (systemClock.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
+      await sleep(systemClock, pollMs);
+    }
+  }
+
+  /** Starts the node anew, as a process that knows nothing. */
+  restart(id: string): void {
+    assert(!this.process(id).isRunning, "a node runs once at a time");
+    this.#spawn(id, join(this.folder, "cluster.json"));
+  }
+
+  /** Starts one more node, whose entry is in its own copy of cluster.json only. Returns its name. */
+  async add(): Promise<string> {
+    const [port] = await freePorts(1);
+    const entry = entryOf(this.#nodes.length, port as number);
+    this.#nodes.push(entry);
+    this.#spawn(entry.id, this.#writeConfig(`cluster-${entry.id}.json`));
+    return entry.id;
+  }
+
+  /** Stops all running nodes in order, at once, as a deployment's end does. */
+  async stopAll(): Promise<NodeEnd[]> {
+    return await Promise.all(this.#running().map(async (id) => await this.process(id).stop(graceMs)));
+  }
+
+  /** What all processes printed. */
+  log(): string {
+    return this.#processes.map(({ id, lines }) => lines.map((line) => `${id} ${line}`).join("\n")).join("\n");
+  }
+
+  /** Stops what still runs. Fails if a node has crashed, whoever noticed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const crashes = this.#processes.filter((each) => each.crash !== undefined);
+    const ends = await this.stopAll();
+    await this.http[Symbol.asyncDispose]();
+    rmSync(this.folder, { recursive: true, force: true });
+    const failed = ends.filter((end) => end.code !== 0);
+    if (crashes.length === 0 && failed.length === 0) return;
+    const crashed = crashes.map(({ id, crash }) => `${id} ${JSON.stringify(crash)}`);
+    throw new Error(
+      `crashed: ${crashed.join(", ") || "none"}; stopped badly: ${JSON.stringify(failed)}; the nodes printed:\n${this.log()}`,
+    );
+  }
+
+  #running(): string[] {
+    return this.ids.filter((id) => this.#processes.findLast((each) => each.id === id)?.isRunning);
+  }
+
+  #spawn(id: string, configPath: string): void {
+    this.#processes.push(new NodeProcess({ id, configPath, env: this.#env }));
+  }
+
+  #writeConfig(name: string): string {
+    const { config = {}, store = { type: "file", path: "store" } } = this.#options;
+    const sections: Record<string, unknown> = { ...quickSections };
+    for (const [section, settings] of Object.entries(config)) {
+      const quick = (quickSections as Readonly<Record<string, object | undefined>>)[section];
+      sections[section] = typeof settings === "number" ? settings : { ...quick, ...settings };
+    }
+    const path = join(this.folder, name);
+    writeFileSync(
+      path,
+      JSON.stringify({ cluster: "test", secret: "env:WEIR_TEST_SECRET", store, nodes: this.#nodes, ...sections }),
+    );
+    return path;
+  }
+}
+
+function entryOf(index: number, port: number): NodeEntry {
+  return { id: String.fromCodePoint("a".charCodeAt(0) + index), url: `http://127.0.0.1:${port}` };
+}

@@ -1,0 +1,102 @@
+/**
+ * One node as a real process of `src/main.ts serve`, as a test starts, kills and stops it. What it prints is kept, to be shown if
+ * the test fails; should the test's own process die, the channel between the two ends the node.
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { sleep } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/system.ts";
+
+const mainPath = join(import.meta.dirname, "..", "..", "src", "main.ts");
+
+/** Lines kept of each node: enough for its whole life in a test, and a bound in a soak. */
+const maxLines = 2_000;
+
+export interface NodeProcessOptions {
+  readonly id: string;
+  readonly configPath: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** How a process ended: with `code`, or by `signal`. */
+export interface NodeEnd {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export class NodeProcess {
+  readonly id: string;
+  /** Resolves when the process has ended and all that it printed was read. */
+  readonly ended: Promise<NodeEnd>;
+  readonly #child: ChildProcess;
+  readonly #lines: string[] = [];
+  #end: NodeEnd | undefined;
+  #isAsked = false;
+
+  constructor({ id, configPath, env }: NodeProcessOptions) {
+    this.id = id;
+    // The test runner's own variable would make the child report to it.
+    const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
+    const child = spawn(process.execPath, [mainPath, "serve", "--config", configPath, "--node", id], {
+      env: { ...inherited, ...env },
+      // A process group of its own: Ctrl-C is for the test, which then stops it.
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
+    this.#child = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream !== null) createInterface({ input: stream }).on("line", (line) => this.#keep(line));
+    }
+    this.ended = once(child, "close").then(([code, signal]: unknown[]) => {
+      this.#end = { code: code as number | null, signal: signal as string | null };
+      return this.#end;
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
+  /** How it ended, if nobody asked it to: a crash. */
+  get crash(): NodeEnd | undefined {
+    return this.#isAsked ? undefined : this.#end;
+  }
+
+  get isRunning(): boolean {
+    return this.#end === undefined;
+  }
+
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
+  /** Ends it as a power loss would: nothing more is sent or written. */
+  async kill(): Promise<void> {
+    this.#isAsked = true;
+    this.#child.kill("SIGKILL");
+    await this.ended;
+  }
+
+  /** Stops it in order, as an operator does; kills it if that takes longer than `graceMs`. */
+  async stop(graceMs: number): Promise<NodeEnd> {
+    this.#isAsked = true;
+    this.#child.kill("SIGTERM");
+    const grace = new AbortController();
+    const tooLong = sleep(systemClock, graceMs, grace.signal).then(
+      () => this.#child.kill("SIGKILL"),
+      () => undefined,
+    );
+    const end = await this.ended;
+    grace.abort();
+    await tooLong;
+    return end;
+  }
+
+  #keep(line: string): void {
+    this.#lines.push(line);
+    if (this.#lines.length > maxLines) this.#lines.shift();
+  }
+}
