@@ -72,7 +72,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const crowded = random.chance(0.15);
   const keys = Array.from({ length: random.pick([1, 1, 2, 2, 3, 6]) }, (_, index) => `k${index}`);
   const maxValueBytes = random.pick([30, 300, 4_000]);
-  return {
+  const plan: ScenarioPlan = {
     seed,
     profile,
     faults,
@@ -117,4 +117,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
       stopMs: 60_000,
     },
   };
+  // A healthy store answers in time: 30 times the mean of an exponential distribution.
+  const flushDeadlineMs = Math.max(plan.settings.flushDeadlineMs, 30 * plan.storeLatencyMs);
+  return { ...plan, settings: { ...plan.settings, flushDeadlineMs } };
 }
