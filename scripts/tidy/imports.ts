@@ -14,7 +14,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   "src/network": ["src/base", "src/core"],
   "src/member": ["src/base", "src/core", "src/journal/journal.ts", "src/store/blob-store.ts", "src/network/network.ts"],
   "src/http": ["src/base", "src/core", "src/member"],
-  "src/config": ["src/base"],
+  "src/config": ["src/base", "src/core"],
   "src/system.ts": ["src/base"],
   "src/log.ts": ["src/base"],
   "src/version.ts": ["package.json"],

@@ -221,7 +221,7 @@ function printWelcome(
     terminal,
     storeUrl === undefined ? `  cat ${join(shownFolder, "store", "greeting")}` : `  curl ${first}/cluster`,
   );
-  printLine(terminal, `\nThe dashboard is at ${first}/; Ctrl-C stops all.`);
+  printLine(terminal, "\nCtrl-C stops all.");
 }
 
 function endText(end: ChildEnd): string {

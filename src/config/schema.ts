@@ -4,6 +4,7 @@
  */
 
 import { z } from "zod";
+import { maxWeight } from "../core/ring.ts";
 import { nodeUrlMistake } from "./node-url.ts";
 import { secretPattern } from "./secret.ts";
 
@@ -42,7 +43,7 @@ export const nodeSchema = z.strictObject({
   weight: z
     .number()
     .min(0)
-    .max(100)
+    .max(maxWeight)
     .default(1)
     .describe("Its share of the keys relative to the other nodes'; 0 owns none and only routes."),
 });
@@ -79,7 +80,7 @@ const fileStoreSchema = z.strictObject({
     .string()
     .min(1)
     .describe(
-      "A folder that every node sees: for development, or a shared file system. Relative to the file's folder.",
+      "A folder, for nodes on one host: its locks are the host's own, and a network file system does not keep them. Relative to the file's folder.",
     ),
 });
 
