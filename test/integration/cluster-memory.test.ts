@@ -125,3 +125,23 @@ describe("cluster of which one node is killed", () => {
     }
   });
 });
+
+describe("cluster of two nodes of which one hangs", () => {
+  const stage = setStage(async (stack) => ({ cluster: stack.use(await TestCluster.start({ nodes: 2 })) }));
+
+  test("the other one stops in order, although its messages are not answered", async () => {
+    const { cluster } = stage();
+    const writes = Array.from({ length: 20 }, async (_, n) => await cluster.put("a", `pair/${n}`, "v"));
+    for (const write of await Promise.all(writes)) assert.equal(write.status, 204);
+    cluster.process("b").pause();
+    try {
+      // What is a's own is in the store by then, and b is told so, again and again.
+      await cluster.until(10_000, "all that a still holds is b's", async () => {
+        return (await cluster.figures("a")).oldestDirtyMs > 1_000;
+      });
+      assert.deepEqual(await cluster.process("a").stop(10_000), { code: 0, signal: null });
+    } finally {
+      await cluster.process("b").kill();
+    }
+  });
+});

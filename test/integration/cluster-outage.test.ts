@@ -108,9 +108,13 @@ else {
         assert.equal((await cluster.put("a", "flushed", refusal.code)).status, 204);
         await cluster.untilFlushed();
         proxy.refuse(refusal);
-        await assertReadsUnavailable(cluster, undefined);
-        const written = await assertWritesGoOn(cluster, refusal.code);
-        proxy.pass();
+        let written: Map<string, string>;
+        try {
+          await assertReadsUnavailable(cluster, undefined);
+          written = await assertWritesGoOn(cluster, refusal.code);
+        } finally {
+          proxy.pass();
+        }
         await cluster.untilFlushed();
         for (const [key, value] of written) assert.equal((await bucket.get(key))?.body.toString(), value, key);
         assert.equal(await bucket.get(`${refusal.code}/0`), undefined);

@@ -80,6 +80,11 @@ export class NodeProcess {
     await this.ended;
   }
 
+  /** Suspends it: its connections stay, but it does nothing. Only {@link kill} ends it then. */
+  pause(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
   /** Stops it in order, as an operator does; kills it if that takes longer than `graceMs`. */
   async stop(graceMs: number): Promise<NodeEnd> {
     this.#isAsked = true;

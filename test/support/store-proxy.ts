@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { type Instant, sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
 
-export interface StoreProxySettings {
+export interface Pace {
   /** Added to each request, in milliseconds. */
   readonly delayMs?: number;
   /** Of bodies, both ways together and of all requests together. */
@@ -24,7 +24,7 @@ export interface Refusal {
 
 export class StoreProxy implements AsyncDisposable {
   readonly #target: URL;
-  readonly #settings: StoreProxySettings;
+  #pace: Pace;
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #counts = new Map<string, number>();
@@ -34,9 +34,9 @@ export class StoreProxy implements AsyncDisposable {
   #refusal: Refusal | undefined;
   #gate: PromiseWithResolvers<void> | undefined;
 
-  private constructor(target: string, settings: StoreProxySettings) {
+  private constructor(target: string, pace: Pace) {
     this.#target = new URL(target);
-    this.#settings = settings;
+    this.#pace = pace;
     this.#server = createServer((incoming, response) => {
       this.#serve(incoming, response).catch(() => {
         // Whichever side broke off, the other gets to see just that.
@@ -46,8 +46,8 @@ export class StoreProxy implements AsyncDisposable {
   }
 
   /** Before the server at the URL `target`. */
-  static async start(target: string, settings: StoreProxySettings = {}): Promise<StoreProxy> {
-    const proxy = new StoreProxy(target, settings);
+  static async start(target: string, pace: Pace = {}): Promise<StoreProxy> {
+    const proxy = new StoreProxy(target, pace);
     await once(proxy.#server.listen(0, "127.0.0.1"), "listening");
     return proxy;
   }
@@ -59,6 +59,12 @@ export class StoreProxy implements AsyncDisposable {
   /** Bytes of bodies that have passed, both ways. */
   get bodyBytes(): number {
     return this.#bodyBytes;
+  }
+
+  /** How fast requests pass from now on. */
+  setPace(pace: Pace): void {
+    this.#pace = pace;
+    this.#lineFreeAt = 0;
   }
 
   /** Requests that came for the object `key` of `bucket`. */
@@ -110,12 +116,12 @@ export class StoreProxy implements AsyncDisposable {
       response.end(incoming.method === "HEAD" ? undefined : text);
       return;
     }
-    await this.#pace(body.length);
+    await this.#travel(body.length);
     // A client that has given up meanwhile wants nothing stored any more.
     if (incoming.destroyed && !incoming.complete) return;
     const answer = await this.#forward(incoming, response, body);
     const answerBody = await readAll(answer);
-    await this.#pace(answerBody.length, 0);
+    await this.#travel(answerBody.length, 0);
     response.writeHead(answer.statusCode as number, answer.rawHeaders);
     response.end(answerBody);
   }
@@ -139,10 +145,10 @@ export class StoreProxy implements AsyncDisposable {
   }
 
   /** The time that a request, or an answer, with a body of `bytes` takes on the line. */
-  async #pace(bytes: number, delayMs = this.#settings.delayMs ?? 0): Promise<void> {
+  async #travel(bytes: number, delayMs = this.#pace.delayMs ?? 0): Promise<void> {
     this.#bodyBytes += bytes;
     const now = systemClock.now();
-    const { bytesPerSecond = Number.POSITIVE_INFINITY } = this.#settings;
+    const { bytesPerSecond = Number.POSITIVE_INFINITY } = this.#pace;
     this.#lineFreeAt = Math.max(now, this.#lineFreeAt) + (bytes / bytesPerSecond) * 1_000;
     const waitMs = this.#lineFreeAt - now + delayMs;
     if (waitMs > 0) await sleep(systemClock, waitMs);
