@@ -244,10 +244,6 @@ export class Flusher {
   async #write(flight: Flight): Promise<void> {
     const { record, entry } = flight;
     for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
-      if (entry.value === undefined && record.store.kind === "absent") {
-        this.#arrived(flight);
-        return;
-      }
       const result = await this.#send(flight);
       if (record.flight !== flight) return;
       if (result.kind === "written") {
