@@ -32,6 +32,7 @@ export class Cleaner {
   readonly #parts: CleanerParts;
   readonly #waiting = new Map<string, Item[]>();
   #timer: Timer | undefined;
+  #stopped = false;
 
   constructor(parts: CleanerParts) {
     this.#parts = parts;
@@ -70,10 +71,12 @@ export class Cleaner {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#timer?.cancel();
   }
 
   #queue(peer: string, items: readonly Item[], ms: number): void {
+    if (this.#stopped) return;
     const waiting = this.#waiting.get(peer);
     if (waiting) waiting.push(...items);
     else this.#waiting.set(peer, [...items]);
