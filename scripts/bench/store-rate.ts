@@ -1,20 +1,35 @@
 /**
  * How many small objects a second a store takes from one process, and what each costs it in CPU: the limit of flushing.
- * Run as `node scripts/bench/store-rate.ts [STORE]`, where STORE is what `WEIR_STORE` takes; without it a folder under the system's
- * temporary one. For an S3 store the same objects go through AWS's SDK too, at the same concurrency, turn by turn.
+ * Run as `node scripts/bench/store-rate.ts [STORE] [--rounds N] [--seconds N] [--json]`, where STORE is what `WEIR_STORE` takes; without it a folder
+ * under the system's temporary one. For an S3 store the same objects go through AWS's SDK too, at the same concurrency, turn by turn.
  */
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { parseArgs } from "node:util";
 import { openStore, parseStoreUrl, type StoreSettings } from "../../src/store/open-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "3" },
+    json: { type: "boolean", default: false },
+  },
+});
 const concurrency = 64;
-const seconds = 3;
-const rounds = 3;
+const seconds = Number(flags.seconds);
+const rounds = Number(flags.rounds);
 const bodyBytes = 1_024;
 const options = { deadlineMs: 10_000 };
+
+/** What `--json` prints: a line of it for each round. */
+export interface StoreRound {
+  readonly own: Rate;
+  readonly sdk: Rate | undefined;
+}
 
 interface Rate {
   readonly perSecond: number;
@@ -67,13 +82,14 @@ async function sdkPut(
 }
 
 function report(what: string, rate: Rate): void {
+  if (flags.json) return;
   console.log(
     `${what.padEnd(28)} ${rate.perSecond.toFixed(0).padStart(7)}/s ${rate.cpuMicros.toFixed(0).padStart(6)} µs CPU each`,
   );
 }
 
-const temporary = process.argv[2] === undefined ? await mkdtemp(path.join(tmpdir(), "weir-store-rate-")) : undefined;
-const settings = parseStoreUrl(process.argv[2] ?? (temporary as string));
+const temporary = positionals[0] === undefined ? await mkdtemp(path.join(tmpdir(), "weir-store-rate-")) : undefined;
+const settings = parseStoreUrl(positionals[0] ?? (temporary as string));
 const store = openStore(settings, { clock: systemClock, random: systemRandom });
 await store.probe(options);
 const run = systemRandom.id().slice(0, 8);
@@ -86,9 +102,11 @@ for (let round = 1; round <= rounds; round += 1) {
     `bench/${run}/own${round}`,
   );
   report(store.description.slice(0, 28), own);
-  if (sdk === undefined) continue;
-  const theirs = await measure(sdk, `bench/${run}/sdk${round}`);
+  const theirs = sdk === undefined ? undefined : await measure(sdk, `bench/${run}/sdk${round}`);
+  if (flags.json) console.log(JSON.stringify({ own, sdk: theirs } satisfies StoreRound));
+  if (theirs === undefined) continue;
   report("@aws-sdk/client-s3 PutObject", theirs);
+  if (flags.json) continue;
   console.log(
     `ratio ${(own.perSecond / theirs.perSecond).toFixed(2)}, of CPU ${(theirs.cpuMicros / own.cpuMicros).toFixed(2)}`,
   );

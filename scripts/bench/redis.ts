@@ -1,0 +1,106 @@
+/**
+ * Acknowledged writes, on two machines' memory before the answer: weir's PUT on a cluster of three nodes against Redis, without persistence and with one
+ * replica, with a WAIT for it after each SET. Both sides get the same generator.
+ */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sleep } from "../../src/base/clock.ts";
+import { freePorts } from "../../src/cli/free-ports.ts";
+import { systemClock } from "../../src/system.ts";
+import { BenchCluster } from "./cluster.ts";
+import { Processes } from "./processes.ts";
+import { type RawPlan, type RawResult, runRaw } from "./raw-load.ts";
+import { median, type Row, rate } from "./report.ts";
+import { interleaved, ratio, type Settings } from "./rounds.ts";
+
+const connections = 32;
+const keyCount = 10_000;
+const warmUpSeconds = 1;
+const syncMs = 10_000;
+
+export async function compareWithRedis(settings: Settings): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), "weir-redis-"));
+  try {
+    await using processes = new Processes();
+    await using cluster = await BenchCluster.start();
+    const redisPort = await startRedis(processes, folder);
+    const ports = cluster.nodes.map(({ url }) => Number(new URL(url).port));
+    const keys = Array.from({ length: keyCount }, (_, i) => `bench/object-${i}`);
+    const results: RawResult[][] = [[], [], []];
+    const run = (index: number, protocol: RawPlan["protocol"], toPorts: readonly number[]) => {
+      return async (warmUp: boolean): Promise<number> => {
+        const seconds = warmUp ? warmUpSeconds : settings.seconds;
+        const result = await runRaw({ protocol, ports: toPorts, connections, keys, bytes: 1_024, seconds });
+        if (!warmUp) results[index]?.push(result);
+        return result.perSecond;
+      };
+    };
+    const figures = await interleaved(settings.rounds, {
+      redis: run(0, "redis", [redisPort]),
+      spread: run(1, "http", ports),
+      one: run(2, "http", ports.slice(0, 1)),
+    });
+    const [redis, spread, one] = results.map(describe) as [string, string, string];
+    const row = (what: string, weir: string, figure: number, target?: Row["target"]): Row => ({
+      what: `acknowledged PUT 1 KiB, 2 copies in memory, ${what}`,
+      weir,
+      against: `Redis 7, one replica, SET and WAIT 1: ${redis}`,
+      figure,
+      digits: 2,
+      unit: "",
+      ...(target && { target }),
+    });
+    return [
+      row("clients spread over 3 nodes", spread, ratio(figures.spread, figures.redis), { least: 1 }),
+      row("clients on one of 3 nodes", one, ratio(figures.one, figures.redis)),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function describe(results: readonly RawResult[]): string {
+  const of = (figure: keyof RawResult): number => median(results.map((result) => result[figure]));
+  const ms = (micros: number): string => (micros / 1_000).toFixed(1);
+  return (
+    `${rate(of("perSecond"))}, p50 ${ms(of("p50Micros"))} ms, p99 ${ms(of("p99Micros"))} ms ` +
+    `(generator ${(of("generatorLoad") * 100).toFixed(0)} %)`
+  );
+}
+
+/** A primary and a replica, in memory only. */
+async function startRedis(processes: Processes, folder: string): Promise<number> {
+  const [primary, replica] = (await freePorts(2)) as [number, number];
+  const memoryOnly = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir", folder];
+  const sync = ["--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"];
+  const server = processes.start("redis-server", ["--port", String(primary), ...memoryOnly, ...sync]);
+  processes.start("redis-server", [
+    "--port",
+    String(replica),
+    ...memoryOnly,
+    "--replicaof",
+    "127.0.0.1",
+    String(primary),
+  ]);
+  const until = systemClock.now() + syncMs;
+  for (;;) {
+    const info = await ask(primary, "INFO replication\r\n").catch(() => "");
+    if (info.includes("state=online")) return primary;
+    if (!server.isRunning || systemClock.now() > until) throw server.failure("has no replica in time");
+    await sleep(systemClock, 20);
+  }
+}
+
+/** Sends one inline command; what came back within its first packet. */
+function ask(port: number, command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(command));
+    socket.once("error", reject).once("data", (data) => {
+      socket.destroy();
+      resolve(data.toString());
+    });
+  });
+}

@@ -1,0 +1,35 @@
+/**
+ * Interleaved rounds: each target once a round, in an order that is turned round from one to the next, so that whatever else the machine does
+ * meets all of them alike. Compared are medians, and ratios within the rounds.
+ */
+
+import { median } from "./report.ts";
+
+export interface Settings {
+  readonly rounds: number;
+  /** Of each run of each round. */
+  readonly seconds: number;
+}
+
+/** Of a target's runs, in order. */
+export type Figures<Name extends string> = Readonly<Record<Name, readonly number[]>>;
+
+/** Runs each of `targets` once to warm up, then `rounds` times. */
+export async function interleaved<Name extends string>(
+  rounds: number,
+  targets: Readonly<Record<Name, (warmUp: boolean) => Promise<number>>>,
+): Promise<Figures<Name>> {
+  const names = Object.keys(targets) as Name[];
+  const figures = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  for (const name of names) await targets[name](true);
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? names : names.toReversed();
+    for (const name of order) figures[name].push(await targets[name](false));
+  }
+  return figures;
+}
+
+/** The median over the rounds of what the one target did in relation to the other. */
+export function ratio(ours: readonly number[], theirs: readonly number[]): number {
+  return median(ours.map((figure, round) => figure / (theirs[round] as number)));
+}
