@@ -48,12 +48,13 @@ export async function runRaw(plan: RawPlan): Promise<RawResult> {
   }
 }
 
-/** The bytes of the answer are all there; throws when it is not the one that was asked for. */
-type IsWhole = (answer: string) => boolean;
+interface Protocol {
+  request(key: string, value: Buffer): Buffer;
+  /** Whether the bytes of the answer are all there; throws when it is not the one that was asked for. */
+  isWhole(answer: string): boolean;
+}
 
-const protocols: Readonly<
-  Record<RawPlan["protocol"], { request(key: string, value: Buffer): Buffer; isWhole: IsWhole }>
-> = {
+const protocols: Readonly<Record<RawPlan["protocol"], Protocol>> = {
   http: {
     request: (key, value) =>
       Buffer.concat([
@@ -81,15 +82,15 @@ const protocols: Readonly<
 };
 
 async function generate(plan: RawPlan): Promise<RawResult> {
-  const { request, isWhole } = protocols[plan.protocol];
+  const protocol = protocols[plan.protocol];
   const value = Buffer.alloc(plan.bytes, "x");
   // All alike, and made now: what they cost must not be part of what is measured. Each of many once would take too much memory.
-  const prepared = plan.seconds === undefined ? undefined : plan.keys.map((key) => request(key, value));
+  const prepared = plan.seconds === undefined ? undefined : plan.keys.map((key) => protocol.request(key, value));
   const inOrder = plan.keys.values();
   const next = (): Buffer | undefined => {
     if (prepared !== undefined) return prepared[Math.floor(Math.random() * prepared.length)];
     const { value: key } = inOrder.next();
-    return key === undefined ? undefined : request(key, value);
+    return key === undefined ? undefined : protocol.request(key, value);
   };
   const cpu = process.cpuUsage();
   const start = performance.now();
@@ -117,7 +118,7 @@ async function generate(plan: RawPlan): Promise<RawResult> {
           buffer: Buffer.allocUnsafeSlow(answerBytes),
           callback(length, buffer) {
             answer += (buffer as Buffer).toString("latin1", 0, length);
-            if (!isWhole(answer)) return true;
+            if (!protocol.isWhole(answer)) return true;
             answer = "";
             micros.push((performance.now() - sentAt) * 1_000);
             send();

@@ -3,6 +3,7 @@
  * that a plan can be printed and read before its run.
  */
 
+import { footprint, noHeaders } from "../../src/core/entry.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
 import { SimRandom } from "./sim-random.ts";
 
@@ -103,7 +104,10 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
       replicas,
       flushDeadlineMs: random.pick([1_000, 3_000, 10_000]),
       // A crowded buffer holds a few values of the largest size.
-      room: { dirtyBytes: crowded ? 4 * (maxValueBytes + 600) : 10_000_000, waitMs: random.pick([50, 2_000]) },
+      room: {
+        dirtyBytes: crowded ? 4 * footprint({ key: "k0", size: maxValueBytes, headers: noHeaders }) : 10_000_000,
+        waitMs: random.pick([50, 2_000]),
+      },
       cacheBytes: random.pick([0, 2_000, 1_000_000]),
       maxValueBytes: 100_000,
       flush: {
