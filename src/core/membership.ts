@@ -27,6 +27,8 @@ export class Membership {
   readonly #adoptedEpochs = new Set<number>();
   #view: View | undefined;
   #ring: Ring | undefined;
+  #lastKey: string | undefined;
+  #lastOwners = noOwners;
   #settled = false;
   #handedOff = false;
 
@@ -72,6 +74,7 @@ export class Membership {
     );
     this.#view = view;
     this.#ring = ringOf(view);
+    this.#lastKey = undefined;
     this.#settled = view.settled;
     this.#handedOff = false;
     this.#tenure.adopt(this.#ring, now);
@@ -83,7 +86,12 @@ export class Membership {
 
   /** The key's owners under the adopted view, primary first; empty before the first view. */
   ownersOf(key: string): readonly string[] {
-    return this.#ring?.ownersOf(key) ?? noOwners;
+    // One operation asks several times in a row: the same string again needs no hash.
+    if (key !== this.#lastKey) {
+      this.#lastOwners = this.#ring?.ownersOf(key) ?? noOwners;
+      this.#lastKey = key;
+    }
+    return this.#lastOwners;
   }
 
   share(id: string): number {

@@ -55,6 +55,15 @@ export class ReadPath {
     return this.#fromMemory(request) ?? this.#fromStore(request);
   }
 
+  /** The answer, if this member serves the key and has its state in memory. */
+  fromMemory(key: string, wantValue: boolean): ReadAnswer | undefined {
+    const { membership } = this.#parts;
+    if (!membership.serves(key, membership.ownersOf(key))) return undefined;
+    const state = this.inMemory(key);
+    if (!state) return undefined;
+    return state.value === undefined ? missing : answerOf(state, state.value, wantValue);
+  }
+
   /**
    * The key's visible state, for who judges a condition by it: an entry (a tombstone, too), a clean value, or undefined when there is
    * nothing in memory.
@@ -94,16 +103,12 @@ export class ReadPath {
     this.#flights.clear();
   }
 
-  #fromMemory(request: ReadRequest): ReadAnswer | undefined {
+  #fromMemory({ key, wantValue }: ReadRequest): ReadAnswer | undefined {
     const { membership } = this.#parts;
-    const { key } = request;
     if (!membership.serves(key, membership.ownersOf(key))) {
       throw new OperatingError("not_ready", "the hand-off of this key is under way");
     }
-    const state = this.inMemory(key);
-    if (!state) return undefined;
-    if (state.value === undefined) return missing;
-    return answerOf(state, state.value, request.wantValue);
+    return this.fromMemory(key, wantValue);
   }
 
   async #fromStore(request: ReadRequest): Promise<ReadAnswer> {

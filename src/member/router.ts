@@ -75,7 +75,13 @@ export class Router {
     return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "" });
   }
 
-  async read(key: string, wantValue: boolean): Promise<ReadOutcome> {
+  read(key: string, wantValue: boolean): Promise<ReadOutcome> {
+    // Most reads of a key's primary need nothing but a look: they are spared the rest.
+    const answer = this.#stopped ? undefined : this.#parts.reads.fromMemory(key, wantValue);
+    return answer ? Promise.resolve(answer) : this.#read(key, wantValue);
+  }
+
+  async #read(key: string, wantValue: boolean): Promise<ReadOutcome> {
     const { membership, reads, clock, settings, inTime } = this.#parts;
     this.#admit();
     try {
