@@ -71,6 +71,8 @@ export class Primary {
   readonly #parts: PrimaryParts;
   readonly #unsent = new Map<string, Unsent[]>();
   readonly #resendTimers = new Map<string, Timer>();
+  /** Keys of which a conditional write waits, with its assignment: later writes of the key wait for that, or it would never have its turn. */
+  readonly #gates = new Map<string, Promise<void>>();
   /** Writes that wait to be assigned, by request id. */
   readonly #waiting = new Map<string, Promise<WriteAnswer>>();
   #seq = 0;
@@ -93,7 +95,9 @@ export class Primary {
     const waiting = this.#waiting.size > 0 && this.#waiting.get(nameOf(request.requestId));
     if (waiting) return waiting;
     this.#requireProgress(request.key);
-    if (request.precondition) return this.#waitFor(request, this.#writeIf(request, request.precondition));
+    if (request.precondition || (this.#gates.size > 0 && this.#gates.has(request.key))) {
+      return this.#waitFor(request, this.#writeInTurn(request));
+    }
     const bytes = footprintOf(request);
     if (buffer.room.tryTake(bytes)) return this.#assign(request, bytes);
     return this.#waitFor(request, this.#writeWithRoom(request, bytes));
@@ -170,6 +174,29 @@ export class Primary {
     }
   }
 
+  async #writeInTurn(request: WriteRequest): Promise<WriteAnswer> {
+    const { key, precondition } = request;
+    for (let gate = this.#gates.get(key); gate; gate = this.#gates.get(key)) await gate;
+    this.#requireTenure(key);
+    const bytes = footprintOf(request);
+    if (!precondition) {
+      return this.#parts.buffer.room.tryTake(bytes)
+        ? await this.#assign(request, bytes)
+        : await this.#writeWithRoom(request, bytes);
+    }
+    const { promise, resolve: open } = Promise.withResolvers<void>();
+    this.#gates.set(key, promise);
+    const release = (): void => {
+      if (this.#gates.get(key) === promise) this.#gates.delete(key);
+      open();
+    };
+    try {
+      return await this.#writeIf(request, precondition, release);
+    } finally {
+      release();
+    }
+  }
+
   async #writeWithRoom(request: WriteRequest, bytes: number): Promise<WriteAnswer> {
     const { room } = this.#parts.buffer;
     if (!(await room.waitAndTake(bytes))) throw bufferFull();
@@ -182,8 +209,8 @@ export class Primary {
     return await this.#assign(request, bytes);
   }
 
-  /** Waits until the visible state is the newest one, judges it, and writes with no gap in between. */
-  async #writeIf(request: WriteRequest, precondition: Precondition): Promise<WriteAnswer> {
+  /** Waits until the visible state is the newest one, judges it, and writes with no gap in between; then calls `assigned`. */
+  async #writeIf(request: WriteRequest, precondition: Precondition, assigned: () => void): Promise<WriteAnswer> {
     const { buffer, reads, clock } = this.#parts;
     const { key } = request;
     const deadline = clock.now() + request.deadlineMs;
@@ -209,7 +236,9 @@ export class Primary {
         if (!holds(precondition, state)) return preconditionFailed;
         if (taken || buffer.room.tryTake(bytes)) {
           taken = false;
-          return await this.#assign(request, bytes);
+          const answer = this.#assign(request, bytes);
+          assigned();
+          return await answer;
         }
         // Room first, then it is judged again: the state may change while this waits.
         if (!(await buffer.room.waitAndTake(bytes))) throw bufferFull();

@@ -42,4 +42,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     faults: "all",
     found: "A write sent again was refused as not done while its first sending still waited for room.",
   },
+  {
+    seed: 104733,
+    faults: "store",
+    found: "A delete was left out because an older answer had said that there was nothing, and an older put landed.",
+  },
+  { seed: 304098, faults: "healthy", found: "A conditional write never had its turn among many others of its key." },
 ];
