@@ -22,6 +22,7 @@ export interface RawPlan {
 }
 
 export interface RawResult {
+  readonly requests: number;
   readonly perSecond: number;
   /** Of a core, that the generator used: near 1 it, not the servers, was the limit. */
   readonly generatorLoad: number;
@@ -135,6 +136,7 @@ async function generate(plan: RawPlan): Promise<RawResult> {
   const used = process.cpuUsage(cpu);
   micros.sort((a, b) => a - b);
   return {
+    requests: micros.length,
     perSecond: micros.length / (elapsedMicros / 1_000_000),
     generatorLoad: (used.user + used.system) / elapsedMicros,
     p50Micros: median(micros),

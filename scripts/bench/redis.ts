@@ -26,28 +26,29 @@ export async function compareWithRedis(settings: Settings): Promise<Row[]> {
   try {
     await using processes = new Processes();
     await using cluster = await BenchCluster.start();
-    const redisPort = await startRedis(processes, folder);
+    const redis = await startRedis(processes, folder);
     const ports = cluster.nodes.map(({ url }) => Number(new URL(url).port));
     const keys = Array.from({ length: keyCount }, (_, i) => `bench/object-${i}`);
-    const results: RawResult[][] = [[], [], []];
-    const run = (index: number, protocol: RawPlan["protocol"], toPorts: readonly number[]) => {
+    const results: Measured[][] = [[], [], []];
+    const run = (index: number, protocol: RawPlan["protocol"], toPorts: readonly number[], cpuMicros: () => number) => {
       return async (warmUp: boolean): Promise<number> => {
         const seconds = warmUp ? warmUpSeconds : settings.seconds;
+        const before = cpuMicros();
         const result = await runRaw({ protocol, ports: toPorts, connections, keys, bytes: 1_024, seconds });
-        if (!warmUp) results[index]?.push(result);
+        if (!warmUp) results[index]?.push({ ...result, cpuMicros: (cpuMicros() - before) / result.requests });
         return result.perSecond;
       };
     };
     const figures = await interleaved(settings.rounds, {
-      redis: run(0, "redis", [redisPort]),
-      spread: run(1, "http", ports),
-      one: run(2, "http", ports.slice(0, 1)),
+      redis: run(0, "redis", [redis.port], redis.cpuMicros),
+      spread: run(1, "http", ports, () => cluster.cpuMicros()),
+      one: run(2, "http", ports.slice(0, 1), () => cluster.cpuMicros()),
     });
-    const [redis, spread, one] = results.map(describe) as [string, string, string];
+    const [theirs, spread, one] = results.map(describe) as [string, string, string];
     const row = (what: string, weir: string, figure: number, target?: Row["target"]): Row => ({
       what: `acknowledged PUT 1 KiB, 2 copies in memory, ${what}`,
       weir,
-      against: `Redis 7, one replica, SET and WAIT 1: ${redis}`,
+      against: `Redis 7, one replica, SET and WAIT 1: ${theirs}`,
       figure,
       digits: 2,
       unit: "",
@@ -62,22 +63,30 @@ export async function compareWithRedis(settings: Settings): Promise<Row[]> {
   }
 }
 
-function describe(results: readonly RawResult[]): string {
-  const of = (figure: keyof RawResult): number => median(results.map((result) => result[figure]));
+interface Measured extends RawResult {
+  /** Of all server processes, for one write. */
+  readonly cpuMicros: number;
+}
+
+function describe(results: readonly Measured[]): string {
+  const of = (figure: keyof Measured): number => median(results.map((result) => result[figure]));
   const ms = (micros: number): string => (micros / 1_000).toFixed(1);
   return (
-    `${rate(of("perSecond"))}, p50 ${ms(of("p50Micros"))} ms, p99 ${ms(of("p99Micros"))} ms ` +
-    `(generator ${(of("generatorLoad") * 100).toFixed(0)} %)`
+    `${rate(of("perSecond"))} (${of("cpuMicros").toFixed(0)} µs), p50 ${ms(of("p50Micros"))} ms, p99 ${ms(of("p99Micros"))} ms, ` +
+    `generator ${(of("generatorLoad") * 100).toFixed(0)} % of a core`
   );
 }
 
 /** A primary and a replica, in memory only. */
-async function startRedis(processes: Processes, folder: string): Promise<number> {
+async function startRedis(
+  processes: Processes,
+  folder: string,
+): Promise<{ readonly port: number; cpuMicros(this: void): number }> {
   const [primary, replica] = (await freePorts(2)) as [number, number];
   const memoryOnly = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir", folder];
   const sync = ["--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"];
   const server = processes.start("redis-server", ["--port", String(primary), ...memoryOnly, ...sync]);
-  processes.start("redis-server", [
+  const copy = processes.start("redis-server", [
     "--port",
     String(replica),
     ...memoryOnly,
@@ -88,7 +97,9 @@ async function startRedis(processes: Processes, folder: string): Promise<number>
   const until = systemClock.now() + syncMs;
   for (;;) {
     const info = await ask(primary, "INFO replication\r\n").catch(() => "");
-    if (info.includes("state=online")) return primary;
+    if (info.includes("state=online")) {
+      return { port: primary, cpuMicros: () => server.cpuMicros() + copy.cpuMicros() };
+    }
     if (!server.isRunning || systemClock.now() > until) throw server.failure("has no replica in time");
     await sleep(systemClock, 20);
   }
