@@ -52,7 +52,7 @@ const comparisons: Readonly<Record<string, Comparison>> = {
 
 const { values: options } = parseArgs({
   options: {
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "4" },
     seconds: { type: "string", default: "2" },
     only: { type: "string", default: Object.keys(comparisons).join(",") },
   },

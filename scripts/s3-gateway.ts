@@ -27,9 +27,12 @@ export async function startGateway(): Promise<Gateway | { readonly missing: stri
   if (missing !== undefined) return { missing };
   const folder = mkdtempSync(join(tmpdir(), "weir-s3-"));
   const stop = (): void => {
+    process.off("exit", stop);
     spawnSync("bash", [script, "stop", folder], { stdio: "ignore" });
     rmSync(folder, { recursive: true, force: true });
   };
+  // Also when a signal ends this process while the gateway starts: stopping waits for the start.
+  process.on("exit", stop);
   process.stdout.write("starting an S3 gateway (the first time, its Debian packages are installed)\n");
   const child = spawn("bash", [script, "start", folder, String(await freePortPair())], {
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,7 +1,6 @@
 /** A cluster of weir on this machine to measure: its configuration, its processes, and which keys belong to which node. */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sleep } from "../../src/base/clock.ts";
 import { freePorts } from "../../src/cli/free-ports.ts";
@@ -10,6 +9,7 @@ import { Ring } from "../../src/core/ring.ts";
 import { systemClock } from "../../src/system.ts";
 import { root } from "../steps.ts";
 import { Processes, type Started } from "./processes.ts";
+import { TemporaryFolder } from "./temporary-folder.ts";
 
 export interface ClusterOptions {
   /** Each node's id and weight. */
@@ -42,11 +42,17 @@ export class BenchCluster implements AsyncDisposable {
   readonly nodes: readonly Node[];
   /** Milliseconds from the start of the first process until all served. */
   readonly startMs: number;
-  readonly #folder: string;
+  readonly #folder: TemporaryFolder;
   readonly #processes: Processes;
   readonly #ring: Ring;
 
-  private constructor(nodes: readonly Node[], startMs: number, folder: string, processes: Processes, ring: Ring) {
+  private constructor(
+    nodes: readonly Node[],
+    startMs: number,
+    folder: TemporaryFolder,
+    processes: Processes,
+    ring: Ring,
+  ) {
     this.nodes = nodes;
     this.startMs = startMs;
     this.#folder = folder;
@@ -59,10 +65,10 @@ export class BenchCluster implements AsyncDisposable {
     const weights = Object.entries(options.nodes ?? { a: 1, b: 1, c: 1 });
     const ports = await freePorts(weights.length);
     const entries = weights.map(([id, weight], i) => ({ id, weight, url: `http://127.0.0.1:${ports[i]}` }));
-    const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
+    const folder = new TemporaryFolder();
     const processes = new Processes();
-    const config = join(folder, "cluster.json");
-    mkdirSync(join(folder, "store"));
+    const config = join(folder.path, "cluster.json");
+    mkdirSync(join(folder.path, "store"));
     writeFileSync(
       config,
       JSON.stringify({
@@ -93,7 +99,7 @@ export class BenchCluster implements AsyncDisposable {
       return cluster;
     } catch (error) {
       await processes[Symbol.asyncDispose]();
-      rmSync(folder, { recursive: true, force: true });
+      folder[Symbol.dispose]();
       throw error;
     }
   }
@@ -130,7 +136,7 @@ export class BenchCluster implements AsyncDisposable {
   /** Kills the nodes: what they hold is of no value, and stopping in order would flush it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#processes[Symbol.asyncDispose]();
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder[Symbol.dispose]();
   }
 }
 

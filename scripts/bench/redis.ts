@@ -3,10 +3,7 @@
  * replica, with a WAIT for it after each SET. Both sides get the same generator.
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { sleep } from "../../src/base/clock.ts";
 import { freePorts } from "../../src/cli/free-ports.ts";
 import { systemClock } from "../../src/system.ts";
@@ -15,6 +12,7 @@ import { Processes } from "./processes.ts";
 import { type RawPlan, type RawResult, runRaw } from "./raw-load.ts";
 import { median, type Row, rate } from "./report.ts";
 import { interleaved, ratio, type Settings } from "./rounds.ts";
+import { TemporaryFolder } from "./temporary-folder.ts";
 
 const connections = 32;
 const keyCount = 10_000;
@@ -22,45 +20,41 @@ const warmUpSeconds = 1;
 const syncMs = 10_000;
 
 export async function compareWithRedis(settings: Settings): Promise<Row[]> {
-  const folder = mkdtempSync(join(tmpdir(), "weir-redis-"));
-  try {
-    await using processes = new Processes();
-    await using cluster = await BenchCluster.start();
-    const redis = await startRedis(processes, folder);
-    const ports = cluster.nodes.map(({ url }) => Number(new URL(url).port));
-    const keys = Array.from({ length: keyCount }, (_, i) => `bench/object-${i}`);
-    const results: Measured[][] = [[], [], []];
-    const run = (index: number, protocol: RawPlan["protocol"], toPorts: readonly number[], cpuMicros: () => number) => {
-      return async (warmUp: boolean): Promise<number> => {
-        const seconds = warmUp ? warmUpSeconds : settings.seconds;
-        const before = cpuMicros();
-        const result = await runRaw({ protocol, ports: toPorts, connections, keys, bytes: 1_024, seconds });
-        if (!warmUp) results[index]?.push({ ...result, cpuMicros: (cpuMicros() - before) / result.requests });
-        return result.perSecond;
-      };
+  using folder = new TemporaryFolder();
+  await using processes = new Processes();
+  await using cluster = await BenchCluster.start();
+  const redis = await startRedis(processes, folder.path);
+  const ports = cluster.nodes.map(({ url }) => Number(new URL(url).port));
+  const keys = Array.from({ length: keyCount }, (_, i) => `bench/object-${i}`);
+  const results: Measured[][] = [[], [], []];
+  const run = (index: number, protocol: RawPlan["protocol"], toPorts: readonly number[], cpuMicros: () => number) => {
+    return async (warmUp: boolean): Promise<number> => {
+      const seconds = warmUp ? warmUpSeconds : settings.seconds;
+      const before = cpuMicros();
+      const result = await runRaw({ protocol, ports: toPorts, connections, keys, bytes: 1_024, seconds });
+      if (!warmUp) results[index]?.push({ ...result, cpuMicros: (cpuMicros() - before) / result.requests });
+      return result.perSecond;
     };
-    const figures = await interleaved(settings.rounds, {
-      redis: run(0, "redis", [redis.port], redis.cpuMicros),
-      spread: run(1, "http", ports, () => cluster.cpuMicros()),
-      one: run(2, "http", ports.slice(0, 1), () => cluster.cpuMicros()),
-    });
-    const [theirs, spread, one] = results.map(describe) as [string, string, string];
-    const row = (what: string, weir: string, figure: number, target?: Row["target"]): Row => ({
-      what: `acknowledged PUT 1 KiB, 2 copies in memory, ${what}`,
-      weir,
-      against: `Redis 7, one replica, SET and WAIT 1: ${theirs}`,
-      figure,
-      digits: 2,
-      unit: "",
-      ...(target && { target }),
-    });
-    return [
-      row("clients spread over 3 nodes", spread, ratio(figures.spread, figures.redis), { least: 1 }),
-      row("clients on one of 3 nodes", one, ratio(figures.one, figures.redis)),
-    ];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  };
+  const figures = await interleaved(settings.rounds, {
+    redis: run(0, "redis", [redis.port], redis.cpuMicros),
+    spread: run(1, "http", ports, () => cluster.cpuMicros()),
+    one: run(2, "http", ports.slice(0, 1), () => cluster.cpuMicros()),
+  });
+  const [theirs, spread, one] = results.map(describe) as [string, string, string];
+  const row = (what: string, weir: string, figure: number, target?: Row["target"]): Row => ({
+    what: `acknowledged PUT 1 KiB, 2 copies in memory, ${what}`,
+    weir,
+    against: `Redis 7, one replica, SET and WAIT 1: ${theirs}`,
+    figure,
+    digits: 2,
+    unit: "",
+    ...(target && { target }),
+  });
+  return [
+    row("clients spread over 3 nodes", spread, ratio(figures.spread, figures.redis), { least: 1 }),
+    row("clients on one of 3 nodes", one, ratio(figures.one, figures.redis)),
+  ];
 }
 
 interface Measured extends RawResult {

@@ -3,10 +3,10 @@
  * the generator's cost is the same for each target.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Processes } from "./processes.ts";
+import { TemporaryFolder } from "./temporary-folder.ts";
 
 export interface WrkPlan {
   readonly url: string;
@@ -26,23 +26,19 @@ export interface WrkResult {
 export const connections = 32;
 
 export async function runWrk(plan: WrkPlan): Promise<WrkResult> {
-  const folder = mkdtempSync(join(tmpdir(), "weir-wrk-"));
+  using folder = new TemporaryFolder();
   await using processes = new Processes();
-  try {
-    const keysPath = join(folder, "keys");
-    const scriptPath = join(folder, "script.lua");
-    writeFileSync(keysPath, `${plan.keys.join("\n")}\n`);
-    writeFileSync(scriptPath, script(plan, keysPath));
-    const args = ["-t1", `-c${connections}`, `-d${plan.seconds}s`, "--timeout", "20s", "-s", scriptPath, plan.url];
-    const output = await processes.start("wrk", args, { readsOutput: true }).output();
-    const line = /^RESULT (\d+) (\d+) (\d+) ([\d.]+)$/m.exec(output);
-    if (line === null) throw new Error(`wrk said nothing of use:\n${output}`);
-    const [requests, micros, failures, p99Micros] = line.slice(1).map(Number) as [number, number, number, number];
-    if (failures > 0) throw new Error(`${failures} of ${requests} requests failed:\n${output}`);
-    return { perSecond: requests / (micros / 1_000_000), requests, p99Micros };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const keysPath = join(folder.path, "keys");
+  const scriptPath = join(folder.path, "script.lua");
+  writeFileSync(keysPath, `${plan.keys.join("\n")}\n`);
+  writeFileSync(scriptPath, script(plan, keysPath));
+  const args = ["-t1", `-c${connections}`, `-d${plan.seconds}s`, "--timeout", "20s", "-s", scriptPath, plan.url];
+  const output = await processes.start("wrk", args, { readsOutput: true }).output();
+  const line = /^RESULT (\d+) (\d+) (\d+) ([\d.]+)$/m.exec(output);
+  if (line === null) throw new Error(`wrk said nothing of use:\n${output}`);
+  const [requests, micros, failures, p99Micros] = line.slice(1).map(Number) as [number, number, number, number];
+  if (failures > 0) throw new Error(`${failures} of ${requests} requests failed:\n${output}`);
+  return { perSecond: requests / (micros / 1_000_000), requests, p99Micros };
 }
 
 function script({ method, bytes }: WrkPlan, keysPath: string): string {
