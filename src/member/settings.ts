@@ -17,6 +17,10 @@ export interface MemberSettings {
   readonly replicas: number;
   /** F of a cluster that this member founds, in milliseconds. */
   readonly flushDeadlineMs: number;
+  /** T of a cluster that this member founds, in milliseconds: how long a confirmed lease lasts. */
+  readonly leaseMs: number;
+  /** D, in milliseconds: a peer that has not answered pings for this long is suspected and dropped. */
+  readonly suspectMs: number;
   readonly room: RoomSettings;
   /** Bytes of clean values kept for reads. */
   readonly cacheBytes: number;

@@ -1,0 +1,73 @@
+/**
+ * The port to a member's journal: the write-ahead log in its data folder. What a member holds for others must be here before it says that it has it, so
+ * that the crash or power loss of every node at once loses nothing. A journal outlives the processes that write it: what a process found there at its start
+ * is {@link Journal.recovered}.
+ *
+ * Records become durable in the order in which they were appended: when one is, so are all before it. A journal that cannot write or sync is finished, for
+ * good: nothing that it had not confirmed is ever confirmed, and its owner is told, once, so that the process ends. What the disk holds is judged at the
+ * next start.
+ */
+
+import type { Entry } from "../core/entry.ts";
+import type { RequestOutcome } from "../core/message.ts";
+import type { Version } from "../core/version.ts";
+
+export type JournalRecord =
+  /** This entry is held, in place of any older one of its key; its request has this outcome. */
+  | { readonly kind: "entry"; readonly entry: Entry }
+  /** This version of the key, and any older one, is not held any more. */
+  | { readonly kind: "clean"; readonly key: string; readonly version: Version }
+  | AdoptRecord
+  /** These requests have been done, whether or not their entries are still held. */
+  | { readonly kind: "outcomes"; readonly outcomes: readonly RequestOutcome[] };
+
+/** The member has adopted the view of `epoch`. */
+export interface AdoptRecord {
+  readonly kind: "adopt";
+  readonly epoch: number;
+  /** The epochs that this data folder has adopted, ascending, of those that still matter (`epoch` included). */
+  readonly adopted: readonly number[];
+}
+
+/** What a journal held at its start: the newest entry of each key that was held, and the rest as it was last said. */
+export interface Recovered {
+  readonly entries: readonly Entry[];
+  readonly outcomes: readonly RequestOutcome[];
+  /** The epochs of the last {@link AdoptRecord}; empty if there was none. */
+  readonly adopted: readonly number[];
+}
+
+export const nothingRecovered: Recovered = Object.freeze({ entries: [], outcomes: [], adopted: [] });
+
+/** What the journal asks of who writes it, to keep the disk bounded: each segment begins with what must outlive the ones before. */
+export interface JournalSource {
+  /** The last adoption, if there was one. */
+  adoption(): AdoptRecord | undefined;
+  /** Every outcome that is still remembered. */
+  outcomes(): Iterable<RequestOutcome>;
+  /** The newest entry held of a key: written forward before its segment is deleted. Undefined when none is held. */
+  newest(key: string): Entry | undefined;
+}
+
+export interface Journal extends AsyncDisposable {
+  /** Drawn when the data folder was made, and kept in it; without a data folder, drawn by each process. 32 hexadecimal digits. */
+  readonly folder: string;
+
+  /** What was found at the start. */
+  readonly recovered: Recovered;
+
+  /** Whom to ask from now on; must be called before the first append, and may be called again. */
+  attach(source: JournalSource): void;
+
+  /** Takes a record; its buffers must not be changed afterwards. Never blocks, never throws: a failure is reported to the owner. */
+  append(record: JournalRecord): void;
+
+  /**
+   * Resolves when everything appended so far is durable; undefined when it is already. Never rejects: if it cannot become durable, it never resolves. Calls
+   * between the same two groups give the same promise.
+   */
+  durable(): Promise<void> | undefined;
+
+  /** For how long the oldest record that is not durable has been waiting, in milliseconds; 0 when there is none. */
+  readonly lagMs: number;
+}
