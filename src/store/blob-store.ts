@@ -61,9 +61,10 @@ export interface RequestOptions {
   /** Milliseconds until the request is given up with `store_unavailable`. A write cannot take effect later than this after the call. */
   readonly deadlineMs: number;
   /**
-   * Called once, synchronously, just before the request is sent, and after the instant from which its deadline counts: it throws when the caller
+   * Called synchronously, just before the request is sent, and after the instant from which its deadline counts: it throws when the caller
    * must not send it any more (its lease is gone), and then nothing is sent and the call rejects with what it threw. So a process that is paused at
-   * any point cannot make a request take effect later than the deadline after the caller was last allowed to send it.
+   * any point cannot make a request take effect later than the deadline after the caller was last allowed to send it. Called once; a store that makes
+   * the change itself (a folder) calls it before each try to make it, and not at all where there is nothing to change.
    */
   readonly authorize?: () => void;
 }

@@ -50,6 +50,12 @@ export interface FileStoreSettings {
 /** Age from which a temporary file is what a killed process left behind, in milliseconds: no write's deadline is as long. */
 const leftoverMs = 3_600_000;
 
+/** Until when a request may take effect, and who has the last word on it: see {@link RequestOptions}. */
+interface Limits {
+  readonly giveUpAt: Instant;
+  readonly authorize: (() => void) | undefined;
+}
+
 export class FileStore implements BlobStore {
   readonly description: string;
   readonly #root: string;
@@ -73,15 +79,14 @@ export class FileStore implements BlobStore {
   }
 
   async read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
-    const found = await this.#inTime(options, (giveUpAt) => this.#lookup.find(filePaths(name), maxBytes, giveUpAt));
+    const found = await this.#find(name, maxBytes, options);
     if (found === undefined) return { kind: "missing" };
     if (found.body === undefined) return { kind: "too_large", info: found.info };
     return { kind: "found", blob: { ...found.info, body: found.body } };
   }
 
   async stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
-    const found = await this.#inTime(options, (giveUpAt) => this.#lookup.find(filePaths(name), undefined, giveUpAt));
-    return found?.info;
+    return (await this.#find(name, undefined, options))?.info;
   }
 
   async write(
@@ -90,12 +95,14 @@ export class FileStore implements BlobStore {
     condition: WriteCondition,
     options: RequestOptions,
   ): Promise<WriteResult> {
-    return await this.#inTime(options, async (giveUpAt) => {
+    return await this.#inTime(options, async (limits) => {
       const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
       try {
         const stats = await createDurably(temporary, content.body);
         const state = this.#describe(content, stats);
-        return await this.#locks.hold(name, giveUpAt, () => this.#replace(name, temporary, state, condition, giveUpAt));
+        return await this.#locks.hold(name, limits.giveUpAt, () =>
+          this.#replace(name, temporary, state, condition, limits),
+        );
       } finally {
         await rm(temporary, { force: true });
       }
@@ -103,10 +110,10 @@ export class FileStore implements BlobStore {
   }
 
   async remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
-    return await this.#inTime(options, (giveUpAt) =>
-      this.#locks.hold(name, giveUpAt, async () => {
+    return await this.#inTime(options, (limits) =>
+      this.#locks.hold(name, limits.giveUpAt, async () => {
         const paths = filePaths(name);
-        const found = await this.#lookup.find(paths, undefined, giveUpAt);
+        const found = await this.#lookup.find(paths, undefined, limits.giveUpAt);
         if (!holds(condition, found)) return { kind: "conflict" };
         if (found === undefined) return { kind: "written", tag: "" };
         const file = this.#absolute(found.place);
@@ -115,7 +122,7 @@ export class FileStore implements BlobStore {
           unlinkSync(this.#absolute(paths.aside));
           await syncFolders(this.#absolute(asideFolder), this.#root);
         }
-        this.#checkTime(giveUpAt);
+        this.#checkAllowed(limits);
         unlinkSync(file);
         await syncFolders(path.dirname(file), this.#root);
         // What is left of it in a crash is about no body, and replaced by the next write.
@@ -158,16 +165,16 @@ export class FileStore implements BlobStore {
     temporary: string,
     state: FileState,
     condition: WriteCondition,
-    giveUpAt: Instant,
+    limits: Limits,
   ): Promise<WriteResult> {
     const paths = filePaths(name);
-    const found = await this.#lookup.find(paths, undefined, giveUpAt);
+    const found = await this.#lookup.find(paths, undefined, limits.giveUpAt);
     if (!holds(condition, found)) return { kind: "conflict" };
     const states = found?.state === undefined ? [state] : [state, found.state];
     await this.#putMetadata(paths.metadata, formatMetadata(name, states));
     const places = found === undefined ? [paths.natural, paths.aside] : [found.place];
     for (const place of places) {
-      if (place !== undefined && (await this.#putBody(temporary, place, giveUpAt))) {
+      if (place !== undefined && (await this.#putBody(temporary, place, limits))) {
         await syncFolders(path.dirname(this.#absolute(place)), this.#root);
         return { kind: "written", tag: state.tag };
       }
@@ -187,13 +194,13 @@ export class FileStore implements BlobStore {
   }
 
   /** The moment of the change. False if the place can't be had: another's folder or file is in the way. */
-  async #putBody(temporary: string, place: string, giveUpAt: Instant): Promise<boolean> {
+  async #putBody(temporary: string, place: string, limits: Limits): Promise<boolean> {
     const file = this.#absolute(place);
     const folder = path.dirname(file);
     for (;;) {
       try {
         if (!(await makeFolder(folder)) || !(await this.#lookup.isSpelledSo(place))) return false;
-        this.#checkTime(giveUpAt);
+        this.#checkAllowed(limits);
         // Not asynchronous: nothing may come between the look at the clock and this.
         renameSync(temporary, file);
         return true;
@@ -228,15 +235,25 @@ export class FileStore implements BlobStore {
     }
   }
 
-  #checkTime(giveUpAt: Instant): void {
+  /** The last look before a change, in this order: what the caller allows now may still be too late. */
+  #checkAllowed({ authorize, giveUpAt }: Limits): void {
+    authorize?.();
     if (this.#clock.now() >= giveUpAt) {
       throw new OperatingError("store_unavailable", `${this.description} was too slow; nothing was changed`);
     }
   }
 
-  async #inTime<T>(options: RequestOptions, work: (giveUpAt: Instant) => Promise<T>): Promise<T> {
+  async #find(name: string, maxBytes: number | undefined, options: RequestOptions): Promise<Found | undefined> {
+    return await this.#inTime(options, ({ authorize, giveUpAt }) => {
+      authorize?.();
+      return this.#lookup.find(filePaths(name), maxBytes, giveUpAt);
+    });
+  }
+
+  async #inTime<T>(options: RequestOptions, work: (limits: Limits) => Promise<T>): Promise<T> {
     try {
-      return await inTime(this.#clock, options.deadlineMs, work(this.#clock.now() + options.deadlineMs));
+      const giveUpAt = this.#clock.now() + options.deadlineMs;
+      return await inTime(this.#clock, options.deadlineMs, work({ giveUpAt, authorize: options.authorize }));
     } catch (error) {
       throw fileError(error, this.#root);
     }

@@ -65,6 +65,7 @@ export class S3Client {
 
   /** @throws OperatingError `store_unavailable` without an answer in time; `store_refused` when there is nowhere to send it to. */
   async send(request: S3Request, options: RequestOptions): Promise<ExchangeAnswer> {
+    // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
     const called = this.#clock.now();
     const { target, signer, pool } =
       this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
@@ -76,6 +77,10 @@ export class S3Client {
     );
     const headers: [string, string][] = Object.entries({ ...request.signedHeaders, host: target.host });
     headers.sort(([a], [b]) => (a < b ? -1 : 1));
+    options.authorize?.();
+    const leftMs = options.deadlineMs - (this.#clock.now() - called);
+    if (leftMs <= 0)
+      throw new OperatingError("store_unavailable", "the request was not sent: its time was over before");
     const answer = await exchange(pool, this.#clock, {
       method: request.method,
       path: signer.sign(
@@ -90,7 +95,7 @@ export class S3Client {
       ),
       headers: { ...request.headers, ...request.signedHeaders, host: target.host },
       ...(request.body === undefined ? {} : { body: request.body }),
-      deadlineMs: options.deadlineMs - (this.#clock.now() - called),
+      deadlineMs: leftMs,
       maxBodyBytes: request.maxBodyBytes ?? 0,
     });
     const answeredMs = this.#time.learn(header(answer, "date"));

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { isOperatingError } from "../../src/base/errors.ts";
+import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import { type ContentHeaders, noHeaders } from "../../src/core/entry.ts";
 import type { Blob, BlobStore, WriteCondition, WriteResult } from "../../src/store/blob-store.ts";
 
@@ -231,6 +231,39 @@ export function blobStoreSuite(name: string, open: () => Promise<BlobStore>): vo
       assert.deepEqual(await store.remove("removed", always, options), { kind: "written", tag: "" });
       assert.deepEqual(await store.read("removed", maxBytes, options), { kind: "missing" });
       assert.deepEqual(await store.remove("removed", always, options), { kind: "written", tag: "" });
+    });
+
+    test("asks whether it may go on before anything is sent, and rejects with what that throws, without an effect", async () => {
+      const tag = await put("guarded", "1");
+      const refusal = new OperatingError("not_ready", "the lease is gone");
+      let asked = 0;
+      const refusing = {
+        ...options,
+        authorize: () => {
+          asked += 1;
+          throw refusal;
+        },
+      };
+      const content = { body: Buffer.from("2"), headers: noHeaders };
+      const requests: readonly (() => Promise<unknown>)[] = [
+        () => store.read("guarded", maxBytes, refusing),
+        () => store.stat("guarded", refusing),
+        () => store.write("guarded", content, always, refusing),
+        () => store.write("guarded", content, { kind: "unchanged", tag }, refusing),
+        () => store.write("guarded/new", content, absent, refusing),
+        () => store.remove("guarded", always, refusing),
+      ];
+      for (const [index, request] of requests.entries()) {
+        await assert.rejects(request(), (error) => error === refusal);
+        assert.equal(asked, index + 1, "it is asked once");
+      }
+      assert.equal((await get("guarded")).tag, tag);
+      assert.equal(await store.stat("guarded/new", options), undefined);
+
+      const allowing = { ...options, authorize: () => void asked++ };
+      assert.equal((await store.write("guarded", content, { kind: "unchanged", tag }, allowing)).kind, "written");
+      assert.equal((await store.remove("guarded", always, allowing)).kind, "written");
+      assert.equal(asked, requests.length + 2);
     });
 
     test("lets exactly one of 20 writers win with the condition absent, in each of 10 rounds", async () => {

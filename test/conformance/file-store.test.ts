@@ -166,6 +166,30 @@ describe("FileStore", () => {
     await assert.rejects(store.probe(options), (error) => isOperatingError(error, "store_refused"));
   });
 
+  test("changes nothing when its time runs out between the caller's consent and the change", async () => {
+    const folder = await freshFolder();
+    let skippedMs = 0;
+    // What a pause of the process looks like: time has passed from one look at the clock to the next.
+    const clock = { ...systemClock, now: () => systemClock.now() + skippedMs };
+    await using store = new FileStore({ path: folder }, { ...ports, clock });
+    await store.probe(options);
+    await put(store, "paused", "1");
+    const pausing = {
+      ...options,
+      authorize: () => {
+        skippedMs += options.deadlineMs;
+      },
+    };
+    const content = { body: Buffer.from("2"), headers: noHeaders };
+    for (const change of [
+      () => store.write("paused", content, always, pausing),
+      () => store.remove("paused", always, pausing),
+    ]) {
+      await assert.rejects(change(), (error) => isOperatingError(error, "store_unavailable"));
+      assert.equal((await get(store, "paused")).body.toString(), "1");
+    }
+  });
+
   test("waits for a process that is stopped in a write until the deadline, and goes on once that process is killed", async () => {
     const folder = await freshFolder();
     await using store = await openIn(folder);

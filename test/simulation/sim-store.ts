@@ -179,26 +179,26 @@ class Connection implements BlobStore {
   }
 
   read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
-    return this.#store.request(this.#caller, options, () => this.#store.read(name, maxBytes));
+    return this.#send(options, () => this.#store.read(name, maxBytes));
   }
 
   stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
-    return this.#store.request(this.#caller, options, () => this.#store.stat(name));
+    return this.#send(options, () => this.#store.stat(name));
   }
 
   write(name: string, content: BlobContent, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
     const conflict: WriteResult | undefined = condition.kind === "always" ? undefined : { kind: "conflict" };
-    return this.#store.request(this.#caller, options, () => this.#store.write(name, content, condition), conflict);
+    return this.#send(options, () => this.#store.write(name, content, condition), conflict);
   }
 
   remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
     const conflict: WriteResult | undefined = condition.kind === "always" ? undefined : { kind: "conflict" };
-    return this.#store.request(this.#caller, options, () => this.#store.remove(name, condition), conflict);
+    return this.#send(options, () => this.#store.remove(name, condition), conflict);
   }
 
   probe(options: RequestOptions): Promise<StoreAbilities> {
     const conditionalRemoves = !this.#store.modes.ignoresRemoveConditions;
-    return this.#store.request(this.#caller, options, () => ({
+    return this.#send(options, () => ({
       conditionalWrites: true,
       conditionalRemoves,
       notes: [],
@@ -206,6 +206,15 @@ class Connection implements BlobStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  #send<T>(options: RequestOptions, effect: () => T, conflict?: T): Promise<T> {
+    try {
+      options.authorize?.();
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    return this.#store.request(this.#caller, options, effect, conflict);
+  }
 }
 
 function holds(condition: WriteCondition, blob: Blob | undefined): boolean {
