@@ -115,6 +115,8 @@ function memberSettings(config: Config): MemberSettings {
     cluster: config.cluster,
     replicas: config.replicas,
     flushDeadlineMs: flush.deadlineMs,
+    leaseMs: config.peers.leaseMs,
+    suspectMs: config.peers.suspectMs,
     room: { dirtyBytes: buffer.dirtyBytes, waitMs: buffer.waitMs },
     cacheBytes: buffer.cacheBytes,
     maxValueBytes: buffer.maxValueBytes,

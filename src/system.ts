@@ -4,7 +4,10 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "./base/clock.ts";
 import type { Random } from "./base/random.ts";
 
-/** CLOCK_MONOTONIC on Linux: it stands still while a host is suspended, which leases will have to mind. */
+/**
+ * `now` is CLOCK_MONOTONIC on Linux: it stands still while the host is suspended, or a virtual machine is paused; `wallMs` goes on, but may be set to
+ * anything. So what must not outlast a pause, a lease, ends when either of them says so.
+ */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallMs: () => Date.now(),

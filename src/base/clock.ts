@@ -3,7 +3,7 @@
  * cluster can run under a simulated one.
  */
 
-/** Milliseconds on a monotonic clock that counts suspended time; comparable within one process only. */
+/** Milliseconds on a monotonic clock, which may stand still while the host is suspended; comparable within one process only. */
 export type Instant = number;
 
 export interface Timer {
@@ -13,7 +13,10 @@ export interface Timer {
 
 export interface Clock {
   now(): Instant;
-  /** Milliseconds since 1970 by the host's wall clock. For people (`Last-Modified`), never for a decision. */
+  /**
+   * Milliseconds since 1970 by the host's wall clock, which may jump: for people (`Last-Modified`), and to notice that the host was suspended; never to
+   * decide that something may go on for longer.
+   */
   wallMs(): number;
   /** Runs the callback once, after at least `ms` milliseconds. */
   after(ms: number, callback: () => void): Timer;

@@ -4,10 +4,10 @@
  */
 
 import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { OperatingError } from "../base/errors.ts";
 import { type BufferConfig, completeBuffer, memoryLimitBytes } from "./buffer-size.ts";
-import { crossMistakes, orderMistakes } from "./cross-checks.ts";
+import { crossMistakes, orderMistakes, timeMistakes } from "./cross-checks.ts";
 import { jsonMistake } from "./json-mistake.ts";
 import { type Mistake, mistakesMessage, schemaMistakes } from "./mistakes.ts";
 import { configSchema, type RawConfig } from "./schema.ts";
@@ -31,6 +31,8 @@ export interface Config extends Readonly<Omit<RawConfig, "secret" | "store" | "b
   readonly store: StoreConfig;
   readonly nodes: readonly NodeConfig[];
   readonly buffer: BufferConfig;
+  /** Absolute; {@link dataFolder} is a node's own. */
+  readonly data: string;
 }
 
 /** Where {@link parseConfig} looks for what the file leaves open. */
@@ -71,6 +73,11 @@ export function loadConfig(path: string, options: Pick<ConfigContext, "env" | "p
   return parseConfig(text, context);
 }
 
+/** The folder of a node's journal. Several nodes of one host share a file, so each has one of its own. */
+export function dataFolder({ data }: Config, nodeId: string): string {
+  return join(data, nodeId);
+}
+
 /**
  * Checks and completes the text of a cluster.json.
  * @throws OperatingError `config_invalid` whose message names every mistake.
@@ -86,11 +93,24 @@ export function parseConfig(text: string, context: ConfigContext): Config {
   const result = configSchema.safeParse(json, { reportInput: true });
   const mistakes = [...(result.success ? [] : schemaMistakes(result.error.issues)), ...crossMistakes(json, context)];
   const secrets = new Map<string, Secret>();
-  if (result.success) mistakes.push(...orderMistakes(result.data), ...resolveSecrets(result.data, context, secrets));
+  if (result.success) {
+    const raw = result.data;
+    mistakes.push(...orderMistakes(raw), ...timeMistakes(raw), ...folderMistakes(raw, context));
+    mistakes.push(...resolveSecrets(raw, context, secrets));
+  }
   if (!result.success || mistakes.length > 0) {
     throw new OperatingError("config_invalid", mistakesMessage(context.fileName, mistakes));
   }
   return freeze(complete(result.data, context, secrets));
+}
+
+/** What lies in the folder of a store is values, for clients to read and write. */
+function folderMistakes({ store, data, journal }: RawConfig, { folder }: ConfigContext): Mistake[] {
+  if (store.type !== "file" || journal === "off") return [];
+  const storePath = resolve(folder, store.path);
+  const fromStore = relative(storePath, resolve(folder, data));
+  if (/^\.\.(?:\/|$)/.test(fromStore)) return [];
+  return [{ path: "data", text: `lies in the folder of the store, ${storePath}, where it would be served as values` }];
 }
 
 function resolveSecrets(raw: RawConfig, context: ConfigContext, secrets: Map<string, Secret>): Mistake[] {
@@ -130,6 +150,7 @@ function complete(raw: RawConfig, context: ConfigContext, secrets: ReadonlyMap<s
     ...raw,
     secret: secrets.get("secret") as Secret,
     store: completeStore(raw.store, context, secrets),
+    data: resolve(context.folder, raw.data),
     buffer: completeBuffer(raw.buffer, context.memoryBytes),
   };
 }

@@ -92,6 +92,33 @@ function exposureMistakes(json: unknown): Mistake[] {
   ];
 }
 
+/** Pings that may be lost or late in a row before that counts for anything. */
+const minPings = 3;
+
+/** Milliseconds that a failover takes beyond noticing the loss and waiting for its leases to end: swapping the view, handing off. */
+const failoverMs = 2_000;
+
+/** Times that only make sense if they are longer than others. */
+export function timeMistakes({ peers, request }: RawConfig): Mistake[] {
+  const { pingMs, suspectMs, leaseMs } = peers;
+  const pings = `${minPings} × peers.pingMs, so that a late ping is no loss`;
+  const mistakes: Mistake[] = [];
+  const atLeast = (path: string, isMs: number, minMs: number, why: string): void => {
+    if (isMs < minMs) mistakes.push({ path, text: `is ${isMs}, must be at least ${minMs} (${why})` });
+  };
+  atLeast("peers.suspectMs", suspectMs, minPings * pingMs, pings);
+  atLeast("peers.leaseMs", leaseMs, minPings * pingMs, pings);
+  atLeast(
+    "peers.leaseMs",
+    leaseMs,
+    suspectMs,
+    "peers.suspectMs, so that a node does not lose its lease before it is lost",
+  );
+  const needed = `peers.suspectMs + peers.leaseMs + ${failoverMs} and more, so that a request outlasts the loss of a node`;
+  atLeast("request.deadlineMs", request.deadlineMs, suspectMs + leaseMs + failoverMs + 1, needed);
+  return mistakes;
+}
+
 /** Settings that are larger than another that bounds them. */
 export function orderMistakes(config: RawConfig): Mistake[] {
   const pairs = [

@@ -120,7 +120,7 @@ const flushSchema = z
       .min(1_000)
       .default(10_000)
       .describe(
-        "Milliseconds until a request to the store is given up. After a change of owners its keys wait this long.",
+        "Milliseconds until a request to the store is given up. After a change of owners its keys wait this long. The cluster's first node fixes it.",
       ),
     concurrency: z
       .int()
@@ -137,7 +137,7 @@ const flushSchema = z
     stopMs: durationMs
       .default(20_000)
       .describe(
-        "Milliseconds that a stopping node waits for its values to reach the store: within the 30 s that Kubernetes gives it.",
+        "Milliseconds that a stopping node takes to hand over all that it holds, at most: within the 30 s that Kubernetes gives it.",
       ),
   })
   .prefault({});
@@ -176,6 +176,16 @@ const httpSchema = z
 const peersSchema = z
   .strictObject({
     pingMs: durationMs.default(200).describe("Milliseconds between two signs of life to each other node."),
+    suspectMs: durationMs
+      .default(800)
+      .describe(
+        "Milliseconds without an answer after which a node is taken for lost and dropped: four pings, longer than a usual pause of the runtime.",
+      ),
+    leaseMs: durationMs
+      .default(1_000)
+      .describe(
+        "Milliseconds that a node may answer on the word of the others; after a loss its keys wait this long. The cluster's first node fixes it.",
+      ),
     silenceMs: durationMs
       .default(3_000)
       .describe(
@@ -226,7 +236,22 @@ export const configSchema = z.strictObject({
     .min(1)
     .max(8)
     .default(2)
-    .describe("Nodes that hold a value before its write is answered: one fewer may be lost at once without losing it."),
+    .describe(
+      "Nodes that hold a value before its write is answered: one fewer may be lost at once without losing it. The cluster's first node fixes it.",
+    ),
+  journal: z
+    .enum(["always", "off"])
+    .default("always")
+    .describe(
+      '"always": a value is on the disks of these nodes before its write is answered, so that a power loss of all loses nothing; "off": it is in memory only.',
+    ),
+  data: z
+    .string()
+    .min(1)
+    .default("weir-data")
+    .describe(
+      "The folder for journals, on a local disk that outlives the process; a node's own is the one of its id in it. Relative to the file's folder.",
+    ),
   buffer: bufferSchema.prefault({}),
   flush: flushSchema,
   http: httpSchema,
@@ -236,7 +261,9 @@ export const configSchema = z.strictObject({
       deadlineMs: durationMs
         .max(60_000)
         .default(10_000)
-        .describe("Milliseconds until a request that the cluster cannot answer yet is given up with 503."),
+        .describe(
+          "Milliseconds until a request that the cluster cannot answer yet is given up with 503: longer than a failover.",
+        ),
       limit: z
         .int()
         .min(1)

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { isOperatingError } from "../../src/base/errors.ts";
-import { type Config, type ConfigContext, parseConfig } from "../../src/config/config.ts";
+import { type Config, type ConfigContext, dataFolder, parseConfig } from "../../src/config/config.ts";
 import { jsonMistake } from "../../src/config/json-mistake.ts";
 import { findOwnNode, listenAddress } from "../../src/config/own-node.ts";
 import { listSettings } from "../../src/config/settings.ts";
@@ -56,6 +56,9 @@ test("a file with the least in it gets every default", () => {
   assert.deepEqual(config.nodes[0], { id: "a", url: "http://127.0.0.1:7070", weight: 1 });
   assert.equal(config.buffer.maxValueBytes, 4 * 1024 ** 2);
   assert.equal(config.flush.concurrency, 64);
+  assert.equal(config.journal, "always");
+  assert.equal(dataFolder(config, "a"), "/etc/weir/weir-data/a");
+  assert.deepEqual([config.peers.suspectMs, config.peers.leaseMs], [800, 1_000]);
   assert.equal(config.log.level, "info");
 });
 
@@ -193,6 +196,38 @@ test("buffers that do not fit into the memory are refused", () => {
 test("a value that no request could bring is refused as the largest", () => {
   const mistakes = mistakesOf({ http: { inFlightBytes: 1_000_000 } });
   assert.match(mistakes.join(), /^buffer\.maxValueBytes: is 4194304, must be at most http\.inFlightBytes/);
+});
+
+test("the data folder is taken from the file's folder, and is not within the store's, which would serve it", () => {
+  assert.equal(dataFolder(parse({ data: "../state" }), "b"), "/etc/state/b");
+  assert.equal(dataFolder(parse({ data: "/var/lib/weir" }), "b"), "/var/lib/weir/b");
+  for (const data of ["store", "store/data", "/etc/weir/store/..data"]) {
+    assert.match(mistakesOf({ data }).join(), /^data: lies in the folder of the store, \/etc\/weir\/store, /, data);
+  }
+  assert.deepEqual(mistakesOf({ data: "store/data", journal: "off" }), []);
+  assert.match(mistakesOf({ journal: "on" }).join(), /^journal: must be "always" or "off" \(/);
+});
+
+test("a loss that would be noticed between two pings, or a lease that ends before it, is refused", () => {
+  const cases: readonly (readonly [Readonly<Record<string, number>>, RegExp | undefined])[] = [
+    [{ pingMs: 300 }, /^peers\.suspectMs: is 800, must be at least 900 \(3 × peers\.pingMs/],
+    [{ pingMs: 300, suspectMs: 900, leaseMs: 900 }, undefined],
+    [{ suspectMs: 600, leaseMs: 599 }, /^peers\.leaseMs: is 599, must be at least 600 \(3 × .*600 \(peers\.suspectMs/s],
+    [{ suspectMs: 1_001 }, /^peers\.leaseMs: is 1000, must be at least 1001 \(peers\.suspectMs/],
+  ];
+  for (const [peers, message] of cases) {
+    const mistakes = mistakesOf({ peers }).join("\n");
+    if (message === undefined) assert.equal(mistakes, "");
+    else assert.match(mistakes, message);
+  }
+});
+
+test("a request that would be given up during a failover is refused", () => {
+  assert.deepEqual(mistakesOf({ request: { deadlineMs: 3_801 } }), []);
+  assert.match(
+    mistakesOf({ request: { deadlineMs: 3_800 } }).join(),
+    /^request\.deadlineMs: is 3800, must be at least 3801 \(peers\.suspectMs \+ peers\.leaseMs \+ 2000 and more/,
+  );
 });
 
 test("nodes that other hosts can reach need it to be written that there is no authentication", () => {
