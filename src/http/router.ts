@@ -28,11 +28,11 @@ export class Router {
   readonly #problems: ProblemWriter;
   readonly #log: Log;
 
-  constructor(operations: Operations, bodies: Bodies, settings: HttpSettings, log: Log) {
+  constructor(operations: Operations, onLeave: () => void, bodies: Bodies, settings: HttpSettings, log: Log) {
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
     this.#blobs = new BlobRoutes(operations, bodies, this.#problems, settings);
     this.#legacy = new LegacyRoutes(operations, bodies, this.#problems, settings);
-    this.#admin = new AdminRoutes(operations);
+    this.#admin = new AdminRoutes(operations, onLeave);
     this.#log = log;
   }
 
@@ -56,7 +56,7 @@ export class Router {
     }
     const path = withoutQuery(target);
     if (isLegacyPut(path)) await this.#legacy.put(exchange);
-    else if (this.#admin.has(path)) this.#admin.handle(exchange, path);
+    else if (this.#admin.allow(path) !== undefined) this.#admin.handle(exchange, path);
     else throw noRoute();
   }
 
@@ -71,7 +71,7 @@ export class Router {
     if (target.startsWith(legacyGetPrefix)) return this.#legacy.getAllow;
     const path = withoutQuery(target);
     if (isLegacyPut(path)) return this.#legacy.putAllow;
-    return this.#admin.has(path) ? this.#admin.allow : undefined;
+    return this.#admin.allow(path);
   }
 
   /** Answers with an error, without looking at the route. */

@@ -18,6 +18,8 @@ import type { HttpSettings } from "./settings.ts";
 
 export interface HttpServerOptions {
   readonly operations: Operations;
+  /** Begins to take the node out of the cluster, since an operator asks for it; may be called again. */
+  readonly onLeave: () => void;
   readonly settings: HttpSettings;
   readonly clock: Clock;
   readonly log: Log;
@@ -36,6 +38,8 @@ export interface HttpServer extends AsyncDisposable {
    * @throws OperatingError `config_invalid` when the address can't be had.
    */
   listen(): Promise<HttpAddress>;
+  /** From now on connections end with the next answer on each, so that clients that keep them go elsewhere. Goes on serving. */
+  withdraw(): void;
   /** Takes no more connections, finishes requests under way within `drainMs`, and ends. Upgraded connections are left to their owner. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -59,6 +63,7 @@ class NodeHttpServer implements HttpServer {
   readonly #router: Router;
   readonly #connections: Connections;
   readonly #server: http.Server;
+  #withdrawn = false;
   #draining = false;
 
   constructor(options: HttpServerOptions) {
@@ -74,7 +79,7 @@ class NodeHttpServer implements HttpServer {
     this.#onUpgrade = options.onUpgrade;
     this.#upgradeProtocol = options.upgradeProtocol;
     this.#bodies = new Bodies(options.clock, settings);
-    this.#router = new Router(options.operations, this.#bodies, settings, options.log);
+    this.#router = new Router(options.operations, options.onLeave, this.#bodies, settings, options.log);
     this.#connections = new Connections(settings.connections);
     this.#server = this.#createServer();
   }
@@ -94,6 +99,10 @@ class NodeHttpServer implements HttpServer {
     });
     const address = this.#server.address() as AddressInfo;
     return { host: address.address, port: address.port };
+  }
+
+  withdraw(): void {
+    this.#withdrawn = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -185,7 +194,7 @@ class NodeHttpServer implements HttpServer {
       request,
       response,
       awaitsContinue,
-      closing: this.#draining || connection.surplus,
+      closing: this.#draining || this.#withdrawn || connection.surplus,
       broken: undefined,
       reader: undefined,
     };

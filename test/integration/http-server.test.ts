@@ -47,6 +47,7 @@ describe("routes", { timeout }, () => {
     ["/kv/a", "GET, HEAD, PUT, DELETE, OPTIONS", ["POST", "PATCH", "TRACE", "PROPFIND"]],
     ["/healthz", "GET, HEAD, OPTIONS", ["PUT", "DELETE"]],
     ["/cluster", "GET, HEAD, OPTIONS", ["POST"]],
+    ["/cluster/leave", "POST, OPTIONS", ["GET", "PUT", "DELETE"]],
   ] as const;
   for (const [path, allow, others] of allowed) {
     test(`${path}: other methods get 405 with what is allowed, OPTIONS too`, async () => {

@@ -21,6 +21,8 @@ export class HttpHost implements AsyncDisposable {
   readonly lines: LogLine[] = [];
   readonly server: HttpServer;
   port = 0;
+  /** How often the node was asked to leave. */
+  leaves = 0;
 
   private constructor(
     settings: Partial<HttpSettings>,
@@ -28,6 +30,9 @@ export class HttpHost implements AsyncDisposable {
   ) {
     this.server = createHttpServer({
       operations: this.operations,
+      onLeave: () => {
+        this.leaves++;
+      },
       settings: { ...defaultHttpSettings, port: 0, ...settings },
       clock: systemClock,
       log: this.#log(),

@@ -16,6 +16,7 @@ const log: Log = {
 
 const server = createHttpServer({
   operations: new MemoryOperations(),
+  onLeave: () => {},
   settings: { ...defaultHttpSettings, port: Number(process.argv[2] ?? 0) },
   clock: systemClock,
   log,
