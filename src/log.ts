@@ -13,6 +13,9 @@ export interface LogSettings {
   readonly format: "auto" | "json" | "pretty";
 }
 
+/** Of lines that could not be written, kept to be written later, at most. */
+const maxUnwrittenBytes = 1024 ** 2;
+
 /** Causes of an error that are printed, at most: a chain may be a ring. */
 const maxCauses = 8;
 
@@ -36,9 +39,11 @@ export function createLog(settings: LogSettings, destination: DestinationStream,
   return new PinoLog(logger);
 }
 
-/** The log of this process, on its standard output. */
+/** The log of this process, on its standard output. One that can't be written (a full disk, a terminal that is gone) is no reason to end. */
 export function createProcessLog(settings: LogSettings): Log {
-  return createLog(settings, pino.destination({ fd: 1, sync: true }), process.stdout.isTTY === true);
+  const destination = pino.destination({ fd: 1, sync: true, maxLength: maxUnwrittenBytes });
+  destination.on("error", () => undefined);
+  return createLog(settings, destination, process.stdout.isTTY === true);
 }
 
 class PinoLog implements Log {

@@ -45,10 +45,10 @@ export interface ConfigContext {
   /** Bytes of memory that this process may use. */
   readonly memoryBytes: number;
   /**
-   * `member` needs the secrets, and buffers that fit into the memory. `client` needs neither: it only looks up urls, maybe on a
-   * host that is no member.
+   * `member` needs the secrets, and buffers that fit into the memory. `store` needs the keys of the store only: it looks at what the cluster
+   * keeps there. `client` needs nothing of these: it only looks up urls, maybe on a host that is no member.
    */
-  readonly purpose: "member" | "client";
+  readonly purpose: "member" | "store" | "client";
 }
 
 /** What every S3 server but AWS's own takes for its region. */
@@ -62,15 +62,22 @@ const minSecretBytes = 16;
  * @throws OperatingError `config_invalid` whose message names every mistake.
  */
 export function loadConfig(path: string, options: Pick<ConfigContext, "env" | "purpose">): Config {
-  let text: string;
+  return parseConfig(readConfigFile(path), fileContext(path, options));
+}
+
+/** The text of the file at `path`. @throws OperatingError `config_invalid` when it can't be read. */
+export function readConfigFile(path: string): string {
   try {
-    text = readFileSync(path, "utf8");
+    return readFileSync(path, "utf8");
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : String(cause);
     throw new OperatingError("config_invalid", `can't read ${path}: ${reason}`, { cause });
   }
-  const context = { ...options, fileName: path, folder: dirname(resolve(path)), memoryBytes: memoryLimitBytes() };
-  return parseConfig(text, context);
+}
+
+/** The context of a file at `path` on this host. */
+export function fileContext(path: string, options: Pick<ConfigContext, "env" | "purpose">): ConfigContext {
+  return { ...options, fileName: path, folder: dirname(resolve(path)), memoryBytes: memoryLimitBytes() };
 }
 
 /** The folder of a node's journal. Several nodes of one host share a file, so each has one of its own. */
@@ -126,7 +133,7 @@ function resolveSecrets(raw: RawConfig, context: ConfigContext, secrets: Map<str
   }
   for (const [path, reference] of references) {
     if (reference === undefined) continue;
-    if (context.purpose === "client") {
+    if (context.purpose === "client" || (context.purpose === "store" && path === "secret")) {
       secrets.set(path, new Secret(reference, undefined));
       continue;
     }

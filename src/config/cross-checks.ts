@@ -18,7 +18,7 @@ export interface CrossCheckContext {
   /** Bytes of memory that this process may use. */
   readonly memoryBytes: number;
   /** Only a member needs the memory that its buffer may take. */
-  readonly purpose: "member" | "client";
+  readonly purpose: "member" | "store" | "client";
 }
 
 /** All of them that can be told from a file with other mistakes in it. */

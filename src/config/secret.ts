@@ -26,6 +26,11 @@ export class Secret {
     return this.#value;
   }
 
+  /** Whether both are the same reference and stand for the same. */
+  equals(other: Secret): boolean {
+    return this.reference === other.reference && this.#value === other.#value;
+  }
+
   toJSON(): string {
     return this.reference;
   }

@@ -95,6 +95,18 @@ test("a client needs neither the secrets nor the memory of a member", () => {
   assert.throws(() => config.secret.reveal(), { code: "config_invalid" });
 });
 
+test("who only looks at the store needs its keys, and no more", () => {
+  const store = { type: "s3", bucket: "photos", accessKeyId: "env:ID", secretAccessKey: "env:KEY" };
+  const purpose = "store";
+  const config = parse({ store, buffer: { cacheBytes: 100 * gibibyte } }, { purpose, env: { ID: "i", KEY: "k" } });
+  assert.ok(config.store.type === "s3" && config.store.secretAccessKey?.reveal() === "k");
+  assert.throws(() => config.secret.reveal(), { code: "config_invalid" });
+  assert.match(
+    mistakesOf({ store }, { purpose, env: { ID: "i" } }).join(),
+    /^store\.secretAccessKey: .*KEY is not set/,
+  );
+});
+
 test("every mistake of a file is told at once, each with its path and what would be right", () => {
   const mistakes = mistakesOf({
     cluster: "Photos!",

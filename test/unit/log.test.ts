@@ -1,6 +1,9 @@
 /** The log: what a line holds, in both forms. */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import { createLog, type LogSettings } from "../../src/log.ts";
@@ -59,4 +62,21 @@ test("a log line is readable on a terminal", () => {
   log.info("listening", { url: "http://127.0.0.1:7070" });
   assert.match(lines.join(""), /listening.*127\.0\.0\.1:7070/);
   assert.throws(() => void JSON.parse(lines.join("")));
+});
+
+test("a process whose log can't be written any more goes on", { skip: !existsSync("/dev/full") }, async () => {
+  const script = `
+    import { createProcessLog } from ${JSON.stringify(import.meta.resolve("../../src/log.ts"))};
+    const log = createProcessLog({ level: "info", format: "json" });
+    for (let i = 0; i < 20_000; i++) log.info("line", { i, padding: "x".repeat(100) });
+    setTimeout(() => process.exit(7), 10);
+  `;
+  const full = openSync("/dev/full", "w");
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", full, "pipe"] });
+  let errors = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  assert.deepEqual(await once(child, "close"), [7, null], errors);
+  closeSync(full);
 });

@@ -1,0 +1,96 @@
+/**
+ * What a running node makes of a cluster.json that has changed: the list of nodes takes effect at once, everything else at the next start, which is said. A
+ * file with mistakes changes nothing; neither does one of another cluster, which has got there by accident.
+ */
+
+import type { Log } from "../base/log.ts";
+import { type ConfigChanges, configChanges } from "../config/changes.ts";
+import { type Config, type ConfigContext, fileContext, type NodeConfig, parseConfig } from "../config/config.ts";
+import type { FileObserver } from "../config/file-watch.ts";
+
+/** What can be changed about a node that runs. */
+export interface Reloadable {
+  /** These are the nodes from now on: they are to be reached, those that were among them and are not any more are asked to leave. */
+  setNodes(nodes: readonly NodeConfig[]): void;
+  /** Begins to take the node out of the cluster. */
+  leave(): void;
+}
+
+export interface ConfigReloadOptions {
+  readonly path: string;
+  readonly env: ConfigContext["env"];
+  /** What the node was started with. */
+  readonly running: Config;
+  /** The node's id. */
+  readonly node: string;
+  readonly target: Reloadable;
+  readonly log: Log;
+}
+
+export class ConfigReload implements FileObserver {
+  readonly #options: ConfigReloadOptions;
+  /** The configuration whose nodes count. */
+  #latest: Config;
+  /** The settings that were said to need a restart. */
+  #told = "";
+  #isLeaving = false;
+
+  constructor(options: ConfigReloadOptions) {
+    this.#options = options;
+    this.#latest = options.running;
+  }
+
+  onChange(text: string): void {
+    const { path, env, running, node, target, log } = this.#options;
+    if (this.#isLeaving) return;
+    let next: Config;
+    try {
+      next = parseConfig(text, fileContext(path, { env, purpose: "member" }));
+    } catch (error) {
+      log.error("the configuration has changed and is wrong; the node goes on with what it had", { error });
+      return;
+    }
+    if (next.cluster !== running.cluster) {
+      const { cluster } = next;
+      log.error("the configuration has changed to that of another cluster; the node goes on with what it had", {
+        cluster,
+      });
+      return;
+    }
+    if (!next.nodes.some(({ id }) => id === node)) {
+      log.warn("this node is not in the configuration any more: it leaves the cluster and ends");
+      this.#isLeaving = true;
+      target.leave();
+      return;
+    }
+    this.#tellRestart(configChanges(running, next, node));
+    const { added, removed, moved } = configChanges(this.#latest, next, node);
+    this.#latest = next;
+    if (added.length + removed.length + moved.length === 0) {
+      log.info("the configuration was read again: the nodes are the same");
+      return;
+    }
+    log.info("the configuration has changed: these nodes count from now on", {
+      nodes: next.nodes.map(({ id }) => id),
+      added,
+      removed,
+      moved,
+    });
+    target.setNodes(next.nodes);
+  }
+
+  onUnreadable(error: Error): void {
+    this.#options.log.error("the configuration can't be read; the node goes on with what it had", { error });
+  }
+
+  /** Once for each set of them: a file that changes in other things would repeat it. */
+  #tellRestart({ needRestart }: ConfigChanges): void {
+    const settings = needRestart.join(", ");
+    if (settings !== "" && settings !== this.#told) {
+      this.#options.log.warn("these settings have changed and take effect when the node is started again", {
+        settings,
+      });
+    }
+    this.#told = settings;
+  }
+}

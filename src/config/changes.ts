@@ -1,0 +1,48 @@
+/** What differs between the configuration that a node runs with and a newer one: which of it can take effect while the node runs, and which can't. */
+
+import type { Config, NodeConfig } from "./config.ts";
+import { Secret } from "./secret.ts";
+
+export interface ConfigChanges {
+  /** Ids of nodes that the newer one adds, removes, or has at another url. */
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly moved: readonly string[];
+  /** Paths of settings that are read when a node starts only; `nodes.ID.weight` for those of the node's own entry. */
+  readonly needRestart: readonly string[];
+}
+
+/** @param own - the node's id */
+export function configChanges(running: Config, newer: Config, own: string): ConfigChanges {
+  const { nodes: nodesNow, ...restNow } = running;
+  const { nodes: nodesNext, ...restNext } = newer;
+  const now = byId(nodesNow);
+  const next = byId(nodesNext);
+  const ownNow = now.get(own);
+  const ownNext = next.get(own);
+  return {
+    added: [...next.keys()].filter((id) => !now.has(id)),
+    removed: [...now.keys()].filter((id) => !next.has(id)),
+    moved: [...next].filter(([id, { url }]) => id !== own && now.has(id) && now.get(id)?.url !== url).map(([id]) => id),
+    needRestart: [
+      ...differences(restNow, restNext, ""),
+      // Of a node that is in one of the two only, adding or removing says it all.
+      ...(ownNow !== undefined && ownNext !== undefined ? differences(ownNow, ownNext, `nodes.${own}`) : []),
+    ],
+  };
+}
+
+function byId(nodes: readonly NodeConfig[]): ReadonlyMap<string, NodeConfig> {
+  return new Map(nodes.map((node) => [node.id, node]));
+}
+
+function differences(now: unknown, next: unknown, path: string): string[] {
+  if (now instanceof Secret && next instanceof Secret) return now.equals(next) ? [] : [path];
+  if (!isGroup(now) || !isGroup(next)) return Object.is(now, next) ? [] : [path];
+  const names = new Set([...Object.keys(now), ...Object.keys(next)]);
+  return [...names].flatMap((name) => differences(now[name], next[name], path === "" ? name : `${path}.${name}`));
+}
+
+function isGroup(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !(value instanceof Secret);
+}

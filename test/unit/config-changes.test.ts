@@ -1,0 +1,137 @@
+/** A cluster.json that changes while a node runs: what takes effect, what has to wait, and what is ignored. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConfigReload } from "../../src/cli/config-reload.ts";
+import { type Config, type NodeConfig, parseConfig } from "../../src/config/config.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+
+const env = { WEIR_SECRET: "0123456789abcdef", OTHER_SECRET: "fedcba9876543210" };
+const a = { id: "a", url: "http://127.0.0.1:7070" };
+const b = { id: "b", url: "http://127.0.0.1:7071" };
+const c = { id: "c", url: "http://127.0.0.1:7072" };
+const file = { cluster: "photos", secret: "env:WEIR_SECRET", store: { type: "file", path: "store" }, nodes: [a, b] };
+
+function textOf(changes: Readonly<Record<string, unknown>>): string {
+  // Small enough for any machine's memory.
+  const buffer = { dirtyBytes: 20_000_000, cacheBytes: 0 };
+  return JSON.stringify({ ...file, buffer, ...changes });
+}
+
+/** Node a as it runs, with what it was told. */
+function running() {
+  const config: Config = parseConfig(textOf({}), {
+    fileName: "cluster.json",
+    folder: process.cwd(),
+    env,
+    memoryBytes: 1024 ** 3,
+    purpose: "member",
+  });
+  const log = new RecordedLog();
+  const calls: (readonly string[] | "leave")[] = [];
+  const target = {
+    setNodes: (nodes: readonly NodeConfig[]) => void calls.push(nodes.map(({ id, url }) => `${id} ${url}`)),
+    leave: () => void calls.push("leave"),
+  };
+  const reload = new ConfigReload({ path: "cluster.json", env, running: config, node: "a", target, log });
+  return {
+    reload,
+    log,
+    calls,
+    change: (changes: Readonly<Record<string, unknown>>) => reload.onChange(textOf(changes)),
+  };
+}
+
+test("a node that is added, removed or moved counts at once, and is named in the log", () => {
+  const { log, calls, change } = running();
+  change({ nodes: [a, b, c] });
+  change({ nodes: [a, { ...b, url: "http://127.0.0.1:8080" }, c] });
+  change({ nodes: [a, c] });
+  assert.deepEqual(calls, [
+    ["a http://127.0.0.1:7070", "b http://127.0.0.1:7071", "c http://127.0.0.1:7072"],
+    ["a http://127.0.0.1:7070", "b http://127.0.0.1:8080", "c http://127.0.0.1:7072"],
+    ["a http://127.0.0.1:7070", "c http://127.0.0.1:7072"],
+  ]);
+  assert.deepEqual(
+    log.lines.map(({ fields }) => [fields?.["added"], fields?.["removed"], fields?.["moved"]]),
+    [
+      [["c"], [], []],
+      [[], [], ["b"]],
+      [[], ["b"], []],
+    ],
+  );
+});
+
+test("a file that is only written anew, in other words, changes nothing", () => {
+  const { log, calls, change } = running();
+  change({ replicas: 2 });
+  assert.deepEqual(calls, []);
+  assert.deepEqual(log.messages("warn"), []);
+  assert.match(log.messages("info").join(), /the nodes are the same/);
+});
+
+test("settings that need a restart are told in one line, once, and again when they change further", () => {
+  const { log, calls, change } = running();
+  const settings = { flush: { delayMs: 7 }, secret: "env:OTHER_SECRET", nodes: [{ ...a, weight: 2 }, b] };
+  change(settings);
+  change({ ...settings, nodes: [...settings.nodes, c] });
+  change({ ...settings, log: { level: "debug" } });
+  change({});
+  const warned = log.lines.filter(({ level }) => level === "warn").map(({ fields }) => fields?.["settings"]);
+  assert.deepEqual(warned, [
+    "secret, flush.delayMs, nodes.a.weight",
+    "secret, flush.delayMs, log.level, nodes.a.weight",
+  ]);
+  assert.equal(calls.length, 2);
+});
+
+test("a secret whose reference is the same and whose value is not needs a restart, and is not shown", () => {
+  const { reload, log } = running();
+  const changed = new ConfigReload({
+    path: "cluster.json",
+    env: { ...env, WEIR_SECRET: "another secret of 16" },
+    running: parseConfig(textOf({}), {
+      fileName: "f",
+      folder: process.cwd(),
+      env,
+      memoryBytes: 1024 ** 3,
+      purpose: "member",
+    }),
+    node: "a",
+    target: { setNodes: () => assert.fail(), leave: () => assert.fail() },
+    log,
+  });
+  changed.onChange(textOf({}));
+  assert.equal(log.lines[0]?.fields?.["settings"], "secret");
+  assert.ok(!JSON.stringify(log.lines).includes("another secret"));
+  reload.onChange(textOf({}));
+  assert.equal(log.messages("warn").length, 1);
+});
+
+test("a file with mistakes is ignored with all of them in the log, and the next right one counts", () => {
+  const { reload, log, calls, change } = running();
+  change({ nodes: [a, { id: "B", url: "x" }], replicas: 0 });
+  reload.onChange('{"cluster": ');
+  assert.deepEqual(calls, []);
+  assert.equal(log.messages("error").length, 2);
+  const message = String(log.lines[0]?.fields?.["error"]);
+  for (const path of ["nodes[1].id: ", "nodes[1].url: ", "replicas: "]) assert.ok(message.includes(path), message);
+  change({ nodes: [a, b, c] });
+  assert.equal(calls.length, 1);
+});
+
+test("the file of another cluster is ignored, whatever nodes it has", () => {
+  const { log, calls, change } = running();
+  change({ cluster: "videos", nodes: [c] });
+  assert.deepEqual(calls, []);
+  assert.match(log.messages("error").join(), /another cluster/);
+});
+
+test("a node whose own entry is removed leaves, once, and heeds no further change", () => {
+  const { log, calls, change } = running();
+  change({ nodes: [b, c] });
+  change({ nodes: [b] });
+  change({ nodes: [a, b] });
+  assert.deepEqual(calls, ["leave"]);
+  assert.match(log.messages("warn").join(), /not in the configuration any more: it leaves the cluster/);
+});

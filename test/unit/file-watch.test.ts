@@ -1,0 +1,150 @@
+/** A file that is watched while it changes in every way in which people and programs change files. */
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
+import { FileWatch } from "../../src/config/file-watch.ts";
+import { systemClock } from "../../src/system.ts";
+
+/** Longer than any test: what is seen then was told by the system. */
+const neverMs = 3_600_000;
+
+const timeout = 10_000;
+
+interface Watched {
+  readonly folder: string;
+  readonly watch: FileWatch;
+  /** The contents told so far, and `-` for each time that it could not be read. */
+  readonly told: string[];
+  /** Resolves when so many have been told. */
+  readonly until: (count: number) => Promise<void>;
+}
+
+function watched(t: TestContext, pollMs: number, prepare: (folder: string) => string): Watched {
+  const folder = mkdtempSync(join(tmpdir(), "weir-watch-"));
+  const path = prepare(folder);
+  const told: string[] = [];
+  let wake = (): void => undefined;
+  const tell = (text: string): void => {
+    told.push(text);
+    wake();
+  };
+  const observer = { onChange: tell, onUnreadable: () => tell("-") };
+  const watch = new FileWatch({ path, text: "0", clock: systemClock, pollMs, observer });
+  t.after(() => {
+    watch[Symbol.dispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return {
+    folder,
+    watch,
+    told,
+    until: async (count) => {
+      while (told.length < count) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+  };
+}
+
+function plain(folder: string): string {
+  const path = join(folder, "cluster.json");
+  writeFileSync(path, "0");
+  return path;
+}
+
+test("a file that is written in place, replaced by renaming, or removed and made again is told each time", {
+  timeout,
+}, async (t) => {
+  const { folder, told, until } = watched(t, neverMs, plain);
+  const path = join(folder, "cluster.json");
+  writeFileSync(path, "1");
+  await until(1);
+  writeFileSync(join(folder, "new"), "2");
+  renameSync(join(folder, "new"), path);
+  await until(2);
+  unlinkSync(path);
+  await until(3);
+  writeFileSync(path, "3");
+  await until(4);
+  assert.deepEqual(told, ["1", "2", "-", "3"]);
+});
+
+test("a file behind a link that is swapped beside it, as Kubernetes does, is told", { timeout }, async (t) => {
+  const { folder, told, until } = watched(t, neverMs, (root) => {
+    for (const version of ["0", "1"]) {
+      mkdirSync(join(root, `..${version}`));
+      writeFileSync(join(root, `..${version}`, "cluster.json"), version);
+    }
+    symlinkSync("..0", join(root, "..data"));
+    symlinkSync("..data/cluster.json", join(root, "cluster.json"));
+    return join(root, "cluster.json");
+  });
+  symlinkSync("..1", join(folder, "..next"));
+  renameSync(join(folder, "..next"), join(folder, "..data"));
+  await until(1);
+  assert.deepEqual(told, ["1"]);
+});
+
+test("a change that the system does not tell of, in another folder that a link names, is found by looking", {
+  timeout,
+}, async (t) => {
+  const { folder, told, until } = watched(t, 50, (root) => {
+    for (const name of ["real", "linked"]) mkdirSync(join(root, name));
+    writeFileSync(join(root, "real", "cluster.json"), "0");
+    symlinkSync("../real/cluster.json", join(root, "linked", "cluster.json"));
+    return join(root, "linked", "cluster.json");
+  });
+  writeFileSync(join(folder, "real", "cluster.json"), "1");
+  await until(1);
+  assert.deepEqual(told, ["1"]);
+});
+
+test("a file that changed before the watch began is told, since the caller says what it knows", {
+  timeout,
+}, async (t) => {
+  const { told, until } = watched(t, 50, (folder) => {
+    const path = plain(folder);
+    writeFileSync(path, "1");
+    return path;
+  });
+  await until(1);
+  assert.deepEqual(told, ["1"]);
+});
+
+test("other files beside it and its own content written again are not told, but reading it again on demand is", {
+  timeout,
+}, async (t) => {
+  const { folder, watch, told } = watched(t, 20, plain);
+  writeFileSync(join(folder, "other"), "x");
+  writeFileSync(join(folder, "cluster.json"), "0");
+  await sleep(systemClock, 300);
+  assert.deepEqual(told, []);
+  await watch.reread();
+  assert.deepEqual(told, ["0"]);
+});
+
+test("a file that stays away is told once, and once more on demand", { timeout }, async (t) => {
+  const { folder, watch, told, until } = watched(t, 20, plain);
+  unlinkSync(join(folder, "cluster.json"));
+  await until(1);
+  await sleep(systemClock, 200);
+  assert.deepEqual(told, ["-"]);
+  await watch.reread();
+  assert.deepEqual(told, ["-", "-"]);
+});
+
+test("nothing is told of a file that is watched no more", { timeout }, async (t) => {
+  const { folder, watch, told } = watched(t, 20, plain);
+  const reading = watch.reread();
+  watch[Symbol.dispose]();
+  writeFileSync(join(folder, "cluster.json"), "1");
+  await reading;
+  await sleep(systemClock, 200);
+  assert.deepEqual(told, []);
+});
