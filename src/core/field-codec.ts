@@ -5,7 +5,7 @@
 
 import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
 import { type ContentHeaders, type Entry, noHeaders, type RequestId, type ValueInfo } from "./entry.ts";
-import type { MemberState, Precondition } from "./message.ts";
+import type { MemberState, Precondition, Progress } from "./message.ts";
 import type { Version } from "./version.ts";
 
 export function writeVersion(writer: ByteWriter, version: Version): void {
@@ -161,11 +161,21 @@ function readTags(reader: ByteReader): string[] | undefined {
   return tags;
 }
 
+const progressSteps: readonly Progress[] = ["adopting", "adopted", "delivered", "handed_off"];
+
+function readProgress(reader: ByteReader): Progress {
+  const progress = progressSteps[reader.u8()];
+  if (progress === undefined) throw new MalformedError("an unknown step of progress");
+  return progress;
+}
+
 export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.integer(state.epoch);
   writer.bool(state.settled);
-  writer.bool(state.handedOff);
+  writer.u8(progressSteps.indexOf(state.progress));
   writer.bool(state.quiet);
+  writer.u16(state.suspects.length);
+  for (const id of state.suspects) writer.text(id);
   writer.integer(state.watermark);
   writer.f64(state.figures.dirtyBytes);
   writer.f64(state.figures.dirtyKeys);
@@ -178,8 +188,9 @@ export function readState(reader: ByteReader): MemberState {
   return {
     epoch: reader.integer(),
     settled: reader.bool(),
-    handedOff: reader.bool(),
+    progress: readProgress(reader),
     quiet: reader.bool(),
+    suspects: Array.from({ length: reader.u16() }, () => reader.text()),
     watermark: reader.integer(),
     figures: {
       dirtyBytes: reader.f64(),

@@ -1,15 +1,24 @@
 /**
- * What this member knows of the cluster: the view it has adopted, who owns which key under it, and where every other member stands.
- * From that follow the two moments of a view's life: it is *activated* here once every member has handed off what it held, and
- * it can be *settled* then.
+ * What this member knows of the cluster: the view it has adopted, who owns which key under it, where every other member stands, and whether it holds the lease. From that
+ * follow the moments of a view's life: it is *activated* here once everyone has delivered what it held to the new primaries (and T has passed, if somebody was
+ * dropped), and can be *settled* once everyone has handed off to every owner.
  */
 
 import { assert } from "../base/assert.ts";
-import type { Instant } from "../base/clock.ts";
-import type { MemberState, PeerIdentity } from "./message.ts";
-import { Ring } from "./ring.ts";
+import type { Clock, Instant } from "../base/clock.ts";
+import { Doubt } from "./doubt.ts";
+import { Lease, type SentAt } from "./lease.ts";
+import type { MemberState, PeerIdentity, Progress } from "./message.ts";
+import type { Ring } from "./ring.ts";
 import { Tenure } from "./tenure.ts";
-import type { View, ViewMember } from "./view.ts";
+import { listsProcess, type PastView, ringOf, type View, type ViewMember } from "./view.ts";
+import { hasDrop } from "./view-changes.ts";
+
+/** Who this process is. */
+export interface SelfIdentity extends PeerIdentity {
+  /** Its data folder; see `ViewMember.folder`. */
+  readonly folder: string;
+}
 
 interface Heard {
   readonly incarnation: string;
@@ -19,22 +28,31 @@ interface Heard {
 const noOwners: readonly string[] = Object.freeze([]);
 
 export class Membership {
-  readonly self: PeerIdentity;
+  readonly self: SelfIdentity;
+  readonly lease: Lease;
+  readonly #clock: Clock;
   readonly #tenure: Tenure;
   /** The newest state heard of each process, by id. */
   readonly #heard = new Map<string, Heard>();
-  /** Epochs that this process has adopted, of those that a lineage may still name. */
-  readonly #adoptedEpochs = new Set<number>();
+  /** Epochs that this data folder has adopted, of those that the lineage or the lost views may still name. */
+  #adoptedEpochs: ReadonlySet<number>;
   #view: View | undefined;
   #ring: Ring | undefined;
+  #doubt: Doubt | undefined;
   #lastKey: string | undefined;
   #lastOwners = noOwners;
   #settled = false;
-  #handedOff = false;
+  #progress: Progress = "adopting";
+  /** When this member learned that everyone had adopted the view. */
+  #allAdoptedAt: Instant | undefined;
 
-  constructor(self: PeerIdentity) {
+  /** @param adoptedEpochs - those of earlier processes on the same data folder */
+  constructor(self: SelfIdentity, clock: Clock, adoptedEpochs: readonly number[]) {
     this.self = self;
+    this.lease = new Lease(clock);
+    this.#clock = clock;
     this.#tenure = new Tenure(self.id);
+    this.#adoptedEpochs = new Set(adoptedEpochs);
   }
 
   /** The adopted view. Only valid after the first adoption. */
@@ -56,8 +74,13 @@ export class Membership {
     return this.#tenure.activated;
   }
 
-  get handedOff(): boolean {
-    return this.#handedOff;
+  get progress(): Progress {
+    return this.#progress;
+  }
+
+  /** The epochs that this data folder has adopted and that still matter, ascending. */
+  get adoptedEpochs(): readonly number[] {
+    return [...this.#adoptedEpochs].toSorted((a, b) => a - b);
   }
 
   /** The members of the adopted view other than this one. */
@@ -65,23 +88,38 @@ export class Membership {
     return this.#view?.members.filter((member) => member.id !== this.self.id) ?? [];
   }
 
+  /** This member's entry in the adopted view. */
+  get entry(): ViewMember {
+    const entry = this.view.members.find((member) => member.id === this.self.id);
+    assert(entry !== undefined, "the adopted view lists this process");
+    return entry;
+  }
+
+  /** Earlier views of which some key is in doubt. */
+  get lostViews(): readonly PastView[] {
+    return this.#doubt?.views ?? [];
+  }
+
+  /** The nodes whose data would end the doubt of some keys. */
+  get awaited(): readonly string[] {
+    return this.#doubt?.awaited ?? [];
+  }
+
   /** Takes on a newer view that lists this process. What follows from it for each key is the caller's work. */
-  adopt(view: View, now: Instant): void {
+  adopt(view: View): void {
     assert(view.epoch > this.epoch, "epochs only grow");
-    assert(
-      view.members.some((each) => each.id === this.self.id && each.incarnation === this.self.incarnation),
-      "a member adopts only views that list its own process",
-    );
+    assert(listsProcess(view, this.self), "a member adopts only views that list its own process");
     this.#view = view;
-    this.#ring = ringOf(view);
+    this.#ring = ringOf(view.members, view.parameters);
+    this.#doubt = new Doubt(view);
     this.#lastKey = undefined;
     this.#settled = view.settled;
-    this.#handedOff = false;
-    this.#tenure.adopt(this.#ring, now);
-    for (const epoch of this.#adoptedEpochs) {
-      if (!view.lineage.some((past) => past.epoch === epoch)) this.#adoptedEpochs.delete(epoch);
-    }
-    this.#adoptedEpochs.add(view.epoch);
+    this.#progress = "adopting";
+    this.#allAdoptedAt = undefined;
+    this.lease.reset(view.members.length, view.parameters.replicas, view.parameters.leaseMs);
+    this.#tenure.adopt(this.#ring, this.#doubt, this.#clock.now());
+    const named = new Set([...view.lineage, ...view.lost].map((past) => past.epoch));
+    this.#adoptedEpochs = new Set([...this.#adoptedEpochs].filter((epoch) => named.has(epoch)).concat(view.epoch));
   }
 
   /** The key's owners under the adopted view, primary first; empty before the first view. */
@@ -98,9 +136,23 @@ export class Membership {
     return this.#ring?.share(id) ?? 0;
   }
 
-  /** Whether this member serves `key`, whose owners are `owners`. */
+  /** Whether this member is the active primary of `key`, whose owners are `owners`: it has tenure. To answer it needs the lease, too. */
   serves(key: string, owners: readonly string[]): boolean {
     return this.#tenure.has(key, owners[0]);
+  }
+
+  /** Whether this member may answer for `key` at this moment, and commit and flush what it holds of it. */
+  mayAnswer(key: string): boolean {
+    return this.#progress !== "adopting" && this.serves(key, this.ownersOf(key)) && this.lease.held();
+  }
+
+  inDoubt(key: string): boolean {
+    return this.#doubt?.has(key) ?? false;
+  }
+
+  /** Whether the store may be newer than what the key's holders have; see {@link Doubt.wasGivenUp}. */
+  wasGivenUp(key: string): boolean {
+    return this.#doubt?.wasGivenUp(key) ?? false;
   }
 
   flushFrom(key: string): Instant | undefined {
@@ -108,14 +160,17 @@ export class Membership {
   }
 
   /**
-   * Tells of which keys this process was an owner under a view that it had itself adopted and that the lineage still names: what it
+   * Tells of which keys this data folder was an owner under a view that it had itself adopted and that the lineage, or the lost views, still name: what it
    * holds of any other key has been handed over long ago, and must not count any more even if it owns the key again now.
    */
   ownedBefore(): (key: string) => boolean {
-    const rings = this.view.lineage
+    const { lineage, lost, parameters } = this.view;
+    const { id, folder } = this.self;
+    const rings = [...lost, ...lineage]
       .filter((past) => this.#adoptedEpochs.has(past.epoch))
-      .map((past) => ringOf({ members: past.members, parameters: this.view.parameters }));
-    return (key) => rings.some((ring) => ring.ownersOf(key).includes(this.self.id));
+      .filter((past) => past.members.some((member) => member.id === id && member.folder === folder))
+      .map((past) => ringOf(past.members, parameters));
+    return (key) => rings.some((ring) => ring.ownersOf(key).includes(id));
   }
 
   /** Whether this member still waits before it flushes keys that it gained: a lost predecessor may have a request under way. */
@@ -125,15 +180,21 @@ export class Membership {
 
   /** Whether `peer` is a member of the adopted view. */
   lists(peer: PeerIdentity): boolean {
-    return this.#view?.members.some((each) => each.id === peer.id && each.incarnation === peer.incarnation) ?? false;
+    return this.#view !== undefined && listsProcess(this.#view, peer);
   }
 
   /** Takes note of a peer's state. The answer to a ping may be read after a notice that was sent later: what is older is ignored. */
   hear(from: PeerIdentity, state: MemberState): void {
     const last = this.#heard.get(from.id);
-    if (last?.incarnation === from.incarnation && progressOf(state) < progressOf(last.state)) return;
+    if (last?.incarnation === from.incarnation && rankOf(state) < rankOf(last.state)) return;
     this.#heard.set(from.id, { incarnation: from.incarnation, state });
     if (state.settled && state.epoch === this.epoch && this.lists(from)) this.#settled = true;
+  }
+
+  /** A peer answered, with this state, a ping that was sent then: if it has adopted the same view, that confirms the lease. */
+  confirm(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {
+    if (state.epoch !== this.epoch || state.progress === "adopting" || !this.lists(from)) return;
+    this.lease.confirm(from.id, sentAt);
   }
 
   /** The state last heard of a peer's listed process. */
@@ -142,37 +203,63 @@ export class Membership {
     return heard?.incarnation === peer.incarnation ? heard.state : undefined;
   }
 
-  markHandedOff(): void {
-    this.#handedOff = true;
+  /** This member has come one step further with the adopted view. */
+  advance(progress: Progress): void {
+    assert(ranks[progress] > ranks[this.#progress], "progress under a view only goes forward");
+    this.#progress = progress;
   }
 
   markSettled(): void {
-    assert(this.#handedOff, "a view settles after every hand-off");
+    assert(this.#progress === "handed_off", "a view settles after every hand-off");
     this.#settled = true;
   }
 
-  /** Whether every member has adopted this view and handed off to every owner under it. */
-  everyoneHandedOff(): boolean {
+  /** Whether every member has come at least this far with the adopted view. */
+  everyoneHas(progress: Progress): boolean {
     if (this.#settled) return true;
-    if (!this.#handedOff) return false;
+    const rank = ranks[progress];
+    if (ranks[this.#progress] < rank) return false;
     return this.peers.every((peer) => {
       const state = this.stateOf(peer);
-      return state?.epoch === this.epoch && state.handedOff;
+      return state?.epoch === this.epoch && ranks[state.progress] >= rank;
     });
   }
 
   /**
-   * Gains tenure of every key whose primary this member is; true if that is new. Call when {@link everyoneHandedOff}.
+   * From when no lease on an older view can be held any more: undefined while that is not known. Where nobody was dropped, everyone that could hold one has adopted
+   * this view; else T has to pass since this member *learned* that everyone had, because who lagged may have confirmed an old lease until then.
+   */
+  safeFrom(): Instant | undefined {
+    if (this.#settled || !hasDrop(this.view)) return Number.NEGATIVE_INFINITY;
+    if (this.#allAdoptedAt === undefined && this.everyoneHas("adopted")) this.#allAdoptedAt = this.#clock.now();
+    return this.#allAdoptedAt === undefined ? undefined : this.#allAdoptedAt + this.view.parameters.leaseMs;
+  }
+
+  /** Whether whoever becomes primary under this view may serve: all that was held has been delivered, and no older view is served. */
+  mayActivate(): boolean {
+    const safeFrom = this.safeFrom();
+    return safeFrom !== undefined && safeFrom <= this.#clock.now() && this.everyoneHas("delivered");
+  }
+
+  /** Whether the adopted view can be settled, or is. */
+  maySettle(): boolean {
+    // A view in which nobody owns anything would be settled with what is held handed to nobody.
+    const hasOwners = this.#ring !== undefined && this.#ring.lists.length > 0;
+    return hasOwners && this.everyoneHas("handed_off") && this.mayActivate();
+  }
+
+  /**
+   * Gains tenure of every key whose primary this member is and that is not in doubt. Call once, when {@link mayActivate}.
    *
    * @param quiet - what this member says of itself in {@link MemberState.quiet}
    */
-  activate(now: Instant, quiet: boolean): boolean {
-    if (this.activated) return false;
-    assert(this.everyoneHandedOff(), "a view is activated after every hand-off");
-    const { lineage, parameters } = this.view;
+  activate(quiet: boolean): void {
+    assert(this.mayActivate(), "a view is activated after every delivery");
+    const now = this.#clock.now();
+    const { lineage, lost, parameters } = this.view;
     // Whoever might have a request to the store under way for a key that this member gains now is here and says that it has none.
     const here = new Set(this.view.members.map((member) => member.incarnation));
-    const allHere = lineage.every((past) => past.members.every((member) => here.has(member.incarnation)));
+    const allHere = [...lost, ...lineage].every((past) => past.members.every((each) => here.has(each.incarnation)));
     const allQuiet =
       quiet &&
       !this.waitsToFlush(now) &&
@@ -181,18 +268,12 @@ export class Membership {
         return state?.epoch === this.epoch && state.quiet;
       });
     this.#tenure.activate(allHere && allQuiet ? Number.NEGATIVE_INFINITY : now + parameters.flushDeadlineMs);
-    return true;
   }
 }
 
-/** A number that only grows as a process goes on: epochs, and within one hand-off and settling. */
-function progressOf({ epoch, handedOff, settled }: MemberState): number {
-  return epoch * 4 + (settled ? 2 : 0) + (handedOff ? 1 : 0);
-}
+const ranks: Readonly<Record<Progress, number>> = { adopting: 0, adopted: 1, delivered: 2, handed_off: 3 };
 
-function ringOf(view: Pick<View, "members" | "parameters">): Ring {
-  return new Ring(
-    view.members.map(({ id, weight, zone }) => (zone === undefined ? { id, weight } : { id, weight, zone })),
-    view.parameters.replicas,
-  );
+/** A number that only grows as a process goes on: epochs, and within one the progress and settling. */
+function rankOf({ epoch, progress, settled }: MemberState): number {
+  return epoch * 8 + (settled ? 4 : 0) + ranks[progress];
 }

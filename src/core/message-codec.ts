@@ -26,7 +26,7 @@ import {
   writeValueInfo,
   writeVersion,
 } from "./field-codec.ts";
-import type { CleanRequest, PeerAnswer, PeerNotice, PeerRequest, RequestOutcome } from "./message.ts";
+import type { KeyVersion, PeerAnswer, PeerNotice, PeerRequest, RequestOutcome } from "./message.ts";
 
 /** The first byte of a head. Numbers are never given again to another kind. */
 const tags = {
@@ -37,6 +37,8 @@ const tags = {
   hand_off: 5,
   hand_off_outcomes: 6,
   clean: 7,
+  hand_off_list: 8,
+  leave: 9,
   pong: 32,
   value: 33,
   missing: 34,
@@ -44,6 +46,7 @@ const tags = {
   precondition_failed: 36,
   ack: 37,
   refused: 38,
+  wanted: 39,
   state: 64,
 } as const satisfies Record<PeerRequest["kind"] | PeerAnswer["kind"] | PeerNotice["kind"], number>;
 
@@ -87,6 +90,7 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
         writeVersion(writer, outcome.version);
       }
       return undefined;
+    case "hand_off_list":
     case "clean":
       writer.integer(request.epoch);
       writer.u32(request.items.length);
@@ -94,6 +98,9 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
         writer.text(item.key);
         writeVersion(writer, item.version);
       }
+      return undefined;
+    case "leave":
+      writer.integer(request.epoch);
       return undefined;
     default:
       return unreachable(request);
@@ -140,8 +147,12 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
     }
     case tags.hand_off_outcomes:
       return { kind: "hand_off_outcomes", epoch: reader.integer(), outcomes: readOutcomes(reader) };
+    case tags.hand_off_list:
+      return { kind: "hand_off_list", epoch: reader.integer(), items: readItems(reader) };
     case tags.clean:
       return { kind: "clean", epoch: reader.integer(), items: readItems(reader) };
+    case tags.leave:
+      return { kind: "leave", epoch: reader.integer() };
     default:
       throw new MalformedError("an unknown kind of request");
   }
@@ -157,9 +168,9 @@ function readOutcomes(reader: ByteReader): RequestOutcome[] {
   return outcomes;
 }
 
-function readItems(reader: ByteReader): CleanRequest["items"] {
+function readItems(reader: ByteReader): KeyVersion[] {
   const count = reader.u32();
-  const items: CleanRequest["items"][number][] = [];
+  const items: KeyVersion[] = [];
   for (let index = 0; index < count; index += 1) items.push({ key: reader.text(), version: readVersion(reader) });
   return items;
 }
@@ -183,6 +194,11 @@ export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | un
       return undefined;
     case "ack":
       writer.integer(answer.epoch);
+      return undefined;
+    case "wanted":
+      writer.integer(answer.epoch);
+      writer.u32(answer.wanted.length);
+      for (const index of answer.wanted) writer.u32(index);
       return undefined;
     case "refused":
       writer.byteText(answer.code);
@@ -222,6 +238,13 @@ function answerOf(reader: ByteReader, payload: Buffer): PeerAnswer {
       return { kind: "written", version: readVersion(reader) };
     case tags.ack:
       return { kind: "ack", epoch: reader.integer() };
+    case tags.wanted: {
+      const epoch = reader.integer();
+      const count = reader.u32();
+      const wanted: number[] = [];
+      for (let index = 0; index < count; index += 1) wanted.push(reader.u32());
+      return { kind: "wanted", epoch, wanted };
+    }
     case tags.refused: {
       const code = errorCode(reader.byteText());
       return { kind: "refused", code, epoch: reader.integer(), detail: reader.text() };

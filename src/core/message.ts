@@ -23,19 +23,27 @@ export interface Precondition {
   readonly noneMatch?: readonly string[];
 }
 
+/** How far a member has come with its view; each step presupposes the ones before. */
+export type Progress = "adopting" | "adopted" | "delivered" | "handed_off";
+
 /** Where a member stands, told to every other in each ping and answer. */
 export interface MemberState {
   /** The epoch of the view it has adopted; 0 before the first. */
   readonly epoch: number;
   /** Whether it knows that view to be settled. */
   readonly settled: boolean;
-  /** Whether every owner under that view has acknowledged all that it held. */
-  readonly handedOff: boolean;
+  /**
+   * How far it has come with that view. `adopting`: the adoption is not in its journal yet. `adopted`: it is, so that older views are neither confirmed nor
+   * acknowledged any more. `delivered`: the primary of each key has acknowledged all that it held. `handed_off`: every owner has.
+   */
+  readonly progress: Progress;
   /**
    * Whether no request to the store can be under way for a key that it does not serve under that view: neither of its own, nor of a
    * predecessor that it would still wait for itself.
    */
   readonly quiet: boolean;
+  /** The ids of the members that do not answer it. */
+  readonly suspects: readonly string[];
   /** Every request of this router with a lower counter is finished: its id is not sent again. */
   readonly watermark: number;
   readonly figures: MemberFigures;
@@ -89,6 +97,18 @@ export interface ReplicateRequest {
   readonly entry: Entry;
 }
 
+/** A holder's, after a view change: do you have these versions, or newer ones? */
+export interface HandOffListRequest {
+  readonly kind: "hand_off_list";
+  readonly epoch: number;
+  readonly items: readonly KeyVersion[];
+}
+
+export interface KeyVersion {
+  readonly key: string;
+  readonly version: Version;
+}
+
 /** A holder's, after a view change: you own this now. */
 export interface HandOffRequest {
   readonly kind: "hand_off";
@@ -113,7 +133,13 @@ export interface RequestOutcome {
 export interface CleanRequest {
   readonly kind: "clean";
   readonly epoch: number;
-  readonly items: readonly { readonly key: string; readonly version: Version }[];
+  readonly items: readonly KeyVersion[];
+}
+
+/** An operator's or a peer's whose configuration no longer names the receiver: leave the cluster. */
+export interface LeaveRequest {
+  readonly kind: "leave";
+  readonly epoch: number;
 }
 
 export type PeerRequest =
@@ -121,9 +147,11 @@ export type PeerRequest =
   | ReadRequest
   | WriteRequest
   | ReplicateRequest
+  | HandOffListRequest
   | HandOffRequest
   | HandOffOutcomesRequest
-  | CleanRequest;
+  | CleanRequest
+  | LeaveRequest;
 
 export interface PongAnswer {
   readonly kind: "pong";
@@ -156,6 +184,13 @@ export interface AckAnswer {
   readonly epoch: number;
 }
 
+/** What the receiver of a list lacks, by index; it has the rest in its journal. */
+export interface WantedAnswer {
+  readonly kind: "wanted";
+  readonly epoch: number;
+  readonly wanted: readonly number[];
+}
+
 /** Not done. `wrong_view` and `not_ready` ask for another try; `epoch` is the one that the refuser has adopted. */
 export interface RefusedAnswer {
   readonly kind: "refused";
@@ -171,6 +206,7 @@ export type PeerAnswer =
   | WrittenAnswer
   | PreconditionFailedAnswer
   | AckAnswer
+  | WantedAnswer
   | RefusedAnswer;
 
 /** One-way: my state has changed (sent at once, so that nobody waits for the next ping). */

@@ -51,6 +51,10 @@ export interface ClusterStatus {
   /** The epoch of the view that it has adopted; 0 before the first. */
   readonly epoch: number;
   readonly settled: boolean;
+  /** For how long the answering member may still answer unless its lease is confirmed again, in milliseconds; 0: it may not. */
+  readonly leaseMs: number;
+  /** Nodes that are gone, and that may have the only copies of some keys' newest values: those keys are not served until one of them is back. */
+  readonly awaited: readonly string[];
   readonly store: string;
   readonly members: readonly MemberStatus[];
 }

@@ -73,6 +73,11 @@ export class Ring {
     return this.#positions.length === 0 ? noOwners : this.#ownersAt(xxh32Signed(key) >>> 0);
   }
 
+  /** Every preference list that some key has. */
+  get lists(): readonly (readonly string[])[] {
+    return this.#lists;
+  }
+
   /** The share of all keys whose primary the member is, 0 to 1; 0 for an id that is not in the ring. */
   share(id: string): number {
     return this.#shares.get(id) ?? 0;

@@ -112,6 +112,11 @@ export class Room {
     if (this.#waiting.size > 0) this.#admit();
   }
 
+  /** What takes room already becomes one's own write that has not committed. */
+  uncommit(bytes: number): void {
+    this.#uncommitted += bytes;
+  }
+
   /** Room that was taken for a write is not needed. */
   giveBack(bytes: number): void {
     this.committed(bytes);

@@ -7,11 +7,13 @@
 
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
+import type { Doubt } from "./doubt.ts";
 import type { Ring } from "./ring.ts";
 
 /** One adopted view. */
 interface Term {
   readonly ring: Ring;
+  readonly doubt: Doubt;
   /** From when what was gained with this term may be flushed; undefined until it is activated. */
   flushFrom: Instant | undefined;
 }
@@ -25,14 +27,14 @@ export class Tenure {
     this.#self = self;
   }
 
-  /** Starts a term under `ring`, not yet activated. */
-  adopt(ring: Ring, now: Instant): void {
+  /** Starts a term under `ring`, not yet activated; keys in doubt have no primary in it. */
+  adopt(ring: Ring, doubt: Doubt, now: Instant): void {
     // Where nothing waits any more it does not matter when a tenure began: only the last of such terms is needed.
     const waiting = this.#terms.findIndex((term) => term.flushFrom !== undefined && term.flushFrom > now);
     const calm = waiting === -1 ? this.#terms : this.#terms.slice(0, waiting);
     const last = calm.findLastIndex((term) => term.flushFrom !== undefined);
     if (last > 0) this.#terms = this.#terms.slice(last);
-    this.#terms.push({ ring, flushFrom: undefined });
+    this.#terms.push({ ring, doubt, flushFrom: undefined });
   }
 
   /** All that others held has arrived: every key whose primary this member is under the newest ring is now served. */
@@ -54,7 +56,9 @@ export class Tenure {
   /** Whether this member serves `key`; `primary` is the key's first owner under the newest ring. */
   has(key: string, primary: string | undefined): boolean {
     if (primary !== this.#self) return false;
-    return this.activated || this.flushFrom(key) !== undefined;
+    const newest = this.#terms.at(-1);
+    if (newest?.flushFrom !== undefined && !newest.doubt.any) return true;
+    return this.flushFrom(key) !== undefined;
   }
 
   /**
@@ -65,7 +69,7 @@ export class Tenure {
     let from: Instant | undefined;
     for (let index = this.#terms.length - 1; index >= 0; index--) {
       const term = this.#terms[index] as Term;
-      if (term.ring.ownersOf(key)[0] !== this.#self) break;
+      if (term.ring.ownersOf(key)[0] !== this.#self || term.doubt.has(key)) break;
       from = term.flushFrom ?? from;
     }
     return from;

@@ -1,13 +1,11 @@
 /**
- * The view: the agreed membership, numbered by epoch, kept as one JSON object in the store and changed only by
- * compare-and-swap. This file knows its shape and how each kind of change derives the next view from the last; who may make
- * a change, and when, is decided elsewhere.
+ * The view: the agreed membership, numbered by epoch, kept as one JSON object in the store and changed only by compare-and-swap. This file knows its
+ * shape; how each kind of change derives the next view from the last is in `view-changes.ts`.
  */
 
 import { z } from "zod";
-import { assert } from "../base/assert.ts";
 import { OperatingError } from "../base/errors.ts";
-import { maxWeight } from "./ring.ts";
+import { maxWeight, Ring } from "./ring.ts";
 
 /** Name of the view's object in the store. */
 export const viewName = ".weir/view.json";
@@ -16,7 +14,10 @@ export const viewName = ".weir/view.json";
 // would misunderstand raises `format`.
 const memberSchema = z.looseObject({
   id: z.string(),
-  /** Names the data folder (with no journal: the process), so that an empty disk does not count as the data. */
+  /**
+   * Names the data folder (with no journal: the process), so that an empty disk does not count as the data. Whoever asks who holds what, or who
+   * survived, compares folders, never ids.
+   */
   folder: z.string(),
   incarnation: z.string(),
   url: z.string(),
@@ -25,16 +26,25 @@ const memberSchema = z.looseObject({
   zone: z.string().optional(),
 });
 
-const membersSchema = z
-  .array(memberSchema)
-  .refine((members) => new Set(members.map(({ id }) => id)).size === members.length, "two members have the same id");
+const pastMemberSchema = memberSchema.extend({
+  /** An operator has given up what only this folder holds, and vouches that its process is off. */
+  forgotten: z.boolean().optional(),
+});
 
-/** What a view fixes for all of its members, whatever their own configuration says. */
+function unique<T extends { id: string }>(members: readonly T[]): boolean {
+  return new Set(members.map(({ id }) => id)).size === members.length;
+}
+
+const membersSchema = z.array(memberSchema).refine(unique, "two members have the same id");
+
+/** What a view fixes for all of its members, whatever their own configuration says; the same in all views of a cluster. */
 const parametersSchema = z.looseObject({
   /** Drawn with the first view; part of every version kept in the store. */
   clusterId: z.string().regex(/^[^.]+$/, "must not have a dot in it"),
   /** R: how many members hold a dirty entry. */
   replicas: z.number().int().min(1),
+  /** T: for how long a lease may be held after it was confirmed; see `lease.ts`. */
+  leaseMs: z.number().int().min(1),
   /** F: a request to the store takes effect within this time of being sent, or never. */
   flushDeadlineMs: z.number().int().min(1),
   /** How keys map to members; see `ring.ts`. */
@@ -43,14 +53,14 @@ const parametersSchema = z.looseObject({
 
 const pastViewSchema = z.looseObject({
   epoch: z.number().int().min(1),
-  members: membersSchema,
+  members: z.array(pastMemberSchema).refine(unique, "two members have the same id"),
   /** Whether it removed a folder that is not known to have stopped. */
   dropped: z.boolean(),
 });
 
 const viewSchema = z.looseObject({
   /** The record's own format. */
-  format: z.literal(1),
+  format: z.literal(2),
   epoch: z.number().int().min(1),
   members: membersSchema,
   dropped: z.boolean(),
@@ -58,12 +68,16 @@ const viewSchema = z.looseObject({
   settled: z.boolean(),
   /** The last settled view and every one since, before this one, oldest first. */
   lineage: z.array(pastViewSchema),
+  /** Earlier views that still matter: a whole preference list of theirs is gone, and with it, perhaps, the only copies of what it held. */
+  lost: z.array(pastViewSchema),
   /** A random id that makes each record's bytes, so its ETag, unique. */
   proposal: z.string(),
   parameters: parametersSchema,
 });
 
 export type ViewMember = Readonly<z.infer<typeof memberSchema>>;
+export type PastMember = Readonly<z.infer<typeof pastMemberSchema>>;
+export type PastView = Readonly<z.infer<typeof pastViewSchema>>;
 export type ViewParameters = Readonly<z.infer<typeof parametersSchema>>;
 export type View = Readonly<z.infer<typeof viewSchema>>;
 
@@ -92,34 +106,18 @@ export function formatView(view: View): Buffer {
   return Buffer.from(JSON.stringify(view));
 }
 
-/** The view of a new cluster, whose only member is `member`. */
-export function firstView(member: ViewMember, parameters: ViewParameters, proposal: string): View {
-  return { format: 1, epoch: 1, members: [member], dropped: false, settled: false, lineage: [], proposal, parameters };
+/** Whether the view lists this very process. */
+export function listsProcess(
+  view: Pick<View, "members">,
+  process: { readonly id: string; readonly incarnation: string },
+): boolean {
+  return view.members.some((member) => member.id === process.id && member.incarnation === process.incarnation);
 }
 
-/**
- * The next view, with `member` in it: added, or in place of an earlier process of the same id. Replacing another folder
- * drops that one.
- */
-export function joinedView(view: View, member: ViewMember, proposal: string): View {
-  const earlier = view.members.find((each) => each.id === member.id);
-  assert(earlier?.incarnation !== member.incarnation, "a process joins a view once");
-  const others = view.members.filter((each) => each.id !== member.id);
-  return {
-    ...view,
-    epoch: view.epoch + 1,
-    members: [...others, member].toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-    dropped: earlier !== undefined && earlier.folder !== member.folder,
-    settled: false,
-    lineage: [
-      ...(view.settled ? [] : view.lineage),
-      { epoch: view.epoch, members: view.members, dropped: view.dropped },
-    ],
-    proposal,
-  };
-}
-
-/** The same view, settled. */
-export function settledView(view: View, proposal: string): View {
-  return { ...view, settled: true, lineage: [], proposal };
+/** Which keys belong to whom under these members. */
+export function ringOf(members: readonly ViewMember[], { replicas }: ViewParameters): Ring {
+  return new Ring(
+    members.map(({ id, weight, zone }) => (zone === undefined ? { id, weight } : { id, weight, zone })),
+    replicas,
+  );
 }

@@ -23,6 +23,12 @@ export const storeAbsent: StoreKnowledge = Object.freeze({ kind: "absent" });
 export interface PendingWrite {
   readonly entry: Entry;
   readonly assignedAt: Instant;
+  /** Taken over with the key, from what the members of earlier views held: it is visible once every owner has it. */
+  readonly inherited: boolean;
+  /** Found in the store, where whoever reads there sees it: nothing older may become visible without it. */
+  readonly fromStore: boolean;
+  /** Whether it is in this member's own journal. */
+  journaled: boolean;
   /** Owners whose acknowledgement in the adopted epoch is missing. */
   missing: readonly string[];
   /** Whether the store must have it before it commits: there are too few owners. */
@@ -32,10 +38,27 @@ export interface PendingWrite {
   readonly settle: { readonly committed: (version: Version) => void; readonly lost: (error: Error) => void };
 }
 
+/** A write that has all still before it, except that it is in this member's journal unless the caller says otherwise. */
+export function pendingWrite(
+  entry: Entry,
+  parts: {
+    readonly now: Instant;
+    readonly missing: readonly string[];
+    readonly needsStore: boolean;
+    readonly inherited?: boolean;
+    readonly fromStore?: boolean;
+  },
+): PendingWrite {
+  const { promise: outcome, resolve: committed, reject: lost } = Promise.withResolvers<Version>();
+  const { now: assignedAt, missing, needsStore, inherited = false, fromStore = false } = parts;
+  const settle = { committed, lost };
+  return { entry, assignedAt, inherited, fromStore, journaled: true, missing, needsStore, outcome, settle };
+}
+
 export class KeyRecord {
   readonly key: string;
   entry: Entry | undefined = undefined;
-  /** Ascending by version; empty wherever this member has no tenure. */
+  /** Ascending by version; empty wherever this member is not, and is not about to be, the active primary. */
   readonly pending: PendingWrite[] = [];
   store: StoreKnowledge = storeUnknown;
   /** Whether the store is known to hold the entry's version. */
@@ -50,9 +73,8 @@ export class KeyRecord {
   lastSent: Version | undefined = undefined;
   /** Names the flush under way; undefined when there is none. */
   flight: object | undefined = undefined;
-  /** Attempts to flush that failed in a row, and why the last did. */
+  /** Attempts to flush that failed in a row. */
   failures = 0;
-  failure: string | undefined = undefined;
   /** Since when it has been dirty. */
   dirtySince: Instant;
 
@@ -72,12 +94,30 @@ export class KeyRecord {
   }
 }
 
+/** Where the buffer says what it holds and what it holds no more; see `journal/journal.ts`. */
+export interface HoldingLog {
+  append(record: HeldRecord | CleanRecord): void;
+}
+
+interface HeldRecord {
+  readonly kind: "entry";
+  readonly entry: Entry;
+}
+
+interface CleanRecord {
+  readonly kind: "clean";
+  readonly key: string;
+  readonly version: Version;
+}
+
 export class WriteBuffer {
   readonly #records = new Map<string, KeyRecord>();
+  readonly #log: HoldingLog;
   readonly room: Room;
 
-  constructor(room: Room) {
+  constructor(room: Room, log: HoldingLog) {
     this.room = room;
+    this.#log = log;
   }
 
   get size(): number {
@@ -109,6 +149,15 @@ export class WriteBuffer {
   assign(record: KeyRecord, write: PendingWrite): void {
     assert(isNewer(write.entry, record.newest), "versions of a key only grow");
     record.pending.push(write);
+    this.#log.append({ kind: "entry", entry: write.entry });
+  }
+
+  /** The held entry becomes the first pending write: this member has gained the key, and others may not have it yet. */
+  inherit(record: KeyRecord, write: PendingWrite): void {
+    assert(record.pending.length === 0 && record.entry === write.entry, "what is inherited was held");
+    record.entry = undefined;
+    record.pending.push(write);
+    this.room.uncommit(footprint(write.entry));
   }
 
   /** The first pending write becomes the visible state. */
@@ -125,9 +174,17 @@ export class WriteBuffer {
     assert(record.pending.length === 0, "who has assigned writes holds the newest entry");
     assert(isNewer(entry, record.entry), "only a newer entry is held in place of another");
     this.#replace(record, entry);
+    this.#log.append({ kind: "entry", entry });
   }
 
-  /** Without tenure nothing is pending: the newest write is held like any other entry, older ones are forgotten. */
+  /** Holds an entry that an earlier process on the same data folder, or an earlier life of this one, held: the log has it. */
+  recover(entry: Entry, now: Instant): void {
+    assert(this.#records.get(entry.key) === undefined, "the newest entry of each key is recovered");
+    this.room.take(footprint(entry));
+    this.#replace(this.open(entry.key, now), entry);
+  }
+
+  /** Without tenure nothing is pending that this member has assigned: the newest write is held like any other entry, older ones are forgotten. */
   endTenure(record: KeyRecord, error: Error): void {
     const writes = record.pending.splice(0);
     const last = writes.at(-1);
@@ -145,7 +202,6 @@ export class WriteBuffer {
     record.notBefore = Number.NEGATIVE_INFINITY;
     record.flight = undefined;
     record.failures = 0;
-    record.failure = undefined;
     for (const write of writes) write.settle.lost(error);
   }
 
@@ -153,9 +209,12 @@ export class WriteBuffer {
   drop(record: KeyRecord): void {
     assert(record.pending.length === 0, "a pending write is never dropped");
     assert(this.#records.get(record.key) === record, "a record is dropped once");
-    if (record.entry) this.room.give(footprint(record.entry));
+    const { key, entry } = record;
+    this.#records.delete(key);
+    if (!entry) return;
+    this.room.give(footprint(entry));
     record.entry = undefined;
-    this.#records.delete(record.key);
+    this.#log.append({ kind: "clean", key, version: { epoch: entry.epoch, seq: entry.seq } });
   }
 
   #replace(record: KeyRecord, entry: Entry): void {

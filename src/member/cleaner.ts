@@ -59,7 +59,7 @@ export class Cleaner {
       const owners = membership.ownersOf(record.key);
       if (membership.serves(record.key, owners)) {
         if (record.flushed && !record.unproven) this.flushed(record);
-      } else if (!owners.includes(membership.self.id)) {
+      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {
         buffer.drop(record);
       }
     }

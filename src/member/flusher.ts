@@ -47,6 +47,9 @@ const hurryFullness = 0.8;
 /** Conflicts in a row, of one flush, before it pauses like after any failure: somebody else keeps writing the object. */
 const conflictLimit = 4;
 
+/** How soon to look again while there is no lease, in milliseconds. */
+const noLeasePauseMs = 100;
+
 /** One key's flush under way. */
 interface Flight {
   readonly record: KeyRecord;
@@ -113,7 +116,6 @@ export class Flusher {
   forget(record: KeyRecord): void {
     if (record.failures > 0) this.#failing--;
     record.failures = 0;
-    record.failure = undefined;
   }
 
   stop(): void {
@@ -167,6 +169,10 @@ export class Flusher {
     if (record.flight !== undefined || buffer.get(record.key) !== record) return;
     const flushFrom = membership.flushFrom(record.key);
     if (flushFrom === undefined) return;
+    if (!membership.lease.held()) {
+      this.#lookAgainAt(record, now + noLeasePauseMs);
+      return;
+    }
 
     const through = record.pending.findLast((write) => write.needsStore);
     if (through) {
@@ -181,13 +187,17 @@ export class Flusher {
     const blocked = this.#open.otherUntil(record.key, record.unproven ? undefined : entry, now);
     const from = Math.max(flushFrom, blocked ?? flushFrom);
     if (from > now) {
-      // Not by #lookAt: this runs for each of many records that are due, and the caller goes on by itself.
       record.notBefore = from;
-      record.scheduledAt = from;
-      this.#schedule.add(record, from);
+      this.#lookAgainAt(record, from);
       return;
     }
     this.#fly(record, entry, (flight) => (record.unproven ? this.#prove(flight) : this.#write(flight)));
+  }
+
+  /** Not by #lookAt: this runs for each of many records that are due, and the caller goes on by itself. */
+  #lookAgainAt(record: KeyRecord, at: Instant): void {
+    record.scheduledAt = at;
+    this.#schedule.add(record, at);
   }
 
   /** Runs one flush of the record, and looks at the record again when it has landed, unless the tenure ended meanwhile. */
@@ -224,9 +234,12 @@ export class Flusher {
   #failed(record: KeyRecord, error: unknown): void {
     const { clock, random, settings, complaints } = this.#parts;
     if (!isOperatingError(error)) throw error;
+    if (error.code === "not_ready") {
+      this.#lookAt(record, clock.now() + noLeasePauseMs);
+      return;
+    }
     if (record.failures === 0) this.#failing++;
     record.failures++;
-    record.failure = error.message;
     if (error.code === "store_throttled") this.#pace.throttled(this.#flights.size);
     else this.#pace.failed();
     const pauseMs = backoffMs(settings.backoff, record.failures, random.next());
@@ -297,18 +310,25 @@ export class Flusher {
     const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
     const { key, value, headers } = entry;
     record.lastSent = { epoch: entry.epoch, seq: entry.seq };
+    const authorize = (): void => this.#requireLease(flight);
     try {
-      if (value === undefined) return await store.remove(key, removeCondition(record), { deadlineMs });
-      const version = formatVersion(clusterId, key, entry);
-      return await store.write(key, { body: value, headers, version }, writeCondition(record), { deadlineMs });
+      if (value === undefined) return await store.remove(key, removeCondition(record), { deadlineMs, authorize });
+      const content = { body: value, headers, version: formatVersion(clusterId, key, entry) };
+      return await store.write(key, content, writeCondition(record), { deadlineMs, authorize });
     } catch (error) {
-      if (!isOperatingError(error, "store_refused")) {
+      if (!isOperatingError(error, "store_refused", "not_ready")) {
         const now = clock.now();
         this.#open.add(key, entry, now + deadlineMs, now);
         if (record.flight === flight) record.store = storeUnknown;
       }
       throw error;
     }
+  }
+
+  /** The last thing before a request is sent: whoever takes over waits only for what was sent under a lease. */
+  #requireLease({ record }: Flight): void {
+    if (!this.#stopped && this.#parts.membership.mayAnswer(record.key)) return;
+    throw new OperatingError("not_ready", "this node has no lease at the moment");
   }
 
   /** Finds out which version of the key the store has; the next request goes by what was found. */

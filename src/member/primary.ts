@@ -5,14 +5,12 @@
  * was told.
  */
 
-import { assert } from "../base/assert.ts";
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
-import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { OperatingError } from "../base/errors.ts";
 import { type Entry, footprint, type RequestId } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
 import type {
-  PeerAnswer,
   Precondition,
   PreconditionFailedAnswer,
   RequestOutcome,
@@ -20,12 +18,23 @@ import type {
   WrittenAnswer,
 } from "../core/message.ts";
 import { compact } from "../core/operation.ts";
+import { meets } from "../core/precondition.ts";
 import type { RequestLog } from "../core/request-log.ts";
 import type { Version } from "../core/version.ts";
-import { type KeyRecord, type PendingWrite, storeUnknown, type WriteBuffer } from "../core/write-buffer.ts";
+import {
+  type KeyRecord,
+  type PendingWrite,
+  pendingWrite,
+  storeUnknown,
+  type WriteBuffer,
+} from "../core/write-buffer.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { Network } from "../network/network.ts";
 import type { Cache } from "./cache.ts";
+import { Inheritance, ignoreLost } from "./inheritance.ts";
+import { notReady } from "./not-ready.ts";
 import type { ReadPath } from "./read-path.ts";
+import { Replicator } from "./replicator.ts";
 
 /** What happens outside of the write path when something happens in it. */
 export interface PrimaryObserver {
@@ -35,6 +44,8 @@ export interface PrimaryObserver {
   onWriteThrough(record: KeyRecord): void;
   /** A peer has adopted this newer epoch. */
   onNewerEpoch(epoch: number): void;
+  /** The peer has a link and does not take writes in time. */
+  onStuck(peer: string): void;
 }
 
 export interface PrimaryParts {
@@ -44,8 +55,11 @@ export interface PrimaryParts {
   readonly cache: Cache;
   readonly reads: ReadPath;
   readonly network: Network;
+  readonly journal: Journal;
   readonly clock: Clock;
   readonly complaints: Complaints;
+  /** How long a replica may take for a write before it counts as silent, in milliseconds. */
+  readonly replicateMs: number;
   /** A key whose oldest pending write is older than this takes no further ones: a replica is away, and they would only fill the buffer. */
   readonly stuckMs: number;
   readonly observer: PrimaryObserver;
@@ -53,24 +67,14 @@ export interface PrimaryParts {
 
 type WriteAnswer = WrittenAnswer | PreconditionFailedAnswer;
 
-/** A write that a replica has not got yet, and that waits to be sent again. */
-interface Unsent {
-  readonly record: KeyRecord;
-  readonly write: PendingWrite;
-}
-
 const preconditionFailed: PreconditionFailedAnswer = Object.freeze({ kind: "precondition_failed" });
-
-/** How long one attempt to replicate may take, and the pause before what failed is sent again, in milliseconds. */
-const replicateDeadlineMs = 10_000;
-const resendMs = 50;
-/** The pause when the replica's buffer is full: the values are as large as they are many. */
-const fullPauseMs = 500;
 
 export class Primary {
   readonly #parts: PrimaryParts;
-  readonly #unsent = new Map<string, Unsent[]>();
-  readonly #resendTimers = new Map<string, Timer>();
+  readonly #replicator: Replicator;
+  readonly inheritance: Inheritance;
+  /** Keys whose first pending write has all that it needs, except that this member may not answer at the moment. */
+  readonly #ready = new Set<KeyRecord>();
   /** Keys of which a conditional write waits, with its assignment: later writes of the key wait for that, or it would never have its turn. */
   readonly #gates = new Map<string, Promise<void>>();
   /** Writes that wait to be assigned, by request id. */
@@ -79,6 +83,26 @@ export class Primary {
 
   constructor(parts: PrimaryParts) {
     this.#parts = parts;
+    const { membership, network, clock, complaints, replicateMs, observer } = parts;
+    this.#replicator = new Replicator({
+      membership,
+      network,
+      clock,
+      complaints,
+      deadlineMs: replicateMs,
+      observer: {
+        onAcknowledged: (record) => this.commitReady(record),
+        onNewerEpoch: (epoch) => observer.onNewerEpoch(epoch),
+        onStuck: (peer) => observer.onStuck(peer),
+      },
+    });
+    this.inheritance = new Inheritance({
+      membership,
+      buffer: parts.buffer,
+      clock,
+      replicator: this.#replicator,
+      commitReady: (record) => this.commitReady(record),
+    });
   }
 
   /**
@@ -106,36 +130,47 @@ export class Primary {
   /** Begins anew under a view just adopted: acknowledgements of older epochs count no more. */
   adoptView(): void {
     const { buffer, membership, observer } = this.#parts;
-    this.#unsent.clear();
+    this.#replicator.adoptView();
+    this.#ready.clear();
     for (const record of buffer.records()) {
       if (record.pending.length === 0) continue;
       const owners = membership.ownersOf(record.key);
       for (const write of record.pending) {
         write.missing = owners.slice(1);
-        write.needsStore = owners.length < membership.view.parameters.replicas;
-        for (const peer of write.missing) this.#replicate(record, write, peer);
+        const isShort = owners.length < membership.view.parameters.replicas;
+        write.needsStore = isShort || (write.inherited && write.needsStore);
+        for (const peer of write.missing) this.#replicator.send(record, write, peer);
       }
       if (record.pending.at(-1)?.needsStore) observer.onWriteThrough(record);
       this.commitReady(record);
     }
+    this.inheritance.adoptView();
+  }
+
+  /** The lease, or the tenure of some keys, is there: what waited only for that commits. */
+  mayAnswer(): void {
+    const ready = [...this.#ready];
+    this.#ready.clear();
+    for (const record of ready) this.commitReady(record);
   }
 
   /** A link is up: what waits for this peer is sent now. */
   resend(peer: string): void {
-    const waiting = this.#unsent.get(peer);
-    this.#unsent.delete(peer);
-    for (const { record, write } of waiting ?? []) {
-      if (record.pending.includes(write) && write.missing.includes(peer)) this.#replicate(record, write, peer);
-    }
+    this.#replicator.resend(peer);
   }
 
   /** Commits what waits for nothing any more, in the order of versions. */
   commitReady(record: KeyRecord): void {
-    const { buffer, cache, observer } = this.#parts;
+    const { buffer, cache, membership, observer } = this.#parts;
     let committed = false;
     for (;;) {
       const first = record.pending[0];
-      if (!first || first.missing.length > 0 || first.needsStore) break;
+      if (!first || !hasAll(first)) break;
+      if (record.pending.length > 1 && record.pending.some((write) => write.fromStore && !hasAll(write))) break;
+      if (!membership.mayAnswer(record.key)) {
+        this.#ready.add(record);
+        break;
+      }
       const { entry, settle } = buffer.commit(record);
       settle.committed({ epoch: entry.epoch, seq: entry.seq });
       committed = true;
@@ -145,15 +180,14 @@ export class Primary {
     observer.onCommit(record);
   }
 
+  /** Nothing is sent any more. */
   stop(): void {
-    for (const timer of this.#resendTimers.values()) timer.cancel();
+    this.#replicator.stop();
   }
 
-  #requireTenure(key: string): readonly string[] {
+  #requireTenure(key: string): void {
     const { membership } = this.#parts;
-    const owners = membership.ownersOf(key);
-    if (!membership.serves(key, owners)) throw new OperatingError("not_ready", "the hand-off of this key is under way");
-    return owners;
+    if (!membership.mayAnswer(key)) throw notReady(membership, key);
   }
 
   /** A repeat of a request that waits here shares its fate: else one copy could be refused and the other be done. */
@@ -221,9 +255,11 @@ export class Primary {
         if (clock.now() >= deadline)
           throw new OperatingError("deadline_exceeded", "an earlier write of this key still waits");
         this.#requireTenure(key);
-        const pending = buffer.get(key)?.pending.at(-1);
-        if (pending) {
-          await pending.outcome.catch(() => undefined);
+        const record = buffer.get(key);
+        const pending = record?.pending.at(-1);
+        if (record && pending) {
+          this.inheritance.hasten(record);
+          await pending.outcome.catch(ignoreLost);
           continue;
         }
         let state = reads.inMemory(key);
@@ -233,7 +269,7 @@ export class Primary {
           state = loaded;
           this.#requireTenure(key);
         }
-        if (!holds(precondition, state)) return preconditionFailed;
+        if (!meets(state, precondition)) return preconditionFailed;
         if (taken || buffer.room.tryTake(bytes)) {
           taken = false;
           const answer = this.#assign(request, bytes);
@@ -252,10 +288,8 @@ export class Primary {
   /** A state of the key that was found in the store, newer than any that its owners hold: it becomes the key's next write. */
   takeOver(record: KeyRecord, entry: Entry): void {
     this.#parts.buffer.room.takeForWrite(footprint(entry));
-    this.#begin(record, entry).catch((error: unknown) => {
-      // The tenure ended: the entry is held and handed off like any other.
-      if (!isOperatingError(error)) throw error;
-    });
+    // If the tenure ends the entry is held and handed off like any other.
+    this.#begin(record, entry, true).catch(ignoreLost);
   }
 
   /** Gives the write its version and sends it out; room of `bytes` was taken for it. */
@@ -283,29 +317,32 @@ export class Primary {
       const clean = cache.peek(key);
       if (clean) record.store = { kind: "present", tag: clean.tag };
     }
-    return this.#begin(record, entry).then(written);
+    return this.#begin(record, entry, false).then(written);
   }
 
   /** Sends an assigned entry to whoever must have it before it commits. */
-  #begin(record: KeyRecord, entry: Entry): Promise<Version> {
-    const { membership, buffer, requests, reads, clock, observer } = this.#parts;
+  #begin(record: KeyRecord, entry: Entry, fromStore: boolean): Promise<Version> {
+    const { membership, buffer, requests, reads, journal, clock, observer } = this.#parts;
     const owners = membership.ownersOf(entry.key);
-    const { promise: outcome, resolve: committed, reject: lost } = Promise.withResolvers<Version>();
-    const write: PendingWrite = {
-      entry,
-      assignedAt: clock.now(),
-      missing: owners.slice(1),
-      needsStore: owners.length < membership.view.parameters.replicas,
-      outcome,
-      settle: { committed, lost },
-    };
+    const isShort = owners.length < membership.view.parameters.replicas;
+    const needsStore = isShort || (fromStore && record.pending.some((write) => write.needsStore));
+    const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, fromStore });
     buffer.assign(record, write);
     requests.record(entry.requestId, entry.key, { epoch: entry.epoch, seq: entry.seq });
     reads.invalidate(entry.key);
-    for (const peer of write.missing) this.#replicate(record, write, peer);
+    const durable = journal.durable();
+    if (durable) {
+      write.journaled = false;
+      void durable.then(() => {
+        write.journaled = true;
+        this.commitReady(record);
+      });
+    }
+    for (const peer of write.missing) this.#replicator.send(record, write, peer);
     if (write.needsStore) observer.onWriteThrough(record);
+    this.inheritance.hasten(record);
     this.commitReady(record);
-    return outcome;
+    return write.outcome;
   }
 
   /** The answer to a request that was assigned before: that of the first time, once it is known. */
@@ -315,54 +352,11 @@ export class Primary {
       ?.pending.find(({ entry }) => entry.epoch === version.epoch && entry.seq === version.seq);
     return (pending?.outcome ?? Promise.resolve(version)).then(written);
   }
+}
 
-  #replicate(record: KeyRecord, write: PendingWrite, peer: string): void {
-    const { network, membership, observer } = this.#parts;
-    const epoch = membership.epoch;
-    network.request(peer, { kind: "replicate", epoch, entry: write.entry }, replicateDeadlineMs).then(
-      (answer: PeerAnswer) => {
-        // An acknowledgement counts only in the epoch in which the entry was accepted.
-        if (epoch !== membership.epoch) return;
-        if (answer.kind === "ack" && answer.epoch === epoch) {
-          write.missing = write.missing.filter((id) => id !== peer);
-          this.commitReady(record);
-          return;
-        }
-        const reason = answer.kind === "refused" ? answer.detail : answer.kind;
-        if (answer.kind === "refused" && answer.epoch > epoch) observer.onNewerEpoch(answer.epoch);
-        else this.#complain(peer, reason);
-        const isFull = answer.kind === "refused" && answer.code === "buffer_full";
-        this.#sendLater(record, write, peer, isFull ? fullPauseMs : resendMs);
-      },
-      (error: unknown) => {
-        if (!isOperatingError(error)) throw error;
-        // No link, no answer in time, or its queue is full: whatever it was, the write stays assigned and is sent again.
-        if (epoch !== membership.epoch) return;
-        this.#complain(peer, error.message);
-        this.#sendLater(record, write, peer, resendMs);
-      },
-    );
-  }
-
-  #complain(peer: string, reason: string): void {
-    this.#parts.complaints.warn(`replicate ${peer}`, "a replica does not take writes, which wait for it", {
-      peer,
-      reason,
-    });
-  }
-
-  #sendLater(record: KeyRecord, write: PendingWrite, peer: string, pauseMs: number): void {
-    const waiting = this.#unsent.get(peer);
-    if (waiting) waiting.push({ record, write });
-    else this.#unsent.set(peer, [{ record, write }]);
-    if (this.#resendTimers.has(peer)) return;
-    const timer = this.#parts.clock.after(pauseMs, () => {
-      this.#resendTimers.delete(peer);
-      // Without a link they wait for the next one.
-      if (this.#parts.network.linked(peer)) this.resend(peer);
-    });
-    this.#resendTimers.set(peer, timer);
-  }
+/** Whether everyone has the write who must before it commits. */
+function hasAll({ journaled, missing, needsStore }: PendingWrite): boolean {
+  return journaled && missing.length === 0 && !needsStore;
 }
 
 function nameOf({ router, counter }: RequestId): string {
@@ -379,17 +373,4 @@ function written(version: Version): WrittenAnswer {
 
 function footprintOf(request: WriteRequest): number {
   return footprint({ key: request.key, size: request.value?.length ?? 0, headers: request.headers });
-}
-
-/** Whether a state (undefined or a tombstone: there is no value) meets what the client requires of it (RFC 9110, section 13.1). */
-function holds(
-  precondition: Precondition,
-  state: { readonly value: Buffer | undefined; readonly md5: string } | undefined,
-): boolean {
-  const md5 = state?.value === undefined ? undefined : state.md5;
-  const { match, noneMatch } = precondition;
-  if (match && (md5 === undefined || !(match.includes("*") || match.includes(md5)))) return false;
-  if (noneMatch && md5 !== undefined && (noneMatch.includes("*") || noneMatch.includes(md5))) return false;
-  assert(match !== undefined || noneMatch !== undefined, "a precondition requires something");
-  return true;
 }

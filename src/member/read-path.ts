@@ -12,9 +12,10 @@ import type { Entry, ValueInfo } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
 import type { MissingAnswer, ReadRequest, ValueAnswer } from "../core/message.ts";
 import { parseVersion } from "../core/version.ts";
-import type { WriteBuffer } from "../core/write-buffer.ts";
+import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { Cache, CleanValue } from "./cache.ts";
+import { notReady } from "./not-ready.ts";
 import type { MemberSettings } from "./settings.ts";
 
 export type ReadAnswer = ValueAnswer | MissingAnswer;
@@ -35,6 +36,8 @@ export interface ReadPathParts {
   readonly store: BlobStore;
   readonly clock: Clock;
   readonly settings: MemberSettings;
+  /** Somebody waits for what is pending of this key. */
+  readonly hasten: (record: KeyRecord) => void;
 }
 
 export class ReadPath {
@@ -57,8 +60,7 @@ export class ReadPath {
 
   /** The answer, if this member serves the key and has its state in memory. */
   fromMemory(key: string, wantValue: boolean): ReadAnswer | undefined {
-    const { membership } = this.#parts;
-    if (!membership.serves(key, membership.ownersOf(key))) return undefined;
+    if (!this.#parts.membership.mayAnswer(key)) return undefined;
     const state = this.inMemory(key);
     if (!state) return undefined;
     return state.value === undefined ? missing : answerOf(state, state.value, wantValue);
@@ -105,9 +107,7 @@ export class ReadPath {
 
   #fromMemory({ key, wantValue }: ReadRequest): ReadAnswer | undefined {
     const { membership } = this.#parts;
-    if (!membership.serves(key, membership.ownersOf(key))) {
-      throw new OperatingError("not_ready", "the hand-off of this key is under way");
-    }
+    if (!membership.mayAnswer(key)) throw notReady(membership, key);
     return this.fromMemory(key, wantValue);
   }
 
@@ -117,8 +117,10 @@ export class ReadPath {
     for (;;) {
       if (clock.now() >= deadline) throw new OperatingError("deadline_exceeded", "the store did not answer in time");
       // A pending write may be in the store already: until its outcome is known, what the store says may be too new.
-      const pending = buffer.get(request.key)?.pending[0];
-      if (pending) {
+      const record = buffer.get(request.key);
+      const pending = record?.pending[0];
+      if (record && pending) {
+        this.#parts.hasten(record);
         if (clock.now() - pending.assignedAt > settings.operationMs) {
           throw new OperatingError(
             "peer_unreachable",

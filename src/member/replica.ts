@@ -1,6 +1,7 @@
 /**
  * What a member takes from others into its write buffer: entries that a primary replicates to it, and entries that a holder hands off to
- * it after a view change. Each is judged by the view adopted at that moment, and the higher version is kept.
+ * it after a view change. Each is judged by the view adopted at that moment, the higher version is kept, and it is acknowledged once it is in the journal, if
+ * the view is still the same then: who has adopted a newer one has handed off without it.
  */
 
 import type { Clock } from "../base/clock.ts";
@@ -10,22 +11,29 @@ import type { Membership } from "../core/membership.ts";
 import type {
   AckAnswer,
   CleanRequest,
+  HandOffListRequest,
   HandOffOutcomesRequest,
   HandOffRequest,
   PeerIdentity,
   ReplicateRequest,
+  WantedAnswer,
 } from "../core/message.ts";
 import { compact } from "../core/operation.ts";
 import type { RequestLog } from "../core/request-log.ts";
-import { compareVersions } from "../core/version.ts";
+import { compareVersions, type Version } from "../core/version.ts";
 import { isNewer, type WriteBuffer } from "../core/write-buffer.ts";
+import type { Journal } from "../journal/journal.ts";
 
 export interface ReplicaParts {
   readonly membership: Membership;
   readonly buffer: WriteBuffer;
   readonly requests: RequestLog;
+  readonly journal: Journal;
   readonly clock: Clock;
 }
+
+/** At once, where nothing has to wait for the journal. */
+type Answer<T> = T | Promise<T>;
 
 export class Replica {
   readonly #parts: ReplicaParts;
@@ -34,44 +42,50 @@ export class Replica {
     this.#parts = parts;
   }
 
-  /** @throws OperatingError `wrong_view`, or `buffer_full` past the reserve that primaries do not have. */
-  replicate(from: PeerIdentity, { epoch, entry }: ReplicateRequest): AckAnswer {
-    const { membership, buffer, requests, clock } = this.#parts;
+  /** @throws OperatingError (or rejects with one) `wrong_view`, or `buffer_full` past the reserve that primaries do not have. */
+  replicate(from: PeerIdentity, { epoch, entry }: ReplicateRequest): Answer<AckAnswer> {
+    const { membership, buffer } = this.#parts;
     this.#requireEpoch(epoch);
     const owners = membership.ownersOf(entry.key);
     if (owners[0] !== from.id || !owners.includes(membership.self.id)) throw wrongView();
-    const held = buffer.get(entry.key);
-    if (isNewer(entry, held?.entry)) {
-      if (!buffer.room.tryTakeForReplica(footprint(entry))) {
-        throw new OperatingError("buffer_full", "the replica's write buffer is full");
-      }
-      buffer.hold(held ?? buffer.open(entry.key, clock.now()), own(entry));
+    const isNews = isNewer(entry, buffer.get(entry.key)?.newest);
+    if (isNews && !buffer.room.tryTakeForReplica(footprint(entry))) {
+      throw new OperatingError("buffer_full", "the replica's write buffer is full");
     }
-    requests.record(entry.requestId, entry.key, { epoch: entry.epoch, seq: entry.seq });
-    return { kind: "ack", epoch: membership.epoch };
+    this.#take(entry, isNews);
+    return this.#acknowledge(epoch);
   }
 
-  /** @throws OperatingError `wrong_view`, also once the view is settled: then nothing is left to hand off. */
-  handOff({ epoch, entry }: HandOffRequest): AckAnswer {
-    const { membership, buffer, requests, clock } = this.#parts;
+  /** Which of these versions this member does not have. */
+  handOffList(from: PeerIdentity, { epoch, items }: HandOffListRequest): Answer<WantedAnswer> {
+    const { buffer } = this.#parts;
     this.#requireEpoch(epoch);
-    const owners = membership.ownersOf(entry.key);
-    if (membership.settled || !owners.includes(membership.self.id)) throw wrongView();
-    const held = buffer.get(entry.key);
-    if (isNewer(entry, held?.newest)) {
-      // However full the buffer is: nobody else may hold it for much longer.
-      buffer.room.take(footprint(entry));
-      buffer.hold(held ?? buffer.open(entry.key, clock.now()), own(entry));
+    const wanted: number[] = [];
+    for (const [index, { key, version }] of items.entries()) {
+      this.#requireHandOff(from, key);
+      if (isNewer(version, buffer.get(key)?.newest)) wanted.push(index);
     }
-    requests.record(entry.requestId, entry.key, { epoch: entry.epoch, seq: entry.seq });
-    return { kind: "ack", epoch: membership.epoch };
+    return this.#whenDurable(epoch, { kind: "wanted", epoch, wanted });
   }
 
-  handOffOutcomes({ epoch, outcomes }: HandOffOutcomesRequest): AckAnswer {
-    const { membership, requests } = this.#parts;
+  /** @throws OperatingError (or rejects with one) `wrong_view`, also once the view is settled: then nothing is left to hand off. */
+  handOff(from: PeerIdentity, { epoch, entry }: HandOffRequest): Answer<AckAnswer> {
+    const { buffer } = this.#parts;
     this.#requireEpoch(epoch);
+    this.#requireHandOff(from, entry.key);
+    const isNews = isNewer(entry, buffer.get(entry.key)?.newest);
+    // However full the buffer is: nobody else may hold it for much longer.
+    if (isNews) buffer.room.take(footprint(entry));
+    this.#take(entry, isNews);
+    return this.#acknowledge(epoch);
+  }
+
+  handOffOutcomes({ epoch, outcomes }: HandOffOutcomesRequest): Answer<AckAnswer> {
+    const { requests, journal } = this.#parts;
+    this.#requireEpoch(epoch);
+    journal.append({ kind: "outcomes", outcomes });
     for (const { requestId, key, version } of outcomes) requests.record(requestId, key, version);
-    return { kind: "ack", epoch: membership.epoch };
+    return this.#acknowledge(epoch);
   }
 
   /** The store has these versions: they, and older ones, are held no longer. Only of keys that this member does not serve. */
@@ -87,8 +101,40 @@ export class Replica {
     return { kind: "ack", epoch: membership.epoch };
   }
 
+  /** Holds the entry if it is newer than what is held; remembers its request in any case. */
+  #take(entry: Entry, isNews: boolean): void {
+    const { buffer, requests, journal, clock } = this.#parts;
+    const { key, requestId } = entry;
+    const version: Version = { epoch: entry.epoch, seq: entry.seq };
+    if (isNews) buffer.hold(buffer.open(key, clock.now()), own(entry));
+    else if (!requests.find(requestId)) journal.append({ kind: "outcomes", outcomes: [{ requestId, key, version }] });
+    requests.record(requestId, key, version);
+  }
+
+  #acknowledge(epoch: number): Answer<AckAnswer> {
+    return this.#whenDurable(epoch, { kind: "ack", epoch });
+  }
+
+  /** The answer, once all that it acknowledges is in the journal, if the view is still the same then. */
+  #whenDurable<T>(epoch: number, answer: T): Answer<T> {
+    const durable = this.#parts.journal.durable();
+    if (!durable) return answer;
+    return durable.then(() => {
+      this.#requireEpoch(epoch);
+      return answer;
+    });
+  }
+
   #requireEpoch(epoch: number): void {
     if (epoch !== this.#parts.membership.epoch) throw wrongView();
+  }
+
+  /** What is held goes to the key's primary, and from there to its other owners, until the view is settled. */
+  #requireHandOff(from: PeerIdentity, key: string): void {
+    const { membership } = this.#parts;
+    const owners = membership.ownersOf(key);
+    const isForMe = owners[0] === membership.self.id || (owners[0] === from.id && owners.includes(membership.self.id));
+    if (membership.settled || !isForMe) throw wrongView();
   }
 }
 

@@ -50,6 +50,9 @@ export class Report {
       self: membership.self.id,
       epoch: membership.epoch,
       settled: membership.settled,
+      // A member that confirms itself has no end in sight.
+      leaseMs: Math.round(Math.min(membership.lease.leftMs, 2 ** 31)),
+      awaited: membership.awaited,
       store,
       members: membership.epoch === 0 ? [] : membership.view.members.map((member) => this.#statusOf(member)),
     };

@@ -51,6 +51,7 @@ export class Router {
   #counter = 0;
   #underWay = 0;
   #stopped = false;
+  #ended = false;
   /** Those who wait for a change to try again. */
   readonly #waiting = new Set<() => void>();
 
@@ -120,6 +121,12 @@ export class Router {
     this.#stopped = true;
   }
 
+  /** This member is no more: what is under way fails. */
+  end(): void {
+    this.#ended = true;
+    this.wake();
+  }
+
   async #write({ key, value, headers, precondition, md5 }: Write): Promise<WriteOutcome> {
     const { membership, primary, clock, settings, inTime } = this.#parts;
     this.#admit();
@@ -174,6 +181,8 @@ export class Router {
   }
 
   #primaryOf(key: string, deadlineMs: number): string {
+    if (this.#ended)
+      throw new OperatingError("not_ready", "the others went on without this node, which joins them again");
     if (deadlineMs <= 0) throw new OperatingError("deadline_exceeded", "no answer in time");
     const primary = this.#parts.membership.ownersOf(key)[0];
     if (primary === undefined) throw new OperatingError("not_ready", "this node is not a member of a view yet");
@@ -191,7 +200,7 @@ export class Router {
   #pause(attempt: number, deadline: number, reason: unknown): Promise<void> {
     const { clock } = this.#parts;
     const ms = Math.min(firstRetryMs * 2 ** Math.min(attempt, 10), maxRetryMs);
-    if (clock.now() + ms >= deadline) throw reason;
+    if (this.#ended || clock.now() + ms >= deadline) throw reason;
     return new Promise((resolve) => {
       const retry = (): void => {
         timer.cancel();

@@ -1,19 +1,23 @@
 /**
- * A view change as it runs through one member: the newer view is adopted in one step, everything held is handed off, the view is activated
- * here once everyone has done so, and settled in the store. See the protocol's section on views; the parts know what each step means for
- * them, here is the order.
+ * A view change as it runs through one member: the newer view is adopted in one step and journaled, everything held is delivered to the new primaries and handed off to the other owners, the view
+ * is activated here once everyone has delivered (and no older view can be served any more), and settled in the store once everyone has handed off. See the protocol's section on
+ * views; the parts know what each step means for them, here is the order.
  */
 
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Membership } from "../core/membership.ts";
 import type { RequestLog } from "../core/request-log.ts";
-import type { View } from "../core/view.ts";
+import type { View, ViewMember } from "../core/view.ts";
 import type { WriteBuffer } from "../core/write-buffer.ts";
+import type { AdoptRecord, Journal } from "../journal/journal.ts";
+import type { Network } from "../network/network.ts";
 import type { Cache } from "./cache.ts";
 import type { Cleaner } from "./cleaner.ts";
+import type { Dropping } from "./dropping.ts";
 import type { Flusher } from "./flusher.ts";
+import type { Gossip } from "./gossip.ts";
 import type { HandOff } from "./hand-off.ts";
 import type { Primary } from "./primary.ts";
 import type { ReadPath } from "./read-path.ts";
@@ -24,22 +28,27 @@ export interface ViewChangeParts {
   readonly buffer: WriteBuffer;
   readonly cache: Cache;
   readonly requests: RequestLog;
+  readonly journal: Journal;
   readonly reads: ReadPath;
   readonly primary: Primary;
   readonly flusher: Flusher;
   readonly cleaner: Cleaner;
   readonly handOff: HandOff;
+  readonly dropping: Dropping;
+  readonly gossip: Gossip;
   readonly router: Router;
+  readonly network: Network;
   readonly clock: Clock;
   readonly log: Log;
-  /** Peers wait for what has just changed here. */
-  readonly tellEveryone: () => void;
   /** Everyone has handed off: the view can be settled. */
   readonly settleSoon: () => void;
 }
 
 export class ViewChange {
   readonly #parts: ViewChangeParts;
+  /** Whether the second stage of the hand-off of the adopted view has begun. */
+  #handingOff = false;
+  #timer: Timer | undefined;
 
   constructor(parts: ViewChangeParts) {
     this.#parts = parts;
@@ -47,10 +56,75 @@ export class ViewChange {
 
   /** Takes on a newer view, whole: nothing else runs between its first and its last step. */
   adopt(view: View): void {
-    const { membership, buffer, cache, reads, primary, flusher, cleaner, handOff, router, clock, log } = this.#parts;
-    membership.adopt(view, clock.now());
+    const { membership, buffer, journal, reads, primary, cleaner, handOff, dropping, gossip, router, log } =
+      this.#parts;
+    const before = membership.peers;
+    membership.adopt(view);
+    this.#handingOff = false;
+    this.#timer?.cancel();
     buffer.room.shareAmong(view.members.length);
     log.info("view adopted", { epoch: view.epoch, members: view.members.map((member) => member.id) });
+    this.#giveUpTenure();
+    journal.append(adoptionOf(membership));
+    reads.invalidateAll();
+    cleaner.adoptView();
+    handOff.stop();
+    primary.adoptView();
+    dropping.adoptView();
+    this.#disconnect(before);
+    gossip.tellEveryone();
+    router.wake();
+    const durable = journal.durable();
+    if (!durable) this.#adopted();
+    else
+      void durable.then(() => {
+        if (membership.epoch === view.epoch) this.#adopted();
+      });
+  }
+
+  /** The primary of every key has all that this member holds. */
+  delivered(): void {
+    this.#parts.membership.advance("delivered");
+    this.#parts.gossip.tellEveryone();
+    this.progress();
+  }
+
+  /** Every owner has all that this member holds. */
+  handedOff(): void {
+    this.#parts.membership.advance("handed_off");
+    this.#parts.gossip.tellEveryone();
+    this.progress();
+  }
+
+  /** Takes the next steps, as far as everyone has come. */
+  progress(): void {
+    const { membership, primary, handOff, settleSoon } = this.#parts;
+    if (membership.epoch === 0) return;
+    if (!this.#handingOff && membership.progress === "delivered" && membership.everyoneHas("delivered")) {
+      this.#handingOff = true;
+      if (!membership.activated) primary.inheritance.begin();
+      handOff.handOff();
+    }
+    if (!membership.activated) this.#activate();
+    if (!membership.settled && membership.maySettle()) settleSoon();
+  }
+
+  /** The view is settled in the store, by this member or another. */
+  settled(): void {
+    const { membership, requests, cleaner, log } = this.#parts;
+    this.progress();
+    log.info("view settled", { epoch: membership.epoch });
+    requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
+    cleaner.viewSettled();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  /** What this member no longer serves, or never will again, it forgets as far as it must. */
+  #giveUpTenure(): void {
+    const { membership, buffer, cache, flusher } = this.#parts;
     const ownedBefore = membership.ownedBefore();
     for (const record of buffer.records()) {
       if (!membership.serves(record.key, membership.ownersOf(record.key))) {
@@ -63,41 +137,51 @@ export class ViewChange {
     for (const key of cache.keys()) {
       if (!membership.serves(key, membership.ownersOf(key))) cache.delete(key);
     }
-    reads.invalidateAll();
-    cleaner.adoptView();
-    primary.adoptView();
-    this.#parts.tellEveryone();
-    handOff.start();
-    router.wake();
+  }
+
+  /** Nobody waits for the answer of a process that is in the view no more. */
+  #disconnect(before: readonly ViewMember[]): void {
+    const { membership, network } = this.#parts;
+    for (const { id, incarnation } of before) {
+      if (!membership.lists({ id, incarnation }) && network.linked(id)?.incarnation === incarnation)
+        network.disconnect(id, "it is in the view no more");
+    }
+  }
+
+  /** The adoption is in the journal. */
+  #adopted(): void {
+    const { membership, gossip, handOff } = this.#parts;
+    membership.advance("adopted");
+    gossip.tellEveryone();
+    gossip.pingEveryone();
+    handOff.deliver();
+    this.progress();
     if (membership.settled) this.settled();
   }
 
-  /** Every owner has all that this member holds. */
-  handedOff(): void {
-    this.#parts.membership.markHandedOff();
-    this.#parts.tellEveryone();
-    this.progress();
-  }
-
-  /** Activates the view, and has it settled, as soon as everyone has handed off. */
-  progress(): void {
-    const { membership, buffer, flusher, router, clock } = this.#parts;
-    if (membership.epoch === 0 || !membership.everyoneHandedOff()) return;
-    if (membership.activate(clock.now(), flusher.quiet)) {
-      for (const record of buffer.records()) {
-        if (record.dirty && membership.serves(record.key, membership.ownersOf(record.key))) flusher.schedule(record);
-      }
-      router.wake();
+  #activate(): void {
+    const { membership, buffer, flusher, primary, router, clock, log } = this.#parts;
+    if (!membership.mayActivate()) {
+      // T has to pass: nobody else will say when it has.
+      const safeFrom = membership.safeFrom();
+      if (safeFrom === undefined || safeFrom <= clock.now()) return;
+      this.#timer?.cancel();
+      this.#timer = clock.after(safeFrom - clock.now(), () => this.progress());
+      return;
     }
-    if (!membership.settled) this.#parts.settleSoon();
+    membership.activate(flusher.quiet);
+    log.info("view activated", { epoch: membership.epoch });
+    for (const record of buffer.records()) {
+      if (!membership.serves(record.key, membership.ownersOf(record.key))) continue;
+      if (record.pending.some((write) => write.needsStore)) flusher.writeThrough(record);
+      else if (record.dirty) flusher.schedule(record);
+    }
+    primary.mayAnswer();
+    router.wake();
   }
+}
 
-  /** The view is settled in the store, by this member or another. */
-  settled(): void {
-    const { membership, requests, cleaner, log } = this.#parts;
-    this.progress();
-    log.info("view settled", { epoch: membership.epoch });
-    requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
-    cleaner.viewSettled();
-  }
+/** The adoption as the journal keeps it. */
+export function adoptionOf(membership: Membership): AdoptRecord {
+  return { kind: "adopt", epoch: membership.epoch, adopted: membership.adoptedEpochs };
 }

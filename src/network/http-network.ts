@@ -106,6 +106,10 @@ export class HttpNetwork implements Network {
     }
   }
 
+  disconnect(id: string, reason: string): void {
+    this.#peers.get(id)?.link?.close(reason);
+  }
+
   linked(id: string): PeerIdentity | undefined {
     return this.#peers.get(id)?.link?.peer;
   }

@@ -13,8 +13,6 @@
 
 import type { PeerAnswer, PeerIdentity, PeerNotice, PeerRequest } from "../core/message.ts";
 
-export type { PeerIdentity } from "../core/message.ts";
-
 export interface PeerAddress {
   readonly id: string;
   /** Base URL, such as `http://10.0.0.2:7070`. */
@@ -43,6 +41,12 @@ export interface Network extends AsyncDisposable {
    * called in by itself, stays: a joiner is not in the others' lists yet.
    */
   setPeers(peers: readonly PeerAddress[]): void;
+
+  /**
+   * Closes the link to `id`, if there is one: what has no answer fails with `peer_unreachable`, in this turn or the next. A peer in the list is
+   * dialled again.
+   */
+  disconnect(id: string, reason: string): void;
 
   /** The process at the other end of the link to `id`, or undefined while there is none. */
   linked(id: string): PeerIdentity | undefined;

@@ -6,9 +6,10 @@
 import { assert } from "../../src/base/assert.ts";
 import type { Timer } from "../../src/base/clock.ts";
 import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
-import type { PeerAnswer, PeerNotice, PeerRequest } from "../../src/core/message.ts";
-import type { Network, PeerAddress, PeerHandler, PeerIdentity } from "../../src/network/network.ts";
+import type { PeerAnswer, PeerIdentity, PeerNotice, PeerRequest } from "../../src/core/message.ts";
+import type { Network, PeerAddress, PeerHandler } from "../../src/network/network.ts";
 import type { SimChannel } from "./sim-channel.ts";
+import type { Moment } from "./sim-network.ts";
 import type { SimProcess } from "./sim-process.ts";
 import type { Wire } from "./wire.ts";
 import { payloadBytes } from "./wire.ts";
@@ -38,6 +39,8 @@ export interface Fabric {
   readonly maxOutstanding: number;
   /** Milliseconds that a message takes from one to the other now. */
   latencyMs(from: string, to: string): number;
+  /** Tells what happens to a message. */
+  watch(moment: Moment, kind: string, from: SimProcess, to: SimProcess): void;
   /** Who should be linked has changed, or a link has been closed. */
   reconsider(port: SimPort): void;
   close(port: SimPort, peerId: string): void;
@@ -85,6 +88,13 @@ export class SimPort implements Network {
     this.#fabric.reconsider(this);
   }
 
+  disconnect(id: string): void {
+    const end = this.#ends.get(id);
+    if (end === undefined) return;
+    this.#fabric.close(this, id);
+    this.linkDown(end);
+  }
+
   linked(id: string): PeerIdentity | undefined {
     return this.#ends.get(id)?.peer.identity;
   }
@@ -105,7 +115,7 @@ export class SimPort implements Network {
       });
       end.outstanding.set(number, { timer, resolve, reject });
       const sent = this.#fabric.wire.request(request);
-      this.#send(end, payloadBytes(sent), () => end.peer.#onRequest(end.other(), number, sent));
+      this.#send(end, sent.kind, payloadBytes(sent), () => end.peer.#onRequest(end.other(), number, sent));
     });
   }
 
@@ -113,7 +123,7 @@ export class SimPort implements Network {
     const end = this.#ends.get(id);
     if (end === undefined) return false;
     const sent = this.#fabric.wire.notice(notice);
-    this.#send(end, 0, () => end.peer.#onNotice(end.other(), sent));
+    this.#send(end, sent.kind, 0, () => end.peer.#onNotice(end.other(), sent));
     return true;
   }
 
@@ -165,7 +175,7 @@ export class SimPort implements Network {
         answer = { kind: "refused", code: error.code, epoch: 0, detail: error.message };
       }
       const sent = this.#fabric.wire.answer(answer);
-      this.#send(end, payloadBytes(sent), () => end.peer.#onAnswer(end.other(), number, sent));
+      this.#send(end, sent.kind, payloadBytes(sent), () => end.peer.#onAnswer(end.other(), number, sent));
     });
   }
 
@@ -183,10 +193,15 @@ export class SimPort implements Network {
     this.#handle((handler) => handler.onNotice(end.peer.identity, notice));
   }
 
-  #send(end: LinkEnd, bytes: number, deliver: () => void): void {
+  #send(end: LinkEnd, kind: string, bytes: number, deliver: () => void): void {
     const ms = this.#fabric.latencyMs(this.identity.id, end.peer.identity.id);
-    if (bytes > this.#fabric.fragmentBytes) end.outgoing.sendOvertakable(ms, deliver);
-    else end.outgoing.send(ms, deliver);
+    const arrive = (): void => {
+      deliver();
+      this.#fabric.watch("handled", kind, this.process, end.peer.process);
+    };
+    if (bytes > this.#fabric.fragmentBytes) end.outgoing.sendOvertakable(ms, arrive);
+    else end.outgoing.send(ms, arrive);
+    this.#fabric.watch("sent", kind, this.process, end.peer.process);
   }
 
   /** A handler that fails otherwise than by an OperatingError has a bug, which ends the run. */

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isOperatingError } from "../../src/base/errors.ts";
-import type { MemberState, PeerAnswer, PeerNotice, PeerRequest } from "../../src/core/message.ts";
-import type { PeerHandler, PeerIdentity } from "../../src/network/network.ts";
+import type { MemberState, PeerAnswer, PeerIdentity, PeerNotice, PeerRequest } from "../../src/core/message.ts";
+import type { PeerHandler } from "../../src/network/network.ts";
 import { defaultNetworkSettings, SimNetwork } from "../simulation/sim-network.ts";
 import type { SimPort } from "../simulation/sim-port.ts";
 import { SimProcess } from "../simulation/sim-process.ts";
@@ -15,7 +15,7 @@ const figures = { dirtyBytes: 0, dirtyKeys: 0, cacheBytes: 0, oldestDirtyMs: 0, 
 const state = (epoch: number): MemberState => ({
   epoch,
   settled: false,
-  handedOff: false,
+  progress: "adopted",
   quiet: true,
   watermark: 0,
   figures,
@@ -28,8 +28,15 @@ class Node implements PeerHandler {
   readonly seen: string[] = [];
   readonly epochs: number[] = [];
 
-  constructor(world: SimWorld, network: SimNetwork, id: string, incarnation: string, peers: string[]) {
-    this.process = new SimProcess(world, `${id}/${incarnation}`, clock);
+  constructor(
+    world: SimWorld,
+    network: SimNetwork,
+    id: string,
+    incarnation: string,
+    peers: string[],
+    process = new SimProcess(world, `${id}/${incarnation}`, clock),
+  ) {
+    this.process = process;
     this.port = network.connect(this.process, { id, incarnation });
     this.port.start(this);
     this.port.setPeers(peers.map((peer) => ({ id: peer, url: "" })));
@@ -138,12 +145,12 @@ describe("the simulated network", () => {
   it("holds up what goes one way and delivers it when the link heals soon enough", async () => {
     const { world, network, a, b } = pair(5);
     await world.run(1_000);
-    network.stall("a", "b");
+    const heal = network.stall("a", "b");
     assert.ok(a.port.notify("b", { kind: "state", state: state(7) }));
     assert.ok(b.port.notify("a", { kind: "state", state: state(8) }));
     await world.run(2_000);
     assert.deepEqual([a.epochs, b.epochs], [[8], []]);
-    network.heal("a", "b");
+    heal();
     await world.run(3_000);
     assert.deepEqual(b.epochs, [7]);
     assert.deepEqual(a.seen, ["up b/1"]);
@@ -152,13 +159,57 @@ describe("the simulated network", () => {
   it("gives a link up that has been silent for too long, and what it held is lost", async () => {
     const { world, network, a, b } = pair(6);
     await world.run(1_000);
-    network.stall("a", "b");
+    const heal = network.stall("a", "b");
     a.port.notify("b", { kind: "state", state: state(7) });
     await world.run(1_000 + defaultNetworkSettings.silenceMs + 1_000);
     assert.deepEqual([a.seen.slice(1), b.seen.slice(1)], [["down b/1"], ["down a/1"]]);
-    network.heal("a", "b");
+    heal();
     await world.run(10_000);
     assert.deepEqual([a.seen.at(-1), b.epochs], ["up b/1", []]);
+  });
+
+  it("keeps two hosts apart until the last fault between them has ended, resetting their link or saying nothing", async () => {
+    for (const silent of [true, false]) {
+      const { world, network, a, b } = pair(9);
+      await world.run(1_000);
+      const [first, second] = [network.part("a", "b", silent), network.part("b", "a", silent)];
+      a.port.notify("b", { kind: "state", state: state(7) });
+      await world.run(1_000 + defaultNetworkSettings.maxNoticeMs);
+      assert.deepEqual(a.seen.slice(1), silent ? [] : ["down b/1"]);
+      await world.run(20_000);
+      first();
+      first();
+      await world.run(30_000);
+      assert.deepEqual([a.seen.slice(1), b.seen.slice(1)], [["down b/1"], ["down a/1"]]);
+      second();
+      await world.run(40_000);
+      assert.deepEqual([a.seen.at(-1), b.seen.at(-1), b.epochs], ["up b/1", "up a/1", []]);
+    }
+  });
+
+  it("gives a process a new port for each of its lives, and the one before hears nothing more", async () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const { world, network, a, b } = pair(seed);
+      await world.run(1_000);
+      const again = new Node(world, network, "b", "2", ["a"], b.process);
+      await b.port[Symbol.asyncDispose]();
+      await world.run(10_000);
+      assert.deepEqual(a.seen, ["up b/1", "down b/1", "up b/2"], `seed ${seed}`);
+      assert.deepEqual(again.seen, ["up a/1"], `seed ${seed}`);
+      a.port.notify("b", { kind: "state", state: state(7) });
+      await world.run(11_000);
+      assert.deepEqual([b.epochs, again.epochs], [[], [7]]);
+    }
+  });
+
+  it("tells a watcher when a message is sent and when its receiver has begun to act on it", async () => {
+    const { world, network, a } = pair(10);
+    await world.run(1_000);
+    const seen: string[] = [];
+    network.watch((moment, kind, from, to) => seen.push(`${kind} ${moment} ${from.name} ${to.name}`));
+    await a.port.request("b", { kind: "ping", state: state(1) }, 1_000).catch(() => undefined);
+    await world.run(2_000);
+    assert.deepEqual(seen, ["ping sent a/1 b/1", "ping handled a/1 b/1", "pong sent b/1 a/1", "pong handled b/1 a/1"]);
   });
 
   it("replaces the link to a crashed process by that to its next one, the old one going down first", async () => {

@@ -1,0 +1,80 @@
+/**
+ * Keys in doubt: of some view that still matters, all owners of the key are gone, each with its data folder. What was acknowledged under that view may exist only on
+ * those disks, so nobody answers for the key, not even with what the store has, until one of the folders is back and has handed off what it holds, or an
+ * operator has given all of them up.
+ */
+
+import type { Ring } from "./ring.ts";
+import { type PastView, ringOf, type View } from "./view.ts";
+
+interface Loss {
+  readonly past: PastView;
+  readonly ring: Ring;
+  readonly gone: ReadonlySet<string>;
+  readonly forgotten: ReadonlySet<string>;
+}
+
+export class Doubt {
+  /** The views of which some key has lost all of its owners. */
+  readonly #losses: readonly Loss[];
+  /** Whether there may be any keys in doubt. */
+  readonly any: boolean;
+
+  constructor(view: View) {
+    const folders = new Set(view.members.map((member) => member.folder));
+    const losses: Loss[] = [];
+    for (const past of [...view.lost, ...view.lineage]) {
+      const missing = past.members.filter((member) => !folders.has(member.folder));
+      if (missing.length === 0) continue;
+      const gone = new Set(missing.map((member) => member.id));
+      const ring = ringOf(past.members, view.parameters);
+      if (!ring.lists.some((list) => isGone(list, gone))) continue;
+      const forgotten = new Set(missing.filter((member) => member.forgotten === true).map((member) => member.id));
+      losses.push({ past, ring, gone, forgotten });
+    }
+    this.#losses = losses;
+    this.any = this.views.length > 0;
+  }
+
+  has(key: string): boolean {
+    if (!this.any) return false;
+    return this.#losses.some(({ ring, gone, forgotten }) => isLost(ring.ownersOf(key), gone, forgotten));
+  }
+
+  /**
+   * Whether the key has lost all owners of some view, and an operator has given them up: a view with too few owners wrote through to the store, which may then
+   * be newer than what other holders have.
+   */
+  wasGivenUp(key: string): boolean {
+    return this.#losses.some(({ ring, gone, forgotten }) => {
+      const owners = ring.ownersOf(key);
+      return isGone(owners, gone) && !isLost(owners, gone, forgotten);
+    });
+  }
+
+  /** The views of which some key is in doubt. */
+  get views(): readonly PastView[] {
+    return this.#losses
+      .filter(({ ring, gone, forgotten }) => ring.lists.some((list) => isLost(list, gone, forgotten)))
+      .map(({ past }) => past);
+  }
+
+  /** The ids whose data would end the doubt of some keys: those are gone, and not given up. */
+  get awaited(): readonly string[] {
+    const ids = new Set<string>();
+    for (const { ring, gone, forgotten } of this.#losses) {
+      for (const list of ring.lists) {
+        if (isLost(list, gone, forgotten)) for (const id of list) if (!forgotten.has(id)) ids.add(id);
+      }
+    }
+    return [...ids].toSorted();
+  }
+}
+
+function isGone(owners: readonly string[], gone: ReadonlySet<string>): boolean {
+  return owners.length > 0 && owners.every((id) => gone.has(id));
+}
+
+function isLost(owners: readonly string[], gone: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
+  return isGone(owners, gone) && !owners.every((id) => forgotten.has(id));
+}

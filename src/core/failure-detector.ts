@@ -1,0 +1,67 @@
+/**
+ * The failure detector: which peers are silent. A peer is heard while it answers pings, there and back; one that has not for D is *suspected*. One that answers pings and
+ * does not do its work (replicating to it takes too long) counts as silent, too, for a while.
+ *
+ * Silence is counted in ticks of this process: a process that was paused has heard nobody meanwhile, and that says nothing about its peers.
+ */
+
+import { assert } from "../base/assert.ts";
+
+export interface FailureDetectorSettings {
+  /** D: silence after which a peer is suspected, in milliseconds. */
+  readonly suspectMs: number;
+  /** Time between two ticks, in milliseconds. */
+  readonly tickMs: number;
+}
+
+/** Of the time between two ticks so much counts as silence at most, in ticks: the rest is this process's own pause. */
+const maxTicksCounted = 2;
+
+interface Watched {
+  silentMs: number;
+  /** For so long it is taken for silent whatever it answers. */
+  stuckMs: number;
+}
+
+export class FailureDetector {
+  readonly #settings: FailureDetectorSettings;
+  readonly #watched = new Map<string, Watched>();
+
+  constructor(settings: FailureDetectorSettings) {
+    assert(settings.suspectMs > settings.tickMs, "silence is longer than a tick");
+    this.#settings = settings;
+  }
+
+  /** Whom to watch from now on: processes by any name that is theirs alone. New ones begin as heard. */
+  watch(names: Iterable<string>): void {
+    const wanted = new Set(names);
+    for (const name of this.#watched.keys()) if (!wanted.has(name)) this.#watched.delete(name);
+    for (const name of wanted) if (!this.#watched.has(name)) this.#watched.set(name, { silentMs: 0, stuckMs: 0 });
+  }
+
+  /** It has answered a ping. */
+  heard(name: string): void {
+    const watched = this.#watched.get(name);
+    if (watched) watched.silentMs = 0;
+  }
+
+  /** It does not do its work: suspected from now on, for as long as silence would take to be noticed again. */
+  stuck(name: string): void {
+    const watched = this.#watched.get(name);
+    if (watched) watched.stuckMs = 2 * this.#settings.suspectMs;
+  }
+
+  /** To be called each `tickMs`; `elapsedMs` have passed since the last time. */
+  tick(elapsedMs: number): void {
+    const countedMs = Math.min(elapsedMs, maxTicksCounted * this.#settings.tickMs);
+    for (const watched of this.#watched.values()) {
+      watched.silentMs += countedMs;
+      watched.stuckMs = Math.max(0, watched.stuckMs - countedMs);
+    }
+  }
+
+  suspects(name: string): boolean {
+    const watched = this.#watched.get(name);
+    return watched !== undefined && (watched.silentMs >= this.#settings.suspectMs || watched.stuckMs > 0);
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * The lease: the right to answer under the adopted view. It is confirmed by more than half of the view's members, itself included ("I have adopted this
+ * epoch", so it confirms no older one any more), or by the store (a read that shows this epoch), and lasts for T from when the confirming request was *sent*. Whoever
+ * takes over after a drop waits T, so two members never hold leases on different views that both may serve a key.
+ *
+ * Of T its holder counts a part only, for clocks whose rates differ. It counts on two clocks: the monotonic one may stand still while the host sleeps, the wall clock
+ * may be set; the lease ends when either says so.
+ */
+
+import type { Clock, Instant } from "../base/clock.ts";
+
+/** When a request was sent, on both clocks of this process. */
+export interface SentAt {
+  readonly now: Instant;
+  readonly wallMs: number;
+}
+
+/** The holder's part of T: clocks may differ by less than the rest. */
+const heldPart = 0.95;
+
+export class Lease {
+  readonly #clock: Clock;
+  #heldMs = 0;
+  /** How many peers must confirm, beside this member itself; Infinity where only the store can. */
+  #quorum = Number.POSITIVE_INFINITY;
+  /** By id of the peer. */
+  readonly #confirmed = new Map<string, SentAt>();
+  #byStore: SentAt | undefined;
+  #until: SentAt = expired;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** A moment to be passed on when a request that is sent now is answered. */
+  stamp(): SentAt {
+    return { now: this.#clock.now(), wallMs: this.#clock.wallMs() };
+  }
+
+  /**
+   * Under a view just adopted it has to be earned anew.
+   *
+   * @param members - in the view
+   * @param replicas - R: one member alone is confirmed by itself only if it need not write through
+   */
+  reset(members: number, replicas: number, leaseMs: number): void {
+    this.#heldMs = leaseMs * heldPart;
+    this.#quorum = members === 1 && replicas > 1 ? Number.POSITIVE_INFINITY : Math.floor(members / 2);
+    this.#confirmed.clear();
+    this.#byStore = undefined;
+    this.#until = expired;
+    this.#renew();
+  }
+
+  /** It is gone for good: this member has ended. */
+  void(): void {
+    this.reset(Number.POSITIVE_INFINITY, 1, 0);
+  }
+
+  /** The peer's answer to a request sent then says that it has adopted the same epoch. */
+  confirm(peer: string, sentAt: SentAt): void {
+    const earlier = this.#confirmed.get(peer);
+    if (earlier && earlier.now >= sentAt.now) return;
+    this.#confirmed.set(peer, sentAt);
+    this.#renew();
+  }
+
+  /** A read of the view, sent then, shows this epoch. */
+  confirmByStore(sentAt: SentAt): void {
+    if (this.#byStore && this.#byStore.now >= sentAt.now) return;
+    this.#byStore = sentAt;
+    this.#renew();
+  }
+
+  /** Whether it is held at this moment. */
+  held(): boolean {
+    return this.#clock.now() < this.#until.now && this.#clock.wallMs() < this.#until.wallMs;
+  }
+
+  /** For how long it is still held unless it is confirmed again, in milliseconds; Infinity for a member that confirms itself. */
+  get leftMs(): number {
+    return Math.max(0, Math.min(this.#until.now - this.#clock.now(), this.#until.wallMs - this.#clock.wallMs()));
+  }
+
+  #renew(): void {
+    const byPeers = this.#confirmedByPeers();
+    const byStore = this.#byStore ?? expired;
+    const from = byPeers.now >= byStore.now ? byPeers : byStore;
+    this.#until = { now: from.now + this.#heldMs, wallMs: from.wallMs + this.#heldMs };
+  }
+
+  /** The moment by which enough peers had been asked: of the freshest confirmations the oldest that is needed. */
+  #confirmedByPeers(): SentAt {
+    if (this.#quorum === 0) return always;
+    if (this.#confirmed.size < this.#quorum) return expired;
+    const freshest = [...this.#confirmed.values()].sort((a, b) => b.now - a.now).slice(0, this.#quorum);
+    return {
+      now: Math.min(...freshest.map(({ now }) => now)),
+      wallMs: Math.min(...freshest.map(({ wallMs }) => wallMs)),
+    };
+  }
+}
+
+const expired: SentAt = Object.freeze({ now: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY });
+const always: SentAt = Object.freeze({ now: Number.POSITIVE_INFINITY, wallMs: Number.POSITIVE_INFINITY });

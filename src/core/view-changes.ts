@@ -1,0 +1,130 @@
+/**
+ * How views follow each other: each kind of change derives the next view from the last, and here is what makes a change safe as far as the record alone
+ * can tell. Who may make which change, and when, is decided elsewhere.
+ *
+ * What is removed without being known to have stopped is a *drop*. A folder is known to have stopped when it is back with another incarnation (one process at a
+ * time has it), or when it had weight 0 in a settled view (it owned nothing, and nobody takes its word for anything).
+ */
+
+import { assert } from "../base/assert.ts";
+import type { PastMember, PastView, View, ViewMember, ViewParameters } from "./view.ts";
+
+/** The view of a new cluster, whose only member is `member`. */
+export function firstView(member: ViewMember, parameters: ViewParameters, proposal: string): View {
+  return {
+    format: 2,
+    epoch: 1,
+    members: [member],
+    dropped: false,
+    settled: false,
+    lineage: [],
+    lost: [],
+    proposal,
+    parameters,
+  };
+}
+
+/**
+ * With `member` in it: added, or in place of an earlier process of the same id. Replacing another folder drops that one.
+ */
+export function joinedView(view: View, member: ViewMember, proposal: string): View {
+  const earlier = view.members.find((each) => each.id === member.id);
+  assert(earlier?.incarnation !== member.incarnation, "a process joins a view once");
+  const others = view.members.filter((each) => each.id !== member.id);
+  return successor(view, [...others, member], proposal);
+}
+
+/** Without those members: they are silent. */
+export function droppedView(view: View, ids: ReadonlySet<string>, proposal: string): View {
+  return successor(
+    view,
+    view.members.filter((each) => !ids.has(each.id)),
+    proposal,
+  );
+}
+
+/** With another weight for the member `id`. */
+export function reweightedView(view: View, id: string, weight: number, proposal: string): View {
+  return successor(
+    view,
+    view.members.map((each) => (each.id === id ? { ...each, weight } : each)),
+    proposal,
+  );
+}
+
+/**
+ * Without the member `id`, which leaves in order: it owns nothing in this settled view, or it was the last owner and has everything in the store, so that its folder is
+ * not needed any more. The last one leaves a view without members, which has nobody to settle it.
+ */
+export function leftView(view: View, id: string, proposal: string): View {
+  const left = droppedView(view, new Set([id]), proposal);
+  if (left.members.length === 0) return { ...left, dropped: false, settled: true, lineage: [] };
+  if (!left.dropped) return left;
+  const lineage = left.lineage.map((past) => ({ ...past, members: past.members.map((each) => forget(each, id)) }));
+  return { ...left, dropped: false, lineage };
+}
+
+/** The same view, settled. `lost` are the earlier views that have keys in doubt. */
+export function settledView(view: View, lost: readonly PastView[], proposal: string): View {
+  return { ...view, settled: true, lineage: [], lost: [...lost], proposal };
+}
+
+/**
+ * Without `id`, whose data an operator gives up: what only that folder held is lost. Undefined when no view that matters names it. With `force` the
+ * operator vouches that its process is off, so that it counts as kept where half of a view has to be; without, a member is only removed if that holds anyway.
+ */
+export function forgottenView(view: View, id: string, force: boolean, proposal: string): View | "refused" | undefined {
+  const next = droppedView(view, new Set([id]), proposal);
+  if (!force && next.members.length < view.members.length && !keepsHalf(next)) return "refused";
+  const kept = foldersOf(next);
+  let known = next.members.length < view.members.length;
+  const mark = (past: PastView): PastView => ({
+    ...past,
+    members: past.members.map((member): PastMember => {
+      if (member.id !== id || kept.has(member.folder)) return member;
+      known = true;
+      return { ...member, forgotten: true };
+    }),
+  });
+  const marked = { ...next, lineage: next.lineage.map(mark), lost: next.lost.map(mark) };
+  return known ? marked : undefined;
+}
+
+/**
+ * Whether the view may follow although it drops somebody: of each view of its lineage at least half of the folders are kept. More than half of a view's members
+ * confirm a lease on it, so one of those kept would have to be among them, and they confirm it no more.
+ */
+export function keepsHalf(next: View): boolean {
+  const kept = foldersOf(next);
+  return next.lineage.every(({ members }) => {
+    const count = members.filter((member) => kept.has(member.folder) || member.forgotten === true).length;
+    return 2 * count >= members.length;
+  });
+}
+
+/** Whether nobody may serve keys gained in this view before T has passed: somebody was dropped since the last settled view. */
+export function hasDrop({ dropped, lineage }: Pick<View, "dropped" | "lineage">): boolean {
+  return dropped || lineage.slice(1).some((past) => past.dropped);
+}
+
+function forget(member: PastMember, id: string): PastMember {
+  return member.id === id ? { ...member, forgotten: true } : member;
+}
+
+function successor(view: View, members: readonly ViewMember[], proposal: string): View {
+  const folders = new Set(members.map((member) => member.folder));
+  const past: PastView = { epoch: view.epoch, members: view.members, dropped: view.dropped };
+  return {
+    ...view,
+    epoch: view.epoch + 1,
+    members: members.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+    dropped: view.members.some((each) => !folders.has(each.folder) && !(view.settled && each.weight === 0)),
+    settled: false,
+    lineage: [...(view.settled ? [] : view.lineage), past],
+    proposal,
+  };
+}
+
+function foldersOf({ members }: Pick<View, "members">): ReadonlySet<string> {
+  return new Set(members.map((member) => member.folder));
+}

@@ -1,0 +1,76 @@
+/**
+ * Inheritance: what becomes of the entries of keys that this member gains with a view. Once everyone has delivered what was held, the newest of each key is here; but it may be
+ * here only, and a value that was read must not be lost with one member. So an inherited entry is a pending write: it becomes visible once every other owner has it.
+ * The hand-off brings it to them in bulk; those that somebody waits for go first.
+ */
+
+import type { Clock } from "../base/clock.ts";
+import { isOperatingError } from "../base/errors.ts";
+import type { Membership } from "../core/membership.ts";
+import { compareVersions, type Version } from "../core/version.ts";
+import { type KeyRecord, type PendingWrite, pendingWrite, type WriteBuffer } from "../core/write-buffer.ts";
+import type { Replicator } from "./replicator.ts";
+
+export interface InheritanceParts {
+  readonly membership: Membership;
+  readonly buffer: WriteBuffer;
+  readonly clock: Clock;
+  readonly replicator: Replicator;
+  readonly commitReady: (record: KeyRecord) => void;
+}
+
+export class Inheritance {
+  readonly #parts: InheritanceParts;
+  /** Entries that have been sent ahead of the others. */
+  readonly #hastened = new WeakSet<PendingWrite>();
+
+  constructor(parts: InheritanceParts) {
+    this.#parts = parts;
+  }
+
+  /** Everything that was held under earlier views has been delivered. */
+  begin(): void {
+    const { buffer, membership, clock } = this.#parts;
+    const { self, view } = membership;
+    for (const record of buffer.records()) {
+      const { key, entry } = record;
+      const owners = membership.ownersOf(key);
+      if (!entry || owners[0] !== self.id || membership.serves(key, owners) || membership.inDoubt(key)) continue;
+      // Of what an operator gave up, a view with too few owners may have written something newer to the store: it is asked first.
+      const needsStore = owners.length < view.parameters.replicas || membership.wasGivenUp(key);
+      const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, inherited: true });
+      buffer.inherit(record, write);
+      write.outcome.catch(ignoreLost);
+    }
+  }
+
+  /** Another owner has this version of a key, or a newer one. */
+  acknowledged(key: string, version: Version, peer: string): void {
+    const record = this.#parts.buffer.get(key);
+    const first = record?.pending[0];
+    if (!record || !first?.inherited || compareVersions(first.entry, version) > 0) return;
+    first.missing = first.missing.filter((id) => id !== peer);
+    this.#parts.commitReady(record);
+  }
+
+  /** Somebody waits for the key. */
+  hasten(record: KeyRecord): void {
+    const first = record.pending[0];
+    if (!first?.inherited || this.#hastened.has(first)) return;
+    this.#hastened.add(first);
+    for (const peer of first.missing) this.#parts.replicator.send(record, first, peer);
+  }
+
+  /** Under a view just adopted: what is pending was sent to all that miss it. */
+  adoptView(): void {
+    for (const record of this.#parts.buffer.records()) {
+      const first = record.pending[0];
+      if (first?.inherited) this.#hastened.add(first);
+    }
+  }
+}
+
+/** A write that was lost with its tenure is no failure of who waited for its end. */
+export function ignoreLost(error: unknown): void {
+  if (!isOperatingError(error)) throw error;
+}

@@ -1,0 +1,111 @@
+/**
+ * Joining: how a process gets into the view. One whose id is listed takes its entry over at once and needs only the store, or nobody could start after a power loss
+ * of all; any other waits until it reaches everyone, or a partial partition would throw it in and out for ever.
+ */
+
+import { type Clock, type Instant, sleep } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import type { Membership } from "../core/membership.ts";
+import { listsProcess, type View, type ViewMember, type ViewParameters } from "../core/view.ts";
+import { firstView, joinedView, keepsHalf } from "../core/view-changes.ts";
+import type { Network } from "../network/network.ts";
+import type { ViewRecord } from "./view-record.ts";
+
+export interface JoiningParts {
+  readonly self: ViewMember;
+  /** Of a cluster that this member founds; the cluster's id is drawn then. */
+  readonly parameters: Pick<ViewParameters, "replicas" | "leaseMs" | "flushDeadlineMs" | "ringVersion">;
+  readonly membership: Membership;
+  readonly record: ViewRecord;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The view that this process waits to join: its members are to be reached. */
+  readonly onSeen: (view: View) => void;
+}
+
+/** Pause between two looks at the view, in milliseconds; a random part of it is added. */
+const pollMs = 50;
+/** How long a process that is new to the view waits for it to settle, in milliseconds. */
+const settledWaitMs = 30_000;
+/** While it cannot join, the log says why this often, in milliseconds. */
+const logMs = 5_000;
+
+/**
+ * Once a view has changed so often without settling (this often, and twice for each member) a restarted process waits, too: one that crashes
+ * again and again would make the lineage grow without end.
+ */
+const longLineage = 16;
+
+export class Joining {
+  readonly #parts: JoiningParts;
+  #loggedAt: Instant;
+
+  constructor(parts: JoiningParts) {
+    this.#parts = parts;
+    this.#loggedAt = parts.clock.now();
+  }
+
+  /** The view that lists this process, however long it takes; rejects with the signal's reason when that is aborted. */
+  async join(signal: AbortSignal): Promise<View> {
+    const { self, clock, onSeen, parameters, random, record } = this.#parts;
+    const since = clock.now();
+    for (;;) {
+      const stored = await record.readPatiently(signal);
+      if (!stored) {
+        const first = firstView(self, { ...parameters, clusterId: random.id().slice(0, 16) }, random.id());
+        if (await record.swap(undefined, first, signal)) return first;
+      } else if (listsProcess(stored.view, self)) {
+        // A swap of ours took effect after it had been taken for lost.
+        return stored.view;
+      } else {
+        const joined = joinedView(stored.view, self, random.id());
+        const obstacle = this.#obstacle(stored.view, joined, clock.now() - since);
+        onSeen(stored.view);
+        if (obstacle === undefined) {
+          if (await record.swap(stored, joined, signal)) return joined;
+        } else {
+          this.#logWaiting(obstacle);
+        }
+      }
+      await sleep(clock, pollMs * (1 + random.next()), signal);
+    }
+  }
+
+  /** Why this process cannot join yet; undefined if it can. */
+  #obstacle(view: View, joined: View, waitedMs: number): string | undefined {
+    const { self, network } = this.#parts;
+    if (joined.dropped && !keepsHalf(joined)) {
+      return `"${self.id}" has another data folder than before, and more than half of the data folders of an earlier view would be gone: start the other nodes with theirs, or give up what is gone with weir forget`;
+    }
+    if (view.members.some((member) => member.id === self.id)) {
+      const isLong = !view.settled && view.lineage.length > longLineage + 2 * view.members.length;
+      return isLong && waitedMs < settledWaitMs ? "the view has changed very often without settling" : undefined;
+    }
+    if (view.members.length === 0) return undefined;
+    const missing = view.members.filter((member) => network.linked(member.id)?.incarnation !== member.incarnation);
+    if (missing.length > 0 && !this.#areSilent(view, missing))
+      return `no link to ${missing.map((member) => `${member.id} (${member.url})`).join(", ")}`;
+    if (!view.settled && waitedMs < settledWaitMs) return `the view of epoch ${view.epoch} is not settled yet`;
+    return undefined;
+  }
+
+  /** Whether some member that this process reaches says that it does not reach those either: then they are down, and it is not this process's link that is. */
+  #areSilent(view: View, missing: readonly ViewMember[]): boolean {
+    const { membership } = this.#parts;
+    return view.members.some((member) => {
+      if (missing.includes(member)) return false;
+      const state = membership.stateOf(member);
+      return state?.epoch === view.epoch && missing.every(({ id }) => state.suspects.includes(id));
+    });
+  }
+
+  #logWaiting(obstacle: string): void {
+    const { clock, log } = this.#parts;
+    if (clock.now() - this.#loggedAt < logMs) return;
+    this.#loggedAt = clock.now();
+    log.info("waiting to join the cluster", { reason: obstacle });
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Leaving in order: a member first makes its own weight 0, so that it owns nothing and hands everything off as in any view change; when that view is settled, it takes itself out. The
+ * last owner has nobody to hand off to: it waits until everything is in the store.
+ */
+
+import { type Clock, sleep } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import type { Membership } from "../core/membership.ts";
+import { listsProcess, type View } from "../core/view.ts";
+import { leftView, reweightedView } from "../core/view-changes.ts";
+import type { StoredView, ViewRecord } from "./view-record.ts";
+
+export interface LeavingObserver {
+  /** A swap of this member's has made this the newest view. */
+  onView(view: View): void;
+  /** The store has a view of this newer epoch. */
+  onNewerEpoch(epoch: number): void;
+  /** There is nobody to hand off to: everything must go to the store, and nothing new be taken. */
+  onLast(): void;
+}
+
+export interface LeavingParts {
+  readonly membership: Membership;
+  readonly record: ViewRecord;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** What this member weighs when it is not leaving. */
+  readonly weight: number;
+  /** Whether this member holds nothing that the store may lack. */
+  readonly isEmpty: () => boolean;
+  readonly observer: LeavingObserver;
+}
+
+/** Between two looks at the view, in milliseconds. */
+const pollMs = 50;
+
+export class Leaving {
+  readonly #parts: LeavingParts;
+
+  constructor(parts: LeavingParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when this process is not in the view any more; rejects with the signal's reason when that is aborted. */
+  async leave(signal: AbortSignal): Promise<void> {
+    const { membership, record, clock, log, observer } = this.#parts;
+    if (membership.epoch === 0) return;
+    log.info("leaving the cluster", { epoch: membership.epoch });
+    for (;;) {
+      const stored = await record.readPatiently(signal, "store_refused");
+      if (stored && stored.view.epoch > membership.epoch) {
+        if (!listsProcess(stored.view, membership.self)) return;
+        observer.onNewerEpoch(stored.view.epoch);
+      } else if (stored && stored.view.epoch === membership.epoch) {
+        const next = this.#next(stored);
+        if (next && (await record.swap(stored, next, signal))) {
+          if (!listsProcess(next, membership.self)) return;
+          if (next.epoch > membership.epoch) observer.onView(next);
+        }
+      }
+      await sleep(clock, pollMs, signal);
+    }
+  }
+
+  /** The next step that this member can take. */
+  #next({ view }: StoredView): View | undefined {
+    const { membership, random, weight, observer, isEmpty } = this.#parts;
+    const { id } = membership.self;
+    const own = view.members.find((member) => member.id === id)?.weight ?? 0;
+    const isSettled = view.settled && membership.settled;
+    if (view.members.some((member) => member.id !== id && member.weight > 0)) {
+      if (own > 0) return reweightedView(view, id, 0, random.id());
+      return isSettled ? leftView(view, id, random.id()) : undefined;
+    }
+    observer.onLast();
+    // Others that left before have handed off to this one, unless they are gone: then it owns everything again.
+    if (own === 0 && weight > 0) return reweightedView(view, id, weight, random.id());
+    return isSettled && isEmpty() ? leftView(view, id, random.id()) : undefined;
+  }
+}

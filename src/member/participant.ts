@@ -1,0 +1,240 @@
+/**
+ * One host's part in the cluster: one member after another. When the others have gone on without it (it was cut off, or paused for too long), the member ends, and the
+ * next one, a new incarnation, joins with what that held: it may be the only one that has some of it.
+ */
+
+import { type Clock, type Instant, sleep } from "../base/clock.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import type { PeerIdentity } from "../core/message.ts";
+import type {
+  ClusterStatus,
+  DeleteOperation,
+  Operations,
+  PutOperation,
+  ReadOutcome,
+  WriteOutcome,
+} from "../core/operation.ts";
+import type { ViewMember } from "../core/view.ts";
+import type { Journal, Recovered } from "../journal/journal.ts";
+import type { Network, PeerAddress } from "../network/network.ts";
+import type { BlobStore } from "../store/blob-store.ts";
+import { Member } from "./member.ts";
+import type { MemberSettings } from "./settings.ts";
+import { probeStore } from "./store-probe.ts";
+
+export interface ParticipantParts {
+  /** As it will stand in the view: the folder is the journal's, and an incarnation is drawn for each member. */
+  readonly host: Pick<ViewMember, "id" | "url" | "weight" | "zone">;
+  /** The members that the configuration names; more may be learned from the view. */
+  readonly nodes: readonly PeerAddress[];
+  readonly settings: MemberSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes one member's port to its peers, which is disposed of when that ends. */
+  readonly connect: (identity: PeerIdentity) => Network;
+  readonly store: BlobStore;
+  readonly journal: Journal;
+  readonly log: Log;
+  /** Another process has taken this host's id: this one must end. */
+  readonly onReplaced: () => void;
+  /** It has left the cluster because somebody asked for it: the process has nothing more to do. */
+  readonly onLeft: () => void;
+}
+
+/** One member and its network. */
+interface Life {
+  readonly member: Member;
+  readonly network: Network;
+}
+
+/** Who is dropped again within this time waits before it joins: twice as long each time, from the first to the last of these (in milliseconds). */
+const restlessMs = 600_000;
+const firstPauseMs = 1_000;
+const lastPauseMs = 60_000;
+/** Between two attempts to join that failed, in milliseconds. */
+const startPauseMs = 1_000;
+
+export class Participant implements Operations {
+  readonly #parts: ParticipantParts;
+  readonly #abort = new AbortController();
+  #nodes: readonly PeerAddress[];
+  #life: Life | undefined;
+  /** When it was dropped, lately. */
+  #drops: Instant[] = [];
+  #stopping = false;
+  #leaving: Promise<void> | undefined;
+
+  constructor(parts: ParticipantParts) {
+    this.#parts = parts;
+    this.#nodes = parts.nodes;
+  }
+
+  /**
+   * Tries the store out and joins the cluster; resolves when this process is in the view.
+   * @throws OperatingError `store_refused` when the store cannot be used, `shutting_down` when it was stopped meanwhile.
+   */
+  async start(): Promise<void> {
+    const { journal } = this.#parts;
+    await probeStore(this.#parts, this.#nodes.length, this.#abort.signal);
+    await this.#begin(journal.recovered);
+  }
+
+  /**
+   * Leaves in order, for which it takes a bounded time, and ends. What could not be handed off in that time is in the journal, if there is one.
+   */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const { clock, settings, log } = this.#parts;
+    const deadline = new AbortController();
+    const timer = clock.after(settings.stopMs, () =>
+      deadline.abort(new OperatingError("deadline_exceeded", "leaving takes longer than flush.stopMs")),
+    );
+    this.#life?.member.refuseOperations();
+    try {
+      await this.#leave(deadline.signal);
+    } catch (error) {
+      if (!isOperatingError(error)) throw error;
+      log.warn("stopping without having left the cluster: the others will go on without this node", { error });
+    } finally {
+      timer.cancel();
+    }
+    this.#abort.abort(new OperatingError("shutting_down", "the node is stopping"));
+    await this.#endLife();
+  }
+
+  /** Begins to leave, for as long as it takes; `onLeft` follows. */
+  leave(): void {
+    const { log, onLeft } = this.#parts;
+    if (this.#stopping || this.#leaving) return;
+    this.#leave(this.#abort.signal).then(
+      () => {
+        if (!this.#stopping) onLeft();
+      },
+      (error: unknown) => {
+        if (!isOperatingError(error)) throw error;
+        if (!this.#stopping) log.error("this node cannot leave", { error });
+      },
+    );
+  }
+
+  /** The configuration has changed: peers to reach; who was in it and is not any more is asked to leave. */
+  setNodes(nodes: readonly PeerAddress[]): void {
+    this.#nodes = nodes;
+    this.#life?.member.setNodes(nodes);
+  }
+
+  async put(operation: PutOperation): Promise<WriteOutcome> {
+    return await this.#member.put(operation);
+  }
+
+  async delete(operation: DeleteOperation): Promise<WriteOutcome> {
+    return await this.#member.delete(operation);
+  }
+
+  read(key: string, wantValue: boolean): Promise<ReadOutcome> {
+    return this.#life ? this.#life.member.read(key, wantValue) : Promise.reject(notAMember());
+  }
+
+  readiness(): { readonly ready: boolean; readonly reason: string } {
+    if (this.#stopping) return { ready: false, reason: "the node is stopping" };
+    return this.#life?.member.readiness() ?? { ready: false, reason: "the node has not joined the cluster yet" };
+  }
+
+  status(): ClusterStatus {
+    const { settings, host, store } = this.#parts;
+    if (this.#life) return this.#life.member.status();
+    const { cluster } = settings;
+    const nothing = { epoch: 0, settled: false, leaseMs: 0, awaited: [], members: [] };
+    return { cluster, self: host.id, store: store.description, ...nothing };
+  }
+
+  /** Whether this process may answer for the key at this moment: at most one may. */
+  servesNow(key: string): boolean {
+    return this.#life?.member.servesNow(key) ?? false;
+  }
+
+  get #member(): Member {
+    if (!this.#life) throw notAMember();
+    return this.#life.member;
+  }
+
+  async #begin(recovered: Recovered): Promise<void> {
+    const { host, settings, clock, random, connect, store, journal, log, onReplaced } = this.#parts;
+    const identity: ViewMember = { ...host, folder: journal.folder, incarnation: random.id() };
+    const network = connect({ id: identity.id, incarnation: identity.incarnation });
+    const member = new Member({
+      identity,
+      nodes: this.#nodes,
+      settings,
+      clock,
+      random,
+      network,
+      store,
+      journal,
+      recovered,
+      log,
+      observer: { onReplaced, onDropped: () => this.#joinAgain(), onLeaveAsked: () => this.leave() },
+    });
+    this.#life = { member, network };
+    await member.start();
+  }
+
+  /** The others have gone on without this member. */
+  #joinAgain(): void {
+    const { log } = this.#parts;
+    log.warn("the others have gone on without this node, which joins them again");
+    this.#liveAgain().catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) throw error;
+    });
+  }
+
+  async #liveAgain(): Promise<void> {
+    const { clock, log } = this.#parts;
+    const { signal } = this.#abort;
+    let held = await this.#endLife();
+    const pauseMs = this.#pauseMs();
+    if (pauseMs > 0) log.info("waiting before joining again: it was dropped before, not long ago", { pauseMs });
+    await sleep(clock, pauseMs, signal);
+    for (;;) {
+      try {
+        await this.#begin(held);
+        return;
+      } catch (error) {
+        if (!isOperatingError(error) || signal.aborted) throw error;
+        log.error("joining again fails and will be tried again", { error });
+      }
+      held = await this.#endLife();
+      await sleep(clock, startPauseMs, signal);
+    }
+  }
+
+  /** How long to wait before joining again: nothing the first time. */
+  #pauseMs(): number {
+    const now = this.#parts.clock.now();
+    this.#drops = [...this.#drops.filter((at) => now - at < restlessMs), now];
+    const before = this.#drops.length - 1;
+    return before === 0 ? 0 : Math.min(lastPauseMs, firstPauseMs * 2 ** (before - 1));
+  }
+
+  /** Ends the present member; what it held is for the next one. */
+  async #endLife(): Promise<Recovered> {
+    const life = this.#life;
+    this.#life = undefined;
+    if (!life) return this.#parts.journal.recovered;
+    const held = life.member.end();
+    await life.network[Symbol.asyncDispose]();
+    return held;
+  }
+
+  #leave(signal: AbortSignal): Promise<void> {
+    this.#leaving ??= this.#life?.member.leave(signal) ?? Promise.resolve();
+    return this.#leaving;
+  }
+}
+
+function notAMember(): OperatingError {
+  return new OperatingError("not_ready", "the node has not joined the cluster yet");
+}
