@@ -5,7 +5,7 @@
  */
 
 import type { Ring } from "./ring.ts";
-import { type PastView, ringOf, type View } from "./view.ts";
+import { type PastView, ringOf, type View, type ViewMember } from "./view.ts";
 
 interface Loss {
   readonly past: PastView;
@@ -21,9 +21,14 @@ export class Doubt {
   readonly any: boolean;
 
   constructor(view: View) {
-    const folders = new Set(view.members.map((member) => member.folder));
     const losses: Loss[] = [];
-    for (const past of [...view.lost, ...view.lineage]) {
+    // Of a lost view only those keys are in doubt still that were when the last view was settled: who was there then has handed off what it had.
+    const later = [view.members, ...(view.lineage[0] ? [view.lineage[0].members] : [])].flat();
+    const since = { lost: foldersOf(later), lineage: foldersOf(view.members) };
+    for (const [past, folders] of [
+      ...view.lost.map((each) => [each, since.lost] as const),
+      ...view.lineage.map((each) => [each, since.lineage] as const),
+    ]) {
       const missing = past.members.filter((member) => !folders.has(member.folder));
       if (missing.length === 0) continue;
       const gone = new Set(missing.map((member) => member.id));
@@ -69,6 +74,10 @@ export class Doubt {
     }
     return [...ids].toSorted();
   }
+}
+
+function foldersOf(members: readonly ViewMember[]): ReadonlySet<string> {
+  return new Set(members.map((member) => member.folder));
 }
 
 function isGone(owners: readonly string[], gone: ReadonlySet<string>): boolean {

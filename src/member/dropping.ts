@@ -5,7 +5,7 @@
 
 import type { Clock, Instant, Timer } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
-import { isOperatingError } from "../base/errors.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { FailureDetector } from "../core/failure-detector.ts";
@@ -104,7 +104,7 @@ export class Dropping {
 
   stop(): void {
     this.#timer?.cancel();
-    this.#abort.abort();
+    this.#abort.abort(new OperatingError("shutting_down", "the member has ended"));
   }
 
   async #propose(): Promise<void> {

@@ -41,6 +41,7 @@ export class Inheritance {
       const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, inherited: true });
       buffer.inherit(record, write);
       write.outcome.catch(ignoreLost);
+      this.#parts.commitReady(record);
     }
   }
 

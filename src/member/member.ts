@@ -500,7 +500,8 @@ export class Member implements Operations, PeerHandler, JournalSource {
   }
 
   #adopt(view: View): void {
-    if (this.#ended) return;
+    // Several parts of this member look at the store: one may come with what another has brought already.
+    if (this.#ended || view.epoch <= this.#membership.epoch) return;
     this.#setPeers(view.members);
     this.#viewChange.adopt(view);
   }

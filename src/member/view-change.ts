@@ -125,14 +125,14 @@ export class ViewChange {
   /** What this member no longer serves, or never will again, it forgets as far as it must. */
   #giveUpTenure(): void {
     const { membership, buffer, cache, flusher } = this.#parts;
-    const ownedBefore = membership.ownedBefore();
+    const counts = membership.countsFor();
     for (const record of buffer.records()) {
       if (!membership.serves(record.key, membership.ownersOf(record.key))) {
         flusher.forget(record);
         buffer.endTenure(record, new OperatingError("not_ready", "another node owns this key now"));
       }
       // What was handed over long ago must not count any more: newer states of it may be gone from memory everywhere.
-      if (record.pending.length === 0 && !ownedBefore(record.key)) buffer.drop(record);
+      if (record.pending.length === 0 && !counts(record.key)) buffer.drop(record);
     }
     for (const key of cache.keys()) {
       if (!membership.serves(key, membership.ownersOf(key))) cache.delete(key);
