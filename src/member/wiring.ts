@@ -1,0 +1,321 @@
+/**
+ * The parts of a member and who calls whom: each part is given what it needs and knows nothing of the others; where something that happens in one matters to
+ * another, here is the line that says so.
+ */
+
+import type { Clock } from "../base/clock.ts";
+import { Complaints } from "../base/complaints.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import type { SentAt } from "../core/lease.ts";
+import { Membership } from "../core/membership.ts";
+import type { MemberState, PeerIdentity } from "../core/message.ts";
+import { RequestLog } from "../core/request-log.ts";
+import { Room } from "../core/room.ts";
+import type { View, ViewMember } from "../core/view.ts";
+import { WriteBuffer } from "../core/write-buffer.ts";
+import type { Journal, Recovered } from "../journal/journal.ts";
+import type { Network, PeerAddress } from "../network/network.ts";
+import type { BlobStore } from "../store/blob-store.ts";
+import { createCache } from "./cache.ts";
+import { Cleaner } from "./cleaner.ts";
+import { Dropping } from "./dropping.ts";
+import { Flusher } from "./flusher.ts";
+import { Gossip } from "./gossip.ts";
+import { HandOff } from "./hand-off.ts";
+import { InTime } from "./in-time.ts";
+import { Joining } from "./joining.ts";
+import { Leaving } from "./leaving.ts";
+import { Primary } from "./primary.ts";
+import { ReadPath } from "./read-path.ts";
+import { Replica } from "./replica.ts";
+import { Report } from "./report.ts";
+import { Router } from "./router.ts";
+import type { MemberSettings } from "./settings.ts";
+import { ViewChange } from "./view-change.ts";
+import { ViewKeeper } from "./view-keeper.ts";
+import { ViewRecord } from "./view-record.ts";
+
+export interface MemberObserver {
+  /** Another process has taken this member's id: this one must end. */
+  onReplaced(): void;
+  /** The others have gone on without this member, which has ended: see {@link Member.end}. */
+  onDropped(): void;
+  /** A peer whose configuration names this member no more asks it to leave. */
+  onLeaveAsked(): void;
+}
+
+export interface MemberParts {
+  /** This process as it will stand in the view. */
+  readonly identity: ViewMember;
+  /** The members that the configuration names; more may be learned from the view. */
+  readonly nodes: readonly PeerAddress[];
+  readonly settings: MemberSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly network: Network;
+  readonly store: BlobStore;
+  readonly journal: Journal;
+  /** What earlier members on this data folder held; all of it is in the journal, if there is one. */
+  readonly recovered: Recovered;
+  readonly log: Log;
+  readonly observer: MemberObserver;
+}
+
+/** The parts of a member. */
+export interface Wired {
+  readonly membership: Membership;
+  readonly buffer: WriteBuffer;
+  readonly requests: RequestLog;
+  readonly reads: ReadPath;
+  readonly primary: Primary;
+  readonly replica: Replica;
+  readonly flusher: Flusher;
+  readonly cleaner: Cleaner;
+  readonly handOff: HandOff;
+  readonly router: Router;
+  readonly joining: Joining;
+  readonly leaving: Leaving;
+  readonly dropping: Dropping;
+  readonly viewKeeper: ViewKeeper;
+  readonly report: Report;
+  readonly viewChange: ViewChange;
+  readonly inTime: InTime;
+  readonly gossip: Gossip;
+}
+
+/** What the member itself does when something happens in one of its parts. */
+export interface WiringHooks {
+  /** The store has a newer view that lists this process. */
+  readonly onView: (view: View) => void;
+  /** A peer answered a ping that was sent then. */
+  readonly onPong: (from: PeerIdentity, state: MemberState, sentAt: SentAt) => void;
+  /** The store has confirmed the lease. */
+  readonly onLease: () => void;
+  /** A newer view does not list this process; `replaced` when it lists another one of the same id. */
+  readonly onOut: (replaced: boolean) => void;
+  /** This is the view that is to be joined. */
+  readonly onSeen: (view: View) => void;
+  /** There is nobody to hand off to. */
+  readonly onLast: () => void;
+}
+
+/** What goes wrong again and again is logged this often, in milliseconds. */
+const complaintIntervalMs = 10_000;
+/** Who has a link and needs longer than so many times D for a write or a part of a hand-off counts as silent. */
+const stuckSuspicions = 5;
+
+/** Puts the parts together. Nothing runs before the member starts. */
+export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
+  const { identity, settings, clock, random, network, store, journal, recovered, log } = parts;
+  const { id, incarnation, folder } = identity;
+  const membership = new Membership({ id, incarnation, folder }, clock, recovered.adopted);
+  const buffer = new WriteBuffer(new Room(settings.room, clock), journal);
+  const cache = createCache(settings.cacheBytes);
+  const requests = new RequestLog();
+  const complaints = new Complaints(log, clock, complaintIntervalMs);
+  const inTime = new InTime(clock, settings.operationMs);
+  const record = new ViewRecord({ store, clock, random, complaints });
+  const stuckMs = stuckSuspicions * settings.suspectMs;
+  const onNewerEpoch = (epoch: number): void => viewKeeper.learn(epoch);
+  const onView = (view: View): void => hooks.onView(view);
+  const onStuck = (peer: string): void => dropping.stuck(peer);
+  const reads = new ReadPath({
+    membership,
+    buffer,
+    cache,
+    store,
+    clock,
+    settings,
+    hasten: (each) => primary.inheritance.hasten(each),
+  });
+  const replica: Replica = new Replica({ membership, buffer, requests, journal, clock });
+  const cleaner: Cleaner = new Cleaner({ membership, buffer, cache, network, clock });
+  const flusher: Flusher = new Flusher({
+    membership,
+    buffer,
+    store,
+    clock,
+    random,
+    complaints,
+    settings: { ...settings.flush, maxValueBytes: settings.maxValueBytes },
+    observer: {
+      onFlushed: (each) => cleaner.flushed(each),
+      onWrittenThrough: (each) => primary.commitReady(each),
+      onFoundNewer: (each, entry) => primary.takeOver(each, entry),
+    },
+  });
+  const primary: Primary = new Primary({
+    membership,
+    buffer,
+    requests,
+    cache,
+    reads,
+    network,
+    journal,
+    clock,
+    complaints,
+    replicateMs: stuckMs,
+    stuckMs: settings.operationMs,
+    observer: {
+      onCommit: (each) => flusher.schedule(each),
+      onWriteThrough: (each) => flusher.writeThrough(each),
+      onNewerEpoch,
+      onStuck,
+    },
+  });
+  const handOff: HandOff = new HandOff({
+    membership,
+    buffer,
+    requests,
+    network,
+    clock,
+    complaints,
+    deadlineMs: stuckMs,
+    observer: {
+      onDelivered: () => viewChange.delivered(),
+      onOwnerHas: (key, version, peer) => primary.inheritance.acknowledged(key, version, peer),
+      onHandedOff: () => viewChange.handedOff(),
+      onStuck,
+    },
+  });
+  const router: Router = new Router({
+    membership,
+    primary,
+    reads,
+    network,
+    clock,
+    settings,
+    inTime,
+    fits: (key) => store.fits(key),
+    onNewerEpoch,
+  });
+  const report: Report = new Report({
+    cluster: settings.cluster,
+    store: store.description,
+    membership,
+    buffer,
+    cache,
+    flusher,
+    network,
+    clock,
+  });
+  const { suspectMs, pingMs } = settings;
+  const dropping: Dropping = new Dropping({
+    membership,
+    record,
+    clock,
+    random,
+    log,
+    complaints,
+    suspectMs,
+    pingMs,
+    observer: { onView, onNewerEpoch },
+  });
+  const gossip: Gossip = new Gossip(
+    {
+      membership,
+      requests,
+      router,
+      flusher,
+      dropping,
+      report,
+      journal,
+      network,
+      clock,
+      log,
+      pingMs,
+      journalLagMs: suspectMs,
+      observer: {
+        onRound: () => {
+          dropping.tick();
+          viewKeeper.keepLease();
+        },
+        onPong: hooks.onPong,
+      },
+    },
+    parts.nodes,
+  );
+  const viewChange: ViewChange = new ViewChange({
+    membership,
+    buffer,
+    cache,
+    requests,
+    journal,
+    reads,
+    primary,
+    flusher,
+    cleaner,
+    handOff,
+    dropping,
+    gossip,
+    router,
+    network,
+    clock,
+    log,
+    settleSoon: () => viewKeeper.settleSoon(),
+  });
+  const joining: Joining = new Joining({
+    self: identity,
+    parameters: {
+      replicas: settings.replicas,
+      leaseMs: settings.leaseMs,
+      flushDeadlineMs: settings.flushDeadlineMs,
+      ringVersion: 1,
+    },
+    membership,
+    record,
+    network,
+    clock,
+    random,
+    log,
+    onSeen: hooks.onSeen,
+  });
+  const leaving: Leaving = new Leaving({
+    membership,
+    record,
+    clock,
+    random,
+    log,
+    weight: identity.weight,
+    isEmpty: () => buffer.size === 0,
+    observer: { onView, onNewerEpoch, onLast: hooks.onLast },
+  });
+  const viewKeeper: ViewKeeper = new ViewKeeper({
+    membership,
+    record,
+    clock,
+    random,
+    complaints,
+    observer: {
+      onView,
+      onSettled: () => {
+        membership.markSettled();
+        gossip.tellEveryone();
+        viewChange.settled();
+      },
+      onLease: hooks.onLease,
+      onOut: hooks.onOut,
+    },
+  });
+  return {
+    membership,
+    buffer,
+    requests,
+    reads,
+    primary,
+    replica,
+    flusher,
+    cleaner,
+    handOff,
+    router,
+    joining,
+    leaving,
+    dropping,
+    viewKeeper,
+    report,
+    viewChange,
+    inTime,
+    gossip,
+  };
+}
