@@ -176,6 +176,8 @@ export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.bool(state.quiet);
   writer.u16(state.suspects.length);
   for (const id of state.suspects) writer.text(id);
+  writer.f64(state.storeFailingMs);
+  writer.bool(state.storeWorks);
   writer.integer(state.watermark);
   writer.f64(state.figures.dirtyBytes);
   writer.f64(state.figures.dirtyKeys);
@@ -191,6 +193,8 @@ export function readState(reader: ByteReader): MemberState {
     progress: readProgress(reader),
     quiet: reader.bool(),
     suspects: Array.from({ length: reader.u16() }, () => reader.text()),
+    storeFailingMs: reader.f64(),
+    storeWorks: reader.bool(),
     watermark: reader.integer(),
     figures: {
       dirtyBytes: reader.f64(),

@@ -44,6 +44,10 @@ export interface MemberState {
   readonly quiet: boolean;
   /** The ids of the members that do not answer it. */
   readonly suspects: readonly string[];
+  /** For how long the store has failed every flush of this member, in milliseconds; 0 when the last one went well. */
+  readonly storeFailingMs: number;
+  /** Whether the store has taken a flush of this member lately. */
+  readonly storeWorks: boolean;
   /** Every request of this router with a lower counter is finished: its id is not sent again. */
   readonly watermark: number;
   readonly figures: MemberFigures;

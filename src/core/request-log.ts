@@ -6,7 +6,7 @@
 
 import { noRequest, type RequestId } from "./entry.ts";
 import type { RequestOutcome } from "./message.ts";
-import type { Version } from "./version.ts";
+import { compareVersions, type Version } from "./version.ts";
 
 interface RouterLog {
   /** Every lower counter is finished. */
@@ -30,6 +30,9 @@ export class RequestLog {
     if (requestId.router === noRequest.router) return;
     const log = this.#logOf(requestId.router);
     if (requestId.counter < log.watermark) return;
+    // Done twice, by two primaries, only the later one can be what anybody saw.
+    const known = log.outcomes.get(requestId.counter);
+    if (known && compareVersions(known.version, version) >= 0) return;
     log.outcomes.set(requestId.counter, { requestId, key, version });
   }
 
@@ -47,6 +50,16 @@ export class RequestLog {
   keepRouters(incarnations: ReadonlySet<string>): void {
     for (const router of this.#routers.keys()) {
       if (!incarnations.has(router)) this.#routers.delete(router);
+    }
+  }
+
+  /**
+   * Forgets the outcomes for keys of which nothing that this member holds counts any more: the entry of such a write may never have reached anybody else, and is
+   * forgotten, too.
+   */
+  keepKeys(counts: (key: string) => boolean): void {
+    for (const { outcomes } of this.#routers.values()) {
+      for (const [counter, { key }] of outcomes) if (!counts(key)) outcomes.delete(counter);
     }
   }
 

@@ -16,10 +16,12 @@ import { type Entry, noRequest } from "../core/entry.ts";
 import { backoffMs, DueQueue, Pace } from "../core/flush-schedule.ts";
 import type { Membership } from "../core/membership.ts";
 import { OpenRequests } from "../core/open-requests.ts";
+import { StoreHealth } from "../core/store-health.ts";
 import { compareVersions, formatVersion, parseVersion } from "../core/version.ts";
 import { isNewer, type KeyRecord, storeAbsent, storeUnknown, type WriteBuffer } from "../core/write-buffer.ts";
-import type { BlobStore, WriteCondition } from "../store/blob-store.ts";
+import type { BlobStore } from "../store/blob-store.ts";
 import type { FlushSettings } from "./settings.ts";
+import { removeCondition, writeCondition } from "./store-condition.ts";
 
 export interface FlushObserver {
   /** The store holds the record's entry, for good. */
@@ -64,6 +66,8 @@ export class Flusher {
   readonly #open = new OpenRequests();
   #timer: { readonly at: Instant; readonly timer: Timer } | undefined;
   #failing = 0;
+  /** How the store treats flushes. */
+  readonly health = new StoreHealth();
   #hurrying = false;
   #stopped = false;
 
@@ -225,6 +229,7 @@ export class Flusher {
 
   #landed(record: KeyRecord): void {
     this.#pace.succeeded();
+    this.health.worked(this.#parts.clock.now());
     this.forget(record);
     record.notBefore = Number.NEGATIVE_INFINITY;
     if (record.pending.some((write) => write.needsStore)) this.writeThrough(record);
@@ -240,6 +245,7 @@ export class Flusher {
     }
     if (record.failures === 0) this.#failing++;
     record.failures++;
+    this.health.failed(clock.now());
     if (error.code === "store_throttled") this.#pace.throttled(this.#flights.size);
     else this.#pace.failed();
     const pauseMs = backoffMs(settings.backoff, record.failures, random.next());
@@ -388,12 +394,4 @@ export class Flusher {
     });
     return "newer";
   }
-}
-
-function writeCondition(record: KeyRecord): WriteCondition {
-  return record.store.kind === "present" ? { kind: "unchanged", tag: record.store.tag } : { kind: "absent" };
-}
-
-function removeCondition(record: KeyRecord): WriteCondition {
-  return record.store.kind === "present" ? { kind: "unchanged", tag: record.store.tag } : { kind: "always" };
 }

@@ -114,13 +114,16 @@ export class Gossip {
   }
 
   state(): MemberState {
-    const { membership, flusher, dropping, router, report } = this.#parts;
+    const { membership, flusher, dropping, router, report, clock } = this.#parts;
+    const now = clock.now();
     return {
       epoch: membership.epoch,
       settled: membership.settled,
       progress: membership.progress,
       quiet: flusher.quiet,
       suspects: dropping.suspects.map(({ id }) => id),
+      storeFailingMs: flusher.health.failingMs(now),
+      storeWorks: flusher.health.works(now),
       watermark: router.watermark,
       figures: report.figures(),
     };

@@ -139,10 +139,6 @@ export class HandOff {
     onHas: (key: string, version: Version, peer: string) => void,
   ): Promise<void> {
     const { epoch } = this.#parts.membership;
-    for (let start = 0; start < outcomes.length; start += outcomesPerMessage) {
-      const some = outcomes.slice(start, start + outcomesPerMessage);
-      await this.#send(run, peer, { kind: "hand_off_outcomes", epoch, outcomes: some });
-    }
     for (let start = 0; start < keys.length; start += keysPerList) {
       const items = this.#itemsOf(keys.slice(start, start + keysPerList));
       const answer = await this.#send(run, peer, { kind: "hand_off_list", epoch, items });
@@ -163,6 +159,11 @@ export class HandOff {
       };
       await Promise.all(Array.from({ length: Math.min(entriesUnderWay, wanted.size) }, worker));
       if (run !== this.#run) return;
+    }
+    // Not before the entries: what was done must not be known to somebody who does not have what it came to.
+    for (let start = 0; start < outcomes.length; start += outcomesPerMessage) {
+      const some = outcomes.slice(start, start + outcomesPerMessage);
+      await this.#send(run, peer, { kind: "hand_off_outcomes", epoch, outcomes: some });
     }
   }
 

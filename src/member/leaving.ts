@@ -38,14 +38,20 @@ const pollMs = 50;
 
 export class Leaving {
   readonly #parts: LeavingParts;
+  #begun = false;
 
   constructor(parts: LeavingParts) {
     this.#parts = parts;
   }
 
+  get begun(): boolean {
+    return this.#begun;
+  }
+
   /** Resolves when this process is not in the view any more; rejects with the signal's reason when that is aborted. */
   async leave(signal: AbortSignal): Promise<void> {
     const { membership, record, clock, log, observer } = this.#parts;
+    this.#begun = true;
     if (membership.epoch === 0) return;
     log.info("leaving the cluster", { epoch: membership.epoch });
     for (;;) {

@@ -37,7 +37,6 @@ export class Member implements Operations, PeerHandler, JournalSource {
   readonly #membership: Membership;
   readonly #abort = new AbortController();
   #nodes: readonly PeerAddress[];
-  #isLeaving = false;
   /** Nothing more is taken: what would be, might not reach the store. */
   #drained = false;
   #ended = false;
@@ -75,7 +74,6 @@ export class Member implements Operations, PeerHandler, JournalSource {
    * @throws the signal's reason when that is aborted, or this member's when it has ended meanwhile.
    */
   async leave(signal: AbortSignal): Promise<void> {
-    this.#isLeaving = true;
     this.#wired.flusher.hurry();
     await this.#wired.leaving.leave(AbortSignal.any([signal, this.#abort.signal]));
   }
@@ -90,6 +88,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     this.#wired.gossip.stop();
     this.#wired.viewKeeper.stop();
     this.#wired.dropping.stop();
+    this.#wired.relief.stop();
     this.#wired.viewChange.stop();
     this.#wired.handOff.stop();
     this.#wired.flusher.stop();
@@ -141,7 +140,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   readiness(): { readonly ready: boolean; readonly reason: string } {
     const membership = this.#membership;
-    if (this.#isLeaving) return { ready: false, reason: "the node is leaving" };
+    if (this.#wired.leaving.begun) return { ready: false, reason: "the node is leaving" };
     if (membership.epoch === 0) return { ready: false, reason: "the node has not joined the cluster yet" };
     if (!membership.activated)
       return { ready: false, reason: `the hand-off of epoch ${membership.epoch} is under way` };
@@ -289,7 +288,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
       return;
     }
     // Who is leaving sees it for itself.
-    if (!this.#isLeaving) observer.onDropped();
+    if (!this.#wired.leaving.begun) observer.onDropped();
   }
 
   /** There is nobody to hand off to: nothing new is taken, and what is held goes to the store. */

@@ -124,8 +124,9 @@ export class ViewChange {
 
   /** What this member no longer serves, or never will again, it forgets as far as it must. */
   #giveUpTenure(): void {
-    const { membership, buffer, cache, flusher } = this.#parts;
+    const { membership, buffer, cache, requests, flusher } = this.#parts;
     const counts = membership.countsFor();
+    requests.keepKeys(counts);
     for (const record of buffer.records()) {
       if (!membership.serves(record.key, membership.ownersOf(record.key))) {
         flusher.forget(record);

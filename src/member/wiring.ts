@@ -28,6 +28,7 @@ import { Joining } from "./joining.ts";
 import { Leaving } from "./leaving.ts";
 import { Primary } from "./primary.ts";
 import { ReadPath } from "./read-path.ts";
+import { Relief } from "./relief.ts";
 import { Replica } from "./replica.ts";
 import { Report } from "./report.ts";
 import { Router } from "./router.ts";
@@ -77,6 +78,7 @@ export interface Wired {
   readonly joining: Joining;
   readonly leaving: Leaving;
   readonly dropping: Dropping;
+  readonly relief: Relief;
   readonly viewKeeper: ViewKeeper;
   readonly report: Report;
   readonly viewChange: ViewChange;
@@ -212,6 +214,18 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     pingMs,
     observer: { onView, onNewerEpoch },
   });
+  const relief = new Relief({
+    membership,
+    record,
+    store,
+    clock,
+    random,
+    log,
+    complaints,
+    weight: identity.weight,
+    storeWorks: () => flusher.health.works(clock.now()),
+    onView,
+  });
   const gossip: Gossip = new Gossip(
     {
       membership,
@@ -229,6 +243,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       observer: {
         onRound: () => {
           dropping.tick();
+          if (!leaving.begun) relief.tick();
           viewKeeper.keepLease();
         },
         onPong: hooks.onPong,
@@ -312,6 +327,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     joining,
     leaving,
     dropping,
+    relief,
     viewKeeper,
     report,
     viewChange,

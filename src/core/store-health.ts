@@ -1,0 +1,30 @@
+/** How the store treats this member: since when it has failed every flush, or whether it has taken one lately. */
+
+import type { Instant } from "../base/clock.ts";
+
+/** A flush that went well says for so long that the store works, in milliseconds. */
+const latelyMs = 10_000;
+
+export class StoreHealth {
+  #workedAt: Instant = Number.NEGATIVE_INFINITY;
+  #failingSince: Instant | undefined;
+
+  worked(now: Instant): void {
+    this.#workedAt = now;
+    this.#failingSince = undefined;
+  }
+
+  failed(now: Instant): void {
+    this.#failingSince ??= now;
+  }
+
+  /** For how long every flush has failed, in milliseconds; 0 when the last one went well. */
+  failingMs(now: Instant): number {
+    return this.#failingSince === undefined ? 0 : now - this.#failingSince;
+  }
+
+  /** Whether the last flush went well, not long ago. */
+  works(now: Instant): boolean {
+    return this.#failingSince === undefined && now - this.#workedAt < latelyMs;
+  }
+}

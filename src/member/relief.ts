@@ -1,0 +1,115 @@
+/**
+ * Relief: a member to which the store does not answer, while it does to others, would fill up with values that it cannot flush and refuse writes of its keys for ever. So a peer
+ * makes its weight 0: it owns nothing, and hands off what it holds. When the store works for it again it takes its weight back.
+ */
+
+import type { Clock, Instant } from "../base/clock.ts";
+import type { Complaints } from "../base/complaints.ts";
+import { isOperatingError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import type { Membership } from "../core/membership.ts";
+import type { View } from "../core/view.ts";
+import { reweightedView } from "../core/view-changes.ts";
+import type { BlobStore } from "../store/blob-store.ts";
+import type { ViewRecord } from "./view-record.ts";
+
+export interface ReliefParts {
+  readonly membership: Membership;
+  readonly record: ViewRecord;
+  readonly store: BlobStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly complaints: Complaints;
+  /** What this member weighs when it is well. */
+  readonly weight: number;
+  /** Whether the store has taken a flush of this member lately. */
+  readonly storeWorks: () => boolean;
+  /** This member's swap has made this the newest view. */
+  readonly onView: (view: View) => void;
+}
+
+/** For how long the store must have failed a member before it is relieved, in milliseconds. */
+const failingMs = 30_000;
+/** Who is relieved tries the store again after this, and after twice as long each further time, up to the last; in milliseconds. */
+const firstTrialMs = 5_000;
+const lastTrialMs = 600_000;
+const trialDeadlineMs = 5_000;
+
+export class Relief {
+  readonly #parts: ReliefParts;
+  readonly #abort = new AbortController();
+  #busy = false;
+  #trialPauseMs = firstTrialMs;
+  /** When this member, relieved, tries the store next. */
+  #trialAt: Instant | undefined;
+
+  constructor(parts: ReliefParts) {
+    this.#parts = parts;
+  }
+
+  /** To be called with each round of pings, unless this member is leaving. */
+  tick(): void {
+    const { membership, weight } = this.#parts;
+    if (this.#busy || membership.epoch === 0 || !membership.settled) return;
+    if (membership.entry.weight === 0 && weight > 0) this.#tryStore();
+    else if (this.#parts.storeWorks()) this.#relieveOthers();
+  }
+
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  #relieveOthers(): void {
+    const { membership, log } = this.#parts;
+    const failing = membership.peers.find(
+      (peer) => peer.weight > 0 && (membership.stateOf(peer)?.storeFailingMs ?? 0) >= failingMs,
+    );
+    if (!failing) return;
+    log.warn("the store does not answer a member, which is relieved of its keys", { member: failing.id });
+    this.#run(this.#reweigh(failing.id, 0));
+  }
+
+  /** This member owns nothing: has been relieved, in this life or an earlier one. */
+  #tryStore(): void {
+    const { clock } = this.#parts;
+    this.#trialAt ??= clock.now() + this.#trialPauseMs;
+    if (clock.now() < this.#trialAt) return;
+    this.#trialAt = undefined;
+    this.#trialPauseMs = Math.min(lastTrialMs, this.#trialPauseMs * 2);
+    this.#run(this.#takeBack());
+  }
+
+  async #takeBack(): Promise<void> {
+    const { membership, store, log, weight } = this.#parts;
+    await store.probe({ deadlineMs: trialDeadlineMs });
+    log.info("the store answers this node again, which takes its keys back");
+    await this.#reweigh(membership.self.id, weight);
+  }
+
+  async #reweigh(id: string, weight: number): Promise<void> {
+    const { membership, record, random, onView } = this.#parts;
+    const stored = await record.read();
+    if (!stored || stored.view.epoch !== membership.epoch || this.#abort.signal.aborted) return;
+    const next = reweightedView(stored.view, id, weight, random.id());
+    // Somebody must own the keys.
+    if (!next.members.some((member) => member.weight > 0)) return;
+    if ((await record.swap(stored, next, this.#abort.signal)) && !this.#abort.signal.aborted) onView(next);
+  }
+
+  #run(work: Promise<void>): void {
+    this.#busy = true;
+    work.then(
+      () => {
+        this.#busy = false;
+      },
+      (error: unknown) => {
+        this.#busy = false;
+        if (this.#abort.signal.aborted) return;
+        if (!isOperatingError(error)) throw error;
+        this.#parts.complaints.warn("relief", "a weight cannot be changed and will be tried again", { error });
+      },
+    );
+  }
+}
