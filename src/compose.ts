@@ -1,17 +1,27 @@
 /**
- * The composition of one node: its settings, store, network, member and HTTP server put together. The only file that knows
+ * The composition of one node: its settings, store, journal, networks, participant and HTTP server put together. The only file that knows
  * all of them.
  */
 
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { assert } from "./base/assert.ts";
+import { Complaints } from "./base/complaints.ts";
 import { OperatingError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
-import type { Config, NodeConfig, StoreConfig } from "./config/config.ts";
+import { type Config, dataFolder, type NodeConfig, type StoreConfig } from "./config/config.ts";
 import { listenAddress } from "./config/own-node.ts";
+import type { PeerIdentity } from "./core/message.ts";
+import { refuseRaw } from "./http/connections.ts";
 import { createHttpServer } from "./http/server.ts";
 import { defaultHttpSettings, type HttpSettings } from "./http/settings.ts";
-import { Member } from "./member/member.ts";
+import { openFileDisk } from "./journal/file-disk.ts";
+import { defaultSegmentBytes, openJournal } from "./journal/file-journal.ts";
+import type { Journal } from "./journal/journal.ts";
+import { noJournal } from "./journal/no-journal.ts";
+import { Participant } from "./member/participant.ts";
 import type { MemberSettings } from "./member/settings.ts";
+import { ViewRecord } from "./member/view-record.ts";
 import { peerProtocol } from "./network/dial.ts";
 import { HttpNetwork } from "./network/http-network.ts";
 import { defaultLinkSettings, type LinkSettings } from "./network/link-settings.ts";
@@ -26,9 +36,15 @@ export interface NodeOptions {
 export interface RunningNode {
   /** Where it serves, such as `http://127.0.0.1:7070`. */
   readonly url: string;
-  /** Rejects when the node cannot go on: its process has to end. Never resolves. */
+  /** Rejects when the node cannot go on: its process has to end, at once. Never resolves. */
   readonly failed: Promise<never>;
-  /** Stops in order: no new requests, what is under way is answered, what can be flushed is flushed. */
+  /** Resolves, with the reason in words, when it has left the cluster without {@link stop}: it is to be stopped, and has nothing more to do. */
+  readonly ended: Promise<string>;
+  /** These are the nodes from now on: they are to be reached, and those that were among them and are not any more are asked to leave. */
+  setNodes(nodes: readonly NodeConfig[]): void;
+  /** Begins to leave the cluster; {@link ended} tells when it has. */
+  leave(): void;
+  /** Stops in order, within bounded time: hands over what it holds, leaves the cluster, answers what is under way. */
   stop(): Promise<void>;
 }
 
@@ -36,67 +52,119 @@ export interface RunningNode {
 const initialConcurrency = 8;
 /** Connections to the store beyond those for flushing: for reads. */
 const readConnections = 64;
+/** A buffer may go beyond its limit by this part for the sake of others' values, which the journal then holds, too. */
+const replicaReserve = 0.1;
+/** What goes wrong again and again is told this often, in milliseconds. */
+const complaintIntervalMs = 10_000;
 
 /**
  * Starts the node `nodeId` of `config`; resolves once it listens (`/readyz` says when it serves).
- * @throws OperatingError when it can't listen.
+ * @throws OperatingError when it can't listen, or its data folder can't be used.
  */
 export async function startNode(config: Config, nodeId: string, { log }: NodeOptions): Promise<RunningNode> {
   const node = config.nodes.find((each) => each.id === nodeId);
   assert(node !== undefined, "the node's id is one of the configuration's");
-  const clock = systemClock;
-  const random = systemRandom;
-  const incarnation = random.id();
-  const store = openConfiguredStore(config);
-  const network = new HttpNetwork({
-    identity: { id: nodeId, incarnation },
-    cluster: config.cluster,
-    secret: config.secret.reveal(),
-    settings: linkSettings(config),
-    clock,
-    random,
-    log,
-  });
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   // Who waits for it hears of it; nobody has to.
   failed.catch(() => undefined);
-  const member = new Member({
-    // In memory only, every process begins with nothing: like a new folder.
-    identity: { id: nodeId, folder: incarnation, incarnation, url: node.url, weight: node.weight, ...zoneOf(node) },
-    nodes: config.nodes.map(({ id, url }) => ({ id, url })),
+  const { promise: ended, resolve: end } = Promise.withResolvers<string>();
+  /** Taken down in reverse order: when the node stops, or when something in here can't be set up. */
+  await using stack = new AsyncDisposableStack();
+  const store = stack.use(openConfiguredStore(config));
+  const journal = stack.use(await openNodeJournal(config, nodeId, log, fail));
+  const networks = new Networks(config, log);
+  const participant = new Participant({
+    host: { id: nodeId, url: node.url, weight: node.weight, ...zoneOf(node) },
+    nodes: addressesOf(config.nodes),
     settings: memberSettings(config),
-    clock,
-    random,
-    network,
+    clock: systemClock,
+    random: systemRandom,
+    connect: (identity) => networks.connect(identity),
     store,
+    journal,
     log,
     onReplaced: () => fail(new OperatingError("shutting_down", `another process has joined as ${nodeId}`)),
+    onLeft: () => end("it has left the cluster"),
   });
-  const http = createHttpServer({
-    operations: member,
-    settings: httpSettings(config, node),
-    clock,
-    log,
-    upgradeProtocol: peerProtocol,
-    onUpgrade: (request, socket, head) => network.accept(request, socket, head),
-  });
+  const http = stack.use(
+    createHttpServer({
+      operations: participant,
+      onLeave: () => participant.leave(),
+      settings: httpSettings(config, node),
+      clock: systemClock,
+      log,
+      upgradeProtocol: peerProtocol,
+      onUpgrade: (request, socket, head) => networks.accept(request, socket, head),
+    }),
+  );
   const { port } = await http.listen();
 
   let isStopping = false;
   // It joins in its own time: meanwhile `/readyz` says why it does not serve yet.
-  member.start().catch((error: unknown) => {
+  participant.start().catch((error: unknown) => {
     if (!isStopping) fail(error);
   });
+  const resources = stack.move();
   return {
     url: `${new URL(node.url).origin.replace(/:\d+$/, "")}:${port}`,
     failed,
+    ended,
+    setNodes: (nodes) => participant.setNodes(addressesOf(nodes)),
+    leave: () => participant.leave(),
     async stop() {
       isStopping = true;
-      await Promise.all([http[Symbol.asyncDispose](), member.stop()]);
-      await network[Symbol.asyncDispose]();
-      await store[Symbol.asyncDispose]();
+      // While it leaves it still answers for all keys, by way of the others: clients notice nothing but that they should go elsewhere.
+      http.withdraw();
+      await participant.stop();
+      await resources.disposeAsync();
     },
   };
+}
+
+/** The networks of a participant's lives, of which the latest takes the calls of peers. */
+class Networks {
+  readonly #config: Config;
+  readonly #log: Log;
+  #latest: HttpNetwork | undefined;
+
+  constructor(config: Config, log: Log) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  connect(identity: PeerIdentity): HttpNetwork {
+    this.#latest = new HttpNetwork({
+      identity,
+      cluster: this.#config.cluster,
+      secret: this.#config.secret.reveal(),
+      settings: linkSettings(this.#config),
+      clock: systemClock,
+      random: systemRandom,
+      log: this.#log,
+    });
+    return this.#latest;
+  }
+
+  /** One that has ended refuses the call by itself. */
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.#latest === undefined) refuseRaw(socket, "not_ready", "this node has not started yet");
+    else this.#latest.accept(request, socket, head);
+  }
+}
+
+async function openNodeJournal(
+  config: Config,
+  nodeId: string,
+  log: Log,
+  onFailed: (error: Error) => void,
+): Promise<Journal> {
+  if (config.journal === "off") return noJournal(systemRandom.id());
+  const disk = await openFileDisk(dataFolder(config, nodeId), systemRandom);
+  const settings = {
+    segmentBytes: defaultSegmentBytes,
+    liveLimitBytes: Math.ceil((1 + replicaReserve) * config.buffer.dirtyBytes),
+  };
+  return await openJournal({ disk, clock: systemClock, log, settings, onFailed });
 }
 
 /** The store that the configuration names; it still has to be probed. */
@@ -105,8 +173,36 @@ export function openConfiguredStore(config: Config): BlobStore {
   return openStore(settings, { clock: systemClock, random: systemRandom });
 }
 
+/** The view's record in the store that the configuration names, for commands that need no node. */
+export async function openViewRecord(config: Config, log: Log): Promise<OpenedViewRecord> {
+  const store = openConfiguredStore(config);
+  try {
+    // It also finds out how this store wants its conditions.
+    await store.probe({ deadlineMs: config.flush.deadlineMs });
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
+  const complaints = new Complaints(log, systemClock, complaintIntervalMs);
+  return {
+    description: store.description,
+    record: new ViewRecord({ store, clock: systemClock, random: systemRandom, complaints }),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+export interface OpenedViewRecord extends AsyncDisposable {
+  /** The store, as a person would name it. */
+  readonly description: string;
+  readonly record: ViewRecord;
+}
+
 function zoneOf(node: NodeConfig): { zone?: string } {
   return node.zone === undefined ? {} : { zone: node.zone };
+}
+
+function addressesOf(nodes: readonly NodeConfig[]): { id: string; url: string }[] {
+  return nodes.map(({ id, url }) => ({ id, url }));
 }
 
 function memberSettings(config: Config): MemberSettings {

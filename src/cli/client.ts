@@ -11,10 +11,10 @@ import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
 const connectMs = 2_000;
 
 /** Longer than a node takes to give up a request (`request.deadlineMs`), so that its own answer is seen. */
-const answerMs = 60_000;
+const defaultAnswerMs = 60_000;
 
 export interface ClientRequest {
-  readonly method: "GET" | "PUT" | "DELETE";
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** Path and query as they go on the wire. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -32,14 +32,16 @@ export interface ClientAnswer {
 
 export class ClusterClient implements AsyncDisposable {
   readonly #urls: readonly string[];
-  readonly #agent = new Agent({
-    connect: { timeout: connectMs },
-    headersTimeout: answerMs,
-    bodyTimeout: answerMs,
-  });
+  readonly #agent: Agent;
 
-  constructor(urls: readonly string[]) {
+  /** @param answerMs milliseconds for an answer, and for each further piece of it */
+  constructor(urls: readonly string[], answerMs = defaultAnswerMs) {
     this.#urls = urls;
+    this.#agent = new Agent({
+      connect: { timeout: Math.min(connectMs, answerMs) },
+      headersTimeout: answerMs,
+      bodyTimeout: answerMs,
+    });
   }
 
   /**

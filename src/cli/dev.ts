@@ -74,7 +74,7 @@ export function addDevCommand(program: Command, terminal: Terminal): void {
 
 async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
   let children: ChildProcesses | undefined;
-  using stop = new StopRequest(systemClock, () => children?.killAll());
+  using stop = new StopRequest(systemClock, { stopAtOnce: () => children?.killAll() });
   const ports = await choosePorts(options, terminal);
   using folder = new DevFolder(resolve(options.dir));
   const storeUrl = options.store ?? (terminal.env["WEIR_STORE"] || undefined);

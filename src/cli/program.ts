@@ -4,7 +4,9 @@ import { Command } from "commander";
 import { version } from "../version.ts";
 import { addCheckCommand } from "./check.ts";
 import { addDevCommand } from "./dev.ts";
+import { addForgetCommand } from "./forget.ts";
 import { addGetCommand } from "./get.ts";
+import { addLeaveCommand } from "./leave.ts";
 import { addPutCommand } from "./put.ts";
 import { addRemoveCommand } from "./rm.ts";
 import { addServeCommand } from "./serve.ts";
@@ -44,5 +46,7 @@ export function createProgram(terminal: Terminal = processTerminal): Command {
   addGetCommand(program, terminal);
   addRemoveCommand(program, terminal);
   addStatusCommand(program, terminal);
+  addLeaveCommand(program, terminal);
+  addForgetCommand(program, terminal);
   return program;
 }

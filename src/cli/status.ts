@@ -2,14 +2,14 @@
 
 import { isIPv6 } from "node:net";
 import type { Command } from "commander";
-import { z } from "zod";
 import { sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { loadConfig } from "../config/config.ts";
 import { findOwnNode, hostAddresses, listenAddress } from "../config/own-node.ts";
 import type { ClusterStatus } from "../core/operation.ts";
 import { systemClock } from "../system.ts";
-import { ClusterClient, readText } from "./client.ts";
+import { ClusterClient } from "./client.ts";
+import { fetchStatus } from "./cluster-status.ts";
 import { formatBytes, formatDuration, formatShare, formatTable } from "./format.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
@@ -79,46 +79,6 @@ function show(status: ClusterStatus, options: StatusOptions, terminal: Terminal)
   for (const line of statusLines(status)) printLine(terminal, line);
 }
 
-const statusSchema = z.object({
-  cluster: z.string(),
-  self: z.string(),
-  epoch: z.number(),
-  settled: z.boolean(),
-  store: z.string(),
-  members: z.array(
-    z.object({
-      id: z.string(),
-      url: z.string(),
-      zone: z.string().optional(),
-      weight: z.number(),
-      share: z.number(),
-      state: z.enum(["serving", "waiting", "unreachable"]),
-      dirtyBytes: z.number(),
-      dirtyKeys: z.number(),
-      cacheBytes: z.number(),
-      oldestDirtyMs: z.number(),
-      failingKeys: z.number(),
-    }),
-  ),
-});
-
-async function fetchStatus(client: ClusterClient): Promise<ClusterStatus> {
-  const answer = await client.request({ method: "GET", path: "/cluster" });
-  const text = await readText(answer.body);
-  const parsed = statusSchema.safeParse(parseJson(text));
-  if (parsed.success) return parsed.data as ClusterStatus;
-  throw new OperatingError("peer_unreachable", `${answer.url} does not answer as a node of this version of weir`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The schema refuses it with the message that fits.
-    return undefined;
-  }
-}
-
 /** The status as a person reads it, the advice on stopping at its end. */
 export function statusLines(status: ClusterStatus): string[] {
   const header = ["node", "state", "share", "not stored", "keys", "oldest", "failing", "cache", "zone", "url"];
@@ -136,19 +96,41 @@ export function statusLines(status: ClusterStatus): string[] {
   ]);
   const agreed = status.settled ? "settled" : "changing";
   return [
-    `${status.cluster} over ${status.store}, as ${status.self} sees it: view ${status.epoch}, ${agreed}`,
+    `${status.cluster} over ${status.store}, as ${status.self} sees it: view ${status.epoch}, ${agreed}, ${leaseText(status)}`,
     "",
     ...formatTable([header, ...rows], [2, 3, 4, 5, 6, 7]),
     "",
+    ...doubtLines(status),
     `May I stop a node? ${stopAdvice(status)}`,
+  ];
+}
+
+/** Longer is for ever: nobody but this node has a say. */
+const foreverMs = 1_000_000_000;
+
+function leaseText({ self, leaseMs }: ClusterStatus): string {
+  if (leaseMs <= 0) return `no lease: ${self} may not answer now`;
+  return leaseMs > foreverMs ? "no lease needed" : `lease for ${formatDuration(leaseMs)}`;
+}
+
+/** Keys that nobody may answer for, and what ends that. */
+function doubtLines({ awaited }: ClusterStatus): string[] {
+  if (awaited.length === 0) return [];
+  const ids = awaited.join(", ");
+  return [
+    `In doubt: some keys' newest values may be on ${ids} only, and are not served. Start ${awaited.length === 1 ? "it" : "them"} again with the data folder as it is;`,
+    `if a data folder is gone for good, "weir forget ID --config cluster.json" gives up what only it had.`,
+    "",
   ];
 }
 
 /** What stopping one node would mean now, in a few sentences. It promises nothing that this release doesn't keep. */
 export function stopAdvice(status: ClusterStatus): string {
-  const { members } = status;
+  const { members, awaited } = status;
   const down = members.filter((member) => member.state === "unreachable").map((member) => member.id);
   if (members.length === 0) return "No: this node has not joined a view yet.";
+  if (awaited.length > 0)
+    return `No: ${awaited.join(", ")} may have the only copies of some values. Bring them back first.`;
   if (down.length > 0) {
     return `No: ${down.join(", ")} can't be reached, and values that are not in the store may be on one other node only. Bring it back first.`;
   }
@@ -163,5 +145,5 @@ export function stopAdvice(status: ClusterStatus): string {
       ? `Yes: everything is in the store. While this only node is down nothing is served.${warning}`
       : `No: it's the only node, and ${formatBytes(dirtyBytes)} are not in the store yet.${warning}`;
   }
-  return `Yes, one at a time: its share of the keys waits until it is back; values on it that are not in the store are still on their replica.${warning}`;
+  return `Yes, one at a time: it hands over what it holds to the others, which go on without it.${warning}`;
 }

@@ -55,14 +55,14 @@ test("weir --version prints the version of package.json and exits with 0", async
 test("weir --help lists the commands with examples and exits with 0", async () => {
   const { code, stdout } = await weir(["--help"]);
   assert.equal(code, 0);
-  for (const command of ["serve", "dev", "check", "put", "get", "rm", "status"]) {
+  for (const command of ["serve", "dev", "check", "put", "get", "rm", "status", "leave", "forget"]) {
     assert.match(stdout, new RegExp(`^ {2}${command} `, "m"));
   }
   assert.match(stdout, /weir serve --config cluster\.json/);
 });
 
 test("each command's help ends with an example", async () => {
-  const commands = ["serve", "dev", "check", "put", "get", "rm", "status"];
+  const commands = ["serve", "dev", "check", "put", "get", "rm", "status", "leave", "forget"];
   const outcomes = await Promise.all(commands.map((command) => weir([command, "--help"])));
   for (const [index, { code, stdout }] of outcomes.entries()) {
     assert.equal(code, 0);

@@ -24,14 +24,12 @@ function member(id: string, changes: Partial<MemberStatus> = {}): MemberStatus {
 }
 
 function cluster(members: readonly MemberStatus[], changes: Partial<ClusterStatus> = {}): ClusterStatus {
-  return { cluster: "photos", self: "a", epoch: 7, settled: true, store: "s3://photos", members, ...changes };
+  const view = { cluster: "photos", self: "a", epoch: 7, settled: true, leaseMs: 812, awaited: [] };
+  return { ...view, store: "s3://photos", members, ...changes };
 }
 
 test("a settled cluster of serving nodes lets one be stopped, and says what that costs", () => {
-  assert.match(
-    stopAdvice(cluster([member("a"), member("b")])),
-    /^Yes, one at a time: .*waits until it is back.*replica/,
-  );
+  assert.match(stopAdvice(cluster([member("a"), member("b")])), /^Yes, one at a time: it hands over what it holds/);
 });
 
 test("a cluster with a node out of reach does not let another be stopped", () => {
@@ -60,8 +58,21 @@ test("the status table has a row for each node under its columns", () => {
   const lines = statusLines(
     cluster([member("a", { dirtyBytes: 1_500_000, dirtyKeys: 3, oldestDirtyMs: 1_500 }), member("b")]),
   );
-  assert.match(lines[0] ?? "", /^photos over s3:\/\/photos, as a sees it: view 7, settled$/);
+  assert.match(lines[0] ?? "", /^photos over s3:\/\/photos, as a sees it: view 7, settled, lease for 812 ms$/);
   assert.match(lines[3] ?? "", /^a {5}serving {2}50\.0 % +1\.4 MiB +3 +1\.5 s/);
+});
+
+test("a node without a lease, and one that needs none, are told apart from one that has one", () => {
+  const first = (leaseMs: number): string => statusLines(cluster([member("a")], { leaseMs }))[0] ?? "";
+  assert.match(first(0), /no lease: a may not answer now$/);
+  assert.match(first(2 ** 31), /no lease needed$/);
+});
+
+test("keys in doubt are told with the nodes that would end it, and no node may be stopped", () => {
+  const status = cluster([member("a"), member("b")], { awaited: ["c", "d"] });
+  assert.match(statusLines(status).join(" "), /In doubt: .* on c, d only.*Start them again.*weir forget ID/);
+  assert.match(stopAdvice(status), /^No: c, d may have the only copies/);
+  assert.doesNotMatch(statusLines(cluster([member("a")])).join(), /In doubt/);
 });
 
 test("figures are formatted with three digits at most and their unit", () => {
