@@ -39,13 +39,20 @@ export interface Recovered {
 
 export const nothingRecovered: Recovered = Object.freeze({ entries: [], outcomes: [], adopted: [] });
 
-/** What the journal asks of who writes it, to keep the disk bounded: each segment begins with what must outlive the ones before. */
+/**
+ * What the journal asks of who writes it, to keep the disk bounded: each segment begins with what must outlive the ones before. It may ask at any time after the first
+ * append, between two steps of its owner, never within one; an answer must count everything that was appended, and everything that was recovered and is still
+ * held. What it does not name may be gone at the next start.
+ */
 export interface JournalSource {
   /** The last adoption, if there was one. */
   adoption(): AdoptRecord | undefined;
-  /** Every outcome that is still remembered. */
+  /** Every outcome that is still remembered; none whose entry is yet to be appended in a later turn of the event loop. */
   outcomes(): Iterable<RequestOutcome>;
-  /** The newest entry held of a key: written forward before its segment is deleted. Undefined when none is held. */
+  /**
+   * The newest entry held of a key, pending or not: written forward before its segment is deleted. Undefined when none is held, whether or not that was appended
+   * as `clean`. Never an older one than was appended.
+   */
   newest(key: string): Entry | undefined;
 }
 
@@ -53,13 +60,16 @@ export interface Journal extends AsyncDisposable {
   /** Drawn when the data folder was made, and kept in it; without a data folder, drawn by each process. 32 hexadecimal digits. */
   readonly folder: string;
 
-  /** What was found at the start. */
+  /** What was found at the start, until the first append: by then its owner holds it. */
   readonly recovered: Recovered;
 
-  /** Whom to ask from now on; must be called before the first append, and may be called again. */
+  /** Whom to ask from now on; must be called before the first append, and may be called again, each time by who holds all that is held. */
   attach(source: JournalSource): void;
 
-  /** Takes a record; its buffers must not be changed afterwards. Never blocks, never throws: a failure is reported to the owner. */
+  /**
+   * Takes a record; its buffers must not be changed afterwards. Never blocks, never throws: a failure is reported to the owner. A `clean` of what the journal does
+   * not hold, or holds in a newer version, is passed over.
+   */
   append(record: JournalRecord): void;
 
   /**

@@ -1,0 +1,80 @@
+/** One group of records while it fills: their bytes, and the promise of those who wait for it. */
+
+import type { Instant } from "../base/clock.ts";
+import type { ByteWriter } from "../base/codec.ts";
+import { groupHeader, groupHeaderBytes, groupSeed } from "./group.ts";
+import { appendRecord, type SegmentRecord } from "./record.ts";
+
+/** Where in a writer's bytes a value belongs that is passed on as it is. */
+interface Cut {
+  readonly at: number;
+  readonly value: Buffer;
+}
+
+export class Batch {
+  readonly segment: number;
+  /** Where in the segment it begins. */
+  readonly offset: number;
+  /** When its first record came. */
+  readonly since: Instant;
+  readonly writer: ByteWriter;
+  readonly #folderSeed: number;
+  readonly #seed: number;
+  readonly #cuts: Cut[] = [];
+  #valueBytes = 0;
+  #done: PromiseWithResolvers<void> | undefined;
+  /** Segments below this one may be deleted once the batch is durable. */
+  releases = 0;
+
+  /** @param writer - is used by this batch alone until it is durable */
+  constructor(segment: number, offset: number, since: Instant, folder: number, writer: ByteWriter) {
+    this.segment = segment;
+    this.offset = offset;
+    this.since = since;
+    this.writer = writer;
+    this.#folderSeed = folder;
+    this.#seed = groupSeed(folder, segment, offset);
+    writer.truncate(0);
+    writer.skip(groupHeaderBytes);
+  }
+
+  /** Bytes so far, its header included. */
+  get bytes(): number {
+    return this.writer.length + this.#valueBytes;
+  }
+
+  /** Resolves when all of it is durable; the same promise each time. */
+  get durable(): Promise<void> {
+    this.#done ??= Promise.withResolvers<void>();
+    return this.#done.promise;
+  }
+
+  /** Takes a record, and says how many bytes it is. */
+  add(record: SegmentRecord): number {
+    const before = this.bytes;
+    const value = appendRecord(this.writer, record, this.#seed);
+    if (value !== undefined) {
+      this.#cuts.push({ at: this.writer.length, value });
+      this.#valueBytes += value.length;
+    }
+    return this.bytes - before;
+  }
+
+  /** What is to be written; nothing may be added any more. */
+  buffers(): Buffer[] {
+    const { buffer, length } = this.writer;
+    groupHeader(this.#folderSeed, this.segment, this.offset, this.bytes - groupHeaderBytes).copy(buffer);
+    const buffers: Buffer[] = [];
+    let from = 0;
+    for (const { at, value } of this.#cuts) {
+      buffers.push(buffer.subarray(from, at), value);
+      from = at;
+    }
+    if (from < length) buffers.push(buffer.subarray(from, length));
+    return buffers;
+  }
+
+  confirm(): void {
+    this.#done?.resolve();
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * The disk port over a folder of the file system. Files are written by position through the callback functions of `node:fs`, which cost least: the hot path is
+ * one `writev` and one `fdatasync` a group.
+ */
+
+import fs from "node:fs";
+import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { promisify } from "node:util";
+import type { Random } from "../base/random.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { diskFailure, unusable } from "./failure.ts";
+import { lockFolder } from "./folder-lock.ts";
+
+/** The file that keeps the folder's name. */
+const nameFile = "folder";
+const namePattern = /^[0-9a-f]{32}$/;
+
+/**
+ * Opens the data folder at `path`, for this process alone; makes it if there is none.
+ * @throws OperatingError `config_invalid` when another process has it or it can't be used; the message says what to do.
+ */
+export async function openFileDisk(path: string, random: Random): Promise<Disk> {
+  try {
+    await mkdir(path, { recursive: true });
+    const lock = lockFolder(path);
+    if (lock === undefined) {
+      throw unusable(
+        `another process uses the data folder ${path}: give each node a folder of its own, or stop the other process first`,
+      );
+    }
+    try {
+      return new FileDisk(path, await folderName(path, random), lock);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  } catch (error) {
+    throw error instanceof Error && "code" in error && error.code !== "config_invalid"
+      ? diskFailure(path, error)
+      : error;
+  }
+}
+
+/** Reads the folder's name, or draws it for a new folder and makes it durable. */
+async function folderName(path: string, random: Random): Promise<string> {
+  const file = `${path}/${nameFile}`;
+  const kept = await readFile(file, "utf8").catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (kept !== undefined) {
+    const name = kept.trimEnd();
+    if (namePattern.test(name)) return name;
+    throw unusable(`${file} is damaged: restore it, or start this node on an empty data folder`);
+  }
+  const others = (await readdir(path)).filter((name) => name.endsWith(".wal"));
+  if (others.length > 0) {
+    throw unusable(`${file} is missing beside ${others[0]}: restore it, or start this node on an empty data folder`);
+  }
+  const name = random.id();
+  const draft = `${file}.new`;
+  await using handle = await open(draft, "w");
+  await handle.writeFile(`${name}\n`);
+  await handle.sync();
+  await rename(draft, file);
+  await syncFolder(path);
+  return name;
+}
+
+async function syncFolder(path: string): Promise<void> {
+  await using handle = await open(path, "r");
+  await handle.sync();
+}
+
+class FileDisk implements Disk {
+  readonly folder: string;
+  readonly description: string;
+  readonly #lock: Disposable;
+
+  constructor(path: string, folder: string, lock: Disposable) {
+    this.description = path;
+    this.folder = folder;
+    this.#lock = lock;
+  }
+
+  list(): Promise<readonly string[]> {
+    return readdir(this.description);
+  }
+
+  open(name: string): Promise<DiskFile> {
+    return openFile(this.description, name, "r+");
+  }
+
+  create(name: string): Promise<DiskFile> {
+    return openFile(this.description, name, "wx+");
+  }
+
+  remove(name: string): Promise<void> {
+    return unlink(`${this.description}/${name}`);
+  }
+
+  syncFolder(): Promise<void> {
+    return syncFolder(this.description);
+  }
+
+  afterTurn(callback: () => void): void {
+    setImmediate(callback);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#lock[Symbol.dispose]();
+  }
+}
+
+const openDescriptor = promisify(fs.open);
+const stat = promisify(fs.fstat);
+const closeDescriptor = promisify(fs.close);
+const truncateDescriptor = promisify(fs.ftruncate);
+
+async function openFile(folder: string, name: string, flags: string): Promise<DiskFile> {
+  const descriptor = await openDescriptor(`${folder}/${name}`, flags);
+  try {
+    return new OpenFile(name, descriptor, (await stat(descriptor)).size);
+  } catch (error) {
+    await closeDescriptor(descriptor);
+    throw error;
+  }
+}
+
+class OpenFile implements DiskFile {
+  readonly name: string;
+  readonly #descriptor: number;
+  #size: number;
+
+  constructor(name: string, descriptor: number, size: number) {
+    this.name = name;
+    this.#descriptor = descriptor;
+    this.#size = size;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  async read(offset: number, length: number): Promise<Buffer> {
+    const buffer = Buffer.allocUnsafeSlow(length);
+    for (let done = 0; done < length; ) {
+      const bytes = await this.#readSome(buffer, done, offset + done);
+      if (bytes === 0) throw unusable(`${this.name} has got shorter while it was read`);
+      done += bytes;
+    }
+    return buffer;
+  }
+
+  #readSome(buffer: Buffer, at: number, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.read(this.#descriptor, buffer, at, buffer.length - at, position, (error, bytes) => {
+        if (error) reject(error);
+        else resolve(bytes);
+      });
+    });
+  }
+
+  async append(buffers: readonly Buffer[]): Promise<void> {
+    this.#size = await this.#writeAt(buffers, this.#size);
+  }
+
+  async rewrite(offset: number, bytes: Buffer): Promise<void> {
+    await this.#writeAt([bytes], offset);
+  }
+
+  /** Resolves with the position behind what was written. */
+  #writeAt(buffers: readonly Buffer[], position: number): Promise<number> {
+    const total = buffers.reduce((bytes, buffer) => bytes + buffer.length, 0);
+    return new Promise((resolve, reject) => {
+      fs.writev(this.#descriptor, buffers, position, (error, bytes) => {
+        if (error) reject(error);
+        else if (bytes === total) resolve(position + bytes);
+        // A disk that is getting full takes a part; the rest then fails, or not.
+        else resolve(this.#writeAt(rest(buffers, bytes), position + bytes));
+      });
+    });
+  }
+
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(this.#descriptor, (error) => {
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+
+  async truncate(size: number): Promise<void> {
+    await truncateDescriptor(this.#descriptor, size);
+    this.#size = size;
+  }
+
+  close(): Promise<void> {
+    return closeDescriptor(this.#descriptor);
+  }
+}
+
+/** The buffers without their first `bytes` bytes. */
+function rest(buffers: readonly Buffer[], bytes: number): Buffer[] {
+  let left = bytes;
+  const result: Buffer[] = [];
+  for (const buffer of buffers) {
+    if (left < buffer.length) result.push(buffer.subarray(left));
+    left = Math.max(0, left - buffer.length);
+  }
+  return result;
+}

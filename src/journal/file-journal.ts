@@ -1,0 +1,350 @@
+/**
+ * The journal in a folder of segments. Appended records gather in a batch; whatever one turn of the event loop brings, and whatever comes while the batch
+ * before is being synced, becomes one group: one write, one `fdatasync`. So a lone writer waits for one sync, and a thousand writers share it.
+ *
+ * A segment that is full is sealed, and the next one begins with what must outlive those before it. A segment is deleted, oldest first, when no newest record of
+ * a held key is in it or in an older one; that fact is itself a record, and durable before the file goes, so that a file which is
+ * missing is noticed. When too much of the disk is taken by what does not count any more, the entries of the oldest segment are written forward, some with
+ * each group.
+ *
+ * Each group comes with everything that was appended before it or with it in the same turn, or not at all. What is repeated at the beginning of a segment is taken
+ * when the first record of a turn comes, and is part of that turn's group: an outcome never gets to the disk before its entry.
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import { ByteWriter } from "../base/codec.ts";
+import type { Log } from "../base/log.ts";
+import type { RequestOutcome } from "../core/message.ts";
+import { Batch } from "./batch.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { diskFailure } from "./failure.ts";
+import { folderSeed } from "./group.ts";
+import { type Journal, type JournalRecord, type JournalSource, nothingRecovered, type Recovered } from "./journal.ts";
+import type { Ledger } from "./ledger.ts";
+import { type Replayed, replay, segmentName } from "./replay.ts";
+
+export interface JournalSettings {
+  /** Bytes at which a segment is sealed, without what it repeats at its beginning. */
+  readonly segmentBytes: number;
+  /** Bytes of records that are held at most, as the owner sees to it: the disk takes at most twice as much and two segments. */
+  readonly liveLimitBytes: number;
+}
+
+export const defaultSegmentBytes = 64 * 1024 * 1024;
+
+export interface JournalParts {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: JournalSettings;
+  /** Called once, when nothing more will be confirmed: the process has to end. The message says what an operator has to do. */
+  readonly onFailed: (error: Error) => void;
+}
+
+/** A batch that has got so large, as a part of a segment, is closed at the end of its turn, so that those who came first do not wait for all. */
+const groupPart = 1 / 8;
+/** At least so much, as a part of a segment, is written forward with a group while that is due; and at least so many bytes. */
+const forwardPart = 1 / 128;
+const minForwardBytes = 4 * 1024;
+/** And as many times the group's own bytes: writing forward must outrun what is appended. */
+const forwardFactor = 2;
+/** Writing forward begins when the segments take more than this many times what counts, and one segment. */
+const wasteFactor = 1.5;
+/** Outcomes in one record. */
+const outcomesPerRecord = 1024;
+const writerBytes = 64 * 1024;
+/** A writer that has grown beyond this is not used again. */
+const keptWriterBytes = 4 * 1024 * 1024;
+
+/**
+ * Reads what the folder holds, and goes on writing there. The journal owns the disk from then on, also if this fails.
+ * @throws OperatingError `config_invalid` when the journal is damaged or the disk fails; the message says what to do.
+ */
+export async function openJournal(parts: JournalParts): Promise<Journal> {
+  const { disk, log } = parts;
+  try {
+    const startedAt = parts.clock.now();
+    const replayed = await replay(disk, folderSeed(disk.folder), log);
+    const file = replayed.last?.file ?? (await disk.create(segmentName(1)));
+    if (replayed.last === undefined) {
+      await disk.syncFolder();
+      replayed.ledger.begin(1);
+    }
+    const { entries, outcomes, adopted } = replayed.recovered;
+    log.info("journal read", {
+      folder: disk.description,
+      entries: entries.length,
+      outcomes: outcomes.length,
+      epoch: adopted.at(-1) ?? 0,
+      ms: Math.round(parts.clock.now() - startedAt),
+    });
+    return new FileJournal(parts, replayed, file);
+  } catch (error) {
+    await disk[Symbol.asyncDispose]();
+    throw error instanceof Error && "code" in error && error.code !== "config_invalid"
+      ? diskFailure(disk.description, error)
+      : error;
+  }
+}
+
+class FileJournal implements Journal {
+  readonly folder: string;
+  #recovered: Recovered;
+  readonly #parts: JournalParts;
+  readonly #seed: number;
+  readonly #ledger: Ledger;
+  #source: JournalSource | undefined;
+
+  /** The segment that is written, and where the next batch begins in it. */
+  #file: DiskFile;
+  #fileNumber: number;
+  #offset: number;
+  /** Of the newest segment: bytes that it repeats. */
+  #headBytes = 0;
+  #isSealed: boolean;
+  /** The lowest number of a file that is there, and the lowest that is needed, as was last said. */
+  #first: number;
+  #oldest: number;
+
+  /** Takes what is appended. */
+  #filling: Batch | undefined;
+  /** The turn in which it was last appended is not over. */
+  #isTurnOpen = false;
+  readonly #closed: Batch[] = [];
+  #writing: Batch | undefined;
+  /** Whether groups are being written, and the promise that is kept when they are. */
+  #isRunning = false;
+  #run: Promise<void> = Promise.resolve();
+  #deletion: Promise<void> = Promise.resolve();
+  readonly #writers: ByteWriter[] = [];
+  #isFailed = false;
+  #isClosing = false;
+  readonly #never = Promise.withResolvers<void>().promise;
+
+  constructor(parts: JournalParts, replayed: Replayed, file: DiskFile) {
+    this.folder = parts.disk.folder;
+    this.#parts = parts;
+    this.#seed = folderSeed(parts.disk.folder);
+    this.#recovered = replayed.recovered;
+    this.#ledger = replayed.ledger;
+    this.#file = file;
+    this.#fileNumber = replayed.ledger.newest;
+    this.#offset = file.size;
+    this.#isSealed = replayed.last?.isSealed ?? false;
+    this.#first = replayed.first;
+    this.#oldest = replayed.oldest;
+    this.#delete(Math.min(replayed.oldest, replayed.ledger.oldest));
+  }
+
+  get recovered(): Recovered {
+    return this.#recovered;
+  }
+
+  attach(source: JournalSource): void {
+    this.#source = source;
+  }
+
+  append(record: JournalRecord): void {
+    if (this.#isFailed || this.#isClosing) return;
+    this.#recovered = nothingRecovered;
+    const ledger = this.#ledger;
+    if (record.kind === "clean") {
+      if (!ledger.isHeld(record.key, record.version)) return;
+      this.#open().add(record);
+      ledger.drop(record.key);
+    } else {
+      const bytes = this.#open().add(record);
+      if (record.kind === "entry") ledger.hold(record.entry.key, record.entry, bytes);
+    }
+    if (this.#isTurnOpen) return;
+    this.#isTurnOpen = true;
+    this.#parts.disk.afterTurn(() => {
+      this.#isTurnOpen = false;
+      if (this.#filling && this.#filling.bytes >= this.#parts.settings.segmentBytes * groupPart) this.#close();
+      this.#start();
+    });
+  }
+
+  durable(): Promise<void> | undefined {
+    if (this.#isFailed) return this.#never;
+    return (this.#filling ?? this.#closed.at(-1) ?? this.#writing)?.durable;
+  }
+
+  get lagMs(): number {
+    const oldest = this.#writing ?? this.#closed[0] ?? this.#filling;
+    return oldest === undefined ? 0 : this.#parts.clock.now() - oldest.since;
+  }
+
+  /** Writes what was appended, and lets the folder go. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#isTurnOpen = false;
+    this.#start();
+    await this.#run;
+    await this.#deletion;
+    await this.#file.close().catch((error: unknown) => this.#fail(error));
+    await this.#parts.disk[Symbol.asyncDispose]();
+  }
+
+  /** The batch that takes the next record. */
+  #open(): Batch {
+    if (this.#filling !== undefined) return this.#filling;
+    if (this.#isSealed) {
+      this.#ledger.begin(this.#ledger.newest + 1);
+      this.#offset = 0;
+      this.#isSealed = false;
+    }
+    const writer = this.#writers.pop() ?? new ByteWriter(writerBytes);
+    const batch = new Batch(this.#ledger.newest, this.#offset, this.#parts.clock.now(), this.#seed, writer);
+    if (this.#offset === 0) this.#headBytes = this.#addHead(batch);
+    this.#filling = batch;
+    return batch;
+  }
+
+  /** What must outlive the segments before this one. */
+  #addHead(batch: Batch): number {
+    const source = this.#attached();
+    let bytes = batch.add({ kind: "head", oldest: this.#oldest });
+    const adoption = source.adoption();
+    if (adoption !== undefined) bytes += batch.add(adoption);
+    let outcomes: RequestOutcome[] = [];
+    for (const outcome of source.outcomes()) {
+      outcomes.push(outcome);
+      if (outcomes.length < outcomesPerRecord) continue;
+      bytes += batch.add({ kind: "outcomes", outcomes });
+      outcomes = [];
+    }
+    if (outcomes.length > 0) bytes += batch.add({ kind: "outcomes", outcomes });
+    return bytes;
+  }
+
+  /** Nothing is added to the batch that fills any more. */
+  #close(): void {
+    const batch = this.#filling;
+    assert(batch !== undefined, "only a batch that fills is closed");
+    this.#filling = undefined;
+    this.#writeForward(batch);
+    if (this.#ledger.oldest > this.#oldest) {
+      this.#oldest = this.#ledger.oldest;
+      batch.add({ kind: "oldest", oldest: this.#oldest });
+      batch.releases = this.#oldest;
+    }
+    if (batch.offset + batch.bytes >= this.#parts.settings.segmentBytes + this.#headBytes) {
+      batch.add({ kind: "seal" });
+      this.#isSealed = true;
+    }
+    this.#offset = batch.offset + batch.bytes;
+    this.#ledger.grow(batch.offset === 0 ? batch.bytes - this.#headBytes : batch.bytes);
+    this.#closed.push(batch);
+  }
+
+  /** Whether so much of the disk is wasted that it is worth a group of its own. */
+  #isForwardDue(): boolean {
+    const { bytes, liveBytes, oldest, newest } = this.#ledger;
+    return oldest < newest && bytes > liveBytes * wasteFactor + this.#parts.settings.segmentBytes;
+  }
+
+  /** Writes entries of the oldest segments once more, so that those can be deleted. */
+  #writeForward(batch: Batch): void {
+    const { segmentBytes, liveLimitBytes } = this.#parts.settings;
+    const isDue = this.#isForwardDue();
+    // Entries that the owner has let go without a word count as held until somebody asks for them.
+    if (!isDue && this.#ledger.bytes <= liveLimitBytes * wasteFactor + segmentBytes) return;
+    const least = isDue ? Math.max(segmentBytes * forwardPart, minForwardBytes) : 0;
+    let budget = Math.max(least, batch.bytes * forwardFactor);
+    const source = this.#attached();
+    for (const key of this.#ledger.oldKeys()) {
+      if (budget <= 0 || (isDue && !this.#isForwardDue())) return;
+      const entry = source.newest(key);
+      if (entry === undefined) {
+        this.#ledger.drop(key);
+        continue;
+      }
+      assert(!this.#ledger.isNewer(key, entry), "who writes the journal holds what it has appended");
+      const bytes = batch.add({ kind: "entry", entry });
+      this.#ledger.hold(key, entry, bytes);
+      budget -= bytes;
+    }
+  }
+
+  #start(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#run = this.#writeAll();
+  }
+
+  /** One group after the other, as long as there are any. */
+  async #writeAll(): Promise<void> {
+    try {
+      for (let batch = this.#take(); batch !== undefined; batch = this.#take()) {
+        this.#writing = batch;
+        if (batch.segment !== this.#fileNumber) await this.#nextFile(batch.segment);
+        await this.#file.append(batch.buffers());
+        await this.#file.sync();
+        this.#confirm(batch);
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#isRunning = false;
+  }
+
+  #take(): Batch | undefined {
+    if (this.#isFailed) return undefined;
+    if (this.#closed.length === 0 && !this.#isTurnOpen) {
+      if (this.#filling === undefined && !this.#isClosing && this.#source && this.#isForwardDue()) this.#open();
+      if (this.#filling !== undefined) this.#close();
+    }
+    return this.#closed.shift();
+  }
+
+  async #nextFile(number: number): Promise<void> {
+    assert(number === this.#fileNumber + 1, "segments are written one after the other");
+    await this.#file.close();
+    this.#file = await this.#parts.disk.create(segmentName(number));
+    this.#fileNumber = number;
+    await this.#parts.disk.syncFolder();
+  }
+
+  #confirm(batch: Batch): void {
+    if (this.#isFailed) return;
+    this.#writing = undefined;
+    if (batch.writer.buffer.length <= keptWriterBytes) this.#writers.push(batch.writer);
+    batch.confirm();
+    if (batch.releases > this.#first) this.#delete(batch.releases);
+  }
+
+  /** Deletes the segments below `end`: one after the other, each for good before the next, so that none is ever missing between others. */
+  #delete(end: number): void {
+    const { disk } = this.#parts;
+    const first = this.#first;
+    if (first >= end) return;
+    this.#first = end;
+    this.#deletion = this.#deletion
+      .then(async () => {
+        for (let number = first; number < end && !this.#isFailed; number += 1) {
+          await disk.remove(segmentName(number));
+          await disk.syncFolder();
+        }
+      })
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  #attached(): JournalSource {
+    assert(this.#source !== undefined, "a source is attached before the first record");
+    return this.#source;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isFailed) return;
+    this.#isFailed = true;
+    this.#filling = undefined;
+    this.#closed.length = 0;
+    this.#writers.length = 0;
+    // A bug is none of the disk's failures.
+    const isOfDisk = error instanceof Error && "code" in error;
+    this.#parts.onFailed(isOfDisk ? diskFailure(this.#parts.disk.description, error) : (error as Error));
+  }
+}

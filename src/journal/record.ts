@@ -1,0 +1,170 @@
+/**
+ * Records of the journal as bytes. A record is a header, a head that the kind decides, and at most one value.
+ *
+ * | offset | bytes | field |
+ * | --- | --- | --- |
+ * | 0 | 4 | CRC-32 of all that follows, begun with the group's seed |
+ * | 4 | 4 | bytes of the head |
+ * | 8 | 4 | bytes of the value |
+ * | 12 | 1 | kind |
+ * | 13 | | the rest of the head, then the value |
+ *
+ * Numbers are little-endian. The seed is another one for each group (see `group.ts`): old bytes that come up where a write was lost never pass for a
+ * record of that place.
+ */
+
+import { crc32 } from "node:zlib";
+import { unreachable } from "../base/assert.ts";
+import { type ByteReader, type ByteWriter, MalformedError, readU32 } from "../base/codec.ts";
+import type { Entry } from "../core/entry.ts";
+import {
+  readEntry,
+  readRequestId,
+  readVersion,
+  writeEntry,
+  writeRequestId,
+  writeVersion,
+} from "../core/field-codec.ts";
+import type { RequestOutcome } from "../core/message.ts";
+import { compact } from "../core/operation.ts";
+import type { JournalRecord } from "./journal.ts";
+
+/** What is in a segment: what was appended, and what the journal notes for itself. */
+export type SegmentRecord =
+  | JournalRecord
+  /** The first of each segment: outcomes and adoptions before it count no more, those that do are repeated behind it. */
+  | { readonly kind: "head"; readonly oldest: number }
+  /** Segments below this number are not needed any more. */
+  | { readonly kind: "oldest"; readonly oldest: number }
+  /** The last of a segment: the next one may exist. */
+  | { readonly kind: "seal" };
+
+/** The numbers are part of the format: append only. */
+const tags = { entry: 1, clean: 2, adopt: 3, outcomes: 4, head: 5, oldest: 6, seal: 7 } as const satisfies Record<
+  SegmentRecord["kind"],
+  number
+>;
+
+/** Before the head: CRC and two lengths. */
+export const recordHeaderBytes = 12;
+
+/** Values up to this size are copied behind their head: that costs less than one more buffer in the call to the system. */
+export const copiedBytes = 8 * 1024;
+
+/** Appends a record. Returns its value if that is to be written right behind: it is part of the record, and not copied. */
+export function appendRecord(writer: ByteWriter, record: SegmentRecord, seed: number): Buffer | undefined {
+  const start = writer.length;
+  writer.skip(recordHeaderBytes);
+  writeHead(writer, record);
+  const value = record.kind === "entry" ? record.entry.value : undefined;
+  writer.setU32(start + 4, writer.length - start - recordHeaderBytes);
+  writer.setU32(start + 8, value?.length ?? 0);
+  const isCopied = value !== undefined && value.length <= copiedBytes;
+  if (isCopied) writer.bytes(value);
+  const crc = crc32(writer.buffer.subarray(start + 4, writer.length), seed);
+  if (value === undefined || isCopied) {
+    writer.setU32(start, crc);
+    return undefined;
+  }
+  writer.setU32(start, crc32(value, crc));
+  return value;
+}
+
+function writeHead(writer: ByteWriter, record: SegmentRecord): void {
+  writer.u8(tags[record.kind]);
+  switch (record.kind) {
+    case "entry":
+      writeEntry(writer, record.entry);
+      return;
+    case "clean":
+      writer.text(record.key);
+      writeVersion(writer, record.version);
+      return;
+    case "adopt":
+      writer.integer(record.epoch);
+      writer.u32(record.adopted.length);
+      for (const epoch of record.adopted) writer.integer(epoch);
+      return;
+    case "outcomes":
+      writer.u32(record.outcomes.length);
+      for (const outcome of record.outcomes) writeOutcome(writer, outcome);
+      return;
+    case "head":
+    case "oldest":
+      writer.integer(record.oldest);
+      return;
+    case "seal":
+      return;
+    default:
+      unreachable(record);
+  }
+}
+
+function writeOutcome(writer: ByteWriter, outcome: RequestOutcome): void {
+  writeRequestId(writer, outcome.requestId);
+  writer.text(outcome.key);
+  writeVersion(writer, outcome.version);
+}
+
+/** Where the record at `start` ends, if it is a sound one that ends by `end`; undefined if it isn't. */
+export function checkRecord(buffer: Buffer, start: number, end: number, seed: number): number | undefined {
+  if (start + recordHeaderBytes >= end) return undefined;
+  const recordEnd = start + recordHeaderBytes + readU32(buffer, start + 4) + readU32(buffer, start + 8);
+  if (recordEnd > end || readU32(buffer, start + 4) === 0) return undefined;
+  return crc32(buffer.subarray(start + 4, recordEnd), seed) === readU32(buffer, start) ? recordEnd : undefined;
+}
+
+/**
+ * Reads a record that {@link checkRecord} found sound, and says where it ends. Its value has memory of its own.
+ * @throws MalformedError when another version of this program must have written it.
+ */
+export function readRecord(
+  reader: ByteReader,
+  buffer: Buffer,
+  start: number,
+): { readonly record: SegmentRecord; readonly recordEnd: number } {
+  const headEnd = start + recordHeaderBytes + readU32(buffer, start + 4);
+  const recordEnd = headEnd + readU32(buffer, start + 8);
+  reader.reset(buffer, start + recordHeaderBytes, headEnd);
+  const record = readHead(reader, buffer.subarray(headEnd, recordEnd));
+  reader.finish();
+  return { record, recordEnd };
+}
+
+function readHead(reader: ByteReader, payload: Buffer): SegmentRecord {
+  const tag = reader.u8();
+  if (tag === tags.entry) return { kind: "entry", entry: withOwnValue(readEntry(reader, payload)) };
+  if (payload.length > 0) throw new MalformedError("a value in a record that has none");
+  switch (tag) {
+    case tags.clean:
+      return { kind: "clean", key: reader.text(), version: readVersion(reader) };
+    case tags.adopt: {
+      const epoch = reader.integer();
+      const count = reader.u32();
+      const adopted: number[] = [];
+      for (let index = 0; index < count; index += 1) adopted.push(reader.integer());
+      return { kind: "adopt", epoch, adopted };
+    }
+    case tags.outcomes: {
+      const count = reader.u32();
+      const outcomes: RequestOutcome[] = [];
+      for (let index = 0; index < count; index += 1) {
+        const requestId = readRequestId(reader);
+        outcomes.push({ requestId, key: reader.text(), version: readVersion(reader) });
+      }
+      return { kind: "outcomes", outcomes };
+    }
+    case tags.head:
+      return { kind: "head", oldest: reader.integer() };
+    case tags.oldest:
+      return { kind: "oldest", oldest: reader.integer() };
+    case tags.seal:
+      return { kind: "seal" };
+    default:
+      throw new MalformedError("an unknown kind of record");
+  }
+}
+
+function withOwnValue(entry: Entry): Entry {
+  return entry.value === undefined ? entry : { ...entry, value: compact(entry.value) };
+}

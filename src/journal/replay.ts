@@ -1,0 +1,208 @@
+/**
+ * Reading a journal at the start of a process: which entries are held, which requests were done, which views were adopted, and where to go on. What a crash
+ * may have left is mended; anything else that is not as it was written stops the start, because an acknowledged value may be in it.
+ *
+ * A bad record is the **torn tail** of the last write only in the last segment, and only if no group behind it says that the disk had it already. The tail is
+ * cut off. What the last write left whole may be in the system's memory only: it is written and synced once more before anybody is told of it.
+ */
+
+import { MalformedError } from "../base/codec.ts";
+import type { Log } from "../base/log.ts";
+import { type Entry, noRequest } from "../core/entry.ts";
+import type { RequestOutcome } from "../core/message.ts";
+import { compareVersions } from "../core/version.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { unusable } from "./failure.ts";
+import type { Recovered } from "./journal.ts";
+import { Ledger } from "./ledger.ts";
+import type { SegmentRecord } from "./record.ts";
+import { findGroupBehind, type ScanResult, scanSegment } from "./segment-scan.ts";
+
+export interface Replayed {
+  readonly recovered: Recovered;
+  readonly ledger: Ledger;
+  /** The newest segment, open; undefined when there is none. */
+  readonly last: { readonly file: DiskFile; readonly isSealed: boolean } | undefined;
+  /** The lowest number of a segment that is there. */
+  readonly first: number;
+  /** The lowest number that is needed, as the journal last said. */
+  readonly oldest: number;
+}
+
+const namePattern = /^journal-([0-9]{16})\.wal$/;
+
+export function segmentName(number: number): string {
+  return `journal-${String(number).padStart(16, "0")}.wal`;
+}
+
+/** @throws OperatingError `config_invalid` that names file and offset, when the journal is damaged. */
+export async function replay(disk: Disk, folder: number, log: Log): Promise<Replayed> {
+  const numbers = (await disk.list())
+    .map((name) => namePattern.exec(name)?.[1])
+    .filter((digits) => digits !== undefined)
+    .map(Number)
+    .toSorted((a, b) => a - b);
+  const state = new ReplayState();
+  let last: Replayed["last"];
+  for (const [index, number] of numbers.entries()) {
+    const before = numbers[index - 1];
+    if (before !== undefined && number !== before + 1) throw missing(disk, before + 1);
+    const isLast = index === numbers.length - 1;
+    const file = await disk.open(segmentName(number));
+    try {
+      state.begin(number);
+      const scan = await scan1(disk, file, folder, number, state);
+      if (isLast) {
+        if (scan.badAt !== undefined) await cutTail(disk, file, folder, number, scan, scan.badAt, log);
+        await secure(disk, file, scan);
+        last = { file, isSealed: scan.isSealed };
+      } else {
+        if (scan.badAt !== undefined) throw damaged(disk, file, scan.badAt, "another segment follows it");
+        if (!scan.isSealed) throw damaged(disk, file, file.size, "its end is missing");
+      }
+    } finally {
+      if (last?.file !== file) await file.close();
+    }
+  }
+  const first = numbers[0] ?? 1;
+  if (numbers.length > 0 && first > state.oldest) throw missing(disk, state.oldest);
+  return { recovered: state.recovered(), ledger: state.ledger, last, first, oldest: state.oldest };
+}
+
+async function scan1(
+  disk: Disk,
+  file: DiskFile,
+  folder: number,
+  number: number,
+  state: ReplayState,
+): Promise<ScanResult> {
+  try {
+    const scan = await scanSegment(file, folder, number, (record, bytes, group) => state.take(record, bytes, group));
+    state.ledger.grow(scan.end - state.headBytes);
+    return scan;
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    throw unusable(
+      `${disk.description}/${file.name} holds records that this version of weir does not know: start the version that wrote them`,
+      error,
+    );
+  }
+}
+
+async function cutTail(
+  disk: Disk,
+  file: DiskFile,
+  folder: number,
+  number: number,
+  scan: ScanResult,
+  badAt: number,
+  log: Log,
+): Promise<void> {
+  if (scan.isSealed) throw damaged(disk, file, badAt, "the segment had been closed before it");
+  const behind = await findGroupBehind(file, folder, number, badAt);
+  if (behind !== undefined) throw damaged(disk, file, badAt, `what follows at byte ${behind} was written after it`);
+  log.warn("the journal's last write was cut short by a crash, and is dropped: nobody was told that it is durable", {
+    file: `${disk.description}/${file.name}`,
+    offset: badAt,
+    droppedBytes: file.size - scan.end,
+  });
+  await file.truncate(scan.end);
+}
+
+/** Makes durable what was found: an earlier process may have written it without a sync, or with one that failed. */
+async function secure(disk: Disk, file: DiskFile, scan: ScanResult): Promise<void> {
+  if (scan.end > scan.lastGroup) {
+    await file.rewrite(scan.lastGroup, await file.read(scan.lastGroup, scan.end - scan.lastGroup));
+  }
+  await file.sync();
+  await disk.syncFolder();
+}
+
+class ReplayState {
+  readonly ledger = new Ledger();
+  readonly #entries = new Map<string, Entry>();
+  /** By router and counter. */
+  readonly #outcomes = new Map<string, Map<number, RequestOutcome>>();
+  #adopted: readonly number[] = [];
+  /** See {@link Replayed.oldest}. */
+  oldest = 1;
+  /** Bytes at the beginning of this segment that repeat what was known before. */
+  headBytes = 0;
+  #isFirst = true;
+
+  begin(number: number): void {
+    this.ledger.begin(number);
+    this.headBytes = 0;
+    this.#isFirst = true;
+  }
+
+  take(record: SegmentRecord, bytes: number, group: number): void {
+    if (this.#isFirst !== (record.kind === "head")) throw new MalformedError("a segment begins with its head");
+    this.#isFirst = false;
+    if (group === 0 && (record.kind === "head" || record.kind === "adopt" || record.kind === "outcomes")) {
+      this.headBytes += bytes;
+    }
+    switch (record.kind) {
+      case "entry":
+        this.#takeEntry(record.entry, bytes);
+        return;
+      case "clean":
+        if (!this.ledger.isHeld(record.key, record.version)) return;
+        this.ledger.drop(record.key);
+        this.#entries.delete(record.key);
+        return;
+      case "adopt":
+        this.#adopted = record.adopted;
+        return;
+      case "outcomes":
+        for (const outcome of record.outcomes) this.#remember(outcome);
+        return;
+      case "head":
+        this.#outcomes.clear();
+        this.#adopted = [];
+        this.oldest = record.oldest;
+        return;
+      case "oldest":
+        this.oldest = record.oldest;
+        return;
+      case "seal":
+        return;
+    }
+  }
+
+  recovered(): Recovered {
+    const outcomes = [...this.#outcomes.values()].flatMap((log) => [...log.values()]);
+    return { entries: [...this.#entries.values()], outcomes, adopted: this.#adopted };
+  }
+
+  #takeEntry(entry: Entry, bytes: number): void {
+    const { requestId, key } = entry;
+    if (requestId.router !== noRequest.router) {
+      this.#remember({ requestId, key, version: { epoch: entry.epoch, seq: entry.seq } });
+    }
+    const before = this.#entries.get(key);
+    if (before !== undefined && compareVersions(entry, before) < 0) return;
+    this.#entries.set(key, entry);
+    this.ledger.hold(key, entry, bytes);
+  }
+
+  #remember(outcome: RequestOutcome): void {
+    const { router, counter } = outcome.requestId;
+    const log = this.#outcomes.get(router);
+    if (log !== undefined) log.set(counter, outcome);
+    else this.#outcomes.set(router, new Map([[counter, outcome]]));
+  }
+}
+
+const remedy =
+  "Restore the data folder as it was; if that can't be done and the other nodes are well, start this node on an empty one";
+
+function damaged(disk: Disk, file: DiskFile, offset: number, why: string): Error {
+  return unusable(
+    `${disk.description}/${file.name} is damaged at byte ${offset}: ${why}, so it is no torn end. ${remedy}`,
+  );
+}
+
+function missing(disk: Disk, number: number): Error {
+  return unusable(`${disk.description}/${segmentName(number)} is missing. ${remedy}`);
+}

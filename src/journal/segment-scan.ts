@@ -1,0 +1,100 @@
+/**
+ * Reading one segment from its beginning to its end, a window at a time. A group counts only as a whole: its records are looked at once all of them have proved
+ * sound.
+ */
+
+import { assert } from "../base/assert.ts";
+import { ByteReader } from "../base/codec.ts";
+import type { DiskFile } from "./disk.ts";
+import { checkHeader, groupHeaderBytes, groupMagic, groupSeed } from "./group.ts";
+import { checkRecord, readRecord, type SegmentRecord } from "./record.ts";
+
+/** Bytes read at once, unless a group is larger. */
+const windowBytes = 4 * 1024 * 1024;
+
+/** Gets each record, in order, with its size in bytes; `group` is the offset of the group that it is in. */
+export type RecordVisitor = (record: SegmentRecord, bytes: number, group: number) => void;
+
+export interface ScanResult {
+  /** Where the last sound group ends. */
+  readonly end: number;
+  /** Where it begins. */
+  readonly lastGroup: number;
+  /** Where the first record or header is that is not sound; undefined when all are. */
+  readonly badAt: number | undefined;
+  readonly isSealed: boolean;
+}
+
+/** @throws MalformedError for a record that is sound but is none that this program writes. */
+export async function scanSegment(
+  file: DiskFile,
+  folder: number,
+  segment: number,
+  visit: RecordVisitor,
+): Promise<ScanResult> {
+  const { size } = file;
+  const reader = new ByteReader();
+  let buffer: Buffer = Buffer.alloc(0);
+  let base = 0;
+  const load = async (from: number, bytes: number): Promise<void> => {
+    if (from + Math.min(bytes, size - from) <= base + buffer.length) return;
+    buffer = await file.read(from, Math.min(Math.max(bytes, windowBytes), size - from));
+    base = from;
+  };
+  let offset = 0;
+  let lastGroup = 0;
+  let isSealed = false;
+  const result = (badAt?: number): ScanResult => ({ end: offset, lastGroup, badAt, isSealed });
+
+  while (offset < size) {
+    await load(offset, groupHeaderBytes);
+    const length = isSealed ? undefined : checkHeader(buffer, offset - base, folder, segment, offset);
+    if (length === undefined || length === 0 || length > size - offset - groupHeaderBytes) return result(offset);
+    await load(offset, groupHeaderBytes + length);
+    const start = offset - base + groupHeaderBytes;
+    const end = start + length;
+    const badAt = firstBadRecord(buffer, start, end, groupSeed(folder, segment, offset));
+    if (badAt !== undefined) return result(base + badAt);
+    for (let at = start; at < end; ) {
+      const { record, recordEnd } = readRecord(reader, buffer, at);
+      visit(record, recordEnd - at, offset);
+      isSealed ||= record.kind === "seal";
+      at = recordEnd;
+    }
+    lastGroup = offset;
+    offset = base + end;
+  }
+  return result();
+}
+
+function firstBadRecord(buffer: Buffer, start: number, end: number, seed: number): number | undefined {
+  let at = start;
+  while (at < end) {
+    const next = checkRecord(buffer, at, end, seed);
+    if (next === undefined) return at;
+    at = next;
+  }
+  assert(at === end, "a sound record ends within its group");
+  return undefined;
+}
+
+/**
+ * Where behind `badAt` a group begins; undefined when none does. Its header says that all in front of it had been synced, the bad record among it.
+ */
+export async function findGroupBehind(
+  file: DiskFile,
+  folder: number,
+  segment: number,
+  badAt: number,
+): Promise<number | undefined> {
+  let from = badAt + 1;
+  while (from + groupHeaderBytes <= file.size) {
+    const buffer = await file.read(from, Math.min(windowBytes, file.size - from));
+    for (let at = buffer.indexOf(groupMagic); at >= 0; at = buffer.indexOf(groupMagic, at + 1)) {
+      if (checkHeader(buffer, at, folder, segment, from + at) !== undefined) return from + at;
+    }
+    // A header may lie across the end of the window.
+    from += buffer.length - groupHeaderBytes + 1;
+  }
+  return undefined;
+}
