@@ -24,25 +24,35 @@ export interface ChildEnd {
 }
 
 export class ChildProcesses {
-  /** Resolves when the first child ends before {@link stop} was called. */
+  /** Resolves when the first child ends before {@link stop} was called, unless {@link expectEnds} was told of it. */
   readonly diedUnasked: Promise<ChildEnd>;
   readonly #clock: Clock;
+  readonly #names: readonly string[];
   readonly #children: readonly ChildProcess[];
   readonly #ends: readonly Promise<ChildEnd>[];
+  readonly #expected = new Set<string>();
   #isStopping = false;
 
   /** @param onLine gets each line that a child prints, on either stream. */
   constructor(specs: readonly ChildSpec[], clock: Clock, onLine: (name: string, line: string) => void) {
     this.#clock = clock;
+    this.#names = specs.map(({ name }) => name);
     this.#children = specs.map((spec) => start(spec, onLine));
     this.#ends = specs.map((spec, index) => ended(spec.name, this.#children[index] as ChildProcess));
     const { promise, resolve } = Promise.withResolvers<ChildEnd>();
     this.diedUnasked = promise;
     for (const end of this.#ends) {
       void end.then((how) => {
-        if (!this.#isStopping) resolve(how);
+        if (!this.#isStopping && !(this.#expected.has(how.name) && how.code === 0)) resolve(how);
       });
     }
+  }
+
+  /** These children are about to end by themselves. Resolves once all have, and well; of one that does not end well the owner hears by {@link diedUnasked}. */
+  async expectEnds(names: readonly string[]): Promise<void> {
+    for (const name of names) this.#expected.add(name);
+    const ends = await Promise.all(this.#ends.filter((_, index) => names.includes(this.#names[index] as string)));
+    if (ends.some(({ code }) => code !== 0)) await new Promise(() => undefined);
   }
 
   /** Asks all to stop, and ends those that haven't after `graceMs`. Resolves once none is left, with how each ended. */

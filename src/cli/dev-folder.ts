@@ -1,9 +1,9 @@
 /**
- * The folder in which `weir dev` keeps its cluster.json and, unless told otherwise, its store. One `weir dev` at a time uses it: a
+ * The folder in which `weir dev` keeps its cluster.json, the nodes' journals and, unless told otherwise, its store. One `weir dev` at a time uses it: a
  * second one would start other nodes on the same store.
  */
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { OperatingError } from "../base/errors.ts";
 
@@ -19,11 +19,15 @@ export class DevFolder implements Disposable {
     this.#lock();
   }
 
-  /** Writes the nodes' configuration and returns its path. */
-  writeClusterFile(content: unknown): string {
-    const path = join(this.path, "cluster.json");
-    writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`);
-    return path;
+  get clusterFile(): string {
+    return join(this.path, "cluster.json");
+  }
+
+  /** Puts the nodes' configuration in place, whole: they may be watching it. */
+  writeClusterFile(content: unknown): void {
+    const draft = `${this.clusterFile}.new`;
+    writeFileSync(draft, `${JSON.stringify(content, null, 2)}\n`);
+    renameSync(draft, this.clusterFile);
   }
 
   [Symbol.dispose](): void {

@@ -15,9 +15,16 @@ const maxBufferBytes = 256 * 1024 ** 2;
 /** Each of a node's two, at least: the least that holds four values of 4 MiB. */
 const minBufferBytes = 16 * 1024 ** 2;
 
+export interface DevNode {
+  readonly id: string;
+  /** Of 127.0.0.1. */
+  readonly port: number;
+}
+
 export interface DevSettings {
-  /** Of 127.0.0.1, one for each node. */
-  readonly ports: readonly number[];
+  readonly nodes: readonly DevNode[];
+  /** How many nodes share the memory: more than there are in the file while some leave. */
+  readonly sharers: number;
   /** As in cluster.json. */
   readonly store: Readonly<Record<string, unknown>>;
   readonly logLevel: "info" | "warn";
@@ -31,18 +38,18 @@ export function devNodeIds(count: number): string[] {
 
 /** The content of the cluster.json that the nodes are started with. */
 export function devClusterFile(settings: DevSettings): Readonly<Record<string, unknown>> {
-  const { ports, memoryBytes } = settings;
-  const ids = devNodeIds(ports.length);
+  const { nodes, sharers, memoryBytes } = settings;
   const bufferBytes = Math.max(
     minBufferBytes,
-    Math.min(maxBufferBytes, Math.floor((memoryShare * memoryBytes) / (2 * ports.length))),
+    Math.min(maxBufferBytes, Math.floor((memoryShare * memoryBytes) / (2 * sharers))),
   );
   return {
     cluster: "dev",
     secret: `env:${devSecretName}`,
     store: settings.store,
-    nodes: ports.map((port, index) => ({ id: ids[index], url: `http://127.0.0.1:${port}` })),
-    replicas: Math.min(2, ports.length),
+    nodes: nodes.map(({ id, port }) => ({ id, url: `http://127.0.0.1:${port}` })),
+    // Also for one node, which then writes through to the store: the first run fixes it, and the next may have more.
+    replicas: 2,
     buffer: { dirtyBytes: bufferBytes, cacheBytes: bufferBytes },
     log: { level: settings.logLevel, format: "pretty" },
   };

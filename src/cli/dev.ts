@@ -6,18 +6,19 @@ import { Agent } from "undici";
 import { sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { memoryLimitBytes } from "../config/buffer-size.ts";
-import { viewName } from "../core/view.ts";
-import { openStore } from "../store/open-store.ts";
+import { loadConfig } from "../config/config.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { type ChildEnd, ChildProcesses } from "./child-processes.ts";
 import { DevFolder } from "./dev-folder.ts";
+import { findLeftovers } from "./dev-leftovers.ts";
 import { DevOutput } from "./dev-output.ts";
-import { devClusterFile, devNodeIds, devSecretName, devStore } from "./dev-settings.ts";
+import { type DevNode, devClusterFile, devNodeIds, devSecretName, devStore } from "./dev-settings.ts";
 import { freePorts, takenPort } from "./free-ports.ts";
 import { CommandFailure } from "./run.ts";
 import { selfCommand } from "./self-command.ts";
 import { StopRequest } from "./stop-request.ts";
 import { printLine, type Terminal } from "./terminal.ts";
+import { createTerminalLog } from "./terminal-log.ts";
 
 interface DevOptions {
   readonly nodes: number;
@@ -35,14 +36,14 @@ const maxNodes = 26;
 /** Milliseconds for all nodes to serve: about a second each on a slow machine, and what the store takes. */
 const readyMs = 60_000;
 
+/** Milliseconds for the others to hear that a node has left, some pings long: until then they complain that they can't reach it. */
+const hearMs = 500;
+
 /** Milliseconds between two questions whether a node serves. */
 const askMs = 50;
 
 /** Milliseconds for the nodes to stop in order. Longer than one waits for the store (`flush.stopMs`). */
 const stopMs = 30_000;
-
-/** Milliseconds for a request to the folder. */
-const storeMs = 10_000;
 
 export function addDevCommand(program: Command, terminal: Terminal): void {
   program
@@ -61,7 +62,7 @@ export function addDevCommand(program: Command, terminal: Terminal): void {
       "--store <url>",
       "s3://BUCKET/PREFIX?endpoint=…&region=… or a folder (default: $WEIR_STORE, or a folder in --dir)",
     )
-    .option("--dir <folder>", "keeps the generated cluster.json and the store", ".weir-dev")
+    .option("--dir <folder>", "keeps the generated cluster.json, the journals and the store", ".weir-dev")
     .option("--verbose", "show what the nodes log, not only their warnings")
     .addHelpText(
       "after",
@@ -75,31 +76,56 @@ export function addDevCommand(program: Command, terminal: Terminal): void {
 async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
   let children: ChildProcesses | undefined;
   using stop = new StopRequest(systemClock, { stopAtOnce: () => children?.killAll() });
-  const ports = await choosePorts(options, terminal);
   using folder = new DevFolder(resolve(options.dir));
   const storeUrl = options.store ?? (terminal.env["WEIR_STORE"] || undefined);
-  const configPath = folder.writeClusterFile(
-    devClusterFile({
-      ports,
-      store: storeUrl === undefined ? { type: "file", path: "store" } : devStore(storeUrl),
-      logLevel: options.verbose ? "info" : "warn",
-      memoryBytes: memoryLimitBytes(),
-    }),
-  );
+  const nodes = await chooseNodes(options, terminal);
+  const env = { ...terminal.env, [devSecretName]: systemRandom.id() + systemRandom.id() };
+  const write = (listed: readonly DevNode[], sharers: number): void =>
+    folder.writeClusterFile(
+      devClusterFile({
+        nodes: listed,
+        sharers,
+        store: storeUrl === undefined ? { type: "file", path: "store" } : devStore(storeUrl),
+        logLevel: options.verbose ? "info" : "warn",
+        memoryBytes: memoryLimitBytes(),
+      }),
+    );
+  write(nodes, nodes.length);
+  const config = loadConfig(folder.clusterFile, { env, purpose: "store" });
+  const leftoverIds = await findLeftovers(config, createTerminalLog(terminal));
+  const leftoverPorts = await freePorts(leftoverIds.length, new Set(nodes.map(({ port }) => port)));
+  const leftovers = leftoverIds.map((id, index) => ({ id, port: leftoverPorts[index] as number }));
+  const all = [...nodes, ...leftovers];
+  if (leftovers.length > 0) {
+    printLine(
+      terminal,
+      `${leftoverIds.join(", ")} of the last run may have values that are nowhere else: started again to hand them over, and to leave`,
+    );
+    write(all, all.length);
+  }
 
-  if (storeUrl === undefined) await forgetView(join(folder.path, "store"));
   const output = new DevOutput(terminal, options.verbose === true);
-  children = startNodes(ports, configPath, terminal, output);
+  children = startNodes(all, folder.clusterFile, env, output);
   const died = children.diedUnasked.then((end) => ({ kind: "died", end }) as const);
   const stopped = stop.requested.then(() => ({ kind: "stopped" }) as const);
   const giveUp = new AbortController();
-  const ready = allReady(ports, giveUp.signal).then(() => ({ kind: "ready" }) as const);
+  const running = children;
+  const ready = allReady(all, giveUp.signal).then(async () => {
+    if (leftovers.length > 0) {
+      const left = running.expectEnds(leftoverIds);
+      // Nodes that are not listed any more leave by themselves, as on any host.
+      write(nodes, all.length);
+      await Promise.race([left, aborted(giveUp.signal)]);
+      await sleep(systemClock, hearMs, giveUp.signal);
+    }
+    return { kind: "ready" } as const;
+  });
   let endedUnasked: string | undefined;
   try {
     let event: Awaited<typeof died | typeof stopped | typeof ready> = await Promise.race([ready, died, stopped]);
     if (event.kind === "ready") {
       output.show();
-      printWelcome(ports, storeUrl, folder.path, terminal);
+      printWelcome(nodes, storeUrl, folder.path, terminal);
       event = await Promise.race([died, stopped]);
     }
     if (event.kind === "died") {
@@ -123,6 +149,12 @@ async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
   }
 }
 
+async function chooseNodes(options: DevOptions, terminal: Terminal): Promise<readonly DevNode[]> {
+  const ids = devNodeIds(options.nodes);
+  const ports = await choosePorts(options, terminal);
+  return ids.map((id, index) => ({ id, port: ports[index] as number }));
+}
+
 async function choosePorts(options: DevOptions, terminal: Terminal): Promise<readonly number[]> {
   const first = options.port ?? defaultPort;
   const ports = Array.from({ length: options.nodes }, (_, index) => first + index);
@@ -135,29 +167,18 @@ async function choosePorts(options: DevOptions, terminal: Terminal): Promise<rea
   return await freePorts(options.nodes);
 }
 
-/**
- * Makes the nodes found a new cluster over the values of the last one, which is gone whole: its view may list nodes that are not
- * started this time, and everybody would wait for them. Only for the folder's own store, which no one else uses.
- */
-async function forgetView(storePath: string): Promise<void> {
-  await using store = openStore({ type: "file", path: storePath }, { clock: systemClock, random: systemRandom });
-  await store.probe({ deadlineMs: storeMs });
-  await store.remove(viewName, { kind: "always" }, { deadlineMs: storeMs });
-}
-
 function startNodes(
-  ports: readonly number[],
+  nodes: readonly DevNode[],
   configPath: string,
-  terminal: Terminal,
+  env: Terminal["env"],
   output: DevOutput,
 ): ChildProcesses {
   const self = selfCommand();
-  const secret = systemRandom.id() + systemRandom.id();
-  const specs = devNodeIds(ports.length).map((name) => ({
-    name,
+  const specs = nodes.map(({ id }) => ({
+    name: id,
     program: self.program,
-    arguments: [...self.arguments, "serve", "--config", configPath, "--node", name],
-    env: { ...terminal.env, [devSecretName]: secret },
+    arguments: [...self.arguments, "serve", "--config", configPath, "--node", id],
+    env,
   }));
   return new ChildProcesses(specs, systemClock, (name, line) => output.line(name, line));
 }
@@ -166,18 +187,18 @@ function startNodes(
  * Resolves once every node serves.
  * @throws OperatingError `not_ready` with the node's reason when one doesn't in time; the signal's reason when it is aborted.
  */
-async function allReady(ports: readonly number[], signal: AbortSignal): Promise<void> {
+async function allReady(nodes: readonly DevNode[], signal: AbortSignal): Promise<void> {
   const agent = new Agent();
   const deadline = systemClock.now() + readyMs;
   try {
-    for (const port of ports) {
+    for (const { id, port } of nodes) {
       for (;;) {
         const reason = await unreadiness(agent, port, signal);
         if (reason === undefined) break;
         if (systemClock.now() > deadline) {
           throw new OperatingError(
             "not_ready",
-            `the node on port ${port} does not serve after ${readyMs / 1_000} s: ${reason}`,
+            `the node ${id} on port ${port} does not serve after ${readyMs / 1_000} s: ${reason}`,
           );
         }
         await sleep(systemClock, askMs, signal);
@@ -186,6 +207,13 @@ async function allReady(ports: readonly number[], signal: AbortSignal): Promise<
   } finally {
     await agent.destroy();
   }
+}
+
+/** Rejects when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
 }
 
 /** Why the node on `port` does not serve yet; undefined if it does. */
@@ -201,19 +229,18 @@ async function unreadiness(agent: Agent, port: number, signal: AbortSignal): Pro
 }
 
 function printWelcome(
-  ports: readonly number[],
+  nodes: readonly DevNode[],
   storeUrl: string | undefined,
   folder: string,
   terminal: Terminal,
 ): void {
-  const [first, second = first] = ports.map((port) => `http://127.0.0.1:${port}`);
+  const [first, second = first] = nodes.map(({ port }) => `http://127.0.0.1:${port}`);
   const shownFolder = relative(process.cwd(), folder) || ".";
-  const ids = devNodeIds(ports.length);
   printLine(
     terminal,
-    `${ports.length === 1 ? "A node is" : `${ports.length} nodes are`} up, over ${storeUrl ?? join(shownFolder, "store")}:`,
+    `${nodes.length === 1 ? "A node is" : `${nodes.length} nodes are`} up, over ${storeUrl ?? join(shownFolder, "store")}:`,
   );
-  for (const [index, port] of ports.entries()) printLine(terminal, `  ${ids[index]}  http://127.0.0.1:${port}`);
+  for (const { id, port } of nodes) printLine(terminal, `  ${id}  http://127.0.0.1:${port}`);
   printLine(terminal, "\nTry, in another terminal:");
   printLine(terminal, `  echo hello | curl -T - ${first}/kv/greeting`);
   printLine(terminal, `  curl ${second}/kv/greeting`);

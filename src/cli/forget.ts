@@ -75,12 +75,13 @@ async function forget(id: string, config: Config, options: ForgetOptions, termin
   }
 }
 
-/** A node that runs is not lost. */
+/** A member that runs is not lost. One that waits to join may wait for just this: its id on another data folder. */
 async function refuseIfRunning(id: string, view: View): Promise<void> {
   const url = view.members.find((member) => member.id === id)?.url ?? "";
   await using client = new ClusterClient([url], answerMs);
   try {
-    if ((await fetchStatus(client)).self !== id) return;
+    const { self, epoch } = await fetchStatus(client);
+    if (self !== id || epoch === 0) return;
   } catch (error) {
     if (isOperatingError(error)) return;
     throw error;

@@ -13,12 +13,15 @@ export async function takenPort(ports: readonly number[]): Promise<number | unde
   return undefined;
 }
 
-/** `count` different free ports, chosen by the system. Another process may take one before it is used; that is then told. */
-export async function freePorts(count: number): Promise<number[]> {
+/**
+ * `count` different free ports, chosen by the system, none of `others` (which are about to be used). Another process may take one before it is used; that is
+ * then told.
+ */
+export async function freePorts(count: number, others: ReadonlySet<number> = new Set()): Promise<number[]> {
   const ports = new Set<number>();
   while (ports.size < count) {
     const port = await listenBriefly(0);
-    if (port !== undefined) ports.add(port);
+    if (port !== undefined && !others.has(port)) ports.add(port);
   }
   return [...ports];
 }

@@ -1,7 +1,6 @@
 /** The command line as a process: its help, its exit codes, and what it says when something is wrong. */
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
@@ -9,24 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { version } from "../../src/version.ts";
+import { type Outcome, weir as runWeir } from "../support/command.ts";
 
-const main = join(import.meta.dirname, "../../src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "weir-cli-"));
 after(() => rmSync(folder, { recursive: true }));
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 function weir(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ""): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [main, ...args], { env, cwd: folder }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
-    child.stdin?.end(input);
-  });
+  return runWeir(args, { env, input, cwd: folder });
 }
 
 /** A cluster.json in the test's folder. */

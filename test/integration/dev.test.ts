@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
@@ -24,9 +24,20 @@ interface Dev {
   readonly printed: (text: string) => Promise<void>;
 }
 
-/** Starts a small cluster on free ports in a folder of its own; killed, and the folder removed, after the test. */
-function startDev(t: TestContext, args: readonly string[] = []): Dev {
+const folders: string[] = [];
+
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+function freshFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "weir-dev-"));
+  folders.push(folder);
+  return folder;
+}
+
+/** Starts a small cluster on free ports in `folder`; ended after the test. */
+function startDev(t: TestContext, args: readonly string[] = [], folder = freshFolder()): Dev {
   const child = spawn(process.execPath, [main, "dev", "--nodes", "2", ...args], {
     cwd: folder,
     env: { PATH: process.env["PATH"] },
@@ -47,7 +58,6 @@ function startDev(t: TestContext, args: readonly string[] = []): Dev {
     }
     // None is left unless the test has found just that.
     for (const pid of await nodePids(folder)) process.kill(pid, "SIGKILL");
-    rmSync(folder, { recursive: true });
   });
   return {
     process: child,
@@ -73,6 +83,19 @@ async function nodePids(folder: string): Promise<number[]> {
   const { stdout } = await promisify(execFile)("ps", ["-eo", "pid=,args="]);
   const lines = stdout.split("\n").filter((line) => line.includes(join(folder, ".weir-dev", "cluster.json")));
   return lines.map((line) => Number.parseInt(line, 10));
+}
+
+/** The first node's address, as it is printed. */
+function firstUrl(dev: Dev): string {
+  return /^ {2}a {2}(http:\S+)$/m.exec(dev.output())?.[1] ?? assert.fail("no address is printed");
+}
+
+async function put(dev: Dev, key: string, value: string): Promise<number> {
+  return (await fetch(`${firstUrl(dev)}/kv/${key}`, { method: "PUT", body: value })).status;
+}
+
+async function get(dev: Dev, key: string): Promise<string> {
+  return await (await fetch(`${firstUrl(dev)}/kv/${key}`)).text();
 }
 
 async function assertNoNodes(folder: string): Promise<void> {
@@ -131,6 +154,38 @@ test("a node that dies is named, and weir dev stops the others and exits with 1"
   assert.deepEqual(await once(dev.process, "close"), [1, null]);
   assert.match(dev.output(), /node [ab] was ended by SIGKILL; stopping the others/);
   await assertNoNodes(dev.folder);
+});
+
+test("weir dev with all its nodes killed comes up again with fewer, which have every value", async (t) => {
+  const dev = startDev(t, ["--nodes", "3"]);
+  await dev.printed("Ctrl-C stops all");
+  const keys = Array.from({ length: 30 }, (_, index) => `key/${index}`);
+  await Promise.all(keys.map(async (key) => assert.equal(await put(dev, key, `value of ${key}`), 204)));
+  for (const pid of await nodePids(dev.folder)) process.kill(pid, "SIGKILL");
+  await once(dev.process, "close");
+
+  const again = startDev(t, ["--nodes", "1"], dev.folder);
+  await again.printed("b, c of the last run may have values that are nowhere else");
+  await again.printed("Ctrl-C stops all");
+  assert.equal((await nodePids(dev.folder)).length, 1);
+  for (const key of keys) assert.equal(await get(again, key), `value of ${key}`);
+  again.process.kill("SIGTERM");
+  assert.deepEqual(await once(again.process, "close"), [0, null]);
+  assert.equal(readFileSync(join(dev.folder, ".weir-dev/store/key/7"), "utf8"), "value of key/7");
+
+  const third = startDev(t, ["--nodes", "2"], dev.folder);
+  await third.printed("Ctrl-C stops all");
+  assert.doesNotMatch(third.output(), /of the last run/);
+  assert.equal(await get(third, "key/7"), "value of key/7");
+});
+
+test("weir dev over the store of other nodes, whose journals it does not have, refuses and names them", async (t) => {
+  const dev = startDev(t, ["--store", "shared"]);
+  await dev.printed("Ctrl-C stops all");
+  const other = startDev(t, ["--store", "shared", "--dir", "other"], dev.folder);
+  assert.deepEqual(await once(other.process, "close"), [1, null]);
+  assert.match(other.output(), /shared belongs to a cluster of other nodes: a \(http:.*weir forget/);
+  assert.equal(dev.process.exitCode, null);
 });
 
 test("weir dev refuses a port that is in use and says which", async (t) => {

@@ -3,7 +3,7 @@
  * happens no process outlives it. A node can be killed, stopped, started again and added.
  */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert } from "../../src/base/assert.ts";
@@ -12,7 +12,7 @@ import { freePorts } from "../../src/cli/free-ports.ts";
 import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { type Answer, HttpClient, pathOf, type RequestOptions } from "./http-client.ts";
-import { type NodeEnd, NodeProcess } from "./node-process.ts";
+import { type NodeEnd, NodeProcess, type NodeProcessOptions } from "./node-process.ts";
 
 export interface ClusterOptions {
   /** How many nodes, named a, b, c and so on; 3 unless told. */
@@ -54,6 +54,8 @@ export class TestCluster implements AsyncDisposable {
   readonly #options: ClusterOptions;
   readonly #env: Readonly<Record<string, string>>;
   readonly #nodes: NodeEntry[];
+  /** Ids of nodes that cluster.json does not name any more. */
+  readonly #unlisted = new Set<string>();
   /** Every process there was, dead ones too: what they printed may explain a failure. */
   readonly #processes: NodeProcess[] = [];
 
@@ -69,8 +71,8 @@ export class TestCluster implements AsyncDisposable {
   static async start(options: ClusterOptions = {}): Promise<TestCluster> {
     const cluster = new TestCluster(options, await freePorts(options.nodes ?? 3));
     try {
-      const configPath = cluster.#writeConfig("cluster.json");
-      for (const { id } of cluster.#nodes) cluster.#spawn(id, configPath);
+      cluster.#writeConfig("cluster.json");
+      for (const { id } of cluster.#nodes) cluster.#spawn(id, cluster.configPath);
       await cluster.untilReady();
     } catch (error) {
       const log = cluster.log();
@@ -81,11 +83,15 @@ export class TestCluster implements AsyncDisposable {
   }
 
   get ids(): readonly string[] {
-    return this.#nodes.map(({ id }) => id);
+    return this.#listed.map(({ id }) => id);
   }
 
   get urls(): readonly string[] {
-    return this.#nodes.map(({ url }) => url);
+    return this.#listed.map(({ url }) => url);
+  }
+
+  get #listed(): readonly NodeEntry[] {
+    return this.#nodes.filter(({ id }) => !this.#unlisted.has(id));
   }
 
   /** The folder that is the store, unless another one was asked for. */
@@ -159,10 +165,27 @@ export class TestCluster implements AsyncDisposable {
     }
   }
 
-  /** Starts the node anew, as a process that knows nothing. */
-  restart(id: string): void {
+  /** Starts the node anew, over its data folder as it is. */
+  restart(id: string, options: Pick<NodeProcessOptions, "fileBytes"> = {}): void {
     assert(!this.process(id).isRunning, "a node runs once at a time");
-    this.#spawn(id, join(this.folder, "cluster.json"));
+    this.#spawn(id, this.configPath, options);
+  }
+
+  /** Takes a node's disk away: what only it had is gone. */
+  loseData(id: string): void {
+    assert(!this.process(id).isRunning, "a disk is taken from a host that is off");
+    rmSync(join(this.folder, "weir-data", id), { recursive: true });
+  }
+
+  /** Rewrites cluster.json, which the nodes watch, with only these nodes in it. */
+  listOnly(ids: readonly string[]): void {
+    for (const { id } of this.#nodes) if (!ids.includes(id)) this.#unlisted.add(id);
+    this.#writeConfig("cluster.json");
+  }
+
+  /** The file that the nodes were started with. */
+  get configPath(): string {
+    return join(this.folder, "cluster.json");
   }
 
   /** Starts one more node, whose entry is in its own copy of cluster.json only. Returns its name. */
@@ -199,11 +222,13 @@ export class TestCluster implements AsyncDisposable {
   }
 
   #running(): string[] {
-    return this.ids.filter((id) => this.#processes.findLast((each) => each.id === id)?.isRunning);
+    return this.#nodes
+      .map(({ id }) => id)
+      .filter((id) => this.#processes.findLast((each) => each.id === id)?.isRunning);
   }
 
-  #spawn(id: string, configPath: string): void {
-    this.#processes.push(new NodeProcess({ id, configPath, env: this.#env }));
+  #spawn(id: string, configPath: string, options: Pick<NodeProcessOptions, "fileBytes"> = {}): void {
+    this.#processes.push(new NodeProcess({ id, configPath, env: this.#env, ...options }));
   }
 
   #writeConfig(name: string): string {
@@ -214,10 +239,10 @@ export class TestCluster implements AsyncDisposable {
       sections[section] = typeof settings === "number" ? settings : { ...quick, ...settings };
     }
     const path = join(this.folder, name);
-    writeFileSync(
-      path,
-      JSON.stringify({ cluster: "test", secret: "env:WEIR_TEST_SECRET", store, nodes: this.#nodes, ...sections }),
-    );
+    const content = { cluster: "test", secret: "env:WEIR_TEST_SECRET", store, nodes: this.#listed, ...sections };
+    // Whole at once: the nodes may be watching it.
+    writeFileSync(`${path}.new`, JSON.stringify(content));
+    renameSync(`${path}.new`, path);
     return path;
   }
 }

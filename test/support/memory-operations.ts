@@ -63,7 +63,8 @@ export class MemoryOperations implements Operations {
   }
 
   status(): ClusterStatus {
-    return { cluster: "test", self: "a", epoch: 1, settled: true, store: "none", members: [] };
+    const view = { cluster: "test", self: "a", epoch: 1, settled: true, leaseMs: 900, awaited: [] };
+    return { ...view, store: "none", members: [] };
   }
 
   async #enter(): Promise<void> {

@@ -15,10 +15,14 @@ const mainPath = join(import.meta.dirname, "..", "..", "src", "main.ts");
 /** Lines kept of each node: enough for its whole life in a test, and a bound in a soak. */
 const maxLines = 2_000;
 
+const pollMs = 20;
+
 export interface NodeProcessOptions {
   readonly id: string;
   readonly configPath: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Beyond so many bytes (in steps of 512) no file of it grows: a disk that is full, but for the error's name. */
+  readonly fileBytes?: number;
 }
 
 /** How a process ended: with `code`, or by `signal`. */
@@ -36,11 +40,14 @@ export class NodeProcess {
   #end: NodeEnd | undefined;
   #isAsked = false;
 
-  constructor({ id, configPath, env }: NodeProcessOptions) {
+  constructor({ id, configPath, env, fileBytes }: NodeProcessOptions) {
     this.id = id;
     // The test runner's own variable would make the child report to it.
     const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
-    const child = spawn(process.execPath, [mainPath, "serve", "--config", configPath, "--node", id], {
+    const command = [process.execPath, mainPath, "serve", "--config", configPath, "--node", id];
+    const limited =
+      fileBytes === undefined ? command : ["sh", "-c", `ulimit -f ${fileBytes / 512}; exec "$@"`, "sh", ...command];
+    const child = spawn(limited[0] as string, limited.slice(1), {
       env: { ...inherited, ...env },
       // A process group of its own: Ctrl-C is for the test, which then stops it.
       detached: true,
@@ -78,6 +85,26 @@ export class NodeProcess {
     this.#isAsked = true;
     this.#child.kill("SIGKILL");
     await this.ended;
+  }
+
+  /** Sends it a signal that does not end it, or not at once. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** From now on its end is expected. */
+  expectEnd(): Promise<NodeEnd> {
+    this.#isAsked = true;
+    return this.ended;
+  }
+
+  /** Resolves when it has printed a line with this text. */
+  async printed(text: string, withinMs = 20_000): Promise<void> {
+    const deadline = systemClock.now() + withinMs;
+    while (!this.#lines.some((line) => line.includes(text))) {
+      if (systemClock.now() > deadline) throw new Error(`${this.id} has not printed ${JSON.stringify(text)}`);
+      await sleep(systemClock, pollMs);
+    }
   }
 
   /** Suspends it: its connections stay, but it does nothing. Only {@link kill} ends it then. */

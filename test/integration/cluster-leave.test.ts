@@ -1,0 +1,140 @@
+/**
+ * Nodes that leave because somebody wants them to, by command, by configuration or by signal: what they hold goes to the others, and their processes end well.
+ */
+
+import assert from "node:assert/strict";
+import { renameSync, writeFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/system.ts";
+import { neverFlush, TestCluster } from "../support/cluster.ts";
+import { weir } from "../support/command.ts";
+
+const keys = Array.from({ length: 60 }, (_, index) => `key ${index}`);
+
+async function putAll(cluster: TestCluster): Promise<void> {
+  await Promise.all(
+    keys.map(async (key, index) => {
+      const node = cluster.ids[index % cluster.ids.length] as string;
+      assert.equal((await cluster.put(node, key, `value of ${key}`)).status, 204);
+    }),
+  );
+}
+
+async function assertAll(cluster: TestCluster, node: string): Promise<void> {
+  for (const key of keys) assert.equal((await cluster.get(node, key)).body.toString(), `value of ${key}`);
+}
+
+async function membersSeenBy(cluster: TestCluster, node: string): Promise<readonly string[]> {
+  return (await cluster.status(node)).members.map(({ id }) => id);
+}
+
+describe("a node that leaves", () => {
+  test("because weir leave asks it to, hands over what is in no store yet, and its process ends with 0", async () => {
+    await using cluster = await TestCluster.start({ config: neverFlush });
+    await putAll(cluster);
+    const ended = cluster.process("c").expectEnd();
+    const { code, stdout, stderr } = await weir(["leave", "--url", cluster.url("c")]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^c has left the cluster: a, b are in view \d+\n$/);
+    assert.match(stderr, /^c /);
+    assert.deepEqual(await ended, { code: 0, signal: null });
+    assert.deepEqual(await membersSeenBy(cluster, "a"), ["a", "b"]);
+    await assertAll(cluster, "b");
+  });
+
+  test("because its entry was removed from the file that all watch, ends by itself, and no client notices", async () => {
+    await using cluster = await TestCluster.start({ config: neverFlush });
+    await putAll(cluster);
+    const ended = cluster.process("b").expectEnd();
+    let hasEnded = false;
+    void ended.then(() => {
+      hasEnded = true;
+    });
+    cluster.listOnly(["a", "c"]);
+    while (!hasEnded) {
+      for (const node of ["a", "c"]) {
+        const key = keys[0] as string;
+        assert.equal((await cluster.get(node, key)).status, 200);
+        assert.equal((await cluster.put(node, key, `value of ${key}`)).status, 204);
+      }
+    }
+    assert.deepEqual(await ended, { code: 0, signal: null });
+    await cluster.process("b").printed("this node is not in the configuration any more");
+    await cluster.until(5_000, "the others know", async () => (await membersSeenBy(cluster, "c")).length === 2);
+    await assertAll(cluster, "a");
+  });
+
+  test("because the others' file does not name it any more, is asked by them, though its own file does", async () => {
+    await using cluster = await TestCluster.start({ nodes: 2, config: neverFlush });
+    const id = await cluster.add();
+    cluster.listOnly(["a", "b", id]);
+    await cluster.process("a").printed('"added":["c"]');
+    await cluster.untilReady();
+    await putAll(cluster);
+    const ended = cluster.process(id).expectEnd();
+    cluster.listOnly(["a", "b"]);
+    assert.deepEqual(await ended, { code: 0, signal: null });
+    await assertAll(cluster, "a");
+  });
+
+  test("as the last one sends everything to the store first, and the next start finds it", async () => {
+    await using cluster = await TestCluster.start({ nodes: 1, config: { ...neverFlush, replicas: 1 } });
+    await putAll(cluster);
+    assert.ok((await cluster.figures("a")).dirtyKeys > 0);
+    const ended = cluster.process("a").expectEnd();
+    const { code, stdout } = await weir(["leave", "--config", cluster.configPath, "--node", "a", "--json"]);
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(stdout), { node: "a", kind: "ended", left: true });
+    assert.deepEqual(await ended, { code: 0, signal: null });
+    cluster.loseData("a");
+    cluster.restart("a");
+    await cluster.untilReady();
+    await assertAll(cluster, "a");
+  });
+});
+
+describe("a node that is stopped", () => {
+  test("by a second signal while the store keeps it from leaving, ends at once, and its journal has what it held", async () => {
+    await using cluster = await TestCluster.start({ nodes: 2, config: neverFlush });
+    await putAll(cluster);
+    // A store whose folder is a file refuses everything.
+    renameSync(cluster.storeFolder, `${cluster.storeFolder}.away`);
+    writeFileSync(cluster.storeFolder, "");
+    const ends = ["a", "b"].map((id) => cluster.process(id).expectEnd());
+    for (const id of ["a", "b"]) cluster.process(id).signal("SIGTERM");
+    // Sooner it would be taken for an echo of the first.
+    await sleep(systemClock, 600);
+    for (const id of ["a", "b"]) cluster.process(id).signal("SIGTERM");
+    for (const end of ends) assert.deepEqual(await end, { code: 143, signal: null });
+    await cluster.process("a").printed("stopped at once; nothing is lost");
+    renameSync(cluster.storeFolder, `${cluster.storeFolder}.file`);
+    renameSync(`${cluster.storeFolder}.away`, cluster.storeFolder);
+    for (const id of ["a", "b"]) cluster.restart(id);
+    await cluster.untilReady();
+    await assertAll(cluster, "a");
+  });
+});
+
+describe("a node whose configuration changes", () => {
+  test("reads it on SIGHUP, which does not stop it, and ignores it while it has mistakes", async () => {
+    await using cluster = await TestCluster.start({ nodes: 1 });
+    const node = cluster.process("a");
+    node.signal("SIGHUP");
+    await node.printed("the configuration was read again: the nodes are the same");
+    writeFileSync(cluster.configPath, "{");
+    await node.printed("the configuration has changed and is wrong");
+    cluster.listOnly(["a"]);
+    assert.equal((await cluster.put("a", "k", "v")).status, 204);
+    assert.equal(node.isRunning, true);
+  });
+
+  test("reaches a node that is added to it", async () => {
+    await using cluster = await TestCluster.start({ nodes: 2 });
+    const id = await cluster.add();
+    cluster.listOnly(cluster.ids);
+    await cluster.process("a").printed('"added":["c"]');
+    await cluster.untilReady();
+    assert.deepEqual(await membersSeenBy(cluster, "a"), ["a", "b", id]);
+  });
+});
