@@ -15,8 +15,8 @@ export class Batch {
   readonly segment: number;
   /** Where in the segment it begins. */
   readonly offset: number;
-  /** When its first record came. */
-  readonly since: Instant;
+  /** Since when somebody may wait for it; undefined while it holds nothing but what may get lost. */
+  since: Instant | undefined;
   readonly writer: ByteWriter;
   readonly #folderSeed: number;
   readonly #seed: number;
@@ -27,10 +27,9 @@ export class Batch {
   releases = 0;
 
   /** @param writer - is used by this batch alone until it is durable */
-  constructor(segment: number, offset: number, since: Instant, folder: number, writer: ByteWriter) {
+  constructor(segment: number, offset: number, folder: number, writer: ByteWriter) {
     this.segment = segment;
     this.offset = offset;
-    this.since = since;
     this.writer = writer;
     this.#folderSeed = folder;
     this.#seed = groupSeed(folder, segment, offset);

@@ -12,17 +12,19 @@
  */
 
 import { assert } from "../base/assert.ts";
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import { ByteWriter } from "../base/codec.ts";
 import type { Log } from "../base/log.ts";
 import type { RequestOutcome } from "../core/message.ts";
 import { Batch } from "./batch.ts";
-import type { Disk, DiskFile } from "./disk.ts";
+import type { Disk } from "./disk.ts";
 import { diskFailure } from "./failure.ts";
 import { folderSeed } from "./group.ts";
 import { type Journal, type JournalRecord, type JournalSource, nothingRecovered, type Recovered } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
-import { type Replayed, replay, segmentName } from "./replay.ts";
+import { type Replayed, replay } from "./replay.ts";
+import { SegmentFiles } from "./segment-files.ts";
+import { segmentName } from "./segment-name.ts";
 
 export interface JournalSettings {
   /** Bytes at which a segment is sealed, without what it repeats at its beginning. */
@@ -54,8 +56,12 @@ const wasteFactor = 1.5;
 /** Outcomes in one record. */
 const outcomesPerRecord = 1024;
 const writerBytes = 64 * 1024;
-/** A writer that has grown beyond this is not used again. */
+/** A writer that has grown beyond this is not used again, and so many are kept. */
 const keptWriterBytes = 4 * 1024 * 1024;
+const keptWriters = 2;
+/** Records of what is not held any more wait for others that need a sync, at most so long, in milliseconds, or until they are so many bytes. */
+const lazyMs = 1000;
+const lazyBytes = 64 * 1024;
 
 /**
  * Reads what the folder holds, and goes on writing there. The journal owns the disk from then on, also if this fails.
@@ -66,10 +72,11 @@ export async function openJournal(parts: JournalParts): Promise<Journal> {
   try {
     const startedAt = parts.clock.now();
     const replayed = await replay(disk, folderSeed(disk.folder), log);
+    const { first, ledger } = replayed;
     const file = replayed.last?.file ?? (await disk.create(segmentName(1)));
     if (replayed.last === undefined) {
       await disk.syncFolder();
-      replayed.ledger.begin(1);
+      ledger.begin(1);
     }
     const { entries, outcomes, adopted } = replayed.recovered;
     log.info("journal read", {
@@ -79,7 +86,7 @@ export async function openJournal(parts: JournalParts): Promise<Journal> {
       epoch: adopted.at(-1) ?? 0,
       ms: Math.round(parts.clock.now() - startedAt),
     });
-    return new FileJournal(parts, replayed, file);
+    return new FileJournal(parts, replayed, file.size, new SegmentFiles(disk, first, ledger.newest, file));
   } catch (error) {
     await disk[Symbol.asyncDispose]();
     throw error instanceof Error && "code" in error && error.code !== "config_invalid"
@@ -96,15 +103,14 @@ class FileJournal implements Journal {
   readonly #ledger: Ledger;
   #source: JournalSource | undefined;
 
-  /** The segment that is written, and where the next batch begins in it. */
-  #file: DiskFile;
-  #fileNumber: number;
+  readonly #files: SegmentFiles;
+  /** Where in the newest segment the next batch begins. */
   #offset: number;
-  /** Of the newest segment: bytes that it repeats. */
+  /** Bytes of the newest segment that it repeats. */
   #headBytes = 0;
+  /** The next batch begins another segment. */
   #isSealed: boolean;
-  /** The lowest number of a file that is there, and the lowest that is needed, as was last said. */
-  #first: number;
+  /** The lowest number of a segment that is needed, as was last said. */
   #oldest: number;
 
   /** Takes what is appended. */
@@ -116,24 +122,24 @@ class FileJournal implements Journal {
   /** Whether groups are being written, and the promise that is kept when they are. */
   #isRunning = false;
   #run: Promise<void> = Promise.resolve();
-  #deletion: Promise<void> = Promise.resolve();
+  /** Runs out when records that may wait have waited. */
+  #timer: Timer | undefined;
   readonly #writers: ByteWriter[] = [];
   #isFailed = false;
   #isClosing = false;
   readonly #never = Promise.withResolvers<void>().promise;
 
-  constructor(parts: JournalParts, replayed: Replayed, file: DiskFile) {
+  constructor(parts: JournalParts, replayed: Replayed, offset: number, files: SegmentFiles) {
     this.folder = parts.disk.folder;
     this.#parts = parts;
     this.#seed = folderSeed(parts.disk.folder);
     this.#recovered = replayed.recovered;
     this.#ledger = replayed.ledger;
-    this.#file = file;
-    this.#fileNumber = replayed.ledger.newest;
-    this.#offset = file.size;
+    this.#files = files;
+    this.#offset = offset;
     this.#isSealed = replayed.last?.isSealed ?? false;
-    this.#first = replayed.first;
     this.#oldest = replayed.oldest;
+    // An earlier process had no time left for it.
     this.#delete(Math.min(replayed.oldest, replayed.ledger.oldest));
   }
 
@@ -154,9 +160,42 @@ class FileJournal implements Journal {
       this.#open().add(record);
       ledger.drop(record.key);
     } else {
-      const bytes = this.#open().add(record);
+      const batch = this.#open();
+      const bytes = batch.add(record);
       if (record.kind === "entry") ledger.hold(record.entry.key, record.entry, bytes);
+      batch.since ??= this.#parts.clock.now();
     }
+    this.#startAfterTurn();
+  }
+
+  durable(): Promise<void> | undefined {
+    if (this.#isFailed) return this.#never;
+    const batch = this.#filling ?? this.#closed.at(-1) ?? this.#writing;
+    if (batch === undefined) return undefined;
+    if (batch.since === undefined) {
+      batch.since = this.#parts.clock.now();
+      this.#startAfterTurn();
+    }
+    return batch.durable;
+  }
+
+  get lagMs(): number {
+    const since = this.#writing?.since ?? this.#closed[0]?.since ?? this.#filling?.since;
+    return since === undefined ? 0 : this.#parts.clock.now() - since;
+  }
+
+  /** Writes what was appended, and lets the folder go. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#timer?.cancel();
+    this.#start();
+    await this.#run;
+    await this.#files.close().catch((error: unknown) => this.#fail(error));
+    await this.#parts.disk[Symbol.asyncDispose]();
+  }
+
+  #startAfterTurn(): void {
     if (this.#isTurnOpen) return;
     this.#isTurnOpen = true;
     this.#parts.disk.afterTurn(() => {
@@ -164,28 +203,6 @@ class FileJournal implements Journal {
       if (this.#filling && this.#filling.bytes >= this.#parts.settings.segmentBytes * groupPart) this.#close();
       this.#start();
     });
-  }
-
-  durable(): Promise<void> | undefined {
-    if (this.#isFailed) return this.#never;
-    return (this.#filling ?? this.#closed.at(-1) ?? this.#writing)?.durable;
-  }
-
-  get lagMs(): number {
-    const oldest = this.#writing ?? this.#closed[0] ?? this.#filling;
-    return oldest === undefined ? 0 : this.#parts.clock.now() - oldest.since;
-  }
-
-  /** Writes what was appended, and lets the folder go. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
-    this.#isTurnOpen = false;
-    this.#start();
-    await this.#run;
-    await this.#deletion;
-    await this.#file.close().catch((error: unknown) => this.#fail(error));
-    await this.#parts.disk[Symbol.asyncDispose]();
   }
 
   /** The batch that takes the next record. */
@@ -197,7 +214,7 @@ class FileJournal implements Journal {
       this.#isSealed = false;
     }
     const writer = this.#writers.pop() ?? new ByteWriter(writerBytes);
-    const batch = new Batch(this.#ledger.newest, this.#offset, this.#parts.clock.now(), this.#seed, writer);
+    const batch = new Batch(this.#ledger.newest, this.#offset, this.#seed, writer);
     if (this.#offset === 0) this.#headBytes = this.#addHead(batch);
     this.#filling = batch;
     return batch;
@@ -280,56 +297,51 @@ class FileJournal implements Journal {
     try {
       for (let batch = this.#take(); batch !== undefined; batch = this.#take()) {
         this.#writing = batch;
-        if (batch.segment !== this.#fileNumber) await this.#nextFile(batch.segment);
-        await this.#file.append(batch.buffers());
-        await this.#file.sync();
+        await this.#files.write(batch);
+        if (this.#isFailed) return;
+        this.#writing = undefined;
         this.#confirm(batch);
       }
     } catch (error) {
       this.#fail(error);
+    } finally {
+      this.#isRunning = false;
     }
-    this.#isRunning = false;
   }
 
+  /** The batch that is to be written next, if one is. */
   #take(): Batch | undefined {
-    if (this.#isFailed) return undefined;
-    if (this.#closed.length === 0 && !this.#isTurnOpen) {
-      if (this.#filling === undefined && !this.#isClosing && this.#source && this.#isForwardDue()) this.#open();
-      if (this.#filling !== undefined) this.#close();
-    }
+    if (this.#closed.length > 0) return this.#closed.shift();
+    if (this.#isFailed || (this.#isTurnOpen && !this.#isClosing)) return undefined;
+    if (this.#filling === undefined) {
+      if (this.#isClosing || this.#source === undefined || !this.#isForwardDue()) return undefined;
+      this.#open();
+    } else if (this.#mayWait(this.#filling)) return undefined;
+    this.#close();
     return this.#closed.shift();
   }
 
-  async #nextFile(number: number): Promise<void> {
-    assert(number === this.#fileNumber + 1, "segments are written one after the other");
-    await this.#file.close();
-    this.#file = await this.#parts.disk.create(segmentName(number));
-    this.#fileNumber = number;
-    await this.#parts.disk.syncFolder();
+  /** Whether nobody waits for the batch; then it's written a while later. */
+  #mayWait(batch: Batch): boolean {
+    if (batch.since !== undefined || batch.bytes >= lazyBytes || this.#isClosing) return false;
+    this.#timer ??= this.#parts.clock.after(lazyMs, () => {
+      this.#timer = undefined;
+      if (this.#filling !== undefined) this.#filling.since ??= this.#parts.clock.now();
+      this.#start();
+    });
+    return true;
   }
 
   #confirm(batch: Batch): void {
-    if (this.#isFailed) return;
-    this.#writing = undefined;
-    if (batch.writer.buffer.length <= keptWriterBytes) this.#writers.push(batch.writer);
+    if (this.#writers.length < keptWriters && batch.writer.buffer.length <= keptWriterBytes) {
+      this.#writers.push(batch.writer);
+    }
     batch.confirm();
-    if (batch.releases > this.#first) this.#delete(batch.releases);
+    this.#delete(batch.releases);
   }
 
-  /** Deletes the segments below `end`: one after the other, each for good before the next, so that none is ever missing between others. */
   #delete(end: number): void {
-    const { disk } = this.#parts;
-    const first = this.#first;
-    if (first >= end) return;
-    this.#first = end;
-    this.#deletion = this.#deletion
-      .then(async () => {
-        for (let number = first; number < end && !this.#isFailed; number += 1) {
-          await disk.remove(segmentName(number));
-          await disk.syncFolder();
-        }
-      })
-      .catch((error: unknown) => this.#fail(error));
+    this.#files.deleteBelow(end).catch((error: unknown) => this.#fail(error));
   }
 
   #attached(): JournalSource {

@@ -16,7 +16,6 @@
 import { crc32 } from "node:zlib";
 import { unreachable } from "../base/assert.ts";
 import { type ByteReader, type ByteWriter, MalformedError, readU32 } from "../base/codec.ts";
-import type { Entry } from "../core/entry.ts";
 import {
   readEntry,
   readRequestId,
@@ -133,7 +132,7 @@ export function readRecord(
 
 function readHead(reader: ByteReader, payload: Buffer): SegmentRecord {
   const tag = reader.u8();
-  if (tag === tags.entry) return { kind: "entry", entry: withOwnValue(readEntry(reader, payload)) };
+  if (tag === tags.entry) return { kind: "entry", entry: readEntry(reader, compact(payload)) };
   if (payload.length > 0) throw new MalformedError("a value in a record that has none");
   switch (tag) {
     case tags.clean:
@@ -163,8 +162,4 @@ function readHead(reader: ByteReader, payload: Buffer): SegmentRecord {
     default:
       throw new MalformedError("an unknown kind of record");
   }
-}
-
-function withOwnValue(entry: Entry): Entry {
-  return entry.value === undefined ? entry : { ...entry, value: compact(entry.value) };
 }

@@ -16,6 +16,7 @@ import { unusable } from "./failure.ts";
 import type { Recovered } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
 import type { SegmentRecord } from "./record.ts";
+import { segmentName, segmentNumbers } from "./segment-name.ts";
 import { findGroupBehind, type ScanResult, scanSegment } from "./segment-scan.ts";
 
 export interface Replayed {
@@ -29,19 +30,9 @@ export interface Replayed {
   readonly oldest: number;
 }
 
-const namePattern = /^journal-([0-9]{16})\.wal$/;
-
-export function segmentName(number: number): string {
-  return `journal-${String(number).padStart(16, "0")}.wal`;
-}
-
 /** @throws OperatingError `config_invalid` that names file and offset, when the journal is damaged. */
 export async function replay(disk: Disk, folder: number, log: Log): Promise<Replayed> {
-  const numbers = (await disk.list())
-    .map((name) => namePattern.exec(name)?.[1])
-    .filter((digits) => digits !== undefined)
-    .map(Number)
-    .toSorted((a, b) => a - b);
+  const numbers = segmentNumbers(await disk.list());
   const state = new ReplayState();
   let last: Replayed["last"];
   for (const [index, number] of numbers.entries()) {
@@ -50,8 +41,9 @@ export async function replay(disk: Disk, folder: number, log: Log): Promise<Repl
     const isLast = index === numbers.length - 1;
     const file = await disk.open(segmentName(number));
     try {
-      state.begin(number);
-      const scan = await scan1(disk, file, folder, number, state);
+      // What the last segment repeats makes up for all before, unless a crash has left nothing of it.
+      state.begin(number, index >= numbers.length - 2);
+      const scan = await scanInto(disk, file, folder, number, state);
       if (isLast) {
         if (scan.badAt !== undefined) await cutTail(disk, file, folder, number, scan, scan.badAt, log);
         await secure(disk, file, scan);
@@ -69,7 +61,7 @@ export async function replay(disk: Disk, folder: number, log: Log): Promise<Repl
   return { recovered: state.recovered(), ledger: state.ledger, last, first, oldest: state.oldest };
 }
 
-async function scan1(
+async function scanInto(
   disk: Disk,
   file: DiskFile,
   folder: number,
@@ -129,9 +121,12 @@ class ReplayState {
   /** Bytes at the beginning of this segment that repeat what was known before. */
   headBytes = 0;
   #isFirst = true;
+  #hasOutcomes = true;
 
-  begin(number: number): void {
+  /** The records of the next segment follow; its outcomes are worth remembering, or not. */
+  begin(number: number, hasOutcomes: boolean): void {
     this.ledger.begin(number);
+    this.#hasOutcomes = hasOutcomes;
     this.headBytes = 0;
     this.#isFirst = true;
   }
@@ -177,7 +172,7 @@ class ReplayState {
 
   #takeEntry(entry: Entry, bytes: number): void {
     const { requestId, key } = entry;
-    if (requestId.router !== noRequest.router) {
+    if (this.#hasOutcomes && requestId.router !== noRequest.router) {
       this.#remember({ requestId, key, version: { epoch: entry.epoch, seq: entry.seq } });
     }
     const before = this.#entries.get(key);

@@ -43,7 +43,7 @@ export type CrashKind = "process" | "power";
 
 export class SimDisk {
   readonly #random: SimRandom;
-  readonly #folder: string;
+  #folder: string;
   #faults: DiskFaultSettings;
   readonly #files = new Map<string, SimFile>();
   /** Names as they were when the folder was last synced. */
@@ -105,6 +105,22 @@ export class SimDisk {
     if (kind === "process") return;
     this.#crashNames();
     for (const file of this.#files.values()) file.losePower(this.#random);
+  }
+
+  /** Another disk with the same files, all of it durable. */
+  copy(): SimDisk {
+    const copy = new SimDisk(this.#random, this.#faults);
+    copy.#folder = this.#folder;
+    for (const [name, file] of this.#files) copy.#files.set(name, file.copy());
+    copy.#durableNames = new Map(copy.#files);
+    return copy;
+  }
+
+  /** Damage: the file ends here. */
+  cut(name: string, size: number): void {
+    const file = this.#fileOf(name);
+    file.truncate(size);
+    file.synced();
   }
 
   /** The bytes of a file, for a look or for damage; not a copy. */

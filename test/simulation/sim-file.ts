@@ -24,6 +24,14 @@ export class SimFile {
     return this.#bytes.subarray(0, this.#size);
   }
 
+  /** Another file with the same bytes, all of them durable. */
+  copy(): SimFile {
+    const copy = new SimFile();
+    copy.append([this.visible()], this.#size);
+    copy.synced();
+    return copy;
+  }
+
   append(buffers: readonly Buffer[], limit: number): void {
     const end = this.#size + limit;
     if (end > this.#bytes.length) {

@@ -119,10 +119,6 @@ export class JournalOwner implements JournalSource {
     return bytes;
   }
 
-  get rememberedOutcomes(): number {
-    return this.#now.outcomes.size;
-  }
-
   get unconfirmed(): number {
     return this.#records.length - this.#confirmed;
   }
@@ -139,6 +135,15 @@ export class JournalOwner implements JournalSource {
 
   newest(key: string): Entry | undefined {
     return this.#now.entries.get(key);
+  }
+
+  /** Goes on with what a journal found, of which it knows nothing. */
+  begin(journal: Journal): void {
+    const { recovered } = journal;
+    for (const entry of recovered.entries) this.#base.apply({ kind: "entry", entry });
+    this.#base.adopted = recovered.adopted;
+    this.#base.forgetAllBut(recovered.outcomes);
+    this.take(journal);
   }
 
   /** Goes on with what a journal found; throws unless that may be so. */
@@ -176,10 +181,10 @@ export class JournalOwner implements JournalSource {
     this.#journal?.append(record);
   }
 
-  /** A router will not send its requests below `counter` again. */
-  finish(counter: number): void {
+  /** All but the last `count` requests will not be sent again. */
+  finishAllBut(count: number): void {
     for (const each of this.#now.outcomes.keys()) {
-      if (each >= counter) continue;
+      if (each > this.#seq - count) continue;
       this.#now.outcomes.delete(each);
       this.#finished.add(each);
     }
@@ -192,7 +197,7 @@ export class JournalOwner implements JournalSource {
     if (luck < 0.5) this.put(key, random.chance(0.1) ? undefined : someBytes(random, random.whole(0, maxBytes)));
     else if (luck < 0.85) this.clean(key);
     else if (luck < 0.88) this.adopt();
-    else if (luck < 0.91) this.finish(this.#seq - random.whole(0, 30));
+    else if (luck < 0.91) this.finishAllBut(random.whole(0, 30));
     else if (luck < 0.94) this.append({ kind: "clean", key, version: { epoch: this.#epoch, seq: this.#seq } });
     else if (luck < 0.97) {
       // A late copy of an older state.
@@ -237,7 +242,8 @@ export class JournalOwner implements JournalSource {
   }
 
   #differs(recovered: Recovered, state: State): string | undefined {
-    if (recovered.adopted.join() !== state.adopted.join()) return `adopted ${recovered.adopted}, not ${state.adopted}`;
+    if (recovered.adopted.join() !== state.adopted.join())
+      return `adopted ${recovered.adopted.join()}, not ${state.adopted.join()}`;
     if (recovered.entries.length !== state.entries.size) {
       return `${recovered.entries.length} entries, not ${state.entries.size}`;
     }

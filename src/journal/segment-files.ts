@@ -1,0 +1,62 @@
+/** The segments as files: the newest, which grows, and the oldest, which are deleted. */
+
+import { assert } from "../base/assert.ts";
+import type { Batch } from "./batch.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { segmentName } from "./segment-name.ts";
+
+export class SegmentFiles {
+  readonly #disk: Disk;
+  /** The newest, and its number. */
+  #file: DiskFile;
+  #number: number;
+  /** The lowest number that is there, or is about to be deleted. */
+  #first: number;
+  #deletion: Promise<void> = Promise.resolve();
+
+  /** Segments `first` to `number` are there; `file` is the last of them. */
+  constructor(disk: Disk, first: number, number: number, file: DiskFile) {
+    this.#disk = disk;
+    this.#first = first;
+    this.#number = number;
+    this.#file = file;
+  }
+
+  /** Resolves when the batch is durable. One at a time. */
+  async write(batch: Batch): Promise<void> {
+    if (batch.segment !== this.#number) await this.#begin(batch.segment);
+    assert(this.#file.size === batch.offset, "a batch is written where it was meant to be");
+    await this.#file.append(batch.buffers());
+    await this.#file.sync();
+  }
+
+  /** Deletes the segments below `end`, one after the other, each for good before the next: none is ever missing between others. Resolves when they are gone. */
+  deleteBelow(end: number): Promise<void> {
+    const first = this.#first;
+    if (first < end) {
+      this.#first = end;
+      this.#deletion = this.#deletion.then(async () => {
+        for (let number = first; number < end; number += 1) {
+          await this.#disk.remove(segmentName(number));
+          await this.#disk.syncFolder();
+        }
+      });
+    }
+    return this.#deletion;
+  }
+
+  /** Waits for deletions, and closes. */
+  async close(): Promise<void> {
+    await this.#deletion;
+    await this.#file.close();
+  }
+
+  /** What the segment before holds is synced. */
+  async #begin(number: number): Promise<void> {
+    assert(number === this.#number + 1, "segments are written one after the other");
+    await this.#file.close();
+    this.#file = await this.#disk.create(segmentName(number));
+    this.#number = number;
+    await this.#disk.syncFolder();
+  }
+}
