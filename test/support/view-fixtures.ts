@@ -2,14 +2,16 @@
 
 import { assert } from "../../src/base/assert.ts";
 import { Membership } from "../../src/core/membership.ts";
-import type { MemberState } from "../../src/core/message.ts";
+import type { MemberState, Progress } from "../../src/core/message.ts";
 import { Ring } from "../../src/core/ring.ts";
 import type { View, ViewMember, ViewParameters } from "../../src/core/view.ts";
+import { ManualClock } from "./manual-clock.ts";
 
-/** F, in milliseconds. */
+/** F and T, in milliseconds. */
 export const flushDeadlineMs = 10_000;
+export const leaseMs = 1_000;
 
-export const parameters: ViewParameters = { clusterId: "c1", replicas: 2, flushDeadlineMs, ringVersion: 1 };
+export const parameters: ViewParameters = { clusterId: "c1", replicas: 2, leaseMs, flushDeadlineMs, ringVersion: 1 };
 
 /** The member `id`, in its first process, on its first disk. */
 export function memberOf(id: string, change: Partial<ViewMember> = {}): ViewMember {
@@ -19,12 +21,13 @@ export function memberOf(id: string, change: Partial<ViewMember> = {}): ViewMemb
 /** A view of `epoch` that is not settled. */
 export function viewOf(epoch: number, members: readonly ViewMember[], lineage: View["lineage"] = []): View {
   return {
-    format: 1,
+    format: 2,
     epoch,
     members: [...members],
     dropped: false,
     settled: false,
     lineage,
+    lost: [],
     proposal: `proposal ${epoch}`,
     parameters,
   };
@@ -44,17 +47,39 @@ export function ringOf(view: View): Ring {
   return new Ring(view.members, view.parameters.replicas);
 }
 
-/** What a peer says that has handed off all it held under `epoch`. */
-export function handedOff(epoch: number, change: Partial<MemberState> = {}): MemberState {
+/** What a peer says that has come so far under `epoch`. */
+export function stateOf(epoch: number, progress: Progress, change: Partial<MemberState> = {}): MemberState {
   const figures = { dirtyBytes: 0, dirtyKeys: 0, cacheBytes: 0, oldestDirtyMs: 0, failingKeys: 0 };
-  return { epoch, settled: false, handedOff: true, quiet: true, watermark: 0, figures, ...change };
+  const wellKnown = { suspects: [], storeFailingMs: 0, storeWorks: true, watermark: 0, figures };
+  return { epoch, settled: false, progress, quiet: true, ...wellKnown, ...change };
 }
 
-/** The member `self`, which has adopted `view` at 0 and handed off. */
-export function memberIn(view: View, self: ViewMember): Membership {
-  const membership = new Membership(self);
-  membership.adopt(view, 0);
-  membership.markHandedOff();
+/** What a peer says that has handed off all it held under `epoch`. */
+export function handedOff(epoch: number, change: Partial<MemberState> = {}): MemberState {
+  return stateOf(epoch, "handed_off", change);
+}
+
+/** The member `self`, which has adopted `view` at this moment, and the epochs `adopted` before, and has come so far with it. */
+export function memberIn(
+  view: View,
+  self: ViewMember,
+  {
+    clock = new ManualClock(),
+    adopted = [],
+    progress = "handed_off",
+  }: { readonly clock?: ManualClock; readonly adopted?: readonly number[]; readonly progress?: Progress } = {},
+): Membership {
+  const membership = new Membership(self, clock, adopted);
+  membership.adopt(view);
+  if (progress !== "adopting") membership.advance(progress);
+  return membership;
+}
+
+/** The member `self`, the primary of its keys under the settled `view`, with a lease. */
+export function servingMember(view: View, self: ViewMember, clock: ManualClock): Membership {
+  const membership = memberIn({ ...view, settled: true }, self, { clock });
+  membership.activate(true);
+  membership.lease.confirmByStore(membership.lease.stamp());
   return membership;
 }
 

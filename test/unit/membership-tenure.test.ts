@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import type { Membership } from "../../src/core/membership.ts";
 import type { MemberState } from "../../src/core/message.ts";
 import type { View } from "../../src/core/view.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import {
   flushDeadlineMs,
   handedOff,
@@ -29,9 +30,11 @@ describe("Membership, tenure", () => {
 
   /** Member c, which joined with `view`, and is told of `states`, activates it at 500; from when it may flush what it gained. */
   function flushFromOf(view: View, states: Record<string, MemberState>, quiet = true): number | undefined {
-    const membership = memberIn(view, c);
+    const clock = new ManualClock();
+    const membership = memberIn(view, c, { clock });
+    clock.advance(500);
     for (const peer of membership.peers) membership.hear(peer, states[peer.id] ?? handedOff(view.epoch));
-    membership.activate(500, quiet);
+    membership.activate(quiet);
     const key = keyWhere((each) => membership.ownersOf(each)[0] === "c");
     return membership.flushFrom(key);
   }
@@ -42,12 +45,12 @@ describe("Membership, tenure", () => {
     const serves = (membership: Membership, key: string): boolean => membership.serves(key, membership.ownersOf(key));
     const membership = memberIn(ab, a);
     membership.hear(b, handedOff(ab.epoch));
-    membership.activate(0, true);
+    membership.activate(true);
     assert.deepEqual(
       [kept, gone].map((key) => serves(membership, key)),
       [true, true],
     );
-    membership.adopt(abc, 1);
+    membership.adopt(abc);
     assert.deepEqual(
       [kept, gone].map((key) => serves(membership, key)),
       [true, false],
@@ -57,7 +60,7 @@ describe("Membership, tenure", () => {
     assert.equal(serves(joining, gained), false);
     for (const peer of [a, b]) joining.hear(peer, handedOff(abc.epoch));
     assert.equal(serves(joining, gained), false);
-    joining.activate(0, true);
+    joining.activate(true);
     assert.equal(serves(joining, gained), true);
   });
 
@@ -98,14 +101,18 @@ describe("Membership, tenure", () => {
     const lost = nextView({ ...ab, settled: true }, [a, moved]);
     const leaving = nextView({ ...lost, settled: true }, [a, { ...moved, weight: 0 }]);
     const key = keyWith([ringOf(lost), ringOf(leaving)], ["b", "a"]);
-    const membership = memberIn(lost, a);
+    const clock = new ManualClock();
+    const membership = memberIn(lost, a, { clock });
     membership.hear(moved, handedOff(lost.epoch));
-    membership.activate(100, true);
+    clock.advance(100);
+    membership.activate(true);
     membership.markSettled();
-    membership.adopt(leaving, 200);
-    membership.markHandedOff();
+    clock.advance(100);
+    membership.adopt(leaving);
+    membership.advance("handed_off");
     membership.hear(moved, handedOff(leaving.epoch));
-    membership.activate(300, true);
+    clock.advance(100);
+    membership.activate(true);
     assert.ok((membership.flushFrom(key) ?? Number.NaN) >= 100 + flushDeadlineMs, `${membership.flushFrom(key)}`);
   });
 });

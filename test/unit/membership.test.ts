@@ -1,20 +1,21 @@
-/** What a member concludes from its view and from what it hears: when everyone has handed off, and what it may still hold. */
+/** What a member concludes from its view and from what it hears: how far everyone has come, and what it may still hold. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AssertionError } from "../../src/base/assert.ts";
 import { Membership } from "../../src/core/membership.ts";
-import type { MemberState, PeerIdentity } from "../../src/core/message.ts";
-import type { View } from "../../src/core/view.ts";
-import { handedOff, keyWhere, memberIn, memberOf, nextView, ringOf, viewOf } from "../support/view-fixtures.ts";
+import type { MemberState, PeerIdentity, Progress } from "../../src/core/message.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { handedOff, memberIn, memberOf, nextView, ringOf, stateOf, viewOf } from "../support/view-fixtures.ts";
 
 const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
 const ab = viewOf(4, [a, b]);
 const abc = nextView({ ...ab, settled: true }, [a, b, c]);
+const steps: readonly Progress[] = ["adopting", "adopted", "delivered", "handed_off"];
 
 describe("Membership, the view", () => {
   it("before the first one knows no member, owner or tenure", () => {
-    const membership = new Membership(a);
+    const membership = new Membership(a, new ManualClock(), []);
     assert.equal(membership.epoch, 0);
     assert.deepEqual([membership.ownersOf("k"), membership.share("a"), membership.peers], [[], 0, []]);
     assert.equal(membership.lists(b), false);
@@ -32,36 +33,36 @@ describe("Membership, the view", () => {
   it("is adopted only if it is newer and lists this very process", () => {
     const membership = memberIn(abc, a);
     for (const epoch of [abc.epoch, abc.epoch - 1]) {
-      assert.throws(() => membership.adopt(viewOf(epoch, [a, b]), 0), AssertionError);
+      assert.throws(() => membership.adopt(viewOf(epoch, [a, b])), AssertionError);
     }
     for (const members of [
       [b, c],
       [memberOf("a", { incarnation: "a-2" }), b],
     ]) {
-      assert.throws(() => membership.adopt(viewOf(9, members), 0), AssertionError);
+      assert.throws(() => membership.adopt(viewOf(9, members)), AssertionError);
     }
-    membership.adopt(viewOf(9, [a, b]), 0);
+    membership.adopt(viewOf(9, [a, b]));
     assert.equal(membership.epoch, 9);
   });
 });
 
-describe("Membership, the hand-off", () => {
+describe("Membership, progress", () => {
   it("ignores what a process said before what is known of it, as the answer to a ping may be read late", () => {
     const membership = memberIn(abc, a);
     membership.hear(b, handedOff(abc.epoch));
     membership.hear(c, handedOff(abc.epoch));
-    membership.hear(c, handedOff(abc.epoch, { handedOff: false }));
-    membership.hear(c, handedOff(abc.epoch - 1));
-    assert.equal(membership.everyoneHandedOff(), true);
+    membership.hear(c, stateOf(abc.epoch, "delivered"));
+    membership.hear(c, handedOff(abc.epoch - 1, { settled: true }));
+    assert.equal(membership.everyoneHas("handed_off"), true);
     membership.hear({ ...c, incarnation: "c-2" }, handedOff(1));
-    assert.equal(membership.everyoneHandedOff(), false);
+    assert.equal(membership.everyoneHas("handed_off"), false);
   });
 
-  it("is over when this member and each listed process has handed off under this very epoch", () => {
+  it("is everyone's when this member and each listed process has come so far under this very epoch", () => {
     const { epoch } = abc;
     const stranger = { id: "d", incarnation: "d-1" };
     const wrongs: [PeerIdentity, MemberState][] = [
-      [c, handedOff(epoch, { handedOff: false })],
+      [c, stateOf(epoch, "delivered")],
       [c, handedOff(epoch - 1)],
       [c, handedOff(epoch + 1)],
       [{ id: "c", incarnation: "c-0" }, handedOff(epoch)],
@@ -71,31 +72,39 @@ describe("Membership, the hand-off", () => {
       const membership = memberIn(abc, a);
       membership.hear(b, handedOff(epoch));
       membership.hear(peer, state);
-      assert.equal(membership.everyoneHandedOff(), false, JSON.stringify([peer, state]));
-      assert.throws(() => membership.activate(0, true), AssertionError);
+      assert.equal(membership.everyoneHas("handed_off"), false, JSON.stringify([peer, state]));
     }
-    const all = memberIn(abc, a);
-    for (const peer of [b, c]) all.hear(peer, handedOff(epoch));
-    assert.equal(all.everyoneHandedOff(), true);
-    const unready = new Membership(a);
-    unready.adopt(abc, 0);
-    for (const peer of [b, c]) unready.hear(peer, handedOff(epoch));
-    assert.equal(unready.everyoneHandedOff(), false);
   });
 
-  it("of a member alone is over with its own", () => {
-    assert.equal(memberIn(viewOf(1, [a]), a).everyoneHandedOff(), true);
+  it("is as far as the one who is furthest behind, this member among them", () => {
+    for (const [own, step] of steps.entries()) {
+      for (const [peers, other] of steps.entries()) {
+        const membership = memberIn(abc, a, { progress: step });
+        membership.hear(b, handedOff(abc.epoch));
+        membership.hear(c, stateOf(abc.epoch, other));
+        for (const [rank, asked] of steps.entries()) {
+          assert.equal(membership.everyoneHas(asked), Math.min(own, peers) >= rank, `${step}, ${other}: ${asked}`);
+        }
+      }
+    }
   });
 
-  it("begins anew with the next view, and so does activation", () => {
-    const membership = memberIn(ab, a);
+  it("of a member alone is its own", () => {
+    assert.equal(memberIn(viewOf(1, [a]), a).everyoneHas("handed_off"), true);
+    assert.equal(memberIn(viewOf(1, [a]), a, { progress: "adopted" }).everyoneHas("delivered"), false);
+  });
+
+  it("only goes forward under one view, and begins anew with the next", () => {
+    const membership = memberIn(ab, a, { progress: "delivered" });
+    for (const step of ["adopting", "adopted", "delivered"] as const) {
+      assert.throws(() => membership.advance(step), AssertionError);
+    }
     membership.hear(b, handedOff(ab.epoch));
-    assert.equal(membership.activate(0, true), true);
-    assert.equal(membership.activate(0, true), false, "only the first time is new");
-    membership.adopt(abc, 1);
+    membership.activate(true);
+    membership.adopt(abc);
     assert.deepEqual(
-      [membership.handedOff, membership.everyoneHandedOff(), membership.activated],
-      [false, false, false],
+      [membership.progress, membership.everyoneHas("adopted"), membership.activated],
+      ["adopting", false, false],
     );
   });
 
@@ -104,58 +113,66 @@ describe("Membership, the hand-off", () => {
     membership.hear(c, handedOff(abc.epoch - 1, { settled: true }));
     membership.hear({ id: "c", incarnation: "c-0" }, handedOff(abc.epoch, { settled: true }));
     membership.hear({ id: "d", incarnation: "d-1" }, handedOff(abc.epoch, { settled: true }));
-    assert.deepEqual([membership.settled, membership.everyoneHandedOff()], [false, false]);
+    assert.deepEqual([membership.settled, membership.everyoneHas("handed_off")], [false, false]);
     membership.hear(b, handedOff(abc.epoch, { settled: true }));
-    assert.deepEqual([membership.settled, membership.everyoneHandedOff()], [true, true]);
-    membership.adopt(nextView(abc, [a, b]), 1);
+    assert.deepEqual([membership.settled, membership.everyoneHas("handed_off")], [true, true]);
+    membership.adopt(nextView(abc, [a, b]));
     assert.equal(membership.settled, false);
   });
 
-  it("comes before the view is settled", () => {
-    const membership = new Membership(a);
-    membership.adopt(ab, 0);
+  it("comes to its end before the view is settled", () => {
+    const membership = memberIn(ab, a, { progress: "delivered" });
     assert.throws(() => membership.markSettled(), AssertionError);
-    membership.markHandedOff();
+    membership.advance("handed_off");
     membership.markSettled();
     assert.equal(membership.settled, true);
   });
 });
 
-describe("Membership.ownedBefore", () => {
-  const abcd = nextView(abc, [a, b, c, memberOf("d")]);
-  const owns = (view: View) => {
-    const ring = ringOf(view);
-    return (key: string) => ring.ownersOf(key).includes("a");
-  };
-  const [ownsInAb, ownsInAbc, ownsInAbcd] = [owns(ab), owns(abc), owns(abcd)];
-
-  it("is true of what this process owned, as primary or replica, in a view of the lineage that it had adopted", () => {
+describe("Membership, the lease", () => {
+  /** A member of three, whose peer b has answered with `state` a ping that was sent under this view. */
+  function leaseAfter(state: MemberState, from: PeerIdentity = b): boolean {
     const membership = memberIn(abc, a);
-    membership.adopt(abcd, 1);
-    const ownedBefore = membership.ownedBefore();
-    for (let number = 0; number < 200; number++) assert.equal(ownedBefore(`key-${number}`), ownsInAbc(`key-${number}`));
+    membership.confirm(from, state, membership.lease.stamp());
+    return membership.lease.held();
+  }
+
+  it("is confirmed by who has adopted the same epoch, in its journal, however far it has come", () => {
+    for (const step of steps) {
+      assert.equal(leaseAfter(stateOf(abc.epoch, step)), step !== "adopting", step);
+    }
   });
 
-  it("is false of what it owned only in a view that it skipped, or owns only now", () => {
-    // d leaves again, so that a owns some keys of the last view that it did not own with d.
-    const last = nextView(abcd, [a, b]);
-    const membership = memberIn(abcd, a);
-    membership.adopt(last, 1);
-    const skipped = keyWhere((key) => ownsInAbc(key) && !ownsInAbcd(key));
-    assert.equal(membership.ownedBefore()(skipped), false);
-    assert.equal(membership.ownedBefore()(keyWhere(ownsInAbcd)), true);
+  it("is confirmed by no older or newer epoch, and by no process that the view does not list", () => {
+    assert.equal(leaseAfter(handedOff(abc.epoch - 1)), false);
+    assert.equal(leaseAfter(handedOff(abc.epoch + 1)), false);
+    assert.equal(leaseAfter(handedOff(abc.epoch), { id: "b", incarnation: "b-0" }), false);
+    assert.equal(leaseAfter(handedOff(abc.epoch), memberOf("d")), false);
   });
 
-  it("is false of what it owned before the view that settled last", () => {
+  it("ends when a newer view is adopted", () => {
     const membership = memberIn(ab, a);
-    membership.adopt(abcd, 1);
-    membership.adopt(nextView({ ...abcd, settled: true }, [a, b, c]), 2);
-    assert.equal(membership.ownedBefore()(keyWhere((key) => ownsInAb(key) && !ownsInAbcd(key))), false);
+    membership.confirm(b, handedOff(ab.epoch), membership.lease.stamp());
+    membership.lease.confirmByStore(membership.lease.stamp());
+    assert.equal(membership.lease.held(), true);
+    membership.adopt(abc);
+    assert.equal(membership.lease.held(), false);
   });
 
-  it("is false of everything in a process that has just started", () => {
-    const again = memberOf("a", { incarnation: "a-2" });
-    const membership = memberIn(nextView(abc, [again, b, c]), again);
-    for (let number = 0; number < 200; number++) assert.equal(membership.ownedBefore()(`key-${number}`), false);
+  it("is needed to answer for a key, and so is tenure, and an adoption that is in the journal", () => {
+    const alone = viewOf(1, [a]);
+    const membership = memberIn(alone, a, { progress: "adopted" });
+    const confirm = (): void => membership.lease.confirmByStore(membership.lease.stamp());
+    confirm();
+    assert.equal(membership.mayAnswer("k"), false, "no tenure");
+    membership.advance("delivered");
+    membership.activate(true);
+    assert.equal(membership.mayAnswer("k"), true);
+    membership.adopt(nextView(alone, [a, memberOf("b", { weight: 0 })]));
+    assert.equal(membership.mayAnswer("k"), false, "neither lease nor journal");
+    confirm();
+    assert.equal(membership.mayAnswer("k"), false, "not in the journal");
+    membership.advance("adopted");
+    assert.equal(membership.mayAnswer("k"), true, "a tenure that is kept needs no activation");
   });
 });

@@ -22,8 +22,11 @@ const none = Buffer.alloc(0);
 const state: MemberState = {
   epoch: 7,
   settled: true,
-  handedOff: false,
+  progress: "delivered",
   quiet: true,
+  suspects: ["b", "grüße"],
+  storeFailingMs: 30_000.5,
+  storeWorks: false,
   watermark: 2 ** 40,
   figures: { dirtyBytes: 2 ** 34, dirtyKeys: 5, cacheBytes: 6, oldestDirtyMs: 12.5, failingKeys: 1 },
 };
@@ -56,6 +59,9 @@ const write: PeerRequest = {
 
 const requests: readonly PeerRequest[] = [
   { kind: "ping", state },
+  { kind: "ping", state: { ...state, settled: false, progress: "adopting", quiet: false, suspects: [] } },
+  { kind: "ping", state: { ...state, progress: "adopted", storeFailingMs: 0, storeWorks: true } },
+  { kind: "ping", state: { ...state, progress: "handed_off" } },
   { kind: "read", epoch: 1, key: "", wantValue: true, deadlineMs: 10_000 },
   { kind: "read", epoch: 0, key: "x".repeat(1024), wantValue: false, deadlineMs: 0.25 },
   write,
@@ -75,6 +81,9 @@ const requests: readonly PeerRequest[] = [
       { requestId: { router: "", counter: 2 }, key: "b", version: { epoch: 3, seq: 4 } },
     ],
   },
+  { kind: "hand_off_list", epoch: 5, items: [] },
+  { kind: "hand_off_list", epoch: 5, items: [{ key: "grüße", version: { epoch: 3, seq: 2 ** 33 } }] },
+  { kind: "leave", epoch: 9 },
   {
     kind: "clean",
     epoch: 8,
@@ -92,6 +101,8 @@ const answers: readonly PeerAnswer[] = [
   { kind: "written", version: { epoch: 1, seq: Number.MAX_SAFE_INTEGER } },
   { kind: "precondition_failed" },
   { kind: "ack", epoch: 12 },
+  { kind: "wanted", epoch: 12, wanted: [] },
+  { kind: "wanted", epoch: 12, wanted: [0, 7, 499] },
   { kind: "refused", code: "wrong_view", epoch: 12, detail: "épuisé" },
 ];
 
@@ -190,6 +201,48 @@ test("message codec: a header named __proto__ is malformed, not a prototype", ()
   const headers = JSON.parse('{"__proto__": "x"}') as Record<string, string>;
   const { head, payload, read } = encode({ ...write, headers }, writeRequest, readRequest);
   assert.throws(() => read(head, payload), MalformedError);
+});
+
+test("message codec: a step of progress that does not exist is malformed", () => {
+  const { head, read } = encode<PeerRequest>({ kind: "ping", state }, writeRequest, readRequest);
+  // The kind, the epoch and whether it is settled come before it.
+  const at = 1 + 8 + 1;
+  assert.equal(head[at], 2);
+  head[at] = 4;
+  assert.throws(() => read(head, none), MalformedError);
+});
+
+test("message codec: a list that says to be longer than its message is malformed, before anything is made of its length", () => {
+  const requests: readonly PeerRequest[] = [
+    { kind: "hand_off_list", epoch: 5, items: [] },
+    { kind: "hand_off_outcomes", epoch: 5, outcomes: [] },
+    { kind: "clean", epoch: 5, items: [] },
+  ];
+  const lists = requests.map((request) => encode(request, writeRequest, readRequest));
+  const wanted = encode<PeerAnswer>({ kind: "wanted", epoch: 5, wanted: [] }, writeAnswer, readAnswer);
+  for (const { head, read } of [...lists, wanted]) {
+    head.fill(255, head.length - 4);
+    assert.throws(() => read(head, none), MalformedError);
+  }
+});
+
+test("message codec: a kind that asks is none that answers, and the other way round", () => {
+  const all = encoded.map(({ head, payload }) => [head, payload] as const);
+  const reader = new ByteReader();
+  const isRead = (read: (reader: ByteReader, payload: Buffer) => unknown, head: Buffer, payload: Buffer): boolean => {
+    reader.reset(head, 0, head.length);
+    try {
+      read(reader, payload);
+      return true;
+    } catch (error) {
+      assert.ok(error instanceof MalformedError);
+      return false;
+    }
+  };
+  for (const [head, payload] of all) {
+    const ways = [readRequest, readAnswer, readNotice].filter((read) => isRead(read, head, payload));
+    assert.equal(ways.length, 1, `${head[0]}`);
+  }
 });
 
 test("message codec: every message cut short anywhere is malformed", () => {

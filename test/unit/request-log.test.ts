@@ -91,6 +91,38 @@ describe("RequestLog", () => {
     assert.equal(log.find({ router: "r", counter: 1 }), undefined);
   });
 
+  it("keeps the later of two outcomes of one request, in whatever order they come", () => {
+    const log = new RequestLog();
+    const id = { router: "r", counter: 1 };
+    for (const [seq, kept] of [
+      [5, 5],
+      [7, 7],
+      [6, 7],
+    ] as const) {
+      log.record(id, "k", { epoch: 2, seq });
+      assert.deepEqual(log.find(id)?.version, { epoch: 2, seq: kept });
+    }
+    log.record(id, "k", { epoch: 3, seq: 1 });
+    assert.deepEqual(log.find(id)?.version, { epoch: 3, seq: 1 });
+  });
+
+  it("forgets the outcomes for keys that are not this member's business any more, and no others", () => {
+    const log = logOf({ r: [1, 2], s: [1, 3] });
+    log.keepKeys((key) => key !== "key 1");
+    assert.deepEqual(idsOf(log.outcomes()), ["r2", "s3"]);
+  });
+
+  it("knows which requests their router has finished, whether or not it had their outcome", () => {
+    const log = logOf({ r: [1] });
+    assert.equal(log.isFinished({ router: "r", counter: 1 }), false);
+    log.advance("r", 5);
+    assert.deepEqual(
+      [4, 5].map((counter) => log.isFinished({ router: "r", counter })),
+      [true, false],
+    );
+    assert.equal(log.isFinished({ router: "s", counter: 0 }), false);
+  });
+
   it("agrees with a plain list under random operations", (test) => {
     const seed = seedOf(test);
     const random = new SimRandom(seed);

@@ -6,11 +6,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AssertionError } from "../../src/base/assert.ts";
+import { Doubt } from "../../src/core/doubt.ts";
 import { Ring } from "../../src/core/ring.ts";
 import { Tenure } from "../../src/core/tenure.ts";
 import { SimRandom } from "../simulation/sim-random.ts";
 import { seedOf } from "../support/seed.ts";
-import { keyWith } from "../support/view-fixtures.ts";
+import { keyWhere, keyWith, memberOf, pastOf, viewOf } from "../support/view-fixtures.ts";
 
 const ringOf = (...ids: string[]): Ring =>
   new Ring(
@@ -22,6 +23,24 @@ const abc = ringOf("a", "b", "c");
 const acd = ringOf("a", "c", "d");
 const ad = ringOf("a", "d");
 
+/** No key is. */
+const calm = new Doubt(viewOf(2, [memberOf("a")]));
+/** Every key is whose owners are b and c. */
+const doubtOfBc = new Doubt(
+  viewOf(
+    8,
+    [memberOf("a")],
+    [
+      pastOf(
+        viewOf(
+          7,
+          ["a", "b", "c"].map((id) => memberOf(id)),
+        ),
+      ),
+    ],
+  ),
+);
+
 /** Whether `tenure`, of member a, serves `key` now that `ring` is the newest. */
 const serves = (tenure: Tenure, ring: Ring, key: string): boolean => tenure.has(key, ring.ownersOf(key)[0]);
 
@@ -29,7 +48,7 @@ const serves = (tenure: Tenure, ring: Ring, key: string): boolean => tenure.has(
 function tenureAfter(...terms: (readonly [ring: Ring, now: number, flushFrom?: number | undefined])[]): Tenure {
   const tenure = new Tenure("a");
   for (const [ring, now, flushFrom] of terms) {
-    tenure.adopt(ring, now);
+    tenure.adopt(ring, calm, now);
     if (flushFrom !== undefined) tenure.activate(flushFrom);
   }
   return tenure;
@@ -110,7 +129,7 @@ describe("Tenure", () => {
       const tenure = tenureAfter([ab, 0, 10_000], [abc, 15_000, between]);
       assert.equal(serves(tenure, abc, key), false);
       assert.equal(tenure.flushFrom(key), undefined);
-      tenure.adopt(ab, 30_000);
+      tenure.adopt(ab, calm, 30_000);
       assert.equal(serves(tenure, ab, key), false);
       assert.equal(tenure.flushFrom(key), undefined);
       tenure.activate(41_000);
@@ -123,6 +142,38 @@ describe("Tenure", () => {
     const key = keyWith([abc, acd], ["b", "a"]);
     const tenure = tenureAfter([abc, 0, 10_000], [acd, 15_000, Number.NEGATIVE_INFINITY]);
     assert.equal(tenure.flushFrom(key), Number.NEGATIVE_INFINITY);
+  });
+
+  it("waits to flush for as long as anything that was gained under any of its terms does", () => {
+    const tenure = tenureAfter([ab, 0, 10_000], [abc, 200, Number.NEGATIVE_INFINITY]);
+    assert.deepEqual([tenure.waits(9_999), tenure.waits(10_000)], [true, false]);
+    assert.equal(tenureAfter([ab, 0]).waits(0), false);
+  });
+
+  it("is of no key in doubt, however it was had before, and of all others as ever", () => {
+    const inDoubt = keyWhere((key) => doubtOfBc.has(key));
+    const certain = keyWhere((key) => !doubtOfBc.has(key));
+    const alone = ringOf("a");
+    const tenure = tenureAfter([alone, 0, 10_000]);
+    assert.equal(serves(tenure, alone, inDoubt), true);
+    tenure.adopt(alone, doubtOfBc, 20_000);
+    for (const flushFrom of [undefined, 31_000]) {
+      if (flushFrom !== undefined) tenure.activate(flushFrom);
+      assert.deepEqual([serves(tenure, alone, inDoubt), serves(tenure, alone, certain)], [false, true]);
+      assert.equal(tenure.flushFrom(inDoubt), undefined);
+    }
+  });
+
+  it("of a key whose doubt has ended begins anew when that view is activated", () => {
+    const inDoubt = keyWhere((key) => doubtOfBc.has(key));
+    const alone = ringOf("a");
+    const tenure = tenureAfter([alone, 0, 10_000]);
+    tenure.adopt(alone, doubtOfBc, 20_000);
+    tenure.activate(31_000);
+    tenure.adopt(alone, calm, 40_000);
+    assert.equal(serves(tenure, alone, inDoubt), false);
+    tenure.activate(51_000);
+    assert.equal(tenure.flushFrom(inDoubt), 51_000);
   });
 
   it("refuses to activate what is not there or is activated already", () => {
@@ -138,7 +189,7 @@ describe("Tenure", () => {
     const key = keyWith([ab, abc], ["a", "a"]);
     const tenure = tenureAfter([ab, 0, 10_000], [abc, 200, Number.NEGATIVE_INFINITY]);
     assert.equal(tenure.flushFrom(key), 10_000);
-    tenure.adopt(ab, 300);
+    tenure.adopt(ab, calm, 300);
     assert.equal(tenure.flushFrom(key), 10_000);
   });
 
@@ -161,7 +212,7 @@ function agreesWithModel(seed: number, quiet: number): void {
     const ring = random.pick(modelRings);
     const isPrimary = (key: string): boolean => ring.ownersOf(key)[0] === "a";
     now += random.whole(0, deadlineMs);
-    tenure.adopt(ring, now);
+    tenure.adopt(ring, calm, now);
     for (const key of modelKeys) if (!isPrimary(key)) since.delete(key);
     if (random.chance(0.6)) {
       now += random.whole(0, 100);

@@ -5,12 +5,20 @@ import { describe, it } from "node:test";
 import { AssertionError } from "../../src/base/assert.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../src/core/entry.ts";
 import { Room } from "../../src/core/room.ts";
-import { type KeyRecord, type PendingWrite, storeUnknown, WriteBuffer } from "../../src/core/write-buffer.ts";
+import {
+  type HoldingLog,
+  type KeyRecord,
+  type PendingWrite,
+  pendingWrite,
+  storeUnknown,
+  WriteBuffer,
+} from "../../src/core/write-buffer.ts";
 import { SimRandom } from "../simulation/sim-random.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { seedOf } from "../support/seed.ts";
 
-const bufferOf = (): WriteBuffer => new WriteBuffer(new Room({ dirtyBytes: 1e9, waitMs: 500 }, new ManualClock()));
+const bufferOf = (log: HoldingLog = { append: () => undefined }): WriteBuffer =>
+  new WriteBuffer(new Room({ dirtyBytes: 1e9, waitMs: 500 }, new ManualClock()), log);
 
 /** Version (1, `seq`) of `key`; `size` undefined: a tombstone. */
 function entryOf(key: string, seq: number, size?: number): Entry {
@@ -22,8 +30,8 @@ function entryOf(key: string, seq: number, size?: number): Entry {
 /** A write of `entry` that is assigned, its room taken; `lost` collects what it was ended with. */
 function assign(buffer: WriteBuffer, record: KeyRecord, entry: Entry, lost: Error[] = []): PendingWrite {
   buffer.room.takeForWrite(footprint(entry));
-  const settle = { committed: () => {}, lost: (error: Error) => lost.push(error) };
-  const write = { entry, assignedAt: 0, missing: ["b"], needsStore: false, outcome: Promise.resolve(entry), settle };
+  const write = pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false });
+  write.outcome.catch((error: Error) => lost.push(error));
   buffer.assign(record, write);
   return write;
 }
@@ -55,22 +63,23 @@ describe("WriteBuffer, at a primary", () => {
     for (const seq of [4, 5]) assert.throws(() => assign(buffer, record, entryOf("k", seq, 1)), AssertionError);
   });
 
-  it("that loses tenure holds the newest write, ends all of them, and forgets what it knew of the store", () => {
+  it("that loses tenure holds the newest write, ends all of them, and forgets what it knew of the store", async () => {
     const buffer = bufferOf();
     const record = buffer.open("k", 0);
     hold(buffer, record, entryOf("k", 1, 100));
     Object.assign(record, { store: { kind: "present", tag: "t" }, flushed: true, unproven: true, flight: {} });
-    Object.assign(record, { lastSent: { epoch: 1, seq: 1 }, failures: 3, failure: "no answer" });
+    Object.assign(record, { lastSent: { epoch: 1, seq: 1 }, failures: 3, notBefore: 99 });
     const lost: Error[] = [];
     for (const seq of [2, 3, 4]) assign(buffer, record, entryOf("k", seq, seq), lost);
     const error = new Error("another node owns this key now");
     buffer.endTenure(record, error);
     assert.deepEqual([record.entry?.seq, record.pending, record.dirty], [4, [], true]);
+    await Promise.resolve();
     assert.deepEqual(lost, [error, error, error]);
     assert.equal(buffer.room.usedBytes, footprint(entryOf("k", 4, 4)));
     assert.deepEqual(
-      [record.store, record.lastSent, record.flight, record.failures, record.failure],
-      [storeUnknown, undefined, undefined, 0, undefined],
+      [record.store, record.lastSent, record.flight, record.failures, record.notBefore],
+      [storeUnknown, undefined, undefined, 0, Number.NEGATIVE_INFINITY],
     );
   });
 
@@ -82,6 +91,84 @@ describe("WriteBuffer, at a primary", () => {
     buffer.endTenure(record, new Error("unused"));
     assert.deepEqual([record.entry?.seq, record.dirty], [1, true]);
     assert.equal(buffer.room.usedBytes, footprint(entryOf("k", 1, 100)));
+  });
+});
+
+describe("WriteBuffer, what is inherited", () => {
+  /** The held entry `entry`, inherited; with the record that has it. */
+  function inherit(buffer: WriteBuffer, entry: Entry): { readonly record: KeyRecord; readonly write: PendingWrite } {
+    const record = buffer.open(entry.key, 0);
+    hold(buffer, record, entry);
+    const write = pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false, inherited: true });
+    buffer.inherit(record, write);
+    return { record, write };
+  }
+
+  it("is seen by nobody until it commits, takes its room once, and is then as any state", () => {
+    const buffer = bufferOf();
+    const { record, write } = inherit(buffer, entryOf("k", 1, 100));
+    assert.deepEqual([record.entry, record.newest, record.dirty], [undefined, write.entry, false]);
+    assert.equal(buffer.room.usedBytes, footprint(write.entry));
+    assert.equal(buffer.commit(record), write);
+    assert.deepEqual([record.entry, record.dirty], [write.entry, true]);
+    assert.equal(buffer.room.usedBytes, footprint(write.entry));
+  });
+
+  it("is held again when the tenure ends before that", async () => {
+    const buffer = bufferOf();
+    const { record, write } = inherit(buffer, entryOf("k", 1, 100));
+    const error = new Error("another node owns this key now");
+    buffer.endTenure(record, error);
+    await assert.rejects(write.outcome, error);
+    assert.deepEqual([record.entry, record.pending], [write.entry, []]);
+    assert.equal(buffer.room.usedBytes, footprint(write.entry));
+  });
+
+  it("is what was held, with nothing pending before it", () => {
+    const buffer = bufferOf();
+    const record = buffer.open("k", 0);
+    hold(buffer, record, entryOf("k", 1, 100));
+    const other = pendingWrite(entryOf("k", 1, 100), { now: 0, missing: [], needsStore: false, inherited: true });
+    assert.throws(() => buffer.inherit(record, other), AssertionError);
+    assign(buffer, record, entryOf("k", 2, 1));
+    const late = pendingWrite(record.entry as Entry, { now: 0, missing: [], needsStore: false, inherited: true });
+    assert.throws(() => buffer.inherit(record, late), AssertionError);
+  });
+});
+
+describe("WriteBuffer, its log", () => {
+  /** A buffer, and what its log was told. */
+  function logged(): { readonly buffer: WriteBuffer; readonly lines: string[] } {
+    const lines: string[] = [];
+    const buffer = bufferOf({
+      append: (record) =>
+        lines.push(record.kind === "entry" ? `entry ${record.entry.seq}` : `clean ${record.key} ${record.version.seq}`),
+    });
+    return { buffer, lines };
+  }
+
+  it("is told of each entry when it is assigned or held, not again when it commits or is inherited, and when it is dropped", () => {
+    const { buffer, lines } = logged();
+    const record = buffer.open("k", 0);
+    hold(buffer, record, entryOf("k", 1, 1));
+    const inherited = pendingWrite(record.entry as Entry, { now: 0, missing: [], needsStore: false, inherited: true });
+    buffer.inherit(record, inherited);
+    buffer.commit(record);
+    assign(buffer, record, entryOf("k", 2, 1));
+    buffer.endTenure(record, new Error("another node owns this key now"));
+    buffer.drop(record);
+    assert.deepEqual(lines, ["entry 1", "entry 2", "clean k 2"]);
+  });
+
+  it("is not told of what it tells itself at the start, nor of a key of which nothing was held", () => {
+    const { buffer, lines } = logged();
+    buffer.recover(entryOf("k", 4, 100), 7);
+    const record = buffer.get("k");
+    assert.deepEqual([record?.entry?.seq, record?.dirty, record?.dirtySince], [4, true, 7]);
+    assert.equal(buffer.room.usedBytes, footprint(entryOf("k", 4, 100)));
+    assert.throws(() => buffer.recover(entryOf("k", 5, 1), 7), AssertionError);
+    buffer.drop(buffer.open("nothing", 0));
+    assert.deepEqual(lines, []);
   });
 });
 
@@ -167,7 +254,11 @@ describe("WriteBuffer, under random operations", () => {
       else if (roll < 0.75 && record.pending.length > 0) buffer.commit(record);
       else if (roll < 0.85 && record.pending.length === 0) hold(buffer, record, entry);
       else if (roll < 0.92) buffer.endTenure(record, new Error("lost"));
-      else if (record.pending.length === 0) buffer.drop(record);
+      else if (roll < 0.96 && record.entry && record.pending.length === 0) {
+        const write = pendingWrite(record.entry, { now: step, missing: [], needsStore: false, inherited: true });
+        write.outcome.catch(() => undefined);
+        buffer.inherit(record, write);
+      } else if (record.pending.length === 0) buffer.drop(record);
       let expected = reserved.reduce((sum, bytes) => sum + bytes, 0);
       for (const each of buffer.records()) {
         if (each.entry) expected += footprint(each.entry);

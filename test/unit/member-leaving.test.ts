@@ -1,0 +1,186 @@
+/** Leaving in order: weight 0, settled, out; and what the last owner does, to whom nobody is left to hand off to. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Complaints } from "../../src/base/complaints.ts";
+import { OperatingError } from "../../src/base/errors.ts";
+import type { Membership } from "../../src/core/membership.ts";
+import type { View, ViewMember } from "../../src/core/view.ts";
+import { droppedView, hasDrop, joinedView, settledView } from "../../src/core/view-changes.ts";
+import { Leaving } from "../../src/member/leaving.ts";
+import { ViewRecord } from "../../src/member/view-record.ts";
+import { SimRandom } from "../simulation/sim-random.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+import { turn } from "../support/scripted-network.ts";
+import { memberIn, memberOf, viewOf } from "../support/view-fixtures.ts";
+import { ViewStore } from "../support/view-store.ts";
+
+const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
+const settledOf = (...members: ViewMember[]): View => ({ ...viewOf(4, members), settled: true });
+const idle = (member: ViewMember): ViewMember => ({ ...member, weight: 0 });
+
+interface Trial {
+  readonly store: ViewStore;
+  readonly membership: Membership;
+  readonly events: string[];
+  readonly abort: AbortController;
+  empty: boolean;
+  /** The view is settled, and member a knows it. */
+  readonly settle: () => void;
+  /** Lets it look at the view so many times. */
+  readonly looks: (count: number) => Promise<void>;
+}
+
+/** Member a, which begins to leave. */
+function trialOf(view: View): Trial {
+  const clock = new ManualClock();
+  const store = new ViewStore(view);
+  const complaints = new Complaints(new RecordedLog(), clock, 10_000);
+  const random = new SimRandom(1);
+  const membership = memberIn(view, view.members.find(({ id }) => id === "a") as ViewMember, { clock });
+  const events: string[] = [];
+  const abort = new AbortController();
+  const leaving = new Leaving({
+    membership,
+    record: new ViewRecord({ store, clock, random, complaints }),
+    clock,
+    random,
+    log: new RecordedLog(),
+    weight: 1,
+    isEmpty: () => trial.empty,
+    observer: {
+      onView: (next) => {
+        events.push(`view ${next.members.map(({ id, weight }) => `${id}${weight}`).join()}`);
+        membership.adopt(next);
+        membership.advance("handed_off");
+      },
+      onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
+      onLast: () => {
+        if (!events.includes("last")) events.push("last");
+      },
+    },
+  });
+  const trial: Trial = {
+    store,
+    membership,
+    events,
+    abort,
+    empty: false,
+    settle: () => {
+      store.view = settledView(store.view as View, [], "settled");
+      membership.markSettled();
+    },
+    looks: async (count) => {
+      for (let time = 0; time < count; time++) {
+        for (let each = 0; each < 6; each++) await turn();
+        clock.advance(50);
+      }
+      for (let each = 0; each < 6; each++) await turn();
+    },
+  };
+  leaving.leave(abort.signal).then(
+    () => events.push("left"),
+    (error: Error) => events.push(error.message),
+  );
+  return trial;
+}
+
+describe("Leaving, with others", () => {
+  it("first owns nothing, waits until that is settled, and takes itself out then, which is no drop", async () => {
+    const trial = trialOf(settledOf(a, b, c));
+    await trial.looks(3);
+    assert.deepEqual([trial.events, trial.store.view?.epoch], [["view a0,b1,c1"], 5]);
+    trial.settle();
+    await trial.looks(1);
+    assert.deepEqual([trial.events.at(-1), trial.store.view?.members], ["left", [b, c]]);
+    assert.equal(hasDrop(trial.store.view as View), false);
+  });
+
+  it("does not take itself out of a view that it does not know to be settled", async () => {
+    const trial = trialOf(settledOf(a, b));
+    await trial.looks(1);
+    trial.store.view = settledView(trial.store.view as View, [], "settled");
+    await trial.looks(5);
+    assert.deepEqual(trial.events, ["view a0,b1"]);
+    trial.membership.markSettled();
+    await trial.looks(1);
+    assert.equal(trial.events.at(-1), "left");
+  });
+
+  it("begins in an unsettled view, too", async () => {
+    const trial = trialOf(viewOf(4, [a, b]));
+    await trial.looks(1);
+    assert.deepEqual(trial.events, ["view a0,b1"]);
+  });
+
+  it("does not wait for its buffer: what is in it the others have", async () => {
+    const trial = trialOf(settledOf(idle(a), b));
+    trial.empty = false;
+    await trial.looks(1);
+    assert.deepEqual([trial.events, trial.store.view?.members], [["left"], [b]]);
+  });
+
+  it("waits for a newer view to be adopted, and goes on from there", async () => {
+    const trial = trialOf(settledOf(a, b));
+    trial.store.view = joinedView(settledOf(a, b), c, "p");
+    await trial.looks(2);
+    assert.deepEqual([trial.events.at(-1), trial.store.view?.epoch], ["epoch 5", 5]);
+    trial.membership.adopt(trial.store.view as View);
+    await trial.looks(1);
+    assert.equal(trial.events.at(-1), "view a0,b1,c1");
+  });
+
+  it("whose swap's answer was lost has done that step all the same", async () => {
+    const trial = trialOf(settledOf(idle(a), b));
+    trial.store.writeEndings.push("done_unsaid");
+    await trial.looks(3);
+    assert.deepEqual([trial.events, trial.store.view?.members], [["left"], [b]]);
+  });
+
+  it("is over when the others have dropped it", async () => {
+    const trial = trialOf(settledOf(a, b));
+    trial.store.view = droppedView(settledOf(a, b), new Set(["a"]), "p");
+    await trial.looks(1);
+    assert.deepEqual(trial.events, ["left"]);
+  });
+
+  it("ends with the signal, and for its reason", async () => {
+    const trial = trialOf(viewOf(4, [idle(a), b]));
+    await trial.looks(1);
+    trial.abort.abort(new OperatingError("deadline_exceeded", "it takes too long"));
+    await trial.looks(1);
+    assert.deepEqual(trial.events, ["it takes too long"]);
+  });
+});
+
+describe("Leaving, as the last owner", () => {
+  it("waits until everything is in the store, and leaves an empty view that is settled", async () => {
+    const trial = trialOf(settledOf(a));
+    await trial.looks(3);
+    assert.deepEqual([trial.events, trial.store.writes], [["last"], 0]);
+    trial.empty = true;
+    await trial.looks(1);
+    assert.deepEqual(
+      [trial.events, trial.store.view?.members, trial.store.view?.settled],
+      [["last", "left"], [], true],
+    );
+  });
+
+  it("is who is left with members that own nothing, and gives its own folder up: the store has what it held", async () => {
+    const trial = trialOf(settledOf(a, idle(b)));
+    trial.empty = true;
+    await trial.looks(1);
+    assert.deepEqual([trial.events, trial.store.view?.members], [["last", "left"], [idle(b)]]);
+    assert.deepEqual(
+      trial.store.view?.lineage.map(({ members }) => members.map(({ forgotten }) => forgotten)),
+      [[true, undefined]],
+    );
+  });
+
+  it("takes its weight back when all others are gone or own nothing, since somebody must own what it holds", async () => {
+    const trial = trialOf(settledOf(idle(a), idle(b)));
+    await trial.looks(2);
+    assert.deepEqual(trial.events, ["last", "view a1,b0"]);
+  });
+});

@@ -1,0 +1,45 @@
+/** Conditions by entity tags: for a value, for a deleted key, and for one that never was. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { AssertionError } from "../../src/base/assert.ts";
+import { meets } from "../../src/core/precondition.ts";
+
+const value = { value: Buffer.from("v"), md5: "m1" };
+const empty = { value: Buffer.alloc(0), md5: "m0" };
+const tombstone = { value: undefined, md5: "" };
+
+describe("meets", () => {
+  it("with If-Match wants one of the tags, or with * any value, an empty one, too", () => {
+    assert.equal(meets(value, { match: ["m2", "m1"] }), true);
+    assert.equal(meets(value, { match: ["m2"] }), false);
+    assert.equal(meets(value, { match: [] }), false);
+    for (const each of [value, empty]) assert.equal(meets(each, { match: ["*"] }), true);
+  });
+
+  it("with If-None-Match wants none of the tags, and with * no value", () => {
+    assert.equal(meets(value, { noneMatch: ["m2", "m1"] }), false);
+    assert.equal(meets(value, { noneMatch: ["m2"] }), true);
+    assert.equal(meets(value, { noneMatch: [] }), true);
+    for (const each of [value, empty]) assert.equal(meets(each, { noneMatch: ["*"] }), false);
+  });
+
+  it("takes a deleted key and one that never was for the same: no value, with no tag", () => {
+    for (const none of [undefined, tombstone]) {
+      for (const tag of ["*", "m1", ""]) {
+        assert.equal(meets(none, { match: [tag] }), false, `match ${tag}`);
+        assert.equal(meets(none, { noneMatch: [tag] }), true, `noneMatch ${tag}`);
+      }
+    }
+  });
+
+  it("wants both where both are given", () => {
+    assert.equal(meets(value, { match: ["m1"], noneMatch: ["m2"] }), true);
+    assert.equal(meets(value, { match: ["m1"], noneMatch: ["m1"] }), false);
+    assert.equal(meets(value, { match: ["m2"], noneMatch: ["m3"] }), false);
+  });
+
+  it("is not asked where nothing is required", () => {
+    assert.throws(() => meets(value, {}), AssertionError);
+  });
+});
