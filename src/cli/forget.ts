@@ -114,7 +114,7 @@ function refusalText(id: string, refusal: Refusal, { epoch, members }: View): st
       return (
         `without ${id}, ${tooFew.kept.length} of the ${tooFew.members.length} nodes of view ${tooFew.epoch} (${tooFew.members.join(", ")}) would be left. ` +
         "With fewer than half of them it can't be known that the others do not go on somewhere, cut off from here, and give other answers. " +
-        `Start some of them again: with their data folders nothing is lost. If ${id} is off for good, make sure that it stays off, and say so with --force`
+        `Start some of them again: with their data folders nothing is lost. If the process of ${id} that was in that view is off for good, say so with --force`
       );
     }
     default:
@@ -130,12 +130,13 @@ function lossLines(id: string, { removes, lost, inDoubt, awaited }: Forgetting):
     lines.push(
       `For about ${formatShare(lost)} of the keys nobody else has what was not in the store yet: THAT IS LOST. They are served again as the store has them.`,
     );
-  } else {
-    lines.push("Nothing is lost: whatever it held, another node or the store has, too.");
+  } else if (inDoubt === 0) {
+    lines.push("Nothing is lost: whatever it had, another node or the store has, too.");
   }
   if (inDoubt > 0) {
+    const nodes = awaited.length === 1 ? `${awaited[0]} is` : `one of ${awaited.join(", ")} is`;
     lines.push(
-      `About ${formatShare(inDoubt)} of the keys stay in doubt until one of ${awaited.join(", ")} is back with its data folder, or given up, too.`,
+      `About ${formatShare(inDoubt)} of the keys stay in doubt, and are not served, until ${nodes} back with its data folder, or given up, too.`,
     );
   }
   return lines;
