@@ -157,6 +157,15 @@ describe("Lease, by the store", () => {
     lease.confirmByStore(sentAt);
     assert.equal(lease.leftMs, heldMs - 100);
   });
+
+  it("is not shortened by a read that comes back after a later one", () => {
+    const { clock, lease } = leaseOf(1);
+    const early = lease.stamp();
+    clock.pass(100);
+    lease.confirmByStore(lease.stamp());
+    lease.confirmByStore(early);
+    assert.equal(lease.leftMs, heldMs);
+  });
 });
 
 describe("Lease, its end", () => {

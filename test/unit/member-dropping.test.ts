@@ -133,6 +133,18 @@ describe("Dropping", () => {
     assert.deepEqual(trial.events, ["view a,b,c,e"]);
   });
 
+  it("makes no proposal at all when nobody is left to drop by then", async () => {
+    const trial = trialOf();
+    await trial.rounds(4, b);
+    const read = trial.store.read.bind(trial.store);
+    trial.store.read = async () => {
+      trial.dropping.heard(c);
+      return await read();
+    };
+    await settle(trial);
+    assert.deepEqual([trial.events, trial.store.reads, trial.store.writes], [[], 1, 0]);
+  });
+
   it("does not drop more than half of an earlier view, and says whom it would have to", async () => {
     const trial = trialOf();
     await trial.rounds(5);

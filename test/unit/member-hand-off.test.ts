@@ -200,14 +200,15 @@ describe("HandOff, to the other owners", () => {
     assert.deepEqual(events, [`b has 1 of ${ab}`, "handed off"]);
   });
 
-  it("takes inherited entries, which nobody sees yet", async () => {
-    const { handOff, buffer, network } = trialOf(greedy, entryOf(ab, 1));
+  it("takes inherited entries, which nobody sees yet, and their outcomes", async () => {
+    const { handOff, buffer, requests, network } = trialOf(greedy, entryOf(ab, 1));
+    requests.record({ router: "r", counter: 1 }, ab, { epoch: 3, seq: 1 });
     const record = buffer.open(ab, 0);
     const entry = record.entry as Entry;
     buffer.inherit(record, pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false, inherited: true }));
     handOff.handOff();
     await turn();
-    assert.deepEqual(network.sent.map(nameOf), [`list to b: ${ab}`, `entry to b: ${ab}`]);
+    assert.deepEqual(network.sent.map(nameOf), [`list to b: ${ab}`, `entry to b: ${ab}`, "outcomes to b: 1"]);
   });
 
   it("leaves a pending write of its own to replication, and its outcome with it", async () => {
@@ -264,6 +265,15 @@ describe("HandOff, when it fails", () => {
       await turn();
       assert.deepEqual([network.sent.length, events], [1, []]);
     }
+  });
+
+  it("counts nothing any more that an owner says it has under a view that is over", async () => {
+    const { handOff, network, events } = trialOf(() => undefined, entryOf(ab, 1));
+    handOff.handOff();
+    handOff.stop();
+    network.answer(wanted());
+    await turn();
+    assert.deepEqual(events, []);
   });
 
   it("of an earlier run is not taken for the present one's", async () => {

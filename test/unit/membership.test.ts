@@ -174,5 +174,7 @@ describe("Membership, the lease", () => {
     assert.equal(membership.mayAnswer("k"), false, "not in the journal");
     membership.advance("adopted");
     assert.equal(membership.mayAnswer("k"), true, "a tenure that is kept needs no activation");
+    membership.lease.void();
+    assert.equal(membership.mayAnswer("k"), false, "no lease");
   });
 });
