@@ -4,43 +4,45 @@
  */
 
 import { footprint, noHeaders } from "../../src/core/entry.ts";
+import type { JournalSettings } from "../../src/journal/file-journal.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
+import { type FaultKind, mixedKinds, type Profile, profileNames, profiles } from "./fault-kinds.ts";
+import type { SimClockSettings } from "./sim-process.ts";
 import { SimRandom } from "./sim-random.ts";
 
-/** Kinds of faults; `healthy` is none of them. */
-export const faultKinds = ["joins", "restarts", "links", "store", "pauses"] as const;
-export type FaultKind = (typeof faultKinds)[number];
+/** After an operation a client rests so often, instead of only thinking. */
+export const restChance = 0.15;
 
-/** The worlds that are explored by turns. Pauses are left to those who ask for them: see {@link FaultKind}. */
-export const profiles = {
-  healthy: [],
-  joins: ["joins"],
-  restarts: ["restarts"],
-  links: ["links"],
-  store: ["store"],
-  "joins+links": ["joins", "links"],
-  "restarts+store": ["restarts", "store"],
-  "links+store": ["links", "store"],
-  all: ["joins", "restarts", "links", "store"],
-} as const satisfies Record<string, readonly FaultKind[]>;
-export type Profile = keyof typeof profiles;
-export const profileNames = Object.keys(profiles) as Profile[];
+export interface HostPlan {
+  readonly id: string;
+  /** When it first starts, in virtual milliseconds; the first is there from the beginning. */
+  readonly startMs: number;
+  readonly weight: number;
+  readonly zone: string | undefined;
+  readonly settings: MemberSettings;
+}
 
 export interface ScenarioPlan {
   readonly seed: number;
   readonly profile: string;
   readonly faults: readonly FaultKind[];
-  /** When each host first starts, in virtual milliseconds; the first is there from the beginning. */
-  readonly hostStartMs: readonly number[];
+  readonly hosts: readonly HostPlan[];
+  /** Whether the processes keep a journal; without, each process start is a data folder of its own. */
+  readonly journal: boolean;
+  readonly journalSettings: JournalSettings;
   /** Whether the configuration of each host names also those that start after it. */
   readonly knowsLater: boolean;
+  readonly clocks: SimClockSettings;
   readonly keys: readonly string[];
   /** Keys whose object is in the store before the cluster is. */
   readonly inherited: readonly string[];
   readonly clients: number;
-  readonly operationsPerClient: number;
-  /** Between an answer and the same client's next call, on average. */
+  /** The clients' work ends after so many operations, or after so long. */
+  readonly operations: number;
+  readonly workMs: number;
+  /** Between an answer and the same client's next call, on average: now and then a client rests. */
   readonly meanThinkMs: number;
+  readonly meanRestMs: number;
   readonly maxValueBytes: number;
   /** Parts of all operations. */
   readonly readShare: number;
@@ -51,77 +53,140 @@ export interface ScenarioPlan {
   readonly uniqueTags: boolean;
   readonly ignoresRemoveConditions: boolean;
   readonly storeLatencyMs: number;
+  /** See `StoreFaultSettings`. */
+  readonly storeQueueMs: number;
   readonly networkLatencyMs: number;
-  /** Mean time between two faults of the kinds that come and go. */
+  /** Mean time between two faults. */
   readonly meanFaultMs: number;
   /** Whether the buffers are so small that they fill. */
   readonly crowded: boolean;
-  /** Whether all members are stopped, one after the other, at the end. */
-  readonly stopsAtEnd: boolean;
-  readonly settings: MemberSettings;
+  /** What happens when the clients have finished: all processes lose power at once, all are stopped in order at the very end, or neither. */
+  readonly ending: "calm" | "power" | "stop";
 }
 
 export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): ScenarioPlan {
   const random = new SimRandom(seed).fork("plan");
-  const drawn = random.pick(profileNames);
+  const drawn = random.chance(0.3) ? "mixed" : random.pick(profileNames);
   const profile = typeof chosen === "string" ? chosen : chosen === undefined ? drawn : chosen.join("+");
-  const faults: readonly FaultKind[] =
-    chosen !== undefined && typeof chosen !== "string" ? chosen : profiles[profile as Profile];
-  const hosts = random.pick(faults.includes("joins") ? [2, 3, 3, 4, 5] : [1, 2, 2, 3, 3, 4, 5]);
-  const replicas = random.pick([1, 2, 2, 2, 3]);
-  const clients = random.whole(1, 8);
-  const crowded = random.chance(0.15);
-  const keys = Array.from({ length: random.pick([1, 1, 2, 2, 3, 6]) }, (_, index) => `k${index}`);
-  const maxValueBytes = random.pick([30, 300, 4_000]);
-  const plan: ScenarioPlan = {
+  const faults = faultsOf(random, chosen === undefined || typeof chosen === "string" ? (profile as Profile) : chosen);
+  const isStrict = faults.includes("oneLoss") || faults.includes("outage");
+  const journal = faults.includes("power") || faults.includes("disks") || random.chance(0.6);
+  const clients = random.whole(1, 5);
+  const crowded = !isStrict && random.chance(0.1);
+  const keys = Array.from({ length: random.pick([1, 1, 2, 2, 3]) }, (_, index) => `k${index}`);
+  const maxValueBytes = random.pick([30, 300, 3_000]);
+  const storeLatencyMs = random.pick(isStrict ? [2, 20] : [2, 20, 100]);
+  const operations = random.whole(60, 150);
+  const workMs = faults.length === 0 ? 3_000 : random.between(2_000, isStrict ? 20_000 : 12_000);
+  const hosts = drawHosts(random, { faults, crowded, maxValueBytes, storeLatencyMs });
+  return {
     seed,
     profile,
     faults,
-    hostStartMs: Array.from({ length: hosts }, (_, index) => {
-      if (index === 0) return 0;
-      return faults.includes("joins") && random.chance(0.7) ? random.between(0, 8_000) : random.between(0, 100);
-    }),
+    hosts,
+    journal,
+    journalSettings: {
+      segmentBytes: random.pick([2_000, 20_000, 1_000_000]),
+      liveLimitBytes: 4 * Math.max(...hosts.map(({ settings }) => settings.room.dirtyBytes)),
+    },
     knowsLater: random.chance(0.5),
+    clocks: { maxRateError: random.pick([0.001, 0.01, 0.024, 0.024]), maxTimerDelayMs: random.pick([1, 1, 5]) },
     keys,
     inherited: keys.filter(() => random.chance(0.3)),
     clients,
-    operationsPerClient: Math.round(random.between(120, 240) / clients),
+    operations,
+    workMs,
     meanThinkMs: random.pick([1, 5, 30, 100]),
+    // So that the operations last as long as the work, in bursts.
+    meanRestMs: (workMs * clients) / operations / restChance,
     maxValueBytes,
     readShare: random.between(0.2, 0.6),
-    deleteShare: random.between(0, 0.3),
+    deleteShare: random.pick([0, random.between(0, 0.3), random.between(0, 0.3)]),
     conditionalShare: random.pick([0, 0.1, 0.4]),
     repeatShare: random.pick([0, 0, 0.1]),
     uniqueTags: random.chance(0.3),
-    ignoresRemoveConditions: random.chance(0.4),
-    storeLatencyMs: random.pick([2, 30, 200]),
-    networkLatencyMs: random.pick([0.2, 1, 10]),
-    meanFaultMs: random.pick([300, 1_000, 3_000]),
+    ignoresRemoveConditions: random.chance(0.3),
+    storeLatencyMs,
+    storeQueueMs: faults.length === 0 || isStrict ? 0 : random.pick([0, 0, 5, 100]),
+    networkLatencyMs: random.pick(isStrict ? [0.2, 1] : [0.2, 1, 10]),
+    meanFaultMs: random.pick([200, 600, 1_500, 4_000]),
     crowded,
-    stopsAtEnd: random.chance(0.3),
-    settings: {
-      cluster: "sim",
-      replicas,
-      flushDeadlineMs: random.pick([1_000, 3_000, 10_000]),
-      // A crowded buffer holds a few values of the largest size.
-      room: {
-        dirtyBytes: crowded ? 4 * footprint({ key: "k0", size: maxValueBytes, headers: noHeaders }) : 10_000_000,
-        waitMs: random.pick([50, 2_000]),
-      },
-      cacheBytes: random.pick([0, 2_000, 1_000_000]),
-      maxValueBytes: 100_000,
-      flush: {
-        delayMs: random.pick([0, 0, 10, 100]),
-        pace: { initialConcurrency: random.whole(1, 4), maxConcurrency: random.whole(4, 64) },
-        backoff: { minMs: 50, maxMs: 1_000 },
-      },
-      operationMs: 10_000,
-      operationLimit: 1_000,
-      pingMs: 200,
-      stopMs: 60_000,
-    },
+    ending: drawEnding(random, journal),
   };
-  // A healthy store answers in time: 30 times the mean of an exponential distribution.
-  const flushDeadlineMs = Math.max(plan.settings.flushDeadlineMs, 30 * plan.storeLatencyMs);
-  return { ...plan, settings: { ...plan.settings, flushDeadlineMs } };
+}
+
+function faultsOf(random: SimRandom, chosen: Profile | readonly FaultKind[]): readonly FaultKind[] {
+  const kinds = typeof chosen === "string" ? profiles[chosen] : chosen;
+  if (kinds !== "some") return kinds;
+  const count = random.whole(1, 5);
+  return random.shuffle(mixedKinds).slice(0, count);
+}
+
+function drawEnding(random: SimRandom, journal: boolean): ScenarioPlan["ending"] {
+  const luck = random.next();
+  if (luck < 0.2) return "stop";
+  return luck < 0.4 && journal ? "power" : "calm";
+}
+
+interface HostsShape {
+  readonly faults: readonly FaultKind[];
+  readonly crowded: boolean;
+  readonly maxValueBytes: number;
+  readonly storeLatencyMs: number;
+}
+
+function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
+  const { faults } = shape;
+  const isStrict = faults.includes("oneLoss") || faults.includes("outage");
+  const grows = faults.includes("joins");
+  const count = random.pick(isStrict ? [2, 3, 3, 4] : grows ? [2, 3, 3, 4, 5] : [1, 2, 2, 3, 3, 3, 4, 5]);
+  const replicas = random.pick(isStrict ? [2, 2, 2, 3] : [1, 2, 2, 2, 2, 3]);
+  const settings = drawSettings(random, shape, replicas);
+  const isZoned = random.chance(0.15);
+  const areWeighted = random.chance(0.2);
+  // Only what the view says may count: here the hosts' own files say something else.
+  const areAstray = random.chance(0.1);
+  return Array.from({ length: count }, (_, index) => ({
+    id: String.fromCharCode("a".charCodeAt(0) + index),
+    startMs: index === 0 ? 0 : random.between(0, grows && random.chance(0.7) ? 6_000 : 100),
+    weight: areWeighted ? random.pick([0.5, 1, 3]) : 1,
+    zone: isZoned ? random.pick(["x", "y", "z"]) : undefined,
+    settings: areAstray
+      ? {
+          ...settings,
+          replicas: random.whole(1, 3),
+          leaseMs: random.pick([600, 1_000, 2_000]),
+          flushDeadlineMs: Math.max(random.pick([1_000, 3_000]), 30 * shape.storeLatencyMs),
+        }
+      : settings,
+  }));
+}
+
+function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): MemberSettings {
+  const { faults, crowded, maxValueBytes, storeLatencyMs } = shape;
+  const isStrict = faults.includes("oneLoss") || faults.includes("outage");
+  return {
+    cluster: "sim",
+    replicas,
+    // A healthy store answers in time: 30 times the mean of an exponential distribution.
+    flushDeadlineMs: Math.max(random.pick([1_000, 1_000, 3_000, 10_000]), 30 * storeLatencyMs),
+    leaseMs: isStrict ? 1_000 : random.pick([600, 1_000, 1_000, 2_000]),
+    suspectMs: isStrict ? 800 : random.pick([600, 800, 800, 1_500]),
+    // A crowded buffer holds a few values of the largest size.
+    room: {
+      dirtyBytes: crowded ? 4 * footprint({ key: "k0", size: maxValueBytes, headers: noHeaders }) : 10_000_000,
+      waitMs: random.pick([50, 2_000]),
+    },
+    cacheBytes: random.pick([0, 2_000, 1_000_000]),
+    maxValueBytes: 100_000,
+    flush: {
+      delayMs: random.pick([0, 0, 10, 100]),
+      pace: { initialConcurrency: random.whole(1, 4), maxConcurrency: random.whole(4, 64) },
+      backoff: { minMs: 50, maxMs: 1_000 },
+    },
+    operationMs: 10_000,
+    operationLimit: 1_000,
+    pingMs: 200,
+    stopMs: 60_000,
+  };
 }

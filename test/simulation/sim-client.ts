@@ -4,29 +4,16 @@
  */
 
 import { hash } from "node:crypto";
-import { type ErrorCode, isOperatingError } from "../../src/base/errors.ts";
+import { isOperatingError } from "../../src/base/errors.ts";
 import type { ContentHeaders } from "../../src/core/entry.ts";
 import type { Precondition } from "../../src/core/message.ts";
 import type { ReadOutcome, WriteOutcome } from "../../src/core/operation.ts";
+import { type Expectations, notDone } from "./expectations.ts";
 import type { History, RegisterAction, RegisterCondition, RegisterOutcome } from "./history.ts";
-import type { RunningMember, SimHost } from "./sim-cluster.ts";
+import type { Running, RunningMember, SimHost } from "./sim-cluster.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { SimWorld } from "./sim-world.ts";
 import type { Deletion } from "./store-watch.ts";
-
-/** After these nothing was done; see `Operations`. */
-const notDone: readonly ErrorCode[] = ["buffer_full", "overloaded", "shutting_down"];
-
-/** Refusals that a cluster with troubles may give. Any other is a bug. */
-const troubles: readonly ErrorCode[] = [
-  ...notDone,
-  "not_ready",
-  "deadline_exceeded",
-  "peer_unreachable",
-  "wrong_view",
-  "store_unavailable",
-  "store_throttled",
-];
 
 export interface Content {
   readonly name: string;
@@ -63,34 +50,37 @@ export interface ClientWorld {
   readonly history: History;
   readonly contents: Contents;
   readonly deletions: Deletion[];
-  /** Codes that operations may fail with here; undefined: any of a cluster with troubles. */
-  readonly allowedCodes: readonly ErrorCode[] | undefined;
-  /** An operation must be answered within this, unless its process ends. */
-  readonly answerWithinMs: number;
+  readonly expectations: Expectations;
+}
+
+/** Whom a client calls: one of the host's processes, if it has any. */
+export interface Caller {
+  readonly host: SimHost;
+  readonly running: Running | undefined;
 }
 
 /** One-way time between a client and a member, on average. */
 const meanLatencyMs = 0.5;
 
-/** Calls `action` on the host's member; `done` gets the outcome once, `unknown` also for refusals. */
+/** Calls `action` on a process of the host; `done` gets the outcome once, `unknown` also for refusals. */
 export function perform(
   parts: ClientWorld,
   random: SimRandom,
-  host: SimHost,
+  { host, running }: Caller,
   key: string,
   label: string,
   action: RegisterAction,
   done: (outcome: RegisterOutcome) => void,
 ): void {
-  const { world, history } = parts;
-  const { process, member } = host;
-  if (process === undefined || member === undefined) {
+  const { world, history, expectations } = parts;
+  const { process, member } = running ?? {};
+  if (process?.alive !== true || member === undefined) {
     done({ kind: "unknown" });
     return;
   }
+  const calledMs = world.now;
   const invocation = history.call(key, `${label} at ${process.name}`, action);
-  const deletion: Deletion | undefined =
-    action.kind === "delete" ? { key, calledMs: world.now, version: undefined } : undefined;
+  const deletion: Deletion | undefined = action.kind === "delete" ? { key, calledMs, version: undefined } : undefined;
   if (deletion !== undefined) parts.deletions.push(deletion);
   world.note("call", () => `${label} ${key} ${JSON.stringify(action)} at ${process.name}`);
   let finished = false;
@@ -103,17 +93,22 @@ export function perform(
     done(outcome);
   };
   const refuse = (error: unknown): void => {
-    const allowed = parts.allowedCodes ?? troubles;
+    const allowed = expectations.allowedCodes(host, action, calledMs);
     if (!isOperatingError(error) || !allowed.includes(error.code)) {
-      world.fail(new Error(`${label} on ${key} failed as it must not`, { cause: error }));
+      world.fail(new Error(`P4: ${label} on ${key} at ${process.name} failed as it must not`, { cause: error }));
       return;
     }
     if (notDone.includes(error.code) && !finished) history.refuse(invocation);
     finish({ kind: "unknown" }, `${error.code}: ${error.message}`);
   };
   process.onCrash(() => finish({ kind: "unknown" }, "connection reset"));
-  const lateness = world.schedule(parts.answerWithinMs, () => {
-    world.fail(new Error(`P4: ${label} on ${key} got no answer within ${parts.answerWithinMs} ms`));
+  const late = (ms: number): void => {
+    world.fail(new Error(`P4: ${label} on ${key} at ${process.name} got no answer within ${Math.round(ms)} ms`));
+  };
+  const { soonMs, atLastMs } = expectations;
+  let lateness = world.schedule(soonMs, () => {
+    if (soonMs >= atLastMs || !expectations.wasHit(host, calledMs)) late(soonMs);
+    else lateness = world.schedule(atLastMs - soonMs, () => late(atLastMs));
   });
   process.schedule(random.exponential(meanLatencyMs), () => {
     call(parts, member, key, action, random.chance(0.2)).then(

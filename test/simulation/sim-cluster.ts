@@ -8,65 +8,111 @@ import type { Clock } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Random } from "../../src/base/random.ts";
+import type { PeerIdentity } from "../../src/core/message.ts";
 import type { MemberStatus, Operations } from "../../src/core/operation.ts";
-import type { ViewMember } from "../../src/core/view.ts";
+import type { Journal } from "../../src/journal/journal.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
 import type { Network, PeerAddress } from "../../src/network/network.ts";
 import type { BlobStore } from "../../src/store/blob-store.ts";
+import type { HostPlan } from "./scenario-plan.ts";
+import type { DataFolder } from "./sim-folder.ts";
 import { SimLog } from "./sim-log.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import { type SimClockSettings, SimProcess } from "./sim-process.ts";
-import type { SimStore } from "./sim-store.ts";
+import { type SimStore, StoreLine } from "./sim-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 export interface MemberParts {
-  readonly identity: ViewMember;
+  readonly host: { readonly id: string; readonly url: string; readonly weight: number; readonly zone?: string };
   /** The hosts that its configuration names. */
   readonly nodes: readonly PeerAddress[];
   readonly settings: MemberSettings;
   readonly clock: Clock;
   readonly random: Random;
-  readonly network: Network;
+  readonly connect: (identity: PeerIdentity) => Network;
   readonly store: BlobStore;
+  readonly journal: Journal;
   readonly log: Log;
   readonly onReplaced: () => void;
+  readonly onLeft: () => void;
 }
 
 export interface RunningMember extends Operations {
   /** Resolves when it has joined. */
   start(): Promise<void>;
+  /** Leaves in order. */
   stop(): Promise<void>;
+  /** Begins to leave. */
+  leave(): void;
+  setNodes(nodes: readonly PeerAddress[]): void;
+  /** Whether it believes at this instant that it may answer for the key. */
+  servesNow?(key: string): boolean;
 }
 
 export type MemberFactory = (parts: MemberParts) => RunningMember;
+
+/** Why a process has ended: it was killed, could not start, its journal failed, another has its id, or it has left. */
+export type EndReason = "killed" | "start failed" | "journal failed" | "replaced" | "left";
 
 export interface SimCluster {
   readonly world: SimWorld;
   readonly network: SimNetwork;
   readonly store: SimStore;
-  readonly settings: MemberSettings;
   readonly clocks: SimClockSettings;
   readonly factory: MemberFactory;
+  /** Makes an empty data folder for a host. */
+  readonly makeFolder: (name: string) => DataFolder;
+  /** A process has ended by itself. */
+  readonly onEnd: (host: SimHost, reason: EndReason, folder: string) => void;
 }
 
-/** A process that a supervisor starts again after a failed start waits this long. */
-const startAgainMs = 500;
+export interface Running {
+  readonly process: SimProcess;
+  /** Its data folder's random name; undefined until the journal is open. */
+  folder: string | undefined;
+  /** Undefined until the journal is open. */
+  member: RunningMember | undefined;
+  started: boolean;
+  stopping: boolean;
+}
 
-/** One host: at most one process at a time. */
+/** One host: at most one process at a time, unless a twin is made. */
 export class SimHost {
   readonly id: string;
+  readonly zone: string | undefined;
+  /** Its way to the store. */
+  readonly line = new StoreLine();
+  /** In its configuration; counts from the next start on. */
+  weight: number;
+  /** Whether it is meant to be in the cluster: not after it was told to leave for good. */
+  isWanted = true;
   readonly #cluster: SimCluster;
-  readonly #nodes: readonly PeerAddress[];
-  #generation = 0;
-  #running: { readonly process: SimProcess; readonly member: RunningMember } | undefined;
-  #started = false;
-  #stopping = false;
+  readonly #settings: MemberSettings;
+  #nodes: readonly PeerAddress[];
+  #processes = 0;
+  #folders = 0;
+  #folder: DataFolder;
+  #running: Running | undefined;
+  #ghost: Running | undefined;
 
   /** `known` are the hosts that its configuration names; more are learned from the view. */
-  constructor(cluster: SimCluster, id: string, known: readonly string[]) {
+  constructor(cluster: SimCluster, plan: HostPlan, known: readonly string[]) {
     this.#cluster = cluster;
-    this.id = id;
-    this.#nodes = known.map((each) => ({ id: each, url: urlOf(each) }));
+    this.id = plan.id;
+    this.zone = plan.zone;
+    this.weight = plan.weight;
+    this.#settings = plan.settings;
+    this.#nodes = known.map(addressOf);
+    this.#folder = this.#makeFolder();
+  }
+
+  get running(): Running | undefined {
+    return this.#running;
+  }
+
+  /** A process that still runs although another one has been started in its place. */
+  get ghost(): Running | undefined {
+    return this.#ghost;
   }
 
   /** The process, while there is one. */
@@ -78,86 +124,167 @@ export class SimHost {
     return this.#running?.member;
   }
 
+  get folder(): DataFolder {
+    return this.#folder;
+  }
+
   /** Whether it takes part: it has started, is not stopping, and says that it is ready. */
   get ready(): boolean {
-    return this.#started && !this.#stopping && this.#running?.member.readiness().ready === true;
+    const running = this.#running;
+    return running?.started === true && !running.stopping && running.member?.readiness().ready === true;
   }
 
   /** What the member says of itself; undefined while there is no process. */
   get status(): MemberStatus | undefined {
-    return this.#running?.member.status().members.find((each) => each.id === this.id);
+    return this.#running?.member?.status().members.find((each) => each.id === this.id);
   }
 
-  /** Starts a new process with an empty memory. */
+  /** Starts a new process with an empty memory, on the data folder that the host has. */
   start(): void {
     assert(this.#running === undefined, "a host runs one process");
-    const { world, network, store, settings, clocks, factory } = this.#cluster;
-    const name = `${this.id}/${++this.#generation}`;
-    world.note("start", () => name);
-    const process = new SimProcess(world, name, clocks);
-    const incarnation = process.random.id();
-    const identity: ViewMember = { id: this.id, folder: incarnation, incarnation, url: urlOf(this.id), weight: 1 };
-    const member = factory({
-      identity,
-      nodes: this.#nodes,
-      settings,
-      clock: process,
-      random: process.random.fork("member"),
-      network: network.connect(process, { id: this.id, incarnation }),
-      store: store.connect(process),
-      log: new SimLog(world, name),
-      // Here no host ever runs two processes, so a member that believes in another one is wrong.
-      onReplaced: () => world.fail(new Error(`P4: ${name} says that another process has taken its place`)),
-    });
-    this.#running = { process, member };
-    this.#started = false;
-    this.#stopping = false;
+    const { world, clocks } = this.#cluster;
+    const process = new SimProcess(world, `${this.id}/${++this.#processes}`, clocks);
+    const running: Running = { process, folder: undefined, member: undefined, started: false, stopping: false };
+    this.#running = running;
+    world.note("start", () => `${process.name} on ${this.#folder.name}`);
     // In an event of its own, like everything that a process does.
-    process.schedule(0, () => {
-      member.start().then(
-        () => {
-          world.note("started", () => name);
-          this.#started = true;
-        },
-        (error: unknown) => {
-          if (!isOperatingError(error)) return world.fail(error);
-          world.note("start failed", () => `${name}: ${error.message}`);
-          this.crash();
-          world.schedule(startAgainMs, () => {
-            if (this.#running === undefined) this.start();
-          });
-        },
-      );
-    });
+    process.schedule(0, () => void this.#open(running).catch((error: unknown) => this.#startFailed(running, error)));
   }
 
-  /** The process ends at once, and its memory is gone. */
-  crash(): void {
+  /** The process ends at once, as by kill -9, and its memory is gone; with the power, what its disk had not synced, too. */
+  crash(how: "killed" | "power" = "killed"): void {
     const running = this.#running;
     this.#running = undefined;
     running?.process.crash();
+    this.#folder.crash(how);
+  }
+
+  /** From its next start on it has an empty disk. */
+  loseFolder(): void {
+    assert(this.#running === undefined, "a process loses its disk only by ending");
+    this.#cluster.world.note("folder lost", () => this.#folder.name);
+    this.#folder = this.#makeFolder();
+  }
+
+  /** Starts another process, on an empty disk, in the place of the one that runs and does not know of it. */
+  twin(): void {
+    assert(this.#running !== undefined && this.#ghost === undefined, "there is one to be the twin of");
+    this.#ghost = this.#running;
+    this.#running = undefined;
+    this.#folder = this.#makeFolder();
+    this.start();
+  }
+
+  endGhost(): void {
+    this.#ghost?.process.crash();
+    this.#ghost = undefined;
   }
 
   /** Asks the process to stop in order; then it ends. */
   stop(ended: () => void): void {
     const running = this.#running;
-    assert(running !== undefined && this.#started && !this.#stopping, "a member is stopped once, when it has started");
+    const member = running?.member;
+    assert(running?.started === true && member !== undefined && !running.stopping, "a member is stopped once");
     this.#cluster.world.note("stop", () => running.process.name);
-    this.#stopping = true;
+    running.stopping = true;
     running.process.schedule(0, () => {
-      running.member.stop().then(
+      member.stop().then(
         () => {
-          this.crash();
+          this.#end(running, undefined);
           ended();
         },
         (error: unknown) => this.#cluster.world.fail(error),
       );
     });
   }
+
+  /** Asks the process to leave; it ends when it has. */
+  leave(): void {
+    const running = this.#running;
+    assert(running?.started === true && !running.stopping, "a member that takes part can leave");
+    this.#cluster.world.note("leave", () => running.process.name);
+    running.stopping = true;
+    running.process.schedule(0, () => running.member?.leave());
+  }
+
+  /** Its configuration names these hosts from now on; a process whose host it does not name leaves. */
+  setNodes(ids: readonly string[]): void {
+    this.#nodes = ids.map(addressOf);
+    const running = this.#running;
+    if (running === undefined) return;
+    if (!ids.includes(this.id)) running.stopping = true;
+    running.process.schedule(0, () => {
+      running.member?.setNodes(this.#nodes);
+      if (!ids.includes(this.id)) running.member?.leave();
+    });
+  }
+
+  async #open(running: Running): Promise<void> {
+    const { world, network, store, factory } = this.#cluster;
+    const { process } = running;
+    const log = new SimLog(world, process.name);
+    const journal = await this.#folder.open(process, log, () => this.#endSoon(running, "journal failed"));
+    running.folder = journal.folder;
+    const member = factory({
+      host: {
+        id: this.id,
+        url: addressOf(this.id).url,
+        weight: this.weight,
+        ...(this.zone === undefined ? {} : { zone: this.zone }),
+      },
+      nodes: this.#nodes,
+      settings: this.#settings,
+      clock: process,
+      random: process.random.fork("member"),
+      connect: (identity) => network.connect(process, identity),
+      store: store.connect(process, this.line),
+      journal,
+      log,
+      onReplaced: () => this.#endSoon(running, "replaced"),
+      onLeft: () => this.#endSoon(running, "left"),
+    });
+    running.member = member;
+    await member.start();
+    running.started = true;
+    world.note("started", () => process.name);
+  }
+
+  #startFailed(running: Running, error: unknown): void {
+    const { world } = this.#cluster;
+    if (!isOperatingError(error)) {
+      world.fail(error);
+      return;
+    }
+    world.note("start failed", () => `${running.process.name}: ${error.message}`);
+    this.#endSoon(running, "start failed");
+  }
+
+  /** In an event of its own: what the process is doing now it does to the end. */
+  #endSoon(running: Running, reason: EndReason): void {
+    this.#cluster.world.schedule(0, () => {
+      if (running.process.alive) this.#end(running, reason);
+    });
+  }
+
+  #end(running: Running, reason: EndReason | undefined): void {
+    if (this.#ghost === running) {
+      this.endGhost();
+      return;
+    }
+    assert(this.#running === running, "only what runs ends");
+    this.crash();
+    if (reason === undefined) return;
+    this.#cluster.world.note("ended", () => `${running.process.name}: ${reason}`);
+    this.#cluster.onEnd(this, reason, running.folder ?? "");
+  }
+
+  #makeFolder(): DataFolder {
+    return this.#cluster.makeFolder(`${this.id}-${++this.#folders}`);
+  }
 }
 
-function urlOf(id: string): string {
-  return `http://${id}:7070`;
+function addressOf(id: string): PeerAddress {
+  return { id, url: `http://${id}:7070` };
 }
 
 /** Whether all `hosts` run, are ready, and agree on a settled view of just them. */

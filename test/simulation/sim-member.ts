@@ -1,6 +1,6 @@
-/** The member under test, as the simulated world starts it. */
+/** The code under test, as the simulated world starts it. */
 
-import { Member } from "../../src/member/member.ts";
+import { Participant } from "../../src/member/participant.ts";
 import type { MemberFactory } from "./sim-cluster.ts";
 
-export const startMember: MemberFactory = (parts) => new Member(parts);
+export const startMember: MemberFactory = (parts) => new Participant(parts);

@@ -1,7 +1,7 @@
 /**
  * The network between simulated processes. Faults that it makes: connecting takes a while, latency varies, links break (each side learns of it at
- * a time of its own, and what was on its way arrives or is lost), go silent in one direction, or become slow; a process comes back as another
- * incarnation while its peers still hold the old link. Faults that it must not make, because the links' protocol excludes them: a message that
+ * a time of its own, and what was on its way arrives or is lost), go silent in one direction or both, or become slow; two hosts are kept apart, so that no link
+ * between them can be made; a process comes back as another incarnation while its peers still hold the old link. Faults that it must not make, because the links' protocol excludes them: a message that
  * arrives twice, changed, over a link that its receiver has given up, or (unless it is large) before one that was sent earlier.
  */
 
@@ -20,6 +20,8 @@ export interface SimNetworkSettings {
   readonly meanExtraLatencyMs: number;
   /** Connecting, or trying again, takes up to this. */
   readonly maxConnectMs: number;
+  /** And up to this once what kept two hosts apart has ended: by then they try less often. */
+  readonly maxRedialMs: number;
   /** A side sees within this that a link was closed or reset. */
   readonly maxNoticeMs: number;
   /** A side gives a link up when it has heard nothing for this long. */
@@ -34,11 +36,19 @@ export const defaultNetworkSettings: SimNetworkSettings = {
   minLatencyMs: 0.1,
   meanExtraLatencyMs: 0.4,
   maxConnectMs: 50,
+  maxRedialMs: 1_000,
   maxNoticeMs: 20,
   silenceMs: 3_000,
   fragmentBytes: 2_000,
   maxOutstanding: 10_000,
 };
+
+/** Ends what a fault began; when it has ended already this does nothing. */
+export type Undo = () => void;
+
+/** What happens to a message: it is `sent`, or its receiver has just begun to act on it. */
+export type Moment = "sent" | "handled";
+export type MessageWatcher = (moment: Moment, kind: string, from: SimProcess, to: SimProcess) => void;
 
 /** Two hosts, and what is between them now. */
 interface Pair {
@@ -47,8 +57,8 @@ interface Pair {
   link: readonly [LinkEnd, LinkEnd] | undefined;
   connecting: boolean;
   slowness: number;
-  /** By the sender's id: whether what it sends is held up. */
-  readonly stalled: Set<string>;
+  /** By the sender's id: how many faults hold up what it sends. */
+  readonly stalls: Map<string, number>;
 }
 
 export class SimNetwork {
@@ -58,6 +68,7 @@ export class SimNetwork {
   readonly #ports = new Map<string, SimPort>();
   readonly #pairs = new Map<string, Pair>();
   readonly #fabric: Fabric;
+  #watcher: MessageWatcher | undefined;
   #links = 0;
 
   constructor(world: SimWorld, settings: SimNetworkSettings) {
@@ -69,6 +80,7 @@ export class SimNetwork {
       fragmentBytes: settings.fragmentBytes,
       maxOutstanding: settings.maxOutstanding,
       latencyMs: (from, to) => this.#latencyMs(from, to),
+      watch: (moment, kind, from, to) => this.#watcher?.(moment, kind, from, to),
       reconsider: (port) => this.#reconsider(port),
       close: (port, peerId) => {
         if (this.#ports.get(port.identity.id) === port) this.breakLink(port.identity.id, peerId);
@@ -79,7 +91,12 @@ export class SimNetwork {
     };
   }
 
-  /** The port of a new process, in place of an earlier one of the same id. */
+  /** Tells `watcher` of every message from now on. */
+  watch(watcher: MessageWatcher): void {
+    this.#watcher = watcher;
+  }
+
+  /** The port of a new process, or of a process's next life, in place of an earlier one of the same id. */
   connect(process: SimProcess, identity: PeerIdentity): SimPort {
     const { id } = identity;
     const port = new SimPort(process, identity, this.#fabric);
@@ -106,40 +123,50 @@ export class SimNetwork {
   }
 
   /**
-   * What `from` sends to `to` is held up until {@link heal}: neither of them is told. When the silence has lasted too long the link is given up, with all
-   * that it held.
+   * What `from` sends to `to` is held up until that is undone, and no link between them can be made: neither of them is told. When the silence has lasted
+   * too long the link is given up, with all that it held.
    */
-  stall(from: string, to: string): void {
+  stall(from: string, to: string): Undo {
     const pair = this.#pair(from, to);
-    if (pair.stalled.has(from)) return;
     this.#world.note("link stalled", () => `${from} to ${to}`);
-    pair.stalled.add(from);
+    pair.stalls.set(from, (pair.stalls.get(from) ?? 0) + 1);
     this.#endAt(pair, to)?.incoming.stall(true);
     const { link } = pair;
     this.#world.schedule(this.#settings.silenceMs, () => {
-      if (link !== undefined && pair.link === link && pair.stalled.has(from)) this.breakLink(from, to);
+      if (link !== undefined && pair.link === link && pair.stalls.has(from)) this.breakLink(from, to);
+    });
+    return once(() => this.#unstall(pair, from, to));
+  }
+
+  /** Nothing passes between the two, and no link can be made, until that is undone. `silent`: as {@link stall}; else the link is reset at once. */
+  part(a: string, b: string, silent: boolean): Undo {
+    if (!silent) this.breakLink(a, b);
+    const undos = [this.stall(a, b), this.stall(b, a)];
+    return once(() => {
+      for (const undo of undos) undo();
     });
   }
 
   /** Messages between the two take `factor` times as long. */
-  slow(a: string, b: string, factor: number): void {
+  slow(a: string, b: string, factor: number): Undo {
     this.#world.note("link slow", () => `${a} - ${b} ${factor.toFixed(1)}`);
-    this.#pair(a, b).slowness = factor;
-  }
-
-  /** Ends stalls and slowness: what was held up is on its way again. */
-  heal(a: string, b: string): void {
     const pair = this.#pair(a, b);
-    pair.slowness = 1;
-    if (pair.stalled.size === 0) return;
-    this.#world.note("link heals", () => `${a} - ${b}`);
-    pair.stalled.clear();
-    for (const end of pair.link ?? []) end.incoming.stall(false);
-    this.#tryLater(pair);
+    pair.slowness = factor;
+    return once(() => {
+      pair.slowness = 1;
+    });
   }
 
-  healAll(): void {
-    for (const pair of this.#pairs.values()) this.heal(...pair.ids);
+  #unstall(pair: Pair, from: string, to: string): void {
+    const left = (pair.stalls.get(from) ?? 0) - 1;
+    if (left > 0) {
+      pair.stalls.set(from, left);
+      return;
+    }
+    this.#world.note("link heals", () => `${from} to ${to}`);
+    pair.stalls.delete(from);
+    this.#endAt(pair, to)?.incoming.stall(false);
+    if (pair.stalls.size === 0) this.#tryLater(pair, this.#settings.maxRedialMs);
   }
 
   #pair(a: string, b: string): Pair {
@@ -147,7 +174,7 @@ export class SimNetwork {
     const name = ids.join(" ");
     let pair = this.#pairs.get(name);
     if (pair === undefined) {
-      pair = { ids, link: undefined, connecting: false, slowness: 1, stalled: new Set() };
+      pair = { ids, link: undefined, connecting: false, slowness: 1, stalls: new Map() };
       this.#pairs.set(name, pair);
     }
     return pair;
@@ -172,18 +199,17 @@ export class SimNetwork {
     for (const id of this.#ports.keys()) if (id !== port.identity.id) this.#tryLater(this.#pair(id, port.identity.id));
   }
 
-  #tryLater(pair: Pair): void {
+  #tryLater(pair: Pair, maxMs: number = this.#settings.maxConnectMs): void {
     if (pair.connecting || pair.link !== undefined || !this.#wanted(pair)) return;
     pair.connecting = true;
-    this.#world.schedule(this.#random.between(0, this.#settings.maxConnectMs), () => {
+    this.#world.schedule(this.#random.between(0, maxMs), () => {
       pair.connecting = false;
-      if (pair.link !== undefined || !this.#wanted(pair)) return;
-      if (pair.stalled.size > 0) this.#tryLater(pair);
-      else this.#link(pair);
+      if (pair.link === undefined && this.#wanted(pair)) this.#link(pair);
     });
   }
 
   #wanted(pair: Pair): boolean {
+    if (pair.stalls.size > 0) return false;
     const [a, b] = pair.ids.map((id) => this.#ports.get(id));
     if (a === undefined || b === undefined || !a.open || !b.open) return false;
     return a.dials(b.identity.id) || b.dials(a.identity.id);
@@ -201,4 +227,13 @@ export class SimNetwork {
     toA.send(this.#latencyMs(b.identity.id, a.identity.id), () => a.linkUp(atA));
     toB.send(this.#latencyMs(a.identity.id, b.identity.id), () => b.linkUp(atB));
   }
+}
+
+function once(act: () => void): Undo {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    act();
+  };
 }

@@ -28,12 +28,14 @@ export class SimProcess implements Clock {
   readonly random: SimRandom;
   readonly #settings: SimClockSettings;
   readonly #rate: number;
-  readonly #offsetMs: number;
-  readonly #wallOffsetMs: number;
+  #offsetMs: number;
+  #wallOffsetMs: number;
   readonly #crashListeners: (() => void)[] = [];
   #alive = true;
+  /** While its host sleeps: what its clock showed when that began. */
+  #asleepAt: number | undefined;
   /** What was due while the process is paused; undefined when it is not. */
-  #held: (() => void)[] | undefined;
+  #held: { readonly isTimer: boolean; readonly arrive: () => void }[] | undefined;
 
   /** `name` must be unique in its world, because a process draws from the stream of its name. */
   constructor(world: SimWorld, name: string, settings: SimClockSettings) {
@@ -55,25 +57,42 @@ export class SimProcess implements Clock {
   }
 
   now(): number {
-    return this.#offsetMs + this.world.now * this.#rate;
+    return this.#asleepAt ?? this.#offsetMs + this.world.now * this.#rate;
   }
 
   wallMs(): number {
     return Math.floor(this.#wallOffsetMs + this.world.now);
   }
 
+  /** Somebody sets the host's wall clock. */
+  setWallClock(byMs: number): void {
+    this.world.note("wall clock", () => `${this.name} by ${Math.round(byMs)} ms`);
+    this.#wallOffsetMs += byMs;
+  }
+
   /** The {@link Clock} port: `ms` of this process's own clock. */
   after(ms: number, callback: () => void): Timer {
     const lateMs = this.random.next() * this.#settings.maxTimerDelayMs + roundingMs;
-    return this.schedule(Math.max(0, ms) / this.#rate + lateMs, callback);
+    const due = this.now() + ms;
+    const fire = (): void => {
+      // The host has slept meanwhile, and the clock with it.
+      if (this.now() < due) timer = this.#schedule((due - this.now()) / this.#rate + roundingMs, fire, true);
+      else callback();
+    };
+    let timer = this.#schedule(Math.max(0, ms) / this.#rate + lateMs, fire, true);
+    return { cancel: () => timer.cancel() };
   }
 
   /** Something that comes to the process from outside, after `ms` of the world's time. */
   schedule(ms: number, callback: () => void): Timer {
+    return this.#schedule(ms, callback, false);
+  }
+
+  #schedule(ms: number, callback: () => void, isTimer: boolean): Timer {
     let cancelled = false;
     const arrive = (): void => {
       if (cancelled || !this.#alive) return;
-      if (this.#held !== undefined) this.#held.push(arrive);
+      if (this.#held !== undefined) this.#held.push({ isTimer, arrive });
       else callback();
     };
     const timer = this.world.schedule(ms, arrive);
@@ -85,19 +104,27 @@ export class SimProcess implements Clock {
     };
   }
 
-  /** Nothing runs until {@link resume}; time goes on. */
-  pause(): void {
-    this.world.note("pause", () => this.name);
+  /** Nothing runs until {@link resume}; time goes on. When it is the whole host that sleeps, its monotonic clock stands still. */
+  pause(isAsleep = false): void {
+    this.world.note("pause", () => `${this.name}${isAsleep ? ", asleep" : ""}`);
     this.#held ??= [];
+    if (isAsleep) this.#asleepAt ??= this.now();
   }
 
-  /** What was due meanwhile happens now, in order, each as an event of its own. */
+  /**
+   * What was due meanwhile happens now, each as an event of its own: in order, or timers first, as an event loop does that was stopped while it waited for
+   * timers.
+   */
   resume(): void {
     const held = this.#held;
     if (held === undefined) return;
     this.world.note("resume", () => this.name);
     this.#held = undefined;
-    for (const arrive of held) this.world.schedule(0, arrive);
+    if (this.#asleepAt !== undefined) this.#offsetMs = this.#asleepAt - this.world.now * this.#rate;
+    this.#asleepAt = undefined;
+    const timersFirst = this.random.chance(0.5);
+    const ordered = timersFirst ? held.toSorted((a, b) => Number(b.isTimer) - Number(a.isTimer)) : held;
+    for (const { arrive } of ordered) this.world.schedule(0, arrive);
   }
 
   onCrash(listener: () => void): void {

@@ -19,7 +19,7 @@ import type {
   WriteResult,
 } from "../../src/store/blob-store.ts";
 import type { SimRandom } from "./sim-random.ts";
-import { drawFate, type StoreFaultSettings } from "./store-faults.ts";
+import { drawFate, type StoreAnswer, type StoreFaultSettings } from "./store-faults.ts";
 
 export interface SimStoreModes {
   /** `md5`: of the body, so that a content which comes back has its old tag, as in S3; `unique`: another one for each write. */
@@ -34,6 +34,42 @@ const maxNameBytes = 1024;
 /** Plans something in virtual milliseconds: a world for what happens in the store, a process for what comes back to it. */
 export interface Scheduler {
   schedule(ms: number, callback: () => void): Timer;
+  /** False once it is a process that has ended: what it has not sent by then is never sent. */
+  readonly alive?: boolean;
+}
+
+/** The way from one host to the store, which may be cut while others reach it: then requests fail, and answers are lost. */
+export class StoreLine {
+  #cuts = 0;
+
+  get isCut(): boolean {
+    return this.#cuts > 0;
+  }
+
+  /** Cuts it until the returned function is called. */
+  cut(): () => void {
+    this.#cuts++;
+    let isMended = false;
+    return () => {
+      if (!isMended) this.#cuts--;
+      isMended = true;
+    };
+  }
+}
+
+/** A write or removal that was asked for and may still take effect. */
+interface Change {
+  readonly name: string;
+  readonly caller: Scheduler;
+  isSent: boolean;
+}
+
+interface StoreRequest<T> {
+  readonly effect: () => T;
+  /** The answer when the store is unsure who won; without it that is a failure. */
+  readonly conflict?: T;
+  /** The blob that it changes. */
+  readonly changes?: string;
 }
 
 /** A change of a blob; undefined where there is none. */
@@ -46,6 +82,7 @@ export class SimStore {
   readonly #dateMs: () => number;
   readonly #blobs = new Map<string, Blob>();
   readonly #watchers: StoreWatcher[] = [];
+  readonly #underWay = new Set<Change>();
   #faults: StoreFaultSettings;
   #outage = false;
   #tags = 0;
@@ -93,24 +130,61 @@ export class SimStore {
     return this.#blobs.get(name);
   }
 
-  /** The port for one process: answers come to it by its own scheduler. */
-  connect(caller: Scheduler): BlobStore {
-    return new Connection(this, caller);
+  /** Whether a write or removal of `name` was asked for and may still take effect. */
+  isChanging(name: string): boolean {
+    for (const each of this.#underWay) {
+      if (each.name === name && (each.isSent || each.caller.alive !== false)) return true;
+    }
+    return false;
   }
 
-  /** Sends a request whose `effect` happens in the store, and answers the caller; a `conflict` fate answers with it if the request can have one. */
-  request<T>(caller: Scheduler, options: RequestOptions, effect: () => T, conflict?: T): Promise<T> {
+  /** The port for one process, on the host with this line: answers come to it by its own scheduler. */
+  connect(caller: Scheduler, line: StoreLine = new StoreLine()): BlobStore {
+    return new Connection(this, caller, line);
+  }
+
+  /** Sends a request, perhaps after a while in the caller's queue. */
+  async request<T>(caller: Scheduler, line: StoreLine, options: RequestOptions, request: StoreRequest<T>): Promise<T> {
     this.#requests++;
-    const fate = drawFate(this.#random, this.#faults, options.deadlineMs, this.#outage);
+    const change: Change = { name: request.changes ?? "", caller, isSent: false };
+    if (request.changes !== undefined) this.#underWay.add(change);
+    const askedMs = this.#dateMs();
+    try {
+      const { meanQueueMs } = this.#faults;
+      if (meanQueueMs > 0 && this.#random.chance(0.5)) {
+        const waitMs = this.#random.exponential(meanQueueMs);
+        await new Promise<void>((resolve) => void caller.schedule(waitMs, resolve));
+      }
+      options.authorize?.();
+      const deadlineMs = options.deadlineMs - (this.#dateMs() - askedMs);
+      if (deadlineMs <= 0) throw new OperatingError("store_unavailable", "the request was not sent in time");
+      change.isSent = true;
+      return await this.#send(caller, line, deadlineMs, request, change);
+    } finally {
+      if (!change.isSent) this.#underWay.delete(change);
+    }
+  }
+
+  #send<T>(
+    caller: Scheduler,
+    line: StoreLine,
+    deadlineMs: number,
+    { effect, conflict }: StoreRequest<T>,
+    change: Change,
+  ): Promise<T> {
+    const fate = drawFate(this.#random, this.#faults, deadlineMs, this.#outage || line.isCut);
     return new Promise((resolve, reject) => {
       let result: T | undefined;
-      if (fate.effectMs !== undefined) {
+      if (fate.effectMs === undefined) this.#underWay.delete(change);
+      else {
         this.#scheduler.schedule(fate.effectMs, () => {
+          this.#underWay.delete(change);
           result = effect();
         });
       }
       caller.schedule(fate.answerMs, () => {
-        switch (fate.answer) {
+        const answer: StoreAnswer = line.isCut ? "unavailable" : fate.answer;
+        switch (answer) {
           case "result":
             return resolve(result as T);
           case "conflict":
@@ -121,7 +195,7 @@ export class SimStore {
           case "unavailable":
             return reject(new OperatingError("store_unavailable", "the store does not answer"));
           default:
-            return unreachable(fate.answer);
+            return unreachable(answer);
         }
       });
     });
@@ -168,10 +242,12 @@ class Connection implements BlobStore {
   readonly description = "sim://store";
   readonly #store: SimStore;
   readonly #caller: Scheduler;
+  readonly #line: StoreLine;
 
-  constructor(store: SimStore, caller: Scheduler) {
+  constructor(store: SimStore, caller: Scheduler, line: StoreLine) {
     this.#store = store;
     this.#caller = caller;
+    this.#line = line;
   }
 
   fits(name: string): boolean {
@@ -179,41 +255,40 @@ class Connection implements BlobStore {
   }
 
   read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
-    return this.#send(options, () => this.#store.read(name, maxBytes));
+    return this.#request(options, { effect: () => this.#store.read(name, maxBytes) });
   }
 
   stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
-    return this.#send(options, () => this.#store.stat(name));
+    return this.#request(options, { effect: () => this.#store.stat(name) });
   }
 
   write(name: string, content: BlobContent, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
-    const conflict: WriteResult | undefined = condition.kind === "always" ? undefined : { kind: "conflict" };
-    return this.#send(options, () => this.#store.write(name, content, condition), conflict);
+    return this.#change(name, options, condition, () => this.#store.write(name, content, condition));
   }
 
   remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
-    const conflict: WriteResult | undefined = condition.kind === "always" ? undefined : { kind: "conflict" };
-    return this.#send(options, () => this.#store.remove(name, condition), conflict);
+    return this.#change(name, options, condition, () => this.#store.remove(name, condition));
   }
 
   probe(options: RequestOptions): Promise<StoreAbilities> {
     const conditionalRemoves = !this.#store.modes.ignoresRemoveConditions;
-    return this.#send(options, () => ({
-      conditionalWrites: true,
-      conditionalRemoves,
-      notes: [],
-    }));
+    return this.#request(options, { effect: () => ({ conditionalWrites: true, conditionalRemoves, notes: [] }) });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  #send<T>(options: RequestOptions, effect: () => T, conflict?: T): Promise<T> {
-    try {
-      options.authorize?.();
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
-    return this.#store.request(this.#caller, options, effect, conflict);
+  #change(
+    name: string,
+    options: RequestOptions,
+    condition: WriteCondition,
+    effect: () => WriteResult,
+  ): Promise<WriteResult> {
+    const conflict: WriteResult | undefined = condition.kind === "always" ? undefined : { kind: "conflict" };
+    return this.#request(options, { effect, changes: name, ...(conflict === undefined ? {} : { conflict }) });
+  }
+
+  #request<T>(options: RequestOptions, request: StoreRequest<T>): Promise<T> {
+    return this.#store.request(this.#caller, this.#line, options, request);
   }
 }
 

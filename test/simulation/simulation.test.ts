@@ -1,17 +1,18 @@
 /**
  * The cluster under the simulator: kept seeds, a fixed number of new ones of each profile, and the proof that a seed decides everything. To replay
- * a failing one: `node scripts/simulate.ts --seed=N --profile=NAME`.
+ * a failing one: `npm run simulate -- --seed=N --profile=NAME`.
  */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { profileNames } from "./fault-kinds.ts";
 import { keptSeeds } from "./kept-seeds.ts";
 import { runScenario } from "./scenario.ts";
-import { planFor, profileNames } from "./scenario-plan.ts";
+import { planFor } from "./scenario-plan.ts";
 import { startMember } from "./sim-member.ts";
 
 /** So many, and of all profiles together about 20 s on one core. */
-const seedsPerProfile = 25;
+const seedsPerProfile = 20;
 const firstSeed = 1;
 
 describe("a simulated cluster", () => {
@@ -25,7 +26,7 @@ describe("a simulated cluster", () => {
         for (const violation of result.violations) failed.push(`seed ${seed}: ${violation}`);
       }
       assert.deepEqual(failed, [], `--profile=${profile}`);
-      assert.ok(answered > 100 * seedsPerProfile, `only ${answered} operations were answered`);
+      assert.ok(answered > 40 * seedsPerProfile, `only ${answered} operations were answered`);
     });
   }
 

@@ -3,12 +3,13 @@
  * known by the `weir-version` that it carries. A removal carries none, so what it stood for is judged at the end: some deletion must have been asked for
  * that may be newer than what it removed.
  *
- * With fewer members than holders of each key, writes go through to the store without waiting for older requests whose outcome is unknown; one of those may
- * then come over a newer state, until the member looks and writes it again. So such a time, and the deadline after it, is exempt; what counts then is
- * the store's content at the end.
+ * With fewer owners of a key than there should be, writes go through to the store without waiting for older requests whose outcome is unknown; one of those may
+ * then come over a newer state, if its condition does not stop it, until the member looks and writes it again. So such a time, and the deadline after it, is exempt, unless
+ * conditions always stop it: what counts then is the store's content at the end.
  */
 
 import { compareVersions, noVersion, type Version } from "../../src/core/version.ts";
+import type { View } from "../../src/core/view.ts";
 import type { Blob } from "../../src/store/blob-store.ts";
 
 /** A deletion that a client asked for. */
@@ -36,11 +37,22 @@ export class StoreWatch {
   readonly #keys = new Map<string, KeyState>();
   readonly #removals: Removal[] = [];
   readonly #violations: string[] = [];
+  readonly #conditionsHold: boolean;
   #exemptUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** Nothing is judged until then. */
-  exemptUntil(ms: number): void {
-    this.#exemptUntilMs = ms;
+  /** Whatever an older request was conditional on cannot come back: not as the same tag, and not as absence. */
+  constructor(modes: { readonly uniqueTags: boolean; readonly deleteShare: number }) {
+    this.#conditionsHold = modes.uniqueTags && modes.deleteShare === 0;
+  }
+
+  /** The view in the store is this one now. */
+  viewChanged(view: View, atMs: number): void {
+    const { replicas, flushDeadlineMs } = view.parameters;
+    const isShort = [view, ...view.lineage].some(
+      ({ members }) => members.filter((member) => member.weight > 0).length < replicas,
+    );
+    if (isShort && !this.#conditionsHold) this.#exemptUntilMs = Number.POSITIVE_INFINITY;
+    else if (this.#exemptUntilMs === Number.POSITIVE_INFINITY) this.#exemptUntilMs = atMs + flushDeadlineMs;
   }
 
   /** A change of the object `key` at `atMs`. */

@@ -18,6 +18,9 @@ const state = (epoch: number): MemberState => ({
   progress: "adopted",
   quiet: true,
   watermark: 0,
+  suspects: [],
+  storeFailingMs: 0,
+  storeWorks: true,
   figures,
 });
 
@@ -207,7 +210,7 @@ describe("the simulated network", () => {
     await world.run(1_000);
     const seen: string[] = [];
     network.watch((moment, kind, from, to) => seen.push(`${kind} ${moment} ${from.name} ${to.name}`));
-    await a.port.request("b", { kind: "ping", state: state(1) }, 1_000).catch(() => undefined);
+    void a.port.request("b", { kind: "ping", state: state(1) }, 1_000);
     await world.run(2_000);
     assert.deepEqual(seen, ["ping sent a/1 b/1", "ping handled a/1 b/1", "pong sent b/1 a/1", "pong handled b/1 a/1"]);
   });

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { WriteCondition } from "../../src/store/blob-store.ts";
 import { SimProcess } from "../simulation/sim-process.ts";
-import { SimStore, type SimStoreModes } from "../simulation/sim-store.ts";
+import { SimStore, type SimStoreModes, StoreLine } from "../simulation/sim-store.ts";
 import { SimWorld } from "../simulation/sim-world.ts";
 import { healthyStore, type StoreFaultSettings } from "../simulation/store-faults.ts";
 
@@ -112,6 +112,74 @@ describe("the simulated store", () => {
     await world.run(10 * deadlineMs);
     assert.equal(store.peek("k")?.body.toString(), "v");
     assert.equal(answered, false);
+  });
+
+  it("reaches nobody on a host whose line is cut, and loses answers that were on their way", async () => {
+    for (const seed of seeds.slice(0, 50)) {
+      const { world, store, process } = open(seed, {});
+      const line = new StoreLine();
+      const here = store.connect(process, line);
+      const write = (name: string): Promise<string> =>
+        here.write(name, { body: Buffer.from("v"), headers: {} }, always, { deadlineMs }).then(
+          ({ kind }) => kind,
+          (error: unknown) => (isOperatingError(error) ? error.code : String(error)),
+        );
+      const answers: string[] = [];
+      void write("early").then((answer) => answers.push(answer));
+      const mend = line.cut();
+      void write("late").then((answer) => answers.push(answer));
+      await world.run(2 * deadlineMs);
+      mend();
+      void write("mended").then((answer) => answers.push(answer));
+      await world.run(4 * deadlineMs);
+      assert.deepEqual(answers, ["store_unavailable", "store_unavailable", "written"], `seed ${seed}`);
+      assert.deepEqual([store.peek("early") !== undefined, store.peek("late")], [true, undefined], `seed ${seed}`);
+    }
+  });
+
+  it("asks for leave when a request that waited is sent, and takes it within the deadline after the call", async () => {
+    let refused = 0;
+    for (const seed of seeds) {
+      const { world, store, blobs } = open(seed, { meanQueueMs: 300 });
+      let effectMs: number | undefined;
+      store.watch(() => {
+        effectMs = world.now;
+      });
+      const options = {
+        deadlineMs,
+        authorize: () => {
+          if (world.now > 100) throw new Error("too late");
+        },
+      };
+      assert.equal(store.isChanging("k"), false);
+      const write = blobs.write("k", { body: Buffer.from("v"), headers: {} }, always, options);
+      assert.equal(store.isChanging("k"), true);
+      const outcome = write.then(
+        () => "written",
+        (error: unknown) => (error as Error).message,
+      );
+      let ended = "";
+      void outcome.then((how) => {
+        ended = how;
+      });
+      await world.run(10 * deadlineMs);
+      assert.equal(store.isChanging("k"), false);
+      assert.equal(effectMs === undefined, ended === "too late", `seed ${seed}: ${ended}`);
+      assert.ok((effectMs ?? 0) <= deadlineMs, `seed ${seed}`);
+      if (ended === "too late") refused++;
+    }
+    assert.ok(refused > 40 && refused < 100, `${refused} of 200 were refused`);
+  });
+
+  it("knows that a request which its process had not sent when it ended never will be", async () => {
+    for (const seed of seeds.slice(0, 20)) {
+      const { world, store, process, blobs } = open(seed, { meanQueueMs: 1e6 });
+      void blobs.write("k", { body: Buffer.from("v"), headers: {} }, always, { deadlineMs });
+      await world.run(1);
+      process.crash();
+      await world.run(deadlineMs);
+      assert.equal(store.isChanging("k"), false, `seed ${seed}`);
+    }
   });
 
   it("gives a content that comes back its old tag or a new one, as the mode says", () => {

@@ -120,16 +120,38 @@ describe("the simulated world", () => {
     assert.deepEqual(seen, ["message"]);
   });
 
-  it("holds back everything of a paused process and delivers it in order when it goes on", async () => {
+  it("holds back everything of a paused process and delivers it when it goes on, in order, or timers first", async () => {
+    const orders = new Set<string>();
+    for (let seed = 0; seed < 20; seed++) {
+      const world = new SimWorld({ seed });
+      const process = new SimProcess(world, "a/1", exactClock);
+      const seen: string[] = [];
+      process.after(20, () => seen.push(`timer at ${world.now}`));
+      for (const ms of [10, 15, 30]) process.schedule(ms, () => seen.push(`message ${ms} at ${world.now}`));
+      world.schedule(5, () => process.pause());
+      world.schedule(25, () => process.resume());
+      await world.run(100);
+      orders.add(seen.join(", "));
+    }
+    assert.deepEqual([...orders].toSorted(), [
+      "message 10 at 25, message 15 at 25, timer at 25, message 30 at 30",
+      "timer at 25, message 10 at 25, message 15 at 25, message 30 at 30",
+    ]);
+  });
+
+  it("stops the monotonic clock of a host that sleeps, and its timers with it, but not the wall clock", async () => {
     const world = new SimWorld({ seed: 1 });
-    const process = new SimProcess(world, "a/1", exactClock);
-    const seen: string[] = [];
-    for (const ms of [10, 20, 30]) process.after(ms, () => seen.push(`${ms} at ${world.now}`));
-    world.schedule(5, () => process.pause());
-    world.schedule(25, () => process.resume());
-    await world.run(100);
-    assert.deepEqual(seen.slice(0, 2), ["10 at 25", "20 at 25"]);
-    assert.equal(seen.length, 3);
+    const process = new SimProcess(world, "a/1", { maxRateError: 0.02, maxTimerDelayMs: 0 });
+    const [monotonic, wall] = [process.now(), process.wallMs()];
+    const fired: number[] = [];
+    process.after(100, () => fired.push(world.now));
+    world.schedule(50, () => process.pause(true));
+    world.schedule(1_050, () => process.resume());
+    await world.run(2_000);
+    assert.ok(Math.abs(process.now() - monotonic - 1_000) < 20);
+    assert.ok(Math.abs(process.wallMs() - wall - 2_000) <= 1);
+    assert.equal(fired.length, 1);
+    assert.ok(Math.abs((fired[0] ?? 0) - 1_100) < 2, `fired at ${fired[0]} ms`);
   });
 
   it("draws numbers of sfc32 that never change, so that a kept seed stays the same world", () => {

@@ -2,8 +2,37 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { View } from "../../src/core/view.ts";
 import type { Blob } from "../../src/store/blob-store.ts";
 import { type Deletion, StoreWatch } from "../simulation/store-watch.ts";
+
+/** Conditions may hold again when they should not: a content comes back with its tag, or a key is deleted. */
+const modes = { uniqueTags: false, deleteShare: 0.1 };
+const parameters: View["parameters"] = {
+  clusterId: "c",
+  replicas: 2,
+  leaseMs: 1_000,
+  flushDeadlineMs: 10,
+  ringVersion: 1,
+};
+const member = (id: string, weight: number): View["members"][number] => ({
+  id,
+  weight,
+  folder: id,
+  incarnation: id,
+  url: id,
+});
+const view = (...members: View["members"]): View => ({
+  format: 2,
+  epoch: 1,
+  members,
+  dropped: false,
+  settled: true,
+  lineage: [],
+  lost: [],
+  proposal: "p",
+  parameters,
+});
 
 const blob = (seq: number): Blob => ({
   tag: `t${seq}`,
@@ -16,7 +45,7 @@ const blob = (seq: number): Blob => ({
 
 /** An object that takes these states: versions, or undefined for removed. */
 function watched(states: (number | undefined)[], deletions: Deletion[] = []): string[] {
-  const watch = new StoreWatch();
+  const watch = new StoreWatch(modes);
   let before: Blob | undefined;
   for (const [atMs, seq] of states.entries()) {
     const after = seq === undefined ? undefined : blob(seq);
@@ -56,19 +85,32 @@ describe("the watch over the store", () => {
   });
 
   it("finds an object written without a version", () => {
-    const watch = new StoreWatch();
+    const watch = new StoreWatch(modes);
     const { version: _, ...plain } = blob(1);
     watch.changed("k", 0, undefined, { ...plain, version: undefined });
     assert.equal(watch.violations([]).length, 1);
   });
 
-  it("judges nothing while it is told not to", () => {
-    const watch = new StoreWatch();
-    watch.exemptUntil(10);
-    watch.changed("k", 1, blob(3), blob(2));
-    watch.changed("k", 2, blob(2), undefined);
-    assert.deepEqual(watch.violations([]), []);
-    watch.changed("k", 11, undefined, blob(2));
+  it("judges nothing while keys have fewer owners than they should, nor before the deadline after it", () => {
+    for (const few of [view(member("a", 1)), view(member("a", 1), member("b", 0))]) {
+      const watch = new StoreWatch(modes);
+      watch.viewChanged(few, 0);
+      watch.changed("k", 100, blob(3), blob(2));
+      watch.viewChanged({ ...view(member("a", 1), member("b", 1)), settled: false, lineage: [few] }, 110);
+      watch.changed("k", 200, blob(2), undefined);
+      watch.viewChanged(view(member("a", 1), member("b", 1)), 210);
+      watch.changed("k", 219, undefined, blob(1));
+      assert.deepEqual(watch.violations([]), []);
+      watch.changed("k", 221, blob(1), undefined);
+      watch.changed("k", 222, undefined, blob(1));
+      assert.equal(watch.violations([]).length, 2);
+    }
+  });
+
+  it("judges all the same when no condition can hold again that once did not", () => {
+    const watch = new StoreWatch({ uniqueTags: true, deleteShare: 0 });
+    watch.viewChanged(view(member("a", 1)), 0);
+    watch.changed("k", 100, blob(3), blob(2));
     assert.equal(watch.violations([]).length, 1);
   });
 });

@@ -1,0 +1,66 @@
+/** What a client may be answered, and how soon: in a world with troubles much is allowed, in a healthy one, or at a node that none has befallen, nothing. */
+
+import type { ErrorCode } from "../../src/base/errors.ts";
+import type { RegisterAction } from "./history.ts";
+import type { ScenarioPlan } from "./scenario-plan.ts";
+import type { SimHost } from "./sim-cluster.ts";
+
+/** After these nothing was done; see `Operations`. */
+export const notDone: readonly ErrorCode[] = ["buffer_full", "overloaded", "shutting_down"];
+
+/** Refusals that a cluster with troubles may give. Any other is a bug. */
+const troubles: readonly ErrorCode[] = [
+  ...notDone,
+  "not_ready",
+  "deadline_exceeded",
+  "peer_unreachable",
+  "wrong_view",
+  "store_unavailable",
+  "store_throttled",
+];
+
+export interface Expectations {
+  /** Codes that an operation may fail with. */
+  allowedCodes(host: SimHost, action: RegisterAction, calledMs: number): readonly ErrorCode[];
+  /** An operation is answered within this, in milliseconds, if nothing happened to the host since it was called. */
+  readonly soonMs: number;
+  /** Whether something happened to the host since then. */
+  wasHit(host: SimHost, calledMs: number): boolean;
+  /** An operation is answered within this in any case, unless its process ends. */
+  readonly atLastMs: number;
+}
+
+/** Beyond the member's own deadline for an operation: latencies and clock errors; and pauses, of which several may come one after the other. */
+const answerExtraMs = 4_000;
+const pausesExtraMs = 60_000;
+/** P4: one node lost, and every key answers again within this. */
+const failoverMs = 3_000;
+/** Several steps of it take a request to the store or a message: of exponentially distributed times so many means are enough. */
+const latencies = 30;
+
+/** @param wasHit - whether something happened to the host since then */
+export function expectationsOf(
+  plan: ScenarioPlan,
+  operationMs: number,
+  wasHit: (host: SimHost, calledMs: number) => boolean,
+): Expectations {
+  const { faults, crowded } = plan;
+  const hasPauses = faults.some((kind) => kind === "pauses" || kind === "ambushes" || kind === "twins");
+  const atLastMs = operationMs + (hasPauses ? pausesExtraMs : answerExtraMs);
+  const isOneLoss = faults.includes("oneLoss");
+  const soonMs = failoverMs + latencies * (plan.storeLatencyMs + plan.networkLatencyMs);
+  return {
+    soonMs: isOneLoss ? soonMs : atLastMs,
+    atLastMs,
+    wasHit,
+    allowedCodes(host, action, calledMs) {
+      if (faults.length === 0) return crowded ? ["buffer_full"] : [];
+      if (isOneLoss) return wasHit(host, calledMs) ? troubles : [];
+      // The store is gone: what needs nothing of it goes on, as long as the key has all of its owners.
+      const isPlainPut = action.kind === "put" && action.condition === undefined;
+      const hasOwners = plan.hosts.every(({ settings }) => plan.hosts.length >= settings.replicas);
+      if (faults.includes("outage") && isPlainPut && hasOwners) return [];
+      return troubles;
+    },
+  };
+}

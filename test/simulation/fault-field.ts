@@ -1,0 +1,90 @@
+/** What faults act upon, shared by all kinds of them; and the list of those that last, so that everything can be healed at once. */
+
+import type { LossBudget } from "./loss-budget.ts";
+import type { ScenarioPlan } from "./scenario-plan.ts";
+import type { SimHost } from "./sim-cluster.ts";
+import type { SimNetwork } from "./sim-network.ts";
+import type { SimRandom } from "./sim-random.ts";
+import type { SimStore } from "./sim-store.ts";
+import type { SimWorld } from "./sim-world.ts";
+
+export class FaultField {
+  readonly plan: ScenarioPlan;
+  readonly world: SimWorld;
+  readonly network: SimNetwork;
+  readonly store: SimStore;
+  /** All hosts of the plan; those that have not had their first start have no process. */
+  readonly hosts: readonly SimHost[];
+  readonly budget: LossBudget;
+  readonly random: SimRandom;
+  readonly #undos = new Set<() => void>();
+  /** How often each thing was done. */
+  readonly #counts = new Map<string, number>();
+  #isHealed = false;
+
+  constructor(parts: {
+    readonly plan: ScenarioPlan;
+    readonly world: SimWorld;
+    readonly network: SimNetwork;
+    readonly store: SimStore;
+    readonly hosts: readonly SimHost[];
+    readonly budget: LossBudget;
+  }) {
+    this.plan = parts.plan;
+    this.world = parts.world;
+    this.network = parts.network;
+    this.store = parts.store;
+    this.hosts = parts.hosts;
+    this.budget = parts.budget;
+    this.random = parts.world.random("faults");
+  }
+
+  /** Nothing new goes wrong any more. */
+  get isHealed(): boolean {
+    return this.#isHealed;
+  }
+
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
+  /** Notes that something is done. */
+  note(what: string, detail: () => string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+    this.world.note("FAULT", () => `${what} ${detail()}`);
+  }
+
+  /** Undoes something after `ms`, or when all is healed. */
+  undoLater(ms: number, undo: () => void): void {
+    this.#undos.add(undo);
+    this.world.schedule(ms, () => {
+      if (this.#undos.delete(undo)) undo();
+    });
+  }
+
+  heal(): void {
+    this.#isHealed = true;
+    const undos = [...this.#undos];
+    this.#undos.clear();
+    for (const undo of undos) undo();
+  }
+
+  /** A host that runs a process, whatever it is doing. */
+  pickRunning(): SimHost | undefined {
+    const running = this.hosts.filter((host) => host.running !== undefined);
+    return running.length > 0 ? this.random.pick(running) : undefined;
+  }
+
+  /** A host that takes part. */
+  pickStarted(): SimHost | undefined {
+    const started = this.hosts.filter((host) => host.running?.started === true && !host.running.stopping);
+    return started.length > 0 ? this.random.pick(started) : undefined;
+  }
+
+  /** Mostly short, now and then long: around the times that the protocol waits, D and T. */
+  drawMs(): number {
+    const luck = this.random.next();
+    if (luck < 0.3) return this.random.between(0, 500);
+    return luck < 0.8 ? this.random.between(500, 2_500) : this.random.between(2_500, 7_000);
+  }
+}

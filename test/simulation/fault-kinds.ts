@@ -1,0 +1,65 @@
+/**
+ * The kinds of trouble that a simulated world can have, and the mixtures of them that are explored. What each does is in the file of its name; what none of
+ * them may do, because nothing would be promised then, is in `loss-budget.ts`.
+ */
+
+export const faultKinds = [
+  /** Hosts have their first start while clients work. */
+  "joins",
+  /** Processes leave in order, by a signal, by a command or because the configuration no longer names them, and come back. */
+  "leaves",
+  /** Processes come back with another weight. */
+  "weights",
+  /** Links break, go silent, become slow. */
+  "links",
+  /** Some hosts cannot reach some others: in groups, alone, in pairs, in one direction. */
+  "partitions",
+  /** A process ends at any instant, and comes back with what its disk has. */
+  "crashes",
+  /** All processes end at once, and what was not synced is lost or torn. */
+  "power",
+  /** A process ends and comes back on an empty disk. */
+  "losses",
+  /** A process is stopped for a while, or its host sleeps. */
+  "pauses",
+  /** Disks are slow, stuck, or fail, which ends the process. */
+  "disks",
+  /** The store is slow, failing, ambiguous, throttled, unsure or gone. */
+  "store",
+  /** One host cannot reach the store. */
+  "storeCuts",
+  /** Another process is started under the id of one that still runs. */
+  "twins",
+  /** Crashes, pauses and cuts at the very instants at which certain messages are sent or handled, or a view changes. */
+  "ambushes",
+  /** One node at a time is lost, under good conditions: nobody at another one may notice more than a pause (P4). */
+  "oneLoss",
+  /** The store is gone, under good conditions: writes go on (P4). */
+  "outage",
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+/** Kinds that go with any others. The rest make worlds of their own, in which more is promised. */
+export const mixedKinds: readonly FaultKind[] = faultKinds.filter((kind) => kind !== "oneLoss" && kind !== "outage");
+
+/** The worlds that are explored by turns. In `mixed` the seed chooses some of the kinds. */
+export const profiles = {
+  healthy: [],
+  members: ["joins", "leaves", "weights"],
+  links: ["links"],
+  store: ["store"],
+  crashes: ["crashes"],
+  power: ["power", "crashes"],
+  losses: ["losses"],
+  pauses: ["pauses"],
+  partitions: ["partitions"],
+  disks: ["disks"],
+  cuts: ["storeCuts", "store"],
+  ambushes: ["ambushes"],
+  oneLoss: ["oneLoss"],
+  outage: ["outage"],
+  mixed: "some",
+  all: mixedKinds,
+} as const satisfies Record<string, readonly FaultKind[] | "some">;
+export type Profile = keyof typeof profiles;
+export const profileNames = Object.keys(profiles) as Profile[];

@@ -1,0 +1,86 @@
+/** Changes that are no faults at all: processes leave in order, in each of the ways there are, come back or not, and change their weights. */
+
+import type { FaultField } from "./fault-field.ts";
+import type { SimHost } from "./sim-cluster.ts";
+
+const maxAwayMs = 3_000;
+/** The hosts learn of a new configuration one after the other. */
+const maxConfigMs = 1_000;
+const weights = [0.5, 1, 1, 2, 3];
+
+export class MemberFaults {
+  readonly #field: FaultField;
+  /** Hosts that leave and may not come back of themselves. */
+  readonly #named: Set<string>;
+
+  constructor(field: FaultField) {
+    this.#field = field;
+    this.#named = new Set(field.hosts.map((host) => host.id));
+  }
+
+  leave(host: SimHost | undefined = this.#field.pickStarted()): void {
+    const { budget, random } = this.#field;
+    const running = host?.running;
+    // One that is leaving because the configuration says so does not look as if it were.
+    if (host === undefined || running === undefined || !this.#named.has(host.id) || !budget.allowsLeaving) return;
+    const way = random.pick(["stop", "stop", "leave", "config"] as const);
+    this.#field.note("leave", () => `${running.process.name} by ${way}`);
+    if (random.chance(0.2) && this.#field.hosts.filter((each) => each.isWanted).length > 1) host.isWanted = false;
+    budget.beginLeaving();
+    running.process.onCrash(() => {
+      budget.endLeaving();
+      this.#ended(host, running.folder);
+    });
+    switch (way) {
+      case "stop":
+        host.stop(() => undefined);
+        break;
+      case "leave":
+        host.leave();
+        break;
+      default:
+        this.#named.delete(host.id);
+        this.#configure();
+    }
+  }
+
+  /** The host's process will have another weight from its next start on, which is soon. */
+  reweigh(): void {
+    const host = this.#field.pickStarted();
+    if (host === undefined) return;
+    host.weight = this.#field.random.pick(weights);
+    this.#field.note("weight", () => `${host.id} ${host.weight}`);
+    this.leave(host);
+  }
+
+  /** All hosts that are meant to be there are in every configuration. */
+  heal(): void {
+    for (const host of this.#field.hosts) if (host.isWanted) this.#named.add(host.id);
+    this.#configure();
+  }
+
+  /** The process that was to leave has ended, and perhaps it has left. */
+  #ended(host: SimHost, folder: string | undefined): void {
+    const { budget, plan, random, world } = this.#field;
+    if (folder !== undefined && !budget.isDone(folder)) {
+      host.isWanted = true;
+      if (!plan.journal && !budget.allows(folder)) budget.overdraw(`${host.id} stopped before it had left`);
+      if (!plan.journal) budget.lose(folder);
+    }
+    world.schedule(random.between(0, maxAwayMs), () => {
+      if (!host.isWanted) return;
+      if (!this.#named.has(host.id)) {
+        this.#named.add(host.id);
+        this.#configure();
+      }
+      if (host.running === undefined) host.start();
+    });
+  }
+
+  #configure(): void {
+    const { random, world } = this.#field;
+    for (const host of this.#field.hosts) {
+      world.schedule(random.between(0, maxConfigMs), () => host.setNodes([...this.#named]));
+    }
+  }
+}

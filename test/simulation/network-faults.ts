@@ -1,0 +1,110 @@
+/** Faults of the network: single links that break, stall or drag, and partitions of several shapes, silent or not, in one direction or both. */
+
+import type { FaultField } from "./fault-field.ts";
+import type { SimHost } from "./sim-cluster.ts";
+
+/** How much longer messages may take on a slow link. */
+const maxSlowness = 100;
+
+export class NetworkFaults {
+  readonly #field: FaultField;
+
+  constructor(field: FaultField) {
+    this.#field = field;
+  }
+
+  troubleLink(): void {
+    const { network, hosts, random } = this.#field;
+    if (hosts.length < 2) return;
+    const [a, b] = random.shuffle(hosts) as [SimHost, SimHost];
+    const kind = random.pick(["break", "break", "stall", "stall both", "slow"]);
+    this.#field.note("link", () => `${kind} ${a.id} ${b.id}`);
+    if (kind === "break") network.breakLink(a.id, b.id);
+    else if (kind === "slow") this.#forAWhile(network.slow(a.id, b.id, random.between(5, maxSlowness)));
+    else if (kind === "stall") this.#forAWhile(network.stall(a.id, b.id));
+    else this.#forAWhile(network.part(a.id, b.id, true));
+  }
+
+  partition(): void {
+    const { hosts, random } = this.#field;
+    if (hosts.length < 2) return;
+    const shape = random.pick(["one", "one", "groups", "pair", "pairs", "deaf", "mute"] as const);
+    const mixed = random.shuffle(hosts);
+    const [first, second] = mixed as [SimHost, SimHost];
+    switch (shape) {
+      case "one":
+        this.isolate(first);
+        break;
+      case "groups":
+        this.#part(mixed.slice(0, random.whole(1, hosts.length - 1)));
+        break;
+      case "pair":
+        this.#cut([[first, second]], shape);
+        break;
+      case "pairs":
+        this.#cut(
+          pairsOf(hosts).filter(() => random.chance(0.4)),
+          shape,
+        );
+        break;
+      default:
+        this.#halfCut(first, shape);
+    }
+  }
+
+  /** Cuts the host off from all others; sometimes from the store, too. */
+  isolate(host: SimHost): void {
+    const { random } = this.#field;
+    const undos = this.#part([host]);
+    if (random.chance(0.3)) undos.push(host.line.cut());
+  }
+
+  /** Cuts the host off from the store only. */
+  cutFromStore(): void {
+    const { hosts, random } = this.#field;
+    const host = random.pick(hosts);
+    this.#field.note("store cut", () => host.id);
+    this.#forAWhile(host.line.cut());
+  }
+
+  #part(group: readonly SimHost[]): (() => void)[] {
+    const others = this.#field.hosts.filter((host) => !group.includes(host));
+    return this.#cut(
+      group.flatMap((one) => others.map((other): [SimHost, SimHost] => [one, other])),
+      "apart",
+    );
+  }
+
+  /** What is added to the returned list is undone with the rest. */
+  #cut(pairs: readonly (readonly [SimHost, SimHost])[], shape: string): (() => void)[] {
+    const { network, random } = this.#field;
+    const isSilent = random.chance(0.6);
+    this.#field.note("partition", () => `${shape} ${pairs.map(([a, b]) => a.id + b.id).join(" ")}`);
+    const undos = pairs.map(([a, b]) => network.part(a.id, b.id, isSilent));
+    this.#forAWhile(() => {
+      for (const undo of undos) undo();
+    });
+    return undos;
+  }
+
+  /** The host hears nobody, or nobody hears it. */
+  #halfCut(host: SimHost, shape: "deaf" | "mute"): void {
+    const { hosts, network } = this.#field;
+    this.#field.note("partition", () => `${host.id} ${shape}`);
+    const others = hosts.filter((other) => other !== host);
+    const undos = others.map((other) =>
+      shape === "deaf" ? network.stall(other.id, host.id) : network.stall(host.id, other.id),
+    );
+    this.#forAWhile(() => {
+      for (const undo of undos) undo();
+    });
+  }
+
+  #forAWhile(undo: () => void): void {
+    this.#field.undoLater(this.#field.drawMs(), undo);
+  }
+}
+
+function pairsOf(hosts: readonly SimHost[]): [SimHost, SimHost][] {
+  return hosts.flatMap((a, index) => hosts.slice(index + 1).map((b): [SimHost, SimHost] => [a, b]));
+}

@@ -1,0 +1,146 @@
+/** Faults of processes: they are killed, lose their disks, lose power together, stand still, or are started twice. */
+
+import type { FaultField } from "./fault-field.ts";
+import type { EndReason, SimHost } from "./sim-cluster.ts";
+
+/** A host that is down comes back within this, mostly much sooner. */
+const maxDownMs = 4_000;
+const soonMs = 300;
+/** One that is killed again and again lives this long in between. */
+const shortLifeMs = 1_500;
+const maxWallJumpMs = 10_000;
+
+export class ProcessFaults {
+  readonly #field: FaultField;
+  /** Hosts that have run two processes at once. */
+  readonly #twinned = new Set<SimHost>();
+
+  constructor(field: FaultField) {
+    this.#field = field;
+  }
+
+  /** Kills a process; without a journal that is the loss of its data, so it may have to be spared. */
+  kill(host: SimHost | undefined = this.#field.pickRunning()): void {
+    if (host?.running === undefined || !this.#mayEnd(host)) return;
+    this.#field.note("kill", () => host.running?.process.name ?? "");
+    this.#end(host);
+    this.#restart(host, this.#downMs());
+    if (this.#field.random.chance(0.15)) this.#killAgain(host, this.#field.random.whole(1, 4));
+  }
+
+  /** Kills a process and takes its disk away. */
+  lose(host: SimHost | undefined = this.#field.pickRunning()): void {
+    const { budget, plan, random } = this.#field;
+    const running = host?.running;
+    if (host === undefined || running === undefined || !budget.allows(this.#folderOf(host))) return;
+    this.#field.note("lose", () => running.process.name);
+    budget.lose(this.#folderOf(host));
+    host.crash();
+    if (plan.journal) host.loseFolder();
+    this.#restart(host, random.chance(0.3) ? random.between(0, soonMs) : this.#downMs());
+  }
+
+  /** Power is lost everywhere; it comes back everywhere, but not at once. */
+  losePower(): void {
+    const { hosts, plan, random } = this.#field;
+    if (!plan.journal) return;
+    this.#field.note("power lost", () => "");
+    for (const host of hosts) host.endGhost();
+    for (const host of hosts) {
+      const wasRunning = host.running !== undefined;
+      // Of one that is down already, too, what it wrote last may not be on its disk yet.
+      host.crash("power");
+      if (wasRunning) this.#restart(host, random.chance(0.5) ? random.between(0, soonMs) : this.#downMs());
+    }
+  }
+
+  pause(host: SimHost | undefined = this.#field.pickRunning()): void {
+    const process = host?.process;
+    if (process === undefined || process.paused) return;
+    const { random } = this.#field;
+    if (random.chance(0.1)) {
+      process.setWallClock(random.between(-maxWallJumpMs, maxWallJumpMs));
+      return;
+    }
+    const isAsleep = random.chance(0.15);
+    this.#field.note("pause", () => `${process.name}${isAsleep ? " asleep" : ""}`);
+    process.pause(isAsleep);
+    this.#field.undoLater(this.#field.drawMs(), () => process.resume());
+  }
+
+  /** Starts another process under the id of one that is cut off, or stands still, or just slow to be told. */
+  twin(host: SimHost | undefined = this.#field.pickStarted()): void {
+    const { budget, random } = this.#field;
+    if (host?.running === undefined || host.ghost !== undefined || !budget.allows(this.#folderOf(host))) return;
+    this.#field.note("twin", () => host.running?.process.name ?? "");
+    budget.lose(this.#folderOf(host));
+    this.#twinned.add(host);
+    const { process } = host.running;
+    if (random.chance(0.5)) process.pause();
+    host.twin();
+    this.#field.undoLater(random.between(0, 3_000), () => process.resume());
+    this.#field.undoLater(this.#field.drawMs() * 2, () => host.endGhost());
+  }
+
+  /** A process has ended by itself. */
+  onEnd(host: SimHost, reason: EndReason, folder: string): void {
+    const { budget, plan, world } = this.#field;
+    if (reason === "replaced" && !this.#twinned.has(host)) {
+      world.fail(new Error(`P4: ${host.id} says that another process has taken its place`));
+      return;
+    }
+    if (!plan.journal && folder !== "" && !budget.isDone(folder)) {
+      if (!budget.allows(folder)) budget.overdraw(`${host.id} ended by itself: ${reason}`);
+      budget.lose(folder);
+    }
+    if (reason !== "left") this.#restart(host, this.#field.random.between(0, soonMs));
+  }
+
+  /** Starts what is down and wanted, and ends what should not be there. */
+  heal(): void {
+    const { hosts, random } = this.#field;
+    for (const host of hosts) {
+      host.endGhost();
+      host.process?.resume();
+      if (host.running === undefined) this.#restart(host, random.between(0, soonMs));
+    }
+  }
+
+  #killAgain(host: SimHost, times: number): void {
+    const { world, random } = this.#field;
+    world.schedule(random.between(0, shortLifeMs), () => {
+      if (times === 0 || this.#field.isHealed) return;
+      if (host.running !== undefined && this.#mayEnd(host)) {
+        this.#field.note("kill", () => `${host.running?.process.name} again`);
+        this.#end(host);
+        this.#restart(host, random.between(0, soonMs));
+      }
+      this.#killAgain(host, times - 1);
+    });
+  }
+
+  #mayEnd(host: SimHost): boolean {
+    return this.#field.plan.journal || this.#field.budget.allows(this.#folderOf(host));
+  }
+
+  #end(host: SimHost): void {
+    if (!this.#field.plan.journal) this.#field.budget.lose(this.#folderOf(host));
+    host.crash();
+  }
+
+  /** What the host would lose: with a journal, what the disk holds, also while a process that has not named it yet starts on it. */
+  #folderOf(host: SimHost): string | undefined {
+    return this.#field.plan.journal ? host.folder.id : host.running?.folder;
+  }
+
+  #downMs(): number {
+    const { random } = this.#field;
+    return random.chance(0.6) ? random.between(0, soonMs) : random.between(0, maxDownMs);
+  }
+
+  #restart(host: SimHost, ms: number): void {
+    this.#field.world.schedule(ms, () => {
+      if (host.running === undefined && host.isWanted) host.start();
+    });
+  }
+}
