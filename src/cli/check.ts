@@ -56,10 +56,13 @@ async function check(file: string, config: Config, options: CheckOptions, termin
 }
 
 function summary(file: string, config: Config): string[] {
-  const { nodes, buffer } = config;
+  const { nodes, buffer, journal, data } = config;
   return [
     `${file} is right.`,
     `cluster  ${config.cluster}, ${nodes.length === 1 ? "1 node" : `${nodes.length} nodes`}: ${nodes.map((node) => `${node.id} ${node.url}`).join(", ")}`,
     `buffer   ${formatBytes(buffer.dirtyBytes)} not stored yet, ${formatBytes(buffer.cacheBytes)} cached, on this host`,
+    journal === "off"
+      ? "journal  off: what is not stored yet is in memory only"
+      : `journal  ${data}, a folder for each node`,
   ];
 }

@@ -3,7 +3,7 @@
  * themselves. It says what is lost before it does anything.
  */
 
-import { createInterface } from "node:readline/promises";
+import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { unreachable } from "../base/assert.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
@@ -145,9 +145,11 @@ function lossLines(id: string, { removes, lost, inDoubt, awaited }: Forgetting):
 async function confirm(id: string, terminal: Terminal): Promise<boolean> {
   const questions = createInterface({ input: terminal.stdin, output: terminal.stderr });
   const { promise: answer, resolve } = Promise.withResolvers<string>();
+  questions.once("line", resolve);
   // The end of the input, or Ctrl-C, is an answer, too: no.
   questions.once("close", () => resolve(""));
-  questions.question(`Type ${id} to go on: `).then(resolve, () => resolve(""));
+  questions.setPrompt(`Type ${id} to go on: `);
+  questions.prompt();
   const isConfirmed = (await answer).trim() === id;
   questions.close();
   return isConfirmed;

@@ -94,7 +94,10 @@ test("weir check probes the store of a right file and exits with 0", async () =>
   const env = { WEIR_SECRET: "0123456789abcdef" };
   const { code, stdout, stderr } = await weir(["check", path], env);
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /is right\.[\s\S]*can be read, written and removed from[\s\S]*All is well/);
+  assert.match(
+    stdout,
+    /is right\.[\s\S]*journal {2}.*\/weir-data, a folder for each node[\s\S]*can be read, written and removed from[\s\S]*All is well/,
+  );
   const json = await weir(["check", path, "--json"], env);
   assert.equal((JSON.parse(json.stdout) as { usable: boolean }).usable, true);
 });
