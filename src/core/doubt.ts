@@ -1,11 +1,11 @@
 /**
  * Keys in doubt: of some view that still matters, all owners of the key are gone, each with its data folder. What was acknowledged under that view may exist only on
  * those disks, so nobody answers for the key, not even with what the store has, until one of the folders is back and has handed off what it holds, or an
- * operator has given all of them up.
+ * operator has given all of them up. An owner that was there when a later view was settled has handed off what it had, so that its going again puts nothing in doubt.
  */
 
 import type { Ring } from "./ring.ts";
-import { type PastView, ringOf, type View, type ViewMember } from "./view.ts";
+import { type PastView, ringOf, type View } from "./view.ts";
 
 interface Loss {
   readonly past: PastView;
@@ -21,15 +21,10 @@ export class Doubt {
   readonly any: boolean;
 
   constructor(view: View) {
+    const folders = new Set(view.members.map((member) => member.folder));
     const losses: Loss[] = [];
-    // Of a lost view only those keys are in doubt still that were when the last view was settled: who was there then has handed off what it had.
-    const later = [view.members, ...(view.lineage[0] ? [view.lineage[0].members] : [])].flat();
-    const since = { lost: foldersOf(later), lineage: foldersOf(view.members) };
-    for (const [past, folders] of [
-      ...view.lost.map((each) => [each, since.lost] as const),
-      ...view.lineage.map((each) => [each, since.lineage] as const),
-    ]) {
-      const missing = past.members.filter((member) => !folders.has(member.folder));
+    for (const past of [...view.lost, ...view.lineage]) {
+      const missing = past.members.filter((member) => !folders.has(member.folder) && member.handedOff !== true);
       if (missing.length === 0) continue;
       const gone = new Set(missing.map((member) => member.id));
       const ring = ringOf(past.members, view.parameters);
@@ -74,10 +69,6 @@ export class Doubt {
     }
     return [...ids].toSorted();
   }
-}
-
-function foldersOf(members: readonly ViewMember[]): ReadonlySet<string> {
-  return new Set(members.map((member) => member.folder));
 }
 
 function isGone(owners: readonly string[], gone: ReadonlySet<string>): boolean {

@@ -161,20 +161,19 @@ export class Membership {
 
   /**
    * Tells of which keys what this data folder holds still counts: those that it owned under a view that it had itself adopted, and that the lineage still names; or that a
-   * lost view names, if all owners were gone when the last view was settled. What it holds of any other key has been handed over long ago, and must not count any
+   * lost view names, if none of its owners was there when a later view was settled. What it holds of any other key has been handed over long ago, and must not count any
    * more even if it owns the key again now.
    */
   countsFor(): (key: string) => boolean {
-    const { members, lineage, lost, parameters } = this.view;
+    const { lineage, lost, parameters } = this.view;
     const { id, folder } = this.self;
     const isOwn = (past: PastView): boolean =>
       this.#adoptedEpochs.has(past.epoch) &&
       past.members.some((member) => member.id === id && member.folder === folder);
     const rings = lineage.filter(isOwn).map((past) => ringOf(past.members, parameters));
-    const settled = new Set((lineage[0]?.members ?? members).map((member) => member.folder));
     const losses = lost.filter(isOwn).map((past) => ({
       ring: ringOf(past.members, parameters),
-      gone: new Set(past.members.filter((member) => !settled.has(member.folder)).map((member) => member.id)),
+      gone: new Set(past.members.filter((member) => member.handedOff !== true).map((member) => member.id)),
     }));
     return (key) =>
       rings.some((ring) => ring.ownersOf(key).includes(id)) ||

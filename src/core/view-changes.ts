@@ -60,13 +60,22 @@ export function leftView(view: View, id: string, proposal: string): View {
   const left = droppedView(view, new Set([id]), proposal);
   if (left.members.length === 0) return { ...left, dropped: false, settled: true, lineage: [] };
   if (!left.dropped) return left;
-  const lineage = left.lineage.map((past) => ({ ...past, members: past.members.map((each) => forget(each, id)) }));
-  return { ...left, dropped: false, lineage };
+  // It may answer for a moment still, until it sees that it is out: so this is a drop, of which nothing is lost.
+  return { ...left, lineage: left.lineage.map((past) => ({ ...past, members: past.members.map(forgetIf) })) };
+
+  function forgetIf(member: PastMember): PastMember {
+    return member.id === id ? { ...member, forgotten: true } : member;
+  }
 }
 
 /** The same view, settled. `lost` are the earlier views that have keys in doubt. */
 export function settledView(view: View, lost: readonly PastView[], proposal: string): View {
-  return { ...view, settled: true, lineage: [], lost: [...lost], proposal };
+  const present = foldersOf(view);
+  const marked = lost.map((past) => ({
+    ...past,
+    members: past.members.map((each) => (present.has(each.folder) ? { ...each, handedOff: true } : each)),
+  }));
+  return { ...view, settled: true, lineage: [], lost: marked, proposal };
 }
 
 /**
@@ -83,7 +92,7 @@ export function forgottenView(view: View, id: string, force: boolean, proposal: 
     members: past.members.map((member): PastMember => {
       if (member.id !== id || kept.has(member.folder)) return member;
       known = true;
-      return { ...member, forgotten: true };
+      return { ...member, forgotten: true, ...(force ? { off: true } : {}) };
     }),
   });
   const marked = { ...next, lineage: next.lineage.map(mark), lost: next.lost.map(mark) };
@@ -97,7 +106,7 @@ export function forgottenView(view: View, id: string, force: boolean, proposal: 
 export function keepsHalf(next: View): boolean {
   const kept = foldersOf(next);
   return next.lineage.every(({ members }) => {
-    const count = members.filter((member) => kept.has(member.folder) || member.forgotten === true).length;
+    const count = members.filter((member) => kept.has(member.folder) || member.off === true).length;
     return 2 * count >= members.length;
   });
 }
@@ -105,10 +114,6 @@ export function keepsHalf(next: View): boolean {
 /** Whether nobody may serve keys gained in this view before T has passed: somebody was dropped since the last settled view. */
 export function hasDrop({ dropped, lineage }: Pick<View, "dropped" | "lineage">): boolean {
   return dropped || lineage.slice(1).some((past) => past.dropped);
-}
-
-function forget(member: PastMember, id: string): PastMember {
-  return member.id === id ? { ...member, forgotten: true } : member;
 }
 
 function successor(view: View, members: readonly ViewMember[], proposal: string): View {

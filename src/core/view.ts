@@ -29,6 +29,10 @@ const memberSchema = z.looseObject({
 const pastMemberSchema = memberSchema.extend({
   /** An operator has given up what only this folder holds, and vouches that its process is off. */
   forgotten: z.boolean().optional(),
+  /** The operator vouches that its process is off, so that it confirms nothing any more. */
+  off: z.boolean().optional(),
+  /** It was there when a later view was settled: what it held of this one is on others since, and its own copies do not count any more. */
+  handedOff: z.boolean().optional(),
 });
 
 function unique<T extends { id: string }>(members: readonly T[]): boolean {

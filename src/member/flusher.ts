@@ -8,7 +8,8 @@
  */
 
 import { hash } from "node:crypto";
-import type { Clock, Instant, Timer } from "../base/clock.ts";
+import { Alarm } from "../base/alarm.ts";
+import type { Clock, Instant } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
@@ -64,7 +65,7 @@ export class Flusher {
   readonly #pace: Pace;
   readonly #flights = new Set<Flight>();
   readonly #open = new OpenRequests();
-  #timer: { readonly at: Instant; readonly timer: Timer } | undefined;
+  readonly #alarm: Alarm;
   #failing = 0;
   /** How the store treats flushes. */
   readonly health = new StoreHealth();
@@ -74,6 +75,7 @@ export class Flusher {
   constructor(parts: FlusherParts) {
     this.#parts = parts;
     this.#pace = new Pace(parts.settings.pace);
+    this.#alarm = new Alarm(parts.clock, () => this.#pump());
   }
 
   /** Keys whose last attempt failed. */
@@ -81,12 +83,19 @@ export class Flusher {
     return this.#failing;
   }
 
+  /** Whether no request to the store can be under way, of this member or of any that had its keys before. */
+  get idle(): boolean {
+    const now = this.#parts.clock.now();
+    this.#open.forgetClosed(now);
+    return this.#flights.size === 0 && this.#open.size === 0 && !this.#parts.membership.waitsToFlush(now);
+  }
+
   /** What this member says of itself in `MemberState.quiet`. */
   get quiet(): boolean {
     const { membership, clock } = this.#parts;
+    if (this.idle) return true;
     const now = clock.now();
-    this.#open.forgetClosed(now);
-    if (this.#flights.size === 0 && this.#open.size === 0) return !membership.waitsToFlush(now);
+    if (this.#flights.size === 0 && this.#open.size === 0) return false;
     // In a settled view hardly anybody asks any more: the cheap answer is on the safe side.
     if (membership.settled || membership.waitsToFlush(now)) return false;
     const served = (key: string): boolean => membership.serves(key, membership.ownersOf(key));
@@ -124,7 +133,7 @@ export class Flusher {
 
   stop(): void {
     this.#stopped = true;
-    this.#timer?.timer.cancel();
+    this.#alarm.stop();
   }
 
   /** Puts the record into the schedule, unless it is under way (it is looked at again when it lands) or due sooner already. */
@@ -145,7 +154,7 @@ export class Flusher {
       const at = this.#schedule.nextAt;
       if (at === undefined) return;
       if (at > now) {
-        this.#wakeAt(at, now);
+        this.#alarm.set(at);
         return;
       }
       const due = this.#schedule.take();
@@ -153,18 +162,6 @@ export class Flusher {
       due.item.scheduledAt = undefined;
       this.#start(due.item, now);
     }
-  }
-
-  #wakeAt(at: Instant, now: Instant): void {
-    if (this.#timer) {
-      if (this.#timer.at <= at) return;
-      this.#timer.timer.cancel();
-    }
-    const timer = this.#parts.clock.after(at - now, () => {
-      this.#timer = undefined;
-      this.#pump();
-    });
-    this.#timer = { at, timer };
   }
 
   /** Decides what the record needs now: nothing, to wait, or a request. */
@@ -332,8 +329,10 @@ export class Flusher {
   }
 
   /** The last thing before a request is sent: whoever takes over waits only for what was sent under a lease. */
-  #requireLease({ record }: Flight): void {
-    if (!this.#stopped && this.#parts.membership.mayAnswer(record.key)) return;
+  #requireLease(flight: Flight): void {
+    const { record } = flight;
+    const isCurrent = record.flight === flight && !this.#stopped;
+    if (isCurrent && this.#parts.membership.mayAnswer(record.key)) return;
     throw new OperatingError("not_ready", "this node has no lease at the moment");
   }
 

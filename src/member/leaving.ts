@@ -4,6 +4,7 @@
  */
 
 import { type Clock, sleep } from "../base/clock.ts";
+import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Membership } from "../core/membership.ts";
@@ -48,7 +49,10 @@ export class Leaving {
     return this.#begun;
   }
 
-  /** Resolves when this process is not in the view any more; rejects with the signal's reason when that is aborted. */
+  /**
+   * Resolves when this process has left.
+   * @throws OperatingError `wrong_view` when the others have dropped it before it had handed off everything; the signal's reason when that is aborted.
+   */
   async leave(signal: AbortSignal): Promise<void> {
     const { membership, record, clock, log, observer } = this.#parts;
     this.#begun = true;
@@ -57,7 +61,14 @@ export class Leaving {
     for (;;) {
       const stored = await record.readPatiently(signal, "store_refused");
       if (stored && stored.view.epoch > membership.epoch) {
-        if (!listsProcess(stored.view, membership.self)) return;
+        if (!listsProcess(stored.view, membership.self)) {
+          // A swap of its own that was taken for lost, or somebody else's of a member that owned nothing any more: either way nothing is missing.
+          if (this.#hasNothing()) return;
+          throw new OperatingError(
+            "wrong_view",
+            "the others have dropped this node before it had handed off everything",
+          );
+        }
         observer.onNewerEpoch(stored.view.epoch);
       } else if (stored && stored.view.epoch === membership.epoch) {
         const next = this.#next(stored);
@@ -68,6 +79,11 @@ export class Leaving {
       }
       await sleep(clock, pollMs, signal);
     }
+  }
+
+  #hasNothing(): boolean {
+    const { membership, isEmpty } = this.#parts;
+    return membership.settled && (membership.entry.weight === 0 || isEmpty());
   }
 
   /** The next step that this member can take. */

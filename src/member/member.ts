@@ -174,7 +174,10 @@ export class Member implements Operations, PeerHandler, JournalSource {
     try {
       const answer = this.#handle(from, request);
       if (!(answer instanceof Promise)) return answer;
-      return this.#wired.inTime.answer(answer, deadlineOf(request)).catch((error: unknown) => this.#refused(error));
+      // Others wait for this member's journal: who asks decides how long.
+      if (request.kind !== "read" && request.kind !== "write")
+        return answer.catch((error: unknown) => this.#refused(error));
+      return this.#wired.inTime.answer(answer, request.deadlineMs).catch((error: unknown) => this.#refused(error));
     } catch (error) {
       return this.#refused(error);
     }
@@ -208,7 +211,6 @@ export class Member implements Operations, PeerHandler, JournalSource {
       case "read":
         return this.#wired.reads.read(request);
       case "write":
-        if (this.#drained) throw new OperatingError("not_ready", "this node is stopping");
         return this.#wired.primary.write(request);
       case "replicate":
         return this.#wired.replica.replicate(from, request);
@@ -295,6 +297,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
   #drain(): void {
     if (this.#drained) return;
     this.#drained = true;
+    this.#wired.primary.drain();
     this.#wired.router.stop();
     this.#wired.flusher.hurry();
   }
@@ -310,8 +313,3 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
 /** How long asking a peer to leave may take, in milliseconds. */
 const leaveRequestMs = 5_000;
-
-/** Milliseconds that the asker still waits. Only reads and writes can take long. */
-function deadlineOf(request: PeerRequest): number {
-  return request.kind === "read" || request.kind === "write" ? request.deadlineMs : Number.POSITIVE_INFINITY;
-}

@@ -65,6 +65,8 @@ export class Participant implements Operations {
   #drops: Instant[] = [];
   #stopping = false;
   #leaving: Promise<void> | undefined;
+  /** While there is no member, or one that has not joined yet, in place of one that was dropped. */
+  #joining: Promise<void> | undefined;
 
   constructor(parts: ParticipantParts) {
     this.#parts = parts;
@@ -176,24 +178,32 @@ export class Participant implements Operations {
       journal,
       recovered,
       log,
-      observer: { onReplaced, onDropped: () => this.#joinAgain(), onLeaveAsked: () => this.leave() },
+      observer: {
+        onReplaced,
+        onDropped: () => {
+          this.#joinAgain().catch((error: unknown) => {
+            if (!this.#abort.signal.aborted) throw error;
+          });
+        },
+        onLeaveAsked: () => this.leave(),
+      },
     });
     this.#life = { member, network };
     await member.start();
   }
 
-  /** The others have gone on without this member. */
-  #joinAgain(): void {
-    const { log } = this.#parts;
-    log.warn("the others have gone on without this node, which joins them again");
-    this.#liveAgain().catch((error: unknown) => {
-      if (!this.#abort.signal.aborted) throw error;
+  /** The others have gone on without this member: it ends, and the next one joins. */
+  #joinAgain(): Promise<void> {
+    this.#joining ??= this.#liveAgain().finally(() => {
+      this.#joining = undefined;
     });
+    return this.#joining;
   }
 
   async #liveAgain(): Promise<void> {
     const { clock, log } = this.#parts;
     const { signal } = this.#abort;
+    log.warn("the others have gone on without this node, which joins them again");
     let held = await this.#endLife();
     const pauseMs = this.#pauseMs();
     if (pauseMs > 0) log.info("waiting before joining again: it was dropped before, not long ago", { pauseMs });
@@ -229,9 +239,28 @@ export class Participant implements Operations {
     return held;
   }
 
+  /** Leaves, and goes on with that when the signal is aborted: then it rejects with its reason. */
   #leave(signal: AbortSignal): Promise<void> {
-    this.#leaving ??= this.#life?.member.leave(signal) ?? Promise.resolve();
-    return this.#leaving;
+    this.#leaving ??= this.#leaveForGood();
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+    });
+    return Promise.race([this.#leaving, aborted]);
+  }
+
+  /** Who is dropped before it has handed off everything joins once more to do so. */
+  async #leaveForGood(): Promise<void> {
+    for (;;) {
+      if (this.#joining) await this.#joining;
+      if (!this.#life) return;
+      try {
+        await this.#life.member.leave(this.#abort.signal);
+        return;
+      } catch (error) {
+        if (!isOperatingError(error, "wrong_view")) throw error;
+      }
+      await this.#joinAgain();
+    }
   }
 }
 

@@ -80,6 +80,7 @@ export class Primary {
   /** Writes that wait to be assigned, by request id. */
   readonly #waiting = new Map<string, Promise<WriteAnswer>>();
   #seq = 0;
+  #drained = false;
 
   constructor(parts: PrimaryParts) {
     this.#parts = parts;
@@ -178,6 +179,11 @@ export class Primary {
     if (!committed) return;
     cache.delete(record.key);
     observer.onCommit(record);
+  }
+
+  /** No write is assigned any more. */
+  drain(): void {
+    this.#drained = true;
   }
 
   /** Nothing is sent any more. */
@@ -300,9 +306,10 @@ export class Primary {
       buffer.room.giveBack(bytes);
       return this.#repeat(known);
     }
-    if (requests.isFinished(request.requestId)) {
+    const refusal = this.#refusal(request);
+    if (refusal) {
       buffer.room.giveBack(bytes);
-      throw new OperatingError("deadline_exceeded", "nobody waits for this write any more");
+      throw refusal;
     }
     const { key, headers, md5, requestId } = request;
     // What arrives over a link shares its memory with its neighbours.
@@ -318,6 +325,15 @@ export class Primary {
       if (clean) record.store = { kind: "present", tag: clean.tag };
     }
     return this.#begin(record, entry, false).then(written);
+  }
+
+  /** Why a write that comes to its turn only now is not assigned any more. */
+  #refusal(request: WriteRequest): OperatingError | undefined {
+    const { membership, requests } = this.#parts;
+    if (this.#drained) return new OperatingError("not_ready", "this node is stopping");
+    if (request.epoch !== membership.epoch) return new OperatingError("wrong_view", "the members have changed");
+    if (!requests.isFinished(request.requestId)) return undefined;
+    return new OperatingError("deadline_exceeded", "nobody waits for this write any more");
   }
 
   /** Sends an assigned entry to whoever must have it before it commits. */

@@ -81,8 +81,9 @@ export class Replica {
   }
 
   handOffOutcomes({ epoch, outcomes }: HandOffOutcomesRequest): Answer<AckAnswer> {
-    const { requests, journal } = this.#parts;
+    const { membership, requests, journal } = this.#parts;
     this.#requireEpoch(epoch);
+    if (membership.settled) throw wrongView();
     journal.append({ kind: "outcomes", outcomes });
     for (const { requestId, key, version } of outcomes) requests.record(requestId, key, version);
     return this.#acknowledge(epoch);

@@ -49,6 +49,7 @@ export class ViewChange {
   /** Whether the second stage of the hand-off of the adopted view has begun. */
   #handingOff = false;
   #timer: Timer | undefined;
+  #stopped = false;
 
   constructor(parts: ViewChangeParts) {
     this.#parts = parts;
@@ -78,7 +79,7 @@ export class ViewChange {
     if (!durable) this.#adopted();
     else
       void durable.then(() => {
-        if (membership.epoch === view.epoch) this.#adopted();
+        if (membership.epoch === view.epoch && !this.#stopped) this.#adopted();
       });
   }
 
@@ -119,6 +120,7 @@ export class ViewChange {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#timer?.cancel();
   }
 

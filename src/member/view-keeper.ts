@@ -77,7 +77,8 @@ export class ViewKeeper {
     if (membership.lease.leftMs > membership.view.parameters.leaseMs * renewPart) return;
     this.#confirming = true;
     const sentAt = membership.lease.stamp();
-    this.#parts.record.read().then(
+    // An answer that comes later confirms nothing any more.
+    this.#parts.record.read(membership.view.parameters.leaseMs).then(
       (stored) => {
         this.#confirming = false;
         if (!stored || this.#abort.signal.aborted) return;
@@ -103,6 +104,8 @@ export class ViewKeeper {
       this.#settle().then(
         () => {
           this.#settleTimer = undefined;
+          // It may have been of an older view: nobody else may say that the new one can be settled.
+          if (membership.maySettle()) this.settleSoon();
         },
         (error: unknown) => {
           this.#settleTimer = undefined;

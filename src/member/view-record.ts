@@ -38,10 +38,11 @@ export class ViewRecord {
 
   /**
    * Undefined when there is none.
+   * @param deadlineMs - until it is given up
    * @throws OperatingError of the store; `store_refused` when what is there is not a view.
    */
-  async read(): Promise<StoredView | undefined> {
-    const result = await this.#parts.store.read(viewName, maxViewBytes, { deadlineMs: requestDeadlineMs });
+  async read(deadlineMs: number = requestDeadlineMs): Promise<StoredView | undefined> {
+    const result = await this.#parts.store.read(viewName, maxViewBytes, { deadlineMs });
     if (result.kind === "missing") return undefined;
     if (result.kind === "too_large")
       throw new OperatingError("store_refused", `${viewName} in the store is not a view`);

@@ -293,7 +293,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     random,
     log,
     weight: identity.weight,
-    isEmpty: () => buffer.size === 0,
+    isEmpty: () => buffer.size === 0 && flusher.idle,
     observer: { onView, onNewerEpoch, onLast: hooks.onLast },
   });
   const viewKeeper: ViewKeeper = new ViewKeeper({

@@ -1,0 +1,32 @@
+/** One timer that rings at the earliest of the instants it was set to, for who has many things to do later and looks for what is due. */
+
+import type { Clock, Instant, Timer } from "./clock.ts";
+
+export class Alarm {
+  readonly #clock: Clock;
+  readonly #ring: () => void;
+  #set: { readonly at: Instant; readonly timer: Timer } | undefined;
+
+  constructor(clock: Clock, ring: () => void) {
+    this.#clock = clock;
+    this.#ring = ring;
+  }
+
+  /** Rings then, unless it does sooner. */
+  set(at: Instant): void {
+    if (this.#set) {
+      if (this.#set.at <= at) return;
+      this.#set.timer.cancel();
+    }
+    const timer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
+      this.#set = undefined;
+      this.#ring();
+    });
+    this.#set = { at, timer };
+  }
+
+  stop(): void {
+    this.#set?.timer.cancel();
+    this.#set = undefined;
+  }
+}
