@@ -3,20 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
-import type { MemberState, PeerAnswer, PeerRequest } from "../../src/core/message.ts";
+import type { PeerAnswer, PeerRequest } from "../../src/core/message.ts";
 import { LinkPeer, linkedPair, writeOf } from "../support/link-peer.ts";
+import { handedOff } from "../support/view-fixtures.ts";
 
 const timeout = 20_000;
 const mebi = 1024 * 1024;
 
-const state: MemberState = {
-  epoch: 5,
-  settled: true,
-  handedOff: true,
-  quiet: true,
-  watermark: 0,
-  figures: { dirtyBytes: 0, dirtyKeys: 0, cacheBytes: 0, oldestDirtyMs: 0, failingKeys: 0 },
-};
+const state = handedOff(5, { settled: true });
 
 /** Answers a write with its counter, so that answers can be told apart. */
 function echo(request: PeerRequest): PeerAnswer {

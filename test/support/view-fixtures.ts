@@ -38,6 +38,13 @@ export function pastOf({ epoch, members, dropped }: View): View["lineage"][numbe
   return { epoch, members, dropped };
 }
 
+/** As a record's `lost` names it after those folders were there when a later view was settled. */
+export function lostOf(view: View, ...present: ViewMember[]): View["lost"][number] {
+  const folders = new Set(present.map((member) => member.folder));
+  const members = view.members.map((each) => (folders.has(each.folder) ? { ...each, handedOff: true } : each));
+  return { ...pastOf(view), members };
+}
+
 /** The view that follows `view` with these members. */
 export function nextView(view: View, members: readonly ViewMember[]): View {
   return viewOf(view.epoch + 1, members, [...(view.settled ? [] : view.lineage), pastOf(view)]);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Doubt } from "../../src/core/doubt.ts";
 import type { PastView, View, ViewMember } from "../../src/core/view.ts";
-import { keyWhere, memberOf, pastOf, ringOf, viewOf } from "../support/view-fixtures.ts";
+import { keyWhere, lostOf, memberOf, pastOf, ringOf, viewOf } from "../support/view-fixtures.ts";
 
 const [a, b, c, d] = [memberOf("a"), memberOf("b"), memberOf("c"), memberOf("d")];
 const abcd = viewOf(4, [a, b, c, d]);
@@ -62,8 +62,7 @@ describe("Doubt", () => {
   });
 
   it("of a lost view is not of keys whose owners were there when a later view settled, though they are gone now", () => {
-    const settled = pastOf(viewOf(8, [c, d]));
-    const doubt = doubtOf([d, memberOf("e")], [settled], [pastOf(abcd)]);
+    const doubt = doubtOf([d, memberOf("e")], [pastOf(viewOf(8, [d, memberOf("e")]))], [lostOf(abcd, c)]);
     assert.deepEqual(doubtsOf(doubt), [true, false, false]);
   });
 

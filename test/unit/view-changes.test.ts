@@ -14,7 +14,7 @@ import {
   reweightedView,
   settledView,
 } from "../../src/core/view-changes.ts";
-import { memberOf, parameters, pastOf, viewOf } from "../support/view-fixtures.ts";
+import { lostOf, memberOf, parameters, pastOf, viewOf } from "../support/view-fixtures.ts";
 
 const [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map((id) => memberOf(id)) as [
   ReturnType<typeof memberOf>,
@@ -222,8 +222,15 @@ describe("leftView", () => {
 describe("settledView", () => {
   it("is the same view without its lineage, with what is lost, told apart by its proposal", () => {
     const view = joinedView(joinedView(settled, b, "p2"), d, "p3");
-    const lost = [pastOf(settled)];
-    assert.deepEqual(settledView(view, lost, "p4"), { ...view, settled: true, lineage: [], lost, proposal: "p4" });
+    const lost = [pastOf(viewOf(2, [a, e]))];
+    const marked = [lostOf(viewOf(2, [a, e]), a)];
+    assert.deepEqual(settledView(view, lost, "p4"), {
+      ...view,
+      settled: true,
+      lineage: [],
+      lost: marked,
+      proposal: "p4",
+    });
     assert.notDeepEqual(formatView(settledView(view, lost, "p4")), formatView(settledView(view, lost, "p5")));
   });
 });
