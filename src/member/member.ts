@@ -185,6 +185,10 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   onNotice(from: PeerIdentity, notice: PeerNotice): void {
     this.#hear(from, notice.state);
+    const { epoch, progress } = notice.state;
+    const { membership, gossip } = this.#wired;
+    // It has adopted this view just now: the lease needs no wait for the next round.
+    if (epoch === membership.epoch && progress === "adopted" && !membership.lease.held()) gossip.ping(from.id);
   }
 
   onLinkUp(peer: PeerIdentity): void {
@@ -260,9 +264,6 @@ export class Member implements Operations, PeerHandler, JournalSource {
     this.#wired.viewKeeper.learn(state.epoch);
     if (membership.settled && !wasSettled) this.#wired.viewChange.settled();
     else this.#wired.viewChange.progress();
-    // It has adopted this view just now: the lease needs no further wait.
-    if (state.epoch === membership.epoch && state.progress === "adopted" && !membership.lease.held())
-      this.#wired.gossip.ping(from.id);
   }
 
   #onPong(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {
