@@ -1,5 +1,5 @@
 /**
- * The lease: the right to answer under the adopted view. It is confirmed by more than half of the view's members, itself included ("I have adopted this
+ * The lease: the right to answer under the adopted view. It is confirmed by more than half of the view's voters, itself included ("I have adopted this
  * epoch", so it confirms no older one any more), or by the store (a read that shows this epoch), and lasts for T from when the confirming request was *sent*. Whoever
  * takes over after a drop waits T, so two members never hold leases on different views that both may serve a key.
  *
@@ -40,12 +40,11 @@ export class Lease {
   /**
    * Under a view just adopted it has to be earned anew.
    *
-   * @param members - in the view
-   * @param replicas - R: one member alone is confirmed by itself only if it need not write through
+   * @param peers - how many voters of the view have to confirm it, beside this member; Infinity: only the store can
    */
-  reset(members: number, replicas: number, leaseMs: number): void {
+  reset(peers: number, leaseMs: number): void {
     this.#heldMs = leaseMs * heldPart;
-    this.#quorum = members === 1 && replicas > 1 ? Number.POSITIVE_INFINITY : Math.floor(members / 2);
+    this.#quorum = peers;
     this.#confirmed.clear();
     this.#byStore = undefined;
     this.#until = expired;
@@ -54,7 +53,7 @@ export class Lease {
 
   /** It is gone for good: this member has ended. */
   void(): void {
-    this.reset(Number.POSITIVE_INFINITY, 1, 0);
+    this.reset(Number.POSITIVE_INFINITY, 0);
   }
 
   /** The peer's answer to a request sent then says that it has adopted the same epoch. */
@@ -99,6 +98,17 @@ export class Lease {
       wallMs: Math.min(...freshest.map(({ wallMs }) => wallMs)),
     };
   }
+}
+
+/**
+ * How many voters of a view must confirm a lease, beside the member itself, so that they are more than half of them. Infinity where only the store can: a voter alone that
+ * has to write through anyway, because nobody is left who could take its word back.
+ *
+ * @param replicas - R
+ */
+export function peersNeeded(voters: number, isVoter: boolean, replicas: number): number {
+  if (!isVoter) return Math.floor(voters / 2) + 1;
+  return voters === 1 && replicas > 1 ? Number.POSITIVE_INFINITY : Math.floor(voters / 2);
 }
 
 const expired: SentAt = Object.freeze({ now: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY });

@@ -7,11 +7,11 @@
 import { assert } from "../base/assert.ts";
 import type { Clock, Instant } from "../base/clock.ts";
 import { Doubt } from "./doubt.ts";
-import { Lease, type SentAt } from "./lease.ts";
+import { Lease, peersNeeded, type SentAt } from "./lease.ts";
 import type { MemberState, PeerIdentity, Progress } from "./message.ts";
 import type { Ring } from "./ring.ts";
 import { Tenure } from "./tenure.ts";
-import { listsProcess, type PastView, ringOf, type View, type ViewMember } from "./view.ts";
+import { listsProcess, type PastView, ringOf, type View, type ViewMember, votersOf } from "./view.ts";
 import { hasDrop } from "./view-changes.ts";
 
 /** Who this process is. */
@@ -116,7 +116,10 @@ export class Membership {
     this.#settled = view.settled;
     this.#progress = "adopting";
     this.#allAdoptedAt = undefined;
-    this.lease.reset(view.members.length, view.parameters.replicas, view.parameters.leaseMs);
+    const { replicas, leaseMs } = view.parameters;
+    const voters = votersOf(view);
+    const isVoter = voters.some((voter) => voter.id === this.self.id);
+    this.lease.reset(peersNeeded(voters.length, isVoter, replicas), leaseMs);
     this.#tenure.adopt(this.#ring, this.#doubt, this.#clock.now());
     const named = new Set([...view.lineage, ...view.lost].map((past) => past.epoch));
     this.#adoptedEpochs = new Set([...this.#adoptedEpochs].filter((epoch) => named.has(epoch)).concat(view.epoch));
@@ -203,8 +206,12 @@ export class Membership {
 
   /** A peer answered, with this state, a ping that was sent then: if it has adopted the same view, that confirms the lease. */
   confirm(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {
-    if (state.epoch !== this.epoch || state.progress === "adopting" || !this.lists(from)) return;
+    if (state.epoch !== this.epoch || state.progress === "adopting" || !this.#isVoter(from)) return;
     this.lease.confirm(from.id, sentAt);
+  }
+
+  #isVoter(peer: PeerIdentity): boolean {
+    return votersOf(this.view).some((each) => each.id === peer.id && each.incarnation === peer.incarnation);
   }
 
   /** The state last heard of a peer's listed process. */

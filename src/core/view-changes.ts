@@ -3,11 +3,11 @@
  * can tell. Who may make which change, and when, is decided elsewhere.
  *
  * What is removed without being known to have stopped is a *drop*. A folder is known to have stopped when it is back with another incarnation (one process at a
- * time has it), or when it had weight 0 in a settled view (it owned nothing, and nobody takes its word for anything).
+ * time has it), or when it had weight 0 in a settled view: it owned nothing, and is no voter, so its word confirms no lease.
  */
 
 import { assert } from "../base/assert.ts";
-import type { PastMember, PastView, View, ViewMember, ViewParameters } from "./view.ts";
+import { type PastMember, type PastView, type View, type ViewMember, type ViewParameters, votersOf } from "./view.ts";
 
 /** The view of a new cluster, whose only member is `member`. */
 export function firstView(member: ViewMember, parameters: ViewParameters, proposal: string): View {
@@ -100,14 +100,14 @@ export function forgottenView(view: View, id: string, force: boolean, proposal: 
 }
 
 /**
- * Whether the view may follow although it drops somebody: of each view of its lineage at least half of the folders are kept. More than half of a view's members
+ * Whether the view may follow although it drops somebody: of each view of its lineage at least half of the voters' folders are kept. More than half of a view's voters
  * confirm a lease on it, so one of those kept would have to be among them, and they confirm it no more.
  */
 export function keepsHalf(next: View): boolean {
   const kept = foldersOf(next);
-  return next.lineage.every(({ members }) => {
-    const count = members.filter((member) => kept.has(member.folder) || member.off === true).length;
-    return 2 * count >= members.length;
+  return next.lineage.every((past) => {
+    const voters = votersOf(past);
+    return 2 * voters.filter((member) => kept.has(member.folder) || member.off === true).length >= voters.length;
   });
 }
 

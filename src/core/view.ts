@@ -118,6 +118,11 @@ export function listsProcess(
   return view.members.some((member) => member.id === process.id && member.incarnation === process.incarnation);
 }
 
+/** The members that confirm leases, and that count when it is asked whether half of a view is kept: those that own something. */
+export function votersOf<T extends ViewMember>({ members }: { readonly members: readonly T[] }): readonly T[] {
+  return members.filter((member) => member.weight > 0);
+}
+
 /** Which keys belong to whom under these members. */
 export function ringOf(members: readonly ViewMember[], { replicas }: ViewParameters): Ring {
   return new Ring(

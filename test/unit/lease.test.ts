@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Clock, Timer } from "../../src/base/clock.ts";
-import { Lease } from "../../src/core/lease.ts";
+import { Lease, peersNeeded } from "../../src/core/lease.ts";
 
 /** T, and the holder's part of it, in milliseconds. */
 const leaseMs = 1000;
@@ -36,7 +36,7 @@ class TwoClocks implements Clock {
 function leaseOf(members: number, replicas = 2): { readonly clock: TwoClocks; readonly lease: Lease } {
   const clock = new TwoClocks();
   const lease = new Lease(clock);
-  lease.reset(members, replicas, leaseMs);
+  lease.reset(peersNeeded(members, true, replicas), leaseMs);
   return { clock, lease };
 }
 
@@ -66,6 +66,13 @@ describe("Lease, by peers", () => {
       }
       assert.equal(lease.held(), true, `${needed} peers of ${members} members`);
     }
+  });
+
+  it("of a member that is no voter takes more than half of those that are", () => {
+    assert.deepEqual(
+      [1, 2, 3, 4].map((voters) => peersNeeded(voters, false, 2)),
+      [1, 2, 2, 3],
+    );
   });
 
   it("takes different peers: one that confirms twice is one", () => {
@@ -172,7 +179,7 @@ describe("Lease, its end", () => {
   it("comes with a newer view, and what was confirmed before counts no more", () => {
     const { lease } = heldLease();
     lease.confirmByStore(lease.stamp());
-    lease.reset(3, 2, leaseMs);
+    lease.reset(peersNeeded(3, true, 2), leaseMs);
     assert.deepEqual([lease.held(), lease.leftMs], [false, 0]);
     lease.confirm("c", lease.stamp());
     assert.equal(lease.held(), true);

@@ -143,6 +143,15 @@ describe("Membership, the lease", () => {
     }
   });
 
+  it("is not confirmed by who owns nothing", () => {
+    const view = viewOf(5, [a, { ...b, weight: 0 }, memberOf("c"), memberOf("d")]);
+    const membership = memberIn(view, a);
+    membership.confirm(b, handedOff(5), membership.lease.stamp());
+    assert.equal(membership.lease.held(), false, "one of three voters");
+    membership.confirm(memberOf("c"), handedOff(5), membership.lease.stamp());
+    assert.equal(membership.lease.held(), true);
+  });
+
   it("is confirmed by no older or newer epoch, and by no process that the view does not list", () => {
     assert.equal(leaseAfter(handedOff(abc.epoch - 1)), false);
     assert.equal(leaseAfter(handedOff(abc.epoch + 1)), false);

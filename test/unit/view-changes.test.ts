@@ -122,6 +122,14 @@ describe("droppedView", () => {
 });
 
 describe("keepsHalf", () => {
+  it("asks the voters: who owned nothing under a view neither confirms leases on it nor has to be kept", () => {
+    const leaving = { ...settledOf(a, b, c), members: [{ ...a, weight: 0 }, b, c] };
+    const gone = leftView(leaving, "a", "p5");
+    assert.equal(keepsHalf(gone), true);
+    assert.equal(keepsHalf(drop(gone, "c")), true, "of b and c one is left");
+    assert.equal(keepsHalf(drop(gone, "b", "c")), false);
+  });
+
   it("allows a drop that keeps half of the members, and none that keeps fewer", () => {
     assert.equal(keepsHalf(drop(settledOf(a, b), "b")), true);
     assert.equal(keepsHalf(drop(settledOf(a, b, c), "c")), true);
