@@ -9,7 +9,7 @@
 
 import { assert } from "../base/assert.ts";
 import { Doubt } from "../core/doubt.ts";
-import type { PastView, View } from "../core/view.ts";
+import type { PastMember, View } from "../core/view.ts";
 import { droppedView, forgottenView, keepsHalf, reweightedView } from "../core/view-changes.ts";
 
 /** Shares are estimated from so many keys: right to a percent or so. */
@@ -63,7 +63,8 @@ function withoutItsLostFolders(view: View, id: string, proposal: string): View |
   const lost = view.lost.map((past) => ({
     ...past,
     members: past.members.map((member) => {
-      if (member.id !== id || folders.has(member.folder) || member.forgotten === true) return member;
+      const isGone = !folders.has(member.folder) && member.handedOff !== true && member.forgotten !== true;
+      if (member.id !== id || !isGone) return member;
       isAny = true;
       return { ...member, forgotten: true };
     }),
@@ -95,8 +96,8 @@ function tooFew({ lineage, members }: View): TooFew {
   return { epoch: past.epoch, members: past.members.map(({ id }) => id), kept: kept.map(({ id }) => id) };
 }
 
-function isKept({ folder, forgotten }: PastView["members"][number], folders: ReadonlySet<string>): boolean {
-  return folders.has(folder) || forgotten === true;
+function isKept({ folder, off }: PastMember, folders: ReadonlySet<string>): boolean {
+  return folders.has(folder) || off === true;
 }
 
 function loss(view: View, next: View): Pick<Forgetting, "lost" | "inDoubt" | "awaited"> {

@@ -12,8 +12,8 @@ import { promisify } from "node:util";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 
-/** Milliseconds for nodes to be gone whose parent was killed: half of what they'd be given if they hung. */
-const goneMs = 5_000;
+/** Milliseconds for nodes to be gone whose parent was killed: more than the 10 s that they give themselves to leave in order. */
+const goneMs = 15_000;
 
 interface Dev {
   readonly process: ChildProcess;
