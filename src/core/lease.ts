@@ -27,6 +27,7 @@ export class Lease {
   readonly #confirmed = new Map<string, SentAt>();
   #byStore: SentAt | undefined;
   #until: SentAt = expired;
+  #isSuspended = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -56,6 +57,15 @@ export class Lease {
     this.reset(Number.POSITIVE_INFINITY, 0);
   }
 
+  /** It is not used until {@link resume}, however it is confirmed. */
+  suspend(): void {
+    this.#isSuspended = true;
+  }
+
+  resume(): void {
+    this.#isSuspended = false;
+  }
+
   /** The peer's answer to a request sent then says that it has adopted the same epoch. */
   confirm(peer: string, sentAt: SentAt): void {
     const earlier = this.#confirmed.get(peer);
@@ -73,7 +83,7 @@ export class Lease {
 
   /** Whether it is held at this moment. */
   held(): boolean {
-    return this.#clock.now() < this.#until.now && this.#clock.wallMs() < this.#until.wallMs;
+    return !this.#isSuspended && this.#clock.now() < this.#until.now && this.#clock.wallMs() < this.#until.wallMs;
   }
 
   /** For how long it is still held unless it is confirmed again, in milliseconds; Infinity for a member that confirms itself. */

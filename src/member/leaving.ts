@@ -72,10 +72,14 @@ export class Leaving {
         observer.onNewerEpoch(stored.view.epoch);
       } else if (stored && stored.view.epoch === membership.epoch) {
         const next = this.#next(stored);
+        const isOut = next !== undefined && !listsProcess(next, membership.self);
+        // Whoever comes into a view without members serves at once: from the moment of the swap on this member must not, whenever it hears of it.
+        if (isOut) membership.lease.suspend();
         if (next && (await record.swap(stored, next, signal))) {
-          if (!listsProcess(next, membership.self)) return;
+          if (isOut) return;
           if (next.epoch > membership.epoch) observer.onView(next);
         }
+        membership.lease.resume();
       }
       await sleep(clock, pollMs, signal);
     }
