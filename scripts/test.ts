@@ -10,10 +10,10 @@ import { join } from "node:path";
 import { startGateway } from "./s3-gateway.ts";
 import { installed, root } from "./steps.ts";
 
-const folders = ["unit", "conformance", "integration", "simulation"] as const;
+const folders = ["unit", "conformance", "integration", "simulation", "chaos"] as const;
 
 /** Folders with tests that want the gateway; they skip themselves where it is missing. */
-const gatewayFolders = ["test/conformance/", "test/integration/"];
+const gatewayFolders = ["test/conformance/", "test/integration/", "test/chaos/"];
 
 /** Test files at a time: the machines that this runs on have two cores. */
 const concurrency = 2;

@@ -56,6 +56,15 @@ export class OwnGateway implements AsyncDisposable {
     await this.#until("the gateway is gone", async () => !(await this.#answers()));
   }
 
+  /** Suspends the gateway: whoever connects gets no answer, until {@link resume}. */
+  pause(): void {
+    process.kill(this.#pid(), "SIGSTOP");
+  }
+
+  resume(): void {
+    process.kill(this.#pid(), "SIGCONT");
+  }
+
   /** Starts the gateway again, over the same objects. */
   async restart(): Promise<void> {
     const child = spawn("radosgw", ["-f", "-n", "client.rgw", "-c", join(this.#folder, "ceph.conf")], {

@@ -45,15 +45,16 @@ export class StoreProxy implements AsyncDisposable {
     });
   }
 
-  /** Before the server at the URL `target`. */
-  static async start(target: string, pace: Pace = {}): Promise<StoreProxy> {
+  /** Before the server at the URL `target`; it listens on the address `host`. */
+  static async start(target: string, pace: Pace = {}, host = "127.0.0.1"): Promise<StoreProxy> {
     const proxy = new StoreProxy(target, pace);
-    await once(proxy.#server.listen(0, "127.0.0.1"), "listening");
+    await once(proxy.#server.listen(0, host), "listening");
     return proxy;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const { address, port } = this.#server.address() as AddressInfo;
+    return `http://${address}:${port}`;
   }
 
   /** Bytes of bodies that have passed, both ways. */

@@ -1,0 +1,96 @@
+/**
+ * Chaos with real processes: `npm run chaos -- --minutes=30 --seed=N --faults=kill,power --nodes=3`. A cluster of `weir serve` processes before a real S3
+ * gateway, each in a network namespace of its own where that is possible (root on Linux), under clients whose histories are checked; one fault after another.
+ * Prints a line for each and a table at the end; exits with 1 if anything was wrong, and tells where histories and logs are (`--keep` keeps them in any case).
+ */
+
+import { parseArgs } from "node:util";
+import { OwnGateway } from "../test/support/own-gateway.ts";
+import { runChaos } from "./chaos/chaos.ts";
+import { type FaultKind, faultKinds } from "./chaos/fault.ts";
+import { table, untouchedLine } from "./chaos/report.ts";
+
+/** For which one has to ask: it takes a minute. */
+const notByDefault: readonly FaultKind[] = ["outage"];
+const maxNodes = 5;
+
+const { values: options } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "5" },
+    seed: { type: "string", default: `${Date.now() % 2 ** 32}` },
+    faults: { type: "string", default: faultKinds.filter((kind) => !notByDefault.includes(kind)).join() },
+    nodes: { type: "string", default: "3" },
+    keep: { type: "boolean", default: false },
+  },
+});
+
+function numberOf(name: "minutes" | "seed" | "nodes", least: number, most: number): number {
+  const value = Number(options[name]);
+  if (value >= least && value <= most && (name === "minutes" || Number.isInteger(value))) return value;
+  return giveUp(`--${name} must be a number from ${least} to ${most}`);
+}
+
+function kindsOf(text: string): readonly FaultKind[] {
+  const names = text.split(",");
+  const wrong = names.filter((name) => !(faultKinds as readonly string[]).includes(name));
+  if (wrong.length > 0) giveUp(`--faults: there is no ${wrong.join(", ")}; there are ${faultKinds.join(", ")}`);
+  return names as FaultKind[];
+}
+
+function giveUp(why: string): never {
+  process.stderr.write(`${why}\n`);
+  process.exit(2);
+}
+
+const isTerminal = process.stdout.isTTY;
+
+/** A line that stays, in the place of the progress. */
+function print(line: string): void {
+  process.stdout.write(`${isTerminal ? "\r\x1b[K" : ""}${line}\n`);
+}
+
+const telling = {
+  line: print,
+  progress: (text: string) => void (isTerminal && process.stdout.write(`\r\x1b[K${text}`)),
+};
+
+const stop = new AbortController();
+
+const settings = {
+  seconds: numberOf("minutes", 0, 10_000) * 60,
+  seed: numberOf("seed", 0, 2 ** 32 - 1),
+  kinds: kindsOf(options.faults),
+  nodes: numberOf("nodes", 1, maxNodes),
+  maxNodes,
+  keep: options.keep,
+  stop: stop.signal,
+};
+
+print(`seed ${settings.seed}, ${settings.nodes} nodes; starting an S3 gateway`);
+await using gateway = await OwnGateway.start();
+// The nodes end with this process, the gateway does not; what is left of the network is removed by the next run.
+process.on("exit", () => void gateway[Symbol.asyncDispose]());
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    if (stop.signal.aborted) process.exit(1);
+    print("ending after this fault; once more ends at once");
+    stop.abort();
+  });
+}
+
+const result = await runChaos(gateway.server, gateway, settings, telling);
+if (result.withoutNetwork !== undefined) print(`no partitions and bad links: ${result.withoutNetwork}`);
+print("");
+process.stdout.write(table(result.faults));
+const untouched = untouchedLine(result.faults);
+if (untouched !== undefined) print(untouched);
+print(
+  `${result.faults.length} faults, ${result.operations} operations on ${result.keys} keys, ${result.wrongKeys} of them lost or wrong`,
+);
+for (const violation of result.violations) print(`WRONG: ${violation}`);
+if (result.folder !== undefined) print(`histories, logs and data are in ${result.folder}`);
+if (result.violations.length === 0) print("all is well");
+else {
+  print(`it failed; try again with --seed=${settings.seed}`);
+  process.exitCode = 1;
+}

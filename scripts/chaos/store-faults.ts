@@ -1,0 +1,44 @@
+/** Faults of the store, alone and together with the loss of a node; and one long outage under a flood, until buffers are full. */
+
+import { type FaultMaker, hold } from "./fault.ts";
+
+/** Away, slow or failing for some seconds. */
+export const store: FaultMaker = (scene) => {
+  const trouble = scene.random.pick(scene.store.troubles);
+  return {
+    kind: "store",
+    name: `the store is ${trouble}`,
+    async act() {
+      scene.begin({ isStoreAway: true });
+      await scene.store.begin(trouble);
+      await hold(scene.random, 3_000, 12_000);
+      await scene.store.heal();
+      await scene.settle();
+    },
+  };
+};
+
+/** A node is killed while the store is away: no view can be agreed on until one of them is back. */
+export const both: FaultMaker = (scene) => {
+  const { cluster, random } = scene;
+  const trouble = random.pick(scene.store.troubles);
+  const id = random.pick(cluster.members);
+  const isBackFirst = random.chance(0.5);
+  return {
+    kind: "both",
+    name: `the store is ${trouble}, kill -9 ${id}${isBackFirst ? ", which is back first" : ""}`,
+    async act() {
+      scene.begin({ isStoreAway: true, hit: [id] });
+      await scene.store.begin(trouble);
+      await hold(random, 0, 2_000);
+      await cluster.node(id).kill();
+      await hold(random, 500, 4_000);
+      if (isBackFirst) cluster.node(id).start();
+      else await scene.store.heal();
+      await hold(random, 500, 4_000);
+      if (isBackFirst) await scene.store.heal();
+      else cluster.node(id).start();
+      await scene.settle();
+    },
+  };
+};
