@@ -2,7 +2,8 @@
  * The failure detector: which peers are silent. A peer is heard while it answers pings, there and back; one that has not for D is *suspected*. One that answers pings and
  * does not do its work (replicating to it takes too long) counts as silent, too, for a while.
  *
- * Silence is counted in ticks of this process: a process that was paused has heard nobody meanwhile, and that says nothing about its peers.
+ * Silence is counted in ticks of this process: a process that was paused has heard nobody meanwhile, and that says nothing about its peers. Nor does the silence of most of them: then it
+ * is this member that is cut off, and when it hears somebody again it counts anew for all.
  */
 
 import { assert } from "../base/assert.ts";
@@ -14,6 +15,8 @@ export interface FailureDetectorSettings {
   readonly tickMs: number;
 }
 
+/** Who has answered within so many ticks is certainly there. */
+const freshTicks = 2;
 /** Of the time between two ticks so much counts as silence at most, in ticks: the rest is this process's own pause. */
 const maxTicksCounted = 2;
 
@@ -26,6 +29,8 @@ interface Watched {
 export class FailureDetector {
   readonly #settings: FailureDetectorSettings;
   readonly #watched = new Map<string, Watched>();
+  /** Whether less than half of all, this member included, are heard. */
+  #isCutOff = false;
 
   constructor(settings: FailureDetectorSettings) {
     assert(settings.suspectMs > settings.tickMs, "silence is longer than a tick");
@@ -42,7 +47,10 @@ export class FailureDetector {
   /** It has answered a ping. */
   heard(name: string): void {
     const watched = this.#watched.get(name);
-    if (watched) watched.silentMs = 0;
+    if (!watched) return;
+    if (this.#isCutOff) for (const each of this.#watched.values()) each.silentMs = 0;
+    this.#isCutOff = false;
+    watched.silentMs = 0;
   }
 
   /** It does not do its work: suspected from now on, for as long as silence would take to be noticed again. */
@@ -58,6 +66,14 @@ export class FailureDetector {
       watched.silentMs += countedMs;
       watched.stuckMs = Math.max(0, watched.stuckMs - countedMs);
     }
+    const silent = [...this.#watched.keys()].filter((name) => this.suspects(name)).length;
+    this.#isCutOff = 2 * (this.#watched.size + 1 - silent) < this.#watched.size + 1;
+  }
+
+  /** Whether it has answered just now: not merely that it is not suspected yet. */
+  isFresh(name: string): boolean {
+    const watched = this.#watched.get(name);
+    return watched !== undefined && watched.stuckMs === 0 && watched.silentMs <= freshTicks * this.#settings.tickMs;
   }
 
   suspects(name: string): boolean {

@@ -116,9 +116,10 @@ export class Dropping {
       observer.onNewerEpoch(stored.view.epoch);
       return;
     }
-    // Who is heard now is kept, however it was when this began.
+    // Who is heard now is kept, however it was when this began. Of who is neither heard nor suspected nobody knows yet: perhaps it is this member that is cut off.
     const ids = this.suspects.map(({ id }) => id);
-    if (ids.length === 0) return;
+    const kept = membership.peers.filter(({ id }) => !ids.includes(id));
+    if (ids.length === 0 || !kept.every(({ incarnation }) => this.#detector.isFresh(incarnation))) return;
     const next = droppedView(stored.view, new Set(ids), random.id());
     if (!keepsHalf(next)) {
       complaints.warn("drop", "members are silent and cannot be dropped: too few of the earlier ones would be left", {

@@ -201,13 +201,15 @@ export class Participant implements Operations {
   }
 
   async #liveAgain(): Promise<void> {
-    const { clock, log } = this.#parts;
+    const { clock, journal, log } = this.#parts;
     const { signal } = this.#abort;
     log.warn("the others have gone on without this node, which joins them again");
     let held = await this.#endLife();
     const pauseMs = this.#pauseMs();
     if (pauseMs > 0) log.info("waiting before joining again: it was dropped before, not long ago", { pauseMs });
     await sleep(clock, pauseMs, signal);
+    // A member whose journal is stuck would be dropped again at once.
+    await withinSignal(journal.durable(), signal);
     for (;;) {
       try {
         await this.#begin(held);
@@ -242,10 +244,7 @@ export class Participant implements Operations {
   /** Leaves, and goes on with that when the signal is aborted: then it rejects with its reason. */
   #leave(signal: AbortSignal): Promise<void> {
     this.#leaving ??= this.#leaveForGood();
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-    });
-    return Promise.race([this.#leaving, aborted]);
+    return withinSignal(this.#leaving, signal);
   }
 
   /** Who is dropped before it has handed off everything joins once more to do so. */
@@ -262,6 +261,15 @@ export class Participant implements Operations {
       await this.#joinAgain();
     }
   }
+}
+
+/** What the work comes to, or a rejection with the signal's reason when that is aborted before. */
+async function withinSignal(work: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
+  await Promise.race([work, aborted]);
 }
 
 function notAMember(): OperatingError {

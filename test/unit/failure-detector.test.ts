@@ -28,14 +28,42 @@ describe("FailureDetector", () => {
   });
 
   it("takes the suspicion back with the first answer, and counts anew", () => {
-    const detector = detectorOf("b", "c");
-    tick(detector, 4);
+    const detector = detectorOf("b", "c", "d");
+    const tickHearing = (times: number): void => {
+      for (let time = 0; time < times; time++) {
+        detector.heard("d");
+        tick(detector, 1);
+      }
+    };
+    tickHearing(4);
     detector.heard("b");
     assert.deepEqual([detector.suspects("b"), detector.suspects("c")], [false, true]);
-    tick(detector, 3);
+    tickHearing(3);
     assert.equal(detector.suspects("b"), false);
-    tick(detector, 1);
+    tickHearing(1);
     assert.equal(detector.suspects("b"), true);
+  });
+
+  it("counts anew for all when it hears one of most that were silent: it was cut off itself", () => {
+    const detector = detectorOf("b", "c");
+    tick(detector, 5);
+    assert.deepEqual([detector.suspects("b"), detector.suspects("c")], [true, true]);
+    detector.heard("b");
+    assert.deepEqual([detector.suspects("b"), detector.suspects("c")], [false, false]);
+    tick(detector, 4);
+    assert.equal(detector.suspects("c"), true);
+  });
+
+  it("knows who has answered just now from who is not suspected yet", () => {
+    const detector = detectorOf("b");
+    tick(detector, 2);
+    assert.equal(detector.isFresh("b"), true);
+    tick(detector, 1);
+    assert.deepEqual([detector.isFresh("b"), detector.suspects("b")], [false, false]);
+    detector.heard("b");
+    assert.equal(detector.isFresh("b"), true);
+    detector.stuck("b");
+    assert.equal(detector.isFresh("b"), false);
   });
 
   it("does not take its own pause for its peers' silence, however long that was", () => {
