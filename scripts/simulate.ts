@@ -22,7 +22,7 @@ function plantChosen(name: string): void {
   if (mutation === undefined)
     usage(`there is no mutation "${name}"; there are ${mutations.map((each) => each.name).join(", ")}`);
   if (plant(mutation)) return;
-  console.error(`${name} is stale: what it replaces is not in ${mutation.file} exactly once`);
+  console.error(`${name} is stale: what it replaces is not in the source exactly once`);
   process.exit(3);
 }
 

@@ -3,10 +3,12 @@
  * store has changed.
  */
 
+import { unreachable } from "../../src/base/assert.ts";
 import { viewName } from "../../src/core/view.ts";
 import type { FaultField } from "./fault-field.ts";
 import type { NetworkFaults } from "./network-faults.ts";
 import type { ProcessFaults } from "./process-faults.ts";
+import type { SimHost } from "./sim-cluster.ts";
 import type { Moment } from "./sim-network.ts";
 import type { SimProcess } from "./sim-process.ts";
 
@@ -29,12 +31,27 @@ const kinds = [
   "view",
 ] as const;
 
+/** `break`: the link is reset. `surge`: one of the two loses its disk, and the other one power. */
+const acts = [
+  "kill",
+  "kill",
+  "pause",
+  "pause",
+  "isolate",
+  "lose",
+  "break",
+  "break",
+  "surge",
+  "isolate and kill",
+] as const;
+
 /** Those who wait in vain give up and lie in wait for something else. */
 const patienceMs = 1_000;
 
 interface Ambush {
   readonly kind: (typeof kinds)[number];
   readonly moment: Moment;
+  readonly act: (typeof acts)[number];
   /** So many are let pass first. */
   passes: number;
 }
@@ -72,7 +89,7 @@ export class Ambushes {
     const { random } = this.#field;
     const kind = random.pick(kinds);
     const moment = random.pick(["sent", "handled"] as const);
-    this.#set = { kind, moment, passes: random.whole(0, kind === "view" ? 2 : 4) };
+    this.#set = { kind, moment, act: random.pick(acts), passes: random.whole(0, kind === "view" ? 2 : 4) };
     return this.#set;
   }
 
@@ -80,14 +97,14 @@ export class Ambushes {
     const ambush = this.#set;
     if (ambush === undefined || this.#field.isHealed || ambush.passes-- > 0) return;
     this.#set = undefined;
-    const { world, random, hosts } = this.#field;
+    const { world, random, hosts, network } = this.#field;
     const near = hosts.filter((host) => host.process !== undefined && processes.includes(host.process));
-    const victim = random.pick(near.length > 0 ? near : hosts);
+    const [victim, other] = random.shuffle(near.length > 1 ? near : hosts) as [SimHost, SimHost | undefined];
     // Behind what is happening now, which cannot be interrupted, and before all that is still to come.
     world.schedule(0, () => {
-      this.#field.note("ambush", () => `${ambush.kind} ${ambush.moment}: ${victim.id}`);
-      const act = random.pick(["kill", "kill", "pause", "pause", "isolate", "lose", "both"] as const);
-      switch (act) {
+      const names = victim.id + (other?.id ?? "");
+      this.#field.note("ambush", () => `${ambush.kind} ${ambush.moment}: ${ambush.act} ${names}`);
+      switch (ambush.act) {
         case "kill":
           return this.#processes.kill(victim);
         case "pause":
@@ -96,10 +113,16 @@ export class Ambushes {
           return this.#network.isolate(victim);
         case "lose":
           return this.#processes.lose(victim);
-        default:
-          // One is cut off, and another one killed.
+        case "break":
+          return other === undefined ? undefined : network.breakLink(victim.id, other.id);
+        case "surge":
+          this.#processes.lose(victim);
+          return other === undefined ? undefined : this.#processes.kill(other);
+        case "isolate and kill":
           this.#network.isolate(victim);
-          return this.#processes.kill(random.pick(near.length > 0 ? near : hosts));
+          return this.#processes.kill(other);
+        default:
+          return unreachable(ambush.act);
       }
     });
   }

@@ -22,12 +22,12 @@ const troubles: readonly ErrorCode[] = [
 export interface Expectations {
   /** Codes that an operation may fail with. */
   allowedCodes(host: SimHost, action: RegisterAction, calledMs: number): readonly ErrorCode[];
-  /** An operation is answered within this, in milliseconds, if nothing happened to the host since it was called. */
-  readonly soonMs: number;
-  /** Whether something happened to the host since then. */
-  wasHit(host: SimHost, calledMs: number): boolean;
-  /** An operation is answered within this in any case, unless its process ends. */
-  readonly atLastMs: number;
+  /** An operation that was called then is answered within this, in milliseconds, unless its process ends, as far as is known by now. */
+  patienceMs(host: SimHost, calledMs: number): number;
+  /** An operation at the host was answered: how long it took. */
+  answered(host: SimHost, calledMs: number, tookMs: number): void;
+  /** Longest time that an operation took at a host to which nothing happened meanwhile, in milliseconds. */
+  readonly longestMs: number;
 }
 
 /** Beyond the member's own deadline for an operation: latencies and clock errors; and pauses, of which several may come one after the other. */
@@ -38,29 +38,37 @@ const failoverMs = 3_000;
 /** Several steps of it take a request to the store or a message: of exponentially distributed times so many means are enough. */
 const latencies = 30;
 
-/** @param wasHit - whether something happened to the host since then */
-export function expectationsOf(
-  plan: ScenarioPlan,
-  operationMs: number,
-  wasHit: (host: SimHost, calledMs: number) => boolean,
-): Expectations {
+/** What befell the nodes: see {@link OneLoss}. */
+export interface Hits {
+  /** Whether something happened to the host since then. */
+  wasHit(host: SimHost, sinceMs: number): boolean;
+  /** Something that happened since then takes so much longer to be noticed than a node that is silent. */
+  noticeMs(sinceMs: number): number;
+}
+
+export function expectationsOf(plan: ScenarioPlan, operationMs: number, hits: Hits): Expectations {
   const { faults, crowded } = plan;
   const hasPauses = faults.some((kind) => kind === "pauses" || kind === "ambushes" || kind === "twins");
   const atLastMs = operationMs + (hasPauses ? pausesExtraMs : answerExtraMs);
   const isOneLoss = faults.includes("oneLoss");
   const soonMs = failoverMs + latencies * (plan.storeLatencyMs + plan.networkLatencyMs);
+  // The store is gone: what needs nothing of it goes on, as long as the key has all of its owners.
+  const hasOwners = plan.hosts.every(({ settings }) => plan.hosts.length >= settings.replicas);
+  let longestMs = 0;
   return {
-    soonMs: isOneLoss ? soonMs : atLastMs,
-    atLastMs,
-    wasHit,
+    get longestMs() {
+      return longestMs;
+    },
+    answered(host, calledMs, tookMs) {
+      if (!hits.wasHit(host, calledMs)) longestMs = Math.max(longestMs, tookMs);
+    },
+    patienceMs: (host, calledMs) =>
+      isOneLoss && !hits.wasHit(host, calledMs) ? soonMs + hits.noticeMs(calledMs) : atLastMs,
     allowedCodes(host, action, calledMs) {
       if (faults.length === 0) return crowded ? ["buffer_full"] : [];
-      if (isOneLoss) return wasHit(host, calledMs) ? troubles : [];
-      // The store is gone: what needs nothing of it goes on, as long as the key has all of its owners.
+      if (isOneLoss) return hits.wasHit(host, calledMs) ? troubles : [];
       const isPlainPut = action.kind === "put" && action.condition === undefined;
-      const hasOwners = plan.hosts.every(({ settings }) => plan.hosts.length >= settings.replicas);
-      if (faults.includes("outage") && isPlainPut && hasOwners) return [];
-      return troubles;
+      return faults.includes("outage") && isPlainPut && hasOwners ? [] : troubles;
     },
   };
 }

@@ -5,16 +5,22 @@
 
 import { Ambushes } from "./ambush.ts";
 import { DiskFaults } from "./disk-faults.ts";
+import type { Hits } from "./expectations.ts";
 import type { FaultField } from "./fault-field.ts";
 import type { FaultKind } from "./fault-kinds.ts";
 import { MemberFaults } from "./member-faults.ts";
 import { NetworkFaults } from "./network-faults.ts";
 import { OneLoss } from "./one-loss.ts";
 import { ProcessFaults } from "./process-faults.ts";
-import type { EndReason, SimHost } from "./sim-cluster.ts";
+import { type EndReason, isSettled, type SimHost } from "./sim-cluster.ts";
 import { healStore, plainStoreFaults, storeTroubles, troubleStore } from "./store-trouble.ts";
 
 const maxOutageMs = 8_000;
+/** Before a burst the cluster has so long to settle. */
+const maxCalmMs = 5_000;
+const lookMs = 20;
+const mostInBurst = 4;
+const maxBurstMeanMs = 600;
 /** These come in ways of their own, not at random times. */
 type OwnWay = "joins" | "oneLoss" | "ambushes";
 
@@ -52,9 +58,9 @@ export class FaultDriver {
     };
   }
 
-  /** Whether something that excuses it has happened to the host since then. */
-  wasHit(host: SimHost, sinceMs: number): boolean {
-    return this.#oneLoss.wasHit(host, sinceMs);
+  /** What happens to single nodes in a world in which more is promised. */
+  get hits(): Hits {
+    return this.#oneLoss;
   }
 
   onEnd(host: SimHost, reason: EndReason, folder: string): void {
@@ -66,7 +72,9 @@ export class FaultDriver {
     if (faults.includes("oneLoss")) this.#oneLoss.start();
     if (faults.includes("ambushes")) new Ambushes(this.#field, this.#processes, this.#network).start();
     const acts = faults.flatMap((kind) => (kind in this.#acts ? [this.#acts[kind as Exclude<FaultKind, OwnWay>]] : []));
-    if (acts.length > 0) this.#actLater(acts);
+    if (acts.length === 0) return;
+    if (this.#field.plan.hasBursts) this.#burstLater(acts);
+    else this.#actLater(acts);
   }
 
   /** Nothing new goes wrong; what is wrong is healed. */
@@ -90,6 +98,26 @@ export class FaultDriver {
       random.pick(acts)();
       this.#actLater(acts);
     });
+  }
+
+  /** Waits for a settled cluster, but not for ever; then some things go wrong at nearly the same time. */
+  #burstLater(acts: readonly (() => void)[]): void {
+    const { world, random, plan, hosts } = this.#field;
+    const untilMs = world.now + maxCalmMs;
+    const look = (): void => {
+      if (this.#field.isHealed) return;
+      if (world.now < untilMs && !isSettled(hosts.filter((host) => host.isWanted && host.processes > 0))) {
+        world.schedule(lookMs, look);
+        return;
+      }
+      let afterMs = 0;
+      for (let left = random.whole(1, mostInBurst); left > 0; left--) {
+        afterMs += random.exponential(Math.min(plan.meanFaultMs, maxBurstMeanMs));
+        world.schedule(afterMs, () => (this.#field.isHealed ? undefined : random.pick(acts)()));
+      }
+      world.schedule(afterMs, () => this.#burstLater(acts));
+    };
+    world.schedule(random.exponential(plan.meanFaultMs), look);
   }
 
   #troubleStore(): void {

@@ -50,8 +50,12 @@ export class FaultField {
 
   /** Notes that something is done. */
   note(what: string, detail: () => string): void {
-    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+    this.count(what);
     this.world.note("FAULT", () => `${what} ${detail()}`);
+  }
+
+  count(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
   }
 
   /** Undoes something after `ms`, or when all is healed. */
@@ -69,6 +73,16 @@ export class FaultField {
     for (const undo of undos) undo();
   }
 
+  /** Starts a host that is down again, unless somebody else has until then. */
+  restartLater(host: SimHost, ms: number, first: () => void = () => undefined): void {
+    const { processes } = host;
+    this.world.schedule(ms, () => {
+      if (!host.isWanted || host.running !== undefined || host.processes !== processes) return;
+      first();
+      host.start();
+    });
+  }
+
   /** A host that runs a process, whatever it is doing. */
   pickRunning(): SimHost | undefined {
     const running = this.hosts.filter((host) => host.running !== undefined);
@@ -84,7 +98,7 @@ export class FaultField {
   /** Mostly short, now and then long: around the times that the protocol waits, D and T. */
   drawMs(): number {
     const luck = this.random.next();
-    if (luck < 0.3) return this.random.between(0, 500);
-    return luck < 0.8 ? this.random.between(500, 2_500) : this.random.between(2_500, 7_000);
+    if (luck < 0.25) return this.random.between(0, 500);
+    return luck < 0.65 ? this.random.between(500, 2_500) : this.random.between(2_500, 6_000);
   }
 }

@@ -7,17 +7,20 @@
  * store, nothing is lost at all: it would count in a view that is not known yet.
  */
 
-import { parseView, type View, viewName } from "../../src/core/view.ts";
+import { type PastView, parseView, type View, viewName } from "../../src/core/view.ts";
 import type { SimStore } from "./sim-store.ts";
+import type { SimWorld } from "./sim-world.ts";
 
 export class LossBudget {
+  readonly #world: SimWorld;
   readonly #store: SimStore;
   readonly #lost = new Set<string>();
   /** Processes that are leaving. */
   #leaving = 0;
   #overdrawn: string | undefined;
 
-  constructor(store: SimStore) {
+  constructor(world: SimWorld, store: SimStore) {
+    this.#world = world;
     this.#store = store;
   }
 
@@ -32,7 +35,7 @@ export class LossBudget {
     return blob === undefined ? undefined : parseView(blob.body);
   }
 
-  /** Whether what the folder holds does not matter any more: no view names it, but perhaps a settled one in which it owned nothing. */
+  /** Whether what the folder holds does not matter any more: no view names it, but perhaps as one that has left. */
   isDone(folder: string): boolean {
     return this.#viewsNaming(folder).length === 0;
   }
@@ -49,7 +52,7 @@ export class LossBudget {
       const owners = members.filter((member) => member.weight > 0).length;
       const most = Math.min(view.parameters.replicas, owners) - 1;
       const lost = members.filter((member) => member.folder === folder || this.#lost.has(member.folder)).length;
-      return lost <= Math.min(most, Math.floor(members.length / 2));
+      return lost <= Math.min(most, Math.floor(owners / 2));
     });
   }
 
@@ -60,6 +63,7 @@ export class LossBudget {
 
   /** More was lost than may be, and not by a fault of ours. */
   overdraw(how: string): void {
+    this.#world.note("FAULT", () => `overdrawn: ${how}`);
     this.#overdrawn ??= how;
   }
 
@@ -86,10 +90,11 @@ export class LossBudget {
   #viewsNaming(folder: string): readonly Pick<View, "members">[] {
     const view = this.view;
     if (view === undefined) return [];
-    const names = ({ members }: Pick<View, "members">): boolean => members.some((member) => member.folder === folder);
+    const names = ({ members }: PastView): boolean =>
+      members.some((member) => member.folder === folder && member.forgotten !== true);
     // The first view of a lineage is a settled one: whoever had no weight in it had handed everything over.
     const lineage = view.lineage.filter((past, index) => {
-      return index > 0 ? names(past) : past.members.some((each) => each.folder === folder && each.weight > 0);
+      return names(past) && (index > 0 || past.members.some((each) => each.folder === folder && each.weight > 0));
     });
     return [...[view, ...view.lost].filter(names), ...lineage];
   }

@@ -1,12 +1,13 @@
 /** Changes that are no faults at all: processes leave in order, in each of the ways there are, come back or not, and change their weights. */
 
 import type { FaultField } from "./fault-field.ts";
+import { plainWeight } from "./scenario-plan.ts";
 import type { SimHost } from "./sim-cluster.ts";
 
 const maxAwayMs = 3_000;
 /** The hosts learn of a new configuration one after the other. */
 const maxConfigMs = 1_000;
-const weights = [0.5, 1, 1, 2, 3];
+const weights = [0.5, 1, 1, 2, 3].map((weight) => weight * plainWeight);
 
 export class MemberFaults {
   readonly #field: FaultField;
@@ -61,19 +62,16 @@ export class MemberFaults {
 
   /** The process that was to leave has ended, and perhaps it has left. */
   #ended(host: SimHost, folder: string | undefined): void {
-    const { budget, plan, random, world } = this.#field;
+    const { budget, plan, random } = this.#field;
     if (folder !== undefined && !budget.isDone(folder)) {
       host.isWanted = true;
       if (!plan.journal && !budget.allows(folder)) budget.overdraw(`${host.id} stopped before it had left`);
       if (!plan.journal) budget.lose(folder);
     }
-    world.schedule(random.between(0, maxAwayMs), () => {
-      if (!host.isWanted) return;
-      if (!this.#named.has(host.id)) {
-        this.#named.add(host.id);
-        this.#configure();
-      }
-      if (host.running === undefined) host.start();
+    this.#field.restartLater(host, random.between(0, maxAwayMs), () => {
+      if (this.#named.has(host.id)) return;
+      this.#named.add(host.id);
+      this.#configure();
     });
   }
 

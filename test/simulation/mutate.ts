@@ -1,5 +1,5 @@
 /**
- * Plants a bug in the code under test, for this process only: one piece of one source file is replaced by another when the file is loaded. So no copy of the tree is
+ * Plants a bug in the code under test, for this process only: pieces of source files are replaced by others when the files are loaded. So no copy of the tree is
  * needed, and everything else is exactly what is tested.
  */
 
@@ -7,28 +7,44 @@ import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Profile } from "./fault-kinds.ts";
 
 export interface Mutation {
   /** In kebab case, for the command line. */
   readonly name: string;
-  /** What it breaks, and where that is written: a section of the protocol, or a part of ARCHITECTURE.md. */
+  /** What it breaks: the rule, and where that is written, by section of the protocol. */
   readonly breaks: string;
+  readonly edits: readonly Edit[];
+  /** Worlds in which it was caught, tried first. */
+  readonly caught: readonly CaughtIn[];
+}
+
+export interface Edit {
   /** From the root, with forward slashes. */
   readonly file: string;
   /** Occurs exactly once in the file. */
   readonly find: string;
   readonly replace: string;
-  /** Worlds in which it was caught, tried first. */
-  readonly caught: readonly { readonly profile: string; readonly seed: number }[];
+}
+
+export interface CaughtIn {
+  readonly profile: Profile;
+  readonly seed: number;
 }
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** The file's text with the bug in it; undefined when the mutation is stale: what it replaces is not there, or not once. */
-export function mutated(mutation: Mutation): string | undefined {
-  const text = readFileSync(join(root, mutation.file), "utf8");
-  const parts = text.split(mutation.find);
-  return parts.length === 2 ? parts.join(mutation.replace) : undefined;
+/** The texts of the files with the bug in them, by URL; undefined when the mutation is stale: what it replaces is not there, or not once. */
+export function mutated({ edits }: Mutation): ReadonlyMap<string, string> | undefined {
+  const sources = new Map<string, string>();
+  for (const { file, find, replace } of edits) {
+    const path = join(root, file);
+    const { href } = pathToFileURL(path);
+    const parts = (sources.get(href) ?? readFileSync(path, "utf8")).split(find);
+    if (parts.length !== 2) return undefined;
+    sources.set(href, parts.join(replace));
+  }
+  return sources;
 }
 
 /**
@@ -36,13 +52,14 @@ export function mutated(mutation: Mutation): string | undefined {
  * @returns false when the mutation is stale
  */
 export function plant(mutation: Mutation): boolean {
-  const source = mutated(mutation);
-  if (source === undefined) return false;
-  const target = pathToFileURL(join(root, mutation.file)).href;
+  const sources = mutated(mutation);
+  if (sources === undefined) return false;
   registerHooks({
     load(url, context, nextLoad) {
-      if (url !== target) return nextLoad(url, context);
-      return { format: "module-typescript", source, shortCircuit: true };
+      const source = sources.get(url);
+      return source === undefined
+        ? nextLoad(url, context)
+        : { format: "module-typescript", source, shortCircuit: true };
     },
   });
   return true;

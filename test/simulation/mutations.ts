@@ -4,5 +4,16 @@
  */
 
 import type { Mutation } from "./mutate.ts";
+import { leaseMutations } from "./mutations-lease.ts";
+import { memberMutations } from "./mutations-members.ts";
+import { storeMutations } from "./mutations-store.ts";
+import { viewMutations } from "./mutations-views.ts";
+import { writeMutations } from "./mutations-write.ts";
 
-export const mutations: readonly Mutation[] = [];
+export const mutations: readonly Mutation[] = [
+  ...writeMutations,
+  ...leaseMutations,
+  ...viewMutations,
+  ...memberMutations,
+  ...storeMutations,
+];

@@ -17,10 +17,11 @@ export class NetworkFaults {
     const { network, hosts, random } = this.#field;
     if (hosts.length < 2) return;
     const [a, b] = random.shuffle(hosts) as [SimHost, SimHost];
-    const kind = random.pick(["break", "break", "stall", "stall both", "slow"]);
+    const kind = random.pick(["break", "break", "stall", "stall both", "slow", "choke"]);
     this.#field.note("link", () => `${kind} ${a.id} ${b.id}`);
     if (kind === "break") network.breakLink(a.id, b.id);
     else if (kind === "slow") this.#forAWhile(network.slow(a.id, b.id, random.between(5, maxSlowness)));
+    else if (kind === "choke") this.#forAWhile(network.choke(a.id, b.id));
     else if (kind === "stall") this.#forAWhile(network.stall(a.id, b.id));
     else this.#forAWhile(network.part(a.id, b.id, true));
   }

@@ -24,33 +24,33 @@ export class ProcessFaults {
     if (host?.running === undefined || !this.#mayEnd(host)) return;
     this.#field.note("kill", () => host.running?.process.name ?? "");
     this.#end(host);
-    this.#restart(host, this.#downMs());
+    this.#field.restartLater(host, this.#downMs());
     if (this.#field.random.chance(0.15)) this.#killAgain(host, this.#field.random.whole(1, 4));
   }
 
   /** Kills a process and takes its disk away. */
   lose(host: SimHost | undefined = this.#field.pickRunning()): void {
-    const { budget, plan, random } = this.#field;
+    const { budget, random } = this.#field;
     const running = host?.running;
     if (host === undefined || running === undefined || !budget.allows(this.#folderOf(host))) return;
     this.#field.note("lose", () => running.process.name);
-    budget.lose(this.#folderOf(host));
-    host.crash();
-    if (plan.journal) host.loseFolder();
-    this.#restart(host, random.chance(0.3) ? random.between(0, soonMs) : this.#downMs());
+    this.#takeFolder(host);
+    this.#field.restartLater(host, random.chance(0.3) ? random.between(0, soonMs) : this.#downMs());
   }
 
-  /** Power is lost everywhere; it comes back everywhere, but not at once. */
+  /** Power is lost everywhere, and now and then a disk with it; it comes back everywhere, but not at once. */
   losePower(): void {
-    const { hosts, plan, random } = this.#field;
+    const { hosts, plan, random, budget } = this.#field;
     if (!plan.journal) return;
     this.#field.note("power lost", () => "");
+    const burnt = random.pick(hosts);
+    if (random.chance(0.3) && burnt.running !== undefined && budget.allows(burnt.folder.id)) this.lose(burnt);
     for (const host of hosts) host.endGhost();
     for (const host of hosts) {
       const wasRunning = host.running !== undefined;
       // Of one that is down already, too, what it wrote last may not be on its disk yet.
       host.crash("power");
-      if (wasRunning) this.#restart(host, random.chance(0.5) ? random.between(0, soonMs) : this.#downMs());
+      if (wasRunning) this.#field.restartLater(host, random.chance(0.5) ? random.between(0, soonMs) : this.#downMs());
     }
   }
 
@@ -93,7 +93,7 @@ export class ProcessFaults {
       if (!budget.allows(folder)) budget.overdraw(`${host.id} ended by itself: ${reason}`);
       budget.lose(folder);
     }
-    if (reason !== "left") this.#restart(host, this.#field.random.between(0, soonMs));
+    if (reason !== "left") this.#field.restartLater(host, this.#field.random.between(0, soonMs));
   }
 
   /** Starts what is down and wanted, and ends what should not be there. */
@@ -102,7 +102,7 @@ export class ProcessFaults {
     for (const host of hosts) {
       host.endGhost();
       host.process?.resume();
-      if (host.running === undefined) this.#restart(host, random.between(0, soonMs));
+      if (host.running === undefined) this.#field.restartLater(host, random.between(0, soonMs));
     }
   }
 
@@ -113,19 +113,26 @@ export class ProcessFaults {
       if (host.running !== undefined && this.#mayEnd(host)) {
         this.#field.note("kill", () => `${host.running?.process.name} again`);
         this.#end(host);
-        this.#restart(host, random.between(0, soonMs));
+        this.#field.restartLater(host, random.between(0, soonMs));
       }
       this.#killAgain(host, times - 1);
     });
+  }
+
+  #takeFolder(host: SimHost): void {
+    this.#field.budget.lose(this.#folderOf(host));
+    host.crash();
+    if (this.#field.plan.journal) host.loseFolder();
   }
 
   #mayEnd(host: SimHost): boolean {
     return this.#field.plan.journal || this.#field.budget.allows(this.#folderOf(host));
   }
 
+  /** The process is killed, or its host loses power. */
   #end(host: SimHost): void {
     if (!this.#field.plan.journal) this.#field.budget.lose(this.#folderOf(host));
-    host.crash();
+    host.crash(this.#field.random.chance(0.4) ? "power" : "killed");
   }
 
   /** What the host would lose: with a journal, what the disk holds, also while a process that has not named it yet starts on it. */
@@ -136,11 +143,5 @@ export class ProcessFaults {
   #downMs(): number {
     const { random } = this.#field;
     return random.chance(0.6) ? random.between(0, soonMs) : random.between(0, maxDownMs);
-  }
-
-  #restart(host: SimHost, ms: number): void {
-    this.#field.world.schedule(ms, () => {
-      if (host.running === undefined && host.isWanted) host.start();
-    });
   }
 }

@@ -13,6 +13,9 @@ import { SimRandom } from "./sim-random.ts";
 /** After an operation a client rests so often, instead of only thinking. */
 export const restChance = 0.15;
 
+/** Small, because a ring of few points is made much faster, and views change all the time here. */
+export const plainWeight = 1 / 64;
+
 export interface HostPlan {
   readonly id: string;
   /** When it first starts, in virtual milliseconds; the first is there from the beginning. */
@@ -56,8 +59,10 @@ export interface ScenarioPlan {
   /** See `StoreFaultSettings`. */
   readonly storeQueueMs: number;
   readonly networkLatencyMs: number;
-  /** Mean time between two faults. */
+  /** Mean time between two faults, or two of a burst. */
   readonly meanFaultMs: number;
+  /** Whether faults come in bursts, each on a cluster that has settled, or at any time. */
+  readonly hasBursts: boolean;
   /** Whether the buffers are so small that they fill. */
   readonly crowded: boolean;
   /** What happens when the clients have finished: all processes lose power at once, all are stopped in order at the very end, or neither. */
@@ -71,12 +76,12 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const faults = faultsOf(random, chosen === undefined || typeof chosen === "string" ? (profile as Profile) : chosen);
   const isStrict = faults.includes("oneLoss") || faults.includes("outage");
   const journal = faults.includes("power") || faults.includes("disks") || random.chance(0.6);
-  const clients = random.whole(1, 5);
+  const clients = random.whole(2, 8);
   const crowded = !isStrict && random.chance(0.1);
   const keys = Array.from({ length: random.pick([1, 1, 2, 2, 3]) }, (_, index) => `k${index}`);
   const maxValueBytes = random.pick([30, 300, 3_000]);
   const storeLatencyMs = random.pick(isStrict ? [2, 20] : [2, 20, 100]);
-  const operations = random.whole(60, 150);
+  const operations = random.whole(80, 160);
   const workMs = faults.length === 0 ? 3_000 : random.between(2_000, isStrict ? 20_000 : 12_000);
   const hosts = drawHosts(random, { faults, crowded, maxValueBytes, storeLatencyMs });
   return {
@@ -110,6 +115,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     storeQueueMs: faults.length === 0 || isStrict ? 0 : random.pick([0, 0, 5, 100]),
     networkLatencyMs: random.pick(isStrict ? [0.2, 1] : [0.2, 1, 10]),
     meanFaultMs: random.pick([200, 600, 1_500, 4_000]),
+    hasBursts: random.chance(0.5),
     crowded,
     ending: drawEnding(random, journal),
   };
@@ -145,11 +151,11 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
   const isZoned = random.chance(0.15);
   const areWeighted = random.chance(0.2);
   // Only what the view says may count: here the hosts' own files say something else.
-  const areAstray = random.chance(0.1);
+  const areAstray = !isStrict && random.chance(0.1);
   return Array.from({ length: count }, (_, index) => ({
     id: String.fromCharCode("a".charCodeAt(0) + index),
     startMs: index === 0 ? 0 : random.between(0, grows && random.chance(0.7) ? 6_000 : 100),
-    weight: areWeighted ? random.pick([0.5, 1, 3]) : 1,
+    weight: plainWeight * (areWeighted ? random.pick([0.5, 1, 3]) : 1),
     zone: isZoned ? random.pick(["x", "y", "z"]) : undefined,
     settings: areAstray
       ? {

@@ -18,7 +18,7 @@ import { FaultField } from "./fault-field.ts";
 import { historyViolations, storeViolations } from "./final-checks.ts";
 import { History } from "./history.ts";
 import { LossBudget } from "./loss-budget.ts";
-import { restChance, type ScenarioPlan } from "./scenario-plan.ts";
+import { plainWeight, restChance, type ScenarioPlan } from "./scenario-plan.ts";
 import { type Caller, type ClientWorld, Contents, perform } from "./sim-client.ts";
 import { isSettled, type MemberFactory, SimHost } from "./sim-cluster.ts";
 import { diskFolder, memoryFolder } from "./sim-folder.ts";
@@ -39,6 +39,8 @@ export interface ScenarioResult {
   readonly answered: number;
   /** How often each kind of thing went wrong, and how many views there were. */
   readonly counts: ReadonlyMap<string, number>;
+  /** Longest time that an operation took at a host to which nothing happened meanwhile, in milliseconds. */
+  readonly longestMs: number;
   readonly virtualMs: number;
   /** What was wrong, in words; empty when all is well. */
   readonly violations: readonly string[];
@@ -56,6 +58,8 @@ const flushExtraMs = 30_000;
 const stopWithinMs = 150_000;
 /** How often to look whether what is waited for has come: asking the members after each event would cost more than the events. */
 const lookMs = 10;
+/** Part of the operations that any process gets, ready or not. */
+const strayShare = 0.35;
 
 export async function runScenario(
   plan: ScenarioPlan,
@@ -84,8 +88,6 @@ class Scenario {
   readonly #flushDeadlineMs: number;
   #left: number;
   #working = 0;
-  #views = 0;
-  #drops = 0;
 
   constructor(plan: ScenarioPlan, factory: MemberFactory, print: ((line: string) => void) | undefined) {
     this.#plan = plan;
@@ -106,7 +108,7 @@ class Scenario {
       dateMs: () => Math.floor(world.now),
     });
     this.#store = store;
-    this.#budget = new LossBudget(store);
+    this.#budget = new LossBudget(world, store);
     const cluster = {
       world,
       network,
@@ -130,7 +132,7 @@ class Scenario {
       history: new History(),
       contents,
       deletions: [],
-      expectations: expectationsOf(plan, operationMs, (host, sinceMs) => this.#faults.wasHit(host, sinceMs)),
+      expectations: expectationsOf(plan, operationMs, this.#faults.hits),
     };
   }
 
@@ -157,7 +159,8 @@ class Scenario {
       digest: this.#world.trace.digest,
       events: this.#world.events,
       answered: history.answered,
-      counts: new Map([...this.#field.counts, ["views", this.#views], ["drops", this.#drops]]),
+      counts: this.#field.counts,
+      longestMs: this.#clients.expectations.longestMs,
       virtualMs: this.#world.now,
       violations: this.#violations,
     };
@@ -180,8 +183,8 @@ class Scenario {
   }
 
   #viewChanged(view: View): void {
-    this.#views++;
-    if (view.dropped) this.#drops++;
+    this.#field.count("views");
+    if (view.dropped && !view.settled) this.#field.count("drops");
     this.#world.note("VIEW", () => describeView(view));
     this.#watch.viewChanged(view, this.#world.now);
   }
@@ -190,7 +193,7 @@ class Scenario {
     for (const [index, { startMs }] of this.#plan.hosts.entries()) {
       const host = this.#hosts[index];
       this.#world.schedule(startMs, () => {
-        if (host?.running === undefined) host?.start();
+        if (host?.processes === 0) host.start();
       });
     }
     const first = this.#plan.faults.includes("joins") ? this.#hosts.slice(0, 1) : this.#hosts;
@@ -229,10 +232,10 @@ class Scenario {
     });
   }
 
-  /** Mostly a member that is ready, as a load balancer would choose. */
+  /** Mostly a member that is ready, as a load balancer would choose; but those that are not are the ones that could be wrong. */
   #pickCaller(): Caller | undefined {
     const ready = this.#hosts.filter((host) => host.ready);
-    const strays = this.#plan.faults.length > 0 && this.#random.chance(0.15);
+    const strays = this.#plan.faults.length > 0 && this.#random.chance(strayShare);
     if (ready.length > 0 && !strays) {
       const host = this.#random.pick(ready);
       return { host, running: host.running };
@@ -319,7 +322,9 @@ class Scenario {
 
 function describeView(view: View): string {
   const names = (members: View["members"]): string =>
-    members.map((each) => `${each.id}${each.weight === 1 ? "" : `(${each.weight})`}`).join("") || "nobody";
+    members
+      .map((each) => `${each.id}${each.weight === plainWeight ? "" : `(${each.weight / plainWeight})`}`)
+      .join("") || "nobody";
   const before = view.lineage.map((past) => `${past.epoch} ${names(past.members)}`).join(", ");
   const lost = view.lost.map((past) => `${past.epoch} ${names(past.members)}`).join(", ");
   return [

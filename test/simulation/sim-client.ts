@@ -4,6 +4,7 @@
  */
 
 import { hash } from "node:crypto";
+import type { Timer } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { ContentHeaders } from "../../src/core/entry.ts";
 import type { Precondition } from "../../src/core/message.ts";
@@ -88,6 +89,7 @@ export function perform(
     if (finished) return;
     finished = true;
     lateness.cancel();
+    if (outcome.kind !== "unknown") expectations.answered(host, calledMs, world.now - calledMs);
     world.note("answer", () => `${label} ${key} ${detail}`);
     history.answer(invocation, outcome);
     done(outcome);
@@ -105,11 +107,14 @@ export function perform(
   const late = (ms: number): void => {
     world.fail(new Error(`P4: ${label} on ${key} at ${process.name} got no answer within ${Math.round(ms)} ms`));
   };
-  const { soonMs, atLastMs } = expectations;
-  let lateness = world.schedule(soonMs, () => {
-    if (soonMs >= atLastMs || !expectations.wasHit(host, calledMs)) late(soonMs);
-    else lateness = world.schedule(atLastMs - soonMs, () => late(atLastMs));
-  });
+  const watch = (): Timer => {
+    const leftMs = calledMs + expectations.patienceMs(host, calledMs) - world.now;
+    return world.schedule(Math.max(0, leftMs), () => {
+      if (leftMs <= 0) late(world.now - calledMs);
+      else lateness = watch();
+    });
+  };
+  let lateness = watch();
   process.schedule(random.exponential(meanLatencyMs), () => {
     call(parts, member, key, action, random.chance(0.2)).then(
       (outcome) => {

@@ -106,6 +106,11 @@ export class SimHost {
     this.#folder = this.#makeFolder();
   }
 
+  /** Processes so far. */
+  get processes(): number {
+    return this.#processes;
+  }
+
   get running(): Running | undefined {
     return this.#running;
   }
@@ -236,7 +241,7 @@ export class SimHost {
       settings: this.#settings,
       clock: process,
       random: process.random.fork("member"),
-      connect: (identity) => network.connect(process, identity),
+      connect: (identity) => network.connect(process, identity, this.#running === running),
       store: store.connect(process, this.line),
       journal,
       log,

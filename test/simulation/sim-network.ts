@@ -1,6 +1,6 @@
 /**
  * The network between simulated processes. Faults that it makes: connecting takes a while, latency varies, links break (each side learns of it at
- * a time of its own, and what was on its way arrives or is lost), go silent in one direction or both, or become slow; two hosts are kept apart, so that no link
+ * a time of its own, and what was on its way arrives or is lost), go silent in one direction or both, become slow, or let only small things through; two hosts are kept apart, so that no link
  * between them can be made; a process comes back as another incarnation while its peers still hold the old link. Faults that it must not make, because the links' protocol excludes them: a message that
  * arrives twice, changed, over a link that its receiver has given up, or (unless it is large) before one that was sent earlier.
  */
@@ -57,6 +57,8 @@ interface Pair {
   link: readonly [LinkEnd, LinkEnd] | undefined;
   connecting: boolean;
   slowness: number;
+  /** How many faults let nothing but pings and notices through. */
+  chokes: number;
   /** By the sender's id: how many faults hold up what it sends. */
   readonly stalls: Map<string, number>;
 }
@@ -96,10 +98,11 @@ export class SimNetwork {
     this.#watcher = watcher;
   }
 
-  /** The port of a new process, or of a process's next life, in place of an earlier one of the same id. */
-  connect(process: SimProcess, identity: PeerIdentity): SimPort {
+  /** The port of a new process, or of a process's next life, in place of an earlier one of the same id; `isReachable` is false when another process has its address. */
+  connect(process: SimProcess, identity: PeerIdentity, isReachable = true): SimPort {
     const { id } = identity;
     const port = new SimPort(process, identity, this.#fabric);
+    if (!isReachable) return port;
     this.#breakAllOf(id);
     this.#ports.set(id, port);
     process.onCrash(() => {
@@ -157,6 +160,18 @@ export class SimNetwork {
     });
   }
 
+  /** Between the two nothing but pings and notices gets through, as over a path that loses large packets. */
+  choke(a: string, b: string): Undo {
+    this.#world.note("link choked", () => `${a} - ${b}`);
+    const pair = this.#pair(a, b);
+    const change = (by: number): void => {
+      pair.chokes += by;
+      for (const end of pair.link ?? []) end.incoming.choke(pair.chokes > 0);
+    };
+    change(1);
+    return once(() => change(-1));
+  }
+
   #unstall(pair: Pair, from: string, to: string): void {
     const left = (pair.stalls.get(from) ?? 0) - 1;
     if (left > 0) {
@@ -174,7 +189,7 @@ export class SimNetwork {
     const name = ids.join(" ");
     let pair = this.#pairs.get(name);
     if (pair === undefined) {
-      pair = { ids, link: undefined, connecting: false, slowness: 1, stalls: new Map() };
+      pair = { ids, link: undefined, connecting: false, slowness: 1, chokes: 0, stalls: new Map() };
       this.#pairs.set(name, pair);
     }
     return pair;
@@ -224,8 +239,9 @@ export class SimNetwork {
     const atB: LinkEnd = { number, peer: a, incoming: toB, outgoing: toA, other: () => atA, outstanding: new Map() };
     pair.link = [atA, atB];
     // Each side learns of the link by the first thing that comes over it, so nothing of it can come before.
-    toA.send(this.#latencyMs(b.identity.id, a.identity.id), () => a.linkUp(atA));
-    toB.send(this.#latencyMs(a.identity.id, b.identity.id), () => b.linkUp(atB));
+    toA.begin(this.#latencyMs(b.identity.id, a.identity.id), () => a.linkUp(atA));
+    toB.begin(this.#latencyMs(a.identity.id, b.identity.id), () => b.linkUp(atB));
+    if (pair.chokes > 0) for (const end of pair.link) end.incoming.choke(true);
   }
 }
 

@@ -14,6 +14,13 @@ import type { SimProcess } from "./sim-process.ts";
 import type { Wire } from "./wire.ts";
 import { payloadBytes } from "./wire.ts";
 
+/** These overtake all others; see `network.ts`. */
+const fastKinds = new Set<string>(["ping", "pong", "state"] satisfies (
+  | PeerRequest["kind"]
+  | PeerAnswer["kind"]
+  | PeerNotice["kind"]
+)[]);
+
 interface Outstanding {
   readonly timer: Timer;
   readonly resolve: (answer: PeerAnswer) => void;
@@ -200,7 +207,7 @@ export class SimPort implements Network {
       this.#fabric.watch("handled", kind, this.process, end.peer.process);
     };
     if (bytes > this.#fabric.fragmentBytes) end.outgoing.sendOvertakable(ms, arrive);
-    else end.outgoing.send(ms, arrive);
+    else end.outgoing.send(fastKinds.has(kind) ? "fast" : "slow", ms, arrive);
     this.#fabric.watch("sent", kind, this.process, end.peer.process);
   }
 

@@ -1,0 +1,198 @@
+/** Planted bugs of leases and of the waits that go with them: who may answer, and from when. */
+
+import type { Mutation } from "./mutate.ts";
+
+const lease = "src/core/lease.ts";
+const membership = "src/core/membership.ts";
+const viewChanges = "src/core/view-changes.ts";
+const primary = "src/member/primary.ts";
+
+export const leaseMutations: readonly Mutation[] = [
+  {
+    name: "no-lease-to-read",
+    breaks: "§3: the lease is checked immediately before an answer is written (⚠)",
+    edits: [
+      {
+        file: "src/member/read-path.ts",
+        find: "    if (!this.#parts.membership.mayAnswer(key)) return undefined;\n",
+        replace:
+          "    if (!this.#parts.membership.serves(key, this.#parts.membership.ownersOf(key))) return undefined;\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "no-lease-to-commit",
+    breaks: "§3: the lease is checked before a write commits (⚠)",
+    edits: [
+      {
+        file: primary,
+        find: "      if (!membership.mayAnswer(record.key)) {\n        this.#ready",
+        replace: "      if (!membership.serves(record.key, membership.ownersOf(record.key))) {\n        this.#ready",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "no-lease-to-flush",
+    breaks: "§3: the lease is checked before a request is sent to the store (⚠)",
+    edits: [
+      {
+        file: "src/member/flusher.ts",
+        find: "    if (isCurrent && this.#parts.membership.mayAnswer(record.key)) return;\n",
+        replace: "    if (isCurrent) return;\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "no-lease-at-all",
+    breaks: "§3: a member answers only while it holds a lease",
+    edits: [{ file: lease, find: "    return !this.#isSuspended && ", replace: "    return true || " }],
+    caught: [],
+  },
+  {
+    name: "lease-counted-from-the-answer",
+    breaks: "§3: the lease runs from the sending time of the requests that confirmed it",
+    edits: [
+      {
+        file: "src/member/gossip.ts",
+        find: "observer.onPong(peer, answer.state, sentAt);",
+        replace: "observer.onPong(peer, answer.state, membership.lease.stamp());",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "lease-by-store-counted-from-the-answer",
+    breaks: "§3: the lease runs from the sending time of the requests that confirmed it",
+    edits: [
+      {
+        file: "src/member/view-keeper.ts",
+        find: "        membership.lease.confirmByStore(sentAt);\n",
+        replace: "        membership.lease.confirmByStore(membership.lease.stamp());\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "lease-held-longer-than-its-time",
+    breaks: "§3: of T its holder counts 0.95",
+    edits: [{ file: lease, find: "const heldPart = 0.95;", replace: "const heldPart = 1.2;" }],
+    caught: [],
+  },
+  {
+    name: "lease-by-the-monotonic-clock-alone",
+    breaks: "§10: the clock is one that counts suspended time",
+    edits: [
+      {
+        file: lease,
+        find: "this.#clock.now() < this.#until.now && this.#clock.wallMs() < this.#until.wallMs;",
+        replace: "this.#clock.now() < this.#until.now;",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "lease-by-half-of-the-members",
+    breaks: "§3: more than half of the members confirm",
+    edits: [{ file: lease, find: ": Math.floor(voters / 2);", replace: ": Math.ceil(voters / 2) - 1;" }],
+    caught: [],
+  },
+  {
+    name: "lease-kept-over-an-adoption",
+    breaks: "§3: adopting a view voids the lease",
+    edits: [
+      {
+        file: lease,
+        find: "    this.#confirmed.clear();\n    this.#byStore = undefined;\n    this.#until = expired;\n    this.#renew();\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "older-epochs-confirmed",
+    breaks: "§3: a member confirms only its adopted epoch",
+    edits: [
+      {
+        file: membership,
+        find: '    if (state.epoch !== this.epoch || state.progress === "adopting" || !this.#isVoter(from)) return;\n',
+        replace: "    if (!this.#isVoter(from)) return;\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "store-confirms-any-view",
+    breaks: "§3: a read of the view that shows epoch e confirms",
+    edits: [
+      {
+        file: "src/member/view-keeper.ts",
+        find: "        if (stored.view.epoch !== membership.epoch || !listsProcess(stored.view, membership.self)) return;\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "no-wait-after-a-drop",
+    breaks: "§5: T has passed if somebody was dropped",
+    edits: [
+      {
+        file: membership,
+        find: "    return this.#allAdoptedAt === undefined ? undefined : this.#allAdoptedAt + this.view.parameters.leaseMs;",
+        replace: "    return this.#allAdoptedAt;",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "wait-counted-from-own-adoption",
+    breaks: "§5: T counts from when a member learned that all had adopted (⚠)",
+    edits: [
+      {
+        file: membership,
+        find: 'if (this.#allAdoptedAt === undefined && this.everyoneHas("adopted"))',
+        replace: 'if (this.#allAdoptedAt === undefined && this.#progress !== "adopting")',
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "wait-only-after-a-drop-by-the-newest-view",
+    breaks: "§5: any view of the lineage after its first may have been a drop",
+    edits: [
+      {
+        file: viewChanges,
+        find: "  return dropped || lineage.slice(1).some((past) => past.dropped);",
+        replace: "  return dropped;",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "settled-before-the-wait",
+    breaks: "§5: a view settles when T has been waited",
+    edits: [
+      {
+        file: membership,
+        find: '    return hasOwners && this.everyoneHas("handed_off") && this.mayActivate();',
+        replace: '    return hasOwners && this.everyoneHas("handed_off");',
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "own-time-of-a-lease",
+    breaks: "§10: T is that of the view, never of the own file",
+    edits: [
+      {
+        file: membership,
+        find: "this.lease.reset(peersNeeded(voters.length, isVoter, replicas), leaseMs);",
+        replace: "this.lease.reset(peersNeeded(voters.length, isVoter, replicas), 2 * leaseMs);",
+      },
+    ],
+    caught: [],
+  },
+];

@@ -1,0 +1,201 @@
+/** Planted bugs of membership: who may change the view, and what a change has to keep. */
+
+import type { Mutation } from "./mutate.ts";
+
+const viewChanges = "src/core/view-changes.ts";
+const joining = "src/member/joining.ts";
+const leaving = "src/member/leaving.ts";
+const record = "src/member/view-record.ts";
+
+export const memberMutations: readonly Mutation[] = [
+  {
+    name: "drop-without-half",
+    breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
+    edits: [
+      {
+        file: viewChanges,
+        find: ">= voters.length;\n  });",
+        replace: ">= 0;\n  });",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "drop-with-less-than-half",
+    breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
+    edits: [
+      {
+        file: viewChanges,
+        find: ">= voters.length;\n  });",
+        replace: ">= voters.length - 1;\n  });",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "half-of-the-newest-view-only",
+    breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
+    edits: [
+      {
+        file: viewChanges,
+        find: "  return next.lineage.every((past) => {",
+        replace: "  return next.lineage.slice(-1).every((past) => {",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "half-counted-by-id",
+    breaks: "§2: whatever counts survivors counts folders, never ids (⚠)",
+    edits: [
+      {
+        file: viewChanges,
+        find: "voters.filter((member) => kept.has(member.folder) ||",
+        replace:
+          "voters.filter((member) => kept.has(member.folder) || next.members.some(({ id }) => id === member.id) ||",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "doubt-judged-by-id",
+    breaks: "§2: whatever counts survivors counts folders, never ids (⚠)",
+    edits: [
+      {
+        file: "src/core/doubt.ts",
+        find: "      const missing = past.members.filter((member) => !folders.has(member.folder) &&",
+        replace:
+          "      const ids = new Set(view.members.map((member) => member.id));\n      const missing = past.members.filter((member) => !ids.has(member.id) &&",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "another-folder-is-no-drop",
+    breaks: "§5: with another folder a joining id drops the old one",
+    edits: [
+      {
+        file: viewChanges,
+        find: "    dropped: view.members.some((each) => !folders.has(each.folder)",
+        replace: "    dropped: view.members.some((each) => !members.some(({ id }) => id === each.id)",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "joins-without-reaching-everybody",
+    breaks: "§5: a member joins only when it can reach every member (⚠)",
+    edits: [
+      {
+        file: joining,
+        find: "    if (missing.length > 0 && !this.#areSilent(view, missing))\n",
+        replace: "    if (missing.length > 1e9)\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "leaves-without-weight-0-first",
+    breaks: "§5: a member first swaps its own weight to 0 (⚠)",
+    edits: [
+      {
+        file: leaving,
+        find: "      if (own > 0) return reweightedView(view, id, 0, random.id());\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "leaves-before-the-view-is-settled",
+    breaks: "§5: when that view is settled it swaps itself out",
+    edits: [
+      {
+        file: leaving,
+        find: "      return isSettled ? leftView(view, id, random.id()) : undefined;\n    }\n",
+        replace: "      return leftView(view, id, random.id());\n    }\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "last-one-leaves-before-all-is-flushed",
+    breaks: "§5: the last node flushes everything first",
+    edits: [
+      {
+        file: leaving,
+        find: "isSettled && isEmpty() ? leftView",
+        replace: "isSettled ? leftView",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "view-swapped-unconditionally",
+    breaks: "§2: the view changes only by compare-and-swap",
+    edits: [
+      { file: record, find: '{ kind: "unchanged", tag: read.tag } as const', replace: '{ kind: "always" } as const' },
+    ],
+    caught: [],
+  },
+  {
+    name: "swap-of-unknown-outcome-taken-for-won",
+    breaks: "§2: a swap whose answer was lost is resolved by reading back",
+    edits: [
+      {
+        file: record,
+        find: "      return stored?.view.proposal === next.proposal;",
+        replace: "      return stored !== undefined;",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "incarnations-not-told-apart",
+    breaks: "§10: a member adopts only views that list its own incarnation; messages of others are refused",
+    edits: [
+      {
+        file: "src/core/view.ts",
+        find: "member.id === process.id && member.incarnation === process.incarnation",
+        replace: "member.id === process.id",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "own-pause-counted-as-silence",
+    breaks: "§5: silence of a peer is what counts, not a pause of one's own",
+    edits: [
+      {
+        file: "src/core/failure-detector.ts",
+        find: "    const countedMs = Math.min(elapsedMs, maxTicksCounted * this.#settings.tickMs);",
+        replace: "    const countedMs = elapsedMs;",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "nobody-is-dropped",
+    breaks: "§5: silence for D is suspicion, and who is suspected is dropped",
+    edits: [
+      {
+        file: "src/member/dropping.ts",
+        find: "    if (count === 0) return;\n",
+        replace: "    if (count >= 0) return;\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "pings-answered-while-the-journal-is-stuck",
+    breaks: "§10: a member answers pings only while its journal works",
+    edits: [
+      {
+        file: "src/member/gossip.ts",
+        find: "    if (journal.lagMs > journalLagMs)",
+        replace: "    if (journal.lagMs > 1e9 + journalLagMs)",
+      },
+    ],
+    caught: [],
+  },
+];

@@ -1,0 +1,195 @@
+/** Planted bugs of flushing: what keeps the object in the store from going back, and from being forgotten. */
+
+import type { Mutation } from "./mutate.ts";
+
+const flusher = "src/member/flusher.ts";
+const cleaner = "src/member/cleaner.ts";
+const membership = "src/core/membership.ts";
+
+export const storeMutations: readonly Mutation[] = [
+  {
+    name: "no-delay-after-gaining-tenure",
+    breaks: "§6: after gaining tenure, no flush of that key for F (⚠)",
+    edits: [
+      {
+        file: membership,
+        find: "this.#tenure.activate(allHere && allQuiet ? Number.NEGATIVE_INFINITY : now + parameters.flushDeadlineMs);",
+        replace: "this.#tenure.activate(Number.NEGATIVE_INFINITY);",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "no-delay-though-a-predecessor-is-gone",
+    breaks: "§6: only predecessors that are there can say that they have no request under way",
+    edits: [
+      {
+        file: membership,
+        find: "this.#tenure.activate(allHere && allQuiet ?",
+        replace: "this.#tenure.activate(allQuiet ?",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "no-delay-though-a-predecessor-is-not-quiet",
+    breaks: "§6: a predecessor may have a request under way",
+    edits: [
+      {
+        file: membership,
+        find: "this.#tenure.activate(allHere && allQuiet ?",
+        replace: "this.#tenure.activate(allHere ?",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "flushes-unconditionally",
+    breaks: "§6: each flush is one conditional request",
+    edits: [
+      {
+        file: "src/member/store-condition.ts",
+        find: '  return store.kind === "present" ? { kind: "unchanged", tag: store.tag } : { kind: "absent" };',
+        replace: '  return store.kind === "present" ? { kind: "always" } : { kind: "always" };',
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "requests-of-unknown-outcome-forgotten",
+    breaks:
+      "§6: a request with an unknown outcome blocks flushes of other versions of the key until F after it was sent (⚠)",
+    edits: [{ file: flusher, find: "        this.#open.add(key, entry, now + deadlineMs, now);\n", replace: "" }],
+    caught: [],
+  },
+  {
+    name: "knowledge-of-the-store-kept-after-an-unknown-outcome",
+    breaks: "ARCHITECTURE: an answer that is lost makes what was known of the object unknown",
+    edits: [
+      { file: flusher, find: "        if (record.flight === flight) record.store = storeUnknown;\n", replace: "" },
+    ],
+    caught: [],
+  },
+  {
+    name: "older-version-sent-after-a-newer",
+    breaks: "§6: a version lower than one already sent is never sent",
+    edits: [
+      {
+        file: flusher,
+        find: "    if (record.lastSent && compareVersions(entry, record.lastSent) < 0) return;\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "write-through-clean-at-once",
+    breaks: "§6: the entry of a write-through stays dirty until it was read back (⚠)",
+    edits: [
+      {
+        file: flusher,
+        find: "    const unproven = flushFrom > now || this.#open.otherUntil(record.key, entry, now) !== undefined;\n",
+        replace: "    const unproven = flushFrom < 0 && now < 0;\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "clean-before-the-view-is-settled",
+    breaks: "§6: only in a settled view may a flushed entry become clean (⚠)",
+    edits: [
+      {
+        file: cleaner,
+        find: "    if (!membership.settled || record.pending.length > 0",
+        replace: "    if (record.pending.length > 0",
+      },
+      { file: "src/member/replica.ts", find: "    if (!membership.settled) throw wrongView();\n", replace: "" },
+    ],
+    caught: [],
+  },
+  {
+    name: "replicas-never-told-to-forget",
+    breaks: "§6: Clean is sent to the replicas, repeated after a reconnect",
+    edits: [
+      {
+        file: cleaner,
+        find: '      if (answer.kind !== "ack") again();\n    }, again);',
+        replace: '      if (answer.kind !== "ack") again();\n    }, () => undefined);',
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "replica-forgets-newer-versions",
+    breaks: "§6: replicas drop that version or older",
+    edits: [
+      {
+        file: "src/member/replica.ts",
+        find: "      if (compareVersions(record.entry, version) <= 0) buffer.drop(record);",
+        replace: "      if (compareVersions(record.entry, version) < 1e9) buffer.drop(record);",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "newer-in-the-store-ignored",
+    breaks: "§10: a newer version in the store is taken as an entry of its version",
+    edits: [
+      {
+        file: flusher,
+        find: "    if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(flight);\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "conflict-taken-for-done",
+    breaks: "§6: on 412 the object's metadata is read",
+    edits: [
+      {
+        file: flusher,
+        find: '      if (found === "same") {\n',
+        replace: '      if (found === "same" || found === "older") {\n',
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "delete-left-out",
+    breaks: "ARCHITECTURE: a delete is always sent, however sure it seems that there is nothing to delete",
+    edits: [
+      {
+        file: flusher,
+        find: "      if (value === undefined) return await store.remove(key, removeCondition(record), { deadlineMs, authorize });\n",
+        replace:
+          '      if (value === undefined && record.store.kind === "absent") return { kind: "written", tag: "" };\n      if (value === undefined) return await store.remove(key, removeCondition(record), { deadlineMs, authorize });\n',
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "cleaned-entries-not-journaled",
+    breaks: "§10: Clean is a journal record",
+    edits: [
+      {
+        file: "src/core/write-buffer.ts",
+        find: '    this.#log.append({ kind: "clean", key, version: { epoch: entry.epoch, seq: entry.seq } });\n',
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "durable-before-the-sync",
+    breaks: "§7: a group of appends shares one fdatasync before any is confirmed",
+    edits: [
+      {
+        file: "src/journal/segment-files.ts",
+        find: "    await this.#file.sync();\n  }\n\n  /** Deletes",
+        replace: "  }\n\n  /** Deletes",
+      },
+    ],
+    caught: [],
+  },
+];

@@ -1,0 +1,249 @@
+/** Planted bugs of view changes: adopting, handing off, settling, and what a view change makes a member forget. */
+
+import type { Mutation } from "./mutate.ts";
+
+const membership = "src/core/membership.ts";
+const handOff = "src/member/hand-off.ts";
+const viewChange = "src/member/view-change.ts";
+const replica = "src/member/replica.ts";
+
+export const viewMutations: readonly Mutation[] = [
+  {
+    name: "tombstones-not-handed-off",
+    breaks: "§5: a member sends every held entry",
+    edits: [
+      {
+        file: handOff,
+        find: "    const record = this.#parts.buffer.get(key);\n    const first = record?.pending[0];\n",
+        replace:
+          "    const record = this.#parts.buffer.get(key);\n    if (record?.entry && record.entry.value === undefined) return undefined;\n    const first = record?.pending[0];\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "handed-off-when-sent",
+    breaks: "§5: a member reports when all has been acknowledged",
+    edits: [
+      {
+        file: handOff,
+        find: "    Promise.all([...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel, onHas))).then(",
+        replace:
+          "    const sent = [...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel, onHas));\n    Promise.resolve(sent).then(",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "nothing-handed-off",
+    breaks: "§5: a member sends every held entry to those owners that may not have it",
+    edits: [
+      {
+        file: handOff,
+        find: "      for (const peer of receiversOf(membership.ownersOf(record.key))) parcelFor(peer).keys.push(record.key);\n",
+        replace: "      void record;\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "activated-before-all-have-delivered",
+    breaks: "§10: a primary gains tenure when all have delivered",
+    edits: [
+      {
+        file: membership,
+        find: 'safeFrom <= this.#clock.now() && this.everyoneHas("delivered");',
+        replace: 'safeFrom <= this.#clock.now() && this.everyoneHas("adopted");',
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "settled-before-all-have-handed-off",
+    breaks: "§10: settling needs handedOff from all",
+    edits: [
+      {
+        file: membership,
+        find: '    return hasOwners && this.everyoneHas("handed_off") && this.mayActivate();',
+        replace: "    return hasOwners && this.mayActivate();",
+      },
+      {
+        file: membership,
+        find: '    assert(this.#progress === "handed_off", "a view settles after every hand-off");\n',
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "inherited-entry-visible-at-once",
+    breaks: "§10: an inherited entry becomes visible when every owner has it",
+    edits: [
+      {
+        file: "src/member/inheritance.ts",
+        find: "missing: owners.slice(1), needsStore, inherited: true });",
+        replace: "missing: [], needsStore, inherited: true });",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "adoption-reported-before-it-is-journaled",
+    breaks: "§5: a member journals that it adopted before it reports anything (⚠)",
+    edits: [
+      {
+        file: viewChange,
+        find: "    if (!durable) this.#adopted();\n",
+        replace: "    if (view.epoch > 0) this.#adopted();\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "adoption-not-journaled",
+    breaks: "§5: a member journals that it adopted, with what it holds (⚠)",
+    edits: [{ file: viewChange, find: "    journal.append(adoptionOf(membership));\n", replace: "" }],
+    caught: [],
+  },
+  {
+    name: "nothing-purged",
+    breaks: "§5: a member purges held entries that are no longer its business (⚠)",
+    edits: [
+      {
+        file: viewChange,
+        find: "      if (record.pending.length === 0 && !counts(record.key)) buffer.drop(record);\n",
+        replace: "",
+      },
+      {
+        file: "src/member/cleaner.ts",
+        find: "      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {\n        buffer.drop(record);\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "purged-by-views-not-adopted",
+    breaks: "§5: an entry is kept if its folder owned the key in some view that it had itself adopted (⚠)",
+    edits: [
+      { file: membership, find: "      this.#adoptedEpochs.has(past.epoch) &&\n", replace: "" },
+      {
+        file: "src/member/cleaner.ts",
+        find: "      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {\n        buffer.drop(record);\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "hand-off-taken-after-settling",
+    breaks: "§5: hand-off messages are taken only until the view settles (⚠)",
+    edits: [
+      {
+        file: replica,
+        find: "    if (membership.settled || !isForMe) throw wrongView();",
+        replace: "    if (!isForMe) throw wrongView();",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "cache-kept-without-tenure",
+    breaks: "§5: without tenure the cached value is dropped (⚠)",
+    edits: [
+      {
+        file: viewChange,
+        find: "      if (!membership.serves(key, membership.ownersOf(key))) cache.delete(key);\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "knowledge-of-the-store-kept-without-tenure",
+    breaks: "§5: without tenure all knowledge of the store's ETag is dropped (⚠)",
+    edits: [
+      {
+        file: "src/core/write-buffer.ts",
+        find: "    record.store = storeUnknown;\n    record.flushed = false;\n    record.unproven = false;\n    record.lastSent",
+        replace: "    record.unproven = false;\n    record.lastSent",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "store-reads-kept-over-a-view-change",
+    breaks: "§4: a store read that was sent before the tenure changed is thrown away (⚠)",
+    edits: [{ file: viewChange, find: "    reads.invalidateAll();\n", replace: "" }],
+    caught: [],
+  },
+  {
+    name: "store-reads-kept-over-a-write",
+    breaks: "§4: a store read that was sent before the key's state changed is thrown away (⚠)",
+    edits: [{ file: "src/member/primary.ts", find: "    reads.invalidate(entry.key);\n", replace: "" }],
+    caught: [],
+  },
+  {
+    name: "store-read-while-a-write-is-pending",
+    breaks: "§4: a store read waits for the outcome of a pending entry (⚠)",
+    edits: [
+      {
+        file: "src/member/read-path.ts",
+        find: "        await pending.outcome.catch(() => undefined);\n",
+        replace: "        void pending.outcome.catch(() => undefined);\n",
+      },
+      {
+        file: "src/member/read-path.ts",
+        find: "        if (answer) return answer;\n        continue;\n",
+        replace: "        if (answer) return answer;\n",
+      },
+      {
+        file: "src/member/read-path.ts",
+        find: '    assert(this.#parts.buffer.get(key) === undefined, "the store is asked when nothing is held");\n',
+        replace: "",
+      },
+      {
+        file: "src/member/read-path.ts",
+        find: '      if (value === "void" || buffer.get(request.key)) continue;\n',
+        replace: '      if (value === "void") continue;\n',
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "keys-in-doubt-served",
+    breaks: "§7: the primary of a key in doubt gets no tenure",
+    edits: [
+      {
+        file: "src/core/doubt.ts",
+        find: "  has(key: string): boolean {\n    if (!this.any) return false;\n",
+        replace: "  has(key: string): boolean {\n    if (this.any || !this.any) return false;\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "doubt-ends-when-the-view-settles",
+    breaks: "§7: at settling, lost keeps the views of which some key is still in doubt",
+    edits: [
+      {
+        file: "src/core/view-changes.ts",
+        find: "lost: marked, proposal };",
+        replace: "lost: marked.slice(0, 0), proposal };",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "dropped-member-goes-on",
+    breaks: "§5: a member that finds itself dropped joins again as a new incarnation",
+    edits: [
+      {
+        file: "src/member/member.ts",
+        find: "    if (!this.#wired.leaving.begun) observer.onDropped();\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+];

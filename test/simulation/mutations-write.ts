@@ -1,0 +1,267 @@
+/** Planted bugs of the write path: what a write needs before it counts, and what a write that is sent again does. */
+
+import type { Mutation } from "./mutate.ts";
+
+const primary = "src/member/primary.ts";
+const replica = "src/member/replica.ts";
+const replicator = "src/member/replicator.ts";
+const member = "src/member/member.ts";
+
+export const writeMutations: readonly Mutation[] = [
+  {
+    name: "answer-before-the-replicas-have-it",
+    breaks: "§4: a write commits when every replica has acknowledged it",
+    edits: [
+      {
+        file: primary,
+        find: "return journaled && missing.length === 0 && !needsStore;",
+        replace: "return journaled && !needsStore;",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "answer-before-the-journal-has-it",
+    breaks: "§4: a write commits when the local journal has it",
+    edits: [
+      {
+        file: primary,
+        find: "return journaled && missing.length === 0 && !needsStore;",
+        replace: "return missing.length === 0 && !needsStore;",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "answer-before-the-store-has-it",
+    breaks: "§4: with too few owners the store has a write before it commits",
+    edits: [
+      {
+        file: primary,
+        find: "return journaled && missing.length === 0 && !needsStore;",
+        replace: "return journaled && missing.length === 0;",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "replica-acknowledges-before-its-journal",
+    breaks: "§4: a replica journals, then acknowledges",
+    edits: [
+      { file: replica, find: "    if (!durable) return answer;\n", replace: "    if (epoch > 0) return answer;\n" },
+    ],
+    caught: [],
+  },
+  {
+    name: "acknowledgement-not-judged-again",
+    breaks: "§10: acknowledgements are judged again when they are sent",
+    edits: [
+      {
+        file: replica,
+        find: "    return durable.then(() => {\n      this.#requireEpoch(epoch);\n",
+        replace: "    return durable.then(() => {\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "acknowledgement-of-an-older-epoch-counts",
+    breaks: "§4: an acknowledgement counts in the epoch in which the entry was accepted (⚠)",
+    edits: [
+      {
+        file: replicator,
+        find: '        if (epoch !== membership.epoch) return;\n        if (answer.kind === "ack" && answer.epoch === epoch) {',
+        replace: '        if (answer.kind === "ack") {',
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "acknowledgements-survive-a-view-change",
+    breaks: "§5: adopting discards acknowledgements of older epochs (⚠)",
+    edits: [
+      {
+        file: primary,
+        find: "        write.missing = owners.slice(1);\n",
+        replace: "        write.missing = write.missing.filter((id) => owners.includes(id));\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "replica-takes-any-epoch",
+    breaks: "§4: a replica accepts only in its adopted epoch",
+    edits: [
+      {
+        file: replica,
+        find: "  #requireEpoch(epoch: number): void {\n    if (epoch !== this.#parts.membership.epoch) throw wrongView();",
+        replace: "  #requireEpoch(_epoch: number): void {",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "replica-takes-older-versions",
+    breaks: "§4: a replica keeps the higher version",
+    edits: [
+      {
+        file: replica,
+        find: "    const isNews = isNewer(entry, buffer.get(entry.key)?.newest);\n    if (isNews && !buffer",
+        replace: "    const isNews = true;\n    if (isNews && !buffer",
+      },
+      {
+        file: "src/core/write-buffer.ts",
+        find: '    assert(isNewer(entry, record.entry), "only a newer entry is held in place of another");\n',
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "repeat-applied-again",
+    breaks: "§4: a request id among the key's recent ones is answered with its first outcome",
+    edits: [
+      {
+        file: "src/core/request-log.ts",
+        find: "    return this.#routers.get(id.router)?.outcomes.get(id.counter);",
+        replace: "    return undefined;",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "replicas-forget-request-ids",
+    breaks: "§10: ids are kept by every node that got them by Replicate",
+    edits: [
+      {
+        file: replica,
+        find: "    requests.record(requestId, key, version);\n  }\n\n  #acknowledge",
+        replace: "  }\n\n  #acknowledge",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "request-ids-not-handed-off",
+    breaks: "§10: ids with their outcomes are handed off, for clean keys too",
+    edits: [
+      {
+        file: "src/member/hand-off.ts",
+        find: "for (const outcome of requests.outcomes()) {",
+        replace: "for (const outcome of [...requests.outcomes()].slice(0, 0)) {",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "request-ids-of-pending-writes-handed-off",
+    breaks: "ARCHITECTURE, request ids: that of a pending write goes only together with its entry",
+    edits: [
+      {
+        file: "src/member/hand-off.ts",
+        find: "      if (this.#isPending(outcome)) continue;\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "request-ids-not-recovered",
+    breaks: "§7: on start the member reads recent request ids from its journal",
+    edits: [
+      {
+        file: member,
+        find: "    for (const { requestId, key, version } of outcomes) this.#wired.requests.record(requestId, key, version);\n",
+        replace: "",
+      },
+      {
+        file: member,
+        find: "      this.#wired.requests.record(entry.requestId, entry.key, { epoch: entry.epoch, seq: entry.seq });\n",
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "nothing-recovered",
+    breaks: "§7: on start the member reads its journal: held entries",
+    edits: [
+      {
+        file: member,
+        find: "      this.#wired.buffer.recover(entry, now);\n",
+        replace: "      if (now < 0) this.#wired.buffer.recover(entry, now);\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "condition-judged-while-a-write-is-pending",
+    breaks: "§10: conditional requests wait until no earlier write of the key is pending",
+    edits: [
+      {
+        file: primary,
+        find: "        if (record && pending) {\n          this.inheritance.hasten(record);\n          await pending.outcome.catch(ignoreLost);\n          continue;\n        }\n",
+        replace: "        if (record && pending) this.inheritance.hasten(record);\n",
+      },
+      {
+        file: "src/member/read-path.ts",
+        find: '    assert(this.#parts.buffer.get(key) === undefined, "the store is asked when nothing is held");\n',
+        replace: "",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "conditional-write-judged-by-its-own-effect",
+    breaks: "§4: a write that is sent again shares the fate of its first copy",
+    edits: [
+      {
+        file: primary,
+        find: "    if (waiting) return waiting;\n",
+        replace: "",
+      },
+      {
+        file: primary,
+        find: "    const known = requests.find(request.requestId);\n    if (known) return this.#repeat(known);\n    const waiting",
+        replace: "    const waiting",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "finished-request-applied",
+    breaks: "§10: a copy of a request whose router has finished it is not applied",
+    edits: [
+      {
+        file: primary,
+        find: "    if (!requests.isFinished(request.requestId)) return undefined;\n",
+        replace: "    if (request.epoch > 0) return undefined;\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "writes-commit-out-of-order",
+    breaks: "§4: at the primary, one key's writes are ordered",
+    edits: [
+      {
+        file: primary,
+        find: "      const first = record.pending[0];\n      if (!first || !hasAll(first)) break;\n",
+        replace: "      const first = record.pending[0];\n      if (!first || !record.pending.some(hasAll)) break;\n",
+      },
+    ],
+    caught: [],
+  },
+  {
+    name: "pending-writes-given-up-on-a-view-change",
+    breaks: "§4: pending entries survive a view change",
+    edits: [
+      {
+        file: "src/core/write-buffer.ts",
+        find: "      this.#replace(record, last.entry);\n    }\n    record.store",
+        replace: "    }\n    record.store",
+      },
+    ],
+    caught: [],
+  },
+];
