@@ -9,6 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
 import { OperatingError } from "../base/errors.ts";
 import { type Entry, footprint, type RequestId } from "../core/entry.ts";
+import { Gates } from "../core/gates.ts";
 import type { Membership } from "../core/membership.ts";
 import type {
   Precondition,
@@ -76,7 +77,7 @@ export class Primary {
   /** Keys whose first pending write has all that it needs, except that this member may not answer at the moment. */
   readonly #ready = new Set<KeyRecord>();
   /** Keys of which a conditional write waits, with its assignment: later writes of the key wait for that, or it would never have its turn. */
-  readonly #gates = new Map<string, Promise<void>>();
+  readonly #gates = new Gates();
   /** Writes that wait to be assigned, by request id. */
   readonly #waiting = new Map<string, Promise<WriteAnswer>>();
   #seq = 0;
@@ -120,7 +121,7 @@ export class Primary {
     const waiting = this.#waiting.size > 0 && this.#waiting.get(nameOf(request.requestId));
     if (waiting) return waiting;
     this.#requireProgress(request.key);
-    if (request.precondition || (this.#gates.size > 0 && this.#gates.has(request.key))) {
+    if (request.precondition || this.#gates.isClosed(request.key)) {
       return this.#waitFor(request, this.#writeInTurn(request));
     }
     const bytes = footprintOf(request);
@@ -216,25 +217,13 @@ export class Primary {
 
   async #writeInTurn(request: WriteRequest): Promise<WriteAnswer> {
     const { key, precondition } = request;
-    for (let gate = this.#gates.get(key); gate; gate = this.#gates.get(key)) await gate;
+    await this.#gates.passed(key);
+    if (precondition) return await this.#writeIf(request, precondition);
     this.#requireTenure(key);
     const bytes = footprintOf(request);
-    if (!precondition) {
-      return this.#parts.buffer.room.tryTake(bytes)
-        ? await this.#assign(request, bytes)
-        : await this.#writeWithRoom(request, bytes);
-    }
-    const { promise, resolve: open } = Promise.withResolvers<void>();
-    this.#gates.set(key, promise);
-    const release = (): void => {
-      if (this.#gates.get(key) === promise) this.#gates.delete(key);
-      open();
-    };
-    try {
-      return await this.#writeIf(request, precondition, release);
-    } finally {
-      release();
-    }
+    return this.#parts.buffer.room.tryTake(bytes)
+      ? await this.#assign(request, bytes)
+      : await this.#writeWithRoom(request, bytes);
   }
 
   async #writeWithRoom(request: WriteRequest, bytes: number): Promise<WriteAnswer> {
@@ -249,12 +238,16 @@ export class Primary {
     return await this.#assign(request, bytes);
   }
 
-  /** Waits until the visible state is the newest one, judges it, and writes with no gap in between; then calls `assigned`. */
-  async #writeIf(request: WriteRequest, precondition: Precondition, assigned: () => void): Promise<WriteAnswer> {
+  /**
+   * Waits until the visible state is the newest one, judges it, and writes with no gap in between. Later writes wait meanwhile, but not for the store: what they
+   * write is the newest state then, and no answer of the store is needed.
+   */
+  async #writeIf(request: WriteRequest, precondition: Precondition): Promise<WriteAnswer> {
     const { buffer, reads, clock } = this.#parts;
     const { key } = request;
     const deadline = clock.now() + request.deadlineMs;
     const bytes = footprintOf(request);
+    let open = this.#gates.close(key);
     let taken = false;
     try {
       for (;;) {
@@ -270,8 +263,12 @@ export class Primary {
         }
         let state = reads.inMemory(key);
         if (!state) {
+          open();
           const loaded = await reads.load(key);
-          if (loaded === "void" || buffer.get(key)) continue;
+          const isLate = this.#gates.isClosed(key);
+          if (isLate) await this.#gates.passed(key);
+          open = this.#gates.close(key);
+          if (isLate || loaded === "void" || buffer.get(key)) continue;
           state = loaded;
           this.#requireTenure(key);
         }
@@ -279,7 +276,7 @@ export class Primary {
         if (taken || buffer.room.tryTake(bytes)) {
           taken = false;
           const answer = this.#assign(request, bytes);
-          assigned();
+          open();
           return await answer;
         }
         // Room first, then it is judged again: the state may change while this waits.
@@ -287,6 +284,7 @@ export class Primary {
         taken = true;
       }
     } finally {
+      open();
       if (taken) buffer.room.giveBack(bytes);
     }
   }

@@ -1,0 +1,32 @@
+/**
+ * Gates: while one of a key's writes waits for its turn, later ones of that key wait behind it, or it would never have it. Opened and closed by who waits; who
+ * comes passes when it is open.
+ */
+
+import { assert } from "../base/assert.ts";
+
+export class Gates {
+  /** Of the closed ones: resolves when it opens. */
+  readonly #closed = new Map<string, Promise<void>>();
+
+  isClosed(key: string): boolean {
+    return this.#closed.size > 0 && this.#closed.has(key);
+  }
+
+  /** Resolves when the key's gate is open; nobody has closed it again then. */
+  async passed(key: string): Promise<void> {
+    for (let gate = this.#closed.get(key); gate; gate = this.#closed.get(key)) await gate;
+  }
+
+  /** Closes the key's gate, which is open; the result opens it again, and does nothing the second time. */
+  close(key: string): () => void {
+    assert(!this.#closed.has(key), "a gate is closed by one at a time");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#closed.set(key, promise);
+    return () => {
+      if (this.#closed.get(key) !== promise) return;
+      this.#closed.delete(key);
+      resolve();
+    };
+  }
+}
