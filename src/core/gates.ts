@@ -13,9 +13,15 @@ export class Gates {
     return this.#closed.size > 0 && this.#closed.has(key);
   }
 
-  /** Resolves when the key's gate is open; nobody has closed it again then. */
+  /** Resolves when the key's gate is, or was just now, open. */
   async passed(key: string): Promise<void> {
     for (let gate = this.#closed.get(key); gate; gate = this.#closed.get(key)) await gate;
+  }
+
+  /** Closes the key's gate as soon as it is open; as {@link close}. */
+  async enter(key: string): Promise<() => void> {
+    for (let gate = this.#closed.get(key); gate; gate = this.#closed.get(key)) await gate;
+    return this.close(key);
   }
 
   /** Closes the key's gate, which is open; the result opens it again, and does nothing the second time. */

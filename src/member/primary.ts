@@ -217,8 +217,8 @@ export class Primary {
 
   async #writeInTurn(request: WriteRequest): Promise<WriteAnswer> {
     const { key, precondition } = request;
-    await this.#gates.passed(key);
     if (precondition) return await this.#writeIf(request, precondition);
+    await this.#gates.passed(key);
     this.#requireTenure(key);
     const bytes = footprintOf(request);
     return this.#parts.buffer.room.tryTake(bytes)
@@ -247,7 +247,7 @@ export class Primary {
     const { key } = request;
     const deadline = clock.now() + request.deadlineMs;
     const bytes = footprintOf(request);
-    let open = this.#gates.close(key);
+    let open = await this.#gates.enter(key);
     let taken = false;
     try {
       for (;;) {
@@ -266,8 +266,7 @@ export class Primary {
           open();
           const loaded = await reads.load(key);
           const isLate = this.#gates.isClosed(key);
-          if (isLate) await this.#gates.passed(key);
-          open = this.#gates.close(key);
+          open = isLate ? await this.#gates.enter(key) : this.#gates.close(key);
           if (isLate || loaded === "void" || buffer.get(key)) continue;
           state = loaded;
           this.#requireTenure(key);
