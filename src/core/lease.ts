@@ -4,7 +4,7 @@
  * takes over after a drop waits T, so two members never hold leases on different views that both may serve a key.
  *
  * Of T its holder counts a part only, for clocks whose rates differ. It counts on two clocks: the monotonic one may stand still while the host sleeps, the wall clock
- * may be set; the lease ends when either says so.
+ * may be set; the lease ends when either says so, and when the wall clock is seen to have been set back.
  */
 
 import type { Clock, Instant } from "../base/clock.ts";
@@ -17,6 +17,8 @@ export interface SentAt {
 
 /** The holder's part of T: clocks may differ by less than the rest. */
 const heldPart = 0.95;
+/** A wall clock that goes back by no more than this, in milliseconds, is being adjusted, not set. */
+const wallSlackMs = 10;
 
 export class Lease {
   readonly #clock: Clock;
@@ -28,6 +30,8 @@ export class Lease {
   #byStore: SentAt | undefined;
   #until: SentAt = expired;
   #isSuspended = false;
+  /** The latest that the wall clock has shown. */
+  #latestWallMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -35,7 +39,7 @@ export class Lease {
 
   /** A moment to be passed on when a request that is sent now is answered. */
   stamp(): SentAt {
-    return { now: this.#clock.now(), wallMs: this.#clock.wallMs() };
+    return { now: this.#clock.now(), wallMs: this.#wallMs() };
   }
 
   /**
@@ -83,12 +87,25 @@ export class Lease {
 
   /** Whether it is held at this moment. */
   held(): boolean {
-    return !this.#isSuspended && this.#clock.now() < this.#until.now && this.#clock.wallMs() < this.#until.wallMs;
+    return !this.#isSuspended && this.#wallMs() < this.#until.wallMs && this.#clock.now() < this.#until.now;
   }
 
   /** For how long it is still held unless it is confirmed again, in milliseconds; Infinity for a member that confirms itself. */
   get leftMs(): number {
-    return Math.max(0, Math.min(this.#until.now - this.#clock.now(), this.#until.wallMs - this.#clock.wallMs()));
+    return Math.max(0, Math.min(this.#until.now - this.#clock.now(), this.#until.wallMs - this.#wallMs()));
+  }
+
+  /** The wall clock's time. What was confirmed before it was set back counts no more: the host may have slept, and nobody could tell. */
+  #wallMs(): number {
+    const wallMs = this.#clock.wallMs();
+    if (wallMs < this.#latestWallMs - wallSlackMs) {
+      this.#confirmed.clear();
+      this.#byStore = undefined;
+      this.#latestWallMs = wallMs;
+      this.#renew();
+    }
+    if (wallMs > this.#latestWallMs) this.#latestWallMs = wallMs;
+    return wallMs;
   }
 
   #renew(): void {

@@ -41,7 +41,14 @@ export class Tenure {
   activate(flushFrom: Instant): void {
     const term = this.#terms.at(-1);
     assert(term !== undefined && term.flushFrom === undefined, "a term is activated once");
-    term.flushFrom = flushFrom;
+    // Who was primary of every key before has gained none.
+    const before = this.#terms.at(-2);
+    const hadAll =
+      before?.flushFrom !== undefined &&
+      !before.doubt.any &&
+      before.ring.lists.length > 0 &&
+      before.ring.lists.every(([primary]) => primary === this.#self);
+    term.flushFrom = hadAll ? Number.NEGATIVE_INFINITY : flushFrom;
   }
 
   get activated(): boolean {

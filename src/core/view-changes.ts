@@ -25,13 +25,21 @@ export function firstView(member: ViewMember, parameters: ViewParameters, propos
 }
 
 /**
- * With `member` in it: added, or in place of an earlier process of the same id. Replacing another folder drops that one.
+ * With `member` in it: added, or in place of an earlier process of the same id. Replacing another folder drops that one. Who comes into a view without members, of which nothing is in
+ * doubt, brings its own parameters.
  */
-export function joinedView(view: View, member: ViewMember, proposal: string): View {
+export function joinedView(
+  view: View,
+  member: ViewMember,
+  proposal: string,
+  parameters: Partial<ViewParameters> = {},
+): View {
   const earlier = view.members.find((each) => each.id === member.id);
   assert(earlier?.incarnation !== member.incarnation, "a process joins a view once");
   const others = view.members.filter((each) => each.id !== member.id);
-  return successor(view, [...others, member], proposal);
+  const next = successor(view, [...others, member], proposal);
+  if (view.members.length > 0 || view.lost.length > 0) return next;
+  return { ...next, parameters: { ...next.parameters, ...parameters } };
 }
 
 /** Without those members: they are silent. */

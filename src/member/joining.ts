@@ -61,7 +61,7 @@ export class Joining {
         // A swap of ours took effect after it had been taken for lost.
         return stored.view;
       } else {
-        const joined = joinedView(stored.view, self, random.id());
+        const joined = joinedView(stored.view, self, random.id(), parameters);
         const obstacle = this.#obstacle(stored.view, joined, clock.now() - since);
         onSeen(stored.view);
         if (obstacle === undefined) {

@@ -3,7 +3,7 @@
  * last owner has nobody to hand off to: it waits until everything is in the store.
  */
 
-import { type Clock, sleep } from "../base/clock.ts";
+import { type Clock, type Instant, sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
@@ -36,10 +36,14 @@ export interface LeavingParts {
 
 /** Between two looks at the view, in milliseconds. */
 const pollMs = 50;
+/** How long the last owner, when all is done, waits for others that are leaving to go first, in milliseconds. */
+const othersMs = 2_000;
 
 export class Leaving {
   readonly #parts: LeavingParts;
   #begun = false;
+  /** Since when there has been nothing left to do but to wait for others that are leaving. */
+  #emptySince: Instant | undefined;
 
   constructor(parts: LeavingParts) {
     this.#parts = parts;
@@ -92,7 +96,7 @@ export class Leaving {
 
   /** The next step that this member can take. */
   #next({ view }: StoredView): View | undefined {
-    const { membership, random, weight, observer, isEmpty } = this.#parts;
+    const { membership, clock, random, weight, observer, isEmpty } = this.#parts;
     const { id } = membership.self;
     const own = view.members.find((member) => member.id === id)?.weight ?? 0;
     const isSettled = view.settled && membership.settled;
@@ -103,6 +107,13 @@ export class Leaving {
     observer.onLast();
     // Others that left before have handed off to this one, unless they are gone: then it owns everything again.
     if (own === 0 && weight > 0) return reweightedView(view, id, weight, random.id());
-    return isSettled && isEmpty() ? leftView(view, id, random.id()) : undefined;
+    if (!isSettled || !isEmpty()) {
+      this.#emptySince = undefined;
+      return undefined;
+    }
+    // Others that are leaving, too, have nothing to wait for: if they are still there after a while, they stay, as members that own nothing.
+    this.#emptySince ??= clock.now();
+    const isAlone = view.members.length === 1 || clock.now() - this.#emptySince >= othersMs;
+    return isAlone ? leftView(view, id, random.id()) : undefined;
   }
 }

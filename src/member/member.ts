@@ -25,7 +25,7 @@ import type {
   ReadOutcome,
   WriteOutcome,
 } from "../core/operation.ts";
-import type { View, ViewMember } from "../core/view.ts";
+import type { View, ViewMember, ViewParameters } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
 import { adoptionOf } from "./view-change.ts";
@@ -66,7 +66,9 @@ export class Member implements Operations, PeerHandler, JournalSource {
     network.start(this);
     this.#setPeers([]);
     this.#wired.gossip.start();
-    this.#adopt(await this.#wired.joining.join(this.#abort.signal));
+    const view = await this.#wired.joining.join(this.#abort.signal);
+    this.#compare(view.parameters);
+    this.#adopt(view);
   }
 
   /**
@@ -237,6 +239,15 @@ export class Member implements Operations, PeerHandler, JournalSource {
   #refused(error: unknown): RefusedAnswer {
     if (!isOperatingError(error)) throw error;
     return { kind: "refused", code: error.code, epoch: this.#membership.epoch, detail: error.message };
+  }
+
+  /** What the first node's file said goes for all; whoever has changed it in the file since shall know. */
+  #compare({ replicas, leaseMs, flushDeadlineMs }: ViewParameters): void {
+    const { settings, log } = this.#parts;
+    const own = { replicas: settings.replicas, leaseMs: settings.leaseMs, flushDeadlineMs: settings.flushDeadlineMs };
+    const shared = { replicas, leaseMs, flushDeadlineMs };
+    if (own.replicas === replicas && own.leaseMs === leaseMs && own.flushDeadlineMs === flushDeadlineMs) return;
+    log.warn("the cluster goes by what its first node's file said, until all nodes have left it", { shared, own });
   }
 
   #recover({ entries, outcomes }: Recovered): void {

@@ -94,7 +94,7 @@ export class Participant implements Operations {
     const timer = clock.after(settings.stopMs, () =>
       deadline.abort(new OperatingError("deadline_exceeded", "leaving takes longer than flush.stopMs")),
     );
-    this.#life?.member.refuseOperations();
+    // Clients are served until it is out: what they ask for is forwarded like at any other time.
     try {
       await this.#leave(deadline.signal);
     } catch (error) {
@@ -103,6 +103,7 @@ export class Participant implements Operations {
     } finally {
       timer.cancel();
     }
+    this.#life?.member.refuseOperations();
     this.#abort.abort(new OperatingError("shutting_down", "the node is stopping"));
     await this.#endLife();
   }

@@ -2,7 +2,7 @@
  * Keeps this member's view up to date: takes on newer ones, settles the one it has, and has the store confirm the lease while peers do not suffice.
  */
 
-import { type Clock, sleep, type Timer } from "../base/clock.ts";
+import { type Clock, type Instant, sleep, type Timer } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
@@ -33,6 +33,8 @@ export interface ViewKeeperParts {
 
 /** Pause between two looks at the view while a newer one is expected, and after a failure to settle, in milliseconds. */
 const pollMs = 50;
+/** While keys are in doubt, the view in the store is looked at this often, in milliseconds. */
+const forgottenPollMs = 1_000;
 const failurePauseMs = 500;
 /** Members that could settle a view try one after the other, this many milliseconds apart. */
 const settleStaggerMs = 100;
@@ -44,6 +46,7 @@ export class ViewKeeper {
   readonly #abort = new AbortController();
   #refreshing = false;
   #confirming = false;
+  #lookedAt: Instant = Number.NEGATIVE_INFINITY;
   /** The highest epoch that some member is known to have adopted. */
   #heardEpoch = 0;
   #settleTimer: Timer | undefined;
@@ -72,9 +75,12 @@ export class ViewKeeper {
 
   /** Reads the view in the store if the lease is about to end; to be called with each round of pings. */
   keepLease(): void {
-    const { membership, complaints, observer } = this.#parts;
+    const { membership, complaints, observer, clock } = this.#parts;
     if (this.#confirming || membership.epoch === 0 || this.#abort.signal.aborted) return;
-    if (membership.lease.leftMs > membership.view.parameters.leaseMs * renewPart) return;
+    // Nobody tells the members that an operator has given up what they wait for.
+    const waits = membership.awaited.length > 0 && clock.now() - this.#lookedAt >= forgottenPollMs;
+    if (!waits && membership.lease.leftMs > membership.view.parameters.leaseMs * renewPart) return;
+    this.#lookedAt = clock.now();
     this.#confirming = true;
     const sentAt = membership.lease.stamp();
     // An answer that comes later confirms nothing any more.
@@ -158,10 +164,8 @@ export class ViewKeeper {
     if (!stored.view.settled) {
       if (stored.view.epoch !== membership.epoch || !membership.maySettle()) return;
       const settled = settledView(stored.view, membership.lostViews, random.id());
-      if (!(await record.swap(stored, settled, this.#abort.signal))) {
-        throw new OperatingError("store_unavailable", "the view changed while it was being settled");
-      }
-      if (this.#abort.signal.aborted) return;
+      // If another member was first, the next look finds it settled.
+      if (!(await record.swap(stored, settled, this.#abort.signal)) || this.#abort.signal.aborted) return;
     }
     // Others may have gone on to a newer view meanwhile, and this member with them.
     if (stored.view.epoch === membership.epoch && !membership.settled) observer.onSettled();
