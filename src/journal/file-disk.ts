@@ -4,7 +4,8 @@
  */
 
 import fs from "node:fs";
-import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { access, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { Random } from "../base/random.ts";
 import type { Disk, DiskFile } from "./disk.ts";
@@ -21,7 +22,7 @@ const namePattern = /^[0-9a-f]{32}$/;
  */
 export async function openFileDisk(path: string, random: Random): Promise<Disk> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     const lock = lockFolder(path);
     if (lock === undefined) {
       throw unusable(
@@ -38,6 +39,17 @@ export async function openFileDisk(path: string, random: Random): Promise<Disk> 
     throw error instanceof Error && "code" in error && error.code !== "config_invalid"
       ? diskFailure(path, error)
       : error;
+  }
+}
+
+/** Makes the folder, and those above it, for good. */
+async function makeFolder(path: string): Promise<void> {
+  const highest = await mkdir(path, { recursive: true });
+  // SQLite, which takes the lock, would not say what the matter is.
+  await access(path, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+  if (highest === undefined) return;
+  for (let folder = resolve(path); folder.length >= highest.length; folder = dirname(folder)) {
+    await syncFolder(dirname(folder));
   }
 }
 

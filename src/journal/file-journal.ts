@@ -272,8 +272,9 @@ class FileJournal implements Journal {
     const least = isDue ? Math.max(segmentBytes * forwardPart, minForwardBytes) : 0;
     let budget = Math.max(least, batch.bytes * forwardFactor);
     const source = this.#attached();
-    for (const key of this.#ledger.oldKeys()) {
-      if (budget <= 0 || (isDue && !this.#isForwardDue())) return;
+    while (budget > 0 && (!isDue || this.#isForwardDue())) {
+      const key = this.#ledger.oldKey();
+      if (key === undefined) return;
       const entry = source.newest(key);
       if (entry === undefined) {
         this.#ledger.drop(key);

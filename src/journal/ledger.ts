@@ -1,35 +1,28 @@
 /**
- * What the segments of a journal are still good for: for each key that is held, the segment with its newest record. A segment without any is not needed, once
- * those before it are not either.
- *
- * The keys stand in the order of their records, because a key that gets a new record goes to the end; so those of the oldest segment come first. One key
- * takes about 110 bytes: its slot in the map and a place of four fields (the key itself is shared with the entry in memory).
+ * What the segments of a journal are still good for: which of them have newest records of keys that are held. A segment without any is not needed, once those before
+ * it are not either.
  */
 
 import { assert } from "../base/assert.ts";
 import type { Version } from "../core/version.ts";
+import { Places } from "./places.ts";
 
 interface Segment {
   readonly number: number;
-  /** Bytes of its groups without what heads repeat. */
+  /** Bytes of its groups, without what it repeats at its beginning. */
   bytes: number;
   /** Keys whose newest record is in it. */
   live: number;
 }
 
-/** Where the newest record of a key is. */
-interface Place extends Version {
-  readonly segment: Segment;
-  /** Of the record. */
-  readonly bytes: number;
-}
-
 export class Ledger {
-  readonly #places = new Map<string, Place>();
+  readonly #places = new Places();
   /** Those that are needed, without a gap, and the newest. */
   readonly #segments: Segment[] = [];
   #bytes = 0;
   #liveBytes = 0;
+  /** Slots below this one have no key of the oldest segment. */
+  #searched = 0;
 
   /** Keys with a record that counts. */
   get keys(): number {
@@ -71,56 +64,61 @@ export class Ledger {
 
   /** The newest segment has got a record of this version, which counts unless a newer one is known. */
   hold(key: string, version: Version, bytes: number): void {
-    const before = this.#places.get(key);
-    if (before !== undefined) {
-      if (isOlder(version, before)) return;
-      this.#remove(key, before);
+    const slot = this.#places.find(key);
+    if (slot !== undefined) {
+      if (this.#places.compareAt(slot, version) > 0) return;
+      this.#forget(slot);
     }
     const segment = this.#newest();
-    this.#places.set(key, { epoch: version.epoch, seq: version.seq, segment, bytes });
+    this.#places.set(key, version, segment.number, bytes);
     segment.live += 1;
     this.#liveBytes += bytes;
     this.#release();
   }
 
-  /** Whether a record of this version or an older one counts. */
+  /** Whether the record that counts is of this version or an older one. */
   isHeld(key: string, version: Version): boolean {
-    const place = this.#places.get(key);
-    return place !== undefined && !isOlder(version, place);
+    const slot = this.#places.find(key);
+    return slot !== undefined && this.#places.compareAt(slot, version) <= 0;
   }
 
   /** Whether the record that counts is newer than this version. */
   isNewer(key: string, version: Version): boolean {
-    const place = this.#places.get(key);
-    return place !== undefined && isOlder(version, place);
+    const slot = this.#places.find(key);
+    return slot !== undefined && this.#places.compareAt(slot, version) > 0;
   }
 
   /** No record of the key counts any more. */
   drop(key: string): void {
-    const place = this.#places.get(key);
-    if (place === undefined) return;
-    this.#remove(key, place);
+    const slot = this.#places.find(key);
+    if (slot === undefined) return;
+    this.#forget(slot);
+    this.#places.remove(key, slot);
     this.#release();
   }
 
-  /** The key whose record is the oldest, if that is not in the newest segment. */
-  *oldKeys(): Generator<string> {
-    for (const [key, place] of this.#places) {
-      if (place.segment.number === this.newest) return;
-      yield key;
+  /** A key whose record is in the oldest segment; undefined when that is the newest, too. */
+  oldKey(): string | undefined {
+    const { oldest } = this;
+    if (oldest === this.newest) return undefined;
+    for (; this.#searched < this.#places.end; this.#searched += 1) {
+      if (this.#places.segmentAt(this.#searched) === oldest) return this.#places.keyAt(this.#searched);
     }
+    assert(false, "a segment that is needed has a key");
   }
 
-  #remove(key: string, place: Place): void {
-    this.#places.delete(key);
-    place.segment.live -= 1;
-    this.#liveBytes -= place.bytes;
+  #forget(slot: number): void {
+    const segment = this.#segments[this.#places.segmentAt(slot) - this.oldest];
+    assert(segment !== undefined, "a record that counts is in a segment that is needed");
+    segment.live -= 1;
+    this.#liveBytes -= this.#places.bytesAt(slot);
   }
 
   #release(): void {
     while (this.#segments.length > 1 && this.#segments[0]?.live === 0) {
       this.#bytes -= this.#segments[0].bytes;
       this.#segments.shift();
+      this.#searched = 0;
     }
   }
 
@@ -129,8 +127,4 @@ export class Ledger {
     assert(segment !== undefined, "a record is in a segment");
     return segment;
   }
-}
-
-function isOlder(a: Version, b: Version): boolean {
-  return a.epoch < b.epoch || (a.epoch === b.epoch && a.seq < b.seq);
 }

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -152,8 +153,26 @@ test("a full disk ends the journal with a message that says what to do, and what
   }
 });
 
+test("a data folder that can't be written is refused with a message that says what to do", async (test) => {
+  if (process.getuid?.() === 0) {
+    test.skip("root may write everywhere");
+    return;
+  }
+  const folder = temporaryFolder(test);
+  chmodSync(folder, 0o500);
+  await assert.rejects(
+    openFileDisk(join(folder, "data"), systemRandom),
+    /can't be written .* give weir's user the right/,
+  );
+  await assert.rejects(openFileDisk(folder, systemRandom), /can't be written .* give weir's user the right/);
+});
+
+test("a data folder is made with all that is above it", async (test) => {
+  const folder = join(temporaryFolder(test), "a", "b", "c");
+  assert.deepEqual(await recover(folder), []);
+});
+
 test("a data folder whose name is gone or damaged is refused", async (test) => {
-  const { rm, writeFile } = await import("node:fs/promises");
   const folder = temporaryFolder(test);
   await recover(folder);
   await writeFile(join(folder, "folder"), "0123\n");

@@ -147,6 +147,20 @@ export function journalSuite(name: string, makeFolder: () => Promise<TestFolder>
       assert.equal(journal.durable(), undefined);
     });
 
+    test("more large values in one turn than one call to the system takes are written", async () => {
+      await using folder = await makeFolder();
+      const journal = await openWith(await folder.open(), { segmentBytes: 64 * 1024 * 1024 });
+      const owner = new JournalOwner();
+      owner.take(journal);
+      const random = new SimRandom(1);
+      for (let index = 0; index < 1_500; index += 1) owner.put(`key-${index}`, noise(random, 9_000));
+      await owner.confirm();
+      await journal[Symbol.asyncDispose]();
+      await using next = await openWith(await folder.open());
+      owner.take(next);
+      assert.equal(owner.heldKeys.length, 1_500);
+    });
+
     test("records of what is not held any more are synced with others, or when somebody waits", async () => {
       await using folder = await makeFolder();
       const disk = new CountingDisk(await folder.open());

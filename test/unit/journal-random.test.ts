@@ -102,6 +102,7 @@ function faultsOf(random: SimRandom): DiskFaultSettings {
   const isFaulty = random.chance(0.4);
   return {
     ...healthyDisk,
+    writeMs: random.pick([0.1, 0.1, 10]),
     meanSyncMs: random.pick([0.2, 1, 10]),
     stuckChance: random.chance(0.2) ? 0.01 : 0,
     stuckMs: 2_000,
