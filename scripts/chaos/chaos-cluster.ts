@@ -181,6 +181,7 @@ export class ChaosCluster implements AsyncDisposable {
   async #until(withinMs: number, holds: () => Promise<boolean>): Promise<number | undefined> {
     const startedAt = systemClock.now();
     while (!(await holds())) {
+      if (this.crashes().length > 0) throw new Error("a node has crashed");
       if (systemClock.now() - startedAt > withinMs) return undefined;
       await sleep(systemClock, pollMs);
     }

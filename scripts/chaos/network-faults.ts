@@ -64,8 +64,10 @@ function drawCut(scene: Scene): Cut {
   const ids = cluster.members;
   const [one, other] = random.shuffle(ids) as [string, string];
   const rest = others(scene, one);
+  // Of two that only miss each other, either may go on without the other.
+  const apart = ids.length === 2 ? { hit: ids } : { hit: [one], lost: one };
   const cuts: Cut[] = [
-    { name: `${one} without peers`, hit: [one], lost: one, rules: both(one, rest, "cut") },
+    { ...apart, name: `${one} without peers`, rules: both(one, rest, "cut") },
     {
       name: `${one} without peers and store`,
       hit: [one],
@@ -78,8 +80,8 @@ function drawCut(scene: Scene): Cut {
       lost: one,
       rules: both(one, [...rest, hostEnd], "cut"),
     },
-    { name: `${one} unheard by its peers`, hit: [one], lost: one, rules: oneWay([one], rest, "cut") },
-    { name: `${one} deaf to its peers`, hit: [one], lost: one, rules: oneWay(rest, [one], "cut") },
+    { ...apart, name: `${one} unheard by its peers`, rules: oneWay([one], rest, "cut") },
+    { ...apart, name: `${one} deaf to its peers`, rules: oneWay(rest, [one], "cut") },
     { name: `${one} without the store`, hit: [one], rules: fromStore(one), isStoreAway: true },
   ];
   if (ids.length >= 3) {
