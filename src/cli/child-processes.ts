@@ -1,11 +1,11 @@
 /**
- * Child processes that live and die together: when one ends unasked the owner hears of it, and none outlives the owner. Each gets
- * a process group of its own, so that Ctrl-C reaches the owner alone, which then stops them in order; and a channel whose
- * closing tells it that the owner is gone, however that ended.
+ * Child processes of which none outlives the owner, and of whose ends the owner hears. Each gets a process group of its own, so that Ctrl-C reaches the
+ * owner alone, which then stops them in order; and a channel whose closing tells it that the owner is gone, however that ended.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { assert } from "../base/assert.ts";
 import { type Clock, sleep } from "../base/clock.ts";
 
 export interface ChildSpec {
@@ -23,49 +23,60 @@ export interface ChildEnd {
   readonly error?: Error;
 }
 
+export interface ChildObserver {
+  /** A line that a child has printed, on either stream. */
+  onLine(name: string, line: string): void;
+  /** A child has ended, whoever asked it to, and all that it printed was read. */
+  onEnd(end: ChildEnd): void;
+}
+
+interface Child {
+  readonly process: ChildProcess;
+  readonly end: Promise<ChildEnd>;
+}
+
 export class ChildProcesses {
-  /** Resolves when the first child ends before {@link stop} was called, unless {@link expectEnds} was told of it. */
-  readonly diedUnasked: Promise<ChildEnd>;
   readonly #clock: Clock;
-  readonly #names: readonly string[];
-  readonly #children: readonly ChildProcess[];
-  readonly #ends: readonly Promise<ChildEnd>[];
-  readonly #expected = new Set<string>();
+  readonly #observer: ChildObserver;
+  readonly #running = new Map<string, Child>();
   #isStopping = false;
 
-  /** @param onLine gets each line that a child prints, on either stream. */
-  constructor(specs: readonly ChildSpec[], clock: Clock, onLine: (name: string, line: string) => void) {
+  constructor(clock: Clock, observer: ChildObserver) {
     this.#clock = clock;
-    this.#names = specs.map(({ name }) => name);
-    this.#children = specs.map((spec) => start(spec, onLine));
-    this.#ends = specs.map((spec, index) => ended(spec.name, this.#children[index] as ChildProcess));
-    const { promise, resolve } = Promise.withResolvers<ChildEnd>();
-    this.diedUnasked = promise;
-    for (const end of this.#ends) {
-      void end.then((how) => {
-        if (!this.#isStopping && !(this.#expected.has(how.name) && how.code === 0)) resolve(how);
-      });
-    }
+    this.#observer = observer;
   }
 
-  /** These children are about to end by themselves. Resolves once all have, and well; of one that does not end well the owner hears by {@link diedUnasked}. */
-  async expectEnds(names: readonly string[]): Promise<void> {
-    for (const name of names) this.#expected.add(name);
-    const ends = await Promise.all(this.#ends.filter((_, index) => names.includes(this.#names[index] as string)));
-    if (ends.some(({ code }) => code !== 0)) await new Promise(() => undefined);
+  /** Starts a child; one of this name may have ended before. */
+  start(spec: ChildSpec): void {
+    assert(
+      !this.#running.has(spec.name) && !this.#isStopping,
+      "a child runs once at a time, and while its owner goes on",
+    );
+    const process = start(spec, (line) => this.#observer.onLine(spec.name, line));
+    const end = ended(spec.name, process);
+    this.#running.set(spec.name, { process, end });
+    void end.then((how) => {
+      this.#running.delete(spec.name);
+      this.#observer.onEnd(how);
+    });
+  }
+
+  /** The process id of a child that runs. */
+  pidOf(name: string): number | undefined {
+    return this.#running.get(name)?.process.pid;
   }
 
   /** Asks all to stop, and ends those that haven't after `graceMs`. Resolves once none is left, with how each ended. */
   async stop(graceMs: number): Promise<readonly ChildEnd[]> {
     this.#isStopping = true;
-    for (const child of this.#children) child.kill("SIGTERM");
-    const all = Promise.all(this.#ends);
+    const children = [...this.#running.values()];
+    for (const { process } of children) process.kill("SIGTERM");
     const grace = new AbortController();
     const tooLong = sleep(this.#clock, graceMs, grace.signal).then(
       () => this.killAll(),
       () => undefined,
     );
-    const ends = await all;
+    const ends = await Promise.all(children.map(({ end }) => end));
     grace.abort();
     await tooLong;
     return ends;
@@ -74,18 +85,18 @@ export class ChildProcesses {
   /** Ends all at once. */
   killAll(): void {
     this.#isStopping = true;
-    for (const child of this.#children) child.kill("SIGKILL");
+    for (const { process } of this.#running.values()) process.kill("SIGKILL");
   }
 }
 
-function start(spec: ChildSpec, onLine: (name: string, line: string) => void): ChildProcess {
+function start(spec: ChildSpec, onLine: (line: string) => void): ChildProcess {
   const child = spawn(spec.program, spec.arguments, {
     env: { ...spec.env },
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   for (const stream of [child.stdout, child.stderr]) {
-    if (stream !== null) createInterface({ input: stream }).on("line", (line) => onLine(spec.name, line));
+    if (stream !== null) createInterface({ input: stream }).on("line", onLine);
   }
   return child;
 }

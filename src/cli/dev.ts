@@ -1,18 +1,19 @@
 /** `weir dev`: a whole cluster on this machine, of real processes, with nothing to configure. */
 
-import { join, relative, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { Agent } from "undici";
 import { sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { memoryLimitBytes } from "../config/buffer-size.ts";
 import { loadConfig } from "../config/config.ts";
 import { systemClock, systemRandom } from "../system.ts";
-import { type ChildEnd, ChildProcesses } from "./child-processes.ts";
+import type { ChildSpec } from "./child-processes.ts";
 import { DevFolder } from "./dev-folder.ts";
 import { findLeftovers } from "./dev-leftovers.ts";
+import { type DevEnd, DevNodes } from "./dev-nodes.ts";
 import { DevOutput } from "./dev-output.ts";
 import { type DevNode, devClusterFile, devNodeIds, devSecretName, devStore } from "./dev-settings.ts";
+import { printWelcome } from "./dev-welcome.ts";
 import { freePorts, takenPort } from "./free-ports.ts";
 import { CommandFailure } from "./run.ts";
 import { selfCommand } from "./self-command.ts";
@@ -33,14 +34,11 @@ const defaultPort = 7070;
 /** Named a to z; more would not show more on one machine. */
 const maxNodes = 26;
 
-/** Milliseconds for all nodes to serve: about a second each on a slow machine, and what the store takes. */
-const readyMs = 60_000;
-
 /** Milliseconds for the others to hear that a node has left, some pings long: until then they complain that they can't reach it. */
 const hearMs = 500;
 
-/** Milliseconds between two questions whether a node serves. */
-const askMs = 50;
+/** Milliseconds until a node that has ended is started again: long enough to see that the others go on. */
+const restartMs = 3_000;
 
 /** Milliseconds for the nodes to stop in order. Longer than one waits for the store (`flush.stopMs`). */
 const stopMs = 30_000;
@@ -74,8 +72,8 @@ export function addDevCommand(program: Command, terminal: Terminal): void {
 }
 
 async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
-  let children: ChildProcesses | undefined;
-  using stop = new StopRequest(systemClock, { stopAtOnce: () => children?.killAll() });
+  let running: DevNodes | undefined;
+  using stop = new StopRequest(systemClock, { stopAtOnce: () => running?.killAll() });
   using folder = new DevFolder(resolve(options.dir));
   const storeUrl = options.store ?? (terminal.env["WEIR_STORE"] || undefined);
   const nodes = await chooseNodes(options, terminal);
@@ -105,48 +103,59 @@ async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
   }
 
   const output = new DevOutput(terminal, options.verbose === true);
-  children = startNodes(all, folder.clusterFile, env, output);
-  const died = children.diedUnasked.then((end) => ({ kind: "died", end }) as const);
-  const stopped = stop.requested.then(() => ({ kind: "stopped" }) as const);
-  const giveUp = new AbortController();
-  const running = children;
-  const ready = allReady(all, giveUp.signal).then(async () => {
-    if (leftovers.length > 0) {
-      const left = running.expectEnds(leftoverIds);
-      // Nodes that are not listed any more leave by themselves, as on any host.
-      write(nodes, all.length);
-      await Promise.race([left, aborted(giveUp.signal)]);
-      await sleep(systemClock, hearMs, giveUp.signal);
-    }
-    return { kind: "ready" } as const;
+  const devNodes = new DevNodes({
+    nodes: all,
+    specOf: (id) => nodeSpec(id, folder.clusterFile, env),
+    clock: systemClock,
+    onLine: (id, line) => output.line(id, line),
+    onNews: (text) => printLine(terminal, text),
+    restartMs,
   });
-  let endedUnasked: string | undefined;
+  running = devNodes;
+  const ready = devNodes.allReady().then(async () => {
+    if (leftovers.length === 0) return "ready" as const;
+    // Nodes that are not listed any more leave by themselves, as on any host.
+    write(nodes, all.length);
+    await devNodes.left(leftoverIds);
+    await sleep(systemClock, hearMs);
+    return "ready" as const;
+  });
+  const stopped = stop.requested.then(() => "stopped" as const);
   try {
-    let event: Awaited<typeof died | typeof stopped | typeof ready> = await Promise.race([ready, died, stopped]);
-    if (event.kind === "ready") {
+    let event = await Promise.race([ready, devNodes.ended, stopped]);
+    if (event === "ready") {
+      devNodes.keepRunning();
       output.show();
-      printWelcome(nodes, storeUrl, folder.path, terminal);
-      event = await Promise.race([died, stopped]);
+      printWelcome({ nodes, storeUrl, folder: folder.path, pidOf: (id) => devNodes.pidOf(id) }, terminal);
+      event = await Promise.race([devNodes.ended, stopped]);
     }
-    if (event.kind === "died") {
+    if (event === "stopped") {
+      printLine(terminal, "stopping; values that are not in the store yet are sent there (Ctrl-C again: at once)");
+    } else {
       output.release();
-      endedUnasked = event.end.name;
-      terminal.stderr.write(`weir: ${endText(event.end)}; stopping the others\n`);
-      throw new CommandFailure("a node ended");
+      tellEnd(event, terminal);
     }
-    printLine(terminal, "stopping; values that are not in the store yet are sent there (Ctrl-C again: at once)");
   } catch (error) {
     output.release();
     throw error;
   } finally {
-    giveUp.abort();
     output.hold();
-    // Its rejection has been seen above, or is that of giving up.
+    const failures = await devNodes.stop(stopMs);
+    // Its rejection has been seen above, or is that of stopping.
     await ready.catch(() => undefined);
-    const failures = (await children.stop(stopMs)).filter((end) => end.code !== 0 && end.name !== endedUnasked);
     if (failures.length > 0) output.release();
-    for (const end of failures) terminal.stderr.write(`weir: ${endText(end)}\n`);
+    for (const text of failures) terminal.stderr.write(`weir: ${text}\n`);
   }
+}
+
+/** @throws CommandFailure unless all is well. */
+function tellEnd(end: DevEnd, terminal: Terminal): void {
+  if (end.kind === "left") {
+    printLine(terminal, "all nodes have left");
+    return;
+  }
+  terminal.stderr.write(`weir: ${end.text}; stopping the others\n`);
+  throw new CommandFailure("a node ended");
 }
 
 async function chooseNodes(options: DevOptions, terminal: Terminal): Promise<readonly DevNode[]> {
@@ -167,95 +176,14 @@ async function choosePorts(options: DevOptions, terminal: Terminal): Promise<rea
   return await freePorts(options.nodes);
 }
 
-function startNodes(
-  nodes: readonly DevNode[],
-  configPath: string,
-  env: Terminal["env"],
-  output: DevOutput,
-): ChildProcesses {
+function nodeSpec(id: string, configPath: string, env: Terminal["env"]): ChildSpec {
   const self = selfCommand();
-  const specs = nodes.map(({ id }) => ({
+  return {
     name: id,
     program: self.program,
     arguments: [...self.arguments, "serve", "--config", configPath, "--node", id],
     env,
-  }));
-  return new ChildProcesses(specs, systemClock, (name, line) => output.line(name, line));
-}
-
-/**
- * Resolves once every node serves.
- * @throws OperatingError `not_ready` with the node's reason when one doesn't in time; the signal's reason when it is aborted.
- */
-async function allReady(nodes: readonly DevNode[], signal: AbortSignal): Promise<void> {
-  const agent = new Agent();
-  const deadline = systemClock.now() + readyMs;
-  try {
-    for (const { id, port } of nodes) {
-      for (;;) {
-        const reason = await unreadiness(agent, port, signal);
-        if (reason === undefined) break;
-        if (systemClock.now() > deadline) {
-          throw new OperatingError(
-            "not_ready",
-            `the node ${id} on port ${port} does not serve after ${readyMs / 1_000} s: ${reason}`,
-          );
-        }
-        await sleep(systemClock, askMs, signal);
-      }
-    }
-  } finally {
-    await agent.destroy();
-  }
-}
-
-/** Rejects when the signal is aborted. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-  });
-}
-
-/** Why the node on `port` does not serve yet; undefined if it does. */
-async function unreadiness(agent: Agent, port: number, signal: AbortSignal): Promise<string | undefined> {
-  try {
-    const answer = await agent.request({ origin: `http://127.0.0.1:${port}`, path: "/readyz", method: "GET", signal });
-    const text = await answer.body.text();
-    return answer.statusCode === 200 ? undefined : text.trim();
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return (error as Error).message;
-  }
-}
-
-function printWelcome(
-  nodes: readonly DevNode[],
-  storeUrl: string | undefined,
-  folder: string,
-  terminal: Terminal,
-): void {
-  const [first, second = first] = nodes.map(({ port }) => `http://127.0.0.1:${port}`);
-  const shownFolder = relative(process.cwd(), folder) || ".";
-  printLine(
-    terminal,
-    `${nodes.length === 1 ? "A node is" : `${nodes.length} nodes are`} up, over ${storeUrl ?? join(shownFolder, "store")}:`,
-  );
-  for (const { id, port } of nodes) printLine(terminal, `  ${id}  http://127.0.0.1:${port}`);
-  printLine(terminal, "\nTry, in another terminal:");
-  printLine(terminal, `  echo hello | curl -T - ${first}/kv/greeting`);
-  printLine(terminal, `  curl ${second}/kv/greeting`);
-  printLine(
-    terminal,
-    storeUrl === undefined ? `  cat ${join(shownFolder, "store", "greeting")}` : `  curl ${first}/cluster`,
-  );
-  printLine(terminal, "\nCtrl-C stops all.");
-}
-
-function endText(end: ChildEnd): string {
-  if (end.error !== undefined) return `node ${end.name} could not be started: ${end.error.message}`;
-  return end.signal === null
-    ? `node ${end.name} ended with exit code ${end.code}`
-    : `node ${end.name} was ended by ${end.signal}`;
+  };
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {
