@@ -7,7 +7,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { assert } from "./base/assert.ts";
 import { Complaints } from "./base/complaints.ts";
-import { OperatingError } from "./base/errors.ts";
+import { isOperatingError, OperatingError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { type Config, dataFolder, type NodeConfig, type StoreConfig } from "./config/config.ts";
 import { listenAddress } from "./config/own-node.ts";
@@ -159,12 +159,22 @@ async function openNodeJournal(
   onFailed: (error: Error) => void,
 ): Promise<Journal> {
   if (config.journal === "off") return noJournal(systemRandom.id());
-  const disk = await openFileDisk(dataFolder(config, nodeId), systemRandom);
+  const disk = await openFileDisk(dataFolder(config, nodeId), systemRandom).catch(nameDataSetting);
   const settings = {
     segmentBytes: defaultSegmentBytes,
     liveLimitBytes: Math.ceil((1 + replicaReserve) * config.buffer.dirtyBytes),
   };
   return await openJournal({ disk, clock: systemClock, log, settings, onFailed });
+}
+
+/** A journal's errors are about its folder; here it is known which setting chooses that. */
+function nameDataSetting(error: unknown): never {
+  if (!isOperatingError(error, "config_invalid")) throw error;
+  throw new OperatingError(
+    error.code,
+    `${error.message}. The setting "data" chooses the folder: a node that is new may have it elsewhere, one that has run must keep it`,
+    { cause: error.cause },
+  );
 }
 
 /** The store that the configuration names; it still has to be probed. */

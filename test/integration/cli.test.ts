@@ -102,6 +102,25 @@ test("weir check probes the store of a right file and exits with 0", async () =>
   assert.equal((JSON.parse(json.stdout) as { usable: boolean }).usable, true);
 });
 
+test("weir serve that can't use its data folder names the folder, the setting and what to do, and exits with 1", async () => {
+  const path = configFile("unwritable.json", {
+    cluster: "c",
+    secret: "env:WEIR_SECRET",
+    store: { type: "file", path: "store" },
+    // Whoever runs the tests, and be it root, can't make a folder there.
+    data: "unwritable.json/data",
+    nodes: [{ id: "a", url: "http://127.0.0.1:7070" }],
+  });
+  const { code, stdout, stderr } = await weir(["serve", "--config", path], { WEIR_SECRET: "0123456789abcdef" });
+  assert.equal(code, 1);
+  const line = (stdout + stderr).split("\n").find((each) => each.includes("could not start")) ?? "";
+  const { error } = JSON.parse(line) as { error: { message: string } };
+  assert.match(
+    error.message,
+    /the data folder [^ ]*unwritable\.json\/data\/a .*start again.*The setting "data" chooses the folder/,
+  );
+});
+
 test("a client command without a node to talk to says so and exits with 1", async () => {
   const { code, stderr } = await weir(["status", "--url", "http://127.0.0.1:1"]);
   assert.equal(code, 1);
