@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { dial } from "../../src/network/dial.ts";
 import { frameKinds } from "../../src/network/frame.ts";
 import { HandshakeChannel } from "../../src/network/handshake-channel.ts";
-import { dialHandshake } from "../../src/network/link-handshake.ts";
+import { dialHandshake, protocolVersion } from "../../src/network/link-handshake.ts";
 import { systemRandom } from "../../src/system.ts";
 import { LinkPeer, linkedPair, quickSettings, writeOf } from "../support/link-peer.ts";
 
@@ -54,7 +54,7 @@ function framed(message: unknown): Buffer {
 
 const hello = {
   type: "hello",
-  version: 1,
+  version: protocolVersion,
   cluster: "test",
   id: "z",
   incarnation: systemRandom.id(),
@@ -128,8 +128,8 @@ test("link: another cluster, another version, an own id and a wrong address are 
   await using b = await LinkPeer.start("b");
   const refusals: [object, RegExp][] = [
     [{ ...hello, cluster: "other" }, /"code":"cluster".*\\"z\\" is of the cluster \\"other\\"/],
-    [{ ...hello, version: 2 }, /"code":"version".*version 2 .*version 1/],
-    [{ ...hello, version: 2, cluster: 5, somethingNew: true }, /"code":"version"/],
+    [{ ...hello, version: 1 }, /"code":"version".*version 1 .*version 2/],
+    [{ ...hello, version: 3, cluster: 5, somethingNew: true }, /"code":"version"/],
     [{ ...hello, id: "b" }, /"code":"self".*two running nodes have the id/],
     [{ ...hello, to: "x" }, /"code":"wrong_id".*called this node as \\"x\\"/],
   ];
