@@ -1,5 +1,6 @@
 /** One group of records while it fills: their bytes, and the promise of those who wait for it. */
 
+import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 import type { ByteWriter } from "../base/codec.ts";
 import { groupHeader, groupHeaderBytes, groupSeed } from "./group.ts";
@@ -61,6 +62,7 @@ export class Batch {
 
   /** What is to be written; nothing may be added any more. */
   buffers(): Buffer[] {
+    assert(this.bytes > groupHeaderBytes, "a group has a record");
     const { buffer, length } = this.writer;
     groupHeader(this.#folderSeed, this.segment, this.offset, this.bytes - groupHeaderBytes).copy(buffer);
     const buffers: Buffer[] = [];

@@ -126,6 +126,8 @@ test("two owners in one process do not share a data folder, until the first lets
   const folder = temporaryFolder(test);
   const disk = await openFileDisk(folder, systemRandom);
   await assert.rejects(openFileDisk(folder, systemRandom), (error) => isOperatingError(error, "config_invalid"));
+  // The refused try has not cost the first its lock, as closing a file does with locks of its kind.
+  assert.match((await run(test, folder, "hold").until(/./)) ?? "", /^refused another process/);
   await disk[Symbol.asyncDispose]();
   const again = await openFileDisk(folder, systemRandom);
   assert.equal(again.folder, disk.folder);
