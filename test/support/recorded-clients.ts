@@ -36,13 +36,14 @@ export class RecordedClients {
   readonly #unexpected: string[] = [];
   #ids: readonly string[];
   #failures = 0;
+  #slowestMs = 0;
 
   constructor(options: RecordedClientsOptions) {
     this.#options = options;
     this.#ids = options.cluster.ids;
   }
 
-  /** From now on clients go through these nodes. */
+  /** From now on clients go through these nodes, each until it closes a client's connection. */
   useOnly(ids: readonly string[]): void {
     this.#ids = ids;
   }
@@ -55,6 +56,13 @@ export class RecordedClients {
   /** Operations that were answered 503, or not at all. */
   get failures(): number {
     return this.#failures;
+  }
+
+  /** Milliseconds that the slowest operation took, of those answered since this was asked for last. */
+  takeSlowestMs(): number {
+    const slowestMs = this.#slowestMs;
+    this.#slowestMs = 0;
+    return Math.round(slowestMs);
   }
 
   /** Runs `count` clients at once, each doing so many operations one after the other. */
@@ -129,9 +137,12 @@ export class RecordedClients {
 
   async #perform(id: string, key: string, label: string, action: RegisterAction): Promise<RegisterOutcome> {
     const invocation = this.#history.call(key, label, action);
+    const sentAt = systemClock.now();
     let answer: Answer | undefined;
     try {
       answer = await this.#send(id, key, action);
+      this.#slowestMs = Math.max(this.#slowestMs, systemClock.now() - sentAt);
+      if (answer.headers["connection"] === "close") this.#avoid(id);
     } catch (error) {
       if (!this.#options.faults) this.#unexpected.push(`${label}: no answer: ${String(error)}`);
     }
@@ -152,6 +163,12 @@ export class RecordedClients {
     }
     this.#history.answer(invocation, outcome ?? { kind: "unknown" });
     return outcome ?? { kind: "unknown" };
+  }
+
+  /** A node that closes connections is about to stop: clients that know others go there. */
+  #avoid(id: string): void {
+    const others = this.#ids.filter((each) => each !== id);
+    if (others.length > 0) this.#ids = others;
   }
 
   async #send(id: string, key: string, action: RegisterAction): Promise<Answer> {
