@@ -10,6 +10,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { compareFlush } from "./bench/flush.ts";
 import { compareFlushLatency } from "./bench/flush-latency.ts";
+import { measureJournal } from "./bench/journal.ts";
 import { measureLink } from "./bench/link.ts";
 import { measureMemory } from "./bench/memory.ts";
 import { compareWithRedis } from "./bench/redis.ts";
@@ -48,6 +49,7 @@ const comparisons: Readonly<Record<string, Comparison>> = {
   start: { needs: [], run: measureStart },
   routing: { needs: [], run: measureRouting },
   link: { needs: [], run: measureLink },
+  journal: { needs: [], run: measureJournal },
 };
 
 const { values: options } = parseArgs({

@@ -15,6 +15,8 @@ export interface ClusterOptions {
   /** Each node's id and weight. */
   readonly nodes?: Readonly<Record<string, number>>;
   readonly replicas?: number;
+  /** Whether a write is on two disks before it is answered; in memory only unless told. */
+  readonly journal?: boolean;
   /** As in cluster.json; a folder of its own unless told. */
   readonly store?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -77,6 +79,7 @@ export class BenchCluster implements AsyncDisposable {
         store: options.store ?? { type: "file", path: "store" },
         nodes: entries,
         replicas: options.replicas ?? 2,
+        journal: options.journal ? "always" : "off",
         buffer: { dirtyBytes: 2 * gibibyte, cacheBytes: gibibyte / 16 },
         flush: { delayMs: options.flushDelayMs ?? neverMs, stopMs: 60_000 },
         log: { level: "warn", format: "json" },

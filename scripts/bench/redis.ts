@@ -1,9 +1,11 @@
 /**
- * Acknowledged writes, on two machines' memory before the answer: weir's PUT on a cluster of three nodes against Redis, without persistence and with one
- * replica, with a WAIT for it after each SET. Both sides get the same generator.
+ * Acknowledged writes, in two nodes' memory or on their disks before the answer: weir's PUT on a cluster of three nodes against Redis with one replica, and a WAIT for it after each SET; without
+ * persistence against a cluster without journals, with an fsync for each group of writes against one with them. Both sides get the same generator.
  */
 
+import { mkdirSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { sleep } from "../../src/base/clock.ts";
 import { freePorts } from "../../src/cli/free-ports.ts";
 import { systemClock } from "../../src/system.ts";
@@ -20,10 +22,14 @@ const warmUpSeconds = 1;
 const syncMs = 10_000;
 
 export async function compareWithRedis(settings: Settings): Promise<Row[]> {
+  return [...(await compare(settings, false)), ...(await compare(settings, true))];
+}
+
+async function compare(settings: Settings, journal: boolean): Promise<Row[]> {
   using folder = new TemporaryFolder();
   await using processes = new Processes();
-  await using cluster = await BenchCluster.start();
-  const redis = await startRedis(processes, folder.path);
+  await using cluster = await BenchCluster.start({ journal });
+  const redis = await startRedis(processes, folder.path, journal);
   const ports = cluster.nodes.map(({ url }) => Number(new URL(url).port));
   const keys = Array.from({ length: keyCount }, (_, i) => `bench/object-${i}`);
   const results: Measured[][] = [[], [], []];
@@ -43,9 +49,9 @@ export async function compareWithRedis(settings: Settings): Promise<Row[]> {
   });
   const [theirs, spread, one] = results.map(describe) as [string, string, string];
   const row = (what: string, weir: string, figure: number, target?: Row["target"]): Row => ({
-    what: `acknowledged PUT 1 KiB, 2 copies in memory, ${what}`,
+    what: `acknowledged PUT 1 KiB, 2 copies ${journal ? "on disk" : "in memory"}, ${what}`,
     weir,
-    against: `Redis 7, one replica, SET and WAIT 1: ${theirs}`,
+    against: `Redis 7${journal ? ", appendfsync always" : ""}, one replica, SET and WAIT 1: ${theirs}`,
     figure,
     digits: 2,
     unit: "",
@@ -71,19 +77,25 @@ function describe(results: readonly Measured[]): string {
   );
 }
 
-/** A primary and a replica, in memory only. */
+/** A primary and a replica: in memory only, or each with a log that is synced before an answer. */
 async function startRedis(
   processes: Processes,
   folder: string,
+  isDurable: boolean,
 ): Promise<{ readonly port: number; cpuMicros(this: void): number }> {
   const [primary, replica] = (await freePorts(2)) as [number, number];
-  const memoryOnly = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir", folder];
+  const persistence = isDurable ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
+  const common = (name: string): string[] => {
+    const dir = join(folder, name);
+    mkdirSync(dir);
+    return ["--save", "", ...persistence, "--bind", "127.0.0.1", "--dir", dir];
+  };
   const sync = ["--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"];
-  const server = processes.start("redis-server", ["--port", String(primary), ...memoryOnly, ...sync]);
+  const server = processes.start("redis-server", ["--port", String(primary), ...common("primary"), ...sync]);
   const copy = processes.start("redis-server", [
     "--port",
     String(replica),
-    ...memoryOnly,
+    ...common("replica"),
     "--replicaof",
     "127.0.0.1",
     String(primary),
