@@ -17,6 +17,9 @@ import { setStage } from "../support/stage.ts";
 /** Milliseconds within which every key has to answer again: promised are 3 s, of a machine that is not busy with other tests. */
 const failoverMs = 5_000;
 
+/** Of the clients that go on all the time: enough requests to notice whatever there is, and time for the nodes. */
+const thinkMs = 5;
+
 /** So many that each pair of nodes owns some. */
 const held = Array.from({ length: 48 }, (_, n) => `held/${n}`);
 
@@ -54,7 +57,7 @@ describe("cluster of three of which one node is lost while clients use the other
     const { cluster } = stage();
     await putAll(cluster, cluster.ids, `before ${name}`);
     const keys = Array.from({ length: 12 }, (_, n) => `${name}/${n}`);
-    const clients = new RecordedClients({ cluster, keys, random: new SimRandom(seedOf(t)), faults: false });
+    const clients = new RecordedClients({ cluster, keys, random: new SimRandom(seedOf(t)), faults: false, thinkMs });
     clients.useOnly(others);
     await clients.during(6, async () => {
       await cluster.until(10_000, "the clients are at work", () => Promise.resolve(clients.answered > 300));
@@ -124,7 +127,7 @@ describe("cluster of three that is stopped and started node by node", () => {
   test("no request fails of clients that go elsewhere when a node closes their connection", async (t) => {
     const { cluster } = stage();
     const keys = Array.from({ length: 12 }, (_, n) => `rolling/${n}`);
-    const clients = new RecordedClients({ cluster, keys, random: new SimRandom(seedOf(t)), faults: false });
+    const clients = new RecordedClients({ cluster, keys, random: new SimRandom(seedOf(t)), faults: false, thinkMs });
     await clients.during(6, async () => {
       for (const id of cluster.ids) {
         const before = clients.answered;

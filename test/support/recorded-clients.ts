@@ -28,6 +28,8 @@ export interface RecordedClientsOptions {
   readonly random: SimRandom;
   /** Whether a node may be away: then no answer, or 503, is an outcome like any other. */
   readonly faults: boolean;
+  /** Milliseconds between a client's operations, for tests that last; none unless told. */
+  readonly thinkMs?: number;
 }
 
 export class RecordedClients {
@@ -111,7 +113,7 @@ export class RecordedClients {
   }
 
   async #work(client: number, goesOn: (operation: number) => boolean): Promise<void> {
-    const { keys } = this.#options;
+    const { keys, thinkMs = 0 } = this.#options;
     const random = this.#options.random.fork(`client ${client}`);
     let seen = "nothing";
     for (let operation = 0; goesOn(operation); operation++) {
@@ -123,6 +125,7 @@ export class RecordedClients {
         this.#draw(random, `${client}.${operation}`, seen),
       );
       if (outcome.kind === "value") seen = outcome.value;
+      if (thinkMs > 0) await sleep(systemClock, thinkMs);
     }
   }
 
