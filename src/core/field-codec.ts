@@ -171,6 +171,7 @@ function readProgress(reader: ByteReader): Progress {
 
 export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.integer(state.epoch);
+  writer.integer(state.seenEpoch);
   writer.bool(state.settled);
   writer.u8(progressSteps.indexOf(state.progress));
   writer.bool(state.quiet);
@@ -189,6 +190,7 @@ export function writeState(writer: ByteWriter, state: MemberState): void {
 export function readState(reader: ByteReader): MemberState {
   return {
     epoch: reader.integer(),
+    seenEpoch: reader.integer(),
     settled: reader.bool(),
     progress: readProgress(reader),
     quiet: reader.bool(),

@@ -30,6 +30,10 @@ export type Progress = "adopting" | "adopted" | "delivered" | "handed_off";
 export interface MemberState {
   /** The epoch of the view it has adopted; 0 before the first. */
   readonly epoch: number;
+  /**
+   * The newest epoch that it has seen in the store: that of the view which it waits to join, when that is newer. Whoever swapped that in may have ended before anybody heard of it.
+   */
+  readonly seenEpoch: number;
   /** Whether it knows that view to be settled. */
   readonly settled: boolean;
   /**

@@ -14,6 +14,7 @@ import type { Journal } from "../journal/journal.ts";
 import type { Network, PeerAddress } from "../network/network.ts";
 import type { Dropping } from "./dropping.ts";
 import type { Flusher } from "./flusher.ts";
+import type { Joining } from "./joining.ts";
 import type { Report } from "./report.ts";
 import type { Router } from "./router.ts";
 
@@ -26,6 +27,7 @@ export interface GossipObserver {
 
 export interface GossipParts {
   readonly membership: Membership;
+  readonly joining: Joining;
   readonly requests: RequestLog;
   readonly router: Router;
   readonly flusher: Flusher;
@@ -114,10 +116,11 @@ export class Gossip {
   }
 
   state(): MemberState {
-    const { membership, flusher, dropping, router, report, clock } = this.#parts;
+    const { membership, joining, flusher, dropping, router, report, clock } = this.#parts;
     const now = clock.now();
     return {
       epoch: membership.epoch,
+      seenEpoch: Math.max(membership.epoch, joining.seenEpoch),
       settled: membership.settled,
       progress: membership.progress,
       quiet: flusher.quiet,

@@ -42,10 +42,16 @@ const longLineage = 16;
 export class Joining {
   readonly #parts: JoiningParts;
   #loggedAt: Instant;
+  #seenEpoch = 0;
 
   constructor(parts: JoiningParts) {
     this.#parts = parts;
     this.#loggedAt = parts.clock.now();
+  }
+
+  /** The epoch of the view last seen in the store. */
+  get seenEpoch(): number {
+    return this.#seenEpoch;
   }
 
   /** The view that lists this process, however long it takes; rejects with the signal's reason when that is aborted. */
@@ -54,6 +60,7 @@ export class Joining {
     const since = clock.now();
     for (;;) {
       const stored = await record.readPatiently(signal);
+      this.#seenEpoch = stored?.view.epoch ?? 0;
       if (!stored) {
         const first = firstView(self, { ...parameters, clusterId: random.id().slice(0, 16) }, random.id());
         if (await record.swap(undefined, first, signal)) return first;

@@ -272,7 +272,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     const wasSettled = membership.settled;
     membership.hear(from, state);
     this.#wired.requests.advance(from.incarnation, state.watermark);
-    this.#wired.viewKeeper.learn(state.epoch);
+    this.#wired.viewKeeper.learn(Math.max(state.epoch, state.seenEpoch));
     if (membership.settled && !wasSettled) this.#wired.viewChange.settled();
     else this.#wired.viewChange.progress();
   }

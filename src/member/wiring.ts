@@ -226,9 +226,26 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     storeWorks: () => flusher.health.works(clock.now()),
     onView,
   });
+  const joining: Joining = new Joining({
+    self: identity,
+    parameters: {
+      replicas: settings.replicas,
+      leaseMs: settings.leaseMs,
+      flushDeadlineMs: settings.flushDeadlineMs,
+      ringVersion: 1,
+    },
+    membership,
+    record,
+    network,
+    clock,
+    random,
+    log,
+    onSeen: hooks.onSeen,
+  });
   const gossip: Gossip = new Gossip(
     {
       membership,
+      joining,
       requests,
       router,
       flusher,
@@ -269,22 +286,6 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     clock,
     log,
     settleSoon: () => viewKeeper.settleSoon(),
-  });
-  const joining: Joining = new Joining({
-    self: identity,
-    parameters: {
-      replicas: settings.replicas,
-      leaseMs: settings.leaseMs,
-      flushDeadlineMs: settings.flushDeadlineMs,
-      ringVersion: 1,
-    },
-    membership,
-    record,
-    network,
-    clock,
-    random,
-    log,
-    onSeen: hooks.onSeen,
   });
   const leaving: Leaving = new Leaving({
     membership,

@@ -58,7 +58,7 @@ export function ringOf(view: View): Ring {
 export function stateOf(epoch: number, progress: Progress, change: Partial<MemberState> = {}): MemberState {
   const figures = { dirtyBytes: 0, dirtyKeys: 0, cacheBytes: 0, oldestDirtyMs: 0, failingKeys: 0 };
   const wellKnown = { suspects: [], storeFailingMs: 0, storeWorks: true, watermark: 0, figures };
-  return { epoch, settled: false, progress, quiet: true, ...wellKnown, ...change };
+  return { epoch, seenEpoch: epoch, settled: false, progress, quiet: true, ...wellKnown, ...change };
 }
 
 /** What a peer says that has handed off all it held under `epoch`. */

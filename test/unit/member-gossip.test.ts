@@ -48,7 +48,7 @@ function trialOf(lagMs = 0) {
   const events: string[] = [];
   const requests = new RequestLog();
   const { figures } = handedOff(4);
-  const parts: Omit<GossipParts, "router" | "flusher" | "report"> = {
+  const parts: Omit<GossipParts, "joining" | "router" | "flusher" | "report"> = {
     membership,
     requests,
     dropping,
@@ -64,6 +64,7 @@ function trialOf(lagMs = 0) {
     },
   };
   const bare = {
+    joining: { seenEpoch: 9 },
     router: { watermark: 7 },
     flusher: { quiet: true, health: new StoreHealth() },
     report: { figures: () => figures },
@@ -139,7 +140,7 @@ describe("Gossip, pings", () => {
 describe("Gossip, answers", () => {
   it("say where the member stands, and whom it does not hear", () => {
     const { clock, dropping, gossip } = trialOf();
-    const expected = { ...handedOff(4, { progress: "delivered", watermark: 7, storeWorks: false }) };
+    const expected = { ...handedOff(4, { seenEpoch: 9, progress: "delivered", watermark: 7, storeWorks: false }) };
     assert.deepEqual(gossip.pong(), pong(expected));
     for (let round = 0; round < 4; round++) {
       clock.advance(pingMs);

@@ -21,6 +21,7 @@ const none = Buffer.alloc(0);
 
 const state: MemberState = {
   epoch: 7,
+  seenEpoch: 2 ** 41,
   settled: true,
   progress: "delivered",
   quiet: true,
@@ -205,8 +206,8 @@ test("message codec: a header named __proto__ is malformed, not a prototype", ()
 
 test("message codec: a step of progress that does not exist is malformed", () => {
   const { head, read } = encode<PeerRequest>({ kind: "ping", state }, writeRequest, readRequest);
-  // The kind, the epoch and whether it is settled come before it.
-  const at = 1 + 8 + 1;
+  // The kind, two epochs and whether the view is settled come before it.
+  const at = 1 + 8 + 8 + 1;
   assert.equal(head[at], 2);
   head[at] = 4;
   assert.throws(() => read(head, none), MalformedError);
