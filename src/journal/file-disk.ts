@@ -1,12 +1,11 @@
 /**
- * The disk port over a folder of the file system. Files are written by position through the callback functions of `node:fs`, which cost least: the hot path is
- * one `writev` and one `fdatasync` a group.
+ * The disk port over a folder of the file system: one `writev` and one `fdatasync` a group. Files are written by position, so that what is there already can be
+ * written once more.
  */
 
-import fs from "node:fs";
-import { access, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { promisify } from "node:util";
 import type { Random } from "../base/random.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { diskFailure, unusable } from "./failure.ts";
@@ -46,7 +45,7 @@ export async function openFileDisk(path: string, random: Random): Promise<Disk> 
 async function makeFolder(path: string): Promise<void> {
   const highest = await mkdir(path, { recursive: true });
   // SQLite, which takes the lock, would not say what the matter is.
-  await access(path, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+  await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   if (highest === undefined) return;
   for (let folder = resolve(path); folder.length >= highest.length; folder = dirname(folder)) {
     await syncFolder(dirname(folder));
@@ -124,29 +123,24 @@ class FileDisk implements Disk {
   }
 }
 
-const openDescriptor = promisify(fs.open);
-const stat = promisify(fs.fstat);
-const closeDescriptor = promisify(fs.close);
-const truncateDescriptor = promisify(fs.ftruncate);
-
 async function openFile(folder: string, name: string, flags: string): Promise<DiskFile> {
-  const descriptor = await openDescriptor(`${folder}/${name}`, flags);
+  const handle = await open(`${folder}/${name}`, flags);
   try {
-    return new OpenFile(name, descriptor, (await stat(descriptor)).size);
+    return new OpenFile(name, handle, (await handle.stat()).size);
   } catch (error) {
-    await closeDescriptor(descriptor);
+    await handle.close();
     throw error;
   }
 }
 
 class OpenFile implements DiskFile {
   readonly name: string;
-  readonly #descriptor: number;
+  readonly #handle: FileHandle;
   #size: number;
 
-  constructor(name: string, descriptor: number, size: number) {
+  constructor(name: string, handle: FileHandle, size: number) {
     this.name = name;
-    this.#descriptor = descriptor;
+    this.#handle = handle;
     this.#size = size;
   }
 
@@ -157,20 +151,11 @@ class OpenFile implements DiskFile {
   async read(offset: number, length: number): Promise<Buffer> {
     const buffer = Buffer.allocUnsafeSlow(length);
     for (let done = 0; done < length; ) {
-      const bytes = await this.#readSome(buffer, done, offset + done);
-      if (bytes === 0) throw unusable(`${this.name} has got shorter while it was read`);
-      done += bytes;
+      const { bytesRead } = await this.#handle.read(buffer, done, length - done, offset + done);
+      if (bytesRead === 0) throw unusable(`${this.name} has got shorter while it was read`);
+      done += bytesRead;
     }
     return buffer;
-  }
-
-  #readSome(buffer: Buffer, at: number, position: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      fs.read(this.#descriptor, buffer, at, buffer.length - at, position, (error, bytes) => {
-        if (error) reject(error);
-        else resolve(bytes);
-      });
-    });
   }
 
   async append(buffers: readonly Buffer[]): Promise<void> {
@@ -182,34 +167,25 @@ class OpenFile implements DiskFile {
   }
 
   /** Resolves with the position behind what was written. */
-  #writeAt(buffers: readonly Buffer[], position: number): Promise<number> {
+  async #writeAt(buffers: readonly Buffer[], position: number): Promise<number> {
     const total = buffers.reduce((bytes, buffer) => bytes + buffer.length, 0);
-    return new Promise((resolve, reject) => {
-      fs.writev(this.#descriptor, buffers, position, (error, bytes) => {
-        if (error) reject(error);
-        else if (bytes === total) resolve(position + bytes);
-        // A disk that is getting full takes a part; the rest then fails, or not.
-        else resolve(this.#writeAt(rest(buffers, bytes), position + bytes));
-      });
-    });
+    const { bytesWritten } = await this.#handle.writev(buffers, position);
+    if (bytesWritten === total) return position + total;
+    // A disk that is getting full takes a part; the rest then fails, or not.
+    return await this.#writeAt(rest(buffers, bytesWritten), position + bytesWritten);
   }
 
   sync(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      fs.fdatasync(this.#descriptor, (error) => {
-        if (error) reject(error);
-        else resolve();
-      });
-    });
+    return this.#handle.datasync();
   }
 
   async truncate(size: number): Promise<void> {
-    await truncateDescriptor(this.#descriptor, size);
+    await this.#handle.truncate(size);
     this.#size = size;
   }
 
   close(): Promise<void> {
-    return closeDescriptor(this.#descriptor);
+    return this.#handle.close();
   }
 }
 

@@ -54,6 +54,8 @@ export class SegmentFiles {
   /** What the segment before holds is synced. */
   async #begin(number: number): Promise<void> {
     assert(number === this.#number + 1, "segments are written one after the other");
+    // So that the disk does not fill with what is to be deleted.
+    await this.#deletion;
     await this.#file.close();
     this.#file = await this.#disk.create(segmentName(number));
     this.#number = number;
