@@ -38,6 +38,11 @@ export interface PendingWrite {
   readonly settle: { readonly committed: (version: Version) => void; readonly lost: (error: Error) => void };
 }
 
+/** Whether this member's journal and every other owner have the write: what else it needs, it needs of the store. */
+export function isHeldByAll({ journaled, missing }: PendingWrite): boolean {
+  return journaled && missing.length === 0;
+}
+
 /** A write that has all still before it, except that it is in this member's journal unless the caller says otherwise. */
 export function pendingWrite(
   entry: Entry,

@@ -19,7 +19,14 @@ import type { Membership } from "../core/membership.ts";
 import { OpenRequests } from "../core/open-requests.ts";
 import { StoreHealth } from "../core/store-health.ts";
 import { compareVersions, formatVersion, parseVersion } from "../core/version.ts";
-import { isNewer, type KeyRecord, storeAbsent, storeUnknown, type WriteBuffer } from "../core/write-buffer.ts";
+import {
+  isHeldByAll,
+  isNewer,
+  type KeyRecord,
+  storeAbsent,
+  storeUnknown,
+  type WriteBuffer,
+} from "../core/write-buffer.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { FlushSettings } from "./settings.ts";
 import { removeCondition, writeCondition } from "./store-condition.ts";
@@ -175,9 +182,10 @@ export class Flusher {
       return;
     }
 
-    const through = record.pending.findLast((write) => write.needsStore);
-    if (through) {
-      this.#fly(record, through.entry, (flight) => this.#write(flight));
+    if (record.pending.some((write) => write.needsStore)) {
+      // Not before all owners have it: whoever takes over must know what it finds in the store, and which request that was.
+      const through = record.pending.findLast((write) => write.needsStore && isHeldByAll(write));
+      if (through) this.#fly(record, through.entry, (flight) => this.#write(flight));
       return;
     }
     const { entry } = record;

@@ -22,13 +22,7 @@ import { compact } from "../core/operation.ts";
 import { meets } from "../core/precondition.ts";
 import type { RequestLog } from "../core/request-log.ts";
 import type { Version } from "../core/version.ts";
-import {
-  type KeyRecord,
-  type PendingWrite,
-  pendingWrite,
-  storeUnknown,
-  type WriteBuffer,
-} from "../core/write-buffer.ts";
+import { isHeldByAll, type KeyRecord, pendingWrite, storeUnknown, type WriteBuffer } from "../core/write-buffer.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Network } from "../network/network.ts";
 import type { Cache } from "./cache.ts";
@@ -131,7 +125,7 @@ export class Primary {
 
   /** Begins anew under a view just adopted: acknowledgements of older epochs count no more. */
   adoptView(): void {
-    const { buffer, membership, observer } = this.#parts;
+    const { buffer, membership } = this.#parts;
     this.#replicator.adoptView();
     this.#ready.clear();
     for (const record of buffer.records()) {
@@ -143,7 +137,6 @@ export class Primary {
         write.needsStore = isShort || (write.inherited && write.needsStore);
         for (const peer of write.missing) this.#replicator.send(record, write, peer);
       }
-      if (record.pending.at(-1)?.needsStore) observer.onWriteThrough(record);
       this.commitReady(record);
     }
     this.inheritance.adoptView();
@@ -167,8 +160,16 @@ export class Primary {
     let committed = false;
     for (;;) {
       const first = record.pending[0];
-      if (!first || !hasAll(first)) break;
-      if (record.pending.length > 1 && record.pending.some((write) => write.fromStore && !hasAll(write))) break;
+      if (!first || !isHeldByAll(first)) break;
+      if (first.needsStore) {
+        observer.onWriteThrough(record);
+        break;
+      }
+      if (
+        record.pending.length > 1 &&
+        record.pending.some((write) => write.fromStore && (write.needsStore || !isHeldByAll(write)))
+      )
+        break;
       if (!membership.mayAnswer(record.key)) {
         this.#ready.add(record);
         break;
@@ -335,7 +336,7 @@ export class Primary {
 
   /** Sends an assigned entry to whoever must have it before it commits. */
   #begin(record: KeyRecord, entry: Entry, fromStore: boolean): Promise<Version> {
-    const { membership, buffer, requests, reads, journal, clock, observer } = this.#parts;
+    const { membership, buffer, requests, reads, journal, clock } = this.#parts;
     const owners = membership.ownersOf(entry.key);
     const isShort = owners.length < membership.view.parameters.replicas;
     const needsStore = isShort || (fromStore && record.pending.some((write) => write.needsStore));
@@ -352,7 +353,6 @@ export class Primary {
       });
     }
     for (const peer of write.missing) this.#replicator.send(record, write, peer);
-    if (write.needsStore) observer.onWriteThrough(record);
     this.inheritance.hasten(record);
     this.commitReady(record);
     return write.outcome;
@@ -365,11 +365,6 @@ export class Primary {
       ?.pending.find(({ entry }) => entry.epoch === version.epoch && entry.seq === version.seq);
     return (pending?.outcome ?? Promise.resolve(version)).then(written);
   }
-}
-
-/** Whether everyone has the write who must before it commits. */
-function hasAll({ journaled, missing, needsStore }: PendingWrite): boolean {
-  return journaled && missing.length === 0 && !needsStore;
 }
 
 function nameOf({ router, counter }: RequestId): string {
