@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { runtimeOptions } from "./runtime-options.ts";
 
 const root = join(import.meta.dirname, "..");
 const output = join(root, "dist");
@@ -70,7 +71,7 @@ function assemble(): void {
       disableExperimentalSEAWarning: true,
       useCodeCache: true,
       // Values lie outside the heap, but each takes some hundred bytes in it; by default the heap is at most 4 GiB on any host.
-      execArgv: [`--max-old-space-size-percentage=${heapPercentage}`],
+      execArgv: [`--max-old-space-size-percentage=${heapPercentage}`, ...runtimeOptions],
       // NODE_OPTIONS that is meant for another program must not change this one.
       execArgvExtension: "none",
     }),

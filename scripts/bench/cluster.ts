@@ -7,6 +7,7 @@ import { freePorts } from "../../src/cli/free-ports.ts";
 import type { ClusterStatus } from "../../src/core/operation.ts";
 import { Ring } from "../../src/core/ring.ts";
 import { systemClock } from "../../src/system.ts";
+import { runtimeOptions } from "../runtime-options.ts";
 import { root } from "../steps.ts";
 import { Processes, type Started } from "./processes.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
@@ -86,7 +87,8 @@ export class BenchCluster implements AsyncDisposable {
       }),
     );
     const program = options.executable ?? process.execPath;
-    const before = options.executable === undefined ? [...(options.execArgv ?? []), join(root, "src", "main.ts")] : [];
+    const before =
+      options.executable === undefined ? [...(options.execArgv ?? runtimeOptions), join(root, "src", "main.ts")] : [];
     const env = { WEIR_BENCH_SECRET: "a secret of the bench alone", ...options.env };
     const startedAt = systemClock.now();
     const nodes = entries.map(({ id, url }) => {
