@@ -8,7 +8,7 @@ import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Membership } from "../core/membership.ts";
-import { listsProcess, type View } from "../core/view.ts";
+import { listsProcess, type View, votersOf } from "../core/view.ts";
 import { leftView, reweightedView } from "../core/view-changes.ts";
 import type { StoredView, ViewRecord } from "./view-record.ts";
 
@@ -89,9 +89,11 @@ export class Leaving {
     }
   }
 
+  /** Whether it owned nothing any more in the view that it knows, or, as the last owner, had everything in the store. */
   #hasNothing(): boolean {
     const { membership, isEmpty } = this.#parts;
-    return membership.settled && (membership.entry.weight === 0 || isEmpty());
+    if (!membership.settled) return false;
+    return membership.entry.weight === 0 || (votersOf(membership.view).length === 1 && isEmpty());
   }
 
   /** The next step that this member can take. */
