@@ -12,7 +12,7 @@ import type { SimHost } from "./sim-cluster.ts";
 import type { Moment } from "./sim-network.ts";
 import type { SimProcess } from "./sim-process.ts";
 
-/** Messages that carry the protocol on, and their answers. */
+/** Messages that carry the protocol on, and their answers; a request to the store for a key, or one to change the view, that is about to be sent; and a view that has changed. */
 const kinds = [
   "replicate",
   "replicate",
@@ -27,11 +27,14 @@ const kinds = [
   "read",
   "value",
   "state",
+  "flush",
+  "flush",
+  "swap",
   "view",
   "view",
 ] as const;
 
-/** `break`: the link is reset. `surge`: one of the two loses its disk, and the other one power. */
+/** `break`: the link is reset; `part`: and cannot be made again for a while. `surge`: one of the two loses its disk, and the other one power. */
 const acts = [
   "kill",
   "kill",
@@ -40,18 +43,22 @@ const acts = [
   "isolate",
   "lose",
   "break",
-  "break",
+  "part",
   "surge",
   "isolate and kill",
 ] as const;
 
 /** Those who wait in vain give up and lie in wait for something else. */
 const patienceMs = 1_000;
+/** One that follows from another waits longer: what it waits for may need a view change. */
+const followPatienceMs = 3_000;
 
-interface Ambush {
+export interface Ambush {
   readonly kind: (typeof kinds)[number];
   readonly moment: Moment;
   readonly act: (typeof acts)[number];
+  /** Only where one of these takes part. */
+  readonly hosts: readonly SimHost[] | undefined;
   /** So many are let pass first. */
   passes: number;
 }
@@ -60,45 +67,80 @@ export class Ambushes {
   readonly #field: FaultField;
   readonly #processes: ProcessFaults;
   readonly #network: NetworkFaults;
-  #set: Ambush | undefined;
+  readonly #set = new Set<Ambush>();
 
   constructor(field: FaultField, processes: ProcessFaults, network: NetworkFaults) {
     this.#field = field;
     this.#processes = processes;
     this.#network = network;
-    field.network.watch((moment, kind, from, to) => {
-      if (this.#set !== undefined && this.#set.kind === kind && this.#set.moment === moment) this.#spring([from, to]);
-    });
+    field.network.watch((moment, kind, from, to) => this.#meet(kind, moment, [from, to]));
     field.store.watch((name) => {
-      if (name === viewName && this.#set?.kind === "view") this.#spring([]);
+      if (name === viewName) this.#meet("view", "sent", []);
+    });
+    field.store.watchAsked((name, caller) => {
+      const host = field.hosts.find(({ process }) => process === caller);
+      this.#meet(name === viewName ? "swap" : "flush", "sent", host?.process === undefined ? [] : [host.process]);
     });
   }
 
-  /** Lays one after the other. */
+  /** Lays one after the other, and now and then two at once. */
   start(): void {
-    const { world, random, plan } = this.#field;
-    if (this.#field.isHealed) return;
-    const set = this.#lay();
-    world.schedule(patienceMs, () => {
-      if (this.#set === set) this.#set = undefined;
-      world.schedule(random.exponential(plan.meanFaultMs), () => this.start());
-    });
+    const { random } = this.#field;
+    this.#startWith(() => this.#draw(undefined));
+    if (random.chance(0.3)) this.#startWith(() => this.#draw(undefined));
   }
 
-  #lay(): Ambush {
+  /** Lies in wait for answers to writes only, to lose them. */
+  startLosingAnswers(): void {
+    const { random } = this.#field;
+    this.#startWith(() => ({
+      kind: "written",
+      moment: "sent",
+      act: random.pick(["break", "break", "part", "part", "isolate", "kill"]),
+      hosts: undefined,
+      passes: random.whole(0, 6),
+    }));
+  }
+
+  #startWith(draw: () => Ambush): void {
+    const { world, random, plan } = this.#field;
+    const next = (): void => {
+      if (this.#field.isHealed) return;
+      this.#lay(draw(), patienceMs);
+      world.schedule(patienceMs + random.exponential(plan.meanFaultMs), next);
+    };
+    next();
+  }
+
+  #lay(ambush: Ambush, waitMs: number): void {
+    this.#set.add(ambush);
+    this.#field.world.schedule(waitMs, () => void this.#set.delete(ambush));
+  }
+
+  #draw(hosts: readonly SimHost[] | undefined): Ambush {
     const { random } = this.#field;
     const kind = random.pick(kinds);
-    const moment = random.pick(["sent", "handled"] as const);
-    this.#set = { kind, moment, act: random.pick(acts), passes: random.whole(0, kind === "view" ? 2 : 4) };
-    return this.#set;
+    const isRare = kind === "view" || kind === "swap";
+    const moment = isRare || kind === "flush" ? "sent" : random.pick(["sent", "handled"] as const);
+    const act = kind === "flush" && random.chance(0.5) ? "pause" : random.pick(acts);
+    return { kind, moment, act, hosts, passes: random.whole(0, isRare ? 2 : 4) };
   }
 
-  #spring(processes: readonly SimProcess[]): void {
-    const ambush = this.#set;
-    if (ambush === undefined || this.#field.isHealed || ambush.passes-- > 0) return;
-    this.#set = undefined;
+  #meet(kind: string, moment: Moment, processes: readonly SimProcess[]): void {
+    for (const ambush of this.#set) {
+      if (ambush.kind !== kind || ambush.moment !== moment) continue;
+      const isNear = ambush.hosts?.some(({ process }) => process !== undefined && processes.includes(process)) ?? true;
+      if ((isNear || processes.length === 0) && ambush.passes-- <= 0) this.#spring(ambush, processes);
+    }
+  }
+
+  #spring(ambush: Ambush, processes: readonly SimProcess[]): void {
+    this.#set.delete(ambush);
+    if (this.#field.isHealed) return;
     const { world, random, hosts, network } = this.#field;
     const near = hosts.filter((host) => host.process !== undefined && processes.includes(host.process));
+    // Misfortunes seldom come singly: the worst ones build upon each other.
+    if (ambush.kind !== "written" && random.chance(0.5)) this.#lay(this.#draw(near), followPatienceMs);
     const [victim, other] = random.shuffle(near.length > 1 ? near : hosts) as [SimHost, SimHost | undefined];
     // Behind what is happening now, which cannot be interrupted, and before all that is still to come.
     world.schedule(0, () => {
@@ -115,6 +157,8 @@ export class Ambushes {
           return this.#processes.lose(victim);
         case "break":
           return other === undefined ? undefined : network.breakLink(victim.id, other.id);
+        case "part":
+          return other === undefined ? undefined : this.#network.partTwo(victim, other);
         case "surge":
           this.#processes.lose(victim);
           return other === undefined ? undefined : this.#processes.kill(other);

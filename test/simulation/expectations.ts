@@ -48,7 +48,7 @@ export interface Hits {
 
 export function expectationsOf(plan: ScenarioPlan, operationMs: number, hits: Hits): Expectations {
   const { faults, crowded } = plan;
-  const hasPauses = faults.some((kind) => kind === "pauses" || kind === "ambushes" || kind === "twins");
+  const hasPauses = faults.some((kind) => ["pauses", "ambushes", "twins"].includes(kind));
   const atLastMs = operationMs + (hasPauses ? pausesExtraMs : answerExtraMs);
   const isOneLoss = faults.includes("oneLoss");
   const soonMs = failoverMs + latencies * (plan.storeLatencyMs + plan.networkLatencyMs);

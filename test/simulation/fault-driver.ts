@@ -11,6 +11,7 @@ import type { FaultKind } from "./fault-kinds.ts";
 import { MemberFaults } from "./member-faults.ts";
 import { NetworkFaults } from "./network-faults.ts";
 import { OneLoss } from "./one-loss.ts";
+import { Operator } from "./operator.ts";
 import { ProcessFaults } from "./process-faults.ts";
 import { type EndReason, isSettled, type SimHost } from "./sim-cluster.ts";
 import { healStore, plainStoreFaults, storeTroubles, troubleStore } from "./store-trouble.ts";
@@ -22,7 +23,7 @@ const lookMs = 20;
 const mostInBurst = 4;
 const maxBurstMeanMs = 600;
 /** These come in ways of their own, not at random times. */
-type OwnWay = "joins" | "oneLoss" | "ambushes";
+type OwnWay = "joins" | "oneLoss" | "ambushes" | "lostAnswers";
 
 export class FaultDriver {
   readonly #field: FaultField;
@@ -31,6 +32,7 @@ export class FaultDriver {
   readonly #members: MemberFaults;
   readonly #disks: DiskFaults;
   readonly #oneLoss: OneLoss;
+  readonly #operator: Operator;
   readonly #acts: Readonly<Record<Exclude<FaultKind, OwnWay>, () => void>>;
 
   constructor(field: FaultField) {
@@ -40,6 +42,7 @@ export class FaultDriver {
     this.#members = new MemberFaults(field);
     this.#disks = new DiskFaults(field);
     this.#oneLoss = new OneLoss(field);
+    this.#operator = new Operator(field);
     this.#acts = {
       leaves: () => this.#members.leave(),
       weights: () => this.#members.reweigh(),
@@ -53,6 +56,7 @@ export class FaultDriver {
       disks: () => this.#disks.trouble(),
       store: () => this.#troubleStore(),
       storeCuts: () => this.#network.cutFromStore(),
+      forgets: () => this.#operator.loseLoneOwner(),
       twins: () => this.#processes.twin(),
       outage: () => this.#storeGone(),
     };
@@ -65,12 +69,18 @@ export class FaultDriver {
 
   onEnd(host: SimHost, reason: EndReason, folder: string): void {
     this.#processes.onEnd(host, reason, folder);
+    if (reason === "left") this.#members.comeBack(host);
   }
 
   start(): void {
     const { faults } = this.#field.plan;
     if (faults.includes("oneLoss")) this.#oneLoss.start();
-    if (faults.includes("ambushes")) new Ambushes(this.#field, this.#processes, this.#network).start();
+    if (faults.includes("forgets")) this.#operator.start();
+    if (faults.includes("ambushes") || faults.includes("lostAnswers")) {
+      const ambushes = new Ambushes(this.#field, this.#processes, this.#network);
+      if (faults.includes("ambushes")) ambushes.start();
+      if (faults.includes("lostAnswers")) ambushes.startLosingAnswers();
+    }
     const acts = faults.flatMap((kind) => (kind in this.#acts ? [this.#acts[kind as Exclude<FaultKind, OwnWay>]] : []));
     if (acts.length === 0) return;
     if (this.#field.plan.hasBursts) this.#burstLater(acts);

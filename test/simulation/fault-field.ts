@@ -21,6 +21,7 @@ export class FaultField {
   /** How often each thing was done. */
   readonly #counts = new Map<string, number>();
   #isHealed = false;
+  #isOver = false;
 
   constructor(parts: {
     readonly plan: ScenarioPlan;
@@ -77,10 +78,15 @@ export class FaultField {
   restartLater(host: SimHost, ms: number, first: () => void = () => undefined): void {
     const { processes } = host;
     this.world.schedule(ms, () => {
-      if (!host.isWanted || host.running !== undefined || host.processes !== processes) return;
+      if (this.#isOver || !host.isWanted || host.running !== undefined || host.processes !== processes) return;
       first();
       host.start();
     });
+  }
+
+  /** Nothing is started again any more. */
+  end(): void {
+    this.#isOver = true;
   }
 
   /** A host that runs a process, whatever it is doing. */

@@ -28,10 +28,14 @@ export const faultKinds = [
   "store",
   /** One host cannot reach the store. */
   "storeCuts",
+  /** The only owner of all keys is lost with its disk, and an operator gives it up. */
+  "forgets",
   /** Another process is started under the id of one that still runs. */
   "twins",
   /** Crashes, pauses and cuts at the very instants at which certain messages are sent or handled, or a view changes. */
   "ambushes",
+  /** The link breaks just when the answer to a write is sent: its router asks again. */
+  "lostAnswers",
   /** One node at a time is lost, under good conditions: nobody at another one may notice more than a pause (P4). */
   "oneLoss",
   /** The store is gone, under good conditions: writes go on (P4). */
@@ -46,16 +50,23 @@ export const mixedKinds: readonly FaultKind[] = faultKinds.filter((kind) => kind
 export const profiles = {
   healthy: [],
   members: ["joins", "leaves", "weights"],
+  "members+store": ["joins", "leaves", "weights", "store"],
+  "members+pauses": ["joins", "leaves", "weights", "pauses", "storeCuts"],
   links: ["links"],
   store: ["store"],
   crashes: ["crashes"],
+  "crashes+store": ["crashes", "store"],
   power: ["power", "crashes"],
   losses: ["losses"],
   pauses: ["pauses"],
   partitions: ["partitions"],
+  isolation: ["partitions", "storeCuts", "pauses"],
+  failures: ["partitions", "crashes", "losses", "leaves"],
   disks: ["disks"],
   cuts: ["storeCuts", "store"],
   ambushes: ["ambushes"],
+  forgets: ["forgets", "crashes", "store"],
+  retries: ["lostAnswers", "leaves"],
   oneLoss: ["oneLoss"],
   outage: ["outage"],
   mixed: "some",

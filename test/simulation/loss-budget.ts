@@ -7,7 +7,7 @@
  * store, nothing is lost at all: it would count in a view that is not known yet.
  */
 
-import { type PastView, parseView, type View, viewName } from "../../src/core/view.ts";
+import { type PastMember, type PastView, parseView, type View, viewName } from "../../src/core/view.ts";
 import type { SimStore } from "./sim-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 
@@ -17,7 +17,7 @@ export class LossBudget {
   readonly #lost = new Set<string>();
   /** Processes that are leaving. */
   #leaving = 0;
-  #overdrawn: string | undefined;
+  #isExceeded = false;
 
   constructor(world: SimWorld, store: SimStore) {
     this.#world = world;
@@ -43,16 +43,17 @@ export class LossBudget {
   /** Whether the folder may be lost now: undefined is one that was never named, because its process has not come so far. */
   allows(folder: string | undefined): boolean {
     if (folder === undefined) return true;
-    if (this.#store.isChanging(viewName)) return false;
-    const view = this.view;
-    const naming = this.#viewsNaming(folder);
-    if (view === undefined || naming.length === 0) return true;
-    if (this.#leaving > 0) return false;
-    return naming.every(({ members }) => {
+    if (this.#store.isChanging(viewName) || (this.#leaving > 0 && !this.isDone(folder))) return false;
+    return this.#isWithin(folder);
+  }
+
+  /** Whether no more is lost than may be when this folder is, too. */
+  #isWithin(folder: string): boolean {
+    const replicas = this.view?.parameters.replicas ?? 1;
+    return this.#viewsNaming(folder).every(({ members }) => {
       const owners = members.filter((member) => member.weight > 0).length;
-      const most = Math.min(view.parameters.replicas, owners) - 1;
       const lost = members.filter((member) => member.folder === folder || this.#lost.has(member.folder)).length;
-      return lost <= Math.min(most, Math.floor(owners / 2));
+      return lost <= Math.min(replicas, owners) - 1 && lost <= Math.floor(owners / 2);
     });
   }
 
@@ -61,15 +62,19 @@ export class LossBudget {
     if (folder !== undefined) this.#lost.add(folder);
   }
 
-  /** More was lost than may be, and not by a fault of ours. */
-  overdraw(how: string): void {
-    this.#world.note("FAULT", () => `overdrawn: ${how}`);
-    this.#overdrawn ??= how;
+  /** The folder is lost because its process has ended by itself: without a journal that may be more than may be lost. */
+  loseAnyway(folder: string): void {
+    if (this.isDone(folder)) return;
+    if (!this.#isWithin(folder)) {
+      this.#world.note("FAULT", () => "more is lost than may be");
+      this.#isExceeded = true;
+    }
+    this.lose(folder);
   }
 
-  /** How more was lost than may be; undefined when it was not. */
-  get overdrawn(): string | undefined {
-    return this.#overdrawn;
+  /** More was lost than may be: nothing is promised any more. */
+  get isExceeded(): boolean {
+    return this.#isExceeded;
   }
 
   /** Whether a process may begin to leave: no folder of a view that matters is lost. */
@@ -90,12 +95,16 @@ export class LossBudget {
   #viewsNaming(folder: string): readonly Pick<View, "members">[] {
     const view = this.view;
     if (view === undefined) return [];
-    const names = ({ members }: PastView): boolean =>
-      members.some((member) => member.folder === folder && member.forgotten !== true);
-    // The first view of a lineage is a settled one: whoever had no weight in it had handed everything over.
-    const lineage = view.lineage.filter((past, index) => {
-      return names(past) && (index > 0 || past.members.some((each) => each.folder === folder && each.weight > 0));
-    });
-    return [...[view, ...view.lost].filter(names), ...lineage];
+    // Whoever had no weight in a settled view had handed everything over, and has got nothing since if it has had none since.
+    const settled = view.settled ? view : view.lineage[0];
+    const isIdle = settled?.members.some((member) => member.folder === folder && member.weight === 0) === true;
+    return [view, ...view.lineage, ...view.lost].filter(({ members }: Pick<PastView, "members">) =>
+      members.some((member) => member.folder === folder && !hasLeft(member) && !(isIdle && member.weight === 0)),
+    );
   }
+}
+
+/** What it held is given up, or others have it. */
+function hasLeft(member: PastMember): boolean {
+  return member.forgotten === true || member.handedOff === true;
 }

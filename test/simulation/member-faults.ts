@@ -62,13 +62,18 @@ export class MemberFaults {
 
   /** The process that was to leave has ended, and perhaps it has left. */
   #ended(host: SimHost, folder: string | undefined): void {
-    const { budget, plan, random } = this.#field;
+    const { budget, plan } = this.#field;
     if (folder !== undefined && !budget.isDone(folder)) {
+      // It has stopped without having left, or was killed before it had: it must come back.
       host.isWanted = true;
-      if (!plan.journal && !budget.allows(folder)) budget.overdraw(`${host.id} stopped before it had left`);
-      if (!plan.journal) budget.lose(folder);
+      if (!plan.journal) budget.loseAnyway(folder);
     }
-    this.#field.restartLater(host, random.between(0, maxAwayMs), () => {
+    this.comeBack(host);
+  }
+
+  /** A process has left: its host starts another one, unless it is not wanted any more. */
+  comeBack(host: SimHost): void {
+    this.#field.restartLater(host, this.#field.random.between(0, maxAwayMs), () => {
       if (this.#named.has(host.id)) return;
       this.#named.add(host.id);
       this.#configure();

@@ -5,7 +5,6 @@ import type { Mutation } from "./mutate.ts";
 const lease = "src/core/lease.ts";
 const membership = "src/core/membership.ts";
 const viewChanges = "src/core/view-changes.ts";
-const primary = "src/member/primary.ts";
 
 export const leaseMutations: readonly Mutation[] = [
   {
@@ -17,18 +16,6 @@ export const leaseMutations: readonly Mutation[] = [
         find: "    if (!this.#parts.membership.mayAnswer(key)) return undefined;\n",
         replace:
           "    if (!this.#parts.membership.serves(key, this.#parts.membership.ownersOf(key))) return undefined;\n",
-      },
-    ],
-    caught: [],
-  },
-  {
-    name: "no-lease-to-commit",
-    breaks: "§3: the lease is checked before a write commits (⚠)",
-    edits: [
-      {
-        file: primary,
-        find: "      if (!membership.mayAnswer(record.key)) {\n        this.#ready",
-        replace: "      if (!membership.serves(record.key, membership.ownersOf(record.key))) {\n        this.#ready",
       },
     ],
     caught: [],

@@ -124,8 +124,8 @@ export const memberMutations: readonly Mutation[] = [
     edits: [
       {
         file: leaving,
-        find: "isSettled && isEmpty() ? leftView",
-        replace: "isSettled ? leftView",
+        find: "    if (!isSettled || !isEmpty()) {",
+        replace: "    if (!isSettled) {",
       },
     ],
     caught: [],
@@ -158,18 +158,6 @@ export const memberMutations: readonly Mutation[] = [
         file: "src/core/view.ts",
         find: "member.id === process.id && member.incarnation === process.incarnation",
         replace: "member.id === process.id",
-      },
-    ],
-    caught: [],
-  },
-  {
-    name: "own-pause-counted-as-silence",
-    breaks: "§5: silence of a peer is what counts, not a pause of one's own",
-    edits: [
-      {
-        file: "src/core/failure-detector.ts",
-        find: "    const countedMs = Math.min(elapsedMs, maxTicksCounted * this.#settings.tickMs);",
-        replace: "    const countedMs = elapsedMs;",
       },
     ],
     caught: [],

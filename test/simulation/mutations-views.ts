@@ -5,7 +5,6 @@ import type { Mutation } from "./mutate.ts";
 const membership = "src/core/membership.ts";
 const handOff = "src/member/hand-off.ts";
 const viewChange = "src/member/view-change.ts";
-const replica = "src/member/replica.ts";
 
 export const viewMutations: readonly Mutation[] = [
   {
@@ -136,18 +135,6 @@ export const viewMutations: readonly Mutation[] = [
     caught: [],
   },
   {
-    name: "hand-off-taken-after-settling",
-    breaks: "§5: hand-off messages are taken only until the view settles (⚠)",
-    edits: [
-      {
-        file: replica,
-        find: "    if (membership.settled || !isForMe) throw wrongView();",
-        replace: "    if (!isForMe) throw wrongView();",
-      },
-    ],
-    caught: [],
-  },
-  {
     name: "cache-kept-without-tenure",
     breaks: "§5: without tenure the cached value is dropped (⚠)",
     edits: [
@@ -155,18 +142,6 @@ export const viewMutations: readonly Mutation[] = [
         file: viewChange,
         find: "      if (!membership.serves(key, membership.ownersOf(key))) cache.delete(key);\n",
         replace: "",
-      },
-    ],
-    caught: [],
-  },
-  {
-    name: "knowledge-of-the-store-kept-without-tenure",
-    breaks: "§5: without tenure all knowledge of the store's ETag is dropped (⚠)",
-    edits: [
-      {
-        file: "src/core/write-buffer.ts",
-        find: "    record.store = storeUnknown;\n    record.flushed = false;\n    record.unproven = false;\n    record.lastSent",
-        replace: "    record.unproven = false;\n    record.lastSent",
       },
     ],
     caught: [],

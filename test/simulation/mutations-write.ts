@@ -4,7 +4,6 @@ import type { Mutation } from "./mutate.ts";
 
 const primary = "src/member/primary.ts";
 const replica = "src/member/replica.ts";
-const replicator = "src/member/replicator.ts";
 const member = "src/member/member.ts";
 
 export const writeMutations: readonly Mutation[] = [
@@ -53,49 +52,29 @@ export const writeMutations: readonly Mutation[] = [
     caught: [],
   },
   {
-    name: "acknowledgement-not-judged-again",
-    breaks: "§10: acknowledgements are judged again when they are sent",
-    edits: [
-      {
-        file: replica,
-        find: "    return durable.then(() => {\n      this.#requireEpoch(epoch);\n",
-        replace: "    return durable.then(() => {\n",
-      },
-    ],
-    caught: [],
-  },
-  {
-    name: "acknowledgement-of-an-older-epoch-counts",
-    breaks: "§4: an acknowledgement counts in the epoch in which the entry was accepted (⚠)",
-    edits: [
-      {
-        file: replicator,
-        find: '        if (epoch !== membership.epoch) return;\n        if (answer.kind === "ack" && answer.epoch === epoch) {',
-        replace: '        if (answer.kind === "ack") {',
-      },
-    ],
-    caught: [],
-  },
-  {
-    name: "acknowledgements-survive-a-view-change",
-    breaks: "§5: adopting discards acknowledgements of older epochs (⚠)",
-    edits: [
-      {
-        file: primary,
-        find: "        write.missing = owners.slice(1);\n",
-        replace: "        write.missing = write.missing.filter((id) => owners.includes(id));\n",
-      },
-    ],
-    caught: [],
-  },
-  {
-    name: "replica-takes-any-epoch",
-    breaks: "§4: a replica accepts only in its adopted epoch",
+    name: "replica-takes-whatever-comes",
+    breaks:
+      "§4: a replica accepts only in its adopted epoch and from a member of it; an acknowledgement counts in the epoch in which the entry was accepted (⚠)",
     edits: [
       {
         file: replica,
         find: "  #requireEpoch(epoch: number): void {\n    if (epoch !== this.#parts.membership.epoch) throw wrongView();",
         replace: "  #requireEpoch(_epoch: number): void {",
+      },
+      {
+        file: replica,
+        find: "    if (owners[0] !== from.id || !owners.includes(membership.self.id)) throw wrongView();\n",
+        replace: "    if (owners.length > 1e9 && from) throw wrongView();\n",
+      },
+      {
+        file: member,
+        find: "    if (!this.#membership.lists(from))\n",
+        replace: '    if (request.kind !== "replicate" && !this.#membership.lists(from))\n',
+      },
+      {
+        file: member,
+        find: "    if (request.epoch > this.#membership.epoch) this",
+        replace: '    if (request.kind !== "replicate" && request.epoch > this.#membership.epoch) this',
       },
     ],
     caught: [],
@@ -224,30 +203,6 @@ export const writeMutations: readonly Mutation[] = [
         file: primary,
         find: "    const known = requests.find(request.requestId);\n    if (known) return this.#repeat(known);\n    const waiting",
         replace: "    const waiting",
-      },
-    ],
-    caught: [],
-  },
-  {
-    name: "finished-request-applied",
-    breaks: "§10: a copy of a request whose router has finished it is not applied",
-    edits: [
-      {
-        file: primary,
-        find: "    if (!requests.isFinished(request.requestId)) return undefined;\n",
-        replace: "    if (request.epoch > 0) return undefined;\n",
-      },
-    ],
-    caught: [],
-  },
-  {
-    name: "writes-commit-out-of-order",
-    breaks: "§4: at the primary, one key's writes are ordered",
-    edits: [
-      {
-        file: primary,
-        find: "      const first = record.pending[0];\n      if (!first || !hasAll(first)) break;\n",
-        replace: "      const first = record.pending[0];\n      if (!first || !record.pending.some(hasAll)) break;\n",
       },
     ],
     caught: [],

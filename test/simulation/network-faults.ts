@@ -29,7 +29,7 @@ export class NetworkFaults {
   partition(): void {
     const { hosts, random } = this.#field;
     if (hosts.length < 2) return;
-    const shape = random.pick(["one", "one", "groups", "pair", "pairs", "deaf", "mute"] as const);
+    const shape = random.pick(["one", "one", "groups", "shift", "pair", "pairs", "deaf", "mute"] as const);
     const mixed = random.shuffle(hosts);
     const [first, second] = mixed as [SimHost, SimHost];
     switch (shape) {
@@ -38,6 +38,9 @@ export class NetworkFaults {
         break;
       case "groups":
         this.#part(mixed.slice(0, random.whole(1, hosts.length - 1)));
+        break;
+      case "shift":
+        this.#shift(mixed);
         break;
       case "pair":
         this.#cut([[first, second]], shape);
@@ -60,12 +63,25 @@ export class NetworkFaults {
     if (random.chance(0.3)) undos.push(host.line.cut());
   }
 
-  /** Cuts the host off from the store only. */
+  /** Cuts the host off from the store only, or makes it wait for its answers. */
   cutFromStore(): void {
     const { hosts, random } = this.#field;
-    const host = random.pick(hosts);
-    this.#field.note("store cut", () => host.id);
-    this.#forAWhile(host.line.cut());
+    const { id, line } = random.pick(hosts);
+    if (random.chance(0.6)) {
+      this.#field.note("store cut", () => id);
+      this.#forAWhile(line.cut());
+      return;
+    }
+    this.#field.note("store slow", () => id);
+    line.slownessMs = random.between(200, 3_000);
+    this.#forAWhile(() => {
+      line.slownessMs = 0;
+    });
+  }
+
+  /** Keeps two hosts apart. */
+  partTwo(a: SimHost, b: SimHost): void {
+    this.#cut([[a, b]], "pair");
   }
 
   #part(group: readonly SimHost[]): (() => void)[] {
@@ -74,6 +90,18 @@ export class NetworkFaults {
       group.flatMap((one) => others.map((other): [SimHost, SimHost] => [one, other])),
       "apart",
     );
+  }
+
+  /** Two groups do not reach each other; a while later one host changes from one group to the other. */
+  #shift(mixed: readonly SimHost[]): void {
+    const { random, world } = this.#field;
+    const size = random.whole(1, mixed.length - 1);
+    const undos = this.#part(mixed.slice(0, size));
+    world.schedule(random.between(500, 2_500), () => {
+      if (this.#field.isHealed) return;
+      for (const undo of undos) undo();
+      this.#part(mixed.slice(0, size + (size < mixed.length - 1 ? 1 : -1)));
+    });
   }
 
   /** What is added to the returned list is undone with the rest. */

@@ -89,10 +89,11 @@ export class ProcessFaults {
       world.fail(new Error(`P4: ${host.id} says that another process has taken its place`));
       return;
     }
-    if (!plan.journal && folder !== "" && !budget.isDone(folder)) {
-      if (!budget.allows(folder)) budget.overdraw(`${host.id} ended by itself: ${reason}`);
-      budget.lose(folder);
+    // Who says that it has left is not needed any more, for anything.
+    if (reason === "left" && folder !== "" && !budget.isDone(folder)) {
+      world.fail(new Error(`P4: ${host.id} says that it has left, and its data is needed`));
     }
+    if (!plan.journal && folder !== "") budget.loseAnyway(folder);
     if (reason !== "left") this.#field.restartLater(host, this.#field.random.between(0, soonMs));
   }
 

@@ -75,6 +75,8 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const profile = typeof chosen === "string" ? chosen : chosen === undefined ? drawn : chosen.join("+");
   const faults = faultsOf(random, chosen === undefined || typeof chosen === "string" ? (profile as Profile) : chosen);
   const isStrict = faults.includes("oneLoss") || faults.includes("outage");
+  // What only the store has must not be gone because an older request came over it.
+  const isSure = faults.includes("forgets");
   const journal = faults.includes("power") || faults.includes("disks") || random.chance(0.6);
   const clients = random.whole(2, 8);
   const crowded = !isStrict && random.chance(0.1);
@@ -106,10 +108,10 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     meanRestMs: (workMs * clients) / operations / restChance,
     maxValueBytes,
     readShare: random.between(0.2, 0.6),
-    deleteShare: random.pick([0, random.between(0, 0.3), random.between(0, 0.3)]),
-    conditionalShare: random.pick([0, 0.1, 0.4]),
+    deleteShare: isSure ? 0 : random.pick([0, random.between(0, 0.3), random.between(0, 0.3)]),
+    conditionalShare: random.pick([0, 0.2, 0.5]),
     repeatShare: random.pick([0, 0, 0.1]),
-    uniqueTags: random.chance(0.3),
+    uniqueTags: isSure || random.chance(0.3),
     ignoresRemoveConditions: random.chance(0.3),
     storeLatencyMs,
     storeQueueMs: faults.length === 0 || isStrict ? 0 : random.pick([0, 0, 5, 100]),
@@ -145,8 +147,12 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
   const { faults } = shape;
   const isStrict = faults.includes("oneLoss") || faults.includes("outage");
   const grows = faults.includes("joins");
-  const count = random.pick(isStrict ? [2, 3, 3, 4] : grows ? [2, 3, 3, 4, 5] : [1, 2, 2, 3, 3, 3, 4, 5]);
-  const replicas = random.pick(isStrict ? [2, 2, 2, 3] : [1, 2, 2, 2, 2, 3]);
+  const isLonely = faults.includes("forgets");
+  const isMany = grows || faults.includes("partitions");
+  const count = random.pick(
+    isStrict ? [2, 3, 3, 4] : isLonely ? [1, 1, 2] : isMany ? [2, 3, 3, 4, 5] : [1, 2, 2, 3, 3, 3, 4, 5],
+  );
+  const replicas = random.pick(isStrict || isLonely ? [2, 2, 2, 3] : [1, 2, 2, 2, 2, 3]);
   const settings = drawSettings(random, shape, replicas);
   const isZoned = random.chance(0.15);
   const areWeighted = random.chance(0.2);

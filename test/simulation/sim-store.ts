@@ -38,9 +38,11 @@ export interface Scheduler {
   readonly alive?: boolean;
 }
 
-/** The way from one host to the store, which may be cut while others reach it: then requests fail, and answers are lost. */
+/** The way from one host to the store, which may be cut while others reach it: then requests fail, and answers are lost. Or answers come late. */
 export class StoreLine {
   #cuts = 0;
+  /** Answers take so much longer, on average, in milliseconds. */
+  slownessMs = 0;
 
   get isCut(): boolean {
     return this.#cuts > 0;
@@ -75,6 +77,9 @@ interface StoreRequest<T> {
 /** A change of a blob; undefined where there is none. */
 export type StoreWatcher = (name: string, before: Blob | undefined, after: Blob | undefined) => void;
 
+/** A write or removal of `name` by a process. */
+export type RequestWatcher = (name: string, caller: Scheduler) => void;
+
 export class SimStore {
   readonly #modes: SimStoreModes;
   readonly #random: SimRandom;
@@ -82,6 +87,8 @@ export class SimStore {
   readonly #dateMs: () => number;
   readonly #blobs = new Map<string, Blob>();
   readonly #watchers: StoreWatcher[] = [];
+  #onAsked: RequestWatcher | undefined;
+  #onSent: RequestWatcher | undefined;
   readonly #underWay = new Set<Change>();
   #faults: StoreFaultSettings;
   #outage = false;
@@ -125,6 +132,16 @@ export class SimStore {
     this.#watchers.push(watcher);
   }
 
+  /** Tells of each write or removal that is asked for, before it is sent. */
+  watchAsked(onAsked: RequestWatcher): void {
+    this.#onAsked = onAsked;
+  }
+
+  /** Tells of each write or removal at the instant at which it is sent. */
+  watchSent(onSent: RequestWatcher): void {
+    this.#onSent = onSent;
+  }
+
   /** The blob as it is at this instant, without a request. */
   peek(name: string): Blob | undefined {
     return this.#blobs.get(name);
@@ -147,7 +164,10 @@ export class SimStore {
   async request<T>(caller: Scheduler, line: StoreLine, options: RequestOptions, request: StoreRequest<T>): Promise<T> {
     this.#requests++;
     const change: Change = { name: request.changes ?? "", caller, isSent: false };
-    if (request.changes !== undefined) this.#underWay.add(change);
+    if (request.changes !== undefined) {
+      this.#underWay.add(change);
+      this.#onAsked?.(request.changes, caller);
+    }
     const askedMs = this.#dateMs();
     try {
       const { meanQueueMs } = this.#faults;
@@ -159,6 +179,7 @@ export class SimStore {
       const deadlineMs = options.deadlineMs - (this.#dateMs() - askedMs);
       if (deadlineMs <= 0) throw new OperatingError("store_unavailable", "the request was not sent in time");
       change.isSent = true;
+      if (request.changes !== undefined) this.#onSent?.(request.changes, caller);
       return await this.#send(caller, line, deadlineMs, request, change);
     } finally {
       if (!change.isSent) this.#underWay.delete(change);
@@ -182,8 +203,10 @@ export class SimStore {
           result = effect();
         });
       }
-      caller.schedule(fate.answerMs, () => {
-        const answer: StoreAnswer = line.isCut ? "unavailable" : fate.answer;
+      const slownessMs = line.slownessMs > 0 ? this.#random.exponential(line.slownessMs) : 0;
+      caller.schedule(Math.min(fate.answerMs + slownessMs, deadlineMs), () => {
+        const isLate = fate.answerMs + slownessMs > deadlineMs;
+        const answer: StoreAnswer = line.isCut || isLate ? "unavailable" : fate.answer;
         switch (answer) {
           case "result":
             return resolve(result as T);

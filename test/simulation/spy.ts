@@ -1,8 +1,12 @@
-/** Looks into the members now and then while a run goes on: whether two of them would answer for one key (P1), and whether they keep their bounds, in memory, on disk and in what they send (P5). */
+/**
+ * Looks into the members now and then while a run goes on: whether two of them would answer for one key (P1), whether one without a lease changes the store (P3), and whether
+ * they keep their bounds, in memory, on disk and in what they send (P5).
+ */
 
 import { footprint } from "../../src/core/entry.ts";
 import type { ScenarioPlan } from "./scenario-plan.ts";
 import type { SimHost } from "./sim-cluster.ts";
+import type { SimStore } from "./sim-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 const lookMs = 25;
@@ -27,6 +31,19 @@ export class Spy {
     this.#plan = plan;
     this.#world = world;
     this.#hosts = hosts;
+  }
+
+  /** Whoever takes over waits only for requests that were sent under a lease. */
+  watchRequests(store: SimStore): void {
+    store.watchSent((key, caller) => {
+      if (!this.#plan.keys.includes(key)) return;
+      for (const { running, ghost } of this.#hosts) {
+        for (const each of [running, ghost]) {
+          if (each?.process !== caller || each.member?.servesNow?.(key) !== false) continue;
+          this.#world.fail(new Error(`P3: ${each.process.name} changes ${key} in the store without a lease`));
+        }
+      }
+    });
   }
 
   start(): void {

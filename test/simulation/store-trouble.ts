@@ -4,7 +4,7 @@ import type { SimRandom } from "./sim-random.ts";
 import type { SimStore } from "./sim-store.ts";
 import { healthyStore, type StoreFaultSettings } from "./store-faults.ts";
 
-export const storeTroubles = ["slow", "failing", "ambiguous", "throttled", "unsure", "outage"] as const;
+export const storeTroubles = ["slow", "failing", "ambiguous", "throttled", "unsure", "confused", "outage"] as const;
 export type StoreTrouble = (typeof storeTroubles)[number];
 
 export function plainStoreFaults(plan: {
@@ -42,6 +42,9 @@ export function troubleStore(
       break;
     case "unsure":
       store.setFaults({ ...plain, unsureChance: random.between(0.1, 0.5) });
+      break;
+    case "confused":
+      store.setFaults({ ...plain, failAfterChance: 0.15, lateChance: 0.3, unsureChance: 0.2, throttleChance: 0.1 });
       break;
     default:
   }

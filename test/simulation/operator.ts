@@ -1,0 +1,71 @@
+/**
+ * The operator of a simulated cluster: gives up, by hand, what is lost for good where the members may not decide by themselves. When the only owner of all keys is lost with its
+ * disk, more than half of the view is: `weir forget` is needed then. What it acknowledged is in the store, if it had nothing from before that was not.
+ */
+
+import { formatView, viewName } from "../../src/core/view.ts";
+import { forgottenView } from "../../src/core/view-changes.ts";
+import type { FaultField } from "./fault-field.ts";
+import type { SimHost } from "./sim-cluster.ts";
+
+const lookMs = 50;
+/** The operator comes within this. */
+const maxAbsenceMs = 3_000;
+
+export class Operator {
+  readonly #field: FaultField;
+  /** The epoch of a view in which its only owner has had everything in the store. */
+  #cleanEpoch = 0;
+
+  constructor(field: FaultField) {
+    this.#field = field;
+  }
+
+  start(): void {
+    const { world } = this.#field;
+    if (this.#field.isHealed) return;
+    const status = this.#loneOwner()?.member?.status();
+    const own = status?.members.find((each) => each.id === status.self);
+    if (status?.settled === true && own?.dirtyBytes === 0) this.#cleanEpoch = status.epoch;
+    world.schedule(lookMs, () => this.start());
+  }
+
+  /** The only owner is lost, with its disk; somebody gives it up, and it starts anew on an empty one. */
+  loseLoneOwner(): void {
+    const { budget, plan, random, store } = this.#field;
+    const host = this.#loneOwner();
+    const running = host?.running;
+    const view = budget.view;
+    // An older request may come over a newer state for a while, unless no condition can hold again that once did not; see `StoreWatch`.
+    const isSure = plan.uniqueTags && plan.deleteShare === 0 && !store.isChanging(viewName);
+    if (host === undefined || running?.folder === undefined || running.stopping) return;
+    if (!isSure || view?.epoch !== this.#cleanEpoch) return;
+    const { folder } = running;
+    this.#field.note("lone owner lost", () => running.process.name);
+    budget.lose(folder);
+    host.crash();
+    if (plan.journal) host.loseFolder();
+    this.#field.undoLater(random.between(0, maxAbsenceMs), () => this.#forget(host.id));
+    this.#field.restartLater(host, random.between(0, maxAbsenceMs));
+  }
+
+  #forget(id: string): void {
+    const { budget, store, random } = this.#field;
+    const view = budget.view;
+    const next = view === undefined ? undefined : forgottenView(view, id, true, random.id());
+    if (next === undefined || next === "refused") return;
+    this.#field.note("forget", () => id);
+    store.write(viewName, { body: formatView(next), headers: {} }, { kind: "always" });
+  }
+
+  /** The host that owns all keys alone, although there should be more owners. */
+  #loneOwner(): SimHost | undefined {
+    const { budget, hosts } = this.#field;
+    const view = budget.view;
+    if (view?.settled !== true || view.parameters.replicas < 2) return undefined;
+    const owners = view.members.filter((member) => member.weight > 0);
+    const [owner] = owners;
+    if (owner === undefined || owners.length > 1) return undefined;
+    return hosts.find((host) => host.id === owner.id && host.running?.folder === owner.folder);
+  }
+}
