@@ -74,7 +74,7 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       {
         file: lease,
-        find: "this.#clock.now() < this.#until.now && this.#clock.wallMs() < this.#until.wallMs;",
+        find: "this.#wallMs() < this.#until.wallMs && this.#clock.now() < this.#until.now;",
         replace: "this.#clock.now() < this.#until.now;",
       },
     ],

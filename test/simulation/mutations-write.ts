@@ -12,9 +12,9 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "§4: a write commits when every replica has acknowledged it",
     edits: [
       {
-        file: primary,
-        find: "return journaled && missing.length === 0 && !needsStore;",
-        replace: "return journaled && !needsStore;",
+        file: "src/core/write-buffer.ts",
+        find: "  return journaled && missing.length === 0;",
+        replace: "  return journaled && missing.length >= 0;",
       },
     ],
     caught: [],
@@ -24,9 +24,9 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "§4: a write commits when the local journal has it",
     edits: [
       {
-        file: primary,
-        find: "return journaled && missing.length === 0 && !needsStore;",
-        replace: "return missing.length === 0 && !needsStore;",
+        file: "src/core/write-buffer.ts",
+        find: "  return journaled && missing.length === 0;",
+        replace: "  return (journaled || !journaled) && missing.length === 0;",
       },
     ],
     caught: [],
@@ -37,8 +37,8 @@ export const writeMutations: readonly Mutation[] = [
     edits: [
       {
         file: primary,
-        find: "return journaled && missing.length === 0 && !needsStore;",
-        replace: "return journaled && missing.length === 0;",
+        find: "        observer.onWriteThrough(record);\n        break;\n",
+        replace: "        observer.onWriteThrough(record);\n",
       },
     ],
     caught: [],

@@ -14,6 +14,7 @@ const clock = { maxRateError: 0.01, maxTimerDelayMs: 1 };
 const figures = { dirtyBytes: 0, dirtyKeys: 0, cacheBytes: 0, oldestDirtyMs: 0, failingKeys: 0 };
 const state = (epoch: number): MemberState => ({
   epoch,
+  seenEpoch: 0,
   settled: false,
   progress: "adopted",
   quiet: true,
@@ -205,6 +206,48 @@ describe("the simulated network", () => {
     }
   });
 
+  it("lets pings and notices through a choked link, and holds the rest until it is free again", async () => {
+    const { world, network, a, b } = pair(11);
+    await world.run(1_000);
+    const free = network.choke("a", "b");
+    const kinds: string[] = [];
+    b.onRequest = (_from, request) => {
+      kinds.push(request.kind);
+      return { kind: "missing" };
+    };
+    void a.port.request("b", { kind: "leave", epoch: 1 }, 60_000).catch(() => undefined);
+    void a.port.request("b", { kind: "ping", state: state(1) }, 60_000).catch(() => undefined);
+    a.port.notify("b", { kind: "state", state: state(7) });
+    await world.run(30_000);
+    assert.deepEqual([kinds, b.epochs, a.seen], [["ping"], [7], ["up b/1"]]);
+    free();
+    await world.run(31_000);
+    assert.deepEqual(kinds, ["ping", "leave"]);
+  });
+
+  it("lets pings overtake other messages, each kind in its own order", async () => {
+    let overtook = 0;
+    for (let seed = 0; seed < 50; seed++) {
+      const { world, a, b } = pair(seed);
+      await world.run(1_000);
+      const seen: string[] = [];
+      b.onRequest = (_from, request) => {
+        seen.push(`${request.kind} ${request.kind === "ping" ? request.state.epoch : request.epoch}`);
+        return { kind: "missing" };
+      };
+      for (const epoch of [1, 2, 3]) {
+        void a.port.request("b", { kind: "leave", epoch }, 1_000).catch(() => undefined);
+        void a.port.request("b", { kind: "ping", state: state(epoch) }, 1_000).catch(() => undefined);
+      }
+      await world.run(2_000);
+      const orderOf = (kind: string): string[] => seen.filter((each) => each.startsWith(kind));
+      assert.deepEqual(orderOf("leave"), ["leave 1", "leave 2", "leave 3"], `seed ${seed}`);
+      assert.deepEqual(orderOf("ping"), ["ping 1", "ping 2", "ping 3"], `seed ${seed}`);
+      if (seen[0] === "ping 1") overtook++;
+    }
+    assert.ok(overtook > 5 && overtook < 45, `pings came first ${overtook} times of 50`);
+  });
+
   it("tells a watcher when a message is sent and when its receiver has begun to act on it", async () => {
     const { world, network, a } = pair(10);
     await world.run(1_000);
@@ -266,10 +309,10 @@ describe("the simulated network", () => {
         md5: "0".repeat(32),
         deadlineMs: 1,
       };
-      const ping: PeerRequest = { kind: "ping", state: state(1) };
-      void a.port.request("b", ping, 1_000);
+      const small: PeerRequest = { kind: "leave", epoch: 1 };
+      void a.port.request("b", small, 1_000);
       void a.port.request("b", large, 1_000);
-      void a.port.request("b", ping, 1_000);
+      void a.port.request("b", small, 1_000);
       await world.run(2_000);
       assert.equal(kinds[0], "small", `seed ${seed}`);
       if (kinds[2] === "large") overtaken++;

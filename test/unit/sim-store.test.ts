@@ -137,6 +137,29 @@ describe("the simulated store", () => {
     }
   });
 
+  it("answers late over a slow line, up to the deadline, and takes effect as soon as ever", async () => {
+    let late = 0;
+    for (const seed of seeds.slice(0, 50)) {
+      const { world, store, process } = open(seed, {});
+      const line = new StoreLine();
+      line.slownessMs = 1_000;
+      let effectMs = Number.POSITIVE_INFINITY;
+      store.watch(() => {
+        effectMs = world.now;
+      });
+      let answerMs = Number.POSITIVE_INFINITY;
+      const note = (): void => {
+        answerMs = world.now;
+      };
+      const content = { body: Buffer.from("v"), headers: {} };
+      store.connect(process, line).write("k", content, always, { deadlineMs }).then(note, note);
+      await world.run(10 * deadlineMs);
+      assert.ok(effectMs < 300 && answerMs <= deadlineMs, `seed ${seed}: ${effectMs}, ${answerMs}`);
+      if (answerMs > 300) late++;
+    }
+    assert.ok(late > 25, `${late} of 50 were answered late`);
+  });
+
   it("asks for leave when a request that waited is sent, and takes it within the deadline after the call", async () => {
     let refused = 0;
     for (const seed of seeds) {
