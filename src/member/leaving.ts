@@ -63,7 +63,10 @@ export class Leaving {
     if (membership.epoch === 0) return;
     log.info("leaving the cluster", { epoch: membership.epoch });
     for (;;) {
+      const isOpen = clock.now() < record.openUntil;
       const stored = await record.readPatiently(signal, "store_refused");
+      // Who is still in the view, and cannot be out of it by a swap of its own that comes late, may go on.
+      if (stored && !isOpen && listsProcess(stored.view, membership.self)) membership.lease.resume();
       if (stored && stored.view.epoch > membership.epoch) {
         if (!listsProcess(stored.view, membership.self)) {
           // A swap of its own that was taken for lost, or somebody else's of a member that owned nothing any more: either way nothing is missing.
@@ -83,7 +86,6 @@ export class Leaving {
           if (isOut) return;
           if (next.epoch > membership.epoch) observer.onView(next);
         }
-        membership.lease.resume();
       }
       await sleep(clock, pollMs, signal);
     }

@@ -2,7 +2,7 @@
  * The view's record in the store: read, and changed by compare-and-swap. Whatever a swap answers, what counts is what is read back.
  */
 
-import { type Clock, sleep } from "../base/clock.ts";
+import { type Clock, type Instant, sleep } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
 import { type ErrorCode, isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
@@ -31,9 +31,15 @@ const failurePauseMs = 200;
 
 export class ViewRecord {
   readonly #parts: ViewRecordParts;
+  #openUntil: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(parts: ViewRecordParts) {
     this.#parts = parts;
+  }
+
+  /** Until when a swap whose outcome was unknown may still take effect, though what was read back did not show it. */
+  get openUntil(): Instant {
+    return this.#openUntil;
   }
 
   /**
@@ -70,11 +76,13 @@ export class ViewRecord {
   async swap(read: StoredView | undefined, next: View, signal: AbortSignal): Promise<boolean> {
     const content = { body: formatView(next), headers: { "content-type": "application/json" } };
     const condition = read ? ({ kind: "unchanged", tag: read.tag } as const) : ({ kind: "absent" } as const);
+    const sentAt = this.#parts.clock.now();
     try {
       const options = { deadlineMs: requestDeadlineMs };
       return (await this.#parts.store.write(viewName, content, condition, options)).kind === "written";
     } catch (error) {
       if (!isOperatingError(error, "store_unavailable", "store_throttled")) throw error;
+      this.#openUntil = sentAt + requestDeadlineMs;
       const stored = await this.readPatiently(signal);
       return stored?.view.proposal === next.proposal;
     }
