@@ -66,7 +66,8 @@ export class StoreWatch {
     if (after === undefined) {
       if (before === undefined) return;
       if (!exempt) this.#removals.push({ key, atMs, removed: versionOf(before) });
-      state.removed = true;
+      // One by an older request is put right after the exemption: the same state again, not an older one.
+      state.removed = !exempt;
       return;
     }
     const version = versionOf(after);
