@@ -135,6 +135,11 @@ export class Member implements Operations, PeerHandler, JournalSource {
     return this.#wired.router.read(key, wantValue);
   }
 
+  /** Whether it takes part in a view. */
+  get joined(): boolean {
+    return this.#membership.epoch > 0;
+  }
+
   /** New operations of clients are refused from now on. */
   refuseOperations(): void {
     this.#wired.router.stop();

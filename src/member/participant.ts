@@ -65,6 +65,8 @@ export class Participant implements Operations {
   #drops: Instant[] = [];
   #stopping = false;
   #leaving: Promise<void> | undefined;
+  /** Resolves when the first member has joined, or cannot. */
+  #starting: Promise<void> = Promise.resolve();
   /** While there is no member, or one that has not joined yet, in place of one that was dropped. */
   #joining: Promise<void> | undefined;
 
@@ -78,9 +80,9 @@ export class Participant implements Operations {
    * @throws OperatingError `store_refused` when the store cannot be used, `shutting_down` when it was stopped meanwhile.
    */
   async start(): Promise<void> {
-    const { journal } = this.#parts;
-    await probeStore(this.#parts, this.#nodes.length, this.#abort.signal);
-    await this.#begin(journal.recovered);
+    const started = this.#startUp();
+    this.#starting = started.catch(() => undefined);
+    await started;
   }
 
   /**
@@ -96,7 +98,8 @@ export class Participant implements Operations {
     );
     // Clients are served until it is out: what they ask for is forwarded like at any other time.
     try {
-      await this.#leave(deadline.signal);
+      // One that has not joined yet has taken nothing; what it found in its journal is there for the next start.
+      if (this.#joining || this.#life?.member.joined) await this.#leave(deadline.signal);
     } catch (error) {
       if (!isOperatingError(error)) throw error;
       log.warn("stopping without having left the cluster: the others will go on without this node", { error });
@@ -162,6 +165,11 @@ export class Participant implements Operations {
   get #member(): Member {
     if (!this.#life) throw notAMember();
     return this.#life.member;
+  }
+
+  async #startUp(): Promise<void> {
+    await probeStore(this.#parts, this.#nodes.length, this.#abort.signal);
+    await this.#begin(this.#parts.journal.recovered);
   }
 
   async #begin(recovered: Recovered): Promise<void> {
@@ -251,6 +259,8 @@ export class Participant implements Operations {
   /** Who is dropped before it has handed off everything joins once more to do so. */
   async #leaveForGood(): Promise<void> {
     for (;;) {
+      // What it found in its journal may be needed: it joins first.
+      await this.#starting;
       if (this.#joining) await this.#joining;
       if (!this.#life) return;
       try {
