@@ -7,7 +7,6 @@
  * read back once the waits are over.
  */
 
-import { hash } from "node:crypto";
 import { Alarm } from "../base/alarm.ts";
 import type { Clock, Instant } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
@@ -30,6 +29,7 @@ import {
 import type { BlobStore } from "../store/blob-store.ts";
 import type { FlushSettings } from "./settings.ts";
 import { removeCondition, writeCondition } from "./store-condition.ts";
+import { storedValue } from "./stored-value.ts";
 
 export interface FlushObserver {
   /** The store holds the record's entry, for good. */
@@ -383,22 +383,11 @@ export class Flusher {
         `the store holds a newer value of ${result.info.size} bytes, over buffer.maxValueBytes`,
       );
     }
-    const { body, headers, size, modifiedMs, version, tag } = result.blob;
-    const { epoch, seq } = parseVersion(clusterId, record.key, version);
-    if (!isNewer({ epoch, seq }, record.newest)) return "older";
+    const { tag, ...found } = storedValue(clusterId, record.key, result.blob);
+    if (!isNewer(found, record.newest)) return "older";
     record.store = { kind: "present", tag };
-    record.lastSent = { epoch, seq };
-    observer.onFoundNewer(record, {
-      epoch,
-      seq,
-      key: record.key,
-      value: body,
-      headers,
-      md5: hash("md5", body),
-      modifiedMs,
-      size,
-      requestId: noRequest,
-    });
+    record.lastSent = { epoch: found.epoch, seq: found.seq };
+    observer.onFoundNewer(record, { ...found, key: record.key, requestId: noRequest });
     return "newer";
   }
 }

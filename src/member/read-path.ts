@@ -4,19 +4,18 @@
  * sent again.
  */
 
-import { hash } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Entry, ValueInfo } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
 import type { MissingAnswer, ReadRequest, ValueAnswer } from "../core/message.ts";
-import { parseVersion } from "../core/version.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { Cache, CleanValue } from "./cache.ts";
 import { notReady } from "./not-ready.ts";
 import type { MemberSettings } from "./settings.ts";
+import { storedValue } from "./stored-value.ts";
 
 export type ReadAnswer = ValueAnswer | MissingAnswer;
 
@@ -175,11 +174,8 @@ export class ReadPath {
           "value_not_servable",
           `the object has ${result.info.size} bytes, more than buffer.maxValueBytes (${settings.maxValueBytes})`,
         );
-      case "found": {
-        const { body, headers, version, modifiedMs, size, tag } = result.blob;
-        const { epoch, seq } = parseVersion(clusterId, key, version);
-        return { epoch, seq, headers, md5: hash("md5", body), modifiedMs, size, value: body, tag };
-      }
+      case "found":
+        return storedValue(clusterId, key, result.blob);
     }
   }
 }
