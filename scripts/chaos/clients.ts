@@ -141,7 +141,7 @@ export class ChaosClients implements AsyncDisposable {
   async perform(id: string, key: string, who: string, action: RegisterAction): Promise<RegisterOutcome> {
     const { watch } = this.#parts;
     const label = `${who} through ${id}`;
-    const wasHit = watch.isHit(id);
+    const before = watch.state(id);
     const invocation = this.#history.call(key, label, action);
     const trace: Trace = { calledMs: systemClock.wallMs(), endedMs: Number.NaN, answer: "no answer" };
     const traces = this.#traces.get(key) ?? [];
@@ -161,8 +161,8 @@ export class ChaosClients implements AsyncDisposable {
     trace.answer = `${label}: ${describe(action)} -> ${answer?.status ?? why} ${answer?.code ?? answer?.headers["weir-version"] ?? ""} ${outcome.kind === "value" ? outcome.value : ""}`;
     const isServed = outcome.kind !== "unknown";
     const mayNeedStore = action.kind === "get" || action.condition !== undefined;
-    watch.ended({ key, id, calledAt, endedAt, isServed, mayNeedStore }, wasHit);
-    if ((!isServed || endedAt - calledAt > slowMs) && !wasHit && !watch.isHit(id)) {
+    watch.ended({ key, id, calledAt, endedAt, isServed, mayNeedStore }, before);
+    if ((!isServed || endedAt - calledAt > slowMs) && !before.isHit && !watch.isHit(id)) {
       this.#parts.onTrouble(`${key} after ${(endedAt - calledAt).toFixed(0)} ms: ${trace.answer}`);
     }
     if (!isServed && action.kind !== "get" && refusals.includes(answer?.code)) this.#history.refuse(invocation);

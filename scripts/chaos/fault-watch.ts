@@ -12,6 +12,11 @@ export interface FaultSpan {
   readonly isStoreAway: boolean;
 }
 
+export interface CallState {
+  readonly isHit: boolean;
+  readonly isStoreAway: boolean;
+}
+
 export interface Ended {
   readonly key: string;
   /** The node that was asked. */
@@ -75,17 +80,22 @@ export class FaultWatch {
     this.#hit = new Set();
   }
 
+  /** What is the matter at this moment with the node, and with the store. */
+  state(id: string): CallState {
+    return { isHit: this.isHit(id), isStoreAway: this.#span.isStoreAway };
+  }
+
   get feeling(): Readonly<Feeling> {
     return this.#feeling;
   }
 
-  /** @param wasHit what {@link isHit} said of the node when the operation was called. */
-  ended(operation: Ended, wasHit: boolean): void {
+  /** @param before what {@link state} said when the operation was called. */
+  ended(operation: Ended, before: CallState): void {
     const { key, id, calledAt, endedAt, isServed, mayNeedStore } = operation;
-    if (wasHit || this.isHit(id)) return;
+    if (before.isHit || this.isHit(id)) return;
     const feeling = this.#feeling;
     const tookMs = endedAt - calledAt;
-    if (this.#span.isStoreAway && mayNeedStore) {
+    if ((before.isStoreAway || this.#span.isStoreAway) && mayNeedStore) {
       if (isServed) return;
       feeling.errors++;
       feeling.storeErrors++;

@@ -35,18 +35,19 @@ export const restart: FaultMaker = ({ cluster, random }) => {
   };
 };
 
-/** Its disk is lost: at most one may be until all has settled again. */
+/** Its disk is lost, alone or in a loss of power of all: at most one may be until all has settled again. */
 export const wipe: FaultMaker = ({ cluster, random }) => {
   const id = random.pick(cluster.members);
+  const ids = random.chance(0.4) ? cluster.members : [id];
   return {
     kind: "wipe",
-    name: `kill -9 ${id}, restart without its data`,
+    name: `kill -9 ${ids.length > 1 ? "of all" : id}, ${id} restarted without its data`,
     async act(scene) {
-      scene.begin({ hit: [id] });
-      await cluster.node(id).kill();
+      scene.begin({ hit: ids });
+      await killAll(scene, ids);
       cluster.node(id).wipe();
       await hold(random, 0, random.chance(0.5) ? 500 : 5_000);
-      cluster.node(id).start();
+      await startAll(scene, random.pick([0, 2_000]));
       await scene.settle();
     },
   };
@@ -87,11 +88,11 @@ export const power: FaultMaker = ({ cluster, random }) => {
     async act(scene) {
       const ids = cluster.members;
       scene.begin({ hit: ids });
-      await Promise.all(ids.map(async (id) => await cluster.node(id).kill()));
+      await killAll(scene, ids);
       if (isTwice) {
         await startAll(scene, 300);
         await hold(random, 200, 2_000);
-        await Promise.all(ids.map(async (id) => await cluster.node(id).kill()));
+        await killAll(scene, ids);
       }
       await startAll(scene, random.pick([0, 300, 3_000]));
       await scene.settle();
@@ -99,8 +100,13 @@ export const power: FaultMaker = ({ cluster, random }) => {
   };
 };
 
+/** All at once. */
+export async function killAll({ cluster }: Scene, ids: readonly string[]): Promise<void> {
+  await Promise.all(ids.map(async (id) => await cluster.node(id).kill()));
+}
+
 /** Starts what does not run, in any order, each within `withinMs`. */
-async function startAll({ cluster, random }: Scene, withinMs: number): Promise<void> {
+export async function startAll({ cluster, random }: Scene, withinMs: number): Promise<void> {
   await Promise.all(
     cluster.members.map(async (id) => {
       await hold(random, 0, withinMs);

@@ -1,6 +1,7 @@
 /** Faults of the store, alone and together with the loss of a node; and one long outage under a flood, until buffers are full. */
 
 import { type FaultMaker, hold } from "./fault.ts";
+import { killAll, startAll } from "./process-faults.ts";
 
 /** Away, slow or failing for some seconds. */
 export const store: FaultMaker = (scene) => {
@@ -18,26 +19,26 @@ export const store: FaultMaker = (scene) => {
   };
 };
 
-/** A node is killed while the store is away: no view can be agreed on until one of them is back. */
+/** A node is killed while the store is away, or all are: no view can be agreed on until the store or the node is back. */
 export const both: FaultMaker = (scene) => {
   const { cluster, random } = scene;
   const trouble = random.pick(scene.store.troubles);
-  const id = random.pick(cluster.members);
+  const ids = random.chance(0.3) ? cluster.members : [random.pick(cluster.members)];
   const isBackFirst = random.chance(0.5);
   return {
     kind: "both",
-    name: `the store is ${trouble}, kill -9 ${id}${isBackFirst ? ", which is back first" : ""}`,
+    name: `the store is ${trouble}, kill -9 ${ids.join(" ")}${isBackFirst ? ", back first" : ""}`,
     async act() {
-      scene.begin({ isStoreAway: true, hit: [id] });
+      scene.begin({ isStoreAway: true, hit: ids });
       await scene.store.begin(trouble);
       await hold(random, 0, 2_000);
-      await cluster.node(id).kill();
+      await killAll(scene, ids);
       await hold(random, 500, 4_000);
-      if (isBackFirst) cluster.node(id).start();
+      if (isBackFirst) await startAll(scene, 0);
       else await scene.store.heal();
       await hold(random, 500, 4_000);
       if (isBackFirst) await scene.store.heal();
-      else cluster.node(id).start();
+      else await startAll(scene, 0);
       await scene.settle();
     },
   };
