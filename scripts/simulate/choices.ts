@@ -21,6 +21,8 @@ export interface Choices {
   readonly mutation: string | undefined;
   /** Whether to plant each bug of the list in turn. */
   readonly plantsAll: boolean;
+  /** Whether the worlds in which they are found are kept. */
+  readonly keeps: boolean;
 }
 
 export function readChoices(args: readonly string[]): Choices {
@@ -38,6 +40,7 @@ export function readChoices(args: readonly string[]): Choices {
       "stop-at-first": { type: "boolean", default: false },
       mutation: { type: "string" },
       mutations: { type: "boolean", default: false },
+      keep: { type: "boolean", default: false },
     },
   });
   const { minutes } = values;
@@ -52,6 +55,7 @@ export function readChoices(args: readonly string[]): Choices {
     stopsAtFirst: values["stop-at-first"],
     mutation: values.mutation,
     plantsAll: values.mutations,
+    keeps: values.keep,
   };
 }
 

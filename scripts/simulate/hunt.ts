@@ -3,6 +3,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import type { CaughtIn } from "../../test/simulation/caught.ts";
+import type { Profile } from "../../test/simulation/fault-kinds.ts";
 import type { Mutation } from "../../test/simulation/mutate.ts";
 import { root } from "../steps.ts";
 
@@ -11,7 +13,7 @@ export type Hunt =
   /** By so many runs; `seed` of `profile` shows it. */
   | {
       readonly kind: "found";
-      readonly profile: string;
+      readonly profile: Profile;
       readonly seed: number;
       readonly runs: number;
       readonly how: string;
@@ -22,35 +24,47 @@ export type Hunt =
   /** The process ended in another way: what it said last. */
   | { readonly kind: "broken"; readonly detail: string };
 
-const firstFailure = /^seed (\d+) \((.+?)\): (.*)$/m;
+const firstFailure = /^seed (\d+) \(.+?\): (.*)$/m;
 const runsLine = /^(\d+) runs/m;
 const staleCode = 3;
 
 /**
- * First the worlds in which it was caught before, then `count` others. A world that fails without the bug, too, proves nothing, and is passed over.
+ * First the world in which it was caught before, then `count` others. A world that fails without the bug, too, proves nothing, and is passed over.
  *
  * @param timeoutMs - for each process
+ * @param isStrict - whether the world in which it was caught before is not taken for well, either
  */
-export async function hunt(mutation: Mutation, count: number, timeoutMs: number): Promise<Hunt> {
-  for (const { profile, seed } of mutation.caught) {
-    const known = await search(mutation.name, profile, seed, 1, timeoutMs);
-    if (known.kind !== "survived") return known;
+export async function hunt(
+  mutation: Mutation,
+  caught: CaughtIn | undefined,
+  count: number,
+  timeoutMs: number,
+  isStrict = false,
+): Promise<Hunt> {
+  const { name, world } = mutation;
+  if (caught !== undefined) {
+    const known = await search(name, caught.profile, caught.seed, 1, timeoutMs);
+    const isProof = known.kind !== "found" || !isStrict || (await isInnocent(caught.profile, caught.seed, timeoutMs));
+    if (known.kind !== "survived" && isProof) return known;
   }
-  const profile = mutation.caught[0]?.profile;
   for (let from = 1; from <= count; ) {
-    const result = await search(mutation.name, profile, from, count + 1 - from, timeoutMs);
+    const result = await search(name, world, from, count + 1 - from, timeoutMs);
     if (result.kind === "survived") break;
     if (result.kind !== "found") return result;
-    const innocent = await search(undefined, result.profile, result.seed, 1, timeoutMs);
-    if (innocent.kind === "survived") return { ...result, runs: result.seed };
+    if (await isInnocent(world, result.seed, timeoutMs)) return { ...result, runs: result.seed };
     from = result.seed + 1;
   }
-  return { kind: "survived", runs: mutation.caught.length + count };
+  return { kind: "survived", runs: count };
+}
+
+/** Whether the world is well without a bug. */
+async function isInnocent(profile: Profile, seed: number, timeoutMs: number): Promise<boolean> {
+  return (await search(undefined, profile, seed, 1, timeoutMs)).kind === "survived";
 }
 
 async function search(
   name: string | undefined,
-  profile: string | undefined,
+  profile: Profile,
   from: number,
   count: number,
   timeoutMs: number,
@@ -60,8 +74,8 @@ async function search(
     `--from=${from}`,
     `--seeds=${count}`,
     "--stop-at-first",
+    `--profile=${profile}`,
     ...(name === undefined ? [] : [`--mutation=${name}`]),
-    ...(profile === undefined ? [] : [`--profile=${profile}`]),
   ];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs });
   let output = "";
@@ -75,11 +89,11 @@ async function search(
   if (code === staleCode) return { kind: "stale" };
   const runs = Number(runsLine.exec(output)?.[1] ?? 0);
   if (code === 0) return { kind: "survived", runs };
-  const [, seed, where, how] = firstFailure.exec(output) ?? [];
-  if (code !== 1 || seed === undefined || where === undefined) {
+  const [, seed, how] = firstFailure.exec(output) ?? [];
+  if (code !== 1 || seed === undefined) {
     return { kind: "broken", detail: `exit code ${code}: ${output.trim().split("\n").at(-1) ?? ""}` };
   }
-  return { kind: "found", profile: where, seed: Number(seed), runs, how: how ?? "" };
+  return { kind: "found", profile, seed: Number(seed), runs, how: how ?? "" };
 }
 
 /** A person's line for it. */

@@ -1,5 +1,6 @@
 /** Plants each bug of the list in turn, and says which of them are found, and how soon. */
 
+import { readCaught, writeCaught } from "../../test/simulation/caught.ts";
 import { mutations } from "../../test/simulation/mutations.ts";
 import type { Choices } from "./choices.ts";
 import { describeHunt, hunt } from "./hunt.ts";
@@ -8,16 +9,23 @@ import { describeHunt, hunt } from "./hunt.ts";
 const atOnce = 2;
 const timeoutMs = 3_600_000;
 
-/** @returns whether all were found */
-export async function plantAll({ count, mutation }: Choices): Promise<boolean> {
+/**
+ * With `keeps`, the worlds where they were found are kept for the tests.
+ * @returns whether all were found
+ */
+export async function plantAll({ count, mutation, keeps }: Choices): Promise<boolean> {
   const waiting = mutations.filter((each) => mutation === undefined || each.name.includes(mutation));
   const all = waiting.length;
+  const caught = new Map(readCaught());
   let found = 0;
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const result = await hunt(next, count, timeoutMs);
-      if (result.kind === "found") found++;
+      const result = await hunt(next, caught.get(next.name), count, timeoutMs, keeps);
       console.log(describeHunt(next.name, result));
+      if (result.kind !== "found") continue;
+      found++;
+      caught.set(next.name, { profile: result.profile, seed: result.seed });
+      if (keeps) writeCaught(caught);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));

@@ -6,6 +6,7 @@
 import { unreachable } from "../../src/base/assert.ts";
 import { viewName } from "../../src/core/view.ts";
 import type { FaultField } from "./fault-field.ts";
+import type { MemberFaults } from "./member-faults.ts";
 import type { NetworkFaults } from "./network-faults.ts";
 import type { ProcessFaults } from "./process-faults.ts";
 import type { SimHost } from "./sim-cluster.ts";
@@ -56,7 +57,8 @@ const followPatienceMs = 3_000;
 export interface Ambush {
   readonly kind: (typeof kinds)[number];
   readonly moment: Moment;
-  readonly act: (typeof acts)[number];
+  /** `retire`: the sender leaves, and for a moment does not reach the receiver. */
+  readonly act: (typeof acts)[number] | "retire";
   /** Only where one of these takes part. */
   readonly hosts: readonly SimHost[] | undefined;
   /** So many are let pass first. */
@@ -67,12 +69,14 @@ export class Ambushes {
   readonly #field: FaultField;
   readonly #processes: ProcessFaults;
   readonly #network: NetworkFaults;
+  readonly #members: MemberFaults;
   readonly #set = new Set<Ambush>();
 
-  constructor(field: FaultField, processes: ProcessFaults, network: NetworkFaults) {
+  constructor(field: FaultField, processes: ProcessFaults, network: NetworkFaults, members: MemberFaults) {
     this.#field = field;
     this.#processes = processes;
     this.#network = network;
+    this.#members = members;
     field.network.watch((moment, kind, from, to) => this.#meet(kind, moment, [from, to]));
     field.store.watch((name) => {
       if (name === viewName) this.#meet("view", "sent", []);
@@ -96,7 +100,7 @@ export class Ambushes {
     this.#startWith(() => ({
       kind: "written",
       moment: "sent",
-      act: random.pick(["break", "break", "part", "part", "isolate", "kill"]),
+      act: random.pick(["break", "part", "isolate", "kill", "retire", "retire"]),
       hosts: undefined,
       passes: random.whole(0, 6),
     }));
@@ -141,7 +145,11 @@ export class Ambushes {
     const near = hosts.filter((host) => host.process !== undefined && processes.includes(host.process));
     // Misfortunes seldom come singly: the worst ones build upon each other.
     if (ambush.kind !== "written" && random.chance(0.5)) this.#lay(this.#draw(near), followPatienceMs);
-    const [victim, other] = random.shuffle(near.length > 1 ? near : hosts) as [SimHost, SimHost | undefined];
+    const sender = hosts.find((host) => host.process !== undefined && host.process === processes[0]);
+    const mixed = random.shuffle(near.length > 1 ? near : hosts);
+    // Of a lost answer it is the sender that matters: it has done what is asked for again.
+    const ordered = ambush.kind === "written" && sender ? [sender, ...mixed.filter((each) => each !== sender)] : mixed;
+    const [victim, other] = ordered as [SimHost, SimHost | undefined];
     // Behind what is happening now, which cannot be interrupted, and before all that is still to come.
     world.schedule(0, () => {
       const names = victim.id + (other?.id ?? "");
@@ -159,6 +167,9 @@ export class Ambushes {
           return other === undefined ? undefined : network.breakLink(victim.id, other.id);
         case "part":
           return other === undefined ? undefined : this.#network.partTwo(victim, other);
+        case "retire":
+          if (other !== undefined) this.#network.partBriefly(victim, other);
+          return this.#members.leave(victim);
         case "surge":
           this.#processes.lose(victim);
           return other === undefined ? undefined : this.#processes.kill(other);

@@ -77,7 +77,7 @@ export class FaultDriver {
     if (faults.includes("oneLoss")) this.#oneLoss.start();
     if (faults.includes("forgets")) this.#operator.start();
     if (faults.includes("ambushes") || faults.includes("lostAnswers")) {
-      const ambushes = new Ambushes(this.#field, this.#processes, this.#network);
+      const ambushes = new Ambushes(this.#field, this.#processes, this.#network, this.#members);
       if (faults.includes("ambushes")) ambushes.start();
       if (faults.includes("lostAnswers")) ambushes.startLosingAnswers();
     }

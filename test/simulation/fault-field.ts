@@ -75,11 +75,10 @@ export class FaultField {
   }
 
   /** Starts a host that is down again, unless somebody else has until then. */
-  restartLater(host: SimHost, ms: number, first: () => void = () => undefined): void {
+  restartLater(host: SimHost, ms: number): void {
     const { processes } = host;
     this.world.schedule(ms, () => {
       if (this.#isOver || !host.isWanted || host.running !== undefined || host.processes !== processes) return;
-      first();
       host.start();
     });
   }

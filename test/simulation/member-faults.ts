@@ -22,8 +22,9 @@ export class MemberFaults {
   leave(host: SimHost | undefined = this.#field.pickStarted()): void {
     const { budget, random } = this.#field;
     const running = host?.running;
+    if (host === undefined || running?.started !== true || running.stopping || !budget.allowsLeaving) return;
     // One that is leaving because the configuration says so does not look as if it were.
-    if (host === undefined || running === undefined || !this.#named.has(host.id) || !budget.allowsLeaving) return;
+    if (!this.#named.has(host.id)) return;
     const way = random.pick(["stop", "stop", "leave", "config"] as const);
     this.#field.note("leave", () => `${running.process.name} by ${way}`);
     if (random.chance(0.2) && this.#field.hosts.filter((each) => each.isWanted).length > 1) host.isWanted = false;
@@ -73,11 +74,12 @@ export class MemberFaults {
 
   /** A process has left: its host starts another one, unless it is not wanted any more. */
   comeBack(host: SimHost): void {
-    this.#field.restartLater(host, this.#field.random.between(0, maxAwayMs), () => {
-      if (this.#named.has(host.id)) return;
+    if (host.isWanted && !this.#named.has(host.id)) {
+      // At once: the next process would be told to leave, and nobody would know that it does.
       this.#named.add(host.id);
       this.#configure();
-    });
+    }
+    this.#field.restartLater(host, this.#field.random.between(0, maxAwayMs));
   }
 
   #configure(): void {

@@ -15,8 +15,8 @@ export interface Mutation {
   /** What it breaks: the rule, and where that is written, by section of the protocol. */
   readonly breaks: string;
   readonly edits: readonly Edit[];
-  /** Worlds in which it was caught, tried first. */
-  readonly caught: readonly CaughtIn[];
+  /** Where it is hunted. */
+  readonly world: Profile;
 }
 
 export interface Edit {
@@ -25,11 +25,6 @@ export interface Edit {
   /** Occurs exactly once in the file. */
   readonly find: string;
   readonly replace: string;
-}
-
-export interface CaughtIn {
-  readonly profile: Profile;
-  readonly seed: number;
 }
 
 const root = join(import.meta.dirname, "..", "..");

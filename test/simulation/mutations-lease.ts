@@ -9,6 +9,7 @@ const viewChanges = "src/core/view-changes.ts";
 export const leaseMutations: readonly Mutation[] = [
   {
     name: "no-lease-to-read",
+    world: "isolation",
     breaks: "§3: the lease is checked immediately before an answer is written (⚠)",
     edits: [
       {
@@ -18,10 +19,10 @@ export const leaseMutations: readonly Mutation[] = [
           "    if (!this.#parts.membership.serves(key, this.#parts.membership.ownersOf(key))) return undefined;\n",
       },
     ],
-    caught: [],
   },
   {
     name: "no-lease-to-flush",
+    world: "ambushes",
     breaks: "§3: the lease is checked before a request is sent to the store (⚠)",
     edits: [
       {
@@ -30,16 +31,16 @@ export const leaseMutations: readonly Mutation[] = [
         replace: "    if (isCurrent) return;\n",
       },
     ],
-    caught: [],
   },
   {
     name: "no-lease-at-all",
+    world: "isolation",
     breaks: "§3: a member answers only while it holds a lease",
     edits: [{ file: lease, find: "    return !this.#isSuspended && ", replace: "    return true || " }],
-    caught: [],
   },
   {
     name: "lease-counted-from-the-answer",
+    world: "isolation",
     breaks: "§3: the lease runs from the sending time of the requests that confirmed it",
     edits: [
       {
@@ -48,10 +49,10 @@ export const leaseMutations: readonly Mutation[] = [
         replace: "observer.onPong(peer, answer.state, membership.lease.stamp());",
       },
     ],
-    caught: [],
   },
   {
     name: "lease-by-store-counted-from-the-answer",
+    world: "isolation",
     breaks: "§3: the lease runs from the sending time of the requests that confirmed it",
     edits: [
       {
@@ -60,16 +61,16 @@ export const leaseMutations: readonly Mutation[] = [
         replace: "        membership.lease.confirmByStore(membership.lease.stamp());\n",
       },
     ],
-    caught: [],
   },
   {
     name: "lease-held-longer-than-its-time",
+    world: "isolation",
     breaks: "§3: of T its holder counts 0.95",
     edits: [{ file: lease, find: "const heldPart = 0.95;", replace: "const heldPart = 1.2;" }],
-    caught: [],
   },
   {
     name: "lease-by-the-monotonic-clock-alone",
+    world: "pauses",
     breaks: "§10: the clock is one that counts suspended time",
     edits: [
       {
@@ -78,16 +79,16 @@ export const leaseMutations: readonly Mutation[] = [
         replace: "this.#clock.now() < this.#until.now;",
       },
     ],
-    caught: [],
   },
   {
     name: "lease-by-half-of-the-members",
+    world: "isolation",
     breaks: "§3: more than half of the members confirm",
     edits: [{ file: lease, find: ": Math.floor(voters / 2);", replace: ": Math.ceil(voters / 2) - 1;" }],
-    caught: [],
   },
   {
     name: "lease-kept-over-an-adoption",
+    world: "isolation",
     breaks: "§3: adopting a view voids the lease",
     edits: [
       {
@@ -96,10 +97,10 @@ export const leaseMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "older-epochs-confirmed",
+    world: "isolation",
     breaks: "§3: a member confirms only its adopted epoch",
     edits: [
       {
@@ -108,10 +109,10 @@ export const leaseMutations: readonly Mutation[] = [
         replace: "    if (!this.#isVoter(from)) return;\n",
       },
     ],
-    caught: [],
   },
   {
     name: "store-confirms-any-view",
+    world: "isolation",
     breaks: "§3: a read of the view that shows epoch e confirms",
     edits: [
       {
@@ -120,10 +121,10 @@ export const leaseMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "no-wait-after-a-drop",
+    world: "isolation",
     breaks: "§5: T has passed if somebody was dropped",
     edits: [
       {
@@ -132,10 +133,10 @@ export const leaseMutations: readonly Mutation[] = [
         replace: "    return this.#allAdoptedAt;",
       },
     ],
-    caught: [],
   },
   {
     name: "wait-counted-from-own-adoption",
+    world: "isolation",
     breaks: "§5: T counts from when a member learned that all had adopted (⚠)",
     edits: [
       {
@@ -144,10 +145,10 @@ export const leaseMutations: readonly Mutation[] = [
         replace: 'if (this.#allAdoptedAt === undefined && this.#progress !== "adopting")',
       },
     ],
-    caught: [],
   },
   {
     name: "wait-only-after-a-drop-by-the-newest-view",
+    world: "failures",
     breaks: "§5: any view of the lineage after its first may have been a drop",
     edits: [
       {
@@ -156,10 +157,10 @@ export const leaseMutations: readonly Mutation[] = [
         replace: "  return dropped;",
       },
     ],
-    caught: [],
   },
   {
     name: "settled-before-the-wait",
+    world: "failures",
     breaks: "§5: a view settles when T has been waited",
     edits: [
       {
@@ -168,10 +169,10 @@ export const leaseMutations: readonly Mutation[] = [
         replace: '    return hasOwners && this.everyoneHas("handed_off");',
       },
     ],
-    caught: [],
   },
   {
     name: "own-time-of-a-lease",
+    world: "isolation",
     breaks: "§10: T is that of the view, never of the own file",
     edits: [
       {
@@ -180,6 +181,5 @@ export const leaseMutations: readonly Mutation[] = [
         replace: "this.lease.reset(peersNeeded(voters.length, isVoter, replicas), 2 * leaseMs);",
       },
     ],
-    caught: [],
   },
 ];

@@ -10,6 +10,7 @@ const record = "src/member/view-record.ts";
 export const memberMutations: readonly Mutation[] = [
   {
     name: "drop-without-half",
+    world: "failures",
     breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
     edits: [
       {
@@ -18,10 +19,10 @@ export const memberMutations: readonly Mutation[] = [
         replace: ">= 0;\n  });",
       },
     ],
-    caught: [],
   },
   {
     name: "drop-with-less-than-half",
+    world: "failures",
     breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
     edits: [
       {
@@ -30,10 +31,10 @@ export const memberMutations: readonly Mutation[] = [
         replace: ">= voters.length - 1;\n  });",
       },
     ],
-    caught: [],
   },
   {
     name: "half-of-the-newest-view-only",
+    world: "isolation",
     breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
     edits: [
       {
@@ -42,10 +43,10 @@ export const memberMutations: readonly Mutation[] = [
         replace: "  return next.lineage.slice(-1).every((past) => {",
       },
     ],
-    caught: [],
   },
   {
     name: "half-counted-by-id",
+    world: "failures",
     breaks: "§2: whatever counts survivors counts folders, never ids (⚠)",
     edits: [
       {
@@ -55,10 +56,10 @@ export const memberMutations: readonly Mutation[] = [
           "voters.filter((member) => kept.has(member.folder) || next.members.some(({ id }) => id === member.id) ||",
       },
     ],
-    caught: [],
   },
   {
     name: "doubt-judged-by-id",
+    world: "failures",
     breaks: "§2: whatever counts survivors counts folders, never ids (⚠)",
     edits: [
       {
@@ -68,10 +69,10 @@ export const memberMutations: readonly Mutation[] = [
           "      const ids = new Set(view.members.map((member) => member.id));\n      const missing = past.members.filter((member) => !ids.has(member.id) &&",
       },
     ],
-    caught: [],
   },
   {
     name: "another-folder-is-no-drop",
+    world: "losses",
     breaks: "§5: with another folder a joining id drops the old one",
     edits: [
       {
@@ -80,10 +81,10 @@ export const memberMutations: readonly Mutation[] = [
         replace: "    dropped: view.members.some((each) => !members.some(({ id }) => id === each.id)",
       },
     ],
-    caught: [],
   },
   {
     name: "joins-without-reaching-everybody",
+    world: "oneLoss",
     breaks: "§5: a member joins only when it can reach every member (⚠)",
     edits: [
       {
@@ -92,10 +93,10 @@ export const memberMutations: readonly Mutation[] = [
         replace: "    if (missing.length > 1e9)\n",
       },
     ],
-    caught: [],
   },
   {
     name: "leaves-without-weight-0-first",
+    world: "members",
     breaks: "§5: a member first swaps its own weight to 0 (⚠)",
     edits: [
       {
@@ -104,10 +105,10 @@ export const memberMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "leaves-before-the-view-is-settled",
+    world: "members",
     breaks: "§5: when that view is settled it swaps itself out",
     edits: [
       {
@@ -116,10 +117,10 @@ export const memberMutations: readonly Mutation[] = [
         replace: "      return leftView(view, id, random.id());\n    }\n",
       },
     ],
-    caught: [],
   },
   {
     name: "last-one-leaves-before-all-is-flushed",
+    world: "members",
     breaks: "§5: the last node flushes everything first",
     edits: [
       {
@@ -128,18 +129,18 @@ export const memberMutations: readonly Mutation[] = [
         replace: "    if (!isSettled) {",
       },
     ],
-    caught: [],
   },
   {
     name: "view-swapped-unconditionally",
+    world: "members",
     breaks: "§2: the view changes only by compare-and-swap",
     edits: [
       { file: record, find: '{ kind: "unchanged", tag: read.tag } as const', replace: '{ kind: "always" } as const' },
     ],
-    caught: [],
   },
   {
     name: "swap-of-unknown-outcome-taken-for-won",
+    world: "members+store",
     breaks: "§2: a swap whose answer was lost is resolved by reading back",
     edits: [
       {
@@ -148,10 +149,10 @@ export const memberMutations: readonly Mutation[] = [
         replace: "      return stored !== undefined;",
       },
     ],
-    caught: [],
   },
   {
     name: "incarnations-not-told-apart",
+    world: "crashes",
     breaks: "§10: a member adopts only views that list its own incarnation; messages of others are refused",
     edits: [
       {
@@ -160,10 +161,10 @@ export const memberMutations: readonly Mutation[] = [
         replace: "member.id === process.id",
       },
     ],
-    caught: [],
   },
   {
     name: "nobody-is-dropped",
+    world: "oneLoss",
     breaks: "§5: silence for D is suspicion, and who is suspected is dropped",
     edits: [
       {
@@ -172,10 +173,10 @@ export const memberMutations: readonly Mutation[] = [
         replace: "    if (count >= 0) return;\n",
       },
     ],
-    caught: [],
   },
   {
     name: "pings-answered-while-the-journal-is-stuck",
+    world: "oneLoss",
     breaks: "§10: a member answers pings only while its journal works",
     edits: [
       {
@@ -184,6 +185,5 @@ export const memberMutations: readonly Mutation[] = [
         replace: "    if (journal.lagMs > 1e9 + journalLagMs)",
       },
     ],
-    caught: [],
   },
 ];

@@ -9,6 +9,7 @@ const membership = "src/core/membership.ts";
 export const storeMutations: readonly Mutation[] = [
   {
     name: "no-delay-after-gaining-tenure",
+    world: "crashes+store",
     breaks: "§6: after gaining tenure, no flush of that key for F (⚠)",
     edits: [
       {
@@ -17,10 +18,10 @@ export const storeMutations: readonly Mutation[] = [
         replace: "this.#tenure.activate(Number.NEGATIVE_INFINITY);",
       },
     ],
-    caught: [],
   },
   {
     name: "no-delay-though-a-predecessor-is-gone",
+    world: "crashes+store",
     breaks: "§6: only predecessors that are there can say that they have no request under way",
     edits: [
       {
@@ -29,10 +30,10 @@ export const storeMutations: readonly Mutation[] = [
         replace: "this.#tenure.activate(allQuiet ?",
       },
     ],
-    caught: [],
   },
   {
     name: "no-delay-though-a-predecessor-is-not-quiet",
+    world: "members+store",
     breaks: "§6: a predecessor may have a request under way",
     edits: [
       {
@@ -41,10 +42,10 @@ export const storeMutations: readonly Mutation[] = [
         replace: "this.#tenure.activate(allHere ?",
       },
     ],
-    caught: [],
   },
   {
     name: "flushes-unconditionally",
+    world: "store",
     breaks: "§6: each flush is one conditional request",
     edits: [
       {
@@ -53,25 +54,25 @@ export const storeMutations: readonly Mutation[] = [
         replace: '  return store.kind === "present" ? { kind: "always" } : { kind: "always" };',
       },
     ],
-    caught: [],
   },
   {
     name: "requests-of-unknown-outcome-forgotten",
+    world: "store",
     breaks:
       "§6: a request with an unknown outcome blocks flushes of other versions of the key until F after it was sent (⚠)",
     edits: [{ file: flusher, find: "        this.#open.add(key, entry, now + deadlineMs, now);\n", replace: "" }],
-    caught: [],
   },
   {
     name: "knowledge-of-the-store-kept-after-an-unknown-outcome",
+    world: "store",
     breaks: "ARCHITECTURE: an answer that is lost makes what was known of the object unknown",
     edits: [
       { file: flusher, find: "        if (record.flight === flight) record.store = storeUnknown;\n", replace: "" },
     ],
-    caught: [],
   },
   {
     name: "older-version-sent-after-a-newer",
+    world: "mixed",
     breaks: "§6: a version lower than one already sent is never sent",
     edits: [
       {
@@ -80,10 +81,10 @@ export const storeMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "write-through-clean-at-once",
+    world: "store",
     breaks: "§6: the entry of a write-through stays dirty until it was read back (⚠)",
     edits: [
       {
@@ -92,10 +93,10 @@ export const storeMutations: readonly Mutation[] = [
         replace: "    const unproven = flushFrom < 0 && now < 0;\n",
       },
     ],
-    caught: [],
   },
   {
     name: "clean-before-the-view-is-settled",
+    world: "members+pauses",
     breaks: "§6: only in a settled view may a flushed entry become clean (⚠)",
     edits: [
       {
@@ -105,10 +106,10 @@ export const storeMutations: readonly Mutation[] = [
       },
       { file: "src/member/replica.ts", find: "    if (!membership.settled) throw wrongView();\n", replace: "" },
     ],
-    caught: [],
   },
   {
     name: "replicas-never-told-to-forget",
+    world: "links",
     breaks: "§6: Clean is sent to the replicas, repeated after a reconnect",
     edits: [
       {
@@ -117,10 +118,10 @@ export const storeMutations: readonly Mutation[] = [
         replace: '      if (answer.kind !== "ack") again();\n    }, () => undefined);',
       },
     ],
-    caught: [],
   },
   {
     name: "replica-forgets-newer-versions",
+    world: "losses",
     breaks: "§6: replicas drop that version or older",
     edits: [
       {
@@ -129,10 +130,10 @@ export const storeMutations: readonly Mutation[] = [
         replace: "      if (compareVersions(record.entry, version) < 1e9) buffer.drop(record);",
       },
     ],
-    caught: [],
   },
   {
     name: "newer-in-the-store-ignored",
+    world: "crashes+store",
     breaks: "§10: a newer version in the store is taken as an entry of its version",
     edits: [
       {
@@ -141,10 +142,10 @@ export const storeMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "conflict-taken-for-done",
+    world: "store",
     breaks: "§6: on 412 the object's metadata is read",
     edits: [
       {
@@ -153,10 +154,10 @@ export const storeMutations: readonly Mutation[] = [
         replace: '      if (found === "same" || found === "older") {\n',
       },
     ],
-    caught: [],
   },
   {
     name: "delete-left-out",
+    world: "store",
     breaks: "ARCHITECTURE: a delete is always sent, however sure it seems that there is nothing to delete",
     edits: [
       {
@@ -166,10 +167,10 @@ export const storeMutations: readonly Mutation[] = [
           '      if (value === undefined && record.store.kind === "absent") return { kind: "written", tag: "" };\n      if (value === undefined) return await store.remove(key, removeCondition(record), { deadlineMs, authorize });\n',
       },
     ],
-    caught: [],
   },
   {
     name: "cleaned-entries-not-journaled",
+    world: "failures",
     breaks: "§10: Clean is a journal record",
     edits: [
       {
@@ -178,10 +179,10 @@ export const storeMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "durable-before-the-sync",
+    world: "power",
     breaks: "§7: a group of appends shares one fdatasync before any is confirmed",
     edits: [
       {
@@ -190,6 +191,5 @@ export const storeMutations: readonly Mutation[] = [
         replace: "  }\n\n  /** Deletes",
       },
     ],
-    caught: [],
   },
 ];

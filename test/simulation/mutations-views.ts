@@ -9,6 +9,7 @@ const viewChange = "src/member/view-change.ts";
 export const viewMutations: readonly Mutation[] = [
   {
     name: "tombstones-not-handed-off",
+    world: "members",
     breaks: "§5: a member sends every held entry",
     edits: [
       {
@@ -18,10 +19,10 @@ export const viewMutations: readonly Mutation[] = [
           "    const record = this.#parts.buffer.get(key);\n    if (record?.entry && record.entry.value === undefined) return undefined;\n    const first = record?.pending[0];\n",
       },
     ],
-    caught: [],
   },
   {
     name: "handed-off-when-sent",
+    world: "crashes",
     breaks: "§5: a member reports when all has been acknowledged",
     edits: [
       {
@@ -31,10 +32,10 @@ export const viewMutations: readonly Mutation[] = [
           "    const sent = [...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel, onHas));\n    Promise.resolve(sent).then(",
       },
     ],
-    caught: [],
   },
   {
     name: "nothing-handed-off",
+    world: "members",
     breaks: "§5: a member sends every held entry to those owners that may not have it",
     edits: [
       {
@@ -43,10 +44,10 @@ export const viewMutations: readonly Mutation[] = [
         replace: "      void record;\n",
       },
     ],
-    caught: [],
   },
   {
     name: "activated-before-all-have-delivered",
+    world: "members",
     breaks: "§10: a primary gains tenure when all have delivered",
     edits: [
       {
@@ -55,10 +56,10 @@ export const viewMutations: readonly Mutation[] = [
         replace: 'safeFrom <= this.#clock.now() && this.everyoneHas("adopted");',
       },
     ],
-    caught: [],
   },
   {
     name: "settled-before-all-have-handed-off",
+    world: "losses+links",
     breaks: "§10: settling needs handedOff from all",
     edits: [
       {
@@ -72,10 +73,10 @@ export const viewMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "inherited-entry-visible-at-once",
+    world: "losses+links",
     breaks: "§10: an inherited entry becomes visible when every owner has it",
     edits: [
       {
@@ -84,10 +85,10 @@ export const viewMutations: readonly Mutation[] = [
         replace: "missing: [], needsStore, inherited: true });",
       },
     ],
-    caught: [],
   },
   {
     name: "adoption-reported-before-it-is-journaled",
+    world: "power+disks",
     breaks: "§5: a member journals that it adopted before it reports anything (⚠)",
     edits: [
       {
@@ -96,16 +97,16 @@ export const viewMutations: readonly Mutation[] = [
         replace: "    if (view.epoch > 0) this.#adopted();\n",
       },
     ],
-    caught: [],
   },
   {
     name: "adoption-not-journaled",
+    world: "power",
     breaks: "§5: a member journals that it adopted, with what it holds (⚠)",
     edits: [{ file: viewChange, find: "    journal.append(adoptionOf(membership));\n", replace: "" }],
-    caught: [],
   },
   {
     name: "nothing-purged",
+    world: "members",
     breaks: "§5: a member purges held entries that are no longer its business (⚠)",
     edits: [
       {
@@ -119,10 +120,10 @@ export const viewMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "purged-by-views-not-adopted",
+    world: "mixed",
     breaks: "§5: an entry is kept if its folder owned the key in some view that it had itself adopted (⚠)",
     edits: [
       { file: membership, find: "      this.#adoptedEpochs.has(past.epoch) &&\n", replace: "" },
@@ -132,10 +133,10 @@ export const viewMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "cache-kept-without-tenure",
+    world: "members",
     breaks: "§5: without tenure the cached value is dropped (⚠)",
     edits: [
       {
@@ -144,22 +145,22 @@ export const viewMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "store-reads-kept-over-a-view-change",
+    world: "members+pauses",
     breaks: "§4: a store read that was sent before the tenure changed is thrown away (⚠)",
     edits: [{ file: viewChange, find: "    reads.invalidateAll();\n", replace: "" }],
-    caught: [],
   },
   {
     name: "store-reads-kept-over-a-write",
+    world: "store",
     breaks: "§4: a store read that was sent before the key's state changed is thrown away (⚠)",
     edits: [{ file: "src/member/primary.ts", find: "    reads.invalidate(entry.key);\n", replace: "" }],
-    caught: [],
   },
   {
     name: "store-read-while-a-write-is-pending",
+    world: "forgets",
     breaks: "§4: a store read waits for the outcome of a pending entry (⚠)",
     edits: [
       {
@@ -183,10 +184,10 @@ export const viewMutations: readonly Mutation[] = [
         replace: '      if (value === "void") continue;\n',
       },
     ],
-    caught: [],
   },
   {
     name: "keys-in-doubt-served",
+    world: "failures",
     breaks: "§7: the primary of a key in doubt gets no tenure",
     edits: [
       {
@@ -195,10 +196,10 @@ export const viewMutations: readonly Mutation[] = [
         replace: "  has(key: string): boolean {\n    if (this.any || !this.any) return false;\n",
       },
     ],
-    caught: [],
   },
   {
     name: "doubt-ends-when-the-view-settles",
+    world: "failures",
     breaks: "§7: at settling, lost keeps the views of which some key is still in doubt",
     edits: [
       {
@@ -207,10 +208,10 @@ export const viewMutations: readonly Mutation[] = [
         replace: "lost: marked.slice(0, 0), proposal };",
       },
     ],
-    caught: [],
   },
   {
     name: "dropped-member-goes-on",
+    world: "pauses",
     breaks: "§5: a member that finds itself dropped joins again as a new incarnation",
     edits: [
       {
@@ -219,6 +220,5 @@ export const viewMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
 ];

@@ -9,6 +9,7 @@ const member = "src/member/member.ts";
 export const writeMutations: readonly Mutation[] = [
   {
     name: "answer-before-the-replicas-have-it",
+    world: "disks",
     breaks: "§4: a write commits when every replica has acknowledged it",
     edits: [
       {
@@ -17,10 +18,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "  return journaled && missing.length >= 0;",
       },
     ],
-    caught: [],
   },
   {
     name: "answer-before-the-journal-has-it",
+    world: "power+disks",
     breaks: "§4: a write commits when the local journal has it",
     edits: [
       {
@@ -29,10 +30,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "  return (journaled || !journaled) && missing.length === 0;",
       },
     ],
-    caught: [],
   },
   {
     name: "answer-before-the-store-has-it",
+    world: "forgets",
     breaks: "§4: with too few owners the store has a write before it commits",
     edits: [
       {
@@ -41,18 +42,18 @@ export const writeMutations: readonly Mutation[] = [
         replace: "        observer.onWriteThrough(record);\n",
       },
     ],
-    caught: [],
   },
   {
     name: "replica-acknowledges-before-its-journal",
+    world: "power+disks",
     breaks: "§4: a replica journals, then acknowledges",
     edits: [
       { file: replica, find: "    if (!durable) return answer;\n", replace: "    if (epoch > 0) return answer;\n" },
     ],
-    caught: [],
   },
   {
     name: "replica-takes-whatever-comes",
+    world: "isolation",
     breaks:
       "§4: a replica accepts only in its adopted epoch and from a member of it; an acknowledgement counts in the epoch in which the entry was accepted (⚠)",
     edits: [
@@ -77,10 +78,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: '    if (request.kind !== "replicate" && request.epoch > this.#membership.epoch) this',
       },
     ],
-    caught: [],
   },
   {
     name: "replica-takes-older-versions",
+    world: "ambushes",
     breaks: "§4: a replica keeps the higher version",
     edits: [
       {
@@ -94,10 +95,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "repeat-applied-again",
+    world: "retries",
     breaks: "§4: a request id among the key's recent ones is answered with its first outcome",
     edits: [
       {
@@ -106,10 +107,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "    return undefined;",
       },
     ],
-    caught: [],
   },
   {
     name: "replicas-forget-request-ids",
+    world: "retries",
     breaks: "§10: ids are kept by every node that got them by Replicate",
     edits: [
       {
@@ -118,10 +119,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "  }\n\n  #acknowledge",
       },
     ],
-    caught: [],
   },
   {
     name: "request-ids-not-handed-off",
+    world: "retries",
     breaks: "§10: ids with their outcomes are handed off, for clean keys too",
     edits: [
       {
@@ -130,10 +131,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "for (const outcome of [...requests.outcomes()].slice(0, 0)) {",
       },
     ],
-    caught: [],
   },
   {
     name: "request-ids-of-pending-writes-handed-off",
+    world: "ambushes",
     breaks: "ARCHITECTURE, request ids: that of a pending write goes only together with its entry",
     edits: [
       {
@@ -142,10 +143,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "request-ids-not-recovered",
+    world: "retries",
     breaks: "§7: on start the member reads recent request ids from its journal",
     edits: [
       {
@@ -159,10 +160,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "nothing-recovered",
+    world: "power",
     breaks: "§7: on start the member reads its journal: held entries",
     edits: [
       {
@@ -171,10 +172,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "      if (now < 0) this.#wired.buffer.recover(entry, now);\n",
       },
     ],
-    caught: [],
   },
   {
     name: "condition-judged-while-a-write-is-pending",
+    world: "mixed",
     breaks: "§10: conditional requests wait until no earlier write of the key is pending",
     edits: [
       {
@@ -188,10 +189,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    caught: [],
   },
   {
     name: "conditional-write-judged-by-its-own-effect",
+    world: "retries",
     breaks: "§4: a write that is sent again shares the fate of its first copy",
     edits: [
       {
@@ -205,10 +206,10 @@ export const writeMutations: readonly Mutation[] = [
         replace: "    const waiting",
       },
     ],
-    caught: [],
   },
   {
     name: "pending-writes-given-up-on-a-view-change",
+    world: "crashes",
     breaks: "§4: pending entries survive a view change",
     edits: [
       {
@@ -217,6 +218,5 @@ export const writeMutations: readonly Mutation[] = [
         replace: "    }\n    record.store",
       },
     ],
-    caught: [],
   },
 ];

@@ -56,32 +56,42 @@ export class NetworkFaults {
     }
   }
 
-  /** Cuts the host off from all others; sometimes from the store, too. */
+  /** Cuts the host off from all others; sometimes from the store, too, or makes it wait for its answers. */
   isolate(host: SimHost): void {
-    const { random } = this.#field;
     const undos = this.#part([host]);
-    if (random.chance(0.3)) undos.push(host.line.cut());
+    const luck = this.#field.random.next();
+    if (luck < 0.3) undos.push(host.line.cut());
+    else if (luck < 0.5) undos.push(this.#slowDown(host));
   }
 
   /** Cuts the host off from the store only, or makes it wait for its answers. */
   cutFromStore(): void {
     const { hosts, random } = this.#field;
-    const { id, line } = random.pick(hosts);
+    const host = random.pick(hosts);
     if (random.chance(0.6)) {
-      this.#field.note("store cut", () => id);
-      this.#forAWhile(line.cut());
+      this.#field.note("store cut", () => host.id);
+      this.#forAWhile(host.line.cut());
       return;
     }
-    this.#field.note("store slow", () => id);
-    line.slownessMs = random.between(200, 3_000);
-    this.#forAWhile(() => {
+    this.#field.note("store slow", () => host.id);
+    this.#forAWhile(this.#slowDown(host));
+  }
+
+  #slowDown({ line }: SimHost): () => void {
+    line.slownessMs = this.#field.random.between(200, 3_000);
+    return () => {
       line.slownessMs = 0;
-    });
+    };
   }
 
   /** Keeps two hosts apart. */
   partTwo(a: SimHost, b: SimHost): void {
     this.#cut([[a, b]], "pair");
+  }
+
+  /** Keeps two hosts apart, but not for so long that one of them is taken for lost. */
+  partBriefly(a: SimHost, b: SimHost): void {
+    this.#field.undoLater(this.#field.random.between(50, 600), this.#field.network.part(a.id, b.id, false));
   }
 
   #part(group: readonly SimHost[]): (() => void)[] {

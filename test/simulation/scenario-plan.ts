@@ -80,7 +80,11 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const journal = faults.includes("power") || faults.includes("disks") || random.chance(0.6);
   const clients = random.whole(2, 8);
   const crowded = !isStrict && random.chance(0.1);
-  const keys = Array.from({ length: random.pick([1, 1, 2, 2, 3]) }, (_, index) => `k${index}`);
+  const losesAnswers = faults.includes("lostAnswers");
+  const keys = Array.from(
+    { length: random.pick(losesAnswers ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
+    (_, index) => `k${index}`,
+  );
   const maxValueBytes = random.pick([30, 300, 3_000]);
   const storeLatencyMs = random.pick(isStrict ? [2, 20] : [2, 20, 100]);
   const operations = random.whole(80, 160);
@@ -109,14 +113,14 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     maxValueBytes,
     readShare: random.between(0.2, 0.6),
     deleteShare: isSure ? 0 : random.pick([0, random.between(0, 0.3), random.between(0, 0.3)]),
-    conditionalShare: random.pick([0, 0.2, 0.5]),
+    conditionalShare: random.pick(losesAnswers ? [0.3, 0.6] : [0, 0.2, 0.5]),
     repeatShare: random.pick([0, 0, 0.1]),
     uniqueTags: isSure || random.chance(0.3),
     ignoresRemoveConditions: random.chance(0.3),
     storeLatencyMs,
     storeQueueMs: faults.length === 0 || isStrict ? 0 : random.pick([0, 0, 5, 100]),
     networkLatencyMs: random.pick(isStrict ? [0.2, 1] : [0.2, 1, 10]),
-    meanFaultMs: random.pick([200, 600, 1_500, 4_000]),
+    meanFaultMs: random.pick(losesAnswers ? [200, 600] : [200, 600, 1_500, 4_000]),
     hasBursts: random.chance(0.5),
     crowded,
     ending: drawEnding(random, journal),

@@ -9,7 +9,7 @@ import { mutations } from "../simulation/mutations.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const edit = { file: "src/core/version.ts", find: "export const noVersion", replace: "export const noVersion" };
-const mutation: Mutation = { name: "none", breaks: "nothing", edits: [edit], caught: [] };
+const mutation: Mutation = { name: "none", breaks: "nothing", edits: [edit], world: "healthy" };
 
 describe("a planted bug", () => {
   it("replaces what occurs exactly once, edit by edit", () => {
