@@ -50,7 +50,8 @@ export const links: FaultMaker = (scene): Fault | undefined => {
     kind: "links",
     name: `the links of ${id} are ${effect}`,
     async act() {
-      scene.begin({ hit: [id] });
+      // Of two, either may take the other for lost.
+      scene.begin({ hit: cluster.members.length === 2 ? cluster.members : [id] });
       await network.shape([...both(id, others(scene, id), effect)]);
       await hold(random, 4_000, 8_000);
       await network.shape([]);
