@@ -76,7 +76,10 @@ function assemble(): void {
       execArgvExtension: "none",
     }),
   );
-  execFileSync(process.execPath, ["--build-sea", configPath], { stdio: ["ignore", "ignore", "inherit"] });
+  // Under the same options, or the code cache that is made here is rejected at each start.
+  execFileSync(process.execPath, [...runtimeOptions, "--build-sea", configPath], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   chmodSync(executablePath, 0o755);
 }
 
