@@ -112,10 +112,9 @@ export class ViewChange {
 
   /** The view is settled in the store, by this member or another. */
   settled(): void {
-    const { membership, requests, cleaner, log } = this.#parts;
+    const { membership, cleaner, log } = this.#parts;
     this.progress();
     log.info("view settled", { epoch: membership.epoch });
-    requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
     cleaner.viewSettled();
   }
 
@@ -129,6 +128,7 @@ export class ViewChange {
     const { membership, buffer, cache, requests, flusher } = this.#parts;
     const counts = membership.countsFor();
     requests.keepKeys(counts);
+    requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
     for (const record of buffer.records()) {
       if (!membership.serves(record.key, membership.ownersOf(record.key))) {
         flusher.forget(record);
