@@ -5,6 +5,7 @@
 
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { Access } from "./access/access.ts";
 import { assert } from "./base/assert.ts";
 import { Complaints } from "./base/complaints.ts";
 import { isOperatingError, OperatingError } from "./base/errors.ts";
@@ -90,6 +91,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     createHttpServer({
       operations: participant,
       onLeave: () => participant.leave(),
+      access: new Access("none"),
       settings: httpSettings(config, node),
       clock: systemClock,
       log,

@@ -15,6 +15,8 @@ export const errorKinds = {
   header_invalid: { status: 400, advice: "Correct the header that the detail names." },
   body_invalid: { status: 400, advice: "Correct the body as the detail says." },
   body_truncated: { status: 400, advice: "Send the whole body; nothing was stored." },
+  unauthorized: { status: 401, advice: "Send Authorization: Bearer TOKEN, with a token of this cluster." },
+  forbidden: { status: 403, advice: "Use a token that has this right, and covers this key." },
   cross_site_request: { status: 403, advice: "Send it from the node's own pages, or without a browser." },
   key_not_found: { status: 404, advice: "Put the value first, or check how the key is written." },
   route_not_found: { status: 404, advice: "See the README for the routes there are." },

@@ -1,21 +1,9 @@
 /** What load balancers and people ask a node about itself, and the one thing that they can have it do. */
 
-import type { IncomingMessage } from "node:http";
 import { OperatingError } from "../base/errors.ts";
 import type { Operations } from "../core/operation.ts";
 import { announcesBody, answerJson, type Exchange } from "./exchange.ts";
-
-type AdminPath = "/healthz" | "/readyz" | "/cluster" | "/cluster/leave";
-
-const reading = "GET, HEAD, OPTIONS";
-
-/** The methods of each route. */
-const allowed: Readonly<Record<AdminPath, string>> = {
-  "/healthz": reading,
-  "/readyz": reading,
-  "/cluster": reading,
-  "/cluster/leave": "POST, OPTIONS",
-};
+import { type FixedRoute, reading } from "./route.ts";
 
 export class AdminRoutes {
   readonly #operations: Operations;
@@ -27,55 +15,39 @@ export class AdminRoutes {
     this.#onLeave = onLeave;
   }
 
-  /** What `Allow` says of the route; undefined if there is none at this path. */
-  allow(path: string): string | undefined {
-    return isAdminPath(path) ? allowed[path] : undefined;
+  /** By their paths. */
+  get routes(): Readonly<Record<string, FixedRoute>> {
+    return {
+      "/healthz": {
+        kind: "fixed",
+        needs: reading("open"),
+        handle: (exchange) => answerFresh(exchange, 200, { alive: true }),
+      },
+      "/readyz": { kind: "fixed", needs: reading("open"), handle: (exchange) => this.#tellReadiness(exchange) },
+      "/cluster": {
+        kind: "fixed",
+        needs: reading("monitor"),
+        handle: (exchange) => answerFresh(exchange, 200, this.#operations.status()),
+      },
+      "/cluster/leave": { kind: "fixed", needs: { POST: "admin" }, handle: (exchange) => this.#leave(exchange) },
+    };
   }
 
-  /** There must be a route at this path. */
-  handle(exchange: Exchange, path: string): void {
-    if (path === "/cluster/leave") this.#leave(exchange);
-    else this.#tell(exchange, path);
-  }
-
-  #tell(exchange: Exchange, path: string): void {
-    const { method } = exchange.request;
-    if (method !== "GET" && method !== "HEAD") {
-      throw new OperatingError("method_not_allowed", `${method} is not for this route`);
-    }
-    if (path === "/healthz") {
-      answerJson(exchange, 200, { alive: true }, ["Cache-Control", "no-store"]);
-    } else if (path === "/readyz") {
-      const { ready, reason } = this.#operations.readiness();
-      if (!ready) throw new OperatingError("not_ready", reason);
-      answerJson(exchange, 200, { ready, reason }, ["Cache-Control", "no-store"]);
-    } else {
-      answerJson(exchange, 200, this.#operations.status(), ["Cache-Control", "no-store"]);
-    }
+  #tellReadiness(exchange: Exchange): void {
+    const { ready, reason } = this.#operations.readiness();
+    if (!ready) throw new OperatingError("not_ready", reason);
+    answerFresh(exchange, 200, { ready, reason });
   }
 
   #leave(exchange: Exchange): void {
-    const { request } = exchange;
-    if (request.method !== "POST") throw new OperatingError("method_not_allowed", "this route takes POST only");
-    if (announcesBody(request)) throw new OperatingError("body_invalid", "this request takes no body");
-    if (isCrossSite(request)) throw new OperatingError("cross_site_request", "another site has sent this request");
+    if (announcesBody(exchange.request)) throw new OperatingError("body_invalid", "this request takes no body");
     this.#onLeave();
     const { self } = this.#operations.status();
-    answerJson(exchange, 202, { node: self, leaving: true }, ["Cache-Control", "no-store"]);
+    answerFresh(exchange, 202, { node: self, leaving: true });
   }
 }
 
-function isAdminPath(path: string): path is AdminPath {
-  return Object.hasOwn(allowed, path);
-}
-
-/**
- * Whether a page of another site made a browser send this: it needs no consent of ours for a simple POST. Browsers say so in `Sec-Fetch-Site`, which no page can
- * set; those that don't know it yet send `Origin`. Programs send neither.
- */
-function isCrossSite({ headers }: IncomingMessage): boolean {
-  const site = headers["sec-fetch-site"];
-  if (site !== undefined) return site !== "same-origin" && site !== "none";
-  const { origin, host } = headers;
-  return origin !== undefined && URL.parse(origin)?.host !== host;
+/** An answer that no cache may keep. */
+function answerFresh(exchange: Exchange, status: number, value: unknown): void {
+  answerJson(exchange, status, value, ["Cache-Control", "no-store"]);
 }

@@ -10,10 +10,10 @@ import type { Bodies } from "./body.ts";
 import { contentHeaders, isSendable } from "./content-headers.ts";
 import { answer, type Exchange, type HeaderList } from "./exchange.ts";
 import { DateFormatter } from "./http-date.ts";
-import { parseKey } from "./key.ts";
 import { hasReadConditions, judgeRead, writePrecondition } from "./preconditions.ts";
 import type { ProblemWriter } from "./problem.ts";
 import { requestedRange } from "./range.ts";
+import { type FixedRoute, type KeyRoute, reading } from "./route.ts";
 
 export interface BlobSettings {
   readonly maxValueBytes: number;
@@ -21,7 +21,20 @@ export interface BlobSettings {
 }
 
 export class BlobRoutes {
-  readonly allow = "GET, HEAD, PUT, DELETE, OPTIONS";
+  /** `/kv/{key}`. */
+  readonly route: KeyRoute = {
+    kind: "key",
+    needs: { ...reading("read"), PUT: "write", DELETE: "write" },
+    handle: (exchange, key) => this.#handle(exchange, key),
+  };
+  /** `/kv/` itself. */
+  readonly listing: FixedRoute = {
+    kind: "fixed",
+    needs: reading("read"),
+    handle: () => {
+      throw new OperatingError("route_not_found", "listing keys is not available in this version");
+    },
+  };
   readonly #operations: Operations;
   readonly #bodies: Bodies;
   readonly #problems: ProblemWriter;
@@ -35,22 +48,16 @@ export class BlobRoutes {
     this.#settings = settings;
   }
 
-  /** Answers, if all goes well. `encodedKey` is what follows `/kv/` in the raw target. */
-  handle(exchange: Exchange, encodedKey: string): Promise<void> {
+  #handle(exchange: Exchange, key: string): Promise<void> {
     switch (exchange.request.method) {
       case "GET":
-        if (encodedKey === "" || encodedKey.startsWith("?")) {
-          throw new OperatingError("route_not_found", "listing keys is not available in this version");
-        }
-        return this.#read(exchange, parseKey(encodedKey), true);
+        return this.#read(exchange, key, true);
       case "HEAD":
-        return this.#read(exchange, parseKey(encodedKey), false);
+        return this.#read(exchange, key, false);
       case "PUT":
-        return this.#put(exchange, parseKey(encodedKey));
-      case "DELETE":
-        return this.#delete(exchange, parseKey(encodedKey));
+        return this.#put(exchange, key);
       default:
-        throw new OperatingError("method_not_allowed", `${exchange.request.method} is not for values`);
+        return this.#delete(exchange, key);
     }
   }
 

@@ -4,11 +4,14 @@
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Grant } from "../access/grant.ts";
 import type { OperatingError } from "../base/errors.ts";
 
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** What the caller may do; nothing until the router has looked. */
+  grant: Grant;
   /** The client sends its body only after a `100 Continue`, which has not been sent. */
   awaitsContinue: boolean;
   /** The answer says that the connection ends with it. */

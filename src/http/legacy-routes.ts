@@ -10,10 +10,10 @@ import type { Operations } from "../core/operation.ts";
 import { checkDurability } from "./blob-routes.ts";
 import type { Bodies } from "./body.ts";
 import { isSendable, metadataPrefix, sizeProblem } from "./content-headers.ts";
-import { answer, answerJson, type Exchange } from "./exchange.ts";
-import { parseKey } from "./key.ts";
+import { answer, answerJson, type Exchange, type HeaderList } from "./exchange.ts";
 import { type LegacyPut, legacyBodyLimit, parseLegacyPut } from "./legacy-put.ts";
 import type { ProblemWriter } from "./problem.ts";
+import { type FixedRoute, type KeyRoute, reading } from "./route.ts";
 
 export interface LegacySettings {
   readonly inFlightBytes: number;
@@ -25,8 +25,10 @@ const extensionHeader = `${metadataPrefix}extension`;
 const keyHeader = `${metadataPrefix}key`;
 
 export class LegacyRoutes {
-  readonly putAllow = "POST, OPTIONS";
-  readonly getAllow = "GET, HEAD, OPTIONS";
+  /** `POST /put/`. */
+  readonly put: FixedRoute;
+  /** `GET /get/{key}`. */
+  readonly get: KeyRoute;
   readonly #operations: Operations;
   readonly #bodies: Bodies;
   readonly #problems: ProblemWriter;
@@ -39,12 +41,13 @@ export class LegacyRoutes {
     this.#problems = problems;
     this.#settings = settings;
     this.#bodyLimit = Math.min(legacyBodyLimit(settings.maxValueBytes), settings.inFlightBytes);
+    const refuse = this.#refuse.bind(this);
+    this.put = { kind: "fixed", needs: { POST: "write" }, refuse, handle: (exchange) => this.#put(exchange) };
+    this.get = { kind: "key", needs: reading("read"), refuse, handle: (exchange, key) => this.#get(exchange, key) };
   }
 
-  /** `POST /put/`. */
-  async put(exchange: Exchange): Promise<void> {
-    const { method, headers } = exchange.request;
-    if (method !== "POST") throw new OperatingError("method_not_allowed", `${method} is not for this route; use POST`);
+  async #put(exchange: Exchange): Promise<void> {
+    const { headers } = exchange.request;
     checkDurability(headers["weir-durability"]);
     if (headers["content-encoding"] !== undefined) {
       throw new OperatingError("header_invalid", "Content-Encoding is not supported on this route");
@@ -56,6 +59,7 @@ export class LegacyRoutes {
         answerJson(exchange, 409, { msg: `Required field '${put.missing}' is missing!` });
         return;
       }
+      exchange.grant.requireKey(put.key);
       const outcome = await this.#operations.put({
         key: put.key,
         value: put.value,
@@ -68,13 +72,8 @@ export class LegacyRoutes {
     }
   }
 
-  /** `GET /get/{key}`; `encodedKey` is what follows `/get/` in the raw target. */
-  async get(exchange: Exchange, encodedKey: string): Promise<void> {
+  async #get(exchange: Exchange, key: string): Promise<void> {
     const { method } = exchange.request;
-    if (method !== "GET" && method !== "HEAD") {
-      throw new OperatingError("method_not_allowed", `${method} is not for this route; use GET`);
-    }
-    const key = parseKey(encodedKey);
     const outcome = await this.#operations.read(key, method === "GET");
     if (outcome.kind === "missing") {
       answerJson(exchange, 404, { msg: `File with key ${key} not found!` });
@@ -89,7 +88,7 @@ export class LegacyRoutes {
   }
 
   /** The old API's errors: its own form, with the statuses of the new one. */
-  refuse(exchange: Exchange, code: ErrorCode, detail: string, headers: string[] = []): void {
+  #refuse(exchange: Exchange, code: ErrorCode, detail: string, headers: HeaderList): void {
     this.#problems.answerAs(exchange, errorKinds[code].status, "application/json", { msg: detail }, headers);
   }
 }

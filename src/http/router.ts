@@ -1,77 +1,77 @@
 /**
- * From a request to the route that answers it, and from a failure to an answer in the form of that route. The path is matched as it came:
- * see key.ts for why nothing here makes a URL of it.
+ * From a request to the route that answers it, and from a failure to an answer in the form of that route. No route is called, and no body read, before the gate has
+ * let the caller in. The path is matched as it came: see key.ts for why nothing here makes a URL of it.
  */
 
 import { type ErrorCode, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Operations } from "../core/operation.ts";
 import { AdminRoutes } from "./admin-routes.ts";
 import { BlobRoutes } from "./blob-routes.ts";
 import type { Bodies } from "./body.ts";
 import { answer, type Exchange } from "./exchange.ts";
+import { Gate } from "./gate.ts";
 import { checkHeaders } from "./header-check.ts";
+import { parseKey } from "./key.ts";
 import { LegacyRoutes } from "./legacy-routes.ts";
 import { describeFailure, ProblemWriter } from "./problem.ts";
-import type { HttpSettings } from "./settings.ts";
-
-const blobPrefix = "/kv/";
-const legacyGetPrefix = "/get/";
-const legacyPutPath = "/put";
+import { allowOf, type FixedRoute, type KeyRoute, type Route } from "./route.ts";
+import type { HttpServerOptions } from "./server.ts";
 
 const everyMethod = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
 
+/** A route, and what of the target is for it: the encoded key, or the query. */
+interface Match {
+  readonly route: Route;
+  readonly rest: string;
+}
+
 export class Router {
-  readonly #blobs: BlobRoutes;
-  readonly #legacy: LegacyRoutes;
-  readonly #admin: AdminRoutes;
+  /** By the part of the path before the key. */
+  readonly #keyRoutes: readonly (readonly [prefix: string, route: KeyRoute])[];
+  /** By their paths. */
+  readonly #fixedRoutes: ReadonlyMap<string, FixedRoute>;
+  readonly #gate: Gate;
   readonly #problems: ProblemWriter;
   readonly #log: Log;
 
-  constructor(operations: Operations, onLeave: () => void, bodies: Bodies, settings: HttpSettings, log: Log) {
+  constructor(
+    options: Pick<HttpServerOptions, "operations" | "onLeave" | "access" | "settings" | "log">,
+    bodies: Bodies,
+  ) {
+    const { operations, onLeave, access, settings, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
-    this.#blobs = new BlobRoutes(operations, bodies, this.#problems, settings);
-    this.#legacy = new LegacyRoutes(operations, bodies, this.#problems, settings);
-    this.#admin = new AdminRoutes(operations, onLeave);
+    const blobs = new BlobRoutes(operations, bodies, this.#problems, settings);
+    const legacy = new LegacyRoutes(operations, bodies, this.#problems, settings);
+    const admin = new AdminRoutes(operations, onLeave);
+    this.#keyRoutes = [
+      ["/kv/", blobs.route],
+      ["/get/", legacy.get],
+    ];
+    this.#fixedRoutes = new Map(
+      Object.entries({ "/kv/": blobs.listing, "/put": legacy.put, "/put/": legacy.put, ...admin.routes }),
+    );
+    this.#gate = new Gate(access);
     this.#log = log;
+  }
+
+  /** Every route by its path, or the part of it before the key. */
+  get routes(): readonly (readonly [path: string, route: Route])[] {
+    return [...this.#keyRoutes, ...this.#fixedRoutes];
   }
 
   /** Answers the request, whatever happens. Rejects only for a failed assertion. */
   async handle(exchange: Exchange): Promise<void> {
-    const target = originForm(exchange.request.url as string);
+    const { request } = exchange;
+    const target = originForm(request.url as string);
+    const match = this.#match(target, request.method as string);
     try {
-      checkHeaders(exchange.request);
-      if (exchange.request.method === "OPTIONS") this.#answerOptions(exchange, target);
-      else if (target.startsWith(blobPrefix)) await this.#blobs.handle(exchange, target.slice(blobPrefix.length));
-      else await this.#handleOthers(exchange, target);
+      checkHeaders(request);
+      if (request.method === "OPTIONS") this.#answerOptions(exchange, target, match);
+      else if (match === undefined) throw noRoute();
+      else await this.#call(exchange, match);
     } catch (error) {
-      this.#refuse(exchange, target, error);
+      this.#refuse(exchange, match?.route, error);
     }
-  }
-
-  async #handleOthers(exchange: Exchange, target: string): Promise<void> {
-    if (target.startsWith(legacyGetPrefix)) {
-      await this.#legacy.get(exchange, target.slice(legacyGetPrefix.length));
-      return;
-    }
-    const path = withoutQuery(target);
-    if (isLegacyPut(path)) await this.#legacy.put(exchange);
-    else if (this.#admin.allow(path) !== undefined) this.#admin.handle(exchange, path);
-    else throw noRoute();
-  }
-
-  #answerOptions(exchange: Exchange, target: string): void {
-    const allow = target === "*" ? everyMethod : this.#allowOf(target);
-    if (allow === undefined) throw noRoute();
-    answer(exchange, 204, ["Allow", allow]);
-  }
-
-  #allowOf(target: string): string | undefined {
-    if (target.startsWith(blobPrefix)) return this.#blobs.allow;
-    if (target.startsWith(legacyGetPrefix)) return this.#legacy.getAllow;
-    const path = withoutQuery(target);
-    if (isLegacyPut(path)) return this.#legacy.putAllow;
-    return this.#admin.allow(path);
   }
 
   /** Answers with an error, without looking at the route. */
@@ -79,21 +79,58 @@ export class Router {
     this.#problems.answer(exchange, code, detail);
   }
 
-  #refuse(exchange: Exchange, target: string, error: unknown): void {
+  #match(target: string, method: string): Match | undefined {
+    for (const [prefix, route] of this.#keyRoutes) {
+      if (!target.startsWith(prefix)) continue;
+      const rest = target.slice(prefix.length);
+      // No key: it may be meant for all of them.
+      const all = rest === "" || rest.startsWith("?") ? this.#fixedRoutes.get(prefix) : undefined;
+      return { route: all?.needs[method] === undefined ? route : all, rest };
+    }
+    const end = target.indexOf("?");
+    const path = end < 0 ? target : target.slice(0, end);
+    const route = this.#fixedRoutes.get(path);
+    return route === undefined ? undefined : { route, rest: target.slice(path.length) };
+  }
+
+  async #call(exchange: Exchange, { route, rest }: Match): Promise<void> {
+    const { request } = exchange;
+    const need = route.needs[request.method as string];
+    if (need === undefined) throw new OperatingError("method_not_allowed", `${request.method} is not for this route`);
+    exchange.grant = this.#gate.admit(request, need);
+    if (route.kind === "fixed") {
+      await route.handle(exchange, rest);
+    } else {
+      const key = parseKey(rest);
+      exchange.grant.requireKey(key);
+      await route.handle(exchange, key);
+    }
+  }
+
+  #answerOptions(exchange: Exchange, target: string, match: Match | undefined): void {
+    if (match === undefined && target !== "*") throw noRoute();
+    answer(exchange, 204, ["Allow", match === undefined ? everyMethod : allowOf(match.route)]);
+  }
+
+  #refuse(exchange: Exchange, route: Route | undefined, error: unknown): void {
     const { code, detail } = describeFailure(error, this.#log);
     if (exchange.response.headersSent) {
       // Half an answer can't be mended; an honest end to it is all that is left.
       exchange.response.destroy();
       return;
     }
-    const allow = code === "method_not_allowed" ? this.#allowOf(target) : undefined;
-    const headers = allow === undefined ? [] : ["Allow", allow];
-    if (target.startsWith(legacyGetPrefix) || isLegacyPut(withoutQuery(target))) {
-      this.#legacy.refuse(exchange, code, detail, headers);
-    } else {
-      this.#problems.answer(exchange, code, detail, headers);
-    }
+    const headers: string[] = [];
+    if (code === "method_not_allowed" && route !== undefined) headers.push("Allow", allowOf(route));
+    if (code === "unauthorized") headers.push("WWW-Authenticate", challenge(exchange));
+    if (route?.refuse === undefined) this.#problems.answer(exchange, code, detail, headers);
+    else route.refuse(exchange, code, detail, headers);
   }
+}
+
+/** As RFC 6750, section 3, has it: no error is named to who has sent no token. */
+function challenge({ request }: Exchange): string {
+  const realm = 'Bearer realm="weir"';
+  return request.headers.authorization === undefined ? realm : `${realm}, error="invalid_token"`;
 }
 
 /** A target may name scheme and host too (RFC 9112, section 3.2.2); they are no part of the key. */
@@ -101,15 +138,6 @@ function originForm(target: string): string {
   if (target.startsWith("/")) return target;
   const rest = /^https?:\/\/[^/?#]*(.*)$/is.exec(target)?.[1];
   return rest === undefined ? target : rest || "/";
-}
-
-function withoutQuery(target: string): string {
-  const end = target.indexOf("?");
-  return end < 0 ? target : target.slice(0, end);
-}
-
-function isLegacyPut(path: string): boolean {
-  return path === legacyPutPath || path === `${legacyPutPath}/`;
 }
 
 function noRoute(): OperatingError {

@@ -5,6 +5,8 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Access } from "../access/access.ts";
+import { noGrant } from "../access/grant.ts";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
@@ -20,6 +22,8 @@ export interface HttpServerOptions {
   readonly operations: Operations;
   /** Begins to take the node out of the cluster, since an operator asks for it; may be called again. */
   readonly onLeave: () => void;
+  /** Who may do what. */
+  readonly access: Access;
   readonly settings: HttpSettings;
   readonly clock: Clock;
   readonly log: Log;
@@ -79,7 +83,7 @@ class NodeHttpServer implements HttpServer {
     this.#onUpgrade = options.onUpgrade;
     this.#upgradeProtocol = options.upgradeProtocol;
     this.#bodies = new Bodies(options.clock, settings);
-    this.#router = new Router(options.operations, options.onLeave, this.#bodies, settings, options.log);
+    this.#router = new Router(options, this.#bodies);
     this.#connections = new Connections(settings.connections);
     this.#server = this.#createServer();
   }
@@ -193,6 +197,7 @@ class NodeHttpServer implements HttpServer {
     const exchange: Exchange = {
       request,
       response,
+      grant: noGrant,
       awaitsContinue,
       closing: this.#draining || this.#withdrawn || connection.surplus,
       broken: undefined,

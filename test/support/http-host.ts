@@ -1,6 +1,7 @@
 /** The server for clients over {@link MemoryOperations}, listening on a free port, as the tests of HTTP use it. */
 
 import assert from "node:assert/strict";
+import { Access } from "../../src/access/access.ts";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { Log, LogFields } from "../../src/base/log.ts";
 import type { Problem } from "../../src/http/problem.ts";
@@ -18,7 +19,9 @@ export interface LogLine {
 
 export class HttpHost implements AsyncDisposable {
   readonly operations = new MemoryOperations();
+  readonly access = new Access("none");
   readonly lines: LogLine[] = [];
+  readonly log: Log;
   readonly server: HttpServer;
   port = 0;
   /** How often the node was asked to leave. */
@@ -28,14 +31,16 @@ export class HttpHost implements AsyncDisposable {
     settings: Partial<HttpSettings>,
     upgrade: Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol">,
   ) {
+    this.log = this.#log();
     this.server = createHttpServer({
       operations: this.operations,
       onLeave: () => {
         this.leaves++;
       },
+      access: this.access,
       settings: { ...defaultHttpSettings, port: 0, ...settings },
       clock: systemClock,
-      log: this.#log(),
+      log: this.log,
       ...upgrade,
     });
   }

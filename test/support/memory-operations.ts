@@ -27,6 +27,8 @@ export class MemoryOperations implements Operations {
   /** What every operation waits for, while it is set. */
   gate: Promise<void> | undefined;
   ready = true;
+  /** Operations that were begun. */
+  calls = 0;
   /** The time of writes, milliseconds since 1970. */
   nowMs: () => number = Date.now;
   #seq = 0;
@@ -53,6 +55,7 @@ export class MemoryOperations implements Operations {
 
   async read(key: string, wantValue: boolean): Promise<ReadOutcome> {
     if (this.failure !== undefined || this.gate !== undefined) await this.#enter();
+    else this.calls++;
     const found = this.values.get(key);
     if (found === undefined) return { kind: "missing" };
     return wantValue ? found : { ...found, value: undefined };
@@ -68,6 +71,7 @@ export class MemoryOperations implements Operations {
   }
 
   async #enter(): Promise<void> {
+    this.calls++;
     if (this.gate !== undefined) await this.gate;
     if (this.failure !== undefined) throw this.failure;
   }

@@ -1,5 +1,6 @@
 /** The server for clients over {@link MemoryOperations}, as a process of its own, for the bench. Prints its address. */
 
+import { Access } from "../../src/access/access.ts";
 import type { Log } from "../../src/base/log.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { defaultHttpSettings } from "../../src/http/settings.ts";
@@ -17,6 +18,7 @@ const log: Log = {
 const server = createHttpServer({
   operations: new MemoryOperations(),
   onLeave: () => {},
+  access: new Access("none"),
   settings: { ...defaultHttpSettings, port: Number(process.argv[2] ?? 0) },
   clock: systemClock,
   log,

@@ -1,0 +1,27 @@
+/**
+ * Client tokens: how they look, and what is kept of them. A token is 256 random bits, so one round of SHA-256 keeps it secret: nobody can try them all. The slow hashes
+ * that are for passwords would protect no better, and cost milliseconds on each request.
+ */
+
+import { hash } from "node:crypto";
+
+/** So that people and scanners for leaked secrets know one when they see it. */
+const tokenPrefix = "weir_";
+
+export const tokenBytes = 32;
+
+/** Longer is no token of ours, and not worth hashing. */
+const maxTokenLength = 256;
+
+/** `sha256:` and 64 hex digits. */
+export const tokenHashPattern = /^sha256:[0-9a-f]{64}$/;
+
+/** The token of these random bytes. */
+export function formatToken(random: Uint8Array): string {
+  return tokenPrefix + Buffer.from(random).toString("base64url");
+}
+
+/** What stands for a token in cluster.json; undefined for what can't be one. */
+export function hashToken(token: string): string | undefined {
+  return token.length > maxTokenLength ? undefined : `sha256:${hash("sha256", token, "hex")}`;
+}

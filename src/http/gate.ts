@@ -1,0 +1,57 @@
+/**
+ * The one way into every route: who calls, whether they may, and whether a page of another site has made a browser send it. The router asks here before it calls a route
+ * or reads a body.
+ */
+
+import type { IncomingMessage } from "node:http";
+import type { Access } from "../access/access.ts";
+import { type Grant, noGrant } from "../access/grant.ts";
+import { OperatingError } from "../base/errors.ts";
+import type { Need } from "./route.ts";
+
+/** Methods that change nothing (RFC 9110, section 9.2.1). */
+const safeMethods: readonly (string | undefined)[] = ["GET", "HEAD", "OPTIONS"];
+
+/** Names that mean this host wherever they are looked up. */
+const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
+
+export class Gate {
+  readonly #access: Access;
+
+  constructor(access: Access) {
+    this.#access = access;
+  }
+
+  /**
+   * What the caller of a route that needs `need` may do.
+   * @throws OperatingError `unauthorized`, `forbidden`, `cross_site_request`.
+   */
+  admit(request: IncomingMessage, need: Need): Grant {
+    if (!safeMethods.includes(request.method) && isCrossSite(request)) {
+      throw new OperatingError("cross_site_request", "another site has sent this request");
+    }
+    if (need === "open") return noGrant;
+    const { host, authorization } = request.headers;
+    // A site may have its own name resolve to 127.0.0.1 for a moment, and then read all answers as its own (DNS rebinding).
+    if (this.#access.loopbackOnly && host !== undefined && !loopbackHost.test(host)) {
+      throw new OperatingError(
+        "cross_site_request",
+        `without "auth" this node serves its own host only, and ${JSON.stringify(host)} is another name`,
+      );
+    }
+    const grant = this.#access.grantOf(authorization);
+    grant.requireRight(need);
+    return grant;
+  }
+}
+
+/**
+ * Whether a page of another site made a browser send this: it needs no consent of ours for a simple POST. Browsers say so in `Sec-Fetch-Site`, which no page can
+ * set; those that don't know it yet send `Origin`. Programs send neither.
+ */
+function isCrossSite({ headers }: IncomingMessage): boolean {
+  const site = headers["sec-fetch-site"];
+  if (site !== undefined) return site !== "same-origin" && site !== "none";
+  const { origin, host } = headers;
+  return origin !== undefined && URL.parse(origin)?.host !== host;
+}
