@@ -171,7 +171,7 @@ async function openNodeJournal(
 
 /** A journal's errors are about its folder; here it is known which setting chooses that. */
 function nameDataSetting(error: unknown): never {
-  if (!isOperatingError(error, "config_invalid")) throw error;
+  if (!isOperatingError(error, "config_invalid", "disk_failed")) throw error;
   throw new OperatingError(
     error.code,
     `${error.message}. The setting "data" chooses the folder: a node that is new may have it elsewhere, one that has run must keep it`,

@@ -41,6 +41,10 @@ export const errorKinds = {
   store_unavailable: { status: 503, advice: "Retry after a while: the object store does not answer." },
   store_throttled: { status: 503, advice: "Retry after a while: the object store asks for fewer requests." },
   store_refused: { status: 503, advice: "Tell the operator: the object store refuses the request." },
+  disk_failed: {
+    status: 500,
+    advice: "Mend the disk of the data folder as the message says, then start the node again.",
+  },
   config_invalid: { status: 500, advice: "Correct the configuration as the message says." },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -66,6 +66,11 @@ export class ChildProcesses {
     return this.#running.get(name)?.process.pid;
   }
 
+  /** The names of those that run. */
+  get running(): readonly string[] {
+    return [...this.#running.keys()];
+  }
+
   /** Asks all to stop, and ends those that haven't after `graceMs`. Resolves once none is left, with how each ended. */
   async stop(graceMs: number): Promise<readonly ChildEnd[]> {
     this.#isStopping = true;

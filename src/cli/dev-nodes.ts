@@ -21,6 +21,8 @@ export interface DevNodesParts {
   readonly onNews: (text: string) => void;
   /** Milliseconds until a node that has ended is started again: long enough to see that the others go on. */
   readonly restartMs: number;
+  /** F of the cluster, in milliseconds. */
+  readonly flushDeadlineMs: number;
 }
 
 /** Why there is nothing left to run: a node can't be, in words; or all have left. */
@@ -39,6 +41,8 @@ interface NodeState {
 const readyMs = 60_000;
 /** Milliseconds between two questions whether a node serves. */
 const askMs = 50;
+/** Stopping usually takes less, in milliseconds; from then on it is told what it waits for. */
+const patienceMs = 1_500;
 /** A node that ends so often without having served can't. */
 const maxFailedStarts = 3;
 
@@ -110,7 +114,9 @@ export class DevNodes {
   async stop(graceMs: number): Promise<readonly string[]> {
     this.#stopping.abort(new OperatingError("shutting_down", "the nodes are stopped"));
     for (const { timer } of this.#nodes.values()) timer?.cancel();
+    const timer = this.#parts.clock.after(patienceMs, () => this.#parts.onNews(this.#waitText()));
     const ends = await this.#children.stop(graceMs);
+    timer.cancel();
     await this.#agent.destroy();
     return ends.filter(({ code }) => code !== 0).map(endText);
   }
@@ -119,6 +125,13 @@ export class DevNodes {
   killAll(): void {
     this.#stopping.abort(new OperatingError("shutting_down", "the nodes are stopped"));
     this.#children.killAll();
+  }
+
+  /** Why stopping takes its time. */
+  #waitText(): string {
+    const ids = this.#children.running.join(", ");
+    const seconds = this.#parts.flushDeadlineMs / 1_000;
+    return `still waiting for ${ids}: the store gets first what it lacks. After the loss of a node its values wait up to ${seconds} s, until no request of the lost process can reach the store any more (Ctrl-C again: at once; the journals keep what is left)`;
   }
 
   #onEnd(end: ChildEnd): void {

@@ -110,6 +110,7 @@ async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
     onLine: (id, line) => output.line(id, line),
     onNews: (text) => printLine(terminal, text),
     restartMs,
+    flushDeadlineMs: config.flush.deadlineMs,
   });
   running = devNodes;
   const ready = devNodes.allReady().then(async () => {

@@ -11,7 +11,7 @@ const failed = 1;
 const usage = 2;
 
 /** Codes whose message says by itself what to do. */
-const selfExplaining: readonly ErrorCode[] = ["config_invalid"];
+const selfExplaining: readonly ErrorCode[] = ["config_invalid", "disk_failed"];
 
 /** Runs the command that `argv` (with two leading elements, as in `process.argv`) names. Never rejects. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {

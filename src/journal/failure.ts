@@ -12,23 +12,44 @@ export function diskFailure(folder: string, cause: unknown): OperatingError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   switch (code) {
-    case "ENOSPC":
-    case "EDQUOT":
+    case "ENOTDIR":
+    case "EEXIST":
+    case "ELOOP":
+    case "ENAMETOOLONG":
       return unusable(
-        `the disk of the data folder ${folder} is full (${reason}): make room there and start again`,
+        `the data folder ${folder} can't be made (${reason}): something in this path is no folder, or its name can't be one`,
         cause,
       );
     case "EACCES":
     case "EPERM":
-    case "EROFS":
       return unusable(
         `the data folder ${folder} can't be written (${reason}): give weir's user the right to read and write it, and start again`,
         cause,
       );
+    case "EROFS":
+      return failed(
+        `the data folder ${folder} is on a file system that is read-only (${reason}): mount it for writing, after checking the disk, and start again`,
+        cause,
+      );
+    case "ENOENT":
+      return failed(
+        `the data folder ${folder} is gone, or some of its files are (${reason}): bring them back and start again; if they are gone for good, start on an empty folder`,
+        cause,
+      );
+    case "ENOSPC":
+    case "EDQUOT":
+      return failed(
+        `the disk of the data folder ${folder} is full (${reason}): make room there and start again`,
+        cause,
+      );
     default:
-      return unusable(
+      return failed(
         `the disk of the data folder ${folder} failed (${reason}): check the disk, then start again; if it is broken, start on an empty folder`,
         cause,
       );
   }
+}
+
+function failed(message: string, cause: unknown): OperatingError {
+  return new OperatingError("disk_failed", message, { cause });
 }

@@ -6,6 +6,7 @@
 import { constants } from "node:fs";
 import { access, type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { isOperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { diskFailure, unusable } from "./failure.ts";
@@ -17,7 +18,7 @@ const namePattern = /^[0-9a-f]{32}$/;
 
 /**
  * Opens the data folder at `path`, for this process alone; makes it if there is none.
- * @throws OperatingError `config_invalid` when another process has it or it can't be used; the message says what to do.
+ * @throws OperatingError `config_invalid` when another process has it or it can't be used, `disk_failed`; the message says what to do.
  */
 export async function openFileDisk(path: string, random: Random): Promise<Disk> {
   try {
@@ -35,9 +36,7 @@ export async function openFileDisk(path: string, random: Random): Promise<Disk> 
       throw error;
     }
   } catch (error) {
-    throw error instanceof Error && "code" in error && error.code !== "config_invalid"
-      ? diskFailure(path, error)
-      : error;
+    throw error instanceof Error && "code" in error && !isOperatingError(error) ? diskFailure(path, error) : error;
   }
 }
 

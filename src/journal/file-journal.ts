@@ -14,6 +14,7 @@
 import { assert } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ByteWriter } from "../base/codec.ts";
+import { isOperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { RequestOutcome } from "../core/message.ts";
 import { Batch } from "./batch.ts";
@@ -65,7 +66,7 @@ const lazyBytes = 64 * 1024;
 
 /**
  * Reads what the folder holds, and goes on writing there. The journal owns the disk from then on, also if this fails.
- * @throws OperatingError `config_invalid` when the journal is damaged or the disk fails; the message says what to do.
+ * @throws OperatingError `config_invalid` when the journal is damaged, `disk_failed` when the disk fails; the message says what to do.
  */
 export async function openJournal(parts: JournalParts): Promise<Journal> {
   const { disk, log } = parts;
@@ -89,7 +90,7 @@ export async function openJournal(parts: JournalParts): Promise<Journal> {
     return new FileJournal(parts, replayed, file.size, new SegmentFiles(disk, first, ledger.newest, file));
   } catch (error) {
     await disk[Symbol.asyncDispose]();
-    throw error instanceof Error && "code" in error && error.code !== "config_invalid"
+    throw error instanceof Error && "code" in error && !isOperatingError(error)
       ? diskFailure(disk.description, error)
       : error;
   }

@@ -13,12 +13,12 @@ const timeout = 30_000;
 
 /** Serves while the file is there, and leaves on SIGUSR2; without the file it can't start. */
 const program = `
-  const [port, file] = process.argv.slice(1);
+  const [port, file, stopMs = 0] = process.argv.slice(1);
   if (!require("node:fs").existsSync(file)) {
     console.error("it can't start");
     process.exit(3);
   }
-  for (const signal of ["SIGTERM", "SIGUSR2"]) process.on(signal, () => process.exit(0));
+  for (const signal of ["SIGTERM", "SIGUSR2"]) process.on(signal, () => setTimeout(() => process.exit(0), Number(stopMs)));
   process.on("disconnect", () => process.exit(0));
   require("node:http").createServer((request, response) => response.end("ok")).listen(port, "127.0.0.1");
 `;
@@ -33,7 +33,7 @@ interface Stage {
   readonly told: (count: number) => Promise<void>;
 }
 
-async function startNodes(t: TestContext): Promise<Stage> {
+async function startNodes(t: TestContext, stopMs = 0): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), "weir-dev-nodes-"));
   const file = join(folder, "file");
   writeFileSync(file, "");
@@ -45,7 +45,12 @@ async function startNodes(t: TestContext): Promise<Stage> {
     nodes: ports.map((port, index) => ({ id: index === 0 ? "a" : "b", port })),
     specOf: (id) => {
       const port = String(ports[id === "a" ? 0 : 1]);
-      return { name: id, program: process.execPath, arguments: ["-e", program, port, file], env: {} };
+      return {
+        name: id,
+        program: process.execPath,
+        arguments: ["-e", program, port, file, id === "b" ? String(stopMs) : "0"],
+        env: {},
+      };
     },
     clock: systemClock,
     onLine: (id, line) => lines.push(`${id} ${line}`),
@@ -54,6 +59,7 @@ async function startNodes(t: TestContext): Promise<Stage> {
       tell.told();
     },
     restartMs: 20,
+    flushDeadlineMs: 10_000,
   });
   t.after(async () => {
     await nodes.stop(5_000);
@@ -127,4 +133,12 @@ test("dev nodes: those that have left stay away, and when all have, there is not
     news,
     ["a", "b"].map((id) => `node ${id} has left the cluster, and is not started again`),
   );
+});
+
+test("nodes that take their time to stop: who it is, and why, is told meanwhile", { timeout }, async (t) => {
+  const { nodes, news } = await startNodes(t, 2_500);
+  await nodes.allReady();
+  assert.deepEqual(await nodes.stop(10_000), []);
+  assert.equal(news.length, 1, news.join());
+  assert.match(news[0] ?? "", /^still waiting for b: .* wait up to 10 s, .*Ctrl-C again/);
 });
