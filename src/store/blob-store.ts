@@ -13,6 +13,7 @@
  */
 
 import type { ContentHeaders } from "../core/entry.ts";
+import type { ListQuery } from "../core/listing.ts";
 
 /** When a write takes effect: always, only if there is no such blob, or only if the blob's tag is still `tag`. */
 export type WriteCondition =
@@ -57,6 +58,28 @@ export type ReadResult =
   /** The blob has more than `maxBytes`; its body was not read. */
   | { readonly kind: "too_large"; readonly info: BlobInfo };
 
+/** A blob as a listing shows it. */
+export interface ListedBlob {
+  readonly name: string;
+  readonly size: number;
+  readonly tag: string;
+  /** MD5 of the body, 32 lower-case hexadecimal digits, where the store tells it in a listing. */
+  readonly md5: string | undefined;
+  readonly modifiedMs: number;
+}
+
+export interface ListPage {
+  /** Ascending by the bytes of their names. */
+  readonly blobs: readonly ListedBlob[];
+  /** Common prefixes, ascending. */
+  readonly prefixes: readonly string[];
+  /**
+   * The `after` of the next page: no entry up to it is missing from this one. Undefined at the end. A page may have fewer entries than the limit,
+   * though never none with a next page to come.
+   */
+  readonly next: string | undefined;
+}
+
 export interface RequestOptions {
   /** Milliseconds until the request is given up with `store_unavailable`. A write cannot take effect later than this after the call. */
   readonly deadlineMs: number;
@@ -88,6 +111,12 @@ export interface BlobStore extends AsyncDisposable {
    * conditions on a delete removes it whatever the condition: callers must be correct without it.
    */
   remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult>;
+
+  /**
+   * Blobs in the order of their names, weir's own under `.weir/` among them. Linearizable for each name by itself: a blob that was there during the whole call is listed
+   * as it was at some moment in it, one that was not is not. Whatever others left under a name that the port can't have written is passed over.
+   */
+  list(query: ListQuery, options: RequestOptions): Promise<ListPage>;
 
   /**
    * Checks, with small blobs under `.weir/probe/`, that the store is reachable, that rights suffice to read, write and remove, and that conditional writes

@@ -36,16 +36,25 @@ export function formatMetadata(name: string, states: readonly FileState[]): Buff
   return Buffer.from(JSON.stringify({ format: 1, name, states: [...states] } satisfies z.input<typeof metadataSchema>));
 }
 
-/** The states in a metadata file; none in what is not one (half of a file copied from elsewhere: we write whole ones only). */
+/** The states in a metadata file; none in what is not one. */
 export function parseMetadata(bytes: Buffer): readonly FileState[] {
+  return parseFile(bytes)?.states ?? [];
+}
+
+/** The name in a metadata file; undefined in what is not one. */
+export function parseName(bytes: Buffer): string | undefined {
+  return parseFile(bytes)?.name;
+}
+
+/** Undefined for half of a file copied from elsewhere: we write whole ones only. */
+function parseFile(bytes: Buffer): z.infer<typeof metadataSchema> | undefined {
   let json: unknown;
   try {
     json = JSON.parse(bytes.toString());
   } catch {
-    return [];
+    return undefined;
   }
-  const result = metadataSchema.safeParse(json);
-  return result.success ? result.data.states : [];
+  return metadataSchema.safeParse(json).data;
 }
 
 /**

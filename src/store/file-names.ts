@@ -5,7 +5,7 @@
  * - control characters, `%` and `\` are percent-encoded, as are the parts `.` and `..` as a whole; an empty part is `%-`;
  * - a name with a part of more than 255 bytes, or too long as a whole, has no such path. Nor, at times, has a name whose path is taken by
  *   another's folder (`a` while there is `a/b`), runs through another's file (`a/b` while there is `a`), or differs from another's
- *   by case only, on a file system that doesn't mind case. These lie aside, in one flat folder, named by the beginning of the name and its hash.
+ *   by case only, on a file system that doesn't mind case. These lie aside, in one flat folder, named by the beginning of the name and its hash, by which its metadata, and with that its name, is found.
  *
  * Metadata lies in a file of its own, named by the name's hash alone. All that is the store's own is under `.weir/store/`,
  * which no name maps to.
@@ -41,9 +41,23 @@ export function filePaths(name: string): FilePaths {
   const digest = hash("sha256", name);
   return {
     natural: naturalPath(name),
-    aside: `${asideFolder}/${encodeURIComponent(name).slice(0, asideCharacters)}~${digest.slice(0, 32)}`,
+    aside: `${asideFolder}/${encodeURIComponent(name).slice(0, asideCharacters)}~${digest}`,
     metadata: `${metadataFolder}/${digest}.json`,
   };
+}
+
+/** The metadata of the blob that lies in this file of the folder of those that lie aside. */
+export function metadataOfAside(file: string): string {
+  return `${metadataFolder}/${file.slice(file.lastIndexOf("~") + 1)}.json`;
+}
+
+/** The part of a name that this part of a path stands for, if it stands for any: whoever asks looks whether that is found there. */
+export function decodePart(encoded: string): string {
+  if (encoded === "%-") return "";
+  if (!encoded.includes("%")) return encoded;
+  return encoded.replace(/%([0-9A-F]{2})/g, (_whole, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  );
 }
 
 /** The same for all names that any file system takes for one another. */

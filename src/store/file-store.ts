@@ -15,10 +15,12 @@ import path from "node:path";
 import type { Clock, Instant } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
+import type { ListQuery } from "../core/listing.ts";
 import type {
   BlobContent,
   BlobInfo,
   BlobStore,
+  ListPage,
   ReadResult,
   RequestOptions,
   StoreAbilities,
@@ -36,6 +38,7 @@ import {
   statOrUndefined,
   syncFolders,
 } from "./durable-files.ts";
+import { FileListing } from "./file-listing.ts";
 import { FileLocks } from "./file-locks.ts";
 import { FileLookup, type Found } from "./file-lookup.ts";
 import { type FileState, formatMetadata } from "./file-metadata.ts";
@@ -63,6 +66,7 @@ export class FileStore implements BlobStore {
   readonly #random: Random;
   readonly #locks: FileLocks;
   readonly #lookup: FileLookup;
+  readonly #listing: FileListing;
 
   constructor(settings: FileStoreSettings, ports: { readonly clock: Clock; readonly random: Random }) {
     this.#root = path.resolve(settings.path);
@@ -70,6 +74,7 @@ export class FileStore implements BlobStore {
     this.#random = ports.random;
     this.#locks = new FileLocks(this.#absolute(lockFolder), ports.clock, ports.random);
     this.#lookup = new FileLookup(this.#root, ports.clock);
+    this.#listing = new FileListing(this.#root, this.#lookup, ports.clock);
     this.description = `folder ${this.#root}`;
   }
 
@@ -131,6 +136,13 @@ export class FileStore implements BlobStore {
         return { kind: "written", tag: "" };
       }),
     );
+  }
+
+  async list(query: ListQuery, options: RequestOptions): Promise<ListPage> {
+    return await this.#inTime(options, ({ authorize, giveUpAt }) => {
+      authorize?.();
+      return this.#listing.list(query, giveUpAt);
+    });
   }
 
   async probe(options: RequestOptions): Promise<StoreAbilities> {

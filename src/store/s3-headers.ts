@@ -73,6 +73,11 @@ export function fromWire(headers: IncomingHttpHeaders): { headers: ContentHeader
   };
 }
 
+/** The opaque tag in an ETag. */
+export function unquoted(etag: string): string {
+  return etag.replace(/^(?:W\/)?"(.*)"$/, "$1");
+}
+
 const notPrintable = /[^ -~]/g;
 
 /** Whether every server gives it back as it is. */

@@ -4,14 +4,15 @@
  */
 
 import { hash } from "node:crypto";
-import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
+import type { ListQuery } from "../core/listing.ts";
 import type {
   BlobContent,
   BlobInfo,
   BlobStore,
+  ListPage,
   ReadResult,
   RequestOptions,
   StoreAbilities,
@@ -22,7 +23,9 @@ import type { ExchangeAnswer } from "./exchange.ts";
 import { type Findings, tryOut } from "./probe-steps.ts";
 import { header, S3Client } from "./s3-client.ts";
 import { failureError, parseFailure, type S3Failure } from "./s3-errors.ts";
-import { fromWire, toWire } from "./s3-headers.ts";
+import { fromWire, toWire, unquoted } from "./s3-headers.ts";
+import { listParameters, maxListBytes, parseList } from "./s3-listing.ts";
+import { storableName } from "./s3-names.ts";
 import type { S3Location } from "./s3-target.ts";
 
 export interface S3StoreSettings extends S3Location {
@@ -42,6 +45,7 @@ export class S3Store implements BlobStore {
   readonly description: string;
   readonly #bucket: string;
   readonly #prefix: string;
+  readonly #clock: Clock;
   readonly #random: Random;
   readonly #client: S3Client;
   /** Whether `If-Match` takes the tag in quotes: RFC 9110 and AWS say so; some servers never match it then. */
@@ -51,6 +55,7 @@ export class S3Store implements BlobStore {
     this.description = `s3://${settings.bucket}/${settings.prefix}`;
     this.#bucket = settings.bucket;
     this.#prefix = settings.prefix;
+    this.#clock = ports.clock;
     this.#random = ports.random;
     this.#client = new S3Client(settings, settings.connections, ports.clock);
   }
@@ -105,6 +110,26 @@ export class S3Store implements BlobStore {
     const gone = answer.status === 404 && condition.kind === "always" && readFailure(answer).code !== "NoSuchBucket";
     if (answer.status === 204 || answer.status === 200 || gone) return { kind: "written", tag: "" };
     return this.#conflictOrThrow(answer, condition, `DELETE ${key}`);
+  }
+
+  async list(query: ListQuery, options: RequestOptions): Promise<ListPage> {
+    const deadline = this.#clock.now() + options.deadlineMs;
+    for (let token: string | undefined; ; ) {
+      const answer = await this.#client.send(
+        {
+          method: "GET",
+          key: undefined,
+          query: listParameters(this.#prefix, query, token),
+          maxBodyBytes: maxListBytes,
+        },
+        { ...options, deadlineMs: deadline - this.#clock.now() },
+      );
+      if (answer.status !== 200) throw failureError(readFailure(answer), "listing the objects", this.#bucket);
+      const { page, nextToken } = parseList(this.#prefix, query, answer.body);
+      if (nextToken === undefined || page.next !== undefined) return page;
+      // Nothing in it was for the caller, and there is more.
+      token = nextToken;
+    }
   }
 
   async probe(options: RequestOptions): Promise<StoreAbilities> {
@@ -189,13 +214,6 @@ export class S3Store implements BlobStore {
   }
 }
 
-/** Ceph, for one, takes no NUL in a key. No other name of weir's begins like this, and no client's begins with `.weir/`. */
-function storableName(name: string): string {
-  assert(name !== "" && name.isWellFormed(), "a name is well-formed and not empty");
-  if (!name.includes("\0")) return name;
-  return `.weir/escaped/${name.replaceAll("%", "%25").replaceAll("\0", "%00")}`;
-}
-
 function readInfo(answer: ExchangeAnswer): BlobInfo {
   const modifiedMs = Date.parse(header(answer, "last-modified") ?? "");
   return {
@@ -209,7 +227,7 @@ function readInfo(answer: ExchangeAnswer): BlobInfo {
 function readTag(answer: ExchangeAnswer): string {
   const tag = header(answer, "etag");
   if (tag === undefined) throw new OperatingError("store_unavailable", "the store's answer has no ETag");
-  return tag.replace(/^(?:W\/)?"(.*)"$/, "$1");
+  return unquoted(tag);
 }
 
 function readFailure(answer: ExchangeAnswer): S3Failure {

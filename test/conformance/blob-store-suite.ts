@@ -8,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import { type ContentHeaders, noHeaders } from "../../src/core/entry.ts";
 import type { Blob, BlobStore, WriteCondition, WriteResult } from "../../src/store/blob-store.ts";
+import { listingSuite } from "./listing-suite.ts";
 
 const options = { deadlineMs: 20_000 };
 const always: WriteCondition = { kind: "always" };
@@ -66,6 +67,8 @@ export const oddNames: readonly string[] = [
 ];
 
 export function blobStoreSuite(name: string, open: () => Promise<BlobStore>): void {
+  listingSuite(name, open, oddNames);
+
   describe(`${name}, as a blob store,`, () => {
     let store: BlobStore;
 
@@ -248,6 +251,7 @@ export function blobStoreSuite(name: string, open: () => Promise<BlobStore>): vo
       const requests: readonly (() => Promise<unknown>)[] = [
         () => store.read("guarded", maxBytes, refusing),
         () => store.stat("guarded", refusing),
+        () => store.list({ prefix: "guarded", after: "", delimiter: "", limit: 1 }, refusing),
         () => store.write("guarded", content, always, refusing),
         () => store.write("guarded", content, { kind: "unchanged", tag }, refusing),
         () => store.write("guarded/new", content, absent, refusing),

@@ -7,11 +7,15 @@ import { hash } from "node:crypto";
 import { unreachable } from "../../src/base/assert.ts";
 import type { Timer } from "../../src/base/clock.ts";
 import { OperatingError } from "../../src/base/errors.ts";
+import { compareText } from "../../src/base/text-order.ts";
+import { entryOf, isCommonPrefix, type ListQuery } from "../../src/core/listing.ts";
 import type {
   Blob,
   BlobContent,
   BlobInfo,
   BlobStore,
+  ListedBlob,
+  ListPage,
   ReadResult,
   RequestOptions,
   StoreAbilities,
@@ -256,6 +260,25 @@ export class SimStore {
     return { kind: "written", tag: "" };
   }
 
+  /** One moment's page. */
+  list(query: ListQuery): ListPage {
+    const blobs: ListedBlob[] = [];
+    const prefixes: string[] = [];
+    let after = query.after;
+    for (const name of [...this.#blobs.keys()].sort(compareText)) {
+      const entry = entryOf(name, { ...query, after });
+      if (entry === undefined) continue;
+      if (blobs.length + prefixes.length === query.limit) return { blobs, prefixes, next: after };
+      after = entry;
+      if (isCommonPrefix(entry, query)) prefixes.push(entry);
+      else {
+        const { tag, size, modifiedMs } = this.#blobs.get(name) as Blob;
+        blobs.push({ name, size, tag, md5: this.#modes.tags === "md5" ? tag : undefined, modifiedMs });
+      }
+    }
+    return { blobs, prefixes, next: undefined };
+  }
+
   #tell(name: string, before: Blob | undefined, after: Blob | undefined): void {
     for (const watcher of this.#watchers) watcher(name, before, after);
   }
@@ -291,6 +314,10 @@ class Connection implements BlobStore {
 
   remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
     return this.#change(name, options, condition, () => this.#store.remove(name, condition));
+  }
+
+  list(query: ListQuery, options: RequestOptions): Promise<ListPage> {
+    return this.#request(options, { effect: () => this.#store.list(query) });
   }
 
   probe(options: RequestOptions): Promise<StoreAbilities> {

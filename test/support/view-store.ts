@@ -6,6 +6,7 @@ import type {
   BlobContent,
   BlobInfo,
   BlobStore,
+  ListPage,
   ReadResult,
   StoreAbilities,
   WriteCondition,
@@ -74,6 +75,10 @@ export class ViewStore implements BlobStore {
 
   remove(): Promise<WriteResult> {
     return Promise.reject(new Error("the view's record is never deleted"));
+  }
+
+  list(): Promise<ListPage> {
+    return Promise.reject(new Error("only the view's record is asked for"));
   }
 
   probe(): Promise<StoreAbilities> {

@@ -1,0 +1,173 @@
+/**
+ * Lists the folder's blobs in the order of their names, which is not quite that of its files: parts are escaped, and some blobs lie
+ * aside. Folders are read one after the other as the listing comes to them, and those that have nothing for it are passed over; each name is then looked
+ * up like any other, so what is listed was there. Files that no name maps to are not, nor are those behind a link to a folder.
+ *
+ * It looks at a whole folder for each page. That suits what this store is for.
+ */
+
+import type { Dirent } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import type { Clock, Instant } from "../base/clock.ts";
+import { OperatingError } from "../base/errors.ts";
+import { compareText } from "../base/text-order.ts";
+import { entryOf, isCommonPrefix, type ListQuery } from "../core/listing.ts";
+import type { ListedBlob, ListPage } from "./blob-store.ts";
+import { hasCode, statOrUndefined } from "./durable-files.ts";
+import type { FileLookup } from "./file-lookup.ts";
+import { parseName } from "./file-metadata.ts";
+import { asideFolder, decodePart, filePaths, metadataOfAside, ownFolder } from "./file-names.ts";
+
+/** Names that are looked up at a time: as many as the runtime has threads for files, twice. */
+const lookupsAtOnce = 8;
+
+/** Passes over a folder that changes meanwhile, at most. */
+const maxPasses = 3;
+
+/** A folder that changed no longer ago than this may change again within one tick of the file system's clock, in milliseconds. */
+const tickMs = 50;
+
+/** Where a listing is: what it has not listed yet goes on after its last entry. */
+interface Position {
+  query: ListQuery;
+  readonly giveUpAt: Instant;
+}
+
+export class FileListing {
+  readonly #root: string;
+  readonly #lookup: FileLookup;
+  readonly #clock: Clock;
+
+  constructor(root: string, lookup: FileLookup, clock: Clock) {
+    this.#root = root;
+    this.#lookup = lookup;
+    this.#clock = clock;
+  }
+
+  async list(query: ListQuery, giveUpAt: Instant): Promise<ListPage> {
+    const position: Position = { query, giveUpAt };
+    const blobs: ListedBlob[] = [];
+    const prefixes: string[] = [];
+    let batch: string[] = [];
+    let count = 0;
+    for await (const name of this.#names(position)) {
+      const entry = entryOf(name, position.query);
+      if (entry === undefined) continue;
+      if (count === query.limit) {
+        blobs.push(...(await this.#lookUp(batch, giveUpAt)));
+        if (blobs.length + prefixes.length > 0) return { blobs, prefixes, next: position.query.after };
+        // All that were found have gone meanwhile.
+        batch = [];
+        count = 0;
+      }
+      if (isCommonPrefix(entry, query)) prefixes.push(entry);
+      else batch.push(entry);
+      count++;
+      position.query = { ...query, after: entry };
+      if (batch.length === lookupsAtOnce) {
+        blobs.push(...(await this.#lookUp(batch, giveUpAt)));
+        batch = [];
+      }
+    }
+    blobs.push(...(await this.#lookUp(batch, giveUpAt)));
+    return { blobs, prefixes, next: undefined };
+  }
+
+  async #lookUp(names: readonly string[], giveUpAt: Instant): Promise<ListedBlob[]> {
+    const found = await Promise.all(names.map((name) => this.#lookup.find(filePaths(name), undefined, giveUpAt)));
+    return found.flatMap((each, index) => {
+      if (each === undefined) return [];
+      const { tag, size, modifiedMs } = each.info;
+      return [{ name: names[index] as string, size, tag, md5: each.state?.md5, modifiedMs }];
+    });
+  }
+
+  /** All names that the position's query lists, ascending, and some that it does not any more. */
+  async *#names(position: Position): AsyncGenerator<string> {
+    const aside = await this.#asideNames(position);
+    let next = 0;
+    for await (const name of this.#walk("", "", position)) {
+      while (next < aside.length && compareText(aside[next] as string, name) < 0) yield aside[next++] as string;
+      if (aside[next] === name) next++; // others have put a file in its natural place, which counts
+      yield name;
+    }
+    while (next < aside.length) yield aside[next++] as string;
+  }
+
+  async #asideNames(position: Position): Promise<string[]> {
+    const names: string[] = [];
+    for (const { name: file } of await this.#read(asideFolder)) {
+      const name = await this.#nameOfAside(file);
+      if (name !== undefined && entryOf(name, position.query) !== undefined) names.push(name);
+      this.#checkTime(position);
+    }
+    return names.sort(compareText);
+  }
+
+  async #nameOfAside(file: string): Promise<string | undefined> {
+    try {
+      const name = parseName(await readFile(`${this.#root}/${metadataOfAside(file)}`));
+      return name !== undefined && filePaths(name).aside === `${asideFolder}/${file}` ? name : undefined;
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+
+  /** @param folder Empty or ending in a slash, like `name`, which is what the names of its files begin with. */
+  async *#walk(folder: string, name: string, position: Position): AsyncGenerator<string> {
+    this.#checkTime(position);
+    const files = (await this.#read(folder)).map((each) => ({
+      file: each.name,
+      isFolder: each.isDirectory(),
+      name: name + decodePart(each.name) + (each.isDirectory() ? "/" : ""),
+    }));
+    files.sort((a, b) => compareText(a.name, b.name));
+    for (const each of files) {
+      const place = folder + each.file;
+      if (each.isFolder) {
+        if (place !== ownFolder && mayHold(each.name, position.query))
+          yield* this.#walk(`${place}/`, each.name, position);
+      } else if (entryOf(each.name, position.query) !== undefined && isOf(each.name, place)) {
+        yield each.name;
+      }
+    }
+  }
+
+  /** What is in the folder. A pass may miss a file that is replaced meanwhile: then another is made, and what either has seen is there. */
+  async #read(folder: string): Promise<Dirent[]> {
+    const path = `${this.#root}/${folder}`;
+    const seen = new Map<string, Dirent>();
+    try {
+      for (let pass = 0; pass < maxPasses; pass++) {
+        const before = await statOrUndefined(path);
+        for (const each of await readdir(path, { withFileTypes: true })) seen.set(each.name, each);
+        const after = await statOrUndefined(path);
+        const isRecent = after !== undefined && this.#clock.wallMs() - Number(after.mtimeMs) <= tickMs;
+        if (before?.mtimeNs === after?.mtimeNs && !isRecent) break;
+      }
+    } catch (error) {
+      if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error;
+    }
+    return [...seen.values()];
+  }
+
+  #checkTime({ giveUpAt }: Position): void {
+    if (this.#clock.now() >= giveUpAt)
+      throw new OperatingError("store_unavailable", "listing the folder took too long");
+  }
+}
+
+/** Whether the name's own place is this: a file that somebody else put there may be spelled in a way that no name is. */
+function isOf(name: string, place: string): boolean {
+  return name !== "" && name.isWellFormed() && filePaths(name).natural === place;
+}
+
+/** Whether the query may list names that begin with `start`. */
+function mayHold(start: string, { prefix, after, delimiter }: ListQuery): boolean {
+  if (!start.startsWith(prefix))
+    return prefix.startsWith(start) && (after.startsWith(start) || compareText(start, after) > 0);
+  const at = delimiter === "" ? -1 : start.indexOf(delimiter, prefix.length);
+  if (at !== -1) return compareText(start.slice(0, at + delimiter.length), after) > 0;
+  return after.startsWith(start) || compareText(start, after) > 0;
+}
