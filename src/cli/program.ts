@@ -6,6 +6,7 @@ import { addCheckCommand } from "./check.ts";
 import { addDevCommand } from "./dev.ts";
 import { addForgetCommand } from "./forget.ts";
 import { addGetCommand } from "./get.ts";
+import { addHealthCommand } from "./health.ts";
 import { addLeaveCommand } from "./leave.ts";
 import { addPutCommand } from "./put.ts";
 import { addRemoveCommand } from "./rm.ts";
@@ -46,6 +47,7 @@ export function createProgram(terminal: Terminal = processTerminal): Command {
   addGetCommand(program, terminal);
   addRemoveCommand(program, terminal);
   addStatusCommand(program, terminal);
+  addHealthCommand(program, terminal);
   addLeaveCommand(program, terminal);
   addForgetCommand(program, terminal);
   return program;

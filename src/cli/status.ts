@@ -1,11 +1,8 @@
 /** `weir status`: the nodes of a cluster at a glance, and whether one may be stopped. */
 
-import { isIPv6 } from "node:net";
 import type { Command } from "commander";
 import { sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
-import { loadConfig } from "../config/config.ts";
-import { findOwnNode, hostAddresses, listenAddress } from "../config/own-node.ts";
 import type { ClusterStatus } from "../core/operation.ts";
 import { systemClock } from "../system.ts";
 import { ClusterClient } from "./client.ts";
@@ -17,7 +14,6 @@ import { printJson, printLine, type Terminal } from "./terminal.ts";
 interface StatusOptions extends TargetOptions {
   readonly json?: boolean;
   readonly watch?: boolean;
-  readonly own?: boolean;
 }
 
 /** Milliseconds between two looks with `--watch`: figures change with every ping, five times a second. */
@@ -33,25 +29,13 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       "Shows every node as the node that answers sees it: state, share of the keys, values not in the store yet.",
     )
     .option("--watch", "show it again each second, until Ctrl-C")
-    .option("--own", "with --config: ask the node of this host only (for health checks)")
     .option("--json", "print it as JSON, as GET /cluster does")
     .addHelpText("after", "\nExamples:\n  weir status\n  weir status --watch --config cluster.json")
     .action(async (options: StatusOptions) => {
-      await using client = new ClusterClient(
-        options.own ? [ownUrl(options, terminal)] : resolveTarget(options, terminal.env),
-      );
+      await using client = new ClusterClient(resolveTarget(options, terminal.env));
       if (options.watch) await watch(client, options, terminal);
       else show(await fetchStatus(client), options, terminal);
     });
-}
-
-/** Where the node of this host listens, which may not be where others reach it. */
-function ownUrl(options: StatusOptions, terminal: Terminal): string {
-  if (options.config === undefined) throw new OperatingError("config_invalid", "--own needs --config");
-  const config = loadConfig(options.config, { env: terminal.env, purpose: "client" });
-  const node = findOwnNode(config, { node: options.node, env: terminal.env, addresses: hostAddresses() });
-  const { host = "127.0.0.1", port } = listenAddress(config, node);
-  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 /** Until the process is stopped. A cluster that doesn't answer for a while is a thing to watch, too. */

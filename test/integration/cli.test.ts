@@ -44,7 +44,7 @@ test("weir --version prints the version of package.json and exits with 0", async
 test("weir --help lists the commands with examples and exits with 0", async () => {
   const { code, stdout } = await weir(["--help"]);
   assert.equal(code, 0);
-  for (const command of ["serve", "dev", "check", "put", "get", "rm", "status", "leave", "forget"]) {
+  for (const command of ["serve", "dev", "check", "put", "get", "rm", "status", "health", "leave", "forget"]) {
     assert.match(stdout, new RegExp(`^ {2}${command} `, "m"));
   }
   assert.match(stdout, /weir serve --config cluster\.json/);
@@ -52,7 +52,7 @@ test("weir --help lists the commands with examples and exits with 0", async () =
 
 test("each command's help ends with an example", () => {
   const { commands } = createProgram();
-  assert.ok(commands.length >= 9);
+  assert.ok(commands.length >= 10);
   for (const command of commands) {
     let help = "";
     command.configureOutput({

@@ -1,0 +1,48 @@
+/** `weir health`, as a health check runs it. */
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { TestCluster } from "../support/cluster.ts";
+import { weir } from "../support/command.ts";
+
+test("weir health tells an answering node from one that is suspended or ended, and only --ready asks whether it serves", async () => {
+  await using cluster = await TestCluster.start({ nodes: 1 });
+  const own = ["health", "--config", cluster.configPath];
+  // Without --node: the entry whose url names an address of this host. No secret is needed.
+  assert.deepEqual(await weir(own), { code: 0, stdout: `${cluster.url("a")} is alive\n`, stderr: "" });
+  assert.deepEqual(await weir(["health", "--ready", "--url", cluster.url("a")]), {
+    code: 0,
+    stdout: `${cluster.url("a")} is ready\n`,
+    stderr: "",
+  });
+
+  cluster.process("a").signal("SIGSTOP");
+  const suspended = await weir(own);
+  cluster.process("a").signal("SIGCONT");
+  assert.equal(suspended.code, 1);
+  assert.match(suspended.stderr, /no answer from/);
+
+  await cluster.process("a").stop(10_000);
+  const ended = await weir(own);
+  assert.equal(ended.code, 1);
+  assert.match(ended.stderr, /nothing listens there/);
+});
+
+test("weir health asks the node of this host where it listens, not another one and not its outer address", async () => {
+  await using cluster = await TestCluster.start({ nodes: 1 });
+  const port = Number(new URL(cluster.url("a")).port);
+  const path = join(cluster.folder, "mapped.json");
+  const nodes = [
+    { id: "a", url: "http://weir-a.example:80" },
+    { id: "b", url: cluster.url("a") },
+  ];
+  const file = { cluster: "test", secret: "env:NOT_SET", store: { type: "file", path: "s" }, auth: "none", nodes };
+  writeFileSync(path, JSON.stringify({ ...file, listen: { host: "0.0.0.0", port } }));
+  assert.equal((await weir(["health", "--config", path], { env: { WEIR_NODE: "a" } })).code, 0);
+  writeFileSync(path, JSON.stringify({ ...file, listen: { host: "127.0.0.1", port: 1 } }));
+  const { code, stderr } = await weir(["health", "--config", path, "--node", "a"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /http:\/\/127\.0\.0\.1:1: nothing listens there/);
+});
