@@ -1,98 +1,94 @@
 /**
- * Builds dist/weir: one executable with the runtime and everything else inside. The program is bundled into one CommonJS file (a
- * code cache, which halves the start, is only taken with that format) and put into a copy of the Node that runs this script.
+ * Builds executables with the runtime and everything else inside. Without arguments dist/weir, for this machine; `--target=linux-arm64` (again for more) or `--all`
+ * builds dist/weir-TARGET for other systems too, from the runtime that npm has for them. dist/SHA256SUMS has their checksums; `--output=FOLDER` takes the place of dist.
  */
 
-import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { build } from "esbuild";
-import { runtimeOptions } from "./runtime-options.ts";
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { assemble } from "./build/assemble.ts";
+import { bundle } from "./build/bundle.ts";
+import { commitOf } from "./build/commit.ts";
+import { copyHostRuntime, fetchRuntime, stripRuntime } from "./build/runtime.ts";
+import { executableName, hostTarget, type Target, targets } from "./build/targets.ts";
 
 const root = join(import.meta.dirname, "..");
-const output = join(root, "dist");
-const bundlePath = join(output, "weir.cjs");
-const basePath = join(output, "node");
-const configPath = join(output, "sea.json");
-const executablePath = join(output, "weir");
+const { values } = parseArgs({
+  options: {
+    target: { type: "string", multiple: true },
+    all: { type: "boolean", default: false },
+    output: { type: "string", default: join(root, "dist") },
+  },
+});
+const output = resolve(values.output);
+const work = join(output, "work");
+const bundlePath = join(work, "weir.cjs");
 
-/** The major version of Node that the bundle may be run by. */
-const target = `node${process.versions.node.split(".")[0]}`;
-
-/** Of the memory limit: what the buffer and the cache (25 % each, see the configuration) and the rest leave. */
-const heapPercentage = 40;
-
-async function bundle(): Promise<void> {
-  const result = await build({
-    absWorkingDir: root,
-    entryPoints: ["src/main.ts"],
-    outfile: bundlePath,
-    bundle: true,
-    platform: "node",
-    format: "cjs",
-    target,
-    // Smaller to load, but with names: stacks in logs have to be read.
-    minifySyntax: true,
-    minifyWhitespace: true,
-    keepNames: true,
-    legalComments: "none",
-    // Packages that have both forms are smaller without what their CommonJS one drags along.
-    mainFields: ["module", "main"],
-    conditions: ["node", "import"],
-    logLevel: "warning",
-    metafile: true,
+/** The targets that were asked for; undefined for this machine's executable alone. */
+function wantedTargets(): readonly Target[] | undefined {
+  if (values.all) return targets;
+  return values.target?.map((name) => {
+    const target = targets.find((each) => each.name === name);
+    if (target === undefined) {
+      throw new Error(`there is no target ${name}; there are ${targets.map((each) => each.name).join(", ")}`);
+    }
+    return target;
   });
-  const foreign = result.metafile.outputs["dist/weir.cjs"]?.imports.filter(({ path }) => !isBuiltin(path)) ?? [];
-  if (foreign.length > 0) throw new Error(`not in the bundle: ${foreign.map(({ path }) => path).join(", ")}`);
 }
 
-function isBuiltin(path: string): boolean {
-  return path.startsWith("node:") || process.getBuiltinModule(path) !== undefined;
-}
-
-/** A copy of this Node without its symbol tables, where `strip` is at hand: a sixth smaller. */
-function copyRuntime(): void {
-  copyFileSync(process.execPath, basePath);
-  try {
-    execFileSync("strip", ["--strip-all", basePath], { stdio: "ignore" });
-  } catch {
-    process.stdout.write("strip is not installed: the executable keeps its symbol tables\n");
-    copyFileSync(process.execPath, basePath);
+function buildFor(target: Target, name: string): void {
+  const isHost = target === hostTarget();
+  const runtimePath = join(work, `node-${target.name}`);
+  if (isHost) copyHostRuntime(runtimePath);
+  else fetchRuntime(target, runtimePath, work);
+  stripRuntime(runtimePath, target, isHost);
+  const outputPath = join(output, name);
+  assemble({ bundlePath, runtimePath, outputPath, isHost });
+  const shown = relative(process.cwd(), outputPath);
+  process.stdout.write(`${shown}: ${(statSync(outputPath).size / 1024 ** 2).toFixed(1)} MiB\n`);
+  if (target.platform === "darwin") {
+    process.stdout.write(
+      `  it is not signed, and a Mac runs no such program: there, run "codesign --sign - ${name}" first\n`,
+    );
   }
 }
 
-function assemble(): void {
-  writeFileSync(
-    configPath,
-    JSON.stringify({
-      main: bundlePath,
-      executable: basePath,
-      output: executablePath,
-      disableExperimentalSEAWarning: true,
-      useCodeCache: true,
-      // Values lie outside the heap, but each takes some hundred bytes in it; by default the heap is at most 4 GiB on any host.
-      execArgv: [`--max-old-space-size-percentage=${heapPercentage}`, ...runtimeOptions],
-      // NODE_OPTIONS that is meant for another program must not change this one.
-      execArgvExtension: "none",
-    }),
-  );
-  // Under the same options, or the code cache that is made here is rejected at each start.
-  execFileSync(process.execPath, [...runtimeOptions, "--build-sea", configPath], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  chmodSync(executablePath, 0o755);
+/** What an earlier build has left; nothing else that may lie there. */
+function removeOutput(): void {
+  for (const name of ["weir", ...targets.map(executableName), "SHA256SUMS", "work"]) {
+    rmSync(join(output, name), { recursive: true, force: true });
+  }
+}
+
+/** As `sha256sum --check` reads it. */
+function writeChecksums(): void {
+  const lines = readdirSync(output)
+    .filter((name) => name.startsWith("weir"))
+    .toSorted()
+    .map(
+      (name) =>
+        `${createHash("sha256")
+          .update(readFileSync(join(output, name)))
+          .digest("hex")}  ${name}\n`,
+    );
+  writeFileSync(join(output, "SHA256SUMS"), lines.join(""));
 }
 
 const startedAt = performance.now();
-rmSync(output, { recursive: true, force: true });
-mkdirSync(output, { recursive: true });
-await bundle();
+const wanted = wantedTargets();
+const host = hostTarget();
+if (host === undefined && wanted === undefined) {
+  throw new Error(`no executable is made for ${process.platform}-${process.arch}; --target=NAME makes one for another`);
+}
+removeOutput();
+mkdirSync(work, { recursive: true });
+await bundle({ root, outputPath: bundlePath, commit: commitOf(root) });
+if (wanted !== undefined) for (const target of wanted) buildFor(target, executableName(target));
+else if (host !== undefined) buildFor(host, "weir");
 const bundleMiB = statSync(bundlePath).size / 1024 ** 2;
-copyRuntime();
-assemble();
-for (const path of [bundlePath, basePath, configPath]) rmSync(path);
-const executableMiB = statSync(executablePath).size / 1024 ** 2;
-const seconds = (performance.now() - startedAt) / 1_000;
+rmSync(work, { recursive: true });
+writeChecksums();
 process.stdout.write(
-  `dist/weir: ${executableMiB.toFixed(1)} MiB, ${bundleMiB.toFixed(1)} MiB of them the program, in ${seconds.toFixed(1)} s\n`,
+  `${bundleMiB.toFixed(1)} MiB of it the program; ${((performance.now() - startedAt) / 1_000).toFixed(1)} s\n`,
 );

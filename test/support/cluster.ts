@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly store?: Readonly<Record<string, unknown>>;
   /** Sections of cluster.json beyond {@link quickSections}; a section's settings are merged one by one. */
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>> | number>>;
+  /** How weir is run, to its command line; from its sources unless told. */
+  readonly program?: readonly string[];
   /** For the nodes' processes, beyond the test's own environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -228,7 +230,9 @@ export class TestCluster implements AsyncDisposable {
   }
 
   #spawn(id: string, configPath: string, options: Pick<NodeProcessOptions, "fileBytes"> = {}): void {
-    this.#processes.push(new NodeProcess({ id, configPath, env: this.#env, ...options }));
+    this.#processes.push(
+      new NodeProcess({ id, configPath, env: this.#env, program: this.#options.program, ...options }),
+    );
   }
 
   #writeConfig(name: string): string {

@@ -12,6 +12,8 @@ import { systemClock } from "../../src/system.ts";
 
 const mainPath = join(import.meta.dirname, "..", "..", "src", "main.ts");
 
+const fromSources: readonly string[] = [process.execPath, mainPath];
+
 /** Lines kept of each node: enough for its whole life in a test, and a bound in a soak. */
 const maxLines = 2_000;
 
@@ -21,6 +23,8 @@ export interface NodeProcessOptions {
   readonly id: string;
   readonly configPath: string;
   readonly env: Readonly<Record<string, string>>;
+  /** How weir is run, to its command line; from its sources unless told. */
+  readonly program?: readonly string[] | undefined;
   /** Beyond so many bytes (in steps of 512) no file of it grows: a disk that is full, but for the error's name. */
   readonly fileBytes?: number;
 }
@@ -40,11 +44,11 @@ export class NodeProcess {
   #end: NodeEnd | undefined;
   #isAsked = false;
 
-  constructor({ id, configPath, env, fileBytes }: NodeProcessOptions) {
+  constructor({ id, configPath, env, program = fromSources, fileBytes }: NodeProcessOptions) {
     this.id = id;
     // The test runner's own variable would make the child report to it.
     const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
-    const command = [process.execPath, mainPath, "serve", "--config", configPath, "--node", id];
+    const command = [...program, "serve", "--config", configPath, "--node", id];
     const limited =
       fileBytes === undefined ? command : ["sh", "-c", `ulimit -f ${fileBytes / 512}; exec "$@"`, "sh", ...command];
     const child = spawn(limited[0] as string, limited.slice(1), {
