@@ -46,7 +46,7 @@ async function servesAndStops(program: readonly string[]): Promise<void> {
   await using cluster = await TestCluster.start({ nodes: 1, program });
   assert.equal((await cluster.put("a", "greeting", "hello")).status, 204);
   assert.equal((await cluster.get("a", "greeting")).body.toString(), "hello");
-  const [command = "", ...args] = [...program, "health", "--config", cluster.configPath];
+  const [command, ...args] = [...program, "health", "--config", cluster.configPath] as [string, ...string[]];
   assert.equal(execFileSync(command, args, { encoding: "utf8" }), `${cluster.url("a")} is alive\n`);
   assert.deepEqual(await cluster.stopAll(), [{ code: 0, signal: null }]);
 }
