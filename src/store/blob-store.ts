@@ -14,6 +14,7 @@
 
 import type { ContentHeaders } from "../core/entry.ts";
 import type { ListQuery } from "../core/listing.ts";
+import type { LargeBlobs } from "./large-blobs.ts";
 
 /** When a write takes effect: always, only if there is no such blob, or only if the blob's tag is still `tag`. */
 export type WriteCondition =
@@ -30,6 +31,8 @@ export interface BlobInfo {
   readonly headers: ContentHeaders;
   /** The metadata `weir-version`, if there is any. */
   readonly version: string | undefined;
+  /** The metadata `weir-upload`, if there is any: the token of the upload that it was. */
+  readonly upload: string | undefined;
   /** When the store wrote it, milliseconds since 1970. */
   readonly modifiedMs: number;
 }
@@ -92,7 +95,7 @@ export interface RequestOptions {
   readonly authorize?: () => void;
 }
 
-export interface BlobStore extends AsyncDisposable {
+export interface BlobStore extends LargeBlobs, AsyncDisposable {
   /** The store as a person would name it, such as `s3://photos/prefix`; no secrets in it. */
   readonly description: string;
 

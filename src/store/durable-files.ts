@@ -1,5 +1,6 @@
 /** The few operations on files that a durable store is made of. A name in a folder is durable only once the folder is synced too. */
 
+import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import { constants, rmdirSync } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, stat } from "node:fs/promises";
@@ -82,6 +83,27 @@ export async function readWhole(handle: FileHandle, size: number): Promise<Buffe
     offset += bytesRead;
   }
   return body;
+}
+
+/** Bytes that are read at a time where a file may be larger than memory. */
+const pieceBytes = 256 * 1024;
+
+/** The bytes from `start` to `end`, piece by piece; fewer where the file ends before. */
+export async function* readPieces(handle: FileHandle, start: number, end: number): AsyncGenerator<Buffer, void, void> {
+  for (let offset = start; offset < end; ) {
+    const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, end - offset));
+    const { bytesRead } = await handle.read(piece, 0, piece.length, offset);
+    if (bytesRead === 0) return;
+    yield piece.subarray(0, bytesRead);
+    offset += bytesRead;
+  }
+}
+
+/** The MD5 of the file's bytes, in hexadecimal digits. */
+export async function hashOf(handle: FileHandle): Promise<string> {
+  const digest = createHash("md5");
+  for await (const piece of readPieces(handle, 0, Number.POSITIVE_INFINITY)) digest.update(piece);
+  return digest.digest("hex");
 }
 
 export async function statOrUndefined(file: string): Promise<BigIntStats | undefined> {

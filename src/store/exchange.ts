@@ -10,7 +10,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 
 export interface ExchangeRequest {
-  readonly method: "GET" | "HEAD" | "PUT" | "DELETE";
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
   /** With its query, sent as it is. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -124,7 +124,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if ("code" in error && error.code === "UND_ERR_INVALID_ARG") {
       this.#fail("store_refused", `the request can't be sent: ${error.message}`, error);
     } else {
-      this.#fail("store_unavailable", `no answer from the store: ${describe(error)}`, error);
+      this.#fail("store_unavailable", `no answer from the store: ${describeFailure(error)}`, error);
     }
   }
 
@@ -153,8 +153,8 @@ function concatenated(parts: readonly Buffer[], length: number): Buffer {
   return whole;
 }
 
-/** Several addresses that all failed have an empty message of their own. */
-function describe(error: Error): string {
+/** An error in words: several addresses that all failed have an empty message of their own. */
+export function describeFailure(error: Error): string {
   if (error instanceof AggregateError) return error.errors.map((each: Error) => each.message).join("; ");
   return error.message;
 }

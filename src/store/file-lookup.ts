@@ -12,7 +12,7 @@ import type { Clock, Instant } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { noHeaders } from "../core/entry.ts";
 import type { BlobInfo } from "./blob-store.ts";
-import { exists, hasCode, openFile, readWhole, statOrUndefined } from "./durable-files.ts";
+import { exists, hasCode, hashOf, openFile, readWhole, statOrUndefined } from "./durable-files.ts";
 import { type FileState, matchState, parseMetadata } from "./file-metadata.ts";
 import { type FilePaths, ownFolder } from "./file-names.ts";
 
@@ -24,6 +24,12 @@ export interface Found {
   readonly state: FileState | undefined;
   /** If it was wanted, and within the limit. */
   readonly body: Buffer | undefined;
+}
+
+interface Opened {
+  readonly place: string;
+  readonly handle: FileHandle;
+  readonly stats: BigIntStats;
 }
 
 export class FileLookup {
@@ -52,20 +58,42 @@ export class FileLookup {
     for (;;) {
       const found = await this.#findOnce(paths, maxBytes);
       if (found !== "changed") return found;
-      if (this.#clock.now() >= giveUpAt) {
-        throw new OperatingError("store_unavailable", "the file changed each time it was looked at");
+      this.#requireTime(giveUpAt);
+    }
+  }
+
+  /** The body of the blob, open for reading, if the blob has this tag. The handle is the caller's. */
+  async open(paths: FilePaths, tag: string, giveUpAt: Instant): Promise<FileHandle | undefined> {
+    for (;;) {
+      await using stack = new AsyncDisposableStack();
+      const opened = await this.#open(paths);
+      if (opened === undefined) return undefined;
+      const handle = stack.use(opened.handle);
+      const found = await this.#look(handle, opened.stats, opened.place, paths.metadata, undefined);
+      if (found !== "changed") {
+        if (found.info.tag !== tag) return undefined;
+        stack.move();
+        return handle;
       }
+      this.#requireTime(giveUpAt);
     }
   }
 
   async #findOnce(paths: FilePaths, maxBytes: number | undefined): Promise<Found | undefined | "changed"> {
+    const opened = await this.#open(paths);
+    if (opened === undefined) return undefined;
+    await using handle = opened.handle;
+    return await this.#look(handle, opened.stats, opened.place, paths.metadata, maxBytes);
+  }
+
+  /** What lies at the first of the name's places that has something. */
+  async #open(paths: FilePaths): Promise<Opened | undefined> {
     for (const place of [paths.natural, paths.aside]) {
       if (place === undefined) continue;
       const opened = await openFile(this.#absolute(place));
       if (opened === undefined) continue;
-      await using handle = opened.handle;
-      if (place === paths.natural && !(await this.isSpelledSo(place))) continue;
-      return await this.#look(handle, opened.stats, place, paths.metadata, maxBytes);
+      if (place !== paths.natural || (await this.isSpelledSo(place))) return { place, ...opened };
+      await opened.handle.close();
     }
     return undefined;
   }
@@ -82,7 +110,7 @@ export class FileLookup {
     const body = wanted ? await readWhole(handle, size) : undefined;
     if (wanted && body === undefined) return "changed";
     const states = await this.#states(metadata);
-    const md5 = async (): Promise<string> => hash("md5", body ?? (await readWhole(handle, size)) ?? "");
+    const md5 = async (): Promise<string> => (body ? hash("md5", body) : await hashOf(handle));
     const state = await matchState(states, stats, md5);
     if (state === undefined) {
       // Either it is another's, or it has been replaced since it was opened, and its metadata with it.
@@ -110,6 +138,11 @@ export class FileLookup {
     return path.relative(root, real) === path.relative(this.#root, existing);
   }
 
+  #requireTime(giveUpAt: Instant): void {
+    if (this.#clock.now() < giveUpAt) return;
+    throw new OperatingError("store_unavailable", "the file changed each time it was looked at");
+  }
+
   #absolute(place: string): string {
     return `${this.#root}/${place}`;
   }
@@ -121,6 +154,7 @@ function describeFile(stats: BigIntStats, state: FileState | undefined): BlobInf
     size: Number(stats.size),
     headers: state?.headers ?? noHeaders,
     version: state?.version,
+    upload: state?.upload,
     modifiedMs: Number(stats.mtimeMs),
   };
 }

@@ -15,6 +15,8 @@ const stateSchema = z.strictObject({
   tag: z.string(),
   headers: z.record(z.string(), z.string()),
   version: z.string().optional(),
+  /** The token of the upload that it was. */
+  upload: z.string().optional(),
   /** Of the body it is about. */
   size: z.number().int().min(0),
   md5: z.string(),

@@ -25,6 +25,7 @@ export const ownFolder = ".weir/store";
 export const asideFolder = `${ownFolder}/aside`;
 export const metadataFolder = `${ownFolder}/metadata`;
 export const temporaryFolder = `${ownFolder}/temporary`;
+export const uploadFolder = `${ownFolder}/uploads`;
 export const lockFolder = `${ownFolder}/locks`;
 
 /** What the usual file systems hold in one part of a path, in bytes. */

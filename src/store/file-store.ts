@@ -42,7 +42,18 @@ import { FileListing } from "./file-listing.ts";
 import { FileLocks } from "./file-locks.ts";
 import { FileLookup, type Found } from "./file-lookup.ts";
 import { type FileState, formatMetadata } from "./file-metadata.ts";
-import { asideFolder, filePaths, lockFolder, metadataFolder, temporaryFolder } from "./file-names.ts";
+import { asideFolder, filePaths, lockFolder, metadataFolder, temporaryFolder, uploadFolder } from "./file-names.ts";
+import { FileStream } from "./file-stream.ts";
+import { FileUploads } from "./file-uploads.ts";
+import type {
+  CompletedUpload,
+  CompleteResult,
+  OpenResult,
+  OpenUpload,
+  ReadSpan,
+  UploadContent,
+  UploadInfo,
+} from "./large-blobs.ts";
 import { tryOut } from "./probe-steps.ts";
 
 export interface FileStoreSettings {
@@ -67,6 +78,7 @@ export class FileStore implements BlobStore {
   readonly #locks: FileLocks;
   readonly #lookup: FileLookup;
   readonly #listing: FileListing;
+  readonly #uploads: FileUploads;
 
   constructor(settings: FileStoreSettings, ports: { readonly clock: Clock; readonly random: Random }) {
     this.#root = path.resolve(settings.path);
@@ -75,6 +87,7 @@ export class FileStore implements BlobStore {
     this.#locks = new FileLocks(this.#absolute(lockFolder), ports.clock, ports.random);
     this.#lookup = new FileLookup(this.#root, ports.clock);
     this.#listing = new FileListing(this.#root, this.#lookup, ports.clock);
+    this.#uploads = new FileUploads(this.#absolute(uploadFolder), ports.random);
     this.description = `folder ${this.#root}`;
   }
 
@@ -145,12 +158,49 @@ export class FileStore implements BlobStore {
     });
   }
 
+  async beginUpload(_name: string, _content: UploadContent, options: RequestOptions): Promise<OpenUpload> {
+    const upload = await this.#inTime(options, () => this.#uploads.begin());
+    return { id: upload.id, sendPart: (part, limits) => this.#inTime(limits, () => upload.write(part)) };
+  }
+
+  async completeUpload(
+    name: string,
+    upload: CompletedUpload,
+    condition: WriteCondition,
+    options: RequestOptions,
+  ): Promise<CompleteResult> {
+    return await this.#inTime(options, (limits) =>
+      this.#locks.hold(name, limits.giveUpAt, async () => {
+        const stats = await this.#uploads.seal(upload.id, upload.size);
+        if (stats === undefined) return { kind: "gone" };
+        const { headers, token, size, parts } = upload;
+        const md5 = parts.at(-1) ?? hash("md5", "");
+        // The tag is the MD5, as S3's are hashes of the content: it is what clients see as the entity tag.
+        const state = { tag: md5, headers: { ...headers }, upload: token, size, md5, ...identityOf(stats) };
+        return await this.#replace(name, this.#uploads.pathOf(upload.id), state, condition, limits);
+      }),
+    );
+  }
+
+  async abortUpload(_name: string, id: string, options: RequestOptions): Promise<void> {
+    await this.#inTime(options, () => this.#uploads.abort(id));
+  }
+
+  async listUploads(options: RequestOptions): Promise<readonly UploadInfo[]> {
+    return await this.#inTime(options, () => this.#uploads.list());
+  }
+
+  async openBlob(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
+    const handle = await this.#inTime(options, (limits) => this.#lookup.open(filePaths(name), tag, limits.giveUpAt));
+    return handle ? { kind: "found", stream: new FileStream(handle, span, this.#root) } : { kind: "changed" };
+  }
+
   async probe(options: RequestOptions): Promise<StoreAbilities> {
     const notes: string[] = [];
     await this.#inTime(options, async () => {
       const made = await mkdir(this.#root, { recursive: true });
       if (made !== undefined) await syncFolders(this.#root, path.dirname(made));
-      for (const folder of [asideFolder, metadataFolder, temporaryFolder, lockFolder]) {
+      for (const folder of [asideFolder, metadataFolder, temporaryFolder, uploadFolder, lockFolder]) {
         await mkdir(this.#absolute(folder), { recursive: true });
         await syncFolders(this.#absolute(folder), this.#root);
       }
@@ -231,8 +281,7 @@ export class FileStore implements BlobStore {
       ...(content.version === undefined ? {} : { version: content.version }),
       size: content.body.length,
       md5: hash("md5", content.body),
-      inode: stats.ino.toString(),
-      modifiedNs: stats.mtimeNs.toString(),
+      ...identityOf(stats),
     };
   }
 
@@ -274,6 +323,11 @@ export class FileStore implements BlobStore {
   #absolute(place: string): string {
     return `${this.#root}/${place}`;
   }
+}
+
+/** What the body with these stats is known by. */
+function identityOf(stats: BigIntStats): { inode: string; modifiedNs: string } {
+  return { inode: stats.ino.toString(), modifiedNs: stats.mtimeNs.toString() };
 }
 
 function holds(condition: WriteCondition, found: Found | undefined): boolean {

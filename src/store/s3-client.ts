@@ -16,6 +16,7 @@ import { type ExchangeAnswer, type ExchangeRequest, exchange } from "./exchange.
 import { type Credentials, encodePath, QuerySigner } from "./s3-signature.ts";
 import { resolveTarget, type S3Location, type S3Target } from "./s3-target.ts";
 import { StoreTime } from "./store-time.ts";
+import { type StreamedAnswer, streamExchange } from "./stream-exchange.ts";
 
 /** How much longer than its deadline a read's signature is valid, in seconds: late reads do no harm, and clocks may be off. */
 const readGraceSeconds = 300;
@@ -30,6 +31,16 @@ interface Connection {
   readonly target: S3Target;
   readonly signer: QuerySigner;
   readonly pool: Pool;
+}
+
+interface SignedRequest {
+  readonly pool: Pool;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Of its deadline. */
+  readonly leftMs: number;
+  /** When its signature expires, by the store's clock. */
+  readonly endMs: number;
 }
 
 export interface S3Request {
@@ -65,45 +76,53 @@ export class S3Client {
 
   /** @throws OperatingError `store_unavailable` without an answer in time; `store_refused` when there is nowhere to send it to. */
   async send(request: S3Request, options: RequestOptions): Promise<ExchangeAnswer> {
-    // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
-    const called = this.#clock.now();
-    const { target, signer, pool } =
-      this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
-    const credentials = await this.#credentials(target, options.deadlineMs);
-    const validity = this.#validity(
-      called,
-      options.deadlineMs,
-      request.method === "PUT" || request.method === "DELETE",
-    );
-    const headers: [string, string][] = Object.entries({ ...request.signedHeaders, host: target.host });
-    headers.sort(([a], [b]) => (a < b ? -1 : 1));
-    options.authorize?.();
-    const leftMs = options.deadlineMs - (this.#clock.now() - called);
-    if (leftMs <= 0)
-      throw new OperatingError("store_unavailable", "the request was not sent: its time was over before");
+    const { pool, path, headers, leftMs, endMs } = await this.#sign(request, options);
     const answer = await exchange(pool, this.#clock, {
       method: request.method,
-      path: signer.sign(
-        {
-          method: request.method,
-          path: requestPath(target, request.key),
-          query: request.query ?? [],
-          headers,
-          ...validity,
-        },
-        credentials,
-      ),
-      headers: { ...request.headers, ...request.signedHeaders, host: target.host },
+      path,
+      headers,
       ...(request.body === undefined ? {} : { body: request.body }),
       deadlineMs: leftMs,
       maxBodyBytes: request.maxBodyBytes ?? 0,
     });
     const answeredMs = this.#time.learn(header(answer, "date"));
-    const endMs = (Math.floor(validity.timeMs / 1000) + validity.expiresSeconds) * 1000;
     if (answer.status === 403 && answeredMs !== undefined && answeredMs >= endMs) {
       throw new OperatingError("store_unavailable", "the request reached the store after its time");
     }
     return answer;
+  }
+
+  /**
+   * The same for an answer with a body of any length, which is left to be read: the deadline is until it begins, and for each pause in it.
+   * One that is no success comes whole.
+   */
+  async stream(request: S3Request, options: RequestOptions): Promise<StreamedAnswer> {
+    const { pool, path, headers, leftMs } = await this.#sign(request, options);
+    return await streamExchange(pool, this.#clock, { method: request.method, path, headers, deadlineMs: leftMs });
+  }
+
+  /** The request as it goes on the wire, now. */
+  async #sign(request: S3Request, options: RequestOptions): Promise<SignedRequest> {
+    // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
+    const called = this.#clock.now();
+    const { target, signer, pool } =
+      this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
+    const credentials = await this.#credentials(target, options.deadlineMs);
+    const { method } = request;
+    const validity = this.#validity(called, options.deadlineMs, method !== "GET" && method !== "HEAD");
+    const signed: [string, string][] = Object.entries({ ...request.signedHeaders, host: target.host });
+    signed.sort(([a], [b]) => (a < b ? -1 : 1));
+    options.authorize?.();
+    const leftMs = options.deadlineMs - (this.#clock.now() - called);
+    if (leftMs <= 0)
+      throw new OperatingError("store_unavailable", "the request was not sent: its time was over before");
+    const path = signer.sign(
+      { method, path: requestPath(target, request.key), query: request.query ?? [], headers: signed, ...validity },
+      credentials,
+    );
+    const headers = { ...request.headers, ...request.signedHeaders, host: target.host };
+    const endMs = (Math.floor(validity.timeMs / 1000) + validity.expiresSeconds) * 1000;
+    return { pool, path, headers, leftMs, endMs };
   }
 
   /** An unsigned request: whoever answers tells the store's time, and perhaps where the bucket is. */
@@ -170,7 +189,7 @@ export class S3Client {
 }
 
 /** The first value of a header. */
-export function header(answer: ExchangeAnswer, name: string): string | undefined {
+export function header(answer: Pick<ExchangeAnswer, "headers">, name: string): string | undefined {
   const value = answer.headers[name];
   return Array.isArray(value) ? value[0] : value;
 }

@@ -4,6 +4,7 @@
  */
 
 import { OperatingError } from "../base/errors.ts";
+import type { ExchangeAnswer } from "./exchange.ts";
 
 export interface S3Failure {
   readonly status: number;
@@ -56,6 +57,12 @@ const passingCodes = new Set([
   "TemporaryRedirect",
 ]);
 
+/** What an answer that is no success says. */
+export function readFailure(answer: Pick<ExchangeAnswer, "status" | "headers" | "body">): S3Failure {
+  const region = answer.headers["x-amz-bucket-region"];
+  return parseFailure(answer.status, answer.body?.toString() ?? "", Array.isArray(region) ? region[0] : region);
+}
+
 /** Reads the body of a failure: XML as a rule; JSON from Ceph where it can't tell that the request is one of S3. */
 export function parseFailure(status: number, body: string, region: string | undefined): S3Failure {
   const field = (name: string): string =>
@@ -90,6 +97,10 @@ export function failureError(failure: S3Failure, what: string, bucket: string): 
 
 const xmlEntities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
-function unescapeXml(text: string | undefined): string | undefined {
-  return text?.replace(/&(amp|lt|gt|quot|apos);/g, (_whole, name: string) => xmlEntities[name] as string);
+export function unescapeXml(text: string | undefined): string | undefined {
+  return text?.replace(/&(?:(amp|lt|gt|quot|apos)|#(\d+)|#x([0-9A-Fa-f]+));/g, (_whole, name, decimal, hexadecimal) =>
+    name === undefined
+      ? String.fromCodePoint(decimal === undefined ? Number.parseInt(hexadecimal, 16) : Number(decimal))
+      : (xmlEntities[name] as string),
+  );
 }

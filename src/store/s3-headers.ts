@@ -1,7 +1,7 @@
 /**
  * How a value's headers and metadata travel to S3 and back. Servers take printable ASCII only, drop empty values, sign trimmed
  * ones, and make up a content type where there was none; what they can't hold is written in an escaped form, and undone
- * for objects that carry `weir-version` (others are given as they are found).
+ * for objects that carry `weir-version` or `weir-upload` (others are given as they are found).
  *
  * - `x-weir-meta-NAME` is `x-amz-meta-NAME`. A NAME that begins with `weir-` gets `weir-x-` before it, to keep clear of weir's own.
  * - Bytes that the wire can't hold, and `%`, are percent-encoded in metadata; a lone `%` is the empty value.
@@ -11,14 +11,15 @@
 
 import type { IncomingHttpHeaders } from "node:http";
 import { assert } from "../base/assert.ts";
-import type { ContentHeaders } from "../core/entry.ts";
+import { OperatingError } from "../base/errors.ts";
 import { noHeaders } from "../core/entry.ts";
-import type { BlobContent } from "./blob-store.ts";
+import type { BlobContent, BlobInfo } from "./blob-store.ts";
 
 const contentNames = ["cache-control", "content-disposition", "content-encoding", "content-type"] as const;
 
 const metaPrefix = "x-amz-meta-";
 const versionHeader = "x-amz-meta-weir-version";
+const uploadHeader = "x-amz-meta-weir-upload";
 const noTypeHeader = "x-amz-meta-weir-content-type";
 const noType = "none";
 const ownPrefix = "weir-";
@@ -32,9 +33,11 @@ export interface WireHeaders {
   readonly metadata: Record<string, string>;
 }
 
-export function toWire(content: Pick<BlobContent, "headers" | "version">): WireHeaders {
+/** `upload` is kept as the metadata `weir-upload`. */
+export function toWire(content: Pick<BlobContent, "headers" | "version"> & { readonly upload?: string }): WireHeaders {
   const wire: WireHeaders = { content: {}, metadata: {} };
   if (content.version !== undefined) wire.metadata[versionHeader] = escapeValue(content.version);
+  if (content.upload !== undefined) wire.metadata[uploadHeader] = escapeValue(content.upload);
   if (content.headers["content-type"] === undefined) wire.metadata[noTypeHeader] = noType;
   for (const [name, value] of Object.entries(content.headers)) {
     if (name.startsWith(userPrefix)) {
@@ -49,9 +52,10 @@ export function toWire(content: Pick<BlobContent, "headers" | "version">): WireH
   return wire;
 }
 
-export function fromWire(headers: IncomingHttpHeaders): { headers: ContentHeaders; version: string | undefined } {
+export function fromWire(headers: IncomingHttpHeaders): Pick<BlobInfo, "headers" | "version" | "upload"> {
   const version = text(headers[versionHeader]);
-  const ours = version !== undefined;
+  const upload = text(headers[uploadHeader]);
+  const ours = version !== undefined || upload !== undefined;
   const result: Record<string, string> = {};
   for (const name of contentNames) {
     const exact = ours || name === "content-type" ? text(headers[`${metaPrefix}${ownPrefix}${name}`]) : undefined;
@@ -69,13 +73,21 @@ export function fromWire(headers: IncomingHttpHeaders): { headers: ContentHeader
   if (!ours) delete result[userPrefix + noTypeHeader.slice(metaPrefix.length)];
   return {
     headers: Object.keys(result).length === 0 ? noHeaders : result,
-    version: ours ? unescapeValue(version) : version,
+    version: version === undefined ? undefined : unescapeValue(version),
+    upload: upload === undefined ? undefined : unescapeValue(upload),
   };
 }
 
 /** The opaque tag in an ETag. */
 export function unquoted(etag: string): string {
   return etag.replace(/^(?:W\/)?"(.*)"$/, "$1");
+}
+
+/** The ETag of an answer, without its quotes. */
+export function readTag(answer: { readonly headers: IncomingHttpHeaders }): string {
+  const tag = text(answer.headers["etag"]);
+  if (tag === undefined) throw new OperatingError("store_unavailable", "the store's answer has no ETag");
+  return unquoted(tag);
 }
 
 const notPrintable = /[^ -~]/g;

@@ -20,13 +20,23 @@ import type {
   WriteResult,
 } from "./blob-store.ts";
 import type { ExchangeAnswer } from "./exchange.ts";
+import type {
+  CompletedUpload,
+  CompleteResult,
+  OpenResult,
+  OpenUpload,
+  ReadSpan,
+  UploadContent,
+  UploadInfo,
+} from "./large-blobs.ts";
 import { type Findings, tryOut } from "./probe-steps.ts";
 import { header, S3Client } from "./s3-client.ts";
-import { failureError, parseFailure, type S3Failure } from "./s3-errors.ts";
-import { fromWire, toWire, unquoted } from "./s3-headers.ts";
+import { failureError, readFailure } from "./s3-errors.ts";
+import { fromWire, readTag, toWire } from "./s3-headers.ts";
 import { listParameters, maxListBytes, parseList } from "./s3-listing.ts";
-import { storableName } from "./s3-names.ts";
+import { nameOfKey, storableName } from "./s3-names.ts";
 import type { S3Location } from "./s3-target.ts";
+import { S3Uploads } from "./s3-uploads.ts";
 
 export interface S3StoreSettings extends S3Location {
   /** Before every name, as it is. */
@@ -48,6 +58,7 @@ export class S3Store implements BlobStore {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #client: S3Client;
+  readonly #uploads: S3Uploads;
   /** Whether `If-Match` takes the tag in quotes: RFC 9110 and AWS say so; some servers never match it then. */
   #quotesTags = true;
 
@@ -58,6 +69,7 @@ export class S3Store implements BlobStore {
     this.#clock = ports.clock;
     this.#random = ports.random;
     this.#client = new S3Client(settings, settings.connections, ports.clock);
+    this.#uploads = new S3Uploads(this.#client, settings.bucket);
   }
 
   fits(name: string): boolean {
@@ -130,6 +142,37 @@ export class S3Store implements BlobStore {
       // Nothing in it was for the caller, and there is more.
       token = nextToken;
     }
+  }
+
+  async beginUpload(name: string, content: UploadContent, options: RequestOptions): Promise<OpenUpload> {
+    const key = this.#key(name);
+    const id = await this.#uploads.begin(key, content, options);
+    return { id, sendPart: (part, limits) => this.#uploads.sendPart(key, id, part, limits) };
+  }
+
+  async completeUpload(
+    name: string,
+    upload: CompletedUpload,
+    condition: WriteCondition,
+    options: RequestOptions,
+  ): Promise<CompleteResult> {
+    return await this.#uploads.complete(this.#key(name), upload, this.#conditionHeaders(condition), options);
+  }
+
+  async abortUpload(name: string, id: string, options: RequestOptions): Promise<void> {
+    await this.#uploads.abort(this.#key(name), id, options);
+  }
+
+  async listUploads(options: RequestOptions): Promise<readonly UploadInfo[]> {
+    const found = await this.#uploads.list(this.#prefix, options);
+    return found.flatMap((each) => {
+      const name = nameOfKey(each.name);
+      return name === undefined ? [] : [{ ...each, name }];
+    });
+  }
+
+  async openBlob(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
+    return await this.#uploads.open(this.#key(name), tag, `"${tag}"`, span, options);
   }
 
   async probe(options: RequestOptions): Promise<StoreAbilities> {
@@ -222,14 +265,4 @@ function readInfo(answer: ExchangeAnswer): BlobInfo {
     ...fromWire(answer.headers),
     modifiedMs: Number.isNaN(modifiedMs) ? 0 : modifiedMs,
   };
-}
-
-function readTag(answer: ExchangeAnswer): string {
-  const tag = header(answer, "etag");
-  if (tag === undefined) throw new OperatingError("store_unavailable", "the store's answer has no ETag");
-  return unquoted(tag);
-}
-
-function readFailure(answer: ExchangeAnswer): S3Failure {
-  return parseFailure(answer.status, answer.body?.toString() ?? "", header(answer, "x-amz-bucket-region"));
 }

@@ -13,6 +13,7 @@ import type { Blob, BlobStore, WriteCondition } from "../../src/store/blob-store
 import { FileStore } from "../../src/store/file-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
+import { largeBlobSuite } from "./large-blob-suite.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 const options = { deadlineMs: 20_000 };
@@ -46,7 +47,9 @@ after(async () => {
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
-blobStoreSuite("FileStore", async () => new FileStore({ path: path.join(await freshFolder(), "made") }, ports));
+for (const suite of [blobStoreSuite, largeBlobSuite]) {
+  suite("FileStore", async () => new FileStore({ path: path.join(await freshFolder(), "made") }, ports));
+}
 
 describe("FileStore", () => {
   test("keeps an ordinary name as a file of that path with the body's bytes", async () => {

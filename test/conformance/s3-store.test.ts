@@ -11,6 +11,7 @@ import { S3Client as OwnClient } from "../../src/store/s3-client.ts";
 import { S3Store, type S3StoreSettings } from "../../src/store/s3-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
+import { largeBlobSuite } from "./large-blob-suite.ts";
 import { freshBucket, s3ServerFromEnvironment } from "./s3-server.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
@@ -20,7 +21,9 @@ const server = s3ServerFromEnvironment();
 
 if (typeof server === "string") test("S3Store", { skip: server });
 else {
-  blobStoreSuite("S3Store", async () => new S3Store(await freshBucket(server), ports));
+  for (const suite of [blobStoreSuite, largeBlobSuite]) {
+    suite("S3Store", async () => new S3Store(await freshBucket(server), ports));
+  }
 
   describe("S3Store", () => {
     let settings: S3StoreSettings;

@@ -1,26 +1,32 @@
 /** The simulated store passes the suite of every store, so that what runs against it may be believed. */
 
+import type { BlobStore } from "../../src/store/blob-store.ts";
 import { SimRandom } from "../simulation/sim-random.ts";
 import { SimStore } from "../simulation/sim-store.ts";
 import { healthyStore } from "../simulation/store-faults.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
+import { largeBlobSuite } from "./large-blob-suite.ts";
 
 for (const tags of ["md5", "unique"] as const) {
-  blobStoreSuite(`the simulated store with ${tags} tags`, () => {
-    // The suite has no virtual time: what is planned happens in the next turn of the event loop.
-    const scheduler = {
-      schedule(_ms: number, callback: () => void) {
-        const immediate = setImmediate(callback);
-        return { cancel: () => clearImmediate(immediate) };
-      },
-    };
-    const store = new SimStore({
-      modes: { tags, ignoresRemoveConditions: false },
-      faults: healthyStore,
-      random: new SimRandom(1),
-      scheduler,
-      dateMs: () => Date.now(),
-    });
-    return Promise.resolve(store.connect(scheduler));
+  const name = `the simulated store with ${tags} tags`;
+  blobStoreSuite(name, () => open(tags));
+  largeBlobSuite(name, () => open(tags));
+}
+
+function open(tags: "md5" | "unique"): Promise<BlobStore> {
+  // The suites have no virtual time: what is planned happens in the next turn of the event loop.
+  const scheduler = {
+    schedule(_ms: number, callback: () => void) {
+      const immediate = setImmediate(callback);
+      return { cancel: () => clearImmediate(immediate) };
+    },
+  };
+  const store = new SimStore({
+    modes: { tags, ignoresRemoveConditions: false },
+    faults: healthyStore,
+    random: new SimRandom(1),
+    scheduler,
+    dateMs: () => Date.now(),
   });
+  return Promise.resolve(store.connect(scheduler));
 }

@@ -18,11 +18,19 @@ import type {
   ListPage,
   ReadResult,
   RequestOptions,
-  StoreAbilities,
   WriteCondition,
   WriteResult,
 } from "../../src/store/blob-store.ts";
+import type {
+  CompletedUpload,
+  CompleteResult,
+  OpenResult,
+  ReadSpan,
+  UploadContent,
+} from "../../src/store/large-blobs.ts";
 import type { SimRandom } from "./sim-random.ts";
+import { SimStoreConnection } from "./sim-store-connection.ts";
+import { SimStream, SimUploads } from "./sim-uploads.ts";
 import { drawFate, type StoreAnswer, type StoreFaultSettings } from "./store-faults.ts";
 
 export interface SimStoreModes {
@@ -30,10 +38,9 @@ export interface SimStoreModes {
   readonly tags: "md5" | "unique";
   /** Removes whatever the condition says, as some stores do. */
   readonly ignoresRemoveConditions: boolean;
+  /** Completes uploads whatever the condition says, as some stores do. */
+  readonly ignoresCompleteConditions?: boolean;
 }
-
-/** The port's own limit of a name, which this store does not lower. */
-const maxNameBytes = 1024;
 
 /** Plans something in virtual milliseconds: a world for what happens in the store, a process for what comes back to it. */
 export interface Scheduler {
@@ -70,7 +77,7 @@ interface Change {
   isSent: boolean;
 }
 
-interface StoreRequest<T> {
+export interface StoreRequest<T> {
   readonly effect: () => T;
   /** The answer when the store is unsure who won; without it that is a failure. */
   readonly conflict?: T;
@@ -90,6 +97,7 @@ export class SimStore {
   readonly #scheduler: Scheduler;
   readonly #dateMs: () => number;
   readonly #blobs = new Map<string, Blob>();
+  readonly uploads = new SimUploads();
   readonly #watchers: StoreWatcher[] = [];
   #onAsked: RequestWatcher | undefined;
   #onSent: RequestWatcher | undefined;
@@ -161,7 +169,7 @@ export class SimStore {
 
   /** The port for one process, on the host with this line: answers come to it by its own scheduler. */
   connect(caller: Scheduler, line: StoreLine = new StoreLine()): BlobStore {
-    return new Connection(this, caller, line);
+    return new SimStoreConnection(this, caller, line);
   }
 
   /** Sends a request, perhaps after a while in the caller's queue. */
@@ -246,10 +254,33 @@ export class SimStore {
     const body = ownCopy(content.body);
     const tag = this.#modes.tags === "md5" ? hash("md5", body, "hex") : `tag-${++this.#tags}`;
     const { headers, version } = content;
-    const after: Blob = { tag, size: body.length, headers: { ...headers }, version, modifiedMs: this.#dateMs(), body };
-    this.#blobs.set(name, after);
-    this.#tell(name, before, after);
+    this.#put(name, { tag, size: body.length, headers: { ...headers }, version, upload: undefined, body });
     return { kind: "written", tag };
+  }
+
+  beginUpload(name: string, content: UploadContent): string {
+    return this.uploads.begin(name, content, this.#dateMs());
+  }
+
+  completeUpload(name: string, upload: CompletedUpload, condition: WriteCondition): CompleteResult {
+    const uploaded = this.uploads.look(upload);
+    if (!uploaded) return { kind: "gone" };
+    if (!this.#modes.ignoresCompleteConditions && !holds(condition, this.#blobs.get(name))) return { kind: "conflict" };
+    this.uploads.delete(upload.id);
+    const { content, body } = uploaded;
+    const tag = this.#modes.tags === "md5" ? uploaded.tag : `tag-${++this.#tags}`;
+    const { headers, token } = content;
+    this.#put(name, { tag, size: body.length, headers: { ...headers }, version: undefined, upload: token, body });
+    return { kind: "written", tag };
+  }
+
+  /** The bytes asked for, if the blob still has this tag. Those of a broken line end early. */
+  openBlob(name: string, tag: string, { start, end }: ReadSpan): OpenResult {
+    const blob = this.#blobs.get(name);
+    if (blob?.tag !== tag) return { kind: "changed" };
+    const bytes = ownCopy(blob.body.subarray(start, end));
+    const isCut = this.#outage || this.#random.chance(this.#faults.failAfterChance);
+    return { kind: "found", stream: new SimStream(bytes, isCut ? this.#random.whole(0, bytes.length) : undefined) };
   }
 
   remove(name: string, condition: WriteCondition): WriteResult {
@@ -279,66 +310,15 @@ export class SimStore {
     return { blobs, prefixes, next: undefined };
   }
 
+  #put(name: string, content: Omit<Blob, "modifiedMs">): void {
+    const before = this.#blobs.get(name);
+    const after: Blob = { ...content, modifiedMs: this.#dateMs() };
+    this.#blobs.set(name, after);
+    this.#tell(name, before, after);
+  }
+
   #tell(name: string, before: Blob | undefined, after: Blob | undefined): void {
     for (const watcher of this.#watchers) watcher(name, before, after);
-  }
-}
-
-class Connection implements BlobStore {
-  readonly description = "sim://store";
-  readonly #store: SimStore;
-  readonly #caller: Scheduler;
-  readonly #line: StoreLine;
-
-  constructor(store: SimStore, caller: Scheduler, line: StoreLine) {
-    this.#store = store;
-    this.#caller = caller;
-    this.#line = line;
-  }
-
-  fits(name: string): boolean {
-    return Buffer.byteLength(name) <= maxNameBytes;
-  }
-
-  read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
-    return this.#request(options, { effect: () => this.#store.read(name, maxBytes) });
-  }
-
-  stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
-    return this.#request(options, { effect: () => this.#store.stat(name) });
-  }
-
-  write(name: string, content: BlobContent, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
-    return this.#change(name, options, condition, () => this.#store.write(name, content, condition));
-  }
-
-  remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
-    return this.#change(name, options, condition, () => this.#store.remove(name, condition));
-  }
-
-  list(query: ListQuery, options: RequestOptions): Promise<ListPage> {
-    return this.#request(options, { effect: () => this.#store.list(query) });
-  }
-
-  probe(options: RequestOptions): Promise<StoreAbilities> {
-    const conditionalRemoves = !this.#store.modes.ignoresRemoveConditions;
-    return this.#request(options, { effect: () => ({ conditionalWrites: true, conditionalRemoves, notes: [] }) });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
-
-  #change(
-    name: string,
-    options: RequestOptions,
-    condition: WriteCondition,
-    effect: () => WriteResult,
-  ): Promise<WriteResult> {
-    const conflict: WriteResult | undefined = condition.kind === "always" ? undefined : { kind: "conflict" };
-    return this.#request(options, { effect, changes: name, ...(conflict === undefined ? {} : { conflict }) });
-  }
-
-  #request<T>(options: RequestOptions, request: StoreRequest<T>): Promise<T> {
-    return this.#store.request(this.#caller, this.#line, options, request);
   }
 }
 

@@ -12,6 +12,11 @@ import type {
   WriteCondition,
   WriteResult,
 } from "../../src/store/blob-store.ts";
+import type { CompleteResult, OpenResult, OpenUpload, UploadInfo } from "../../src/store/large-blobs.ts";
+
+function notAsked(): Promise<never> {
+  return Promise.reject(new Error("only the view's record is asked for"));
+}
 
 /** How the next request ends: as it should; not done; done, and said to have failed. */
 export type Ending = "well" | "not_done" | "done_unsaid" | "refused";
@@ -54,12 +59,39 @@ export class ViewStore implements BlobStore {
     fail(this.readEndings.shift());
     if (!this.#body) return { kind: "missing" };
     const body = this.#body;
-    const info = { tag: String(this.#tag), size: body.length, headers: {}, version: undefined, modifiedMs: 0 };
+    const info = {
+      tag: String(this.#tag),
+      size: body.length,
+      headers: {},
+      version: undefined,
+      upload: undefined,
+      modifiedMs: 0,
+    };
     return { kind: "found", blob: { ...info, body } };
   }
 
   stat(): Promise<BlobInfo | undefined> {
-    return Promise.reject(new Error("only the view's record is asked for"));
+    return notAsked();
+  }
+
+  beginUpload(): Promise<OpenUpload> {
+    return notAsked();
+  }
+
+  completeUpload(): Promise<CompleteResult> {
+    return notAsked();
+  }
+
+  abortUpload(): Promise<void> {
+    return notAsked();
+  }
+
+  listUploads(): Promise<readonly UploadInfo[]> {
+    return Promise.resolve([]);
+  }
+
+  openBlob(): Promise<OpenResult> {
+    return notAsked();
   }
 
   async write(_name: string, { body }: BlobContent, condition: WriteCondition): Promise<WriteResult> {

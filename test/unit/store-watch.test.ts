@@ -39,6 +39,7 @@ const blob = (seq: number): Blob => ({
   size: 0,
   headers: {},
   version: `cluster.tag.1.${seq}`,
+  upload: undefined,
   modifiedMs: 0,
   body: Buffer.alloc(0),
 });

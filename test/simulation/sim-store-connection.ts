@@ -1,0 +1,130 @@
+/** One process' way to the simulated store: the port, each of whose calls is a request that has its own fate. */
+
+import type { ListQuery } from "../../src/core/listing.ts";
+import type {
+  BlobContent,
+  BlobInfo,
+  BlobStore,
+  ListPage,
+  ReadResult,
+  RequestOptions,
+  StoreAbilities,
+  WriteCondition,
+  WriteResult,
+} from "../../src/store/blob-store.ts";
+import type {
+  CompletedUpload,
+  CompleteResult,
+  OpenResult,
+  OpenUpload,
+  ReadSpan,
+  UploadContent,
+  UploadInfo,
+  UploadPart,
+} from "../../src/store/large-blobs.ts";
+import type { Scheduler, SimStore, StoreLine, StoreRequest } from "./sim-store.ts";
+
+/** The port's own limit of a name, which this store does not lower. */
+const maxNameBytes = 1024;
+
+export class SimStoreConnection implements BlobStore {
+  readonly description = "sim://store";
+  readonly #store: SimStore;
+  readonly #caller: Scheduler;
+  readonly #line: StoreLine;
+
+  constructor(store: SimStore, caller: Scheduler, line: StoreLine) {
+    this.#store = store;
+    this.#caller = caller;
+    this.#line = line;
+  }
+
+  fits(name: string): boolean {
+    return Buffer.byteLength(name) <= maxNameBytes;
+  }
+
+  read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
+    return this.#request(options, { effect: () => this.#store.read(name, maxBytes) });
+  }
+
+  stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
+    return this.#request(options, { effect: () => this.#store.stat(name) });
+  }
+
+  write(name: string, content: BlobContent, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
+    return this.#change(name, options, condition, () => this.#store.write(name, content, condition));
+  }
+
+  remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
+    return this.#change(name, options, condition, () => this.#store.remove(name, condition));
+  }
+
+  list(query: ListQuery, options: RequestOptions): Promise<ListPage> {
+    return this.#request(options, { effect: () => this.#store.list(query) });
+  }
+
+  async beginUpload(name: string, content: UploadContent, options: RequestOptions): Promise<OpenUpload> {
+    const id = await this.#request(options, { effect: () => this.#store.beginUpload(name, content) });
+    const sendPart = (part: UploadPart, limits: RequestOptions): Promise<string> =>
+      this.#request(limits, { effect: () => attempt(() => this.#store.uploads.sendPart(id, part)) }).then(outcome);
+    return { id, sendPart };
+  }
+
+  completeUpload(
+    name: string,
+    upload: CompletedUpload,
+    condition: WriteCondition,
+    options: RequestOptions,
+  ): Promise<CompleteResult> {
+    return this.#change(name, options, condition, () => this.#store.completeUpload(name, upload, condition));
+  }
+
+  abortUpload(_name: string, id: string, options: RequestOptions): Promise<void> {
+    return this.#request(options, { effect: () => this.#store.uploads.delete(id) });
+  }
+
+  listUploads(options: RequestOptions): Promise<readonly UploadInfo[]> {
+    return this.#request(options, { effect: () => this.#store.uploads.list() });
+  }
+
+  openBlob(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
+    return this.#request(options, { effect: () => this.#store.openBlob(name, tag, span) });
+  }
+
+  probe(options: RequestOptions): Promise<StoreAbilities> {
+    const conditionalRemoves = !this.#store.modes.ignoresRemoveConditions;
+    return this.#request(options, { effect: () => ({ conditionalWrites: true, conditionalRemoves, notes: [] }) });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #change<T extends WriteResult | CompleteResult>(
+    name: string,
+    options: RequestOptions,
+    condition: WriteCondition,
+    effect: () => T,
+  ): Promise<T> {
+    const conflict = condition.kind === "always" ? undefined : ({ kind: "conflict" } as T);
+    return this.#request(options, { effect, changes: name, ...(conflict === undefined ? {} : { conflict }) });
+  }
+
+  #request<T>(options: RequestOptions, request: StoreRequest<T>): Promise<T> {
+    return this.#store.request(this.#caller, this.#line, options, request);
+  }
+}
+
+/** What came of an effect in the store, to be told to the caller. */
+type Attempt<T> = { readonly result: T } | { readonly error: unknown };
+
+function attempt<T>(effect: () => T): Attempt<T> {
+  try {
+    return { result: effect() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function outcome<T>(each: Attempt<T>): T {
+  if ("error" in each) throw each.error;
+  return each.result;
+}
