@@ -167,6 +167,7 @@ export class ChaosClients implements AsyncDisposable {
     }
     if (!isServed && action.kind !== "get" && refusals.includes(answer?.code)) this.#history.refuse(invocation);
     else this.#history.answer(invocation, outcome);
+    if (!isServed && action.kind !== "get") this.#parts.workload.isUnsure(key);
     if (!isServed) await sleep(systemClock, failurePauseMs);
     return outcome;
   }

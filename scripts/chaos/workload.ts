@@ -15,18 +15,27 @@ const repeatShare = 0.1;
 /** Part of the operations that touch a key of an earlier set. */
 const earlierShare = 0.1;
 
+/** Writes of unknown outcome of one key: a checker has to think of each as done at any later time or never, which soon is too much. */
+const maxUnsure = 16;
+
 interface KeyState {
   /** Contents made for the key so far. */
   made: number;
   /** The content that was seen last. */
   seen: string | undefined;
+  /** Writes of unknown outcome so far. */
+  unsure: number;
+}
+
+function newKey(): KeyState {
+  return { made: 0, seen: undefined, unsure: 0 };
 }
 
 export class Workload {
   readonly #states = new Map<string, KeyState>();
   readonly #earlier: string[] = [];
   #sets = 0;
-  #current: readonly string[] = [];
+  #current: string[] = [];
 
   /** Every key that there was. */
   get keys(): readonly string[] {
@@ -43,12 +52,21 @@ export class Workload {
     this.#earlier.push(...this.#current);
     const set = this.#sets++;
     this.#current = Array.from({ length: size }, (_, index) => `k${set}/${index}`);
-    for (const key of this.#current) this.#states.set(key, { made: 0, seen: undefined });
+    for (const key of this.#current) this.#states.set(key, newKey());
   }
 
   /** A key that no client draws. */
   addKey(key: string): void {
-    this.#states.set(key, { made: 0, seen: undefined });
+    this.#states.set(key, newKey());
+  }
+
+  /** A write of the key had no answer. A key with many of these is used no more, and another one takes its place. */
+  isUnsure(key: string): void {
+    const state = this.#states.get(key) as KeyState;
+    if (++state.unsure !== maxUnsure) return;
+    replace(this.#earlier, key, []);
+    const fresh = `${key}+`;
+    if (replace(this.#current, key, [fresh])) this.addKey(fresh);
   }
 
   drawKey(random: SimRandom): string {
@@ -78,4 +96,11 @@ function drawCondition(random: SimRandom, { seen }: KeyState): RegisterCondition
   const luck = random.next();
   if (luck < 0.4) return { noneMatch: ["*"] };
   return { match: [luck < 0.5 || seen === undefined ? "*" : seen] };
+}
+
+/** Whether `list` had `item`, which is `others` now. */
+function replace(list: string[], item: string, others: readonly string[]): boolean {
+  const at = list.indexOf(item);
+  if (at >= 0) list.splice(at, 1, ...others);
+  return at >= 0;
 }
