@@ -5,7 +5,7 @@
 
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { Access } from "./access/access.ts";
+import { Access, type AccessRules } from "./access/access.ts";
 import { assert } from "./base/assert.ts";
 import { Complaints } from "./base/complaints.ts";
 import { isOperatingError, OperatingError } from "./base/errors.ts";
@@ -41,8 +41,10 @@ export interface RunningNode {
   readonly failed: Promise<never>;
   /** Resolves, with the reason in words, when it has left the cluster without {@link stop}: it is to be stopped, and has nothing more to do. */
   readonly ended: Promise<string>;
-  /** These are the nodes from now on: they are to be reached, and those that were among them and are not any more are asked to leave. */
-  setNodes(nodes: readonly NodeConfig[]): void;
+  /**
+   * From now on this configuration's nodes, tokens and secrets count: its nodes are to be reached, those that were among them and are not any more are asked to leave.
+   */
+  reconfigure(config: Config): void;
   /** Begins to leave the cluster; {@link ended} tells when it has. */
   leave(): void;
   /** Stops in order, within bounded time: hands over what it holds, leaves the cluster, answers what is under way. */
@@ -74,6 +76,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const store = stack.use(openConfiguredStore(config));
   const journal = stack.use(await openNodeJournal(config, nodeId, log, fail));
   const networks = new Networks(config, log);
+  const access = new Access(accessRules(config));
   const participant = new Participant({
     host: { id: nodeId, url: node.url, weight: node.weight, ...zoneOf(node) },
     nodes: addressesOf(config.nodes),
@@ -91,7 +94,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     createHttpServer({
       operations: participant,
       onLeave: () => participant.leave(),
-      access: new Access("none"),
+      access,
       settings: httpSettings(config, node),
       clock: systemClock,
       log,
@@ -111,7 +114,11 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     url: `${new URL(node.url).origin.replace(/:\d+$/, "")}:${port}`,
     failed,
     ended,
-    setNodes: (nodes) => participant.setNodes(addressesOf(nodes)),
+    reconfigure(next) {
+      access.setRules(accessRules(next));
+      networks.setSecrets(next);
+      participant.setNodes(addressesOf(next.nodes));
+    },
     leave: () => participant.leave(),
     async stop() {
       isStopping = true;
@@ -127,18 +134,25 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
 class Networks {
   readonly #config: Config;
   readonly #log: Log;
+  #secrets: readonly string[] = [];
   #latest: HttpNetwork | undefined;
 
   constructor(config: Config, log: Log) {
     this.#config = config;
     this.#log = log;
+    this.setSecrets(config);
+  }
+
+  /** Those of this configuration count from now on, for new links. */
+  setSecrets({ secret }: Config): void {
+    this.#secrets = secret.map((each) => each.reveal());
   }
 
   connect(identity: PeerIdentity): HttpNetwork {
     this.#latest = new HttpNetwork({
       identity,
       cluster: this.#config.cluster,
-      secret: this.#config.secret.reveal(),
+      secrets: () => this.#secrets,
       settings: linkSettings(this.#config),
       clock: systemClock,
       random: systemRandom,
@@ -207,6 +221,11 @@ export interface OpenedViewRecord extends AsyncDisposable {
   /** The store, as a person would name it. */
   readonly description: string;
   readonly record: ViewRecord;
+}
+
+function accessRules({ auth }: Config): AccessRules {
+  // Nodes that others can reach have it written out: the configuration is refused otherwise.
+  return auth ?? "loopback";
 }
 
 function zoneOf(node: NodeConfig): { zone?: string } {

@@ -13,6 +13,20 @@ export interface LogSettings {
   readonly format: "auto" | "json" | "pretty";
 }
 
+/** A log that can be made to tell more or less while it is used, and its children with it. */
+export interface AdjustableLog extends Log {
+  setLevel(level: LogSettings["level"]): void;
+  child(fields: LogFields): AdjustableLog;
+}
+
+/** By severity. */
+const severities = { debug: 0, info: 1, warn: 2, error: 3 } as const satisfies Record<LogSettings["level"], number>;
+
+/** Shared by a log and its children. */
+interface Threshold {
+  severity: number;
+}
+
 /** Of lines that could not be written, kept to be written later, at most. */
 const maxUnwrittenBytes = 1024 ** 2;
 
@@ -24,53 +38,61 @@ const maxCauses = 8;
  *
  * @param isTerminal whether a person reads it: colours, and what `auto` means.
  */
-export function createLog(settings: LogSettings, destination: DestinationStream, isTerminal: boolean): Log {
+export function createLog(settings: LogSettings, destination: DestinationStream, isTerminal: boolean): AdjustableLog {
   const isPretty = settings.format === "pretty" || (settings.format === "auto" && isTerminal);
+  const threshold = { severity: severities[settings.level] };
   const logger = pino(
     {
-      level: settings.level,
+      // The threshold, which can be changed, is below.
+      level: "debug",
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: (error: unknown) => describeError(error, settings.level === "debug") },
+      serializers: { error: (error: unknown) => describeError(error, threshold.severity === severities.debug) },
     },
     isPretty ? prettyDestination(destination, isTerminal) : destination,
   );
-  return new PinoLog(logger);
+  return new PinoLog(logger, threshold);
 }
 
 /** The log of this process, on its standard output. One that can't be written (a full disk, a terminal that is gone) is no reason to end. */
-export function createProcessLog(settings: LogSettings): Log {
+export function createProcessLog(settings: LogSettings): AdjustableLog {
   const destination = pino.destination({ fd: 1, sync: true, maxLength: maxUnwrittenBytes });
   destination.on("error", () => undefined);
   return createLog(settings, destination, process.stdout.isTTY === true);
 }
 
-class PinoLog implements Log {
+class PinoLog implements AdjustableLog {
   readonly #logger: Logger;
+  readonly #threshold: Threshold;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, threshold: Threshold) {
     this.#logger = logger;
+    this.#threshold = threshold;
+  }
+
+  setLevel(level: LogSettings["level"]): void {
+    this.#threshold.severity = severities[level];
   }
 
   debug(message: string, fields?: LogFields): void {
-    this.#logger.debug(fields ?? {}, message);
+    if (this.#threshold.severity <= severities.debug) this.#logger.debug(fields ?? {}, message);
   }
 
   info(message: string, fields?: LogFields): void {
-    this.#logger.info(fields ?? {}, message);
+    if (this.#threshold.severity <= severities.info) this.#logger.info(fields ?? {}, message);
   }
 
   warn(message: string, fields?: LogFields): void {
-    this.#logger.warn(fields ?? {}, message);
+    if (this.#threshold.severity <= severities.warn) this.#logger.warn(fields ?? {}, message);
   }
 
   error(message: string, fields?: LogFields): void {
     this.#logger.error(fields ?? {}, message);
   }
 
-  child(fields: LogFields): Log {
-    return new PinoLog(this.#logger.child(fields));
+  child(fields: LogFields): AdjustableLog {
+    return new PinoLog(this.#logger.child(fields), this.#threshold);
   }
 }
 

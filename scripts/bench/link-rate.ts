@@ -39,7 +39,7 @@ function network(id: string): HttpNetwork {
   return new HttpNetwork({
     identity: { id, incarnation: systemRandom.id() },
     cluster: "bench",
-    secret: "bench",
+    secrets: () => ["bench"],
     settings: defaultLinkSettings,
     clock: systemClock,
     random: systemRandom,

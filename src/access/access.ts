@@ -5,7 +5,7 @@
 
 import { OperatingError } from "../base/errors.ts";
 import { fullGrant, Grant, type Right } from "./grant.ts";
-import { hashToken } from "./token.ts";
+import { hashToken, isToken } from "./token.ts";
 
 export interface TokenRule {
   readonly name: string;
@@ -54,10 +54,11 @@ export class Access {
     const grants = this.#grants;
     if (grants === undefined) return fullGrant;
     if (authorization === undefined) throw new OperatingError("unauthorized", "Authorization is missing");
-    const token = /^Bearer +([\w~+/.-]+=*) *$/i.exec(authorization)?.[1];
-    if (token === undefined) throw new OperatingError("unauthorized", "Authorization must be: Bearer TOKEN");
-    const hash = hashToken(token);
-    const grant = hash === undefined ? undefined : grants.get(hash);
+    const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+    if (token === undefined || !isToken(token)) {
+      throw new OperatingError("unauthorized", "Authorization must be: Bearer TOKEN");
+    }
+    const grant = grants.get(hashToken(token));
     if (grant === undefined) throw new OperatingError("unauthorized", "the token is not one of this cluster's");
     return grant;
   }

@@ -16,12 +16,17 @@ const maxTokenLength = 256;
 /** `sha256:` and 64 hex digits. */
 export const tokenHashPattern = /^sha256:[0-9a-f]{64}$/;
 
+/** Whether it can be a token at all, ours or another's (RFC 6750, section 2.1, `b64token`). */
+export function isToken(text: string): boolean {
+  return text.length <= maxTokenLength && /^[\w~+/.-]+=*$/.test(text);
+}
+
 /** The token of these random bytes. */
 export function formatToken(random: Uint8Array): string {
   return tokenPrefix + Buffer.from(random).toString("base64url");
 }
 
-/** What stands for a token in cluster.json; undefined for what can't be one. */
-export function hashToken(token: string): string | undefined {
-  return token.length > maxTokenLength ? undefined : `sha256:${hash("sha256", token, "hex")}`;
+/** What stands for a token in cluster.json. */
+export function hashToken(token: string): string {
+  return `sha256:${hash("sha256", token, "hex")}`;
 }

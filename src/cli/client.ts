@@ -6,6 +6,7 @@
 import type { Readable } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
 import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
+import type { Target } from "./target.ts";
 
 /** A node that is up accepts a connection at once; longer means another should be tried. */
 const connectMs = 2_000;
@@ -32,11 +33,13 @@ export interface ClientAnswer {
 
 export class ClusterClient implements AsyncDisposable {
   readonly #urls: readonly string[];
+  readonly #authorization: Readonly<Record<string, string>>;
   readonly #agent: Agent;
 
   /** @param answerMs milliseconds for an answer, and for each further piece of it */
-  constructor(urls: readonly string[], answerMs = defaultAnswerMs) {
+  constructor({ urls, token }: Target, answerMs = defaultAnswerMs) {
     this.#urls = urls;
+    this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
     this.#agent = new Agent({
       connect: { timeout: Math.min(connectMs, answerMs) },
       headersTimeout: answerMs,
@@ -57,7 +60,7 @@ export class ClusterClient implements AsyncDisposable {
         origin: url,
         path: request.path,
         method: request.method,
-        headers: { ...request.headers },
+        headers: { ...request.headers, ...this.#authorization },
         body: request.body ?? null,
       });
     } catch (cause) {

@@ -1,17 +1,17 @@
 /**
- * What a running node makes of a cluster.json that has changed: the list of nodes takes effect at once, everything else at the next start, which is said. A
- * file with mistakes changes nothing; neither does one of another cluster, which has got there by accident.
+ * What a running node makes of a cluster.json that has changed: nodes, tokens, secrets and the log's level take effect at once, everything else at the next start, which
+ * is said. A file with mistakes changes nothing; neither does one of another cluster, which has got there by accident.
  */
 
 import type { Log } from "../base/log.ts";
 import { type ConfigChanges, configChanges } from "../config/changes.ts";
-import { type Config, type ConfigContext, fileContext, type NodeConfig, parseConfig } from "../config/config.ts";
+import { type Config, type ConfigContext, fileContext, parseConfig } from "../config/config.ts";
 import type { FileObserver } from "../config/file-watch.ts";
 
 /** What can be changed about a node that runs. */
 export interface Reloadable {
-  /** These are the nodes from now on: they are to be reached, those that were among them and are not any more are asked to leave. */
-  setNodes(nodes: readonly NodeConfig[]): void;
+  /** From now on this counts, as far as it can be changed while the node runs. Nodes that are not in it any more are asked to leave. */
+  reconfigure(config: Config): void;
   /** Begins to take the node out of the cluster. */
   leave(): void;
 }
@@ -29,7 +29,7 @@ export interface ConfigReloadOptions {
 
 export class ConfigReload implements FileObserver {
   readonly #options: ConfigReloadOptions;
-  /** The configuration whose nodes count. */
+  /** The configuration that counts, for what can be changed. */
   #latest: Config;
   /** The settings that were said to need a restart. */
   #told = "";
@@ -64,19 +64,21 @@ export class ConfigReload implements FileObserver {
       return;
     }
     this.#tellRestart(configChanges(running, next, node));
-    const { added, removed, moved } = configChanges(this.#latest, next, node);
+    const { added, removed, moved, live } = configChanges(this.#latest, next, node);
     this.#latest = next;
-    if (added.length + removed.length + moved.length === 0) {
-      log.info("the configuration was read again: the nodes are the same");
+    const hasOtherNodes = added.length + removed.length + moved.length > 0;
+    if (!hasOtherNodes && live.length === 0) {
+      log.info("the configuration was read again: nothing in it has changed that can while the node runs");
       return;
     }
-    log.info("the configuration has changed: these nodes count from now on", {
-      nodes: next.nodes.map(({ id }) => id),
-      added,
-      removed,
-      moved,
-    });
-    target.setNodes(next.nodes);
+    if (hasOtherNodes) {
+      const nodes = next.nodes.map(({ id }) => id);
+      log.info("the configuration has changed: these nodes count from now on", { nodes, added, removed, moved });
+    }
+    if (live.length > 0) {
+      log.info("the configuration has changed: these settings count from now on", { settings: live.join(", ") });
+    }
+    target.reconfigure(next);
   }
 
   onUnreadable(error: Error): void {

@@ -16,11 +16,13 @@ import { fetchStatus } from "./cluster-status.ts";
 import { type Forgetting, forgetting, type Refusal } from "./forgetting.ts";
 import { formatShare } from "./format.ts";
 import { CommandFailure } from "./run.ts";
+import { addCredentialOptions, resolveTarget } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 import { createTerminalLog } from "./terminal-log.ts";
 
 interface ForgetOptions {
   readonly config: string;
+  readonly tokenFile?: string;
   readonly force?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
@@ -30,7 +32,7 @@ interface ForgetOptions {
 const answerMs = 2_000;
 
 export function addForgetCommand(program: Command, terminal: Terminal): void {
-  const command = program.command("forget");
+  const command = addCredentialOptions(program.command("forget"));
   command
     .summary("give up a node that is lost with what only it had")
     .description(
@@ -60,7 +62,7 @@ async function forget(id: string, config: Config, options: ForgetOptions, termin
       throw new OperatingError("config_invalid", `there is no cluster in ${opened.description}`);
     const plan = forgetting(stored.view, id, options.force === true, systemRandom.id());
     if (plan.kind !== "possible") throw new OperatingError("config_invalid", refusalText(id, plan, stored.view));
-    if (plan.removes) await refuseIfRunning(id, stored.view);
+    if (plan.removes) await refuseIfRunning(id, stored.view, options, terminal);
     if (!options.json) for (const line of lossLines(id, plan)) printLine(terminal, line);
     if (!options.yes && !(await confirm(id, terminal))) {
       terminal.stderr.write("weir: nothing was changed\n");
@@ -76,14 +78,15 @@ async function forget(id: string, config: Config, options: ForgetOptions, termin
 }
 
 /** A member that runs is not lost. One that waits to join may wait for just this: its id on another data folder. */
-async function refuseIfRunning(id: string, view: View): Promise<void> {
+async function refuseIfRunning(id: string, view: View, options: ForgetOptions, terminal: Terminal): Promise<void> {
   const url = view.members.find((member) => member.id === id)?.url ?? "";
-  await using client = new ClusterClient([url], answerMs);
+  await using client = new ClusterClient({ ...resolveTarget(options, terminal.env), urls: [url] }, answerMs);
   try {
     const { self, epoch } = await fetchStatus(client);
     if (self !== id || epoch === 0) return;
   } catch (error) {
-    if (isOperatingError(error)) return;
+    // Whoever refuses to say who it is may well be the node.
+    if (isOperatingError(error) && !isOperatingError(error, "unauthorized", "forbidden", "config_invalid")) return;
     throw error;
   }
   throw new OperatingError(

@@ -26,7 +26,10 @@ export function addHealthCommand(program: Command, terminal: Terminal): void {
     .option("--ready", "whether it may be sent requests")
     .addHelpText("after", "\nExamples:\n  weir health\n  weir health --ready --config cluster.json")
     .action(async (options: HealthOptions) => {
-      await using client = new ClusterClient([nodeUrl(options, terminal)], answerMs);
+      await using client = new ClusterClient(
+        { ...resolveTarget(options, terminal.env), urls: [nodeUrl(options, terminal)] },
+        answerMs,
+      );
       const answer = await client.request({ method: "GET", path: options.ready ? "/readyz" : "/healthz" });
       await readText(answer.body);
       printLine(terminal, `${answer.url} is ${options.ready ? "ready" : "alive"}`);
@@ -35,7 +38,7 @@ export function addHealthCommand(program: Command, terminal: Terminal): void {
 
 /** One node, never another one that answers in its place. */
 function nodeUrl(options: HealthOptions, { env }: Terminal): string {
-  if (options.config === undefined) return resolveTarget(options, env)[0] as string;
+  if (options.config === undefined) return resolveTarget(options, env).urls[0] as string;
   if (options.url !== undefined) throw new OperatingError("config_invalid", "give --url or --config, not both");
   const config = loadConfig(options.config, { env, purpose: "client" });
   const node = findOwnNode(config, { node: options.node, env, addresses: hostAddresses() });

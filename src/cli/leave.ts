@@ -13,7 +13,7 @@ import { type Departure, DepartureWatch } from "./departure.ts";
 import { formatBytes } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { CommandFailure } from "./run.ts";
-import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
+import { addTargetOptions, resolveTarget, type Target, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 
 interface LeaveOptions extends TargetOptions {
@@ -49,7 +49,7 @@ export function addLeaveCommand(program: Command, terminal: Terminal): void {
 /** The node that is to leave: never just any that answers. */
 function leaverUrl(options: LeaveOptions, terminal: Terminal): string {
   if (options.config === undefined || options.url !== undefined) {
-    return resolveTarget(options, terminal.env)[0] as string;
+    return resolveTarget(options, terminal.env).urls[0] as string;
   }
   const config = loadConfig(options.config, { env: terminal.env, purpose: "client" });
   return findOwnNode(config, { node: options.node, env: terminal.env, addresses: hostAddresses() }).url;
@@ -57,7 +57,8 @@ function leaverUrl(options: LeaveOptions, terminal: Terminal): string {
 
 async function leave(options: LeaveOptions, terminal: Terminal): Promise<void> {
   const url = leaverUrl(options, terminal);
-  await using leaver = new ClusterClient([url], answerMs);
+  const target = { ...resolveTarget(options, terminal.env), urls: [url] };
+  await using leaver = new ClusterClient(target, answerMs);
   const before = await fetchStatus(leaver);
   const id = before.self;
   if (options.node !== undefined && id !== options.node) {
@@ -66,14 +67,19 @@ async function leave(options: LeaveOptions, terminal: Terminal): Promise<void> {
   const watch = new DepartureWatch(before);
   const answer = await leaver.request({ method: "POST", path: "/cluster/leave" });
   await readText(answer.body);
-  tell(id, await untilGone(watch, leaver, terminal), options, terminal);
+  tell(id, await untilGone(watch, leaver, target, terminal), options, terminal);
 }
 
-async function untilGone(watch: DepartureWatch, leaver: ClusterClient, terminal: Terminal): Promise<Departure> {
+async function untilGone(
+  watch: DepartureWatch,
+  leaver: ClusterClient,
+  target: Target,
+  terminal: Terminal,
+): Promise<Departure> {
   using progress = new Progress(terminal);
   let heardAt = systemClock.now();
   for (;;) {
-    const [own, other] = await Promise.all([statusOf(leaver), statusOfAny(watch.others)]);
+    const [own, other] = await Promise.all([statusOf(leaver), statusOfAny({ ...target, urls: watch.others })]);
     if (own !== undefined || other !== undefined) heardAt = systemClock.now();
     const departure = watch.judge(own, other);
     if (departure.kind !== "under way") return departure;
@@ -86,10 +92,10 @@ async function untilGone(watch: DepartureWatch, leaver: ClusterClient, terminal:
   }
 }
 
-async function statusOfAny(urls: readonly string[]): Promise<ClusterStatus | undefined> {
-  if (urls.length === 0) return undefined;
+async function statusOfAny(target: Target): Promise<ClusterStatus | undefined> {
+  if (target.urls.length === 0) return undefined;
   // A client of its own: the others change while nodes come and go.
-  await using client = new ClusterClient(urls, answerMs);
+  await using client = new ClusterClient(target, answerMs);
   return await statusOf(client);
 }
 

@@ -13,6 +13,7 @@ import { addRemoveCommand } from "./rm.ts";
 import { addServeCommand } from "./serve.ts";
 import { addStatusCommand } from "./status.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
+import { addTokenCommand } from "./token.ts";
 
 const examples = `
 Try it on this machine, nothing to configure:
@@ -50,5 +51,6 @@ export function createProgram(terminal: Terminal = processTerminal): Command {
   addHealthCommand(program, terminal);
   addLeaveCommand(program, terminal);
   addForgetCommand(program, terminal);
+  addTokenCommand(program, terminal);
   return program;
 }

@@ -10,6 +10,11 @@ const done = 0;
 const failed = 1;
 const usage = 2;
 
+/** What to do about a code here, where the general advice is about HTTP. */
+const ownAdvice: Partial<Record<ErrorCode, string>> = {
+  unauthorized: "Give a token of this cluster by --token-file FILE or in WEIR_TOKEN.",
+};
+
 /** Codes whose message says by itself what to do. */
 const selfExplaining: readonly ErrorCode[] = ["config_invalid", "disk_failed"];
 
@@ -39,5 +44,5 @@ export function failureText(error: unknown): string {
   }
   const message = `weir: ${error.message}`;
   if (selfExplaining.includes(error.code)) return message;
-  return `${message}\n      ${errorKinds[error.code].advice}`;
+  return `${message}\n      ${ownAdvice[error.code] ?? errorKinds[error.code].advice}`;
 }

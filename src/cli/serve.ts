@@ -29,7 +29,7 @@ export function addServeCommand(program: Command, terminal: Terminal): void {
     .summary("run a node")
     .description(
       "Runs one node of the cluster that the configuration describes, until SIGTERM or Ctrl-C: it hands over what it holds and leaves. A second one stops it at once. " +
-        "The file is watched (SIGHUP reads it at once): nodes added to it are reached, nodes removed from it are asked to leave.",
+        "The file is watched (SIGHUP reads it at once): nodes added to it are reached, nodes removed from it are asked to leave; tokens, secrets and the log's level count at once.",
     )
     .requiredOption("--config <file>", "the cluster's cluster.json, the same on every host")
     .option("--node <id>", "which node this is (default: $WEIR_NODE, or the one whose url names this host)")
@@ -62,7 +62,13 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
     env: terminal.env,
     running: config,
     node: id,
-    target: node,
+    target: {
+      reconfigure(next) {
+        log.setLevel(next.log.level);
+        node.reconfigure(next);
+      },
+      leave: () => node.leave(),
+    },
     log,
   });
   watch = new FileWatch({ path: options.config, text, clock: systemClock, observer: reload });

@@ -8,9 +8,14 @@ export interface ConfigChanges {
   readonly added: readonly string[];
   readonly removed: readonly string[];
   readonly moved: readonly string[];
+  /** Those of {@link liveSettings} that differ. */
+  readonly live: readonly string[];
   /** Paths of settings that are read when a node starts only; `nodes.ID.weight` for those of the node's own entry. */
   readonly needRestart: readonly string[];
 }
+
+/** Settings, or groups of them, that take effect while the node runs. */
+const liveSettings = ["auth", "secret", "log.level"] as const;
 
 /** @param own - the node's id */
 export function configChanges(running: Config, newer: Config, own: string): ConfigChanges {
@@ -20,16 +25,22 @@ export function configChanges(running: Config, newer: Config, own: string): Conf
   const next = byId(nodesNext);
   const ownNow = now.get(own);
   const ownNext = next.get(own);
+  const paths = differences(restNow, restNext, "");
   return {
     added: [...next.keys()].filter((id) => !now.has(id)),
     removed: [...now.keys()].filter((id) => !next.has(id)),
     moved: [...next].filter(([id, { url }]) => id !== own && now.has(id) && now.get(id)?.url !== url).map(([id]) => id),
+    live: liveSettings.filter((setting) => paths.some((path) => isOf(path, setting))),
     needRestart: [
-      ...differences(restNow, restNext, ""),
+      ...paths.filter((path) => !liveSettings.some((setting) => isOf(path, setting))),
       // Of a node that is in one of the two only, adding or removing says it all.
       ...(ownNow !== undefined && ownNext !== undefined ? differences(ownNow, ownNext, `nodes.${own}`) : []),
     ],
   };
+}
+
+function isOf(path: string, setting: string): boolean {
+  return path === setting || path.startsWith(`${setting}.`);
 }
 
 function byId(nodes: readonly NodeConfig[]): ReadonlyMap<string, NodeConfig> {

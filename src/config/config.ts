@@ -27,7 +27,8 @@ export type StoreConfig =
   | Readonly<Extract<RawStore, { type: "file" }>>;
 
 export interface Config extends Readonly<Omit<RawConfig, "secret" | "store" | "buffer" | "nodes">> {
-  readonly secret: Secret;
+  /** The first is used, each is accepted. */
+  readonly secret: readonly Secret[];
   readonly store: StoreConfig;
   readonly nodes: readonly NodeConfig[];
   readonly buffer: BufferConfig;
@@ -122,25 +123,25 @@ function folderMistakes({ store, data, journal }: RawConfig, { folder }: ConfigC
 
 function resolveSecrets(raw: RawConfig, context: ConfigContext, secrets: Map<string, Secret>): Mistake[] {
   const store = raw.store.type === "s3" ? raw.store : undefined;
-  const references = [
-    ["secret", raw.secret],
+  const references: (readonly [path: string, reference: string | undefined])[] = [
+    ...secretReferences(raw).map((reference, index) => [secretPath(raw, index), reference] as const),
     ["store.accessKeyId", store?.accessKeyId],
     ["store.secretAccessKey", store?.secretAccessKey],
-  ] as const;
+  ];
   const mistakes: Mistake[] = [];
   if ((store?.accessKeyId === undefined) !== (store?.secretAccessKey === undefined)) {
     mistakes.push({ path: "store", text: "must have both accessKeyId and secretAccessKey, or neither" });
   }
   for (const [path, reference] of references) {
     if (reference === undefined) continue;
-    if (context.purpose === "client" || (context.purpose === "store" && path === "secret")) {
+    if (context.purpose === "client" || (context.purpose === "store" && path.startsWith("secret"))) {
       secrets.set(path, new Secret(reference, undefined));
       continue;
     }
     const read = readSecret(reference, context.env, context.folder);
     if ("mistake" in read) {
       mistakes.push({ path, text: read.mistake });
-    } else if (path === "secret" && Buffer.byteLength(read.value) < minSecretBytes) {
+    } else if (path.startsWith("secret") && Buffer.byteLength(read.value) < minSecretBytes) {
       mistakes.push({
         path,
         text: `is too short: at least ${minSecretBytes} bytes; make one with "openssl rand -hex 32"`,
@@ -152,10 +153,18 @@ function resolveSecrets(raw: RawConfig, context: ConfigContext, secrets: Map<str
   return mistakes;
 }
 
+function secretReferences({ secret }: RawConfig): readonly string[] {
+  return typeof secret === "string" ? [secret] : secret;
+}
+
+function secretPath({ secret }: RawConfig, index: number): string {
+  return typeof secret === "string" ? "secret" : `secret[${index}]`;
+}
+
 function complete(raw: RawConfig, context: ConfigContext, secrets: ReadonlyMap<string, Secret>): Config {
   return {
     ...raw,
-    secret: secrets.get("secret") as Secret,
+    secret: secretReferences(raw).map((_, index) => secrets.get(secretPath(raw, index)) as Secret),
     store: completeStore(raw.store, context, secrets),
     data: resolve(context.folder, raw.data),
     buffer: completeBuffer(raw.buffer, context.memoryBytes),

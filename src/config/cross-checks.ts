@@ -23,7 +23,12 @@ export interface CrossCheckContext {
 
 /** All of them that can be told from a file with other mistakes in it. */
 export function crossMistakes(json: unknown, context: CrossCheckContext): Mistake[] {
-  return [...nodeMistakes(json), ...bufferMistakes(json, context), ...exposureMistakes(json)];
+  return [
+    ...nodeMistakes(json),
+    ...bufferMistakes(json, context),
+    ...exposureMistakes(json),
+    ...tokenMistakes(field(field(json, "auth"), "tokens")),
+  ];
 }
 
 function field(json: unknown, name: string): unknown {
@@ -33,19 +38,25 @@ function field(json: unknown, name: string): unknown {
 function nodeMistakes(json: unknown): Mistake[] {
   const nodes = field(json, "nodes");
   if (!Array.isArray(nodes)) return [];
+  const mistakes = repetitions(nodes, "nodes", ["id", "url"]);
+  if (nodes.length > 0 && nodes.every((node: unknown) => field(node, "weight") === 0)) {
+    mistakes.push({ path: "nodes", text: "all have weight 0, so none would own a key; give one a weight" });
+  }
+  return mistakes;
+}
+
+/** Those fields that several elements of the list at `path` have in common. */
+function repetitions(list: readonly unknown[], path: string, names: readonly string[]): Mistake[] {
   const mistakes: Mistake[] = [];
-  for (const name of ["id", "url"] as const) {
+  for (const name of names) {
     const firstIndexes = new Map<unknown, number>();
-    nodes.forEach((node: unknown, index) => {
-      const value = field(node, name);
+    list.forEach((element, index) => {
+      const value = field(element, name);
       if (typeof value !== "string") return;
       const first = firstIndexes.get(value);
       if (first === undefined) firstIndexes.set(value, index);
-      else mistakes.push({ path: `nodes[${index}].${name}`, text: `is the same as nodes[${first}].${name}` });
+      else mistakes.push({ path: `${path}[${index}].${name}`, text: `is the same as ${path}[${first}].${name}` });
     });
-  }
-  if (nodes.length > 0 && nodes.every((node: unknown) => field(node, "weight") === 0)) {
-    mistakes.push({ path: "nodes", text: "all have weight 0, so none would own a key; give one a weight" });
   }
   return mistakes;
 }
@@ -87,9 +98,26 @@ function exposureMistakes(json: unknown): Mistake[] {
   return [
     {
       path: "auth",
-      text: `is missing, and other hosts can reach ${exposed.join(", ")}. Clients have no passwords in this release: whoever reaches a node can read and write everything. Keep the nodes to a network that you trust and write "auth": "none" to say so, or use 127.0.0.1`,
+      text: `is missing, and other hosts can reach ${exposed.join(", ")}: make a token for each client ("weir token --help"); or write "auth": "none", and whoever reaches a node can read and write everything; or use 127.0.0.1`,
     },
   ];
+}
+
+/** A token that is in the list twice, or for less than it seems. */
+function tokenMistakes(tokens: unknown): Mistake[] {
+  if (!Array.isArray(tokens)) return [];
+  const mistakes = repetitions(tokens, "auth.tokens", ["name", "hash"]);
+  tokens.forEach((token: unknown, index) => {
+    const allow = field(token, "allow");
+    if (field(token, "prefix") === undefined || !Array.isArray(allow)) return;
+    const whole = allow.filter((right) => right === "monitor" || right === "admin");
+    if (whole.length === 0) return;
+    mistakes.push({
+      path: `auth.tokens[${index}].prefix`,
+      text: `limits read and write only: ${whole.join(" and ")} is for the whole cluster, and needs a token without a prefix`,
+    });
+  });
+  return mistakes;
 }
 
 /** Pings that may be lost or late in a row before that counts for anything. */

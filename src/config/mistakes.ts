@@ -19,11 +19,22 @@ const maxSlips = 2;
 export function schemaMistakes(issues: readonly z.core.$ZodIssue[]): Mistake[] {
   return issues.flatMap((issue) => {
     const path = formatPath(issue.path);
+    if (issue.code === "invalid_union") {
+      const fitting = issue.errors.find((errors) => !errors.some(isOfWhole));
+      if (fitting !== undefined) {
+        return schemaMistakes(fitting.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })));
+      }
+    }
     if (issue.code === "unrecognized_keys") {
       return issue.keys.map((key) => ({ path: join(path, key), text: `no such setting${suggestion(path, key)}` }));
     }
     return [{ path, text: issueText(issue, path) }];
   });
+}
+
+/** Whether it says that the value is not even of the right kind. */
+function isOfWhole(issue: z.core.$ZodIssue): boolean {
+  return issue.path.length === 0 && issue.code !== "unrecognized_keys";
 }
 
 /** One message for all of them, in the order of the file's settings. */
@@ -45,7 +56,7 @@ function issueText(issue: z.core.$ZodIssue, path: string): string {
     case "invalid_value":
       return `must be ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}${hint(path)}`;
     case "invalid_union":
-      return `must have a "type" of "s3" or "file"`;
+      return path === "store" ? `must have a "type" of "s3" or "file"` : `is ${shown(issue.input)}${hint(path)}`;
     default:
       return issue.message;
   }

@@ -4,6 +4,8 @@
  */
 
 import { z } from "zod";
+import { rights } from "../access/grant.ts";
+import { tokenHashPattern } from "../access/token.ts";
 import { maxWeight } from "../core/ring.ts";
 import { nodeUrlMistake } from "./node-url.ts";
 import { secretPattern } from "./secret.ts";
@@ -15,6 +17,9 @@ const dayMs = 86_400_000;
 
 const durationMs = z.int().min(1).max(dayMs);
 const byteCount = z.int().min(1);
+
+/** As on the routes: in UTF-8, which this is an upper bound for. */
+const maxKeyBytes = 1_024;
 
 const idPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -29,6 +34,30 @@ const idText = z
 const nodeUrl = z.string().superRefine((text, context) => {
   const mistake = nodeUrlMistake(text);
   if (mistake !== undefined) context.addIssue({ code: "custom", message: mistake });
+});
+
+/** More are no keys for people and programs any more, but users: those need a service of their own in front. */
+const maxTokens = 1_000;
+
+/** While secrets are changed there are two. */
+const maxSecrets = 4;
+
+export const tokenSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.@-]{1,63}$/, "must be 1 to 63 letters, digits, and . _ @ -")
+    .describe("Who uses the token: it is named in refusals."),
+  hash: z
+    .string()
+    .regex(tokenHashPattern, 'must be "sha256:" and 64 hex digits, as weir token prints it, never the token itself')
+    .describe("The token's SHA-256, as `weir token` prints it."),
+  allow: z
+    .array(z.enum(rights))
+    .min(1)
+    .describe(
+      '"read" and "write": values; "monitor": /cluster and /metrics; "admin": these, and what changes the cluster.',
+    ),
+  prefix: z.string().min(1).max(maxKeyBytes).optional().describe("The token is for keys that begin with this only."),
 });
 
 export const nodeSchema = z.strictObject({
@@ -210,15 +239,19 @@ const peersSchema = z
 
 export const configSchema = z.strictObject({
   cluster: idText.describe("The cluster's name. Nodes of another name are refused."),
-  secret: secretReference.describe(
-    '"env:NAME" or "file:PATH" of the secret that the nodes prove to each other: the same on all, 16 bytes at least.',
-  ),
+  secret: z
+    .union([secretReference, z.array(secretReference).min(1).max(maxSecrets)])
+    .describe(
+      '"env:NAME" or "file:PATH" of the secret that the nodes prove to each other: the same on all, 16 bytes at least. Of a list the first is used, and each is accepted: so it is changed without a pause.',
+    ),
   store: z.discriminatedUnion("type", [s3StoreSchema, fileStoreSchema]).describe("Where the values end up."),
   nodes: z.array(nodeSchema).min(1).max(64).describe("Every node, the same list on each host."),
   auth: z
-    .literal("none")
+    .union([z.literal("none"), z.strictObject({ tokens: z.array(tokenSchema).min(1).max(maxTokens) })])
     .optional()
-    .describe('"none" accepts that whoever reaches the port can read and write; without it only loopback is served.'),
+    .describe(
+      '{ "tokens": [...] }: who has one of these is served; "none": whoever reaches the port can read and write everything. Without it only programs of this host are served.',
+    ),
   listen: z
     .strictObject({
       host: z.string().min(1).optional().meta({

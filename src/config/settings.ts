@@ -40,7 +40,8 @@ function collect(node: SchemaNode, path: string, settings: Map<string, Setting>)
   if (node.items !== undefined) collect(node.items, `${path}[]`, settings);
   for (const [name, child] of Object.entries(node.properties ?? {})) {
     const childPath = path === "" ? name : `${path}.${name}`;
-    const isGroup = child.properties !== undefined || child.items !== undefined || child.oneOf !== undefined;
+    const isGroup =
+      child.properties !== undefined || child.items?.properties !== undefined || child.oneOf !== undefined;
     if (!isGroup && !settings.has(childPath)) {
       settings.set(childPath, {
         path: childPath,

@@ -33,8 +33,8 @@ export interface HttpNetworkOptions {
   readonly identity: PeerIdentity;
   /** The cluster's name: the same in every member. */
   readonly cluster: string;
-  /** The same in every member; never sent. */
-  readonly secret: string | Buffer;
+  /** The same in every member; never sent. Asked for with each handshake, since they may be changed: the first is used, each is accepted. */
+  readonly secrets: () => readonly string[];
   readonly settings: LinkSettings;
   readonly clock: Clock;
   /** Its ids are the nonces: they must be unpredictable. */
@@ -56,7 +56,6 @@ interface Peer {
 export class HttpNetwork implements Network {
   readonly #options: HttpNetworkOptions;
   readonly #settings: LinkSettings;
-  readonly #credentials: LinkCredentials;
   readonly #complaints: Complaints;
   readonly #peers = new Map<string, Peer>();
   /** Calls and dials that are not links yet. */
@@ -70,11 +69,9 @@ export class HttpNetwork implements Network {
   readonly #end = new AbortController();
 
   constructor(options: HttpNetworkOptions) {
-    assert(options.secret.length > 0, "an empty secret protects nothing");
-    const { identity, cluster, secret, settings } = options;
+    const { settings } = options;
     this.#options = options;
     this.#settings = settings;
-    this.#credentials = { identity, cluster, secret, receive: settings.receive };
     this.#complaints = new Complaints(options.log, options.clock, settings.complaintMs);
   }
 
@@ -184,7 +181,7 @@ export class HttpNetwork implements Network {
       const socket = await dial({ url, timeoutMs: this.#settings.handshakeMs, tls }, signal);
       const channel = new HandshakeChannel(socket, noBytes);
       const established = await withinSignal(channel, signal, () =>
-        dialHandshake(channel, this.#credentials, peer.id, random.id()),
+        dialHandshake(channel, this.#credentials(), peer.id, random.id()),
       );
       this.#adopt(established, socket, channel.release());
       return "linked";
@@ -210,7 +207,7 @@ export class HttpNetwork implements Network {
     try {
       const signal = AbortSignal.any([deadline.signal, this.#end.signal]);
       const established = await withinSignal(channel, signal, () =>
-        acceptHandshake(channel, this.#credentials, random.id(), (caller) => this.#judge(caller)),
+        acceptHandshake(channel, this.#credentials(), random.id(), (caller) => this.#judge(caller)),
       );
       this.#adopt(established, socket, channel.release());
     } catch (error) {
@@ -222,6 +219,13 @@ export class HttpNetwork implements Network {
       this.#callers -= 1;
       timer.cancel();
     }
+  }
+
+  #credentials(): LinkCredentials {
+    const { identity, cluster, settings } = this.#options;
+    const secrets = this.#options.secrets();
+    assert(secrets.length > 0 && !secrets.includes(""), "an empty secret protects nothing");
+    return { identity, cluster, secrets, receive: settings.receive };
   }
 
   /** A reason to refuse a caller of this identity, proven or not. */

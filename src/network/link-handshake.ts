@@ -50,7 +50,8 @@ export class LinkRefusedError extends Error {
 export interface LinkCredentials {
   readonly identity: PeerIdentity;
   readonly cluster: string;
-  readonly secret: string | Buffer;
+  /** One at least; a call is made with the first, and taken with each. */
+  readonly secrets: readonly string[];
   readonly receive: ReceiveLimits;
 }
 
@@ -107,8 +108,9 @@ export async function dialHandshake(
   if (hello.id !== to) {
     refuse(channel, { code: "wrong_id", detail: `the node that was called as "${to}" is "${hello.id}"` });
   }
-  channel.write(formatProof(proofOf(credentials, "dialler", ours, theirs)));
-  checkProof(channel, await channel.read(), proofOf(credentials, "acceptor", ours, theirs));
+  const secret = credentials.secrets[0] as string;
+  channel.write(formatProof(proofOf(secret, "dialler", ours, theirs)));
+  provenSecret(channel, await channel.read(), [secret], (each) => proofOf(each, "acceptor", ours, theirs));
   return { peer: { id: hello.id, incarnation: hello.incarnation }, limits: hello.receive };
 }
 
@@ -137,10 +139,12 @@ export async function acceptHandshake(
   if (early !== undefined) refuse(channel, early);
   const ours = formatHello(credentials, hello.id, nonce);
   channel.write(ours);
-  checkProof(channel, await channel.read(), proofOf(credentials, "dialler", theirs, ours));
+  const secret = provenSecret(channel, await channel.read(), credentials.secrets, (each) =>
+    proofOf(each, "dialler", theirs, ours),
+  );
   const late = judge(caller);
   if (late !== undefined) refuse(channel, late);
-  channel.write(formatProof(proofOf(credentials, "acceptor", theirs, ours)));
+  channel.write(formatProof(proofOf(secret, "acceptor", theirs, ours)));
   return { peer: caller, limits: hello.receive };
 }
 
@@ -165,13 +169,8 @@ function formatProof(proof: Buffer): Buffer {
 }
 
 /** Each hello has its length before it, so that no two pairs of them run together to the same bytes. */
-function proofOf(
-  credentials: LinkCredentials,
-  role: "dialler" | "acceptor",
-  diallerHello: Buffer,
-  acceptorHello: Buffer,
-): Buffer {
-  const hmac = createHmac("sha256", credentials.secret);
+function proofOf(secret: string, role: "dialler" | "acceptor", diallerHello: Buffer, acceptorHello: Buffer): Buffer {
+  const hmac = createHmac("sha256", secret);
   hmac.update(`weir-peer ${role} ${diallerHello.length} ${acceptorHello.length}\n`);
   hmac.update(diallerHello);
   hmac.update(acceptorHello);
@@ -199,11 +198,16 @@ function checkCluster(channel: HandshakeChannel, credentials: LinkCredentials, h
   });
 }
 
-function checkProof(channel: HandshakeChannel, message: Buffer, expected: Buffer): void {
-  const { proof } = parse(proofSchema, parseJson(message));
-  if (!timingSafeEqual(Buffer.from(proof, "hex"), expected)) {
-    refuse(channel, { code: "secret", detail: "the two nodes do not have the same cluster secret" });
-  }
+/** The one of `secrets` that the other end has proven to know, `expected` telling the proof of each. */
+function provenSecret(
+  channel: HandshakeChannel,
+  message: Buffer,
+  secrets: readonly string[],
+  expected: (secret: string) => Buffer,
+): string {
+  const proof = Buffer.from(parse(proofSchema, parseJson(message)).proof, "hex");
+  const secret = secrets.find((each) => timingSafeEqual(proof, expected(each)));
+  return secret ?? refuse(channel, { code: "secret", detail: "the two nodes do not have the same cluster secret" });
 }
 
 /** Tells the other end, and throws. */

@@ -121,7 +121,7 @@ describe("a node whose configuration changes", () => {
     await using cluster = await TestCluster.start({ nodes: 1 });
     const node = cluster.process("a");
     node.signal("SIGHUP");
-    await node.printed("the configuration was read again: the nodes are the same");
+    await node.printed("the configuration was read again: nothing in it has changed");
     writeFileSync(cluster.configPath, "{");
     await node.printed("the configuration has changed and is wrong");
     cluster.listOnly(["a"]);

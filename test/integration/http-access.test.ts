@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Right, rights } from "../../src/access/grant.ts";
-import { formatToken, hashToken } from "../../src/access/token.ts";
+import { rights } from "../../src/access/grant.ts";
+import { formatToken } from "../../src/access/token.ts";
 import { Bodies } from "../../src/http/body.ts";
 import type { Need } from "../../src/http/route.ts";
 import { Router } from "../../src/http/router.ts";
@@ -13,18 +13,13 @@ import { SimRandom } from "../simulation/sim-random.ts";
 import { assertMessage, assertProblem, HttpHost } from "../support/http-host.ts";
 import { type RawAnswer, rawRequest } from "../support/raw-http.ts";
 import { seedOf } from "../support/seed.ts";
+import { type TestToken, tokenOf } from "../support/tokens.ts";
 
 const timeout = 30_000;
 
-/** A token that is the same in each run, and its rule. */
-function tokenOf(name: string, allow: readonly Right[], prefix?: string) {
-  const token = formatToken(Buffer.alloc(32, name));
-  return { token, rule: { name, hash: hashToken(token) as string, allow, prefix } };
-}
-
 const bearer = (token: string): string[] => [`Authorization: Bearer ${token}`];
 
-async function guarded(...tokens: readonly ReturnType<typeof tokenOf>[]): Promise<HttpHost> {
+async function guarded(...tokens: readonly TestToken[]): Promise<HttpHost> {
   const host = await HttpHost.start();
   host.access.setRules({ tokens: tokens.map(({ rule }) => rule) });
   return host;
@@ -98,7 +93,7 @@ describe("a route", { timeout }, () => {
     const [first, second] = [tokenOf("first", ["write"]), tokenOf("second", ["write"])];
     await using host = await guarded(first);
     await using connection = await host.connect();
-    const put = async ({ token }: typeof first): Promise<number> =>
+    const put = async ({ token }: TestToken): Promise<number> =>
       (await connection.send(rawRequest("PUT", "/kv/a", bearer(token), "x")).answer()).status;
     assert.equal(await put(first), 204);
     host.access.setRules({ tokens: [first.rule, second.rule] });

@@ -22,7 +22,7 @@ async function bareLink(peer: LinkPeer): Promise<Duplex> {
   const credentials = {
     identity: { id: "z", incarnation: systemRandom.id() },
     cluster: "test",
-    secret: "the secret of the test",
+    secrets: ["the secret of the test"],
     receive: quickSettings.receive,
   };
   await dialHandshake(channel, credentials, peer.identity.id, systemRandom.id());
@@ -70,8 +70,8 @@ for (const [dialler, acceptor] of [
   test(`link: with another secret ${dialler} gets none to ${acceptor}, and both logs say why without it`, {
     timeout,
   }, async () => {
-    await using first = await LinkPeer.start(dialler, { secret: "secret one" });
-    await using second = await LinkPeer.start(acceptor, { secret: "secret two" });
+    await using first = await LinkPeer.start(dialler, { secrets: ["secret one"] });
+    await using second = await LinkPeer.start(acceptor, { secrets: ["secret two"] });
     first.network.setPeers([second.address]);
     await Promise.all([
       first.until(() => first.warnings().length > 0),

@@ -14,17 +14,23 @@ import { systemClock, systemRandom } from "../../src/system.ts";
 import { type Answer, HttpClient, pathOf, type RequestOptions } from "./http-client.ts";
 import { type NodeEnd, NodeProcess, type NodeProcessOptions } from "./node-process.ts";
 
+export type ConfigSections = Readonly<
+  Record<string, Readonly<Record<string, unknown>> | string | number | readonly string[]>
+>;
+
 export interface ClusterOptions {
   /** How many nodes, named a, b, c and so on; 3 unless told. */
   readonly nodes?: number;
   /** As in cluster.json; a folder of its own unless told. */
   readonly store?: Readonly<Record<string, unknown>>;
   /** Sections of cluster.json beyond {@link quickSections}; a section's settings are merged one by one. */
-  readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>> | number>>;
+  readonly config?: ConfigSections;
   /** How weir is run, to its command line; from its sources unless told. */
   readonly program?: readonly string[];
   /** For the nodes' processes, beyond the test's own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What the test itself shows to the nodes: with all rights. */
+  readonly token?: string;
 }
 
 const mebibyte = 1024 ** 2;
@@ -52,8 +58,10 @@ interface NodeEntry {
 
 export class TestCluster implements AsyncDisposable {
   readonly folder: string;
-  readonly http = new HttpClient();
+  readonly http: HttpClient;
   readonly #options: ClusterOptions;
+  /** As in {@link ClusterOptions}, as it is now. */
+  #sections: ConfigSections;
   readonly #env: Readonly<Record<string, string>>;
   readonly #nodes: NodeEntry[];
   /** Ids of nodes that cluster.json does not name any more. */
@@ -63,6 +71,8 @@ export class TestCluster implements AsyncDisposable {
 
   private constructor(options: ClusterOptions, ports: readonly number[]) {
     this.#options = options;
+    this.#sections = options.config ?? {};
+    this.http = new HttpClient({ token: options.token });
     this.#nodes = ports.map((port, index) => entryOf(index, port));
     this.#env = { WEIR_TEST_SECRET: systemRandom.id(), ...options.env };
     this.folder = mkdtempSync(join(tmpdir(), "weir-cluster-"));
@@ -185,6 +195,12 @@ export class TestCluster implements AsyncDisposable {
     this.#writeConfig("cluster.json");
   }
 
+  /** Rewrites cluster.json, which the nodes watch, with these sections in place of those of the same name. */
+  configure(sections: ConfigSections): void {
+    this.#sections = { ...this.#sections, ...sections };
+    this.#writeConfig("cluster.json");
+  }
+
   /** The file that the nodes were started with. */
   get configPath(): string {
     return join(this.folder, "cluster.json");
@@ -236,11 +252,11 @@ export class TestCluster implements AsyncDisposable {
   }
 
   #writeConfig(name: string): string {
-    const { config = {}, store = { type: "file", path: "store" } } = this.#options;
+    const { store = { type: "file", path: "store" } } = this.#options;
     const sections: Record<string, unknown> = { ...quickSections };
-    for (const [section, settings] of Object.entries(config)) {
+    for (const [section, settings] of Object.entries(this.#sections)) {
       const quick = (quickSections as Readonly<Record<string, object | undefined>>)[section];
-      sections[section] = typeof settings === "number" ? settings : { ...quick, ...settings };
+      sections[section] = isGroup(settings) ? { ...quick, ...settings } : settings;
     }
     const path = join(this.folder, name);
     const content = { cluster: "test", secret: "env:WEIR_TEST_SECRET", store, nodes: this.#listed, ...sections };
@@ -249,6 +265,10 @@ export class TestCluster implements AsyncDisposable {
     renameSync(`${path}.new`, path);
     return path;
   }
+}
+
+function isGroup(settings: ConfigSections[string]): settings is Readonly<Record<string, unknown>> {
+  return typeof settings === "object" && !Array.isArray(settings);
 }
 
 function entryOf(index: number, port: number): NodeEntry {

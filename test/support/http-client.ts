@@ -21,8 +21,18 @@ export interface RequestOptions {
 /** Longer than any operation of a node takes: what has no answer by then never gets one. */
 const answerMs = 60_000;
 
+export interface HttpClientOptions {
+  /** Sent with each request that names none itself. */
+  readonly token?: string | undefined;
+}
+
 export class HttpClient implements AsyncDisposable {
   readonly #agent = new Agent({ headersTimeout: answerMs, bodyTimeout: answerMs, connections: 256 });
+  readonly #ownHeaders: Readonly<Record<string, string>>;
+
+  constructor({ token }: HttpClientOptions = {}) {
+    this.#ownHeaders = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  }
 
   /** Rejects only when there is no whole answer. `path` is sent as it is. */
   async request(
@@ -31,7 +41,8 @@ export class HttpClient implements AsyncDisposable {
     path: string,
     options: RequestOptions = {},
   ): Promise<Answer> {
-    const { headers = {}, body } = options;
+    const { body } = options;
+    const headers = { ...this.#ownHeaders, ...options.headers };
     const answer = await this.#agent.request({ origin, method, path, headers, ...(body !== undefined && { body }) });
     const bytes = Buffer.from(await answer.body.arrayBuffer());
     const flat = Object.entries(answer.headers).map(([name, value]) => [

@@ -20,7 +20,7 @@ export const quickSettings: LinkSettings = { ...defaultLinkSettings, tickMs: 5, 
 export interface LinkPeerOptions {
   readonly settings?: Partial<LinkSettings>;
   readonly cluster?: string;
-  readonly secret?: string;
+  readonly secrets?: readonly string[];
   readonly port?: number;
   readonly onRequest?: (from: PeerIdentity, request: PeerRequest) => PeerAnswer | Promise<PeerAnswer>;
 }
@@ -42,7 +42,7 @@ export class LinkPeer implements AsyncDisposable {
     this.network = new HttpNetwork({
       identity: this.identity,
       cluster: options.cluster ?? "test",
-      secret: options.secret ?? "the secret of the test",
+      secrets: () => options.secrets ?? ["the secret of the test"],
       settings: { ...quickSettings, ...options.settings },
       clock: systemClock,
       random: systemRandom,

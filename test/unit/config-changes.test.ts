@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigReload } from "../../src/cli/config-reload.ts";
-import { type Config, type NodeConfig, parseConfig } from "../../src/config/config.ts";
+import { type Config, parseConfig } from "../../src/config/config.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 
 const env = { WEIR_SECRET: "0123456789abcdef", OTHER_SECRET: "fedcba9876543210" };
@@ -28,9 +28,13 @@ function running() {
     purpose: "member",
   });
   const log = new RecordedLog();
+  const reconfigured: { auth: Config["auth"]; level: string }[] = [];
   const calls: (readonly string[] | "leave")[] = [];
   const target = {
-    setNodes: (nodes: readonly NodeConfig[]) => void calls.push(nodes.map(({ id, url }) => `${id} ${url}`)),
+    reconfigure({ nodes, auth, log: { level } }: Config) {
+      reconfigured.push({ auth, level });
+      calls.push(nodes.map(({ id, url }) => `${id} ${url}`));
+    },
     leave: () => void calls.push("leave"),
   };
   const reload = new ConfigReload({ path: "cluster.json", env, running: config, node: "a", target, log });
@@ -38,6 +42,7 @@ function running() {
     reload,
     log,
     calls,
+    reconfigured,
     change: (changes: Readonly<Record<string, unknown>>) => reload.onChange(textOf(changes)),
   };
 }
@@ -67,25 +72,44 @@ test("a file that is only written anew, in other words, changes nothing", () => 
   change({ replicas: 2 });
   assert.deepEqual(calls, []);
   assert.deepEqual(log.messages("warn"), []);
-  assert.match(log.messages("info").join(), /the nodes are the same/);
+  assert.match(log.messages("info").join(), /nothing in it has changed/);
 });
 
 test("settings that need a restart are told in one line, once, and again when they change further", () => {
   const { log, calls, change } = running();
-  const settings = { flush: { delayMs: 7 }, secret: "env:OTHER_SECRET", nodes: [{ ...a, weight: 2 }, b] };
+  const settings = { flush: { delayMs: 7 }, request: { limit: 7 }, nodes: [{ ...a, weight: 2 }, b] };
   change(settings);
   change({ ...settings, nodes: [...settings.nodes, c] });
-  change({ ...settings, log: { level: "debug" } });
+  change({ ...settings, log: { format: "json" } });
   change({});
   const warned = log.lines.filter(({ level }) => level === "warn").map(({ fields }) => fields?.["settings"]);
   assert.deepEqual(warned, [
-    "secret, flush.delayMs, nodes.a.weight",
-    "secret, flush.delayMs, log.level, nodes.a.weight",
+    "flush.delayMs, request.limit, nodes.a.weight",
+    "flush.delayMs, request.limit, log.format, nodes.a.weight",
   ]);
   assert.equal(calls.length, 2);
 });
 
-test("a secret whose reference is the same and whose value is not needs a restart, and is not shown", () => {
+test("tokens and the log's level count at once, and the log names them", () => {
+  const { log, reconfigured, change } = running();
+  const auth = { tokens: [{ name: "a", hash: `sha256:${"0".repeat(64)}`, allow: ["read"] }] };
+  change({ auth });
+  change({ auth, log: { level: "debug" } });
+  change({ auth: "none", log: { level: "debug" } });
+  assert.deepEqual(reconfigured, [
+    { auth, level: "info" },
+    { auth, level: "debug" },
+    { auth: "none", level: "debug" },
+  ]);
+  const told = log.lines.map(({ level, fields }) => [level, fields?.["settings"]]);
+  assert.deepEqual(told, [
+    ["info", "auth"],
+    ["info", "log.level"],
+    ["info", "auth"],
+  ]);
+});
+
+test("a secret whose reference is the same and whose value is not counts at once, and is not shown", () => {
   const { reload, log } = running();
   const changed = new ConfigReload({
     path: "cluster.json",
@@ -98,14 +122,18 @@ test("a secret whose reference is the same and whose value is not needs a restar
       purpose: "member",
     }),
     node: "a",
-    target: { setNodes: () => assert.fail(), leave: () => assert.fail() },
+    target: {
+      reconfigure: ({ secret }) => assert.equal(secret[0]?.reveal(), "another secret of 16"),
+      leave: () => assert.fail(),
+    },
     log,
   });
   changed.onChange(textOf({}));
   assert.equal(log.lines[0]?.fields?.["settings"], "secret");
   assert.ok(!JSON.stringify(log.lines).includes("another secret"));
   reload.onChange(textOf({}));
-  assert.equal(log.messages("warn").length, 1);
+  assert.equal(log.messages("info").length, 2);
+  assert.deepEqual(log.messages("warn"), []);
 });
 
 test("a file with mistakes is ignored with all of them in the log, and the next right one counts", () => {

@@ -77,7 +77,7 @@ test("a parsed configuration is frozen to its leaves", () => {
 
 test("a secret is read from the environment and never printed", () => {
   const config = parse();
-  assert.equal(config.secret.reveal(), secretValue);
+  assert.equal(config.secret[0]?.reveal(), secretValue);
   for (const shown of [JSON.stringify(config), inspect(config, { depth: 9 })]) {
     assert.ok(!shown.includes(secretValue));
   }
@@ -87,12 +87,12 @@ test("a secret can lie in a file beside the configuration, without the line brea
   const folder = import.meta.dirname;
   const file = "config.test.ts";
   const config = parse({ secret: `file:${file}` }, { folder });
-  t.assert.equal(config.secret.reveal(), readFileSync(`${folder}/${file}`, "utf8").replace(/\n$/, ""));
+  t.assert.equal(config.secret[0]?.reveal(), readFileSync(`${folder}/${file}`, "utf8").replace(/\n$/, ""));
 });
 
 test("a client needs neither the secrets nor the memory of a member", () => {
   const config = parse({ buffer: { cacheBytes: 100 * gibibyte } }, { purpose: "client", env: {} });
-  assert.throws(() => config.secret.reveal(), { code: "config_invalid" });
+  assert.throws(() => config.secret[0]?.reveal(), { code: "config_invalid" });
 });
 
 test("who only looks at the store needs its keys, and no more", () => {
@@ -100,7 +100,7 @@ test("who only looks at the store needs its keys, and no more", () => {
   const purpose = "store";
   const config = parse({ store, buffer: { cacheBytes: 100 * gibibyte } }, { purpose, env: { ID: "i", KEY: "k" } });
   assert.ok(config.store.type === "s3" && config.store.secretAccessKey?.reveal() === "k");
-  assert.throws(() => config.secret.reveal(), { code: "config_invalid" });
+  assert.throws(() => config.secret[0]?.reveal(), { code: "config_invalid" });
   assert.match(
     mistakesOf({ store }, { purpose, env: { ID: "i" } }).join(),
     /^store\.secretAccessKey: .*KEY is not set/,
@@ -242,15 +242,60 @@ test("a request that would be given up during a failover is refused", () => {
   );
 });
 
+test("tokens are by name and hash, and every mistake in them is told with its place", () => {
+  const hash = `sha256:${"0a".repeat(32)}`;
+  const good = { name: "web", hash, allow: ["read", "write"], prefix: "photos/" };
+  assert.deepEqual(parse({ auth: { tokens: [good] } }).auth, { tokens: [good] });
+  const other = `sha256:${"0b".repeat(32)}`;
+  const mistakes: readonly (readonly [auth: unknown, told: readonly RegExp[]])[] = [
+    ["token", [/^auth: is text \({ "tokens"/]],
+    [5, [/^auth: is 5 /]],
+    [{}, [/^auth\.tokens: is missing/]],
+    [{ tokens: [] }, [/^auth\.tokens: is too short: at least 1/]],
+    [{ tokens: [good], token: 1 }, [/^auth\.token: no such setting; did you mean tokens\?/]],
+    [
+      { tokens: [{ ...good, hash: "weir_secret", allow: ["reed"], name: "a b", prefx: "x" }] },
+      [
+        /^auth\.tokens\[0\]\.name: must be 1 to 63/,
+        /^auth\.tokens\[0\]\.hash: must be "sha256:" .* never the token itself/,
+        /^auth\.tokens\[0\]\.allow\[0\]: must be "read" or "write" or "monitor" or "admin"/,
+        /^auth\.tokens\[0\]\.prefx: no such setting; did you mean prefix\?/,
+      ],
+    ],
+    [{ tokens: [good, { ...good, hash: other }] }, [/^auth\.tokens\[1\]\.name: is the same as auth\.tokens\[0\]/]],
+    [{ tokens: [good, { ...good, name: "b" }] }, [/^auth\.tokens\[1\]\.hash: is the same as auth\.tokens\[0\]/]],
+    [{ tokens: [{ ...good, allow: ["read", "admin"] }] }, [/^auth\.tokens\[0\]\.prefix: .* admin is for the whole/]],
+  ];
+  for (const [auth, told] of mistakes) {
+    const lines = mistakesOf({ auth });
+    assert.equal(lines.length, told.length, lines.join("\n"));
+    for (const [index, expected] of told.entries()) assert.match(lines[index] ?? "", expected);
+    assert.equal(lines.join().includes("weir_secret"), false);
+  }
+});
+
+test("of several secrets each is read, and a mistake names the one that has it", () => {
+  const env = { NEW: "fedcba9876543210", OLD: secretValue };
+  const config = parse({ secret: ["env:NEW", "env:OLD"] }, { env });
+  assert.deepEqual(
+    config.secret.map((each) => each.reveal()),
+    [env.NEW, env.OLD],
+  );
+  assert.match(mistakesOf({ secret: ["env:NEW", "env:NONE"] }, { env }).join(), /^secret\[1\]: .*NONE is not set/);
+  assert.match(mistakesOf({ secret: [] }).join(), /^secret: is too short: at least 1/);
+  assert.match(mistakesOf({ secret: ["hunter2"] }).join(), /^secret\[0\]: must be "env:NAME"/);
+  assert.match(mistakesOf({ secret: 5 }).join(), /^secret: is 5/);
+});
+
 test("nodes that other hosts can reach need it to be written that there is no authentication", () => {
   const nodes = [{ id: "a", url: "http://10.0.0.1:7070" }];
   assert.match(
     mistakesOf({ nodes }).join(),
-    /^auth: is missing, and other hosts can reach http:\/\/10\.0\.0\.1:7070\. /,
+    /^auth: is missing, and other hosts can reach http:\/\/10\.0\.0\.1:7070: make a token/,
   );
   assert.match(
     mistakesOf({ listen: { host: "0.0.0.0" } }).join(),
-    /^auth: is missing, and other hosts can reach 0\.0\.0\.0\. /,
+    /^auth: is missing, and other hosts can reach 0\.0\.0\.0: make/,
   );
   assert.deepEqual(mistakesOf({ nodes, auth: "none" }), []);
   for (const host of ["localhost", "127.0.0.2", "[::1]"]) {
@@ -311,7 +356,7 @@ test("every setting has a description, and a default unless it is required or ma
   const open = settings.filter((setting) => !setting.required && setting.fallback === undefined);
   assert.deepEqual(
     open.map((setting) => setting.path),
-    ["store.endpoint", "store.accessKeyId", "store.secretAccessKey", "nodes[].zone", "auth"],
+    ["store.endpoint", "store.accessKeyId", "store.secretAccessKey", "nodes[].zone", "auth", "auth.tokens[].prefix"],
   );
 });
 

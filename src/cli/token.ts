@@ -1,0 +1,69 @@
+/** `weir token`: makes a client token, and the entry for cluster.json that lets it in. */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Right, rights } from "../access/grant.ts";
+import { formatToken, hashToken } from "../access/token.ts";
+import { OperatingError } from "../base/errors.ts";
+import { tokenSchema } from "../config/schema.ts";
+import { systemRandom } from "../system.ts";
+import { printJson, printLine, type Terminal } from "./terminal.ts";
+
+interface TokenOptions {
+  readonly name: string;
+  readonly allow: readonly Right[];
+  readonly prefix?: string;
+  readonly json?: boolean;
+}
+
+export function addTokenCommand(program: Command, terminal: Terminal): void {
+  program
+    .command("token")
+    .summary("make a token for a client")
+    .description(
+      "Makes a token and prints it, once: cluster.json has its hash only. Nodes that run take the new entry at once; to change a token, add the new one, hand it out, and remove the old one.",
+    )
+    .requiredOption("--name <name>", "who uses it, as refusals name it")
+    .addOption(
+      new Option("--allow <rights>", `what it is for, separated by commas: ${rights.join(", ")}`)
+        .argParser(parseRights)
+        .default(["read", "write"], "read,write"),
+    )
+    .option("--prefix <prefix>", "for keys that begin with this only")
+    .option("--json", 'print it as JSON: { "token", "entry" }')
+    .addHelpText(
+      "after",
+      "\nExamples:\n  weir token --name web --prefix photos/\n  weir token --name prometheus --allow monitor\n  weir token --name me --allow read,write,admin",
+    )
+    .action((options: TokenOptions) => makeToken(options, terminal));
+}
+
+function makeToken({ name, allow, prefix, json }: TokenOptions, terminal: Terminal): void {
+  // Twice 128 bits, in hex.
+  const token = formatToken(Buffer.from(systemRandom.id() + systemRandom.id(), "hex"));
+  const entry = { name, hash: hashToken(token), allow, ...(prefix !== undefined && { prefix }) };
+  const issues = tokenSchema.safeParse(entry).error?.issues ?? [];
+  if (issues.length > 0) {
+    const texts = issues.map(({ path, message }) => `--${path.join(".")}: ${message}`);
+    throw new OperatingError("config_invalid", texts.join("; "));
+  }
+  if (json) {
+    printJson(terminal, { token, entry });
+    return;
+  }
+  printLine(terminal, "The token, which is shown this once; whoever has it may do what it allows:");
+  printLine(terminal, `\n  ${token}\n`);
+  printLine(terminal, 'Its entry, for the list "tokens" of "auth" in cluster.json:');
+  printLine(terminal, `\n  ${JSON.stringify(entry)}\n`);
+  printLine(
+    terminal,
+    'Clients send it as "Authorization: Bearer TOKEN"; weir itself takes it by --token-file or WEIR_TOKEN.',
+  );
+}
+
+function parseRights(text: string): readonly Right[] {
+  return text.split(",").map((each) => {
+    const right = rights.find((known) => known === each.trim());
+    if (right === undefined) throw new InvalidArgumentError(`It must be some of ${rights.join(", ")}.`);
+    return right;
+  });
+}
