@@ -59,7 +59,7 @@ async function serve(): Promise<void> {
     handler(
       () => {
         seq += 1;
-        return { kind: "written", version: { epoch: 1, seq } };
+        return { kind: "written", version: { epoch: 1, seq }, durability: "replicated" };
       },
       () => {},
     ),
@@ -95,6 +95,7 @@ async function measure(): Promise<void> {
       headers: noHeaders,
       value: bytes === smallBytes ? small : large,
       md5: "9e107d9d372bb6826bd81d3542a419d6",
+      durability: "replicated",
       deadlineMs: 10_000,
     };
   };

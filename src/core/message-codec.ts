@@ -26,7 +26,7 @@ import {
   writeValueInfo,
   writeVersion,
 } from "./field-codec.ts";
-import type { KeyVersion, PeerAnswer, PeerNotice, PeerRequest, RequestOutcome } from "./message.ts";
+import type { Durability, KeyVersion, PeerAnswer, PeerNotice, PeerRequest, RequestOutcome } from "./message.ts";
 
 /** The first byte of a head. Numbers are never given again to another kind. */
 const tags = {
@@ -73,6 +73,7 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       writePrecondition(writer, request.precondition);
       writeHeaders(writer, request.headers);
       writeDigest(writer, request.md5);
+      writer.bool(request.durability === "stored");
       writer.f64(request.deadlineMs);
       writer.bool(request.value !== undefined);
       return request.value;
@@ -127,9 +128,10 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       const precondition = readPrecondition(reader);
       const headers = readHeaders(reader);
       const md5 = readDigest(reader);
+      const durability = readDurability(reader);
       const deadlineMs = reader.f64();
       const value = readValue(reader, payload);
-      return { kind: "write", epoch, key, requestId, precondition, headers, md5, deadlineMs, value };
+      return { kind: "write", epoch, key, requestId, precondition, headers, md5, durability, deadlineMs, value };
     }
     case tags.replicate:
       return { kind: "replicate", epoch: reader.integer(), entry: readEntry(reader, payload) };
@@ -156,6 +158,10 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
     default:
       throw new MalformedError("an unknown kind of request");
   }
+}
+
+function readDurability(reader: ByteReader): Durability {
+  return reader.bool() ? "stored" : "replicated";
 }
 
 function readOutcomes(reader: ByteReader): RequestOutcome[] {
@@ -191,6 +197,7 @@ export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | un
       return undefined;
     case "written":
       writeVersion(writer, answer.version);
+      writer.bool(answer.durability === "stored");
       return undefined;
     case "ack":
       writer.integer(answer.epoch);
@@ -235,7 +242,7 @@ function answerOf(reader: ByteReader, payload: Buffer): PeerAnswer {
     case tags.precondition_failed:
       return { kind: "precondition_failed" };
     case tags.written:
-      return { kind: "written", version: readVersion(reader) };
+      return { kind: "written", version: readVersion(reader), durability: readDurability(reader) };
     case tags.ack:
       return { kind: "ack", epoch: reader.integer() };
     case tags.wanted: {

@@ -23,6 +23,9 @@ export interface Precondition {
   readonly noneMatch?: readonly string[];
 }
 
+/** Who has a write when its client is answered: every owner of the key, or the store. */
+export type Durability = "replicated" | "stored";
+
 /** How far a member has come with its view; each step presupposes the ones before. */
 export type Progress = "adopting" | "adopted" | "delivered" | "handed_off";
 
@@ -94,6 +97,8 @@ export interface WriteRequest {
   readonly value: Buffer | undefined;
   /** Of the value; empty for a delete. */
   readonly md5: string;
+  /** What the answer waits for. */
+  readonly durability: Durability;
   /** Milliseconds that the router will still wait. */
   readonly deadlineMs: number;
 }
@@ -180,6 +185,8 @@ export interface MissingAnswer {
 export interface WrittenAnswer {
   readonly kind: "written";
   readonly version: Version;
+  /** What is known to hold of it: `replicated`, also where the store was waited for, when it did not have it in time. */
+  readonly durability: Durability;
 }
 
 export interface PreconditionFailedAnswer {

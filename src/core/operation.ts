@@ -4,7 +4,7 @@
  */
 
 import type { ContentHeaders, ValueInfo } from "./entry.ts";
-import type { MemberFigures, Precondition } from "./message.ts";
+import type { Durability, MemberFigures, Precondition } from "./message.ts";
 import type { Version } from "./version.ts";
 
 export interface PutOperation {
@@ -13,16 +13,19 @@ export interface PutOperation {
   readonly value: Buffer;
   readonly headers: ContentHeaders;
   readonly precondition?: Precondition;
+  /** When the write is answered; `replicated` unless told. */
+  readonly durability?: Durability;
 }
 
 export interface DeleteOperation {
   readonly key: string;
   readonly precondition?: Precondition;
+  readonly durability?: Durability;
 }
 
 export type WriteOutcome =
-  /** `md5` is that of the value (empty after a delete). */
-  | { readonly kind: "written"; readonly version: Version; readonly md5: string }
+  /** `md5` is that of the value (empty after a delete); `durability` is what was asked for, or more. */
+  | { readonly kind: "written"; readonly version: Version; readonly md5: string; readonly durability: Durability }
   | { readonly kind: "precondition_failed" };
 
 export type ReadOutcome =

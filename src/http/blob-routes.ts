@@ -8,6 +8,7 @@ import { noHeaders, type ValueInfo } from "../core/entry.ts";
 import type { Operations, WriteOutcome } from "../core/operation.ts";
 import type { Bodies } from "./body.ts";
 import { contentHeaders, isSendable } from "./content-headers.ts";
+import { wantedDurability } from "./durability.ts";
 import { answer, type Exchange, type HeaderList } from "./exchange.ts";
 import { DateFormatter } from "./http-date.ts";
 import { hasReadConditions, judgeRead, writePrecondition } from "./preconditions.ts";
@@ -142,7 +143,7 @@ export class BlobRoutes {
 
   async #put(exchange: Exchange, key: string): Promise<void> {
     const { headers, rawHeaders } = exchange.request;
-    checkDurability(headers["weir-durability"]);
+    const durability = wantedDurability(headers["weir-durability"]);
     if (headers["content-range"] !== undefined) {
       throw new OperatingError("header_invalid", "Content-Range: a value can only be replaced as a whole");
     }
@@ -150,7 +151,7 @@ export class BlobRoutes {
     const kept = contentHeaders(rawHeaders, this.#settings.maxMetadataBytes);
     const body = await this.#bodies.read(exchange, this.#settings.maxValueBytes);
     try {
-      const operation = { key, value: body.bytes, headers: kept };
+      const operation = { key, value: body.bytes, headers: kept, durability };
       const outcome = await this.#operations.put(precondition ? { ...operation, precondition } : operation);
       this.#answerWrite(exchange, outcome);
     } finally {
@@ -160,9 +161,12 @@ export class BlobRoutes {
 
   async #delete(exchange: Exchange, key: string): Promise<void> {
     const { headers } = exchange.request;
-    checkDurability(headers["weir-durability"]);
+    const operation = { key, durability: wantedDurability(headers["weir-durability"]) };
     const precondition = writePrecondition(headers);
-    this.#answerWrite(exchange, await this.#operations.delete(precondition ? { key, precondition } : { key }));
+    this.#answerWrite(
+      exchange,
+      await this.#operations.delete(precondition ? { ...operation, precondition } : operation),
+    );
   }
 
   #answerWrite(exchange: Exchange, outcome: WriteOutcome): void {
@@ -170,22 +174,11 @@ export class BlobRoutes {
       this.#problems.answer(exchange, "precondition_failed", "the value is not as the request requires");
       return;
     }
-    const { version, md5 } = outcome;
-    const headers = ["Weir-Version", `${version.epoch}.${version.seq}`, "Weir-Durability", "replicated"];
+    const { version, md5, durability } = outcome;
+    const headers = ["Weir-Version", `${version.epoch}.${version.seq}`, "Weir-Durability", durability];
     if (md5 !== "") headers.push("ETag", `"${md5}"`);
     answer(exchange, 204, headers);
   }
-}
-
-/** @throws OperatingError `header_invalid` for a durability that can't be had. */
-export function checkDurability(wanted: string | string[] | undefined): void {
-  if (wanted === undefined || wanted === "replicated") return;
-  throw new OperatingError(
-    "header_invalid",
-    wanted === "stored"
-      ? "Weir-Durability: stored is not available in this version, only replicated"
-      : "Weir-Durability must be replicated",
-  );
 }
 
 /** An object that others put into the store may have headers that HTTP can't carry: it's served without those. */

@@ -7,9 +7,9 @@ import { isUtf8 } from "node:buffer";
 import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
 import type { ContentHeaders } from "../core/entry.ts";
 import type { Operations } from "../core/operation.ts";
-import { checkDurability } from "./blob-routes.ts";
 import type { Bodies } from "./body.ts";
 import { isSendable, metadataPrefix, sizeProblem } from "./content-headers.ts";
+import { wantedDurability } from "./durability.ts";
 import { answer, answerJson, type Exchange, type HeaderList } from "./exchange.ts";
 import { type LegacyPut, legacyBodyLimit, parseLegacyPut } from "./legacy-put.ts";
 import type { ProblemWriter } from "./problem.ts";
@@ -48,7 +48,7 @@ export class LegacyRoutes {
 
   async #put(exchange: Exchange): Promise<void> {
     const { headers } = exchange.request;
-    checkDurability(headers["weir-durability"]);
+    const durability = wantedDurability(headers["weir-durability"]);
     if (headers["content-encoding"] !== undefined) {
       throw new OperatingError("header_invalid", "Content-Encoding is not supported on this route");
     }
@@ -64,9 +64,10 @@ export class LegacyRoutes {
         key: put.key,
         value: put.value,
         headers: keptHeaders(put, this.#settings.maxMetadataBytes),
+        durability,
       });
       if (outcome.kind !== "written") throw new OperatingError("internal", "an unconditional put was refused");
-      answerJson(exchange, 200, { msg: "OK!" });
+      answerJson(exchange, 200, { msg: "OK!" }, ["Weir-Durability", outcome.durability]);
     } finally {
       body.release();
     }

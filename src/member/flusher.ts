@@ -17,7 +17,7 @@ import { backoffMs, DueQueue, Pace } from "../core/flush-schedule.ts";
 import type { Membership } from "../core/membership.ts";
 import { OpenRequests } from "../core/open-requests.ts";
 import { StoreHealth } from "../core/store-health.ts";
-import { compareVersions, formatVersion, parseVersion } from "../core/version.ts";
+import { compareVersions, formatVersion, parseVersion, type Version } from "../core/version.ts";
 import {
   isHeldByAll,
   isNewer,
@@ -32,6 +32,8 @@ import { removeCondition, writeCondition } from "./store-condition.ts";
 import { storedValue } from "./stored-value.ts";
 
 export interface FlushObserver {
+  /** The store holds this version of the key, for good; the record may hold a newer one. */
+  onStored(key: string, version: Version): void;
   /** The store holds the record's entry, for good. */
   onFlushed(record: KeyRecord): void;
   /** The store holds the record's pending writes up to this version. */
@@ -48,6 +50,8 @@ export interface FlusherParts {
   readonly random: Random;
   readonly complaints: Complaints;
   readonly settings: FlushSettings & { readonly maxValueBytes: number };
+  /** Whether somebody waits for the store to have the key. */
+  readonly isAwaited: (key: string) => boolean;
   readonly observer: FlushObserver;
 }
 
@@ -113,13 +117,13 @@ export class Flusher {
 
   /** The record has something to flush: later, so that overwrites coalesce. */
   schedule(record: KeyRecord): void {
-    const { buffer, clock, settings } = this.#parts;
-    const hurry = this.#hurrying || buffer.room.fullness >= hurryFullness;
+    const { buffer, clock, settings, isAwaited } = this.#parts;
+    const hurry = this.#hurrying || isAwaited(record.key) || buffer.room.fullness >= hurryFullness;
     this.#lookAt(record, Math.max(clock.now() + (hurry ? 0 : settings.delayMs), record.notBefore));
   }
 
-  /** The record's pending writes wait for the store. */
-  writeThrough(record: KeyRecord): void {
+  /** Somebody waits for the store to have what is to be flushed of the record. */
+  hasten(record: KeyRecord): void {
     // One that has failed has its pause.
     if (record.failures === 0 || record.scheduledAt === undefined) this.#lookAt(record, this.#parts.clock.now());
   }
@@ -237,7 +241,7 @@ export class Flusher {
     this.health.worked(this.#parts.clock.now());
     this.forget(record);
     record.notBefore = Number.NEGATIVE_INFINITY;
-    if (record.pending.some((write) => write.needsStore)) this.writeThrough(record);
+    if (record.pending.some((write) => write.needsStore)) this.hasten(record);
     else if (record.dirty) this.schedule(record);
   }
 
@@ -293,7 +297,9 @@ export class Flusher {
     if (record.flight !== flight || record.entry !== entry || found === "newer") return;
     record.unproven = false;
     record.flushed = found === "same";
-    if (record.flushed) this.#parts.observer.onFlushed(record);
+    if (!record.flushed) return;
+    this.#parts.observer.onStored(record.key, entry);
+    this.#parts.observer.onFlushed(record);
   }
 
   /** The store holds the flight's entry. */
@@ -309,6 +315,7 @@ export class Flusher {
       write.needsStore = false;
     }
     if (through) observer.onWrittenThrough(record);
+    if (!unproven) observer.onStored(record.key, entry);
     if (record.entry !== entry) return; // there is a newer state, or the write-through waits for an earlier one
     record.flushed = true;
     record.unproven = unproven;

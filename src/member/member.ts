@@ -96,6 +96,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     this.#wired.flusher.stop();
     this.#wired.cleaner.stop();
     this.#wired.primary.stop();
+    this.#wired.durableWrites.adoptView();
     for (const each of this.#wired.buffer.records())
       this.#wired.buffer.endTenure(each, new OperatingError("not_ready", "this node has left the view"));
     this.#wired.router.end();
@@ -222,7 +223,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
       case "read":
         return this.#wired.reads.read(request);
       case "write":
-        return this.#wired.primary.write(request);
+        return this.#wired.durableWrites.write(request);
       case "replicate":
         return this.#wired.replica.replicate(from, request);
       case "hand_off_list":

@@ -376,7 +376,7 @@ function bufferFull(): OperatingError {
 }
 
 function written(version: Version): WrittenAnswer {
-  return { kind: "written", version };
+  return { kind: "written", version, durability: "replicated" };
 }
 
 function footprintOf(request: WriteRequest): number {

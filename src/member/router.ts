@@ -8,17 +8,18 @@ import type { Clock } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import { type ContentHeaders, noHeaders } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
-import type { PeerAnswer, PeerRequest, Precondition, ReadRequest, WriteRequest } from "../core/message.ts";
+import type { Durability, PeerAnswer, PeerRequest, Precondition, ReadRequest, WriteRequest } from "../core/message.ts";
 import type { DeleteOperation, PutOperation, ReadOutcome, WriteOutcome } from "../core/operation.ts";
+import type { Version } from "../core/version.ts";
 import type { Network } from "../network/network.ts";
+import type { DurableWrites } from "./durable-writes.ts";
 import type { InTime } from "./in-time.ts";
-import type { Primary } from "./primary.ts";
 import type { ReadPath } from "./read-path.ts";
 import type { MemberSettings } from "./settings.ts";
 
 export interface RouterParts {
   readonly membership: Membership;
-  readonly primary: Primary;
+  readonly durableWrites: DurableWrites;
   readonly reads: ReadPath;
   readonly network: Network;
   readonly clock: Clock;
@@ -41,6 +42,7 @@ interface Write {
   readonly headers: ContentHeaders;
   readonly precondition: Precondition | undefined;
   readonly md5: string;
+  readonly durability: Durability;
 }
 
 export class Router {
@@ -66,14 +68,14 @@ export class Router {
     return this.#counter + 1;
   }
 
-  async put({ key, value, headers, precondition }: PutOperation): Promise<WriteOutcome> {
+  async put({ key, value, headers, precondition, durability = "replicated" }: PutOperation): Promise<WriteOutcome> {
     if (!this.#parts.fits(key))
       throw new OperatingError("key_invalid", "the key is too long for the store, with its prefix there");
-    return await this.#write({ key, value, headers, precondition, md5: hash("md5", value) });
+    return await this.#write({ key, value, headers, precondition, md5: hash("md5", value), durability });
   }
 
-  async delete({ key, precondition }: DeleteOperation): Promise<WriteOutcome> {
-    return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "" });
+  async delete({ key, precondition, durability = "replicated" }: DeleteOperation): Promise<WriteOutcome> {
+    return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "", durability });
   }
 
   read(key: string, wantValue: boolean): Promise<ReadOutcome> {
@@ -127,8 +129,8 @@ export class Router {
     this.wake();
   }
 
-  async #write({ key, value, headers, precondition, md5 }: Write): Promise<WriteOutcome> {
-    const { membership, primary, clock, settings, inTime } = this.#parts;
+  async #write({ key, value, headers, precondition, md5, durability }: Write): Promise<WriteOutcome> {
+    const { membership, durableWrites, clock, settings, inTime } = this.#parts;
     this.#admit();
     const requestId = { router: this.#incarnation, counter: ++this.#counter };
     this.#writing.add(requestId.counter);
@@ -147,15 +149,19 @@ export class Router {
           headers,
           value,
           md5,
+          durability,
           deadlineMs,
         };
         try {
           const owner = this.#primaryOf(key, deadlineMs);
           const answer =
             owner === membership.self.id
-              ? await inTime.answer(primary.write(request), deadlineMs)
+              ? await inTime.answer(durableWrites.write(request), deadlineMs)
               : await this.#ask(owner, request, deadlineMs);
-          if (answer.kind === "written") return { kind: "written", version: answer.version, md5 };
+          if (answer.kind === "written") {
+            if (durability === "stored" && answer.durability !== "stored") throw notStored(answer.version);
+            return { kind: "written", version: answer.version, md5, durability: answer.durability };
+          }
           if (answer.kind === "precondition_failed") return answer;
           throw unexpected(answer);
         } catch (error) {
@@ -215,6 +221,13 @@ export class Router {
 
 function worthRetrying(error: unknown): boolean {
   return isOperatingError(error, "wrong_view", "not_ready", "peer_unreachable");
+}
+
+function notStored({ epoch, seq }: Version): OperatingError {
+  return new OperatingError(
+    "deadline_exceeded",
+    `the write has taken effect, as version ${epoch}.${seq}, and is replicated; the store has not confirmed it in time`,
+  );
 }
 
 function unexpected(answer: PeerAnswer): OperatingError {

@@ -16,6 +16,7 @@ import type { Network } from "../network/network.ts";
 import type { Cache } from "./cache.ts";
 import type { Cleaner } from "./cleaner.ts";
 import type { Dropping } from "./dropping.ts";
+import type { DurableWrites } from "./durable-writes.ts";
 import type { Flusher } from "./flusher.ts";
 import type { Gossip } from "./gossip.ts";
 import type { HandOff } from "./hand-off.ts";
@@ -31,6 +32,7 @@ export interface ViewChangeParts {
   readonly journal: Journal;
   readonly reads: ReadPath;
   readonly primary: Primary;
+  readonly durableWrites: DurableWrites;
   readonly flusher: Flusher;
   readonly cleaner: Cleaner;
   readonly handOff: HandOff;
@@ -57,8 +59,20 @@ export class ViewChange {
 
   /** Takes on a newer view, whole: nothing else runs between its first and its last step. */
   adopt(view: View): void {
-    const { membership, buffer, journal, reads, primary, cleaner, handOff, dropping, gossip, router, log } =
-      this.#parts;
+    const {
+      membership,
+      buffer,
+      journal,
+      reads,
+      primary,
+      durableWrites,
+      cleaner,
+      handOff,
+      dropping,
+      gossip,
+      router,
+      log,
+    } = this.#parts;
     const before = membership.peers;
     membership.adopt(view);
     this.#handingOff = false;
@@ -71,6 +85,7 @@ export class ViewChange {
     cleaner.adoptView();
     handOff.stop();
     primary.adoptView();
+    durableWrites.adoptView();
     dropping.adoptView();
     this.#disconnect(before);
     gossip.tellEveryone();
@@ -176,7 +191,7 @@ export class ViewChange {
     log.info("view activated", { epoch: membership.epoch });
     for (const record of buffer.records()) {
       if (!membership.serves(record.key, membership.ownersOf(record.key))) continue;
-      if (record.pending.some((write) => write.needsStore)) flusher.writeThrough(record);
+      if (record.pending.some((write) => write.needsStore)) flusher.hasten(record);
       else if (record.dirty) flusher.schedule(record);
     }
     primary.mayAnswer();

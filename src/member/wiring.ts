@@ -20,6 +20,7 @@ import type { BlobStore } from "../store/blob-store.ts";
 import { createCache } from "./cache.ts";
 import { Cleaner } from "./cleaner.ts";
 import { Dropping } from "./dropping.ts";
+import { DurableWrites } from "./durable-writes.ts";
 import { Flusher } from "./flusher.ts";
 import { Gossip } from "./gossip.ts";
 import { HandOff } from "./hand-off.ts";
@@ -70,6 +71,7 @@ export interface Wired {
   readonly requests: RequestLog;
   readonly reads: ReadPath;
   readonly primary: Primary;
+  readonly durableWrites: DurableWrites;
   readonly replica: Replica;
   readonly flusher: Flusher;
   readonly cleaner: Cleaner;
@@ -141,7 +143,9 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     random,
     complaints,
     settings: { ...settings.flush, maxValueBytes: settings.maxValueBytes },
+    isAwaited: (key) => durableWrites.isAwaited(key),
     observer: {
+      onStored: (key, version) => durableWrites.stored(key, version),
       onFlushed: (each) => cleaner.flushed(each),
       onWrittenThrough: (each) => primary.commitReady(each),
       onFoundNewer: (each, entry) => primary.takeOver(each, entry),
@@ -161,10 +165,17 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     stuckMs: settings.operationMs,
     observer: {
       onCommit: (each) => flusher.schedule(each),
-      onWriteThrough: (each) => flusher.writeThrough(each),
+      onWriteThrough: (each) => flusher.hasten(each),
       onNewerEpoch,
       onStuck,
     },
+  });
+  const durableWrites: DurableWrites = new DurableWrites({
+    membership,
+    primary,
+    buffer,
+    clock,
+    hasten: (each) => flusher.hasten(each),
   });
   const handOff: HandOff = new HandOff({
     membership,
@@ -183,7 +194,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   });
   const router: Router = new Router({
     membership,
-    primary,
+    durableWrites,
     reads,
     network,
     clock,
@@ -276,6 +287,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     journal,
     reads,
     primary,
+    durableWrites,
     flusher,
     cleaner,
     handOff,
@@ -320,6 +332,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     requests,
     reads,
     primary,
+    durableWrites,
     replica,
     flusher,
     cleaner,

@@ -73,7 +73,7 @@ const badRequests: Readonly<Record<string, readonly [string, ErrorCode]>> = {
   "a body of a GET": [request("GET /kv/a", ["Content-Length: 1"], "v"), "body_invalid"],
   "a body of a DELETE": [request("DELETE /kv/a", ["Content-Length: 1"], "v"), "body_invalid"],
   "a part of a value": [put("/kv/a", "Content-Range: bytes 0-0/2"), "header_invalid"],
-  "a durability that can't be had": [put("/kv/a", "Weir-Durability: stored"), "header_invalid"],
+  "two durabilities": [put("/kv/a", "Weir-Durability: stored, replicated"), "header_invalid"],
   "a durability that nobody knows": [put("/kv/a", "Weir-Durability: hopeful"), "header_invalid"],
   "an entity tag without quotes": [put("/kv/a", "If-Match: abc"), "header_invalid"],
   "a write on condition of a date": [

@@ -119,7 +119,7 @@ describe("headers kept with a value", { timeout }, () => {
     ["too much in content headers", [`Content-Type: a/${"b".repeat(2048)}`], /2048/],
     ["an unknown durability", ["Weir-Durability: eventual"], /Weir-Durability/],
     ["a durability twice", ["Weir-Durability: replicated", "Weir-Durability: replicated"], /Weir-Durability/],
-    ["a durability that is not there yet", ["Weir-Durability: stored"], /not available/],
+    ["two durabilities", ["Weir-Durability: stored, replicated"], /Weir-Durability/],
     ["part of a value", ["Content-Range: bytes 0-4/10"], /Content-Range/],
     ["a transfer coding", ["Transfer-Encoding: gzip, chunked"], /Transfer-Encoding/],
   ];
@@ -146,11 +146,18 @@ describe("headers kept with a value", { timeout }, () => {
     );
   });
 
-  test("replicated durability may be asked for", async () => {
-    await using host = await HttpHost.start();
-    assert.equal((await host.request("PUT", "/kv/a", ["Weir-Durability: replicated"], "x")).status, 204);
-    assertProblem(await host.request("DELETE", "/kv/a", ["Weir-Durability: stored"]), 400, "header_invalid");
-  });
+  for (const durability of ["replicated", "stored"]) {
+    test(`durability "${durability}" is what is asked of the cluster, and answered`, async () => {
+      await using host = await HttpHost.start();
+      const line = `Weir-Durability: ${durability}`;
+      const put = await host.request("PUT", "/kv/a", [line], "x");
+      assert.deepEqual([put.status, put.headers["weir-durability"]], [204, durability]);
+      assert.equal(host.operations.lastPut?.durability, durability);
+      const remove = await host.request("DELETE", "/kv/a", [line]);
+      assert.deepEqual([remove.status, remove.headers["weir-durability"]], [204, durability]);
+      assert.equal(host.operations.lastDelete?.durability, durability);
+    });
+  }
 
   test("headers from the store that HTTP can't carry are left out, and the value is served", async () => {
     await using host = await HttpHost.start();

@@ -147,7 +147,7 @@ describe("Expect: 100-continue", { timeout }, () => {
     ["/kv/.weir/a", 400, ["Content-Length: 5"]],
     ["/kv/a", 400, ["Content-Length: 5", "If-Match: x"]],
     ["/kv/a", 400, ["Content-Length: 5", "x-weir-meta-a_b: 1"]],
-    ["/kv/a", 400, ["Content-Length: 5", "Weir-Durability: stored"]],
+    ["/kv/a", 400, ["Content-Length: 5", "Weir-Durability: hopeful"]],
     ["/nowhere", 404, ["Content-Length: 5"]],
     ["/cluster", 405, ["Content-Length: 5"]],
     ["/get/a", 405, ["Content-Length: 5"]],

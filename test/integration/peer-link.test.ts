@@ -15,7 +15,7 @@ const state = handedOff(5, { settled: true });
 /** Answers a write with its counter, so that answers can be told apart. */
 function echo(request: PeerRequest): PeerAnswer {
   assert.equal(request.kind, "write");
-  return { kind: "written", version: { epoch: 1, seq: request.requestId.counter } };
+  return { kind: "written", version: { epoch: 1, seq: request.requestId.counter }, durability: "replicated" };
 }
 
 function seqOf(answer: PeerAnswer): number {

@@ -1,10 +1,14 @@
-/** What is judged when a run is over: whether all that clients saw can be explained (P1), and whether the store holds it (P2). */
+/**
+ * What is judged when a run is over: whether all that clients saw can be explained (P1), and whether the store holds it (P2); the latter also when a client is told so.
+ */
 
 import { hash } from "node:crypto";
+import { compareVersions, type Version } from "../../src/core/version.ts";
 import { describeOperation, type History } from "./history.ts";
 import { checkRegister } from "./linearizability.ts";
 import type { Contents } from "./sim-client.ts";
 import type { SimStore } from "./sim-store.ts";
+import { type Deletion, versionOf } from "./store-watch.ts";
 
 /** Of what happened around a violation so many operations are shown. */
 const shown = 25;
@@ -48,4 +52,24 @@ export function storeViolations(
     );
   }
   return violations;
+}
+
+/** Why the store, as it is now, has neither this version of the key nor a newer one; undefined if it has. */
+export function notStored(
+  store: SimStore,
+  deletions: readonly Deletion[],
+  key: string,
+  version: Version,
+  isDelete: boolean,
+): string | undefined {
+  const blob = store.peek(key);
+  const wanted = `(${version.epoch}, ${version.seq})`;
+  if (blob === undefined) {
+    const isNewer = (each: Deletion): boolean =>
+      each.key === key && (each.version === undefined || compareVersions(each.version, version) > 0);
+    return isDelete || deletions.some(isNewer) ? undefined : `it has no object, nor was ${wanted} deleted`;
+  }
+  const found = versionOf(blob);
+  const order = compareVersions(found, version);
+  return (isDelete ? order > 0 : order >= 0) ? undefined : `it has (${found.epoch}, ${found.seq}), not ${wanted}`;
 }

@@ -13,9 +13,14 @@ export interface RegisterCondition {
 
 export type RegisterAction =
   | { readonly kind: "get" }
-  /** `value` names the content: the same content, the same name. */
-  | { readonly kind: "put"; readonly value: string; readonly condition?: RegisterCondition }
-  | { readonly kind: "delete"; readonly condition?: RegisterCondition };
+  /** `value` names the content: the same content, the same name; `stored`: the answer waits for the store. */
+  | {
+      readonly kind: "put";
+      readonly value: string;
+      readonly condition?: RegisterCondition;
+      readonly stored?: boolean;
+    }
+  | { readonly kind: "delete"; readonly condition?: RegisterCondition; readonly stored?: boolean };
 
 export type RegisterOutcome =
   | { readonly kind: "value"; readonly value: string }
@@ -104,7 +109,8 @@ export function describeOperation(operation: RegisterOperation): string {
   const { action, outcome } = operation;
   const condition =
     action.kind === "get" || action.condition === undefined ? "" : ` if ${JSON.stringify(action.condition)}`;
-  const what = action.kind === "put" ? `put ${action.value}` : action.kind;
+  const stored = action.kind !== "get" && action.stored === true ? " into the store" : "";
+  const what = action.kind === "put" ? `put ${action.value}${stored}` : `${action.kind}${stored}`;
   const result = outcome.kind === "value" ? outcome.value : outcome.kind;
   return `[${operation.calledAt}..${operation.answeredAt}] ${operation.label}: ${what}${condition} -> ${result}`;
 }

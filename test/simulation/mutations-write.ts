@@ -219,4 +219,41 @@ export const writeMutations: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: "stored-said-before-the-store-has-it",
+    world: "mixed",
+    breaks: "§1 P2, Weir-Durability: stored is answered once the store has the version or a newer one",
+    edits: [
+      {
+        file: "src/member/durable-writes.ts",
+        find: "    return record.entry !== undefined && !record.dirty &&",
+        replace: "    return record.entry !== undefined &&",
+      },
+    ],
+  },
+  {
+    name: "stored-said-when-the-tenure-ends",
+    world: "mixed",
+    breaks: "DurableWrites: whoever waits when the tenure ends is sent on to the next primary",
+    edits: [
+      {
+        file: "src/member/durable-writes.ts",
+        find: "for (const each of all) each.settle(false);",
+        replace: "for (const each of all) each.settle(true);",
+      },
+    ],
+  },
+  {
+    name: "stored-said-though-an-older-request-may-still-land",
+    world: "crashes+store",
+    breaks: "§6: what was written through is read back before it counts as stored for good",
+    edits: [
+      { file: "src/member/durable-writes.ts", find: "!record.dirty &&", replace: "record.flushed &&" },
+      {
+        file: "src/member/flusher.ts",
+        find: "    if (!unproven) observer.onStored(",
+        replace: "    observer.onStored(",
+      },
+    ],
+  },
 ];

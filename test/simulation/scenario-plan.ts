@@ -51,6 +51,8 @@ export interface ScenarioPlan {
   readonly readShare: number;
   readonly deleteShare: number;
   readonly conditionalShare: number;
+  /** Part of the writes that are answered only once the store has them. */
+  readonly storedShare: number;
   /** Part of the puts that bring back an earlier content of the key. */
   readonly repeatShare: number;
   readonly uniqueTags: boolean;
@@ -114,6 +116,8 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     readShare: random.between(0.2, 0.6),
     deleteShare: isSure ? 0 : random.pick([0, random.between(0, 0.3), random.between(0, 0.3)]),
     conditionalShare: random.pick(losesAnswers ? [0.3, 0.6] : [0, 0.2, 0.5]),
+    // What needs the store waits as long as that does, which a strict world has no time for.
+    storedShare: isStrict ? 0 : random.fork("stored").pick([0, 0, 0, 0.1, 0.4]),
     repeatShare: random.pick([0, 0, 0.1]),
     uniqueTags: isSure || random.chance(0.3),
     ignoresRemoveConditions: random.chance(0.3),

@@ -15,7 +15,7 @@ import { parseView, type View, viewName } from "../../src/core/view.ts";
 import { expectationsOf } from "./expectations.ts";
 import { FaultDriver } from "./fault-driver.ts";
 import { FaultField } from "./fault-field.ts";
-import { historyViolations, storeViolations } from "./final-checks.ts";
+import { historyViolations, notStored, storeViolations } from "./final-checks.ts";
 import { History } from "./history.ts";
 import { LossBudget } from "./loss-budget.ts";
 import { plainWeight, restChance, type ScenarioPlan } from "./scenario-plan.ts";
@@ -134,6 +134,10 @@ class Scenario {
       contents,
       deletions: [],
       expectations: expectationsOf(plan, operationMs, this.#faults.hits),
+      notStored: (key, version, isDelete) => {
+        this.#watch.promised(key, version);
+        return notStored(this.#store, this.#clients.deletions, key, version, isDelete);
+      },
     };
   }
 

@@ -7,8 +7,9 @@ import { hash } from "node:crypto";
 import type { Timer } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { ContentHeaders } from "../../src/core/entry.ts";
-import type { Precondition } from "../../src/core/message.ts";
+import type { Durability, Precondition } from "../../src/core/message.ts";
 import type { ReadOutcome, WriteOutcome } from "../../src/core/operation.ts";
+import type { Version } from "../../src/core/version.ts";
 import { type Expectations, notDone } from "./expectations.ts";
 import type { History, RegisterAction, RegisterCondition, RegisterOutcome } from "./history.ts";
 import type { Running, RunningMember, SimHost } from "./sim-cluster.ts";
@@ -52,6 +53,8 @@ export interface ClientWorld {
   readonly contents: Contents;
   readonly deletions: Deletion[];
   readonly expectations: Expectations;
+  /** Why the store may not be said to have this version of the key; undefined if it may. */
+  readonly notStored: (key: string, version: Version, isDelete: boolean) => string | undefined;
 }
 
 /** Whom a client calls: one of the host's processes, if it has any. */
@@ -119,6 +122,7 @@ export function perform(
     call(parts, member, key, action, random.chance(0.2)).then(
       (outcome) => {
         if (outcome.kind === "written" && deletion !== undefined) deletion.version = outcome.version;
+        if (outcome.kind === "written") checkDurability(parts, key, action, outcome);
         world.schedule(random.exponential(meanLatencyMs), () => {
           try {
             const result = judge(parts.contents, action, outcome);
@@ -143,10 +147,25 @@ function call(
   if (action.kind === "get") return member.read(key, !infoOnly);
   const precondition =
     action.condition === undefined ? {} : { precondition: conditionFor(parts.contents, action.condition) };
-  if (action.kind === "delete") return member.delete({ key, ...precondition });
+  const durability: Durability = action.stored === true ? "stored" : "replicated";
+  if (action.kind === "delete") return member.delete({ key, ...precondition, durability });
   const content = parts.contents.named(action.value);
   if (content === undefined) throw new Error(`there is no content ${action.value}`);
-  return member.put({ key, value: content.value, headers: content.headers, ...precondition });
+  return member.put({ key, value: content.value, headers: content.headers, ...precondition, durability });
+}
+
+/** P2: at this instant the store has what it is said to have. */
+function checkDurability(
+  { world, notStored }: ClientWorld,
+  key: string,
+  action: RegisterAction,
+  { version, durability }: Extract<WriteOutcome, { kind: "written" }>,
+): void {
+  const asked = action.kind !== "get" && action.stored === true;
+  const reason = durability === "stored" ? notStored(key, version, action.kind === "delete") : undefined;
+  if (reason !== undefined) world.fail(new Error(`P2: a write of ${key} was answered as stored: ${reason}`));
+  if (asked && durability !== "stored")
+    world.fail(new Error(`P2: a write of ${key} was answered before it was stored`));
 }
 
 function conditionFor(contents: Contents, condition: RegisterCondition): Precondition {

@@ -5,7 +5,7 @@
  *
  * With fewer owners of a key than there should be, writes go through to the store without waiting for older requests whose outcome is unknown; one of those may
  * then come over a newer state, if its condition does not stop it, until the member looks and writes it again. So such a time, and the deadline after it, is exempt, unless
- * conditions always stop it: what counts then is the store's content at the end.
+ * conditions always stop it: what counts then is the store's content at the end. What a client was told to be in the store is never exempt.
  */
 
 import { compareVersions, noVersion, type Version } from "../../src/core/version.ts";
@@ -31,6 +31,8 @@ interface KeyState {
   newest: Version;
   /** Whether the object was removed since it had that. */
   removed: boolean;
+  /** The newest version that a client was told to be in the store: nothing older may ever be there again. */
+  promised: Version;
 }
 
 export class StoreWatch {
@@ -59,7 +61,7 @@ export class StoreWatch {
   changed(key: string, atMs: number, before: Blob | undefined, after: Blob | undefined): void {
     let state = this.#keys.get(key);
     if (state === undefined) {
-      state = { newest: versionOf(before), removed: before === undefined };
+      state = { newest: versionOf(before), removed: before === undefined, promised: noVersion };
       this.#keys.set(key, state);
     }
     const exempt = atMs <= this.#exemptUntilMs;
@@ -71,6 +73,11 @@ export class StoreWatch {
       return;
     }
     const version = versionOf(after);
+    if (compareVersions(version, state.promised) < 0) {
+      this.#violations.push(
+        `P2: at ${atMs.toFixed(1)} ms ${key} went back to ${show(version)}, after ${show(state.promised)} was answered as stored`,
+      );
+    }
     const order = compareVersions(version, state.newest);
     if (exempt) {
       // What is there at the end of such a time is what nothing may go back behind.
@@ -90,6 +97,12 @@ export class StoreWatch {
       state.newest = version;
       state.removed = false;
     }
+  }
+
+  /** A client was told that the store has this version of the key. */
+  promised(key: string, version: Version): void {
+    const state = this.#keys.get(key);
+    if (state !== undefined && compareVersions(version, state.promised) > 0) state.promised = version;
   }
 
   /** What was wrong, once it is known how all deletions ended. */
@@ -112,7 +125,7 @@ export class StoreWatch {
 }
 
 /** The cluster's id and the key's tag in front are the member's business; here the two numbers do. */
-function versionOf(blob: Blob | undefined): Version {
+export function versionOf(blob: Blob | undefined): Version {
   const parts = blob?.version?.split(".") ?? [];
   const [epoch, seq] = parts.slice(-2).map(Number);
   return parts.length === 4 && epoch !== undefined && seq !== undefined ? { epoch, seq } : noVersion;

@@ -12,21 +12,25 @@ export class Workload {
   readonly #plan: ScenarioPlan;
   readonly #contents: Contents;
   readonly #random: SimRandom;
+  /** Draws who waits for the store. */
+  readonly #patience: SimRandom;
   #count = 0;
 
   constructor(plan: ScenarioPlan, contents: Contents, random: SimRandom) {
     this.#plan = plan;
     this.#contents = contents;
     this.#random = random;
+    this.#patience = random.fork("stored");
   }
 
   draw(key: string): RegisterAction {
-    const { readShare, deleteShare, conditionalShare } = this.#plan;
+    const { readShare, deleteShare, conditionalShare, storedShare } = this.#plan;
     const luck = this.#random.next();
     if (luck < readShare) return { kind: "get" };
     const conditional = this.#random.chance(conditionalShare) ? { condition: this.#drawCondition(key) } : {};
-    if (luck < readShare + deleteShare) return { kind: "delete", ...conditional };
-    return { kind: "put", value: this.#drawContent(key), ...conditional };
+    const options = { ...conditional, ...(this.#patience.chance(storedShare) ? { stored: true } : {}) };
+    if (luck < readShare + deleteShare) return { kind: "delete", ...options };
+    return { kind: "put", value: this.#drawContent(key), ...options };
   }
 
   /** Makes a content for the key, unlike any other; returns its name. */

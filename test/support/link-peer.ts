@@ -149,6 +149,7 @@ export function writeOf(seq: number, bytes: number): WriteRequest {
     headers: noHeaders,
     value: Buffer.alloc(bytes, seq),
     md5: "",
+    durability: "replicated",
     deadlineMs: 1000,
   };
 }

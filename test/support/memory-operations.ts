@@ -42,7 +42,7 @@ export class MemoryOperations implements Operations {
     const version = { epoch: 1, seq: ++this.#seq };
     const info: ValueInfo = { ...version, headers, md5, modifiedMs: this.nowMs(), size: value.length };
     this.values.set(key, { kind: "value", info, value });
-    return { kind: "written", version, md5 };
+    return { kind: "written", version, md5, durability: operation.durability ?? "replicated" };
   }
 
   async delete(operation: DeleteOperation): Promise<WriteOutcome> {
@@ -50,7 +50,8 @@ export class MemoryOperations implements Operations {
     this.lastDelete = operation;
     if (!this.#allows(operation.key, operation.precondition)) return { kind: "precondition_failed" };
     this.values.delete(operation.key);
-    return { kind: "written", version: { epoch: 1, seq: ++this.#seq }, md5: "" };
+    const version = { epoch: 1, seq: ++this.#seq };
+    return { kind: "written", version, md5: "", durability: operation.durability ?? "replicated" };
   }
 
   async read(key: string, wantValue: boolean): Promise<ReadOutcome> {

@@ -55,6 +55,7 @@ const write: PeerRequest = {
   headers: noHeaders,
   value: Buffer.from("v"),
   md5,
+  durability: "replicated",
   deadlineMs: 1234.5,
 };
 
@@ -69,7 +70,7 @@ const requests: readonly PeerRequest[] = [
   { ...write, value: undefined, md5: "", precondition: { match: [], noneMatch: ["*"] } },
   { ...write, requestId: { router: "abcd", counter: 1 }, md5: "00" },
   { ...write, value: none, precondition: { match: [md5, "not-an-md5", "ABCDEF0123456789ABCDEF0123456789"] } },
-  { ...write, headers: entry.headers, precondition: {} },
+  { ...write, headers: entry.headers, precondition: {}, durability: "stored" },
   { kind: "replicate", epoch: 4, entry },
   { kind: "replicate", epoch: 4, entry: tombstone },
   { kind: "hand_off", epoch: 5, entry },
@@ -99,7 +100,8 @@ const answers: readonly PeerAnswer[] = [
   { kind: "value", info, value: Buffer.from("value") },
   { kind: "value", info: { ...info, headers: noHeaders }, value: undefined },
   { kind: "missing" },
-  { kind: "written", version: { epoch: 1, seq: Number.MAX_SAFE_INTEGER } },
+  { kind: "written", version: { epoch: 1, seq: Number.MAX_SAFE_INTEGER }, durability: "replicated" },
+  { kind: "written", version: { epoch: 2, seq: 1 }, durability: "stored" },
   { kind: "precondition_failed" },
   { kind: "ack", epoch: 12 },
   { kind: "wanted", epoch: 12, wanted: [] },

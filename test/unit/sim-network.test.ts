@@ -307,6 +307,7 @@ describe("the simulated network", () => {
         headers: {},
         value,
         md5: "0".repeat(32),
+        durability: "replicated",
         deadlineMs: 1,
       };
       const small: PeerRequest = { kind: "leave", epoch: 1 };
