@@ -117,7 +117,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     deleteShare: isSure ? 0 : random.pick([0, random.between(0, 0.3), random.between(0, 0.3)]),
     conditionalShare: random.pick(losesAnswers ? [0.3, 0.6] : [0, 0.2, 0.5]),
     // What needs the store waits as long as that does, which a strict world has no time for.
-    storedShare: isStrict ? 0 : random.fork("stored").pick([0, 0, 0, 0.1, 0.4]),
+    storedShare: isStrict ? 0 : random.fork("stored").pick([0, 0, 0, 0.05, 0.2]),
     repeatShare: random.pick([0, 0, 0.1]),
     uniqueTags: isSure || random.chance(0.3),
     ignoresRemoveConditions: random.chance(0.3),
