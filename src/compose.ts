@@ -17,18 +17,20 @@ import { refuseRaw } from "./http/connections.ts";
 import { createHttpServer } from "./http/server.ts";
 import { defaultHttpSettings, type HttpSettings } from "./http/settings.ts";
 import { openFileDisk } from "./journal/file-disk.ts";
-import { defaultSegmentBytes, openJournal } from "./journal/file-journal.ts";
-import type { Journal } from "./journal/journal.ts";
+import { type DiskJournal, defaultSegmentBytes, openJournal } from "./journal/file-journal.ts";
 import { noJournal } from "./journal/no-journal.ts";
 import { Participant } from "./member/participant.ts";
 import type { MemberSettings } from "./member/settings.ts";
 import { ViewRecord } from "./member/view-record.ts";
+import { exposeNode } from "./metrics/node-metrics.ts";
 import { peerProtocol } from "./network/dial.ts";
-import { HttpNetwork } from "./network/http-network.ts";
+import { HttpNetwork, type PeerFigures } from "./network/http-network.ts";
 import { defaultLinkSettings, type LinkSettings } from "./network/link-settings.ts";
 import type { BlobStore } from "./store/blob-store.ts";
+import { MeteredStore } from "./store/metered-store.ts";
 import { openStore, type StoreSettings } from "./store/open-store.ts";
 import { systemClock, systemRandom } from "./system.ts";
+import { version } from "./version.ts";
 
 export interface NodeOptions {
   readonly log: Log;
@@ -73,8 +75,9 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const { promise: ended, resolve: end } = Promise.withResolvers<string>();
   /** Taken down in reverse order: when the node stops, or when something in here can't be set up. */
   await using stack = new AsyncDisposableStack();
-  const store = stack.use(openConfiguredStore(config));
-  const journal = stack.use(await openNodeJournal(config, nodeId, log, fail));
+  const store = stack.use(new MeteredStore(openConfiguredStore(config), systemClock));
+  const diskJournal = await openNodeJournal(config, nodeId, log, fail);
+  const journal = stack.use(diskJournal ?? noJournal(systemRandom.id()));
   const networks = new Networks(config, log);
   const access = new Access(accessRules(config));
   const participant = new Participant({
@@ -94,6 +97,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     createHttpServer({
       operations: participant,
       onLeave: () => participant.leave(),
+      onScrape: () => exposition.scrape(),
       access,
       settings: httpSettings(config, node),
       clock: systemClock,
@@ -102,6 +106,18 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       onUpgrade: (request, socket, head) => networks.accept(request, socket, head),
     }),
   );
+  const exposition = exposeNode({
+    version,
+    status: () => participant.status(),
+    isReady: () => participant.readiness().ready,
+    member: participant.metrics,
+    gauges: () => participant.gauges(),
+    http,
+    store: store.metrics,
+    journal: diskJournal,
+    peers: () => networks.peers,
+    limits: config.buffer,
+  });
   const { port } = await http.listen();
 
   let isStopping = false;
@@ -148,6 +164,10 @@ class Networks {
     this.#secrets = secret.map((each) => each.reveal());
   }
 
+  get peers(): readonly PeerFigures[] {
+    return this.#latest?.peers ?? [];
+  }
+
   connect(identity: PeerIdentity): HttpNetwork {
     this.#latest = new HttpNetwork({
       identity,
@@ -168,13 +188,14 @@ class Networks {
   }
 }
 
+/** Undefined where the configuration wants none. */
 async function openNodeJournal(
   config: Config,
   nodeId: string,
   log: Log,
   onFailed: (error: Error) => void,
-): Promise<Journal> {
-  if (config.journal === "off") return noJournal(systemRandom.id());
+): Promise<DiskJournal | undefined> {
+  if (config.journal === "off") return undefined;
   const disk = await openFileDisk(dataFolder(config, nodeId), systemRandom).catch(nameDataSetting);
   const settings = {
     segmentBytes: defaultSegmentBytes,

@@ -65,7 +65,7 @@ export interface MemberFigures {
   readonly dirtyBytes: number;
   readonly dirtyKeys: number;
   readonly cacheBytes: number;
-  /** Age of the oldest entry that has not reached the store, in milliseconds; 0 when there is none. */
+  /** Age of the oldest state, of the keys that it serves, that has not reached the store, in milliseconds; 0 when there is none. */
   readonly oldestDirtyMs: number;
   /** Keys whose last attempt to flush failed. */
   readonly failingKeys: number;

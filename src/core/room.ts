@@ -50,6 +50,11 @@ export class Room {
     return this.#used;
   }
 
+  /** Bytes of writes that wait for room. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   /** Used part of the limit; over 1 while a replica's reserve is in use. */
   get fullness(): number {
     return this.#used / this.#settings.dirtyBytes;

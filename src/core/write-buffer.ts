@@ -6,6 +6,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
+import type { OperatingError } from "../base/errors.ts";
 import { type Entry, footprint } from "./entry.ts";
 import type { Room } from "./room.ts";
 import { compareVersions, type Version } from "./version.ts";
@@ -78,8 +79,9 @@ export class KeyRecord {
   lastSent: Version | undefined = undefined;
   /** Names the flush under way; undefined when there is none. */
   flight: object | undefined = undefined;
-  /** Attempts to flush that failed in a row. */
+  /** Attempts to flush that failed in a row, and why the last one did. */
   failures = 0;
+  failure: OperatingError | undefined = undefined;
   /** Since when it has been dirty. */
   dirtySince: Instant;
 
@@ -207,6 +209,7 @@ export class WriteBuffer {
     record.notBefore = Number.NEGATIVE_INFINITY;
     record.flight = undefined;
     record.failures = 0;
+    record.failure = undefined;
     for (const write of writes) write.settle.lost(error);
   }
 

@@ -2,17 +2,23 @@
 
 import { OperatingError } from "../base/errors.ts";
 import type { Operations } from "../core/operation.ts";
-import { announcesBody, answerJson, type Exchange } from "./exchange.ts";
+import { announcesBody, answer, answerJson, type Exchange } from "./exchange.ts";
 import { type FixedRoute, reading } from "./route.ts";
+import type { Scrape } from "./server.ts";
 
 export class AdminRoutes {
   readonly #operations: Operations;
   readonly #onLeave: () => void;
+  readonly #onScrape: () => Promise<Scrape>;
 
-  /** @param onLeave - begins to take the node out of the cluster; may be called again */
-  constructor(operations: Operations, onLeave: () => void) {
+  /**
+   * @param onLeave - begins to take the node out of the cluster; may be called again
+   * @param onScrape - what `/metrics` is answered with
+   */
+  constructor(operations: Operations, onLeave: () => void, onScrape: () => Promise<Scrape>) {
     this.#operations = operations;
     this.#onLeave = onLeave;
+    this.#onScrape = onScrape;
   }
 
   /** By their paths. */
@@ -24,6 +30,7 @@ export class AdminRoutes {
         handle: (exchange) => answerFresh(exchange, 200, { alive: true }),
       },
       "/readyz": { kind: "fixed", needs: reading("open"), handle: (exchange) => this.#tellReadiness(exchange) },
+      "/metrics": { kind: "fixed", needs: reading("monitor"), handle: (exchange) => this.#scrape(exchange) },
       "/cluster": {
         kind: "fixed",
         needs: reading("monitor"),
@@ -37,6 +44,12 @@ export class AdminRoutes {
     const { ready, reason } = this.#operations.readiness();
     if (!ready) throw new OperatingError("not_ready", reason);
     answerFresh(exchange, 200, { ready, reason });
+  }
+
+  async #scrape(exchange: Exchange): Promise<void> {
+    const { contentType, text } = await this.#onScrape();
+    const length = String(Buffer.byteLength(text));
+    answer(exchange, 200, ["Content-Type", contentType, "Content-Length", length, "Cache-Control", "no-store"], text);
   }
 
   #leave(exchange: Exchange): void {

@@ -3,6 +3,7 @@
  * let the caller in. The path is matched as it came: see key.ts for why nothing here makes a URL of it.
  */
 
+import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { AdminRoutes } from "./admin-routes.ts";
@@ -13,6 +14,7 @@ import { Gate } from "./gate.ts";
 import { checkHeaders } from "./header-check.ts";
 import { parseKey } from "./key.ts";
 import { LegacyRoutes } from "./legacy-routes.ts";
+import type { HttpMetrics } from "./metrics.ts";
 import { describeFailure, ProblemWriter } from "./problem.ts";
 import { allowOf, type FixedRoute, type KeyRoute, type Route } from "./route.ts";
 import type { HttpServerOptions } from "./server.ts";
@@ -22,46 +24,60 @@ const everyMethod = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
 /** A route, and what of the target is for it: the encoded key, or the query. */
 interface Match {
   readonly route: Route;
+  /** How metrics name it. */
+  readonly name: string;
   readonly rest: string;
 }
 
+/** What metrics call whatever no route is for. */
+const noName = "other";
+
+/** What stands for the status of a request whose client went away before it had an answer. */
+const clientGone = 499;
+
 export class Router {
   /** By the part of the path before the key. */
-  readonly #keyRoutes: readonly (readonly [prefix: string, route: KeyRoute])[];
+  readonly #keyRoutes: readonly (readonly [prefix: string, route: KeyRoute, name: string])[];
   /** By their paths. */
   readonly #fixedRoutes: ReadonlyMap<string, FixedRoute>;
   readonly #gate: Gate;
   readonly #problems: ProblemWriter;
+  readonly #clock: Clock;
   readonly #log: Log;
+  readonly #metrics: HttpMetrics;
 
   constructor(
-    options: Pick<HttpServerOptions, "operations" | "onLeave" | "access" | "settings" | "log">,
+    options: Pick<HttpServerOptions, "operations" | "onLeave" | "onScrape" | "access" | "settings" | "clock" | "log">,
     bodies: Bodies,
+    metrics: HttpMetrics,
   ) {
-    const { operations, onLeave, access, settings, log } = options;
+    const { operations, onLeave, onScrape, access, settings, clock, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
     const blobs = new BlobRoutes(operations, bodies, this.#problems, settings);
     const legacy = new LegacyRoutes(operations, bodies, this.#problems, settings);
-    const admin = new AdminRoutes(operations, onLeave);
+    const admin = new AdminRoutes(operations, onLeave, onScrape);
     this.#keyRoutes = [
-      ["/kv/", blobs.route],
-      ["/get/", legacy.get],
+      ["/kv/", blobs.route, "/kv/{key}"],
+      ["/get/", legacy.get, "/get/{key}"],
     ];
     this.#fixedRoutes = new Map(
       Object.entries({ "/kv/": blobs.listing, "/put": legacy.put, "/put/": legacy.put, ...admin.routes }),
     );
     this.#gate = new Gate(access);
+    this.#clock = clock;
     this.#log = log;
+    this.#metrics = metrics;
   }
 
   /** Every route by its path, or the part of it before the key. */
   get routes(): readonly (readonly [path: string, route: Route])[] {
-    return [...this.#keyRoutes, ...this.#fixedRoutes];
+    return [...this.#keyRoutes.map(([prefix, route]) => [prefix, route] as const), ...this.#fixedRoutes];
   }
 
   /** Answers the request, whatever happens. Rejects only for a failed assertion. */
   async handle(exchange: Exchange): Promise<void> {
     const { request } = exchange;
+    const beganAt = this.#clock.now();
     const target = originForm(request.url as string);
     const match = this.#match(target, request.method as string);
     try {
@@ -72,25 +88,33 @@ export class Router {
     } catch (error) {
       this.#refuse(exchange, match?.route, error);
     }
+    this.#count(exchange, match, this.#clock.now() - beganAt);
   }
 
   /** Answers with an error, without looking at the route. */
   refuse(exchange: Exchange, code: ErrorCode, detail: string): void {
     this.#problems.answer(exchange, code, detail);
+    const { url, method } = exchange.request;
+    this.#count(exchange, this.#match(originForm(url as string), method as string), 0);
+  }
+
+  #count({ request, response }: Exchange, match: Match | undefined, ms: number): void {
+    const status = response.headersSent ? response.statusCode : clientGone;
+    this.#metrics.count(match?.name ?? noName, request.method as string, status, ms);
   }
 
   #match(target: string, method: string): Match | undefined {
-    for (const [prefix, route] of this.#keyRoutes) {
+    for (const [prefix, route, name] of this.#keyRoutes) {
       if (!target.startsWith(prefix)) continue;
       const rest = target.slice(prefix.length);
       // No key: it may be meant for all of them.
       const all = rest === "" || rest.startsWith("?") ? this.#fixedRoutes.get(prefix) : undefined;
-      return { route: all?.needs[method] === undefined ? route : all, rest };
+      return all?.needs[method] === undefined ? { route, name, rest } : { route: all, name: prefix, rest };
     }
     const end = target.indexOf("?");
     const path = end < 0 ? target : target.slice(0, end);
     const route = this.#fixedRoutes.get(path);
-    return route === undefined ? undefined : { route, rest: target.slice(path.length) };
+    return route === undefined ? undefined : { route, name: path, rest: target.slice(path.length) };
   }
 
   async #call(exchange: Exchange, { route, rest }: Match): Promise<void> {

@@ -15,6 +15,7 @@ import type { Operations } from "../core/operation.ts";
 import { Bodies } from "./body.ts";
 import { type Connection, Connections, refuseRaw } from "./connections.ts";
 import { announcesBody, type Exchange } from "./exchange.ts";
+import { HttpMetrics } from "./metrics.ts";
 import { Router } from "./router.ts";
 import type { HttpSettings } from "./settings.ts";
 
@@ -22,6 +23,8 @@ export interface HttpServerOptions {
   readonly operations: Operations;
   /** Begins to take the node out of the cluster, since an operator asks for it; may be called again. */
   readonly onLeave: () => void;
+  /** What `/metrics` is answered with. */
+  readonly onScrape: () => Promise<Scrape>;
   /** Who may do what. */
   readonly access: Access;
   readonly settings: HttpSettings;
@@ -36,7 +39,17 @@ export interface HttpServerOptions {
   readonly upgradeProtocol?: string;
 }
 
+/** An answer to a scrape of metrics. */
+export interface Scrape {
+  readonly contentType: string;
+  readonly text: string;
+}
+
 export interface HttpServer extends AsyncDisposable {
+  readonly metrics: HttpMetrics;
+  /** Open connections of clients. */
+  readonly connections: number;
+
   /**
    * Begins to serve. To be called once.
    * @throws OperatingError `config_invalid` when the address can't be had.
@@ -58,6 +71,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 class NodeHttpServer implements HttpServer {
+  readonly metrics = new HttpMetrics();
   readonly #settings: HttpSettings;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -83,9 +97,13 @@ class NodeHttpServer implements HttpServer {
     this.#onUpgrade = options.onUpgrade;
     this.#upgradeProtocol = options.upgradeProtocol;
     this.#bodies = new Bodies(options.clock, settings);
-    this.#router = new Router(options, this.#bodies);
+    this.#router = new Router(options, this.#bodies, this.metrics);
     this.#connections = new Connections(settings.connections);
     this.#server = this.#createServer();
+  }
+
+  get connections(): number {
+    return this.#connections.size;
   }
 
   async listen(): Promise<HttpAddress> {

@@ -15,6 +15,7 @@ import { assert } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ByteWriter } from "../base/codec.ts";
 import { isOperatingError } from "../base/errors.ts";
+import { Histogram, latencyBounds, sizeBounds } from "../base/histogram.ts";
 import type { Log } from "../base/log.ts";
 import type { RequestOutcome } from "../core/message.ts";
 import { Batch } from "./batch.ts";
@@ -35,6 +36,21 @@ export interface JournalSettings {
 }
 
 export const defaultSegmentBytes = 64 * 1024 * 1024;
+
+/** What a journal on a disk counts and can say of this moment. */
+export interface JournalMetrics {
+  /** Writing and syncing a group, in seconds. */
+  readonly groupSeconds: Histogram;
+  /** Of a group. */
+  readonly groupBytes: Histogram;
+  /** Bytes in its segments, and of the records in them that count. */
+  readonly diskBytes: number;
+  readonly liveBytes: number;
+}
+
+export interface DiskJournal extends Journal {
+  readonly metrics: JournalMetrics;
+}
 
 export interface JournalParts {
   readonly disk: Disk;
@@ -68,7 +84,7 @@ const lazyBytes = 64 * 1024;
  * Reads what the folder holds, and goes on writing there. The journal owns the disk from then on, also if this fails.
  * @throws OperatingError `config_invalid` when the journal is damaged, `disk_failed` when the disk fails; the message says what to do.
  */
-export async function openJournal(parts: JournalParts): Promise<Journal> {
+export async function openJournal(parts: JournalParts): Promise<DiskJournal> {
   const { disk, log } = parts;
   try {
     const startedAt = parts.clock.now();
@@ -96,7 +112,7 @@ export async function openJournal(parts: JournalParts): Promise<Journal> {
   }
 }
 
-class FileJournal implements Journal {
+class FileJournal implements DiskJournal {
   readonly folder: string;
   #recovered: Recovered;
   readonly #parts: JournalParts;
@@ -126,6 +142,8 @@ class FileJournal implements Journal {
   /** Runs out when records that may wait have waited. */
   #timer: Timer | undefined;
   readonly #writers: ByteWriter[] = [];
+  readonly #groupSeconds = new Histogram(latencyBounds);
+  readonly #groupBytes = new Histogram(sizeBounds);
   #isFailed = false;
   #isClosing = false;
   readonly #never = Promise.withResolvers<void>().promise;
@@ -146,6 +164,11 @@ class FileJournal implements Journal {
 
   get recovered(): Recovered {
     return this.#recovered;
+  }
+
+  get metrics(): JournalMetrics {
+    const { bytes: diskBytes, liveBytes } = this.#ledger;
+    return { groupSeconds: this.#groupSeconds, groupBytes: this.#groupBytes, diskBytes, liveBytes };
   }
 
   attach(source: JournalSource): void {
@@ -299,8 +322,11 @@ class FileJournal implements Journal {
     try {
       for (let batch = this.#take(); batch !== undefined; batch = this.#take()) {
         this.#writing = batch;
+        const writtenAt = this.#parts.clock.now();
         await this.#files.write(batch);
         if (this.#isFailed) return;
+        this.#groupSeconds.observeMs(this.#parts.clock.now() - writtenAt);
+        this.#groupBytes.observe(batch.bytes);
         this.#writing = undefined;
         this.#confirm(batch);
       }

@@ -13,6 +13,7 @@ import type { Membership } from "../core/membership.ts";
 import type { PeerIdentity } from "../core/message.ts";
 import type { View, ViewMember } from "../core/view.ts";
 import { droppedView, keepsHalf } from "../core/view-changes.ts";
+import type { MemberMetrics } from "./metrics.ts";
 import type { ViewRecord } from "./view-record.ts";
 
 export interface DroppingObserver {
@@ -29,6 +30,7 @@ export interface DroppingParts {
   readonly random: Random;
   readonly log: Log;
   readonly complaints: Complaints;
+  readonly metrics: MemberMetrics;
   /** D, and the time between two pings, in milliseconds. */
   readonly suspectMs: number;
   readonly pingMs: number;
@@ -108,7 +110,7 @@ export class Dropping {
   }
 
   async #propose(): Promise<void> {
-    const { membership, record, random, log, complaints, observer } = this.#parts;
+    const { membership, record, random, log, complaints, metrics, observer } = this.#parts;
     if (this.suspects.length === 0) return;
     const stored = await record.read();
     if (this.#abort.signal.aborted || !stored) return;
@@ -128,6 +130,8 @@ export class Dropping {
       return;
     }
     log.warn("dropping members that are silent", { silent: ids, epoch: next.epoch });
-    if ((await record.swap(stored, next, this.#abort.signal)) && !this.#abort.signal.aborted) observer.onView(next);
+    if (!(await record.swap(stored, next, this.#abort.signal)) || this.#abort.signal.aborted) return;
+    metrics.views.dropped += ids.length;
+    observer.onView(next);
   }
 }

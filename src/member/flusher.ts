@@ -12,24 +12,19 @@ import type { Clock, Instant } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import { type Entry, noRequest } from "../core/entry.ts";
+import { Backlog } from "../core/backlog.ts";
+import type { Entry } from "../core/entry.ts";
 import { backoffMs, DueQueue, Pace } from "../core/flush-schedule.ts";
 import type { Membership } from "../core/membership.ts";
 import { OpenRequests } from "../core/open-requests.ts";
 import { StoreHealth } from "../core/store-health.ts";
-import { compareVersions, formatVersion, parseVersion, type Version } from "../core/version.ts";
-import {
-  isHeldByAll,
-  isNewer,
-  type KeyRecord,
-  storeAbsent,
-  storeUnknown,
-  type WriteBuffer,
-} from "../core/write-buffer.ts";
+import { compareVersions, formatVersion, type Version } from "../core/version.ts";
+import { isHeldByAll, type KeyRecord, storeAbsent, storeUnknown, type WriteBuffer } from "../core/write-buffer.ts";
 import type { BlobStore } from "../store/blob-store.ts";
+import type { MemberMetrics } from "./metrics.ts";
 import type { FlushSettings } from "./settings.ts";
 import { removeCondition, writeCondition } from "./store-condition.ts";
-import { storedValue } from "./stored-value.ts";
+import { StoreLook } from "./store-look.ts";
 
 export interface FlushObserver {
   /** The store holds this version of the key, for good; the record may hold a newer one. */
@@ -49,6 +44,7 @@ export interface FlusherParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly complaints: Complaints;
+  readonly metrics: MemberMetrics;
   readonly settings: FlushSettings & { readonly maxValueBytes: number };
   /** Whether somebody waits for the store to have the key. */
   readonly isAwaited: (key: string) => boolean;
@@ -68,6 +64,7 @@ const noLeasePauseMs = 100;
 interface Flight {
   readonly record: KeyRecord;
   readonly entry: Entry;
+  readonly beganAt: Instant;
 }
 
 export class Flusher {
@@ -76,8 +73,9 @@ export class Flusher {
   readonly #pace: Pace;
   readonly #flights = new Set<Flight>();
   readonly #open = new OpenRequests();
+  readonly #look: StoreLook;
   readonly #alarm: Alarm;
-  #failing = 0;
+  readonly backlog = new Backlog();
   /** How the store treats flushes. */
   readonly health = new StoreHealth();
   #hurrying = false;
@@ -85,13 +83,24 @@ export class Flusher {
 
   constructor(parts: FlusherParts) {
     this.#parts = parts;
-    this.#pace = new Pace(parts.settings.pace);
+    const { membership, store, settings, observer } = parts;
+    this.#pace = new Pace(settings.pace);
+    this.#look = new StoreLook({
+      membership,
+      store,
+      maxValueBytes: settings.maxValueBytes,
+      onFoundNewer: (record, entry) => observer.onFoundNewer(record, entry),
+    });
     this.#alarm = new Alarm(parts.clock, () => this.#pump());
   }
 
-  /** Keys whose last attempt failed. */
-  get failingKeys(): number {
-    return this.#failing;
+  /** Flushes under way, and how many there may be at the store's present pace. */
+  get underWay(): number {
+    return this.#flights.size;
+  }
+
+  get concurrency(): number {
+    return this.#pace.concurrency;
   }
 
   /** Whether no request to the store can be under way, of this member or of any that had its keys before. */
@@ -117,6 +126,7 @@ export class Flusher {
 
   /** The record has something to flush: later, so that overwrites coalesce. */
   schedule(record: KeyRecord): void {
+    this.backlog.add(record);
     const { buffer, clock, settings, isAwaited } = this.#parts;
     const hurry = this.#hurrying || isAwaited(record.key) || buffer.room.fullness >= hurryFullness;
     this.#lookAt(record, Math.max(clock.now() + (hurry ? 0 : settings.delayMs), record.notBefore));
@@ -136,10 +146,9 @@ export class Flusher {
       if (record.dirty) this.#lookAt(record, Math.max(now, record.notBefore));
   }
 
-  /** Forgets a failure that no longer matters, of a record about to lose its tenure. */
+  /** The record is about to lose its tenure: another member will flush it. */
   forget(record: KeyRecord): void {
-    if (record.failures > 0) this.#failing--;
-    record.failures = 0;
+    this.backlog.remove(record);
   }
 
   stop(): void {
@@ -215,9 +224,12 @@ export class Flusher {
 
   /** Runs one flush of the record, and looks at the record again when it has landed, unless the tenure ended meanwhile. */
   #fly(record: KeyRecord, entry: Entry, act: (flight: Flight) => Promise<void>): void {
-    const flight: Flight = { record, entry };
+    const flight: Flight = { record, entry, beganAt: this.#parts.clock.now() };
     record.flight = flight;
     this.#flights.add(flight);
+    const { flushes } = this.#parts.metrics;
+    flushes.begun++;
+    if (record.failures > 0) flushes.repeated++;
     const land = (): boolean => {
       this.#flights.delete(flight);
       if (record.flight !== flight) return false;
@@ -239,7 +251,7 @@ export class Flusher {
   #landed(record: KeyRecord): void {
     this.#pace.succeeded();
     this.health.worked(this.#parts.clock.now());
-    this.forget(record);
+    this.backlog.recovered(record);
     record.notBefore = Number.NEGATIVE_INFINITY;
     if (record.pending.some((write) => write.needsStore)) this.hasten(record);
     else if (record.dirty) this.schedule(record);
@@ -252,15 +264,15 @@ export class Flusher {
       this.#lookAt(record, clock.now() + noLeasePauseMs);
       return;
     }
-    if (record.failures === 0) this.#failing++;
-    record.failures++;
+    this.#parts.metrics.flushFailed(error.code);
+    this.backlog.failed(record, error);
     this.health.failed(clock.now());
     if (error.code === "store_throttled") this.#pace.throttled(this.#flights.size);
     else this.#pace.failed();
     const pauseMs = backoffMs(settings.backoff, record.failures, random.next());
     const now = clock.now();
     complaints.warn("flush", "flushing fails and will be tried again", {
-      failingKeys: this.#failing,
+      failingKeys: this.backlog.failingCount,
       key: record.key,
       error,
     });
@@ -279,7 +291,7 @@ export class Flusher {
         this.#arrived(flight);
         return;
       }
-      const found = await this.#look(flight);
+      const found = await this.#lookAtStore(flight);
       if (record.flight !== flight) return;
       if (found === "same") {
         this.#arrived(flight);
@@ -293,18 +305,29 @@ export class Flusher {
   /** After a write-through, once no other request can take effect any more: is it still there? If not, it is flushed again. */
   async #prove(flight: Flight): Promise<void> {
     const { record, entry } = flight;
-    const found = await this.#look(flight);
+    const found = await this.#lookAtStore(flight);
     if (record.flight !== flight || record.entry !== entry || found === "newer") return;
     record.unproven = false;
     record.flushed = found === "same";
     if (!record.flushed) return;
     this.#parts.observer.onStored(record.key, entry);
+    this.#isInStore(record);
+  }
+
+  #lookAtStore(flight: Flight): Promise<"older" | "same" | "newer"> {
+    const { record, entry } = flight;
+    return this.#look.at({ record, entry, isCurrent: () => record.flight === flight });
+  }
+
+  /** The store holds what is visible of the record, for good. */
+  #isInStore(record: KeyRecord): void {
+    this.backlog.remove(record);
     this.#parts.observer.onFlushed(record);
   }
 
   /** The store holds the flight's entry. */
-  #arrived({ record, entry }: Flight): void {
-    const { membership, clock, observer } = this.#parts;
+  #arrived({ record, entry, beganAt }: Flight): void {
+    const { membership, clock, metrics, observer } = this.#parts;
     const now = clock.now();
     const flushFrom = membership.flushFrom(record.key) ?? Number.POSITIVE_INFINITY;
     const unproven = flushFrom > now || this.#open.otherUntil(record.key, entry, now) !== undefined;
@@ -316,10 +339,15 @@ export class Flusher {
     }
     if (through) observer.onWrittenThrough(record);
     if (!unproven) observer.onStored(record.key, entry);
-    if (record.entry !== entry) return; // there is a newer state, or the write-through waits for an earlier one
+    metrics.flushLag.observeMs(now - record.dirtySince);
+    if (record.entry !== entry) {
+      // There is a newer state, or the write-through waits for an earlier one.
+      if (record.dirty) this.backlog.renew(record, beganAt);
+      return;
+    }
     record.flushed = true;
     record.unproven = unproven;
-    if (!unproven) observer.onFlushed(record);
+    if (!unproven) this.#isInStore(record);
   }
 
   async #send(flight: Flight): ReturnType<BlobStore["write"]> {
@@ -349,52 +377,5 @@ export class Flusher {
     const isCurrent = record.flight === flight && !this.#stopped;
     if (isCurrent && this.#parts.membership.mayAnswer(record.key)) return;
     throw new OperatingError("not_ready", "this node has no lease at the moment");
-  }
-
-  /** Finds out which version of the key the store has; the next request goes by what was found. */
-  async #look(flight: Flight): Promise<"older" | "same" | "newer"> {
-    const { record, entry } = flight;
-    const { store, membership } = this.#parts;
-    const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
-    const info = await store.stat(entry.key, { deadlineMs });
-    if (record.flight !== flight) return "older";
-    if (!info) {
-      record.store = storeAbsent;
-      return entry.value === undefined ? "same" : "older";
-    }
-    const found = parseVersion(clusterId, entry.key, info.version);
-    const order = compareVersions(found, entry);
-    if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(flight);
-    record.store = { kind: "present", tag: info.tag };
-    if (order <= 0) return order === 0 ? "same" : "older";
-    // A write that is pending here, and newer still, will replace it.
-    record.lastSent = found;
-    return "newer";
-  }
-
-  /**
-   * The store has a version that no owner held: a predecessor wrote it through and was lost before it committed. It becomes the key's next
-   * write, and is held by all owners before anybody sees it.
-   */
-  async #takeOver(flight: Flight): Promise<"older" | "newer"> {
-    const { record } = flight;
-    const { store, membership, settings, observer } = this.#parts;
-    const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
-    // Until it is taken over, the next attempt must come here again.
-    record.store = storeUnknown;
-    const result = await store.read(record.key, settings.maxValueBytes, { deadlineMs });
-    if (record.flight !== flight || result.kind === "missing") return "older";
-    if (result.kind === "too_large") {
-      throw new OperatingError(
-        "store_refused",
-        `the store holds a newer value of ${result.info.size} bytes, over buffer.maxValueBytes`,
-      );
-    }
-    const { tag, ...found } = storedValue(clusterId, record.key, result.blob);
-    if (!isNewer(found, record.newest)) return "older";
-    record.store = { kind: "present", tag };
-    record.lastSent = { epoch: found.epoch, seq: found.seq };
-    observer.onFoundNewer(record, { ...found, key: record.key, requestId: noRequest });
-    return "newer";
   }
 }

@@ -28,6 +28,7 @@ import type {
 import type { View, ViewMember, ViewParameters } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
+import type { MemberGauges } from "./report.ts";
 import { adoptionOf } from "./view-change.ts";
 import { type MemberParts, type Wired, wire } from "./wiring.ts";
 
@@ -159,6 +160,10 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   status(): ClusterStatus {
     return this.#wired.report.status();
+  }
+
+  gauges(): MemberGauges {
+    return this.#wired.report.gauges();
   }
 
   /** Whether this member may answer for the key at this moment: at most one process may. */

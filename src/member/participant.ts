@@ -21,6 +21,8 @@ import type { Journal, Recovered } from "../journal/journal.ts";
 import type { Network, PeerAddress } from "../network/network.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import { Member } from "./member.ts";
+import { MemberMetrics } from "./metrics.ts";
+import type { MemberGauges } from "./report.ts";
 import type { MemberSettings } from "./settings.ts";
 import { probeStore } from "./store-probe.ts";
 
@@ -57,6 +59,8 @@ const lastPauseMs = 60_000;
 const startPauseMs = 1_000;
 
 export class Participant implements Operations {
+  /** What all its members have counted. */
+  readonly metrics = new MemberMetrics();
   readonly #parts: ParticipantParts;
   readonly #abort = new AbortController();
   #nodes: readonly PeerAddress[];
@@ -157,6 +161,11 @@ export class Participant implements Operations {
     return { cluster, self: host.id, store: store.description, ...nothing };
   }
 
+  /** Undefined while there is no member. */
+  gauges(): MemberGauges | undefined {
+    return this.#life?.member.gauges();
+  }
+
   /** Whether this process may answer for the key at this moment: at most one may. */
   servesNow(key: string): boolean {
     return this.#life?.member.servesNow(key) ?? false;
@@ -187,6 +196,7 @@ export class Participant implements Operations {
       journal,
       recovered,
       log,
+      metrics: this.metrics,
       observer: {
         onReplaced,
         onDropped: () => {

@@ -27,6 +27,7 @@ import type { Journal } from "../journal/journal.ts";
 import type { Network } from "../network/network.ts";
 import type { Cache } from "./cache.ts";
 import { Inheritance, ignoreLost } from "./inheritance.ts";
+import type { MemberMetrics } from "./metrics.ts";
 import { notReady } from "./not-ready.ts";
 import type { ReadPath } from "./read-path.ts";
 import { Replicator } from "./replicator.ts";
@@ -53,6 +54,7 @@ export interface PrimaryParts {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly complaints: Complaints;
+  readonly metrics: MemberMetrics;
   /** How long a replica may take for a write before it counts as silent, in milliseconds. */
   readonly replicateMs: number;
   /** A key whose oldest pending write is older than this takes no further ones: a replica is away, and they would only fill the buffer. */
@@ -156,7 +158,7 @@ export class Primary {
 
   /** Commits what waits for nothing any more, in the order of versions. */
   commitReady(record: KeyRecord): void {
-    const { buffer, cache, membership, observer } = this.#parts;
+    const { buffer, cache, membership, clock, metrics, observer } = this.#parts;
     let committed = false;
     for (;;) {
       const first = record.pending[0];
@@ -174,7 +176,8 @@ export class Primary {
         this.#ready.add(record);
         break;
       }
-      const { entry, settle } = buffer.commit(record);
+      const { entry, settle, assignedAt, inherited } = buffer.commit(record);
+      if (!inherited) metrics.commit.observeMs(clock.now() - assignedAt);
       settle.committed({ epoch: entry.epoch, seq: entry.seq });
       committed = true;
     }
@@ -229,7 +232,7 @@ export class Primary {
 
   async #writeWithRoom(request: WriteRequest, bytes: number): Promise<WriteAnswer> {
     const { room } = this.#parts.buffer;
-    if (!(await room.waitAndTake(bytes))) throw bufferFull();
+    if (!(await room.waitAndTake(bytes))) throw this.#bufferFull();
     try {
       this.#requireTenure(request.key);
     } catch (error) {
@@ -280,7 +283,7 @@ export class Primary {
           return await answer;
         }
         // Room first, then it is judged again: the state may change while this waits.
-        if (!(await buffer.room.waitAndTake(bytes))) throw bufferFull();
+        if (!(await buffer.room.waitAndTake(bytes))) throw this.#bufferFull();
         taken = true;
       }
     } finally {
@@ -358,6 +361,11 @@ export class Primary {
     return write.outcome;
   }
 
+  #bufferFull(): OperatingError {
+    this.#parts.metrics.refusals.full++;
+    return new OperatingError("buffer_full", "the write buffer is full of values that the store has not taken yet");
+  }
+
   /** The answer to a request that was assigned before: that of the first time, once it is known. */
   #repeat({ key, version }: RequestOutcome): Promise<WriteAnswer> {
     const pending = this.#parts.buffer
@@ -369,10 +377,6 @@ export class Primary {
 
 function nameOf({ router, counter }: RequestId): string {
   return `${router}.${counter}`;
-}
-
-function bufferFull(): OperatingError {
-  return new OperatingError("buffer_full", "the write buffer is full of values that the store has not taken yet");
 }
 
 function written(version: Version): WrittenAnswer {

@@ -13,6 +13,7 @@ import type { MissingAnswer, ReadRequest, ValueAnswer } from "../core/message.ts
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { Cache, CleanValue } from "./cache.ts";
+import type { MemberMetrics } from "./metrics.ts";
 import { notReady } from "./not-ready.ts";
 import type { MemberSettings } from "./settings.ts";
 import { storedValue } from "./stored-value.ts";
@@ -35,6 +36,7 @@ export interface ReadPathParts {
   readonly store: BlobStore;
   readonly clock: Clock;
   readonly settings: MemberSettings;
+  readonly metrics: MemberMetrics;
   /** Somebody waits for what is pending of this key. */
   readonly hasten: (record: KeyRecord) => void;
 }
@@ -60,8 +62,11 @@ export class ReadPath {
   /** The answer, if this member serves the key and has its state in memory. */
   fromMemory(key: string, wantValue: boolean): ReadAnswer | undefined {
     if (!this.#parts.membership.mayAnswer(key)) return undefined;
-    const state = this.inMemory(key);
+    const { buffer, cache, metrics } = this.#parts;
+    const entry = buffer.get(key)?.entry;
+    const state = entry ?? cache.get(key);
     if (!state) return undefined;
+    metrics.reads[entry ? "buffer" : "cache"]++;
     return state.value === undefined ? missing : answerOf(state, state.value, wantValue);
   }
 
@@ -135,6 +140,7 @@ export class ReadPath {
       const answer = this.#fromMemory(request);
       if (answer) return answer;
       if (value === "void" || buffer.get(request.key)) continue;
+      this.#parts.metrics.reads.store++;
       return value ? answerOf(value, value.value, request.wantValue) : missing;
     }
   }

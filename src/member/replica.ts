@@ -107,8 +107,12 @@ export class Replica {
     const { buffer, requests, journal, clock } = this.#parts;
     const { key, requestId } = entry;
     const version: Version = { epoch: entry.epoch, seq: entry.seq };
-    if (isNews) buffer.hold(buffer.open(key, clock.now()), own(entry));
-    else if (!requests.find(requestId)) journal.append({ kind: "outcomes", outcomes: [{ requestId, key, version }] });
+    if (isNews) {
+      const record = buffer.open(key, clock.now());
+      buffer.hold(record, own(entry));
+      // When older states reached the store only the primary knows.
+      record.dirtySince = clock.now();
+    } else if (!requests.find(requestId)) journal.append({ kind: "outcomes", outcomes: [{ requestId, key, version }] });
     requests.record(requestId, key, version);
   }
 

@@ -22,6 +22,17 @@ export interface ReportParts {
   readonly clock: Clock;
 }
 
+/** What a member can say of this moment, beside its figures: for who watches it. */
+export interface MemberGauges extends MemberFigures {
+  /** Bytes of writes that wait for room. */
+  readonly waitingBytes: number;
+  /** Flushes under way, and how many there may be at the store's present pace. */
+  readonly flushesUnderWay: number;
+  readonly flushConcurrency: number;
+  /** For how long the store has failed every flush, in milliseconds. */
+  readonly storeFailingMs: number;
+}
+
 const nothingHeard: MemberFigures = { dirtyBytes: 0, dirtyKeys: 0, cacheBytes: 0, oldestDirtyMs: 0, failingKeys: 0 };
 
 export class Report {
@@ -33,13 +44,25 @@ export class Report {
 
   figures(): MemberFigures {
     const { buffer, cache, flusher, clock } = this.#parts;
-    const oldest = buffer.records().next();
+    const { backlog } = flusher;
+    const since = backlog.oldestSince("all");
     return {
       dirtyBytes: buffer.room.usedBytes,
       dirtyKeys: buffer.size,
       cacheBytes: cache.calculatedSize,
-      oldestDirtyMs: oldest.done ? 0 : Math.round(clock.now() - oldest.value.dirtySince),
-      failingKeys: flusher.failingKeys,
+      oldestDirtyMs: since === undefined ? 0 : Math.round(clock.now() - since),
+      failingKeys: backlog.failingCount,
+    };
+  }
+
+  gauges(): MemberGauges {
+    const { buffer, flusher, clock } = this.#parts;
+    return {
+      ...this.figures(),
+      waitingBytes: buffer.room.waitingBytes,
+      flushesUnderWay: flusher.underWay,
+      flushConcurrency: flusher.concurrency,
+      storeFailingMs: flusher.health.failingMs(clock.now()),
     };
   }
 

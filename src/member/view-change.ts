@@ -20,6 +20,7 @@ import type { DurableWrites } from "./durable-writes.ts";
 import type { Flusher } from "./flusher.ts";
 import type { Gossip } from "./gossip.ts";
 import type { HandOff } from "./hand-off.ts";
+import type { MemberMetrics } from "./metrics.ts";
 import type { Primary } from "./primary.ts";
 import type { ReadPath } from "./read-path.ts";
 import type { Router } from "./router.ts";
@@ -42,6 +43,7 @@ export interface ViewChangeParts {
   readonly network: Network;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: MemberMetrics;
   /** Everyone has handed off: the view can be settled. */
   readonly settleSoon: () => void;
 }
@@ -75,6 +77,7 @@ export class ViewChange {
     } = this.#parts;
     const before = membership.peers;
     membership.adopt(view);
+    this.#parts.metrics.views.adopted++;
     this.#handingOff = false;
     this.#timer?.cancel();
     buffer.room.shareAmong(view.members.length);

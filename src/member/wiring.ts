@@ -27,6 +27,7 @@ import { HandOff } from "./hand-off.ts";
 import { InTime } from "./in-time.ts";
 import { Joining } from "./joining.ts";
 import { Leaving } from "./leaving.ts";
+import type { MemberMetrics } from "./metrics.ts";
 import { Primary } from "./primary.ts";
 import { ReadPath } from "./read-path.ts";
 import { Relief } from "./relief.ts";
@@ -61,6 +62,8 @@ export interface MemberParts {
   /** What earlier members on this data folder held; all of it is in the journal, if there is one. */
   readonly recovered: Recovered;
   readonly log: Log;
+  /** Where this member counts; those before it have counted there, too. */
+  readonly metrics: MemberMetrics;
   readonly observer: MemberObserver;
 }
 
@@ -111,7 +114,7 @@ const stuckSuspicions = 5;
 
 /** Puts the parts together. Nothing runs before the member starts. */
 export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
-  const { identity, settings, clock, random, network, store, journal, recovered, log } = parts;
+  const { identity, settings, clock, random, network, store, journal, recovered, log, metrics } = parts;
   const { id, incarnation, folder } = identity;
   const membership = new Membership({ id, incarnation, folder }, clock, recovered.adopted);
   const buffer = new WriteBuffer(new Room(settings.room, clock), journal);
@@ -131,6 +134,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     store,
     clock,
     settings,
+    metrics,
     hasten: (each) => primary.inheritance.hasten(each),
   });
   const replica: Replica = new Replica({ membership, buffer, requests, journal, clock });
@@ -142,6 +146,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     clock,
     random,
     complaints,
+    metrics,
     settings: { ...settings.flush, maxValueBytes: settings.maxValueBytes },
     isAwaited: (key) => durableWrites.isAwaited(key),
     observer: {
@@ -161,6 +166,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     journal,
     clock,
     complaints,
+    metrics,
     replicateMs: stuckMs,
     stuckMs: settings.operationMs,
     observer: {
@@ -221,6 +227,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     random,
     log,
     complaints,
+    metrics,
     suspectMs,
     pingMs,
     observer: { onView, onNewerEpoch },
@@ -297,6 +304,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     network,
     clock,
     log,
+    metrics,
     settleSoon: () => viewKeeper.settleSoon(),
   });
   const leaving: Leaving = new Leaving({

@@ -53,6 +53,16 @@ interface Peer {
   readonly dialler: Dialler;
 }
 
+/** How it stands with one peer. */
+export interface PeerFigures {
+  readonly id: string;
+  readonly linked: boolean;
+  /** Bytes that wait to be sent to it. */
+  readonly queuedBytes: number;
+  /** Requests to it without an answer. */
+  readonly inFlight: number;
+}
+
 export class HttpNetwork implements Network {
   readonly #options: HttpNetworkOptions;
   readonly #settings: LinkSettings;
@@ -109,6 +119,16 @@ export class HttpNetwork implements Network {
 
   linked(id: string): PeerIdentity | undefined {
     return this.#peers.get(id)?.link?.peer;
+  }
+
+  /** How it stands with each peer that is named or linked. */
+  get peers(): readonly PeerFigures[] {
+    return [...this.#peers.values()].map(({ id, link }) => ({
+      id,
+      linked: link !== undefined,
+      queuedBytes: link?.queuedBytes ?? 0,
+      inFlight: link?.inFlight ?? 0,
+    }));
   }
 
   request(id: string, request: PeerRequest, deadlineMs: number): Promise<PeerAnswer> {

@@ -68,6 +68,16 @@ export class PeerLink implements FrameSink {
     this.#socket.on("close", () => this.close("the connection was closed"));
   }
 
+  /** Bytes that wait to be sent. */
+  get queuedBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** Requests without an answer. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
   /** Begins to deliver. */
   start(): void {
     if (this.#closed) return;

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { rights } from "../../src/access/grant.ts";
 import { formatToken } from "../../src/access/token.ts";
 import { Bodies } from "../../src/http/body.ts";
+import { HttpMetrics } from "../../src/http/metrics.ts";
 import type { Need } from "../../src/http/route.ts";
 import { Router } from "../../src/http/router.ts";
 import { defaultHttpSettings } from "../../src/http/settings.ts";
@@ -29,7 +30,12 @@ async function guarded(...tokens: readonly TestToken[]): Promise<HttpHost> {
 function everyRequest(host: HttpHost): { method: string; target: string; need: Need; isOld: boolean }[] {
   const { operations, access, log } = host;
   const bodies = new Bodies(systemClock, defaultHttpSettings);
-  const router = new Router({ operations, onLeave: () => {}, access, settings: defaultHttpSettings, log }, bodies);
+  const parts = { operations, onLeave: () => {}, onScrape: () => assert.fail("nothing is asked"), access };
+  const router = new Router(
+    { ...parts, settings: defaultHttpSettings, clock: systemClock, log },
+    bodies,
+    new HttpMetrics(),
+  );
   return router.routes.flatMap(([path, route]) =>
     Object.entries(route.needs).map(([method, need]) => ({
       method,

@@ -137,8 +137,8 @@ export const storeMutations: readonly Mutation[] = [
     breaks: "§10: a newer version in the store is taken as an entry of its version",
     edits: [
       {
-        file: flusher,
-        find: "    if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(flight);\n",
+        file: "src/member/store-look.ts",
+        find: "    if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(look);\n",
         replace: "",
       },
     ],

@@ -34,6 +34,7 @@ export class HttpHost implements AsyncDisposable {
     this.log = this.#log();
     this.server = createHttpServer({
       operations: this.operations,
+      onScrape: () => Promise.resolve({ contentType: "text/plain", text: "up 1\n" }),
       onLeave: () => {
         this.leaves++;
       },

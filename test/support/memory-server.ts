@@ -18,6 +18,7 @@ const log: Log = {
 const server = createHttpServer({
   operations: new MemoryOperations(),
   onLeave: () => {},
+  onScrape: () => Promise.resolve({ contentType: "text/plain", text: "" }),
   access: new Access("none"),
   settings: { ...defaultHttpSettings, port: Number(process.argv[2] ?? 0) },
   clock: systemClock,

@@ -7,6 +7,7 @@ import type { Membership } from "../../src/core/membership.ts";
 import type { View, ViewMember } from "../../src/core/view.ts";
 import { droppedView, joinedView } from "../../src/core/view-changes.ts";
 import { Dropping } from "../../src/member/dropping.ts";
+import { MemberMetrics } from "../../src/member/metrics.ts";
 import { ViewRecord } from "../../src/member/view-record.ts";
 import { SimRandom } from "../simulation/sim-random.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -46,6 +47,7 @@ function trialOf(view: View = abc): Trial {
     random,
     log,
     complaints,
+    metrics: new MemberMetrics(),
     suspectMs: 800,
     pingMs,
     observer: {

@@ -11,6 +11,7 @@ import type { View } from "../../src/core/view.ts";
 import { noJournal } from "../../src/journal/no-journal.ts";
 import { Dropping } from "../../src/member/dropping.ts";
 import { Gossip, type GossipParts } from "../../src/member/gossip.ts";
+import { MemberMetrics } from "../../src/member/metrics.ts";
 import { ViewRecord } from "../../src/member/view-record.ts";
 import { SimRandom } from "../simulation/sim-random.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -40,6 +41,7 @@ function trialOf(lagMs = 0) {
     random,
     log,
     complaints,
+    metrics: new MemberMetrics(),
     suspectMs,
     pingMs,
     observer: { onView: () => undefined, onNewerEpoch: () => undefined },

@@ -1,0 +1,25 @@
+/** What is counted in a host's part in the cluster, over all its members: plain numbers, which whoever exposes them reads. */
+
+import type { ErrorCode } from "../base/errors.ts";
+import { delayBounds, Histogram, latencyBounds } from "../base/histogram.ts";
+
+export class MemberMetrics {
+  /** Reads answered as the key's primary, by where the state was. */
+  readonly reads = { buffer: 0, cache: 0, store: 0 };
+  /** Writes of this primary from when they got their version until every owner had them and they were visible, in seconds. */
+  readonly commit = new Histogram(latencyBounds);
+  /** Writes that got no room in time. */
+  readonly refusals = { full: 0 };
+  /** From when a key got a state that the store lacked until the store had one as new, in seconds. */
+  readonly flushLag = new Histogram(delayBounds);
+  /** Attempts to flush that began, and those of them that came after one that had failed. */
+  readonly flushes = { begun: 0, repeated: 0 };
+  /** Attempts to flush that failed, by what the error says. */
+  readonly flushFailures = new Map<ErrorCode, number>();
+  /** Views adopted, and members that this one has dropped. */
+  readonly views = { adopted: 0, dropped: 0 };
+
+  flushFailed(code: ErrorCode): void {
+    this.flushFailures.set(code, (this.flushFailures.get(code) ?? 0) + 1);
+  }
+}

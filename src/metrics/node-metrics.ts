@@ -1,0 +1,187 @@
+/**
+ * What a node exposes: each measure with its name, its meaning and where it is read. Names follow Prometheus' conventions: the base unit at the end, `_total` for what only grows. No
+ * label is ever what a client chose: peers, routes, statuses and error codes are few.
+ */
+
+import type { ClusterStatus } from "../core/operation.ts";
+import type { HttpServer } from "../http/server.ts";
+import type { JournalMetrics } from "../journal/file-journal.ts";
+import type { MemberMetrics } from "../member/metrics.ts";
+import type { MemberGauges } from "../member/report.ts";
+import type { PeerFigures } from "../network/http-network.ts";
+import { type StoreMetrics, storeOperations, storeOutcomes } from "../store/metered-store.ts";
+import { Exposition } from "./exposition.ts";
+
+export interface NodeSources {
+  readonly version: string;
+  readonly status: () => ClusterStatus;
+  readonly isReady: () => boolean;
+  readonly member: MemberMetrics;
+  /** Undefined while the node is no member. */
+  readonly gauges: () => MemberGauges | undefined;
+  readonly http: Pick<HttpServer, "metrics" | "connections">;
+  readonly store: StoreMetrics;
+  /** Undefined without a journal. */
+  readonly journal: { readonly metrics: JournalMetrics; readonly lagMs: number } | undefined;
+  readonly peers: () => readonly PeerFigures[];
+  readonly limits: { readonly dirtyBytes: number; readonly cacheBytes: number };
+}
+
+export function exposeNode(sources: NodeSources): Exposition {
+  const exposition = new Exposition();
+  exposeBuild(exposition, sources);
+  exposeRequests(exposition, sources);
+  exposeBuffer(exposition, sources);
+  exposeFlushing(exposition, sources);
+  exposeStore(exposition, sources);
+  exposeView(exposition, sources);
+  exposePeers(exposition, sources);
+  if (sources.journal) exposeJournal(exposition, sources.journal);
+  exposition.process();
+  return exposition;
+}
+
+function exposeBuild(exposition: Exposition, { version, isReady }: NodeSources): void {
+  exposition.gauges("weir_build_info", "The release that runs.", ["version", "runtime"], () => [
+    [{ version, runtime: process.version }, 1],
+  ]);
+  exposition.gauge("weir_ready", "Whether the node serves, as /readyz says.", () => Number(isReady()));
+}
+
+function exposeRequests(exposition: Exposition, { http }: NodeSources): void {
+  const labels = ["route", "method", "status"];
+  const help = "Requests of clients, by status; 499: the client went away before it had an answer.";
+  exposition.counters("weir_http_requests_total", help, labels, function* () {
+    for (const { route, method, metrics } of http.metrics.routes()) {
+      for (const [status, count] of metrics.statuses) yield [{ route, method, status: String(status) }, count];
+    }
+  });
+  const timed = "From a request's headers to its answer's; what is streamed, to its end.";
+  exposition.histograms("weir_http_request_duration_seconds", timed, function* () {
+    for (const { route, method, metrics } of http.metrics.routes()) yield [{ route, method }, metrics.seconds];
+  });
+  exposition.gauge("weir_http_connections", "Open connections of clients.", () => http.connections);
+}
+
+function exposeBuffer(exposition: Exposition, { gauges, limits, member }: NodeSources): void {
+  const own = (name: string, help: string, read: (gauges: MemberGauges) => number): void =>
+    exposition.gauge(name, help, () => {
+      const now = gauges();
+      return now && read(now);
+    });
+  own(
+    "weir_buffer_dirty_bytes",
+    "Bytes of values that are not in the store yet, own and others'.",
+    (now) => now.dirtyBytes,
+  );
+  own(
+    "weir_buffer_dirty_keys",
+    "Keys with a value that is not in the store yet, own and others'.",
+    (now) => now.dirtyKeys,
+  );
+  exposition.gauge("weir_buffer_limit_bytes", "The setting buffer.dirtyBytes.", () => limits.dirtyBytes);
+  own("weir_buffer_waiting_bytes", "Bytes of writes that wait for room.", (now) => now.waitingBytes);
+  own(
+    "weir_buffer_oldest_dirty_age_seconds",
+    "Age of the oldest value that is not in the store yet.",
+    (now) => now.oldestDirtyMs / 1_000,
+  );
+  const refused = "Writes that were answered 503 buffer_full.";
+  exposition.counters("weir_buffer_refused_writes_total", refused, ["reason"], () =>
+    Object.entries(member.refusals).map(([reason, count]) => [{ reason }, count]),
+  );
+  own("weir_cache_bytes", "Bytes of values kept for reading once the store has them.", (now) => now.cacheBytes);
+  exposition.gauge("weir_cache_limit_bytes", "The setting buffer.cacheBytes.", () => limits.cacheBytes);
+  const reads = "Reads answered as the key's primary, by where the value was.";
+  exposition.counters("weir_reads_total", reads, ["source"], () =>
+    Object.entries(member.reads).map(([source, count]) => [{ source }, count]),
+  );
+  const commit = "From a write's version until all owners had it and it was visible.";
+  exposition.histogram("weir_replication_duration_seconds", commit, member.commit);
+}
+
+function exposeFlushing(exposition: Exposition, { gauges, member }: NodeSources): void {
+  const { flushes, flushFailures, flushLag } = member;
+  exposition.counter("weir_flushes_total", "Attempts to bring a key's state to the store.", () => flushes.begun);
+  exposition.counter("weir_flush_retries_total", "Those of them that came after a failed one.", () => flushes.repeated);
+  exposition.counters("weir_flush_failures_total", "Those of them that failed, by error code.", ["code"], () =>
+    [...flushFailures].map(([code, count]) => [{ code }, count]),
+  );
+  const lag = "From when a key got a state that the store lacked until the store had one as new.";
+  exposition.histogram("weir_flush_lag_seconds", lag, flushLag);
+  exposition.gauge("weir_flushes_in_flight", "Attempts under way.", () => gauges()?.flushesUnderWay);
+  exposition.gauge(
+    "weir_flush_concurrency",
+    "Attempts that there may be at once, at the store's pace.",
+    () => gauges()?.flushConcurrency,
+  );
+  exposition.gauge("weir_flush_failing_keys", "Keys whose last attempt failed.", () => gauges()?.failingKeys);
+}
+
+function exposeStore(exposition: Exposition, { store, gauges }: NodeSources): void {
+  const labels = ["operation", "outcome"];
+  const help = "Requests to the store; withheld: not sent, the lease was gone.";
+  exposition.counters("weir_store_requests_total", help, labels, function* () {
+    for (const operation of storeOperations) {
+      for (const outcome of storeOutcomes) yield [{ operation, outcome }, store[operation].outcomes[outcome]];
+    }
+  });
+  exposition.histograms("weir_store_request_duration_seconds", "How long requests to the store took.", () =>
+    storeOperations.map((operation) => [{ operation }, store[operation].seconds]),
+  );
+  const failing = "For how long the store has failed every flush; 0 when the last one went well.";
+  exposition.gauge("weir_store_failing_seconds", failing, () => {
+    const now = gauges();
+    return now && now.storeFailingMs / 1_000;
+  });
+}
+
+function exposeView(exposition: Exposition, { status, member }: NodeSources): void {
+  exposition.gauge("weir_lease_held", "Whether the node may answer for its keys now.", () =>
+    Number(status().leaseMs > 0),
+  );
+  exposition.gauge(
+    "weir_lease_remaining_seconds",
+    "For how long, unless it is confirmed again.",
+    () => status().leaseMs / 1_000,
+  );
+  exposition.gauge("weir_view_epoch", "Number of the view that the node has adopted.", () => status().epoch);
+  exposition.gauge("weir_view_settled", "Whether everything is where that view wants it.", () =>
+    Number(status().settled),
+  );
+  exposition.gauge("weir_view_members", "Members of that view.", () => status().members.length);
+  const share = "Part of all keys whose primary the node is.";
+  exposition.gauge("weir_view_share_ratio", share, () => {
+    const { self, members } = status();
+    return members.find(({ id }) => id === self)?.share;
+  });
+  const awaited = "Nodes that are gone with what may be the only copies of some values: their keys are not served.";
+  exposition.gauge("weir_view_awaited_nodes", awaited, () => status().awaited.length);
+  exposition.counter("weir_view_changes_total", "Views that the node has adopted.", () => member.views.adopted);
+  exposition.counter(
+    "weir_view_drops_total",
+    "Members that the node has dropped because they were silent.",
+    () => member.views.dropped,
+  );
+}
+
+function exposePeers(exposition: Exposition, { peers }: NodeSources): void {
+  const perPeer = (name: string, help: string, read: (peer: PeerFigures) => number): void =>
+    exposition.gauges(name, help, ["peer"], () => peers().map((peer) => [{ peer: peer.id }, read(peer)]));
+  perPeer("weir_peer_link_up", "Whether there is a link to the peer.", ({ linked }) => Number(linked));
+  perPeer("weir_peer_queue_bytes", "Bytes that wait to be sent to the peer.", ({ queuedBytes }) => queuedBytes);
+  perPeer("weir_peer_requests_in_flight", "Requests to the peer without an answer.", ({ inFlight }) => inFlight);
+}
+
+function exposeJournal(exposition: Exposition, journal: NonNullable<NodeSources["journal"]>): void {
+  const { groupSeconds, groupBytes } = journal.metrics;
+  exposition.histogram("weir_journal_write_duration_seconds", "Writing and syncing a group of records.", groupSeconds);
+  exposition.histogram("weir_journal_group_bytes", "Bytes of a group of records.", groupBytes);
+  exposition.gauge(
+    "weir_journal_lag_seconds",
+    "How long the oldest record has waited to be synced.",
+    () => journal.lagMs / 1_000,
+  );
+  exposition.gauge("weir_journal_disk_bytes", "Bytes of the journal's files.", () => journal.metrics.diskBytes);
+  exposition.gauge("weir_journal_live_bytes", "Bytes in them that still count.", () => journal.metrics.liveBytes);
+}

@@ -1,0 +1,189 @@
+/** A store that counts: every request to the store beneath by kind and outcome, with how long it took. */
+
+import type { Clock } from "../base/clock.ts";
+import { isOperatingError } from "../base/errors.ts";
+import { Histogram, latencyBounds } from "../base/histogram.ts";
+import type { ListQuery } from "../core/listing.ts";
+import type {
+  BlobContent,
+  BlobInfo,
+  BlobStore,
+  ListPage,
+  ReadResult,
+  RequestOptions,
+  StoreAbilities,
+  WriteCondition,
+  WriteResult,
+} from "./blob-store.ts";
+import type {
+  CompletedUpload,
+  CompleteResult,
+  OpenResult,
+  OpenUpload,
+  ReadSpan,
+  UploadContent,
+  UploadInfo,
+} from "./large-blobs.ts";
+
+export const storeOperations = [
+  "read",
+  "stat",
+  "write",
+  "remove",
+  "list",
+  "begin_upload",
+  "send_part",
+  "complete_upload",
+  "abort_upload",
+  "list_uploads",
+  "open",
+  "probe",
+] as const;
+export type StoreOperation = (typeof storeOperations)[number];
+
+/**
+ * How a request ended: `conflict` is a condition that did not hold, `missing` what is not there, `gone` an upload that is not, `withheld` one that its sender's lease no longer allowed, and the last three
+ * are the errors of the port.
+ */
+export const storeOutcomes = [
+  "done",
+  "missing",
+  "gone",
+  "too_large",
+  "conflict",
+  "withheld",
+  "refused",
+  "throttled",
+  "unavailable",
+] as const;
+export type StoreOutcome = (typeof storeOutcomes)[number];
+
+/** Requests of one kind. */
+export class StoreOperationMetrics {
+  readonly seconds = new Histogram(latencyBounds);
+  readonly outcomes: Record<StoreOutcome, number> = {
+    done: 0,
+    missing: 0,
+    gone: 0,
+    too_large: 0,
+    conflict: 0,
+    withheld: 0,
+    refused: 0,
+    throttled: 0,
+    unavailable: 0,
+  };
+}
+
+export type StoreMetrics = Readonly<Record<StoreOperation, StoreOperationMetrics>>;
+
+export class MeteredStore implements BlobStore {
+  readonly metrics: StoreMetrics = Object.fromEntries(
+    storeOperations.map((operation) => [operation, new StoreOperationMetrics()]),
+  ) as StoreMetrics;
+  readonly #store: BlobStore;
+  readonly #clock: Clock;
+
+  /** The store beneath is owned from then on. */
+  constructor(store: BlobStore, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  get description(): string {
+    return this.#store.description;
+  }
+
+  fits(name: string): boolean {
+    return this.#store.fits(name);
+  }
+
+  read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
+    return this.#measure("read", this.#store.read(name, maxBytes, options), ({ kind }) =>
+      kind === "found" ? "done" : kind,
+    );
+  }
+
+  stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
+    return this.#measure("stat", this.#store.stat(name, options), (info) => (info ? "done" : "missing"));
+  }
+
+  write(name: string, content: BlobContent, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
+    return this.#measure("write", this.#store.write(name, content, condition, options), outcomeOfWrite);
+  }
+
+  remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
+    return this.#measure("remove", this.#store.remove(name, condition, options), outcomeOfWrite);
+  }
+
+  list(query: ListQuery, options: RequestOptions): Promise<ListPage> {
+    return this.#measure("list", this.#store.list(query, options), isDone);
+  }
+
+  async beginUpload(name: string, content: UploadContent, options: RequestOptions): Promise<OpenUpload> {
+    const upload = await this.#measure("begin_upload", this.#store.beginUpload(name, content, options), isDone);
+    return {
+      id: upload.id,
+      sendPart: (part, partOptions) => this.#measure("send_part", upload.sendPart(part, partOptions), isDone),
+    };
+  }
+
+  completeUpload(
+    name: string,
+    upload: CompletedUpload,
+    condition: WriteCondition,
+    options: RequestOptions,
+  ): Promise<CompleteResult> {
+    const work = this.#store.completeUpload(name, upload, condition, options);
+    return this.#measure("complete_upload", work, outcomeOfWrite);
+  }
+
+  abortUpload(name: string, id: string, options: RequestOptions): Promise<void> {
+    return this.#measure("abort_upload", this.#store.abortUpload(name, id, options), isDone);
+  }
+
+  listUploads(options: RequestOptions): Promise<readonly UploadInfo[]> {
+    return this.#measure("list_uploads", this.#store.listUploads(options), isDone);
+  }
+
+  /** Measured until the first byte. */
+  openBlob(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
+    return this.#measure("open", this.#store.openBlob(name, tag, span, options), ({ kind }) =>
+      kind === "found" ? "done" : "conflict",
+    );
+  }
+
+  probe(options: RequestOptions): Promise<StoreAbilities> {
+    return this.#measure("probe", this.#store.probe(options), isDone);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store[Symbol.asyncDispose]();
+  }
+
+  async #measure<T>(operation: StoreOperation, work: Promise<T>, outcomeOf: (result: T) => StoreOutcome): Promise<T> {
+    const sentAt = this.#clock.now();
+    let outcome: StoreOutcome = "unavailable";
+    try {
+      const result = await work;
+      outcome = outcomeOf(result);
+      return result;
+    } catch (error) {
+      if (isOperatingError(error, "store_refused")) outcome = "refused";
+      else if (isOperatingError(error, "store_throttled")) outcome = "throttled";
+      else if (isOperatingError(error) && error.code !== "store_unavailable") outcome = "withheld";
+      throw error;
+    } finally {
+      const { outcomes, seconds } = this.metrics[operation];
+      outcomes[outcome] += 1;
+      if (outcome !== "withheld") seconds.observeMs(this.#clock.now() - sentAt);
+    }
+  }
+}
+
+function isDone(): StoreOutcome {
+  return "done";
+}
+
+function outcomeOfWrite({ kind }: CompleteResult): StoreOutcome {
+  return kind === "written" ? "done" : kind;
+}
