@@ -13,6 +13,7 @@ interface ErrorKind {
 export const errorKinds = {
   key_invalid: { status: 400, advice: "Send a key of 1 to 1024 bytes of UTF-8 that does not begin with .weir/." },
   header_invalid: { status: 400, advice: "Correct the header that the detail names." },
+  query_invalid: { status: 400, advice: "Correct the query as the detail says." },
   body_invalid: { status: 400, advice: "Correct the body as the detail says." },
   body_truncated: { status: 400, advice: "Send the whole body; nothing was stored." },
   unauthorized: { status: 401, advice: "Send Authorization: Bearer TOKEN, with a token of this cluster." },

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { rights } from "../access/grant.ts";
 import { tokenHashPattern } from "../access/token.ts";
+import { maxListLimit } from "../core/listing.ts";
 import { maxWeight } from "../core/ring.ts";
 import { nodeUrlMistake } from "./node-url.ts";
 import { secretPattern } from "./secret.ts";
@@ -189,6 +190,14 @@ const httpSchema = z
       .max(mebibyte)
       .default(16_384)
       .describe("Bytes in a request's line and headers, at most: a percent-encoded key takes 3 KiB, metadata 4 KiB."),
+    maxListKeys: z
+      .int()
+      .min(1)
+      .max(maxListLimit)
+      .default(1_000)
+      .describe(
+        "Keys and common prefixes in one page of a listing, at most, and where the query names no limit: as many as S3 gives.",
+      ),
     headersTimeoutMs: durationMs
       .default(15_000)
       .describe("Milliseconds for a request's headers to arrive, so that idle openers cannot hold connections."),

@@ -149,6 +149,11 @@ export class Membership {
     return this.#progress !== "adopting" && this.serves(key, this.ownersOf(key)) && this.lease.held();
   }
 
+  /** The same for every key of which this member is the primary, whichever these are. */
+  mayAnswerForAll(): boolean {
+    return this.#progress !== "adopting" && this.activated && this.#doubt?.any === false && this.lease.held();
+  }
+
   inDoubt(key: string): boolean {
     return this.#doubt?.has(key) ?? false;
   }

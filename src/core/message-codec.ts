@@ -26,6 +26,7 @@ import {
   writeValueInfo,
   writeVersion,
 } from "./field-codec.ts";
+import { readHeldEntries, readListQuery, writeHeldEntries, writeListQuery } from "./listing-codec.ts";
 import type { Durability, KeyVersion, PeerAnswer, PeerNotice, PeerRequest, RequestOutcome } from "./message.ts";
 
 /** The first byte of a head. Numbers are never given again to another kind. */
@@ -39,6 +40,7 @@ const tags = {
   clean: 7,
   hand_off_list: 8,
   leave: 9,
+  list: 10,
   pong: 32,
   value: 33,
   missing: 34,
@@ -47,6 +49,7 @@ const tags = {
   ack: 37,
   refused: 38,
   wanted: 39,
+  held: 40,
   state: 64,
 } as const satisfies Record<PeerRequest["kind"] | PeerAnswer["kind"] | PeerNotice["kind"], number>;
 
@@ -64,6 +67,11 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       writer.integer(request.epoch);
       writer.text(request.key);
       writer.bool(request.wantValue);
+      writer.f64(request.deadlineMs);
+      return undefined;
+    case "list":
+      writer.integer(request.epoch);
+      writeListQuery(writer, request.query);
       writer.f64(request.deadlineMs);
       return undefined;
     case "write":
@@ -147,6 +155,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       const key = reader.text();
       return { kind: "read", epoch, key, wantValue: reader.bool(), deadlineMs: reader.f64() };
     }
+    case tags.list:
+      return { kind: "list", epoch: reader.integer(), query: readListQuery(reader), deadlineMs: reader.f64() };
     case tags.hand_off_outcomes:
       return { kind: "hand_off_outcomes", epoch: reader.integer(), outcomes: readOutcomes(reader) };
     case tags.hand_off_list:
@@ -192,6 +202,10 @@ export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | un
       writeValueInfo(writer, answer.info);
       writer.bool(answer.value !== undefined);
       return answer.value;
+    case "held":
+      writeHeldEntries(writer, answer.entries);
+      writer.text(answer.end ?? "");
+      return undefined;
     case "missing":
     case "precondition_failed":
       return undefined;
@@ -237,6 +251,8 @@ function answerOf(reader: ByteReader, payload: Buffer): PeerAnswer {
   switch (tag) {
     case tags.pong:
       return { kind: "pong", state: readState(reader) };
+    case tags.held:
+      return { kind: "held", entries: readHeldEntries(reader), end: reader.text() || undefined };
     case tags.missing:
       return { kind: "missing" };
     case tags.precondition_failed:

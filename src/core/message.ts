@@ -5,6 +5,7 @@
 
 import type { ErrorCode } from "../base/errors.ts";
 import type { Entry, RequestId, ValueInfo } from "./entry.ts";
+import type { ListQuery } from "./listing.ts";
 import type { Version } from "./version.ts";
 
 /** Who a process in the cluster is. */
@@ -103,6 +104,15 @@ export interface WriteRequest {
   readonly deadlineMs: number;
 }
 
+/** A router's, for a page of a listing: of which keys that you serve do you hold a state that the store may lack? */
+export interface ListRequest {
+  readonly kind: "list";
+  readonly epoch: number;
+  readonly query: ListQuery;
+  /** Milliseconds that the router will still wait. */
+  readonly deadlineMs: number;
+}
+
 /** The primary's: hold this entry as a replica. */
 export interface ReplicateRequest {
   readonly kind: "replicate";
@@ -159,6 +169,7 @@ export type PeerRequest =
   | PingRequest
   | ReadRequest
   | WriteRequest
+  | ListRequest
   | ReplicateRequest
   | HandOffListRequest
   | HandOffRequest
@@ -176,6 +187,28 @@ export interface ValueAnswer {
   readonly info: ValueInfo;
   /** Undefined when it was not wanted. */
   readonly value: Buffer | undefined;
+}
+
+/** What a member holds of an entry of a listing. */
+export type HeldEntry =
+  | {
+      readonly kind: "value";
+      readonly name: string;
+      readonly size: number;
+      readonly md5: string;
+      readonly modifiedMs: number;
+    }
+  /** Some key with this common prefix has a value. */
+  | { readonly kind: "prefix"; readonly name: string }
+  /** The key has no value, or none of those held with this common prefix has. */
+  | { readonly kind: "deleted"; readonly name: string };
+
+export interface HeldAnswer {
+  readonly kind: "held";
+  /** Ascending by name. */
+  readonly entries: readonly HeldEntry[];
+  /** No entry up to this one is missing; undefined when none is at all. */
+  readonly end: string | undefined;
 }
 
 export interface MissingAnswer {
@@ -217,6 +250,7 @@ export interface RefusedAnswer {
 export type PeerAnswer =
   | PongAnswer
   | ValueAnswer
+  | HeldAnswer
   | MissingAnswer
   | WrittenAnswer
   | PreconditionFailedAnswer

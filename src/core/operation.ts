@@ -4,6 +4,7 @@
  */
 
 import type { ContentHeaders, ValueInfo } from "./entry.ts";
+import type { ListQuery } from "./listing.ts";
 import type { Durability, MemberFigures, Precondition } from "./message.ts";
 import type { Version } from "./version.ts";
 
@@ -33,6 +34,24 @@ export type ReadOutcome =
   | { readonly kind: "value"; readonly info: ValueInfo; readonly value: Buffer | undefined }
   | { readonly kind: "missing" };
 
+export interface ListedKey {
+  readonly key: string;
+  /** Bytes in the value. */
+  readonly size: number;
+  /** The client's ETag without its quotes: the value's MD5, where the store tells it. */
+  readonly etag: string;
+  /** Milliseconds since 1970. */
+  readonly modifiedMs: number;
+}
+
+/** A page of a listing, both lists ascending by the bytes of their UTF-8. */
+export interface ListOutcome {
+  readonly keys: readonly ListedKey[];
+  readonly prefixes: readonly string[];
+  /** The `after` of the next page; undefined when this is the last. A page may have fewer entries than its limit, even none. */
+  readonly next: string | undefined;
+}
+
 /**
  * Each method is linearizable per key, and rejects with an OperatingError; after a rejected write the client must take it as possible that it took
  * effect, unless the code is one of `buffer_full`, `overloaded`, `shutting_down`.
@@ -41,6 +60,8 @@ export interface Operations {
   put(operation: PutOperation): Promise<WriteOutcome>;
   delete(operation: DeleteOperation): Promise<WriteOutcome>;
   read(key: string, wantValue: boolean): Promise<ReadOutcome>;
+  /** Each key as it was at some moment of the call, though not all at the same. */
+  list(query: ListQuery): Promise<ListOutcome>;
   /** Whether this member takes part in a view and may serve: the answer of `/readyz`, with the reason if not. */
   readiness(): { readonly ready: boolean; readonly reason: string };
   status(): ClusterStatus;

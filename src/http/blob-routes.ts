@@ -14,7 +14,7 @@ import { DateFormatter } from "./http-date.ts";
 import { hasReadConditions, judgeRead, writePrecondition } from "./preconditions.ts";
 import type { ProblemWriter } from "./problem.ts";
 import { requestedRange } from "./range.ts";
-import { type FixedRoute, type KeyRoute, reading } from "./route.ts";
+import { type KeyRoute, reading } from "./route.ts";
 
 export interface BlobSettings {
   readonly maxValueBytes: number;
@@ -27,14 +27,6 @@ export class BlobRoutes {
     kind: "key",
     needs: { ...reading("read"), PUT: "write", DELETE: "write" },
     handle: (exchange, key) => this.#handle(exchange, key),
-  };
-  /** `/kv/` itself. */
-  readonly listing: FixedRoute = {
-    kind: "fixed",
-    needs: reading("read"),
-    handle: () => {
-      throw new OperatingError("route_not_found", "listing keys is not available in this version");
-    },
   };
   readonly #operations: Operations;
   readonly #bodies: Bodies;

@@ -3,14 +3,9 @@
  * byte), because every library for URLs normalises, and `a//b` and `a/../b` are keys like any other. `%2F` and `/` are the same byte.
  */
 
-import { isUtf8 } from "node:buffer";
 import { OperatingError } from "../base/errors.ts";
-
-/** S3's limit on the name of an object. */
-export const maxKeyBytes = 1024;
-
-/** What lies under this is weir's own. */
-const reservedPrefix = ".weir/";
+import { maxKeyBytes, reservedPrefix } from "../core/keys.ts";
+import { decodePercent } from "./percent.ts";
 
 const questionMark = 0x3f;
 const percent = 0x25;
@@ -30,8 +25,8 @@ export function parseKey(encoded: string): string {
     if (code === hash) throw invalid("a hash sign in a key is written %23");
     if (code === percent) plain = false;
   }
-  const key = plain ? encoded : decode(encoded);
-  if (plain) checkLength(key.length);
+  const key = plain ? encoded : decodePercent(encoded, invalid);
+  checkLength(plain ? key.length : Buffer.byteLength(key));
   if (key.startsWith(reservedPrefix)) throw reserved();
   return key;
 }
@@ -44,34 +39,6 @@ export function checkKey(key: string): void {
   if (!key.isWellFormed()) throw invalid("the key has half of a surrogate pair in it, which has no UTF-8");
   checkLength(Buffer.byteLength(key));
   if (key.startsWith(reservedPrefix)) throw reserved();
-}
-
-function decode(encoded: string): string {
-  const bytes = Buffer.allocUnsafe(encoded.length);
-  let length = 0;
-  for (let i = 0; i < encoded.length; i++) {
-    const code = encoded.charCodeAt(i);
-    if (code !== percent) {
-      bytes[length++] = code;
-      continue;
-    }
-    const high = hexDigit(encoded.charCodeAt(i + 1));
-    const low = hexDigit(encoded.charCodeAt(i + 2));
-    if (high < 0 || low < 0) throw invalid("a percent sign in a key is written %25; here it begins no valid encoding");
-    bytes[length++] = high * 16 + low;
-    i += 2;
-  }
-  checkLength(length);
-  const exact = bytes.subarray(0, length);
-  if (!isUtf8(exact)) throw invalid("the key is not valid UTF-8");
-  return exact.toString("utf8");
-}
-
-/** -1 for what is no digit, NaN included. */
-function hexDigit(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const lower = code | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
 }
 
 function checkLength(bytes: number): void {

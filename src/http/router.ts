@@ -14,6 +14,7 @@ import { Gate } from "./gate.ts";
 import { checkHeaders } from "./header-check.ts";
 import { parseKey } from "./key.ts";
 import { LegacyRoutes } from "./legacy-routes.ts";
+import { ListRoute } from "./list-route.ts";
 import type { HttpMetrics } from "./metrics.ts";
 import { describeFailure, ProblemWriter } from "./problem.ts";
 import { allowOf, type FixedRoute, type KeyRoute, type Route } from "./route.ts";
@@ -54,6 +55,7 @@ export class Router {
     const { operations, onLeave, onScrape, access, settings, clock, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
     const blobs = new BlobRoutes(operations, bodies, this.#problems, settings);
+    const list = new ListRoute(operations, settings.maxListKeys);
     const legacy = new LegacyRoutes(operations, bodies, this.#problems, settings);
     const admin = new AdminRoutes(operations, onLeave, onScrape);
     this.#keyRoutes = [
@@ -61,7 +63,7 @@ export class Router {
       ["/get/", legacy.get, "/get/{key}"],
     ];
     this.#fixedRoutes = new Map(
-      Object.entries({ "/kv/": blobs.listing, "/put": legacy.put, "/put/": legacy.put, ...admin.routes }),
+      Object.entries({ "/kv/": list.route, "/put": legacy.put, "/put/": legacy.put, ...admin.routes }),
     );
     this.#gate = new Gate(access);
     this.#clock = clock;

@@ -13,6 +13,8 @@ export interface HttpSettings {
   readonly maxHeaderBytes: number;
   /** Of user metadata (names and values), weir's own included; of the content headers likewise. S3 takes 2 KiB of each. */
   readonly maxMetadataBytes: number;
+  /** Keys and common prefixes in one answer of a listing: as many as S3 gives. */
+  readonly maxListKeys: number;
   /**
    * Bodies being read or stored on this node, together. A body counts with its announced length from its first byte to its answer, so
    * that what has been begun can be finished. 32 of the largest values by default.
@@ -43,6 +45,7 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   maxValueBytes: 4 * MiB,
   maxHeaderBytes: 16 * KiB,
   maxMetadataBytes: 2 * KiB,
+  maxListKeys: 1_000,
   inFlightBytes: 128 * MiB,
   connections: 10_000,
   spareConnections: 256,

@@ -7,6 +7,7 @@ import { assert, unreachable } from "../base/assert.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Entry } from "../core/entry.ts";
 import type { SentAt } from "../core/lease.ts";
+import type { ListQuery } from "../core/listing.ts";
 import type { Membership } from "../core/membership.ts";
 import type {
   MemberState,
@@ -20,6 +21,7 @@ import type {
 import type {
   ClusterStatus,
   DeleteOperation,
+  ListOutcome,
   Operations,
   PutOperation,
   ReadOutcome,
@@ -137,6 +139,10 @@ export class Member implements Operations, PeerHandler, JournalSource {
     return this.#wired.router.read(key, wantValue);
   }
 
+  list(query: ListQuery): Promise<ListOutcome> {
+    return this.#wired.lister.list(query);
+  }
+
   /** Whether it takes part in a view. */
   get joined(): boolean {
     return this.#membership.epoch > 0;
@@ -188,8 +194,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
       const answer = this.#handle(from, request);
       if (!(answer instanceof Promise)) return answer;
       // Others wait for this member's journal: who asks decides how long.
-      if (request.kind !== "read" && request.kind !== "write")
-        return answer.catch((error: unknown) => this.#refused(error));
+      if (!("deadlineMs" in request)) return answer.catch((error: unknown) => this.#refused(error));
       return this.#wired.inTime.answer(answer, request.deadlineMs).catch((error: unknown) => this.#refused(error));
     } catch (error) {
       return this.#refused(error);
@@ -229,6 +234,8 @@ export class Member implements Operations, PeerHandler, JournalSource {
         return this.#wired.reads.read(request);
       case "write":
         return this.#wired.durableWrites.write(request);
+      case "list":
+        return this.#wired.heldKeys.answer(request);
       case "replicate":
         return this.#wired.replica.replicate(from, request);
       case "hand_off_list":

@@ -7,10 +7,12 @@ import { type Clock, type Instant, sleep } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
+import type { ListQuery } from "../core/listing.ts";
 import type { PeerIdentity } from "../core/message.ts";
 import type {
   ClusterStatus,
   DeleteOperation,
+  ListOutcome,
   Operations,
   PutOperation,
   ReadOutcome,
@@ -146,6 +148,10 @@ export class Participant implements Operations {
 
   read(key: string, wantValue: boolean): Promise<ReadOutcome> {
     return this.#life ? this.#life.member.read(key, wantValue) : Promise.reject(notAMember());
+  }
+
+  async list(query: ListQuery): Promise<ListOutcome> {
+    return await this.#member.list(query);
   }
 
   readiness(): { readonly ready: boolean; readonly reason: string } {

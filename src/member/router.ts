@@ -85,25 +85,35 @@ export class Router {
   }
 
   async #read(key: string, wantValue: boolean): Promise<ReadOutcome> {
-    const { membership, reads, clock, settings, inTime } = this.#parts;
+    const { membership, reads, inTime } = this.#parts;
+    return await this.persist(async (deadlineMs) => {
+      const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, deadlineMs };
+      const primary = this.#primaryOf(key, deadlineMs);
+      if (primary === membership.self.id) {
+        const answer = reads.read(request);
+        return answer instanceof Promise ? await inTime.answer(answer, deadlineMs) : answer;
+      }
+      const answer = await this.ask(primary, request, deadlineMs);
+      if (answer.kind === "value" || answer.kind === "missing") return answer;
+      throw unexpected(answer);
+    });
+  }
+
+  /**
+   * What an operation that changes nothing comes to: attempts, each told how many milliseconds are left, until one does not ask for another.
+   * @throws OperatingError (rejects with one): the last attempt's, or `overloaded`, `shutting_down`.
+   */
+  async persist<T>(attempt: (deadlineMs: number) => Promise<T>): Promise<T> {
+    const { clock, settings } = this.#parts;
     this.#admit();
     try {
       const deadline = clock.now() + settings.operationMs;
-      for (let attempt = 0; ; attempt++) {
-        const deadlineMs = deadline - clock.now();
-        const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, deadlineMs };
+      for (let count = 0; ; count++) {
         try {
-          const primary = this.#primaryOf(key, deadlineMs);
-          if (primary === membership.self.id) {
-            const answer = reads.read(request);
-            return answer instanceof Promise ? await inTime.answer(answer, deadlineMs) : answer;
-          }
-          const answer = await this.#ask(primary, request, deadlineMs);
-          if (answer.kind === "value" || answer.kind === "missing") return answer;
-          throw unexpected(answer);
+          return await attempt(deadline - clock.now());
         } catch (error) {
           if (!worthRetrying(error)) throw error;
-          await this.#pause(attempt, deadline, error);
+          await this.#pause(count, deadline, error);
         }
       }
     } finally {
@@ -157,7 +167,7 @@ export class Router {
           const answer =
             owner === membership.self.id
               ? await inTime.answer(durableWrites.write(request), deadlineMs)
-              : await this.#ask(owner, request, deadlineMs);
+              : await this.ask(owner, request, deadlineMs);
           if (answer.kind === "written") {
             if (durability === "stored" && answer.durability !== "stored") throw notStored(answer.version);
             return { kind: "written", version: answer.version, md5, durability: answer.durability };
@@ -187,15 +197,23 @@ export class Router {
   }
 
   #primaryOf(key: string, deadlineMs: number): string {
-    if (this.#ended)
-      throw new OperatingError("not_ready", "the others went on without this node, which joins them again");
-    if (deadlineMs <= 0) throw new OperatingError("deadline_exceeded", "no answer in time");
+    this.requireView(deadlineMs);
     const primary = this.#parts.membership.ownersOf(key)[0];
-    if (primary === undefined) throw new OperatingError("not_ready", "this node is not a member of a view yet");
+    if (primary === undefined) throw new OperatingError("not_ready", "no node owns any key at the moment");
     return primary;
   }
 
-  async #ask(id: string, request: PeerRequest, deadlineMs: number): Promise<PeerAnswer> {
+  /** @throws OperatingError when there is nobody whom an attempt could ask, or no time. */
+  requireView(deadlineMs: number): void {
+    if (this.#ended)
+      throw new OperatingError("not_ready", "the others went on without this node, which joins them again");
+    if (deadlineMs <= 0) throw new OperatingError("deadline_exceeded", "no answer in time");
+    if (this.#parts.membership.epoch === 0)
+      throw new OperatingError("not_ready", "this node is not a member of a view yet");
+  }
+
+  /** What the peer answers. @throws OperatingError (rejects with one): the link's, or with the code of a refusal. */
+  async ask(id: string, request: PeerRequest, deadlineMs: number): Promise<PeerAnswer> {
     const answer = await this.#parts.network.request(id, request, deadlineMs);
     if (answer.kind !== "refused") return answer;
     if (answer.epoch > this.#parts.membership.epoch) this.#parts.onNewerEpoch(answer.epoch);

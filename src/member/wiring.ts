@@ -24,9 +24,11 @@ import { DurableWrites } from "./durable-writes.ts";
 import { Flusher } from "./flusher.ts";
 import { Gossip } from "./gossip.ts";
 import { HandOff } from "./hand-off.ts";
+import { HeldKeys } from "./held-keys.ts";
 import { InTime } from "./in-time.ts";
 import { Joining } from "./joining.ts";
 import { Leaving } from "./leaving.ts";
+import { Lister } from "./lister.ts";
 import type { MemberMetrics } from "./metrics.ts";
 import { Primary } from "./primary.ts";
 import { ReadPath } from "./read-path.ts";
@@ -80,6 +82,8 @@ export interface Wired {
   readonly cleaner: Cleaner;
   readonly handOff: HandOff;
   readonly router: Router;
+  readonly heldKeys: HeldKeys;
+  readonly lister: Lister;
   readonly joining: Joining;
   readonly leaving: Leaving;
   readonly dropping: Dropping;
@@ -209,6 +213,8 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     fits: (key) => store.fits(key),
     onNewerEpoch,
   });
+  const heldKeys = new HeldKeys({ membership, buffer, clock, hasten: (each) => primary.inheritance.hasten(each) });
+  const lister = new Lister({ membership, heldKeys, router, inTime, store, clock, operationMs: settings.operationMs });
   const report: Report = new Report({
     cluster: settings.cluster,
     store: store.description,
@@ -346,6 +352,8 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     cleaner,
     handOff,
     router,
+    heldKeys,
+    lister,
     joining,
     leaving,
     dropping,

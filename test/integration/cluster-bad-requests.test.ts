@@ -44,7 +44,7 @@ const badRequests: Readonly<Record<string, readonly [string, ErrorCode]>> = {
   "reading weir's own view": [request("GET /kv/.weir/view.json"), "key_invalid"],
   "a query after a key": [put("/kv/a?b=c"), "key_invalid"],
   "a fragment after a key": [put("/kv/a#b"), "key_invalid"],
-  "a listing, which there is not yet": [request("GET /kv/?prefix=a"), "route_not_found"],
+  "a listing with a parameter that there is not": [request("GET /kv/?prefx=a"), "query_invalid"],
   "a path that is no route": [request("GET /nowhere"), "route_not_found"],
   "a method that is not for values": [request("POST /kv/a", ["Content-Length: 1"], "v"), "method_not_allowed"],
   "a method that nobody knows": [request("BREW /kv/a"), "header_invalid"],

@@ -4,11 +4,15 @@
  */
 
 import { hash } from "node:crypto";
+import { compareText } from "../../src/base/text-order.ts";
 import type { ValueInfo } from "../../src/core/entry.ts";
+import { entryOf, isCommonPrefix, type ListQuery } from "../../src/core/listing.ts";
 import type { Precondition } from "../../src/core/message.ts";
 import type {
   ClusterStatus,
   DeleteOperation,
+  ListedKey,
+  ListOutcome,
   Operations,
   PutOperation,
   ReadOutcome,
@@ -22,6 +26,8 @@ export class MemoryOperations implements Operations {
   lastPut: PutOperation | undefined;
   /** The delete that came last. */
   lastDelete: DeleteOperation | undefined;
+  /** The listing that came last. */
+  lastList: ListQuery | undefined;
   /** What every operation rejects with, while it is set. */
   failure: Error | undefined;
   /** What every operation waits for, while it is set. */
@@ -60,6 +66,24 @@ export class MemoryOperations implements Operations {
     const found = this.values.get(key);
     if (found === undefined) return { kind: "missing" };
     return wantValue ? found : { ...found, value: undefined };
+  }
+
+  async list(query: ListQuery): Promise<ListOutcome> {
+    await this.#enter();
+    this.lastList = query;
+    const keys: ListedKey[] = [];
+    const prefixes: string[] = [];
+    let position = query;
+    for (const key of [...this.values.keys()].sort(compareText)) {
+      const entry = entryOf(key, position);
+      if (entry === undefined) continue;
+      if (keys.length + prefixes.length === query.limit) return { keys, prefixes, next: position.after };
+      position = { ...query, after: entry };
+      const { info } = this.values.get(key) as { info: ValueInfo };
+      if (isCommonPrefix(entry, query)) prefixes.push(entry);
+      else keys.push({ key, size: info.size, etag: info.md5, modifiedMs: info.modifiedMs });
+    }
+    return { keys, prefixes, next: undefined };
   }
 
   readiness(): { ready: boolean; reason: string } {
