@@ -1,6 +1,6 @@
 /** Runs many seeds and says which of them fail. */
 
-import { runScenario } from "../../test/simulation/scenario.ts";
+import { runScenario, type Unchecked } from "../../test/simulation/scenario.ts";
 import { planFor } from "../../test/simulation/scenario-plan.ts";
 import { startMember } from "../../test/simulation/sim-member.ts";
 import { type Choices, replayCommand } from "./choices.ts";
@@ -13,6 +13,7 @@ export async function explore(choices: Choices): Promise<boolean> {
   const { from, count, untilMs, faults, mutation, stopsAtFirst } = choices;
   const startedMs = performance.now();
   const counts = new Map<string, number>();
+  const unchecked: Record<Unchecked, number> = { void: 0, tangled: 0 };
   let failed = 0;
   let runs = 0;
   let shownMs = startedMs;
@@ -25,6 +26,7 @@ export async function explore(choices: Choices): Promise<boolean> {
     sum("events", result.events);
     for (const [name, times] of result.counts) sum(name, times);
     const [violation] = result.violations;
+    if (violation === undefined && result.unchecked !== undefined) unchecked[result.unchecked]++;
     if (violation !== undefined) {
       failed++;
       clearProgress();
@@ -41,7 +43,9 @@ export async function explore(choices: Choices): Promise<boolean> {
   const minutes = (performance.now() - startedMs) / 60_000;
   console.log(`${runs} runs, ${Math.round(runs / minutes)} a minute; per run on average:`);
   console.log(`    ${[...counts].map(([name, times]) => `${rounded(times / runs)} ${name}`).join(", ")}`);
-  console.log(failed === 0 ? "no run failed" : `${failed} ${failed === 1 ? "run" : "runs"} failed`);
+  console.log(`${runs - unchecked.void - unchecked.tangled} runs checked, ${failed === 0 ? "none" : failed} failed`);
+  if (unchecked.tangled > 0) console.log(`${unchecked.tangled} not checked: too many operations of unknown outcome`);
+  if (unchecked.void > 0) console.log(`${unchecked.void} not checked: more was lost than may be`);
   return failed === 0;
 }
 

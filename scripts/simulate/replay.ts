@@ -23,9 +23,10 @@ export async function replay(seed: number, choices: Choices): Promise<boolean> {
     console.log(isColored && loud.has(kind) ? `\x1b[1m${line}\x1b[0m` : line);
   };
   const result = await runScenario(plan, startMember, choices.isQuiet ? undefined : print);
-  const { violations, counts, ...figures } = result;
+  const { violations, counts, unchecked, ...figures } = result;
   console.log(JSON.stringify({ ...figures, ...Object.fromEntries(counts) }));
   for (const violation of violations) console.log(`\nVIOLATION ${violation}`);
+  if (unchecked !== undefined) console.log(`not checked: ${unchecked}`);
   console.log(violations.length === 0 ? "all is well" : `\nseed ${seed} (${plan.profile}) failed`);
   return violations.length === 0;
 }

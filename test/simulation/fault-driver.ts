@@ -8,11 +8,13 @@ import { DiskFaults } from "./disk-faults.ts";
 import type { Hits } from "./expectations.ts";
 import type { FaultField } from "./fault-field.ts";
 import type { FaultKind } from "./fault-kinds.ts";
+import { LateFlushes } from "./late-flushes.ts";
 import { MemberFaults } from "./member-faults.ts";
 import { NetworkFaults } from "./network-faults.ts";
 import { OneLoss } from "./one-loss.ts";
 import { Operator } from "./operator.ts";
 import { ProcessFaults } from "./process-faults.ts";
+import { Scripts } from "./scripts.ts";
 import { type EndReason, isSettled, type SimHost } from "./sim-cluster.ts";
 import { healStore, plainStoreFaults, storeTroubles, troubleStore } from "./store-trouble.ts";
 
@@ -23,7 +25,7 @@ const lookMs = 20;
 const mostInBurst = 4;
 const maxBurstMeanMs = 600;
 /** These come in ways of their own, not at random times. */
-type OwnWay = "joins" | "oneLoss" | "ambushes" | "lostAnswers";
+type OwnWay = "joins" | "oneLoss" | "ambushes" | "lostAnswers" | "lateFlushes" | "slowReads" | "scripts";
 
 export class FaultDriver {
   readonly #field: FaultField;
@@ -47,6 +49,7 @@ export class FaultDriver {
       leaves: () => this.#members.leave(),
       weights: () => this.#members.reweigh(),
       links: () => this.#network.troubleLink(),
+      chokes: () => this.#network.choke(),
       partitions: () => this.#network.partition(),
       crashes: () => this.#processes.kill(),
       // Not too often: starting takes its time.
@@ -76,6 +79,10 @@ export class FaultDriver {
     const { faults } = this.#field.plan;
     if (faults.includes("oneLoss")) this.#oneLoss.start();
     if (faults.includes("forgets")) this.#operator.start();
+    if (faults.includes("scripts")) new Scripts(this.#field, this.#processes).start();
+    if (faults.includes("lateFlushes")) {
+      new LateFlushes(this.#field, this.#processes, this.#network, this.#members).start();
+    }
     if (faults.includes("ambushes") || faults.includes("lostAnswers")) {
       const ambushes = new Ambushes(this.#field, this.#processes, this.#network, this.#members);
       if (faults.includes("ambushes")) ambushes.start();

@@ -12,6 +12,8 @@ export const faultKinds = [
   "weights",
   /** Links break, go silent, become slow. */
   "links",
+  /** Links let only small things through, for long. */
+  "chokes",
   /** Some hosts cannot reach some others: in groups, alone, in pairs, in one direction. */
   "partitions",
   /** A process ends at any instant, and comes back with what its disk has. */
@@ -26,8 +28,12 @@ export const faultKinds = [
   "disks",
   /** The store is slow, failing, ambiguous, throttled, unsure or gone. */
   "store",
-  /** One host cannot reach the store. */
+  /** One host cannot reach the store, or waits for its answers. */
   "storeCuts",
+  /** Reading from the store takes as long as large objects take. */
+  "slowReads",
+  /** Flushes land late, and who has sent them is lost meanwhile. */
+  "lateFlushes",
   /** The only owner of all keys is lost with its disk, and an operator gives it up. */
   "forgets",
   /** Another process is started under the id of one that still runs. */
@@ -36,6 +42,8 @@ export const faultKinds = [
   "ambushes",
   /** The link breaks just when the answer to a write is sent: its router asks again. */
   "lostAnswers",
+  /** Misfortunes in an order that is too unlikely to come by chance. */
+  "scripts",
   /** One node at a time is lost, under good conditions: nobody at another one may notice more than a pause (P4). */
   "oneLoss",
   /** The store is gone, under good conditions: writes go on (P4). */
@@ -43,8 +51,13 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-/** Kinds that go with any others. The rest make worlds of their own, in which more is promised. */
-export const mixedKinds: readonly FaultKind[] = faultKinds.filter((kind) => kind !== "oneLoss" && kind !== "outage");
+/** Kinds that go with any others. The rest make worlds of their own: in some more is promised, and a script needs a cluster that settles. */
+export const mixedKinds: readonly FaultKind[] = faultKinds.filter(
+  (kind) => kind !== "oneLoss" && kind !== "outage" && kind !== "scripts",
+);
+
+/** Not those that make a whole world slow: nothing would ever be done, and so nothing could be wrong. */
+const allAtOnce = mixedKinds.filter((kind) => kind !== "lateFlushes" && kind !== "slowReads");
 
 /** The worlds that are explored by turns. In `mixed` the seed chooses some of the kinds. */
 export const profiles = {
@@ -59,20 +72,25 @@ export const profiles = {
   power: ["power", "crashes"],
   "power+disks": ["power", "crashes", "disks", "losses"],
   losses: ["losses"],
-  "losses+links": ["losses", "links", "disks"],
+  "losses+chokes": ["losses", "chokes", "crashes"],
   pauses: ["pauses"],
   partitions: ["partitions"],
   isolation: ["partitions", "storeCuts", "pauses"],
+  lines: ["partitions", "storeCuts"],
+  twins: ["twins", "partitions"],
+  lateFlushes: ["lateFlushes"],
+  swings: ["slowReads", "leaves"],
   failures: ["partitions", "crashes", "losses", "leaves"],
   disks: ["disks"],
   cuts: ["storeCuts", "store"],
   ambushes: ["ambushes"],
   forgets: ["forgets", "crashes", "store"],
-  retries: ["lostAnswers"],
+  scripts: ["scripts"],
+  retries: ["lostAnswers", "leaves"],
   oneLoss: ["oneLoss"],
   outage: ["outage"],
   mixed: "some",
-  all: mixedKinds,
+  all: allAtOnce,
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

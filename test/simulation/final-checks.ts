@@ -13,17 +13,22 @@ import { type Deletion, versionOf } from "./store-watch.ts";
 /** Of what happened around a violation so many operations are shown. */
 const shown = 25;
 
-/** @param initial - by key: what was there before the first operation */
+/**
+ * @param initial - by key: what was there before the first operation
+ * @param onTangled - called for each key of which nothing can be said
+ */
 export function historyViolations(
   keys: readonly string[],
   history: History,
   initial: ReadonlyMap<string, string>,
+  onTangled: () => void,
 ): string[] {
   const violations: string[] = [];
   for (const key of keys) {
     const operations = history.operations(key);
     const verdict = checkRegister(operations, initial.get(key));
-    if (verdict.kind === "linearizable") continue;
+    if (verdict.kind === "tangled") onTangled();
+    if (verdict.kind !== "violation") continue;
     const { calledAt, answeredAt } = verdict.operation;
     const around = operations.filter((each) => each.answeredAt > calledAt - 40 && each.calledAt <= answeredAt);
     violations.push(

@@ -1,12 +1,16 @@
 /**
  * Checks that what clients saw of one key can be explained by a single register: each operation taking effect at one instant between
  * its call and its answer, those of unknown outcome at any later time or never. The search is Wing and Gong's ("Testing and Verifying Concurrent Objects", 1993)
- * with Lowe's memory of visited configurations ("Testing for linearizability", 2017), and two short cuts that keep hundreds of operations fast:
+ * with Lowe's memory of visited configurations ("Testing for linearizability", 2017), and short cuts that keep hundreds of operations fast:
  *
  * - An operation that changes nothing and whose answer fits the present state is taken at once and never reconsidered: wherever else it
  *   could go, it can also go here.
  * - Operations of unknown outcome that are alike (same condition; deletes, or puts of values that no answer names) are taken in the order of their calls only:
  *   any explanation that uses a later one can use the earlier one in its place.
+ * - Values that nothing names which is still to be explained are all the same.
+ *
+ * Where operations of unknown outcome mostly took effect they are found soonest in the order of their calls, and where they mostly did not if they are tried last: a search that
+ * takes long is given up for the other one.
  */
 
 import { assert, unreachable } from "../../src/base/assert.ts";
@@ -14,22 +18,30 @@ import type { RegisterAction, RegisterCondition, RegisterOperation } from "./his
 
 export type Verdict =
   | { readonly kind: "linearizable" }
-  /** No order explains the history up to and including `operation`'s answer, although one explains it without. */
-  | { readonly kind: "violation"; readonly operation: RegisterOperation };
+  /** No order explains the history up to and including `operation`'s answer, although one explains it without, or that would take too long to find out. */
+  | { readonly kind: "violation"; readonly operation: RegisterOperation }
+  /** The search takes too long: nothing is known of the history. */
+  | { readonly kind: "tangled" };
 
 /** The register: the name of its value, or undefined when there is none. */
 type State = string | undefined;
 
-/** Configurations searched before the check gives up; a history of 500 operations by 8 clients needs a few thousand. */
-const maxConfigurations = 2_000_000;
+/** Configurations searched, in each of the two orders, before the check gives up; a history of 500 operations by 8 clients needs a few thousand. */
+const mostConfigurations = 1_000_000;
+/** And at first, before the other order is tried. */
+const firstConfigurations = 50_000;
 
 /**
  * @param operations of one key, in the order of their calls.
  * @param initial the value before the first operation.
- * @throws Error when the search takes too long: neither verdict is known then.
  */
-export function checkRegister(operations: readonly RegisterOperation[], initial?: string): Verdict {
-  if (explains(operations, initial)) return { kind: "linearizable" };
+export function checkRegister(
+  operations: readonly RegisterOperation[],
+  initial?: string,
+  maxConfigurations: number = mostConfigurations,
+): Verdict {
+  const found = explain(operations, initial, maxConfigurations);
+  if (found !== "unexplained") return { kind: found === "explained" ? "linearizable" : "tangled" };
   // The earliest answer that breaks it is what a person wants to see, and answers only ever break more: search by halves.
   const answered = operations.filter((each) => each.answeredAt !== Number.POSITIVE_INFINITY);
   answered.sort((a, b) => a.answeredAt - b.answeredAt);
@@ -37,8 +49,9 @@ export function checkRegister(operations: readonly RegisterOperation[], initial?
   let bad = answered.length;
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
-    if (explains(truncated(operations, (answered[middle - 1] as RegisterOperation).answeredAt), initial)) good = middle;
-    else bad = middle;
+    const known = truncated(operations, (answered[middle - 1] as RegisterOperation).answeredAt);
+    if (explain(known, initial, maxConfigurations) === "unexplained") bad = middle;
+    else good = middle;
   }
   const operation = answered[bad - 1];
   assert(operation !== undefined, "a history without answers is explained by itself");
@@ -56,10 +69,12 @@ function truncated(operations: readonly RegisterOperation[], position: number): 
     .filter((each) => each.outcome.kind !== "unknown" || each.action.kind !== "get");
 }
 
-/** One call or answer in the list of what is not yet explained. */
+/** One call or answer in a list of what is not yet explained. */
 interface Item {
   readonly operation: number;
   readonly isCall: boolean;
+  /** Its position in the history. */
+  readonly at: number;
   previous: Item;
   next: Item;
 }
@@ -71,10 +86,28 @@ interface Step {
   readonly forced: boolean;
 }
 
-function explains(operations: readonly RegisterOperation[], initial: State): boolean {
-  const { head, answers } = itemsOf(operations);
-  const named = namedValues(operations);
-  const alikeBefore = earlierAlike(operations, named);
+type Explanation = "explained" | "unexplained" | "tangled";
+
+function explain(operations: readonly RegisterOperation[], initial: State, maxConfigurations: number): Explanation {
+  for (const limit of [Math.min(firstConfigurations, maxConfigurations), maxConfigurations]) {
+    for (const triesUnknownLast of [false, true]) {
+      const found = search(operations, initial, triesUnknownLast, limit);
+      if (found !== "tangled") return found;
+    }
+  }
+  return "tangled";
+}
+
+function search(
+  operations: readonly RegisterOperation[],
+  initial: State,
+  triesUnknownLast: boolean,
+  maxConfigurations: number,
+): Explanation {
+  const { head, unknown, answers } = itemsOf(operations, triesUnknownLast);
+  const names = operations.map(namesOf);
+  const naming = countNames(names);
+  const alikeBefore = earlierAlike(operations, new Set(naming.keys()));
   const taken = new Uint16Array(Math.ceil(operations.length / 16));
   const seen = new Set<string>();
   const steps: Step[] = [];
@@ -82,6 +115,11 @@ function explains(operations: readonly RegisterOperation[], initial: State): boo
   let open = operations.filter((each) => each.outcome.kind !== "unknown").length;
 
   const isTaken = (index: number): boolean => ((taken[index >> 4] as number) & (1 << (index & 15))) !== 0;
+  /** Notes that the operation is taken, or is not any more. */
+  const mark = (index: number, by: 1 | -1): void => {
+    taken[index >> 4] = (taken[index >> 4] as number) ^ (1 << (index & 15));
+    for (const name of names[index] as readonly string[]) naming.set(name, (naming.get(name) ?? 0) - by);
+  };
   const take = (call: Item, after: State, forced: boolean): void => {
     steps.push({ call, before: state, forced });
     unlink(call);
@@ -90,7 +128,7 @@ function explains(operations: readonly RegisterOperation[], initial: State): boo
       unlink(answer);
       open--;
     }
-    taken[call.operation >> 4] = (taken[call.operation >> 4] as number) | (1 << (call.operation & 15));
+    mark(call.operation, 1);
     state = after;
   };
   const untake = (step: Step): void => {
@@ -101,63 +139,74 @@ function explains(operations: readonly RegisterOperation[], initial: State): boo
       open++;
     }
     relink(step.call);
-    taken[index >> 4] = (taken[index >> 4] as number) & ~(1 << (index & 15));
+    mark(index, -1);
     state = step.before;
+  };
+  /** Whether the configuration in which the operation is taken, too, has not been there before. */
+  const isNew = (index: number, after: State): boolean => {
+    mark(index, 1);
+    const isNamed = after !== undefined && (naming.get(after) ?? 0) > 0;
+    const configuration = `${String.fromCharCode(...taken)}${after === undefined ? "" : isNamed ? `=${after}` : "?"}`;
+    mark(index, -1);
+    if (seen.has(configuration)) return false;
+    seen.add(configuration);
+    return true;
+  };
+  /** Takes the first call from `item` on that fits and leads to something new, in front of the first answer. */
+  const takeOne = (item: Item): boolean => {
+    const limitAt = firstAnswer(head).at;
+    for (let each = item; ; each = each.next) {
+      if (each === unknown || each.at > limitAt) return false;
+      if (!each.isCall) {
+        each = unknown; // behind the others come those that are tried last
+        continue;
+      }
+      const alike = alikeBefore[each.operation] as number;
+      if (alike >= 0 && !isTaken(alike)) continue;
+      const result = apply(operations[each.operation] as RegisterOperation, state);
+      if (result?.changes !== true || !isNew(each.operation, result.after)) continue;
+      take(each, result.after, false);
+      return true;
+    }
   };
 
   let item = head.next;
   while (open > 0) {
-    if (item === head.next) {
-      const free = findFree(head, operations, state);
-      if (free !== undefined) {
-        take(free, state, true);
-        item = head.next;
-        continue;
-      }
-    }
-    if (item !== head && item.isCall) {
-      const operation = operations[item.operation] as RegisterOperation;
-      const alike = alikeBefore[item.operation] as number;
-      const result = alike >= 0 && !isTaken(alike) ? undefined : apply(operation, state);
-      if (result?.changes === true && isNew(item.operation, result.after)) {
-        take(item, result.after, false);
-        item = head.next;
-      } else {
-        item = item.next;
-      }
+    const free = item === head.next ? findFree(head, operations, state) : undefined;
+    if (free !== undefined) {
+      take(free, state, true);
+      item = head.next;
       continue;
     }
-    // An answer: its operation must come before everything behind it, and nothing in front of it fits. Go back.
+    if (takeOne(item)) {
+      if (seen.size > maxConfigurations) return "tangled";
+      item = head.next;
+      continue;
+    }
+    // The first answer's operation must come before everything behind it, and nothing in front of it fits. Go back.
     let step = steps.pop();
     while (step?.forced === true) {
       untake(step);
       step = steps.pop();
     }
-    if (step === undefined) return false;
+    if (step === undefined) return "unexplained";
     untake(step);
     item = step.call.next;
   }
-  return true;
+  return "explained";
+}
 
-  function isNew(index: number, after: State): boolean {
-    taken[index >> 4] = (taken[index >> 4] as number) | (1 << (index & 15));
-    // Values that no answer and no condition names are all the same to what follows.
-    const rest = after === undefined ? "" : named.has(after) ? `=${after}` : "?";
-    const configuration = `${String.fromCharCode(...taken)}${rest}`;
-    taken[index >> 4] = (taken[index >> 4] as number) & ~(1 << (index & 15));
-    if (seen.has(configuration)) return false;
-    if (seen.size >= maxConfigurations) throw new Error("the history is too tangled to be checked");
-    seen.add(configuration);
-    return true;
-  }
+/** The first answer in the list of what is not yet explained, of which there is one. */
+function firstAnswer(head: Item): Item {
+  let item = head.next;
+  while (item.isCall) item = item.next;
+  return item;
 }
 
 /** A call in front of the first answer that changes nothing and whose own answer fits `state`. */
 function findFree(head: Item, operations: readonly RegisterOperation[], state: State): Item | undefined {
   for (let item = head.next; item !== head && item.isCall; item = item.next) {
-    const operation = operations[item.operation] as RegisterOperation;
-    if (operation.outcome.kind === "unknown") continue;
-    const result = apply(operation, state);
+    const result = apply(operations[item.operation] as RegisterOperation, state);
     if (result !== undefined && !result.changes) return item;
   }
   return undefined;
@@ -193,34 +242,50 @@ export function holds(condition: RegisterCondition | undefined, state: State): b
   return condition.noneMatch === undefined || !matches(condition.noneMatch);
 }
 
-/** Calls and answers as a ring in the order in which they happened; operations of unknown outcome have no answer in it. */
-function itemsOf(operations: readonly RegisterOperation[]): { head: Item; answers: (Item | undefined)[] } {
+/**
+ * Calls and answers as a ring in the order in which they happened; operations of unknown outcome have no answer in it. With `triesUnknownLast` these are in another
+ * ring, `unknown`, which is empty without.
+ */
+function itemsOf(
+  operations: readonly RegisterOperation[],
+  triesUnknownLast: boolean,
+): {
+  head: Item;
+  unknown: Item;
+  answers: (Item | undefined)[];
+} {
   const answers: (Item | undefined)[] = operations.map(() => undefined);
-  const placed: { at: number; item: Item }[] = [];
+  const placed: Item[] = [];
+  const unknown = newItem(-1, false, Number.NEGATIVE_INFINITY);
   for (const [index, operation] of operations.entries()) {
     assert(operation.calledAt < operation.answeredAt, "an answer follows its call");
-    placed.push({ at: operation.calledAt, item: newItem(index, true) });
-    if (operation.outcome.kind !== "unknown") {
-      const answer = newItem(index, false);
-      answers[index] = answer;
-      placed.push({ at: operation.answeredAt, item: answer });
+    const call = newItem(index, true, operation.calledAt);
+    if (operation.outcome.kind === "unknown") {
+      if (triesUnknownLast) append(unknown, call);
+      else placed.push(call);
+      continue;
     }
+    const answer = newItem(index, false, operation.answeredAt);
+    answers[index] = answer;
+    placed.push(call, answer);
   }
   placed.sort((a, b) => a.at - b.at);
-  const head = newItem(-1, false);
-  for (const { item } of placed) {
-    item.previous = head.previous;
-    item.next = head;
-    relink(item);
-  }
-  return { head, answers };
+  const head = newItem(-1, false, Number.NEGATIVE_INFINITY);
+  for (const item of placed) append(head, item);
+  return { head, unknown, answers };
 }
 
-function newItem(operation: number, isCall: boolean): Item {
-  const item = { operation, isCall } as Item;
+function newItem(operation: number, isCall: boolean, at: number): Item {
+  const item = { operation, isCall, at } as Item;
   item.previous = item;
   item.next = item;
   return item;
+}
+
+function append(head: Item, item: Item): void {
+  item.previous = head.previous;
+  item.next = head;
+  relink(item);
 }
 
 function unlink(item: Item): void {
@@ -233,16 +298,18 @@ function relink(item: Item): void {
   item.next.previous = item;
 }
 
-/** Values that an answer or a condition names. */
-function namedValues(operations: readonly RegisterOperation[]): ReadonlySet<string> {
-  const named = new Set<string>();
-  for (const { action, outcome } of operations) {
-    if (outcome.kind === "value") named.add(outcome.value);
-    if (action.kind === "get") continue;
-    for (const name of action.condition?.match ?? []) named.add(name);
-    for (const name of action.condition?.noneMatch ?? []) named.add(name);
-  }
-  return named;
+/** The values that the operation's answer or condition names. */
+function namesOf({ action, outcome }: RegisterOperation): readonly string[] {
+  const read = outcome.kind === "value" ? [outcome.value] : [];
+  if (action.kind === "get") return read;
+  return [...read, ...(action.condition?.match ?? []), ...(action.condition?.noneMatch ?? [])];
+}
+
+/** How often each value is named. */
+function countNames(names: readonly (readonly string[])[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names.flat()) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
 }
 
 /** For each operation of unknown outcome, the one before it that is alike; -1 when there is none. */

@@ -62,6 +62,11 @@ export class LossBudget {
     if (folder !== undefined) this.#lost.add(folder);
   }
 
+  /** It was not lost after all. */
+  regain(folder: string | undefined): void {
+    if (folder !== undefined) this.#lost.delete(folder);
+  }
+
   /** The folder is lost because its process has ended by itself: without a journal that may be more than may be lost. */
   loseAnyway(folder: string): void {
     if (this.isDone(folder)) return;
@@ -81,6 +86,11 @@ export class LossBudget {
   get allowsLeaving(): boolean {
     if (this.#store.isChanging(viewName)) return false;
     return [...this.#lost].every((folder) => this.isDone(folder));
+  }
+
+  /** Whether some process is leaving. */
+  get hasLeaving(): boolean {
+    return this.#leaving > 0;
   }
 
   beginLeaving(): void {

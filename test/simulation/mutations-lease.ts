@@ -52,7 +52,7 @@ export const leaseMutations: readonly Mutation[] = [
   },
   {
     name: "lease-by-store-counted-from-the-answer",
-    world: "isolation",
+    world: "lines",
     breaks: "§3: the lease runs from the sending time of the requests that confirmed it",
     edits: [
       {
@@ -148,7 +148,7 @@ export const leaseMutations: readonly Mutation[] = [
   },
   {
     name: "wait-only-after-a-drop-by-the-newest-view",
-    world: "failures",
+    world: "ambushes",
     breaks: "§5: any view of the lineage after its first may have been a drop",
     edits: [
       {

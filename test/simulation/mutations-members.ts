@@ -10,7 +10,7 @@ const record = "src/member/view-record.ts";
 export const memberMutations: readonly Mutation[] = [
   {
     name: "drop-without-half",
-    world: "failures",
+    world: "isolation",
     breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
     edits: [
       {
@@ -22,7 +22,7 @@ export const memberMutations: readonly Mutation[] = [
   },
   {
     name: "drop-with-less-than-half",
-    world: "failures",
+    world: "isolation",
     breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
     edits: [
       {
@@ -72,7 +72,7 @@ export const memberMutations: readonly Mutation[] = [
   },
   {
     name: "another-folder-is-no-drop",
-    world: "losses",
+    world: "twins",
     breaks: "§5: with another folder a joining id drops the old one",
     edits: [
       {

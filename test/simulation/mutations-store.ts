@@ -9,7 +9,7 @@ const membership = "src/core/membership.ts";
 export const storeMutations: readonly Mutation[] = [
   {
     name: "no-delay-after-gaining-tenure",
-    world: "crashes+store",
+    world: "lateFlushes",
     breaks: "§6: after gaining tenure, no flush of that key for F (⚠)",
     edits: [
       {
@@ -21,7 +21,7 @@ export const storeMutations: readonly Mutation[] = [
   },
   {
     name: "no-delay-though-a-predecessor-is-gone",
-    world: "crashes+store",
+    world: "lateFlushes",
     breaks: "§6: only predecessors that are there can say that they have no request under way",
     edits: [
       {
@@ -33,7 +33,7 @@ export const storeMutations: readonly Mutation[] = [
   },
   {
     name: "no-delay-though-a-predecessor-is-not-quiet",
-    world: "members+store",
+    world: "lateFlushes",
     breaks: "§6: a predecessor may have a request under way",
     edits: [
       {
@@ -157,7 +157,7 @@ export const storeMutations: readonly Mutation[] = [
   },
   {
     name: "delete-left-out",
-    world: "store",
+    world: "lateFlushes",
     breaks: "ARCHITECTURE: a delete is always sent, however sure it seems that there is nothing to delete",
     edits: [
       {

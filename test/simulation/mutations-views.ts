@@ -59,7 +59,7 @@ export const viewMutations: readonly Mutation[] = [
   },
   {
     name: "settled-before-all-have-handed-off",
-    world: "losses+links",
+    world: "scripts",
     breaks: "§10: settling needs handedOff from all",
     edits: [
       {
@@ -76,7 +76,7 @@ export const viewMutations: readonly Mutation[] = [
   },
   {
     name: "inherited-entry-visible-at-once",
-    world: "losses+links",
+    world: "scripts",
     breaks: "§10: an inherited entry becomes visible when every owner has it",
     edits: [
       {
@@ -88,7 +88,7 @@ export const viewMutations: readonly Mutation[] = [
   },
   {
     name: "adoption-reported-before-it-is-journaled",
-    world: "power+disks",
+    world: "scripts",
     breaks: "§5: a member journals that it adopted before it reports anything (⚠)",
     edits: [
       {
@@ -148,13 +148,13 @@ export const viewMutations: readonly Mutation[] = [
   },
   {
     name: "store-reads-kept-over-a-view-change",
-    world: "members+pauses",
+    world: "swings",
     breaks: "§4: a store read that was sent before the tenure changed is thrown away (⚠)",
     edits: [{ file: viewChange, find: "    reads.invalidateAll();\n", replace: "" }],
   },
   {
     name: "store-reads-kept-over-a-write",
-    world: "store",
+    world: "swings",
     breaks: "§4: a store read that was sent before the key's state changed is thrown away (⚠)",
     edits: [{ file: "src/member/primary.ts", find: "    reads.invalidate(entry.key);\n", replace: "" }],
   },

@@ -81,7 +81,7 @@ export const writeMutations: readonly Mutation[] = [
   },
   {
     name: "replica-takes-older-versions",
-    world: "ambushes",
+    world: "power",
     breaks: "§4: a replica keeps the higher version",
     edits: [
       {
@@ -134,7 +134,7 @@ export const writeMutations: readonly Mutation[] = [
   },
   {
     name: "request-ids-of-pending-writes-handed-off",
-    world: "ambushes",
+    world: "scripts",
     breaks: "ARCHITECTURE, request ids: that of a pending write goes only together with its entry",
     edits: [
       {

@@ -14,7 +14,7 @@ import { planFor } from "./scenario-plan.ts";
 import { startMember } from "./sim-member.ts";
 
 /** Worlds that are tried when a bug is not found where it was before, because the code or the simulator has changed. */
-const moreSeeds = 1_000;
+const moreSeeds = 2_000;
 const timeoutMs = 250_000;
 
 describe("a planted bug", { concurrency: 2 }, () => {

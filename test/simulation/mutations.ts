@@ -18,22 +18,10 @@ export const mutations: readonly Mutation[] = [
   ...storeMutations,
 ];
 
-/** Not found yet, in some hundred to some thousand worlds each: for these the simulator lacks a fault, or another rule keeps the same promise. */
+/** Not found yet, in some thousand worlds each: for these the simulator lacks a fault, or another rule keeps the same promise. */
 export const openMutations: ReadonlySet<string> = new Set([
-  "request-ids-of-pending-writes-handed-off",
-  "lease-by-store-counted-from-the-answer",
-  "settled-before-all-have-handed-off",
-  "inherited-entry-visible-at-once",
-  "store-reads-kept-over-a-view-change",
-  "drop-without-half",
-  "drop-with-less-than-half",
   "half-counted-by-id",
-  "another-folder-is-no-drop",
-  "no-delay-after-gaining-tenure",
-  "no-delay-though-a-predecessor-is-gone",
-  "no-delay-though-a-predecessor-is-not-quiet",
   "knowledge-of-the-store-kept-after-an-unknown-outcome",
   "older-version-sent-after-a-newer",
-  "delete-left-out",
   "newer-in-the-store-ignored",
 ]);

@@ -26,6 +26,15 @@ export class NetworkFaults {
     else this.#forAWhile(network.part(a.id, b.id, true));
   }
 
+  /** Two hosts hear each other, and nothing of what they should do gets through: longer than a lease, shorter than it takes to be noticed. */
+  choke(): void {
+    const { network, hosts, random } = this.#field;
+    if (hosts.length < 2) return;
+    const [a, b] = random.shuffle(hosts) as [SimHost, SimHost];
+    this.#field.note("choke", () => a.id + b.id);
+    this.#field.undoLater(random.between(1_000, 6_000), network.choke(a.id, b.id));
+  }
+
   partition(): void {
     const { hosts, random } = this.#field;
     if (hosts.length < 2) return;

@@ -38,7 +38,7 @@ export class Operator {
     const view = budget.view;
     // An older request may come over a newer state for a while, unless no condition can hold again that once did not; see `StoreWatch`.
     const isSure = plan.uniqueTags && plan.deleteShare === 0 && !store.isChanging(viewName);
-    if (host === undefined || running?.folder === undefined || running.stopping) return;
+    if (host === undefined || running?.folder === undefined || budget.hasLeaving) return;
     if (!isSure || view?.epoch !== this.#cleanEpoch) return;
     const { folder } = running;
     this.#field.note("lone owner lost", () => running.process.name);

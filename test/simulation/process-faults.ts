@@ -9,6 +9,9 @@ const soonMs = 300;
 /** One that is killed again and again lives this long in between. */
 const shortLifeMs = 1_500;
 const maxWallJumpMs = 10_000;
+/** The older one of two processes of one host tries to end so often, and waits so long in between. */
+const ghostTries = 25;
+const ghostRetryMs = 200;
 
 export class ProcessFaults {
   readonly #field: FaultField;
@@ -45,7 +48,6 @@ export class ProcessFaults {
     this.#field.note("power lost", () => "");
     const burnt = random.pick(hosts);
     if (random.chance(0.3) && burnt.running !== undefined && budget.allows(burnt.folder.id)) this.lose(burnt);
-    for (const host of hosts) host.endGhost();
     for (const host of hosts) {
       const wasRunning = host.running !== undefined;
       // Of one that is down already, too, what it wrote last may not be on its disk yet.
@@ -79,7 +81,28 @@ export class ProcessFaults {
     if (random.chance(0.5)) process.pause();
     host.twin();
     this.#field.undoLater(random.between(0, 3_000), () => process.resume());
-    this.#field.undoLater(this.#field.drawMs() * 2, () => host.endGhost());
+    this.#field.undoLater(this.#field.drawMs() * 2, () => this.#endGhost(host, ghostTries));
+  }
+
+  /** The older of two processes ends, as soon as its disk may be lost; if it never may, because the others stick to it, the newer one gives way. */
+  #endGhost(host: SimHost, tries: number): void {
+    const { budget, plan, world } = this.#field;
+    const { ghost } = host;
+    if (ghost === undefined) return;
+    if (budget.allows(ghost.folder)) {
+      host.endGhost();
+    } else if (tries > 0 || (plan.journal && !budget.allows(this.#folderOf(host)))) {
+      world.schedule(ghostRetryMs, () => this.#endGhost(host, tries - 1));
+    } else if (plan.journal) {
+      this.#field.note("twin given up", () => host.id);
+      budget.lose(this.#folderOf(host));
+      budget.regain(ghost.folder);
+      host.takeGhostBack();
+    } else {
+      // It has no disk to go on from.
+      budget.loseAnyway(ghost.folder ?? "");
+      host.endGhost();
+    }
   }
 
   /** A process has ended by itself. */
@@ -101,7 +124,6 @@ export class ProcessFaults {
   heal(): void {
     const { hosts, random } = this.#field;
     for (const host of hosts) {
-      host.endGhost();
       host.process?.resume();
       if (host.running === undefined) this.#field.restartLater(host, random.between(0, soonMs));
     }

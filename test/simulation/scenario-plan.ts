@@ -60,6 +60,7 @@ export interface ScenarioPlan {
   readonly storeLatencyMs: number;
   /** See `StoreFaultSettings`. */
   readonly storeQueueMs: number;
+  readonly storeBodyMs: number;
   readonly networkLatencyMs: number;
   /** Mean time between two faults, or two of a burst. */
   readonly meanFaultMs: number;
@@ -82,9 +83,11 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const journal = faults.includes("power") || faults.includes("disks") || random.chance(0.6);
   const clients = random.whole(2, 8);
   const crowded = !isStrict && random.chance(0.1);
+  // A late request is most dangerous where the key comes and goes.
+  const isLate = faults.includes("lateFlushes");
   const losesAnswers = faults.includes("lostAnswers");
   const keys = Array.from(
-    { length: random.pick(losesAnswers ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
+    { length: random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
     (_, index) => `k${index}`,
   );
   const maxValueBytes = random.pick([30, 300, 3_000]);
@@ -114,7 +117,11 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     meanRestMs: (workMs * clients) / operations / restChance,
     maxValueBytes,
     readShare: random.between(0.2, 0.6),
-    deleteShare: isSure ? 0 : random.pick([0, random.between(0, 0.3), random.between(0, 0.3)]),
+    deleteShare: isSure
+      ? 0
+      : isLate
+        ? random.between(0.3, 0.5)
+        : random.pick([0, random.between(0, 0.3), random.between(0, 0.3)]),
     conditionalShare: random.pick(losesAnswers ? [0.3, 0.6] : [0, 0.2, 0.5]),
     // What needs the store waits as long as that does, which a strict world has no time for.
     storedShare: isStrict ? 0 : random.fork("stored").pick([0, 0, 0, 0.05, 0.2]),
@@ -123,11 +130,12 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     ignoresRemoveConditions: random.chance(0.3),
     storeLatencyMs,
     storeQueueMs: faults.length === 0 || isStrict ? 0 : random.pick([0, 0, 5, 100]),
+    storeBodyMs: faults.includes("slowReads") ? random.pick([300, 1_000, 2_000]) : 0,
     networkLatencyMs: random.pick(isStrict ? [0.2, 1] : [0.2, 1, 10]),
     meanFaultMs: random.pick(losesAnswers ? [200, 600] : [200, 600, 1_500, 4_000]),
     hasBursts: random.chance(0.5),
     crowded,
-    ending: drawEnding(random, journal),
+    ending: drawEnding(random, journal, faults),
   };
 }
 
@@ -138,9 +146,10 @@ function faultsOf(random: SimRandom, chosen: Profile | readonly FaultKind[]): re
   return random.shuffle(mixedKinds).slice(0, count);
 }
 
-function drawEnding(random: SimRandom, journal: boolean): ScenarioPlan["ending"] {
+function drawEnding(random: SimRandom, journal: boolean, faults: readonly FaultKind[]): ScenarioPlan["ending"] {
   const luck = random.next();
-  if (luck < 0.2) return "stop";
+  // A twin that is gone may have left a view behind which takes another one's place, and which nobody has noticed yet.
+  if (luck < 0.2) return faults.includes("twins") ? "calm" : "stop";
   return luck < 0.4 && journal ? "power" : "calm";
 }
 
@@ -156,11 +165,19 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
   const isStrict = faults.includes("oneLoss") || faults.includes("outage");
   const grows = faults.includes("joins");
   const isLonely = faults.includes("forgets");
+  const isScripted = faults.includes("scripts");
   const isMany = grows || faults.includes("partitions");
-  const count = random.pick(
-    isStrict ? [2, 3, 3, 4] : isLonely ? [1, 1, 2] : isMany ? [2, 3, 3, 4, 5] : [1, 2, 2, 3, 3, 3, 4, 5],
-  );
-  const replicas = random.pick(isStrict || isLonely ? [2, 2, 2, 3] : [1, 2, 2, 2, 2, 3]);
+  const counts = isStrict
+    ? [2, 3, 3, 4]
+    : isLonely
+      ? [1, 1, 2]
+      : isScripted
+        ? [3, 3, 4]
+        : isMany
+          ? [2, 3, 3, 4, 5, 7]
+          : [1, 2, 2, 3, 3, 3, 4, 5, 6, 7];
+  const count = random.pick(counts);
+  const replicas = random.pick(isScripted ? [2] : isStrict || isLonely ? [2, 2, 2, 3] : [1, 2, 2, 2, 2, 3]);
   const settings = drawSettings(random, shape, replicas);
   const isZoned = random.chance(0.15);
   const areWeighted = random.chance(0.2);
@@ -185,11 +202,16 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
 function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): MemberSettings {
   const { faults, crowded, maxValueBytes, storeLatencyMs } = shape;
   const isStrict = faults.includes("oneLoss") || faults.includes("outage");
+  const isLate = faults.includes("lateFlushes");
+  const isSlow = faults.includes("slowReads");
   return {
     cluster: "sim",
     replicas,
     // A healthy store answers in time: 30 times the mean of an exponential distribution.
-    flushDeadlineMs: Math.max(random.pick([1_000, 1_000, 3_000, 10_000]), 30 * storeLatencyMs),
+    flushDeadlineMs: Math.max(
+      random.pick(isLate ? [3_000] : isSlow ? [10_000] : [1_000, 1_000, 3_000, 10_000]),
+      30 * storeLatencyMs,
+    ),
     leaseMs: isStrict ? 1_000 : random.pick([600, 1_000, 1_000, 2_000]),
     suspectMs: isStrict ? 800 : random.pick([600, 800, 800, 1_500]),
     // A crowded buffer holds a few values of the largest size.
@@ -200,7 +222,8 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
     cacheBytes: random.pick([0, 2_000, 1_000_000]),
     maxValueBytes: 100_000,
     flush: {
-      delayMs: random.pick([0, 0, 10, 100]),
+      // In scripted worlds values stay in the buffers for long.
+      delayMs: random.pick(faults.includes("scripts") ? [0, 2_000] : [0, 0, 10, 100]),
       pace: { initialConcurrency: random.whole(1, 4), maxConcurrency: random.whole(4, 64) },
       backoff: { minMs: 50, maxMs: 1_000 },
     },

@@ -44,7 +44,12 @@ export interface ScenarioResult {
   readonly virtualMs: number;
   /** What was wrong, in words; empty when all is well. */
   readonly violations: readonly string[];
+  /** Why it proves nothing that there are no violations. */
+  readonly unchecked: Unchecked | undefined;
 }
+
+/** `void`: more was lost than may be, so nothing was promised. `tangled`: so many operations had an unknown outcome that nobody can say. */
+export type Unchecked = "void" | "tangled";
 
 /** Bounds of virtual time, generous: they are there to find what never ends. */
 const startWithinMs = 60_000;
@@ -88,6 +93,7 @@ class Scenario {
   readonly #flushDeadlineMs: number;
   #left: number;
   #working = 0;
+  #isTangled = false;
 
   constructor(plan: ScenarioPlan, factory: MemberFactory, print: ((line: string) => void) | undefined) {
     this.#plan = plan;
@@ -156,9 +162,12 @@ class Scenario {
       this.#violations.push(inspect(error));
     }
     const { history, deletions } = this.#clients;
-    this.#violations.push(...historyViolations(this.#plan.keys, history, this.#initial));
+    const onTangled = (): void => {
+      this.#isTangled = true;
+    };
+    this.#violations.push(...historyViolations(this.#plan.keys, history, this.#initial, onTangled));
     this.#violations.push(...this.#watch.violations(deletions));
-    if (this.#budget.isExceeded) this.#field.count("void");
+    const isVoid = this.#budget.isExceeded;
     return {
       digest: this.#world.trace.digest,
       events: this.#world.events,
@@ -166,8 +175,8 @@ class Scenario {
       counts: this.#field.counts,
       longestMs: this.#clients.expectations.longestMs,
       virtualMs: this.#world.now,
-      // When more was lost than may be, nothing was promised.
-      violations: this.#budget.isExceeded ? [] : this.#violations,
+      violations: isVoid ? [] : this.#violations,
+      unchecked: isVoid ? "void" : this.#isTangled ? "tangled" : undefined,
     };
   }
 
@@ -252,7 +261,8 @@ class Scenario {
 
   async #settle(): Promise<void> {
     await this.#within(settleWithinMs, "the cluster settles", () => {
-      return this.#hosts.every((host) => host.isWanted || host.running === undefined) && isSettled(this.#wanted());
+      const isQuiet = this.#hosts.every((host) => (host.isWanted || !host.running) && !host.ghost);
+      return isQuiet && isSettled(this.#wanted());
     });
   }
 

@@ -94,6 +94,7 @@ export class SimHost {
   #folder: DataFolder;
   #running: Running | undefined;
   #ghost: Running | undefined;
+  #ghostFolder: DataFolder | undefined;
 
   /** `known` are the hosts that its configuration names; more are learned from the view. */
   constructor(cluster: SimCluster, plan: HostPlan, known: readonly string[]) {
@@ -175,6 +176,7 @@ export class SimHost {
   twin(): void {
     assert(this.#running !== undefined && this.#ghost === undefined, "there is one to be the twin of");
     this.#ghost = this.#running;
+    this.#ghostFolder = this.#folder;
     this.#running = undefined;
     this.#folder = this.#makeFolder();
     this.start();
@@ -182,7 +184,17 @@ export class SimHost {
 
   endGhost(): void {
     this.#ghost?.process.crash();
+    this.#ghostFolder?.crash("killed");
     this.#ghost = undefined;
+  }
+
+  /** It was a mistake: both processes end, and one starts on the disk of the first. */
+  takeGhostBack(): void {
+    assert(this.#ghost !== undefined && this.#ghostFolder !== undefined, "there is one to take back");
+    this.crash();
+    this.endGhost();
+    this.#folder = this.#ghostFolder;
+    this.start();
   }
 
   /** Asks the process to stop in order; then it ends. */

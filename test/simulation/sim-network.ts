@@ -20,7 +20,7 @@ export interface SimNetworkSettings {
   readonly meanExtraLatencyMs: number;
   /** Connecting, or trying again, takes up to this. */
   readonly maxConnectMs: number;
-  /** And up to this once what kept two hosts apart has ended: by then they try less often. */
+  /** And up to this once what kept two hosts apart has ended, if that was long enough: the longer, the less often they try. */
   readonly maxRedialMs: number;
   /** A side sees within this that a link was closed or reset. */
   readonly maxNoticeMs: number;
@@ -59,6 +59,8 @@ interface Pair {
   slowness: number;
   /** How many faults let nothing but pings and notices through. */
   chokes: number;
+  /** Since when something has been held up. */
+  stalledAtMs: number;
   /** By the sender's id: how many faults hold up what it sends. */
   readonly stalls: Map<string, number>;
 }
@@ -70,7 +72,7 @@ export class SimNetwork {
   readonly #ports = new Map<string, SimPort>();
   readonly #pairs = new Map<string, Pair>();
   readonly #fabric: Fabric;
-  #watcher: MessageWatcher | undefined;
+  readonly #watchers: MessageWatcher[] = [];
   #links = 0;
 
   constructor(world: SimWorld, settings: SimNetworkSettings) {
@@ -82,7 +84,9 @@ export class SimNetwork {
       fragmentBytes: settings.fragmentBytes,
       maxOutstanding: settings.maxOutstanding,
       latencyMs: (from, to) => this.#latencyMs(from, to),
-      watch: (moment, kind, from, to) => this.#watcher?.(moment, kind, from, to),
+      watch: (moment, kind, from, to) => {
+        for (const watcher of this.#watchers) watcher(moment, kind, from, to);
+      },
       reconsider: (port) => this.#reconsider(port),
       close: (port, peerId) => {
         if (this.#ports.get(port.identity.id) === port) this.breakLink(port.identity.id, peerId);
@@ -95,7 +99,7 @@ export class SimNetwork {
 
   /** Tells `watcher` of every message from now on. */
   watch(watcher: MessageWatcher): void {
-    this.#watcher = watcher;
+    this.#watchers.push(watcher);
   }
 
   /** The port of a new process, or of a process's next life, in place of an earlier one of the same id; `isReachable` is false when another process has its address. */
@@ -132,6 +136,7 @@ export class SimNetwork {
   stall(from: string, to: string): Undo {
     const pair = this.#pair(from, to);
     this.#world.note("link stalled", () => `${from} to ${to}`);
+    if (pair.stalls.size === 0) pair.stalledAtMs = this.#world.now;
     pair.stalls.set(from, (pair.stalls.get(from) ?? 0) + 1);
     this.#endAt(pair, to)?.incoming.stall(true);
     const { link } = pair;
@@ -181,7 +186,9 @@ export class SimNetwork {
     this.#world.note("link heals", () => `${from} to ${to}`);
     pair.stalls.delete(from);
     this.#endAt(pair, to)?.incoming.stall(false);
-    if (pair.stalls.size === 0) this.#tryLater(pair, this.#settings.maxRedialMs);
+    const { maxConnectMs, maxRedialMs } = this.#settings;
+    const apartMs = Math.max(maxConnectMs, this.#world.now - pair.stalledAtMs);
+    if (pair.stalls.size === 0) this.#tryLater(pair, Math.min(maxRedialMs, apartMs));
   }
 
   #pair(a: string, b: string): Pair {
@@ -189,7 +196,7 @@ export class SimNetwork {
     const name = ids.join(" ");
     let pair = this.#pairs.get(name);
     if (pair === undefined) {
-      pair = { ids, link: undefined, connecting: false, slowness: 1, chokes: 0, stalls: new Map() };
+      pair = { ids, link: undefined, connecting: false, slowness: 1, chokes: 0, stalledAtMs: 0, stalls: new Map() };
       this.#pairs.set(name, pair);
     }
     return pair;

@@ -24,6 +24,9 @@ import type {
 } from "../../src/store/large-blobs.ts";
 import type { Scheduler, SimStore, StoreLine, StoreRequest } from "./sim-store.ts";
 
+/** Names that are weir's own begin so. */
+const ownPrefix = ".weir/";
+
 /** The port's own limit of a name, which this store does not lower. */
 const maxNameBytes = 1024;
 
@@ -44,7 +47,8 @@ export class SimStoreConnection implements BlobStore {
   }
 
   read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
-    return this.#request(options, { effect: () => this.#store.read(name, maxBytes) });
+    const isLarge = !name.startsWith(ownPrefix);
+    return this.#request(options, { effect: () => this.#store.read(name, maxBytes), isLarge });
   }
 
   stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {

@@ -83,6 +83,8 @@ export interface StoreRequest<T> {
   readonly conflict?: T;
   /** The blob that it changes. */
   readonly changes?: string;
+  /** Whether the answer brings the content of a client's object. */
+  readonly isLarge?: boolean;
 }
 
 /** A change of a blob; undefined where there is none. */
@@ -101,6 +103,7 @@ export class SimStore {
   readonly #watchers: StoreWatcher[] = [];
   #onAsked: RequestWatcher | undefined;
   #onSent: RequestWatcher | undefined;
+  #onLate: RequestWatcher | undefined;
   readonly #underWay = new Set<Change>();
   #faults: StoreFaultSettings;
   #outage = false;
@@ -154,6 +157,11 @@ export class SimStore {
     this.#onSent = onSent;
   }
 
+  /** Tells of each write or removal that will take effect after its caller has been told that it failed, or has waited in vain. */
+  watchLate(onLate: RequestWatcher): void {
+    this.#onLate = onLate;
+  }
+
   /** The blob as it is at this instant, without a request. */
   peek(name: string): Blob | undefined {
     return this.#blobs.get(name);
@@ -202,10 +210,13 @@ export class SimStore {
     caller: Scheduler,
     line: StoreLine,
     deadlineMs: number,
-    { effect, conflict }: StoreRequest<T>,
+    { effect, conflict, isLarge }: StoreRequest<T>,
     change: Change,
   ): Promise<T> {
     const fate = drawFate(this.#random, this.#faults, deadlineMs, this.#outage || line.isCut);
+    if (change.name !== "" && fate.answer === "unavailable" && fate.effectMs !== undefined) {
+      this.#onLate?.(change.name, caller);
+    }
     return new Promise((resolve, reject) => {
       let result: T | undefined;
       if (fate.effectMs === undefined) this.#underWay.delete(change);
@@ -215,7 +226,8 @@ export class SimStore {
           result = effect();
         });
       }
-      const slownessMs = line.slownessMs > 0 ? this.#random.exponential(line.slownessMs) : 0;
+      const meanMs = line.slownessMs + (isLarge === true ? this.#faults.meanBodyMs : 0);
+      const slownessMs = meanMs > 0 ? this.#random.exponential(meanMs) : 0;
       caller.schedule(Math.min(fate.answerMs + slownessMs, deadlineMs), () => {
         const isLate = fate.answerMs + slownessMs > deadlineMs;
         const answer: StoreAnswer = line.isCut || isLate ? "unavailable" : fate.answer;

@@ -24,6 +24,7 @@ describe("a simulated cluster", () => {
         const result = await runScenario(planFor(seed, profile), startMember);
         answered += result.answered;
         for (const violation of result.violations) failed.push(`seed ${seed}: ${violation}`);
+        if (result.unchecked !== undefined) failed.push(`seed ${seed} is ${result.unchecked}`);
       }
       assert.deepEqual(failed, [], `--profile=${profile}`);
       assert.ok(answered > 30 * seedsPerProfile, `only ${answered} operations were answered`);

@@ -10,6 +10,8 @@ export interface StoreFaultSettings {
   readonly minLatencyMs: number;
   /** Requests take this much more on average, half of it before they take effect. */
   readonly meanExtraLatencyMs: number;
+  /** Reading an object of a client takes this much more on average, as if it were large. */
+  readonly meanBodyMs: number;
   /** Half of the requests wait in their process for this long on average before they are sent, as for a free connection. */
   readonly meanQueueMs: number;
   /** Parts of the requests that end so. */
@@ -25,6 +27,7 @@ export interface StoreFaultSettings {
 export const healthyStore: StoreFaultSettings = {
   minLatencyMs: 5,
   meanExtraLatencyMs: 20,
+  meanBodyMs: 0,
   meanQueueMs: 0,
   failBeforeChance: 0,
   failAfterChance: 0,

@@ -10,12 +10,14 @@ export type StoreTrouble = (typeof storeTroubles)[number];
 export function plainStoreFaults(plan: {
   readonly storeLatencyMs: number;
   readonly storeQueueMs: number;
+  readonly storeBodyMs: number;
 }): StoreFaultSettings {
   return {
     ...healthyStore,
     minLatencyMs: 1,
     meanExtraLatencyMs: plan.storeLatencyMs,
     meanQueueMs: plan.storeQueueMs,
+    meanBodyMs: plan.storeBodyMs,
   };
 }
 

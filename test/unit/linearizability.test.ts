@@ -187,6 +187,17 @@ describe("the linearizability checker", () => {
     assert.ok(elapsedMs < 4_000, `20 histories took ${elapsedMs.toFixed(0)} ms`);
   });
 
+  it("says so when it would take too long to find out", () => {
+    const names = [...Array(12).keys()].map(String);
+    const table = names.flatMap((name, index): [number, number, RegisterAction, RegisterOutcome][] => [
+      [index, 0, put(name), unknown],
+      [100 + 2 * index, 101 + 2 * index, swap(name, `${name}+`), failed],
+    ]);
+    const operations = rows(...table, [200, 201, put("last"), written], [202, 203, get, value("ghost")]);
+    assert.deepEqual(checkRegister(operations, undefined, 100), { kind: "tangled" });
+    blames(202, operations);
+  });
+
   it("finds one stale read among hundreds of operations", () => {
     const seed = 11;
     const random = new SimRandom(seed);
