@@ -15,7 +15,7 @@ const maxValueBytes = 65_536;
 
 /** A request that is whole, apart from what is wrong with it. `headers` is lines without line ends. */
 function request(line: string, headers: readonly string[] = [], body = ""): string {
-  const head = [`${line} HTTP/1.1`, "Host: x", "Connection: close", ...headers];
+  const head = [`${line} HTTP/1.1`, "Host: 127.0.0.1", "Connection: close", ...headers];
   return `${head.join("\r\n")}\r\n\r\n${body}`;
 }
 
