@@ -138,13 +138,17 @@ export function writePrecondition(writer: ByteWriter, precondition: Precondition
   writeTags(writer, precondition?.match);
   writeTags(writer, precondition?.noneMatch);
   writer.bool(precondition !== undefined);
+  writer.f64(precondition?.unmodifiedSince ?? Number.NaN);
 }
 
 export function readPrecondition(reader: ByteReader): Precondition | undefined {
   const match = readTags(reader);
   const noneMatch = readTags(reader);
-  if (!reader.bool()) return undefined;
-  return { ...(match && { match }), ...(noneMatch && { noneMatch }) };
+  const isThere = reader.bool();
+  const unmodifiedSince = reader.f64();
+  if (!isThere) return undefined;
+  const date = Number.isNaN(unmodifiedSince) ? {} : { unmodifiedSince };
+  return { ...(match && { match }), ...(noneMatch && { noneMatch }), ...date };
 }
 
 /** The number of tags plus one, so that no list and an empty list differ. */

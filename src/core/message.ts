@@ -22,6 +22,8 @@ export interface Precondition {
   readonly match?: readonly string[];
   /** If-None-Match: none of these may be the value's. */
   readonly noneMatch?: readonly string[];
+  /** If-Unmodified-Since: the value must not have been written in a later second, counted since 1970. */
+  readonly unmodifiedSince?: number;
 }
 
 /** Who has a write when its client is answered: every owner of the key, or the store. */

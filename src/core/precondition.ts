@@ -1,16 +1,20 @@
-/** Judging conditional requests (RFC 9110, section 13.1) by a key's state. */
+/** Judging conditional requests (RFC 9110, section 13.1) by a key's state. Without a value there is no date to judge by. */
 
 import { assert } from "../base/assert.ts";
 import type { Precondition } from "./message.ts";
 
 /** Whether a state (undefined, or a tombstone: there is no value) meets what the client requires of it. */
 export function meets(
-  state: { readonly value: Buffer | undefined; readonly md5: string } | undefined,
-  { match, noneMatch }: Precondition,
+  state: { readonly value: Buffer | undefined; readonly md5: string; readonly modifiedMs: number } | undefined,
+  { match, noneMatch, unmodifiedSince }: Precondition,
 ): boolean {
-  assert(match !== undefined || noneMatch !== undefined, "a precondition requires something");
+  assert(
+    match !== undefined || noneMatch !== undefined || unmodifiedSince !== undefined,
+    "a precondition requires something",
+  );
   const md5 = state?.value === undefined ? undefined : state.md5;
   if (match && (md5 === undefined || !(match.includes("*") || match.includes(md5)))) return false;
   if (noneMatch && md5 !== undefined && (noneMatch.includes("*") || noneMatch.includes(md5))) return false;
-  return true;
+  const modifiedMs = state?.value === undefined ? Number.NEGATIVE_INFINITY : state.modifiedMs;
+  return unmodifiedSince === undefined || Math.floor(modifiedMs / 1000) <= unmodifiedSince;
 }

@@ -22,22 +22,23 @@ const any = "*";
  *
  * Entity tags that no value of ours can have are left out: weak ones of If-Match (which compares strongly) and the quoted `"*"`, which would
  * be taken for `*`.
- * @throws OperatingError `header_invalid`, for If-Unmodified-Since too: a second is too coarse to order writes by.
+ * @throws OperatingError `header_invalid`.
  */
 export function writePrecondition(headers: IncomingHttpHeaders): Precondition | undefined {
   const ifMatch = headers["if-match"];
   const ifNoneMatch = headers["if-none-match"];
-  if (ifMatch === undefined && headers["if-unmodified-since"] !== undefined) {
-    throw new OperatingError(
-      "header_invalid",
-      "If-Unmodified-Since is not supported on writes; use If-Match with the ETag",
-    );
-  }
+  const ifUnmodifiedSince = headers["if-unmodified-since"];
+  if (ifMatch === undefined && ifNoneMatch === undefined && ifUnmodifiedSince === undefined) return undefined;
+  // No tag to match is a condition that never holds; no tag to avoid, and what is no date, are none.
   const match = ifMatch === undefined ? undefined : opaques(ifMatch, "If-Match", false);
   const noneMatch = ifNoneMatch === undefined ? [] : opaques(ifNoneMatch, "If-None-Match", true);
-  // No tag to avoid is no condition; no tag to match is one that never holds.
-  if (noneMatch.length === 0) return match && { match };
-  return match ? { match, noneMatch } : { noneMatch };
+  const unmodifiedSince = match || ifUnmodifiedSince === undefined ? undefined : parseHttpDate(ifUnmodifiedSince);
+  if (!match && noneMatch.length === 0 && unmodifiedSince === undefined) return undefined;
+  return {
+    ...(match && { match }),
+    ...(noneMatch.length > 0 && { noneMatch }),
+    ...(unmodifiedSince !== undefined && { unmodifiedSince }),
+  };
 }
 
 /** What becomes of a read whose value was found. */

@@ -32,6 +32,8 @@ export function requestedRange(
     // Other units must be ignored, several ranges may be; what else begins with `bytes=` is malformed.
     return byteRanges.test(text) && !text.includes(",") ? "unsatisfiable" : undefined;
   }
+  // Its last bytes are a range that an empty value has, and that no Content-Range can name.
+  if (size === 0 && found[1] === "" && Number(found[2]) > 0) return undefined;
   const range = found[1] === "" ? lastBytes(found[2] as string, size) : between(found[1] as string, found[2] as string);
   if (range === undefined || range.start >= size || range.end <= range.start) return "unsatisfiable";
   const end = Math.min(range.end, size);

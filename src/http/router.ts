@@ -122,7 +122,10 @@ export class Router {
   async #call(exchange: Exchange, { route, rest }: Match): Promise<void> {
     const { request } = exchange;
     const need = route.needs[request.method as string];
-    if (need === undefined) throw new OperatingError("method_not_allowed", `${request.method} is not for this route`);
+    if (need === undefined) {
+      const methods = Object.keys(route.needs).join(", ");
+      throw new OperatingError("method_not_allowed", `${request.method} is not for this route; use ${methods}`);
+    }
     exchange.grant = this.#gate.admit(request, need);
     if (route.kind === "fixed") {
       await route.handle(exchange, rest);

@@ -18,6 +18,7 @@ import type {
   ReadOutcome,
   WriteOutcome,
 } from "../../src/core/operation.ts";
+import { meets } from "../../src/core/precondition.ts";
 
 export class MemoryOperations implements Operations {
   /** By key; the outcomes of reads, ready made. */
@@ -102,10 +103,7 @@ export class MemoryOperations implements Operations {
   }
 
   #allows(key: string, precondition: Precondition | undefined): boolean {
-    const md5 = this.values.get(key)?.info.md5;
-    const matches = (tags: readonly string[]): boolean =>
-      md5 !== undefined && tags.some((tag) => tag === "*" || tag === md5);
-    if (precondition?.match !== undefined && !matches(precondition.match)) return false;
-    return precondition?.noneMatch === undefined || !matches(precondition.noneMatch);
+    const found = this.values.get(key);
+    return precondition === undefined || meets(found && { ...found.info, value: found.value }, precondition);
   }
 }

@@ -73,6 +73,8 @@ const requests: readonly PeerRequest[] = [
   { ...write, requestId: { router: "abcd", counter: 1 }, md5: "00" },
   { ...write, value: none, precondition: { match: [md5, "not-an-md5", "ABCDEF0123456789ABCDEF0123456789"] } },
   { ...write, headers: entry.headers, precondition: {}, durability: "stored" },
+  { ...write, precondition: { match: [md5], unmodifiedSince: 784_111_777 } },
+  { ...write, precondition: { unmodifiedSince: 0 } },
   { kind: "replicate", epoch: 4, entry },
   { kind: "replicate", epoch: 4, entry: tombstone },
   { kind: "hand_off", epoch: 5, entry },

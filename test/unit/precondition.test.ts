@@ -5,9 +5,9 @@ import { describe, it } from "node:test";
 import { AssertionError } from "../../src/base/assert.ts";
 import { meets } from "../../src/core/precondition.ts";
 
-const value = { value: Buffer.from("v"), md5: "m1" };
-const empty = { value: Buffer.alloc(0), md5: "m0" };
-const tombstone = { value: undefined, md5: "" };
+const value = { value: Buffer.from("v"), md5: "m1", modifiedMs: 7_999 };
+const empty = { value: Buffer.alloc(0), md5: "m0", modifiedMs: 0 };
+const tombstone = { value: undefined, md5: "", modifiedMs: 9_000 };
 
 describe("meets", () => {
   it("with If-Match wants one of the tags, or with * any value, an empty one, too", () => {
@@ -37,6 +37,13 @@ describe("meets", () => {
     assert.equal(meets(value, { match: ["m1"], noneMatch: ["m2"] }), true);
     assert.equal(meets(value, { match: ["m1"], noneMatch: ["m1"] }), false);
     assert.equal(meets(value, { match: ["m2"], noneMatch: ["m3"] }), false);
+  });
+
+  it("with If-Unmodified-Since wants that the value was not written in a later second, if there is one", () => {
+    assert.equal(meets(value, { unmodifiedSince: 6 }), false);
+    assert.equal(meets(value, { unmodifiedSince: 7 }), true);
+    assert.equal(meets(value, { unmodifiedSince: 7, noneMatch: ["m1"] }), false);
+    for (const none of [undefined, tombstone]) assert.equal(meets(none, { unmodifiedSince: 1 }), true);
   });
 
   it("is not asked where nothing is required", () => {
