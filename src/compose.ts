@@ -183,7 +183,7 @@ class Networks {
 
   /** One that has ended refuses the call by itself. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#latest === undefined) refuseRaw(socket, "not_ready", "this node has not started yet");
+    if (this.#latest === undefined) refuseRaw(socket, systemClock, "not_ready", "this node has not started yet");
     else this.#latest.accept(request, socket, head);
   }
 }

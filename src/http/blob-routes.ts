@@ -10,7 +10,7 @@ import type { Bodies } from "./body.ts";
 import { contentHeaders, isSendable } from "./content-headers.ts";
 import { wantedDurability } from "./durability.ts";
 import { answer, type Exchange, type HeaderList } from "./exchange.ts";
-import { DateFormatter } from "./http-date.ts";
+import type { DateFormatter } from "./http-date.ts";
 import { hasReadConditions, judgeRead, writePrecondition } from "./preconditions.ts";
 import type { ProblemWriter } from "./problem.ts";
 import { requestedRange } from "./range.ts";
@@ -32,12 +32,19 @@ export class BlobRoutes {
   readonly #bodies: Bodies;
   readonly #problems: ProblemWriter;
   readonly #settings: BlobSettings;
-  readonly #dates = new DateFormatter();
+  readonly #dates: DateFormatter;
 
-  constructor(operations: Operations, bodies: Bodies, problems: ProblemWriter, settings: BlobSettings) {
+  constructor(
+    operations: Operations,
+    bodies: Bodies,
+    problems: ProblemWriter,
+    dates: DateFormatter,
+    settings: BlobSettings,
+  ) {
     this.#operations = operations;
     this.#bodies = bodies;
     this.#problems = problems;
+    this.#dates = dates;
     this.#settings = settings;
   }
 
@@ -115,7 +122,7 @@ export class BlobRoutes {
       "ETag",
       `"${info.md5}"`,
       "Last-Modified",
-      this.#dates.format(info.modifiedMs),
+      this.#dates.lastModified(info.modifiedMs),
       "Accept-Ranges",
       "bytes",
       "Weir-Version",
@@ -126,7 +133,7 @@ export class BlobRoutes {
 
   /** For 304: what a cache needs to go on with what it has. */
   #validators(info: ValueInfo): HeaderList {
-    const headers = ["ETag", `"${info.md5}"`, "Last-Modified", this.#dates.format(info.modifiedMs)];
+    const headers = ["ETag", `"${info.md5}"`, "Last-Modified", this.#dates.lastModified(info.modifiedMs)];
     headers.push("Weir-Version", `${info.epoch}.${info.seq}`);
     const caching = info.headers["cache-control"];
     if (caching !== undefined && isSendable(caching)) headers.push("Cache-Control", caching);

@@ -6,6 +6,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { problem } from "./problem.ts";
@@ -20,11 +21,13 @@ export interface Connection {
 }
 
 export class Connections {
+  readonly #clock: Clock;
   readonly #limit: number;
   readonly #open = new Map<Duplex, Connection>();
   #whenEmpty: (() => void) | undefined;
 
-  constructor(limit: number) {
+  constructor(clock: Clock, limit: number) {
+    this.#clock = clock;
     this.#limit = limit;
   }
 
@@ -62,10 +65,10 @@ export class Connections {
       latest.broken = new OperatingError(code, detail);
       latest.reader?.fail(latest.broken);
     } else if (latest === undefined || isSent(latest.response)) {
-      refuseRaw(socket, code, detail);
+      refuseRaw(socket, this.#clock, code, detail);
     } else {
       // Behind a whole request: that one is answered first, else the client would take this for its answer.
-      latest.response.once("finish", () => refuseRaw(socket, code, detail));
+      latest.response.once("finish", () => refuseRaw(socket, this.#clock, code, detail));
     }
   }
 
@@ -115,7 +118,13 @@ function explain(error: NodeJS.ErrnoException, inBody: boolean): readonly [Error
 }
 
 /** Answers without node:http, which has given the connection up, and ends it. */
-export function refuseRaw(socket: Duplex, code: ErrorCode, detail: string, headers: readonly string[] = []): void {
+export function refuseRaw(
+  socket: Duplex,
+  clock: Clock,
+  code: ErrorCode,
+  detail: string,
+  headers: readonly string[] = [],
+): void {
   if (!socket.writable) {
     socket.destroy();
     return;
@@ -125,6 +134,7 @@ export function refuseRaw(socket: Duplex, code: ErrorCode, detail: string, heade
     `HTTP/1.1 ${errorKinds[code].status} ${problem(code, detail).title}`,
     "Content-Type: application/problem+json",
     `Content-Length: ${Buffer.byteLength(body)}`,
+    `Date: ${new Date(clock.wallMs()).toUTCString()}`,
     "Connection: close",
     ...headers,
   ];

@@ -6,12 +6,15 @@
 import { isUtf8 } from "node:buffer";
 import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
 import type { ContentHeaders } from "../core/entry.ts";
+import { xxh32 } from "../core/hash.ts";
 import type { Operations } from "../core/operation.ts";
 import type { Bodies } from "./body.ts";
 import { isSendable, metadataPrefix, sizeProblem } from "./content-headers.ts";
 import { wantedDurability } from "./durability.ts";
 import { answer, answerJson, type Exchange, type HeaderList } from "./exchange.ts";
+import type { DateFormatter } from "./http-date.ts";
 import { type LegacyPut, legacyBodyLimit, parseLegacyPut } from "./legacy-put.ts";
+import { judgeRead } from "./preconditions.ts";
 import type { ProblemWriter } from "./problem.ts";
 import { type FixedRoute, type KeyRoute, reading } from "./route.ts";
 
@@ -32,13 +35,21 @@ export class LegacyRoutes {
   readonly #operations: Operations;
   readonly #bodies: Bodies;
   readonly #problems: ProblemWriter;
+  readonly #dates: DateFormatter;
   readonly #settings: LegacySettings;
   readonly #bodyLimit: number;
 
-  constructor(operations: Operations, bodies: Bodies, problems: ProblemWriter, settings: LegacySettings) {
+  constructor(
+    operations: Operations,
+    bodies: Bodies,
+    problems: ProblemWriter,
+    dates: DateFormatter,
+    settings: LegacySettings,
+  ) {
     this.#operations = operations;
     this.#bodies = bodies;
     this.#problems = problems;
+    this.#dates = dates;
     this.#settings = settings;
     this.#bodyLimit = Math.min(legacyBodyLimit(settings.maxValueBytes), settings.inFlightBytes);
     const refuse = this.#refuse.bind(this);
@@ -51,6 +62,10 @@ export class LegacyRoutes {
     const durability = wantedDurability(headers["weir-durability"]);
     if (headers["content-encoding"] !== undefined) {
       throw new OperatingError("header_invalid", "Content-Encoding is not supported on this route");
+    }
+    // They would be about /put/, which is nothing; ignored, they would be trusted.
+    if (headers["if-match"] ?? headers["if-none-match"] ?? headers["if-unmodified-since"]) {
+      throw new OperatingError("header_invalid", "Conditions are not supported on this route, but by PUT /kv/");
     }
     const body = await this.#bodies.read(exchange, this.#bodyLimit);
     try {
@@ -74,23 +89,37 @@ export class LegacyRoutes {
   }
 
   async #get(exchange: Exchange, key: string): Promise<void> {
-    const { method } = exchange.request;
+    const { method, headers } = exchange.request;
     const outcome = await this.#operations.read(key, method === "GET");
     if (outcome.kind === "missing") {
-      answerJson(exchange, 404, { msg: `File with key ${key} not found!` });
+      answerJson(exchange, 404, { msg: `File with key ${key} not found!` }, ["Cache-Control", "no-store"]);
       return;
     }
     const { info, value } = outcome;
     const extension = textOf(info.headers[extensionHeader] ?? "");
+    // What is sent depends on both, and the key.
+    const tag = `${info.md5}-${xxh32(extension).toString(16)}`;
+    const validators = ["ETag", `"${tag}"`, "Last-Modified", this.#dates.lastModified(info.modifiedMs)];
+    const decision = judgeRead(headers, { md5: tag, modifiedMs: info.modifiedMs });
+    if (decision === "failed")
+      throw new OperatingError("precondition_failed", "The value is not as the request requires!");
+    if (decision === "not_modified") {
+      answer(exchange, 304, validators);
+      return;
+    }
     const head = `{"key":${JSON.stringify(key)},"extension":${JSON.stringify(extension)},"data":"`;
     const length = Buffer.byteLength(head) + Math.ceil(info.size / 3) * 4 + 2;
     const body = value === undefined ? undefined : `${head}${value.toString("base64")}"}`;
-    answer(exchange, 200, ["Content-Type", "application/json", "Content-Length", String(length)], body);
+    answer(exchange, 200, ["Content-Type", "application/json", "Content-Length", String(length), ...validators], body);
   }
 
   /** The old API's errors: its own form, with the statuses of the new one. */
   #refuse(exchange: Exchange, code: ErrorCode, detail: string, headers: HeaderList): void {
-    this.#problems.answerAs(exchange, errorKinds[code].status, "application/json", { msg: detail }, headers);
+    this.#problems.answerAs(exchange, errorKinds[code].status, "application/json", { msg: detail }, [
+      "Cache-Control",
+      "no-store",
+      ...headers,
+    ]);
   }
 }
 

@@ -12,6 +12,7 @@ import type { Bodies } from "./body.ts";
 import { answer, type Exchange } from "./exchange.ts";
 import { Gate } from "./gate.ts";
 import { checkHeaders } from "./header-check.ts";
+import { DateFormatter } from "./http-date.ts";
 import { parseKey } from "./key.ts";
 import { LegacyRoutes } from "./legacy-routes.ts";
 import { ListRoute } from "./list-route.ts";
@@ -54,9 +55,10 @@ export class Router {
   ) {
     const { operations, onLeave, onScrape, access, settings, clock, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
-    const blobs = new BlobRoutes(operations, bodies, this.#problems, settings);
+    const dates = new DateFormatter(clock);
+    const blobs = new BlobRoutes(operations, bodies, this.#problems, dates, settings);
+    const legacy = new LegacyRoutes(operations, bodies, this.#problems, dates, settings);
     const list = new ListRoute(operations, settings.maxListKeys);
-    const legacy = new LegacyRoutes(operations, bodies, this.#problems, settings);
     const admin = new AdminRoutes(operations, onLeave, onScrape);
     this.#keyRoutes = [
       ["/kv/", blobs.route, "/kv/{key}"],

@@ -98,7 +98,7 @@ class NodeHttpServer implements HttpServer {
     this.#upgradeProtocol = options.upgradeProtocol;
     this.#bodies = new Bodies(options.clock, settings);
     this.#router = new Router(options, this.#bodies, this.metrics);
-    this.#connections = new Connections(settings.connections);
+    this.#connections = new Connections(options.clock, settings.connections);
     this.#server = this.#createServer();
   }
 
@@ -177,7 +177,9 @@ class NodeHttpServer implements HttpServer {
     });
     server.on("clientError", (error, socket) => this.#connections.onClientError(error, socket));
     server.on("connect", (_request, socket) => {
-      refuseRaw(socket, "method_not_allowed", "this is no proxy", ["Allow: GET, HEAD, PUT, POST, DELETE, OPTIONS"]);
+      refuseRaw(socket, this.#clock, "method_not_allowed", "this is no proxy", [
+        "Allow: GET, HEAD, PUT, POST, DELETE, OPTIONS",
+      ]);
     });
     server.on("upgrade", (request, socket, head) => {
       this.#connections.remove(socket);

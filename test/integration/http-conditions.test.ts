@@ -235,3 +235,19 @@ describe("a range", { timeout }, () => {
     assert.equal((await host.request("GET", "/kv/missing", [range])).status, 404);
   });
 });
+
+test("Last-Modified is never later than the Date of the answer, whatever clock dated the value", async () => {
+  await using host = await HttpHost.start();
+  host.operations.nowMs = () => Date.now() + 3_600_000;
+  await host.request("PUT", "/kv/a", [], text);
+  const { headers } = await host.request("GET", "/kv/a");
+  assert.ok(Date.parse(headers["last-modified"] as string) <= Date.parse(headers["date"] as string));
+});
+
+test("what is no HTTP is refused with a Date, too", async () => {
+  await using host = await HttpHost.start();
+  await using connection = await host.connect();
+  const answer = await connection.send("nonsense\r\n\r\n").answer();
+  assertProblem(answer, 400, "header_invalid");
+  assert.ok(Math.abs(Date.parse(answer.headers["date"] as string) - Date.now()) < 60_000);
+});

@@ -205,3 +205,29 @@ describe("the old API's errors", { timeout }, () => {
     assert.equal(answer.headers["allow"], "GET, HEAD, OPTIONS");
   });
 });
+
+describe("conditions on the old API", { timeout }, () => {
+  test("a get has validators of its own, which change with the extension, too", async () => {
+    await using host = await HttpHost.start();
+    await put(host);
+    const first = await host.request("GET", "/get/photo");
+    const tag = first.headers["etag"] as string;
+    assert.match(tag, /^"[0-9a-f]{32}-[0-9a-f]+"$/);
+    const since = first.headers["last-modified"];
+    for (const line of [`If-None-Match: ${tag}`, "If-None-Match: *", `If-Modified-Since: ${since}`]) {
+      const unchanged = await host.request("GET", "/get/photo", [line]);
+      assert.deepEqual([unchanged.status, unchanged.headers["etag"], unchanged.body.length], [304, tag, 0], line);
+    }
+    assertMessage(await host.request("GET", "/get/photo", ['If-Match: "x"']), 412);
+    await put(host, { extension: "png" });
+    assert.equal((await host.request("GET", "/get/photo", [`If-None-Match: ${tag}`])).status, 200);
+  });
+
+  test("a put takes none, rather than to ignore them", async () => {
+    await using host = await HttpHost.start();
+    for (const line of ["If-None-Match: *", 'If-Match: "x"', "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT"]) {
+      assert.match(assertMessage(await host.request("POST", "/put/", [line], bodyOf({})), 400), /PUT \/kv\//);
+    }
+    assert.equal(host.operations.values.size, 0);
+  });
+});
