@@ -33,6 +33,9 @@ export interface ClusterOptions {
   readonly token?: string;
 }
 
+/** What sets one node's process apart from the others'. */
+type NodeOptions = Pick<NodeProcessOptions, "fileBytes" | "program">;
+
 const mebibyte = 1024 ** 2;
 
 /** Waits that are long for the sake of real stores and networks are short here; buffers are small enough for any machine. */
@@ -178,7 +181,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Starts the node anew, over its data folder as it is. */
-  restart(id: string, options: Pick<NodeProcessOptions, "fileBytes"> = {}): void {
+  restart(id: string, options: NodeOptions = {}): void {
     assert(!this.process(id).isRunning, "a node runs once at a time");
     this.#spawn(id, this.configPath, options);
   }
@@ -207,11 +210,11 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Starts one more node, whose entry is in its own copy of cluster.json only. Returns its name. */
-  async add(): Promise<string> {
+  async add(options: NodeOptions = {}): Promise<string> {
     const [port] = await freePorts(1);
     const entry = entryOf(this.#nodes.length, port as number);
     this.#nodes.push(entry);
-    this.#spawn(entry.id, this.#writeConfig(`cluster-${entry.id}.json`));
+    this.#spawn(entry.id, this.#writeConfig(`cluster-${entry.id}.json`), options);
     return entry.id;
   }
 
@@ -245,7 +248,7 @@ export class TestCluster implements AsyncDisposable {
       .filter((id) => this.#processes.findLast((each) => each.id === id)?.isRunning);
   }
 
-  #spawn(id: string, configPath: string, options: Pick<NodeProcessOptions, "fileBytes"> = {}): void {
+  #spawn(id: string, configPath: string, options: NodeOptions = {}): void {
     this.#processes.push(
       new NodeProcess({ id, configPath, env: this.#env, program: this.#options.program, ...options }),
     );
