@@ -11,7 +11,10 @@ import { Complaints } from "./base/complaints.ts";
 import { isOperatingError, OperatingError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { type Config, dataFolder, type NodeConfig, type StoreConfig } from "./config/config.ts";
+import { isLoopbackHost, urlHost } from "./config/node-url.ts";
 import { listenAddress } from "./config/own-node.ts";
+import { loadTls, type TlsMaterial } from "./config/tls-files.ts";
+import { TlsReload } from "./config/tls-reload.ts";
 import type { PeerIdentity } from "./core/message.ts";
 import { refuseRaw } from "./http/connections.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -23,7 +26,7 @@ import { Participant } from "./member/participant.ts";
 import type { MemberSettings } from "./member/settings.ts";
 import { ViewRecord } from "./member/view-record.ts";
 import { exposeNode } from "./metrics/node-metrics.ts";
-import { peerProtocol } from "./network/dial.ts";
+import { type DialTls, peerProtocol } from "./network/dial.ts";
 import { HttpNetwork, type PeerFigures } from "./network/http-network.ts";
 import { defaultLinkSettings, type LinkSettings } from "./network/link-settings.ts";
 import type { BlobStore } from "./store/blob-store.ts";
@@ -64,11 +67,13 @@ const complaintIntervalMs = 10_000;
 
 /**
  * Starts the node `nodeId` of `config`; resolves once it listens (`/readyz` says when it serves).
- * @throws OperatingError when it can't listen, or its data folder can't be used.
+ * @throws OperatingError when it can't listen, or its certificate or its data folder can't be used.
  */
 export async function startNode(config: Config, nodeId: string, { log }: NodeOptions): Promise<RunningNode> {
   const node = config.nodes.find((each) => each.id === nodeId);
   assert(node !== undefined, "the node's id is one of the configuration's");
+  const host = urlHost(node.url);
+  const tls = config.tls && loadTls(config.tls, { host, nowMs: systemClock.wallMs() });
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   // Who waits for it hears of it; nobody has to.
   failed.catch(() => undefined);
@@ -78,7 +83,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const store = stack.use(new MeteredStore(openConfiguredStore(config), systemClock));
   const diskJournal = await openNodeJournal(config, nodeId, log, fail);
   const journal = stack.use(diskJournal ?? noJournal(systemRandom.id()));
-  const networks = new Networks(config, log);
+  const networks = new Networks(config, tls, log);
   const access = new Access(accessRules(config));
   const participant = new Participant({
     host: { id: nodeId, url: node.url, weight: node.weight, ...zoneOf(node) },
@@ -99,6 +104,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       onLeave: () => participant.leave(),
       onScrape: () => exposition.scrape(),
       access,
+      tls: tls?.texts,
       settings: httpSettings(config, node),
       clock: systemClock,
       log,
@@ -119,7 +125,17 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     limits: config.buffer,
   });
   const { port } = await http.listen();
+  const onChange = (material: TlsMaterial): void => {
+    http.setTls(material.texts);
+    networks.tls = material;
+  };
+  if (config.tls && tls) {
+    stack.use(new TlsReload({ tls: config.tls, host, material: tls, clock: systemClock, log, onChange }));
+  }
 
+  if (typeof config.auth === "object" && !config.tls && !isLoopbackHost(host)) {
+    log.warn("tokens and values go over the network as they are: whoever can listen there has them; tls keeps them");
+  }
   let isStopping = false;
   // It joins in its own time: meanwhile `/readyz` says why it does not serve yet.
   participant.start().catch((error: unknown) => {
@@ -148,13 +164,16 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
 
 /** The networks of a participant's lives, of which the latest takes the calls of peers. */
 class Networks {
+  /** For new links. */
+  tls: TlsMaterial | undefined;
   readonly #config: Config;
   readonly #log: Log;
   #secrets: readonly string[] = [];
   #latest: HttpNetwork | undefined;
 
-  constructor(config: Config, log: Log) {
+  constructor(config: Config, tls: TlsMaterial | undefined, log: Log) {
     this.#config = config;
+    this.tls = tls;
     this.#log = log;
     this.setSecrets(config);
   }
@@ -173,6 +192,7 @@ class Networks {
       identity,
       cluster: this.#config.cluster,
       secrets: () => this.#secrets,
+      tls: () => this.tls && dialTls(this.tls),
       settings: linkSettings(this.#config),
       clock: systemClock,
       random: systemRandom,
@@ -242,6 +262,11 @@ export interface OpenedViewRecord extends AsyncDisposable {
   /** The store, as a person would name it. */
   readonly description: string;
   readonly record: ViewRecord;
+}
+
+/** A node shows its certificate where it is asked for one. */
+function dialTls({ texts: { cert, key, ca } }: TlsMaterial): DialTls {
+  return { cert, key, ...(ca !== undefined && { ca }) };
 }
 
 function accessRules({ auth }: Config): AccessRules {

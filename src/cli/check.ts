@@ -3,11 +3,13 @@
 import type { Command } from "commander";
 import { openConfiguredStore } from "../compose.ts";
 import { type Config, loadConfig } from "../config/config.ts";
+import { authText, checkTlsOf } from "./check-security.ts";
 import { formatBytes } from "./format.ts";
 import { CommandFailure } from "./run.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 
 interface CheckOptions {
+  readonly node?: string;
   readonly json?: boolean;
 }
 
@@ -19,6 +21,10 @@ export function addCheckCommand(program: Command, terminal: Terminal): void {
       "Checks the configuration, all mistakes at once, and tries the store: whether it can be reached, whether rights suffice, whether it writes conditionally. It needs the same environment as weir serve.",
     )
     .argument("<file>", "the cluster.json")
+    .option(
+      "--node <id>",
+      "check the certificate for this node (default: $WEIR_NODE, or the one whose url names this host)",
+    )
     .option("--json", "print the findings as JSON")
     .addHelpText("after", "\nExample:\n  WEIR_SECRET=... weir check cluster.json")
     .action(async (file: string, options: CheckOptions) => {
@@ -28,7 +34,10 @@ export function addCheckCommand(program: Command, terminal: Terminal): void {
 }
 
 async function check(file: string, config: Config, options: CheckOptions, terminal: Terminal): Promise<void> {
-  if (!options.json) for (const line of summary(file, config)) printLine(terminal, line);
+  const tls = config.tls && checkTlsOf(config, config.tls, options.node, terminal.env);
+  if (!options.json) {
+    for (const line of [...summary(file, config), ...(tls?.lines ?? [])]) printLine(terminal, line);
+  }
   await using store = openConfiguredStore(config);
   const abilities = await store.probe({ deadlineMs: config.flush.deadlineMs });
   // Without conditional writes two nodes could each believe that they have the last word.
@@ -38,6 +47,7 @@ async function check(file: string, config: Config, options: CheckOptions, termin
       file,
       cluster: config.cluster,
       nodes: config.nodes,
+      ...(tls && { certificate: tls.certificate }),
       store: store.description,
       ...abilities,
       usable: isUsable,
@@ -60,6 +70,7 @@ function summary(file: string, config: Config): string[] {
   return [
     `${file} is right.`,
     `cluster  ${config.cluster}, ${nodes.length === 1 ? "1 node" : `${nodes.length} nodes`}: ${nodes.map((node) => `${node.id} ${node.url}`).join(", ")}`,
+    `auth     ${authText(config)}`,
     `buffer   ${formatBytes(buffer.dirtyBytes)} not stored yet, ${formatBytes(buffer.cacheBytes)} cached, on this host`,
     journal === "off"
       ? "journal  off: what is not stored yet is in memory only"

@@ -3,10 +3,12 @@
  * turned into the OperatingErrors that they came from.
  */
 
+import { isIP } from "node:net";
 import type { Readable } from "node:stream";
+import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import { Agent, type Dispatcher } from "undici";
 import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
-import type { Target } from "./target.ts";
+import type { Target, TargetTls } from "./target.ts";
 
 /** A node that is up accepts a connection at once; longer means another should be tried. */
 const connectMs = 2_000;
@@ -37,11 +39,11 @@ export class ClusterClient implements AsyncDisposable {
   readonly #agent: Agent;
 
   /** @param answerMs milliseconds for an answer, and for each further piece of it */
-  constructor({ urls, token }: Target, answerMs = defaultAnswerMs) {
+  constructor({ urls, token, tls }: Target, answerMs = defaultAnswerMs) {
     this.#urls = urls;
     this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
     this.#agent = new Agent({
-      connect: { timeout: Math.min(connectMs, answerMs) },
+      connect: { timeout: Math.min(connectMs, answerMs), ...connectTls(tls) },
       headersTimeout: answerMs,
       bodyTimeout: answerMs,
     });
@@ -64,7 +66,8 @@ export class ClusterClient implements AsyncDisposable {
         body: request.body ?? null,
       });
     } catch (cause) {
-      throw new OperatingError("peer_unreachable", `no answer from ${url}: ${reasonOf(cause)}`, { cause });
+      const code = tlsReasonOf(innermost(cause)) === undefined ? "peer_unreachable" : "config_invalid";
+      throw new OperatingError(code, `no answer from ${url}: ${reasonOf(cause)}`, { cause });
     }
     const headers = Object.fromEntries(
       Object.entries(answer.headers).map(([name, value]) => [
@@ -117,16 +120,48 @@ export async function readText(body: Readable): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
+function connectTls({
+  host,
+  ...rest
+}: TargetTls): TargetTls & Pick<ConnectionOptions, "servername" | "checkServerIdentity"> {
+  if (host === undefined) return rest;
+  return {
+    ...rest,
+    ...(isIP(host) === 0 && { servername: host }),
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+  };
+}
+
 /** Connection errors hide in each other: the innermost one tells. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return reasonOf(error.errors[0]);
+function innermost(error: unknown): unknown {
+  if (error instanceof AggregateError) return innermost(error.errors[0]);
+  return error instanceof Error && error.cause !== undefined ? innermost(error.cause) : error;
+}
+
+function reasonOf(outer: unknown): string {
+  const error = innermost(outer);
   if (!(error instanceof Error)) return String(error);
-  if (error.cause !== undefined) return reasonOf(error.cause);
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (code === "ENOTFOUND") return "the host's name is unknown";
   if (code === "UND_ERR_CONNECT_TIMEOUT") return "no connection in time";
-  return error.message;
+  return tlsReasonOf(error) ?? error.message;
+}
+
+/** What only the caller's settings, or the node's, can mend; undefined for all else. Something answers there. */
+function tlsReasonOf(error: unknown): string | undefined {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  if (/SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/.test(code)) {
+    return `its certificate is of no authority that is known here; name the file of its authority by --ca (${code})`;
+  }
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return message;
+  if (code === "CERT_HAS_EXPIRED") return "its certificate has expired";
+  if (code === "CERT_NOT_YET_VALID") return "its certificate is not valid yet; is the clock of this host right?";
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code)) return "it does not speak TLS: write http://";
+  if (/ALERT_(?:CERTIFICATE_REQUIRED|UNKNOWN_CA|BAD_CERTIFICATE|HANDSHAKE_FAILURE)/.test(code)) {
+    return `it wants a certificate of the client that it knows: --cert and --key (${code})`;
+  }
+  return undefined;
 }
 
 async function problemOf(

@@ -16,13 +16,12 @@ import { fetchStatus } from "./cluster-status.ts";
 import { type Forgetting, forgetting, type Refusal } from "./forgetting.ts";
 import { formatShare } from "./format.ts";
 import { CommandFailure } from "./run.ts";
-import { addCredentialOptions, resolveTarget } from "./target.ts";
+import { addCredentialOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 import { createTerminalLog } from "./terminal-log.ts";
 
-interface ForgetOptions {
+interface ForgetOptions extends TargetOptions {
   readonly config: string;
-  readonly tokenFile?: string;
   readonly force?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;

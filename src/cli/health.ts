@@ -2,11 +2,11 @@
 
 import { isIPv6 } from "node:net";
 import type { Command } from "commander";
-import { OperatingError } from "../base/errors.ts";
 import { loadConfig } from "../config/config.ts";
+import { isTlsUrl, urlHost } from "../config/node-url.ts";
 import { findOwnNode, hostAddresses, listenAddress } from "../config/own-node.ts";
 import { ClusterClient, readText } from "./client.ts";
-import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
+import { addTargetOptions, resolveTarget, type Target, type TargetOptions } from "./target.ts";
 import { printLine, type Terminal } from "./terminal.ts";
 
 interface HealthOptions extends TargetOptions {
@@ -26,10 +26,7 @@ export function addHealthCommand(program: Command, terminal: Terminal): void {
     .option("--ready", "whether it may be sent requests")
     .addHelpText("after", "\nExamples:\n  weir health\n  weir health --ready --config cluster.json")
     .action(async (options: HealthOptions) => {
-      await using client = new ClusterClient(
-        { ...resolveTarget(options, terminal.env), urls: [nodeUrl(options, terminal)] },
-        answerMs,
-      );
+      await using client = new ClusterClient(ownTarget(options, terminal), answerMs);
       const answer = await client.request({ method: "GET", path: options.ready ? "/readyz" : "/healthz" });
       await readText(answer.body);
       printLine(terminal, `${answer.url} is ${options.ready ? "ready" : "alive"}`);
@@ -37,14 +34,18 @@ export function addHealthCommand(program: Command, terminal: Terminal): void {
 }
 
 /** One node, never another one that answers in its place. */
-function nodeUrl(options: HealthOptions, { env }: Terminal): string {
-  if (options.config === undefined) return resolveTarget(options, env).urls[0] as string;
-  if (options.url !== undefined) throw new OperatingError("config_invalid", "give --url or --config, not both");
+function ownTarget(options: HealthOptions, { env }: Terminal): Target {
+  const target = resolveTarget(options, env);
+  if (options.config === undefined) return target;
   const config = loadConfig(options.config, { env, purpose: "client" });
   const node = findOwnNode(config, { node: options.node, env, addresses: hostAddresses() });
   // Where it listens, which may not be where others reach it.
   const { host, port } = listenAddress(config, node);
-  return `http://${hostInUrl(host)}:${port}`;
+  return {
+    ...target,
+    urls: [`${isTlsUrl(node.url) ? "https" : "http"}://${hostInUrl(host)}:${port}`],
+    tls: { ...target.tls, host: urlHost(node.url) },
+  };
 }
 
 /** An address that means each of the host's own can be listened on, but not everywhere be called. */

@@ -1,11 +1,10 @@
 /** How a client command reaches the cluster: options that all of them share, and what these come down to. */
 
 import { readFileSync } from "node:fs";
-
 import type { Command } from "commander";
 import { isToken } from "../access/token.ts";
 import { OperatingError } from "../base/errors.ts";
-import { loadConfig } from "../config/config.ts";
+import { type Config, loadConfig } from "../config/config.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface TargetOptions {
@@ -13,6 +12,20 @@ export interface TargetOptions {
   readonly config?: string;
   readonly node?: string;
   readonly tokenFile?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** In PEM. */
+export interface TargetTls {
+  /** In place of the authorities that the runtime knows. */
+  readonly ca?: string;
+  /** Shown to nodes that ask for it. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** The host that the node's certificate must be for, where that is not the one in the url. */
+  readonly host?: string;
 }
 
 export interface Target {
@@ -20,6 +33,7 @@ export interface Target {
   readonly urls: readonly string[];
   /** Sent with each request. */
   readonly token: string | undefined;
+  readonly tls: TargetTls;
 }
 
 const defaultUrl = "http://127.0.0.1:7070";
@@ -33,7 +47,14 @@ export function addTargetOptions(command: Command): Command {
 
 /** What a command shows to nodes, wherever it finds them. */
 export function addCredentialOptions(command: Command): Command {
-  return command.option("--token-file <file>", "send the token in this file (default: $WEIR_TOKEN)");
+  return command
+    .option("--token-file <file>", "send the token in this file (default: $WEIR_TOKEN)")
+    .option(
+      "--ca <file>",
+      "check nodes' certificates against these authorities (default: $WEIR_CA, or --config's tls.ca)",
+    )
+    .option("--cert <file>", "show this certificate (default: $WEIR_CERT, or --config's, where nodes ask for one)")
+    .option("--key <file>", "its private key (default: $WEIR_KEY, or --config's)");
 }
 
 /**
@@ -41,16 +62,24 @@ export function addCredentialOptions(command: Command): Command {
  * @throws OperatingError `config_invalid` when the options contradict each other or the file is wrong.
  */
 export function resolveTarget(options: TargetOptions, env: Terminal["env"]): Target {
-  return { urls: resolveUrls(options, env), token: resolveToken(options, env) };
+  const config =
+    options.config === undefined || options.url !== undefined
+      ? undefined
+      : loadConfig(options.config, { env, purpose: "client" });
+  return {
+    urls: resolveUrls(options, config, env),
+    token: resolveToken(options, env),
+    tls: resolveTls(options, config?.tls, env),
+  };
 }
 
-function resolveUrls(options: TargetOptions, env: Terminal["env"]): readonly string[] {
+function resolveUrls(options: TargetOptions, config: Config | undefined, env: Terminal["env"]): readonly string[] {
   if (options.config === undefined) {
     if (options.node !== undefined) throw new OperatingError("config_invalid", "--node needs --config");
     return [checkedUrl(options.url ?? (env["WEIR_URL"] || defaultUrl))];
   }
-  if (options.url !== undefined) throw new OperatingError("config_invalid", "give --url or --config, not both");
-  const { nodes } = loadConfig(options.config, { env, purpose: "client" });
+  if (config === undefined) throw new OperatingError("config_invalid", "give --url or --config, not both");
+  const { nodes } = config;
   const first = nodes.find((node) => node.id === options.node);
   if (options.node !== undefined && first === undefined) {
     const ids = nodes.map((node) => node.id).join(", ");
@@ -65,13 +94,37 @@ function resolveUrls(options: TargetOptions, env: Terminal["env"]): readonly str
 /** What was found is not quoted: a wrong file may hold any secret. */
 function resolveToken({ tokenFile }: TargetOptions, env: Terminal["env"]): string | undefined {
   const source = tokenFile ?? "WEIR_TOKEN";
-  const token = (tokenFile === undefined ? env["WEIR_TOKEN"] : readTokenFile(tokenFile))?.trim();
+  const token = (tokenFile === undefined ? env["WEIR_TOKEN"] : readGiven(tokenFile))?.trim();
   if (token === undefined || (token === "" && tokenFile === undefined)) return undefined;
   if (isToken(token)) return token;
   throw new OperatingError("config_invalid", `${source} does not hold a token, as weir token prints it`);
 }
 
-function readTokenFile(path: string): string {
+/** A client may be on a host that has no certificate of its own, or no right to read its key: then it shows none. */
+function resolveTls(options: TargetOptions, tls: Config["tls"], env: Terminal["env"]): TargetTls {
+  const ca = options.ca ?? (env["WEIR_CA"] || tls?.ca);
+  const cert = options.cert ?? (env["WEIR_CERT"] || undefined);
+  const key = options.key ?? (env["WEIR_KEY"] || undefined);
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new OperatingError("config_invalid", "give --cert and --key (WEIR_CERT, WEIR_KEY), or neither");
+  }
+  return {
+    ...(ca !== undefined && { ca: readGiven(ca) }),
+    ...(cert !== undefined && key !== undefined
+      ? { cert: readGiven(cert), key: readGiven(key) }
+      : tls?.clientCa !== undefined && readPair(tls.cert, tls.key)),
+  };
+}
+
+function readPair(cert: string, key: string): { readonly cert: string; readonly key: string } | undefined {
+  try {
+    return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+  } catch {
+    return undefined;
+  }
+}
+
+function readGiven(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {

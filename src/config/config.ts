@@ -26,9 +26,13 @@ export type StoreConfig =
   /** The path is absolute. */
   | Readonly<Extract<RawStore, { type: "file" }>>;
 
-export interface Config extends Readonly<Omit<RawConfig, "secret" | "store" | "buffer" | "nodes">> {
+/** The paths are absolute. */
+export type TlsConfig = Readonly<NonNullable<RawConfig["tls"]>>;
+
+export interface Config extends Readonly<Omit<RawConfig, "tls" | "secret" | "store" | "buffer" | "nodes">> {
   /** The first is used, each is accepted. */
   readonly secret: readonly Secret[];
+  readonly tls?: TlsConfig;
   readonly store: StoreConfig;
   readonly nodes: readonly NodeConfig[];
   readonly buffer: BufferConfig;
@@ -161,13 +165,24 @@ function secretPath({ secret }: RawConfig, index: number): string {
   return typeof secret === "string" ? "secret" : `secret[${index}]`;
 }
 
-function complete(raw: RawConfig, context: ConfigContext, secrets: ReadonlyMap<string, Secret>): Config {
+function complete({ tls, ...raw }: RawConfig, context: ConfigContext, secrets: ReadonlyMap<string, Secret>): Config {
   return {
     ...raw,
+    ...(tls !== undefined && { tls: completeTls(tls, context) }),
     secret: secretReferences(raw).map((_, index) => secrets.get(secretPath(raw, index)) as Secret),
     store: completeStore(raw.store, context, secrets),
     data: resolve(context.folder, raw.data),
     buffer: completeBuffer(raw.buffer, context.memoryBytes),
+  };
+}
+
+function completeTls({ cert, key, ca, clientCa, warnDays }: TlsConfig, { folder }: ConfigContext): TlsConfig {
+  return {
+    cert: resolve(folder, cert),
+    key: resolve(folder, key),
+    ...(ca !== undefined && { ca: resolve(folder, ca) }),
+    ...(clientCa !== undefined && { clientCa: resolve(folder, clientCa) }),
+    warnDays,
   };
 }
 

@@ -5,7 +5,7 @@
 
 import { completeBuffer } from "./buffer-size.ts";
 import type { Mistake } from "./mistakes.ts";
-import { isLoopbackHost, urlHost } from "./node-url.ts";
+import { isLoopbackHost, isTlsUrl, urlHost } from "./node-url.ts";
 import { bufferSchema, nodeSchema, type RawConfig } from "./schema.ts";
 
 /** Of the memory limit, for both together: what is left is needed to work at all. */
@@ -39,10 +39,23 @@ function nodeMistakes(json: unknown): Mistake[] {
   const nodes = field(json, "nodes");
   if (!Array.isArray(nodes)) return [];
   const mistakes = repetitions(nodes, "nodes", ["id", "url"]);
+  mistakes.push(...schemeMistakes(nodes, field(json, "tls") !== undefined));
   if (nodes.length > 0 && nodes.every((node: unknown) => field(node, "weight") === 0)) {
     mistakes.push({ path: "nodes", text: "all have weight 0, so none would own a key; give one a weight" });
   }
   return mistakes;
+}
+
+/** All nodes speak TLS, or none does: they call each other by these urls. */
+function schemeMistakes(nodes: readonly unknown[], hasTls: boolean): Mistake[] {
+  return nodes.flatMap((node, index) => {
+    const url = nodeSchema.shape.url.safeParse(field(node, "url"));
+    if (!url.success || isTlsUrl(url.data) === hasTls) return [];
+    const text = hasTls
+      ? "must begin with https://, since there is tls"
+      : "begins with https://, so there must be tls, with the node's certificate and key";
+    return [{ path: `nodes[${index}].url`, text }];
+  });
 }
 
 /** Those fields that several elements of the list at `path` have in common. */

@@ -1,13 +1,12 @@
-/** A node's URL, `http://HOST:PORT`: what one may look like, and its parts. */
+/** A node's URL, `http://HOST:PORT` or `https://HOST:PORT`: what one may look like, and its parts. */
 
 /** What is wrong with `text` as a node's URL, as the end of a sentence; undefined if nothing is. */
 export function nodeUrlMistake(text: string): string | undefined {
   const url = URL.parse(text);
   if (url === null) return "is not a URL; write http://HOST:PORT";
-  if (url.protocol === "https:") return "asks for TLS, which is not in this release; write http://HOST:PORT";
-  if (url.protocol !== "http:") return "must begin with http://";
+  if (!isHttp(url)) return "must begin with http:// or https://";
   if (url.username !== "" || url.password !== "") return "must not name a user or a password";
-  // A parsed URL has dropped the port 80 of http, so this looks at the text.
+  // A parsed URL has dropped the port that its scheme implies, so this looks at the text.
   if (!/:\d+$/.test(text) || url.port === "0") return "must end with the port: http://HOST:PORT";
   return undefined;
 }
@@ -19,7 +18,16 @@ export function urlHost(url: string): string {
 
 export function urlPort(url: string): number {
   const { port } = new URL(url);
-  return port === "" ? 80 : Number(port);
+  if (port !== "") return Number(port);
+  return isTlsUrl(url) ? 443 : 80;
+}
+
+export function isTlsUrl(url: string): boolean {
+  return new URL(url).protocol === "https:";
+}
+
+function isHttp({ protocol }: URL): boolean {
+  return protocol === "http:" || protocol === "https:";
 }
 
 /** Whether only processes of the same host can reach `host`. */

@@ -43,6 +43,8 @@ const maxTokens = 1_000;
 /** While secrets are changed there are two. */
 const maxSecrets = 4;
 
+const pemFile = z.string().min(1);
+
 export const tokenSchema = z.strictObject({
   name: z
     .string()
@@ -63,7 +65,7 @@ export const tokenSchema = z.strictObject({
 
 export const nodeSchema = z.strictObject({
   id: idText.describe("The node's name, for ever: 1 to 63 of a-z, 0-9 and -."),
-  url: nodeUrl.describe("Where clients and the other nodes reach it: http://HOST:PORT."),
+  url: nodeUrl.describe("Where clients and the other nodes reach it: http://HOST:PORT, or https:// with `tls`."),
   zone: z
     .string()
     .min(1)
@@ -113,6 +115,30 @@ const fileStoreSchema = z.strictObject({
       "A folder, for nodes on one host: its locks are the host's own, and a network file system does not keep them. Relative to the file's folder.",
     ),
 });
+
+const tlsSchema = z
+  .strictObject({
+    cert: pemFile.describe(
+      "PEM file of the node's certificate, and of those between it and an authority that others know. Turns TLS on, for clients and nodes alike. Relative to the file's folder.",
+    ),
+    key: pemFile.describe("PEM file of its private key."),
+    ca: pemFile.optional().meta({
+      description: "PEM file of the authorities that the other nodes' certificates are checked against.",
+      computed: "the authorities that the runtime knows",
+    }),
+    clientCa: pemFile
+      .optional()
+      .describe(
+        "PEM file: whoever connects, a client or a node, must show a certificate of one of these authorities. Without it nobody is asked for one.",
+      ),
+    warnDays: z
+      .int()
+      .min(0)
+      .max(3_650)
+      .default(14)
+      .describe("Days before the certificate expires from which on the log warns of it: tools renew them earlier."),
+  })
+  .optional();
 
 export const bufferSchema = z.strictObject({
   dirtyBytes: byteCount.optional().meta({
@@ -261,6 +287,7 @@ export const configSchema = z.strictObject({
     .describe(
       '{ "tokens": [...] }: who has one of these is served; "none": whoever reaches the port can read and write everything. Without it only programs of this host are served.',
     ),
+  tls: tlsSchema,
   listen: z
     .strictObject({
       host: z.string().min(1).optional().meta({

@@ -3,8 +3,10 @@
  */
 
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { SecureContextOptions } from "node:tls";
 import type { Access } from "../access/access.ts";
 import { noGrant } from "../access/grant.ts";
 import { assert } from "../base/assert.ts";
@@ -27,6 +29,8 @@ export interface HttpServerOptions {
   readonly onScrape: () => Promise<Scrape>;
   /** Who may do what. */
   readonly access: Access;
+  /** With it the server speaks TLS, and nothing else. */
+  readonly tls?: ServerTls | undefined;
   readonly settings: HttpSettings;
   readonly clock: Clock;
   readonly log: Log;
@@ -45,6 +49,14 @@ export interface Scrape {
   readonly text: string;
 }
 
+/** In PEM. */
+export interface ServerTls {
+  readonly cert: string;
+  readonly key: string;
+  /** With it whoever connects must show a certificate of one of these authorities. */
+  readonly clientCa?: string | undefined;
+}
+
 export interface HttpServer extends AsyncDisposable {
   readonly metrics: HttpMetrics;
   /** Open connections of clients. */
@@ -55,6 +67,8 @@ export interface HttpServer extends AsyncDisposable {
    * @throws OperatingError `config_invalid` when the address can't be had.
    */
   listen(): Promise<HttpAddress>;
+  /** New connections use these. Whether certificates of clients are asked for stays as it was at first. */
+  setTls(tls: ServerTls): void;
   /** From now on connections end with the next answer on each, so that clients that keep them go elsewhere. Goes on serving. */
   withdraw(): void;
   /** Takes no more connections, finishes requests under way within `drainMs`, and ends. Upgraded connections are left to their owner. */
@@ -99,7 +113,7 @@ class NodeHttpServer implements HttpServer {
     this.#bodies = new Bodies(options.clock, settings);
     this.#router = new Router(options, this.#bodies, this.metrics);
     this.#connections = new Connections(options.clock, settings.connections);
-    this.#server = this.#createServer();
+    this.#server = this.#createServer(options.tls);
   }
 
   get connections(): number {
@@ -123,6 +137,11 @@ class NodeHttpServer implements HttpServer {
     return { host: address.address, port: address.port };
   }
 
+  setTls(tls: ServerTls): void {
+    assert(this.#server instanceof https.Server, "a server speaks TLS from the beginning, or never");
+    this.#server.setSecureContext(secureOptions(tls));
+  }
+
   withdraw(): void {
     this.#withdrawn = true;
   }
@@ -141,9 +160,9 @@ class NodeHttpServer implements HttpServer {
     this.#bodies[Symbol.dispose]();
   }
 
-  #createServer(): http.Server {
+  #createServer(tls: ServerTls | undefined): http.Server {
     const settings = this.#settings;
-    const server = http.createServer({
+    const options: http.ServerOptions = {
       maxHeaderSize: settings.maxHeaderBytes,
       headersTimeout: settings.headersTimeoutMs,
       // Bodies have a deadline of their own, which answers.
@@ -157,7 +176,8 @@ class NodeHttpServer implements HttpServer {
       // A request without a body needs no stream: a tenth of the cost of a GET.
       optimizeEmptyRequests: true,
       shouldUpgradeCallback: (request) => this.#shouldUpgrade(request),
-    });
+    };
+    const server = tls === undefined ? http.createServer(options) : createTlsServer(options, tls, settings);
     server.timeout = settings.stallMs;
     server.maxConnections = settings.connections + settings.spareConnections;
     // Unlimited in number, since maxHeaderBytes bounds them; the runtime would silently drop those beyond its own limit.
@@ -166,7 +186,7 @@ class NodeHttpServer implements HttpServer {
     (server as http.Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
     // The runtime's own also cuts connections whose last answer is not out yet.
     server.closeIdleConnections = () => this.#connections.closeWhenIdle();
-    server.on("connection", (socket: Socket) => this.#connections.add(socket));
+    server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => this.#connections.add(socket));
     server.on("request", (request, response) => this.#serve(request, response, false));
     server.on("checkContinue", (request, response) => this.#serve(request, response, true));
     server.on("checkExpectation", (request, response) => {
@@ -235,4 +255,23 @@ class NodeHttpServer implements HttpServer {
       request.headers.upgrade?.toLowerCase() === this.#upgradeProtocol
     );
   }
+}
+
+function createTlsServer(options: http.ServerOptions, tls: ServerTls, settings: HttpSettings): https.Server {
+  const asksForCertificate = tls.clientCa !== undefined;
+  const server = https.createServer({
+    ...options,
+    ...secureOptions(tls),
+    requestCert: asksForCertificate,
+    rejectUnauthorized: asksForCertificate,
+    handshakeTimeout: settings.headersTimeoutMs,
+  });
+  // Until its handshake is done a connection is nobody's, and must not keep a process that has stopped from ending.
+  server.on("connection", (socket: Socket) => socket.unref());
+  server.on("secureConnection", (socket: Socket) => socket.ref());
+  return server;
+}
+
+function secureOptions({ cert, key, clientCa }: ServerTls): SecureContextOptions {
+  return { cert, key, minVersion: "TLSv1.2", ...(clientCa !== undefined && { ca: clientCa }) };
 }

@@ -31,7 +31,8 @@ export async function dial(options: DialOptions, signal: AbortSignal): Promise<D
   const { url, timeoutMs, tls } = options;
   const base = new URL(url.endsWith("/") ? url : `${url}/`);
   const client = new Client(base.origin, {
-    connect: { ...tls, timeout: timeoutMs },
+    // Both ends are of our making: nothing older is to be spoken to.
+    connect: { ...tls, timeout: timeoutMs, minVersion: "TLSv1.3" },
     headersTimeout: timeoutMs,
     allowH2: false,
   });

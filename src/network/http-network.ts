@@ -14,6 +14,7 @@ import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { PeerAnswer, PeerIdentity, PeerNotice, PeerRequest } from "../core/message.ts";
+import { channelBinding } from "./channel-binding.ts";
 import { type DialTls, dial, peerProtocol } from "./dial.ts";
 import { Dialler, type DialOutcome } from "./dialler.ts";
 import { HandshakeChannel, withinSignal } from "./handshake-channel.ts";
@@ -40,8 +41,8 @@ export interface HttpNetworkOptions {
   /** Its ids are the nonces: they must be unpredictable. */
   readonly random: Random;
   readonly log: Log;
-  /** For peers with `https:` URLs. */
-  readonly tls?: DialTls;
+  /** For peers with `https:` URLs; asked for with each dial, since certificates are renewed. */
+  readonly tls?: () => DialTls | undefined;
 }
 
 /** What is known of a peer that is named in the list, or linked, or both. */
@@ -198,10 +199,10 @@ export class HttpNetwork implements Network {
     const signal = AbortSignal.any([givenUp, deadline.signal, this.#end.signal]);
     const url = peer.url as string;
     try {
-      const socket = await dial({ url, timeoutMs: this.#settings.handshakeMs, tls }, signal);
+      const socket = await dial({ url, timeoutMs: this.#settings.handshakeMs, tls: tls?.() }, signal);
       const channel = new HandshakeChannel(socket, noBytes);
       const established = await withinSignal(channel, signal, () =>
-        dialHandshake(channel, this.#credentials(), peer.id, random.id()),
+        dialHandshake(channel, this.#credentials(socket), peer.id, random.id()),
       );
       this.#adopt(established, socket, channel.release());
       return "linked";
@@ -227,7 +228,7 @@ export class HttpNetwork implements Network {
     try {
       const signal = AbortSignal.any([deadline.signal, this.#end.signal]);
       const established = await withinSignal(channel, signal, () =>
-        acceptHandshake(channel, this.#credentials(), random.id(), (caller) => this.#judge(caller)),
+        acceptHandshake(channel, this.#credentials(socket), random.id(), (caller) => this.#judge(caller)),
       );
       this.#adopt(established, socket, channel.release());
     } catch (error) {
@@ -241,11 +242,11 @@ export class HttpNetwork implements Network {
     }
   }
 
-  #credentials(): LinkCredentials {
+  #credentials(socket: Duplex): LinkCredentials {
     const { identity, cluster, settings } = this.#options;
     const secrets = this.#options.secrets();
     assert(secrets.length > 0 && !secrets.includes(""), "an empty secret protects nothing");
-    return { identity, cluster, secrets, receive: settings.receive };
+    return { identity, cluster, secrets, binding: channelBinding(socket), receive: settings.receive };
   }
 
   /** A reason to refuse a caller of this identity, proven or not. */

@@ -3,7 +3,7 @@
  *
  * 1. dialler → acceptor: hello (protocol version, cluster, who I am, whom I call, a nonce, what I take)
  * 2. acceptor → dialler: hello
- * 3. dialler → acceptor: proof, an HMAC-SHA256 with the cluster secret over its role and both hellos as they were sent
+ * 3. dialler → acceptor: proof, an HMAC-SHA256 with the cluster secret over its role, both hellos as they were sent, and what binds it to the TLS connection, if it is one
  * 4. acceptor → dialler: proof
  *
  * In place of any of these either end may send a refusal with its reason, for the operator at the other end. A proof covers both
@@ -52,6 +52,8 @@ export interface LinkCredentials {
   readonly cluster: string;
   /** One at least; a call is made with the first, and taken with each. */
   readonly secrets: readonly string[];
+  /** Of this connection alone (see channel-binding.ts). */
+  readonly binding: Buffer;
   readonly receive: ReceiveLimits;
 }
 
@@ -108,9 +110,10 @@ export async function dialHandshake(
   if (hello.id !== to) {
     refuse(channel, { code: "wrong_id", detail: `the node that was called as "${to}" is "${hello.id}"` });
   }
+  const { binding } = credentials;
   const secret = credentials.secrets[0] as string;
-  channel.write(formatProof(proofOf(secret, "dialler", ours, theirs)));
-  provenSecret(channel, await channel.read(), [secret], (each) => proofOf(each, "acceptor", ours, theirs));
+  channel.write(formatProof(proofOf(secret, "dialler", ours, theirs, binding)));
+  provenSecret(channel, await channel.read(), [secret], (each) => proofOf(each, "acceptor", ours, theirs, binding));
   return { peer: { id: hello.id, incarnation: hello.incarnation }, limits: hello.receive };
 }
 
@@ -140,11 +143,11 @@ export async function acceptHandshake(
   const ours = formatHello(credentials, hello.id, nonce);
   channel.write(ours);
   const secret = provenSecret(channel, await channel.read(), credentials.secrets, (each) =>
-    proofOf(each, "dialler", theirs, ours),
+    proofOf(each, "dialler", theirs, ours, credentials.binding),
   );
   const late = judge(caller);
   if (late !== undefined) refuse(channel, late);
-  channel.write(formatProof(proofOf(secret, "acceptor", theirs, ours)));
+  channel.write(formatProof(proofOf(secret, "acceptor", theirs, ours, credentials.binding)));
   return { peer: caller, limits: hello.receive };
 }
 
@@ -169,11 +172,19 @@ function formatProof(proof: Buffer): Buffer {
 }
 
 /** Each hello has its length before it, so that no two pairs of them run together to the same bytes. */
-function proofOf(secret: string, role: "dialler" | "acceptor", diallerHello: Buffer, acceptorHello: Buffer): Buffer {
+function proofOf(
+  secret: string,
+  role: "dialler" | "acceptor",
+  diallerHello: Buffer,
+  acceptorHello: Buffer,
+  binding: Buffer,
+): Buffer {
   const hmac = createHmac("sha256", secret);
-  hmac.update(`weir-peer ${role} ${diallerHello.length} ${acceptorHello.length}\n`);
+  const bound = binding.length === 0 ? "" : ` tls-exporter ${binding.length}`;
+  hmac.update(`weir-peer ${role} ${diallerHello.length} ${acceptorHello.length}${bound}\n`);
   hmac.update(diallerHello);
   hmac.update(acceptorHello);
+  hmac.update(binding);
   return hmac.digest();
 }
 

@@ -23,6 +23,7 @@ async function bareLink(peer: LinkPeer): Promise<Duplex> {
     identity: { id: "z", incarnation: systemRandom.id() },
     cluster: "test",
     secrets: ["the secret of the test"],
+    binding: Buffer.alloc(0),
     receive: quickSettings.receive,
   };
   await dialHandshake(channel, credentials, peer.identity.id, systemRandom.id());

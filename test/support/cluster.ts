@@ -11,7 +11,7 @@ import { sleep } from "../../src/base/clock.ts";
 import { freePorts } from "../../src/cli/free-ports.ts";
 import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
-import { type Answer, HttpClient, pathOf, type RequestOptions } from "./http-client.ts";
+import { type Answer, type ClientTls, HttpClient, pathOf, type RequestOptions } from "./http-client.ts";
 import { type NodeEnd, NodeProcess, type NodeProcessOptions } from "./node-process.ts";
 
 export type ConfigSections = Readonly<
@@ -31,6 +31,8 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What the test itself shows to the nodes: with all rights. */
   readonly token?: string;
+  /** What the test itself needs to reach nodes with TLS; their urls begin with https:// then. */
+  readonly tls?: ClientTls;
 }
 
 /** What sets one node's process apart from the others'. */
@@ -75,8 +77,8 @@ export class TestCluster implements AsyncDisposable {
   private constructor(options: ClusterOptions, ports: readonly number[]) {
     this.#options = options;
     this.#sections = options.config ?? {};
-    this.http = new HttpClient({ token: options.token });
-    this.#nodes = ports.map((port, index) => entryOf(index, port));
+    this.http = new HttpClient({ token: options.token, tls: options.tls });
+    this.#nodes = ports.map((port, index) => entryOf(index, port, options.tls !== undefined));
     this.#env = { WEIR_TEST_SECRET: systemRandom.id(), ...options.env };
     this.folder = mkdtempSync(join(tmpdir(), "weir-cluster-"));
     mkdirSync(join(this.folder, "store"));
@@ -212,7 +214,7 @@ export class TestCluster implements AsyncDisposable {
   /** Starts one more node, whose entry is in its own copy of cluster.json only. Returns its name. */
   async add(options: NodeOptions = {}): Promise<string> {
     const [port] = await freePorts(1);
-    const entry = entryOf(this.#nodes.length, port as number);
+    const entry = entryOf(this.#nodes.length, port as number, this.#options.tls !== undefined);
     this.#nodes.push(entry);
     this.#spawn(entry.id, this.#writeConfig(`cluster-${entry.id}.json`), options);
     return entry.id;
@@ -274,6 +276,9 @@ function isGroup(settings: ConfigSections[string]): settings is Readonly<Record<
   return typeof settings === "object" && !Array.isArray(settings);
 }
 
-function entryOf(index: number, port: number): NodeEntry {
-  return { id: String.fromCodePoint("a".charCodeAt(0) + index), url: `http://127.0.0.1:${port}` };
+function entryOf(index: number, port: number, hasTls: boolean): NodeEntry {
+  return {
+    id: String.fromCodePoint("a".charCodeAt(0) + index),
+    url: `${hasTls ? "https" : "http"}://127.0.0.1:${port}`,
+  };
 }

@@ -24,13 +24,23 @@ const answerMs = 60_000;
 export interface HttpClientOptions {
   /** Sent with each request that names none itself. */
   readonly token?: string | undefined;
+  /** For nodes with TLS, in PEM. */
+  readonly tls?: ClientTls | undefined;
+}
+
+export interface ClientTls {
+  readonly ca: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 export class HttpClient implements AsyncDisposable {
-  readonly #agent = new Agent({ headersTimeout: answerMs, bodyTimeout: answerMs, connections: 256 });
+  readonly #agent: Agent;
   readonly #ownHeaders: Readonly<Record<string, string>>;
 
-  constructor({ token }: HttpClientOptions = {}) {
+  constructor({ token, tls }: HttpClientOptions = {}) {
+    const limits = { headersTimeout: answerMs, bodyTimeout: answerMs, connections: 256 };
+    this.#agent = new Agent(tls === undefined ? limits : { ...limits, connect: { ...tls } });
     this.#ownHeaders = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 

@@ -1,0 +1,104 @@
+/**
+ * Takes new certificates while a node runs, as tools that renew them put them in place, and tells before one expires. Certificate and key are two files: between the two
+ * writes they do not match. So what is wrong is only told if it still is at the next look; until then, and after, what there was is used.
+ */
+
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { dateText } from "./certificates.ts";
+import type { TlsConfig } from "./config.ts";
+import { checkTls, readTlsFiles, type TlsMaterial, type TlsTexts } from "./tls-files.ts";
+
+export interface TlsReloadOptions {
+  readonly tls: TlsConfig;
+  /** The host in the node's url. */
+  readonly host: string;
+  /** What is in use. */
+  readonly material: TlsMaterial;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Uses other files from now on. */
+  readonly onChange: (material: TlsMaterial) => void;
+  /** Milliseconds between two looks; 5 s unless told. */
+  readonly pollMs?: number;
+}
+
+/** Four small files: not worth a watch on each folder. */
+const defaultPollMs = 5_000;
+
+const dayMs = 86_400_000;
+
+export class TlsReload implements Disposable {
+  readonly #options: TlsReloadOptions;
+  #material: TlsMaterial;
+  /** What was seen at the last look. */
+  #seen: TlsTexts | undefined;
+  /** What was told to be wrong. */
+  #told = "";
+  #warnedAtMs = Number.NEGATIVE_INFINITY;
+  #timer: Timer | undefined;
+
+  constructor(options: TlsReloadOptions) {
+    this.#options = options;
+    this.#material = options.material;
+    this.#warnOfExpiry();
+    this.#poll();
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer?.cancel();
+  }
+
+  #poll(): void {
+    const { clock, pollMs = defaultPollMs } = this.#options;
+    this.#timer = clock.after(pollMs, () => {
+      this.#look();
+      this.#warnOfExpiry();
+      this.#poll();
+    });
+  }
+
+  #look(): void {
+    const { tls, host, clock, log, onChange } = this.#options;
+    const before = this.#seen;
+    try {
+      const texts = readTlsFiles(tls);
+      this.#seen = texts;
+      if (isSame(texts, this.#material.texts)) {
+        this.#told = "";
+        return;
+      }
+      this.#material = checkTls(tls, texts, { host, nowMs: clock.wallMs() });
+      this.#told = "";
+    } catch (error) {
+      const { message } = error as Error;
+      const isSettled = before !== undefined && this.#seen !== undefined && isSame(before, this.#seen);
+      if (isSettled && message !== this.#told) {
+        log.error("the files of tls have changed and are wrong; the node goes on with what it had", { error });
+        this.#told = message;
+      }
+      return;
+    }
+    const { validToDate } = this.#material.certificate;
+    log.info("the files of tls have changed: new connections use them", { expires: dateText(validToDate) });
+    this.#warnedAtMs = Number.NEGATIVE_INFINITY;
+    onChange(this.#material);
+  }
+
+  /** Once a day. */
+  #warnOfExpiry(): void {
+    const { tls, clock, log } = this.#options;
+    const nowMs = clock.wallMs();
+    const { validToDate } = this.#material.certificate;
+    const leftMs = validToDate.getTime() - nowMs;
+    if (leftMs > tls.warnDays * dayMs || nowMs - this.#warnedAtMs < dayMs) return;
+    this.#warnedAtMs = nowMs;
+    const fields = { file: tls.cert, expires: dateText(validToDate) };
+    if (leftMs > 0) log.warn("the certificate expires soon: renew it", fields);
+    else log.error("the certificate has expired: clients and the other nodes refuse it", fields);
+  }
+}
+
+function isSame(a: TlsTexts, b: TlsTexts): boolean {
+  return a.cert === b.cert && a.key === b.key && a.ca === b.ca && a.clientCa === b.clientCa;
+}
