@@ -67,7 +67,7 @@ export class ClusterClient implements AsyncDisposable {
       });
     } catch (cause) {
       const code = tlsReasonOf(innermost(cause)) === undefined ? "peer_unreachable" : "config_invalid";
-      throw new OperatingError(code, `no answer from ${url}: ${reasonOf(cause)}`, { cause });
+      throw new OperatingError(code, `no answer from ${url}: ${reasonOf(cause, url)}`, { cause });
     }
     const headers = Object.fromEntries(
       Object.entries(answer.headers).map(([name, value]) => [
@@ -101,7 +101,7 @@ export class ClusterClient implements AsyncDisposable {
         if (answer.statusCode === 200) return url;
         answering ??= url;
       } catch (error) {
-        reasons.push(`${url}: ${reasonOf(error)}`);
+        reasons.push(`${url}: ${reasonOf(error, url)}`);
       }
     }
     if (answering !== undefined) return answering;
@@ -138,13 +138,20 @@ function innermost(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? innermost(error.cause) : error;
 }
 
-function reasonOf(outer: unknown): string {
+function reasonOf(outer: unknown, url: string): string {
   const error = innermost(outer);
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (code === "ENOTFOUND") return "the host's name is unknown";
   if (code === "UND_ERR_CONNECT_TIMEOUT") return "no connection in time";
+  // Nodes hang up without a word on who speaks otherwise than they do, or shows no certificate where they want one.
+  if (code === "UND_ERR_SOCKET" || code === "ECONNRESET") {
+    const maybe = url.startsWith("https:")
+      ? "wants a certificate of the client: --cert and --key"
+      : "speaks TLS: https://";
+    return `it has closed the connection (perhaps it ${maybe})`;
+  }
   return tlsReasonOf(error) ?? error.message;
 }
 

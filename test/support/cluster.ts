@@ -3,7 +3,7 @@
  * happens no process outlives it. A node can be killed, stopped, started again and added.
  */
 
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert } from "../../src/base/assert.ts";
@@ -204,6 +204,14 @@ export class TestCluster implements AsyncDisposable {
   configure(sections: ConfigSections): void {
     this.#sections = { ...this.#sections, ...sections };
     this.#writeConfig("cluster.json");
+  }
+
+  /** Writes another cluster.json beside it, which differs by these sections. Returns its path. */
+  writeOther(name: string, sections: Readonly<Record<string, unknown>>): string {
+    const path = join(this.folder, name);
+    const own = JSON.parse(readFileSync(this.configPath, "utf8")) as object;
+    writeFileSync(path, JSON.stringify({ ...own, ...sections }));
+    return path;
   }
 
   /** The file that the nodes were started with. */

@@ -113,19 +113,19 @@ test("every mistake of a file is told at once, each with its path and what would
     secret: "hunter2",
     replicas: 0,
     nodes: [
-      { id: "a", url: "https://127.0.0.1:7070" },
+      { id: "a", url: "ftp://127.0.0.1:7070" },
       { id: "a", url: "http://127.0.0.1" },
       { id: "c", url: "http://127.0.0.1:7071", zones: "x" },
       {},
     ],
     buffer: { waitMs: "2s", dirtybytes: 1 },
     log: { level: "loud" },
-    tls: {},
+    transport: {},
   });
   const expected = [
     /^cluster: must be 1 to 63 of a-z/,
     /^secret: must be "env:NAME" or "file:PATH"/,
-    /^nodes\[0\]\.url: asks for TLS.*http:\/\/HOST:PORT/,
+    /^nodes\[0\]\.url: must begin with http:\/\/ or https:\/\/$/,
     /^nodes\[1\]\.url: must end with the port/,
     /^nodes\[1\]\.id: is the same as nodes\[0\]\.id$/,
     /^nodes\[2\]\.zones: no such setting; did you mean zone\?$/,
@@ -135,7 +135,7 @@ test("every mistake of a file is told at once, each with its path and what would
     /^buffer\.waitMs: is text, must be a .*number \(Milliseconds/,
     /^buffer\.dirtybytes: no such setting; did you mean dirtyBytes\?$/,
     /^log\.level: must be "debug" or "info" or "warn" or "error" \(/,
-    /^tls: no such setting; there is cluster, secret, /,
+    /^transport: no such setting; there is cluster, secret, /,
   ];
   for (const pattern of expected)
     assert.ok(
@@ -287,6 +287,26 @@ test("of several secrets each is read, and a mistake names the one that has it",
   assert.match(mistakesOf({ secret: 5 }).join(), /^secret: is 5/);
 });
 
+test("urls with https need tls, and with tls all urls have it; its paths are taken from the file's folder", () => {
+  const tls = { cert: "node.pem", key: "/etc/ssl/node.key" };
+  const secure = minimal.nodes.map((node) => ({ ...node, url: node.url.replace("http:", "https:") }));
+  const config = parse({ tls, nodes: secure });
+  assert.deepEqual(config.tls, { cert: "/etc/weir/node.pem", key: "/etc/ssl/node.key", warnDays: 14 });
+  assert.equal(listenAddress(config, config.nodes[0] as Config["nodes"][number]).port, 7070);
+  assert.deepEqual(mistakesOf({ tls }), [
+    "nodes[0].url: must begin with https://, since there is tls",
+    "nodes[1].url: must begin with https://, since there is tls",
+  ]);
+  assert.match(
+    mistakesOf({ nodes: secure }).join("\n"),
+    /^nodes\[0\]\.url: begins with https:\/\/, so there must be tls/,
+  );
+  assert.deepEqual(
+    mistakesOf({ tls: { cert: "a" }, nodes: secure }).map((line) => line.split(" (")[0]),
+    ["tls.key: is missing"],
+  );
+});
+
 test("nodes that other hosts can reach need it to be written that there is no authentication", () => {
   const nodes = [{ id: "a", url: "http://10.0.0.1:7070" }];
   assert.match(
@@ -356,7 +376,15 @@ test("every setting has a description, and a default unless it is required or ma
   const open = settings.filter((setting) => !setting.required && setting.fallback === undefined);
   assert.deepEqual(
     open.map((setting) => setting.path),
-    ["store.endpoint", "store.accessKeyId", "store.secretAccessKey", "nodes[].zone", "auth", "auth.tokens[].prefix"],
+    [
+      "store.endpoint",
+      "store.accessKeyId",
+      "store.secretAccessKey",
+      "nodes[].zone",
+      "auth",
+      "auth.tokens[].prefix",
+      "tls.clientCa",
+    ],
   );
 });
 
