@@ -1,5 +1,10 @@
-/** Prints the README's table of settings, which comes from the configuration's schema. */
+/** Writes the page of settings, which comes from the configuration's schema. */
 
-import { settingsTable } from "../src/config/settings.ts";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { root } from "./steps.ts";
+import { settingsPage, settingsPagePath } from "./tidy/documents.ts";
 
-process.stdout.write(`${settingsTable()}\n`);
+mkdirSync(dirname(join(root, settingsPagePath)), { recursive: true });
+writeFileSync(join(root, settingsPagePath), settingsPage());
+process.stdout.write(`${settingsPagePath} is as the schema says\n`);

@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./steps.ts";
-import { readmeViolations } from "./tidy/documents.ts";
+import { readmeViolations, settingsPagePath, settingsPageViolations } from "./tidy/documents.ts";
 import { fileViolations } from "./tidy/rules.ts";
 
 const textFile =
@@ -21,8 +21,15 @@ export function projectViolations(): string[] {
     .split("\0")
     .filter((path) => textFile.test(path) && existsSync(join(root, path)));
   const found = paths.flatMap((path) => fileViolations(path, readFileSync(join(root, path), "utf8")));
-  const readme = join(root, "README.md");
-  return existsSync(readme) ? [...found, ...readmeViolations(readFileSync(readme, "utf8"))] : found;
+  return [
+    ...found,
+    ...readmeViolations(textOf("README.md") ?? ""),
+    ...settingsPageViolations(textOf(settingsPagePath)),
+  ];
+}
+
+function textOf(path: string): string | undefined {
+  return existsSync(join(root, path)) ? readFileSync(join(root, path), "utf8") : undefined;
 }
 
 if (import.meta.main) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { blank } from "../../scripts/tidy/code-text.ts";
-import { readmeViolations } from "../../scripts/tidy/documents.ts";
+import { readmeViolations, settingsPage, settingsPageViolations } from "../../scripts/tidy/documents.ts";
 import { fileViolations } from "../../scripts/tidy/rules.ts";
 import { projectViolations } from "../../scripts/tidy.ts";
 import { settingsTable } from "../../src/config/settings.ts";
@@ -140,11 +140,19 @@ test("a lock file that says where packages came from is found", () => {
   assert.match(violations("package-lock.json", text).join(), /where packages came from/);
 });
 
-test("a README that leaves out an error code or a setting is found", () => {
+test("a README that leaves out an error code, or explains a setting in words of its own, is found", () => {
   const found = readmeViolations(settingsTable());
   assert.ok(found.includes("README.md: does not explain the error code buffer_full"));
-  assert.ok(!found.some((line) => line.includes("npm run settings")));
-  assert.ok(readmeViolations("").some((line) => line.includes("| `buffer.waitMs` |")));
+  assert.ok(!found.some((line) => line.includes("has another row")));
+  const changed = readmeViolations("| `buffer.waitMs` | `1` | Milliseconds to wait. |");
+  assert.ok(changed.some((line) => line.includes("has another row for buffer.waitMs")));
+});
+
+test("a page of settings that is missing, or is not what the schema says, is found", () => {
+  assert.deepEqual(settingsPageViolations(settingsPage()), []);
+  for (const page of [undefined, settingsPage().replace("buffer.waitMs", "buffer.waitSeconds")]) {
+    assert.match(settingsPageViolations(page).join(), /npm run settings/);
+  }
 });
 
 test("comments, strings, templates and regular expressions are blanked in their place", () => {
