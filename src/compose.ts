@@ -73,7 +73,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const node = config.nodes.find((each) => each.id === nodeId);
   assert(node !== undefined, "the node's id is one of the configuration's");
   const host = urlHost(node.url);
-  const tls = config.tls && loadTls(config.tls, { host, nowMs: systemClock.wallMs() });
+  const tls = config.tls && (await loadTls(config.tls, { host, nowMs: systemClock.wallMs() }));
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   // Who waits for it hears of it; nobody has to.
   failed.catch(() => undefined);

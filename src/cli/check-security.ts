@@ -17,10 +17,15 @@ export interface CheckedTls {
 }
 
 /** @throws OperatingError `config_invalid` that names every mistake. */
-export function checkTlsOf(config: Config, tls: TlsConfig, node: string | undefined, env: Terminal["env"]): CheckedTls {
+export async function checkTlsOf(
+  config: Config,
+  tls: TlsConfig,
+  node: string | undefined,
+  env: Terminal["env"],
+): Promise<CheckedTls> {
   const own = ownNode(config, node, env);
   const nowMs = systemClock.wallMs();
-  const { certificate } = loadTls(tls, { host: own && urlHost(own.url), nowMs });
+  const { certificate } = await loadTls(tls, { host: own && urlHost(own.url), nowMs });
   const { validToDate, subjectAltName = "no names" } = certificate;
   const days = Math.floor((validToDate.getTime() - nowMs) / dayMs);
   const expiry = `until ${dateText(validToDate)}, ${days} days from now${days <= tls.warnDays ? ": renew it" : ""}`;

@@ -34,7 +34,7 @@ export function addCheckCommand(program: Command, terminal: Terminal): void {
 }
 
 async function check(file: string, config: Config, options: CheckOptions, terminal: Terminal): Promise<void> {
-  const tls = config.tls && checkTlsOf(config, config.tls, options.node, terminal.env);
+  const tls = config.tls && (await checkTlsOf(config, config.tls, options.node, terminal.env));
   if (!options.json) {
     for (const line of [...summary(file, config), ...(tls?.lines ?? [])]) printLine(terminal, line);
   }

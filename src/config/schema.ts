@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { rights } from "../access/grant.ts";
 import { tokenHashPattern } from "../access/token.ts";
+import { maxKeyBytes } from "../core/keys.ts";
 import { maxListLimit } from "../core/listing.ts";
 import { maxWeight } from "../core/ring.ts";
 import { nodeUrlMistake } from "./node-url.ts";
@@ -18,9 +19,6 @@ const dayMs = 86_400_000;
 
 const durationMs = z.int().min(1).max(dayMs);
 const byteCount = z.int().min(1);
-
-/** As on the routes: in UTF-8, which this is an upper bound for. */
-const maxKeyBytes = 1_024;
 
 const idPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 

@@ -1,7 +1,7 @@
 /** The files of `tls`, read and checked as a whole: a certificate without its key is worth nothing. */
 
 import type { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { OperatingError } from "../base/errors.ts";
 import { certificateMistakes, isIssuedBy, parseCertificates, parseKey } from "./certificates.ts";
@@ -36,19 +36,19 @@ const fileSettings = ["cert", "key", "ca", "clientCa"] as const;
  * Reads and checks the files.
  * @throws OperatingError `config_invalid` that names every mistake.
  */
-export function loadTls(tls: TlsConfig, use: TlsUse): TlsMaterial {
-  return checkTls(tls, readTlsFiles(tls), use);
+export async function loadTls(tls: TlsConfig, use: TlsUse): Promise<TlsMaterial> {
+  return checkTls(tls, await readTlsFiles(tls), use);
 }
 
 /** @throws OperatingError `config_invalid` that names every file that can't be read. */
-export function readTlsFiles(tls: TlsConfig): TlsTexts {
+export async function readTlsFiles(tls: TlsConfig): Promise<TlsTexts> {
   const texts: Partial<Record<keyof TlsTexts, string>> = {};
   const mistakes: Mistake[] = [];
   for (const name of fileSettings) {
     const path = tls[name];
     if (path === undefined) continue;
     try {
-      texts[name] = readFileSync(path, "utf8");
+      texts[name] = await readFile(path, "utf8");
     } catch (error) {
       mistakes.push({ path: `tls.${name}`, text: `${path} can't be read (${(error as NodeJS.ErrnoException).code})` });
     }

@@ -37,6 +37,7 @@ export class TlsReload implements Disposable {
   #told = "";
   #warnedAtMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
+  #isDisposed = false;
 
   constructor(options: TlsReloadOptions) {
     this.#options = options;
@@ -46,23 +47,27 @@ export class TlsReload implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isDisposed = true;
     this.#timer?.cancel();
   }
 
   #poll(): void {
     const { clock, pollMs = defaultPollMs } = this.#options;
     this.#timer = clock.after(pollMs, () => {
-      this.#look();
-      this.#warnOfExpiry();
-      this.#poll();
+      void this.#look().then(() => {
+        if (this.#isDisposed) return;
+        this.#warnOfExpiry();
+        this.#poll();
+      });
     });
   }
 
-  #look(): void {
+  async #look(): Promise<void> {
     const { tls, host, clock, log, onChange } = this.#options;
     const before = this.#seen;
     try {
-      const texts = readTlsFiles(tls);
+      const texts = await readTlsFiles(tls);
+      if (this.#isDisposed) return;
       this.#seen = texts;
       if (isSame(texts, this.#material.texts)) {
         this.#told = "";

@@ -218,7 +218,11 @@ function provenSecret(
 ): string {
   const proof = Buffer.from(parse(proofSchema, parseJson(message)).proof, "hex");
   const secret = secrets.find((each) => timingSafeEqual(proof, expected(each)));
-  return secret ?? refuse(channel, { code: "secret", detail: "the two nodes do not have the same cluster secret" });
+  if (secret !== undefined) return secret;
+  return refuse(channel, {
+    code: "secret",
+    detail: "the two nodes do not have the same cluster secret, or something between them ends their TLS",
+  });
 }
 
 /** Tells the other end, and throws. */

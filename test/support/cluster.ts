@@ -116,6 +116,11 @@ export class TestCluster implements AsyncDisposable {
     return join(this.folder, "store");
   }
 
+  /** What the nodes prove to each other, unless the test has them prove something else. */
+  get secret(): string {
+    return this.#env["WEIR_TEST_SECRET"] as string;
+  }
+
   url(id: string): string {
     const node = this.#nodes.find((each) => each.id === id);
     assert(node !== undefined, "a node is asked for by a name that it has");

@@ -5,6 +5,7 @@
 
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Log, LogFields } from "../../src/base/log.ts";
@@ -22,13 +23,16 @@ export interface LinkPeerOptions {
   readonly cluster?: string;
   readonly secrets?: readonly string[];
   readonly port?: number;
+  /** In PEM; with it the peer speaks TLS. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
   readonly onRequest?: (from: PeerIdentity, request: PeerRequest) => PeerAnswer | Promise<PeerAnswer>;
 }
 
 export class LinkPeer implements AsyncDisposable {
   readonly identity: PeerIdentity;
   readonly network: HttpNetwork;
-  readonly server: Server = createServer();
+  readonly server: Server;
+  readonly #scheme: string;
   /** What the handler was told, such as `up b` and `down b`, oldest first. */
   readonly events: string[] = [];
   readonly logged: { readonly level: string; readonly message: string; readonly fields: LogFields }[] = [];
@@ -39,9 +43,12 @@ export class LinkPeer implements AsyncDisposable {
 
   private constructor(id: string, options: LinkPeerOptions) {
     this.identity = { id, incarnation: systemRandom.id() };
+    this.server = options.tls === undefined ? createServer() : createTlsServer(options.tls);
+    this.#scheme = options.tls === undefined ? "http" : "https";
     this.network = new HttpNetwork({
       identity: this.identity,
       cluster: options.cluster ?? "test",
+      tls: () => options.tls,
       secrets: () => options.secrets ?? ["the secret of the test"],
       settings: { ...quickSettings, ...options.settings },
       clock: systemClock,
@@ -71,7 +78,7 @@ export class LinkPeer implements AsyncDisposable {
   }
 
   get address(): { id: string; url: string } {
-    return { id: this.identity.id, url: `http://127.0.0.1:${this.port}` };
+    return { id: this.identity.id, url: `${this.#scheme}://127.0.0.1:${this.port}` };
   }
 
   /** How often a link to `id` came up. */
