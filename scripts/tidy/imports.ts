@@ -45,6 +45,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
     "src/base",
     "src/core",
     "src/access",
+    "src/store/folder-copy.ts",
     "src/store/open-store.ts",
     "src/config",
     "src/compose.ts",

@@ -24,6 +24,17 @@ export interface ClientRequest {
   readonly body?: Readable;
 }
 
+/** A node's answer of 400 and above. */
+export class RefusedError extends OperatingError {
+  /** How long it asks to wait before another try, in milliseconds. */
+  readonly retryAfterMs: number;
+
+  constructor(code: ErrorCode, message: string, retryAfterMs: number) {
+    super(code, message);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
 export interface ClientAnswer {
   readonly status: number;
   /** Lower-case names. */
@@ -181,7 +192,8 @@ async function problemOf(
   if (headers["content-type"]?.startsWith("application/problem+json")) {
     const { code, detail = "" } = JSON.parse(text) as { code?: string; detail?: string };
     if (code !== undefined && Object.hasOwn(errorKinds, code)) {
-      return new OperatingError(code as ErrorCode, `${detail} (${code}, ${status})`);
+      const seconds = Number(headers["retry-after"] ?? 0);
+      return new RefusedError(code as ErrorCode, `${detail} (${code}, ${status})`, 1_000 * (seconds || 0));
     }
     return new OperatingError("peer_unreachable", `${url} answered ${status}: ${detail}`);
   }

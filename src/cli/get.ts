@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { OperatingError } from "../base/errors.ts";
 import { type ClientAnswer, ClusterClient, keyPath } from "./client.ts";
+import { writeOut } from "./output.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 
@@ -55,12 +56,11 @@ function describe(key: string, { headers }: ClientAnswer): Record<string, unknow
   };
 }
 
-/** A reader that has seen enough (`weir get KEY | head`) ends it, and is no failure. */
 async function copyOut(body: Readable, terminal: Terminal): Promise<void> {
   try {
-    await pipeline(body, terminal.stdout, { end: false });
+    await writeOut(body, terminal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw broken(error);
+    throw broken(error);
   }
 }
 

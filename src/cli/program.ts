@@ -2,12 +2,16 @@
 
 import { Command } from "commander";
 import { version } from "../version.ts";
+import { addBenchCommand } from "./bench.ts";
 import { addCheckCommand } from "./check.ts";
 import { addDevCommand } from "./dev.ts";
+import { addExportCommand } from "./export.ts";
 import { addForgetCommand } from "./forget.ts";
 import { addGetCommand } from "./get.ts";
 import { addHealthCommand } from "./health.ts";
+import { addImportCommand } from "./import.ts";
 import { addLeaveCommand } from "./leave.ts";
+import { addListCommand } from "./ls.ts";
 import { addPutCommand } from "./put.ts";
 import { addRemoveCommand } from "./rm.ts";
 import { addServeCommand } from "./serve.ts";
@@ -26,6 +30,7 @@ Run it for real, the same file on every host:
 Use it:
   echo hello | weir put greeting
   weir get greeting
+  weir ls --delimiter /
   weir status --watch
 
 Exit codes: 0 done, 1 failed, 2 used wrongly. "weir COMMAND --help" tells more.`;
@@ -47,6 +52,10 @@ export function createProgram(terminal: Terminal = processTerminal): Command {
   addPutCommand(program, terminal);
   addGetCommand(program, terminal);
   addRemoveCommand(program, terminal);
+  addListCommand(program, terminal);
+  addImportCommand(program, terminal);
+  addExportCommand(program, terminal);
+  addBenchCommand(program, terminal);
   addStatusCommand(program, terminal);
   addHealthCommand(program, terminal);
   addLeaveCommand(program, terminal);

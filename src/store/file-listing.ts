@@ -33,6 +33,14 @@ interface Position {
   readonly giveUpAt: Instant;
 }
 
+/** A file that may be a blob. */
+export interface ListedFile {
+  /** Relative to the store's folder. */
+  readonly place: string;
+  /** The name whose file it is; undefined where somebody else has put it there, spelled as no name is. */
+  readonly name: string | undefined;
+}
+
 export class FileListing {
   readonly #root: string;
   readonly #lookup: FileLookup;
@@ -50,8 +58,8 @@ export class FileListing {
     const prefixes: string[] = [];
     let batch: string[] = [];
     let count = 0;
-    for await (const name of this.#names(position)) {
-      const entry = entryOf(name, position.query);
+    for await (const { name } of this.#files(position)) {
+      const entry = name === undefined ? undefined : entryOf(name, position.query);
       if (entry === undefined) continue;
       if (count === query.limit) {
         blobs.push(...(await this.#lookUp(batch, giveUpAt)));
@@ -73,6 +81,12 @@ export class FileListing {
     return { blobs, prefixes, next: undefined };
   }
 
+  /** All files that may be blobs, in the order of their names, each as its folder was when the listing came to that. */
+  files(): AsyncGenerator<ListedFile> {
+    const query = { prefix: "", after: "", delimiter: "", limit: 1 };
+    return this.#files({ query, giveUpAt: Number.POSITIVE_INFINITY });
+  }
+
   async #lookUp(names: readonly string[], giveUpAt: Instant): Promise<ListedBlob[]> {
     const found = await Promise.all(names.map((name) => this.#lookup.find(filePaths(name), undefined, giveUpAt)));
     return found.flatMap((each, index) => {
@@ -82,16 +96,18 @@ export class FileListing {
     });
   }
 
-  /** All names that the position's query lists, ascending, and some that it does not any more. */
-  async *#names(position: Position): AsyncGenerator<string> {
-    const aside = await this.#asideNames(position);
+  /** All files that the position's query lists, ascending by name, and some that it does not any more. */
+  async *#files(position: Position): AsyncGenerator<ListedFile> {
+    const aside = (await this.#asideNames(position)).map((name) => ({ name, place: filePaths(name).aside }));
     let next = 0;
-    for await (const name of this.#walk("", "", position)) {
-      while (next < aside.length && compareText(aside[next] as string, name) < 0) yield aside[next++] as string;
-      if (aside[next] === name) next++; // others have put a file in its natural place, which counts
-      yield name;
+    for await (const file of this.#walk("", "", position)) {
+      const start = file.name ?? file.place;
+      for (; next < aside.length && compareText(aside[next]?.name as string, start) < 0; next++)
+        yield aside[next] as ListedFile;
+      if (aside[next]?.name === file.name) next++; // others have put a file in its natural place, which counts
+      yield file;
     }
-    while (next < aside.length) yield aside[next++] as string;
+    yield* aside.slice(next);
   }
 
   async #asideNames(position: Position): Promise<string[]> {
@@ -115,7 +131,7 @@ export class FileListing {
   }
 
   /** @param folder Empty or ending in a slash, like `name`, which is what the names of its files begin with. */
-  async *#walk(folder: string, name: string, position: Position): AsyncGenerator<string> {
+  async *#walk(folder: string, name: string, position: Position): AsyncGenerator<ListedFile> {
     this.#checkTime(position);
     const files = (await this.#read(folder)).map((each) => ({
       file: each.name,
@@ -128,8 +144,8 @@ export class FileListing {
       if (each.isFolder) {
         if (place !== ownFolder && mayHold(each.name, position.query))
           yield* this.#walk(`${place}/`, each.name, position);
-      } else if (entryOf(each.name, position.query) !== undefined && isOf(each.name, place)) {
-        yield each.name;
+      } else if (entryOf(each.name, position.query) !== undefined) {
+        yield { place, name: isOf(each.name, place) ? each.name : undefined };
       }
     }
   }

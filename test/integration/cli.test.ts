@@ -44,7 +44,22 @@ test("weir --version prints the version of package.json and exits with 0", async
 test("weir --help lists the commands with examples and exits with 0", async () => {
   const { code, stdout } = await weir(["--help"]);
   assert.equal(code, 0);
-  for (const command of ["serve", "dev", "check", "put", "get", "rm", "status", "health", "leave", "forget"]) {
+  for (const command of [
+    "serve",
+    "dev",
+    "check",
+    "put",
+    "get",
+    "rm",
+    "ls",
+    "import",
+    "export",
+    "bench",
+    "status",
+    "health",
+    "leave",
+    "forget",
+  ]) {
     assert.match(stdout, new RegExp(`^ {2}${command} `, "m"));
   }
   assert.match(stdout, /weir serve --config cluster\.json/);

@@ -1,0 +1,222 @@
+/** `weir ls`, `import` and `export` as processes, against a cluster of processes. */
+
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { TestCluster } from "../support/cluster.ts";
+import { type Outcome, weir as runWeir } from "../support/command.ts";
+import { setStage } from "../support/stage.ts";
+
+/** Keys that no file name, or no file beside the others, can be; one is too long for a path. */
+const hostile = [
+  "a",
+  "a/b",
+  "a//b",
+  "../up",
+  "x/./y",
+  "tab\tnew\nline",
+  "100%",
+  "back\\slash",
+  "ü/\u{1F600}",
+  "n".repeat(1000),
+];
+
+interface Summary {
+  readonly copied: number;
+  readonly copiedBytes: number;
+  readonly same: number;
+  readonly gone: number;
+  readonly failed: number;
+  readonly failures: readonly { readonly name: string; readonly reason: string }[];
+}
+
+describe("the command line, with many values", () => {
+  const stage = setStage(async (stack) => {
+    const folder = mkdtempSync(join(tmpdir(), "weir-copy-"));
+    stack.defer(() => rmSync(folder, { recursive: true }));
+    return { cluster: stack.use(await TestCluster.start()), folder };
+  });
+
+  function weir(...args: readonly string[]): Promise<Outcome> {
+    const { cluster, folder } = stage();
+    return runWeir([...args, "--url", cluster.url("a")], { cwd: folder });
+  }
+
+  /** Runs a copy that is to work; by all nodes. */
+  async function copied(...args: readonly string[]): Promise<Summary> {
+    const { cluster, folder } = stage();
+    const outcome = await runWeir([...args, "--json", "--config", cluster.configPath], {
+      cwd: folder,
+      env: { WEIR_TEST_SECRET: "x".repeat(32) },
+    });
+    assert.equal(outcome.code, 0, outcome.stderr);
+    return JSON.parse(outcome.stdout) as Summary;
+  }
+
+  function file(path: string, content: string | Buffer): void {
+    const full = join(stage().folder, path);
+    mkdirSync(dirname(full), { recursive: true });
+    writeFileSync(full, content);
+  }
+
+  test("ls prints all keys over several pages, and folders at a delimiter", async () => {
+    const { cluster } = stage();
+    const keys = Array.from({ length: 1_203 }, (_, n) => `ls/${String(n).padStart(4, "0")}${n % 3 === 0 ? "/x" : ""}`);
+    for (let n = 0; n < keys.length; n += 100)
+      await Promise.all(keys.slice(n, n + 100).map((key) => cluster.put("b", key, "v")));
+    assert.deepEqual(await weir("ls", "ls/"), { code: 0, stdout: `${keys.join("\n")}\n`, stderr: "" });
+    const { stdout } = await weir("ls", "ls/", "--delimiter", "/");
+    assert.deepEqual(
+      stdout.trimEnd().split("\n"),
+      keys.map((key) => key.replace(/x$/, "")),
+    );
+    const json = (await weir("ls", "ls/000", "--json")).stdout.trimEnd().split("\n");
+    assert.deepEqual(Object.keys(JSON.parse(json[0] as string) as object), ["key", "size", "etag", "lastModified"]);
+    assert.match((await weir("ls", "ls/0001", "-l")).stdout, /^ +1 B {2}20.*Z {2}[0-9a-f]{32} {2}ls\/0001\n$/);
+  });
+
+  test("ls quotes keys that a terminal would act on, and says when there is no cluster", async () => {
+    const { cluster } = stage();
+    await cluster.put("a", "quoted/\u001b[31m\n\u009b", "v");
+    assert.equal((await weir("ls", "quoted/")).stdout, '"quoted/\\u001b[31m\\n\\u009b"\n');
+    const nowhere = await runWeir(["ls", "--url", "http://127.0.0.1:1"]);
+    assert.deepEqual([nowhere.code, nowhere.stdout], [1, ""]);
+    assert.match(nowhere.stderr, /nothing listens there/);
+  });
+
+  test("import stores every file under its path, export brings them back, and a second run of each copies nothing", async () => {
+    const { cluster, folder } = stage();
+    const large = Buffer.alloc(3_000_000, "large");
+    for (const [path, content] of [
+      ["one", "1"],
+      ["sub/two", "22"],
+      ["sub/deep/three", large],
+      ["empty", ""],
+      ["100%25", "%"],
+      ["a b+c?#", "odd"],
+    ] as const)
+      file(`in/${path}`, content);
+    symlinkSync("one", join(folder, "in/link"));
+    symlinkSync("sub", join(folder, "in/folder-link"));
+    const first = await copied("import", "in", "--prefix", "import/", "--type", "auto");
+    assert.deepEqual(
+      [first.copied, first.same, first.failed, first.copiedBytes],
+      [7, 0, 0, 1 + 2 + 3_000_000 + 0 + 1 + 3 + 1],
+    );
+    for (const [key, content] of [
+      ["one", "1"],
+      ["link", "1"],
+      ["100%25", "%"],
+      ["a b+c?#", "odd"],
+      ["empty", ""],
+    ] as const) {
+      const answer = await cluster.get("c", `import/${key}`);
+      assert.equal(answer.body.toString(), content);
+      assert.equal(answer.headers["content-type"], "application/octet-stream");
+    }
+    assert.deepEqual((await copied("import", "in", "--prefix", "import/")).same, 7);
+    file("in/one", "2");
+    const again = await copied("import", "in", "--prefix", "import/");
+    assert.deepEqual([again.copied, again.same], [2, 5], "the file that has changed, and the link to it");
+
+    const out = await copied("export", "out", "--prefix", "import/");
+    assert.deepEqual([out.copied, out.same], [7, 0]);
+    assert.equal(readFileSync(join(folder, "out/one"), "utf8"), "2");
+    assert.ok(readFileSync(join(folder, "out/sub/deep/three")).equals(large));
+    assert.deepEqual((await copied("export", "out", "--prefix", "import/")).same, 7);
+    file("out/one", "3");
+    await cluster.remove("a", "import/empty");
+    const resumed = await copied("export", "out", "--prefix", "import/");
+    assert.deepEqual([resumed.copied, resumed.same], [1, 5]);
+    assert.equal(readFileSync(join(folder, "out/one"), "utf8"), "2");
+    assert.ok(existsSync(join(folder, "out/empty")), "what is gone from the cluster stays in the folder");
+  });
+
+  test("any key, with its headers, survives an export and an import under another prefix", async () => {
+    const { cluster } = stage();
+    const headers = {
+      "content-type": "text/plain; charset=utf-8",
+      "cache-control": "max-age=9",
+      "x-weir-meta-owner": "ada",
+    };
+    for (const key of hostile) {
+      const put = await cluster.put("a", `odd/${key}`, `of ${key}`, key.length % 2 === 0 ? headers : {});
+      assert.equal(put.status, 204, put.body.toString());
+    }
+    assert.equal((await copied("export", "odd", "--prefix", "odd/")).copied, hostile.length);
+    assert.equal((await copied("export", "odd", "--prefix", "odd/")).same, hostile.length);
+    assert.equal((await copied("import", "odd", "--prefix", "back/")).copied, hostile.length);
+    assert.equal((await copied("import", "odd", "--prefix", "back/")).same, hostile.length);
+    for (const key of hostile) {
+      const { status, body, headers: kept } = await cluster.get("b", `back/${key}`);
+      assert.deepEqual([status, body.toString()], [200, `of ${key}`], key);
+      const expected = key.length % 2 === 0 ? headers : { "content-type": "application/octet-stream" };
+      for (const [name, value] of Object.entries(expected)) assert.equal(kept[name], value, `${key}: ${name}`);
+    }
+  });
+
+  test("what fails is told at the end, and holds up nothing else", async () => {
+    const { folder } = stage();
+    file("some/fine", "x");
+    file(`some/${"long/".repeat(250)}name`, "x");
+    file("some/.weirdo", "x");
+    const { code, stdout, stderr } = await weir("import", "some", "--prefix", "fails/");
+    assert.equal(code, 1);
+    assert.match(stdout, /^2 copied \(2 B\), 0 were the same, 1 failed, in /);
+    assert.match(stderr, /name": its key would have 1260 bytes, more than 1024\n/);
+    assert.match(stderr, /the same command again goes on/);
+    const json = await weir("import", "some", "--prefix", "fails/", "--json");
+    assert.equal(json.code, 1);
+    const { same, failed, failures } = JSON.parse(json.stdout) as Summary;
+    assert.deepEqual([same, failed, failures.length], [2, 1, 1]);
+    assert.equal((await weir("import", "nowhere")).code, 1);
+    assert.equal((await weir("import", "some", "--parallel", "0")).code, 2);
+    // A file where the folder should be.
+    assert.ok(statSync(join(folder, "some/fine")).isFile());
+    assert.match((await weir("export", "some/fine")).stderr, /can't be used/);
+  });
+
+  test("bench measures reads and writes, and leaves nothing behind", async () => {
+    const { code, stdout } = await weir("bench", "--seconds", "1", "--connections", "4", "--keys", "20", "--json");
+    assert.equal(code, 0);
+    const { reads, writes } = JSON.parse(stdout) as Record<string, Record<string, number>>;
+    for (const figures of [reads, writes]) {
+      assert.equal(figures?.["failed"], 0);
+      const { requests = 0, p50Ms = 0, p99Ms = 0, maxMs = 0 } = figures ?? {};
+      assert.ok(requests > 10 && p50Ms > 0 && p99Ms >= p50Ms && maxMs >= p99Ms, JSON.stringify(figures));
+    }
+    assert.equal((await weir("ls", "weir-bench/")).stdout, "");
+    const human = await weir("bench", "--seconds", "1", "--read-share", "1", "--keys", "5", "--keep");
+    assert.match(
+      human.stdout,
+      /^32 connections to 1 nodes, values of 1.0 KiB, 1\.\d s:\n.*p99.*\nreads +\d+ .*\nwrites +0 .*\n$/,
+    );
+    assert.equal((await weir("ls", "weir-bench/")).stdout.trimEnd().split("\n").length, 5);
+    assert.equal((await weir("bench", "--read-share", "2")).code, 2);
+  });
+
+  test("an import goes on while a node is killed, and everything is there", async () => {
+    const { cluster } = stage();
+    for (let n = 0; n < 400; n++) file(`many/${n}`, `value ${n}`);
+    const running = copied("import", "many", "--prefix", "many/", "--parallel", "4");
+    await cluster.until(10_000, "it is under way", async () => (await cluster.get("a", "many/0")).status === 200);
+    await cluster.process("b").kill();
+    const summary = await running;
+    assert.deepEqual([summary.copied, summary.failed], [400, 0]);
+    cluster.restart("b");
+    await cluster.untilReady();
+    const { stdout } = await weir("ls", "many/");
+    assert.equal(stdout.trimEnd().split("\n").length, 400);
+  });
+});
