@@ -7,6 +7,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { Access, type AccessRules } from "./access/access.ts";
 import { assert } from "./base/assert.ts";
+import { sleep } from "./base/clock.ts";
 import { Complaints } from "./base/complaints.ts";
 import { isOperatingError, OperatingError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
@@ -101,7 +102,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const http = stack.use(
     createHttpServer({
       operations: participant,
-      onLeave: () => participant.leave(),
+      onLeave: () => leave(),
       onScrape: () => exposition.scrape(),
       access,
       tls: tls?.texts,
@@ -137,6 +138,15 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     log.warn("tokens and values go over the network as they are: whoever can listen there has them; tls keeps them");
   }
   let isStopping = false;
+  let drained: Promise<void> | undefined;
+  /** Load balancers are told, and have time to see it; then clients are told to go elsewhere. While it leaves it still answers, by way of the others. */
+  const drain = (): Promise<void> => {
+    const { joined } = participant;
+    participant.withdraw();
+    drained ??= sleep(systemClock, joined ? config.http.drainMs : 0).then(() => http.withdraw());
+    return drained;
+  };
+  const leave = (): void => void drain().then(() => participant.leave());
   // It joins in its own time: meanwhile `/readyz` says why it does not serve yet.
   participant.start().catch((error: unknown) => {
     if (!isStopping) fail(error);
@@ -151,11 +161,10 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       networks.setSecrets(next);
       participant.setNodes(addressesOf(next.nodes));
     },
-    leave: () => participant.leave(),
+    leave,
     async stop() {
       isStopping = true;
-      // While it leaves it still answers for all keys, by way of the others: clients notice nothing but that they should go elsewhere.
-      http.withdraw();
+      await drain();
       await participant.stop();
       await resources.disposeAsync();
     },

@@ -82,6 +82,7 @@ export class BenchCluster implements AsyncDisposable {
         replicas: options.replicas ?? 2,
         journal: options.journal ? "always" : "off",
         buffer: { dirtyBytes: 2 * gibibyte, cacheBytes: gibibyte / 16 },
+        http: { drainMs: 0 },
         flush: { delayMs: options.flushDelayMs ?? neverMs, stopMs: 60_000 },
         log: { level: "warn", format: "json" },
       }),

@@ -51,6 +51,7 @@ export function devClusterFile(settings: DevSettings): Readonly<Record<string, u
     // Also for one node, which then writes through to the store: the first run fixes it, and the next may have more.
     replicas: 2,
     buffer: { dirtyBytes: bufferBytes, cacheBytes: bufferBytes },
+    http: { drainMs: 0 },
     log: { level: settings.logLevel, format: "pretty" },
   };
 }

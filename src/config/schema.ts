@@ -228,6 +228,22 @@ const httpSchema = z
     bodyTimeoutMs: durationMs
       .default(60_000)
       .describe("Milliseconds for a request's body to arrive: 4 MiB in 60 s are 70 KB/s."),
+    answerTimeoutMs: durationMs
+      .default(60_000)
+      .describe("Milliseconds for a client to read an answer: 4 MiB in 60 s are 70 KB/s."),
+    unreadBytes: byteCount
+      .default(128 * mebibyte)
+      .describe(
+        "Bytes of answers that clients have not read yet, at most; beyond that those that wait longest are cut.",
+      ),
+    drainMs: z
+      .int()
+      .min(0)
+      .max(600_000)
+      .default(5_000)
+      .describe(
+        "Milliseconds that a stopping node still serves as before once /readyz says no, so that load balancers see it; then it hands over, for up to flush.stopMs.",
+      ),
     keepAliveMs: durationMs
       .default(65_000)
       .describe("Milliseconds that an idle connection is kept: longer than the 60 s of usual load balancers."),

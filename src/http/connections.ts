@@ -16,6 +16,8 @@ export interface Connection {
   readonly surplus: boolean;
   /** The request that came last, answered or not. */
   latest: Exchange | undefined;
+  /** Requests that wait for the answer to an earlier one. */
+  waiting: number;
   /** It sent something that isn't HTTP. */
   broken: boolean;
 }
@@ -36,7 +38,7 @@ export class Connections {
   }
 
   add(socket: Socket): void {
-    this.#open.set(socket, { surplus: this.#open.size >= this.#limit, latest: undefined, broken: false });
+    this.#open.set(socket, { surplus: this.#open.size >= this.#limit, latest: undefined, waiting: 0, broken: false });
     socket.once("close", () => this.remove(socket));
   }
 

@@ -6,12 +6,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Grant } from "../access/grant.ts";
 import type { OperatingError } from "../base/errors.ts";
+import type { UnreadAnswers } from "./unread-answers.ts";
 
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** What the caller may do; nothing until the router has looked. */
   grant: Grant;
+  /** Where an answer is kept that the client does not read at once. */
+  readonly unread: UnreadAnswers;
   /** The client sends its body only after a `100 Continue`, which has not been sent. */
   awaitsContinue: boolean;
   /** The answer says that the connection ends with it. */
@@ -42,6 +45,7 @@ export function answer(exchange: Exchange, status: number, headers: HeaderList, 
   response.writeHead(status, headers);
   if (body instanceof Buffer && body.length <= oneWriteBytes) response.end(body.toString("latin1"), "latin1");
   else response.end(body);
+  if (response.writableLength > 0) exchange.unread.add(response);
 }
 
 export function answerJson(exchange: Exchange, status: number, value: unknown, headers: HeaderList = []): void {

@@ -20,6 +20,7 @@ import { announcesBody, type Exchange } from "./exchange.ts";
 import { HttpMetrics } from "./metrics.ts";
 import { Router } from "./router.ts";
 import type { HttpSettings } from "./settings.ts";
+import { UnreadAnswers } from "./unread-answers.ts";
 
 export interface HttpServerOptions {
   readonly operations: Operations;
@@ -71,7 +72,7 @@ export interface HttpServer extends AsyncDisposable {
   setTls(tls: ServerTls): void;
   /** From now on connections end with the next answer on each, so that clients that keep them go elsewhere. Goes on serving. */
   withdraw(): void;
-  /** Takes no more connections, finishes requests under way within `drainMs`, and ends. Upgraded connections are left to their owner. */
+  /** Takes no more connections, finishes requests under way within `finishMs`, and ends. Upgraded connections are left to their owner. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -92,6 +93,7 @@ class NodeHttpServer implements HttpServer {
   readonly #onUpgrade: HttpServerOptions["onUpgrade"];
   readonly #upgradeProtocol: string | undefined;
   readonly #bodies: Bodies;
+  readonly #unread: UnreadAnswers;
   readonly #router: Router;
   readonly #connections: Connections;
   readonly #server: http.Server;
@@ -111,6 +113,7 @@ class NodeHttpServer implements HttpServer {
     this.#onUpgrade = options.onUpgrade;
     this.#upgradeProtocol = options.upgradeProtocol;
     this.#bodies = new Bodies(options.clock, settings);
+    this.#unread = new UnreadAnswers(options.clock, settings);
     this.#router = new Router(options, this.#bodies, this.metrics);
     this.#connections = new Connections(options.clock, settings.connections);
     this.#server = this.#createServer(options.tls);
@@ -149,7 +152,7 @@ class NodeHttpServer implements HttpServer {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#draining = true;
     this.#server.close();
-    const timer = this.#clock.after(this.#settings.drainMs, () => {
+    const timer = this.#clock.after(this.#settings.finishMs, () => {
       this.#log.warn("requests under way were cut because the time for them to finish is over", {
         connections: this.#connections.size,
       });
@@ -158,6 +161,7 @@ class NodeHttpServer implements HttpServer {
     await this.#connections.empty();
     timer.cancel();
     this.#bodies[Symbol.dispose]();
+    this.#unread[Symbol.dispose]();
   }
 
   #createServer(tls: ServerTls | undefined): http.Server {
@@ -220,9 +224,12 @@ class NodeHttpServer implements HttpServer {
     } else if (earlier === undefined || earlier.writableEnded || earlier.destroyed) {
       // A rejection is a failed assertion, which has to end the process.
       void this.#router.handle(exchange);
+    } else if (++connection.waiting > this.#settings.pipelinedRequests) {
+      request.socket.destroy();
     } else {
       // Pipelined: a read must see the write before it (RFC 9112, section 9.3.2), so one is served after the other.
       earlier.once("close", () => {
+        connection.waiting--;
         if (!response.destroyed) void this.#router.handle(exchange);
       });
     }
@@ -237,6 +244,7 @@ class NodeHttpServer implements HttpServer {
     const exchange: Exchange = {
       request,
       response,
+      unread: this.#unread,
       grant: noGrant,
       awaitsContinue,
       closing: this.#draining || this.#withdrawn || connection.surplus,

@@ -34,7 +34,13 @@ export interface HttpSettings {
   /** How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal. */
   readonly lingerMs: number;
   /** How long requests under way may take to finish when the server stops. Longer than any operation. */
-  readonly drainMs: number;
+  readonly finishMs: number;
+  /** How long a client may take to read an answer. 4 MiB in 60 s are 70 KB/s. */
+  readonly answerTimeoutMs: number;
+  /** Of answers that clients have not read yet, together, beyond what the system's buffers take: then those that wait longest are cut. */
+  readonly unreadBytes: number;
+  /** Requests that a client may send on a connection before it has the answer to the first: then the connection is cut. */
+  readonly pipelinedRequests: number;
   /** What a 503 tells the client to wait. */
   readonly retryAfterSeconds: number;
 }
@@ -54,6 +60,9 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   keepAliveMs: 65_000,
   stallMs: 90_000,
   lingerMs: 1_000,
-  drainMs: 15_000,
+  finishMs: 15_000,
+  answerTimeoutMs: 60_000,
+  unreadBytes: 128 * MiB,
+  pipelinedRequests: 100,
   retryAfterSeconds: 1,
 });

@@ -69,6 +69,7 @@ export class Participant implements Operations {
   #life: Life | undefined;
   /** When it was dropped, lately. */
   #drops: Instant[] = [];
+  #withdrawn = false;
   #stopping = false;
   #leaving: Promise<void> | undefined;
   /** Resolves when the first member has joined, or cannot. */
@@ -105,7 +106,7 @@ export class Participant implements Operations {
     // Clients are served until it is out: what they ask for is forwarded like at any other time.
     try {
       // One that has not joined yet has taken nothing; what it found in its journal is there for the next start.
-      if (this.#joining || this.#life?.member.joined) await this.#leave(deadline.signal);
+      if (this.#joining || this.joined) await this.#leave(deadline.signal);
     } catch (error) {
       if (!isOperatingError(error)) throw error;
       log.warn("stopping without having left the cluster: the others will go on without this node", { error });
@@ -115,6 +116,16 @@ export class Participant implements Operations {
     this.#life?.member.refuseOperations();
     this.#abort.abort(new OperatingError("shutting_down", "the node is stopping"));
     await this.#endLife();
+  }
+
+  /** Whether it takes part in a view. */
+  get joined(): boolean {
+    return this.#life?.member.joined ?? false;
+  }
+
+  /** Says from now on that it is not ready, and goes on serving. */
+  withdraw(): void {
+    this.#withdrawn = true;
   }
 
   /** Begins to leave, for as long as it takes; `onLeft` follows. */
@@ -155,7 +166,7 @@ export class Participant implements Operations {
   }
 
   readiness(): { readonly ready: boolean; readonly reason: string } {
-    if (this.#stopping) return { ready: false, reason: "the node is stopping" };
+    if (this.#stopping || this.#withdrawn) return { ready: false, reason: "the node is stopping" };
     return this.#life?.member.readiness() ?? { ready: false, reason: "the node has not joined the cluster yet" };
   }
 

@@ -260,7 +260,7 @@ describe("the server's end", { timeout }, () => {
   });
 
   test("what takes too long is cut, with a word in the log", async () => {
-    const host = await HttpHost.start({ drainMs: 50 });
+    const host = await HttpHost.start({ finishMs: 50 });
     host.operations.gate = new Promise(() => {});
     await using connection = await host.connect();
     connection.send(rawRequest("PUT", "/kv/a", [], "1"));

@@ -85,6 +85,6 @@ export function loadDeployed(text: string): { readonly config: Config; readonly 
 }
 
 /** Milliseconds that a node of this configuration may take from SIGTERM to its end. */
-export function stopBoundMs({ flush }: Config): number {
-  return flush.stopMs;
+export function stopBoundMs({ flush, http }: Config): number {
+  return http.drainMs + flush.stopMs;
 }
