@@ -11,7 +11,7 @@ export function settingsPage(): string {
   return `# Settings
 
 Every setting of \`cluster.json\`, from the schema that checks it (\`npm run settings\` writes this page). Times are in milliseconds, sizes in bytes. \`weir check cluster.json\` finds every
-mistake in a file at once. [README](../README.md#configure) tells how a node finds its file and itself.
+mistake in a file at once. [README](../README.md#configure) tells how a node finds its file and itself, [operations](operations.md) how to choose the sizes.
 
 A secret is named, never written into the file: \`"env:NAME"\` is an environment variable, \`"file:PATH"\` a file.
 
