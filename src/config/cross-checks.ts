@@ -28,6 +28,7 @@ export function crossMistakes(json: unknown, context: CrossCheckContext): Mistak
     ...bufferMistakes(json, context),
     ...exposureMistakes(json),
     ...tokenMistakes(field(field(json, "auth"), "tokens")),
+    ...corsMistakes(json),
   ];
 }
 
@@ -117,6 +118,16 @@ function exposureMistakes(json: unknown): Mistake[] {
 }
 
 /** A token that is in the list twice, or for less than it seems. */
+/** Where nobody needs a token, any page that a browser near the node shows could read and write everything. */
+function corsMistakes(json: unknown): Mistake[] {
+  const origins = field(field(field(json, "http"), "cors"), "origins");
+  const hasTokens = field(field(json, "auth"), "tokens") !== undefined;
+  if (!Array.isArray(origins) || !origins.includes("*") || hasTokens) return [];
+  return [
+    { path: "http.cors.origins", text: 'names all origins ("*"), which needs auth.tokens; name those that are meant' },
+  ];
+}
+
 function tokenMistakes(tokens: unknown): Mistake[] {
   if (!Array.isArray(tokens)) return [];
   const mistakes = repetitions(tokens, "auth.tokens", ["name", "hash"]);

@@ -196,6 +196,10 @@ const flushSchema = z
   })
   .prefault({});
 
+function isOrigin(text: string): boolean {
+  return text === "*" || (/^https?:/.test(text) && URL.parse(text)?.origin === text);
+}
+
 /** Named as in HttpSettings, whose other limits follow from these or need no operator. */
 const httpSchema = z
   .strictObject({
@@ -228,6 +232,25 @@ const httpSchema = z
     bodyTimeoutMs: durationMs
       .default(60_000)
       .describe("Milliseconds for a request's body to arrive: 4 MiB in 60 s are 70 KB/s."),
+    cors: z
+      .strictObject({
+        origins: z
+          .array(
+            z.string().refine(isOrigin, "must be an origin as browsers send it, such as https://app.example.org, or *"),
+          )
+          .max(100)
+          .default([])
+          .describe(
+            'Origins whose pages may read and write values from a browser, such as "https://app.example.org"; "*" for all, where there are tokens.',
+          ),
+        maxAgeSeconds: z
+          .int()
+          .min(0)
+          .max(86_400)
+          .default(600)
+          .describe("Seconds that a browser may remember what those pages may send."),
+      })
+      .prefault({}),
     answerTimeoutMs: durationMs
       .default(60_000)
       .describe("Milliseconds for a client to read an answer: 4 MiB in 60 s are 70 KB/s."),

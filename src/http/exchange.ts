@@ -13,6 +13,8 @@ export interface Exchange {
   readonly response: ServerResponse;
   /** What the caller may do; nothing until the router has looked. */
   grant: Grant;
+  /** Headers of its answer, whatever that is. */
+  readonly always: readonly string[];
   /** Where an answer is kept that the client does not read at once. */
   readonly unread: UnreadAnswers;
   /** The client sends its body only after a `100 Continue`, which has not been sent. */
@@ -42,6 +44,7 @@ export function answer(exchange: Exchange, status: number, headers: HeaderList, 
   const { response } = exchange;
   if (response.destroyed) return;
   if (exchange.closing) headers.push("Connection", "close");
+  if (exchange.always.length > 0) headers.push(...exchange.always);
   response.writeHead(status, headers);
   if (body instanceof Buffer && body.length <= oneWriteBytes) response.end(body.toString("latin1"), "latin1");
   else response.end(body);
@@ -83,7 +86,7 @@ export function answerUnread(
     return;
   }
   // The whole answer goes out now; only its formal end, which closes the connection, waits.
-  headers.push("Connection", "close");
+  headers.push("Connection", "close", ...exchange.always);
   response.writeHead(status, headers);
   response.write(body);
   linger.discard(request, () => response.end());

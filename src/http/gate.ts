@@ -7,6 +7,7 @@ import type { IncomingMessage } from "node:http";
 import type { Access } from "../access/access.ts";
 import { type Grant, noGrant } from "../access/grant.ts";
 import { OperatingError } from "../base/errors.ts";
+import type { Cors } from "./cors.ts";
 import type { Need } from "./route.ts";
 
 /** Methods that change nothing (RFC 9110, section 9.2.1). */
@@ -17,9 +18,11 @@ const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
 export class Gate {
   readonly #access: Access;
+  readonly #cors: Cors;
 
-  constructor(access: Access) {
+  constructor(access: Access, cors: Cors) {
     this.#access = access;
+    this.#cors = cors;
   }
 
   /**
@@ -27,7 +30,9 @@ export class Gate {
    * @throws OperatingError `unauthorized`, `forbidden`, `cross_site_request`.
    */
   admit(request: IncomingMessage, need: Need): Grant {
-    if (!safeMethods.includes(request.method) && isCrossSite(request)) {
+    // Sites that may use the values may still not change the cluster.
+    const isWelcome = (need === "read" || need === "write") && this.#cors.allows(request.headers.origin);
+    if (!safeMethods.includes(request.method) && !isWelcome && isCrossSite(request)) {
       throw new OperatingError("cross_site_request", "another site has sent this request");
     }
     if (need === "open") return noGrant;

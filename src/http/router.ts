@@ -9,6 +9,7 @@ import type { Log } from "../base/log.ts";
 import { AdminRoutes } from "./admin-routes.ts";
 import { BlobRoutes } from "./blob-routes.ts";
 import type { Bodies } from "./body.ts";
+import type { Cors } from "./cors.ts";
 import { answer, type Exchange } from "./exchange.ts";
 import { Gate } from "./gate.ts";
 import { checkHeaders } from "./header-check.ts";
@@ -43,6 +44,7 @@ export class Router {
   /** By their paths. */
   readonly #fixedRoutes: ReadonlyMap<string, FixedRoute>;
   readonly #gate: Gate;
+  readonly #cors: Cors;
   readonly #problems: ProblemWriter;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -51,6 +53,7 @@ export class Router {
   constructor(
     options: Pick<HttpServerOptions, "operations" | "onLeave" | "onScrape" | "access" | "settings" | "clock" | "log">,
     bodies: Bodies,
+    cors: Cors,
     metrics: HttpMetrics,
   ) {
     const { operations, onLeave, onScrape, access, settings, clock, log } = options;
@@ -67,7 +70,8 @@ export class Router {
     this.#fixedRoutes = new Map(
       Object.entries({ "/kv/": list.route, "/put": legacy.put, "/put/": legacy.put, ...admin.routes }),
     );
-    this.#gate = new Gate(access);
+    this.#gate = new Gate(access, cors);
+    this.#cors = cors;
     this.#clock = clock;
     this.#log = log;
     this.#metrics = metrics;
@@ -140,7 +144,8 @@ export class Router {
 
   #answerOptions(exchange: Exchange, target: string, match: Match | undefined): void {
     if (match === undefined && target !== "*") throw noRoute();
-    answer(exchange, 204, ["Allow", match === undefined ? everyMethod : allowOf(match.route)]);
+    const allow = match === undefined ? everyMethod : allowOf(match.route);
+    answer(exchange, 204, ["Allow", allow, ...this.#cors.preflight(exchange.request, allow)]);
   }
 
   #refuse(exchange: Exchange, route: Route | undefined, error: unknown): void {

@@ -16,6 +16,7 @@ import type { Log } from "../base/log.ts";
 import type { Operations } from "../core/operation.ts";
 import { Bodies } from "./body.ts";
 import { type Connection, Connections, refuseRaw } from "./connections.ts";
+import { Cors } from "./cors.ts";
 import { announcesBody, type Exchange } from "./exchange.ts";
 import { HttpMetrics } from "./metrics.ts";
 import { Router } from "./router.ts";
@@ -94,6 +95,7 @@ class NodeHttpServer implements HttpServer {
   readonly #upgradeProtocol: string | undefined;
   readonly #bodies: Bodies;
   readonly #unread: UnreadAnswers;
+  readonly #cors: Cors;
   readonly #router: Router;
   readonly #connections: Connections;
   readonly #server: http.Server;
@@ -114,7 +116,8 @@ class NodeHttpServer implements HttpServer {
     this.#upgradeProtocol = options.upgradeProtocol;
     this.#bodies = new Bodies(options.clock, settings);
     this.#unread = new UnreadAnswers(options.clock, settings);
-    this.#router = new Router(options, this.#bodies, this.metrics);
+    this.#cors = new Cors(settings.cors);
+    this.#router = new Router(options, this.#bodies, this.#cors, this.metrics);
     this.#connections = new Connections(options.clock, settings.connections);
     this.#server = this.#createServer(options.tls);
   }
@@ -244,6 +247,7 @@ class NodeHttpServer implements HttpServer {
     const exchange: Exchange = {
       request,
       response,
+      always: this.#cors.headersFor(request),
       unread: this.#unread,
       grant: noGrant,
       awaitsContinue,

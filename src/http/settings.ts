@@ -1,5 +1,7 @@
 /** The limits of the server for clients: every one of them with its default and the reason for it. */
 
+import type { CorsSettings } from "./cors.ts";
+
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
@@ -41,6 +43,8 @@ export interface HttpSettings {
   readonly unreadBytes: number;
   /** Requests that a client may send on a connection before it has the answer to the first: then the connection is cut. */
   readonly pipelinedRequests: number;
+  /** Which other sites' pages may use the node. None by default. */
+  readonly cors: CorsSettings;
   /** What a 503 tells the client to wait. */
   readonly retryAfterSeconds: number;
 }
@@ -64,5 +68,6 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   answerTimeoutMs: 60_000,
   unreadBytes: 128 * MiB,
   pipelinedRequests: 100,
+  cors: { origins: [], maxAgeSeconds: 600 },
   retryAfterSeconds: 1,
 });

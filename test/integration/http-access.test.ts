@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { rights } from "../../src/access/grant.ts";
 import { formatToken } from "../../src/access/token.ts";
 import { Bodies } from "../../src/http/body.ts";
+import { Cors } from "../../src/http/cors.ts";
 import { HttpMetrics } from "../../src/http/metrics.ts";
 import type { Need } from "../../src/http/route.ts";
 import { Router } from "../../src/http/router.ts";
@@ -34,6 +35,7 @@ function everyRequest(host: HttpHost): { method: string; target: string; need: N
   const router = new Router(
     { ...parts, settings: defaultHttpSettings, clock: systemClock, log },
     bodies,
+    new Cors(defaultHttpSettings.cors),
     new HttpMetrics(),
   );
   return router.routes.flatMap(([path, route]) =>
