@@ -1,19 +1,33 @@
 /**
- * Runs the tests: everything with the static checks first, or just the files that are named. Starts the S3 gateway that some of
- * them want and stops it in all cases. `--coverage` measures what the tests reach.
+ * Runs the tests: everything with the static checks first, or just the files that are named. Starts the S3 gateway and the emulator of Azure that some
+ * of them want and stops them in all cases. `--coverage` measures what the tests reach.
  */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
+import { startAzurite } from "./azurite.ts";
 import { startGateway } from "./s3-gateway.ts";
 import { installed, root } from "./steps.ts";
 
 const folders = ["unit", "conformance", "integration", "simulation", "chaos"] as const;
 
-/** Folders with tests that want the gateway; they skip themselves where it is missing. */
-const gatewayFolders = ["test/conformance/", "test/integration/", "test/chaos/"];
+/** Servers that tests want, which skip themselves where one is missing. */
+const serverKinds = [
+  {
+    name: "S3 gateway",
+    variable: "WEIR_TEST_S3_ENDPOINT",
+    wants: (file: string) => /^test\/(?:conformance|integration|chaos)\//.test(file),
+    start: startGateway,
+  },
+  {
+    name: "emulator of Azure",
+    variable: "WEIR_TEST_AZURE_ENDPOINT",
+    wants: (file: string) => /azure[^/]*$/.test(file),
+    start: startAzurite,
+  },
+];
 
 /** Test files at a time: the machines that this runs on have two cores. */
 const concurrency = 2;
@@ -53,20 +67,21 @@ async function main(args: readonly string[]): Promise<number> {
     return 1;
   }
 
-  const isGatewayWanted = files.some((file) => gatewayFolders.some((folder) => file.startsWith(folder)));
-  const hasOwnServer = process.env["WEIR_TEST_S3_ENDPOINT"] !== undefined;
-  const gateway = isGatewayWanted && !hasOwnServer ? await startGateway() : undefined;
-  if (gateway !== undefined && "missing" in gateway) {
-    process.stdout.write(`no S3 gateway: ${gateway.missing}\n`);
+  /** What the tests are told of the servers that they want. */
+  const env: Record<string, string> = {};
+  using stack = new DisposableStack();
+  for (const kind of serverKinds) {
+    if (process.env[kind.variable] !== undefined || !files.some((file) => kind.wants(file))) continue;
+    const server = await kind.start();
+    if (!("missing" in server)) {
+      Object.assign(env, stack.use(server).env);
+      continue;
+    }
+    process.stdout.write(`no ${kind.name}: ${server.missing}\n`);
     if (isStrict) return 1;
-    process.stdout.write("tests that need it are skipped; give another server by WEIR_TEST_S3_ENDPOINT and so on\n");
-    return await runTests(files, options, withCoverage, {});
+    process.stdout.write(`tests that need it are skipped; give another server by ${kind.variable} and so on\n`);
   }
-  try {
-    return await runTests(files, options, withCoverage, gateway?.env ?? {});
-  } finally {
-    gateway?.[Symbol.dispose]();
-  }
+  return await runTests(files, options, withCoverage, env);
 }
 
 function allTests(): string[] {

@@ -344,6 +344,16 @@ function linkSettings({ peers, buffer }: Config): LinkSettings {
 
 function storeSettings(store: StoreConfig, concurrency: number): StoreSettings {
   if (store.type === "file") return { type: "file", path: store.path };
+  const connections = concurrency + readConnections;
+  if (store.type === "azure") {
+    const { accountKey, connectionString } = store;
+    return {
+      ...store,
+      accountKey: accountKey?.reveal(),
+      connectionString: connectionString?.reveal(),
+      connections,
+    };
+  }
   const { bucket, prefix, region, endpoint, forcePathStyle, accessKeyId, secretAccessKey } = store;
   return {
     type: "s3",
@@ -354,6 +364,6 @@ function storeSettings(store: StoreConfig, concurrency: number): StoreSettings {
     forcePathStyle,
     accessKeyId: accessKeyId?.reveal(),
     secretAccessKey: secretAccessKey?.reveal(),
-    connections: concurrency + readConnections,
+    connections,
   };
 }

@@ -58,7 +58,7 @@ export function addDevCommand(program: Command, terminal: Terminal): void {
     )
     .option(
       "--store <url>",
-      "s3://BUCKET/PREFIX?endpoint=…&region=… or a folder (default: $WEIR_STORE, or a folder in --dir)",
+      "s3://BUCKET/PREFIX?endpoint=…&region=…, azure://CONTAINER/PREFIX?account=…, or a folder (default: $WEIR_STORE, or a folder in --dir)",
     )
     .option("--dir <folder>", "keeps the generated cluster.json, the journals and the store", ".weir-dev")
     .option("--verbose", "show what the nodes log, not only their warnings")

@@ -23,6 +23,10 @@ export type StoreConfig =
       readonly accessKeyId?: Secret;
       readonly secretAccessKey?: Secret;
     })
+  | (Readonly<Omit<Extract<RawStore, { type: "azure" }>, "accountKey" | "connectionString">> & {
+      readonly accountKey?: Secret;
+      readonly connectionString?: Secret;
+    })
   /** The path is absolute. */
   | Readonly<Extract<RawStore, { type: "file" }>>;
 
@@ -126,15 +130,21 @@ function folderMistakes({ store, data, journal }: RawConfig, { folder }: ConfigC
 }
 
 function resolveSecrets(raw: RawConfig, context: ConfigContext, secrets: Map<string, Secret>): Mistake[] {
-  const store = raw.store.type === "s3" ? raw.store : undefined;
+  const s3 = raw.store.type === "s3" ? raw.store : undefined;
+  const azure = raw.store.type === "azure" ? raw.store : undefined;
   const references: (readonly [path: string, reference: string | undefined])[] = [
     ...secretReferences(raw).map((reference, index) => [secretPath(raw, index), reference] as const),
-    ["store.accessKeyId", store?.accessKeyId],
-    ["store.secretAccessKey", store?.secretAccessKey],
+    ["store.accessKeyId", s3?.accessKeyId],
+    ["store.secretAccessKey", s3?.secretAccessKey],
+    ["store.accountKey", azure?.accountKey],
+    ["store.connectionString", azure?.connectionString],
   ];
   const mistakes: Mistake[] = [];
-  if ((store?.accessKeyId === undefined) !== (store?.secretAccessKey === undefined)) {
+  if ((s3?.accessKeyId === undefined) !== (s3?.secretAccessKey === undefined)) {
     mistakes.push({ path: "store", text: "must have both accessKeyId and secretAccessKey, or neither" });
+  }
+  if (azure?.connectionString !== undefined && (azure.account ?? azure.endpoint ?? azure.accountKey) !== undefined) {
+    mistakes.push({ path: "store", text: "must have connectionString, or account with what belongs to it, not both" });
   }
   for (const [path, reference] of references) {
     if (reference === undefined) continue;
@@ -188,6 +198,16 @@ function completeTls({ cert, key, ca, clientCa, warnDays }: TlsConfig, { folder 
 
 function completeStore(store: RawStore, context: ConfigContext, secrets: ReadonlyMap<string, Secret>): StoreConfig {
   if (store.type === "file") return { ...store, path: resolve(context.folder, store.path) };
+  if (store.type === "azure") {
+    const { accountKey: _key, connectionString: _text, ...rest } = store;
+    const accountKey = secrets.get("store.accountKey");
+    const connectionString = secrets.get("store.connectionString");
+    return {
+      ...rest,
+      ...(accountKey !== undefined && { accountKey }),
+      ...(connectionString !== undefined && { connectionString }),
+    };
+  }
   const { accessKeyId: _id, secretAccessKey: _key, forcePathStyle, ...rest } = store;
   const accessKeyId = secrets.get("store.accessKeyId");
   const secretAccessKey = secrets.get("store.secretAccessKey");

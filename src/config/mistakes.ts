@@ -56,7 +56,9 @@ function issueText(issue: z.core.$ZodIssue, path: string): string {
     case "invalid_value":
       return `must be ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}${hint(path)}`;
     case "invalid_union":
-      return path === "store" ? `must have a "type" of "s3" or "file"` : `is ${shown(issue.input)}${hint(path)}`;
+      return path === "store"
+        ? `must have a "type" of "s3", "azure" or "file"`
+        : `is ${shown(issue.input)}${hint(path)}`;
     default:
       return issue.message;
   }

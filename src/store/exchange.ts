@@ -145,6 +145,12 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 }
 
+/** The first value of a header. */
+export function header(answer: Pick<ExchangeAnswer, "headers">, name: string): string | undefined {
+  const value = answer.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
 /** Parts in one buffer that shares its memory with nothing. */
 function concatenated(parts: readonly Buffer[], length: number): Buffer {
   const whole = Buffer.allocUnsafeSlow(length);

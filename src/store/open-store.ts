@@ -5,12 +5,14 @@ import { unreachable } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
+import { AzureStore, type AzureStoreSettings } from "./azure-store.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { FileStore, type FileStoreSettings } from "./file-store.ts";
 import { S3Store, type S3StoreSettings } from "./s3-store.ts";
 
 export type StoreSettings =
   | ({ readonly type: "s3" } & S3StoreSettings)
+  | ({ readonly type: "azure" } & AzureStoreSettings)
   | ({ readonly type: "file" } & FileStoreSettings);
 
 /** As many as flushes run at a time by default: a request then never waits for a connection. */
@@ -21,7 +23,8 @@ const defaultRegion = "us-east-1";
 
 const maxConnections = 1_024;
 
-const parameterNames = ["connections", "endpoint", "forcePathStyle", "region"];
+const s3Parameters = ["connections", "endpoint", "forcePathStyle", "region"];
+const azureParameters = ["account", "connections", "endpoint"];
 
 export function openStore(
   settings: StoreSettings,
@@ -30,6 +33,8 @@ export function openStore(
   switch (settings.type) {
     case "s3":
       return new S3Store(settings, ports);
+    case "azure":
+      return new AzureStore(settings, ports);
     case "file":
       return new FileStore(settings, ports);
     default:
@@ -39,7 +44,7 @@ export function openStore(
 
 /**
  * Reads the text of `WEIR_STORE`: `s3://bucket/prefix?endpoint=…&region=…&forcePathStyle=…&connections=…` (prefix and values
- * percent-encoded), a folder's path, or `file:` and a path.
+ * percent-encoded), `azure://container/prefix?account=…&endpoint=…&connections=…`, a folder's path, or `file:` and a path.
  *
  * @throws OperatingError `config_invalid`, saying what would be right.
  */
@@ -49,6 +54,7 @@ export function parseStoreUrl(text: string): StoreSettings {
   if (scheme === undefined) return { type: "file", path: text };
   if (scheme === "file") return { type: "file", path: filePath(text) };
   if (scheme === "s3") return parseS3(text);
+  if (scheme === "azure") return parseAzure(text);
   throw invalid(`there is no kind of store "${scheme}"`);
 }
 
@@ -64,33 +70,65 @@ function filePath(text: string): string {
 }
 
 function parseS3(text: string): StoreSettings {
-  const parts = /^s3:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i.exec(text);
-  const bucket = parts?.[1] ?? "";
-  if (bucket.includes("@")) {
-    throw invalid("keys don't belong in it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use cluster.json");
-  }
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(bucket)) throw invalid(`"${bucket}" is no name of a bucket`);
-  const parameters = new URLSearchParams(parts?.[3] ?? "");
-  for (const name of parameters.keys()) {
-    if (!parameterNames.includes(name)) throw invalid(`"${name}" is none of ${parameterNames.join(", ")}`);
-    if (parameters.getAll(name).length > 1) throw invalid(`"${name}" is there twice`);
-  }
-  const endpoint = parameters.get("endpoint") ?? undefined;
-  if (endpoint !== undefined && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
-    throw invalid(`endpoint must be an http:// or https:// URL, not "${endpoint}"`);
-  }
+  const { place, prefix, parameters } = parseAddress(text, s3Parameters, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(place)) throw invalid(`"${place}" is no name of a bucket`);
+  const endpoint = parseEndpoint(parameters);
   const region = parameters.get("region") ?? (endpoint === undefined ? undefined : defaultRegion);
   const style = parameters.get("forcePathStyle");
   if (style !== null && style !== "true" && style !== "false") throw invalid("forcePathStyle must be true or false");
   return {
     type: "s3",
-    bucket,
-    prefix: decode(parts?.[2] ?? ""),
+    bucket: place,
+    prefix,
     connections: parseConnections(parameters.get("connections")),
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(style === null ? {} : { forcePathStyle: style === "true" }),
   };
+}
+
+function parseAzure(text: string): StoreSettings {
+  const { place, prefix, parameters } = parseAddress(
+    text,
+    azureParameters,
+    "AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_KEY",
+  );
+  if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(place)) throw invalid(`"${place}" is no name of a container`);
+  const endpoint = parseEndpoint(parameters);
+  const account = parameters.get("account");
+  return {
+    type: "azure",
+    container: place,
+    prefix,
+    connections: parseConnections(parameters.get("connections")),
+    ...(account === null ? {} : { account }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
+}
+
+/** `scheme://place/prefix?name=value&…`. */
+function parseAddress(
+  text: string,
+  names: readonly string[],
+  keyVariables: string,
+): { readonly place: string; readonly prefix: string; readonly parameters: URLSearchParams } {
+  const parts = /^\w+:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(text);
+  const place = parts?.[1] ?? "";
+  if (place.includes("@")) throw invalid(`keys don't belong in it; set ${keyVariables}, or use cluster.json`);
+  const parameters = new URLSearchParams(parts?.[3] ?? "");
+  for (const name of parameters.keys()) {
+    if (!names.includes(name)) throw invalid(`"${name}" is none of ${names.join(", ")}`);
+    if (parameters.getAll(name).length > 1) throw invalid(`"${name}" is there twice`);
+  }
+  return { place, prefix: decode(parts?.[2] ?? ""), parameters };
+}
+
+function parseEndpoint(parameters: URLSearchParams): string | undefined {
+  const endpoint = parameters.get("endpoint") ?? undefined;
+  if (endpoint !== undefined && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
+    throw invalid(`endpoint must be an http:// or https:// URL, not "${endpoint}"`);
+  }
+  return endpoint;
 }
 
 function parseConnections(text: string | null): number {
@@ -113,7 +151,7 @@ function decode(text: string): string {
 function invalid(reason: string, cause?: unknown): OperatingError {
   return new OperatingError(
     "config_invalid",
-    `the store's address: ${reason}; write a folder's path, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME`,
+    `the store's address: ${reason}; write a folder's path, s3://BUCKET/PREFIX?endpoint=URL&region=NAME, or azure://CONTAINER/PREFIX?account=NAME`,
     { cause },
   );
 }

@@ -17,7 +17,7 @@ export interface Findings {
 }
 
 /** A tag that no blob has, in the form that S3's have. */
-const foreignTag = "00000000000000000000000000000000";
+const noTag = "00000000000000000000000000000000";
 
 const maxBytes = 1_024;
 
@@ -25,9 +25,15 @@ const maxBytes = 1_024;
  * Leaves nothing behind unless it throws.
  *
  * @param name A name that nobody uses, under `.weir/probe/`.
+ * @param foreignTag A tag that no blob has, in the form that the store's have.
  * @throws OperatingError when the store can't be reached, or a right is missing, or it does not give back what it was given.
  */
-export async function tryOut(store: BlobStore, name: string, options: RequestOptions): Promise<Findings> {
+export async function tryOut(
+  store: BlobStore,
+  name: string,
+  options: RequestOptions,
+  foreignTag: string = noTag,
+): Promise<Findings> {
   const blob = (text: string): BlobContent => ({ body: Buffer.from(`${name} ${text}`), headers: noHeaders });
   const write = (text: string, condition: WriteCondition) => store.write(name, blob(text), condition, options);
 

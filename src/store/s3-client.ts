@@ -12,8 +12,9 @@ import type { Clock, Instant } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { RequestOptions } from "./blob-store.ts";
 import { inTime } from "./deadline.ts";
-import { type ExchangeAnswer, type ExchangeRequest, exchange } from "./exchange.ts";
-import { type Credentials, encodePath, QuerySigner } from "./s3-signature.ts";
+import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "./exchange.ts";
+import { encodePath } from "./percent-encoding.ts";
+import { type Credentials, QuerySigner } from "./s3-signature.ts";
 import { resolveTarget, type S3Location, type S3Target } from "./s3-target.ts";
 import { StoreTime } from "./store-time.ts";
 import { type StreamedAnswer, streamExchange } from "./stream-exchange.ts";
@@ -186,12 +187,6 @@ export class S3Client {
     this.#connection = { target, pool, signer: new QuerySigner(target.region) };
     return this.#connection;
   }
-}
-
-/** The first value of a header. */
-export function header(answer: Pick<ExchangeAnswer, "headers">, name: string): string | undefined {
-  const value = answer.headers[name];
-  return Array.isArray(value) ? value[0] : value;
 }
 
 function requestPath(target: S3Target, key: string | undefined): string {

@@ -12,8 +12,8 @@ import { OperatingError } from "../base/errors.ts";
 import { compareText } from "../base/text-order.ts";
 import { isCommonPrefix, type ListQuery } from "../core/listing.ts";
 import type { ListedBlob, ListPage } from "./blob-store.ts";
-import { unquoted } from "./s3-headers.ts";
 import { escapeName, nameOfKey } from "./s3-names.ts";
+import { unquoted } from "./wire-headers.ts";
 
 /** 1,000 keys of 1,024 bytes, percent-encoded, take 3 MB, and 300 KB what is said of each. */
 export const maxListBytes = 8 * 1024 * 1024;

@@ -6,6 +6,7 @@
 
 import { createHmac, hash } from "node:crypto";
 import { assert } from "../base/assert.ts";
+import { encodeQuery } from "./percent-encoding.ts";
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -16,7 +17,7 @@ export interface Credentials {
 
 export interface SigningRequest {
   readonly method: string;
-  /** As it goes on the wire: see {@link encodePath}. */
+  /** As it goes on the wire: see `encodePath`. */
   readonly path: string;
   /** Parameters of the request's own, unencoded, such as `[["versioning", ""]]`. */
   readonly query?: readonly (readonly [string, string])[];
@@ -85,20 +86,6 @@ export class QuerySigner {
     }
     return this.#key;
   }
-}
-
-/** Percent-encodes the UTF-8 of an object's key as the signature demands: all but letters, digits, `-._~` and the slash. */
-export function encodePath(key: string): string {
-  return encodeQuery(key).replaceAll("%2F", "/");
-}
-
-function encodeQuery(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, encodeRest);
-}
-
-/** What RFC 3986 reserves and encodeURIComponent leaves. */
-function encodeRest(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 function formatQuery(parameters: readonly (readonly [string, string])[]): string {

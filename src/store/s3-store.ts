@@ -19,7 +19,7 @@ import type {
   WriteCondition,
   WriteResult,
 } from "./blob-store.ts";
-import type { ExchangeAnswer } from "./exchange.ts";
+import { type ExchangeAnswer, header } from "./exchange.ts";
 import type {
   CompletedUpload,
   CompleteResult,
@@ -30,13 +30,14 @@ import type {
   UploadInfo,
 } from "./large-blobs.ts";
 import { type Findings, tryOut } from "./probe-steps.ts";
-import { header, S3Client } from "./s3-client.ts";
+import { S3Client } from "./s3-client.ts";
 import { failureError, readFailure } from "./s3-errors.ts";
-import { fromWire, readTag, toWire } from "./s3-headers.ts";
+import { s3Headers } from "./s3-headers.ts";
 import { listParameters, maxListBytes, parseList } from "./s3-listing.ts";
 import { nameOfKey, storableName } from "./s3-names.ts";
 import type { S3Location } from "./s3-target.ts";
 import { S3Uploads } from "./s3-uploads.ts";
+import { readTag } from "./wire-headers.ts";
 
 export interface S3StoreSettings extends S3Location {
   /** Before every name, as it is. */
@@ -106,7 +107,7 @@ export class S3Store implements BlobStore {
     options: RequestOptions,
   ): Promise<WriteResult> {
     const key = this.#key(name);
-    const { content: headers, metadata } = toWire(content);
+    const { content: headers, metadata } = s3Headers.toWire(content);
     // With its MD5 sent along, a body that is torn on its way can't be stored.
     const md5 = { "content-md5": hash("md5", content.body, "base64") };
     const signedHeaders = { ...metadata, ...this.#conditionHeaders(condition), ...md5 };
@@ -262,7 +263,7 @@ function readInfo(answer: ExchangeAnswer): BlobInfo {
   return {
     tag: readTag(answer),
     size: Number(header(answer, "content-length") ?? 0),
-    ...fromWire(answer.headers),
+    ...s3Headers.fromWire(answer.headers),
     modifiedMs: Number.isNaN(modifiedMs) ? 0 : modifiedMs,
   };
 }

@@ -7,7 +7,8 @@
 
 import { assert } from "../base/assert.ts";
 import { OperatingError } from "../base/errors.ts";
-import { type Credentials, encodePath } from "./s3-signature.ts";
+import { encodePath } from "./percent-encoding.ts";
+import type { Credentials } from "./s3-signature.ts";
 
 export interface S3Location {
   readonly bucket: string;

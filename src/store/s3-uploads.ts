@@ -6,7 +6,7 @@
 import { hash } from "node:crypto";
 import type { RequestOptions, WriteResult } from "./blob-store.ts";
 import { BoundedStream } from "./bounded-stream.ts";
-import type { ExchangeAnswer } from "./exchange.ts";
+import { type ExchangeAnswer, header } from "./exchange.ts";
 import type {
   CompletedUpload,
   CompleteResult,
@@ -16,9 +16,10 @@ import type {
   UploadInfo,
   UploadPart,
 } from "./large-blobs.ts";
-import { header, type S3Client } from "./s3-client.ts";
+import type { S3Client } from "./s3-client.ts";
 import { failureError, readFailure, unescapeXml } from "./s3-errors.ts";
-import { fromWire, readTag, toWire } from "./s3-headers.ts";
+import { s3Headers } from "./s3-headers.ts";
+import { readTag } from "./wire-headers.ts";
 
 /** Bytes in an answer that names an upload, completes one, or lists a thousand of the longest names. */
 const maxDocumentBytes = 16 * 1024 * 1024;
@@ -36,7 +37,7 @@ export class S3Uploads {
   }
 
   async begin(key: string, { headers, token }: UploadContent, options: RequestOptions): Promise<string> {
-    const { content, metadata } = toWire({ headers, upload: token });
+    const { content, metadata } = s3Headers.toWire({ headers, upload: token });
     const answer = await this.#client.send(
       {
         method: "POST",
@@ -118,7 +119,7 @@ export class S3Uploads {
     const found = await this.#client.send({ method: "HEAD", key }, { deadlineMs });
     if (found.status === 404) return conflict;
     if (found.status !== 200) throw failureError(readFailure(found), `HEAD ${key}`, this.#bucket);
-    return fromWire(found.headers).upload === token ? { kind: "written", tag: readTag(found) } : conflict;
+    return s3Headers.fromWire(found.headers).upload === token ? { kind: "written", tag: readTag(found) } : conflict;
   }
 
   async #exists(key: string, id: string, { deadlineMs }: RequestOptions): Promise<boolean> {

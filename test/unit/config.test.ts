@@ -380,6 +380,8 @@ test("every setting has a description, and a default unless it is required or ma
       "store.endpoint",
       "store.accessKeyId",
       "store.secretAccessKey",
+      "store.accountKey",
+      "store.connectionString",
       "nodes[].zone",
       "auth",
       "auth.tokens[].prefix",

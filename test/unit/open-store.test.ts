@@ -33,6 +33,19 @@ test("parseStoreUrl, given an s3: address, names the bucket and how it is reache
   });
 });
 
+test("parseStoreUrl, given an azure: address, names the container and how it is reached", () => {
+  const plain = { type: "azure", container: "photos", prefix: "", connections: 64 };
+  assert.deepEqual(parseStoreUrl("azure://photos"), plain);
+  const full = "azure://photos/a%20b/?account=acc&endpoint=http://127.0.0.1:10000/acc&connections=8";
+  assert.deepEqual(parseStoreUrl(full), {
+    ...plain,
+    prefix: "a b/",
+    account: "acc",
+    endpoint: "http://127.0.0.1:10000/acc",
+    connections: 8,
+  });
+});
+
 test("parseStoreUrl, given what it can't understand, says what is wrong with it", () => {
   const cases: readonly [string, RegExp][] = [
     ["", /it is empty/],
@@ -48,6 +61,9 @@ test("parseStoreUrl, given what it can't understand, says what is wrong with it"
     ["s3://photos?endpoint=127.0.0.1:9000", /endpoint must be/],
     ["s3://photos?forcePathStyle=yes", /forcePathStyle must be/],
     ["s3://photos?connections=0", /connections must be/],
+    ["azure://Photos", /"Photos" is no name of a container/],
+    ["azure://acc:secret@photos/", /set AZURE_STORAGE_CONNECTION_STRING/],
+    ["azure://photos?region=x", /"region" is none of account, connections, endpoint/],
   ];
   for (const [text, message] of cases) {
     assert.throws(
@@ -71,4 +87,9 @@ test("openStore gives the kind of store that the settings name, described withou
     ports,
   );
   assert.equal(bucket.description, "s3://photos/p/");
+  await using container = openStore(
+    { type: "azure", container: "photos", prefix: "p/", connections: 1, account: "a", accountKey: "c2VjcmV0" },
+    ports,
+  );
+  assert.equal(container.description, "azure://photos/p/");
 });

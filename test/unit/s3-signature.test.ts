@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
 import { test } from "node:test";
 import { SignatureV4 } from "@smithy/signature-v4";
-import { encodePath, QuerySigner } from "../../src/store/s3-signature.ts";
+import { encodePath } from "../../src/store/percent-encoding.ts";
+import { QuerySigner } from "../../src/store/s3-signature.ts";
 
 /** The documentation's; nobody's. */
 const credentials = {

@@ -1,0 +1,16 @@
+/** Percent-encoding for the URLs of stores, as strictly as RFC 3986: what signatures are over must be the same on both sides. */
+
+/** A path from names of any characters: all but letters, digits, `-._~` and the slash is encoded, in UTF-8. */
+export function encodePath(name: string): string {
+  return encodeQuery(name).replaceAll("%2F", "/");
+}
+
+/** A name or value in a query. */
+export function encodeQuery(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, encodeRest);
+}
+
+/** What RFC 3986 reserves and encodeURIComponent leaves. */
+function encodeRest(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
