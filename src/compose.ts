@@ -25,6 +25,7 @@ import { type DiskJournal, defaultSegmentBytes, openJournal } from "./journal/fi
 import { noJournal } from "./journal/no-journal.ts";
 import { Participant } from "./member/participant.ts";
 import type { MemberSettings } from "./member/settings.ts";
+import { partsUnderWay } from "./member/upload-run.ts";
 import { ViewRecord } from "./member/view-record.ts";
 import { exposeNode } from "./metrics/node-metrics.ts";
 import { type DialTls, peerProtocol } from "./network/dial.ts";
@@ -245,7 +246,8 @@ function nameDataSetting(error: unknown): never {
 
 /** The store that the configuration names; it still has to be probed. */
 export function openConfiguredStore(config: Config): BlobStore {
-  const settings = storeSettings(config.store, config.flush.concurrency);
+  const { uploads, downloads } = config.large;
+  const settings = storeSettings(config.store, config.flush.concurrency + uploads * partsUnderWay + downloads);
   return openStore(settings, { clock: systemClock, random: systemRandom });
 }
 
@@ -302,6 +304,7 @@ function memberSettings(config: Config): MemberSettings {
     room: { dirtyBytes: buffer.dirtyBytes, waitMs: buffer.waitMs },
     cacheBytes: buffer.cacheBytes,
     maxValueBytes: buffer.maxValueBytes,
+    large: config.large,
     flush: {
       delayMs: flush.delayMs,
       pace: {
@@ -319,7 +322,15 @@ function memberSettings(config: Config): MemberSettings {
 
 function httpSettings(config: Config, node: NodeConfig): HttpSettings {
   const { host = "::", port } = listenAddress(config, node);
-  return { ...defaultHttpSettings, ...config.http, host, port, maxValueBytes: config.buffer.maxValueBytes };
+  return {
+    ...defaultHttpSettings,
+    ...config.http,
+    host,
+    port,
+    maxValueBytes: config.buffer.maxValueBytes,
+    maxStreamBytes: config.large.maxValueBytes,
+    bodyIdleMs: config.large.idleMs,
+  };
 }
 
 function linkSettings({ peers, buffer }: Config): LinkSettings {

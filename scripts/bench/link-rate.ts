@@ -59,7 +59,7 @@ async function serve(): Promise<void> {
     handler(
       () => {
         seq += 1;
-        return { kind: "written", version: { epoch: 1, seq }, durability: "replicated" };
+        return { kind: "written", tag: "", version: { epoch: 1, seq }, durability: "replicated" };
       },
       () => {},
     ),

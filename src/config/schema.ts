@@ -9,6 +9,7 @@ import { tokenHashPattern } from "../access/token.ts";
 import { maxKeyBytes } from "../core/keys.ts";
 import { maxListLimit } from "../core/listing.ts";
 import { maxWeight } from "../core/ring.ts";
+import { largeSchema } from "./large-schema.ts";
 import { nodeUrlMistake } from "./node-url.ts";
 import { secretReference } from "./secret-reference.ts";
 import { storeSchema } from "./store-schema.ts";
@@ -320,6 +321,7 @@ export const configSchema = z.strictObject({
       "The folder for journals, on a local disk that outlives the process; a node's own is the one of its id in it. Relative to the file's folder.",
     ),
   buffer: bufferSchema.prefault({}),
+  large: largeSchema,
   flush: flushSchema,
   http: httpSchema,
   peers: peersSchema,

@@ -34,10 +34,25 @@ export interface ValueInfo extends Version {
   readonly size: number;
 }
 
+/** Where the parts of a value are that is too large to be in memory: in the store, which makes them the key's object when told to. */
+export interface Upload {
+  /** The object's metadata `weir-upload`, once it is completed: see `upload-token.ts`. */
+  readonly token: string;
+  /** Bytes in all parts. */
+  readonly size: number;
+  /** What the completion needs: see `upload-manifest.ts`. */
+  readonly manifest: Buffer;
+}
+
 export interface Entry extends ValueInfo {
   readonly key: string;
-  /** The value; undefined in a tombstone (then `size` is 0 and `md5` is empty). */
+  /** The value; undefined in a reference, and in a tombstone (then `size` is 0 and `md5` is empty). */
   readonly value: Buffer | undefined;
+  /**
+   * Of a *reference*: the key's state is what the store has, once the upload has been completed there. It is pending until then, and `md5` is empty, since
+   * only the store knows it.
+   */
+  readonly upload?: Upload;
   /** The request that made it, so that a repeat of that request is recognised. */
   readonly requestId: RequestId;
 }
@@ -48,9 +63,22 @@ export interface Entry extends ValueInfo {
  */
 const overheadBytes = 1_664;
 
-/** What an entry counts towards `buffer.dirtyBytes`, in bytes. */
-export function footprint(entry: Pick<Entry, "key" | "size" | "headers">): number {
-  let bytes = overheadBytes + entry.size + entry.key.length * 2;
+/** Whether the entry says that the key was deleted. */
+export function isTombstone({ value, upload }: Entry): boolean {
+  return value === undefined && upload === undefined;
+}
+
+/** The bytes that travel and are journaled with an entry. */
+export function payloadOf({ value, upload }: Pick<Entry, "value" | "upload">): Buffer | undefined {
+  return upload ? upload.manifest : value;
+}
+
+/** What an entry counts towards `buffer.dirtyBytes`, in bytes: of a reference, its list of parts. */
+export function footprint(entry: Pick<Entry, "key" | "size" | "headers" | "upload">): number {
+  const { upload } = entry;
+  // As text its tags take several times as much while they are used.
+  const payloadBytes = upload ? upload.manifest.length * 2 + upload.token.length : entry.size;
+  let bytes = overheadBytes + payloadBytes + entry.key.length * 2;
   if (entry.headers !== noHeaders) {
     for (const name in entry.headers) bytes += 64 + name.length + (entry.headers[name] as string).length;
   }

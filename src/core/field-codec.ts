@@ -106,7 +106,7 @@ export function writeEntry(writer: ByteWriter, entry: Entry): void {
   writer.text(entry.key);
   writeValueInfo(writer, entry);
   writeRequestId(writer, entry.requestId);
-  writer.bool(entry.value !== undefined);
+  writeBody(writer, entry);
 }
 
 /** The entry with `payload` as its value, unless it has none. */
@@ -114,6 +114,7 @@ export function readEntry(reader: ByteReader, payload: Buffer): Entry {
   const key = reader.text();
   const info = readValueInfo(reader);
   const requestId = readRequestId(reader);
+  const body = readBody(reader, payload);
   return {
     key,
     epoch: info.epoch,
@@ -123,8 +124,34 @@ export function readEntry(reader: ByteReader, payload: Buffer): Entry {
     modifiedMs: info.modifiedMs,
     size: info.size,
     requestId,
-    value: readValue(reader, payload),
+    ...body,
   };
+}
+
+/** The forms that the payload of an entry or a write may have. */
+const noBody = 0;
+const valueBody = 1;
+const uploadBody = 2;
+
+/** What the payload is: nothing, a value, or the manifest of an upload, of which the rest is written here. */
+export function writeBody(writer: ByteWriter, { value, upload }: Pick<Entry, "value" | "upload">): void {
+  if (!upload) {
+    writer.u8(value === undefined ? noBody : valueBody);
+    return;
+  }
+  writer.u8(uploadBody);
+  writer.text(upload.token);
+  writer.integer(upload.size);
+}
+
+export function readBody(reader: ByteReader, payload: Buffer): Pick<Entry, "value" | "upload"> {
+  const form = reader.u8();
+  if (form === valueBody) return { value: payload };
+  if (form === uploadBody) {
+    return { value: undefined, upload: { token: reader.text(), size: reader.integer(), manifest: payload } };
+  }
+  if (form !== noBody || payload.length > 0) throw new MalformedError("a payload of no known form");
+  return { value: undefined };
 }
 
 /** The payload, or undefined where the message says that it has no value (then there must be no payload). */

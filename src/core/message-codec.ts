@@ -7,7 +7,9 @@
 import { unreachable } from "../base/assert.ts";
 import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
 import { type ErrorCode, errorKinds } from "../base/errors.ts";
+import { payloadOf } from "./entry.ts";
 import {
+  readBody,
   readDigest,
   readEntry,
   readHeaders,
@@ -17,6 +19,7 @@ import {
   readValue,
   readValueInfo,
   readVersion,
+  writeBody,
   writeDigest,
   writeEntry,
   writeHeaders,
@@ -50,6 +53,7 @@ const tags = {
   refused: 38,
   wanted: 39,
   held: 40,
+  stored: 41,
   state: 64,
 } as const satisfies Record<PeerRequest["kind"] | PeerAnswer["kind"] | PeerNotice["kind"], number>;
 
@@ -67,6 +71,7 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       writer.integer(request.epoch);
       writer.text(request.key);
       writer.bool(request.wantValue);
+      writeDigest(writer, request.changed);
       writer.f64(request.deadlineMs);
       return undefined;
     case "list":
@@ -83,13 +88,13 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       writeDigest(writer, request.md5);
       writer.bool(request.durability === "stored");
       writer.f64(request.deadlineMs);
-      writer.bool(request.value !== undefined);
-      return request.value;
+      writeBody(writer, request);
+      return payloadOf(request);
     case "replicate":
     case "hand_off":
       writer.integer(request.epoch);
       writeEntry(writer, request.entry);
-      return request.entry.value;
+      return payloadOf(request.entry);
     case "hand_off_outcomes":
       writer.integer(request.epoch);
       writer.u32(request.outcomes.length);
@@ -138,8 +143,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       const md5 = readDigest(reader);
       const durability = readDurability(reader);
       const deadlineMs = reader.f64();
-      const value = readValue(reader, payload);
-      return { kind: "write", epoch, key, requestId, precondition, headers, md5, durability, deadlineMs, value };
+      const body = readBody(reader, payload);
+      return { kind: "write", epoch, key, requestId, precondition, headers, md5, durability, deadlineMs, ...body };
     }
     case tags.replicate:
       return { kind: "replicate", epoch: reader.integer(), entry: readEntry(reader, payload) };
@@ -153,7 +158,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
     case tags.read: {
       const epoch = reader.integer();
       const key = reader.text();
-      return { kind: "read", epoch, key, wantValue: reader.bool(), deadlineMs: reader.f64() };
+      const wantValue = reader.bool();
+      return { kind: "read", epoch, key, wantValue, changed: readDigest(reader), deadlineMs: reader.f64() };
     }
     case tags.list:
       return { kind: "list", epoch: reader.integer(), query: readListQuery(reader), deadlineMs: reader.f64() };
@@ -206,11 +212,15 @@ export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | un
       writeHeldEntries(writer, answer.entries);
       writer.text(answer.end ?? "");
       return undefined;
+    case "stored":
+      writeValueInfo(writer, answer.info);
+      return undefined;
     case "missing":
     case "precondition_failed":
       return undefined;
     case "written":
       writeVersion(writer, answer.version);
+      writeDigest(writer, answer.tag);
       writer.bool(answer.durability === "stored");
       return undefined;
     case "ack":
@@ -253,12 +263,19 @@ function answerOf(reader: ByteReader, payload: Buffer): PeerAnswer {
       return { kind: "pong", state: readState(reader) };
     case tags.held:
       return { kind: "held", entries: readHeldEntries(reader), end: reader.text() || undefined };
+    case tags.stored:
+      return { kind: "stored", info: readValueInfo(reader) };
     case tags.missing:
       return { kind: "missing" };
     case tags.precondition_failed:
       return { kind: "precondition_failed" };
     case tags.written:
-      return { kind: "written", version: readVersion(reader), durability: readDurability(reader) };
+      return {
+        kind: "written",
+        version: readVersion(reader),
+        tag: readDigest(reader),
+        durability: readDurability(reader),
+      };
     case tags.ack:
       return { kind: "ack", epoch: reader.integer() };
     case tags.wanted: {

@@ -4,7 +4,7 @@
  */
 
 import type { ErrorCode } from "../base/errors.ts";
-import type { Entry, RequestId, ValueInfo } from "./entry.ts";
+import type { Entry, RequestId, Upload, ValueInfo } from "./entry.ts";
 import type { ListQuery } from "./listing.ts";
 import type { Version } from "./version.ts";
 
@@ -85,6 +85,8 @@ export interface ReadRequest {
   readonly key: string;
   /** False for HEAD: the answer has no value. */
   readonly wantValue: boolean;
+  /** The tag of a stored value that the router found changed in the store; empty if there was none. */
+  readonly changed: string;
   /** Milliseconds that the router will still wait. */
   readonly deadlineMs: number;
 }
@@ -96,9 +98,11 @@ export interface WriteRequest {
   readonly requestId: RequestId;
   readonly precondition: Precondition | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** Undefined deletes the key. */
+  /** Undefined deletes the key, unless there is an upload. */
   readonly value: Buffer | undefined;
-  /** Of the value; empty for a delete. */
+  /** In place of a value that is in the store already, in parts. */
+  readonly upload?: Upload;
+  /** Of the value; empty for a delete and for an upload. */
   readonly md5: string;
   /** What the answer waits for. */
   readonly durability: Durability;
@@ -213,6 +217,12 @@ export interface HeldAnswer {
   readonly end: string | undefined;
 }
 
+/** The value is too large to be sent: the router gets it from the store, under the tag that is its `md5`. */
+export interface StoredAnswer {
+  readonly kind: "stored";
+  readonly info: ValueInfo;
+}
+
 export interface MissingAnswer {
   readonly kind: "missing";
 }
@@ -220,6 +230,8 @@ export interface MissingAnswer {
 export interface WrittenAnswer {
   readonly kind: "written";
   readonly version: Version;
+  /** The store's tag of what was uploaded; empty for other writes. */
+  readonly tag: string;
   /** What is known to hold of it: `replicated`, also where the store was waited for, when it did not have it in time. */
   readonly durability: Durability;
 }
@@ -253,6 +265,7 @@ export type PeerAnswer =
   | PongAnswer
   | ValueAnswer
   | HeldAnswer
+  | StoredAnswer
   | MissingAnswer
   | WrittenAnswer
   | PreconditionFailedAnswer

@@ -18,6 +18,17 @@ export interface PutOperation {
   readonly durability?: Durability;
 }
 
+/** Of a value that may be too large to be in memory. */
+export interface PutStreamOperation {
+  readonly key: string;
+  readonly headers: ContentHeaders;
+  readonly precondition?: Precondition;
+  /** Bytes in the body; undefined if nobody knows yet. */
+  readonly length: number | undefined;
+  /** Is read as fast as the store takes it, to its end unless the write fails; rejects where the client's sending does. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
 export interface DeleteOperation {
   readonly key: string;
   readonly precondition?: Precondition;
@@ -25,13 +36,15 @@ export interface DeleteOperation {
 }
 
 export type WriteOutcome =
-  /** `md5` is that of the value (empty after a delete); `durability` is what was asked for, or more. */
+  /** `md5` is the entity tag: that of the value, the store's own of a stream, empty after a delete; `durability` is what was asked for, or more. */
   | { readonly kind: "written"; readonly version: Version; readonly md5: string; readonly durability: Durability }
   | { readonly kind: "precondition_failed" };
 
 export type ReadOutcome =
   /** `value` is undefined when it was not wanted. */
   | { readonly kind: "value"; readonly info: ValueInfo; readonly value: Buffer | undefined }
+  /** It is too large to be buffered: {@link Operations.open} streams it from the store. Its `md5` is the store's tag. */
+  | { readonly kind: "stored"; readonly info: ValueInfo }
   | { readonly kind: "missing" };
 
 export interface ListedKey {
@@ -53,13 +66,24 @@ export interface ListOutcome {
 }
 
 /**
+ * Exactly the bytes asked for: iterating rejects with an OperatingError if they can't be had. To be iterated once at most, and disposed of
+ * in any case.
+ */
+export interface ValueStream extends AsyncIterable<Uint8Array>, AsyncDisposable {}
+
+/**
  * Each method is linearizable per key, and rejects with an OperatingError; after a rejected write the client must take it as possible that it took
  * effect, unless the code is one of `buffer_full`, `overloaded`, `shutting_down`.
  */
 export interface Operations {
   put(operation: PutOperation): Promise<WriteOutcome>;
+  /** Nothing of it is stored before all of the body is there; answered once the store has it. */
+  putStream(operation: PutStreamOperation): Promise<WriteOutcome>;
   delete(operation: DeleteOperation): Promise<WriteOutcome>;
-  read(key: string, wantValue: boolean): Promise<ReadOutcome>;
+  /** @param changed The tag of a stored value that {@link open} found changed, so that the answer is another one. */
+  read(key: string, wantValue: boolean, changed?: string): Promise<ReadOutcome>;
+  /** Bytes `start` to `end` (exclusive) of the stored value with this tag; undefined if the store has another by now: read again. */
+  open(key: string, tag: string, start: number, end: number): Promise<ValueStream | undefined>;
   /** Each key as it was at some moment of the call, though not all at the same. */
   list(query: ListQuery): Promise<ListOutcome>;
   /** Whether this member takes part in a view and may serve: the answer of `/readyz`, with the reason if not. */

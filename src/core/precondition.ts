@@ -3,18 +3,18 @@
 import { assert } from "../base/assert.ts";
 import type { Precondition } from "./message.ts";
 
-/** Whether a state (undefined, or a tombstone: there is no value) meets what the client requires of it. */
+/** Whether a state (undefined: there is no value) meets what the client requires of it. */
 export function meets(
-  state: { readonly value: Buffer | undefined; readonly md5: string; readonly modifiedMs: number } | undefined,
+  state: { readonly md5: string; readonly modifiedMs: number } | undefined,
   { match, noneMatch, unmodifiedSince }: Precondition,
 ): boolean {
   assert(
     match !== undefined || noneMatch !== undefined || unmodifiedSince !== undefined,
     "a precondition requires something",
   );
-  const md5 = state?.value === undefined ? undefined : state.md5;
+  const md5 = state?.md5;
   if (match && (md5 === undefined || !(match.includes("*") || match.includes(md5)))) return false;
   if (noneMatch && md5 !== undefined && (noneMatch.includes("*") || noneMatch.includes(md5))) return false;
-  const modifiedMs = state?.value === undefined ? Number.NEGATIVE_INFINITY : state.modifiedMs;
+  const modifiedMs = state?.modifiedMs ?? Number.NEGATIVE_INFINITY;
   return unmodifiedSince === undefined || Math.floor(modifiedMs / 1000) <= unmodifiedSince;
 }

@@ -34,9 +34,16 @@ export interface PendingWrite {
   missing: readonly string[];
   /** Whether the store must have it before it commits: there are too few owners. */
   needsStore: boolean;
-  /** Resolves when it has committed; rejects when this member lost its tenure before that. */
-  readonly outcome: Promise<Version>;
-  readonly settle: { readonly committed: (version: Version) => void; readonly lost: (error: Error) => void };
+  /** The store's tag of an upload that it has completed; empty before, and for other writes. */
+  tag: string;
+  /** Resolves when it has committed; rejects when this member lost its tenure before that, or the store an upload. */
+  readonly outcome: Promise<Committed>;
+  readonly settle: { readonly committed: (outcome: Committed) => void; readonly lost: (error: Error) => void };
+}
+
+export interface Committed extends Version {
+  /** See {@link PendingWrite.tag}. */
+  readonly tag: string;
 }
 
 /** Whether this member's journal and every other owner have the write: what else it needs, it needs of the store. */
@@ -55,10 +62,10 @@ export function pendingWrite(
     readonly fromStore?: boolean;
   },
 ): PendingWrite {
-  const { promise: outcome, resolve: committed, reject: lost } = Promise.withResolvers<Version>();
+  const { promise: outcome, resolve: committed, reject: lost } = Promise.withResolvers<Committed>();
   const { now: assignedAt, missing, needsStore, inherited = false, fromStore = false } = parts;
   const settle = { committed, lost };
-  return { entry, assignedAt, inherited, fromStore, journaled: true, missing, needsStore, outcome, settle };
+  return { entry, assignedAt, inherited, fromStore, journaled: true, missing, needsStore, tag: "", outcome, settle };
 }
 
 export class KeyRecord {

@@ -5,8 +5,9 @@
 
 import { OperatingError } from "../base/errors.ts";
 import { noHeaders, type ValueInfo } from "../core/entry.ts";
-import type { Operations, WriteOutcome } from "../core/operation.ts";
-import type { Bodies } from "./body.ts";
+import type { Operations, PutStreamOperation, WriteOutcome } from "../core/operation.ts";
+import { announcedLength, type Bodies } from "./body.ts";
+import { joined } from "./body-stream.ts";
 import { contentHeaders, isSendable } from "./content-headers.ts";
 import { wantedDurability } from "./durability.ts";
 import { answer, type Exchange, type HeaderList } from "./exchange.ts";
@@ -15,10 +16,23 @@ import { hasReadConditions, judgeRead, writePrecondition } from "./preconditions
 import type { ProblemWriter } from "./problem.ts";
 import { requestedRange } from "./range.ts";
 import { type KeyRoute, reading } from "./route.ts";
+import { answerStream } from "./stream.ts";
 
 export interface BlobSettings {
   readonly maxValueBytes: number;
+  readonly maxStreamBytes: number;
   readonly maxMetadataBytes: number;
+}
+
+/** How often a value that is in the store only is looked for again because it has been replaced meanwhile. */
+const storedAttempts = 8;
+
+interface PartOfValue {
+  readonly status: 200 | 206;
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+  readonly headers: HeaderList;
 }
 
 export class BlobRoutes {
@@ -62,56 +76,68 @@ export class BlobRoutes {
   }
 
   async #read(exchange: Exchange, key: string, wantValue: boolean): Promise<void> {
-    const outcome = await this.#operations.read(key, wantValue);
-    if (outcome.kind === "missing") {
-      this.#problems.answer(exchange, "key_not_found", "there is no value under this key");
-      return;
-    }
-    const { info, value } = outcome;
-    const { headers } = exchange.request;
-    if (hasReadConditions(headers)) {
-      const decision = judgeRead(headers, info);
-      if (decision === "failed") {
-        this.#problems.answer(exchange, "precondition_failed", "the value is not as the request requires", [
-          "ETag",
-          `"${info.md5}"`,
-        ]);
+    let changed: string | undefined;
+    for (let attempt = 0; attempt < storedAttempts; attempt++) {
+      const outcome = await this.#operations.read(key, wantValue, changed);
+      if (outcome.kind === "missing") {
+        this.#problems.answer(exchange, "key_not_found", "there is no value under this key");
         return;
       }
-      if (decision === "not_modified") {
-        answer(exchange, 304, this.#validators(info));
+      const { info } = outcome;
+      if (this.#judge(exchange, info)) return;
+      const part = this.#partOf(exchange, info);
+      if (part === undefined) return;
+      const { status, start, end, headers } = part;
+      if (outcome.kind === "value") {
+        const body = outcome.value?.subarray(start, end);
+        answer(exchange, status, this.#valueHeaders(info, end - start, headers), body);
         return;
       }
+      if (!wantValue) {
+        answer(exchange, status, this.#valueHeaders(info, end - start, headers));
+        return;
+      }
+      const stream = await this.#operations.open(key, info.md5, start, end);
+      if (stream !== undefined) {
+        await answerStream(exchange, status, this.#valueHeaders(info, end - start, headers), stream);
+        return;
+      }
+      changed = info.md5;
     }
-    if (headers.range !== undefined && value !== undefined && this.#readRange(exchange, info, value)) return;
-    this.#answerValue(exchange, 200, info, info.size, value, []);
+    throw new OperatingError("store_unavailable", "the value is replaced each time it is about to be read");
   }
 
-  /** Answers with part of the value, or with why not; false if the whole is to be sent. */
-  #readRange(exchange: Exchange, info: ValueInfo, value: Buffer): boolean {
-    const range = requestedRange(exchange.request.headers, info.md5, info.size);
-    if (range === undefined) return false;
-    if (range === "unsatisfiable") {
-      this.#problems.answer(exchange, "range_not_satisfiable", `the value has ${info.size} bytes`, [
-        "Content-Range",
-        `bytes */${info.size}`,
-      ]);
-      return true;
+  /** Whether the answer is that a condition of the request does not hold: then it has been given. */
+  #judge(exchange: Exchange, info: ValueInfo): boolean {
+    const { headers } = exchange.request;
+    if (!hasReadConditions(headers)) return false;
+    const decision = judgeRead(headers, info);
+    if (decision === "serve") return false;
+    if (decision === "not_modified") answer(exchange, 304, this.#validators(info));
+    else {
+      const detail = "the value is not as the request requires";
+      this.#problems.answer(exchange, "precondition_failed", detail, ["ETag", `"${info.md5}"`]);
     }
-    const { start, end } = range;
-    const contentRange = `bytes ${start}-${end - 1}/${info.size}`;
-    this.#answerValue(exchange, 206, info, end - start, value.subarray(start, end), ["Content-Range", contentRange]);
     return true;
   }
 
-  #answerValue(
-    exchange: Exchange,
-    status: number,
-    info: ValueInfo,
-    length: number,
-    body: Buffer | undefined,
-    headers: HeaderList,
-  ): void {
+  /** Which bytes of the value are asked for; undefined if there are none of those: then the answer has been given. */
+  #partOf(exchange: Exchange, info: ValueInfo): PartOfValue | undefined {
+    const { headers, method } = exchange.request;
+    const { size } = info;
+    const range =
+      headers.range === undefined || method === "HEAD" ? undefined : requestedRange(headers, info.md5, size);
+    if (range === undefined) return { status: 200, start: 0, end: size, headers: [] };
+    if (range === "unsatisfiable") {
+      const header = ["Content-Range", `bytes */${size}`];
+      this.#problems.answer(exchange, "range_not_satisfiable", `the value has ${size} bytes`, header);
+      return undefined;
+    }
+    const { start, end } = range;
+    return { status: 206, start, end, headers: ["Content-Range", `bytes ${start}-${end - 1}/${size}`] };
+  }
+
+  #valueHeaders(info: ValueInfo, length: number, headers: HeaderList): HeaderList {
     // Kept headers come before Content-Length: behind it, node:http takes Content-Disposition for UTF-8.
     if (info.headers !== noHeaders) addKept(headers, info.headers);
     // As stores do: without it browsers would guess, and might run what was meant as data.
@@ -128,7 +154,7 @@ export class BlobRoutes {
       "Weir-Version",
       `${info.epoch}.${info.seq}`,
     );
-    answer(exchange, status, headers, body);
+    return headers;
   }
 
   /** For 304: what a cache needs to go on with what it has. */
@@ -148,14 +174,25 @@ export class BlobRoutes {
     }
     const precondition = writePrecondition(headers);
     const kept = contentHeaders(rawHeaders, this.#settings.maxMetadataBytes);
-    const body = await this.#bodies.read(exchange, this.#settings.maxValueBytes);
+    const write = { key, headers: kept, ...(precondition && { precondition }) };
+    const { maxValueBytes, maxStreamBytes } = this.#settings;
+    const length = announcedLength(exchange.request);
+    if (length !== undefined && length > maxValueBytes && length <= maxStreamBytes) {
+      await this.#putStream(exchange, { ...write, length, body: this.#bodies.stream(exchange) });
+      return;
+    }
+    const body = await this.#bodies.read(exchange, maxValueBytes, maxStreamBytes > maxValueBytes);
+    const { bytes, rest } = body;
     try {
-      const operation = { key, value: body.bytes, headers: kept, durability };
-      const outcome = await this.#operations.put(precondition ? { ...operation, precondition } : operation);
-      this.#answerWrite(exchange, outcome);
+      if (rest) await this.#putStream(exchange, { ...write, length: undefined, body: joined(bytes, rest) });
+      else this.#answerWrite(exchange, await this.#operations.put({ ...write, value: bytes, durability }));
     } finally {
       body.release();
     }
+  }
+
+  async #putStream(exchange: Exchange, operation: PutStreamOperation): Promise<void> {
+    this.#answerWrite(exchange, await this.#operations.putStream(operation));
   }
 
   async #delete(exchange: Exchange, key: string): Promise<void> {

@@ -9,11 +9,14 @@ import type { Clock, Instant } from "../base/clock.ts";
 import { Deadlines, type Expiring } from "../base/deadlines.ts";
 import { OperatingError } from "../base/errors.ts";
 import { compact } from "../core/operation.ts";
+import { BodyStream } from "./body-stream.ts";
 import type { Exchange, Linger } from "./exchange.ts";
 
 export interface BodySettings {
   readonly inFlightBytes: number;
   readonly bodyTimeoutMs: number;
+  /** Between two chunks of a body that is streamed. */
+  readonly bodyIdleMs: number;
   readonly lingerMs: number;
 }
 
@@ -22,9 +25,11 @@ export interface Body {
   readonly bytes: Buffer;
   /** Says that the bytes are no longer under way. To be called once, when the request is answered. */
   release(): void;
+  /** What comes after the bytes, of a body that has more than was allowed, where that was asked for. */
+  readonly rest: BodyStream | undefined;
 }
 
-const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {} });
+const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, rest: undefined });
 
 export class Bodies implements Linger, Disposable {
   readonly #clock: Clock;
@@ -46,10 +51,11 @@ export class Bodies implements Linger, Disposable {
   /**
    * Reads the body, after telling a client that waits for it to go on.
    *
+   * @param streamsRest Whether a body without an announced length may have more than `maxBytes`: then the rest comes as a stream.
    * @throws OperatingError `value_too_large`, `overloaded`, `header_invalid`: before anything was read if the length is announced;
    *   `body_truncated`, `body_timeout`, `body_invalid`.
    */
-  read(exchange: Exchange, maxBytes: number): Promise<Body> {
+  read(exchange: Exchange, maxBytes: number, streamsRest = false): Promise<Body> {
     const length = announcedLength(exchange.request);
     if (length === 0) return Promise.resolve(noBody);
     if (exchange.broken !== undefined) throw exchange.broken;
@@ -57,13 +63,18 @@ export class Bodies implements Linger, Disposable {
     if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes);
     if (!this.reserve(length ?? 0)) throw overloaded();
     return new Promise((resolve, reject) => {
-      const reader = new BodyReader(this, exchange, length, maxBytes, resolve, reject);
+      const reader = new BodyReader(this, exchange, length, maxBytes, streamsRest, resolve, reject);
       this.#deadlines.add(reader);
       if (exchange.awaitsContinue) {
         exchange.awaitsContinue = false;
         exchange.response.writeContinue();
       }
     });
+  }
+
+  /** The body as it comes. */
+  stream(exchange: Exchange): BodyStream {
+    return new BodyStream(this.#clock, exchange, this.#settings.bodyIdleMs);
   }
 
   /** Counts bytes in; false, and nothing counted, if they are too many. */
@@ -110,6 +121,7 @@ class BodyReader implements Expiring, Body {
   readonly #exchange: Exchange;
   readonly #length: number | undefined;
   readonly #maxBytes: number;
+  readonly #streamsRest: boolean;
   readonly #resolve: (body: Body) => void;
   readonly #reject: (error: Error) => void;
   readonly #chunks: Buffer[] = [];
@@ -117,12 +129,14 @@ class BodyReader implements Expiring, Body {
   #reserved: number;
   #bytes: Buffer | undefined;
   #done = false;
+  rest: BodyStream | undefined;
 
   constructor(
     owner: Bodies,
     exchange: Exchange,
     length: number | undefined,
     maxBytes: number,
+    streamsRest: boolean,
     resolve: (body: Body) => void,
     reject: (error: Error) => void,
   ) {
@@ -131,6 +145,7 @@ class BodyReader implements Expiring, Body {
     this.#length = length;
     this.#reserved = length ?? 0;
     this.#maxBytes = maxBytes;
+    this.#streamsRest = streamsRest;
     this.#resolve = resolve;
     this.#reject = reject;
     exchange.reader = this;
@@ -180,14 +195,23 @@ class BodyReader implements Expiring, Body {
   }
 
   #addChunk(chunk: Buffer): void {
-    if (this.#received > this.#maxBytes) {
+    if (this.#received > this.#maxBytes && !this.#streamsRest) {
       this.fail(tooLarge(this.#maxBytes));
     } else if (this.#owner.reserve(chunk.length)) {
       this.#reserved += chunk.length;
       this.#chunks.push(chunk);
+      if (this.#received > this.#maxBytes) this.#streamRest();
     } else {
       this.fail(overloaded());
     }
+  }
+
+  #streamRest(): void {
+    this.#finish();
+    this.#bytes = join(this.#chunks, this.#received);
+    this.#chunks.length = 0;
+    this.rest = this.#owner.stream(this.#exchange);
+    this.#resolve(this);
   }
 
   #onEnd(): void {
@@ -215,7 +239,7 @@ class BodyReader implements Expiring, Body {
 }
 
 /** Bytes that the body will have; undefined if it is chunked and nobody knows. */
-function announcedLength(request: IncomingMessage): number | undefined {
+export function announcedLength(request: IncomingMessage): number | undefined {
   const { headers } = request;
   const coding = headers["transfer-encoding"];
   if (coding === undefined) return Number(headers["content-length"] ?? 0);

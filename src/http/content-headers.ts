@@ -10,10 +10,10 @@ import { type ContentHeaders, noHeaders } from "../core/entry.ts";
 export const metadataPrefix = "x-weir-meta-";
 
 /**
- * What weir's own takes of the metadata in the store: the name weir-version (12), the cluster's id (32), the key's tag (8), epoch and seq
- * (16 digits each at most) and three dots; the name weir-content-type (17) and `none`, for a value without one.
+ * What weir's own takes of the metadata in the store: the name weir-upload (11), the cluster's id (32), the key's tag (8), epoch (16 digits at most) and seq (1), 32 digits of chance
+ * and four dots, which is more than weir-version takes; the name weir-content-type (17) and `none`, for a value without one.
  */
-const ownBytes = 12 + 32 + 8 + 16 + 16 + 3 + 17 + 4;
+const ownBytes = 11 + 32 + 8 + 16 + 1 + 32 + 4 + 17 + 4;
 
 const space = 0x20;
 

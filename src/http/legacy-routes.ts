@@ -95,6 +95,12 @@ export class LegacyRoutes {
       answerJson(exchange, 404, { msg: `File with key ${key} not found!` }, ["Cache-Control", "no-store"]);
       return;
     }
+    if (outcome.kind === "stored") {
+      throw new OperatingError(
+        "value_not_servable",
+        `the value has ${outcome.info.size} bytes, too many for this API; read it by GET /kv/`,
+      );
+    }
     const { info, value } = outcome;
     const extension = textOf(info.headers[extensionHeader] ?? "");
     // What is sent depends on both, and the key.

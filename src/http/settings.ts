@@ -10,7 +10,10 @@ export interface HttpSettings {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Of a value that is read as a whole before it is stored. */
   readonly maxValueBytes: number;
+  /** Of one that is stored as it comes; none are unless this is more. */
+  readonly maxStreamBytes: number;
   /** Of a request's line and headers together. A key may take 3 KiB of it in percent-encoding, metadata 2 KiB and content headers 2 KiB. */
   readonly maxHeaderBytes: number;
   /** Of user metadata (names and values), weir's own included; of the content headers likewise. S3 takes 2 KiB of each. */
@@ -29,6 +32,8 @@ export interface HttpSettings {
   readonly headersTimeoutMs: number;
   /** For a whole body: 4 MiB in 60 s is 70 KB/s. */
   readonly bodyTimeoutMs: number;
+  /** Between two chunks of a body that is streamed: its whole may take as long as it takes. */
+  readonly bodyIdleMs: number;
   /** How long an idle connection is kept. Longer than the 60 s of usual load balancers, so that it's they who close it. */
   readonly keepAliveMs: number;
   /** A connection with a request under way on which nothing moves is cut: a client that doesn't read holds memory. Longer than any operation. */
@@ -53,6 +58,7 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   host: "127.0.0.1",
   port: 7070,
   maxValueBytes: 4 * MiB,
+  maxStreamBytes: 0,
   maxHeaderBytes: 16 * KiB,
   maxMetadataBytes: 2 * KiB,
   maxListKeys: 1_000,
@@ -61,6 +67,7 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   spareConnections: 256,
   headersTimeoutMs: 15_000,
   bodyTimeoutMs: 60_000,
+  bodyIdleMs: 30_000,
   keepAliveMs: 65_000,
   stallMs: 90_000,
   lingerMs: 1_000,

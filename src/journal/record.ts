@@ -16,6 +16,7 @@
 import { crc32 } from "node:zlib";
 import { unreachable } from "../base/assert.ts";
 import { type ByteReader, type ByteWriter, MalformedError, readU32 } from "../base/codec.ts";
+import { payloadOf } from "../core/entry.ts";
 import {
   readEntry,
   readRequestId,
@@ -55,7 +56,7 @@ export function appendRecord(writer: ByteWriter, record: SegmentRecord, seed: nu
   const start = writer.length;
   writer.skip(recordHeaderBytes);
   writeHead(writer, record);
-  const value = record.kind === "entry" ? record.entry.value : undefined;
+  const value = record.kind === "entry" ? payloadOf(record.entry) : undefined;
   writer.setU32(start + 4, writer.length - start - recordHeaderBytes);
   writer.setU32(start + 8, value?.length ?? 0);
   const isCopied = value !== undefined && value.length <= copiedBytes;

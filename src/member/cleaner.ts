@@ -44,6 +44,7 @@ export class Cleaner {
     const { entry } = record;
     if (!membership.settled || record.pending.length > 0 || entry === undefined) return;
     const owners = membership.ownersOf(record.key);
+    // What the store has of a reference it is asked for.
     if (entry.value !== undefined && record.store.kind === "present") {
       cache.set(record.key, cleanValue(entry, entry.value, record.store.tag));
     }
@@ -105,5 +106,5 @@ export class Cleaner {
 
 function cleanValue(entry: Entry, value: Buffer, tag: string): CleanValue {
   const { epoch, seq, headers, md5, modifiedMs, size } = entry;
-  return { epoch, seq, headers, md5, modifiedMs, size, value, tag };
+  return { epoch, seq, headers, md5, modifiedMs, size, value, tag, upload: undefined };
 }

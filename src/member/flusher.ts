@@ -18,12 +18,12 @@ import { backoffMs, DueQueue, Pace } from "../core/flush-schedule.ts";
 import type { Membership } from "../core/membership.ts";
 import { OpenRequests } from "../core/open-requests.ts";
 import { StoreHealth } from "../core/store-health.ts";
-import { compareVersions, formatVersion, type Version } from "../core/version.ts";
-import { isHeldByAll, type KeyRecord, storeAbsent, storeUnknown, type WriteBuffer } from "../core/write-buffer.ts";
+import { compareVersions, type Version } from "../core/version.ts";
+import { isHeldByAll, type KeyRecord, storeAbsent, type WriteBuffer } from "../core/write-buffer.ts";
 import type { BlobStore } from "../store/blob-store.ts";
+import { type Flight, FlightRequests } from "./flight.ts";
 import type { MemberMetrics } from "./metrics.ts";
 import type { FlushSettings } from "./settings.ts";
-import { removeCondition, writeCondition } from "./store-condition.ts";
 import { StoreLook } from "./store-look.ts";
 
 export interface FlushObserver {
@@ -35,6 +35,8 @@ export interface FlushObserver {
   onWrittenThrough(record: KeyRecord): void;
   /** The store holds this newer state, which no owner holds. */
   onFoundNewer(record: KeyRecord, entry: Entry): void;
+  /** The upload of the record's first pending write is gone, and can never be completed. */
+  onUploadLost(record: KeyRecord): void;
 }
 
 export interface FlusherParts {
@@ -60,19 +62,13 @@ const conflictLimit = 4;
 /** How soon to look again while there is no lease, in milliseconds. */
 const noLeasePauseMs = 100;
 
-/** One key's flush under way. */
-interface Flight {
-  readonly record: KeyRecord;
-  readonly entry: Entry;
-  readonly beganAt: Instant;
-}
-
 export class Flusher {
   readonly #parts: FlusherParts;
   readonly #schedule = new DueQueue<KeyRecord>();
   readonly #pace: Pace;
   readonly #flights = new Set<Flight>();
   readonly #open = new OpenRequests();
+  readonly #requests: FlightRequests;
   readonly #look: StoreLook;
   readonly #alarm: Alarm;
   readonly backlog = new Backlog();
@@ -91,6 +87,7 @@ export class Flusher {
       maxValueBytes: settings.maxValueBytes,
       onFoundNewer: (record, entry) => observer.onFoundNewer(record, entry),
     });
+    this.#requests = new FlightRequests({ ...parts, open: this.#open, isStopped: () => this.#stopped });
     this.#alarm = new Alarm(parts.clock, () => this.#pump());
   }
 
@@ -195,25 +192,35 @@ export class Flusher {
       return;
     }
 
+    const first = record.pending[0];
+    if (first?.needsStore && first.entry.upload) {
+      // It can be completed once only: nothing may come over it that is on its way.
+      if (isHeldByAll(first) && !this.#mustWait(record, first.entry, flushFrom, now)) this.#fly(record, first.entry);
+      return;
+    }
     if (record.pending.some((write) => write.needsStore)) {
       // Not before all owners have it: whoever takes over must know what it finds in the store, and which request that was.
       const through = record.pending.findLast((write) => write.needsStore && isHeldByAll(write));
-      if (through) this.#fly(record, through.entry, (flight) => this.#write(flight));
+      if (through) this.#fly(record, through.entry);
       return;
     }
     const { entry } = record;
     if (!record.dirty || !entry) return;
     // A newer one, not committed yet, is in the store already or on its way: this one would take it back.
     if (record.lastSent && compareVersions(entry, record.lastSent) < 0) return;
+    if (this.#mustWait(record, record.unproven ? undefined : entry, flushFrom, now)) return;
+    if (record.unproven) this.#fly(record, entry, (flight) => this.#prove(flight));
+    else this.#fly(record, entry);
+  }
+
+  /** Whether requests for other versions (for any, if none is given) can still take effect: then it is looked at again when they can't. */
+  #mustWait(record: KeyRecord, version: Version | undefined, flushFrom: Instant, now: Instant): boolean {
     this.#open.forgetClosed(now);
-    const blocked = this.#open.otherUntil(record.key, record.unproven ? undefined : entry, now);
-    const from = Math.max(flushFrom, blocked ?? flushFrom);
-    if (from > now) {
-      record.notBefore = from;
-      this.#lookAgainAt(record, from);
-      return;
-    }
-    this.#fly(record, entry, (flight) => (record.unproven ? this.#prove(flight) : this.#write(flight)));
+    const from = Math.max(flushFrom, this.#open.otherUntil(record.key, version, now) ?? flushFrom);
+    if (from <= now) return false;
+    record.notBefore = from;
+    this.#lookAgainAt(record, from);
+    return true;
   }
 
   /** Not by #lookAt: this runs for each of many records that are due, and the caller goes on by itself. */
@@ -223,7 +230,7 @@ export class Flusher {
   }
 
   /** Runs one flush of the record, and looks at the record again when it has landed, unless the tenure ended meanwhile. */
-  #fly(record: KeyRecord, entry: Entry, act: (flight: Flight) => Promise<void>): void {
+  #fly(record: KeyRecord, entry: Entry, act?: (flight: Flight) => Promise<void>): void {
     const flight: Flight = { record, entry, beganAt: this.#parts.clock.now() };
     record.flight = flight;
     this.#flights.add(flight);
@@ -236,7 +243,8 @@ export class Flusher {
       record.flight = undefined;
       return true;
     };
-    act(flight).then(
+    const acted = act?.(flight) ?? (entry.upload ? this.#complete(flight) : this.#write(flight));
+    acted.then(
       () => {
         if (land()) this.#landed(record);
         this.#pump();
@@ -284,7 +292,7 @@ export class Flusher {
   async #write(flight: Flight): Promise<void> {
     const { record, entry } = flight;
     for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
-      const result = await this.#send(flight);
+      const result = await this.#requests.send(flight);
       if (record.flight !== flight) return;
       if (result.kind === "written") {
         record.store = entry.value === undefined ? storeAbsent : { kind: "present", tag: result.tag };
@@ -300,6 +308,44 @@ export class Flusher {
       if (found === "newer") return;
     }
     throw new OperatingError("store_unavailable", "another writer keeps changing the object");
+  }
+
+  /** Has the store make the upload the key's object, unless it has already. Who inherits a reference does not know whether it has. */
+  async #complete(flight: Flight): Promise<void> {
+    const { record } = flight;
+    for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
+      let found = await this.#lookAtStore(flight);
+      if (record.flight !== flight) return;
+      const result = found === "older" ? await this.#requests.complete(flight) : undefined;
+      if (record.flight !== flight) return;
+      if (result?.kind === "written") {
+        record.store = { kind: "present", tag: result.tag };
+        found = "same";
+      }
+      let isLost = found === "newer";
+      if (result?.kind === "gone") {
+        // An earlier request may have completed it, or do so yet.
+        isLost = this.#open.otherUntil(record.key, undefined, this.#parts.clock.now()) === undefined;
+        found = await this.#lookAtStore(flight);
+        if (record.flight !== flight) return;
+        isLost &&= found !== "same";
+        if (!isLost && found !== "same") throw new OperatingError("store_unavailable", "the upload is gone");
+      }
+      if (found === "same") this.#arrived(flight);
+      else if (isLost) this.#lost(flight);
+      else continue;
+      return;
+    }
+    throw new OperatingError("store_unavailable", "another writer keeps changing the object");
+  }
+
+  /** The upload can never be completed: the write has not been done, and the key's state is what the store has. */
+  #lost({ record, entry }: Flight): void {
+    const { observer } = this.#parts;
+    if (record.pending[0]?.entry === entry) observer.onUploadLost(record);
+    if (record.entry !== entry) return;
+    record.flushed = true;
+    this.#isInStore(record);
   }
 
   /** After a write-through, once no other request can take effect any more: is it still there? If not, it is flushed again. */
@@ -335,6 +381,7 @@ export class Flusher {
     for (const write of record.pending) {
       if (compareVersions(write.entry, entry) > 0) break;
       through ||= write.needsStore;
+      if (write.entry === entry && entry.upload && record.store.kind === "present") write.tag = record.store.tag;
       write.needsStore = false;
     }
     if (through) observer.onWrittenThrough(record);
@@ -348,34 +395,5 @@ export class Flusher {
     record.flushed = true;
     record.unproven = unproven;
     if (!unproven) this.#isInStore(record);
-  }
-
-  async #send(flight: Flight): ReturnType<BlobStore["write"]> {
-    const { record, entry } = flight;
-    const { store, membership, clock } = this.#parts;
-    const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
-    const { key, value, headers } = entry;
-    record.lastSent = { epoch: entry.epoch, seq: entry.seq };
-    const authorize = (): void => this.#requireLease(flight);
-    try {
-      if (value === undefined) return await store.remove(key, removeCondition(record), { deadlineMs, authorize });
-      const content = { body: value, headers, version: formatVersion(clusterId, key, entry) };
-      return await store.write(key, content, writeCondition(record), { deadlineMs, authorize });
-    } catch (error) {
-      if (!isOperatingError(error, "store_refused", "not_ready")) {
-        const now = clock.now();
-        this.#open.add(key, entry, now + deadlineMs, now);
-        if (record.flight === flight) record.store = storeUnknown;
-      }
-      throw error;
-    }
-  }
-
-  /** The last thing before a request is sent: whoever takes over waits only for what was sent under a lease. */
-  #requireLease(flight: Flight): void {
-    const { record } = flight;
-    const isCurrent = record.flight === flight && !this.#stopped;
-    if (isCurrent && this.#parts.membership.mayAnswer(record.key)) return;
-    throw new OperatingError("not_ready", "this node has no lease at the moment");
   }
 }

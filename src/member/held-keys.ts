@@ -125,6 +125,8 @@ function add(candidate: Candidate, name: string, record: KeyRecord, query: ListQ
     candidate.waiting.push(record);
     return true;
   }
+  // What a reference stands for is what the store shows.
+  if (entry.upload) return false;
   if (candidate.shown && candidate.shown.kind !== "deleted") return true;
   if (entry.value === undefined) candidate.shown = { kind: "deleted", name };
   else if (isCommonPrefix(name, query)) candidate.shown = { kind: "prefix", name };

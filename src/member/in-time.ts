@@ -48,7 +48,7 @@ export class InTime {
   }
 
   #expireAfter(ms: number, expire: () => void): () => void {
-    if (ms < this.#allowanceMs - slackMs) {
+    if (ms < this.#allowanceMs - slackMs || ms > this.#allowanceMs) {
       const timer = this.#clock.after(ms, expire);
       return () => timer.cancel();
     }

@@ -37,7 +37,9 @@ export class Inheritance {
       const owners = membership.ownersOf(key);
       if (!entry || owners[0] !== self.id || membership.serves(key, owners) || membership.inDoubt(key)) continue;
       // Of what an operator gave up, a view with too few owners may have written something newer to the store: it is asked first.
-      const needsStore = owners.length < view.parameters.replicas || membership.wasGivenUp(key);
+      // And of a reference only the store knows whether it was completed.
+      const isReference = entry.upload !== undefined;
+      const needsStore = isReference || owners.length < view.parameters.replicas || membership.wasGivenUp(key);
       const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, inherited: true });
       buffer.inherit(record, write);
       write.outcome.catch(ignoreLost);

@@ -24,7 +24,9 @@ import type {
   ListOutcome,
   Operations,
   PutOperation,
+  PutStreamOperation,
   ReadOutcome,
+  ValueStream,
   WriteOutcome,
 } from "../core/operation.ts";
 import type { View, ViewMember, ViewParameters } from "../core/view.ts";
@@ -72,6 +74,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     const view = await this.#wired.joining.join(this.#abort.signal);
     this.#compare(view.parameters);
     this.#adopt(view);
+    this.#wired.leftovers.start();
   }
 
   /**
@@ -94,6 +97,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     this.#wired.viewKeeper.stop();
     this.#wired.dropping.stop();
     this.#wired.relief.stop();
+    this.#wired.leftovers.stop();
     this.#wired.viewChange.stop();
     this.#wired.handOff.stop();
     this.#wired.flusher.stop();
@@ -131,12 +135,20 @@ export class Member implements Operations, PeerHandler, JournalSource {
     return this.#wired.router.put(operation);
   }
 
+  putStream(operation: PutStreamOperation): Promise<WriteOutcome> {
+    return this.#wired.uploads.put(operation);
+  }
+
   delete(operation: DeleteOperation): Promise<WriteOutcome> {
     return this.#wired.router.delete(operation);
   }
 
-  read(key: string, wantValue: boolean): Promise<ReadOutcome> {
-    return this.#wired.router.read(key, wantValue);
+  read(key: string, wantValue: boolean, changed?: string): Promise<ReadOutcome> {
+    return this.#wired.router.read(key, wantValue, changed);
+  }
+
+  open(key: string, tag: string, start: number, end: number): Promise<ValueStream | undefined> {
+    return this.#wired.downloads.open(key, tag, { start, end });
   }
 
   list(query: ListQuery): Promise<ListOutcome> {

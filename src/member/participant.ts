@@ -15,7 +15,9 @@ import type {
   ListOutcome,
   Operations,
   PutOperation,
+  PutStreamOperation,
   ReadOutcome,
+  ValueStream,
   WriteOutcome,
 } from "../core/operation.ts";
 import type { ViewMember } from "../core/view.ts";
@@ -153,12 +155,20 @@ export class Participant implements Operations {
     return await this.#member.put(operation);
   }
 
+  async putStream(operation: PutStreamOperation): Promise<WriteOutcome> {
+    return await this.#member.putStream(operation);
+  }
+
   async delete(operation: DeleteOperation): Promise<WriteOutcome> {
     return await this.#member.delete(operation);
   }
 
-  read(key: string, wantValue: boolean): Promise<ReadOutcome> {
-    return this.#life ? this.#life.member.read(key, wantValue) : Promise.reject(notAMember());
+  read(key: string, wantValue: boolean, changed?: string): Promise<ReadOutcome> {
+    return this.#life ? this.#life.member.read(key, wantValue, changed) : Promise.reject(notAMember());
+  }
+
+  async open(key: string, tag: string, start: number, end: number): Promise<ValueStream | undefined> {
+    return await this.#member.open(key, tag, start, end);
   }
 
   async list(query: ListQuery): Promise<ListOutcome> {

@@ -5,64 +5,26 @@
  * was told.
  */
 
-import type { Clock } from "../base/clock.ts";
-import type { Complaints } from "../base/complaints.ts";
+import { sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
-import { type Entry, footprint, type RequestId } from "../core/entry.ts";
+import { type Entry, footprint, type Upload } from "../core/entry.ts";
 import { Gates } from "../core/gates.ts";
-import type { Membership } from "../core/membership.ts";
-import type {
-  Precondition,
-  PreconditionFailedAnswer,
-  RequestOutcome,
-  WriteRequest,
-  WrittenAnswer,
-} from "../core/message.ts";
+import type { PreconditionFailedAnswer, RequestOutcome, WriteRequest, WrittenAnswer } from "../core/message.ts";
 import { compact } from "../core/operation.ts";
 import { meets } from "../core/precondition.ts";
-import type { RequestLog } from "../core/request-log.ts";
 import type { Version } from "../core/version.ts";
-import { isHeldByAll, type KeyRecord, pendingWrite, storeUnknown, type WriteBuffer } from "../core/write-buffer.ts";
-import type { Journal } from "../journal/journal.ts";
-import type { Network } from "../network/network.ts";
-import type { Cache } from "./cache.ts";
+import { type Committed, isHeldByAll, type KeyRecord, pendingWrite, storeUnknown } from "../core/write-buffer.ts";
+import { presentState } from "./cache.ts";
 import { Inheritance, ignoreLost } from "./inheritance.ts";
-import type { MemberMetrics } from "./metrics.ts";
 import { notReady } from "./not-ready.ts";
-import type { ReadPath } from "./read-path.ts";
+import type { PrimaryParts } from "./primary-parts.ts";
 import { Replicator } from "./replicator.ts";
-
-/** What happens outside of the write path when something happens in it. */
-export interface PrimaryObserver {
-  /** The key has a newer visible state. */
-  onCommit(record: KeyRecord): void;
-  /** The key's newest write waits for the store. */
-  onWriteThrough(record: KeyRecord): void;
-  /** A peer has adopted this newer epoch. */
-  onNewerEpoch(epoch: number): void;
-  /** The peer has a link and does not take writes in time. */
-  onStuck(peer: string): void;
-}
-
-export interface PrimaryParts {
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly requests: RequestLog;
-  readonly cache: Cache;
-  readonly reads: ReadPath;
-  readonly network: Network;
-  readonly journal: Journal;
-  readonly clock: Clock;
-  readonly complaints: Complaints;
-  readonly metrics: MemberMetrics;
-  /** How long a replica may take for a write before it counts as silent, in milliseconds. */
-  readonly replicateMs: number;
-  /** A key whose oldest pending write is older than this takes no further ones: a replica is away, and they would only fill the buffer. */
-  readonly stuckMs: number;
-  readonly observer: PrimaryObserver;
-}
+import { footprintOf, nameOf } from "./write-request.ts";
 
 type WriteAnswer = WrittenAnswer | PreconditionFailedAnswer;
+
+/** How often it is looked whether the store has a state that somebody waits for, in milliseconds: about as long as a request to it takes. */
+const flushPollMs = 20;
 
 const preconditionFailed: PreconditionFailedAnswer = Object.freeze({ kind: "precondition_failed" });
 
@@ -113,11 +75,11 @@ export class Primary {
     if (request.epoch !== membership.epoch) throw new OperatingError("wrong_view", "the members have changed");
     this.#requireTenure(request.key);
     const known = requests.find(request.requestId);
-    if (known) return this.#repeat(known);
+    if (known) return this.#repeat(known, request);
     const waiting = this.#waiting.size > 0 && this.#waiting.get(nameOf(request.requestId));
     if (waiting) return waiting;
     this.#requireProgress(request.key);
-    if (request.precondition || this.#gates.isClosed(request.key)) {
+    if (request.precondition || request.upload || this.#gates.isClosed(request.key)) {
       return this.#waitFor(request, this.#writeInTurn(request));
     }
     const bytes = footprintOf(request);
@@ -136,7 +98,8 @@ export class Primary {
       for (const write of record.pending) {
         write.missing = owners.slice(1);
         const isShort = owners.length < membership.view.parameters.replicas;
-        write.needsStore = isShort || (write.inherited && write.needsStore);
+        const isUncompleted = write.entry.upload !== undefined && write.tag === "";
+        write.needsStore = isShort || isUncompleted || (write.inherited && write.needsStore);
         for (const peer of write.missing) this.#replicator.send(record, write, peer);
       }
       this.commitReady(record);
@@ -176,9 +139,9 @@ export class Primary {
         this.#ready.add(record);
         break;
       }
-      const { entry, settle, assignedAt, inherited } = buffer.commit(record);
+      const { entry, tag, settle, assignedAt, inherited } = buffer.commit(record);
       if (!inherited) metrics.commit.observeMs(clock.now() - assignedAt);
-      settle.committed({ epoch: entry.epoch, seq: entry.seq });
+      settle.committed({ epoch: entry.epoch, seq: entry.seq, tag });
       committed = true;
     }
     if (!committed) return;
@@ -220,8 +183,8 @@ export class Primary {
   }
 
   async #writeInTurn(request: WriteRequest): Promise<WriteAnswer> {
-    const { key, precondition } = request;
-    if (precondition) return await this.#writeIf(request, precondition);
+    const { key, precondition, upload } = request;
+    if (precondition || upload) return await this.#writeIf(request);
     await this.#gates.passed(key);
     this.#requireTenure(key);
     const bytes = footprintOf(request);
@@ -246,9 +209,9 @@ export class Primary {
    * Waits until the visible state is the newest one, judges it, and writes with no gap in between. Later writes wait meanwhile, but not for the store: what they
    * write is the newest state then, and no answer of the store is needed.
    */
-  async #writeIf(request: WriteRequest, precondition: Precondition): Promise<WriteAnswer> {
-    const { buffer, reads, clock } = this.#parts;
-    const { key } = request;
+  async #writeIf(request: WriteRequest): Promise<WriteAnswer> {
+    const { buffer, reads, clock, observer } = this.#parts;
+    const { key, precondition, upload } = request;
     const deadline = clock.now() + request.deadlineMs;
     const bytes = footprintOf(request);
     let open = await this.#gates.enter(key);
@@ -265,17 +228,25 @@ export class Primary {
           await pending.outcome.catch(ignoreLost);
           continue;
         }
+        if (upload && record?.dirty) {
+          // The store may lose an upload before it is completed: then the key's state must be there, since nobody holds it any more.
+          open();
+          observer.onAwaited(record);
+          await sleep(clock, flushPollMs);
+          open = await this.#gates.enter(key);
+          continue;
+        }
         let state = reads.inMemory(key);
-        if (!state) {
+        if (precondition && !state) {
           open();
           const loaded = await reads.load(key);
           const isLate = this.#gates.isClosed(key);
           open = isLate ? await this.#gates.enter(key) : this.#gates.close(key);
-          if (isLate || loaded === "void" || buffer.get(key)) continue;
+          if (isLate || loaded === "void" || !reads.isInStore(key)) continue;
           state = loaded;
           this.#requireTenure(key);
         }
-        if (!meets(state, precondition)) return preconditionFailed;
+        if (precondition && !meets(presentState(state), precondition)) return preconditionFailed;
         if (taken || buffer.room.tryTake(bytes)) {
           taken = false;
           const answer = this.#assign(request, bytes);
@@ -305,7 +276,7 @@ export class Primary {
     const known = requests.find(request.requestId);
     if (known) {
       buffer.room.giveBack(bytes);
-      return this.#repeat(known);
+      return this.#repeat(known, request);
     }
     const refusal = this.#refusal(request);
     if (refusal) {
@@ -318,7 +289,10 @@ export class Primary {
     const epoch = membership.epoch;
     const seq = ++this.#seq;
     const modifiedMs = clock.wallMs();
-    const entry: Entry = { epoch, seq, key, value, headers, md5, modifiedMs, size: value?.length ?? 0, requestId };
+    const upload = request.upload && { ...request.upload, manifest: compact(request.upload.manifest) };
+    const size = upload?.size ?? value?.length ?? 0;
+    const plain = { epoch, seq, key, value, headers, md5, modifiedMs, size, requestId };
+    const entry: Entry = upload ? { ...plain, upload } : plain;
 
     const record = buffer.open(key, clock.now());
     if (record.store === storeUnknown) {
@@ -338,11 +312,12 @@ export class Primary {
   }
 
   /** Sends an assigned entry to whoever must have it before it commits. */
-  #begin(record: KeyRecord, entry: Entry, fromStore: boolean): Promise<Version> {
+  #begin(record: KeyRecord, entry: Entry, fromStore: boolean): Promise<Committed> {
     const { membership, buffer, requests, reads, journal, clock } = this.#parts;
     const owners = membership.ownersOf(entry.key);
     const isShort = owners.length < membership.view.parameters.replicas;
-    const needsStore = isShort || (fromStore && record.pending.some((write) => write.needsStore));
+    const needsStore =
+      isShort || entry.upload !== undefined || (fromStore && record.pending.some((write) => write.needsStore));
     const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, fromStore });
     buffer.assign(record, write);
     requests.record(entry.requestId, entry.key, { epoch: entry.epoch, seq: entry.seq });
@@ -367,22 +342,33 @@ export class Primary {
   }
 
   /** The answer to a request that was assigned before: that of the first time, once it is known. */
-  #repeat({ key, version }: RequestOutcome): Promise<WriteAnswer> {
+  #repeat({ key, version }: RequestOutcome, { upload }: WriteRequest): Promise<WriteAnswer> {
     const pending = this.#parts.buffer
       .get(key)
       ?.pending.find(({ entry }) => entry.epoch === version.epoch && entry.seq === version.seq);
-    return (pending?.outcome ?? Promise.resolve(version)).then(written);
+    if (pending) return pending.outcome.then(written);
+    return upload ? this.#repeatUpload(key, version, upload) : Promise.resolve(written({ ...version, tag: "" }));
+  }
+
+  /** Its outcome says that it was assigned; whether it was done, or the store has lost it, can be told as long as it is the newest. */
+  async #repeatUpload(key: string, version: Version, { token }: Upload): Promise<WriteAnswer> {
+    const tag = await this.#parts.reads.tagOfUpload(key, token);
+    this.#requireTenure(key);
+    if (tag !== undefined) return written({ ...version, tag });
+    throw new OperatingError("deadline_exceeded", "whether this write was done cannot be told any more");
+  }
+
+  /** The upload of the first pending write can never be completed. It was no write: the key's state is what the store has, and that is what its reference stands for. */
+  loseUpload(record: KeyRecord): void {
+    const { buffer, cache, observer } = this.#parts;
+    const { settle } = buffer.commit(record);
+    settle.lost(new OperatingError("store_unavailable", "the store has lost the upload; nothing was stored"));
+    cache.delete(record.key);
+    observer.onCommit(record);
+    this.commitReady(record);
   }
 }
 
-function nameOf({ router, counter }: RequestId): string {
-  return `${router}.${counter}`;
-}
-
-function written(version: Version): WrittenAnswer {
-  return { kind: "written", version, durability: "replicated" };
-}
-
-function footprintOf(request: WriteRequest): number {
-  return footprint({ key: request.key, size: request.value?.length ?? 0, headers: request.headers });
+function written({ epoch, seq, tag }: Committed): WrittenAnswer {
+  return { kind: "written", version: { epoch, seq }, tag, durability: "replicated" };
 }

@@ -9,16 +9,16 @@ import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Entry, ValueInfo } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
-import type { MissingAnswer, ReadRequest, ValueAnswer } from "../core/message.ts";
+import type { MissingAnswer, ReadRequest, StoredAnswer, ValueAnswer } from "../core/message.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { BlobStore } from "../store/blob-store.ts";
-import type { Cache, CleanValue } from "./cache.ts";
+import { type Cache, type CleanValue, isClean } from "./cache.ts";
 import type { MemberMetrics } from "./metrics.ts";
 import { notReady } from "./not-ready.ts";
 import type { MemberSettings } from "./settings.ts";
-import { storedValue } from "./stored-value.ts";
+import { storedLargeValue, storedValue } from "./stored-value.ts";
 
-export type ReadAnswer = ValueAnswer | MissingAnswer;
+export type ReadAnswer = ValueAnswer | StoredAnswer | MissingAnswer;
 
 const missing: MissingAnswer = Object.freeze({ kind: "missing" });
 
@@ -54,28 +54,38 @@ export class ReadPath {
    * @throws OperatingError (or rejects with one): `wrong_view`, `not_ready`, `deadline_exceeded`, or the store's.
    */
   read(request: ReadRequest): ReadAnswer | Promise<ReadAnswer> {
-    const { membership } = this.#parts;
+    const { membership, cache } = this.#parts;
     if (request.epoch !== membership.epoch) throw new OperatingError("wrong_view", "the members have changed");
+    if (request.changed !== "" && cache.peek(request.key)?.tag === request.changed) cache.delete(request.key);
     return this.#fromMemory(request) ?? this.#fromStore(request);
   }
 
   /** The answer, if this member serves the key and has its state in memory. */
   fromMemory(key: string, wantValue: boolean): ReadAnswer | undefined {
     if (!this.#parts.membership.mayAnswer(key)) return undefined;
-    const { buffer, cache, metrics } = this.#parts;
-    const entry = buffer.get(key)?.entry;
-    const state = entry ?? cache.get(key);
+    const { metrics } = this.#parts;
+    const state = this.inMemory(key);
     if (!state) return undefined;
-    metrics.reads[entry ? "buffer" : "cache"]++;
-    return state.value === undefined ? missing : answerOf(state, state.value, wantValue);
+    metrics.reads[isClean(state) ? "cache" : "buffer"]++;
+    if (state.value !== undefined) return answerOf(state, state.value, wantValue);
+    return isClean(state) ? { kind: "stored", info: state } : missing;
   }
 
   /**
    * The key's visible state, for who judges a condition by it: an entry (a tombstone, too), a clean value, or undefined when there is
-   * nothing in memory.
+   * nothing in memory, or a reference to what is in the store.
    */
   inMemory(key: string): Entry | CleanValue | undefined {
-    return this.#parts.buffer.get(key)?.entry ?? this.#parts.cache.get(key);
+    const entry = this.#parts.buffer.get(key)?.entry;
+    return entry && !entry.upload ? entry : this.#parts.cache.get(key);
+  }
+
+  /** Whether the key's visible state, of which nothing is in memory, is what the store has: nothing is pending, nor held other than a reference. */
+  isInStore(key: string): boolean {
+    const record = this.#parts.buffer.get(key);
+    return (
+      record === undefined || (record.pending.length === 0 && (!record.entry || record.entry.upload !== undefined))
+    );
   }
 
   /**
@@ -83,7 +93,7 @@ export class ReadPath {
    * looks again whether that is still so when it gets the result, and always when it gets `void`.
    */
   async load(key: string): Promise<CleanValue | undefined | "void"> {
-    assert(this.#parts.buffer.get(key) === undefined, "the store is asked when nothing is held");
+    assert(this.isInStore(key), "the store is asked when nothing else is held");
     const flight = this.#flights.get(key) ?? this.#takeOff(key);
     try {
       const value = await flight.result;
@@ -92,6 +102,16 @@ export class ReadPath {
       if (flight.void) return "void";
       throw error;
     }
+  }
+
+  /**
+   * The tag of the key's object, if that is what was uploaded with this token; undefined if the key has another state.
+   * @throws OperatingError `not_ready` while that is not known.
+   */
+  async tagOfUpload(key: string, token: string): Promise<string | undefined> {
+    const state = this.inMemory(key) ?? (this.isInStore(key) ? await this.load(key) : "void");
+    if (state === "void") throw new OperatingError("not_ready", "the key's state is changing");
+    return state && isClean(state) && state.upload === token ? state.tag : undefined;
   }
 
   /** A write of the key was assigned: nothing read from the store before it may be used after it. */
@@ -139,9 +159,11 @@ export class ReadPath {
       const value = await this.load(request.key);
       const answer = this.#fromMemory(request);
       if (answer) return answer;
-      if (value === "void" || buffer.get(request.key)) continue;
+      if (value === "void" || !this.isInStore(request.key)) continue;
       this.#parts.metrics.reads.store++;
-      return value ? answerOf(value, value.value, request.wantValue) : missing;
+      if (!value) return missing;
+      if (value.value === undefined) return { kind: "stored", info: value };
+      return answerOf(value, value.value, request.wantValue);
     }
   }
 
@@ -176,10 +198,7 @@ export class ReadPath {
       case "missing":
         return undefined;
       case "too_large":
-        throw new OperatingError(
-          "value_not_servable",
-          `the object has ${result.info.size} bytes, more than buffer.maxValueBytes (${settings.maxValueBytes})`,
-        );
+        return storedLargeValue(clusterId, key, result.info);
       case "found":
         return storedValue(clusterId, key, result.blob);
     }

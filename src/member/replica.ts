@@ -149,5 +149,7 @@ function wrongView(): OperatingError {
 
 /** The entry with memory of its own: what arrives over a link shares it with its neighbours. */
 function own(entry: Entry): Entry {
-  return entry.value === undefined ? entry : { ...entry, value: compact(entry.value) };
+  const { value, upload } = entry;
+  if (upload) return { ...entry, upload: { ...upload, manifest: compact(upload.manifest) } };
+  return value === undefined ? entry : { ...entry, value: compact(value) };
 }

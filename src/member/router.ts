@@ -6,10 +6,16 @@
 import { hash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
-import { type ContentHeaders, noHeaders } from "../core/entry.ts";
+import { type ContentHeaders, noHeaders, type Upload } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
 import type { Durability, PeerAnswer, PeerRequest, Precondition, ReadRequest, WriteRequest } from "../core/message.ts";
-import type { DeleteOperation, PutOperation, ReadOutcome, WriteOutcome } from "../core/operation.ts";
+import type {
+  DeleteOperation,
+  PutOperation,
+  PutStreamOperation,
+  ReadOutcome,
+  WriteOutcome,
+} from "../core/operation.ts";
 import type { Version } from "../core/version.ts";
 import type { Network } from "../network/network.ts";
 import type { DurableWrites } from "./durable-writes.ts";
@@ -34,11 +40,14 @@ export interface RouterParts {
 /** Pause before the first and before later new attempts, in milliseconds; a new view ends it. */
 const firstRetryMs = 5;
 const maxRetryMs = 100;
+/** An upload waits for requests of others to the store, and is then completed there: so many of their deadlines longer than other writes. */
+const completionDeadlines = 2;
 
 /** A write as the client asked for it. */
 interface Write {
   readonly key: string;
   readonly value: Buffer | undefined;
+  readonly upload?: Upload;
   readonly headers: ContentHeaders;
   readonly precondition: Precondition | undefined;
   readonly md5: string;
@@ -74,27 +83,34 @@ export class Router {
     return await this.#write({ key, value, headers, precondition, md5: hash("md5", value), durability });
   }
 
+  /** Writes a value that has been uploaded to the store, where it still has to be completed. */
+  async putUpload(upload: Upload, { key, headers, precondition }: PutStreamOperation): Promise<WriteOutcome> {
+    const { operationMs, flushDeadlineMs } = this.#parts.settings;
+    const write = { key, value: undefined, upload, headers, precondition, md5: "", durability: "stored" } as const;
+    return await this.#write(write, operationMs + completionDeadlines * flushDeadlineMs);
+  }
+
   async delete({ key, precondition, durability = "replicated" }: DeleteOperation): Promise<WriteOutcome> {
     return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "", durability });
   }
 
-  read(key: string, wantValue: boolean): Promise<ReadOutcome> {
+  read(key: string, wantValue: boolean, changed = ""): Promise<ReadOutcome> {
     // Most reads of a key's primary need nothing but a look: they are spared the rest.
-    const answer = this.#stopped ? undefined : this.#parts.reads.fromMemory(key, wantValue);
-    return answer ? Promise.resolve(answer) : this.#read(key, wantValue);
+    const answer = this.#stopped || changed !== "" ? undefined : this.#parts.reads.fromMemory(key, wantValue);
+    return answer ? Promise.resolve(answer) : this.#read(key, wantValue, changed);
   }
 
-  async #read(key: string, wantValue: boolean): Promise<ReadOutcome> {
+  async #read(key: string, wantValue: boolean, changed: string): Promise<ReadOutcome> {
     const { membership, reads, inTime } = this.#parts;
     return await this.persist(async (deadlineMs) => {
-      const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, deadlineMs };
+      const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, changed, deadlineMs };
       const primary = this.#primaryOf(key, deadlineMs);
       if (primary === membership.self.id) {
         const answer = reads.read(request);
         return answer instanceof Promise ? await inTime.answer(answer, deadlineMs) : answer;
       }
       const answer = await this.ask(primary, request, deadlineMs);
-      if (answer.kind === "value" || answer.kind === "missing") return answer;
+      if (answer.kind === "value" || answer.kind === "stored" || answer.kind === "missing") return answer;
       throw unexpected(answer);
     });
   }
@@ -139,13 +155,16 @@ export class Router {
     this.wake();
   }
 
-  async #write({ key, value, headers, precondition, md5, durability }: Write): Promise<WriteOutcome> {
-    const { membership, durableWrites, clock, settings, inTime } = this.#parts;
+  async #write(
+    { key, value, upload, headers, precondition, md5, durability }: Write,
+    allowedMs = this.#parts.settings.operationMs,
+  ): Promise<WriteOutcome> {
+    const { membership, durableWrites, clock, inTime } = this.#parts;
     this.#admit();
     const requestId = { router: this.#incarnation, counter: ++this.#counter };
     this.#writing.add(requestId.counter);
     try {
-      const deadline = clock.now() + settings.operationMs;
+      const deadline = clock.now() + allowedMs;
       let broken: OperatingError | undefined;
       for (let attempt = 0; ; attempt++) {
         const deadlineMs = deadline - clock.now();
@@ -158,6 +177,7 @@ export class Router {
           precondition,
           headers,
           value,
+          ...(upload && { upload }),
           md5,
           durability,
           deadlineMs,
@@ -170,7 +190,12 @@ export class Router {
               : await this.ask(owner, request, deadlineMs);
           if (answer.kind === "written") {
             if (durability === "stored" && answer.durability !== "stored") throw notStored(answer.version);
-            return { kind: "written", version: answer.version, md5, durability: answer.durability };
+            return {
+              kind: "written",
+              version: answer.version,
+              md5: upload ? answer.tag : md5,
+              durability: answer.durability,
+            };
           }
           if (answer.kind === "precondition_failed") return answer;
           throw unexpected(answer);

@@ -10,6 +10,21 @@ export interface FlushSettings {
   readonly backoff: BackoffSettings;
 }
 
+/** For values over `maxValueBytes`, which are not buffered. */
+export interface LargeSettings {
+  /** Bytes in a value, at most. */
+  readonly maxValueBytes: number;
+  /** Uploads and downloads under way at a time on this member. */
+  readonly uploads: number;
+  readonly downloads: number;
+  /** Bytes of a part of an upload, unless the value needs larger ones. */
+  readonly partBytes: number;
+  /** Bytes of parts in memory at a time. */
+  readonly inFlightBytes: number;
+  /** An upload that has been left alone for so long, in milliseconds, is aborted. */
+  readonly leftoverMs: number;
+}
+
 export interface MemberSettings {
   /** The cluster's name, for people. */
   readonly cluster: string;
@@ -26,6 +41,7 @@ export interface MemberSettings {
   readonly cacheBytes: number;
   readonly maxValueBytes: number;
   readonly flush: FlushSettings;
+  readonly large: LargeSettings;
   /** Milliseconds after which a client's operation is answered 503; longer than a restart of a peer takes to be noticed. */
   readonly operationMs: number;
   /** Operations of clients under way at once on this member. */

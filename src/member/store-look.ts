@@ -3,13 +3,15 @@
  * goes by what was found.
  */
 
+import { hash } from "node:crypto";
 import { OperatingError } from "../base/errors.ts";
-import { type Entry, noRequest } from "../core/entry.ts";
+import { type Entry, isTombstone, noRequest } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
-import { compareVersions, parseVersion } from "../core/version.ts";
+import { formatManifest, takenOver } from "../core/upload-manifest.ts";
+import { compareVersions } from "../core/version.ts";
 import { isNewer, type KeyRecord, storeAbsent, storeUnknown } from "../core/write-buffer.ts";
-import type { BlobStore } from "../store/blob-store.ts";
-import { storedValue } from "./stored-value.ts";
+import type { Blob, BlobInfo, BlobStore } from "../store/blob-store.ts";
+import { storedVersion } from "./stored-value.ts";
 
 /** A flush for which the store is looked at. */
 export interface Look {
@@ -44,10 +46,11 @@ export class StoreLook {
     if (!isCurrent()) return "older";
     if (!info) {
       record.store = storeAbsent;
-      return entry.value === undefined ? "same" : "older";
+      return isTombstone(entry) ? "same" : "older";
     }
-    const found = parseVersion(clusterId, entry.key, info.version);
-    const order = compareVersions(found, entry);
+    const found = storedVersion(clusterId, entry.key, info);
+    const isItsUpload = entry.upload !== undefined && info.upload === entry.upload.token;
+    const order = isItsUpload ? 0 : compareVersions(found, entry);
     if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(look);
     record.store = { kind: "present", tag: info.tag };
     if (order <= 0) return order === 0 ? "same" : "older";
@@ -67,17 +70,29 @@ export class StoreLook {
     record.store = storeUnknown;
     const result = await store.read(record.key, maxValueBytes, { deadlineMs });
     if (!isCurrent() || result.kind === "missing") return "older";
-    if (result.kind === "too_large") {
-      throw new OperatingError(
-        "store_refused",
-        `the store holds a newer value of ${result.info.size} bytes, over buffer.maxValueBytes`,
-      );
-    }
-    const { tag, ...found } = storedValue(clusterId, record.key, result.blob);
+    const info = result.kind === "found" ? result.blob : result.info;
+    const found = storedVersion(clusterId, record.key, info);
     if (!isNewer(found, record.newest)) return "older";
-    record.store = { kind: "present", tag };
-    record.lastSent = { epoch: found.epoch, seq: found.seq };
-    onFoundNewer(record, { ...found, key: record.key, requestId: noRequest });
+    const state = result.kind === "found" && info.upload === undefined ? valueIn(result.blob) : referenceTo(info);
+    record.store = { kind: "present", tag: info.tag };
+    record.lastSent = found;
+    onFoundNewer(record, { ...state, ...found, key: record.key, requestId: noRequest });
     return "newer";
   }
+}
+
+type State = Omit<Entry, "key" | "epoch" | "seq" | "requestId">;
+
+function valueIn({ headers, modifiedMs, size, body }: Blob): State {
+  return { headers, md5: hash("md5", body), modifiedMs, size, value: body };
+}
+
+function referenceTo({ headers, modifiedMs, size, upload }: BlobInfo): State {
+  if (upload === undefined)
+    throw new OperatingError(
+      "store_refused",
+      `the store holds a newer value of ${size} bytes, over buffer.maxValueBytes`,
+    );
+  const manifest = formatManifest({ id: takenOver, parts: [] });
+  return { headers, md5: "", modifiedMs, size, value: undefined, upload: { token: upload, size, manifest } };
 }

@@ -19,6 +19,7 @@ import type { Network, PeerAddress } from "../network/network.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import { createCache } from "./cache.ts";
 import { Cleaner } from "./cleaner.ts";
+import { Downloads } from "./downloads.ts";
 import { Dropping } from "./dropping.ts";
 import { DurableWrites } from "./durable-writes.ts";
 import { Flusher } from "./flusher.ts";
@@ -28,6 +29,7 @@ import { HeldKeys } from "./held-keys.ts";
 import { InTime } from "./in-time.ts";
 import { Joining } from "./joining.ts";
 import { Leaving } from "./leaving.ts";
+import { Leftovers } from "./leftovers.ts";
 import { Lister } from "./lister.ts";
 import type { MemberMetrics } from "./metrics.ts";
 import { Primary } from "./primary.ts";
@@ -37,6 +39,7 @@ import { Replica } from "./replica.ts";
 import { Report } from "./report.ts";
 import { Router } from "./router.ts";
 import type { MemberSettings } from "./settings.ts";
+import { Uploads } from "./uploads.ts";
 import { ViewChange } from "./view-change.ts";
 import { ViewKeeper } from "./view-keeper.ts";
 import { ViewRecord } from "./view-record.ts";
@@ -93,6 +96,9 @@ export interface Wired {
   readonly viewChange: ViewChange;
   readonly inTime: InTime;
   readonly gossip: Gossip;
+  readonly downloads: Downloads;
+  readonly uploads: Uploads;
+  readonly leftovers: Leftovers;
 }
 
 /** What the member itself does when something happens in one of its parts. */
@@ -158,6 +164,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       onFlushed: (each) => cleaner.flushed(each),
       onWrittenThrough: (each) => primary.commitReady(each),
       onFoundNewer: (each, entry) => primary.takeOver(each, entry),
+      onUploadLost: (each) => primary.loseUpload(each),
     },
   });
   const primary: Primary = new Primary({
@@ -176,6 +183,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     observer: {
       onCommit: (each) => flusher.schedule(each),
       onWriteThrough: (each) => flusher.hasten(each),
+      onAwaited: (each) => flusher.hasten(each),
       onNewerEpoch,
       onStuck,
     },
@@ -215,6 +223,24 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   });
   const heldKeys = new HeldKeys({ membership, buffer, clock, hasten: (each) => primary.inheritance.hasten(each) });
   const lister = new Lister({ membership, heldKeys, router, inTime, store, clock, operationMs: settings.operationMs });
+  const downloads = new Downloads({
+    store,
+    clock,
+    limit: settings.large.downloads,
+    deadlineMs: settings.flushDeadlineMs,
+  });
+  const uploads = new Uploads({
+    membership,
+    store,
+    clock,
+    random,
+    complaints,
+    settings: { ...settings.large, bufferedBytes: settings.maxValueBytes },
+    read: (key) => router.read(key, false),
+    write: (upload, operation) => router.putUpload(upload, operation),
+  });
+  const { leftoverMs } = settings.large;
+  const leftovers = new Leftovers({ membership, store, clock, log, complaints, leftoverMs });
   const report: Report = new Report({
     cluster: settings.cluster,
     store: store.description,
@@ -363,5 +389,8 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     viewChange,
     inTime,
     gossip,
+    downloads,
+    uploads,
+    leftovers,
   };
 }

@@ -123,7 +123,7 @@ const badLegacyRequests: Readonly<Record<string, readonly [string, number, RegEx
 
 describe("cluster that gets bad requests", () => {
   const stage = setStage(async (stack) => {
-    const config = { ...neverFlush, buffer: { maxValueBytes } };
+    const config = { ...neverFlush, buffer: { maxValueBytes }, large: { maxValueBytes } };
     return { cluster: stack.use(await TestCluster.start({ config })) };
   });
 

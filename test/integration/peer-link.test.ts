@@ -15,7 +15,7 @@ const state = handedOff(5, { settled: true });
 /** Answers a write with its counter, so that answers can be told apart. */
 function echo(request: PeerRequest): PeerAnswer {
   assert.equal(request.kind, "write");
-  return { kind: "written", version: { epoch: 1, seq: request.requestId.counter }, durability: "replicated" };
+  return { kind: "written", version: { epoch: 1, seq: request.requestId.counter }, tag: "", durability: "replicated" };
 }
 
 function seqOf(answer: PeerAnswer): number {
@@ -91,7 +91,7 @@ test("link: large values come back in answers too, many at once", { timeout }, a
   const [a, b] = await linkedPair({}, { onRequest: () => ({ kind: "value", info, value }) });
   await using _a = a;
   await using _b = b;
-  const read = { kind: "read", epoch: 1, key: "k", wantValue: true, deadlineMs: 1000 } as const;
+  const read = { kind: "read", epoch: 1, key: "k", wantValue: true, changed: "", deadlineMs: 1000 } as const;
   const answers = await Promise.all(Array.from({ length: 9 }, () => a.network.request("b", read, 10_000)));
   for (const answer of answers) assert.ok(answer.kind === "value" && answer.value?.equals(value));
 });
@@ -275,7 +275,7 @@ test("link: a value that the peer does not take fails alone, asked or answered",
   await using _b = b;
   await assert.rejects(b.network.request("a", writeOf(1, 100_001), 1000), { code: "value_too_large" });
   await assert.rejects(b.network.request("a", { ...writeOf(2, 1), key: "k".repeat(1000) }, 1000), { code: "internal" });
-  const read = { kind: "read", epoch: 1, key: "k", wantValue: true, deadlineMs: 1000 } as const;
+  const read = { kind: "read", epoch: 1, key: "k", wantValue: true, changed: "", deadlineMs: 1000 } as const;
   const answer = await a.network.request("b", read, 1000);
   assert.ok(answer.kind === "refused" && answer.code === "value_too_large");
   const both = [3, 4].map((seq) => b.network.request("a", writeOf(seq, 100_000), 5000));

@@ -26,7 +26,7 @@ export const leaseMutations: readonly Mutation[] = [
     breaks: "§3: the lease is checked before a request is sent to the store (⚠)",
     edits: [
       {
-        file: "src/member/flusher.ts",
+        file: "src/member/flight.ts",
         find: "    if (isCurrent && this.#parts.membership.mayAnswer(record.key)) return;\n",
         replace: "    if (isCurrent) return;\n",
       },

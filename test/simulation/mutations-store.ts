@@ -3,6 +3,7 @@
 import type { Mutation } from "./mutate.ts";
 
 const flusher = "src/member/flusher.ts";
+const flight = "src/member/flight.ts";
 const cleaner = "src/member/cleaner.ts";
 const membership = "src/core/membership.ts";
 
@@ -60,14 +61,14 @@ export const storeMutations: readonly Mutation[] = [
     world: "store",
     breaks:
       "§6: a request with an unknown outcome blocks flushes of other versions of the key until F after it was sent (⚠)",
-    edits: [{ file: flusher, find: "        this.#open.add(key, entry, now + deadlineMs, now);\n", replace: "" }],
+    edits: [{ file: flight, find: "        open.add(entry.key, entry, now + deadlineMs, now);\n", replace: "" }],
   },
   {
     name: "knowledge-of-the-store-kept-after-an-unknown-outcome",
     world: "store",
     breaks: "ARCHITECTURE: an answer that is lost makes what was known of the object unknown",
     edits: [
-      { file: flusher, find: "        if (record.flight === flight) record.store = storeUnknown;\n", replace: "" },
+      { file: flight, find: "        if (record.flight === flight) record.store = storeUnknown;\n", replace: "" },
     ],
   },
   {
@@ -161,10 +162,10 @@ export const storeMutations: readonly Mutation[] = [
     breaks: "ARCHITECTURE: a delete is always sent, however sure it seems that there is nothing to delete",
     edits: [
       {
-        file: flusher,
-        find: "      if (value === undefined) return await store.remove(key, removeCondition(record), { deadlineMs, authorize });\n",
+        file: flight,
+        find: "      if (value === undefined) return store.remove(key, removeCondition(record), options);\n",
         replace:
-          '      if (value === undefined && record.store.kind === "absent") return { kind: "written", tag: "" };\n      if (value === undefined) return await store.remove(key, removeCondition(record), { deadlineMs, authorize });\n',
+          '      if (value === undefined && record.store.kind === "absent") return Promise.resolve({ kind: "written" as const, tag: "" });\n      if (value === undefined) return store.remove(key, removeCondition(record), options);\n',
       },
     ],
   },

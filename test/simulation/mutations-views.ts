@@ -175,12 +175,12 @@ export const viewMutations: readonly Mutation[] = [
       },
       {
         file: "src/member/read-path.ts",
-        find: '    assert(this.#parts.buffer.get(key) === undefined, "the store is asked when nothing is held");\n',
+        find: '    assert(this.isInStore(key), "the store is asked when nothing else is held");\n',
         replace: "",
       },
       {
         file: "src/member/read-path.ts",
-        find: '      if (value === "void" || buffer.get(request.key)) continue;\n',
+        find: '      if (value === "void" || !this.isInStore(request.key)) continue;\n',
         replace: '      if (value === "void") continue;\n',
       },
     ],

@@ -185,7 +185,7 @@ export const writeMutations: readonly Mutation[] = [
       },
       {
         file: "src/member/read-path.ts",
-        find: '    assert(this.#parts.buffer.get(key) === undefined, "the store is asked when nothing is held");\n',
+        find: '    assert(this.isInStore(key), "the store is asked when nothing else is held");\n',
         replace: "",
       },
     ],
@@ -202,7 +202,7 @@ export const writeMutations: readonly Mutation[] = [
       },
       {
         file: primary,
-        find: "    const known = requests.find(request.requestId);\n    if (known) return this.#repeat(known);\n    const waiting",
+        find: "    const known = requests.find(request.requestId);\n    if (known) return this.#repeat(known, request);\n    const waiting",
         replace: "    const waiting",
       },
     ],

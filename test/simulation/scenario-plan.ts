@@ -221,6 +221,14 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
     },
     cacheBytes: random.pick([0, 2_000, 1_000_000]),
     maxValueBytes: 100_000,
+    large: {
+      maxValueBytes: 100_000,
+      partBytes: 1_000,
+      inFlightBytes: 1_000_000,
+      uploads: 16,
+      downloads: 16,
+      leftoverMs: 3_600_000,
+    },
     flush: {
       // In scripted worlds values stay in the buffers for long.
       delayMs: random.pick(faults.includes("scripts") ? [0, 2_000] : [0, 0, 10, 100]),

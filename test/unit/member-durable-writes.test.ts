@@ -35,7 +35,7 @@ function trialOf(): Trial {
   buffer.room.take(footprint(entry));
   buffer.hold(record, entry);
   const hastened: string[] = [];
-  const answer: WrittenAnswer = { kind: "written", version: { epoch: 4, seq: 1 }, durability: "replicated" };
+  const answer: WrittenAnswer = { kind: "written", version: { epoch: 4, seq: 1 }, tag: "", durability: "replicated" };
   const writes = new DurableWrites({
     membership: servingMember(view, a, clock),
     primary: { write: () => Promise.resolve(answer) },

@@ -134,10 +134,10 @@ describe("HeldKeys.answer", () => {
     });
     await turn();
     assert.deepEqual(trial.hastened, ["a/1", "b/1", "c/1"]);
-    for (const record of [value, deleted]) trial.buffer.commit(record).settle.committed({ epoch: 4, seq: 1 });
+    for (const record of [value, deleted]) trial.buffer.commit(record).settle.committed({ epoch: 4, seq: 1, tag: "" });
     await turn();
     assert.equal(answer, undefined, "one is still waited for");
-    trial.buffer.commit(cleaned).settle.committed({ epoch: 4, seq: 1 });
+    trial.buffer.commit(cleaned).settle.committed({ epoch: 4, seq: 1, tag: "" });
     trial.buffer.drop(cleaned);
     await asked;
     assert.deepEqual(answer, ["a/", "-b/"], "what has gone to the store is the store's to tell");
@@ -166,7 +166,7 @@ describe("HeldKeys.answer", () => {
       const failure = assert.rejects(trial.ask(), refusedAs(code));
       await turn();
       change(trial.membership);
-      trial.buffer.commit(record).settle.committed({ epoch: 4, seq: 1 });
+      trial.buffer.commit(record).settle.committed({ epoch: 4, seq: 1, tag: "" });
       await failure;
     }
   });

@@ -46,6 +46,9 @@ const entry: Entry = {
 
 const tombstone: Entry = { ...entry, headers: noHeaders, md5: "", size: 0, value: undefined };
 
+const upload = { token: "cluster.tag.3.1.00", size: 2 ** 42, manifest: Buffer.from("manifest") };
+const reference: Entry = { ...entry, md5: "", size: upload.size, value: undefined, upload };
+
 const write: PeerRequest = {
   kind: "write",
   epoch: 2,
@@ -64,8 +67,15 @@ const requests: readonly PeerRequest[] = [
   { kind: "ping", state: { ...state, settled: false, progress: "adopting", quiet: false, suspects: [] } },
   { kind: "ping", state: { ...state, progress: "adopted", storeFailingMs: 0, storeWorks: true } },
   { kind: "ping", state: { ...state, progress: "handed_off" } },
-  { kind: "read", epoch: 1, key: "", wantValue: true, deadlineMs: 10_000 },
-  { kind: "read", epoch: 0, key: "x".repeat(1024), wantValue: false, deadlineMs: 0.25 },
+  { kind: "read", epoch: 1, key: "", wantValue: true, changed: "", deadlineMs: 10_000 },
+  {
+    kind: "read",
+    epoch: 0,
+    key: "x".repeat(1024),
+    wantValue: false,
+    changed: "0123456789abcdef0123456789abcdef",
+    deadlineMs: 0.25,
+  },
   { kind: "list", epoch: 3, query: { prefix: "", after: "", delimiter: "", limit: 1 }, deadlineMs: 10_000 },
   { kind: "list", epoch: 3, query: { prefix: "ü/", after: "\0", delimiter: "//", limit: 1_000 }, deadlineMs: 0.5 },
   write,
@@ -78,6 +88,9 @@ const requests: readonly PeerRequest[] = [
   { kind: "replicate", epoch: 4, entry },
   { kind: "replicate", epoch: 4, entry: tombstone },
   { kind: "hand_off", epoch: 5, entry },
+  { kind: "replicate", epoch: 4, entry: reference },
+  { kind: "hand_off", epoch: 5, entry: reference },
+  { ...write, value: undefined, md5: "", upload },
   { kind: "hand_off_outcomes", epoch: 6, outcomes: [] },
   {
     kind: "hand_off_outcomes",
@@ -103,9 +116,10 @@ const answers: readonly PeerAnswer[] = [
   { kind: "pong", state },
   { kind: "value", info, value: Buffer.from("value") },
   { kind: "value", info: { ...info, headers: noHeaders }, value: undefined },
+  { kind: "stored", info: { ...info, md5: `${md5}-12`, size: 2 ** 42 } },
   { kind: "missing" },
-  { kind: "written", version: { epoch: 1, seq: Number.MAX_SAFE_INTEGER }, durability: "replicated" },
-  { kind: "written", version: { epoch: 2, seq: 1 }, durability: "stored" },
+  { kind: "written", version: { epoch: 1, seq: Number.MAX_SAFE_INTEGER }, tag: "", durability: "replicated" },
+  { kind: "written", version: { epoch: 2, seq: 1 }, tag: `${md5}-12`, durability: "stored" },
   { kind: "held", entries: [], end: undefined },
   {
     kind: "held",

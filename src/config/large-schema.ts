@@ -1,0 +1,61 @@
+/** The settings for values that are too large to be buffered: see `schema.ts`. */
+
+import { z } from "zod";
+
+const mebibyte = 1024 * 1024;
+const dayMs = 86_400_000;
+
+/** Named as in LargeSettings. */
+export const largeSchema = z
+  .strictObject({
+    maxValueBytes: z
+      .int()
+      .min(1)
+      .max(5 * 1024 * 1024 * mebibyte)
+      .default(64 * 1024 * mebibyte)
+      .describe(
+        "Bytes in a value, at most. Those over buffer.maxValueBytes go to the store as they come and are answered once it has them; no more than that refuses them.",
+      ),
+    partBytes: z
+      .int()
+      .min(5 * mebibyte)
+      .max(512 * mebibyte)
+      .default(8 * mebibyte)
+      .describe(
+        "Bytes of such a value that are sent to the store at a time; more for values that would need over 10,000 parts. Three parts are in memory for each upload.",
+      ),
+    inFlightBytes: z
+      .int()
+      .min(1)
+      .default(128 * mebibyte)
+      .describe(
+        "Bytes of parts in memory at a time, at most; then uploads go slower, and further ones are answered 503.",
+      ),
+    idleMs: z
+      .int()
+      .min(1)
+      .max(dayMs)
+      .default(30_000)
+      .describe("Milliseconds without a byte of such a value after which its sender is given up."),
+    uploads: z
+      .int()
+      .min(1)
+      .max(1_024)
+      .default(16)
+      .describe("Large values that are written through a node at a time, at most; further ones are answered 503."),
+    downloads: z
+      .int()
+      .min(1)
+      .max(1_024)
+      .default(64)
+      .describe("Large values that are read through a node at a time, at most; further ones are answered 503."),
+    leftoverMs: z
+      .int()
+      .min(3_600_000)
+      .max(30 * dayMs)
+      .default(3 * dayMs)
+      .describe(
+        "Milliseconds after which what a lost node left of an upload is removed from the store. No upload may take longer.",
+      ),
+  })
+  .prefault({});

@@ -1,0 +1,92 @@
+/**
+ * A flush under way, and the requests that it is made of: one at a time for each key, each conditional, sent under a lease only, and remembered while its
+ * outcome is unknown. What comes back is worth nothing once the record's flight is another one: then the tenure has ended meanwhile.
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Clock, Instant } from "../base/clock.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
+import type { Entry } from "../core/entry.ts";
+import type { Membership } from "../core/membership.ts";
+import type { OpenRequests } from "../core/open-requests.ts";
+import { parseManifest, takenOver } from "../core/upload-manifest.ts";
+import { formatVersion } from "../core/version.ts";
+import { type KeyRecord, storeUnknown } from "../core/write-buffer.ts";
+import type { BlobStore, RequestOptions, WriteResult } from "../store/blob-store.ts";
+import type { CompleteResult } from "../store/large-blobs.ts";
+import { removeCondition, writeCondition } from "./store-condition.ts";
+
+/** One key's flush under way. */
+export interface Flight {
+  readonly record: KeyRecord;
+  readonly entry: Entry;
+  readonly beganAt: Instant;
+}
+
+export interface FlightParts {
+  readonly membership: Membership;
+  readonly store: BlobStore;
+  readonly clock: Clock;
+  readonly open: OpenRequests;
+  readonly isStopped: () => boolean;
+}
+
+export class FlightRequests {
+  readonly #parts: FlightParts;
+
+  constructor(parts: FlightParts) {
+    this.#parts = parts;
+  }
+
+  /** Sends the flight's entry, a value or a tombstone. */
+  send(flight: Flight): Promise<WriteResult> {
+    const { record, entry } = flight;
+    const { store, membership } = this.#parts;
+    const { key, value, headers } = entry;
+    assert(entry.upload === undefined, "a reference is completed, not sent");
+    return this.#change(flight, (options) => {
+      if (value === undefined) return store.remove(key, removeCondition(record), options);
+      const version = formatVersion(membership.view.parameters.clusterId, key, entry);
+      return store.write(key, { body: value, headers, version }, writeCondition(record), options);
+    });
+  }
+
+  /** Completes the upload of the flight's entry, a reference. */
+  complete(flight: Flight): Promise<CompleteResult> {
+    const { record, entry } = flight;
+    const { key, headers, upload } = entry;
+    assert(upload !== undefined, "what is completed is a reference");
+    const { token, size, manifest } = upload;
+    const { id, parts } = parseManifest(manifest);
+    if (id === takenOver) return Promise.resolve({ kind: "gone" });
+    const completed = { headers, token, size, id, parts };
+    return this.#change(flight, (options) =>
+      this.#parts.store.completeUpload(key, completed, writeCondition(record), options),
+    );
+  }
+
+  async #change<T>(flight: Flight, request: (options: RequestOptions) => Promise<T>): Promise<T> {
+    const { record, entry } = flight;
+    const { membership, clock, open } = this.#parts;
+    const { flushDeadlineMs: deadlineMs } = membership.view.parameters;
+    record.lastSent = { epoch: entry.epoch, seq: entry.seq };
+    try {
+      return await request({ deadlineMs, authorize: () => this.#requireLease(flight) });
+    } catch (error) {
+      if (!isOperatingError(error, "store_refused", "not_ready")) {
+        const now = clock.now();
+        open.add(entry.key, entry, now + deadlineMs, now);
+        if (record.flight === flight) record.store = storeUnknown;
+      }
+      throw error;
+    }
+  }
+
+  /** The last thing before a request is sent: whoever takes over waits only for what was sent under a lease. */
+  #requireLease(flight: Flight): void {
+    const { record } = flight;
+    const isCurrent = record.flight === flight && !this.#parts.isStopped();
+    if (isCurrent && this.#parts.membership.mayAnswer(record.key)) return;
+    throw new OperatingError("not_ready", "this node has no lease at the moment");
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * One body on its way into an upload: cut into parts of one size, of which a few are under way at a time, in buffers that are used again. While none is free
+ * nothing is read, so the sender is held back.
+ */
+
+import { type Clock, sleep } from "../base/clock.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
+import type { OpenUpload } from "../store/large-blobs.ts";
+
+export interface UploadRunParts {
+  readonly upload: OpenUpload;
+  readonly clock: Clock;
+  /** Bytes in each part but the last; room for one is there. */
+  readonly partBytes: number;
+  /** Takes room for one buffer more, if there is some. */
+  readonly reserve: () => boolean;
+  /** For a request to the store, in milliseconds. */
+  readonly deadlineMs: number;
+}
+
+/** Parts in memory at a time: one is filled while two are sent. */
+export const partsUnderWay = 3;
+
+/** How often a part is tried, and the pause before the second time, in milliseconds. */
+const partTries = 6;
+const firstPauseMs = 100;
+
+export class UploadRun {
+  readonly #parts: UploadRunParts;
+  readonly #tags: string[] = [];
+  readonly #free: Buffer[] = [];
+  readonly #sending = new Set<Promise<void>>();
+  #buffers = 0;
+  #size = 0;
+  /** Why a part could not be sent. */
+  #failure: unknown;
+
+  constructor(parts: UploadRunParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Sends the body; the tags of its parts and its size. When it rejects, nothing is under way any more.
+   * @throws OperatingError `value_too_large`, what the body rejects with, or the store's.
+   */
+  async send(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<{ tags: string[]; size: number }> {
+    try {
+      let buffer = await this.#nextBuffer();
+      let filled = 0;
+      for await (const chunk of body) {
+        if (this.#size + filled + chunk.length > maxBytes) throw tooLarge(maxBytes);
+        for (let offset = 0; offset < chunk.length; ) {
+          if (filled === buffer.length) {
+            this.#begin(buffer, filled);
+            buffer = await this.#nextBuffer();
+            filled = 0;
+          }
+          const piece = chunk.subarray(offset, offset + buffer.length - filled);
+          buffer.set(piece, filled);
+          filled += piece.length;
+          offset += piece.length;
+        }
+      }
+      if (filled > 0) this.#begin(buffer, filled);
+    } finally {
+      await Promise.all(this.#sending);
+    }
+    this.#requireNoFailure();
+    return { tags: this.#tags, size: this.#size };
+  }
+
+  async #nextBuffer(): Promise<Buffer> {
+    for (;;) {
+      this.#requireNoFailure();
+      const free = this.#free.pop();
+      if (free) return free;
+      const mayHaveMore = this.#buffers === 0 || (this.#buffers < partsUnderWay && this.#parts.reserve());
+      if (mayHaveMore) {
+        this.#buffers++;
+        return Buffer.allocUnsafeSlow(this.#parts.partBytes);
+      }
+      await Promise.race(this.#sending);
+    }
+  }
+
+  #begin(buffer: Buffer, length: number): void {
+    const index = this.#tags.push("") - 1;
+    const offset = this.#size;
+    this.#size += length;
+    const sending = this.#sendPart(index + 1, offset, buffer.subarray(0, length)).then(
+      (tag) => {
+        this.#tags[index] = tag;
+        this.#free.push(buffer);
+      },
+      (error: unknown) => {
+        this.#failure ??= error;
+      },
+    );
+    const done = sending.finally(() => this.#sending.delete(done));
+    this.#sending.add(done);
+  }
+
+  async #sendPart(number: number, offset: number, body: Buffer): Promise<string> {
+    const { upload, clock, deadlineMs } = this.#parts;
+    for (let tries = 1; ; tries++) {
+      try {
+        return await upload.sendPart({ number, offset, body }, { deadlineMs });
+      } catch (error) {
+        if (!isOperatingError(error, "store_unavailable", "store_throttled") || tries === partTries) throw error;
+      }
+      await sleep(clock, firstPauseMs * 2 ** (tries - 1));
+    }
+  }
+
+  #requireNoFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+export function tooLarge(maxBytes: number): OperatingError {
+  return new OperatingError("value_too_large", `a value may have ${maxBytes} bytes at most`);
+}

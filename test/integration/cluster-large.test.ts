@@ -1,0 +1,180 @@
+/** Values that are too large to be buffered: in and out through any node, in order with the small ones of their key, and in constant memory. */
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import http from "node:http";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/system.ts";
+import { TestCluster } from "../support/cluster.ts";
+import { setStage } from "../support/stage.ts";
+
+const mebibyte = 1024 ** 2;
+const size = 12 * mebibyte + 345;
+const large = pattern(size, 1);
+const other = pattern(size, 2);
+
+describe("large values", () => {
+  const stage = setStage(async (stack) => ({
+    cluster: stack.use(
+      await TestCluster.start({ config: { buffer: { maxValueBytes: mebibyte }, large: { partBytes: 5 * mebibyte } } }),
+    ),
+  }));
+
+  test("a large value is in the store when its put is answered, and is read from every node, whole and in part", async () => {
+    const { cluster } = stage();
+    for (const [index, id] of cluster.ids.entries()) {
+      const key = `whole/${id}`;
+      const put = await cluster.put(id, key, large, { "content-type": "video/x", "x-weir-meta-a": "b" });
+      assert.equal(put.status, 204, put.body.toString());
+      assert.equal(put.headers["weir-durability"], "stored");
+      assert.equal(put.headers["etag"], `"${md5(large)}"`);
+      assert(large.equals(await readFile(join(cluster.storeFolder, key))));
+      const reader = cluster.ids[(index + 1) % 3] as string;
+      const get = await cluster.get(reader, key);
+      assert.equal(get.status, 200);
+      assert.equal(get.headers["etag"], put.headers["etag"]);
+      assert.equal(get.headers["content-type"], "video/x");
+      assert.equal(get.headers["x-weir-meta-a"], "b");
+      assert.equal(get.headers["weir-upload"], undefined);
+      assert(get.body.equals(large));
+      const part = await cluster.get(reader, key, { range: `bytes=${5 * mebibyte - 1}-${5 * mebibyte + 1}` });
+      assert.equal(part.status, 206);
+      assert.equal(part.headers["content-range"], `bytes ${5 * mebibyte - 1}-${5 * mebibyte + 1}/${size}`);
+      assert(part.body.equals(large.subarray(5 * mebibyte - 1, 5 * mebibyte + 2)));
+      const last = await cluster.get(reader, key, { range: "bytes=-5" });
+      assert(last.body.equals(large.subarray(size - 5)));
+      const head = await cluster.http.request(cluster.url(reader), "HEAD", `/kv/${key}`);
+      assert.equal(head.headers["content-length"], String(size));
+      const etag = put.headers["etag"] as string;
+      assert.equal((await cluster.get(reader, key, { "if-none-match": etag })).status, 304);
+      assert.equal((await cluster.get(reader, key, { "if-match": '"x"' })).status, 412);
+      assert.equal((await cluster.get(reader, key, { range: `bytes=${size}-` })).status, 416);
+    }
+  });
+
+  test("large and small values of a key, and its removal, replace each other in order", async () => {
+    const { cluster } = stage();
+    for (const [round, id] of [...cluster.ids, ...cluster.ids].entries()) {
+      const values = [large, Buffer.from(`small ${round}`), other, undefined, large, Buffer.from("last")];
+      for (const [step, value] of values.entries()) {
+        const writer = cluster.ids[(round + step) % 3] as string;
+        const answer =
+          value === undefined ? await cluster.remove(writer, "turns") : await cluster.put(writer, "turns", value);
+        assert.equal(answer.status, 204, answer.body.toString());
+        const read = await cluster.get(id, "turns");
+        if (value === undefined) assert.equal(read.status, 404);
+        else assert(read.body.equals(value), `round ${round}, step ${step}: ${read.status} ${read.body.length}`);
+      }
+    }
+    await cluster.untilFlushed();
+    assert.equal((await cluster.get("a", "turns")).body.toString(), "last");
+  });
+
+  test("conditions on large values are judged like on any other, before and after the body", async () => {
+    const { cluster } = stage();
+    const first = await cluster.put("a", "cond", large, { "if-none-match": "*" });
+    assert.equal(first.status, 204, first.body.toString());
+    assert.equal((await cluster.put("b", "cond", other, { "if-none-match": "*" })).status, 412);
+    assert.equal((await cluster.put("b", "cond", other, { "if-match": '"x"' })).status, 412);
+    const etag = first.headers["etag"] as string;
+    assert.equal((await cluster.put("c", "cond", other, { "if-match": etag })).status, 204);
+    assert((await cluster.get("a", "cond")).body.equals(other));
+    // Of many that create it one does.
+    const answers = await Promise.all(
+      [0, 1, 2, 3, 4, 5].map((each) =>
+        cluster.put(cluster.ids[each % 3] as string, "once", pattern(size, each), { "if-none-match": "*" }),
+      ),
+    );
+    assert.deepEqual(
+      answers.map(({ status }) => status).sort((a, b) => a - b),
+      [204, 412, 412, 412, 412, 412],
+    );
+    const winner = answers.findIndex(({ status }) => status === 204);
+    assert((await cluster.get("b", "once")).body.equals(pattern(size, winner)));
+  });
+
+  test("a body whose length nobody knows is buffered as long as it is small, and streamed from there on", async () => {
+    const { cluster } = stage();
+    const url = cluster.url("b");
+    for (const length of [0, 1, mebibyte, mebibyte + 1, size]) {
+      const body = large.subarray(0, length);
+      const { status, headers } = await chunked(`${url}/kv/unknown`, body);
+      assert.equal(status, 204);
+      assert.equal(headers["weir-durability"], length > mebibyte ? "stored" : "replicated");
+      assert((await cluster.get("c", "unknown")).body.equals(body), `${length} bytes`);
+    }
+  });
+
+  test("a client that goes away in the middle has stored nothing, and leaves no parts behind", async () => {
+    const { cluster } = stage();
+    const uploads = join(cluster.storeFolder, ".weir/store/uploads");
+    const request = http.request(`${cluster.url("a")}/kv/gone`, {
+      method: "PUT",
+      headers: { "content-length": String(size) },
+    });
+    request.on("error", () => undefined);
+    request.write(large.subarray(0, 8 * mebibyte));
+    await cluster.until(5_000, "an upload is begun", async () => (await readdir(uploads)).length > 0);
+    await sleep(systemClock, 100);
+    request.destroy();
+    await cluster.until(5_000, "the upload is aborted", async () => (await readdir(uploads)).length === 0);
+    assert.equal((await cluster.get("b", "gone")).status, 404);
+  });
+
+  test("a value over the limit is refused before it is sent", async () => {
+    const { cluster } = stage();
+    const status = await new Promise((resolve, reject) => {
+      const request = http.request(`${cluster.url("a")}/kv/huge`, {
+        method: "PUT",
+        headers: { "content-length": String(2 ** 46), expect: "100-continue" },
+      });
+      request.on("continue", () => reject(new Error("it was told to go on")));
+      request.on("response", ({ statusCode }) => resolve(statusCode));
+      request.on("error", reject);
+      request.flushHeaders();
+    });
+    assert.equal(status, 413);
+  });
+
+  test("large objects that others put into the store are served as they are, and the old API says where to read them", async () => {
+    const { cluster } = stage();
+    await mkdir(join(cluster.storeFolder, "others"));
+    await writeFile(join(cluster.storeFolder, "others/film"), large);
+    const get = await cluster.get("c", "others/film");
+    assert.equal(get.status, 200);
+    assert(get.body.equals(large));
+    const old = await cluster.http.request(cluster.url("a"), "GET", "/get/others/film");
+    assert.equal(old.status, 501);
+    assert.match(old.body.toString(), /read it by GET \/kv\//);
+    // It has been replaced behind the cluster's back, which has known its tag since.
+    await writeFile(join(cluster.storeFolder, "others/film"), other);
+    assert((await cluster.get("b", "others/film")).body.equals(other));
+  });
+});
+
+function pattern(length: number, mark: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let i = 0; i < length; i += 1) bytes[i] = (i * 31 + (i >> 8) + (i >> 16) * mark) & 0xff;
+  return bytes;
+}
+
+function md5(bytes: Buffer): string {
+  return createHash("md5").update(bytes).digest("hex");
+}
+
+function chunked(url: string, body: Buffer): Promise<{ status: number; headers: http.IncomingHttpHeaders }> {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method: "PUT", headers: { "transfer-encoding": "chunked" } });
+    request.on("response", (response) => {
+      response.resume();
+      resolve({ status: response.statusCode as number, headers: response.headers });
+    });
+    request.on("error", reject);
+    for (let offset = 0; offset < body.length; offset += 100_000)
+      request.write(body.subarray(offset, offset + 100_000));
+    request.end();
+  });
+}
