@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -75,6 +75,17 @@ test("the same commit makes the same bytes, wherever it is built", () => {
   const [one, other] = [join(folder, "one"), join(folder, "elsewhere", "other")];
   for (const output of [one, other]) build(output);
   assert.equal(sha256(join(one, "weir")), sha256(join(other, "weir")));
+});
+
+test("what the Dockerfile copies is all that the build needs", () => {
+  const context = join(folder, "context");
+  const copied = [...readFileSync(join(root, "Dockerfile"), "utf8").matchAll(/^COPY (?!--from)(.+) \S+$/gm)];
+  const sources = copied.flatMap(([, names = ""]) => names.split(" "));
+  assert.ok(sources.includes("src"));
+  for (const source of sources) cpSync(join(root, source), join(context, source), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(context, "node_modules"));
+  execFileSync(process.execPath, ["scripts/build.ts"], { cwd: context, stdio: ["ignore", "ignore", "inherit"] });
+  assert.ok(existsSync(join(context, "dist", "weir")));
 });
 
 test("executables for other systems have those systems' formats, and that for arm64 runs under an emulator", async (context) => {

@@ -138,7 +138,10 @@ test("a node has the time to leave, and is restarted only for not answering at a
   assert.ok((pod?.terminationGracePeriodSeconds ?? 0) * 1_000 >= stopBoundMs(config) + 10_000);
   assert.equal(container?.livenessProbe?.httpGet?.path, "/healthz");
   assert.equal(container?.startupProbe?.httpGet?.path, "/healthz");
-  assert.equal(container?.readinessProbe?.httpGet?.path, "/readyz");
+  const { httpGet, periodSeconds = 10, failureThreshold = 3 } = container?.readinessProbe ?? {};
+  assert.equal(httpGet?.path, "/readyz");
+  // That it is going to stop is seen while it still serves.
+  assert.ok(periodSeconds * failureThreshold * 1_000 < config.http.drainMs);
 });
 
 test("the pod keeps to the restricted standard, as the image's own user", () => {

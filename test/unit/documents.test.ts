@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { errorKinds } from "../../src/base/errors.ts";
 import { createProgram } from "../../src/cli/program.ts";
 import { listSettings } from "../../src/config/settings.ts";
+import { protocolVersion } from "../../src/network/link-handshake.ts";
 import { commandMistake, projectFile, root } from "../support/deployment.ts";
 
 const paths = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", ...globSync("docs/*.md", { cwd: root })];
@@ -133,6 +134,11 @@ test("the log lines that the operations guide explains are those that the progra
     messages.filter((message) => !sources.includes(message)),
     [],
   );
+});
+
+test("the changelog names the version of the peer protocol, by which a rolling upgrade is possible or not", () => {
+  const [, topmost = ""] = projectFile("CHANGELOG.md").split(/^## /m);
+  assert.match(topmost, new RegExp(`Peer protocol: version ${protocolVersion}\\b`), "raised: say so in CHANGELOG.md");
 });
 
 /** What the store client sends, by a trace of it in its source. */
