@@ -68,6 +68,11 @@ export class History {
     return { key, index: operations.length - 1 };
   }
 
+  /** A position among the calls and answers, of what is neither. */
+  moment(): number {
+    return this.#position++;
+  }
+
   answer(invocation: Invocation, outcome: RegisterOutcome): void {
     const operations = this.#keys.get(invocation.key);
     const operation = operations?.[invocation.index];

@@ -68,6 +68,8 @@ export interface ScenarioPlan {
   readonly hasBursts: boolean;
   /** Whether the buffers are so small that they fill. */
   readonly crowded: boolean;
+  /** Mean time between two listings of all keys; without it there are none. */
+  readonly listMs?: number;
   /** What happens when the clients have finished: all processes lose power at once, all are stopped in order at the very end, or neither. */
   readonly ending: "calm" | "power" | "stop";
 }

@@ -17,6 +17,7 @@ import { FaultDriver } from "./fault-driver.ts";
 import { FaultField } from "./fault-field.ts";
 import { historyViolations, notStored, storeViolations } from "./final-checks.ts";
 import { History } from "./history.ts";
+import { Listings } from "./listings.ts";
 import { LossBudget } from "./loss-budget.ts";
 import { plainWeight, restChance, type ScenarioPlan } from "./scenario-plan.ts";
 import { type Caller, type ClientWorld, Contents, perform } from "./sim-client.ts";
@@ -37,6 +38,8 @@ export interface ScenarioResult {
   readonly events: number;
   /** Operations that were answered. */
   readonly answered: number;
+  /** Listings that were answered. */
+  readonly listings: number;
   /** How often each kind of thing went wrong, and how many views there were. */
   readonly counts: ReadonlyMap<string, number>;
   /** Longest time that an operation took at a host to which nothing happened meanwhile, in milliseconds. */
@@ -88,6 +91,7 @@ class Scenario {
   readonly #clients: ClientWorld;
   readonly #random: SimRandom;
   readonly #workload: Workload;
+  readonly #listings: Listings | undefined;
   readonly #initial = new Map<string, string>();
   readonly #violations: string[] = [];
   readonly #flushDeadlineMs: number;
@@ -145,6 +149,16 @@ class Scenario {
         return notStored(this.#store, this.#clients.deletions, key, version, isDelete);
       },
     };
+    if (plan.listMs === undefined) return;
+    this.#listings = new Listings({
+      world,
+      history: this.#clients.history,
+      contents,
+      keys: plan.keys,
+      random: world.random("listings"),
+      meanMs: plan.listMs,
+      pickCaller: () => this.#pickCaller(),
+    });
   }
 
   async run(): Promise<ScenarioResult> {
@@ -167,11 +181,13 @@ class Scenario {
     };
     this.#violations.push(...historyViolations(this.#plan.keys, history, this.#initial, onTangled));
     this.#violations.push(...this.#watch.violations(deletions));
+    this.#violations.push(...(this.#listings?.violations(this.#initial) ?? []));
     const isVoid = this.#budget.isExceeded;
     return {
       digest: this.#world.trace.digest,
       events: this.#world.events,
       answered: history.answered,
+      listings: this.#listings?.answered ?? 0,
       counts: this.#field.counts,
       longestMs: this.#clients.expectations.longestMs,
       virtualMs: this.#world.now,
@@ -217,12 +233,14 @@ class Scenario {
 
   async #work(): Promise<void> {
     this.#faults.start();
+    this.#listings?.start();
     const untilMs = this.#world.now + this.#plan.workMs;
     for (let client = 0; client < this.#plan.clients; client++) {
       this.#working++;
       this.#workOn(`client ${client}`, untilMs);
     }
     await this.#within(workWithinMs, "the clients' operations are answered", () => this.#working === 0);
+    this.#listings?.stop();
     if (this.#plan.ending === "power") this.#faults.losePower();
     this.#faults.heal();
   }

@@ -315,8 +315,8 @@ export class SimStore {
       after = entry;
       if (isCommonPrefix(entry, query)) prefixes.push(entry);
       else {
-        const { tag, size, modifiedMs } = this.#blobs.get(name) as Blob;
-        blobs.push({ name, size, tag, md5: this.#modes.tags === "md5" ? tag : undefined, modifiedMs });
+        const { tag, size, modifiedMs, body } = this.#blobs.get(name) as Blob;
+        blobs.push({ name, size, tag, md5: hash("md5", body, "hex"), modifiedMs });
       }
     }
     return { blobs, prefixes, next: undefined };
