@@ -31,10 +31,10 @@ import type { Router } from "./router.ts";
 
 export interface ListerParts {
   readonly membership: Membership;
-  readonly heldKeys: HeldKeys;
-  readonly router: Router;
-  readonly inTime: InTime;
-  readonly store: BlobStore;
+  readonly heldKeys: Pick<HeldKeys, "answer">;
+  readonly router: Pick<Router, "persist" | "ask" | "requireView">;
+  readonly inTime: Pick<InTime, "answer">;
+  readonly store: Pick<BlobStore, "list">;
   readonly clock: Clock;
   /** Milliseconds after which a client's operation is given up. */
   readonly operationMs: number;
