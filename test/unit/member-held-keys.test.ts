@@ -12,7 +12,7 @@ import { type KeyRecord, pendingWrite, WriteBuffer } from "../../src/core/write-
 import { HeldKeys } from "../../src/member/held-keys.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { turn } from "../support/scripted-network.ts";
-import { memberIn, memberOf, ringOf, servingMember, viewOf } from "../support/view-fixtures.ts";
+import { memberIn, memberOf, pastOf, ringOf, servingMember, viewOf } from "../support/view-fixtures.ts";
 
 const [a, b] = [memberOf("a"), memberOf("b")];
 const view = viewOf(4, [a, b]);
@@ -152,6 +152,17 @@ describe("HeldKeys.answer", () => {
     await assert.rejects(trial.ask({}, { deadlineMs: 0 }), refusedAs("deadline_exceeded"));
     trial.membership.lease.void();
     await assert.rejects(trial.ask(), refusedAs("not_ready"));
+  });
+
+  it("refuses while some key is in doubt, whichever that is, and says who is missing", async () => {
+    const before = viewOf(4, [a, b, memberOf("c")]);
+    const after = { ...viewOf(5, [a]), lost: [pastOf(before)] };
+    const trial = new Trial((clock) => servingMember(after, a, clock));
+    await assert.rejects(trial.ask(), (error) => {
+      assert.ok(isOperatingError(error, "not_ready"));
+      assert.match(error.message, /start one of b, c/);
+      return true;
+    });
   });
 
   it("refuses when the lease was lost, or the view changed, while it looked", async () => {

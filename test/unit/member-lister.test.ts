@@ -152,6 +152,15 @@ describe("Lister.list", () => {
     assert.deepEqual(await trial.names({ prefix: ".", limit: 1 }), []);
   });
 
+  it("goes no further than the primaries' answers reach", async () => {
+    const trial = new Trial();
+    for (let n = 0; n < 250; n++)
+      trial.held["a"]?.set(`k${String(n).padStart(3, "0")}`, n % 5 === 0 ? "new" : undefined);
+    trial.stored.set("k001", "old").set("z", "old");
+    assert.equal((await trial.names({ limit: 10 })).length, 10);
+    assert.deepEqual((await trial.names({ limit: 90 })).slice(-2), ["k245=new", "z=old"]);
+  });
+
   it("looks into a common prefix of which all that is held is deleted, or that may be weir's own only", async () => {
     const trial = new Trial();
     for (const key of ["all/1", "all/2", "some/1", "some/2", ".weir/view.json", "z"]) trial.stored.set(key, "old");
