@@ -124,6 +124,10 @@ describe("a token with a prefix", { timeout }, () => {
       assert.equal((await host.request("GET", `/get/${key}`, bearer(token))).status, 200, key);
     }
     assert.equal((await host.request("POST", "/put/", bearer(token), old("photos/äb"))).status, 200);
+    assert.equal((await host.request("GET", "/kv/?prefix=photos%2F%C3%A4", bearer(token))).status, 200);
+    for (const query of ["", "?", "?prefix=", "?prefix=photos/", "?prefix=videos", "?after=photos/%C3%A4"]) {
+      assertProblem(await host.request("GET", `/kv/${query}`, bearer(token)), 403, "forbidden");
+    }
     const puts = host.operations.calls;
     for (const key of ["photos", "photos/", "photos/a", "other", "/photos/%C3%A4", "Photos/%C3%A4", "%2e%2e/photos"]) {
       for (const method of ["GET", "PUT", "DELETE"]) {
