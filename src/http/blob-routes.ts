@@ -35,6 +35,12 @@ interface PartOfValue {
   readonly headers: HeaderList;
 }
 
+/**
+ * A value may be a page with scripts, put there by somebody who may write one key. Opened in a browser it would be of the same site as the dashboard, and could do whatever its
+ * reader may: `sandbox` makes it a site of its own. As part of another page, an image, a style or a script, it works as ever.
+ */
+const sandboxed = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"] as const;
+
 export class BlobRoutes {
   /** `/kv/{key}`. */
   readonly route: KeyRoute = {
@@ -142,6 +148,7 @@ export class BlobRoutes {
     if (info.headers !== noHeaders) addKept(headers, info.headers);
     // As stores do: without it browsers would guess, and might run what was meant as data.
     if (info.headers["content-type"] === undefined) headers.push("Content-Type", "application/octet-stream");
+    else headers.push(...sandboxed);
     headers.push(
       "Content-Length",
       String(length),

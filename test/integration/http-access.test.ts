@@ -232,6 +232,25 @@ describe("what a browser sends for a page of another site", { timeout }, () => {
     assert.equal(host.leaves, 0);
   });
 
+  test("is no page of the node's own site where it is a value, whatever type the value is said to have", async () => {
+    await using host = await HttpHost.start();
+    for (const type of ["text/html", "image/svg+xml", "nonsense"]) {
+      await host.request("PUT", "/kv/page", [`Content-Type: ${type}`], "<script>fetch('/cluster')</script>");
+      for (const method of ["GET", "HEAD"]) {
+        const { headers } = await host.request(method, "/kv/page");
+        assert.equal(headers["content-security-policy"], "sandbox");
+        assert.equal(headers["x-content-type-options"], "nosniff");
+      }
+    }
+    // Without one of its own it is data, which browsers do not open.
+    await host.request("PUT", "/kv/page", [], "<script>fetch('/cluster')</script>");
+    const { headers } = await host.request("GET", "/kv/page");
+    assert.equal(headers["content-type"], "application/octet-stream");
+    // What such a page sends comes from no site.
+    const answer = await host.request("POST", "/cluster/leave", ["Origin: null"]);
+    assertProblem(answer, 403, "cross_site_request");
+  });
+
   test("is refused under any name but this host's, while only this host is to be served", async () => {
     await using host = await HttpHost.start();
     host.access.setRules("loopback");
