@@ -9,6 +9,7 @@ import { sleep } from "../../src/base/clock.ts";
 import { protocolVersion } from "../../src/network/link-handshake.ts";
 import { systemClock } from "../../src/system.ts";
 import { TestCluster } from "../support/cluster.ts";
+import { weir } from "../support/command.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -39,6 +40,11 @@ test("a node whose release speaks another protocol is kept out in plain words at
   await cluster.process(id).printed("waiting to join the cluster");
   const readiness = await cluster.http.request(cluster.url(id), "GET", "/readyz");
   assert.equal(readiness.status, 503);
+  // It lives, so nobody should restart it; it is only not to be sent requests.
+  assert.equal((await weir(["health", "--url", cluster.url(id)])).code, 0);
+  const notReady = await weir(["health", "--ready", "--url", cluster.url(id)]);
+  assert.equal(notReady.code, 1);
+  assert.match(notReady.stderr, /has not joined the cluster yet/);
   // Neither in the view nor in the way: nothing has changed for the others.
   for (let round = 0; round < 20; round++) {
     assert.equal((await cluster.put("b", `key-${round}`, "2")).status, 204);
