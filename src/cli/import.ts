@@ -59,7 +59,7 @@ class Import implements Copy<ImportItem> {
   }
 
   async *items(cluster: BulkClient, transfer: Transfer): AsyncGenerator<ImportItem> {
-    const index = new RemoteIndex(cluster);
+    const index = new RemoteIndex(cluster, this.#prefix);
     for await (const file of this.#files.files()) {
       // Of weir's own, if the folder was a store.
       if (file.name.startsWith(reservedPrefix)) continue;

@@ -7,12 +7,15 @@ import { fetchPage, type ListedKey } from "./listing.ts";
 
 export class RemoteIndex {
   readonly #cluster: BulkClient;
+  readonly #prefix: string;
   #keys: ReadonlyMap<string, ListedKey> = new Map();
   /** All keys up to this one are known, from where it began to read last; null at the end. */
   #end: string | null = "";
 
-  constructor(cluster: BulkClient) {
+  /** @param prefix - what all keys begin with that will be asked for */
+  constructor(cluster: BulkClient, prefix: string) {
     this.#cluster = cluster;
+    this.#prefix = prefix;
   }
 
   /** Undefined if the cluster has no such key, and for one that is less than what was asked for before. */
@@ -20,7 +23,7 @@ export class RemoteIndex {
     while (this.#end !== null && compareText(key, this.#end) > 0) {
       const ahead = justBefore(key);
       const after = compareText(ahead, this.#end) > 0 ? ahead : this.#end;
-      const page = await this.#cluster.persist((client) => fetchPage(client, { prefix: "", after }));
+      const page = await this.#cluster.persist((client) => fetchPage(client, { prefix: this.#prefix, after }));
       this.#keys = new Map(page.keys.map((each) => [each.key, each]));
       this.#end = page.next;
     }

@@ -1,0 +1,134 @@
+/** What commands with many requests do when a node can't answer just now: wait as long as it says, ask the next one, and give up where that is no use. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import { describe, test } from "node:test";
+import { isOperatingError } from "../../src/base/errors.ts";
+import { compareText } from "../../src/base/text-order.ts";
+import { BulkClient } from "../../src/cli/bulk-client.ts";
+import { type ListedKey, pages } from "../../src/cli/listing.ts";
+import { justBefore, RemoteIndex } from "../../src/cli/remote-index.ts";
+import { systemClock, systemRandom } from "../../src/system.ts";
+
+const ports = { clock: systemClock, random: systemRandom };
+
+/** Servers that answer as told, for as long as the callback runs. */
+async function withServers(
+  listeners: readonly RequestListener[],
+  use: (urls: string[]) => Promise<void>,
+): Promise<void> {
+  const servers = listeners.map((listener) => createServer(listener).listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  try {
+    await use(servers.map((server) => `http://127.0.0.1:${(server.address() as { port: number }).port}`));
+  } finally {
+    for (const server of servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+  }
+}
+
+function problem(status: number, code: string, headers: Record<string, string> = {}): RequestListener {
+  return (_request, response) => {
+    response.writeHead(status, { "content-type": "application/problem+json", ...headers });
+    response.end(JSON.stringify({ code, detail: "as told" }));
+  };
+}
+
+const targetOf = (urls: string[]) => ({ urls, token: undefined, tls: {} });
+const get = { method: "GET", path: "/kv/a" } as const;
+
+describe("BulkClient.persist", () => {
+  test("waits as long as a 503 asks for, and tries again, on the next node", async () => {
+    const asked: string[] = [];
+    const refuse = problem(503, "not_ready", { "retry-after": "1" });
+    const first: RequestListener = (request, response) => {
+      asked.push("first");
+      refuse(request, response);
+    };
+    const second: RequestListener = (_request, response) => {
+      asked.push("second");
+      response.end("value");
+    };
+    await withServers([first, second], async (urls) => {
+      await using cluster = new BulkClient(targetOf(urls), ports);
+      const startedAt = systemClock.now();
+      const answer = await cluster.persist((client) => client.request(get));
+      assert.equal(answer.status, 200);
+      assert.deepEqual([asked, cluster.retries], [["first", "second"], 1]);
+      assert.ok(systemClock.now() - startedAt >= 990);
+    });
+  });
+
+  test("gives up at once what no other try would change, and where no node has ever answered", async () => {
+    for (const [status, code] of [
+      [413, "value_too_large"],
+      [503, "store_refused"],
+      [401, "unauthorized"],
+    ] as const) {
+      let asked = 0;
+      const refuse = problem(status, code);
+      const listener: RequestListener = (request, response) => {
+        asked++;
+        refuse(request, response);
+      };
+      await withServers([listener], async (urls) => {
+        await using cluster = new BulkClient(targetOf(urls), ports);
+        await assert.rejects(
+          cluster.persist((client) => client.request(get)),
+          (error) => isOperatingError(error, code),
+        );
+        assert.equal(asked, 1);
+      });
+    }
+    await using nowhere = new BulkClient(targetOf(["http://127.0.0.1:1", "http://127.0.0.1:1"]), ports);
+    await assert.rejects(
+      nowhere.persist((client) => client.request(get)),
+      (error) => isOperatingError(error, "peer_unreachable"),
+    );
+  });
+
+  test("refuses what is no listing of this version", async () => {
+    await withServers([(_request, response) => void response.end('{"keys":[{}]}')], async (urls) => {
+      await using cluster = new BulkClient(targetOf(urls), ports);
+      await assert.rejects(pages(cluster, { prefix: "" }).next(), (error) => isOperatingError(error));
+    });
+  });
+});
+
+test("RemoteIndex.find reads pages alongside the keys that are asked for, and jumps over the rest", async () => {
+  const keys = Array.from({ length: 5_000 }, (_, n) => `p/${String(n).padStart(5, "0")}`);
+  let requests = 0;
+  const serve: RequestListener = (request, response) => {
+    requests++;
+    const query = new URL(request.url as string, "http://x").searchParams;
+    assert.equal(query.get("prefix"), "p/");
+    const after = query.get("after") ?? "";
+    const found = keys.filter((key) => key > after).slice(0, 100);
+    const listed: ListedKey[] = found.map((key) => ({ key, size: 1, etag: key, lastModified: "" }));
+    const next = found.length === 100 ? found.at(-1) : null;
+    response.end(JSON.stringify({ keys: listed, prefixes: [], next }));
+  };
+  await withServers([serve], async (urls) => {
+    await using cluster = new BulkClient(targetOf(urls), ports);
+    const index = new RemoteIndex(cluster, "p/");
+    for (let n = 1_000; n < 1_100; n++) assert.equal((await index.find(`p/0${n}`))?.etag, `p/0${n}`);
+    assert.equal(requests, 1);
+    assert.equal((await index.find("p/04000"))?.key, "p/04000");
+    assert.equal(await index.find("p/04000x"), undefined);
+    assert.equal(requests, 2);
+    assert.equal(await index.find("p/9"), undefined);
+    assert.equal(await index.find("p/99"), undefined);
+    assert.equal(requests, 3);
+  });
+});
+
+test("justBefore is less than the key, whatever that ends with, and no longer than a key may be", () => {
+  for (const key of ["a", "b\0", "\ue000", "\u{10000}", "\u{1F600}", "x/", "\0", "n".repeat(1024)]) {
+    const before = justBefore(key);
+    assert.ok(before.isWellFormed() && Buffer.byteLength(before) <= 1024);
+    assert.ok(compareText(before, key) < 0, JSON.stringify(key));
+  }
+});
