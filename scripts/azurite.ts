@@ -36,8 +36,13 @@ export interface Azurite extends Disposable {
   readonly env: Readonly<Record<string, string>>;
 }
 
+export interface AzuriteOptions {
+  /** Files of a certificate for 127.0.0.1 and its key: then it is served over TLS, and tokens are taken, whoever has signed them. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
 /** Starts one in memory, on a free port, or says why there can be none here. It stops when it's disposed of. */
-export async function startAzurite(): Promise<Azurite | { readonly missing: string }> {
+export async function startAzurite({ tls }: AzuriteOptions = {}): Promise<Azurite | { readonly missing: string }> {
   const missing = install();
   if (missing !== undefined) return { missing };
   const args = [
@@ -51,6 +56,7 @@ export async function startAzurite(): Promise<Azurite | { readonly missing: stri
   ];
   // Azure's own client, which tests compare with, is often a version ahead.
   args.push("--skipApiVersionCheck");
+  if (tls !== undefined) args.push("--oauth", "basic", "--cert", tls.cert, "--key", tls.key);
   // It is a Node program: it runs by this one.
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const stop = (): void => {
@@ -63,7 +69,7 @@ export async function startAzurite(): Promise<Azurite | { readonly missing: stri
   const endpoint = await new Promise<string | undefined>((resolve) => {
     child.stdout.on("data", (chunk: string) => {
       output += chunk;
-      const url = /listens on (http:\/\/\S+)/.exec(output)?.[1];
+      const url = /listens on (https?:\/\/\S+)/.exec(output)?.[1];
       if (url !== undefined) resolve(url);
     });
     void once(child, "exit").then(() => resolve(undefined));

@@ -72,8 +72,10 @@ export class IdentityKey {
   async #ask(): Promise<SasKey> {
     this.#renewedAt = this.#clock.now();
     const token = await this.#newToken();
-    const endMs = this.#time.at(this.#clock.now()) + lifetimeMs;
-    const expiry = `${new Date(endMs).toISOString().slice(0, 19)}Z`;
+    // Never later than the store's own time: the key is valid at once.
+    const startMs = this.#time.at(this.#clock.now());
+    const endMs = startMs + lifetimeMs;
+    const validity = `<Start>${timeText(startMs)}</Start><Expiry>${timeText(endMs)}</Expiry>`;
     const answer = await exchange(this.#pool, this.#clock, {
       method: "POST",
       path: `${this.#target.accountPath}/?restype=service&comp=userdelegationkey`,
@@ -83,7 +85,7 @@ export class IdentityKey {
         "content-type": "application/xml",
         "x-ms-version": serviceVersion,
       },
-      body: Buffer.from(`<?xml version="1.0" encoding="utf-8"?><KeyInfo><Expiry>${expiry}</Expiry></KeyInfo>`),
+      body: Buffer.from(`<?xml version="1.0" encoding="utf-8"?><KeyInfo>${validity}</KeyInfo>`),
       deadlineMs,
       maxBodyBytes: 65_536,
     });
@@ -116,6 +118,11 @@ async function openIdentity(): Promise<() => Promise<string>> {
   const { DefaultAzureCredential } = await import("@azure/identity");
   const credential = new DefaultAzureCredential();
   return async () => (await credential.getToken(scope, { requestOptions: { timeout: deadlineMs } })).token;
+}
+
+/** To the second. */
+function timeText(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
 function parseKey(xml: string): SasKey {
