@@ -177,6 +177,18 @@ else {
       });
     });
 
+    test("does not complete an upload again whose own blob has stayed", async () => {
+      await using store = new AzureStore(settings, ports);
+      const content = { headers: noHeaders, token: "t" };
+      const { id, sendPart } = await store.beginUpload("stayed", content, options);
+      const parts = [await sendPart({ number: 1, offset: 0, body: Buffer.from("x") }, options)];
+      const upload = { ...content, id, parts, size: 1 };
+      const done = await store.completeUpload("stayed", upload, always, options);
+      await container.getBlockBlobClient(`.weir/azure/uploads/${id}`).upload("", 0);
+      assert.deepEqual(await store.completeUpload("stayed", upload, always, options), { kind: "gone" });
+      assert(done.kind === "written" && (await store.stat("stayed", options))?.tag === done.tag);
+    });
+
     test("does not store a body that was torn on its way", async () => {
       const client = new AzureClient(settings, 1, systemClock);
       const answer = await client.send(
