@@ -103,7 +103,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const http = stack.use(
     createHttpServer({
       operations: participant,
-      onLeave: () => leave(),
+      administration: { leave: () => leave(), flush: (signal) => participant.flush(signal) },
       onScrape: () => exposition.scrape(),
       access,
       tls: tls?.texts,
@@ -302,6 +302,8 @@ function memberSettings(config: Config): MemberSettings {
     leaseMs: config.peers.leaseMs,
     suspectMs: config.peers.suspectMs,
     room: { dirtyBytes: buffer.dirtyBytes, waitMs: buffer.waitMs },
+    maxDirtyAgeMs: buffer.maxDirtyAgeMs,
+    journaled: config.journal !== "off",
     cacheBytes: buffer.cacheBytes,
     maxValueBytes: buffer.maxValueBytes,
     large: config.large,

@@ -5,6 +5,29 @@ import { OperatingError } from "../base/errors.ts";
 import type { ClusterStatus } from "../core/operation.ts";
 import { type ClusterClient, readText } from "./client.ts";
 
+const failingSchema = z.object({
+  key: z.string(),
+  version: z.object({ epoch: z.number(), seq: z.number() }),
+  size: z.number(),
+  isDelete: z.boolean(),
+  ageMs: z.number(),
+  code: z.string(),
+  reason: z.string(),
+});
+
+/** A line of the answer to `POST /cluster/flush`. */
+export const flushLineSchema = z.union([
+  z.object({
+    keys: z.number(),
+    bytes: z.number(),
+    refusedKeys: z.number(),
+    failing: z.array(failingSchema),
+    waitingFor: z.array(z.string()),
+    outcome: z.enum(["stored", "refused"]).optional(),
+  }),
+  z.object({ outcome: z.literal("failed"), code: z.string(), detail: z.string() }),
+]);
+
 // Fields that a release beside this one may lack have a default: nodes of both run while they are upgraded one by one.
 const statusSchema = z.object({
   cluster: z.string(),
@@ -27,6 +50,10 @@ const statusSchema = z.object({
       cacheBytes: z.number(),
       oldestDirtyMs: z.number(),
       failingKeys: z.number(),
+      refusedKeys: z.number().default(0),
+      failing: z.array(failingSchema).default([]),
+      slowing: z.boolean().default(false),
+      journaled: z.boolean().default(true),
     }),
   ),
 });

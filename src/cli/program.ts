@@ -6,6 +6,7 @@ import { addBenchCommand } from "./bench.ts";
 import { addCheckCommand } from "./check.ts";
 import { addDevCommand } from "./dev.ts";
 import { addExportCommand } from "./export.ts";
+import { addFlushCommand } from "./flush.ts";
 import { addForgetCommand } from "./forget.ts";
 import { addGetCommand } from "./get.ts";
 import { addHealthCommand } from "./health.ts";
@@ -58,6 +59,7 @@ export function createProgram(terminal: Terminal = processTerminal): Command {
   addBenchCommand(program, terminal);
   addStatusCommand(program, terminal);
   addHealthCommand(program, terminal);
+  addFlushCommand(program, terminal);
   addLeaveCommand(program, terminal);
   addForgetCommand(program, terminal);
   addTokenCommand(program, terminal);

@@ -3,10 +3,11 @@
  * can reach by accident. Each check reads the file by itself, so that it speaks even if other parts have mistakes too.
  */
 
+import { bufferSchema } from "./buffer-schema.ts";
 import { completeBuffer } from "./buffer-size.ts";
 import type { Mistake } from "./mistakes.ts";
 import { isLoopbackHost, isTlsUrl, urlHost } from "./node-url.ts";
-import { bufferSchema, nodeSchema, type RawConfig } from "./schema.ts";
+import { nodeSchema, type RawConfig } from "./schema.ts";
 
 /** Of the memory limit, for both together: what is left is needed to work at all. */
 const maxBufferShare = 0.8;
@@ -151,7 +152,7 @@ const minPings = 3;
 const failoverMs = 2_000;
 
 /** Times that only make sense if they are longer than others. */
-export function timeMistakes({ peers, request }: RawConfig): Mistake[] {
+export function timeMistakes({ buffer, flush, peers, request }: RawConfig): Mistake[] {
   const { pingMs, suspectMs, leaseMs } = peers;
   const pings = `${minPings} × peers.pingMs, so that a late ping is no loss`;
   const mistakes: Mistake[] = [];
@@ -168,6 +169,11 @@ export function timeMistakes({ peers, request }: RawConfig): Mistake[] {
   );
   const needed = `peers.suspectMs + peers.leaseMs + ${failoverMs} and more, so that a request outlasts the loss of a node`;
   atLeast("request.deadlineMs", request.deadlineMs, suspectMs + leaseMs + failoverMs + 1, needed);
+  if (buffer.maxDirtyAgeMs > 0) {
+    const least = flush.delayMs + flush.deadlineMs;
+    const why = "flush.delayMs + flush.deadlineMs, which a value may wait after a change of owners; or 0 for no bound";
+    atLeast("buffer.maxDirtyAgeMs", buffer.maxDirtyAgeMs, least, why);
+  }
   return mistakes;
 }
 

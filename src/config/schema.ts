@@ -9,18 +9,12 @@ import { tokenHashPattern } from "../access/token.ts";
 import { maxKeyBytes } from "../core/keys.ts";
 import { maxListLimit } from "../core/listing.ts";
 import { maxWeight } from "../core/ring.ts";
+import { bufferSchema } from "./buffer-schema.ts";
 import { largeSchema } from "./large-schema.ts";
 import { nodeUrlMistake } from "./node-url.ts";
+import { byteCount, dayMs, durationMs, mebibyte } from "./quantities.ts";
 import { secretReference } from "./secret-reference.ts";
 import { storeSchema } from "./store-schema.ts";
-
-const mebibyte = 1024 * 1024;
-
-/** An upper bound for every duration: Node's timers take no more than 2^31 - 1 ms, and a day is long enough. */
-const dayMs = 86_400_000;
-
-const durationMs = z.int().min(1).max(dayMs);
-const byteCount = z.int().min(1);
 
 const idPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -99,28 +93,6 @@ const tlsSchema = z
       .describe("Days before the certificate expires from which on the log warns of it: tools renew them earlier."),
   })
   .optional();
-
-export const bufferSchema = z.strictObject({
-  dirtyBytes: byteCount.optional().meta({
-    description:
-      "Bytes of values that are not in the store yet, own and others', at most; then writers wait. A quarter leaves room for the cache, the runtime and requests.",
-    computed: "25 % of the memory limit",
-  }),
-  cacheBytes: z.int().min(0).optional().meta({
-    description: "Bytes of values kept for reading once the store has them, at most; 0 keeps none.",
-    computed: "25 % of the memory limit, at most 16 GiB",
-  }),
-  maxValueBytes: byteCount
-    .max(64 * mebibyte)
-    .default(4 * mebibyte)
-    .describe("Bytes in a value, at most. A value is in memory as a whole on two nodes, so this bounds their peaks."),
-  waitMs: z
-    .int()
-    .min(0)
-    .max(dayMs)
-    .default(2_000)
-    .describe("Milliseconds that a write waits for room in a full buffer before it's answered 503."),
-});
 
 const flushSchema = z
   .strictObject({

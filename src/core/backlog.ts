@@ -72,12 +72,10 @@ export class Backlog {
     return this.#refused.size;
   }
 
-  /** Since when the store has lacked something: of all keys, or of those only that it has not refused. Exact but for the time that a flush takes. */
-  oldestSince(which: "all" | "waiting"): Instant | undefined {
-    const waiting = this.#waiting.values().next().value?.dirtySince;
-    if (which === "waiting") return waiting;
-    const refused = this.#refused.values().next().value?.dirtySince;
-    return waiting === undefined || refused === undefined ? (waiting ?? refused) : Math.min(waiting, refused);
+  /** Since when the store has lacked something of the oldest key, of those that it refuses or of the others. Exact but for the time that a flush takes. */
+  oldestSince(which: "waiting" | "refused"): Instant | undefined {
+    for (const record of which === "waiting" ? this.#waiting : this.#refused) return record.dirtySince;
+    return undefined;
   }
 
   /** All of them. Records may be removed while it runs. */

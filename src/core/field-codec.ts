@@ -4,8 +4,9 @@
  */
 
 import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
+import { type ErrorCode, errorKinds } from "../base/errors.ts";
 import { type ContentHeaders, type Entry, noHeaders, type RequestId, type ValueInfo } from "./entry.ts";
-import type { MemberState, Precondition, Progress } from "./message.ts";
+import type { FailingKey, MemberState, Precondition, Progress } from "./message.ts";
 import type { Version } from "./version.ts";
 
 export function writeVersion(writer: ByteWriter, version: Version): void {
@@ -216,6 +217,10 @@ export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.f64(state.figures.cacheBytes);
   writer.f64(state.figures.oldestDirtyMs);
   writer.f64(state.figures.failingKeys);
+  writer.f64(state.figures.refusedKeys);
+  writeFailingKeys(writer, state.figures.failing);
+  writer.bool(state.figures.slowing);
+  writer.bool(state.figures.journaled);
 }
 
 export function readState(reader: ByteReader): MemberState {
@@ -235,6 +240,41 @@ export function readState(reader: ByteReader): MemberState {
       cacheBytes: reader.f64(),
       oldestDirtyMs: reader.f64(),
       failingKeys: reader.f64(),
+      refusedKeys: reader.f64(),
+      failing: readFailingKeys(reader),
+      slowing: reader.bool(),
+      journaled: reader.bool(),
     },
   };
+}
+
+export function writeFailingKeys(writer: ByteWriter, keys: readonly FailingKey[]): void {
+  writer.u16(keys.length);
+  for (const each of keys) {
+    writer.text(each.key);
+    writeVersion(writer, each.version);
+    writer.integer(each.size);
+    writer.bool(each.isDelete);
+    writer.f64(each.ageMs);
+    writer.byteText(each.code);
+    writer.text(each.reason);
+  }
+}
+
+export function readFailingKeys(reader: ByteReader): FailingKey[] {
+  return Array.from({ length: reader.u16() }, () => ({
+    key: reader.text(),
+    version: readVersion(reader),
+    size: reader.integer(),
+    isDelete: reader.bool(),
+    ageMs: reader.f64(),
+    code: readErrorCode(reader),
+    reason: reader.text(),
+  }));
+}
+
+/** Codes are only ever added: one that this program does not know yet is to its callers a failure like any other. */
+export function readErrorCode(reader: ByteReader): ErrorCode {
+  const text = reader.byteText();
+  return Object.hasOwn(errorKinds, text) ? (text as ErrorCode) : "internal";
 }

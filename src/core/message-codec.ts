@@ -6,12 +6,13 @@
 
 import { unreachable } from "../base/assert.ts";
 import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
-import { type ErrorCode, errorKinds } from "../base/errors.ts";
 import { payloadOf } from "./entry.ts";
 import {
   readBody,
   readDigest,
   readEntry,
+  readErrorCode,
+  readFailingKeys,
   readHeaders,
   readPrecondition,
   readRequestId,
@@ -22,6 +23,7 @@ import {
   writeBody,
   writeDigest,
   writeEntry,
+  writeFailingKeys,
   writeHeaders,
   writePrecondition,
   writeRequestId,
@@ -44,6 +46,7 @@ const tags = {
   hand_off_list: 8,
   leave: 9,
   list: 10,
+  flush: 11,
   pong: 32,
   value: 33,
   missing: 34,
@@ -54,6 +57,7 @@ const tags = {
   wanted: 39,
   held: 40,
   stored: 41,
+  flushing: 42,
   state: 64,
 } as const satisfies Record<PeerRequest["kind"] | PeerAnswer["kind"] | PeerNotice["kind"], number>;
 
@@ -116,6 +120,11 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
     case "leave":
       writer.integer(request.epoch);
       return undefined;
+    case "flush":
+      writer.integer(request.epoch);
+      writer.bool(request.mark !== undefined);
+      writer.f64(request.mark ?? 0);
+      return undefined;
     default:
       return unreachable(request);
   }
@@ -171,6 +180,12 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       return { kind: "clean", epoch: reader.integer(), items: readItems(reader) };
     case tags.leave:
       return { kind: "leave", epoch: reader.integer() };
+    case tags.flush: {
+      const epoch = reader.integer();
+      const hasMark = reader.bool();
+      const mark = reader.f64();
+      return { kind: "flush", epoch, mark: hasMark ? mark : undefined };
+    }
     default:
       throw new MalformedError("an unknown kind of request");
   }
@@ -231,6 +246,14 @@ export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | un
       writer.u32(answer.wanted.length);
       for (const index of answer.wanted) writer.u32(index);
       return undefined;
+    case "flushing":
+      writer.integer(answer.epoch);
+      writer.f64(answer.mark);
+      writer.integer(answer.keys);
+      writer.integer(answer.bytes);
+      writer.integer(answer.refusedKeys);
+      writeFailingKeys(writer, answer.failing);
+      return undefined;
     case "refused":
       writer.byteText(answer.code);
       writer.integer(answer.epoch);
@@ -285,18 +308,23 @@ function answerOf(reader: ByteReader, payload: Buffer): PeerAnswer {
       for (let index = 0; index < count; index += 1) wanted.push(reader.u32());
       return { kind: "wanted", epoch, wanted };
     }
+    case tags.flushing:
+      return {
+        kind: "flushing",
+        epoch: reader.integer(),
+        mark: reader.f64(),
+        keys: reader.integer(),
+        bytes: reader.integer(),
+        refusedKeys: reader.integer(),
+        failing: readFailingKeys(reader),
+      };
     case tags.refused: {
-      const code = errorCode(reader.byteText());
+      const code = readErrorCode(reader);
       return { kind: "refused", code, epoch: reader.integer(), detail: reader.text() };
     }
     default:
       throw new MalformedError("an unknown kind of answer");
   }
-}
-
-/** Codes are only ever added: one that this program does not know yet is to its callers a failure like any other. */
-function errorCode(text: string): ErrorCode {
-  return Object.hasOwn(errorKinds, text) ? (text as ErrorCode) : "internal";
 }
 
 /** Appends the head of a notice. */

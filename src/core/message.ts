@@ -70,8 +70,28 @@ export interface MemberFigures {
   readonly cacheBytes: number;
   /** Age of the oldest state, of the keys that it serves, that has not reached the store, in milliseconds; 0 when there is none. */
   readonly oldestDirtyMs: number;
-  /** Keys whose last attempt to flush failed. */
+  /** Keys whose last attempt to flush failed, and those of them that the store refuses. */
   readonly failingKeys: number;
+  readonly refusedKeys: number;
+  /** Some of them. */
+  readonly failing: readonly FailingKey[];
+  /** Whether writers wait because a value is older than `buffer.maxDirtyAgeMs`. */
+  readonly slowing: boolean;
+  /** Whether what it holds is on its disk, too. */
+  readonly journaled: boolean;
+}
+
+/** A key whose last attempt to flush failed. */
+export interface FailingKey {
+  readonly key: string;
+  /** Of the state that the store lacks; `size` is that of its value, 0 where it is a delete. */
+  readonly version: Version;
+  readonly size: number;
+  readonly isDelete: boolean;
+  /** For how long the store has lacked something of the key, in milliseconds. */
+  readonly ageMs: number;
+  readonly code: ErrorCode;
+  readonly reason: string;
 }
 
 export interface PingRequest {
@@ -171,6 +191,14 @@ export interface LeaveRequest {
   readonly epoch: number;
 }
 
+/** An operator's, by way of any member: flush at once all that you serve and the store lacks; how far are you with what it lacked then? */
+export interface FlushRequest {
+  readonly kind: "flush";
+  readonly epoch: number;
+  /** The mark of an earlier answer: of this process, in the same epoch. Undefined begins. */
+  readonly mark: number | undefined;
+}
+
 export type PeerRequest =
   | PingRequest
   | ReadRequest
@@ -181,7 +209,8 @@ export type PeerRequest =
   | HandOffRequest
   | HandOffOutcomesRequest
   | CleanRequest
-  | LeaveRequest;
+  | LeaveRequest
+  | FlushRequest;
 
 export interface PongAnswer {
   readonly kind: "pong";
@@ -253,6 +282,20 @@ export interface WantedAnswer {
   readonly wanted: readonly number[];
 }
 
+/** What the store still lacks of what it lacked at the mark. */
+export interface FlushingAnswer {
+  readonly kind: "flushing";
+  readonly epoch: number;
+  readonly mark: number;
+  readonly keys: number;
+  /** Bytes of their values. */
+  readonly bytes: number;
+  /** Those of the keys that the store refuses. */
+  readonly refusedKeys: number;
+  /** Some of those whose last attempt failed. */
+  readonly failing: readonly FailingKey[];
+}
+
 /** Not done. `wrong_view` and `not_ready` ask for another try; `epoch` is the one that the refuser has adopted. */
 export interface RefusedAnswer {
   readonly kind: "refused";
@@ -271,6 +314,7 @@ export type PeerAnswer =
   | PreconditionFailedAnswer
   | AckAnswer
   | WantedAnswer
+  | FlushingAnswer
   | RefusedAnswer;
 
 /** One-way: my state has changed (sent at once, so that nobody waits for the next ping). */

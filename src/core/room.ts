@@ -38,6 +38,7 @@ export class Room {
   #uncommitted = 0;
   #uncommittedLimit = Number.POSITIVE_INFINITY;
   #waitingBytes = 0;
+  #isShut = false;
   /** In order of arrival (a Set keeps it). */
   readonly #waiting = new Set<Waiter>();
 
@@ -58,6 +59,16 @@ export class Room {
   /** Used part of the limit; over 1 while a replica's reserve is in use. */
   get fullness(): number {
     return this.#used / this.#settings.dirtyBytes;
+  }
+
+  /** Whether writers wait, however much room there is; what must be held is not kept out. */
+  get isShut(): boolean {
+    return this.#isShut;
+  }
+
+  set isShut(isShut: boolean) {
+    this.#isShut = isShut;
+    if (!isShut) this.#admit();
   }
 
   /** Sets the share of uncommitted entries: the view has so many members. */
@@ -144,7 +155,7 @@ export class Room {
   }
 
   #fits(bytes: number): boolean {
-    if (this.#used + bytes > this.#settings.dirtyBytes) return false;
+    if (this.#isShut || this.#used + bytes > this.#settings.dirtyBytes) return false;
     return this.#uncommitted === 0 || this.#uncommitted + bytes <= this.#uncommittedLimit;
   }
 

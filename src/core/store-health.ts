@@ -9,6 +9,11 @@ export class StoreHealth {
   #workedAt: Instant = Number.NEGATIVE_INFINITY;
   #failingSince: Instant | undefined;
 
+  /** When the last flush went well. */
+  get workedAt(): Instant {
+    return this.#workedAt;
+  }
+
   worked(now: Instant): void {
     this.#workedAt = now;
     this.#failingSince = undefined;

@@ -1,23 +1,22 @@
-/** What load balancers and people ask a node about itself, and the one thing that they can have it do. */
+/** What load balancers and people ask a node about itself, and what operators can have it do. */
 
 import { OperatingError } from "../base/errors.ts";
+import type { Administration } from "../core/administration.ts";
 import type { Operations } from "../core/operation.ts";
 import { announcesBody, answer, answerJson, type Exchange } from "./exchange.ts";
+import { flush } from "./flush-route.ts";
 import { type FixedRoute, reading } from "./route.ts";
 import type { Scrape } from "./server.ts";
 
 export class AdminRoutes {
   readonly #operations: Operations;
-  readonly #onLeave: () => void;
+  readonly #administration: Administration;
   readonly #onScrape: () => Promise<Scrape>;
 
-  /**
-   * @param onLeave - begins to take the node out of the cluster; may be called again
-   * @param onScrape - what `/metrics` is answered with
-   */
-  constructor(operations: Operations, onLeave: () => void, onScrape: () => Promise<Scrape>) {
+  /** @param onScrape - what `/metrics` is answered with */
+  constructor(operations: Operations, administration: Administration, onScrape: () => Promise<Scrape>) {
     this.#operations = operations;
-    this.#onLeave = onLeave;
+    this.#administration = administration;
     this.#onScrape = onScrape;
   }
 
@@ -35,6 +34,11 @@ export class AdminRoutes {
         kind: "fixed",
         needs: reading("monitor"),
         handle: (exchange) => answerFresh(exchange, 200, this.#operations.status()),
+      },
+      "/cluster/flush": {
+        kind: "fixed",
+        needs: { POST: "admin" },
+        handle: (exchange) => flush(exchange, this.#administration),
       },
       "/cluster/leave": { kind: "fixed", needs: { POST: "admin" }, handle: (exchange) => this.#leave(exchange) },
     };
@@ -54,7 +58,7 @@ export class AdminRoutes {
 
   #leave(exchange: Exchange): void {
     if (announcesBody(exchange.request)) throw new OperatingError("body_invalid", "this request takes no body");
-    this.#onLeave();
+    this.#administration.leave();
     const { self } = this.#operations.status();
     answerFresh(exchange, 202, { node: self, leaving: true });
   }

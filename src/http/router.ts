@@ -51,18 +51,21 @@ export class Router {
   readonly #metrics: HttpMetrics;
 
   constructor(
-    options: Pick<HttpServerOptions, "operations" | "onLeave" | "onScrape" | "access" | "settings" | "clock" | "log">,
+    options: Pick<
+      HttpServerOptions,
+      "operations" | "administration" | "onScrape" | "access" | "settings" | "clock" | "log"
+    >,
     bodies: Bodies,
     cors: Cors,
     metrics: HttpMetrics,
   ) {
-    const { operations, onLeave, onScrape, access, settings, clock, log } = options;
+    const { operations, administration, onScrape, access, settings, clock, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
     const dates = new DateFormatter(clock);
     const blobs = new BlobRoutes(operations, bodies, this.#problems, dates, settings);
     const legacy = new LegacyRoutes(operations, bodies, this.#problems, dates, settings);
     const list = new ListRoute(operations, settings.maxListKeys);
-    const admin = new AdminRoutes(operations, onLeave, onScrape);
+    const admin = new AdminRoutes(operations, administration, onScrape);
     this.#keyRoutes = [
       ["/kv/", blobs.route, "/kv/{key}"],
       ["/get/", legacy.get, "/get/{key}"],

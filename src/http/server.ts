@@ -13,6 +13,7 @@ import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import type { Administration } from "../core/administration.ts";
 import type { Operations } from "../core/operation.ts";
 import { Bodies } from "./body.ts";
 import { type Connection, Connections, refuseRaw } from "./connections.ts";
@@ -25,8 +26,7 @@ import { UnreadAnswers } from "./unread-answers.ts";
 
 export interface HttpServerOptions {
   readonly operations: Operations;
-  /** Begins to take the node out of the cluster, since an operator asks for it; may be called again. */
-  readonly onLeave: () => void;
+  readonly administration: Administration;
   /** What `/metrics` is answered with. */
   readonly onScrape: () => Promise<Scrape>;
   /** Who may do what. */

@@ -8,50 +8,18 @@
  */
 
 import { Alarm } from "../base/alarm.ts";
-import type { Clock, Instant } from "../base/clock.ts";
-import type { Complaints } from "../base/complaints.ts";
+import type { Instant } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
-import type { Random } from "../base/random.ts";
-import { Backlog } from "../core/backlog.ts";
+import type { Backlog } from "../core/backlog.ts";
 import type { Entry } from "../core/entry.ts";
 import { backoffMs, DueQueue, Pace } from "../core/flush-schedule.ts";
-import type { Membership } from "../core/membership.ts";
 import { OpenRequests } from "../core/open-requests.ts";
 import { StoreHealth } from "../core/store-health.ts";
 import { compareVersions, type Version } from "../core/version.ts";
-import { isHeldByAll, type KeyRecord, storeAbsent, type WriteBuffer } from "../core/write-buffer.ts";
-import type { BlobStore } from "../store/blob-store.ts";
+import { isHeldByAll, type KeyRecord, storeAbsent } from "../core/write-buffer.ts";
 import { type Flight, FlightRequests } from "./flight.ts";
-import type { MemberMetrics } from "./metrics.ts";
-import type { FlushSettings } from "./settings.ts";
+import type { FlusherParts } from "./flusher-parts.ts";
 import { StoreLook } from "./store-look.ts";
-
-export interface FlushObserver {
-  /** The store holds this version of the key, for good; the record may hold a newer one. */
-  onStored(key: string, version: Version): void;
-  /** The store holds the record's entry, for good. */
-  onFlushed(record: KeyRecord): void;
-  /** The store holds the record's pending writes up to this version. */
-  onWrittenThrough(record: KeyRecord): void;
-  /** The store holds this newer state, which no owner holds. */
-  onFoundNewer(record: KeyRecord, entry: Entry): void;
-  /** The upload of the record's first pending write is gone, and can never be completed. */
-  onUploadLost(record: KeyRecord): void;
-}
-
-export interface FlusherParts {
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly store: BlobStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly complaints: Complaints;
-  readonly metrics: MemberMetrics;
-  readonly settings: FlushSettings & { readonly maxValueBytes: number };
-  /** Whether somebody waits for the store to have the key. */
-  readonly isAwaited: (key: string) => boolean;
-  readonly observer: FlushObserver;
-}
 
 /** From this fullness of the buffer on, nothing waits to coalesce. */
 const hurryFullness = 0.8;
@@ -71,7 +39,6 @@ export class Flusher {
   readonly #requests: FlightRequests;
   readonly #look: StoreLook;
   readonly #alarm: Alarm;
-  readonly backlog = new Backlog();
   /** How the store treats flushes. */
   readonly health = new StoreHealth();
   #hurrying = false;
@@ -89,6 +56,11 @@ export class Flusher {
     });
     this.#requests = new FlightRequests({ ...parts, open: this.#open, isStopped: () => this.#stopped });
     this.#alarm = new Alarm(parts.clock, () => this.#pump());
+  }
+
+  /** What is to be flushed. */
+  get backlog(): Backlog {
+    return this.#parts.backlog;
   }
 
   /** Flushes under way, and how many there may be at the store's present pace. */
@@ -124,8 +96,8 @@ export class Flusher {
   /** The record has something to flush: later, so that overwrites coalesce. */
   schedule(record: KeyRecord): void {
     this.backlog.add(record);
-    const { buffer, clock, settings, isAwaited } = this.#parts;
-    const hurry = this.#hurrying || isAwaited(record.key) || buffer.room.fullness >= hurryFullness;
+    const { buffer, clock, settings, isAwaited, isLate } = this.#parts;
+    const hurry = this.#hurrying || isAwaited(record.key) || buffer.room.fullness >= hurryFullness || isLate();
     this.#lookAt(record, Math.max(clock.now() + (hurry ? 0 : settings.delayMs), record.notBefore));
   }
 
@@ -133,6 +105,12 @@ export class Flusher {
   hasten(record: KeyRecord): void {
     // One that has failed has its pause.
     if (record.failures === 0 || record.scheduledAt === undefined) this.#lookAt(record, this.#parts.clock.now());
+  }
+
+  /** What waits now, to coalesce or after a failure, waits no longer. */
+  flushNow(): void {
+    const now = this.#parts.clock.now();
+    for (const record of this.backlog.records()) this.#lookAt(record, now);
   }
 
   /** From now on nothing waits to coalesce: the member is stopping. */

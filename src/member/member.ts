@@ -5,6 +5,7 @@
 
 import { assert, unreachable } from "../base/assert.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
+import type { FlushProgress } from "../core/administration.ts";
 import type { Entry } from "../core/entry.ts";
 import type { SentAt } from "../core/lease.ts";
 import type { ListQuery } from "../core/listing.ts";
@@ -32,9 +33,10 @@ import type {
 import type { View, ViewMember, ViewParameters } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
+import type { MemberParts } from "./member-parts.ts";
 import type { MemberGauges } from "./report.ts";
 import { adoptionOf } from "./view-change.ts";
-import { type MemberParts, type Wired, wire } from "./wiring.ts";
+import { type Wired, wire } from "./wiring.ts";
 
 export class Member implements Operations, PeerHandler, JournalSource {
   readonly #parts: MemberParts;
@@ -180,6 +182,11 @@ export class Member implements Operations, PeerHandler, JournalSource {
     return this.#wired.report.status();
   }
 
+  /** As `Administration.flush`; ends with this member. */
+  flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void> {
+    return this.#wired.flushOnDemand.run(AbortSignal.any([signal, this.#abort.signal]));
+  }
+
   gauges(): MemberGauges {
     return this.#wired.report.gauges();
   }
@@ -261,6 +268,8 @@ export class Member implements Operations, PeerHandler, JournalSource {
       case "leave":
         this.#parts.observer.onLeaveAsked();
         return { kind: "ack", epoch: this.#membership.epoch };
+      case "flush":
+        return this.#wired.flushOnDemand.answer(request);
       default:
         return unreachable(request);
     }

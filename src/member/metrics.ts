@@ -8,8 +8,8 @@ export class MemberMetrics {
   readonly reads = { buffer: 0, cache: 0, store: 0 };
   /** Writes of this primary from when they got their version until every owner had them and they were visible, in seconds. */
   readonly commit = new Histogram(latencyBounds);
-  /** Writes that got no room in time. */
-  readonly refusals = { full: 0 };
+  /** Writes that got no room in time: the buffer was full, or a value in it too old. */
+  readonly refusals = { full: 0, age: 0 };
   /** From when a key got a state that the store lacked until the store had one as new, in seconds. */
   readonly flushLag = new Histogram(delayBounds);
   /** Attempts to flush that began, and those of them that came after one that had failed. */

@@ -7,6 +7,7 @@ import { type Clock, type Instant, sleep } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
+import type { Administration, FlushProgress } from "../core/administration.ts";
 import type { ListQuery } from "../core/listing.ts";
 import type { PeerIdentity } from "../core/message.ts";
 import type {
@@ -62,7 +63,7 @@ const lastPauseMs = 60_000;
 /** Between two attempts to join that failed, in milliseconds. */
 const startPauseMs = 1_000;
 
-export class Participant implements Operations {
+export class Participant implements Operations, Administration {
   /** What all its members have counted. */
   readonly metrics = new MemberMetrics();
   readonly #parts: ParticipantParts;
@@ -186,6 +187,10 @@ export class Participant implements Operations {
     const { cluster } = settings;
     const nothing = { epoch: 0, settled: false, leaseMs: 0, awaited: [], members: [] };
     return { cluster, self: host.id, store: store.description, ...nothing };
+  }
+
+  flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void> {
+    return this.#member.flush(signal);
   }
 
   /** Undefined while there is no member. */

@@ -337,8 +337,15 @@ export class Primary {
   }
 
   #bufferFull(): OperatingError {
-    this.#parts.metrics.refusals.full++;
-    return new OperatingError("buffer_full", "the write buffer is full of values that the store has not taken yet");
+    const { buffer, metrics } = this.#parts;
+    const isShut = buffer.room.isShut;
+    metrics.refusals[isShut ? "age" : "full"]++;
+    return new OperatingError(
+      "buffer_full",
+      isShut
+        ? "the store has lacked an acknowledged value for longer than buffer.maxDirtyAgeMs"
+        : "the write buffer is full of values that the store has not taken yet",
+    );
   }
 
   /** The answer to a request that was assigned before: that of the first time, once it is known. */

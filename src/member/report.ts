@@ -2,10 +2,10 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Membership } from "../core/membership.ts";
-import type { MemberFigures } from "../core/message.ts";
+import type { FailingKey, MemberFigures } from "../core/message.ts";
 import type { ClusterStatus, MemberStatus } from "../core/operation.ts";
 import type { ViewMember } from "../core/view.ts";
-import type { WriteBuffer } from "../core/write-buffer.ts";
+import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { Network } from "../network/network.ts";
 import type { Cache } from "./cache.ts";
 import type { Flusher } from "./flusher.ts";
@@ -20,6 +20,7 @@ export interface ReportParts {
   readonly flusher: Flusher;
   readonly network: Network;
   readonly clock: Clock;
+  readonly journaled: boolean;
 }
 
 /** What a member can say of this moment, beside its figures: for who watches it. */
@@ -33,7 +34,24 @@ export interface MemberGauges extends MemberFigures {
   readonly storeFailingMs: number;
 }
 
-const nothingHeard: MemberFigures = { dirtyBytes: 0, dirtyKeys: 0, cacheBytes: 0, oldestDirtyMs: 0, failingKeys: 0 };
+/** Of a member that has nothing, or of which nothing was heard. */
+export const noFigures: MemberFigures = {
+  dirtyBytes: 0,
+  dirtyKeys: 0,
+  cacheBytes: 0,
+  oldestDirtyMs: 0,
+  failingKeys: 0,
+  refusedKeys: 0,
+  failing: [],
+  slowing: false,
+  journaled: false,
+};
+
+const never = Number.POSITIVE_INFINITY;
+
+/** Keys that are named in the figures, and characters of a reason. */
+const namedKeys = 5;
+const reasonLength = 200;
 
 export class Report {
   readonly #parts: ReportParts;
@@ -43,15 +61,47 @@ export class Report {
   }
 
   figures(): MemberFigures {
-    const { buffer, cache, flusher, clock } = this.#parts;
+    const { buffer, cache, flusher, clock, journaled } = this.#parts;
     const { backlog } = flusher;
-    const since = backlog.oldestSince("all");
+    const since = Math.min(backlog.oldestSince("waiting") ?? never, backlog.oldestSince("refused") ?? never);
     return {
       dirtyBytes: buffer.room.usedBytes,
       dirtyKeys: buffer.size,
       cacheBytes: cache.calculatedSize,
-      oldestDirtyMs: since === undefined ? 0 : Math.round(clock.now() - since),
+      oldestDirtyMs: since === never ? 0 : Math.round(clock.now() - since),
       failingKeys: backlog.failingCount,
+      refusedKeys: backlog.refusedCount,
+      failing: this.failing(namedKeys),
+      slowing: buffer.room.isShut,
+      journaled,
+    };
+  }
+
+  /** Keys whose last attempt to flush failed, so many at most: those that the store refuses first. */
+  failing(limit: number): FailingKey[] {
+    const keys: FailingKey[] = [];
+    for (const record of this.#parts.flusher.backlog.failing()) {
+      if (keys.length === limit) break;
+      const failing = this.failingKey(record);
+      if (failing) keys.push(failing);
+    }
+    return keys;
+  }
+
+  /** Undefined unless the last attempt to flush it failed. */
+  failingKey(record: KeyRecord): FailingKey | undefined {
+    const { key, entry, failure, dirtySince } = record;
+    // Of a write that waits for the store before anybody sees it, the state is the one that waits.
+    const state = entry ?? record.pending[0]?.entry;
+    if (!failure || !state) return undefined;
+    return {
+      key,
+      version: { epoch: state.epoch, seq: state.seq },
+      size: state.size,
+      isDelete: state.value === undefined,
+      ageMs: Math.round(this.#parts.clock.now() - dirtySince),
+      code: failure.code,
+      reason: failure.message.slice(0, reasonLength),
     };
   }
 
@@ -89,7 +139,7 @@ export class Report {
       return { ...common, state: membership.activated ? "serving" : "waiting", ...this.figures() };
     }
     const heard = membership.stateOf(member);
-    const figures = heard?.figures ?? nothingHeard;
+    const figures = heard?.figures ?? noFigures;
     if (!heard || network.linked(id)?.incarnation !== member.incarnation)
       return { ...common, state: "unreachable", ...figures };
     return { ...common, state: membership.settled ? "serving" : "waiting", ...figures };

@@ -37,6 +37,10 @@ export interface MemberSettings {
   /** D, in milliseconds: a peer that has not answered pings for this long is suspected and dropped. */
   readonly suspectMs: number;
   readonly room: RoomSettings;
+  /** Milliseconds that the store may lack an acknowledged value before writers wait; 0: for as long as it takes. */
+  readonly maxDirtyAgeMs: number;
+  /** Whether what is held is on a disk of this host, too. */
+  readonly journaled: boolean;
   /** Bytes of clean values kept for reads. */
   readonly cacheBytes: number;
   readonly maxValueBytes: number;

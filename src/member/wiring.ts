@@ -3,25 +3,22 @@
  * another, here is the line that says so.
  */
 
-import type { Clock } from "../base/clock.ts";
 import { Complaints } from "../base/complaints.ts";
-import type { Log } from "../base/log.ts";
-import type { Random } from "../base/random.ts";
+import { Backlog } from "../core/backlog.ts";
 import type { SentAt } from "../core/lease.ts";
 import { Membership } from "../core/membership.ts";
 import type { MemberState, PeerIdentity } from "../core/message.ts";
 import { RequestLog } from "../core/request-log.ts";
 import { Room } from "../core/room.ts";
-import type { View, ViewMember } from "../core/view.ts";
+import type { View } from "../core/view.ts";
 import { WriteBuffer } from "../core/write-buffer.ts";
-import type { Journal, Recovered } from "../journal/journal.ts";
-import type { Network, PeerAddress } from "../network/network.ts";
-import type { BlobStore } from "../store/blob-store.ts";
+import { AgeLimit } from "./age-limit.ts";
 import { createCache } from "./cache.ts";
 import { Cleaner } from "./cleaner.ts";
 import { Downloads } from "./downloads.ts";
 import { Dropping } from "./dropping.ts";
 import { DurableWrites } from "./durable-writes.ts";
+import { FlushOnDemand } from "./flush-on-demand.ts";
 import { Flusher } from "./flusher.ts";
 import { Gossip } from "./gossip.ts";
 import { HandOff } from "./hand-off.ts";
@@ -31,46 +28,17 @@ import { Joining } from "./joining.ts";
 import { Leaving } from "./leaving.ts";
 import { Leftovers } from "./leftovers.ts";
 import { Lister } from "./lister.ts";
-import type { MemberMetrics } from "./metrics.ts";
+import type { MemberParts } from "./member-parts.ts";
 import { Primary } from "./primary.ts";
 import { ReadPath } from "./read-path.ts";
 import { Relief } from "./relief.ts";
 import { Replica } from "./replica.ts";
 import { Report } from "./report.ts";
 import { Router } from "./router.ts";
-import type { MemberSettings } from "./settings.ts";
 import { Uploads } from "./uploads.ts";
 import { ViewChange } from "./view-change.ts";
 import { ViewKeeper } from "./view-keeper.ts";
 import { ViewRecord } from "./view-record.ts";
-
-export interface MemberObserver {
-  /** Another process has taken this member's id: this one must end. */
-  onReplaced(): void;
-  /** The others have gone on without this member, which has ended: see {@link Member.end}. */
-  onDropped(): void;
-  /** A peer whose configuration names this member no more asks it to leave. */
-  onLeaveAsked(): void;
-}
-
-export interface MemberParts {
-  /** This process as it will stand in the view. */
-  readonly identity: ViewMember;
-  /** The members that the configuration names; more may be learned from the view. */
-  readonly nodes: readonly PeerAddress[];
-  readonly settings: MemberSettings;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly network: Network;
-  readonly store: BlobStore;
-  readonly journal: Journal;
-  /** What earlier members on this data folder held; all of it is in the journal, if there is one. */
-  readonly recovered: Recovered;
-  readonly log: Log;
-  /** Where this member counts; those before it have counted there, too. */
-  readonly metrics: MemberMetrics;
-  readonly observer: MemberObserver;
-}
 
 /** The parts of a member. */
 export interface Wired {
@@ -93,6 +61,7 @@ export interface Wired {
   readonly relief: Relief;
   readonly viewKeeper: ViewKeeper;
   readonly report: Report;
+  readonly flushOnDemand: FlushOnDemand;
   readonly viewChange: ViewChange;
   readonly inTime: InTime;
   readonly gossip: Gossip;
@@ -128,6 +97,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   const { id, incarnation, folder } = identity;
   const membership = new Membership({ id, incarnation, folder }, clock, recovered.adopted);
   const buffer = new WriteBuffer(new Room(settings.room, clock), journal);
+  const backlog = new Backlog();
   const cache = createCache(settings.cacheBytes);
   const requests = new RequestLog();
   const complaints = new Complaints(log, clock, complaintIntervalMs);
@@ -149,8 +119,18 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   });
   const replica: Replica = new Replica({ membership, buffer, requests, journal, clock });
   const cleaner: Cleaner = new Cleaner({ membership, buffer, cache, network, clock });
+  const ageLimit: AgeLimit = new AgeLimit({
+    backlog,
+    room: buffer.room,
+    store,
+    flushedAt: () => flusher.health.workedAt,
+    clock,
+    complaints,
+    maxAgeMs: settings.maxDirtyAgeMs,
+  });
   const flusher: Flusher = new Flusher({
     membership,
+    backlog,
     buffer,
     store,
     clock,
@@ -159,9 +139,13 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     metrics,
     settings: { ...settings.flush, maxValueBytes: settings.maxValueBytes },
     isAwaited: (key) => durableWrites.isAwaited(key),
+    isLate: () => ageLimit.isLate(),
     observer: {
       onStored: (key, version) => durableWrites.stored(key, version),
-      onFlushed: (each) => cleaner.flushed(each),
+      onFlushed: (each) => {
+        cleaner.flushed(each);
+        ageLimit.check();
+      },
       onWrittenThrough: (each) => primary.commitReady(each),
       onFoundNewer: (each, entry) => primary.takeOver(each, entry),
       onUploadLost: (each) => primary.loseUpload(each),
@@ -250,7 +234,9 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     flusher,
     network,
     clock,
+    journaled: settings.journaled,
   });
+  const flushOnDemand = new FlushOnDemand({ membership, flusher, report, network, clock });
   const { suspectMs, pingMs } = settings;
   const dropping: Dropping = new Dropping({
     membership,
@@ -310,6 +296,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       observer: {
         onRound: () => {
           dropping.tick();
+          ageLimit.check();
           if (!leaving.begun) relief.tick();
           viewKeeper.keepLease();
         },
@@ -386,6 +373,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     relief,
     viewKeeper,
     report,
+    flushOnDemand,
     viewChange,
     inTime,
     gossip,

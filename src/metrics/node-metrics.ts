@@ -86,6 +86,11 @@ function exposeBuffer(exposition: Exposition, { gauges, limits, member }: NodeSo
     "Age of the oldest value that is not in the store yet.",
     (now) => now.oldestDirtyMs / 1_000,
   );
+  const slowing = "Whether writers wait because a value is older than buffer.maxDirtyAgeMs.";
+  exposition.gauge("weir_buffer_slowing", slowing, () => {
+    const now = gauges();
+    return now && Number(now.slowing);
+  });
   const refused = "Writes that were answered 503 buffer_full.";
   exposition.counters("weir_buffer_refused_writes_total", refused, ["reason"], () =>
     Object.entries(member.refusals).map(([reason, count]) => [{ reason }, count]),
@@ -116,6 +121,7 @@ function exposeFlushing(exposition: Exposition, { gauges, member }: NodeSources)
     () => gauges()?.flushConcurrency,
   );
   exposition.gauge("weir_flush_failing_keys", "Keys whose last attempt failed.", () => gauges()?.failingKeys);
+  exposition.gauge("weir_flush_refused_keys", "Those of them that the store refuses.", () => gauges()?.refusedKeys);
 }
 
 function exposeStore(exposition: Exposition, { store, gauges }: NodeSources): void {

@@ -139,7 +139,7 @@ test("weir serve that can't use its data folder names the folder, the setting an
   const { error } = JSON.parse(line) as { error: { message: string } };
   assert.match(
     error.message,
-    /the data folder [^ ]*unwritable\.json\/data\/a .*start again.*The setting "data" chooses the folder/,
+    /the data folder [^ ]*unwritable\.json\/data\/a .*can't be made .*is no folder.*The setting "data" chooses the folder/,
   );
 });
 

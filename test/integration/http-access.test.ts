@@ -29,9 +29,9 @@ async function guarded(...tokens: readonly TestToken[]): Promise<HttpHost> {
 
 /** Every method of every route, with what it needs. */
 function everyRequest(host: HttpHost): { method: string; target: string; need: Need; isOld: boolean }[] {
-  const { operations, access, log } = host;
+  const { operations, administration, access, log } = host;
   const bodies = new Bodies(systemClock, defaultHttpSettings);
-  const parts = { operations, onLeave: () => {}, onScrape: () => assert.fail("nothing is asked"), access };
+  const parts = { operations, administration, onScrape: () => assert.fail("nothing is asked"), access };
   const router = new Router(
     { ...parts, settings: defaultHttpSettings, clock: systemClock, log },
     bodies,
@@ -74,7 +74,7 @@ describe("a route", { timeout }, () => {
       }
     }
     assert.deepEqual(open, ["GET /healthz", "HEAD /healthz", "GET /readyz", "HEAD /readyz"]);
-    assert.equal(host.leaves, 0);
+    assert.equal(host.administration.leaves, 0);
     assert.equal(host.operations.calls, 0);
   });
 
@@ -229,7 +229,7 @@ describe("what a browser sends for a page of another site", { timeout }, () => {
       }
     }
     assert.equal(host.operations.calls, 0);
-    assert.equal(host.leaves, 0);
+    assert.equal(host.administration.leaves, 0);
   });
 
   test("is no page of the node's own site where it is a value, whatever type the value is said to have", async () => {

@@ -221,6 +221,8 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
       dirtyBytes: crowded ? 4 * footprint({ key: "k0", size: maxValueBytes, headers: noHeaders }) : 10_000_000,
       waitMs: random.pick([50, 2_000]),
     },
+    maxDirtyAgeMs: 0,
+    journaled: true,
     cacheBytes: random.pick([0, 2_000, 1_000_000]),
     maxValueBytes: 100_000,
     large: {

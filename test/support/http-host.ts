@@ -8,6 +8,7 @@ import type { Problem } from "../../src/http/problem.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/http/server.ts";
 import { defaultHttpSettings, type HttpSettings } from "../../src/http/settings.ts";
 import { systemClock } from "../../src/system.ts";
+import { MemoryAdministration } from "./memory-administration.ts";
 import { MemoryOperations } from "./memory-operations.ts";
 import { type RawAnswer, RawConnection, rawRequest } from "./raw-http.ts";
 
@@ -19,13 +20,12 @@ export interface LogLine {
 
 export class HttpHost implements AsyncDisposable {
   readonly operations = new MemoryOperations();
+  readonly administration = new MemoryAdministration();
   readonly access = new Access("none");
   readonly lines: LogLine[] = [];
   readonly log: Log;
   readonly server: HttpServer;
   port = 0;
-  /** How often the node was asked to leave. */
-  leaves = 0;
 
   private constructor(
     settings: Partial<HttpSettings>,
@@ -35,9 +35,7 @@ export class HttpHost implements AsyncDisposable {
     this.server = createHttpServer({
       operations: this.operations,
       onScrape: () => Promise.resolve({ contentType: "text/plain", text: "up 1\n" }),
-      onLeave: () => {
-        this.leaves++;
-      },
+      administration: this.administration,
       access: this.access,
       settings: { ...defaultHttpSettings, port: 0, ...settings },
       clock: systemClock,

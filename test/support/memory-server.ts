@@ -5,6 +5,7 @@ import type { Log } from "../../src/base/log.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { defaultHttpSettings } from "../../src/http/settings.ts";
 import { systemClock } from "../../src/system.ts";
+import { MemoryAdministration } from "./memory-administration.ts";
 import { MemoryOperations } from "./memory-operations.ts";
 
 const log: Log = {
@@ -17,7 +18,7 @@ const log: Log = {
 
 const server = createHttpServer({
   operations: new MemoryOperations(),
-  onLeave: () => {},
+  administration: new MemoryAdministration(),
   onScrape: () => Promise.resolve({ contentType: "text/plain", text: "" }),
   access: new Access("none"),
   settings: { ...defaultHttpSettings, port: Number(process.argv[2] ?? 0) },

@@ -5,6 +5,7 @@ import { Membership } from "../../src/core/membership.ts";
 import type { MemberState, Progress } from "../../src/core/message.ts";
 import { Ring } from "../../src/core/ring.ts";
 import type { View, ViewMember, ViewParameters } from "../../src/core/view.ts";
+import { noFigures } from "../../src/member/report.ts";
 import { ManualClock } from "./manual-clock.ts";
 
 /** F and T, in milliseconds. */
@@ -56,8 +57,7 @@ export function ringOf(view: View): Ring {
 
 /** What a peer says that has come so far under `epoch`. */
 export function stateOf(epoch: number, progress: Progress, change: Partial<MemberState> = {}): MemberState {
-  const figures = { dirtyBytes: 0, dirtyKeys: 0, cacheBytes: 0, oldestDirtyMs: 0, failingKeys: 0 };
-  const wellKnown = { suspects: [], storeFailingMs: 0, storeWorks: true, watermark: 0, figures };
+  const wellKnown = { suspects: [], storeFailingMs: 0, storeWorks: true, watermark: 0, figures: noFigures };
   return { epoch, seenEpoch: epoch, settled: false, progress, quiet: true, ...wellKnown, ...change };
 }
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Departure, DepartureWatch } from "../../src/cli/departure.ts";
 import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
+import { noFigures } from "../../src/member/report.ts";
 
 /** A view of nodes with their weights, as `self` sees it. */
 function seen(
@@ -19,11 +20,9 @@ function seen(
       weight,
       share: 0,
       state: "serving",
+      ...noFigures,
       dirtyBytes: 10,
       dirtyKeys: 1,
-      cacheBytes: 0,
-      oldestDirtyMs: 0,
-      failingKeys: 0,
     }),
   );
   const view = { cluster: "photos", self, epoch: 5, settled: true, leaseMs: 900, awaited: [], store: "s3://photos" };

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteReader, ByteWriter, MalformedError } from "../../src/base/codec.ts";
 import { type Entry, noHeaders } from "../../src/core/entry.ts";
-import type { MemberState, PeerAnswer, PeerNotice, PeerRequest } from "../../src/core/message.ts";
+import type { FailingKey, MemberState, PeerAnswer, PeerNotice, PeerRequest } from "../../src/core/message.ts";
 import {
   readAnswer,
   readNotice,
@@ -19,6 +19,27 @@ const router = "0123456789abcdef0123456789abcdef";
 const md5 = "9e107d9d372bb6826bd81d3542a419d6";
 const none = Buffer.alloc(0);
 
+const failing: readonly FailingKey[] = [
+  {
+    key: "grüße",
+    version: { epoch: 2, seq: 2 ** 40 },
+    size: 5,
+    isDelete: false,
+    ageMs: 1.5,
+    code: "store_refused",
+    reason: "ä",
+  },
+  {
+    key: "k",
+    version: { epoch: 1, seq: 1 },
+    size: 0,
+    isDelete: true,
+    ageMs: 0,
+    code: "store_unavailable",
+    reason: "",
+  },
+];
+
 const state: MemberState = {
   epoch: 7,
   seenEpoch: 2 ** 41,
@@ -29,7 +50,17 @@ const state: MemberState = {
   storeFailingMs: 30_000.5,
   storeWorks: false,
   watermark: 2 ** 40,
-  figures: { dirtyBytes: 2 ** 34, dirtyKeys: 5, cacheBytes: 6, oldestDirtyMs: 12.5, failingKeys: 1 },
+  figures: {
+    dirtyBytes: 2 ** 34,
+    dirtyKeys: 5,
+    cacheBytes: 6,
+    oldestDirtyMs: 12.5,
+    failingKeys: 2,
+    refusedKeys: 1,
+    failing,
+    slowing: true,
+    journaled: false,
+  },
 };
 
 const entry: Entry = {
@@ -103,6 +134,8 @@ const requests: readonly PeerRequest[] = [
   { kind: "hand_off_list", epoch: 5, items: [] },
   { kind: "hand_off_list", epoch: 5, items: [{ key: "grüße", version: { epoch: 3, seq: 2 ** 33 } }] },
   { kind: "leave", epoch: 9 },
+  { kind: "flush", epoch: 9, mark: undefined },
+  { kind: "flush", epoch: 9, mark: 0.25 },
   {
     kind: "clean",
     epoch: 8,
@@ -133,6 +166,7 @@ const answers: readonly PeerAnswer[] = [
   { kind: "precondition_failed" },
   { kind: "ack", epoch: 12 },
   { kind: "wanted", epoch: 12, wanted: [] },
+  { kind: "flushing", epoch: 3, mark: 0, keys: 2 ** 33, bytes: 2 ** 41, refusedKeys: 1, failing },
   { kind: "wanted", epoch: 12, wanted: [0, 7, 499] },
   { kind: "refused", code: "wrong_view", epoch: 12, detail: "épuisé" },
 ];

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { MemberState, PeerAnswer, PeerIdentity, PeerNotice, PeerRequest } from "../../src/core/message.ts";
+import { noFigures } from "../../src/member/report.ts";
 import type { PeerHandler } from "../../src/network/network.ts";
 import { defaultNetworkSettings, SimNetwork } from "../simulation/sim-network.ts";
 import type { SimPort } from "../simulation/sim-port.ts";
@@ -11,7 +12,6 @@ import { SimProcess } from "../simulation/sim-process.ts";
 import { SimWorld } from "../simulation/sim-world.ts";
 
 const clock = { maxRateError: 0.01, maxTimerDelayMs: 1 };
-const figures = { dirtyBytes: 0, dirtyKeys: 0, cacheBytes: 0, oldestDirtyMs: 0, failingKeys: 0 };
 const state = (epoch: number): MemberState => ({
   epoch,
   seenEpoch: 0,
@@ -22,7 +22,7 @@ const state = (epoch: number): MemberState => ({
   suspects: [],
   storeFailingMs: 0,
   storeWorks: true,
-  figures,
+  figures: noFigures,
 });
 
 /** A process that notes what comes and answers pings with their own epoch. */

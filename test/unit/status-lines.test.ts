@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { formatBytes, formatDuration, formatTable } from "../../src/cli/format.ts";
 import { statusLines, stopAdvice } from "../../src/cli/status.ts";
 import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
+import { noFigures } from "../../src/member/report.ts";
 
 function member(id: string, changes: Partial<MemberStatus> = {}): MemberStatus {
   return {
@@ -14,11 +15,8 @@ function member(id: string, changes: Partial<MemberStatus> = {}): MemberStatus {
     weight: 1,
     share: 0.5,
     state: "serving",
-    dirtyBytes: 0,
-    dirtyKeys: 0,
-    cacheBytes: 0,
-    oldestDirtyMs: 0,
-    failingKeys: 0,
+    ...noFigures,
+    journaled: true,
     ...changes,
   };
 }

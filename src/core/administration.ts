@@ -1,0 +1,28 @@
+/** What an operator can have a cluster do through any node: the interface between the protocol and whatever speaks to operators (HTTP today). */
+
+import type { FailingKey } from "./message.ts";
+
+/** How far a flush is that somebody has asked for. */
+export interface FlushProgress {
+  /** Keys of which the store lacks something that it lacked when the flush was asked for, and the bytes of their values. */
+  readonly keys: number;
+  readonly bytes: number;
+  /** Those of them that the store refuses. */
+  readonly refusedKeys: number;
+  /** Some of the keys whose last attempt failed, with the reason. */
+  readonly failing: readonly FailingKey[];
+  /** Members that can't say yet how far they are, and why. */
+  readonly waitingFor: readonly string[];
+  /** At the end. `stored`: the store lacks nothing of it. `refused`: it lacks only what it refuses. */
+  readonly outcome?: "stored" | "refused";
+}
+
+export interface Administration {
+  /** Begins to take this node out of the cluster; may be called again. */
+  leave(): void;
+  /**
+   * Has all members flush at once, and tells how far they are until everything is in the store that was acknowledged before.
+   * @throws OperatingError; the signal's reason when it is aborted
+   */
+  flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void>;
+}

@@ -1,0 +1,43 @@
+/** What the flusher is made of, and whom it tells what it has done. */
+
+import type { Clock } from "../base/clock.ts";
+import type { Complaints } from "../base/complaints.ts";
+import type { Random } from "../base/random.ts";
+import type { Backlog } from "../core/backlog.ts";
+import type { Entry } from "../core/entry.ts";
+import type { Membership } from "../core/membership.ts";
+import type { Version } from "../core/version.ts";
+import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
+import type { BlobStore } from "../store/blob-store.ts";
+import type { MemberMetrics } from "./metrics.ts";
+import type { FlushSettings } from "./settings.ts";
+
+export interface FlushObserver {
+  /** The store holds this version of the key, for good; the record may hold a newer one. */
+  onStored(key: string, version: Version): void;
+  /** The store holds the record's entry, for good. */
+  onFlushed(record: KeyRecord): void;
+  /** The store holds the record's pending writes up to this version. */
+  onWrittenThrough(record: KeyRecord): void;
+  /** The store holds this newer state, which no owner holds. */
+  onFoundNewer(record: KeyRecord, entry: Entry): void;
+  /** The upload of the record's first pending write is gone, and can never be completed. */
+  onUploadLost(record: KeyRecord): void;
+}
+
+export interface FlusherParts {
+  readonly membership: Membership;
+  readonly backlog: Backlog;
+  readonly buffer: WriteBuffer;
+  readonly store: BlobStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly complaints: Complaints;
+  readonly metrics: MemberMetrics;
+  readonly settings: FlushSettings & { readonly maxValueBytes: number };
+  /** Whether somebody waits for the store to have the key. */
+  readonly isAwaited: (key: string) => boolean;
+  /** Whether what waits gets too old. */
+  readonly isLate: () => boolean;
+  readonly observer: FlushObserver;
+}

@@ -1,0 +1,35 @@
+/** What an operator may ask of a node, for the tests of what HTTP makes of it: it notes what was asked, and tells of a flush what it was told to. */
+
+import { sleep } from "../../src/base/clock.ts";
+import type { Administration, FlushProgress } from "../../src/core/administration.ts";
+import { systemClock } from "../../src/system.ts";
+
+export class MemoryAdministration implements Administration {
+  /** How often the node was asked to leave. */
+  leaves = 0;
+  /** What a flush tells, one after the other. */
+  flushTells: readonly FlushProgress[] = [];
+  /** What a flush ends with, once it has told all that, while it is set; else it tells the last again and again, if that is no outcome. */
+  flushFailure: Error | undefined;
+  /** Flushes that nobody has gone away from, or that have ended. */
+  flushes = 0;
+
+  leave(): void {
+    this.leaves++;
+  }
+
+  async *flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void> {
+    this.flushes++;
+    try {
+      yield* this.flushTells;
+      if (this.flushFailure) throw this.flushFailure;
+      if (this.flushTells.at(-1)?.outcome !== undefined) return;
+      for (const last = this.flushTells.at(-1); last; ) {
+        await sleep(systemClock, 10, signal);
+        yield last;
+      }
+    } finally {
+      this.flushes--;
+    }
+  }
+}
