@@ -180,8 +180,9 @@ else {
     test("does not complete an upload again whose own blob has stayed", async () => {
       await using store = new AzureStore(settings, ports);
       const content = { headers: noHeaders, token: "t" };
-      const { id, sendPart } = await store.beginUpload("stayed", content, options);
-      const parts = [await sendPart({ number: 1, offset: 0, body: Buffer.from("x") }, options)];
+      const begun = await store.beginUpload("stayed", content, options);
+      const { id } = begun;
+      const parts = [await begun.sendPart({ number: 1, offset: 0, body: Buffer.from("x") }, options)];
       const upload = { ...content, id, parts, size: 1 };
       const done = await store.completeUpload("stayed", upload, always, options);
       await container.getBlockBlobClient(`.weir/azure/uploads/${id}`).upload("", 0);
