@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { compareFlush } from "./bench/flush.ts";
 import { compareFlushLatency } from "./bench/flush-latency.ts";
 import { measureJournal } from "./bench/journal.ts";
+import { measureLargeValue } from "./bench/large-value.ts";
 import { measureLink } from "./bench/link.ts";
 import { measureMemory } from "./bench/memory.ts";
 import { compareWithRedis } from "./bench/redis.ts";
@@ -42,6 +43,7 @@ const comparisons: Readonly<Record<string, Comparison>> = {
     run: (settings) =>
       compareValues(settings, { label: "64 KiB", bytes: 65_536, keys: 1_000, targets: { get: 0.7, put: 0.5 } }),
   },
+  gibibyte: { needs: [], run: measureLargeValue },
   redis: { needs: ["redis-server"], run: compareWithRedis },
   flush: { needs: [], run: compareFlush },
   latency: { needs: [], run: compareFlushLatency },

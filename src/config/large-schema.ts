@@ -20,7 +20,7 @@ export const largeSchema = z
       .int()
       .min(5 * mebibyte)
       .max(512 * mebibyte)
-      .default(8 * mebibyte)
+      .default(5 * mebibyte)
       .describe(
         "Bytes of such a value that are sent to the store at a time; more for values that would need over 10,000 parts. Three parts are in memory for each upload.",
       ),

@@ -31,8 +31,6 @@ export interface UploadsParts {
   readonly write: (upload: Upload, operation: PutStreamOperation) => Promise<WriteOutcome>;
 }
 
-const mebibyte = 1024 * 1024;
-
 /** After these nobody has assigned the write, or will. */
 const notAssigned = ["buffer_full", "overloaded", "shutting_down"] as const;
 
@@ -128,9 +126,8 @@ export class Uploads {
     return outcome.kind === "missing" ? undefined : outcome.info;
   }
 
-  /** Whole mebibytes, so that so many bytes are not too many parts; no more than they are. */
+  /** So that so many bytes are not too many parts; no more than they are. */
   #partBytesFor(bytes: number): number {
-    const least = Math.ceil(bytes / maxParts / mebibyte) * mebibyte;
-    return Math.min(bytes, Math.max(this.#parts.settings.partBytes, least));
+    return Math.min(bytes, Math.max(this.#parts.settings.partBytes, Math.ceil(bytes / maxParts)));
   }
 }

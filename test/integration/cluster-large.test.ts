@@ -9,6 +9,7 @@ import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
 import { TestCluster } from "../support/cluster.ts";
+import { weir } from "../support/command.ts";
 import { setStage } from "../support/stage.ts";
 
 const mebibyte = 1024 ** 2;
@@ -137,6 +138,39 @@ describe("large values", () => {
       request.flushHeaders();
     });
     assert.equal(status, 413);
+  });
+
+  test("the command line streams a large file in and out", async () => {
+    const { cluster } = stage();
+    const file = join(cluster.folder, "film");
+    await writeFile(file, other);
+    const env = { WEIR_URL: cluster.url("c") };
+    const put = await weir(["put", "cli/film", file], { env });
+    assert.equal(put.code, 0, put.stderr);
+    const get = await weir(["get", "cli/film", "-o", `${file}.back`], { env });
+    assert.equal(get.code, 0, get.stderr);
+    assert(other.equals(await readFile(`${file}.back`)));
+  });
+
+  test("the loss of a node that takes a large value leaves the key as it was, and the others go on", async () => {
+    const { cluster } = stage();
+    assert.equal((await cluster.put("a", "lost", large)).status, 204);
+    const request = http.request(`${cluster.url("c")}/kv/lost`, {
+      method: "PUT",
+      headers: { "content-length": String(size) },
+    });
+    const failed = new Promise((resolve) => request.on("error", resolve));
+    request.write(other.subarray(0, 8 * mebibyte));
+    await sleep(systemClock, 200);
+    await cluster.process("c").kill();
+    await failed;
+    assert((await cluster.get("a", "lost")).body.equals(large));
+    const put = await cluster.put("b", "lost", other);
+    assert.equal(put.status, 204, put.body.toString());
+    assert((await cluster.get("a", "lost")).body.equals(other));
+    cluster.restart("c");
+    await cluster.untilReady();
+    assert((await cluster.get("c", "lost")).body.equals(other));
   });
 
   test("large objects that others put into the store are served as they are, and the old API says where to read them", async () => {

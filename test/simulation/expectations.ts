@@ -33,6 +33,8 @@ export interface Expectations {
 /** Beyond the member's own deadline for an operation: latencies and clock errors; and pauses, of which several may come one after the other. */
 const answerExtraMs = 4_000;
 const pausesExtraMs = 60_000;
+/** Each part of an upload, and its completion, has deadlines of its own. */
+const uploadExtraMs = 120_000;
 /** P4: one node lost, and every key answers again within this. */
 const failoverMs = 3_000;
 /** Several steps of it take a request to the store or a message: of exponentially distributed times so many means are enough. */
@@ -49,7 +51,8 @@ export interface Hits {
 export function expectationsOf(plan: ScenarioPlan, operationMs: number, hits: Hits): Expectations {
   const { faults, crowded } = plan;
   const hasPauses = faults.some((kind) => ["pauses", "ambushes", "twins"].includes(kind));
-  const atLastMs = operationMs + (hasPauses ? pausesExtraMs : answerExtraMs);
+  const uploadMs = plan.bufferedBytes === undefined ? 0 : uploadExtraMs;
+  const atLastMs = operationMs + uploadMs + (hasPauses ? pausesExtraMs : answerExtraMs);
   const isOneLoss = faults.includes("oneLoss");
   const soonMs = failoverMs + latencies * (plan.storeLatencyMs + plan.networkLatencyMs);
   // The store is gone: what needs nothing of it goes on, as long as the key has all of its owners.
@@ -68,7 +71,9 @@ export function expectationsOf(plan: ScenarioPlan, operationMs: number, hits: Hi
       if (faults.length === 0) return crowded ? ["buffer_full"] : [];
       if (isOneLoss) return hits.wasHit(host, calledMs) ? troubles : [];
       const isPlainPut = action.kind === "put" && action.condition === undefined;
-      return faults.includes("outage") && isPlainPut && hasOwners ? [] : troubles;
+      if (faults.includes("outage") && isPlainPut && hasOwners) return [];
+      // Parts of an upload that is gone are refused.
+      return plan.bufferedBytes === undefined ? troubles : [...troubles, "store_refused"];
     },
   };
 }

@@ -91,6 +91,9 @@ export const profiles = {
   outage: ["outage"],
   mixed: "some",
   all: allAtOnce,
+  /** In these most values are too large to be buffered. */
+  large: ["crashes", "pauses", "store", "leaves"],
+  "large+losses": ["losses", "partitions", "store", "storeCuts"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

@@ -74,6 +74,8 @@ export function notStored(
       each.key === key && (each.version === undefined || compareVersions(each.version, version) > 0);
     return isDelete || deletions.some(isNewer) ? undefined : `it has no object, nor was ${wanted} deleted`;
   }
+  // Of what was uploaded the store does not tell the version.
+  if (blob.upload !== undefined) return undefined;
   const found = versionOf(blob);
   const order = compareVersions(found, version);
   return (isDelete ? order > 0 : order >= 0) ? undefined : `it has (${found.epoch}, ${found.seq}), not ${wanted}`;

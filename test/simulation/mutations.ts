@@ -4,6 +4,7 @@
  */
 
 import type { Mutation } from "./mutate.ts";
+import { largeMutations } from "./mutations-large.ts";
 import { leaseMutations } from "./mutations-lease.ts";
 import { memberMutations } from "./mutations-members.ts";
 import { storeMutations } from "./mutations-store.ts";
@@ -16,6 +17,7 @@ export const mutations: readonly Mutation[] = [
   ...viewMutations,
   ...memberMutations,
   ...storeMutations,
+  ...largeMutations,
 ];
 
 /** Not found yet, in some thousand worlds each: for these the simulator lacks a fault, or another rule keeps the same promise. */
@@ -24,4 +26,9 @@ export const openMutations: ReadonlySet<string> = new Set([
   "knowledge-of-the-store-kept-after-an-unknown-outcome",
   "older-version-sent-after-a-newer",
   "newer-in-the-store-ignored",
+  "large-completed-before-the-replicas-have-it",
+  "large-completed-while-other-requests-may-land",
+  "large-inherited-is-taken-for-completed",
+  "large-taken-for-lost-while-its-completion-is-under-way",
+  "large-download-goes-on-with-another-value",
 ]);

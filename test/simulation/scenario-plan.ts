@@ -47,6 +47,9 @@ export interface ScenarioPlan {
   readonly meanThinkMs: number;
   readonly meanRestMs: number;
   readonly maxValueBytes: number;
+  /** Larger ones are not buffered; undefined where none are larger. */
+  readonly bufferedBytes: number | undefined;
+  readonly ignoresCompleteConditions: boolean;
   /** Parts of all operations. */
   readonly readShare: number;
   readonly deleteShare: number;
@@ -96,7 +99,8 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const storeLatencyMs = random.pick(isStrict ? [2, 20] : [2, 20, 100]);
   const operations = random.whole(80, 160);
   const workMs = faults.length === 0 ? 3_000 : random.between(2_000, isStrict ? 20_000 : 12_000);
-  const hosts = drawHosts(random, { faults, crowded, maxValueBytes, storeLatencyMs });
+  const bufferedBytes = profile.startsWith("large") ? Math.floor(maxValueBytes / 2) : undefined;
+  const hosts = drawHosts(random, { faults, crowded, maxValueBytes, bufferedBytes, storeLatencyMs });
   return {
     seed,
     profile,
@@ -118,6 +122,8 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     // So that the operations last as long as the work, in bursts.
     meanRestMs: (workMs * clients) / operations / restChance,
     maxValueBytes,
+    bufferedBytes,
+    ignoresCompleteConditions: random.fork("large").chance(0.7),
     readShare: random.between(0.2, 0.6),
     deleteShare: isSure
       ? 0
@@ -155,10 +161,16 @@ function drawEnding(random: SimRandom, journal: boolean, faults: readonly FaultK
   return luck < 0.4 && journal ? "power" : "calm";
 }
 
+/** Of uploads: a few for the largest value. */
+export function partBytesOf(maxValueBytes: number): number {
+  return Math.ceil(maxValueBytes / 4);
+}
+
 interface HostsShape {
   readonly faults: readonly FaultKind[];
   readonly crowded: boolean;
   readonly maxValueBytes: number;
+  readonly bufferedBytes: number | undefined;
   readonly storeLatencyMs: number;
 }
 
@@ -224,10 +236,10 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
     maxDirtyAgeMs: 0,
     journaled: true,
     cacheBytes: random.pick([0, 2_000, 1_000_000]),
-    maxValueBytes: 100_000,
+    maxValueBytes: shape.bufferedBytes ?? 100_000,
     large: {
       maxValueBytes: 100_000,
-      partBytes: 1_000,
+      partBytes: partBytesOf(maxValueBytes),
       inFlightBytes: 1_000_000,
       uploads: 16,
       downloads: 16,

@@ -19,7 +19,7 @@ import { historyViolations, notStored, storeViolations } from "./final-checks.ts
 import { History } from "./history.ts";
 import { Listings } from "./listings.ts";
 import { LossBudget } from "./loss-budget.ts";
-import { plainWeight, restChance, type ScenarioPlan } from "./scenario-plan.ts";
+import { partBytesOf, plainWeight, restChance, type ScenarioPlan } from "./scenario-plan.ts";
 import { type Caller, type ClientWorld, Contents, perform } from "./sim-client.ts";
 import { isSettled, type MemberFactory, SimHost } from "./sim-cluster.ts";
 import { diskFolder, memoryFolder } from "./sim-folder.ts";
@@ -66,6 +66,8 @@ const flushExtraMs = 30_000;
 const stopWithinMs = 150_000;
 /** How often to look whether what is waited for has come: asking the members after each event would cost more than the events. */
 const lookMs = 10;
+/** Between two uploads that are lost, on average. */
+const meanUploadLossMs = 200;
 /** Part of the operations that any process gets, ready or not. */
 const strayShare = 0.35;
 
@@ -98,6 +100,7 @@ class Scenario {
   #left: number;
   #working = 0;
   #isTangled = false;
+  #workIsOver = false;
 
   constructor(plan: ScenarioPlan, factory: MemberFactory, print: ((line: string) => void) | undefined) {
     this.#plan = plan;
@@ -107,11 +110,15 @@ class Scenario {
     this.#world = world;
     this.#random = world.random("clients");
     this.#watch = new StoreWatch(plan);
-    const contents = new Contents();
+    const contents = new Contents(plan);
     this.#workload = new Workload(plan, contents, this.#random);
     const network = new SimNetwork(world, { ...defaultNetworkSettings, meanExtraLatencyMs: plan.networkLatencyMs });
     const store = new SimStore({
-      modes: { tags: plan.uniqueTags ? "unique" : "md5", ignoresRemoveConditions: plan.ignoresRemoveConditions },
+      modes: {
+        tags: plan.uniqueTags ? "unique" : "md5",
+        ignoresRemoveConditions: plan.ignoresRemoveConditions,
+        ignoresCompleteConditions: plan.ignoresCompleteConditions,
+      },
       faults: plainStoreFaults(plan),
       random: world.random("store"),
       scheduler: world,
@@ -201,8 +208,11 @@ class Scenario {
     for (const key of this.#plan.inherited) {
       const content = this.#workload.makeContent(key);
       this.#initial.set(key, content);
-      const { value, headers } = this.#clients.contents.named(content) ?? { value: Buffer.alloc(0), headers: {} };
-      this.#store.write(key, { body: value, headers }, { kind: "always" });
+      const made = this.#clients.contents.named(content);
+      if (made === undefined) throw new Error(`there is no content ${content}`);
+      const { value, headers, isLarge } = made;
+      if (isLarge) this.#store.upload(key, { headers, token: "others'" }, value, partBytesOf(this.#plan.maxValueBytes));
+      else this.#store.write(key, { body: value, headers }, { kind: "always" });
     }
     this.#store.watch((name, before, after) => {
       if (name === viewName && after !== undefined) this.#viewChanged(parseView(after.body));
@@ -234,6 +244,7 @@ class Scenario {
   async #work(): Promise<void> {
     this.#faults.start();
     this.#listings?.start();
+    if (this.#plan.bufferedBytes !== undefined) this.#loseUploads(this.#world.random("uploads"));
     const untilMs = this.#world.now + this.#plan.workMs;
     for (let client = 0; client < this.#plan.clients; client++) {
       this.#working++;
@@ -241,8 +252,18 @@ class Scenario {
     }
     await this.#within(workWithinMs, "the clients' operations are answered", () => this.#working === 0);
     this.#listings?.stop();
+    this.#workIsOver = true;
     if (this.#plan.ending === "power") this.#faults.losePower();
     this.#faults.heal();
+  }
+
+  /** Somebody removes uploads that are under way. */
+  #loseUploads(random: SimRandom): void {
+    this.#world.schedule(random.exponential(meanUploadLossMs), () => {
+      if (this.#workIsOver) return;
+      this.#store.uploads.lose(random.whole(0, 10));
+      this.#loseUploads(random);
+    });
   }
 
   #workOn(name: string, untilMs: number): void {

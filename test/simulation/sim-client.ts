@@ -5,13 +5,14 @@
 
 import { hash } from "node:crypto";
 import type { Timer } from "../../src/base/clock.ts";
-import { isOperatingError } from "../../src/base/errors.ts";
+import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import type { ContentHeaders } from "../../src/core/entry.ts";
 import type { Durability, Precondition } from "../../src/core/message.ts";
 import type { ReadOutcome, WriteOutcome } from "../../src/core/operation.ts";
 import type { Version } from "../../src/core/version.ts";
 import { type Expectations, notDone } from "./expectations.ts";
 import type { History, RegisterAction, RegisterCondition, RegisterOutcome } from "./history.ts";
+import { partBytesOf, type ScenarioPlan } from "./scenario-plan.ts";
 import type { Running, RunningMember, SimHost } from "./sim-cluster.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { SimWorld } from "./sim-world.ts";
@@ -20,21 +21,34 @@ import type { Deletion } from "./store-watch.ts";
 export interface Content {
   readonly name: string;
   readonly value: Buffer;
+  /** Its entity tag. */
   readonly md5: string;
   readonly headers: ContentHeaders;
+  /** Whether it is too large to be buffered. */
+  readonly isLarge: boolean;
 }
 
 /** Every content that exists in a world, by name and by entity tag. */
 export class Contents {
+  readonly #plan: Pick<ScenarioPlan, "bufferedBytes" | "maxValueBytes">;
   readonly #byName = new Map<string, Content>();
   readonly #byMd5 = new Map<string, Content>();
+
+  constructor(plan: Pick<ScenarioPlan, "bufferedBytes" | "maxValueBytes">) {
+    this.#plan = plan;
+  }
 
   /** A content of `size` bytes at least, unlike any other. */
   make(name: string, size: number): Content {
     const value = Buffer.alloc(Math.max(size, name.length + 1), `${name} `);
-    const content = { name, value, md5: hash("md5", value, "hex"), headers: { "x-weir-meta-name": name } };
+    const { bufferedBytes, maxValueBytes } = this.#plan;
+    const isLarge = bufferedBytes !== undefined && value.length > bufferedBytes;
+    const plainMd5 = hash("md5", value, "hex");
+    const md5 = isLarge ? tagOfParts(value, partBytesOf(maxValueBytes)) : plainMd5;
+    const content = { name, value, md5, headers: { "x-weir-meta-name": name }, isLarge };
     this.#byName.set(name, content);
-    this.#byMd5.set(content.md5, content);
+    this.#byMd5.set(md5, content);
+    this.#byMd5.set(plainMd5, content);
     return content;
   }
 
@@ -62,6 +76,11 @@ export interface Caller {
   readonly host: SimHost;
   readonly running: Running | undefined;
 }
+
+/** How often a value that is in the store only is read again because it has been replaced. */
+const storedAttempts = 20;
+/** Of a large value, as a client sends it. */
+const pieceBytes = 70;
 
 /** One-way time between a client and a member, on average. */
 const meanLatencyMs = 0.5;
@@ -144,14 +163,42 @@ function call(
   action: RegisterAction,
   infoOnly: boolean,
 ): Promise<ReadOutcome | WriteOutcome> {
-  if (action.kind === "get") return member.read(key, !infoOnly);
+  if (action.kind === "get") return readWhole(member, key, !infoOnly);
   const precondition =
     action.condition === undefined ? {} : { precondition: conditionFor(parts.contents, action.condition) };
   const durability: Durability = action.stored === true ? "stored" : "replicated";
   if (action.kind === "delete") return member.delete({ key, ...precondition, durability });
   const content = parts.contents.named(action.value);
   if (content === undefined) throw new Error(`there is no content ${action.value}`);
+  if (content.isLarge) {
+    const { value, headers } = content;
+    return member.putStream({ key, headers, ...precondition, length: value.length, body: inPieces(value) });
+  }
   return member.put({ key, value: content.value, headers: content.headers, ...precondition, durability });
+}
+
+/** Reads a value that is in the store only as a client's request does: from there, and once more if it has been replaced meanwhile. */
+async function readWhole(member: RunningMember, key: string, wantValue: boolean): Promise<ReadOutcome> {
+  let changed: string | undefined;
+  for (let count = 0; count < storedAttempts; count++) {
+    const outcome = await member.read(key, wantValue, changed);
+    if (outcome.kind !== "stored") return outcome;
+    const { info } = outcome;
+    if (!wantValue) return { kind: "value", info, value: undefined };
+    const stream = await member.open(key, info.md5, 0, info.size);
+    if (stream) {
+      await using _ = stream;
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of stream) chunks.push(chunk);
+      return { kind: "value", info, value: Buffer.concat(chunks) };
+    }
+    changed = info.md5;
+  }
+  throw new OperatingError("store_unavailable", "the value is replaced each time it is about to be read");
+}
+
+async function* inPieces(value: Buffer): AsyncGenerator<Buffer, void, void> {
+  for (let offset = 0; offset < value.length; offset += pieceBytes) yield value.subarray(offset, offset + pieceBytes);
 }
 
 /** P2: at this instant the store has what it is said to have. */
@@ -203,4 +250,12 @@ function judge(contents: Contents, action: RegisterAction, outcome: ReadOutcome 
     default:
       throw new Error("an unknown outcome");
   }
+}
+
+/** The tag of what is uploaded in parts of so many bytes: see `sim-uploads.ts`. */
+function tagOfParts(value: Buffer, partBytes: number): string {
+  const tags: string[] = [];
+  for (let offset = 0; offset < value.length; offset += partBytes)
+    tags.push(hash("md5", value.subarray(offset, offset + partBytes)));
+  return `${hash("md5", tags.join(""))}-${tags.length}`;
 }

@@ -274,13 +274,25 @@ export class SimStore {
     return this.uploads.begin(name, content, this.#dateMs());
   }
 
+  /** Somebody else uploads a value, in parts of so many bytes. */
+  upload(name: string, content: UploadContent, body: Buffer, partBytes: number): void {
+    const id = this.beginUpload(name, content);
+    const parts: string[] = [];
+    for (let offset = 0; offset < body.length; offset += partBytes) {
+      const part = { number: parts.length + 1, offset, body: body.subarray(offset, offset + partBytes) };
+      parts.push(this.uploads.sendPart(id, part));
+    }
+    this.completeUpload(name, { ...content, id, parts, size: body.length }, { kind: "always" });
+  }
+
   completeUpload(name: string, upload: CompletedUpload, condition: WriteCondition): CompleteResult {
     const uploaded = this.uploads.look(upload);
     if (!uploaded) return { kind: "gone" };
     if (!this.#modes.ignoresCompleteConditions && !holds(condition, this.#blobs.get(name))) return { kind: "conflict" };
     this.uploads.delete(upload.id);
     const { content, body } = uploaded;
-    const tag = this.#modes.tags === "md5" ? uploaded.tag : `tag-${++this.#tags}`;
+    // Also where others are unique: clients know it before.
+    const { tag } = uploaded;
     const { headers, token } = content;
     this.#put(name, { tag, size: body.length, headers: { ...headers }, version: undefined, upload: token, body });
     return { kind: "written", tag };

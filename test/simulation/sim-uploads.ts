@@ -65,6 +65,13 @@ export class SimUploads {
     this.#uploads.delete(id);
   }
 
+  /** A rule of the bucket, or an operator, removes the upload that is so many later than the oldest, in a circle. */
+  lose(index: number): void {
+    const ids = [...this.#uploads.keys()];
+    const id = ids[index % Math.max(1, ids.length)];
+    if (id !== undefined) this.#uploads.delete(id);
+  }
+
   list(): UploadInfo[] {
     return [...this.#uploads].map(([id, { name, startedMs }]) => ({ id, name, startedMs }));
   }

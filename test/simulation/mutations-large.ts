@@ -1,0 +1,119 @@
+/** Planted bugs of large values: what an upload needs before it is completed, and what becomes of one that is not. */
+
+import type { Mutation } from "./mutate.ts";
+
+const primary = "src/member/primary.ts";
+const flusher = "src/member/flusher.ts";
+
+export const largeMutations: readonly Mutation[] = [
+  {
+    name: "large-answered-before-it-is-completed",
+    world: "large",
+    breaks: "a reference commits when the store has completed its upload",
+    edits: [
+      {
+        file: primary,
+        find: "isShort || entry.upload !== undefined || (fromStore",
+        replace: "isShort || (fromStore",
+      },
+    ],
+  },
+  {
+    name: "large-completed-before-the-replicas-have-it",
+    world: "large+losses",
+    breaks: "a reference is completed when all owners have it: who takes over must know that it may be",
+    edits: [
+      {
+        file: flusher,
+        find: "      if (isHeldByAll(first) && !this.#mustWait(record, first.entry, flushFrom, now)) this.#fly(record, first.entry);\n",
+        replace: "      if (!this.#mustWait(record, first.entry, flushFrom, now)) this.#fly(record, first.entry);\n",
+      },
+    ],
+  },
+  {
+    name: "large-completed-while-other-requests-may-land",
+    world: "large+losses",
+    breaks:
+      "a reference is completed when no other request for its key can take effect any more: it cannot be completed again",
+    edits: [
+      {
+        file: flusher,
+        find: "      if (isHeldByAll(first) && !this.#mustWait(record, first.entry, flushFrom, now)) this.#fly(record, first.entry);\n",
+        replace: "      if (isHeldByAll(first)) this.#fly(record, first.entry);\n",
+      },
+    ],
+  },
+  {
+    name: "large-assigned-before-the-earlier-state-is-flushed",
+    world: "large+losses",
+    breaks: "a write by reference is assigned when the store has the key's earlier state: its upload may be lost",
+    edits: [
+      {
+        file: primary,
+        find: "        if (upload && record?.dirty) {\n",
+        replace: "        if (upload && record?.dirty && !upload) {\n",
+      },
+    ],
+  },
+  {
+    name: "large-inherited-is-taken-for-completed",
+    world: "large",
+    breaks: "of an inherited reference only the store knows whether it was completed",
+    edits: [
+      {
+        file: "src/member/inheritance.ts",
+        find: "      const needsStore = isReference || owners.length",
+        replace: "      const needsStore = (isReference && !isReference) || owners.length",
+      },
+    ],
+  },
+  {
+    name: "large-taken-for-lost-while-its-completion-is-under-way",
+    world: "large",
+    breaks: "an upload that is gone is lost only if no earlier request can have completed it, or still do",
+    edits: [
+      {
+        file: flusher,
+        find: "        isLost = this.#open.otherUntil(record.key, undefined, this.#parts.clock.now()) === undefined;\n        found = await this.#lookAtStore(flight);\n",
+        replace: "        isLost = true;\n        found = await this.#lookAtStore(flight);\n",
+      },
+    ],
+  },
+  {
+    name: "large-lost-answered-as-done-to-a-repeat",
+    world: "large",
+    breaks: "a repeat of a write by reference is done only if the store has its upload",
+    edits: [
+      {
+        file: primary,
+        find: "    return upload ? this.#repeatUpload(key, version, upload) :",
+        replace: '    return upload ? Promise.resolve(written({ ...version, tag: "" })) :',
+      },
+    ],
+  },
+  {
+    name: "large-read-as-deleted",
+    world: "large",
+    breaks: "a reference is no tombstone: its state is what the store has",
+    edits: [
+      {
+        file: "src/member/read-path.ts",
+        find: "    return entry && !entry.upload ? entry : this.#parts.cache.get(key);",
+        replace: "    return entry ?? this.#parts.cache.get(key);",
+      },
+    ],
+  },
+  {
+    name: "large-download-goes-on-with-another-value",
+    world: "large",
+    breaks: "what breaks off is gone on with under the same tag",
+    edits: [
+      {
+        file: "src/member/downloads.ts",
+        find: "        const result = await store.openBlob(this.#key, this.#tag, { start, end }, { deadlineMs });",
+        replace:
+          "        const tag = (await store.stat(this.#key, { deadlineMs }))?.tag ?? this.#tag;\n        const result = await store.openBlob(this.#key, tag, { start, end }, { deadlineMs });",
+      },
+    ],
+  },
+];
