@@ -31,7 +31,7 @@ export interface OpenUpload {
   /** Names it to {@link LargeBlobs.completeUpload} and {@link LargeBlobs.abortUpload}, in any process. */
   readonly id: string;
   /** Sends a part, again if need be; the part's tag, which the completion wants. */
-  sendPart(part: UploadPart, options: RequestOptions): Promise<string>;
+  readonly sendPart: (part: UploadPart, options: RequestOptions) => Promise<string>;
 }
 
 /** All that the completion needs. */
