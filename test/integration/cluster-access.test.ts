@@ -8,6 +8,7 @@ import { rights } from "../../src/access/grant.ts";
 import { TestCluster } from "../support/cluster.ts";
 import { type Outcome, weir } from "../support/command.ts";
 import { RawConnection, rawRequest } from "../support/raw-http.ts";
+import { SteadyWrites } from "../support/steady-writes.ts";
 import { bearer, type TestToken, tokenOf } from "../support/tokens.ts";
 
 const timeout = 90_000;
@@ -25,16 +26,9 @@ test("a token is changed by a new cluster.json, without a restart and without a 
   const [old, next] = [tokenOf("old", ["read", "write"]), tokenOf("new", ["read", "write"])];
   await using cluster = await guardedCluster(old);
   let inUse = old;
-  let refused = 0;
-  let sent = 0;
-  let isDone = false;
-  const client = (async () => {
-    while (!isDone) {
-      const { status } = await cluster.put(cluster.ids[sent % 2] as string, "k", String(sent), bearer(inUse.token));
-      sent += 1;
-      if (status !== 204) refused += 1;
-    }
-  })();
+  await using writes = new SteadyWrites((index) =>
+    cluster.put(cluster.ids[index % 2] as string, "k", String(index), bearer(inUse.token)),
+  );
   const isTaken = async ({ token }: TestToken): Promise<boolean> => {
     const answers = await Promise.all(cluster.ids.map((id) => cluster.get(id, "k", bearer(token))));
     return answers.every(({ status }) => status !== 401);
@@ -44,17 +38,16 @@ test("a token is changed by a new cluster.json, without a restart and without a 
   assert.equal(await isTaken(old), true);
   inUse = next;
   // What was begun with the old one has ended then.
-  const until = sent + 3;
-  await cluster.until(20_000, "the client goes on", async () => sent > until);
+  const until = writes.sent + 3;
+  await cluster.until(20_000, "the client goes on", async () => writes.sent > until);
   cluster.configure({ auth: { tokens: [operator.rule, next.rule] } });
   await cluster.until(20_000, "the old token is refused by all", async () => {
     const answers = await Promise.all(cluster.ids.map((id) => cluster.get(id, "k", bearer(old.token))));
     return answers.every(({ status, code }) => status === 401 && code === "unauthorized");
   });
-  isDone = true;
-  await client;
-  assert.equal(refused, 0);
-  assert.ok(sent > 10);
+  await writes.stop();
+  assert.equal(writes.failed, 0);
+  assert.ok(writes.sent > 10);
 });
 
 test("commands show the token of a file or of the environment, and say what to do without one", {

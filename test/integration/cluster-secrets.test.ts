@@ -10,6 +10,7 @@ import { TestCluster } from "../support/cluster.ts";
 import { weir } from "../support/command.ts";
 import { NodeProcess } from "../support/node-process.ts";
 import { RawConnection, rawRequest } from "../support/raw-http.ts";
+import { SteadyWrites } from "../support/steady-writes.ts";
 import { bearer, tokenOf } from "../support/tokens.ts";
 
 const timeout = 120_000;
@@ -19,16 +20,7 @@ test("the cluster's secret is changed on nodes that run, one file after the othe
 }, async () => {
   const env = { OLD_SECRET: "the older secret, 16+", NEW_SECRET: "the newer secret, 16+" };
   await using cluster = await TestCluster.start({ nodes: 3, env, config: { secret: "env:OLD_SECRET" } });
-  let failed = 0;
-  let sent = 0;
-  let isDone = false;
-  const client = (async () => {
-    while (!isDone) {
-      const { status } = await cluster.put("a", `k${sent % 50}`, String(sent));
-      sent += 1;
-      if (status !== 204) failed += 1;
-    }
-  })();
+  await using writes = new SteadyWrites((index) => cluster.put("a", `k${index % 50}`, String(index)));
   const lists = [["env:OLD_SECRET", "env:NEW_SECRET"], ["env:NEW_SECRET", "env:OLD_SECRET"], "env:NEW_SECRET"] as const;
   for (const [step, secret] of lists.entries()) {
     cluster.configure({ secret });
@@ -42,12 +34,11 @@ test("the cluster's secret is changed on nodes that run, one file after the othe
   // New links are made with the newer one.
   const again = await cluster.process("c").stop(15_000);
   assert.equal(again.code, 0);
-  isDone = true;
-  await client;
+  await writes.stop();
   cluster.restart("c");
   await cluster.untilReady();
-  assert.equal(failed, 0);
-  assert.ok(sent > 20);
+  assert.equal(writes.failed, 0);
+  assert.ok(writes.sent > 20);
   assert.equal((await cluster.get("c", "k0")).status, 200);
   assert.doesNotMatch(cluster.log(), /do not have the same cluster secret/);
   for (const secret of Object.values(env)) assert.equal(cluster.log().includes(secret), false);

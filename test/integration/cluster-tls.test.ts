@@ -11,6 +11,7 @@ import { TestCluster } from "../support/cluster.ts";
 import { weir } from "../support/command.ts";
 import { HttpClient } from "../support/http-client.ts";
 import { RawConnection, rawRequest } from "../support/raw-http.ts";
+import { SteadyWrites } from "../support/steady-writes.ts";
 
 const timeout = 120_000;
 
@@ -157,14 +158,7 @@ test("a renewed certificate is shown within seconds, under load and without a re
   install(files);
   await using cluster = await tlsCluster({ ...inUse, ca: authority.ca });
   const port = portOf(cluster.url("a"));
-  let failed = 0;
-  let isDone = false;
-  const client = (async () => {
-    for (let i = 0; !isDone; i++) {
-      const { status } = await cluster.put(i % 2 === 0 ? "a" : "b", "k", String(i)).catch(() => ({ status: 0 }));
-      if (status !== 204) failed += 1;
-    }
-  })();
+  await using writes = new SteadyWrites((index) => cluster.put(index % 2 === 0 ? "a" : "b", "k", String(index)));
   const before = await serialOf(port);
   install(authority.issue());
   await cluster.until(20_000, "the new certificate is shown by all", async () => {
@@ -177,9 +171,8 @@ test("a renewed certificate is shown within seconds, under load and without a re
   await cluster.process("a").printed("have changed and are wrong; the node goes on with what it had");
   assert.match(cluster.log(), /live\.key is not the key of the certificate/);
   assert.equal(await serialOf(port), renewed);
-  isDone = true;
-  await client;
-  assert.equal(failed, 0);
+  await writes.stop();
+  assert.equal(writes.failed, 0);
   // New links use it, too: a node that starts with a certificate of its own is linked to those.
   install(authority.issue());
   await cluster.process("b").stop(15_000);

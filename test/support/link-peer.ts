@@ -18,6 +18,9 @@ import { systemClock, systemRandom } from "../../src/system.ts";
 /** As in production, but sooner. */
 export const quickSettings: LinkSettings = { ...defaultLinkSettings, tickMs: 5, redialMinMs: 10, redialMaxMs: 100 };
 
+/** Milliseconds to wait, at most: less than the tests' own limit. */
+const untilMs = 15_000;
+
 export interface LinkPeerOptions {
   readonly settings?: Partial<LinkSettings>;
   readonly cluster?: string;
@@ -94,8 +97,15 @@ export class LinkPeer implements AsyncDisposable {
 
   /** Resolves as soon as it holds; it is looked at whenever somebody calls in, and the handler or the log is told something. */
   async until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    // A test that waits in vain fails, and disposes of what it has: else the process would wait with it.
+    const timer = setTimeout(() => reject(new Error("it has not come about in time")), untilMs);
+    try {
+      while (!condition()) {
+        await Promise.race([new Promise<void>((resolve) => this.#waiters.push(resolve)), late]);
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 
