@@ -1,9 +1,10 @@
 /** `weir bench`: what a running cluster does under load, as a client sees it. */
 
 import { type Command, InvalidArgumentError } from "commander";
+import { formatBytes } from "../base/quantity-text.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { Load, type LoadSettings, type Measured } from "./bench-load.ts";
-import { formatBytes, formatTable } from "./format.ts";
+import { formatTable } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { CommandFailure } from "./run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";

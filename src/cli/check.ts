@@ -1,10 +1,10 @@
 /** `weir check`: whether a cluster.json is right and its store can be used, without starting anything. */
 
 import type { Command } from "commander";
+import { formatBytes } from "../base/quantity-text.ts";
 import { openConfiguredStore } from "../compose.ts";
 import { type Config, loadConfig } from "../config/config.ts";
 import { authText, checkTlsOf } from "./check-security.ts";
-import { formatBytes } from "./format.ts";
 import { CommandFailure } from "./run.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 

@@ -37,6 +37,7 @@ const statusSchema = z.object({
   leaseMs: z.number().default(0),
   awaited: z.array(z.string()).default([]),
   store: z.string(),
+  replicas: z.number().default(0),
   members: z.array(
     z.object({
       id: z.string(),
@@ -54,6 +55,10 @@ const statusSchema = z.object({
       failing: z.array(failingSchema).default([]),
       slowing: z.boolean().default(false),
       journaled: z.boolean().default(true),
+      storeFailingMs: z.number().default(0),
+      stop: z
+        .object({ verdict: z.enum(["yes", "wait", "no"]), inOrder: z.string(), killed: z.string() })
+        .default({ verdict: "no", inOrder: "The node that answers does not say.", killed: "" }),
     }),
   ),
 });

@@ -3,12 +3,13 @@
 import type { Readable } from "node:stream";
 import { type Command, InvalidArgumentError } from "commander";
 import { OperatingError } from "../base/errors.ts";
+import { formatBytes, formatDuration } from "../base/quantity-text.ts";
 import type { FlushProgress } from "../core/administration.ts";
 import type { FailingKey } from "../core/message.ts";
 import { systemClock } from "../system.ts";
 import { ClusterClient } from "./client.ts";
 import { flushLineSchema } from "./cluster-status.ts";
-import { formatBar, formatBytes, formatDuration } from "./format.ts";
+import { formatBar } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { CommandFailure } from "./run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { sleep } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { formatBytes } from "../base/quantity-text.ts";
 import { loadConfig } from "../config/config.ts";
 import { findOwnNode, hostAddresses } from "../config/own-node.ts";
 import type { ClusterStatus } from "../core/operation.ts";
@@ -10,7 +11,6 @@ import { systemClock } from "../system.ts";
 import { ClusterClient, readText } from "./client.ts";
 import { fetchStatus } from "./cluster-status.ts";
 import { type Departure, DepartureWatch } from "./departure.ts";
-import { formatBytes } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { CommandFailure } from "./run.ts";
 import { addTargetOptions, resolveTarget, type Target, type TargetOptions } from "./target.ts";

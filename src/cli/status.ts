@@ -3,11 +3,13 @@
 import type { Command } from "commander";
 import { sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
+import { formatBytes, formatDuration } from "../base/quantity-text.ts";
 import type { ClusterStatus } from "../core/operation.ts";
 import { systemClock } from "../system.ts";
 import { ClusterClient } from "./client.ts";
 import { fetchStatus } from "./cluster-status.ts";
-import { formatBytes, formatDuration, formatShare, formatTable } from "./format.ts";
+import { failingText } from "./flush.ts";
+import { formatShare, formatTable } from "./format.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 
@@ -72,7 +74,7 @@ export function statusLines(status: ClusterStatus): string[] {
     formatShare(member.share),
     formatBytes(member.dirtyBytes),
     String(member.dirtyKeys),
-    member.dirtyKeys === 0 ? "-" : formatDuration(member.oldestDirtyMs),
+    member.oldestDirtyMs === 0 ? "-" : formatDuration(member.oldestDirtyMs),
     String(member.failingKeys),
     formatBytes(member.cacheBytes),
     member.zone ?? "-",
@@ -85,7 +87,32 @@ export function statusLines(status: ClusterStatus): string[] {
     ...formatTable([header, ...rows], [2, 3, 4, 5, 6, 7]),
     "",
     ...doubtLines(status),
-    `May I stop a node? ${stopAdvice(status)}`,
+    ...failingLines(status),
+    ...stopLines(status),
+  ];
+}
+
+/** What keeps values from the store. */
+function failingLines({ members }: ClusterStatus): string[] {
+  const lines = members.flatMap(({ id, failingKeys, failing, slowing }) => [
+    ...(slowing ? [`Writers wait at ${id}: a value there is older than buffer.maxDirtyAgeMs.`] : []),
+    ...failing.map((key) => `Failing at ${id}: ${failingText(key)}`),
+    ...(failingKeys > failing.length ? [`Failing at ${id}: ${failingKeys - failing.length} more`] : []),
+  ]);
+  return lines.length === 0 ? [] : [...lines, ""];
+}
+
+/** May I stop a node? Those with the same answer are told together. */
+function stopLines({ members }: ClusterStatus): string[] {
+  if (members.length === 0) return ["May I stop a node? No: this node has not joined a view yet."];
+  const answers = new Map<string, string[]>();
+  for (const { id, stop } of members) {
+    const answer = `${stop.verdict}. ${stop.inOrder}\n  If it is killed: ${stop.killed}`;
+    answers.set(answer, [...(answers.get(answer) ?? []), id]);
+  }
+  return [
+    "May I stop it? In order, and one at a time:",
+    ...[...answers].flatMap(([answer, ids]) => `${ids.join(", ")}: ${answer}`.split("\n")),
   ];
 }
 
@@ -106,28 +133,4 @@ function doubtLines({ awaited }: ClusterStatus): string[] {
     `if a data folder is gone for good, "weir forget ID --config cluster.json" gives up what only it had.`,
     "",
   ];
-}
-
-/** What stopping one node would mean now, in a few sentences. It promises nothing that this release doesn't keep. */
-export function stopAdvice(status: ClusterStatus): string {
-  const { members, awaited } = status;
-  const down = members.filter((member) => member.state === "unreachable").map((member) => member.id);
-  if (members.length === 0) return "No: this node has not joined a view yet.";
-  if (awaited.length > 0)
-    return `No: ${awaited.join(", ")} may have the only copies of some values. Bring them back first.`;
-  if (down.length > 0) {
-    return `No: ${down.join(", ")} can't be reached, and values that are not in the store may be on one other node only. Bring it back first.`;
-  }
-  if (!status.settled || members.some((member) => member.state === "waiting")) {
-    return "Not now: the nodes are still handing over values. Look again in a moment.";
-  }
-  const failing = members.reduce((sum, member) => sum + member.failingKeys, 0);
-  const warning = failing > 0 ? ` But ${failing} keys fail to reach the store; see the log and mend that first.` : "";
-  if (members.length === 1) {
-    const { dirtyBytes } = members[0] as (typeof members)[number];
-    return dirtyBytes === 0
-      ? `Yes: everything is in the store. While this only node is down nothing is served.${warning}`
-      : `No: it's the only node, and ${formatBytes(dirtyBytes)} are not in the store yet.${warning}`;
-  }
-  return `Yes, one at a time: it hands over what it holds to the others, which go on without it.${warning}`;
 }

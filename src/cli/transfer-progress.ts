@@ -2,7 +2,7 @@
 
 import { Presets, SingleBar } from "cli-progress";
 import type { Clock, Instant } from "../base/clock.ts";
-import { formatBytes } from "./format.ts";
+import { formatBytes } from "../base/quantity-text.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Transfer } from "./transfer.ts";
 

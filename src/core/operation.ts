@@ -6,6 +6,7 @@
 import type { ContentHeaders, ValueInfo } from "./entry.ts";
 import type { ListQuery } from "./listing.ts";
 import type { Durability, MemberFigures, Precondition } from "./message.ts";
+import type { StopAdvice } from "./stop-advice.ts";
 import type { Version } from "./version.ts";
 
 export interface PutOperation {
@@ -104,6 +105,8 @@ export interface ClusterStatus {
   /** Nodes that are gone, and that may have the only copies of some keys' newest values: those keys are not served until one of them is back. */
   readonly awaited: readonly string[];
   readonly store: string;
+  /** R: how many owners a key has, where there are so many; 0 before the first view. */
+  readonly replicas: number;
   readonly members: readonly MemberStatus[];
 }
 
@@ -116,6 +119,10 @@ export interface MemberStatus extends MemberFigures {
   readonly share: number;
   /** `serving`: linked, and its keys are served. `waiting`: linked, a hand-off is under way. `unreachable`: no link from the answering member. */
   readonly state: "serving" | "waiting" | "unreachable";
+  /** For how long the store has failed each flush of it, in milliseconds; 0 when the last one went well. */
+  readonly storeFailingMs: number;
+  /** May it be stopped? */
+  readonly stop: StopAdvice;
 }
 
 /** The buffer itself, or a copy with memory of its own when it is a view on a larger one. */

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Membership } from "../core/membership.ts";
 import type { FailingKey, MemberFigures } from "../core/message.ts";
 import type { ClusterStatus, MemberStatus } from "../core/operation.ts";
+import { stopAdvice } from "../core/stop-advice.ts";
 import type { ViewMember } from "../core/view.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { Network } from "../network/network.ts";
@@ -118,30 +119,37 @@ export class Report {
 
   status(): ClusterStatus {
     const { cluster, store, membership } = this.#parts;
+    const { epoch, settled, awaited, self } = membership;
+    const replicas = epoch === 0 ? 0 : membership.view.parameters.replicas;
+    const members = epoch === 0 ? [] : membership.view.members.map((member) => this.#statusOf(member));
+    const state = { self: self.id, settled, awaited, replicas, members };
     return {
       cluster,
-      self: membership.self.id,
-      epoch: membership.epoch,
-      settled: membership.settled,
+      self: self.id,
+      epoch,
+      settled,
       // A member that confirms itself has no end in sight.
       leaseMs: Math.round(Math.min(membership.lease.leftMs, 2 ** 31)),
-      awaited: membership.awaited,
+      awaited,
       store,
-      members: membership.epoch === 0 ? [] : membership.view.members.map((member) => this.#statusOf(member)),
+      replicas,
+      members: members.map((member) => ({ ...member, stop: stopAdvice(state, member) })),
     };
   }
 
-  #statusOf(member: ViewMember): MemberStatus {
-    const { network, membership } = this.#parts;
+  #statusOf(member: ViewMember): Omit<MemberStatus, "stop"> {
+    const { network, membership, flusher, clock } = this.#parts;
     const { id, url, zone, weight } = member;
     const common = { id, url, zone, weight, share: membership.share(id) };
     if (id === membership.self.id) {
-      return { ...common, state: membership.activated ? "serving" : "waiting", ...this.figures() };
+      const storeFailingMs = flusher.health.failingMs(clock.now());
+      return { ...common, state: membership.activated ? "serving" : "waiting", storeFailingMs, ...this.figures() };
     }
     const heard = membership.stateOf(member);
     const figures = heard?.figures ?? noFigures;
+    const storeFailingMs = heard?.storeFailingMs ?? 0;
     if (!heard || network.linked(id)?.incarnation !== member.incarnation)
-      return { ...common, state: "unreachable", ...figures };
-    return { ...common, state: membership.settled ? "serving" : "waiting", ...figures };
+      return { ...common, state: "unreachable", storeFailingMs, ...figures };
+    return { ...common, state: membership.settled ? "serving" : "waiting", storeFailingMs, ...figures };
   }
 }

@@ -21,11 +21,22 @@ function seen(
       share: 0,
       state: "serving",
       ...noFigures,
+      storeFailingMs: 0,
+      stop: { verdict: "yes", inOrder: "", killed: "" },
       dirtyBytes: 10,
       dirtyKeys: 1,
     }),
   );
-  const view = { cluster: "photos", self, epoch: 5, settled: true, leaseMs: 900, awaited: [], store: "s3://photos" };
+  const view = {
+    cluster: "photos",
+    self,
+    epoch: 5,
+    settled: true,
+    leaseMs: 900,
+    awaited: [],
+    store: "s3://photos",
+    replicas: 2,
+  };
   return { ...view, members, ...changes };
 }
 

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatBytes, formatDuration, formatTable } from "../../src/cli/format.ts";
-import { statusLines, stopAdvice } from "../../src/cli/status.ts";
+import { formatBytes, formatDuration } from "../../src/base/quantity-text.ts";
+import { formatTable } from "../../src/cli/format.ts";
+import { statusLines } from "../../src/cli/status.ts";
 import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
 import { noFigures } from "../../src/member/report.ts";
 
@@ -17,39 +18,43 @@ function member(id: string, changes: Partial<MemberStatus> = {}): MemberStatus {
     state: "serving",
     ...noFigures,
     journaled: true,
+    storeFailingMs: 0,
+    stop: { verdict: "yes", inOrder: "", killed: "" },
     ...changes,
   };
 }
 
 function cluster(members: readonly MemberStatus[], changes: Partial<ClusterStatus> = {}): ClusterStatus {
-  const view = { cluster: "photos", self: "a", epoch: 7, settled: true, leaseMs: 812, awaited: [] };
+  const view = { cluster: "photos", self: "a", epoch: 7, settled: true, leaseMs: 812, awaited: [], replicas: 2 };
   return { ...view, store: "s3://photos", members, ...changes };
 }
 
-test("a settled cluster of serving nodes lets one be stopped, and says what that costs", () => {
-  assert.match(stopAdvice(cluster([member("a"), member("b")])), /^Yes, one at a time: it hands over what it holds/);
+test("keys that fail are named with their node and the store's reason, and so are writers that wait", () => {
+  const common = { key: "k", version: { epoch: 1, seq: 2 }, isDelete: false, ageMs: 61_000 } as const;
+  const failing = [{ ...common, size: 2_048, code: "store_refused", reason: "AccessDenied" } as const];
+  const text = statusLines(cluster([member("a", { failingKeys: 3, failing, slowing: true }), member("b")])).join("\n");
+  assert.match(text, /^Failing at a: "k" \(2\.0 KiB, for 1 min\): AccessDenied \(store_refused\)$/m);
+  assert.match(text, /^Failing at a: 2 more$/m);
+  assert.match(text, /^Writers wait at a: /m);
+  assert.doesNotMatch(statusLines(cluster([member("a")])).join(), /Failing|Writers/);
 });
 
-test("a cluster with a node out of reach does not let another be stopped", () => {
-  const status = cluster([member("a"), member("b", { state: "unreachable" })]);
-  assert.match(stopAdvice(status), /^No: b can't be reached/);
-});
-
-test("a cluster that is still handing over asks to wait before a node is stopped", () => {
-  assert.match(stopAdvice(cluster([member("a"), member("b")], { settled: false })), /^Not now/);
-  assert.match(stopAdvice(cluster([member("a"), member("b", { state: "waiting" })])), /^Not now/);
-});
-
-test("an only node may be stopped when all that it has is in the store", () => {
-  assert.match(stopAdvice(cluster([member("a")])), /^Yes: everything is in the store/);
-  assert.match(stopAdvice(cluster([member("a", { dirtyBytes: 2_048 })])), /^No: .*2\.0 KiB are not in the store/);
-});
-
-test("keys that fail to reach the store are named in the advice on stopping", () => {
-  assert.match(
-    stopAdvice(cluster([member("a", { failingKeys: 2 }), member("b")])),
-    /But 2 keys fail to reach the store/,
+test("nodes that may be stopped alike are told of together, and what a kill means beside it", () => {
+  const same = { verdict: "yes", inOrder: "It hands over.", killed: "Nothing is lost." } as const;
+  const lines = statusLines(
+    cluster([
+      member("a", { stop: same }),
+      member("b", { stop: same }),
+      member("c", { stop: { ...same, verdict: "no", inOrder: "The store is away." } }),
+    ]),
   );
+  assert.deepEqual(lines.slice(-4), [
+    "a, b: yes. It hands over.",
+    "  If it is killed: Nothing is lost.",
+    "c: no. The store is away.",
+    "  If it is killed: Nothing is lost.",
+  ]);
+  assert.match(statusLines(cluster([])).at(-1) ?? "", /No: this node has not joined/);
 });
 
 test("the status table has a row for each node under its columns", () => {
@@ -69,7 +74,6 @@ test("a node without a lease, and one that needs none, are told apart from one t
 test("keys in doubt are told with the nodes that would end it, and no node may be stopped", () => {
   const status = cluster([member("a"), member("b")], { awaited: ["c", "d"] });
   assert.match(statusLines(status).join(" "), /In doubt: .* on c, d only.*Start them again.*weir forget ID/);
-  assert.match(stopAdvice(status), /^No: c, d may have the only copies/);
   assert.doesNotMatch(statusLines(cluster([member("a")])).join(), /In doubt/);
 });
 

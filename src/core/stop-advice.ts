@@ -1,0 +1,120 @@
+/**
+ * May this node be stopped? What stopping it in order (SIGTERM, `weir leave`) and killing it would mean at this moment, in words, from what the protocol keeps: a node that leaves
+ * hands over first, so nothing is lost by that, but it can only leave through the store; and of a node that is killed, what it held is on the other owners of each key, and in its journal.
+ */
+
+import { formatBytes, formatDuration } from "../base/quantity-text.ts";
+import type { MemberFigures } from "./message.ts";
+
+/** `wait`: soon, by itself. `no`: something has to be mended, or brought back, first. */
+export type StopVerdict = "yes" | "wait" | "no";
+
+export interface StopAdvice {
+  /** Whether it may be stopped in order. */
+  readonly verdict: StopVerdict;
+  /** What stopping it in order means, or why it should not be. */
+  readonly inOrder: string;
+  /** What its sudden end means: kill -9, a power loss. */
+  readonly killed: string;
+}
+
+/** A member, as far as the advice goes by it. */
+export interface StopMember extends Pick<MemberFigures, "dirtyBytes" | "refusedKeys" | "journaled"> {
+  readonly id: string;
+  readonly weight: number;
+  readonly state: "serving" | "waiting" | "unreachable";
+  readonly storeFailingMs: number;
+}
+
+export interface StopCluster {
+  readonly self: string;
+  readonly settled: boolean;
+  readonly awaited: readonly string[];
+  /** R. */
+  readonly replicas: number;
+  readonly members: readonly StopMember[];
+}
+
+/** The store has failed a member for so long that it is not taken for a hiccup, in milliseconds. */
+const storeAwayMs = 3_000;
+/** What a view change takes, in seconds, and how many bytes a second are handed over, for an estimate. */
+const viewChangeSeconds = 1;
+const handOffBytesPerSecond = 50e6;
+
+/** @param member - one of the cluster's */
+export function stopAdvice(cluster: StopCluster, member: StopMember): StopAdvice {
+  return { ...inOrder(cluster, member), killed: whenKilled(cluster, member) };
+}
+
+function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "killed"> {
+  const { self, settled, awaited, replicas, members } = cluster;
+  const others = members.filter(({ id }) => id !== member.id);
+  const down = others.filter(({ state }) => state === "unreachable").map(({ id }) => id);
+  const bytes = formatBytes(member.dirtyBytes);
+  if (awaited.length > 0)
+    return no(`${awaited.join(", ")} may have the only copies of some values: bring that back first.`);
+  if (member.state === "unreachable")
+    return no(`${self} does not reach it, so nobody knows what it holds: see its log.`);
+  if (down.length > 0)
+    return no(
+      `${down.join(", ")} can't be reached, and what the store lacks may be on this node only: bring that back first.`,
+    );
+  if (!settled || members.some(({ state }) => state === "waiting"))
+    return { verdict: "wait", inOrder: "The nodes are still handing over values: look again in a moment." };
+  if (member.storeFailingMs > storeAwayMs) {
+    const since = formatDuration(member.storeFailingMs);
+    return no(
+      `The store has failed it for ${since}, and a node leaves by way of the store: after flush.stopMs it would end without having handed over, and its keys wait until it or the store is back.`,
+    );
+  }
+  if (!others.some(({ weight }) => weight > 0)) {
+    if (member.dirtyBytes === 0)
+      return yes("Everything is in the store. While this only node is down nothing is served.");
+    const kept = member.journaled
+      ? "what is not there after flush.stopMs is in its journal"
+      : "what is not there after flush.stopMs is lost";
+    return {
+      verdict: "wait",
+      inOrder: `It is the only owner, and ${bytes} are not in the store: run weir flush first (${kept}).`,
+    };
+  }
+  const refused =
+    member.refusedKeys === 0 ? "" : ` The store refuses ${member.refusedKeys} of its keys; the others will hold them.`;
+  const remaining = others.filter(({ weight }) => weight > 0).length;
+  const short =
+    remaining < replicas
+      ? ` Until it is back, each write goes to the store before it is answered: only ${remaining} of ${replicas} owners are left.`
+      : "";
+  const seconds = Math.ceil(viewChangeSeconds + member.dirtyBytes / handOffBytesPerSecond);
+  return yes(`It hands over ${bytes} to the others, in about ${seconds} s.${short}${refused}`);
+}
+
+function whenKilled({ replicas, members, settled }: StopCluster, member: StopMember): string {
+  const others = members.filter(({ id, state }) => id !== member.id && state !== "unreachable");
+  const copies = Math.min(replicas - 1, others.length);
+  const bytes = formatBytes(member.dirtyBytes);
+  const nodes = copies === 1 ? "one other node" : `${copies} other nodes`;
+  const elsewhere = copies > 0 && settled;
+  const served =
+    others.length > 0
+      ? "Its keys answer again within seconds if the store is up."
+      : "Nothing is served until it is back.";
+  if (member.dirtyBytes === 0) return `Nothing is lost: the store has all that it holds. ${served}`;
+  if (member.journaled) {
+    const disk = elsewhere
+      ? `without its disk, ${bytes} are on ${nodes} only`
+      : `without its disk, ${bytes} may be lost`;
+    return `Nothing is lost: its journal has what it holds (${disk}). ${served}`;
+  }
+  return elsewhere
+    ? `Nothing is lost yet: ${bytes} that the store lacks are then on ${nodes} only. ${served}`
+    : `${bytes} that the store lacks may be lost: there is no journal, and perhaps no other copy.`;
+}
+
+function yes(text: string): Omit<StopAdvice, "killed"> {
+  return { verdict: "yes", inOrder: text };
+}
+
+function no(text: string): Omit<StopAdvice, "killed"> {
+  return { verdict: "no", inOrder: text };
+}
