@@ -6,6 +6,11 @@ import { importMistake, importsOf } from "./imports.ts";
 /** Lines in a file: past this, a file is about more than one thing. */
 const maxLines = 400;
 
+/** Files that may have more, and why. */
+const longFiles: Readonly<Record<string, string>> = {
+  "docs/openapi.yaml": "tools want the whole interface in one",
+};
+
 /** Words in a test's name: fewer can't say part, situation and outcome. That of an `it` goes on from its `describe`. */
 const minTestWords = { test: 4, it: 3 } as const;
 
@@ -41,7 +46,7 @@ export function fileViolations(path: string, text: string): string[] {
   if (/\.(?:ts|mjs|sh|ya?ml)$|Dockerfile$/.test(path)) {
     for (const match of text.matchAll(unfinished)) report(match.index, `${match[0]}: do it, or file it as an issue`);
     const lines = text.split("\n").length - 1;
-    if (lines > maxLines) report(0, `has ${lines} lines, at most ${maxLines}: split it`);
+    if (lines > maxLines && !Object.hasOwn(longFiles, path)) report(0, `has ${lines} lines, at most ${maxLines}: split it`);
   }
   if (/\.(?:ts|mjs)$/.test(path)) found.push(...codeViolations(path, text));
   return found;

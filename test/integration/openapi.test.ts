@@ -167,7 +167,7 @@ const cases: readonly Case[] = [
 ];
 
 describe("docs/openapi.yaml", { timeout: 60_000 }, () => {
-  test("is valid OpenAPI", async () => {
+  test("is valid OpenAPI by its schema", async () => {
     const { valid, errors } = await new Validator().validate(
       structuredClone(document) as unknown as Record<string, unknown>,
     );
