@@ -46,7 +46,8 @@ export function fileViolations(path: string, text: string): string[] {
   if (/\.(?:ts|mjs|sh|ya?ml)$|Dockerfile$/.test(path)) {
     for (const match of text.matchAll(unfinished)) report(match.index, `${match[0]}: do it, or file it as an issue`);
     const lines = text.split("\n").length - 1;
-    if (lines > maxLines && !Object.hasOwn(longFiles, path)) report(0, `has ${lines} lines, at most ${maxLines}: split it`);
+    if (lines > maxLines && !Object.hasOwn(longFiles, path))
+      report(0, `has ${lines} lines, at most ${maxLines}: split it`);
   }
   if (/\.(?:ts|mjs)$/.test(path)) found.push(...codeViolations(path, text));
   return found;
