@@ -18,6 +18,7 @@ export async function answerStream(
   await using _ = stream;
   if (response.destroyed) return;
   if (exchange.closing) headers.push("Connection", "close");
+  headers.push(...exchange.always);
   response.writeHead(status, headers);
   // Who has cut the connection is told by its end; what the store says goes to the caller, who cuts it too.
   for await (const chunk of stream) {

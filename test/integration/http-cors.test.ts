@@ -7,8 +7,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
+import type { ValueInfo } from "../../src/core/entry.ts";
+import type { ValueStream } from "../../src/core/operation.ts";
 import { HttpHost } from "../support/http-host.ts";
 import type { RawAnswer } from "../support/raw-http.ts";
 
@@ -59,6 +62,21 @@ describe("requests of another site's page", { timeout }, () => {
     }
     const notModified = await host.request("GET", "/kv/a", [...from(app), "If-None-Match: *"]);
     assert.deepEqual([notModified.status, notModified.headers["vary"]], [304, "Origin"]);
+  });
+
+  test("of an allowed origin: a value that is streamed can be read, too", async () => {
+    await using host = await HttpHost.start(allowed);
+    await host.request("PUT", "/kv/a", from(app), "value");
+    const { info } = host.operations.values.get("a") as { info: ValueInfo };
+    const stream: ValueStream = Object.assign(Readable.from([Buffer.from("value")]), {
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    });
+    Object.assign(host.operations, {
+      read: () => Promise.resolve({ kind: "stored", info }),
+      open: () => Promise.resolve(stream),
+    });
+    const { status, headers, body } = await host.request("GET", "/kv/a", from(app));
+    assert.deepEqual([status, body.toString(), headers["access-control-allow-origin"]], [200, "value", app]);
   });
 
   test("of any other origin, or one that only looks like it: nothing, though the answer still varies", async () => {
