@@ -46,7 +46,7 @@ export const memberMutations: readonly Mutation[] = [
   },
   {
     name: "half-counted-by-id",
-    world: "failures",
+    world: "twins",
     breaks: "§2: whatever counts survivors counts folders, never ids (⚠)",
     edits: [
       {

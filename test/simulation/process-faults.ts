@@ -12,6 +12,7 @@ const maxWallJumpMs = 10_000;
 /** The older one of two processes of one host tries to end so often, and waits so long in between. */
 const ghostTries = 25;
 const ghostRetryMs = 200;
+const maxDividedMs = 8_000;
 
 export class ProcessFaults {
   readonly #field: FaultField;
@@ -70,7 +71,7 @@ export class ProcessFaults {
     this.#field.undoLater(this.#field.drawMs(), () => process.resume());
   }
 
-  /** Starts another process under the id of one that is cut off, or stands still, or just slow to be told. */
+  /** Starts another process under the id of one that is cut off, alone or together with others, or stands still, or just slow to be told. */
   twin(host: SimHost | undefined = this.#field.pickStarted()): void {
     const { budget, random } = this.#field;
     if (host?.running === undefined || host.ghost !== undefined || !budget.allows(this.#folderOf(host))) return;
@@ -78,10 +79,26 @@ export class ProcessFaults {
     budget.lose(this.#folderOf(host));
     this.#twinned.add(host);
     const { process } = host.running;
-    if (random.chance(0.5)) process.pause();
+    if (this.#field.hosts.length > 2 && random.chance(0.4)) this.#divide(host);
+    else if (random.chance(0.5)) process.pause();
     host.twin();
     this.#field.undoLater(random.between(0, 3_000), () => process.resume());
     this.#field.undoLater(this.#field.drawMs() * 2, () => this.#endGhost(host, ghostTries));
+  }
+
+  /** Its process keeps those on its side of a partition, and all of them may lose the store; the next one will have the others. */
+  #divide(host: SimHost): void {
+    const { network, hosts, random } = this.#field;
+    const others = random.shuffle(hosts.filter((each) => each !== host));
+    const size = random.whole(1, others.length - 1);
+    const [side, rest] = [others.slice(0, size), others.slice(size)];
+    this.#field.note("divide", () => [host, ...side].map(({ id }) => id).join(""));
+    const undos = side.flatMap((one) => rest.map((other) => network.part(one.id, other.id, random.chance(0.5))));
+    undos.push(network.keepFor(host.id, new Set(side.map(({ id }) => id))));
+    if (random.chance(0.7)) for (const { line } of [host, ...side]) undos.push(line.cut());
+    this.#field.undoLater(random.between(1_000, maxDividedMs), () => {
+      for (const undo of undos) undo();
+    });
   }
 
   /** The older of two processes ends, as soon as its disk may be lost; if it never may, because the others stick to it, the newer one gives way. */

@@ -80,8 +80,8 @@ export interface Running {
 export class SimHost {
   readonly id: string;
   readonly zone: string | undefined;
-  /** Its way to the store. */
-  readonly line = new StoreLine();
+  /** Its way to the store; an earlier process that still runs elsewhere has its own. */
+  line = new StoreLine();
   /** In its configuration; counts from the next start on. */
   weight: number;
   /** Whether it is meant to be in the cluster: not after it was told to leave for good. */
@@ -177,6 +177,7 @@ export class SimHost {
     assert(this.#running !== undefined && this.#ghost === undefined, "there is one to be the twin of");
     this.#ghost = this.#running;
     this.#ghostFolder = this.#folder;
+    this.line = new StoreLine();
     this.#running = undefined;
     this.#folder = this.#makeFolder();
     this.start();

@@ -70,6 +70,8 @@ export class SimNetwork {
   readonly #settings: SimNetworkSettings;
   readonly #random: SimRandom;
   readonly #ports = new Map<string, SimPort>();
+  /** By id: an earlier process that is still the one for some peers. */
+  readonly #kept = new Map<string, { readonly port: SimPort; readonly peers: ReadonlySet<string> }>();
   readonly #pairs = new Map<string, Pair>();
   readonly #fabric: Fabric;
   readonly #watchers: MessageWatcher[] = [];
@@ -89,11 +91,9 @@ export class SimNetwork {
       },
       reconsider: (port) => this.#reconsider(port),
       close: (port, peerId) => {
-        if (this.#ports.get(port.identity.id) === port) this.breakLink(port.identity.id, peerId);
+        if (this.#portFor(peerId, port.identity.id) === port) this.breakLink(port.identity.id, peerId);
       },
-      closeAll: (port) => {
-        if (this.#ports.get(port.identity.id) === port) this.#breakAllOf(port.identity.id);
-      },
+      closeAll: (port) => this.#breakLinksOf(port),
     };
   }
 
@@ -107,12 +107,33 @@ export class SimNetwork {
     const { id } = identity;
     const port = new SimPort(process, identity, this.#fabric);
     if (!isReachable) return port;
-    this.#breakAllOf(id);
+    const before = this.#ports.get(id);
     this.#ports.set(id, port);
-    process.onCrash(() => {
-      if (this.#ports.get(id) === port) this.#breakAllOf(id);
-    });
+    this.#breakLinks(before);
+    process.onCrash(() => this.#breakLinksOf(port));
     return port;
+  }
+
+  /** Until that is undone `id` means the process that it means now to these peers, as to those on its side of a partition, whichever comes in its place for all others. */
+  keepFor(id: string, peers: ReadonlySet<string>): Undo {
+    const port = this.#ports.get(id);
+    if (port === undefined) return () => undefined;
+    this.#kept.set(id, { port, peers });
+    return once(() => {
+      if (this.#kept.get(id)?.port !== port) return;
+      this.#kept.delete(id);
+      if (this.#ports.get(id) === port) return;
+      for (const peer of peers) {
+        this.breakLink(id, peer);
+        this.#tryLater(this.#pair(id, peer));
+      }
+    });
+  }
+
+  /** Whom `peer` reaches under this id. */
+  #portFor(peer: string, id: string): SimPort | undefined {
+    const kept = this.#kept.get(id);
+    return kept?.peers.has(peer) === true ? kept.port : this.#ports.get(id);
   }
 
   /** The link between two hosts, if there is one, is cut; they may connect again. */
@@ -211,10 +232,27 @@ export class SimNetwork {
     return (minLatencyMs + this.#random.exponential(meanExtraLatencyMs)) * this.#pair(from, to).slowness;
   }
 
-  /** A process that ends quietly is noticed at once if its host lives (the connection is reset), by silence if it does not. */
-  #breakAllOf(id: string): void {
+  /** The process is gone, or this life of it, unless another one has taken its place already. */
+  #breakLinksOf(port: SimPort): void {
+    const { id } = port.identity;
+    const kept = this.#kept.get(id);
+    if (kept?.port === port) this.#kept.delete(id);
+    if (this.#ports.get(id) !== port && kept?.port !== port) return;
+    this.#breakLinks(port);
+    for (const peer of kept?.peers ?? []) this.#tryLater(this.#pair(id, peer));
+  }
+
+  /** A process that ends quietly is noticed at once if its host lives (the connection is reset), by silence if it does not. Who still is the one for a peer keeps that link. */
+  #breakLinks(port: SimPort | undefined): void {
     const noticeMs = this.#random.chance(0.5) ? this.#settings.maxNoticeMs : this.#settings.silenceMs;
-    for (const pair of this.#pairs.values()) if (pair.ids.includes(id)) this.breakLink(...pair.ids, noticeMs);
+    if (port === undefined) return;
+    const { id } = port.identity;
+    const kept = this.#kept.get(id);
+    for (const { ids, link } of this.#pairs.values()) {
+      const isOfPort = link?.some(({ peer }) => peer === port) === true;
+      const isKept = kept?.port === port && ids.some((each) => kept.peers.has(each));
+      if (isOfPort && !isKept) this.breakLink(...ids, noticeMs);
+    }
   }
 
   #reconsider(port: SimPort): void {
@@ -232,13 +270,17 @@ export class SimNetwork {
 
   #wanted(pair: Pair): boolean {
     if (pair.stalls.size > 0) return false;
-    const [a, b] = pair.ids.map((id) => this.#ports.get(id));
+    const [a, b] = this.#portsOf(pair);
     if (a === undefined || b === undefined || !a.open || !b.open) return false;
     return a.dials(b.identity.id) || b.dials(a.identity.id);
   }
 
+  #portsOf({ ids: [a, b] }: Pair): readonly [SimPort | undefined, SimPort | undefined] {
+    return [this.#portFor(b, a), this.#portFor(a, b)];
+  }
+
   #link(pair: Pair): void {
-    const [a, b] = pair.ids.map((id) => this.#ports.get(id) as SimPort) as [SimPort, SimPort];
+    const [a, b] = this.#portsOf(pair) as [SimPort, SimPort];
     const toA = new SimChannel(a.process);
     const toB = new SimChannel(b.process);
     const number = ++this.#links;
