@@ -52,11 +52,15 @@ export class Doubt {
     });
   }
 
-  /** The views of which some key is in doubt. */
+  /**
+   * What has to be named still when the view has settled: the first view of which some key is in doubt, and those after it that have lost owners, given up or not. Who ends the doubt may
+   * hold something older than what a view that was given up has written through to the store.
+   */
   get views(): readonly PastView[] {
-    return this.#losses
-      .filter(({ ring, gone, forgotten }) => ring.lists.some((list) => isLost(list, gone, forgotten)))
-      .map(({ past }) => past);
+    const first = this.#losses.findIndex(({ ring, gone, forgotten }) =>
+      ring.lists.some((list) => isLost(list, gone, forgotten)),
+    );
+    return first === -1 ? [] : this.#losses.slice(first).map(({ past }) => past);
   }
 
   /** The ids whose data would end the doubt of some keys: those are gone, and not given up. */

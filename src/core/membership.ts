@@ -95,7 +95,7 @@ export class Membership {
     return entry;
   }
 
-  /** Earlier views of which some key is in doubt. */
+  /** Earlier views that matter beyond this one; see {@link Doubt.views}. */
   get lostViews(): readonly PastView[] {
     return this.#doubt?.views ?? [];
   }
@@ -169,8 +169,8 @@ export class Membership {
 
   /**
    * Tells of which keys what this data folder holds still counts: those that it owned under a view that it had itself adopted, and that the lineage still names; or that a
-   * lost view names, if none of its owners was there when a later view was settled. What it holds of any other key has been handed over long ago, and must not count any
-   * more even if it owns the key again now.
+   * lost view names, if none of its owners was there when a later view was settled, and they were not all given up. What it holds of any other key has been handed over long ago, or
+   * the key was served without it, and must not count any more even if it owns the key again now.
    */
   countsFor(): (key: string) => boolean {
     const { lineage, lost, parameters } = this.view;
@@ -182,12 +182,14 @@ export class Membership {
     const losses = lost.filter(isOwn).map((past) => ({
       ring: ringOf(past.members, parameters),
       gone: new Set(past.members.filter((member) => member.handedOff !== true).map((member) => member.id)),
+      forgotten: new Set(past.members.filter((member) => member.forgotten === true).map((member) => member.id)),
     }));
     return (key) =>
       rings.some((ring) => ring.ownersOf(key).includes(id)) ||
-      losses.some(({ ring, gone }) => {
+      losses.some(({ ring, gone, forgotten }) => {
         const owners = ring.ownersOf(key);
-        return owners.includes(id) && owners.every((owner) => gone.has(owner));
+        const isGone = owners.every((owner) => gone.has(owner));
+        return owners.includes(id) && isGone && !owners.every((owner) => forgotten.has(owner));
       });
   }
 

@@ -25,8 +25,8 @@ export function firstView(member: ViewMember, parameters: ViewParameters, propos
 }
 
 /**
- * With `member` in it: added, or in place of an earlier process of the same id. Replacing another folder drops that one. Who comes into a view without members, of which nothing is in
- * doubt, brings its own parameters.
+ * With `member` in it: added, or in place of an earlier process of the same id. Replacing another folder drops that one. Who comes into a view that everybody has left brings its own
+ * parameters.
  */
 export function joinedView(
   view: View,
@@ -38,7 +38,7 @@ export function joinedView(
   assert(earlier?.incarnation !== member.incarnation, "a process joins a view once");
   const others = view.members.filter((each) => each.id !== member.id);
   const next = successor(view, [...others, member], proposal);
-  if (view.members.length > 0 || view.lost.length > 0) return next;
+  if (view.members.length > 0 || view.lineage.length > 0 || view.lost.length > 0) return next;
   return { ...next, parameters: { ...next.parameters, ...parameters } };
 }
 
@@ -76,7 +76,7 @@ export function leftView(view: View, id: string, proposal: string): View {
   }
 }
 
-/** The same view, settled. `lost` are the earlier views that have keys in doubt. */
+/** The same view, settled. `lost` are the earlier views that still matter; see `Doubt.views`. */
 export function settledView(view: View, lost: readonly PastView[], proposal: string): View {
   const present = foldersOf(view);
   const marked = lost.map((past) => ({

@@ -11,7 +11,7 @@ import type { Membership } from "../core/membership.ts";
 import type { OpenRequests } from "../core/open-requests.ts";
 import { parseManifest, takenOver } from "../core/upload-manifest.ts";
 import { formatVersion } from "../core/version.ts";
-import { type KeyRecord, storeUnknown } from "../core/write-buffer.ts";
+import type { KeyRecord } from "../core/write-buffer.ts";
 import type { BlobStore, RequestOptions, WriteResult } from "../store/blob-store.ts";
 import type { CompleteResult } from "../store/large-blobs.ts";
 import { removeCondition, writeCondition } from "./store-condition.ts";
@@ -76,7 +76,6 @@ export class FlightRequests {
       if (!isOperatingError(error, "store_refused", "not_ready")) {
         const now = clock.now();
         open.add(entry.key, entry, now + deadlineMs, now);
-        if (record.flight === flight) record.store = storeUnknown;
       }
       throw error;
     }

@@ -17,12 +17,16 @@ export interface InheritanceParts {
   readonly clock: Clock;
   readonly replicator: Replicator;
   readonly commitReady: (record: KeyRecord) => void;
+  /** Nothing that was given up is asked for in the store any more; see {@link Inheritance.asksStore}. */
+  readonly onAsked: () => void;
 }
 
 export class Inheritance {
   readonly #parts: InheritanceParts;
   /** Entries that have been sent ahead of the others. */
   readonly #hastened = new WeakSet<PendingWrite>();
+  /** Entries of keys that an operator gave up, which are not known to be what the store has, or newer. */
+  readonly #asking = new Set<PendingWrite>();
 
   constructor(parts: InheritanceParts) {
     this.#parts = parts;
@@ -37,14 +41,33 @@ export class Inheritance {
       const owners = membership.ownersOf(key);
       if (!entry || owners[0] !== self.id || membership.serves(key, owners) || membership.inDoubt(key)) continue;
       // Of what an operator gave up, a view with too few owners may have written something newer to the store: it is asked first.
+      const wasGivenUp = membership.wasGivenUp(key);
       // And of a reference only the store knows whether it was completed.
       const isReference = entry.upload !== undefined;
-      const needsStore = isReference || owners.length < view.parameters.replicas || membership.wasGivenUp(key);
+      const needsStore = isReference || owners.length < view.parameters.replicas || wasGivenUp;
       const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, inherited: true });
       buffer.inherit(record, write);
-      write.outcome.catch(ignoreLost);
+      if (wasGivenUp) this.#ask(write);
+      else write.outcome.catch(ignoreLost);
       this.#parts.commitReady(record);
     }
+  }
+
+  /** Whether something that was given up may still be newer in the store than here: then the view is not settled, or nobody would know any more that it has to be asked. */
+  get asksStore(): boolean {
+    return this.#asking.size > 0;
+  }
+
+  #ask(write: PendingWrite): void {
+    this.#asking.add(write);
+    const done = (): void => {
+      this.#asking.delete(write);
+      if (this.#asking.size === 0) this.#parts.onAsked();
+    };
+    write.outcome.then(done, (error: unknown) => {
+      ignoreLost(error);
+      done();
+    });
   }
 
   /** Another owner has this version of a key, or a newer one. */

@@ -23,6 +23,8 @@ export interface PrimaryObserver {
   onNewerEpoch(epoch: number): void;
   /** The peer has a link and does not take writes in time. */
   onStuck(peer: string): void;
+  /** The store has told what it has of all that an operator gave up. */
+  onAsked(): void;
 }
 
 export interface PrimaryParts {

@@ -62,6 +62,7 @@ export class Primary {
       clock,
       replicator: this.#replicator,
       commitReady: (record) => this.commitReady(record),
+      onAsked: () => observer.onAsked(),
     });
   }
 

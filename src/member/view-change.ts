@@ -52,6 +52,8 @@ export class ViewChange {
   readonly #parts: ViewChangeParts;
   /** Whether the second stage of the hand-off of the adopted view has begun. */
   #handingOff = false;
+  /** Whether that has ended. */
+  #hasHandedOff = false;
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -79,6 +81,7 @@ export class ViewChange {
     membership.adopt(view);
     this.#parts.metrics.views.adopted++;
     this.#handingOff = false;
+    this.#hasHandedOff = false;
     this.#timer?.cancel();
     buffer.room.shareAmong(view.members.length);
     log.info("view adopted", { epoch: view.epoch, members: view.members.map((member) => member.id) });
@@ -110,14 +113,13 @@ export class ViewChange {
 
   /** Every owner has all that this member holds. */
   handedOff(): void {
-    this.#parts.membership.advance("handed_off");
-    this.#parts.gossip.tellEveryone();
+    this.#hasHandedOff = true;
     this.progress();
   }
 
   /** Takes the next steps, as far as everyone has come. */
   progress(): void {
-    const { membership, primary, handOff, settleSoon } = this.#parts;
+    const { membership, primary, handOff, gossip, settleSoon } = this.#parts;
     if (membership.epoch === 0) return;
     if (!this.#handingOff && membership.progress === "delivered" && membership.everyoneHas("delivered")) {
       this.#handingOff = true;
@@ -125,6 +127,10 @@ export class ViewChange {
       handOff.handOff();
     }
     if (!membership.activated) this.#activate();
+    if (this.#hasHandedOff && membership.progress === "delivered" && !primary.inheritance.asksStore) {
+      membership.advance("handed_off");
+      gossip.tellEveryone();
+    }
     if (!membership.settled && membership.maySettle()) settleSoon();
   }
 

@@ -170,6 +170,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       onAwaited: (each) => flusher.hasten(each),
       onNewerEpoch,
       onStuck,
+      onAsked: () => viewChange.progress(),
     },
   });
   const durableWrites: DurableWrites = new DurableWrites({

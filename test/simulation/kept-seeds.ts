@@ -19,4 +19,19 @@ export const keptSeeds: readonly KeptSeed[] = [
     faults: "crashes",
     found: "Members that were short of a lease answered each ping by another one, without end.",
   },
+  {
+    seed: 220,
+    faults: "forgets",
+    found: "A view settled before the store had been asked about what an operator had given up.",
+  },
+  {
+    seed: 1159,
+    faults: "forgets",
+    found: "A view that was given up was forgotten while an earlier one was in doubt.",
+  },
+  {
+    seed: 1180,
+    faults: "forgets",
+    found: "A write-through took back a newer one, whose replicas had changed meanwhile.",
+  },
 ];

@@ -44,13 +44,21 @@ export class LossBudget {
   allows(folder: string | undefined): boolean {
     if (folder === undefined) return true;
     if (this.#store.isChanging(viewName) || (this.#leaving > 0 && !this.isDone(folder))) return false;
-    return this.#isWithin(folder);
+    return this.#isWithin(folder, this.#viewsNaming(folder));
   }
 
-  /** Whether no more is lost than may be when this folder is, too. */
-  #isWithin(folder: string): boolean {
+  /** Whether it might be lost now if the newest view were not. */
+  allowsBut(view: View, folder: string): boolean {
+    return this.#isWithin(
+      folder,
+      this.#viewsNaming(folder).filter(({ epoch }) => epoch !== view.epoch),
+    );
+  }
+
+  /** Whether no more is lost than may be in these views when this folder is, too. */
+  #isWithin(folder: string, views: readonly Pick<View, "members">[]): boolean {
     const replicas = this.view?.parameters.replicas ?? 1;
-    return this.#viewsNaming(folder).every(({ members }) => {
+    return views.every(({ members }) => {
       const owners = members.filter((member) => member.weight > 0).length;
       const lost = members.filter((member) => member.folder === folder || this.#lost.has(member.folder)).length;
       return lost <= Math.min(replicas, owners) - 1 && lost <= Math.floor(owners / 2);
@@ -70,7 +78,7 @@ export class LossBudget {
   /** The folder is lost because its process has ended by itself: without a journal that may be more than may be lost. */
   loseAnyway(folder: string): void {
     if (this.isDone(folder)) return;
-    if (!this.#isWithin(folder)) {
+    if (!this.#isWithin(folder, this.#viewsNaming(folder))) {
       this.#world.note("FAULT", () => "more is lost than may be");
       this.#isExceeded = true;
     }
@@ -102,7 +110,7 @@ export class LossBudget {
   }
 
   /** The views that matter and name the folder as one that may hold something. */
-  #viewsNaming(folder: string): readonly Pick<View, "members">[] {
+  #viewsNaming(folder: string): readonly Pick<View, "epoch" | "members">[] {
     const view = this.view;
     if (view === undefined) return [];
     // Whoever had no weight in a settled view had handed everything over, and has got nothing since if it has had none since.

@@ -64,22 +64,14 @@ export const storeMutations: readonly Mutation[] = [
     edits: [{ file: flight, find: "        open.add(entry.key, entry, now + deadlineMs, now);\n", replace: "" }],
   },
   {
-    name: "knowledge-of-the-store-kept-after-an-unknown-outcome",
-    world: "store",
-    breaks: "ARCHITECTURE: an answer that is lost makes what was known of the object unknown",
-    edits: [
-      { file: flight, find: "        if (record.flight === flight) record.store = storeUnknown;\n", replace: "" },
-    ],
-  },
-  {
     name: "older-version-sent-after-a-newer",
-    world: "mixed",
+    world: "forgets",
     breaks: "§6: a version lower than one already sent is never sent",
     edits: [
       {
         file: flusher,
-        find: "    if (record.lastSent && compareVersions(entry, record.lastSent) < 0) return;\n",
-        replace: "",
+        find: "  return lastSent !== undefined && compareVersions(entry, lastSent) < 0;",
+        replace: "  return lastSent !== undefined && compareVersions(entry, lastSent) < -1e9;",
       },
     ],
   },
@@ -134,7 +126,7 @@ export const storeMutations: readonly Mutation[] = [
   },
   {
     name: "newer-in-the-store-ignored",
-    world: "crashes+store",
+    world: "forgets",
     breaks: "§10: a newer version in the store is taken as an entry of its version",
     edits: [
       {

@@ -210,6 +210,30 @@ export const viewMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "settled-before-the-store-was-asked",
+    world: "forgets",
+    breaks: "§7: what was given up may have written something newer to the store",
+    edits: [
+      {
+        file: viewChange,
+        find: ' && membership.progress === "delivered" && !primary.inheritance.asksStore) {',
+        replace: ' && membership.progress === "delivered") {',
+      },
+    ],
+  },
+  {
+    name: "given-up-view-forgotten-while-one-is-in-doubt",
+    world: "forgets",
+    breaks: "§7: who ends a doubt may hold something older than what a view that was given up wrote to the store",
+    edits: [
+      {
+        file: "src/core/doubt.ts",
+        find: "this.#losses.slice(first).map(",
+        replace: "this.#losses.slice(first, first + 1).map(",
+      },
+    ],
+  },
+  {
     name: "dropped-member-goes-on",
     world: "pauses",
     breaks: "§5: a member that finds itself dropped joins again as a new incarnation",

@@ -22,13 +22,8 @@ export const mutations: readonly Mutation[] = [
 
 /** Not found yet, in some thousand worlds each: for these the simulator lacks a fault, or another rule keeps the same promise. */
 export const openMutations: ReadonlySet<string> = new Set([
-  "half-counted-by-id",
-  "knowledge-of-the-store-kept-after-an-unknown-outcome",
-  "older-version-sent-after-a-newer",
-  "newer-in-the-store-ignored",
   "large-completed-before-the-replicas-have-it",
   "large-completed-while-other-requests-may-land",
-  "large-inherited-is-taken-for-completed",
   "large-taken-for-lost-while-its-completion-is-under-way",
   "large-download-goes-on-with-another-value",
 ]);

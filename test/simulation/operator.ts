@@ -1,9 +1,9 @@
 /**
  * The operator of a simulated cluster: gives up, by hand, what is lost for good where the members may not decide by themselves. When the only owner of all keys is lost with its
- * disk, more than half of the view is: `weir forget` is needed then. What it acknowledged is in the store, if it had nothing from before that was not.
+ * disk, more than half of the view is: `weir forget` is needed then. What it acknowledged is in the store; what others acknowledged before must be there, too, or they must still have it.
  */
 
-import { formatView, viewName } from "../../src/core/view.ts";
+import { formatView, type View, viewName, votersOf } from "../../src/core/view.ts";
 import { forgottenView } from "../../src/core/view-changes.ts";
 import type { FaultField } from "./fault-field.ts";
 import type { SimHost } from "./sim-cluster.ts";
@@ -38,9 +38,9 @@ export class Operator {
     const view = budget.view;
     // An older request may come over a newer state for a while, unless no condition can hold again that once did not; see `StoreWatch`.
     const isSure = plan.uniqueTags && plan.deleteShare === 0 && !store.isChanging(viewName);
-    if (host === undefined || running?.folder === undefined || budget.hasLeaving) return;
-    if (!isSure || view?.epoch !== this.#cleanEpoch) return;
+    if (host === undefined || view === undefined || running?.folder === undefined || budget.hasLeaving) return;
     const { folder } = running;
+    if (!isSure || !(view.epoch === this.#cleanEpoch || this.#isHeldByOthers(view, folder))) return;
     this.#field.note("lone owner lost", () => running.process.name);
     budget.lose(folder);
     host.crash();
@@ -58,12 +58,19 @@ export class Operator {
     store.write(viewName, { body: formatView(next), headers: {} }, { kind: "always" });
   }
 
+  /** Whether whatever was acknowledged in views with enough owners, since the last settled one and before, is held by somebody else. */
+  #isHeldByOthers(view: View, folder: string): boolean {
+    const { budget } = this.#field;
+    const isEnough = (past: Pick<View, "members">): boolean => votersOf(past).length >= view.parameters.replicas;
+    return !view.settled && view.lineage.every(isEnough) && budget.allowsBut(view, folder);
+  }
+
   /** The host that owns all keys alone, although there should be more owners. */
   #loneOwner(): SimHost | undefined {
     const { budget, hosts } = this.#field;
     const view = budget.view;
-    if (view?.settled !== true || view.parameters.replicas < 2) return undefined;
-    const owners = view.members.filter((member) => member.weight > 0);
+    if (view === undefined || view.parameters.replicas < 2) return undefined;
+    const owners = votersOf(view);
     const [owner] = owners;
     if (owner === undefined || owners.length > 1) return undefined;
     return hosts.find((host) => host.id === owner.id && host.running?.folder === owner.folder);

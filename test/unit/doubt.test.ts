@@ -79,6 +79,16 @@ describe("Doubt", () => {
     assert.deepEqual([both.any, both.has(ab), both.views, both.awaited], [false, false, [], []]);
   });
 
+  it("of an earlier view keeps later ones that were given up: who ends it may hold less than they wrote to the store", () => {
+    const alone = viewOf(5, [memberOf("x")]);
+    const given = forgotten(pastOf(alone), "x");
+    const doubt = doubtOf([c, d], [pastOf(abcd), given]);
+    assert.deepEqual(doubt.views, [pastOf(abcd), given]);
+    assert.deepEqual(doubtOf([c, d], [given, pastOf(abcd)]).views, [pastOf(abcd)], "earlier ones are over");
+    const back = doubtOf([a, c, d], [], doubt.views);
+    assert.deepEqual([back.has(ab), back.wasGivenUp(ab), back.views], [false, true, []]);
+  });
+
   it("tells of what was given up, where the store may be newer than what others hold", () => {
     const both = doubtOf([c, d], [forgotten(pastOf(abcd), "a", "b")]);
     assert.deepEqual(

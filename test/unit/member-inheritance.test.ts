@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../src/base/complaints.ts";
+import { OperatingError } from "../../src/base/errors.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../src/core/entry.ts";
 import type { Membership } from "../../src/core/membership.ts";
 import { Room } from "../../src/core/room.ts";
@@ -40,6 +41,8 @@ interface Trial {
   readonly inheritance: Inheritance;
   /** The keys for which a commit was tried. */
   readonly tried: string[];
+  /** How often nothing was asked of the store any more. */
+  readonly asked: () => number;
 }
 
 function trialOf(membership: Membership, ...keys: readonly string[]): Trial {
@@ -60,11 +63,14 @@ function trialOf(membership: Membership, ...keys: readonly string[]): Trial {
     observer: { onAcknowledged: () => undefined, onNewerEpoch: () => undefined, onStuck: () => undefined },
   });
   const commitReady = (record: KeyRecord): unknown => tried.push(record.key);
+  let asked = 0;
+  const onAsked = (): unknown => asked++;
   return {
     buffer,
     network,
     tried,
-    inheritance: new Inheritance({ membership, buffer, clock, replicator, commitReady }),
+    asked: () => asked,
+    inheritance: new Inheritance({ membership, buffer, clock, replicator, commitReady, onAsked }),
   };
 }
 
@@ -117,6 +123,22 @@ describe("Inheritance.begin", () => {
     const trial = trialOf(memberIn(given, a), key);
     trial.inheritance.begin();
     assert.deepEqual([firstOf(trial, key).missing, firstOf(trial, key).needsStore], [["b"], true]);
+  });
+
+  it("says for how long the store is asked about what was given up, and when that is over, however it ends", async () => {
+    const alone = trialOf(memberIn(viewOf(4, [a]), a), "k");
+    alone.inheritance.begin();
+    assert.equal(alone.inheritance.asksStore, false, "here is all that there was");
+
+    const past = pastOf(viewOf(8, [{ ...c, forgotten: true } as typeof c]));
+    const trial = trialOf(memberIn(viewOf(9, [a], [past]), a), "k", "l");
+    trial.inheritance.begin();
+    firstOf(trial, "k").settle.committed({ epoch: 3, seq: 1 });
+    await Promise.resolve();
+    assert.deepEqual([trial.inheritance.asksStore, trial.asked()], [true, 0], "the other key");
+    firstOf(trial, "l").settle.lost(new OperatingError("not_ready", "another node owns it now"));
+    await Promise.resolve();
+    assert.deepEqual([trial.inheritance.asksStore, trial.asked()], [false, 1]);
   });
 
   it("tries at once to commit what nobody else has to have", () => {

@@ -89,6 +89,14 @@ describe("Membership.countsFor, by lost views", () => {
     assert.equal(membership.countsFor()(keyWhere((key) => ownersIn(abcd, key) === "a,c")), false);
   });
 
+  it("is false of keys whose owners were all given up: they have been served without", () => {
+    const [pastLost] = after.lost;
+    const given = { ...pastLost, members: pastLost?.members.map((each) => ({ ...each, forgotten: true })) };
+    const lost = [given] as View["lost"];
+    const membership = memberIn({ ...nextView(after, [back, c, d]), lost }, back, { adopted });
+    countsExactly(membership, () => false);
+  });
+
   it("is false on a folder that had not adopted the lost view", () => {
     countsExactly(memberIn({ ...nextView(after, [back, c, d]), lost: after.lost }, back), () => false);
   });

@@ -7,6 +7,7 @@ import { formatView, type View } from "../../src/core/view.ts";
 import {
   droppedView,
   firstView,
+  forgottenView,
   hasDrop,
   joinedView,
   keepsHalf,
@@ -219,6 +220,15 @@ describe("leftView", () => {
     assert.deepEqual([view.members, view.settled, view.lineage, view.dropped], [[], true, [], false]);
     const next = joinedView(view, b, "q");
     assert.deepEqual([idsOf(next), next.epoch, hasDrop(next), next.parameters], [["b"], 6, false, parameters]);
+  });
+
+  it("lets the first one into a view without members bring its parameters, but only if all have left it", () => {
+    const own = { replicas: 3, leaseMs: 5, flushDeadlineMs: 7 };
+    const left = leftView(settledOf(a), "a", "p");
+    assert.deepEqual(joinedView(left, b, "q", own).parameters, { ...parameters, ...own });
+    const given = forgottenView(viewOf(5, [a], [pastOf(viewOf(4, [a, b]))]), "a", true, "p") as View;
+    assert.deepEqual(given.members, []);
+    assert.deepEqual(joinedView(given, b, "q", own).parameters, parameters);
   });
 
   it("of the last member keeps the views that are lost", () => {
