@@ -102,6 +102,11 @@ export class KeyRecord {
     return this.pending.at(-1)?.entry ?? this.entry;
   }
 
+  /** Whether a newer state, not committed yet, is in the store already or on its way: this one would take it back. */
+  isOvertaken(version: Version): boolean {
+    return this.lastSent !== undefined && compareVersions(version, this.lastSent) < 0;
+  }
+
   /** Whether the store may lack the held entry. */
   get dirty(): boolean {
     return this.entry !== undefined && (!this.flushed || this.unproven);

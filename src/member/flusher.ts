@@ -179,11 +179,11 @@ export class Flusher {
     if (record.pending.some((write) => write.needsStore)) {
       // Not before all owners have it: whoever takes over must know what it finds in the store, and which request that was.
       const through = record.pending.findLast((write) => write.needsStore && isHeldByAll(write));
-      if (through && !isOvertaken(record, through.entry)) this.#fly(record, through.entry);
+      if (through && !record.isOvertaken(through.entry)) this.#fly(record, through.entry);
       return;
     }
     const { entry } = record;
-    if (!record.dirty || !entry || isOvertaken(record, entry)) return;
+    if (!record.dirty || !entry || record.isOvertaken(entry)) return;
     if (this.#mustWait(record, record.unproven ? undefined : entry, flushFrom, now)) return;
     if (record.unproven) this.#fly(record, entry, (flight) => this.#prove(flight));
     else this.#fly(record, entry);
@@ -372,9 +372,4 @@ export class Flusher {
     record.unproven = unproven;
     if (!unproven) this.#isInStore(record);
   }
-}
-
-/** A newer state, not committed yet, is in the store already or on its way: this one would take it back. */
-function isOvertaken({ lastSent }: KeyRecord, entry: Entry): boolean {
-  return lastSent !== undefined && compareVersions(entry, lastSent) < 0;
 }

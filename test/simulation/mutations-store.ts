@@ -69,9 +69,9 @@ export const storeMutations: readonly Mutation[] = [
     breaks: "§6: a version lower than one already sent is never sent",
     edits: [
       {
-        file: flusher,
-        find: "  return lastSent !== undefined && compareVersions(entry, lastSent) < 0;",
-        replace: "  return lastSent !== undefined && compareVersions(entry, lastSent) < -1e9;",
+        file: "src/core/write-buffer.ts",
+        find: "    return this.lastSent !== undefined && compareVersions(version, this.lastSent) < 0;",
+        replace: "    return this.lastSent !== undefined && compareVersions(version, this.lastSent) < -1e9;",
       },
     ],
   },

@@ -133,7 +133,7 @@ describe("Inheritance.begin", () => {
     const past = pastOf(viewOf(8, [{ ...c, forgotten: true } as typeof c]));
     const trial = trialOf(memberIn(viewOf(9, [a], [past]), a), "k", "l");
     trial.inheritance.begin();
-    firstOf(trial, "k").settle.committed({ epoch: 3, seq: 1 });
+    firstOf(trial, "k").settle.committed({ epoch: 3, seq: 1, tag: "" });
     await Promise.resolve();
     assert.deepEqual([trial.inheritance.asksStore, trial.asked()], [true, 0], "the other key");
     firstOf(trial, "l").settle.lost(new OperatingError("not_ready", "another node owns it now"));
