@@ -26,7 +26,10 @@ export interface PutStreamOperation {
   readonly precondition?: Precondition;
   /** Bytes in the body; undefined if nobody knows yet. */
   readonly length: number | undefined;
-  /** Is read as fast as the store takes it, to its end unless the write fails; rejects where the client's sending does. */
+  /**
+   * Is read as fast as the store takes it, to its end unless the write fails; rejects where the client's sending does. A chunk is good until the next one is
+   * asked for.
+   */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
@@ -68,7 +71,7 @@ export interface ListOutcome {
 
 /**
  * Exactly the bytes asked for: iterating rejects with an OperatingError if they can't be had. To be iterated once at most, and disposed of
- * in any case.
+ * in any case. A chunk is its reader's, who may free it.
  */
 export interface ValueStream extends AsyncIterable<Uint8Array>, AsyncDisposable {}
 

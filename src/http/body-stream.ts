@@ -6,6 +6,7 @@
 import { assert } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
+import { free } from "../base/memory.ts";
 import type { Exchange } from "./exchange.ts";
 
 interface Waiter {
@@ -22,6 +23,8 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   readonly #idleMs: number;
   /** What has come and nobody has asked for yet. */
   readonly #chunks: Buffer[] = [];
+  /** What was given out last. */
+  #given: Buffer | undefined;
   #waiter: Waiter | undefined;
   #failure: Error | undefined;
   #isEnded = false;
@@ -44,11 +47,12 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
     return this;
   }
 
-  /** Tells a client that waits for it to send the body. */
+  /** Tells a client that waits for it to send the body. By then the chunk before has been used, and is freed. */
   next(): Promise<IteratorResult<Uint8Array>> {
     assert(this.#waiter === undefined, "a body has one reader");
+    this.#freeGiven();
     const chunk = this.#chunks.shift();
-    if (chunk !== undefined) return Promise.resolve({ done: false, value: chunk });
+    if (chunk !== undefined) return Promise.resolve(this.#give(chunk));
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#isEnded || this.#isOver) return Promise.resolve(end);
     const { request, response } = this.#exchange;
@@ -82,7 +86,7 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   readonly #onData = (chunk: Buffer): void => {
     this.#exchange.request.pause();
     const waiter = this.#takeWaiter();
-    if (waiter) waiter.resolve({ done: false, value: chunk });
+    if (waiter) waiter.resolve(this.#give(chunk));
     else this.#chunks.push(chunk);
   };
 
@@ -100,6 +104,16 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   readonly #onClose = (): void => {
     this.fail(new OperatingError("body_truncated", "the connection ended before the body did"));
   };
+
+  #give(chunk: Buffer): IteratorResult<Uint8Array> {
+    this.#given = chunk;
+    return { done: false, value: chunk };
+  }
+
+  #freeGiven(): void {
+    if (this.#given) free(this.#given);
+    this.#given = undefined;
+  }
 
   #takeWaiter(): Waiter | undefined {
     const waiter = this.#waiter;

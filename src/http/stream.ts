@@ -4,6 +4,7 @@
  */
 
 import type { ServerResponse } from "node:http";
+import { free } from "../base/memory.ts";
 import type { ValueStream } from "../core/operation.ts";
 import type { Exchange, HeaderList } from "./exchange.ts";
 
@@ -22,10 +23,17 @@ export async function answerStream(
   response.writeHead(status, headers);
   // Who has cut the connection is told by its end; what the store says goes to the caller, who cuts it too.
   for await (const chunk of stream) {
-    if (!response.write(chunk)) await writable(response);
+    if (!write(response, chunk)) await writable(response);
     if (response.destroyed) return;
   }
   response.end();
+}
+
+/** False if there is no room for more. Once the chunk has been sent, it is freed. */
+function write(response: ServerResponse, chunk: Uint8Array): boolean {
+  return response.write(chunk, (error) => {
+    if (!error) free(chunk);
+  });
 }
 
 /** Resolves when there is room for more, or the connection is gone. */

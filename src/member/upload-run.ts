@@ -5,6 +5,7 @@
 
 import { type Clock, sleep } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { free } from "../base/memory.ts";
 import type { OpenUpload } from "../store/large-blobs.ts";
 
 export interface UploadRunParts {
@@ -28,9 +29,10 @@ const firstPauseMs = 100;
 export class UploadRun {
   readonly #parts: UploadRunParts;
   readonly #tags: string[] = [];
-  readonly #free: Buffer[] = [];
+  readonly #buffers: Buffer[] = [];
+  /** Those of them that are neither filled nor sent. */
+  readonly #idle: Buffer[] = [];
   readonly #sending = new Set<Promise<void>>();
-  #buffers = 0;
   #size = 0;
   /** Why a part could not be sent. */
   #failure: unknown;
@@ -64,6 +66,7 @@ export class UploadRun {
       if (filled > 0) this.#begin(buffer, filled);
     } finally {
       await Promise.all(this.#sending);
+      for (const buffer of this.#buffers) free(buffer);
     }
     this.#requireNoFailure();
     return { tags: this.#tags, size: this.#size };
@@ -72,12 +75,13 @@ export class UploadRun {
   async #nextBuffer(): Promise<Buffer> {
     for (;;) {
       this.#requireNoFailure();
-      const free = this.#free.pop();
-      if (free) return free;
-      const mayHaveMore = this.#buffers === 0 || (this.#buffers < partsUnderWay && this.#parts.reserve());
-      if (mayHaveMore) {
-        this.#buffers++;
-        return Buffer.allocUnsafeSlow(this.#parts.partBytes);
+      const idle = this.#idle.pop();
+      if (idle) return idle;
+      const count = this.#buffers.length;
+      if (count === 0 || (count < partsUnderWay && this.#parts.reserve())) {
+        const buffer = Buffer.allocUnsafeSlow(this.#parts.partBytes);
+        this.#buffers.push(buffer);
+        return buffer;
       }
       await Promise.race(this.#sending);
     }
@@ -90,7 +94,7 @@ export class UploadRun {
     const sending = this.#sendPart(index + 1, offset, buffer.subarray(0, length)).then(
       (tag) => {
         this.#tags[index] = tag;
-        this.#free.push(buffer);
+        this.#idle.push(buffer);
       },
       (error: unknown) => {
         this.#failure ??= error;

@@ -64,7 +64,7 @@ export interface ReadSpan {
 
 /**
  * The bytes asked for, exactly: iterating rejects with `store_unavailable` where they break off or stop coming. To be iterated once at most, and disposed of
- * in any case.
+ * in any case. A chunk is its reader's, who may free it.
  */
 export interface BlobStream extends AsyncIterable<Uint8Array>, AsyncDisposable {}
 

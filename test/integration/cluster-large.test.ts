@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { join } from "node:path";
@@ -125,6 +127,30 @@ describe("large values", () => {
     assert.equal((await cluster.get("b", "gone")).status, 404);
   });
 
+  test("a value of 192 MiB goes in and out within 64 MiB of memory", async () => {
+    const { cluster } = stage();
+    const { pid } = cluster.process("a");
+    const url = `${cluster.url("a")}/kv/film`;
+    const idleBytes = residentBytes(pid);
+    let mostBytes = 0;
+    const timer = setInterval(() => {
+      mostBytes = Math.max(mostBytes, residentBytes(pid));
+    }, 10);
+    try {
+      assert.equal(await sendPieces(url, other.subarray(0, mebibyte), 192), 204);
+      const { body } = await fetch(url);
+      const digest = createHash("md5");
+      for await (const chunk of body as ReadableStream<Uint8Array>) digest.update(chunk);
+      const expected = createHash("md5");
+      for (let count = 0; count < 192; count++) expected.update(other.subarray(0, mebibyte));
+      assert.equal(digest.digest("hex"), expected.digest("hex"));
+    } finally {
+      clearInterval(timer);
+    }
+    const aboveBytes = mostBytes - idleBytes;
+    assert.ok(aboveBytes < 64 * mebibyte, `${Math.round(aboveBytes / mebibyte)} MiB above the idle node`);
+  });
+
   test("a value over the limit is refused before it is sent", async () => {
     const { cluster } = stage();
     const status = await new Promise((resolve, reject) => {
@@ -193,6 +219,22 @@ function pattern(length: number, mark: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let i = 0; i < length; i += 1) bytes[i] = (i * 31 + (i >> 8) + (i >> 16) * mark) & 0xff;
   return bytes;
+}
+
+/** The resident memory of a process. */
+function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1_024;
+}
+
+/** Puts a value that is `count` times the piece; the answer's status. */
+async function sendPieces(url: string, piece: Buffer, count: number): Promise<number | undefined> {
+  const request = http.request(url, { method: "PUT", headers: { "content-length": String(count * piece.length) } });
+  const answered = once(request, "response") as Promise<[http.IncomingMessage]>;
+  for (let sent = 0; sent < count; sent++) if (!request.write(piece)) await once(request, "drain");
+  request.end();
+  const [response] = await answered;
+  response.resume();
+  return response.statusCode;
 }
 
 function md5(bytes: Buffer): string {

@@ -69,8 +69,13 @@ export class SimStoreConnection implements BlobStore {
 
   async beginUpload(name: string, content: UploadContent, options: RequestOptions): Promise<OpenUpload> {
     const id = await this.#request(options, { effect: () => this.#store.beginUpload(name, content) });
-    const sendPart = (part: UploadPart, limits: RequestOptions): Promise<string> =>
-      this.#request(limits, { effect: () => attempt(() => this.#store.uploads.sendPart(id, part)) }).then(outcome);
+    const sendPart = (part: UploadPart, limits: RequestOptions): Promise<string> => {
+      // The sender uses its buffer again, also while a request that it has given up may still land.
+      const sent = { ...part, body: Buffer.from(part.body) };
+      return this.#request(limits, { effect: () => attempt(() => this.#store.uploads.sendPart(id, sent)) }).then(
+        outcome,
+      );
+    };
     return { id, sendPart };
   }
 

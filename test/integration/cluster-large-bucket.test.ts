@@ -1,0 +1,157 @@
+/** Large values over a bucket: in parts, which a cluster that is lost, a client that goes away and a server that fails leave nothing of. */
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import http from "node:http";
+import { describe, test } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
+import { noHeaders } from "../../src/core/entry.ts";
+import { S3Store } from "../../src/store/s3-store.ts";
+import { systemClock, systemRandom } from "../../src/system.ts";
+import { type S3Server, s3ServerFromEnvironment } from "../conformance/s3-server.ts";
+import { SimRandom } from "../simulation/sim-random.ts";
+import { TestBucket } from "../support/bucket.ts";
+import { TestCluster } from "../support/cluster.ts";
+import { noise } from "../support/noise.ts";
+import { seedOf } from "../support/seed.ts";
+import { setStage } from "../support/stage.ts";
+import { StoreProxy } from "../support/store-proxy.ts";
+
+const server = s3ServerFromEnvironment();
+
+const mebibyte = 1024 ** 2;
+/** Seven parts, of which the last is short. */
+const size = 33 * mebibyte + 1;
+const partBytes = 5 * mebibyte;
+/** S3's own limit. */
+const pageUploads = 1_000;
+const options = { deadlineMs: 20_000 };
+
+if (typeof server === "string") test("large values over a bucket", { skip: server });
+else {
+  describe("large values over a bucket", () => {
+    const stage = setStage(async (stack) => {
+      const bucket = stack.use(await TestBucket.create(server));
+      const proxy = stack.use(await StoreProxy.start(server.endpoint));
+      const config = { buffer: { maxValueBytes: mebibyte, cacheBytes: 0 }, large: { partBytes } };
+      const store = stack.use(storeOf(server, bucket.name));
+      const cluster = stack.use(await TestCluster.start({ ...bucket.clusterOptions(proxy.url), config }));
+      return { bucket, proxy, store, cluster };
+    });
+
+    test("a value of 33 MiB is one object of seven parts when its put is answered, and comes back from every node", async (t) => {
+      const { bucket, cluster } = stage();
+      const value = noise(new SimRandom(seedOf(t)), size);
+      const put = await cluster.put("a", "films/ü a", value, { "content-type": "video/x", "x-weir-meta-a": "b" });
+      assert.equal(put.status, 204, put.body.toString());
+      assert.equal(put.headers["etag"], tagOfParts(value));
+      const stored = await bucket.get("films/ü a");
+      assert.ok(stored !== undefined);
+      assert.ok(stored.body.equals(value));
+      assert.equal(stored.contentType, "video/x");
+      assert.deepEqual(Object.keys(stored.metadata).toSorted(), ["a", "weir-upload"]);
+      for (const id of cluster.ids) {
+        const read = await cluster.get(id, "films/ü a");
+        assert.ok(read.body.equals(value), id);
+        assert.equal(read.headers["etag"], put.headers["etag"]);
+        assert.equal(read.headers["x-weir-meta-a"], "b");
+        assert.equal(read.headers["weir-upload"], undefined);
+        const part = await cluster.get(id, "films/ü a", { range: `bytes=${partBytes - 2}-${partBytes + 2}` });
+        assert.deepEqual([part.status, part.body], [206, value.subarray(partBytes - 2, partBytes + 3)]);
+      }
+    });
+
+    test("small and large values of a key and its removal replace each other in order, in the bucket too", async (t) => {
+      const { bucket, cluster } = stage();
+      const random = new SimRandom(seedOf(t));
+      const values = [
+        noise(random, size),
+        Buffer.from("small"),
+        noise(random, 2 * mebibyte),
+        undefined,
+        noise(random, 6 * mebibyte),
+      ];
+      for (const [step, value] of values.entries()) {
+        const writer = cluster.ids[step % 3] as string;
+        const answer = value ? await cluster.put(writer, "turns", value) : await cluster.remove(writer, "turns");
+        assert.equal(answer.status, 204, answer.body.toString());
+        for (const id of cluster.ids) {
+          const read = await cluster.get(id, "turns");
+          assert.ok(value ? read.body.equals(value) : read.status === 404, `step ${step}: ${read.status}`);
+        }
+      }
+      await cluster.untilFlushed();
+      assert.ok((await bucket.get("turns"))?.body.equals(values.at(-1) as Buffer));
+    });
+
+    test("a client that goes away leaves no parts in the bucket", async (t) => {
+      const { cluster, store } = stage();
+      const request = http.request(`${cluster.url("b")}/kv/gone`, {
+        method: "PUT",
+        headers: { "content-length": String(size) },
+      });
+      request.on("error", () => undefined);
+      request.write(noise(new SimRandom(seedOf(t)), 12 * mebibyte));
+      await cluster.until(10_000, "an upload is begun", async () => (await store.listUploads(options)).length === 1);
+      await sleep(systemClock, 100);
+      request.destroy();
+      await cluster.until(10_000, "it is aborted", async () => (await store.listUploads(options)).length === 0);
+      assert.equal((await cluster.get("a", "gone")).status, 404);
+    });
+
+    test("parts that the server refuses for a while are sent again", async (t) => {
+      const { bucket, proxy, store, cluster } = stage();
+      const value = noise(new SimRandom(seedOf(t)), size);
+      proxy.setPace({ bytesPerSecond: 30 * mebibyte });
+      const put = cluster.put("c", "again", value);
+      await cluster.until(10_000, "an upload is begun", async () => (await store.listUploads(options)).length === 1);
+      proxy.setPace({});
+      const refused = proxy.total("PUT");
+      proxy.refuse({ status: 503, code: "SlowDown" });
+      await cluster.until(10_000, "parts are refused", () => Promise.resolve(proxy.total("PUT") > refused + 2));
+      proxy.pass();
+      const answer = await put;
+      assert.equal(answer.status, 204, answer.body.toString());
+      assert.ok((await bucket.get("again"))?.body.equals(value));
+    });
+
+    test("more uploads than a page of the server's list has are all told of, and nobody else's", async () => {
+      const { store, bucket } = stage();
+      await using one = storeOf(server, bucket.name, "one & <only>/");
+      const begin = async (at: S3Store, n: number): Promise<string> => {
+        // A key has several: the next page may begin between two of them.
+        return (await at.beginUpload(`ü & <${n % 7}>`, { headers: noHeaders, token: "t" }, options)).id;
+      };
+      const begun = await Promise.all(Array.from({ length: pageUploads + 1 }, async (_, n) => await begin(one, n)));
+      await begin(store, 0);
+      const found = await one.listUploads(options);
+      assert.deepEqual(found.map(({ id }) => id).toSorted(), begun.toSorted());
+      assert.equal(new Set(found.map(({ name }) => name)).size, 7);
+      await Promise.all(found.map(async ({ name, id }) => await one.abortUpload(name, id, options)));
+      assert.deepEqual(await one.listUploads(options), []);
+      assert.equal((await store.listUploads(options)).length, 1);
+    });
+  });
+}
+
+function storeOf({ endpoint, accessKeyId, secretAccessKey, region }: S3Server, bucket: string, prefix = ""): S3Store {
+  const settings = { endpoint, accessKeyId, secretAccessKey, region, bucket, prefix };
+  return new S3Store(
+    { ...settings, forcePathStyle: true, connections: 16 },
+    { clock: systemClock, random: systemRandom },
+  );
+}
+
+/** As S3 makes it: of the parts' hashes. */
+function tagOfParts(value: Buffer): string {
+  const whole = createHash("md5");
+  let count = 0;
+  for (let offset = 0; offset < value.length; offset += partBytes, count++) {
+    whole.update(
+      createHash("md5")
+        .update(value.subarray(offset, offset + partBytes))
+        .digest(),
+    );
+  }
+  return `"${whole.digest("hex")}-${count}"`;
+}
