@@ -9,5 +9,6 @@
  */
 export function free(bytes: Uint8Array): void {
   const { buffer } = bytes;
-  if (buffer instanceof ArrayBuffer && bytes.length === buffer.byteLength) buffer.transfer(0);
+  const isFree = bytes.length === 0;
+  if (!isFree && buffer instanceof ArrayBuffer && bytes.length === buffer.byteLength) buffer.transfer(0);
 }
