@@ -12,6 +12,7 @@ import { type ClusterClient, keyPath, readText } from "./client.ts";
 import { typeOfName } from "./content-type.ts";
 import { addCopyOptions, type Copy, type CopyItem, type CopyOptions, runCopy } from "./copy-command.ts";
 import { isMd5 } from "./export.ts";
+import { fileTrouble } from "./file-trouble.ts";
 import type { ListedKey } from "./listing.ts";
 import { RemoteIndex } from "./remote-index.ts";
 import type { Terminal } from "./terminal.ts";
@@ -117,6 +118,6 @@ async function readable<T>(file: CopiedFile, read: () => Promise<T>): Promise<T>
     return await read();
   } catch (cause) {
     if (cause instanceof OperatingError) throw cause;
-    throw new OperatingError("body_invalid", `${file.path} can't be read: ${(cause as Error).message}`, { cause });
+    throw new OperatingError("body_invalid", `${file.path} can't be read: ${fileTrouble(cause)}`, { cause });
   }
 }

@@ -36,6 +36,8 @@ Use it:
 
 Exit codes: 0 done, 1 failed, 2 used wrongly. "weir COMMAND --help" tells more.`;
 
+const helpHint = (command: string): string => `("${command} --help" shows how it is used)`;
+
 /** The whole command line. Parsing throws CommanderError instead of ending the process. */
 export function createProgram(terminal: Terminal = processTerminal): Command {
   const program = new Command("weir")
@@ -44,7 +46,7 @@ export function createProgram(terminal: Terminal = processTerminal): Command {
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "print help for a command")
     .showSuggestionAfterError()
-    .showHelpAfterError('("weir --help" shows how it is used)')
+    .showHelpAfterError(helpHint("weir"))
     .addHelpText("after", examples)
     .exitOverride();
   addServeCommand(program, terminal);
@@ -63,5 +65,6 @@ export function createProgram(terminal: Terminal = processTerminal): Command {
   addLeaveCommand(program, terminal);
   addForgetCommand(program, terminal);
   addTokenCommand(program, terminal);
+  for (const command of program.commands) command.showHelpAfterError(helpHint(`weir ${command.name()}`));
   return program;
 }

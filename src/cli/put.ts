@@ -8,6 +8,7 @@ import type { Command } from "commander";
 import { OperatingError } from "../base/errors.ts";
 import { ClusterClient, keyPath, readText } from "./client.ts";
 import { typeOfName } from "./content-type.ts";
+import { fileTrouble } from "./file-trouble.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 
@@ -58,10 +59,10 @@ async function put(key: string, file: string, options: PutOptions, terminal: Ter
 async function openFile(path: string): Promise<{ stream: Readable; bytes: number }> {
   try {
     const info = await stat(path);
-    if (!info.isFile()) throw new OperatingError("body_invalid", `${path} is not a file`);
+    if (!info.isFile()) throw new OperatingError("config_invalid", `${path} is not a file`);
     return { stream: createReadStream(path), bytes: info.size };
   } catch (cause) {
     if (cause instanceof OperatingError) throw cause;
-    throw new OperatingError("body_invalid", `can't read ${path}: ${(cause as Error).message}`, { cause });
+    throw new OperatingError("config_invalid", `can't read ${path}: ${fileTrouble(cause)}`, { cause });
   }
 }

@@ -5,6 +5,7 @@
 
 import { type Command, CommanderError } from "commander";
 import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
+import { RefusedError } from "./client.ts";
 
 const done = 0;
 const failed = 1;
@@ -36,6 +37,11 @@ export class CommandFailure extends Error {
   override name = "CommandFailure";
 }
 
+/** The store has refused this very process, and its words say what is to be mended; who asks a node can only tell the operator. */
+function isStoresOwn(error: OperatingError): boolean {
+  return error.code === "store_refused" && !(error instanceof RefusedError);
+}
+
 /** An error as a person should read it. */
 export function failureText(error: unknown): string {
   if (!(error instanceof OperatingError)) {
@@ -43,6 +49,6 @@ export function failureText(error: unknown): string {
     return `weir: this is a bug in weir; please report it:\n${text}`;
   }
   const message = `weir: ${error.message}`;
-  if (selfExplaining.includes(error.code)) return message;
+  if (selfExplaining.includes(error.code) || isStoresOwn(error)) return message;
   return `${message}\n      ${ownAdvice[error.code] ?? errorKinds[error.code].advice}`;
 }

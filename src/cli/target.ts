@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { isToken } from "../access/token.ts";
 import { OperatingError } from "../base/errors.ts";
 import { type Config, loadConfig } from "../config/config.ts";
+import { fileTrouble } from "./file-trouble.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface TargetOptions {
@@ -128,7 +129,7 @@ function readGiven(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new OperatingError("config_invalid", `can't read ${path}: ${(cause as NodeJS.ErrnoException).code}`, {
+    throw new OperatingError("config_invalid", `can't read ${path}: ${fileTrouble(cause)}`, {
       cause,
     });
   }

@@ -185,14 +185,17 @@ export class HandOff {
 
   /** Sends until it is acknowledged; undefined when the run has ended before. */
   async #send(run: object, peer: string, request: PeerRequest): Promise<PeerAnswer | undefined> {
-    const { network, clock, complaints, deadlineMs, observer } = this.#parts;
+    const { membership, network, clock, complaints, deadlineMs, observer } = this.#parts;
     while (run === this.#run) {
       try {
         const answer = await network.request(peer, request, deadlineMs);
         if (run !== this.#run) return undefined;
         if (answer.kind === "ack" || answer.kind === "wanted") return answer;
-        const reason = answer.kind === "refused" ? answer.detail : answer.kind;
-        complaints.warn(`hand-off ${peer}`, "a hand-off is refused and will be tried again", { peer, reason });
+        // Who has not adopted the same view yet, or has gone on to the next, is part of every change, and no trouble.
+        if (answer.kind !== "refused" || answer.epoch === membership.epoch) {
+          const reason = answer.kind === "refused" ? answer.detail : answer.kind;
+          complaints.warn(`hand-off ${peer}`, "a hand-off is refused and will be tried again", { peer, reason });
+        }
       } catch (error) {
         if (!isOperatingError(error)) throw error;
         if (isOperatingError(error, "deadline_exceeded") && run === this.#run) observer.onStuck(peer);

@@ -228,15 +228,16 @@ export class Member implements Operations, PeerHandler, JournalSource {
     if (epoch === membership.epoch && progress === "adopted" && !membership.lease.held()) gossip.ping(from.id);
   }
 
+  // The network tells operators of its links.
   onLinkUp(peer: PeerIdentity): void {
-    this.#parts.log.info("link up", { peer: peer.id });
+    this.#parts.log.debug("link up", { peer: peer.id });
     this.#wired.gossip.ping(peer.id);
     this.#wired.primary.resend(peer.id);
     this.#wired.router.wake();
   }
 
   onLinkDown(peer: PeerIdentity): void {
-    this.#parts.log.info("link down", { peer: peer.id });
+    this.#parts.log.debug("link down", { peer: peer.id });
   }
 
   #handle(from: PeerIdentity, request: PeerRequest): PeerAnswer | Promise<PeerAnswer> {

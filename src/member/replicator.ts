@@ -63,7 +63,8 @@ export class Replicator {
         }
         const reason = answer.kind === "refused" ? answer.detail : answer.kind;
         if (answer.kind === "refused" && answer.epoch > epoch) observer.onNewerEpoch(answer.epoch);
-        else this.#complain(peer, reason);
+        // Who has not adopted the view yet learns of it by each ping: part of every change, and no trouble.
+        else if (answer.kind !== "refused" || answer.epoch === epoch) this.#complain(peer, reason);
         const isFull = answer.kind === "refused" && answer.code === "buffer_full";
         this.#sendLater(record, write, peer, isFull ? fullPauseMs : resendMs);
       },

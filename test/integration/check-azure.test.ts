@@ -49,7 +49,7 @@ test("weir check finds a container usable by a connection string, and says what 
   const bad = clusterFile(temporary.folder, { container: "missing", connectionString: "env:TEXT" });
   const refused = await weir(["check", bad], { env });
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /container missing does not exist; create the container/);
+  assert.match(refused.stderr, /container missing does not exist; create the container.*\n$/);
 });
 
 test("weir check uses the host's identity where there is no key, and signs by a key that it buys with a token", {
