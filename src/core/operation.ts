@@ -90,9 +90,16 @@ export interface Operations {
   open(key: string, tag: string, start: number, end: number): Promise<ValueStream | undefined>;
   /** Each key as it was at some moment of the call, though not all at the same. */
   list(query: ListQuery): Promise<ListOutcome>;
-  /** Whether this member takes part in a view and may serve: the answer of `/readyz`, with the reason if not. */
-  readiness(): { readonly ready: boolean; readonly reason: string };
+  readiness(): Readiness;
   status(): ClusterStatus;
+}
+
+/** Whether this member takes part in a view and may serve, and why or why not. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reason: string;
+  /** Not ready because members change or the lease is to be confirmed anew, so that requests wait: for so many milliseconds since it served. */
+  readonly pausedMs?: number;
 }
 
 export interface ClusterStatus {

@@ -8,6 +8,12 @@ import { flush } from "./flush-route.ts";
 import { type FixedRoute, reading } from "./route.ts";
 import type { Scrape } from "./server.ts";
 
+/**
+ * Milliseconds for which a node that served counts as ready while requests on it wait, because members change: as long as that may take after a loss. All nodes
+ * pause at such a moment, and a load balancer that heard so from each would have nowhere to go.
+ */
+const longestPauseMs = 3_000;
+
 export class AdminRoutes {
   readonly #operations: Operations;
   readonly #administration: Administration;
@@ -45,9 +51,9 @@ export class AdminRoutes {
   }
 
   #tellReadiness(exchange: Exchange): void {
-    const { ready, reason } = this.#operations.readiness();
-    if (!ready) throw new OperatingError("not_ready", reason);
-    answerFresh(exchange, 200, { ready, reason });
+    const { ready, reason, pausedMs } = this.#operations.readiness();
+    if (!ready && !(pausedMs !== undefined && pausedMs < longestPauseMs)) throw new OperatingError("not_ready", reason);
+    answerFresh(exchange, 200, { ready: true, reason });
   }
 
   async #scrape(exchange: Exchange): Promise<void> {

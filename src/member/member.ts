@@ -4,6 +4,7 @@
  */
 
 import { assert, unreachable } from "../base/assert.ts";
+import type { Instant } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { FlushProgress } from "../core/administration.ts";
 import type { Entry } from "../core/entry.ts";
@@ -26,6 +27,7 @@ import type {
   Operations,
   PutOperation,
   PutStreamOperation,
+  Readiness,
   ReadOutcome,
   ValueStream,
   WriteOutcome,
@@ -47,6 +49,8 @@ export class Member implements Operations, PeerHandler, JournalSource {
   /** Nothing more is taken: what would be, might not reach the store. */
   #drained = false;
   #ended = false;
+  /** When it was last seen to serve. */
+  #servedAt: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(parts: MemberParts) {
     this.#parts = parts;
@@ -167,14 +171,15 @@ export class Member implements Operations, PeerHandler, JournalSource {
     this.#wired.router.stop();
   }
 
-  readiness(): { readonly ready: boolean; readonly reason: string } {
+  readiness(): Readiness {
     const membership = this.#membership;
     if (this.#wired.leaving.begun) return { ready: false, reason: "the node is leaving" };
     if (membership.epoch === 0) return { ready: false, reason: "the node has not joined the cluster yet" };
+    const pausedMs = this.#parts.clock.now() - this.#servedAt;
     if (!membership.activated)
-      return { ready: false, reason: `the hand-off of epoch ${membership.epoch} is under way` };
+      return { ready: false, reason: `the hand-off of epoch ${membership.epoch} is under way`, pausedMs };
     if (!membership.lease.held())
-      return { ready: false, reason: "neither enough of the other nodes nor the store confirm the lease" };
+      return { ready: false, reason: "neither enough of the other nodes nor the store confirm the lease", pausedMs };
     return { ready: true, reason: `serving in epoch ${membership.epoch}` };
   }
 
@@ -309,6 +314,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
   #hear(from: PeerIdentity, state: MemberState): void {
     if (this.#ended) return;
     const membership = this.#membership;
+    if (membership.activated && membership.lease.held()) this.#servedAt = this.#parts.clock.now();
     const wasSettled = membership.settled;
     membership.hear(from, state);
     this.#wired.requests.advance(from.incarnation, state.watermark);

@@ -17,6 +17,7 @@ import type {
   Operations,
   PutOperation,
   PutStreamOperation,
+  Readiness,
   ReadOutcome,
   ValueStream,
   WriteOutcome,
@@ -176,7 +177,7 @@ export class Participant implements Operations, Administration {
     return await this.#member.list(query);
   }
 
-  readiness(): { readonly ready: boolean; readonly reason: string } {
+  readiness(): Readiness {
     if (this.#stopping || this.#withdrawn) return { ready: false, reason: "the node is stopping" };
     return this.#life?.member.readiness() ?? { ready: false, reason: "the node has not joined the cluster yet" };
   }

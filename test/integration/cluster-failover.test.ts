@@ -43,6 +43,32 @@ async function assertAll(cluster: TestCluster, ids: readonly string[], round: st
   );
 }
 
+/** Asks nodes all the time whether they are ready: they are, whatever happens to another. */
+class Balancer implements AsyncDisposable {
+  readonly complaints: string[] = [];
+  asked = 0;
+  #isOver = false;
+  readonly #work: Promise<unknown>;
+
+  constructor(cluster: TestCluster, ids: readonly string[]) {
+    this.#work = Promise.all(
+      ids.map(async (id) => {
+        while (!this.#isOver) {
+          const { status, body } = await cluster.http.request(cluster.url(id), "GET", "/readyz");
+          this.asked++;
+          if (status !== 200) this.complaints.push(`${id}: ${body.toString()}`);
+          await sleep(systemClock, 20);
+        }
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    await this.#work;
+  }
+}
+
 describe("cluster of three of which one node is lost while clients use the others", () => {
   const others = ["a", "b"];
   const stage = setStage(async (stack) => ({ cluster: stack.use(await TestCluster.start({ config: neverFlush })) }));
@@ -63,6 +89,7 @@ describe("cluster of three of which one node is lost while clients use the other
       await cluster.until(10_000, "the clients are at work", () => Promise.resolve(clients.answered > 300));
       const healthyMs = clients.takeSlowestMs();
       const lostAt = performance.now();
+      await using balancer = new Balancer(cluster, others);
       await lose(cluster);
       await assertAll(cluster, others, `before ${name}`);
       const readMs = Math.round(performance.now() - lostAt);
@@ -76,6 +103,8 @@ describe("cluster of three of which one node is lost while clients use the other
       assert.ok(writtenMs < failoverMs, `${writtenMs} ms`);
       await bringBack(cluster);
       await cluster.untilReady();
+      assert.deepEqual(balancer.complaints, []);
+      assert.ok(balancer.asked > 100, `asked ${balancer.asked} times`);
       await assertAll(cluster, cluster.ids, `after ${name}`);
     });
     for (const id of cluster.ids) await clients.readAll(id);

@@ -34,6 +34,15 @@ describe("routes", { timeout }, () => {
     assert.equal((await host.request("GET", "/healthz")).status, 200);
   });
 
+  test("a node that pauses because members change is ready, unless that takes long", async () => {
+    await using host = await HttpHost.start();
+    host.operations.ready = false;
+    host.operations.pausedMs = 2_900;
+    assert.equal((await host.request("GET", "/readyz")).status, 200);
+    host.operations.pausedMs = 3_000;
+    assertProblem(await host.request("GET", "/readyz"), 503, "not_ready");
+  });
+
   test("a path that is none: 404, whatever the method", async () => {
     await using host = await HttpHost.start();
     for (const path of ["/nowhere", "/KV/a", "/kv", "/put/x", "/putt", "/get", "//kv/a", "/./kv/a", "/healthz/"]) {

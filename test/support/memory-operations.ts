@@ -16,6 +16,7 @@ import type {
   Operations,
   PutOperation,
   PutStreamOperation,
+  Readiness,
   ReadOutcome,
   WriteOutcome,
 } from "../../src/core/operation.ts";
@@ -35,6 +36,8 @@ export class MemoryOperations implements Operations {
   /** What every operation waits for, while it is set. */
   gate: Promise<void> | undefined;
   ready = true;
+  /** Since it served, while it is not ready. */
+  pausedMs: number | undefined;
   /** Operations that were begun. */
   calls = 0;
   /** The time of writes, milliseconds since 1970. */
@@ -101,8 +104,9 @@ export class MemoryOperations implements Operations {
     return Promise.resolve(undefined);
   }
 
-  readiness(): { ready: boolean; reason: string } {
-    return { ready: this.ready, reason: this.ready ? "serving" : "joining" };
+  readiness(): Readiness {
+    if (this.ready) return { ready: true, reason: "serving" };
+    return { ready: false, reason: "joining", ...(this.pausedMs !== undefined && { pausedMs: this.pausedMs }) };
   }
 
   status(): ClusterStatus {
