@@ -193,7 +193,11 @@ class NodeHttpServer implements HttpServer {
     (server as http.Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
     // The runtime's own also cuts connections whose last answer is not out yet.
     server.closeIdleConnections = () => this.#connections.closeWhenIdle();
-    server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => this.#connections.add(socket));
+    server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
+      // Its handshake was under way when the server closed: nobody would end it, and it would keep the process.
+      if (this.#draining) socket.destroy();
+      else this.#connections.add(socket);
+    });
     server.on("request", (request, response) => this.#serve(request, response, false));
     server.on("checkContinue", (request, response) => this.#serve(request, response, true));
     server.on("checkExpectation", (request, response) => {

@@ -18,6 +18,8 @@ export interface LogLine {
   readonly fields: LogFields | undefined;
 }
 
+type MoreOptions = Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol" | "tls">;
+
 export class HttpHost implements AsyncDisposable {
   readonly operations = new MemoryOperations();
   readonly administration = new MemoryAdministration();
@@ -27,10 +29,7 @@ export class HttpHost implements AsyncDisposable {
   readonly server: HttpServer;
   port = 0;
 
-  private constructor(
-    settings: Partial<HttpSettings>,
-    upgrade: Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol">,
-  ) {
+  private constructor(settings: Partial<HttpSettings>, more: MoreOptions) {
     this.log = this.#log();
     this.server = createHttpServer({
       operations: this.operations,
@@ -40,15 +39,12 @@ export class HttpHost implements AsyncDisposable {
       settings: { ...defaultHttpSettings, port: 0, ...settings },
       clock: systemClock,
       log: this.log,
-      ...upgrade,
+      ...more,
     });
   }
 
-  static async start(
-    settings: Partial<HttpSettings> = {},
-    upgrade: Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol"> = {},
-  ): Promise<HttpHost> {
-    const host = new HttpHost(settings, upgrade);
+  static async start(settings: Partial<HttpSettings> = {}, more: MoreOptions = {}): Promise<HttpHost> {
+    const host = new HttpHost(settings, more);
     host.port = (await host.server.listen()).port;
     return host;
   }

@@ -1,0 +1,36 @@
+/** The server for clients with TLS, where connections are not yet anybody's while their handshake is under way. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { connect as connectTls } from "node:tls";
+import { CertificateAuthority } from "../support/certificates.ts";
+import { HttpHost } from "../support/http-host.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "weir-http-tls-"));
+after(() => rmSync(folder, { recursive: true }));
+const authority = new CertificateAuthority(folder);
+const { cert, key } = authority.issue();
+const tls = { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+const ca = readFileSync(authority.ca, "utf8");
+
+test("a connection whose handshake ends after the server has stopped is closed at once, and keeps no process from ending", {
+  timeout: 20_000,
+}, async () => {
+  const host = await HttpHost.start({}, { tls });
+  const socket = connect(host.port, "127.0.0.1");
+  await once(socket, "connect");
+  // Another that is served shows that the server has taken the first.
+  const other = connectTls({ port: host.port, host: "127.0.0.1", ca });
+  await once(other, "secureConnect");
+  await host[Symbol.asyncDispose]();
+  await once(other, "close");
+  const late = connectTls({ socket, servername: "localhost", ca });
+  late.on("error", () => undefined);
+  await once(late, "close");
+  assert.equal(host.server.connections, 0);
+});
