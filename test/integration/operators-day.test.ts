@@ -65,6 +65,8 @@ test("an operator's day: what is done in order fails no request, what fails is a
     tls: { ca: readFileSync(authority.ca, "utf8") },
     config: {
       http: { drainMs: 1_000 },
+      // Whatever happens, it happens to values that the store has not seen.
+      flush: { delayMs: 3_000 },
       secret: "env:OLD_SECRET",
       tls: { ...certificate, ca: authority.ca },
       auth: { tokens: [operator.rule, yesterdays.rule] },
