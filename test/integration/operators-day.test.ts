@@ -73,6 +73,8 @@ test("an operator's day: what is done in order fails no request, what fails is a
     },
   });
   const built = buildExecutable();
+  // A test that fails meanwhile still waits for it.
+  t.after(() => Promise.allSettled([built]));
   const large = noise(new SimRandom(seedOf(t)), largeBytes);
   assert.equal((await cluster.put("a", "photos/large", large)).headers["weir-durability"], "stored");
 
