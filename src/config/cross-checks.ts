@@ -3,6 +3,7 @@
  * can reach by accident. Each check reads the file by itself, so that it speaks even if other parts have mistakes too.
  */
 
+import { maxParts } from "../store/large-blobs.ts";
 import { bufferSchema } from "./buffer-schema.ts";
 import { completeBuffer } from "./buffer-size.ts";
 import type { Mistake } from "./mistakes.ts";
@@ -185,6 +186,14 @@ export function orderMistakes(config: RawConfig): Mistake[] {
     ["peers.pingMs", config.peers.pingMs, "peers.silenceMs", config.peers.silenceMs],
     // A body that is larger than all of them together would never be let in.
     ["buffer.maxValueBytes", config.buffer.maxValueBytes, "http.inFlightBytes", config.http.inFlightBytes],
+    // Nor would a value of which one part is, and there are so many of those at most.
+    ["large.partBytes", config.large.partBytes, "large.inFlightBytes", config.large.inFlightBytes],
+    [
+      "large.maxValueBytes",
+      config.large.maxValueBytes,
+      `${maxParts} times large.inFlightBytes`,
+      config.large.inFlightBytes * maxParts,
+    ],
   ] as const;
   return pairs
     .filter(([, lesser, , greater]) => lesser > greater)

@@ -28,9 +28,9 @@ export interface PutStreamOperation {
   readonly length: number | undefined;
   /**
    * Is read as fast as the store takes it, to its end unless the write fails; rejects where the client's sending does. A chunk is good until the next one is
-   * asked for.
+   * asked for. Its `return` may be called while a chunk is waited for, and should end that.
    */
-  readonly body: AsyncIterable<Uint8Array>;
+  readonly body: AsyncIterableIterator<Uint8Array, void>;
 }
 
 export interface DeleteOperation {

@@ -7,7 +7,6 @@ import { OperatingError } from "../base/errors.ts";
 import { noHeaders, type ValueInfo } from "../core/entry.ts";
 import type { Operations, PutStreamOperation, WriteOutcome } from "../core/operation.ts";
 import { announcedLength, type Bodies } from "./body.ts";
-import { joined } from "./body-stream.ts";
 import { contentHeaders, isSendable } from "./content-headers.ts";
 import { wantedDurability } from "./durability.ts";
 import { answer, type Exchange, type HeaderList } from "./exchange.ts";
@@ -189,10 +188,10 @@ export class BlobRoutes {
       return;
     }
     const body = await this.#bodies.read(exchange, maxValueBytes, maxStreamBytes > maxValueBytes);
-    const { bytes, rest } = body;
+    const { stream } = body;
     try {
-      if (rest) await this.#putStream(exchange, { ...write, length: undefined, body: joined(bytes, rest) });
-      else this.#answerWrite(exchange, await this.#operations.put({ ...write, value: bytes, durability }));
+      if (stream) await this.#putStream(exchange, { ...write, length: undefined, body: stream });
+      else this.#answerWrite(exchange, await this.#operations.put({ ...write, value: body.bytes, durability }));
     } finally {
       body.release();
     }

@@ -30,11 +30,16 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   #isEnded = false;
   #isOver = false;
 
-  /** The stream takes the request over, which must not have ended. */
-  constructor(clock: Clock, exchange: Exchange, idleMs: number) {
+  /**
+   * The stream takes the request over, which must not have ended.
+   *
+   * @param first What has been read of it.
+   */
+  constructor(clock: Clock, exchange: Exchange, idleMs: number, first?: Buffer) {
     this.#clock = clock;
     this.#exchange = exchange;
     this.#idleMs = idleMs;
+    if (first) this.#chunks.push(first);
     exchange.reader = this;
     const { request } = exchange;
     request.pause();
@@ -69,9 +74,11 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
     });
   }
 
-  /** Nobody wants the rest. */
+  /** Nobody wants the rest: who waits for it is told that this is the end. */
   return(): Promise<IteratorResult<Uint8Array>> {
+    const waiter = this.#takeWaiter();
     this.#release();
+    waiter?.resolve(end);
     return Promise.resolve(end);
   }
 
@@ -131,13 +138,4 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
     request.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onClose);
     if (!this.#exchange.awaitsContinue) request.resume();
   }
-}
-
-/** The parts one after the other. */
-export async function* joined(
-  first: Uint8Array,
-  rest: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, void> {
-  yield first;
-  yield* rest;
 }

@@ -25,11 +25,11 @@ export interface Body {
   readonly bytes: Buffer;
   /** Says that the bytes are no longer under way. To be called once, when the request is answered. */
   release(): void;
-  /** What comes after the bytes, of a body that has more than was allowed, where that was asked for. */
-  readonly rest: BodyStream | undefined;
+  /** All of a body that has more than was allowed, where that was asked for; then there are no bytes. */
+  readonly stream: BodyStream | undefined;
 }
 
-const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, rest: undefined });
+const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, stream: undefined });
 
 export class Bodies implements Linger, Disposable {
   readonly #clock: Clock;
@@ -51,11 +51,11 @@ export class Bodies implements Linger, Disposable {
   /**
    * Reads the body, after telling a client that waits for it to go on.
    *
-   * @param streamsRest Whether a body without an announced length may have more than `maxBytes`: then the rest comes as a stream.
+   * @param mayStream Whether a body without an announced length may have more than `maxBytes`: then it comes as a stream.
    * @throws OperatingError `value_too_large`, `overloaded`, `header_invalid`: before anything was read if the length is announced;
    *   `body_truncated`, `body_timeout`, `body_invalid`.
    */
-  read(exchange: Exchange, maxBytes: number, streamsRest = false): Promise<Body> {
+  read(exchange: Exchange, maxBytes: number, mayStream = false): Promise<Body> {
     const length = announcedLength(exchange.request);
     if (length === 0) return Promise.resolve(noBody);
     if (exchange.broken !== undefined) throw exchange.broken;
@@ -63,7 +63,7 @@ export class Bodies implements Linger, Disposable {
     if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes);
     if (!this.reserve(length ?? 0)) throw overloaded();
     return new Promise((resolve, reject) => {
-      const reader = new BodyReader(this, exchange, length, maxBytes, streamsRest, resolve, reject);
+      const reader = new BodyReader(this, exchange, length, maxBytes, mayStream, resolve, reject);
       this.#deadlines.add(reader);
       if (exchange.awaitsContinue) {
         exchange.awaitsContinue = false;
@@ -72,9 +72,9 @@ export class Bodies implements Linger, Disposable {
     });
   }
 
-  /** The body as it comes. */
-  stream(exchange: Exchange): BodyStream {
-    return new BodyStream(this.#clock, exchange, this.#settings.bodyIdleMs);
+  /** The body as it comes, after what has been read of it. */
+  stream(exchange: Exchange, first?: Buffer): BodyStream {
+    return new BodyStream(this.#clock, exchange, this.#settings.bodyIdleMs, first);
   }
 
   /** Counts bytes in; false, and nothing counted, if they are too many. */
@@ -121,7 +121,7 @@ class BodyReader implements Expiring, Body {
   readonly #exchange: Exchange;
   readonly #length: number | undefined;
   readonly #maxBytes: number;
-  readonly #streamsRest: boolean;
+  readonly #mayStream: boolean;
   readonly #resolve: (body: Body) => void;
   readonly #reject: (error: Error) => void;
   readonly #chunks: Buffer[] = [];
@@ -129,14 +129,14 @@ class BodyReader implements Expiring, Body {
   #reserved: number;
   #bytes: Buffer | undefined;
   #done = false;
-  rest: BodyStream | undefined;
+  stream: BodyStream | undefined;
 
   constructor(
     owner: Bodies,
     exchange: Exchange,
     length: number | undefined,
     maxBytes: number,
-    streamsRest: boolean,
+    mayStream: boolean,
     resolve: (body: Body) => void,
     reject: (error: Error) => void,
   ) {
@@ -145,7 +145,7 @@ class BodyReader implements Expiring, Body {
     this.#length = length;
     this.#reserved = length ?? 0;
     this.#maxBytes = maxBytes;
-    this.#streamsRest = streamsRest;
+    this.#mayStream = mayStream;
     this.#resolve = resolve;
     this.#reject = reject;
     exchange.reader = this;
@@ -195,22 +195,22 @@ class BodyReader implements Expiring, Body {
   }
 
   #addChunk(chunk: Buffer): void {
-    if (this.#received > this.#maxBytes && !this.#streamsRest) {
+    if (this.#received > this.#maxBytes && !this.#mayStream) {
       this.fail(tooLarge(this.#maxBytes));
     } else if (this.#owner.reserve(chunk.length)) {
       this.#reserved += chunk.length;
       this.#chunks.push(chunk);
-      if (this.#received > this.#maxBytes) this.#streamRest();
+      if (this.#received > this.#maxBytes) this.#beStream();
     } else {
       this.fail(overloaded());
     }
   }
 
-  #streamRest(): void {
+  #beStream(): void {
     this.#finish();
-    this.#bytes = join(this.#chunks, this.#received);
+    const first = join(this.#chunks, this.#received);
     this.#chunks.length = 0;
-    this.rest = this.#owner.stream(this.#exchange);
+    this.stream = this.#owner.stream(this.#exchange, first);
     this.#resolve(this);
   }
 

@@ -10,7 +10,7 @@ import type { BlobStore } from "../store/blob-store.ts";
 import type { BlobStream, ReadSpan } from "../store/large-blobs.ts";
 
 export interface DownloadsParts {
-  readonly store: BlobStore;
+  readonly store: Pick<BlobStore, "openBlob">;
   readonly clock: Clock;
   /** Downloads under way at a time, at most: each takes a connection to the store. */
   readonly limit: number;

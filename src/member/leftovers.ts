@@ -13,7 +13,7 @@ import type { BlobStore } from "../store/blob-store.ts";
 
 export interface LeftoversParts {
   readonly membership: Membership;
-  readonly store: BlobStore;
+  readonly store: Pick<BlobStore, "listUploads" | "abortUpload">;
   readonly clock: Clock;
   readonly log: Log;
   readonly complaints: Complaints;

@@ -25,6 +25,8 @@ type WriteAnswer = WrittenAnswer | PreconditionFailedAnswer;
 
 /** How often it is looked whether the store has a state that somebody waits for, in milliseconds: about as long as a request to it takes. */
 const flushPollMs = 20;
+/** How long a write that waits for that holds back later ones, at most: several flushes of a store that is well. */
+const flushHoldMs = 1_000;
 
 const preconditionFailed: PreconditionFailedAnswer = Object.freeze({ kind: "precondition_failed" });
 
@@ -214,6 +216,7 @@ export class Primary {
     const { buffer, reads, clock, observer } = this.#parts;
     const { key, precondition, upload } = request;
     const deadline = clock.now() + request.deadlineMs;
+    const holdUntil = clock.now() + flushHoldMs;
     const bytes = footprintOf(request);
     let open = await this.#gates.enter(key);
     let taken = false;
@@ -231,10 +234,12 @@ export class Primary {
         }
         if (upload && record?.dirty) {
           // The store may lose an upload before it is completed: then the key's state must be there, since nobody holds it any more.
-          open();
           observer.onAwaited(record);
+          // Later writes wait as long as it is about to come there, or a key that is written all the time would never have it there.
+          const holdsOthers = record.failures === 0 && clock.now() < holdUntil;
+          if (!holdsOthers) open();
           await sleep(clock, flushPollMs);
-          open = await this.#gates.enter(key);
+          if (!holdsOthers) open = await this.#gates.enter(key);
           continue;
         }
         let state = reads.inMemory(key);

@@ -6,10 +6,14 @@
 import { type Clock, sleep } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import { free } from "../base/memory.ts";
+import type { PutStreamOperation } from "../core/operation.ts";
 import type { OpenUpload } from "../store/large-blobs.ts";
 
 export interface UploadRunParts {
   readonly upload: OpenUpload;
+  readonly body: PutStreamOperation["body"];
+  /** In the body, at most. */
+  readonly maxBytes: number;
   readonly clock: Clock;
   /** Bytes in each part but the last; room for one is there. */
   readonly partBytes: number;
@@ -22,8 +26,8 @@ export interface UploadRunParts {
 /** Parts in memory at a time: one is filled while two are sent. */
 export const partsUnderWay = 3;
 
-/** How often a part is tried, and the pause before the second time, in milliseconds. */
-const partTries = 6;
+/** How often what may be done again is tried, and the pause before the second time, in milliseconds. */
+const maxTries = 6;
 const firstPauseMs = 100;
 
 export class UploadRun {
@@ -34,7 +38,7 @@ export class UploadRun {
   readonly #idle: Buffer[] = [];
   readonly #sending = new Set<Promise<void>>();
   #size = 0;
-  /** Why a part could not be sent. */
+  /** Why it comes to nothing. */
   #failure: unknown;
 
   constructor(parts: UploadRunParts) {
@@ -45,7 +49,8 @@ export class UploadRun {
    * Sends the body; the tags of its parts and its size. When it rejects, nothing is under way any more.
    * @throws OperatingError `value_too_large`, what the body rejects with, or the store's.
    */
-  async send(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<{ tags: string[]; size: number }> {
+  async send(): Promise<{ tags: string[]; size: number }> {
+    const { body, maxBytes } = this.#parts;
     try {
       let buffer = await this.#nextBuffer();
       let filled = 0;
@@ -63,7 +68,10 @@ export class UploadRun {
           offset += piece.length;
         }
       }
+      this.#requireNoFailure();
       if (filled > 0) this.#begin(buffer, filled);
+    } catch (error) {
+      this.#failure ??= error;
     } finally {
       await Promise.all(this.#sending);
       for (const buffer of this.#buffers) free(buffer);
@@ -98,6 +106,8 @@ export class UploadRun {
       },
       (error: unknown) => {
         this.#failure ??= error;
+        // Its sender may be a slow one: it need not come to the end to hear of it.
+        void this.#parts.body.return?.();
       },
     );
     const done = sending.finally(() => this.#sending.delete(done));
@@ -106,18 +116,32 @@ export class UploadRun {
 
   async #sendPart(number: number, offset: number, body: Buffer): Promise<string> {
     const { upload, clock, deadlineMs } = this.#parts;
-    for (let tries = 1; ; tries++) {
-      try {
-        return await upload.sendPart({ number, offset, body }, { deadlineMs });
-      } catch (error) {
-        if (!isOperatingError(error, "store_unavailable", "store_throttled") || tries === partTries) throw error;
-      }
-      await sleep(clock, firstPauseMs * 2 ** (tries - 1));
-    }
+    return await tried(
+      clock,
+      () => upload.sendPart({ number, offset, body }, { deadlineMs }),
+      () => this.#failure === undefined,
+    );
   }
 
   #requireNoFailure(): void {
     if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+/** Does what does no harm if it is done twice, and again when the store does not answer or wants a pause, as long as it is worth it. */
+export async function tried<T>(
+  clock: Clock,
+  attempt: () => Promise<T>,
+  isWorthIt: () => boolean = () => true,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const mayPass = isOperatingError(error, "store_unavailable", "store_throttled");
+      if (!mayPass || tries === maxTries || !isWorthIt()) throw error;
+    }
+    await sleep(clock, firstPauseMs * 2 ** (tries - 1));
   }
 }
 

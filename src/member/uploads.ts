@@ -17,7 +17,7 @@ import { formatToken } from "../core/upload-token.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import { maxParts } from "../store/large-blobs.ts";
 import type { LargeSettings } from "./settings.ts";
-import { tooLarge, UploadRun } from "./upload-run.ts";
+import { tooLarge, tried, UploadRun } from "./upload-run.ts";
 
 export interface UploadsParts {
   readonly membership: Membership;
@@ -90,13 +90,11 @@ export class Uploads {
     const { key, headers, body } = operation;
     const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
     const token = formatToken(clusterId, key, membership.epoch, random.id());
-    const open = await store.beginUpload(key, { headers, token }, { deadlineMs });
+    const open = await tried(clock, () => store.beginUpload(key, { headers, token }, { deadlineMs }));
     let upload: Upload;
     try {
-      const { tags, size } = await new UploadRun({ upload: open, clock, partBytes, reserve, deadlineMs }).send(
-        body,
-        maxBytes,
-      );
+      const run = new UploadRun({ upload: open, body, maxBytes, clock, partBytes, reserve, deadlineMs });
+      const { tags, size } = await run.send();
       upload = { token, size, manifest: formatManifest({ id: open.id, parts: tags }) };
     } catch (error) {
       this.#abort(key, open.id, deadlineMs);

@@ -44,7 +44,8 @@ export interface CompletedUpload extends UploadContent {
 }
 
 /**
- * `gone`: the upload does not exist any more, or not with these parts, and can never be completed: it was aborted, or has been completed before.
+ * `gone`: the upload does not exist any more, or not with these parts, and can never be completed: it was aborted, has been completed before, or is
+ * being completed by another request, whose effect may still be to come.
  */
 export type CompleteResult = WriteResult | { readonly kind: "gone" };
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import http from "node:http";
 import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
@@ -99,11 +100,15 @@ else {
       assert.equal((await cluster.get("a", "gone")).status, 404);
     });
 
-    test("parts that the server refuses for a while are sent again", async (t) => {
+    test("what the server refuses for a while, the beginning and the parts, is sent again", async (t) => {
       const { bucket, proxy, store, cluster } = stage();
       const value = noise(new SimRandom(seedOf(t)), size);
+      const begun = proxy.total("POST");
       proxy.setPace({ bytesPerSecond: 30 * mebibyte });
+      proxy.refuse({ status: 503, code: "SlowDown" });
       const put = cluster.put("c", "again", value);
+      await cluster.until(10_000, "its beginning is refused", () => Promise.resolve(proxy.total("POST") > begun));
+      proxy.pass();
       await cluster.until(10_000, "an upload is begun", async () => (await store.listUploads(options)).length === 1);
       proxy.setPace({});
       const refused = proxy.total("PUT");
@@ -113,6 +118,46 @@ else {
       const answer = await put;
       assert.equal(answer.status, 204, answer.body.toString());
       assert.ok((await bucket.get("again"))?.body.equals(value));
+    });
+
+    test("a sender hears at once that the server refuses its parts, however long it takes for the next byte", async (t) => {
+      const { cluster, proxy, store } = stage();
+      const request = http.request(`${cluster.url("a")}/kv/refused`, {
+        method: "PUT",
+        headers: { "content-length": String(size) },
+      });
+      request.on("error", () => undefined);
+      const answered = once(request, "response") as Promise<[http.IncomingMessage]>;
+      request.flushHeaders();
+      await cluster.until(10_000, "an upload is begun", async () => (await store.listUploads(options)).length === 1);
+      proxy.refuse({ status: 403, code: "AccessDenied" });
+      const sentAt = systemClock.now();
+      request.write(noise(new SimRandom(seedOf(t)), partBytes + 1));
+      const [response] = await answered;
+      // By default the node would wait for 30 s.
+      assert.ok(systemClock.now() - sentAt < 10_000);
+      assert.equal(response.statusCode, 503);
+      response.resume();
+      request.destroy();
+      proxy.pass();
+      for (const { name, id } of await store.listUploads(options)) await store.abortUpload(name, id, options);
+    });
+
+    test("a large value comes in although its key is written all the time", async (t) => {
+      const { cluster } = stage();
+      const value = noise(new SimRandom(seedOf(t)), 6 * mebibyte);
+      let isOver = false;
+      const writing = cluster.ids.map(async (id) => {
+        for (let n = 0; !isOver; n++) assert.equal((await cluster.put(id, "hot", `${id} ${n}`)).status, 204);
+      });
+      await sleep(systemClock, 300);
+      try {
+        for (const id of cluster.ids) assert.equal((await cluster.put(id, "hot", value)).status, 204);
+      } finally {
+        isOver = true;
+        await Promise.all(writing);
+      }
+      await cluster.untilFlushed();
     });
 
     test("more uploads than a page of the server's list has are all told of, and nobody else's", async () => {

@@ -94,6 +94,8 @@ export const profiles = {
   /** In these most values are too large to be buffered. */
   large: ["crashes", "pauses", "store", "leaves"],
   "large+losses": ["losses", "partitions", "store", "storeCuts"],
+  "large+late": ["lateFlushes"],
+  "large+retries": ["lostAnswers", "leaves", "crashes"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

@@ -23,6 +23,7 @@ import type {
   UploadPart,
 } from "../../src/store/large-blobs.ts";
 import type { Scheduler, SimStore, StoreLine, StoreRequest } from "./sim-store.ts";
+import type { UploadedBlob } from "./sim-uploads.ts";
 
 /** Names that are weir's own begin so. */
 const ownPrefix = ".weir/";
@@ -85,7 +86,12 @@ export class SimStoreConnection implements BlobStore {
     condition: WriteCondition,
     options: RequestOptions,
   ): Promise<CompleteResult> {
-    return this.#change(name, options, condition, () => this.#store.completeUpload(name, upload, condition));
+    // Not at one instant: for a while the upload is gone, and the blob is not there.
+    let uploaded: UploadedBlob | undefined;
+    const begin = (): void => {
+      uploaded = this.#store.uploads.take(upload);
+    };
+    return this.#change(name, options, condition, () => this.#store.completeUpload(name, uploaded, condition), begin);
   }
 
   abortUpload(_name: string, id: string, options: RequestOptions): Promise<void> {
@@ -112,9 +118,15 @@ export class SimStoreConnection implements BlobStore {
     options: RequestOptions,
     condition: WriteCondition,
     effect: () => T,
+    begin?: () => void,
   ): Promise<T> {
     const conflict = condition.kind === "always" ? undefined : ({ kind: "conflict" } as T);
-    return this.#request(options, { effect, changes: name, ...(conflict === undefined ? {} : { conflict }) });
+    return this.#request(options, {
+      effect,
+      changes: name,
+      ...(conflict === undefined ? {} : { conflict }),
+      ...(begin && { begin }),
+    });
   }
 
   #request<T>(options: RequestOptions, request: StoreRequest<T>): Promise<T> {

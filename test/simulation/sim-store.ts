@@ -21,16 +21,10 @@ import type {
   WriteCondition,
   WriteResult,
 } from "../../src/store/blob-store.ts";
-import type {
-  CompletedUpload,
-  CompleteResult,
-  OpenResult,
-  ReadSpan,
-  UploadContent,
-} from "../../src/store/large-blobs.ts";
+import type { CompleteResult, OpenResult, ReadSpan, UploadContent } from "../../src/store/large-blobs.ts";
 import type { SimRandom } from "./sim-random.ts";
 import { SimStoreConnection } from "./sim-store-connection.ts";
-import { SimStream, SimUploads } from "./sim-uploads.ts";
+import { SimStream, SimUploads, type UploadedBlob } from "./sim-uploads.ts";
 import { drawFate, type StoreAnswer, type StoreFaultSettings } from "./store-faults.ts";
 
 export interface SimStoreModes {
@@ -79,6 +73,8 @@ interface Change {
 
 export interface StoreRequest<T> {
   readonly effect: () => T;
+  /** What the store does some time before that. */
+  readonly begin?: () => void;
   /** The answer when the store is unsure who won; without it that is a failure. */
   readonly conflict?: T;
   /** The blob that it changes. */
@@ -210,7 +206,7 @@ export class SimStore {
     caller: Scheduler,
     line: StoreLine,
     deadlineMs: number,
-    { effect, conflict, isLarge }: StoreRequest<T>,
+    { effect, begin, conflict, isLarge }: StoreRequest<T>,
     change: Change,
   ): Promise<T> {
     const fate = drawFate(this.#random, this.#faults, deadlineMs, this.#outage || line.isCut);
@@ -221,6 +217,7 @@ export class SimStore {
       let result: T | undefined;
       if (fate.effectMs === undefined) this.#underWay.delete(change);
       else {
+        if (begin) this.#scheduler.schedule(this.#random.between(0, fate.effectMs), begin);
         this.#scheduler.schedule(fate.effectMs, () => {
           this.#underWay.delete(change);
           result = effect();
@@ -282,14 +279,17 @@ export class SimStore {
       const part = { number: parts.length + 1, offset, body: body.subarray(offset, offset + partBytes) };
       parts.push(this.uploads.sendPart(id, part));
     }
-    this.completeUpload(name, { ...content, id, parts, size: body.length }, { kind: "always" });
+    const uploaded = this.uploads.take({ ...content, id, parts, size: body.length });
+    this.completeUpload(name, uploaded, { kind: "always" });
   }
 
-  completeUpload(name: string, upload: CompletedUpload, condition: WriteCondition): CompleteResult {
-    const uploaded = this.uploads.look(upload);
+  /** @param uploaded What was taken out for it; undefined if there was nothing. */
+  completeUpload(name: string, uploaded: UploadedBlob | undefined, condition: WriteCondition): CompleteResult {
     if (!uploaded) return { kind: "gone" };
-    if (!this.#modes.ignoresCompleteConditions && !holds(condition, this.#blobs.get(name))) return { kind: "conflict" };
-    this.uploads.delete(upload.id);
+    if (!this.#modes.ignoresCompleteConditions && !holds(condition, this.#blobs.get(name))) {
+      uploaded.putBack();
+      return { kind: "conflict" };
+    }
     const { content, body } = uploaded;
     // Also where others are unique: clients know it before.
     const { tag } = uploaded;

@@ -22,6 +22,8 @@ export interface UploadedBlob {
   readonly body: Buffer;
   /** As S3 makes it: of the parts' hashes. */
   readonly tag: string;
+  /** It is not completed after all, and can be once more. */
+  readonly putBack: () => void;
 }
 
 export class SimUploads {
@@ -47,8 +49,11 @@ export class SimUploads {
     return tag;
   }
 
-  /** What the upload would make of its blob; undefined if there is no such upload, or not with these parts. */
-  look({ id, parts, size }: CompletedUpload): UploadedBlob | undefined {
+  /**
+   * Takes the upload out, to complete it: nobody else can from now on, although nothing is to be seen of it yet. What it makes of its blob; undefined if there is
+   * no such upload, or not with these parts.
+   */
+  take({ id, parts, size }: CompletedUpload): UploadedBlob | undefined {
     const upload = this.#uploads.get(id);
     const found = parts.map((tag, index) => {
       const part = upload?.parts.get(index + 1);
@@ -57,10 +62,12 @@ export class SimUploads {
     if (!upload || found.includes(undefined)) return undefined;
     const body = Buffer.concat(found as Buffer[]);
     if (body.length !== size) return undefined;
-    return { content: upload.content, body, tag: `${hash("md5", parts.join(""))}-${parts.length}` };
+    this.#uploads.delete(id);
+    const putBack = (): void => void this.#uploads.set(id, upload);
+    return { content: upload.content, body, tag: `${hash("md5", parts.join(""))}-${parts.length}`, putBack };
   }
 
-  /** It is completed, or given up. */
+  /** It is given up. */
   delete(id: string): void {
     this.#uploads.delete(id);
   }
