@@ -95,7 +95,7 @@ export const profiles = {
   large: ["crashes", "pauses", "store", "leaves"],
   "large+losses": ["losses", "partitions", "store", "storeCuts"],
   "large+late": ["lateFlushes"],
-  "large+retries": ["lostAnswers", "leaves", "crashes"],
+  "large+scripts": ["scripts"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

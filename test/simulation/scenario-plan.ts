@@ -90,7 +90,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const crowded = !isStrict && random.chance(0.1);
   // A late request is most dangerous where the key comes and goes.
   const isLate = faults.includes("lateFlushes");
-  const losesAnswers = faults.includes("lostAnswers");
+  const losesAnswers = faults.includes("lostAnswers") || profile === "large+scripts";
   const keys = Array.from(
     { length: random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
     (_, index) => `k${index}`,

@@ -53,10 +53,13 @@ export class Scripts {
   /** One script after the other, each on a settled cluster. */
   start(): void {
     const { world, hosts, random, plan } = this.#field;
-    const scripts = [
-      () => this.#halfDone(),
-      ...(plan.journal ? [() => this.#lastHolder(), () => this.#forgottenAdoption()] : []),
-    ];
+    const scripts =
+      plan.bufferedBytes === undefined
+        ? [
+            () => this.#halfDone(),
+            ...(plan.journal ? [() => this.#lastHolder(), () => this.#forgottenAdoption()] : []),
+          ]
+        : [() => this.#halfTold()];
     const look = (): void => {
       if (this.#field.isHealed) return;
       if (isSettled(hosts)) {
@@ -102,6 +105,20 @@ export class Scripts {
         for (const heal of heals) heal();
       });
       this.#wait("hand_off_outcomes", "handled", primary, () => this.#processes.lose(primary));
+    });
+  }
+
+  /**
+   * The primary is lost when it has told the replica of a write, or could not any more: perhaps not before the store has it. Whoever asked for it asks again, at the replica.
+   */
+  #halfTold(): void {
+    const { network, random, world } = this.#field;
+    this.#wait("replicate", random.pick(["sent", "handled"] as const), undefined, (primary, replica) => {
+      this.#field.note("script", () => `half told ${primary.id}, ${replica.id}`);
+      this.#field.undoLater(2 * failoverMs, network.part(primary.id, replica.id, random.chance(0.5)));
+      world.schedule(random.chance(0.5) ? 0 : random.between(0, failoverMs / 2), () => {
+        if (!this.#field.isHealed) this.#processes.kill(primary);
+      });
     });
   }
 
