@@ -3,7 +3,6 @@
  * can reach by accident. Each check reads the file by itself, so that it speaks even if other parts have mistakes too.
  */
 
-import { maxParts } from "../store/large-blobs.ts";
 import { bufferSchema } from "./buffer-schema.ts";
 import { completeBuffer } from "./buffer-size.ts";
 import type { Mistake } from "./mistakes.ts";
@@ -177,6 +176,9 @@ export function timeMistakes({ buffer, flush, peers, request }: RawConfig): Mist
   }
   return mistakes;
 }
+
+/** Parts of a value, at most: see `large.partBytes`. */
+const maxParts = 10_000;
 
 /** Settings that are larger than another that bounds them. */
 export function orderMistakes(config: RawConfig): Mistake[] {

@@ -20,7 +20,7 @@ export const largeMutations: readonly Mutation[] = [
   },
   {
     name: "large-completed-before-the-replicas-have-it",
-    world: "large+losses",
+    world: "large+scripts",
     breaks: "a reference is completed when all owners have it: who takes over must know that it may be",
     edits: [
       {
@@ -28,11 +28,17 @@ export const largeMutations: readonly Mutation[] = [
         find: "      if (isHeldByAll(first) && !this.#mustWait(record, first.entry, flushFrom, now)) this.#fly(record, first.entry);\n",
         replace: "      if (!this.#mustWait(record, first.entry, flushFrom, now)) this.#fly(record, first.entry);\n",
       },
+      {
+        file: primary,
+        find: "      if (!first || !isHeldByAll(first)) break;\n      if (first.needsStore) {\n",
+        replace:
+          "      if (!first || !(isHeldByAll(first) || first.entry.upload)) break;\n      if (first.needsStore) {\n",
+      },
     ],
   },
   {
     name: "large-completed-while-other-requests-may-land",
-    world: "large+losses",
+    world: "large+scripts",
     breaks:
       "a reference is completed when no other request for its key can take effect any more: it cannot be completed again",
     edits: [
@@ -57,7 +63,7 @@ export const largeMutations: readonly Mutation[] = [
   },
   {
     name: "large-inherited-is-taken-for-completed",
-    world: "large",
+    world: "large+scripts",
     breaks: "of an inherited reference only the store knows whether it was completed",
     edits: [
       {

@@ -91,6 +91,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   // A late request is most dangerous where the key comes and goes.
   const isLate = faults.includes("lateFlushes");
   const losesAnswers = faults.includes("lostAnswers") || profile === "large+scripts";
+  const comesAndGoes = isLate || profile === "large+scripts";
   const keys = Array.from(
     { length: random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
     (_, index) => `k${index}`,
@@ -127,7 +128,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     readShare: random.between(0.2, 0.6),
     deleteShare: isSure
       ? 0
-      : isLate
+      : comesAndGoes
         ? random.between(0.3, 0.5)
         : random.pick([0, random.between(0, 0.3), random.between(0, 0.3)]),
     conditionalShare: random.pick(losesAnswers ? [0.3, 0.6] : [0, 0.2, 0.5]),
@@ -135,7 +136,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     storedShare: isStrict ? 0 : random.fork("stored").pick([0, 0, 0, 0.05, 0.2]),
     repeatShare: random.pick([0, 0, 0.1]),
     uniqueTags: isSure || random.chance(0.3),
-    ignoresRemoveConditions: random.chance(0.3),
+    ignoresRemoveConditions: random.chance(0.3) || (profile === "large+scripts" && seed % 2 === 0),
     storeLatencyMs,
     storeQueueMs: faults.length === 0 || isStrict ? 0 : random.pick([0, 0, 5, 100]),
     storeBodyMs: faults.includes("slowReads") ? random.pick([300, 1_000, 2_000]) : 0,

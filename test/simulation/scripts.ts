@@ -9,6 +9,7 @@ import type { ProcessFaults } from "./process-faults.ts";
 import { isSettled, type SimHost } from "./sim-cluster.ts";
 import { healthyDisk } from "./sim-disk.ts";
 import type { Moment } from "./sim-network.ts";
+import { plainStoreFaults } from "./store-trouble.ts";
 
 const lookMs = 20;
 /** What does not happen within this does not happen any more. */
@@ -55,11 +56,8 @@ export class Scripts {
     const { world, hosts, random, plan } = this.#field;
     const scripts =
       plan.bufferedBytes === undefined
-        ? [
-            () => this.#halfDone(),
-            ...(plan.journal ? [() => this.#lastHolder(), () => this.#forgottenAdoption()] : []),
-          ]
-        : [() => this.#halfTold()];
+        ? [() => this.#halfDone(), ...(plan.journal ? [() => this.#lastHolder(), () => this.#forgottenAdoption()] : [])]
+        : [() => this.#halfTold(), () => this.#lateChange()];
     const look = (): void => {
       if (this.#field.isHealed) return;
       if (isSettled(hosts)) {
@@ -120,6 +118,22 @@ export class Scripts {
         if (!this.#field.isHealed) this.#processes.kill(primary);
       });
     });
+  }
+
+  /** The store loses the answer to one change of a key, and that takes effect long afterwards: nothing that comes meanwhile may be undone by it. */
+  #lateChange(): void {
+    const { store, plan } = this.#field;
+    const end = (): void => {
+      store.setFaults(plainStoreFaults(plan));
+      store.watchLate(() => undefined);
+    };
+    store.setFaults({ ...plainStoreFaults(plan), lateChance: 1 });
+    store.watchLate((name) => {
+      if (!plan.keys.includes(name)) return;
+      this.#field.note("script", () => `late change of ${name}`);
+      end();
+    });
+    this.#field.undoLater(patienceMs, end);
   }
 
   /**
