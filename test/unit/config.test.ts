@@ -208,11 +208,8 @@ test("buffers that do not fit into the memory are refused", () => {
 test("a value that no request could bring is refused as the largest", () => {
   const mistakes = mistakesOf({ http: { inFlightBytes: 1_000_000 } });
   assert.match(mistakes.join(), /^buffer\.maxValueBytes: is 4194304, must be at most http\.inFlightBytes/);
-  const large = mistakesOf({
-    large: { inFlightBytes: 6_000_000, partBytes: 7_000_000, maxValueBytes: 60_000_000_001 },
-  });
-  assert.match(large.join(), /large\.partBytes: is 7000000, must be at most large\.inFlightBytes \(6000000\)/);
-  assert.match(large.join(), /large\.maxValueBytes: is 60000000001, must be at most 10000 times large\.inFlightBytes/);
+  const large = { inFlightBytes: 6_000_000, partBytes: 7_000_000, maxValueBytes: 60_000_000_001 };
+  assert.match(mistakesOf({ large }).join(), /large\.partBytes: is 7000000,.*large\.maxValueBytes: is 60000000001,/);
 });
 
 test("the data folder is taken from the file's folder, and is not within the store's, which would serve it", () => {
