@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -127,6 +127,58 @@ describe("large values", () => {
     assert.equal((await cluster.get("b", "gone")).status, 404);
   });
 
+  test("what is read of a value that is replaced all the time, large and small by turns, is of one value", async () => {
+    const { cluster } = stage();
+    const lengths = [2 * mebibyte, 6 * mebibyte + 7, 900];
+    const etags = new Map<string, number>();
+    const put = async (n: number): Promise<void> => {
+      const value = Buffer.alloc(lengths[n % 3] as number, n + 1);
+      etags.set(`"${md5(value)}"`, n + 1);
+      const answer = await cluster.put(cluster.ids[n % 2] as string, "turning", value);
+      assert.equal(answer.status, 204, answer.body.toString());
+    };
+    await put(0);
+    let isOver = false;
+    const counts: Record<number, number> = {};
+    const reading = cluster.ids.flatMap((id) =>
+      ["bytes=100-", "bytes=700-800", "bytes=-500"].map(async (range) => {
+        while (!isOver) {
+          // A value that is replaced before its end has come is cut: then there is no answer, rather than a wrong one.
+          const part = await cluster.get(id, "turning", { range }).catch(() => undefined);
+          counts[part?.status ?? 0] = (counts[part?.status ?? 0] ?? 0) + 1;
+          if (part === undefined) continue;
+          assert.equal(part.status, 206, part.body.toString());
+          const mark = etags.get(part.headers["etag"] as string) as number;
+          assert.equal(part.headers["content-length"], String(part.body.length));
+          assert.ok(part.body.equals(Buffer.alloc(part.body.length, mark)), `${range} of ${mark}`);
+        }
+      }),
+    );
+    // Clients that go away in the middle of what they read.
+    const leaving = (async () => {
+      while (!isOver) {
+        const abort = new AbortController();
+        const { body } = await fetch(`${cluster.url("c")}/kv/turning`, { signal: abort.signal });
+        await body?.getReader().read();
+        abort.abort();
+      }
+    })();
+    try {
+      for (let n = 1; n <= 30; n++) await put(n);
+    } finally {
+      isOver = true;
+      await Promise.all([...reading, leaving]);
+    }
+    assert.ok((counts[206] as number) > 100, JSON.stringify(counts));
+    // Nothing is left open of the store's files, beside its locks.
+    const locks = join(cluster.storeFolder, ".weir/store/locks");
+    const pids = cluster.ids.map((id) => cluster.process(id).pid);
+    await cluster.until(5_000, "no file of the store is open", async () => {
+      const open = await Promise.all(pids.map(async (pid) => await filesOf(pid)));
+      return !open.flat().some((file) => file.startsWith(cluster.storeFolder) && !file.startsWith(locks));
+    });
+  });
+
   test("a value of 192 MiB goes in and out within 64 MiB of memory", async () => {
     const { cluster } = stage();
     const { pid } = cluster.process("a");
@@ -219,6 +271,12 @@ function pattern(length: number, mark: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let i = 0; i < length; i += 1) bytes[i] = (i * 31 + (i >> 8) + (i >> 16) * mark) & 0xff;
   return bytes;
+}
+
+/** The files that a process has open. */
+async function filesOf(pid: number): Promise<string[]> {
+  const folder = `/proc/${pid}/fd`;
+  return await Promise.all((await readdir(folder)).map(async (fd) => await readlink(join(folder, fd)).catch(() => "")));
 }
 
 /** The resident memory of a process. */

@@ -109,17 +109,4 @@ export const largeMutations: readonly Mutation[] = [
       },
     ],
   },
-  {
-    name: "large-download-goes-on-with-another-value",
-    world: "large",
-    breaks: "what breaks off is gone on with under the same tag",
-    edits: [
-      {
-        file: "src/member/downloads.ts",
-        find: "        const result = await store.openBlob(this.#key, this.#tag, { start, end }, { deadlineMs });",
-        replace:
-          "        const tag = (await store.stat(this.#key, { deadlineMs }))?.tag ?? this.#tag;\n        const result = await store.openBlob(this.#key, tag, { start, end }, { deadlineMs });",
-      },
-    ],
-  },
 ];
