@@ -60,7 +60,8 @@ export function listingSuite(name: string, open: () => Promise<BlobStore>, oddNa
         all.push(...both);
         if (page.next === undefined) return all;
         assert(both.length > 0, "a page without entries is the last one");
-        assert.equal(page.next, both.at(-1));
+        // Further on than the last entry where what followed it has gone meanwhile.
+        assert.ok(byBytes(page.next, both.at(-1) as string) >= 0, `${page.next} comes before ${both.at(-1)}`);
       }
     }
 
