@@ -146,7 +146,7 @@ test("weir dev brings up a cluster whose printed commands work, and stops whole 
   const status = await run(process.execPath, [main, "status", "--config", ".weir-dev/cluster.json"], {
     cwd: dev.folder,
   });
-  assert.match(status.stdout, /May I stop a node\? /);
+  assert.match(status.stdout, /May I stop it\? /);
 
   dev.process.kill("SIGTERM");
   assert.deepEqual(await once(dev.process, "close"), [0, null]);
