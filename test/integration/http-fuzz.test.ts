@@ -25,6 +25,8 @@ const mebibyte = 1024 ** 2;
 const config = {
   replicas: 1,
   http: { headersTimeoutMs: 2_000, bodyTimeoutMs: 1_500, keepAliveMs: 1_000 },
+  // The runtime does not tell the end of a connection whose request asks for an upgrade that it does not get: a body ends by its time.
+  large: { idleMs: 1_500 },
   peers: { handshakeMs: 1_000 },
   buffer: { dirtyBytes: 32 * mebibyte, cacheBytes: 8 * mebibyte, maxValueBytes: mebibyte },
 };
