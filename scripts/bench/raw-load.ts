@@ -59,7 +59,7 @@ const protocols: Readonly<Record<RawPlan["protocol"], Protocol>> = {
   http: {
     request: (key, value) =>
       Buffer.concat([
-        Buffer.from(`PUT /kv/${key} HTTP/1.1\r\nHost: bench\r\nContent-Length: ${value.length}\r\n\r\n`),
+        Buffer.from(`PUT /kv/${key} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${value.length}\r\n\r\n`),
         value,
       ]),
     isWhole(answer) {
