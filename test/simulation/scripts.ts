@@ -61,7 +61,12 @@ export class Scripts {
     const look = (): void => {
       if (this.#field.isHealed) return;
       if (isSettled(hosts)) {
-        world.schedule(random.between(0, 300), random.pick(scripts));
+        const delayMs = random.between(0, 300);
+        const script = random.pick(scripts);
+        // What begins after everything was healed would be healed by nobody.
+        world.schedule(delayMs, () => {
+          if (!this.#field.isHealed) script();
+        });
         world.schedule(patienceMs + failoverMs, look);
       } else world.schedule(lookMs, look);
     };
