@@ -7,7 +7,7 @@
  * sends a body larger than the socket's buffer may still finish it afterwards; conditions on the write are the second line.
  */
 
-import { Pool } from "undici";
+import type { Pool } from "undici";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { IdentityKey } from "./azure-identity.ts";
@@ -17,17 +17,9 @@ import type { RequestOptions } from "./blob-store.ts";
 import { inTime } from "./deadline.ts";
 import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "./exchange.ts";
 import { encodePath } from "./percent-encoding.ts";
+import { openPool, readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "./signed-exchange.ts";
 import { StoreTime } from "./store-time.ts";
-import { type StreamedAnswer, streamExchange } from "./stream-exchange.ts";
-
-/** How much longer than its deadline a read's signature is valid, in seconds: late reads do no harm, and clocks may be off. */
-const readGraceSeconds = 300;
-
-/** Idle connections are closed after this, in milliseconds: before a load balancer does it. */
-const keepAliveMs = 10_000;
-
-/** Milliseconds to connect: as long as three lost SYNs take. */
-const connectTimeoutMs = 7_000;
+import type { StreamedAnswer } from "./stream-exchange.ts";
 
 export interface AzureRequest {
   readonly method: ExchangeRequest["method"];
@@ -50,16 +42,6 @@ interface Connection {
   readonly currentKey: () => SasKey | Promise<SasKey>;
 }
 
-interface SignedRequest {
-  readonly pool: Pool;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Of its deadline. */
-  readonly leftMs: number;
-  /** When its signature expires, by the store's clock. */
-  readonly endMs: number;
-}
-
 export class AzureClient {
   readonly #location: AzureLocation;
   readonly #connections: number;
@@ -78,20 +60,7 @@ export class AzureClient {
 
   /** @throws OperatingError `store_unavailable` without an answer in time; `store_refused` when there is nowhere to send it to. */
   async send(request: AzureRequest, options: RequestOptions): Promise<ExchangeAnswer> {
-    const { pool, path, headers, leftMs, endMs } = await this.#sign(request, options);
-    const answer = await exchange(pool, this.#clock, {
-      method: request.method,
-      path,
-      headers,
-      ...(request.body === undefined ? {} : { body: request.body }),
-      deadlineMs: leftMs,
-      maxBodyBytes: request.maxBodyBytes ?? 0,
-    });
-    const answeredMs = this.#time.learn(header(answer, "date"));
-    if (answer.status === 403 && answeredMs !== undefined && answeredMs >= endMs) {
-      throw new OperatingError("store_unavailable", "the request reached the store after its time");
-    }
-    return answer;
+    return await sendSigned({ clock: this.#clock, time: this.#time }, await this.#sign(request, options), request);
   }
 
   /**
@@ -99,8 +68,7 @@ export class AzureClient {
    * One that is no success comes whole.
    */
   async stream(request: AzureRequest, options: RequestOptions): Promise<StreamedAnswer> {
-    const { pool, path, headers, leftMs } = await this.#sign(request, options);
-    return await streamExchange(pool, this.#clock, { method: request.method, path, headers, deadlineMs: leftMs });
+    return await streamSigned(this.#clock, await this.#sign(request, options), request.method);
   }
 
   /** The request as it goes on the wire, now. */
@@ -153,15 +121,7 @@ export class AzureClient {
     if (this.#connection !== undefined) return this.#connection;
     const target = resolveTarget(this.#location, process.env);
     if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
-    const pool = new Pool(target.origin, {
-      connections: this.#connections,
-      keepAliveTimeout: keepAliveMs,
-      connectTimeout: connectTimeoutMs,
-      // Every request has a deadline of its own.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      allowH2: false,
-    });
+    const pool = openPool(target.origin, this.#connections);
     const signer = new SasSigner(target.account, this.#location.container);
     const { key } = target;
     const identity =

@@ -7,7 +7,7 @@
  * sends a body larger than the socket's buffer may still finish it afterwards; conditions on the write are the second line.
  */
 
-import { Pool } from "undici";
+import type { Pool } from "undici";
 import type { Clock, Instant } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { RequestOptions } from "./blob-store.ts";
@@ -16,32 +16,14 @@ import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "./e
 import { encodePath } from "./percent-encoding.ts";
 import { type Credentials, QuerySigner } from "./s3-signature.ts";
 import { resolveTarget, type S3Location, type S3Target } from "./s3-target.ts";
+import { openPool, readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "./signed-exchange.ts";
 import { StoreTime } from "./store-time.ts";
-import { type StreamedAnswer, streamExchange } from "./stream-exchange.ts";
-
-/** How much longer than its deadline a read's signature is valid, in seconds: late reads do no harm, and clocks may be off. */
-const readGraceSeconds = 300;
-
-/** Idle connections are closed after this, in milliseconds: before S3 does it, which is after about 20 s. */
-const keepAliveMs = 10_000;
-
-/** Milliseconds to connect: as long as three lost SYNs take. */
-const connectTimeoutMs = 7_000;
+import type { StreamedAnswer } from "./stream-exchange.ts";
 
 interface Connection {
   readonly target: S3Target;
   readonly signer: QuerySigner;
   readonly pool: Pool;
-}
-
-interface SignedRequest {
-  readonly pool: Pool;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Of its deadline. */
-  readonly leftMs: number;
-  /** When its signature expires, by the store's clock. */
-  readonly endMs: number;
 }
 
 export interface S3Request {
@@ -77,20 +59,7 @@ export class S3Client {
 
   /** @throws OperatingError `store_unavailable` without an answer in time; `store_refused` when there is nowhere to send it to. */
   async send(request: S3Request, options: RequestOptions): Promise<ExchangeAnswer> {
-    const { pool, path, headers, leftMs, endMs } = await this.#sign(request, options);
-    const answer = await exchange(pool, this.#clock, {
-      method: request.method,
-      path,
-      headers,
-      ...(request.body === undefined ? {} : { body: request.body }),
-      deadlineMs: leftMs,
-      maxBodyBytes: request.maxBodyBytes ?? 0,
-    });
-    const answeredMs = this.#time.learn(header(answer, "date"));
-    if (answer.status === 403 && answeredMs !== undefined && answeredMs >= endMs) {
-      throw new OperatingError("store_unavailable", "the request reached the store after its time");
-    }
-    return answer;
+    return await sendSigned({ clock: this.#clock, time: this.#time }, await this.#sign(request, options), request);
   }
 
   /**
@@ -98,8 +67,7 @@ export class S3Client {
    * One that is no success comes whole.
    */
   async stream(request: S3Request, options: RequestOptions): Promise<StreamedAnswer> {
-    const { pool, path, headers, leftMs } = await this.#sign(request, options);
-    return await streamExchange(pool, this.#clock, { method: request.method, path, headers, deadlineMs: leftMs });
+    return await streamSigned(this.#clock, await this.#sign(request, options), request.method);
   }
 
   /** The request as it goes on the wire, now. */
@@ -175,15 +143,7 @@ export class S3Client {
   async #open(): Promise<Connection> {
     const target = await resolveTarget(this.#location);
     if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
-    const pool = new Pool(target.origin, {
-      connections: this.#connections,
-      keepAliveTimeout: keepAliveMs,
-      connectTimeout: connectTimeoutMs,
-      // Every request has a deadline of its own.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      allowH2: false,
-    });
+    const pool = openPool(target.origin, this.#connections);
     this.#connection = { target, pool, signer: new QuerySigner(target.region) };
     return this.#connection;
   }
