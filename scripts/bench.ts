@@ -3,67 +3,29 @@
  * depend on the machine and the hour; only ratios within one run mean something. Needs Linux; wrk and redis-server where they are used.
  *
  *     npm run bench -- [--rounds N] [--seconds N] [--only NAME,NAME]
+ *     npm run bench -- --short      a hundredth of it once: whether all of it works
  */
 
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { compareFlush } from "./bench/flush.ts";
-import { compareFlushLatency } from "./bench/flush-latency.ts";
-import { measureJournal } from "./bench/journal.ts";
-import { measureLargeValue } from "./bench/large-value.ts";
-import { measureLink } from "./bench/link.ts";
-import { measureMemory } from "./bench/memory.ts";
-import { compareWithRedis } from "./bench/redis.ts";
+import { comparisons } from "./bench/comparisons.ts";
 import { formatTable, type Row } from "./bench/report.ts";
 import type { Settings } from "./bench/rounds.ts";
-import { measureRouting } from "./bench/routing.ts";
-import { measureStart } from "./bench/start.ts";
-import { compareValues } from "./bench/values.ts";
-
-interface Comparison {
-  /** Programs that it needs beside Node, by the Debian packages that have them. */
-  readonly needs: readonly string[];
-  run(settings: Settings): Row[] | Promise<Row[]>;
-}
-
-const comparisons: Readonly<Record<string, Comparison>> = {
-  values: {
-    needs: ["wrk"],
-    run: (settings) =>
-      compareValues(settings, {
-        label: "1 KiB",
-        bytes: 1_024,
-        keys: 10_000,
-        targets: { get: 0.85, getThroughAnother: 0.6 },
-      }),
-  },
-  large: {
-    needs: ["wrk"],
-    run: (settings) =>
-      compareValues(settings, { label: "64 KiB", bytes: 65_536, keys: 1_000, targets: { get: 0.7, put: 0.5 } }),
-  },
-  gibibyte: { needs: [], run: measureLargeValue },
-  redis: { needs: ["redis-server"], run: compareWithRedis },
-  flush: { needs: [], run: compareFlush },
-  latency: { needs: [], run: compareFlushLatency },
-  memory: { needs: [], run: measureMemory },
-  start: { needs: [], run: measureStart },
-  routing: { needs: [], run: measureRouting },
-  link: { needs: [], run: measureLink },
-  journal: { needs: [], run: measureJournal },
-};
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "4" },
     seconds: { type: "string", default: "2" },
+    short: { type: "boolean", default: false },
     only: { type: "string", default: Object.keys(comparisons).join(",") },
   },
 });
 
+const shortRun: Settings = { rounds: 1, seconds: 0.2, scale: 0.01 };
+
 async function main(): Promise<void> {
-  const settings = { rounds: positive("rounds"), seconds: positive("seconds") };
+  const settings = options.short ? shortRun : { rounds: positive("rounds"), seconds: positive("seconds"), scale: 1 };
   const chosen = options.only.split(",");
   const rows: Row[] = [];
   for (const name of chosen) {
@@ -94,7 +56,9 @@ function isInstalled(program: string): boolean {
   return spawnSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" }).status === 0;
 }
 
-function machine({ rounds, seconds }: Settings): string {
+function machine({ rounds, seconds, scale }: Settings): string {
+  if (scale < 1)
+    return `A short run, of ${scale * 100} % of the keys and bytes that the rows name: its figures mean nothing.`;
   const date = new Date().toISOString().slice(0, 10);
   return (
     `${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores shared by servers and load generators, ` +

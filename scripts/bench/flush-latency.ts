@@ -7,7 +7,7 @@ import { BenchCluster } from "./cluster.ts";
 import { Processes } from "./processes.ts";
 import { type RawResult, runRaw } from "./raw-load.ts";
 import { median, type Row } from "./report.ts";
-import { interleaved, ratio, type Settings } from "./rounds.ts";
+import { interleaved, ratio, type Settings, scaled } from "./rounds.ts";
 import { sinkStore, startSink } from "./sink.ts";
 
 const keyCount = 10_000;
@@ -22,7 +22,7 @@ export async function compareFlushLatency(settings: Settings): Promise<Row[]> {
   await using flushing = await BenchCluster.start({ ...sinkStore(sink, "flushing"), flushDelayMs: 0 });
   const results: Record<string, RawResult[]> = { paused: [], flushing: [] };
   const run = (name: string, cluster: BenchCluster) => {
-    const keys = Array.from({ length: keyCount }, (_, i) => `bench/object-${i}`);
+    const keys = Array.from({ length: scaled(keyCount, settings) }, (_, i) => `bench/object-${i}`);
     const ports = cluster.nodes.map(({ url }) => Number(new URL(url).port));
     return async (warmUp: boolean): Promise<number> => {
       const seconds = warmUp ? warmUpSeconds : settings.seconds;
@@ -32,7 +32,7 @@ export async function compareFlushLatency(settings: Settings): Promise<Row[]> {
       return result.p99Micros;
     };
   };
-  const figures = await interleaved(settings.rounds, {
+  const figures = await interleaved(settings, {
     paused: run("paused", paused),
     flushing: run("flushing", flushing),
   });

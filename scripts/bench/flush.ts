@@ -5,46 +5,48 @@
 
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { freshBucket } from "../../test/conformance/s3-server.ts";
+import { freshBucket, type S3Server, s3ServerFromEnvironment } from "../../test/conformance/s3-server.ts";
 import { startGateway } from "../s3-gateway.ts";
 import { BenchCluster } from "./cluster.ts";
 import { Processes } from "./processes.ts";
 import { runRaw } from "./raw-load.ts";
 import { median, type Row, rate } from "./report.ts";
-import type { Settings } from "./rounds.ts";
+import { type Settings, scaled } from "./rounds.ts";
 import { sinkStore, startSink } from "./sink.ts";
 import type { StoreRound } from "./store-rate.ts";
 
 /** Rounds are of two runs of this, each with its warm-up within. */
-const storeRounds = 3;
-const drainKeys = 30_000;
+const storeRoundCount = 3;
 const samplingMs = 10;
 
 export async function compareFlush(settings: Settings): Promise<Row[]> {
   await using processes = new Processes();
   const sink = await startSink(processes);
   const rows = await compareClients(settings, "a server that throws all away", sink.url, sink.env, true);
-  rows.push(await drain(sink));
+  rows.push(await drain(settings, sink));
+  const given = s3ServerFromEnvironment();
+  if (typeof given !== "string") return [...rows, ...(await compareOnServer(settings, given))];
   const gateway = await startGateway();
   if ("missing" in gateway) {
     console.error(`flush: no real S3 server: ${gateway.missing}`);
     return rows;
   }
-  try {
-    const { WEIR_TEST_S3_ENDPOINT: endpoint = "", WEIR_TEST_S3_REGION: region = "us-east-1" } = gateway.env;
-    const { WEIR_TEST_S3_ACCESS_KEY: accessKeyId = "", WEIR_TEST_S3_SECRET_KEY: secretAccessKey = "" } = gateway.env;
-    const { bucket } = await freshBucket({ endpoint, region, accessKeyId, secretAccessKey });
-    const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
-    const url = `s3://${bucket}/bench/?endpoint=${endpoint}`;
-    rows.push(...(await compareClients(settings, "Ceph's gateway on the same cores", url, env, false)));
-  } finally {
-    gateway[Symbol.dispose]();
-  }
-  return rows;
+  using _ = gateway;
+  Object.assign(process.env, gateway.env);
+  const started = s3ServerFromEnvironment();
+  if (typeof started === "string") throw new Error(started);
+  return [...rows, ...(await compareOnServer(settings, started))];
+}
+
+async function compareOnServer(settings: Settings, server: S3Server): Promise<Row[]> {
+  const { bucket } = await freshBucket(server);
+  const env = { AWS_ACCESS_KEY_ID: server.accessKeyId, AWS_SECRET_ACCESS_KEY: server.secretAccessKey };
+  const url = `s3://${bucket}/bench/?endpoint=${server.endpoint}&region=${server.region}`;
+  return await compareClients(settings, "Ceph's gateway on the same cores", url, env, false);
 }
 
 async function compareClients(
-  { seconds }: Settings,
+  { seconds, scale }: Settings,
   server: string,
   url: string,
   env: Readonly<Record<string, string>>,
@@ -53,6 +55,7 @@ async function compareClients(
 ): Promise<Row[]> {
   await using processes = new Processes();
   const script = `${import.meta.dirname}/store-rate.ts`;
+  const storeRounds = scale < 1 ? 1 : storeRoundCount;
   const args = [script, url, "--json", "--rounds", String(storeRounds), "--seconds", String(seconds)];
   const output = await processes.start(process.execPath, args, { env, readsOutput: true }).output();
   const rounds = output
@@ -87,7 +90,8 @@ async function compareClients(
 }
 
 /** A node by itself that is told to stop while it holds many values, each of which it sends to the store first. */
-async function drain(sink: Awaited<ReturnType<typeof startSink>>): Promise<Row> {
+async function drain(settings: Settings, sink: Awaited<ReturnType<typeof startSink>>): Promise<Row> {
+  const drainKeys = scaled(30_000, settings);
   await using cluster = await BenchCluster.start({ nodes: { a: 1 }, replicas: 1, ...sinkStore(sink, "drain") });
   const { process: node, url } = cluster.node("a");
   const keys = cluster.keysOf("a", drainKeys);

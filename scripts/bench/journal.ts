@@ -9,7 +9,7 @@ import { openJournal } from "../../src/journal/file-journal.ts";
 import type { Journal } from "../../src/journal/journal.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import type { Row } from "./report.ts";
-import type { Settings } from "./rounds.ts";
+import { type Settings, scaled } from "./rounds.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
@@ -51,7 +51,7 @@ export async function measureJournal(settings: Settings): Promise<Row[]> {
   const perSecond = (seq * 1_000) / (systemClock.now() - started);
   const { user, system } = process.cpuUsage(cpuBefore);
   const micros = (user + system) / seq;
-  while (seq * valueBytes < largeBytes) {
+  while (seq * valueBytes < scaled(largeBytes, settings)) {
     for (let index = 0; index < groupEntries; index++) journal.append({ kind: "entry", entry: next() });
     await journal.durable();
   }

@@ -8,10 +8,10 @@ import { request } from "undici";
 import { systemClock } from "../../src/system.ts";
 import { BenchCluster, type Node } from "./cluster.ts";
 import { median, type Row } from "./report.ts";
-import type { Settings } from "./rounds.ts";
+import { type Settings, scaled } from "./rounds.ts";
 
 const mebibyte = 1024 ** 2;
-const valueBytes = 1024 * mebibyte;
+const valueMebibytes = 1024;
 /** What is sent again and again: random enough for nobody to pack it. */
 const piece = Buffer.from(Uint8Array.from({ length: mebibyte }, (_, i) => (i * 2_654_435_761) >>> 13));
 /** How often the node's memory is looked at, in milliseconds. */
@@ -19,7 +19,8 @@ const sampleMs = 10;
 /** Resident memory that a value may take beyond an idle node's. */
 const targetBytes = 64 * mebibyte;
 
-export async function measureLargeValue({ rounds }: Settings): Promise<Row[]> {
+export async function measureLargeValue(settings: Settings): Promise<Row[]> {
+  const valueBytes = scaled(valueMebibytes, settings) * mebibyte;
   await using cluster = await BenchCluster.start({ nodes: { a: 1 }, replicas: 1 });
   const node = cluster.node("a");
   const url = `${node.url}/kv/large`;
@@ -27,13 +28,13 @@ export async function measureLargeValue({ rounds }: Settings): Promise<Row[]> {
   const gets: number[] = [];
   const idleBytes = node.process.residentBytes();
   let mostBytes = 0;
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < settings.rounds; round++) {
     for (const [figures, transfer] of [
       [puts, put],
       [gets, get],
     ] as const) {
       const startedAt = systemClock.now();
-      mostBytes = Math.max(mostBytes, await watched(node, () => transfer(url)));
+      mostBytes = Math.max(mostBytes, await watched(node, () => transfer(url, valueBytes)));
       figures.push(valueBytes / mebibyte / ((systemClock.now() - startedAt) / 1_000));
     }
   }
@@ -72,21 +73,21 @@ async function watched(node: Node, work: () => Promise<void>): Promise<number> {
   return most;
 }
 
-async function put(url: string): Promise<void> {
+async function put(url: string, valueBytes: number): Promise<void> {
   const { statusCode, body } = await request(url, {
     method: "PUT",
     headers: { "content-length": String(valueBytes) },
-    body: Readable.from(pieces()),
+    body: Readable.from(pieces(valueBytes)),
   });
   if (statusCode !== 204) throw new Error(`PUT answered ${statusCode}: ${await body.text()}`);
   await body.dump();
 }
 
-async function* pieces(): AsyncGenerator<Buffer, void, void> {
+async function* pieces(valueBytes: number): AsyncGenerator<Buffer, void, void> {
   for (let sent = 0; sent < valueBytes; sent += piece.length) yield piece;
 }
 
-async function get(url: string): Promise<void> {
+async function get(url: string, valueBytes: number): Promise<void> {
   const { statusCode, body } = await request(url);
   let received = 0;
   for await (const chunk of body) received += (chunk as Buffer).length;

@@ -9,16 +9,17 @@ import { systemClock } from "../../src/system.ts";
 import { BenchCluster, type Node } from "./cluster.ts";
 import { runRaw } from "./raw-load.ts";
 import type { Row } from "./report.ts";
+import { type Settings, scaled } from "./rounds.ts";
 
 const valueBytes = 1_024;
-const warmUpCount = 20_000;
-const count = 200_000;
 /** Time for the collector's other threads to give memory back. */
 const collectMs = 1_000;
 /** A collection when asked from outside. The runtime keeps what it has freed for a while: the second one makes it let go. */
 const collectOnSignal = "process.on('SIGUSR2', () => { gc(); setTimeout(gc, 200); })";
 
-export async function measureMemory(): Promise<Row[]> {
+export async function measureMemory(settings: Settings): Promise<Row[]> {
+  const warmUpCount = scaled(20_000, settings);
+  const count = scaled(200_000, settings);
   await using cluster = await BenchCluster.start({
     // As good as all keys have a as their primary, and so b as their replica.
     nodes: { a: 1, b: 0.000_1 },

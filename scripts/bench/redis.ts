@@ -13,7 +13,7 @@ import { BenchCluster } from "./cluster.ts";
 import { Processes } from "./processes.ts";
 import { type RawPlan, type RawResult, runRaw } from "./raw-load.ts";
 import { median, type Row, rate } from "./report.ts";
-import { interleaved, ratio, type Settings } from "./rounds.ts";
+import { interleaved, ratio, type Settings, scaled } from "./rounds.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 
 const connections = 32;
@@ -31,7 +31,7 @@ async function compare(settings: Settings, journal: boolean): Promise<Row[]> {
   await using cluster = await BenchCluster.start({ journal });
   const redis = await startRedis(processes, folder.path, journal);
   const ports = cluster.nodes.map(({ url }) => Number(new URL(url).port));
-  const keys = Array.from({ length: keyCount }, (_, i) => `bench/object-${i}`);
+  const keys = Array.from({ length: scaled(keyCount, settings) }, (_, i) => `bench/object-${i}`);
   const results: Measured[][] = [[], [], []];
   const run = (index: number, protocol: RawPlan["protocol"], toPorts: readonly number[], cpuMicros: () => number) => {
     return async (warmUp: boolean): Promise<number> => {
@@ -42,7 +42,7 @@ async function compare(settings: Settings, journal: boolean): Promise<Row[]> {
       return result.perSecond;
     };
   };
-  const figures = await interleaved(settings.rounds, {
+  const figures = await interleaved(settings, {
     redis: run(0, "redis", [redis.port], redis.cpuMicros),
     spread: run(1, "http", ports, () => cluster.cpuMicros()),
     one: run(2, "http", ports.slice(0, 1), () => cluster.cpuMicros()),

@@ -9,19 +9,26 @@ export interface Settings {
   readonly rounds: number;
   /** Of each run of each round. */
   readonly seconds: number;
+  /** Of a full run's keys and bytes; below 1 it shows whether all works, and its figures mean nothing. */
+  readonly scale: number;
+}
+
+/** What of a full run's keys or bytes is taken. */
+export function scaled(count: number, { scale }: Settings): number {
+  return Math.ceil(count * scale);
 }
 
 /** Of a target's runs, in order. */
 export type Figures<Name extends string> = Readonly<Record<Name, readonly number[]>>;
 
-/** Runs each of `targets` once to warm up, then `rounds` times. */
+/** Runs each of `targets` once to warm up, if figures matter, then `rounds` times. */
 export async function interleaved<Name extends string>(
-  rounds: number,
+  { rounds, scale }: Settings,
   targets: Readonly<Record<Name, (warmUp: boolean) => Promise<number>>>,
 ): Promise<Figures<Name>> {
   const names = Object.keys(targets) as Name[];
   const figures = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
-  for (const name of names) await targets[name](true);
+  if (scale === 1) for (const name of names) await targets[name](true);
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? names : names.toReversed();
     for (const name of order) figures[name].push(await targets[name](false));

@@ -3,12 +3,13 @@
 import { Ring } from "../../src/core/ring.ts";
 import { systemClock } from "../../src/system.ts";
 import { median, type Row } from "./report.ts";
-import type { Settings } from "./rounds.ts";
+import { type Settings, scaled } from "./rounds.ts";
 
-const keyCount = 10_000;
 const passes = 50;
 
-export function measureRouting({ rounds }: Settings): Row[] {
+export function measureRouting(settings: Settings): Row[] {
+  const { rounds } = settings;
+  const keyCount = scaled(10_000, settings);
   // From concatenation, as requests make them: the engine has to flatten such a string before it can be read.
   const makeKeys = (): string[] => Array.from({ length: keyCount }, (_, i) => `photos/2024/holiday/picture-${i}.jpg`);
   return [3, 50].map((members) => {

@@ -8,7 +8,7 @@ import { BenchCluster } from "./cluster.ts";
 import { Processes } from "./processes.ts";
 import { runRaw } from "./raw-load.ts";
 import { median, type Row, rate } from "./report.ts";
-import { interleaved, ratio, type Settings } from "./rounds.ts";
+import { interleaved, ratio, type Settings, scaled } from "./rounds.ts";
 import { runWrk, type WrkPlan } from "./wrk.ts";
 
 export interface ValuesPlan {
@@ -33,7 +33,7 @@ export async function compareValues(settings: Settings, plan: ValuesPlan): Promi
     readsOutput: true,
   });
   const bareUrl = await bareProcess.firstLine();
-  const keys = cluster.keysOf("a", plan.keys);
+  const keys = cluster.keysOf("a", scaled(plan.keys, settings));
   const cpu: Record<string, number[]> = {};
 
   const run = (name: string, url: string, method: WrkPlan["method"], cpuMicros: () => number) => {
@@ -53,7 +53,7 @@ export async function compareValues(settings: Settings, plan: ValuesPlan): Promi
   await fill(cluster.node("a").url, keys, plan.bytes);
   const rows: Row[] = [];
   for (const method of ["GET", "PUT"] as const) {
-    const figures = await interleaved(settings.rounds, {
+    const figures = await interleaved(settings, {
       bare: run("bare", bareUrl, method, () => bareProcess.cpuMicros()),
       primary: run("primary", cluster.node("a").url, method, () => cluster.cpuMicros()),
       other: run("other", cluster.node("b").url, method, () => cluster.cpuMicros()),

@@ -14,6 +14,7 @@ export interface WrkPlan {
   readonly keys: readonly string[];
   /** Of a PUT's body. */
   readonly bytes: number;
+  /** It knows whole ones only. */
   readonly seconds: number;
 }
 
@@ -32,7 +33,16 @@ export async function runWrk(plan: WrkPlan): Promise<WrkResult> {
   const scriptPath = join(folder.path, "script.lua");
   writeFileSync(keysPath, `${plan.keys.join("\n")}\n`);
   writeFileSync(scriptPath, script(plan, keysPath));
-  const args = ["-t1", `-c${connections}`, `-d${plan.seconds}s`, "--timeout", "20s", "-s", scriptPath, plan.url];
+  const args = [
+    "-t1",
+    `-c${connections}`,
+    `-d${Math.ceil(plan.seconds)}s`,
+    "--timeout",
+    "20s",
+    "-s",
+    scriptPath,
+    plan.url,
+  ];
   const output = await processes.start("wrk", args, { readsOutput: true }).output();
   const line = /^RESULT (\d+) (\d+) (\d+) ([\d.]+)$/m.exec(output);
   if (line === null) throw new Error(`wrk said nothing of use:\n${output}`);
