@@ -36,6 +36,11 @@ export class Dialler {
     return this.#attempt !== undefined && this.#options.clock.now() - this.#attempt.since < ms;
   }
 
+  /** Whether it has failed so often that it waits as long as it ever does: a restart would be over by now. */
+  get isPersistent(): boolean {
+    return this.#failures >= this.#failuresUntilLongest;
+  }
+
   /** There is no link: to be called at first, and when one was lost. */
   begin(): void {
     const { settings, clock } = this.#options;
@@ -66,6 +71,11 @@ export class Dialler {
     this.#failures = 0;
   }
 
+  get #failuresUntilLongest(): number {
+    const { redialMinMs, redialMaxMs } = this.#options.settings;
+    return Math.ceil(Math.log2(redialMaxMs / redialMinMs)) + 1;
+  }
+
   #wait(): void {
     const { settings, clock, random } = this.#options;
     const fullMs = Math.min(settings.redialMaxMs, settings.redialMinMs * 2 ** (this.#failures - 1));
@@ -79,7 +89,7 @@ export class Dialler {
 
   #try(): void {
     assert(this.#attempt === undefined, "one attempt at a time");
-    const { clock, attempt, settings } = this.#options;
+    const { clock, attempt } = this.#options;
     const abort = new AbortController();
     const current = { since: clock.now(), abort };
     this.#attempt = current;
@@ -89,8 +99,7 @@ export class Dialler {
       if (this.#attempt !== current) return;
       this.#attempt = undefined;
       if (outcome === "linked") return;
-      if (outcome === "hopeless")
-        this.#failures = Math.ceil(Math.log2(settings.redialMaxMs / settings.redialMinMs)) + 1;
+      if (outcome === "hopeless") this.#failures = this.#failuresUntilLongest;
       this.#wait();
     });
   }

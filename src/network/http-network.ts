@@ -193,7 +193,7 @@ export class HttpNetwork implements Network {
   }
 
   async #dial(peer: Peer, givenUp: AbortSignal): Promise<DialOutcome> {
-    const { clock, random, tls } = this.#options;
+    const { clock, random, log, tls } = this.#options;
     const deadline = new AbortController();
     const timer = clock.after(this.#settings.handshakeMs, () => deadline.abort(new Error("no link in time")));
     const signal = AbortSignal.any([givenUp, deadline.signal, this.#end.signal]);
@@ -210,8 +210,12 @@ export class HttpNetwork implements Network {
       if (givenUp.aborted || this.#disposed) return "failed";
       const code = error instanceof LinkRefusedError ? error.code : "unreachable";
       if (code === "crossed") return "failed";
-      this.#complaints.warn(`dial ${peer.id} ${code}`, "no link to a peer", { peer: peer.id, url, error });
-      return code === "unreachable" || code === "closing" ? "failed" : "hopeless";
+      const mayPass = code === "unreachable" || code === "closing";
+      const fields = { peer: peer.id, url, error };
+      // A peer that stops or restarts in order is no cause for alarm.
+      if (mayPass && !peer.dialler.isPersistent) log.debug("no link to a peer yet", fields);
+      else this.#complaints.warn(`dial ${peer.id} ${code}`, "no link to a peer", fields);
+      return mayPass ? "failed" : "hopeless";
     } finally {
       timer.cancel();
     }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Server } from "node:net";
 import { test } from "node:test";
+import { defaultLinkSettings } from "../../src/network/link-settings.ts";
 import { LinkPeer, linkedPair, writeOf } from "../support/link-peer.ts";
 
 const timeout = 30_000;
@@ -73,6 +74,22 @@ test("link: a peer that starts after it is dialled is reached", { timeout }, asy
   assert.match(a.warnings()[0] ?? "", /no link to a peer/);
   await using b = await LinkPeer.start("b", { port });
   await a.untilLinked(b);
+});
+
+test("link: a peer that restarts within a second is missed without a warning, and found again", {
+  timeout,
+}, async () => {
+  // As in production: it waits longest after some two seconds.
+  const { redialMinMs, redialMaxMs } = defaultLinkSettings;
+  await using a = await LinkPeer.start("a", { settings: { redialMinMs, redialMaxMs } });
+  const before = await LinkPeer.start("b");
+  a.network.setPeers([before.address]);
+  await a.untilLinked(before);
+  await before[Symbol.asyncDispose]();
+  await a.until(() => a.logged.filter(({ message }) => message === "no link to a peer yet").length >= 3);
+  await using after = await LinkPeer.start("b", { port: before.port });
+  await a.untilLinked(after);
+  assert.deepEqual(a.warnings(), []);
 });
 
 test("link: a new process of the same id takes the place of the old one, whose link is down first", {

@@ -42,6 +42,7 @@ test("dialler: it tries at once, then after waits that double up to the limit", 
     const count = attempts.length;
     await attempt?.end("failed");
     clock.advance(fullMs / 2 - 1);
+    assert.equal(dialler.isPersistent, fullMs === 400);
     assert.equal(attempts.length, count, "half of the wait is certain");
     clock.advance(fullMs / 2 + 1);
     assert.equal(attempts.length, count + 1);
@@ -52,6 +53,7 @@ test("dialler: what only an operator can mend is tried again after the longest w
   const { clock, dialler, attempts } = setUp();
   dialler.begin();
   await attempts[0]?.end("hopeless");
+  assert.equal(dialler.isPersistent, true);
   clock.advance(199);
   assert.equal(attempts.length, 1);
   clock.advance(201);
