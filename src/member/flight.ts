@@ -23,6 +23,9 @@ export interface Flight {
   readonly beganAt: Instant;
 }
 
+/** `refused`: the store does not want the blob, and its upload has been aborted, so that nobody can complete it any more. */
+export type Completion = CompleteResult | { readonly kind: "refused"; readonly error: OperatingError };
+
 export interface FlightParts {
   readonly membership: Membership;
   readonly store: BlobStore;
@@ -52,17 +55,27 @@ export class FlightRequests {
   }
 
   /** Completes the upload of the flight's entry, a reference. */
-  complete(flight: Flight): Promise<CompleteResult> {
+  async complete(flight: Flight): Promise<Completion> {
     const { record, entry } = flight;
     const { key, headers, upload } = entry;
     assert(upload !== undefined, "what is completed is a reference");
     const { token, size, manifest } = upload;
     const { id, parts } = parseManifest(manifest);
-    if (id === takenOver) return Promise.resolve({ kind: "gone" });
+    if (id === takenOver) return { kind: "gone" };
     const completed = { headers, token, size, id, parts };
-    return this.#change(flight, (options) =>
-      this.#parts.store.completeUpload(key, completed, writeCondition(record), options),
-    );
+    const { store } = this.#parts;
+    try {
+      return await this.#change(flight, (options) =>
+        store.completeUpload(key, completed, writeCondition(record), options),
+      );
+    } catch (error) {
+      if (!isOperatingError(error, "store_refused")) throw error;
+      await this.#change(flight, (options) => store.abortUpload(key, id, options)).catch((failure: unknown) => {
+        // A store that refuses whatever it is asked does so by mistake, perhaps: then it is tried again.
+        throw isOperatingError(failure, "store_refused") ? error : failure;
+      });
+      return { kind: "refused", error };
+    }
   }
 
   async #change<T>(flight: Flight, request: (options: RequestOptions) => Promise<T>): Promise<T> {

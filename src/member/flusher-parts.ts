@@ -2,6 +2,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
+import type { OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { Backlog } from "../core/backlog.ts";
 import type { Entry } from "../core/entry.ts";
@@ -21,8 +22,8 @@ export interface FlushObserver {
   onWrittenThrough(record: KeyRecord): void;
   /** The store holds this newer state, which no owner holds. */
   onFoundNewer(record: KeyRecord, entry: Entry): void;
-  /** The upload of the record's first pending write is gone, and can never be completed. */
-  onUploadLost(record: KeyRecord): void;
+  /** The upload of the record's first pending write is gone, or refused and aborted, and can never be completed. */
+  onUploadLost(record: KeyRecord, refusal: OperatingError | undefined): void;
 }
 
 export interface FlusherParts {

@@ -299,7 +299,7 @@ export class Flusher {
         found = "same";
       }
       let isLost = found === "newer";
-      if (result?.kind === "gone") {
+      if (result?.kind === "gone" || result?.kind === "refused") {
         // An earlier request may have completed it, or do so yet.
         isLost = this.#open.otherUntil(record.key, undefined, this.#parts.clock.now()) === undefined;
         found = await this.#lookAtStore(flight);
@@ -308,7 +308,7 @@ export class Flusher {
         if (!isLost && found !== "same") throw new OperatingError("store_unavailable", "the upload is gone");
       }
       if (found === "same") this.#arrived(flight);
-      else if (isLost) this.#lost(flight);
+      else if (isLost) this.#lost(flight, result?.kind === "refused" ? result.error : undefined);
       else continue;
       return;
     }
@@ -316,9 +316,14 @@ export class Flusher {
   }
 
   /** The upload can never be completed: the write has not been done, and the key's state is what the store has. */
-  #lost({ record, entry }: Flight): void {
-    const { observer } = this.#parts;
-    if (record.pending[0]?.entry === entry) observer.onUploadLost(record);
+  #lost({ record, entry }: Flight, refusal: OperatingError | undefined): void {
+    const { observer, complaints, metrics } = this.#parts;
+    const { key } = record;
+    if (refusal) {
+      metrics.flushFailed(refusal.code);
+      complaints.warn("upload", "the store refuses a large value, which is given up", { key, error: refusal });
+    }
+    if (record.pending[0]?.entry === entry) observer.onUploadLost(record, refusal);
     if (record.entry !== entry) return;
     record.flushed = true;
     this.#isInStore(record);

@@ -372,10 +372,14 @@ export class Primary {
   }
 
   /** The upload of the first pending write can never be completed. It was no write: the key's state is what the store has, and that is what its reference stands for. */
-  loseUpload(record: KeyRecord): void {
+  loseUpload(record: KeyRecord, refusal: OperatingError | undefined): void {
     const { buffer, cache, observer } = this.#parts;
     const { settle } = buffer.commit(record);
-    settle.lost(new OperatingError("store_unavailable", "the store has lost the upload; nothing was stored"));
+    settle.lost(
+      refusal
+        ? new OperatingError("store_refused", `${refusal.message}; nothing was stored`, { cause: refusal })
+        : new OperatingError("store_unavailable", "the store has lost the upload; nothing was stored"),
+    );
     cache.delete(record.key);
     observer.onCommit(record);
     this.commitReady(record);

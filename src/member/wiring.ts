@@ -148,7 +148,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       },
       onWrittenThrough: (each) => primary.commitReady(each),
       onFoundNewer: (each, entry) => primary.takeOver(each, entry),
-      onUploadLost: (each) => primary.loseUpload(each),
+      onUploadLost: (each, refusal) => primary.loseUpload(each, refusal),
     },
   });
   const primary: Primary = new Primary({

@@ -143,6 +143,50 @@ else {
       for (const { name, id } of await store.listUploads(options)) await store.abortUpload(name, id, options);
     });
 
+    test("a value that the server refuses when its parts are there is given up: its sender hears why, and later writes go on", async (t) => {
+      const { cluster, proxy, bucket, store } = stage();
+      const value = noise(new SimRandom(seedOf(t)), 6 * mebibyte);
+      for (const id of cluster.ids) {
+        const key = `unwanted/${id}`;
+        assert.equal((await cluster.put(id, key, "earlier")).status, 204);
+        const isCompletion = (method: string, url: string): boolean => method === "POST" && url.includes("uploadId=");
+        proxy.refuse({ status: 403, code: "QuotaExceeded", only: isCompletion });
+        const sentAt = systemClock.now();
+        const large = cluster.put(id, key, value);
+        await cluster.until(10_000, "its parts are there", async () => (await store.listUploads(options)).length === 1);
+        const later = cluster.put(id, `${key}/other`, "as ever");
+        const { status, body } = await large;
+        const problem = JSON.parse(body.toString()) as { code: string; detail: string };
+        assert.equal(status, 503);
+        assert.equal(problem.code, "store_refused");
+        assert.match(problem.detail, /QuotaExceeded.*nothing was stored/);
+        assert.ok(systemClock.now() - sentAt < 5_000, "it need not wait for its deadline");
+        assert.equal((await later).status, 204);
+        assert.deepEqual(await store.listUploads(options), []);
+        assert.equal((await cluster.get("b", key)).body.toString(), "earlier");
+        assert.equal((await cluster.put("c", key, "later")).status, 204);
+        assert.equal((await cluster.get("a", key)).body.toString(), "later");
+        proxy.pass();
+        assert.equal((await cluster.put(id, key, value)).status, 204);
+        assert.ok((await bucket.get(key))?.body.equals(value));
+      }
+    });
+
+    test("what the server refuses whatever it is asked is kept, and done when it does not any more", async (t) => {
+      const { cluster, proxy, bucket } = stage();
+      const value = noise(new SimRandom(seedOf(t)), 6 * mebibyte);
+      const isOfAnUpload = (method: string, url: string): boolean => method !== "PUT" && url.includes("uploadId=");
+      proxy.refuse({ status: 403, code: "InvalidAccessKeyId", only: isOfAnUpload });
+      const deletes = proxy.total("DELETE");
+      const large = cluster.put("a", "kept", value);
+      await cluster.until(10_000, "its abortion is refused, too", () =>
+        Promise.resolve(proxy.total("DELETE") > deletes),
+      );
+      proxy.pass();
+      assert.equal((await large).status, 204);
+      assert.ok((await bucket.get("kept"))?.body.equals(value));
+    });
+
     test("a large value comes in although its key is written all the time", async (t) => {
       const { cluster } = stage();
       const value = noise(new SimRandom(seedOf(t)), 6 * mebibyte);

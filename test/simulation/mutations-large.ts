@@ -86,6 +86,18 @@ export const largeMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "large-refused-keeps-its-key",
+    world: "large",
+    breaks: "an upload that the store refuses to complete is given up: the key's later writes wait for it",
+    edits: [
+      {
+        file: "src/member/flight.ts",
+        find: '      if (!isOperatingError(error, "store_refused")) throw error;\n',
+        replace: "      throw error;\n",
+      },
+    ],
+  },
+  {
     name: "large-lost-answered-as-done-to-a-repeat",
     world: "large",
     breaks: "a repeat of a write by reference is done only if the store has its upload",

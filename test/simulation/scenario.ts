@@ -66,8 +66,8 @@ const flushExtraMs = 30_000;
 const stopWithinMs = 150_000;
 /** How often to look whether what is waited for has come: asking the members after each event would cost more than the events. */
 const lookMs = 10;
-/** Between two uploads that are lost, on average. */
-const meanUploadLossMs = 200;
+/** Between two uploads that are lost, and two that are not wanted, on average. */
+const meanMeddlingMs = 200;
 /** Part of the operations that any process gets, ready or not. */
 const strayShare = 0.35;
 
@@ -244,7 +244,11 @@ class Scenario {
   async #work(): Promise<void> {
     this.#faults.start();
     this.#listings?.start();
-    if (this.#plan.bufferedBytes !== undefined) this.#loseUploads(this.#world.random("uploads"));
+    if (this.#plan.bufferedBytes !== undefined) {
+      const { uploads } = this.#store;
+      this.#meddle(this.#world.random("uploads"), (index) => uploads.lose(index));
+      this.#meddle(this.#world.random("unwanted uploads"), (index) => uploads.refuse(index));
+    }
     const untilMs = this.#world.now + this.#plan.workMs;
     for (let client = 0; client < this.#plan.clients; client++) {
       this.#working++;
@@ -257,12 +261,12 @@ class Scenario {
     this.#faults.heal();
   }
 
-  /** Somebody removes uploads that are under way. */
-  #loseUploads(random: SimRandom): void {
-    this.#world.schedule(random.exponential(meanUploadLossMs), () => {
+  /** Now and then somebody does something to one of the uploads that are under way. */
+  #meddle(random: SimRandom, deed: (index: number) => void): void {
+    this.#world.schedule(random.exponential(meanMeddlingMs), () => {
       if (this.#workIsOver) return;
-      this.#store.uploads.lose(random.whole(0, 10));
-      this.#loseUploads(random);
+      deed(random.whole(0, 10));
+      this.#meddle(random, deed);
     });
   }
 

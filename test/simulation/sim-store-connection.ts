@@ -1,5 +1,6 @@
 /** One process' way to the simulated store: the port, each of whose calls is a request that has its own fate. */
 
+import { OperatingError } from "../../src/base/errors.ts";
 import type { ListQuery } from "../../src/core/listing.ts";
 import type {
   BlobContent,
@@ -91,7 +92,17 @@ export class SimStoreConnection implements BlobStore {
     const begin = (): void => {
       uploaded = this.#store.uploads.take(upload);
     };
-    return this.#change(name, options, condition, () => this.#store.completeUpload(name, uploaded, condition), begin);
+    let isRefused = false;
+    const effect = (): CompleteResult => {
+      isRefused = uploaded?.isUnwanted === true;
+      if (!isRefused) return this.#store.completeUpload(name, uploaded, condition);
+      uploaded?.putBack();
+      return { kind: "gone" };
+    };
+    return this.#change(name, options, condition, effect, begin).then((result) => {
+      if (!isRefused || result.kind !== "gone") return result;
+      throw new OperatingError("store_refused", "the store does not want this blob");
+    });
   }
 
   abortUpload(_name: string, id: string, options: RequestOptions): Promise<void> {

@@ -14,10 +14,13 @@ interface SimUpload {
   readonly name: string;
   readonly content: UploadContent;
   readonly startedMs: number;
+  /** Its completion is refused. */
+  isUnwanted: boolean;
   readonly parts: Map<number, { readonly body: Buffer; readonly tag: string }>;
 }
 
 export interface UploadedBlob {
+  readonly isUnwanted: boolean;
   readonly content: UploadContent;
   readonly body: Buffer;
   /** As S3 makes it: of the parts' hashes. */
@@ -36,7 +39,7 @@ export class SimUploads {
 
   begin(name: string, content: UploadContent, startedMs: number): string {
     const id = `upload-${++this.#count}`;
-    this.#uploads.set(id, { name, content, startedMs, parts: new Map() });
+    this.#uploads.set(id, { name, content, startedMs, isUnwanted: false, parts: new Map() });
     return id;
   }
 
@@ -64,7 +67,8 @@ export class SimUploads {
     if (body.length !== size) return undefined;
     this.#uploads.delete(id);
     const putBack = (): void => void this.#uploads.set(id, upload);
-    return { content: upload.content, body, tag: `${hash("md5", parts.join(""))}-${parts.length}`, putBack };
+    const { content, isUnwanted } = upload;
+    return { content, isUnwanted, body, tag: `${hash("md5", parts.join(""))}-${parts.length}`, putBack };
   }
 
   /** It is given up. */
@@ -72,15 +76,25 @@ export class SimUploads {
     this.#uploads.delete(id);
   }
 
-  /** A rule of the bucket, or an operator, removes the upload that is so many later than the oldest, in a circle. */
+  /** A rule of the bucket, or an operator, removes the upload that is so many later than the oldest, in a circle. Not one that is refused: so its member has to. */
   lose(index: number): void {
-    const ids = [...this.#uploads.keys()];
-    const id = ids[index % Math.max(1, ids.length)];
-    if (id !== undefined) this.#uploads.delete(id);
+    const id = this.#idAt(index);
+    if (id !== undefined && this.#uploads.get(id)?.isUnwanted !== true) this.#uploads.delete(id);
+  }
+
+  /** The store does not want what that upload would make: its completion will be refused, however often. */
+  refuse(index: number): void {
+    const upload = this.#uploads.get(this.#idAt(index) ?? "");
+    if (upload) upload.isUnwanted = true;
   }
 
   list(): UploadInfo[] {
     return [...this.#uploads].map(([id, { name, startedMs }]) => ({ id, name, startedMs }));
+  }
+
+  #idAt(index: number): string | undefined {
+    const ids = [...this.#uploads.keys()];
+    return ids[index % Math.max(1, ids.length)];
   }
 }
 

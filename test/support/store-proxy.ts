@@ -20,6 +20,8 @@ export interface Pace {
 export interface Refusal {
   readonly status: number;
   readonly code: string;
+  /** Other requests pass; without it, none. */
+  readonly only?: (method: string, url: string) => boolean;
 }
 
 export class StoreProxy implements AsyncDisposable {
@@ -85,7 +87,7 @@ export class StoreProxy implements AsyncDisposable {
     this.#gate ??= Promise.withResolvers();
   }
 
-  /** From now on all requests are refused, until {@link pass}. */
+  /** From now on all requests are refused, or those that the refusal is for, until {@link pass}. */
   refuse(refusal: Refusal): void {
     this.#refusal = refusal;
   }
@@ -110,7 +112,7 @@ export class StoreProxy implements AsyncDisposable {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
     const body = await readAll(incoming);
     await this.#gate?.promise;
-    if (this.#refusal) {
+    if (this.#refusal && (this.#refusal.only?.(incoming.method as string, url) ?? true)) {
       const { status, code } = this.#refusal;
       const text = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code></Error>`;
       response.writeHead(status, { "content-type": "application/xml" });
