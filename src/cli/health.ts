@@ -7,10 +7,11 @@ import { isTlsUrl, urlHost } from "../config/node-url.ts";
 import { findOwnNode, hostAddresses, listenAddress } from "../config/own-node.ts";
 import { ClusterClient, readText } from "./client.ts";
 import { addTargetOptions, resolveTarget, type Target, type TargetOptions } from "./target.ts";
-import { printLine, type Terminal } from "./terminal.ts";
+import { printJson, printLine, type Terminal } from "./terminal.ts";
 
 interface HealthOptions extends TargetOptions {
   readonly ready?: boolean;
+  readonly json?: boolean;
 }
 
 /** Milliseconds for an answer: less than health checks are usually given, so that it's this command that says what is wrong. */
@@ -24,12 +25,16 @@ export function addHealthCommand(program: Command, terminal: Terminal): void {
         "A node that is alive but not ready (it joins, it leaves, it has no lease) must not be restarted for that: use --ready for load balancers only.",
     )
     .option("--ready", "whether it may be sent requests")
+    .option("--json", 'print the outcome as JSON: { "url", "state" }, alive or ready')
     .addHelpText("after", "\nExamples:\n  weir health\n  weir health --ready --config cluster.json")
     .action(async (options: HealthOptions) => {
       await using client = new ClusterClient(ownTarget(options, terminal), answerMs);
       const answer = await client.request({ method: "GET", path: options.ready ? "/readyz" : "/healthz" });
       await readText(answer.body);
-      printLine(terminal, `${answer.url} is ${options.ready ? "ready" : "alive"}`);
+      const { url } = answer;
+      const state = options.ready ? "ready" : "alive";
+      if (options.json) printJson(terminal, { url, state });
+      else printLine(terminal, `${url} is ${state}`);
     });
 }
 

@@ -18,6 +18,15 @@ test("weir health tells an answering node from one that is suspended or ended, a
     stderr: "",
   });
 
+  for (const [more, state] of [
+    [[], "alive"],
+    [["--ready"], "ready"],
+  ] as const) {
+    const { code, stdout } = await weir([...own, ...more, "--json"]);
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(stdout), { url: cluster.url("a"), state });
+  }
+
   cluster.process("a").signal("SIGSTOP");
   const suspended = await weir(own);
   cluster.process("a").signal("SIGCONT");
