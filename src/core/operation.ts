@@ -84,8 +84,11 @@ export interface Operations {
   /** Nothing of it is stored before all of the body is there; answered once the store has it. */
   putStream(operation: PutStreamOperation): Promise<WriteOutcome>;
   delete(operation: DeleteOperation): Promise<WriteOutcome>;
-  /** @param changed The tag of a stored value that {@link open} found changed, so that the answer is another one. */
-  read(key: string, wantValue: boolean, changed?: string): Promise<ReadOutcome>;
+  /**
+   * At once if the key's state is in memory, and its primary is here.
+   * @param changed The tag of a stored value that {@link open} found changed, so that the answer is another one.
+   */
+  read(key: string, wantValue: boolean, changed?: string): ReadOutcome | Promise<ReadOutcome>;
   /** Bytes `start` to `end` (exclusive) of the stored value with this tag; undefined if the store has another by now: read again. */
   open(key: string, tag: string, start: number, end: number): Promise<ValueStream | undefined>;
   /** Each key as it was at some moment of the call, though not all at the same. */

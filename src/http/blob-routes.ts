@@ -5,7 +5,7 @@
 
 import { OperatingError } from "../base/errors.ts";
 import { noHeaders, type ValueInfo } from "../core/entry.ts";
-import type { Operations, PutStreamOperation, WriteOutcome } from "../core/operation.ts";
+import type { Operations, PutStreamOperation, ReadOutcome, WriteOutcome } from "../core/operation.ts";
 import { announcedLength, type Bodies } from "./body.ts";
 import { contentHeaders, isSendable } from "./content-headers.ts";
 import { wantedDurability } from "./durability.ts";
@@ -27,6 +27,7 @@ export interface BlobSettings {
 const storedAttempts = 8;
 
 interface PartOfValue {
+  readonly info: ValueInfo;
   readonly status: 200 | 206;
   readonly start: number;
   /** Exclusive. */
@@ -67,7 +68,7 @@ export class BlobRoutes {
     this.#settings = settings;
   }
 
-  #handle(exchange: Exchange, key: string): Promise<void> {
+  #handle(exchange: Exchange, key: string): void | Promise<void> {
     switch (exchange.request.method) {
       case "GET":
         return this.#read(exchange, key, true);
@@ -80,36 +81,50 @@ export class BlobRoutes {
     }
   }
 
-  async #read(exchange: Exchange, key: string, wantValue: boolean): Promise<void> {
-    let changed: string | undefined;
+  /** What its primary has in memory goes out in the turn that asked for it: a promise in between is a tenth of the cost of a GET. */
+  #read(exchange: Exchange, key: string, wantValue: boolean): void | Promise<void> {
+    const outcome = this.#operations.read(key, wantValue);
+    if (outcome instanceof Promise) return this.#readOn(exchange, key, wantValue, outcome);
+    if (this.#answerRead(exchange, outcome, wantValue) === undefined) return;
+    return this.#readOn(exchange, key, wantValue, outcome);
+  }
+
+  async #readOn(
+    exchange: Exchange,
+    key: string,
+    wantValue: boolean,
+    first: ReadOutcome | Promise<ReadOutcome>,
+  ): Promise<void> {
+    let outcome = await first;
     for (let attempt = 0; attempt < storedAttempts; attempt++) {
-      const outcome = await this.#operations.read(key, wantValue, changed);
-      if (outcome.kind === "missing") {
-        this.#problems.answer(exchange, "key_not_found", "there is no value under this key");
-        return;
-      }
-      const { info } = outcome;
-      if (this.#judge(exchange, info)) return;
-      const part = this.#partOf(exchange, info);
-      if (part === undefined) return;
-      const { status, start, end, headers } = part;
-      if (outcome.kind === "value") {
-        const body = outcome.value?.subarray(start, end);
-        answer(exchange, status, this.#valueHeaders(info, end - start, headers), body);
-        return;
-      }
-      if (!wantValue) {
-        answer(exchange, status, this.#valueHeaders(info, end - start, headers));
-        return;
-      }
+      const stored = this.#answerRead(exchange, outcome, wantValue);
+      if (stored === undefined) return;
+      const { info, status, start, end, headers } = stored;
       const stream = await this.#operations.open(key, info.md5, start, end);
       if (stream !== undefined) {
         await answerStream(exchange, status, this.#valueHeaders(info, end - start, headers), stream);
         return;
       }
-      changed = info.md5;
+      outcome = await this.#operations.read(key, wantValue, info.md5);
     }
     throw new OperatingError("store_unavailable", "the value is replaced each time it is about to be read");
+  }
+
+  /** Answers, unless bytes of the value must be had from the store for that: then it says which. */
+  #answerRead(exchange: Exchange, outcome: ReadOutcome, wantValue: boolean): PartOfValue | undefined {
+    if (outcome.kind === "missing") {
+      this.#problems.answer(exchange, "key_not_found", "there is no value under this key");
+      return undefined;
+    }
+    const { info } = outcome;
+    if (this.#judge(exchange, info)) return undefined;
+    const part = this.#partOf(exchange, info);
+    if (part === undefined || (outcome.kind === "stored" && wantValue)) return part;
+    const { status, start, end, headers } = part;
+    const value = outcome.kind === "value" ? outcome.value : undefined;
+    const body = status === 200 ? value : value?.subarray(start, end);
+    answer(exchange, status, this.#valueHeaders(info, end - start, headers), body);
+    return undefined;
   }
 
   /** Whether the answer is that a condition of the request does not hold: then it has been given. */
@@ -132,14 +147,14 @@ export class BlobRoutes {
     const { size } = info;
     const range =
       headers.range === undefined || method === "HEAD" ? undefined : requestedRange(headers, info.md5, size);
-    if (range === undefined) return { status: 200, start: 0, end: size, headers: [] };
+    if (range === undefined) return { info, status: 200, start: 0, end: size, headers: [] };
     if (range === "unsatisfiable") {
       const header = ["Content-Range", `bytes */${size}`];
       this.#problems.answer(exchange, "range_not_satisfiable", `the value has ${size} bytes`, header);
       return undefined;
     }
     const { start, end } = range;
-    return { status: 206, start, end, headers: ["Content-Range", `bytes ${start}-${end - 1}/${size}`] };
+    return { info, status: 206, start, end, headers: ["Content-Range", `bytes ${start}-${end - 1}/${size}`] };
   }
 
   #valueHeaders(info: ValueInfo, length: number, headers: HeaderList): HeaderList {

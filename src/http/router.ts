@@ -3,7 +3,7 @@
  * let the caller in. The path is matched as it came: see key.ts for why nothing here makes a URL of it.
  */
 
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Instant } from "../base/clock.ts";
 import { type ErrorCode, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { AdminRoutes } from "./admin-routes.ts";
@@ -85,8 +85,8 @@ export class Router {
     return [...this.#keyRoutes.map(([prefix, route]) => [prefix, route] as const), ...this.#fixedRoutes];
   }
 
-  /** Answers the request, whatever happens. Rejects only for a failed assertion. */
-  async handle(exchange: Exchange): Promise<void> {
+  /** Answers the request, whatever happens. Fails only for a failed assertion. */
+  handle(exchange: Exchange): void | Promise<void> {
     const { request } = exchange;
     const beganAt = this.#clock.now();
     const target = originForm(request.url as string);
@@ -95,9 +95,21 @@ export class Router {
       checkHeaders(request);
       if (request.method === "OPTIONS") this.#answerOptions(exchange, target, match);
       else if (match === undefined) throw noRoute();
-      else await this.#call(exchange, match);
+      else {
+        const answered = this.#call(exchange, match);
+        if (answered !== undefined) return this.#conclude(exchange, match, beganAt, answered);
+      }
     } catch (error) {
       this.#refuse(exchange, match?.route, error);
+    }
+    this.#count(exchange, match, this.#clock.now() - beganAt);
+  }
+
+  async #conclude(exchange: Exchange, match: Match, beganAt: Instant, answered: Promise<void>): Promise<void> {
+    try {
+      await answered;
+    } catch (error) {
+      this.#refuse(exchange, match.route, error);
     }
     this.#count(exchange, match, this.#clock.now() - beganAt);
   }
@@ -128,7 +140,7 @@ export class Router {
     return route === undefined ? undefined : { route, name: path, rest: target.slice(path.length) };
   }
 
-  async #call(exchange: Exchange, { route, rest }: Match): Promise<void> {
+  #call(exchange: Exchange, { route, rest }: Match): void | Promise<void> {
     const { request } = exchange;
     const need = route.needs[request.method as string];
     if (need === undefined) {
@@ -136,13 +148,10 @@ export class Router {
       throw new OperatingError("method_not_allowed", `${request.method} is not for this route; use ${methods}`);
     }
     exchange.grant = this.#gate.admit(request, need);
-    if (route.kind === "fixed") {
-      await route.handle(exchange, rest);
-    } else {
-      const key = parseKey(rest);
-      exchange.grant.requireKey(key);
-      await route.handle(exchange, key);
-    }
+    if (route.kind === "fixed") return route.handle(exchange, rest);
+    const key = parseKey(rest);
+    exchange.grant.requireKey(key);
+    return route.handle(exchange, key);
   }
 
   #answerOptions(exchange: Exchange, target: string, match: Match | undefined): void {

@@ -149,7 +149,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     return this.#wired.router.delete(operation);
   }
 
-  read(key: string, wantValue: boolean, changed?: string): Promise<ReadOutcome> {
+  read(key: string, wantValue: boolean, changed?: string): ReadOutcome | Promise<ReadOutcome> {
     return this.#wired.router.read(key, wantValue, changed);
   }
 

@@ -165,7 +165,7 @@ export class Participant implements Operations, Administration {
     return await this.#member.delete(operation);
   }
 
-  read(key: string, wantValue: boolean, changed?: string): Promise<ReadOutcome> {
+  read(key: string, wantValue: boolean, changed?: string): ReadOutcome | Promise<ReadOutcome> {
     return this.#life ? this.#life.member.read(key, wantValue, changed) : Promise.reject(notAMember());
   }
 

@@ -94,10 +94,10 @@ export class Router {
     return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "", durability });
   }
 
-  read(key: string, wantValue: boolean, changed = ""): Promise<ReadOutcome> {
+  read(key: string, wantValue: boolean, changed = ""): ReadOutcome | Promise<ReadOutcome> {
     // Most reads of a key's primary need nothing but a look: they are spared the rest.
     const answer = this.#stopped || changed !== "" ? undefined : this.#parts.reads.fromMemory(key, wantValue);
-    return answer ? Promise.resolve(answer) : this.#read(key, wantValue, changed);
+    return answer ?? this.#read(key, wantValue, changed);
   }
 
   async #read(key: string, wantValue: boolean, changed: string): Promise<ReadOutcome> {

@@ -26,7 +26,7 @@ export interface UploadsParts {
   readonly random: Random;
   readonly complaints: Complaints;
   readonly settings: LargeSettings & { readonly bufferedBytes: number };
-  readonly read: (key: string) => Promise<ReadOutcome>;
+  readonly read: (key: string) => ReadOutcome | Promise<ReadOutcome>;
   /** Writes the reference. */
   readonly write: (upload: Upload, operation: PutStreamOperation) => Promise<WriteOutcome>;
 }

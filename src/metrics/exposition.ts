@@ -24,6 +24,12 @@ export interface Scrape {
   readonly text: string;
 }
 
+/**
+ * How often the client looks at the event loop's delay and use. Its own 10 and 100 ms take a seventh of the processor time of an idle node.
+ */
+const loopDelayMs = 50;
+const loopUseMs = 1_000;
+
 /** Of the client's own metrics of the process: those whose names break Prometheus' conventions, which other ones tell as well. */
 const misnamed = [
   "nodejs_active_handles_total",
@@ -87,7 +93,11 @@ export class Exposition {
 
   /** The process and its event loop: memory, processor time, files, garbage collection. */
   process(): void {
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({
+      register: this.#registry,
+      eventLoopMonitoringPrecision: loopDelayMs,
+      eventLoopUtilizationTimeout: loopUseMs,
+    });
     for (const name of misnamed) this.#registry.removeSingleMetric(name);
   }
 
