@@ -3,10 +3,11 @@
 import type { Command } from "commander";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { ContentHeaders } from "../core/entry.ts";
-import { FolderCopy, factsOf } from "../store/folder-copy.ts";
+import { FolderCopy } from "../store/folder-copy.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { type BulkClient, brokenBody } from "./bulk-client.ts";
 import { type ClientAnswer, type ClusterClient, keyPath } from "./client.ts";
+import { hasContentOf, isMd5 } from "./content-tag.ts";
 import { addCopyOptions, type Copy, type CopyItem, type CopyOptions, runCopy } from "./copy-command.ts";
 import { type ListedKey, pages } from "./listing.ts";
 import type { Terminal } from "./terminal.ts";
@@ -69,7 +70,7 @@ class Export implements Copy<ExportItem> {
   async #isThere(name: string, { size, etag }: ListedKey): Promise<boolean> {
     const file = await this.#files.find(name);
     if (file?.size !== size) return false;
-    return file.etag === etag || (isMd5(etag) && (await factsOf(file.path)).md5 === etag);
+    return file.etag === etag || (await hasContentOf(file.path, size, etag));
   }
 
   async #fetch(client: ClusterClient, name: string, key: string): Promise<Fate> {
@@ -94,10 +95,6 @@ async function* received(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 
 export function etagOf({ headers }: ClientAnswer): string {
   return (headers["etag"] ?? "").replaceAll('"', "");
-}
-
-export function isMd5(etag: string): boolean {
-  return /^[0-9a-f]{32}$/.test(etag);
 }
 
 const contentNames = ["content-type", "content-encoding", "cache-control", "content-disposition"];

@@ -5,13 +5,13 @@ import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { OperatingError } from "../base/errors.ts";
 import { maxKeyBytes, reservedPrefix } from "../core/keys.ts";
-import { type CopiedFile, FolderCopy, factsOf } from "../store/folder-copy.ts";
+import { type CopiedFile, FolderCopy } from "../store/folder-copy.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import type { BulkClient } from "./bulk-client.ts";
 import { type ClusterClient, keyPath, readText } from "./client.ts";
+import { hasContentOf } from "./content-tag.ts";
 import { typeOfName } from "./content-type.ts";
 import { addCopyOptions, type Copy, type CopyItem, type CopyOptions, runCopy } from "./copy-command.ts";
-import { isMd5 } from "./export.ts";
 import { fileTrouble } from "./file-trouble.ts";
 import type { ListedKey } from "./listing.ts";
 import { RemoteIndex } from "./remote-index.ts";
@@ -84,7 +84,7 @@ class Import implements Copy<ImportItem> {
   }
 
   async #isSame(file: CopiedFile, etag: string): Promise<boolean> {
-    return file.etag === etag || (isMd5(etag) && (await readable(file, () => factsOf(file.path))).md5 === etag);
+    return file.etag === etag || (await readable(file, () => hasContentOf(file.path, file.size, etag)));
   }
 
   async #send(client: ClusterClient, key: string, file: CopiedFile): Promise<void> {

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
 import http from "node:http";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { noHeaders } from "../../src/core/entry.ts";
@@ -13,6 +15,7 @@ import { type S3Server, s3ServerFromEnvironment } from "../conformance/s3-server
 import { SimRandom } from "../simulation/sim-random.ts";
 import { TestBucket } from "../support/bucket.ts";
 import { TestCluster } from "../support/cluster.ts";
+import { weir } from "../support/command.ts";
 import { noise } from "../support/noise.ts";
 import { seedOf } from "../support/seed.ts";
 import { setStage } from "../support/stage.ts";
@@ -202,6 +205,25 @@ else {
         await Promise.all(writing);
       }
       await cluster.untilFlushed();
+    });
+
+    test("weir import and export leave a large value alone that is the same in the bucket, and no other", async (t) => {
+      const { cluster } = stage();
+      const value = noise(new SimRandom(seedOf(t)), 12 * mebibyte);
+      const folder = join(cluster.folder, "films");
+      await mkdir(folder);
+      await writeFile(join(folder, "film"), value);
+      const copied = async (command: "import" | "export"): Promise<number> => {
+        const args = [command, folder, "--prefix", "copied/", "--json", "--url", cluster.url("a")];
+        const { code, stdout, stderr } = await weir(args);
+        assert.equal(code, 0, stderr);
+        return (JSON.parse(stdout) as { copied: number }).copied;
+      };
+      assert.deepEqual([await copied("import"), await copied("import"), await copied("export")], [1, 0, 0]);
+      value[0] = (value[0] as number) ^ 1;
+      await writeFile(join(folder, "film"), value);
+      assert.deepEqual([await copied("import"), await copied("import")], [1, 0]);
+      assert.ok((await cluster.get("b", "copied/film")).body.equals(value));
     });
 
     test("more uploads than a page of the server's list has are all told of, and nobody else's", async () => {
