@@ -12,12 +12,14 @@ import { entryOf, isCommonPrefix, type ListQuery } from "../core/listing.ts";
 import type { Membership } from "../core/membership.ts";
 import type { HeldAnswer, HeldEntry, ListRequest } from "../core/message.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
+import type { Cache, CleanValue } from "./cache.ts";
 import { ignoreLost } from "./inheritance.ts";
 import { notReadyForAll } from "./not-ready.ts";
 
 export interface HeldKeysParts {
   readonly membership: Membership;
   readonly buffer: WriteBuffer;
+  readonly cache: Pick<Cache, "peek">;
   readonly clock: Clock;
   /** Somebody waits for what is pending of this key. */
   readonly hasten: (record: KeyRecord) => void;
@@ -79,7 +81,7 @@ export class HeldKeys {
       if (name === undefined || (last !== undefined && compareText(name, last) > 0)) continue;
       if (membership.ownersOf(record.key)[0] !== membership.self.id) continue;
       const candidate = found.get(name) ?? { shown: undefined, waiting: [] };
-      if (!add(candidate, name, record, query)) continue;
+      if (!this.#add(candidate, name, record, query)) continue;
       found.set(name, candidate);
       if (found.size >= 2 * query.limit) {
         const first = firstOf(found, query.limit);
@@ -104,8 +106,35 @@ export class HeldKeys {
         await pending.outcome.catch(ignoreLost);
       }
       const now = buffer.get(key);
-      if (now) add(candidate, name, now, query);
+      if (now) this.#add(candidate, name, now, query);
     }
+  }
+
+  /** Takes note of what is held of a key; false when that is nothing that the store may lack. */
+  #add(candidate: Candidate, name: string, record: KeyRecord, query: ListQuery): boolean {
+    const { entry, pending } = record;
+    if (!entry && pending[0]?.inherited === true) {
+      candidate.waiting.push(record);
+      return true;
+    }
+    const state = entry && !entry.upload ? entry : this.#replaced(record);
+    if (!state) return false;
+    if (candidate.shown && candidate.shown.kind !== "deleted") return true;
+    const { size, md5, modifiedMs, value } = state;
+    if (value === undefined) candidate.shown = { kind: "deleted", name };
+    else if (isCommonPrefix(name, query)) candidate.shown = { kind: "prefix", name };
+    else candidate.shown = { kind: "value", name, size, md5, modifiedMs };
+    return true;
+  }
+
+  /**
+   * What the store may show no more, of a key of which it had all: a write that has to be there before it commits may be there already, while reads are
+   * answered from the cache as before. Where they are not they wait for that write, and it does no harm if the store shows it.
+   */
+  #replaced({ key, pending }: KeyRecord): CleanValue | undefined {
+    if (!pending.some((write) => write.needsStore)) return undefined;
+    const cached = this.#parts.cache.peek(key);
+    return cached?.value === undefined ? undefined : cached;
   }
 
   #check(request: ListRequest, giveUpAt: Instant): void {
@@ -114,24 +143,6 @@ export class HeldKeys {
     if (!membership.mayAnswerForAll()) throw notReadyForAll(membership);
     if (clock.now() >= giveUpAt) throw new OperatingError("deadline_exceeded", "the listing took too long");
   }
-}
-
-/** Takes note of what is held of a key; false when that is nothing that the store may lack. */
-function add(candidate: Candidate, name: string, record: KeyRecord, query: ListQuery): boolean {
-  const { entry, pending } = record;
-  if (!entry) {
-    // A write on top of what the store has is nobody's before it commits.
-    if (pending[0]?.inherited !== true) return false;
-    candidate.waiting.push(record);
-    return true;
-  }
-  // What a reference stands for is what the store shows.
-  if (entry.upload) return false;
-  if (candidate.shown && candidate.shown.kind !== "deleted") return true;
-  if (entry.value === undefined) candidate.shown = { kind: "deleted", name };
-  else if (isCommonPrefix(name, query)) candidate.shown = { kind: "prefix", name };
-  else candidate.shown = { kind: "value", name, size: entry.size, md5: entry.md5, modifiedMs: entry.modifiedMs };
-  return true;
 }
 
 function firstOf(found: ReadonlyMap<string, Candidate>, limit: number): [string, Candidate][] {

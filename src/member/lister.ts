@@ -3,10 +3,11 @@
  *
  * Why every write that was acknowledged before the listing began is in it. Take one key, and t, the moment within the listing at which its primary looked whether it holds it.
  * The primary had tenure for the key and the lease then (it checks after the look, in the same epoch, and whoever has the lease at the end had it all the time in which
- * nobody else could answer), so the key's state at t was what this member would have answered to a read: what it holds, if that is visible; or else what the store has, because only
+ * nobody else could answer), so the key's state at t was what this member would have answered to a read: what it holds, if that is visible (or what it has cached, if a pending write may be in the store); or else what the store has, because only
  * what is in the store is forgotten, and only in a settled view. The store is asked after t. What it shows is therefore the state at t or a newer one, whatever is written, flushed and forgotten in
  * between, and whoever is the key's primary by then. So each key is listed as it was at some moment of the call. Different keys may be listed as of different moments, as in any
- * object store; and of a write that nobody has been told of yet, the store may show what the primary does not.
+ * object store; and of a write that begins after its primary has looked, the store may show what nobody has been told of yet. To leave that out, all primaries would have to be asked a second time
+ * for each page, after the store.
  *
  * All primaries are asked in one epoch, so each key's was among them. If one has adopted another view, or does not serve all of its keys, all are asked again until the
  * deadline: a pause. What was found before stays found.

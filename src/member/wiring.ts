@@ -206,7 +206,13 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     fits: (key) => store.fits(key),
     onNewerEpoch,
   });
-  const heldKeys = new HeldKeys({ membership, buffer, clock, hasten: (each) => primary.inheritance.hasten(each) });
+  const heldKeys = new HeldKeys({
+    membership,
+    buffer,
+    cache,
+    clock,
+    hasten: (each) => primary.inheritance.hasten(each),
+  });
   const lister = new Lister({ membership, heldKeys, router, inTime, store, clock, operationMs: settings.operationMs });
   const downloads = new Downloads({
     store,

@@ -9,6 +9,7 @@ import type { Membership } from "../../src/core/membership.ts";
 import type { HeldAnswer, ListRequest } from "../../src/core/message.ts";
 import { Room } from "../../src/core/room.ts";
 import { type KeyRecord, pendingWrite, WriteBuffer } from "../../src/core/write-buffer.ts";
+import { createCache } from "../../src/member/cache.ts";
 import { HeldKeys } from "../../src/member/held-keys.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { turn } from "../support/scripted-network.ts";
@@ -24,6 +25,7 @@ class Trial {
     append: () => undefined,
   });
   readonly membership: Membership;
+  readonly cache = createCache(1e6);
   readonly hastened: string[] = [];
   readonly heldKeys: HeldKeys;
   #seq = 0;
@@ -33,6 +35,7 @@ class Trial {
     this.heldKeys = new HeldKeys({
       membership: this.membership,
       buffer: this.buffer,
+      cache: this.cache,
       clock: this.clock,
       hasten: ({ key }) => this.hastened.push(key),
     });
@@ -61,11 +64,17 @@ class Trial {
     this.buffer.inherit(record, write);
   }
 
-  assign(key: string, value: string): KeyRecord {
+  /** The store has it, too. */
+  cacheValue(key: string, value: Buffer | undefined): void {
+    const about = { epoch: 3, seq: 1, headers: noHeaders, md5: "c", modifiedMs: 5, size: 9, tag: "t" };
+    this.cache.set(key, { ...about, value, upload: undefined });
+  }
+
+  assign(key: string, value: string, needsStore = false): KeyRecord {
     const entry = this.entry(key, value);
     this.buffer.room.takeForWrite(footprint(entry));
     const record = this.buffer.open(key, 0);
-    this.buffer.assign(record, pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false }));
+    this.buffer.assign(record, pendingWrite(entry, { now: 0, missing: ["b"], needsStore }));
     return record;
   }
 
@@ -122,6 +131,20 @@ describe("HeldKeys.answer", () => {
     alone.assign("new", "x");
     alone.hold("old", "x");
     assert.deepEqual(await alone.names(), ["old"]);
+  });
+
+  it("gives what reads are given of a key whose pending write the store may have already", async () => {
+    const trial = new Trial();
+    for (const key of ["a", "b", "large", "x/1"])
+      trial.cacheValue(key, key === "large" ? undefined : Buffer.from("cached"));
+    for (const key of ["a", "large", "uncached", "x/1"]) trial.assign(key, "new", true);
+    // The store cannot have this one.
+    trial.assign("b", "new");
+    const { entries } = await trial.ask({ delimiter: "/" });
+    assert.deepEqual(entries, [
+      { kind: "value", name: "a", size: 9, md5: "c", modifiedMs: 5 },
+      { kind: "prefix", name: "x/" },
+    ]);
   });
 
   it("waits for what was inherited until all owners have it, as a read does", async () => {
