@@ -105,8 +105,17 @@ export class Started {
 
   /** Resident memory, in bytes. Linux only. */
   residentBytes(): number {
+    return this.#statusBytes("VmRSS");
+  }
+
+  /** Resident memory without pages of files, in bytes. Linux only. */
+  ownBytes(): number {
+    return this.#statusBytes("RssAnon");
+  }
+
+  #statusBytes(name: string): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, "latin1");
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1_024;
+    return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) * 1_024;
   }
 
   /** An error that says what the process said. */

@@ -153,8 +153,8 @@ export class Participant implements Operations, Administration {
     this.#life?.member.setNodes(nodes);
   }
 
-  async put(operation: PutOperation): Promise<WriteOutcome> {
-    return await this.#member.put(operation);
+  put(operation: PutOperation): Promise<WriteOutcome> {
+    return this.#life ? this.#life.member.put(operation) : Promise.reject(notAMember());
   }
 
   async putStream(operation: PutStreamOperation): Promise<WriteOutcome> {

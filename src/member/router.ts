@@ -77,10 +77,13 @@ export class Router {
     return this.#counter + 1;
   }
 
-  async put({ key, value, headers, precondition, durability = "replicated" }: PutOperation): Promise<WriteOutcome> {
-    if (!this.#parts.fits(key))
-      throw new OperatingError("key_invalid", "the key is too long for the store, with its prefix there");
-    return await this.#write({ key, value, headers, precondition, md5: hash("md5", value), durability });
+  put({ key, value, headers, precondition, durability = "replicated" }: PutOperation): Promise<WriteOutcome> {
+    if (!this.#parts.fits(key)) {
+      return Promise.reject(
+        new OperatingError("key_invalid", "the key is too long for the store, with its prefix there"),
+      );
+    }
+    return this.#write({ key, value, headers, precondition, md5: hash("md5", value), durability });
   }
 
   /** Writes a value that has been uploaded to the store, where it still has to be completed. */
