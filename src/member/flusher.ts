@@ -300,7 +300,7 @@ export class Flusher {
       }
       let isLost = found === "newer";
       if (result?.kind === "gone" || result?.kind === "refused") {
-        // An earlier request may have completed it, or do so yet.
+        // An earlier request may have completed it, or do so yet. That would be no other write's loss, but its client must not be told that nothing was stored.
         isLost = this.#open.otherUntil(record.key, undefined, this.#parts.clock.now()) === undefined;
         found = await this.#lookAtStore(flight);
         if (record.flight !== flight) return;

@@ -74,18 +74,6 @@ export const largeMutations: readonly Mutation[] = [
     ],
   },
   {
-    name: "large-taken-for-lost-while-its-completion-is-under-way",
-    world: "large",
-    breaks: "an upload that is gone is lost only if no earlier request can have completed it, or still do",
-    edits: [
-      {
-        file: flusher,
-        find: "        isLost = this.#open.otherUntil(record.key, undefined, this.#parts.clock.now()) === undefined;\n        found = await this.#lookAtStore(flight);\n",
-        replace: "        isLost = true;\n        found = await this.#lookAtStore(flight);\n",
-      },
-    ],
-  },
-  {
     name: "large-refused-keeps-its-key",
     world: "large",
     breaks: "an upload that the store refuses to complete is given up: the key's later writes wait for it",

@@ -21,8 +21,4 @@ export const mutations: readonly Mutation[] = [
 ];
 
 /** Not found yet, in some thousand worlds each: for these the simulator lacks a fault, or another rule keeps the same promise. */
-export const openMutations: ReadonlySet<string> = new Set([
-  "store-reads-kept-over-a-view-change",
-  // Allowed, as its client is told that nobody knows: but what it is told in words would be wrong.
-  "large-taken-for-lost-while-its-completion-is-under-way",
-]);
+export const openMutations: ReadonlySet<string> = new Set(["store-reads-kept-over-a-view-change"]);
