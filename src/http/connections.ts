@@ -131,6 +131,8 @@ export function refuseRaw(
     socket.destroy();
     return;
   }
+  // With the connection node:http has given up its listener, too: a client that has gone by now would end the process.
+  socket.on("error", () => socket.destroy());
   const body = JSON.stringify(problem(code, detail));
   const head = [
     `HTTP/1.1 ${errorKinds[code].status} ${problem(code, detail).title}`,

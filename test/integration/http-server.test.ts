@@ -169,6 +169,16 @@ describe("connections", { timeout }, () => {
     assert.equal(status, 200);
   });
 
+  test("a client that asks for a tunnel and is gone before it is refused does no harm", async () => {
+    await using host = await HttpHost.start();
+    for (let round = 0; round < 20; round++) {
+      const connection = await host.connect();
+      connection.send(rawRequest("CONNECT", "test:80")).socket.resetAndDestroy();
+      await once(connection.socket, "close");
+    }
+    assert.equal((await host.request("GET", "/healthz")).status, 200);
+  });
+
   test("a client that goes away while its request is under way does no harm", async () => {
     await using host = await HttpHost.start();
     let open = (): void => {};
