@@ -103,7 +103,12 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const http = stack.use(
     createHttpServer({
       operations: participant,
-      administration: { leave: () => leave(), flush: (signal) => participant.flush(signal) },
+      administration: {
+        leave: () => leave(),
+        flush: (signal) => participant.flush(signal),
+        refused: (key) => participant.refused(key),
+        giveUp: (key, version) => participant.giveUp(key, version),
+      },
       onScrape: () => exposition.scrape(),
       access,
       tls: tls?.texts,

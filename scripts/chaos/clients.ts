@@ -6,12 +6,7 @@
 
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import {
-  describeOperation,
-  History,
-  type RegisterAction,
-  type RegisterOutcome,
-} from "../../test/simulation/history.ts";
+import { type ClientAction, describeOperation, History, type RegisterOutcome } from "../../test/simulation/history.ts";
 import { checkRegister } from "../../test/simulation/linearizability.ts";
 import type { SimRandom } from "../../test/simulation/sim-random.ts";
 import { type Answer, HttpClient, pathOf } from "../../test/support/http-client.ts";
@@ -136,7 +131,7 @@ export class ChaosClients implements AsyncDisposable {
     }
   }
 
-  async perform(id: string, key: string, who: string, action: RegisterAction): Promise<RegisterOutcome> {
+  async perform(id: string, key: string, who: string, action: ClientAction): Promise<RegisterOutcome> {
     const { watch } = this.#parts;
     const label = `${who} through ${id}`;
     const before = watch.state(id);
@@ -170,7 +165,7 @@ export class ChaosClients implements AsyncDisposable {
     return outcome;
   }
 
-  async #send(id: string, key: string, action: RegisterAction): Promise<Answer> {
+  async #send(id: string, key: string, action: ClientAction): Promise<Answer> {
     const { url } = this.#parts.cluster.node(id);
     if (action.kind === "get") return await this.#http.request(url, "GET", pathOf(key));
     const { match, noneMatch } = action.condition ?? {};
@@ -214,7 +209,7 @@ function tags(names: readonly string[]): string {
   return names.map((name) => (name === "*" ? name : tagOf(name))).join(", ");
 }
 
-function describe(action: RegisterAction): string {
+function describe(action: ClientAction): string {
   if (action.kind === "get") return "get";
   const what = action.kind === "put" ? `put ${action.value}` : action.kind;
   return action.condition === undefined ? what : `${what} if ${JSON.stringify(action.condition)}`;

@@ -3,7 +3,7 @@
  * faults are still touched now and then, since what comes back from the dead mostly is old.
  */
 
-import type { RegisterAction, RegisterCondition } from "../../test/simulation/history.ts";
+import type { ClientAction, RegisterCondition } from "../../test/simulation/history.ts";
 import type { SimRandom } from "../../test/simulation/sim-random.ts";
 
 /** Parts of all operations. */
@@ -74,7 +74,7 @@ export class Workload {
     return random.pick(isEarlier ? this.#earlier : this.#current);
   }
 
-  draw(random: SimRandom, key: string): RegisterAction {
+  draw(random: SimRandom, key: string): ClientAction {
     const luck = random.next();
     if (luck < readShare) return { kind: "get" };
     const state = this.#states.get(key) as KeyState;

@@ -19,6 +19,10 @@ export const errorKinds = {
   unauthorized: { status: 401, advice: "Send Authorization: Bearer TOKEN, with a token of this cluster." },
   forbidden: { status: 403, advice: "Use a token that has this right, and covers this key." },
   cross_site_request: { status: 403, advice: "Send it from the node's own pages, or without a browser." },
+  not_refused: {
+    status: 404,
+    advice: "Nothing is to be given up: the store has not refused what the key holds, and will be sent it.",
+  },
   key_not_found: { status: 404, advice: "Put the value first, or check how the key is written." },
   route_not_found: { status: 404, advice: "See the README for the routes there are." },
   method_not_allowed: { status: 405, advice: "Use one of the methods in the Allow header." },

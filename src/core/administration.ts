@@ -1,6 +1,8 @@
 /** What an operator can have a cluster do through any node: the interface between the protocol and whatever speaks to operators (HTTP today). */
 
 import type { FailingKey } from "./message.ts";
+import type { WriteOutcome } from "./operation.ts";
+import type { Version } from "./version.ts";
 
 /** How far a flush is that somebody has asked for. */
 export interface FlushProgress {
@@ -25,4 +27,14 @@ export interface Administration {
    * @throws OperatingError; the signal's reason when it is aborted
    */
   flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void>;
+  /**
+   * What of the key the store refuses.
+   * @throws OperatingError (rejects with one) `not_refused`; what a read may.
+   */
+  refused(key: string): Promise<FailingKey>;
+  /**
+   * Gives up this version of the key, which the store refuses: the key's state is what the store has. `precondition_failed` when it has another one.
+   * @throws OperatingError (rejects with one) `not_refused`; what a write may.
+   */
+  giveUp(key: string, version: Version): Promise<WriteOutcome>;
 }

@@ -33,6 +33,7 @@ import {
 } from "./field-codec.ts";
 import { readHeldEntries, readListQuery, writeHeldEntries, writeListQuery } from "./listing-codec.ts";
 import type { Durability, KeyVersion, PeerAnswer, PeerNotice, PeerRequest, RequestOutcome } from "./message.ts";
+import { noVersion } from "./version.ts";
 
 /** The first byte of a head. Numbers are never given again to another kind. */
 const tags = {
@@ -47,6 +48,7 @@ const tags = {
   leave: 9,
   list: 10,
   flush: 11,
+  failing: 12,
   pong: 32,
   value: 33,
   missing: 34,
@@ -58,6 +60,7 @@ const tags = {
   held: 40,
   stored: 41,
   flushing: 42,
+  failed: 43,
   state: 64,
 } as const satisfies Record<PeerRequest["kind"] | PeerAnswer["kind"] | PeerNotice["kind"], number>;
 
@@ -92,6 +95,7 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       writeDigest(writer, request.md5);
       writer.bool(request.durability === "stored");
       writer.f64(request.deadlineMs);
+      writeVersion(writer, request.givesUp ?? noVersion);
       writeBody(writer, request);
       return payloadOf(request);
     case "replicate":
@@ -119,6 +123,10 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       return undefined;
     case "leave":
       writer.integer(request.epoch);
+      return undefined;
+    case "failing":
+      writer.integer(request.epoch);
+      writer.text(request.key);
       return undefined;
     case "flush":
       writer.integer(request.epoch);
@@ -152,7 +160,9 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       const md5 = readDigest(reader);
       const durability = readDurability(reader);
       const deadlineMs = reader.f64();
-      const body = readBody(reader, payload);
+      const version = readVersion(reader);
+      const givesUp = version.epoch === 0 ? {} : { givesUp: version };
+      const body = { ...readBody(reader, payload), ...givesUp };
       return { kind: "write", epoch, key, requestId, precondition, headers, md5, durability, deadlineMs, ...body };
     }
     case tags.replicate:
@@ -180,6 +190,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       return { kind: "clean", epoch: reader.integer(), items: readItems(reader) };
     case tags.leave:
       return { kind: "leave", epoch: reader.integer() };
+    case tags.failing:
+      return { kind: "failing", epoch: reader.integer(), key: reader.text() };
     case tags.flush: {
       const epoch = reader.integer();
       const hasMark = reader.bool();
@@ -254,6 +266,9 @@ export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | un
       writer.integer(answer.refusedKeys);
       writeFailingKeys(writer, answer.failing);
       return undefined;
+    case "failed":
+      writeFailingKeys(writer, answer.failing ? [answer.failing] : []);
+      return undefined;
     case "refused":
       writer.byteText(answer.code);
       writer.integer(answer.epoch);
@@ -318,6 +333,8 @@ function answerOf(reader: ByteReader, payload: Buffer): PeerAnswer {
         refusedKeys: reader.integer(),
         failing: readFailingKeys(reader),
       };
+    case tags.failed:
+      return { kind: "failed", failing: readFailingKeys(reader)[0] };
     case tags.refused: {
       const code = readErrorCode(reader);
       return { kind: "refused", code, epoch: reader.integer(), detail: reader.text() };

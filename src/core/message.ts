@@ -124,6 +124,8 @@ export interface WriteRequest {
   readonly upload?: Upload;
   /** Of the value; empty for a delete and for an upload. */
   readonly md5: string;
+  /** Of a write of what the store has: the version that is given up for it. */
+  readonly givesUp?: Version;
   /** What the answer waits for. */
   readonly durability: Durability;
   /** Milliseconds that the router will still wait. */
@@ -199,6 +201,13 @@ export interface FlushRequest {
   readonly mark: number | undefined;
 }
 
+/** What has failed of this key that you serve? */
+export interface FailingRequest {
+  readonly kind: "failing";
+  readonly epoch: number;
+  readonly key: string;
+}
+
 export type PeerRequest =
   | PingRequest
   | ReadRequest
@@ -210,7 +219,8 @@ export type PeerRequest =
   | HandOffOutcomesRequest
   | CleanRequest
   | LeaveRequest
-  | FlushRequest;
+  | FlushRequest
+  | FailingRequest;
 
 export interface PongAnswer {
   readonly kind: "pong";
@@ -296,6 +306,12 @@ export interface FlushingAnswer {
   readonly failing: readonly FailingKey[];
 }
 
+/** Undefined: the last attempt to flush the key has not failed, or nothing is to be flushed. */
+export interface FailingAnswer {
+  readonly kind: "failed";
+  readonly failing: FailingKey | undefined;
+}
+
 /** Not done. `wrong_view` and `not_ready` ask for another try; `epoch` is the one that the refuser has adopted. */
 export interface RefusedAnswer {
   readonly kind: "refused";
@@ -315,6 +331,7 @@ export type PeerAnswer =
   | AckAnswer
   | WantedAnswer
   | FlushingAnswer
+  | FailingAnswer
   | RefusedAnswer;
 
 /** One-way: my state has changed (sent at once, so that nobody waits for the next ping). */

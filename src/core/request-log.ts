@@ -36,6 +36,12 @@ export class RequestLog {
     log.outcomes.set(requestId.counter, { requestId, key, version });
   }
 
+  /** Whether a router may not have finished a write of the key. */
+  isAwaited(key: string): boolean {
+    for (const outcome of this.outcomes()) if (outcome.key === key) return true;
+    return false;
+  }
+
   /** The router has finished every request below `watermark`. */
   advance(router: string, watermark: number): void {
     const log = this.#logOf(router);

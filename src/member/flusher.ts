@@ -13,6 +13,7 @@ import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Backlog } from "../core/backlog.ts";
 import type { Entry } from "../core/entry.ts";
 import { backoffMs, DueQueue, Pace } from "../core/flush-schedule.ts";
+import { isGivenUp } from "../core/given-up.ts";
 import { OpenRequests } from "../core/open-requests.ts";
 import { StoreHealth } from "../core/store-health.ts";
 import { compareVersions, type Version } from "../core/version.ts";
@@ -95,6 +96,11 @@ export class Flusher {
 
   /** The record has something to flush: later, so that overwrites coalesce. */
   schedule(record: KeyRecord): void {
+    if (record.entry && isGivenUp(record.entry)) {
+      record.flushed = true;
+      this.#isInStore(record);
+      return;
+    }
     this.backlog.add(record);
     const { buffer, clock, settings, isAwaited, isLate } = this.#parts;
     const hurry = this.#hurrying || isAwaited(record.key) || buffer.room.fullness >= hurryFullness || isLate();
@@ -119,6 +125,14 @@ export class Flusher {
     const now = this.#parts.clock.now();
     for (const record of this.#parts.buffer.records())
       if (record.dirty) this.#lookAt(record, Math.max(now, record.notBefore));
+  }
+
+  /** Whether a request to the store, of this member or of a predecessor, may still change the object of a key that it serves. */
+  mayChange({ key, flight }: KeyRecord): boolean {
+    const now = this.#parts.clock.now();
+    const flushFrom = this.#parts.membership.flushFrom(key);
+    const waits = flushFrom === undefined || flushFrom > now;
+    return flight !== undefined || waits || this.#open.otherUntil(key, undefined, now) !== undefined;
   }
 
   /** The record is about to lose its tenure: another member will flush it. */

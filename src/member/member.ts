@@ -12,6 +12,7 @@ import type { SentAt } from "../core/lease.ts";
 import type { ListQuery } from "../core/listing.ts";
 import type { Membership } from "../core/membership.ts";
 import type {
+  FailingKey,
   MemberState,
   PeerAnswer,
   PeerIdentity,
@@ -32,6 +33,7 @@ import type {
   ValueStream,
   WriteOutcome,
 } from "../core/operation.ts";
+import type { Version } from "../core/version.ts";
 import type { View, ViewMember, ViewParameters } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
@@ -192,6 +194,16 @@ export class Member implements Operations, PeerHandler, JournalSource {
     return this.#wired.flushOnDemand.run(AbortSignal.any([signal, this.#abort.signal]));
   }
 
+  /** As `Administration.refused`. */
+  refused(key: string): Promise<FailingKey> {
+    return this.#wired.givingUp.refused(key);
+  }
+
+  /** As `Administration.giveUp`. */
+  giveUp(key: string, version: Version): Promise<WriteOutcome> {
+    return this.#wired.router.giveUp(key, version);
+  }
+
   gauges(): MemberGauges {
     return this.#wired.report.gauges();
   }
@@ -276,6 +288,8 @@ export class Member implements Operations, PeerHandler, JournalSource {
         return { kind: "ack", epoch: this.#membership.epoch };
       case "flush":
         return this.#wired.flushOnDemand.answer(request);
+      case "failing":
+        return this.#wired.givingUp.answer(request);
       default:
         return unreachable(request);
     }

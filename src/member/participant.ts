@@ -9,7 +9,7 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Administration, FlushProgress } from "../core/administration.ts";
 import type { ListQuery } from "../core/listing.ts";
-import type { PeerIdentity } from "../core/message.ts";
+import type { FailingKey, PeerIdentity } from "../core/message.ts";
 import type {
   ClusterStatus,
   DeleteOperation,
@@ -22,6 +22,7 @@ import type {
   ValueStream,
   WriteOutcome,
 } from "../core/operation.ts";
+import type { Version } from "../core/version.ts";
 import type { ViewMember } from "../core/view.ts";
 import type { Journal, Recovered } from "../journal/journal.ts";
 import type { Network, PeerAddress } from "../network/network.ts";
@@ -192,6 +193,14 @@ export class Participant implements Operations, Administration {
 
   flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void> {
     return this.#member.flush(signal);
+  }
+
+  async refused(key: string): Promise<FailingKey> {
+    return await this.#member.refused(key);
+  }
+
+  async giveUp(key: string, version: Version): Promise<WriteOutcome> {
+    return await this.#member.giveUp(key, version);
   }
 
   /** Undefined while there is no member. */

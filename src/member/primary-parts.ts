@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
 import type { Membership } from "../core/membership.ts";
 import type { RequestLog } from "../core/request-log.ts";
+import type { Version } from "../core/version.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Network } from "../network/network.ts";
@@ -38,6 +39,8 @@ export interface PrimaryParts {
   readonly clock: Clock;
   readonly complaints: Complaints;
   readonly metrics: MemberMetrics;
+  /** Whether this version of a key that is served here may be given up: see `giving-up.ts`. */
+  readonly mayGiveUp: (key: string, version: Version) => boolean;
   /** How long a replica may take for a write before it counts as silent, in milliseconds. */
   readonly replicateMs: number;
   /** A key whose oldest pending write is older than this takes no further ones: a replica is away, and they would only fill the buffer. */

@@ -9,7 +9,8 @@ import { sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { type Entry, footprint, type Upload } from "../core/entry.ts";
 import { Gates } from "../core/gates.ts";
-import type { PreconditionFailedAnswer, RequestOutcome, WriteRequest, WrittenAnswer } from "../core/message.ts";
+import { isGivenUp } from "../core/given-up.ts";
+import type { RequestOutcome, WriteRequest } from "../core/message.ts";
 import { compact } from "../core/operation.ts";
 import { meets } from "../core/precondition.ts";
 import type { Version } from "../core/version.ts";
@@ -19,16 +20,13 @@ import { Inheritance, ignoreLost } from "./inheritance.ts";
 import { notReady } from "./not-ready.ts";
 import type { PrimaryParts } from "./primary-parts.ts";
 import { Replicator } from "./replicator.ts";
+import { bufferFull, preconditionFailed, uploadLost, type WriteAnswer, written } from "./write-answer.ts";
 import { footprintOf, nameOf } from "./write-request.ts";
-
-type WriteAnswer = WrittenAnswer | PreconditionFailedAnswer;
 
 /** How often it is looked whether the store has a state that somebody waits for, in milliseconds: about as long as a request to it takes. */
 const flushPollMs = 20;
 /** How long a write that waits for that holds back later ones, at most: several flushes of a store that is well. */
 const flushHoldMs = 1_000;
-
-const preconditionFailed: PreconditionFailedAnswer = Object.freeze({ kind: "precondition_failed" });
 
 export class Primary {
   readonly #parts: PrimaryParts;
@@ -102,7 +100,8 @@ export class Primary {
         write.missing = owners.slice(1);
         const isShort = owners.length < membership.view.parameters.replicas;
         const isUncompleted = write.entry.upload !== undefined && write.tag === "";
-        write.needsStore = isShort || isUncompleted || (write.inherited && write.needsStore);
+        write.needsStore =
+          (!isGivenUp(write.entry) && (isShort || isUncompleted)) || (write.inherited && write.needsStore);
         for (const peer of write.missing) this.#replicator.send(record, write, peer);
       }
       this.commitReady(record);
@@ -186,7 +185,8 @@ export class Primary {
   }
 
   async #writeInTurn(request: WriteRequest): Promise<WriteAnswer> {
-    const { key, precondition, upload } = request;
+    const { key, precondition, upload, givesUp } = request;
+    if (givesUp) return await this.#giveUp(request, givesUp);
     if (precondition || upload) return await this.#writeIf(request);
     await this.#gates.passed(key);
     this.#requireTenure(key);
@@ -194,6 +194,18 @@ export class Primary {
     return this.#parts.buffer.room.tryTake(bytes)
       ? await this.#assign(request, bytes)
       : await this.#writeWithRoom(request, bytes);
+  }
+
+  /** What the store has is written in place of this version. */
+  async #giveUp(request: WriteRequest, version: Version): Promise<WriteAnswer> {
+    const { buffer, mayGiveUp } = this.#parts;
+    await this.#gates.passed(request.key);
+    this.#requireTenure(request.key);
+    if (!mayGiveUp(request.key, version)) return preconditionFailed;
+    // Limit or not: it makes room.
+    const bytes = footprintOf(request);
+    buffer.room.takeForWrite(bytes);
+    return await this.#assign(request, bytes);
   }
 
   async #writeWithRoom(request: WriteRequest, bytes: number): Promise<WriteAnswer> {
@@ -322,10 +334,14 @@ export class Primary {
     const { membership, buffer, requests, reads, journal, clock } = this.#parts;
     const owners = membership.ownersOf(entry.key);
     const isShort = owners.length < membership.view.parameters.replicas;
+    const givesUp = isGivenUp(entry);
     const needsStore =
-      isShort || entry.upload !== undefined || (fromStore && record.pending.some((write) => write.needsStore));
+      !givesUp &&
+      (isShort || entry.upload !== undefined || (fromStore && record.pending.some((write) => write.needsStore)));
     const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, fromStore });
     buffer.assign(record, write);
+    // What is given up is not sent any more.
+    if (givesUp) record.lastSent = { epoch: entry.epoch, seq: entry.seq };
     requests.record(entry.requestId, entry.key, { epoch: entry.epoch, seq: entry.seq });
     reads.invalidate(entry.key);
     const durable = journal.durable();
@@ -344,23 +360,19 @@ export class Primary {
 
   #bufferFull(): OperatingError {
     const { buffer, metrics } = this.#parts;
-    const isShut = buffer.room.isShut;
-    metrics.refusals[isShut ? "age" : "full"]++;
-    return new OperatingError(
-      "buffer_full",
-      isShut
-        ? "the store has lacked an acknowledged value for longer than buffer.maxDirtyAgeMs"
-        : "the write buffer is full of values that the store has not taken yet",
-    );
+    metrics.refusals[buffer.room.isShut ? "age" : "full"]++;
+    return bufferFull(buffer.room);
   }
 
   /** The answer to a request that was assigned before: that of the first time, once it is known. */
-  #repeat({ key, version }: RequestOutcome, { upload }: WriteRequest): Promise<WriteAnswer> {
+  #repeat({ key, version }: RequestOutcome, { upload, givesUp }: WriteRequest): Promise<WriteAnswer> {
     const pending = this.#parts.buffer
       .get(key)
       ?.pending.find(({ entry }) => entry.epoch === version.epoch && entry.seq === version.seq);
     if (pending) return pending.outcome.then(written);
-    return upload ? this.#repeatUpload(key, version, upload) : Promise.resolve(written({ ...version, tag: "" }));
+    return upload && !givesUp
+      ? this.#repeatUpload(key, version, upload)
+      : Promise.resolve(written({ ...version, tag: "" }));
   }
 
   /** Its outcome says that it was assigned; whether it was done, or the store has lost it, can be told as long as it is the newest. */
@@ -374,18 +386,11 @@ export class Primary {
   /** The upload of the first pending write can never be completed. It was no write: the key's state is what the store has, and that is what its reference stands for. */
   loseUpload(record: KeyRecord, refusal: OperatingError | undefined): void {
     const { buffer, cache, observer } = this.#parts;
-    const { settle } = buffer.commit(record);
-    settle.lost(
-      refusal
-        ? new OperatingError("store_refused", `${refusal.message}; nothing was stored`, { cause: refusal })
-        : new OperatingError("store_unavailable", "the store has lost the upload; nothing was stored"),
-    );
+    const { entry, settle } = buffer.commit(record);
+    if (isGivenUp(entry)) settle.committed({ epoch: entry.epoch, seq: entry.seq, tag: "" });
+    else settle.lost(uploadLost(refusal));
     cache.delete(record.key);
     observer.onCommit(record);
     this.commitReady(record);
   }
-}
-
-function written({ epoch, seq, tag }: Committed): WrittenAnswer {
-  return { kind: "written", version: { epoch, seq }, tag, durability: "replicated" };
 }

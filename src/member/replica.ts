@@ -7,6 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { type Entry, footprint } from "../core/entry.ts";
+import { isGivenUp } from "../core/given-up.ts";
 import type { Membership } from "../core/membership.ts";
 import type {
   AckAnswer,
@@ -50,7 +51,9 @@ export class Replica {
     if (owners[0] !== from.id || !owners.includes(membership.self.id)) throw wrongView();
     const isNews = isNewer(entry, buffer.get(entry.key)?.newest);
     if (isNews && !buffer.room.tryTakeForReplica(footprint(entry))) {
-      throw new OperatingError("buffer_full", "the replica's write buffer is full");
+      if (!isGivenUp(entry)) throw new OperatingError("buffer_full", "the replica's write buffer is full");
+      // It makes room.
+      buffer.room.take(footprint(entry));
     }
     this.#take(entry, isNews);
     return this.#acknowledge(epoch);

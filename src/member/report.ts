@@ -1,6 +1,7 @@
 /** What a member tells people about itself and its peers: the figures in every ping, and the answer of `GET /cluster`. */
 
 import type { Clock } from "../base/clock.ts";
+import { isTombstone } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
 import type { FailingKey, MemberFigures } from "../core/message.ts";
 import type { ClusterStatus, MemberStatus } from "../core/operation.ts";
@@ -99,7 +100,7 @@ export class Report {
       key,
       version: { epoch: state.epoch, seq: state.seq },
       size: state.size,
-      isDelete: state.value === undefined,
+      isDelete: isTombstone(state),
       ageMs: Math.round(this.#parts.clock.now() - dirtySince),
       code: failure.code,
       reason: failure.message.slice(0, reasonLength),

@@ -7,6 +7,7 @@ import { hash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import { type ContentHeaders, noHeaders, type Upload } from "../core/entry.ts";
+import { whatTheStoreHas } from "../core/given-up.ts";
 import type { Membership } from "../core/membership.ts";
 import type { Durability, PeerAnswer, PeerRequest, Precondition, ReadRequest, WriteRequest } from "../core/message.ts";
 import type {
@@ -52,6 +53,7 @@ interface Write {
   readonly precondition: Precondition | undefined;
   readonly md5: string;
   readonly durability: Durability;
+  readonly givesUp?: Version;
 }
 
 export class Router {
@@ -97,6 +99,13 @@ export class Router {
     return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "", durability });
   }
 
+  /** Gives up this version of a key for what the store has: see `giving-up.ts`. */
+  async giveUp(key: string, givesUp: Version): Promise<WriteOutcome> {
+    const upload = whatTheStoreHas;
+    const write = { key, value: undefined, upload, headers: noHeaders, precondition: undefined, md5: "" };
+    return await this.#write({ ...write, durability: "replicated", givesUp });
+  }
+
   read(key: string, wantValue: boolean, changed = ""): ReadOutcome | Promise<ReadOutcome> {
     // Most reads of a key's primary need nothing but a look: they are spared the rest.
     const answer = this.#stopped || changed !== "" ? undefined : this.#parts.reads.fromMemory(key, wantValue);
@@ -107,7 +116,7 @@ export class Router {
     const { membership, reads, inTime } = this.#parts;
     return await this.persist(async (deadlineMs) => {
       const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, changed, deadlineMs };
-      const primary = this.#primaryOf(key, deadlineMs);
+      const primary = this.primaryOf(key, deadlineMs);
       if (primary === membership.self.id) {
         const answer = reads.read(request);
         return answer instanceof Promise ? await inTime.answer(answer, deadlineMs) : answer;
@@ -159,7 +168,7 @@ export class Router {
   }
 
   async #write(
-    { key, value, upload, headers, precondition, md5, durability }: Write,
+    { key, value, upload, headers, precondition, md5, durability, givesUp }: Write,
     allowedMs = this.#parts.settings.operationMs,
   ): Promise<WriteOutcome> {
     const { membership, durableWrites, clock, inTime } = this.#parts;
@@ -181,12 +190,13 @@ export class Router {
           headers,
           value,
           ...(upload && { upload }),
+          ...(givesUp && { givesUp }),
           md5,
           durability,
           deadlineMs,
         };
         try {
-          const owner = this.#primaryOf(key, deadlineMs);
+          const owner = this.primaryOf(key, deadlineMs);
           const answer =
             owner === membership.self.id
               ? await inTime.answer(durableWrites.write(request), deadlineMs)
@@ -200,12 +210,16 @@ export class Router {
               durability: answer.durability,
             };
           }
-          if (answer.kind === "precondition_failed") return answer;
+          if (answer.kind === "precondition_failed") {
+            // The state that an earlier copy was for may be gone because that was done.
+            if (givesUp && broken) throw new OperatingError("deadline_exceeded", broken.message, { cause: broken });
+            return answer;
+          }
           throw unexpected(answer);
         } catch (error) {
           // Once a link broke, an earlier copy may be done whatever becomes of this one.
           if (isOperatingError(error, "peer_unreachable")) broken = error;
-          else if (broken && isOperatingError(error, "overloaded", "shutting_down")) throw broken;
+          else if (broken && isOperatingError(error, "overloaded", "shutting_down", "not_refused")) throw broken;
           if (!worthRetrying(error)) throw error;
           await this.#pause(attempt, deadline, error);
         }
@@ -224,7 +238,8 @@ export class Router {
     this.#underWay++;
   }
 
-  #primaryOf(key: string, deadlineMs: number): string {
+  /** @throws OperatingError when there is nobody whom an attempt could ask, or no time. */
+  primaryOf(key: string, deadlineMs: number): string {
     this.requireView(deadlineMs);
     const primary = this.#parts.membership.ownersOf(key)[0];
     if (primary === undefined) throw new OperatingError("not_ready", "no node owns any key at the moment");

@@ -20,6 +20,7 @@ import { Dropping } from "./dropping.ts";
 import { DurableWrites } from "./durable-writes.ts";
 import { FlushOnDemand } from "./flush-on-demand.ts";
 import { Flusher } from "./flusher.ts";
+import { GivingUp } from "./giving-up.ts";
 import { Gossip } from "./gossip.ts";
 import { HandOff } from "./hand-off.ts";
 import { HeldKeys } from "./held-keys.ts";
@@ -62,6 +63,7 @@ export interface Wired {
   readonly viewKeeper: ViewKeeper;
   readonly report: Report;
   readonly flushOnDemand: FlushOnDemand;
+  readonly givingUp: GivingUp;
   readonly viewChange: ViewChange;
   readonly inTime: InTime;
   readonly gossip: Gossip;
@@ -164,6 +166,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     metrics,
     replicateMs: stuckMs,
     stuckMs: settings.operationMs,
+    mayGiveUp: (key, version) => givingUp.judge(key, version),
     observer: {
       onCommit: (each) => flusher.schedule(each),
       onWriteThrough: (each) => flusher.hasten(each),
@@ -243,6 +246,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     clock,
     journaled: settings.journaled,
   });
+  const givingUp: GivingUp = new GivingUp({ membership, buffer, requests, flusher, report, router });
   const flushOnDemand = new FlushOnDemand({ membership, flusher, report, network, clock });
   const { suspectMs, pingMs } = settings;
   const dropping: Dropping = new Dropping({
@@ -381,6 +385,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     viewKeeper,
     report,
     flushOnDemand,
+    givingUp,
     viewChange,
     inTime,
     gossip,

@@ -68,6 +68,7 @@ export function expectationsOf(plan: ScenarioPlan, operationMs: number, hits: Hi
     patienceMs: (host, calledMs) =>
       isOneLoss && !hits.wasHit(host, calledMs) ? soonMs + hits.noticeMs(calledMs) : atLastMs,
     allowedCodes(host, action, calledMs) {
+      if (action.kind === "drop") return [...troubles, "not_refused"];
       if (faults.length === 0) return crowded ? ["buffer_full"] : [];
       if (isOneLoss) return hits.wasHit(host, calledMs) ? troubles : [];
       const isPlainPut = action.kind === "put" && action.condition === undefined;

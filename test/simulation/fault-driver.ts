@@ -58,6 +58,7 @@ export class FaultDriver {
       pauses: () => this.#processes.pause(),
       disks: () => this.#disks.trouble(),
       store: () => this.#troubleStore(),
+      refusals: () => this.#refuse(),
       storeCuts: () => this.#network.cutFromStore(),
       forgets: () => this.#operator.loseLoneOwner(),
       twins: () => this.#processes.twin(),
@@ -144,6 +145,14 @@ export class FaultDriver {
     this.#field.note("store", () => `is ${trouble}`);
     troubleStore(store, trouble, plain, random);
     this.#field.undoLater(this.#field.drawMs(), () => healStore(store, plain));
+  }
+
+  #refuse(): void {
+    const { store, plan, random } = this.#field;
+    for (const key of random.chance(0.5) ? plan.keys : [random.pick(plan.keys)]) {
+      this.#field.note("refused", () => key);
+      this.#field.undoLater(2 * this.#field.drawMs(), store.refuse(key));
+    }
   }
 
   #storeGone(): void {

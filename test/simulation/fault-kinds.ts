@@ -28,6 +28,8 @@ export const faultKinds = [
   "disks",
   /** The store is slow, failing, ambiguous, throttled, unsure or gone. */
   "store",
+  /** The store refuses changes of a key for a while, and an operator gives up what it refuses. */
+  "refusals",
   /** One host cannot reach the store, or waits for its answers. */
   "storeCuts",
   /** Reading from the store takes as long as large objects take. */
@@ -53,7 +55,7 @@ export type FaultKind = (typeof faultKinds)[number];
 
 /** Kinds that go with any others. The rest make worlds of their own: in some more is promised, and a script needs a cluster that settles. */
 export const mixedKinds: readonly FaultKind[] = faultKinds.filter(
-  (kind) => kind !== "oneLoss" && kind !== "outage" && kind !== "scripts",
+  (kind) => kind !== "oneLoss" && kind !== "outage" && kind !== "scripts" && kind !== "refusals",
 );
 
 /** Not those that make a whole world slow: nothing would ever be done, and so nothing could be wrong. */
@@ -91,11 +93,16 @@ export const profiles = {
   outage: ["outage"],
   mixed: "some",
   all: allAtOnce,
+  refusals: ["refusals"],
+  "refusals+store": ["refusals", "store", "crashes", "pauses", "leaves"],
+  "refusals+retries": ["refusals", "lostAnswers"],
+  "refusals+failures": ["refusals", "crashes", "losses", "partitions", "storeCuts", "joins"],
   /** In these most values are too large to be buffered. */
   large: ["crashes", "pauses", "store", "leaves"],
   "large+losses": ["losses", "partitions", "store", "storeCuts"],
   "large+late": ["lateFlushes"],
   "large+scripts": ["scripts"],
+  "large+refusals": ["refusals", "crashes", "store"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

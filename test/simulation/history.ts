@@ -11,7 +11,8 @@ export interface RegisterCondition {
   readonly noneMatch?: readonly string[];
 }
 
-export type RegisterAction =
+/** What a client may do. */
+export type ClientAction =
   | { readonly kind: "get" }
   /** `value` names the content: the same content, the same name; `stored`: the answer waits for the store. */
   | {
@@ -21,6 +22,16 @@ export type RegisterAction =
       readonly stored?: boolean;
     }
   | { readonly kind: "delete"; readonly condition?: RegisterCondition; readonly stored?: boolean };
+
+export type RegisterAction =
+  | ClientAction
+  /** A write of what the store has, by an operator: one of these, undefined where it has nothing. More may be added as long as it is open. */
+  | {
+      readonly kind: "drop";
+      readonly values: readonly (string | undefined)[];
+      readonly condition?: never;
+      readonly stored?: never;
+    };
 
 export type RegisterOutcome =
   | { readonly kind: "value"; readonly value: string }
@@ -115,7 +126,9 @@ export function describeOperation(operation: RegisterOperation): string {
   const condition =
     action.kind === "get" || action.condition === undefined ? "" : ` if ${JSON.stringify(action.condition)}`;
   const stored = action.kind !== "get" && action.stored === true ? " into the store" : "";
-  const what = action.kind === "put" ? `put ${action.value}${stored}` : `${action.kind}${stored}`;
+  const detail =
+    action.kind === "put" ? ` ${action.value}` : action.kind === "drop" ? ` to ${JSON.stringify(action.values)}` : "";
+  const what = `${action.kind}${detail}${stored}`;
   const result = outcome.kind === "value" ? outcome.value : outcome.kind;
   return `[${operation.calledAt}..${operation.answeredAt}] ${operation.label}: ${what}${condition} -> ${result}`;
 }

@@ -163,10 +163,11 @@ function search(
       }
       const alike = alikeBefore[each.operation] as number;
       if (alike >= 0 && !isTaken(alike)) continue;
-      const result = apply(operations[each.operation] as RegisterOperation, state);
-      if (result?.changes !== true || !isNew(each.operation, result.after)) continue;
-      take(each, result.after, false);
-      return true;
+      for (const after of outcomesOf(operations[each.operation] as RegisterOperation, state)) {
+        if (!isNew(each.operation, after)) continue;
+        take(each, after, false);
+        return true;
+      }
     }
   };
 
@@ -191,7 +192,8 @@ function search(
     }
     if (step === undefined) return "unexplained";
     untake(step);
-    item = step.call.next;
+    // It may have another outcome there.
+    item = step.call;
   }
   return "explained";
 }
@@ -206,31 +208,46 @@ function firstAnswer(head: Item): Item {
 /** A call in front of the first answer that changes nothing and whose own answer fits `state`. */
 function findFree(head: Item, operations: readonly RegisterOperation[], state: State): Item | undefined {
   for (let item = head.next; item !== head && item.isCall; item = item.next) {
-    const result = apply(operations[item.operation] as RegisterOperation, state);
-    if (result !== undefined && !result.changes) return item;
+    if (fits(operations[item.operation] as RegisterOperation, state)) return item;
   }
   return undefined;
 }
 
-/** What the operation does to `state` if it is to have its outcome; undefined when it can't have had it there. */
-function apply(operation: RegisterOperation, state: State): { after: State; changes: boolean } | undefined {
-  const { action, outcome } = operation;
+/** Whether the operation changes nothing and can have had its outcome at `state`. */
+function fits({ action, outcome }: RegisterOperation, state: State): boolean {
   switch (outcome.kind) {
     case "value":
-      return action.kind === "get" && state === outcome.value ? { after: state, changes: false } : undefined;
+      return action.kind === "get" && state === outcome.value;
     case "missing":
-      return action.kind === "get" && state === undefined ? { after: state, changes: false } : undefined;
+      return action.kind === "get" && state === undefined;
     case "condition_failed":
-      return action.kind !== "get" && !holds(action.condition, state) ? { after: state, changes: false } : undefined;
+      return action.kind !== "get" && !holds(action.condition, state);
     case "written":
-    case "unknown": {
-      if (action.kind === "get" || !holds(action.condition, state)) return undefined;
-      const after = action.kind === "put" ? action.value : undefined;
-      // Taken even when the state stays as it is, but as a step like any other: it may be worth more later.
-      return { after, changes: true };
-    }
+    case "unknown":
+      return false;
     default:
       return unreachable(outcome);
+  }
+}
+
+/** What a write may make of `state`; nothing when it can't have taken effect there. Also where it stays as it is: that may be worth more later. */
+function outcomesOf({ action, outcome }: RegisterOperation, state: State): readonly State[] {
+  const isDone = outcome.kind === "written" || outcome.kind === "unknown";
+  if (!isDone || action.kind === "get" || !holds(action.condition, state)) return [];
+  return effectsOf(action);
+}
+
+/** The states that a write may leave behind. */
+export function effectsOf(action: Exclude<RegisterAction, { kind: "get" }>): readonly State[] {
+  switch (action.kind) {
+    case "put":
+      return [action.value];
+    case "delete":
+      return [undefined];
+    case "drop":
+      return action.values;
+    default:
+      return unreachable(action);
   }
 }
 
@@ -327,6 +344,7 @@ function earlierAlike(operations: readonly RegisterOperation[], named: ReadonlyS
 
 function kindOf(action: RegisterAction, named: ReadonlySet<string>): string {
   assert(action.kind !== "get", "a read of unknown outcome says nothing");
-  const effect = action.kind === "delete" ? "delete" : named.has(action.value) ? `put ${action.value}` : "put";
+  const value = action.kind === "put" && named.has(action.value) ? action.value : "";
+  const effect = action.kind === "drop" ? `drop ${JSON.stringify(action.values)}` : `${action.kind} ${value}`;
   return `${effect} ${JSON.stringify(action.condition ?? null)}`;
 }

@@ -7,6 +7,7 @@
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { ListOutcome } from "../../src/core/operation.ts";
 import type { History, RegisterOperation } from "./history.ts";
+import { effectsOf } from "./linearizability.ts";
 import type { Caller, Contents } from "./sim-client.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { SimWorld } from "./sim-world.ts";
@@ -118,7 +119,8 @@ function mayShow(
     (each) =>
       each.outcome.kind !== "condition_failed" &&
       each.calledAt < answeredAt &&
-      (each.action.kind === "put" ? each.action.value : undefined) === shown &&
+      each.action.kind !== "get" &&
+      effectsOf(each.action).includes(shown) &&
       !isReplaced(each.answeredAt),
   );
 }

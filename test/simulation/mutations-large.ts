@@ -92,8 +92,8 @@ export const largeMutations: readonly Mutation[] = [
     edits: [
       {
         file: primary,
-        find: "    return upload ? this.#repeatUpload(key, version, upload) :",
-        replace: '    return upload ? Promise.resolve(written({ ...version, tag: "" })) :',
+        find: "      ? this.#repeatUpload(key, version, upload)\n",
+        replace: '      ? Promise.resolve(written({ ...version, tag: "" }))\n',
       },
     ],
   },

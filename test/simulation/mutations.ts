@@ -4,6 +4,7 @@
  */
 
 import type { Mutation } from "./mutate.ts";
+import { dropMutations } from "./mutations-drops.ts";
 import { largeMutations } from "./mutations-large.ts";
 import { leaseMutations } from "./mutations-lease.ts";
 import { memberMutations } from "./mutations-members.ts";
@@ -18,6 +19,7 @@ export const mutations: readonly Mutation[] = [
   ...memberMutations,
   ...storeMutations,
   ...largeMutations,
+  ...dropMutations,
 ];
 
 /** Not found yet, in some thousand worlds each: for these the simulator lacks a fault, or another rule keeps the same promise. */

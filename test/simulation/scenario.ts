@@ -12,6 +12,7 @@
 
 import { inspect } from "node:util";
 import { parseView, type View, viewName } from "../../src/core/view.ts";
+import { Drops } from "./drops.ts";
 import { expectationsOf } from "./expectations.ts";
 import { FaultDriver } from "./fault-driver.ts";
 import { FaultField } from "./fault-field.ts";
@@ -94,6 +95,7 @@ class Scenario {
   readonly #random: SimRandom;
   readonly #workload: Workload;
   readonly #listings: Listings | undefined;
+  readonly #drops: Drops;
   readonly #initial = new Map<string, string>();
   readonly #violations: string[] = [];
   readonly #flushDeadlineMs: number;
@@ -156,6 +158,7 @@ class Scenario {
         return notStored(this.#store, this.#clients.deletions, key, version, isDelete);
       },
     };
+    this.#drops = new Drops(this.#field, this.#clients, () => this.#pickCaller());
     if (plan.listMs === undefined) return;
     this.#listings = new Listings({
       world,
@@ -219,6 +222,7 @@ class Scenario {
       if (!this.#plan.keys.includes(name)) return;
       this.#world.note("object", () => `${name} ${before?.version ?? before?.tag} -> ${after?.version ?? after?.tag}`);
       this.#watch.changed(name, this.#world.now, before, after);
+      this.#drops.changed(name, after);
     });
   }
 
@@ -244,6 +248,7 @@ class Scenario {
   async #work(): Promise<void> {
     this.#faults.start();
     this.#listings?.start();
+    if (this.#plan.faults.includes("refusals")) this.#drops.start();
     if (this.#plan.bufferedBytes !== undefined) {
       const { uploads } = this.#store;
       this.#meddle(this.#world.random("uploads"), (index) => uploads.lose(index));
@@ -256,6 +261,7 @@ class Scenario {
     }
     await this.#within(workWithinMs, "the clients' operations are answered", () => this.#working === 0);
     this.#listings?.stop();
+    this.#drops.stop();
     this.#workIsOver = true;
     if (this.#plan.ending === "power") this.#faults.losePower();
     this.#faults.heal();

@@ -14,6 +14,7 @@ import { type Expectations, notDone } from "./expectations.ts";
 import type { History, RegisterAction, RegisterCondition, RegisterOutcome } from "./history.ts";
 import { partBytesOf, type ScenarioPlan } from "./scenario-plan.ts";
 import type { Running, RunningMember, SimHost } from "./sim-cluster.ts";
+import type { SimProcess } from "./sim-process.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { SimWorld } from "./sim-world.ts";
 import type { Deletion } from "./store-watch.ts";
@@ -82,6 +83,8 @@ const storedAttempts = 20;
 /** Of a large value, as a client sends it. */
 const pieceBytes = 70;
 
+/** How long an operator looks at what is refused, on average. */
+const meanReadingMs = 100;
 /** One-way time between a client and a member, on average. */
 const meanLatencyMs = 0.5;
 
@@ -122,7 +125,7 @@ export function perform(
       world.fail(new Error(`P4: ${label} on ${key} at ${process.name} failed as it must not`, { cause: error }));
       return;
     }
-    if (notDone.includes(error.code) && !finished) history.refuse(invocation);
+    if ((notDone.includes(error.code) || error.code === "not_refused") && !finished) history.refuse(invocation);
     finish({ kind: "unknown" }, `${error.code}: ${error.message}`);
   };
   process.onCrash(() => finish({ kind: "unknown" }, "connection reset"));
@@ -130,7 +133,9 @@ export function perform(
     world.fail(new Error(`P4: ${label} on ${key} at ${process.name} got no answer within ${Math.round(ms)} ms`));
   };
   const watch = (): Timer => {
-    const leftMs = calledMs + expectations.patienceMs(host, calledMs) - world.now;
+    // A drop is two operations, a look and the deed.
+    const operations = action.kind === "drop" ? 2 : 1;
+    const leftMs = calledMs + operations * expectations.patienceMs(host, calledMs) - world.now;
     return world.schedule(Math.max(0, leftMs), () => {
       if (leftMs <= 0) late(world.now - calledMs);
       else lateness = watch();
@@ -138,11 +143,16 @@ export function perform(
   };
   let lateness = watch();
   process.schedule(random.exponential(meanLatencyMs), () => {
-    call(parts, member, key, action, random.chance(0.2)).then(
+    call(parts, process, member, key, action, random).then(
       (outcome) => {
         if (outcome.kind === "written" && deletion !== undefined) deletion.version = outcome.version;
         if (outcome.kind === "written") checkDurability(parts, key, action, outcome);
         world.schedule(random.exponential(meanLatencyMs), () => {
+          if (action.kind === "drop" && outcome.kind === "precondition_failed") {
+            // Of versions the history knows nothing.
+            if (!finished) history.refuse(invocation);
+            return finish({ kind: "unknown" }, "another version");
+          }
           try {
             const result = judge(parts.contents, action, outcome);
             finish(result, result.kind === "value" ? result.value : result.kind);
@@ -158,12 +168,15 @@ export function perform(
 
 function call(
   parts: ClientWorld,
+  process: SimProcess,
   member: RunningMember,
   key: string,
   action: RegisterAction,
-  infoOnly: boolean,
+  random: SimRandom,
 ): Promise<ReadOutcome | WriteOutcome> {
+  const infoOnly = random.chance(0.2);
   if (action.kind === "get") return readWhole(member, key, !infoOnly);
+  if (action.kind === "drop") return giveUp(process, member, key, random.exponential(meanReadingMs));
   const precondition =
     action.condition === undefined ? {} : { precondition: conditionFor(parts.contents, action.condition) };
   const durability: Durability = action.stored === true ? "stored" : "replicated";
@@ -175,6 +188,18 @@ function call(
     return member.putStream({ key, headers, ...precondition, length: value.length, body: inPieces(value) });
   }
   return member.put({ key, value: content.value, headers: content.headers, ...precondition, durability });
+}
+
+/** Looks at what the store refuses of the key, and gives that up after a while. */
+async function giveUp(
+  process: SimProcess,
+  member: RunningMember,
+  key: string,
+  readingMs: number,
+): Promise<WriteOutcome> {
+  const { version } = await member.refused(key);
+  await new Promise<void>((resolve) => void process.schedule(readingMs, resolve));
+  return await member.giveUp(key, version);
 }
 
 /** Reads a value that is in the store only as a client's request does: from there, and once more if it has been replaced meanwhile. */
@@ -208,6 +233,8 @@ function checkDurability(
   action: RegisterAction,
   { version, durability }: Extract<WriteOutcome, { kind: "written" }>,
 ): void {
+  // What was given up is not in the store, nor said to be.
+  if (action.kind === "drop") return;
   const asked = action.kind !== "get" && action.stored === true;
   const reason = durability === "stored" ? notStored(key, version, action.kind === "delete") : undefined;
   if (reason !== undefined) world.fail(new Error(`P2: a write of ${key} was answered as stored: ${reason}`));

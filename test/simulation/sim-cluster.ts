@@ -8,6 +8,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Random } from "../../src/base/random.ts";
+import type { Administration } from "../../src/core/administration.ts";
 import type { PeerIdentity } from "../../src/core/message.ts";
 import type { MemberStatus, Operations } from "../../src/core/operation.ts";
 import type { Journal } from "../../src/journal/journal.ts";
@@ -37,7 +38,7 @@ export interface MemberParts {
   readonly onLeft: () => void;
 }
 
-export interface RunningMember extends Operations {
+export interface RunningMember extends Operations, Pick<Administration, "refused" | "giveUp"> {
   /** Resolves when it has joined. */
   start(): Promise<void>;
   /** Leaves in order. */

@@ -25,7 +25,7 @@ import type { CompleteResult, OpenResult, ReadSpan, UploadContent } from "../../
 import type { SimRandom } from "./sim-random.ts";
 import { SimStoreConnection } from "./sim-store-connection.ts";
 import { SimStream, SimUploads, type UploadedBlob } from "./sim-uploads.ts";
-import { drawFate, type StoreAnswer, type StoreFaultSettings } from "./store-faults.ts";
+import { drawFate, refusedFate, type StoreAnswer, type StoreFaultSettings } from "./store-faults.ts";
 
 export interface SimStoreModes {
   /** `md5`: of the body, so that a content which comes back has its old tag, as in S3; `unique`: another one for each write. */
@@ -103,6 +103,7 @@ export class SimStore {
   readonly #underWay = new Set<Change>();
   #faults: StoreFaultSettings;
   #outage = false;
+  readonly #refusals = new Set<{ readonly name: string }>();
   #tags = 0;
   #requests = 0;
 
@@ -137,6 +138,18 @@ export class SimStore {
 
   setOutage(outage: boolean): void {
     this.#outage = outage;
+  }
+
+  /** Refuses to change the blob until the returned function is called. */
+  refuse(name: string): () => void {
+    const refusal = { name };
+    this.#refusals.add(refusal);
+    return () => void this.#refusals.delete(refusal);
+  }
+
+  isRefusing(name: string): boolean {
+    for (const refusal of this.#refusals) if (refusal.name === name) return true;
+    return false;
   }
 
   watch(watcher: StoreWatcher): void {
@@ -209,7 +222,8 @@ export class SimStore {
     { effect, begin, conflict, isLarge }: StoreRequest<T>,
     change: Change,
   ): Promise<T> {
-    const fate = drawFate(this.#random, this.#faults, deadlineMs, this.#outage || line.isCut);
+    const drawn = drawFate(this.#random, this.#faults, deadlineMs, this.#outage || line.isCut);
+    const fate = change.name !== "" && this.isRefusing(change.name) ? refusedFate(drawn) : drawn;
     if (change.name !== "" && fate.answer === "unavailable" && fate.effectMs !== undefined) {
       this.#onLate?.(change.name, caller);
     }
@@ -236,6 +250,8 @@ export class SimStore {
             return reject(new OperatingError("store_unavailable", "the store failed"));
           case "throttled":
             return reject(new OperatingError("store_throttled", "the store asks for fewer requests"));
+          case "refused":
+            return reject(new OperatingError("store_refused", "the store refuses to change this"));
           case "unavailable":
             return reject(new OperatingError("store_unavailable", "the store does not answer"));
           default:

@@ -36,7 +36,7 @@ export const healthyStore: StoreFaultSettings = {
   lateChance: 0,
 };
 
-export type StoreAnswer = "result" | "unavailable" | "throttled" | "conflict";
+export type StoreAnswer = "result" | "unavailable" | "throttled" | "conflict" | "refused";
 
 /** One request's fate. */
 export interface StoreFate {
@@ -93,4 +93,9 @@ export function drawFate(
     return { effectMs: beforeMs > lastMs ? undefined : beforeMs, answerMs: deadlineMs, answer: "unavailable" };
   }
   return { effectMs: Math.min(beforeMs, lastMs), answerMs: beforeMs + afterMs, answer: "result" };
+}
+
+/** What becomes of a request that would have had this fate, when the store refuses it: it has no effect. */
+export function refusedFate({ answerMs, answer }: StoreFate): StoreFate {
+  return { effectMs: undefined, answerMs, answer: answer === "result" || answer === "conflict" ? "refused" : answer };
 }

@@ -1,6 +1,6 @@
 /** What clients do: draws their operations, the contents that they write and the conditions that they set, in the proportions of the plan. */
 
-import type { RegisterAction, RegisterCondition } from "./history.ts";
+import type { ClientAction, RegisterCondition } from "./history.ts";
 import type { ScenarioPlan } from "./scenario-plan.ts";
 import type { Contents } from "./sim-client.ts";
 import type { SimRandom } from "./sim-random.ts";
@@ -23,7 +23,7 @@ export class Workload {
     this.#patience = random.fork("stored");
   }
 
-  draw(key: string): RegisterAction {
+  draw(key: string): ClientAction {
     const { readShare, deleteShare, conditionalShare, storedShare } = this.#plan;
     const luck = this.#random.next();
     if (luck < readShare) return { kind: "get" };

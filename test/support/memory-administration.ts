@@ -1,7 +1,11 @@
 /** What an operator may ask of a node, for the tests of what HTTP makes of it: it notes what was asked, and tells of a flush what it was told to. */
 
 import { sleep } from "../../src/base/clock.ts";
+import { OperatingError } from "../../src/base/errors.ts";
 import type { Administration, FlushProgress } from "../../src/core/administration.ts";
+import type { FailingKey } from "../../src/core/message.ts";
+import type { WriteOutcome } from "../../src/core/operation.ts";
+import { compareVersions, type Version } from "../../src/core/version.ts";
 import { systemClock } from "../../src/system.ts";
 
 export class MemoryAdministration implements Administration {
@@ -13,9 +17,28 @@ export class MemoryAdministration implements Administration {
   flushFailure: Error | undefined;
   /** Flushes that nobody has gone away from, or that have ended. */
   flushes = 0;
+  /** What the store refuses, by key. */
+  readonly refusals = new Map<string, FailingKey>();
+  /** What was given up. */
+  readonly givenUp: string[] = [];
 
   leave(): void {
     this.leaves++;
+  }
+
+  async refused(key: string): Promise<FailingKey> {
+    const failing = this.refusals.get(key);
+    if (!failing) throw new OperatingError("not_refused", "nothing of this key has failed to reach the store");
+    return failing;
+  }
+
+  async giveUp(key: string, version: Version): Promise<WriteOutcome> {
+    const failing = await this.refused(key);
+    if (compareVersions(failing.version, version) !== 0) return { kind: "precondition_failed" };
+    this.refusals.delete(key);
+    this.givenUp.push(key);
+    const next = { epoch: version.epoch, seq: version.seq + 1 };
+    return { kind: "written", version: next, md5: "", durability: "replicated" };
   }
 
   async *flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void> {

@@ -7,7 +7,7 @@
 import { hash } from "node:crypto";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { describeOperation, History, type RegisterAction, type RegisterOutcome } from "../simulation/history.ts";
+import { type ClientAction, describeOperation, History, type RegisterOutcome } from "../simulation/history.ts";
 import { checkRegister } from "../simulation/linearizability.ts";
 import type { SimRandom } from "../simulation/sim-random.ts";
 import type { TestCluster } from "./cluster.ts";
@@ -133,7 +133,7 @@ export class RecordedClients {
     }
   }
 
-  #draw(random: SimRandom, value: string, seen: string): RegisterAction {
+  #draw(random: SimRandom, value: string, seen: string): ClientAction {
     const luck = random.next();
     if (luck < 0.5) return { kind: "get" };
     if (luck < 0.8) return { kind: "put", value };
@@ -142,7 +142,7 @@ export class RecordedClients {
     return { kind: "put", value, condition: { match: [seen] } };
   }
 
-  async #perform(id: string, key: string, label: string, action: RegisterAction): Promise<RegisterOutcome> {
+  async #perform(id: string, key: string, label: string, action: ClientAction): Promise<RegisterOutcome> {
     const invocation = this.#history.call(key, label, action);
     const sentAt = systemClock.now();
     let answer: Answer | undefined;
@@ -178,7 +178,7 @@ export class RecordedClients {
     if (others.length > 0) this.#ids = others;
   }
 
-  async #send(id: string, key: string, action: RegisterAction): Promise<Answer> {
+  async #send(id: string, key: string, action: ClientAction): Promise<Answer> {
     const { cluster } = this.#options;
     if (action.kind === "get") return await cluster.http.request(cluster.url(id), "GET", pathOf(key));
     const headers = {

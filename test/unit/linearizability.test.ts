@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { History, type RegisterAction, type RegisterOperation, type RegisterOutcome } from "../simulation/history.ts";
-import { checkRegister, holds } from "../simulation/linearizability.ts";
+import { checkRegister, effectsOf, holds } from "../simulation/linearizability.ts";
 import { SimRandom } from "../simulation/sim-random.ts";
 
 const get: RegisterAction = { kind: "get" };
@@ -11,6 +11,7 @@ const remove: RegisterAction = { kind: "delete" };
 const put = (value: string): RegisterAction => ({ kind: "put", value });
 const create = (value: string): RegisterAction => ({ kind: "put", value, condition: { noneMatch: ["*"] } });
 const swap = (from: string, value: string): RegisterAction => ({ kind: "put", value, condition: { match: [from] } });
+const drop = (...values: (string | undefined)[]): RegisterAction => ({ kind: "drop", values });
 
 const written: RegisterOutcome = { kind: "written" };
 const missing: RegisterOutcome = { kind: "missing" };
@@ -54,6 +55,29 @@ describe("the linearizability checker", () => {
         [8, 9, get, missing],
       ),
     );
+  });
+
+  it("lets a drop leave behind each of the values that it may, and no other", () => {
+    const dropped = (outcome: RegisterOutcome): RegisterOperation[] =>
+      rows(
+        [0, 1, put("a"), written],
+        [2, 3, put("b"), written],
+        [4, 5, drop("a", undefined), written],
+        [6, 7, get, outcome],
+      );
+    accepts(dropped(value("a")));
+    accepts(dropped(missing));
+    blames(6, dropped(value("b")));
+    // What it has left behind stays, whatever else it might have been.
+    blames(8, [...dropped(missing), ...rows([8, 9, get, value("a")])]);
+  });
+
+  it("lets a drop of unknown outcome take effect at any later time, with its second value as well, or never", () => {
+    const later = (outcome: RegisterOutcome): RegisterOperation[] =>
+      rows([0, 1, put("a"), written], [2, 0, drop("x", "y"), unknown], [4, 5, put("b"), written], [6, 7, get, outcome]);
+    accepts(later(value("y")));
+    accepts(later(value("b")));
+    blames(6, later(missing));
   });
 
   it("accepts either order of two writes that overlap, but not both", () => {
@@ -255,8 +279,9 @@ function naivelyExplained(operations: readonly RegisterOperation[], state: strin
     } else if (outcome.kind === "condition_failed") {
       if (!holds(action.condition, state) && naivelyExplained(rest, state)) return true;
     } else {
-      const after = action.kind === "put" ? action.value : undefined;
-      if (holds(action.condition, state) && naivelyExplained(rest, after)) return true;
+      const isTaken =
+        holds(action.condition, state) && effectsOf(action).some((after) => naivelyExplained(rest, after));
+      if (isTaken) return true;
       if (outcome.kind === "unknown" && naivelyExplained(rest, state)) return true;
     }
   }
@@ -291,6 +316,7 @@ function registerHistory(
         remove,
         create(name),
         swap(state ?? "none", name),
+        drop(state, random.chance(0.5) ? undefined : `v${random.whole(0, called)}`),
       ]);
       client.call = history.call("k", `#${called++}`, client.action);
       client.step = 1;
@@ -299,7 +325,7 @@ function registerHistory(
       if (action.kind === "get") client.outcome = state === undefined ? missing : value(state);
       else if (!holds(action.condition, state)) client.outcome = failed;
       else {
-        state = action.kind === "put" ? action.value : undefined;
+        state = random.pick(effectsOf(action));
         client.outcome = written;
       }
       client.step = 2;

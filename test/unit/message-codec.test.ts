@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteReader, ByteWriter, MalformedError } from "../../src/base/codec.ts";
 import { type Entry, noHeaders } from "../../src/core/entry.ts";
+import { whatTheStoreHas } from "../../src/core/given-up.ts";
 import type { FailingKey, MemberState, PeerAnswer, PeerNotice, PeerRequest } from "../../src/core/message.ts";
 import {
   readAnswer,
@@ -122,6 +123,8 @@ const requests: readonly PeerRequest[] = [
   { kind: "replicate", epoch: 4, entry: reference },
   { kind: "hand_off", epoch: 5, entry: reference },
   { ...write, value: undefined, md5: "", upload },
+  { ...write, value: undefined, md5: "", upload: whatTheStoreHas, givesUp: { epoch: 3, seq: 2 ** 33 } },
+  { kind: "failing", epoch: 2 ** 33, key: "grüße" },
   { kind: "hand_off_outcomes", epoch: 6, outcomes: [] },
   {
     kind: "hand_off_outcomes",
@@ -167,6 +170,8 @@ const answers: readonly PeerAnswer[] = [
   { kind: "ack", epoch: 12 },
   { kind: "wanted", epoch: 12, wanted: [] },
   { kind: "flushing", epoch: 3, mark: 0, keys: 2 ** 33, bytes: 2 ** 41, refusedKeys: 1, failing },
+  { kind: "failed", failing: failing[0] },
+  { kind: "failed", failing: undefined },
   { kind: "wanted", epoch: 12, wanted: [0, 7, 499] },
   { kind: "refused", code: "wrong_view", epoch: 12, detail: "épuisé" },
 ];

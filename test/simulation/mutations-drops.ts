@@ -1,0 +1,70 @@
+/** Planted bugs in what an operator gives up: see `mutations.ts`. */
+
+import type { Mutation } from "./mutate.ts";
+
+const primary = "src/member/primary.ts";
+const givingUp = "src/member/giving-up.ts";
+
+export const dropMutations: readonly Mutation[] = [
+  {
+    name: "drop-by-clean-alone",
+    world: "refusals+failures",
+    breaks:
+      "what is given up is followed by a newer version, which beats it wherever it is held: telling its holders to forget it is not enough",
+    edits: [
+      {
+        file: primary,
+        find: "    buffer.room.takeForWrite(bytes);\n    return await this.#assign(request, bytes);\n",
+        replace:
+          '    if (!this.#parts.membership.settled) throw new OperatingError("not_ready", "the view is not settled");\n' +
+          "    const record = buffer.get(request.key);\n" +
+          "    Object.assign(record, { isForgotten: true, store: storeUnknown });\n" +
+          "    this.#parts.reads.invalidate(request.key);\n" +
+          "    this.#parts.observer.onCommit(record);\n" +
+          '    return written({ ...version, tag: "" });\n',
+      },
+      {
+        file: "src/member/flusher.ts",
+        find: "    if (record.entry && isGivenUp(record.entry)) {\n",
+        replace: "    if (record.entry && (record.isForgotten || isGivenUp(record.entry))) {\n",
+      },
+    ],
+  },
+  {
+    name: "drop-while-a-request-may-land",
+    world: "refusals+store",
+    breaks: "nothing is given up while a request may still bring it, or something older, to the store",
+    edits: [{ file: givingUp, find: "    if (flusher.mayChange(record))\n", replace: "    if (!flusher)\n" }],
+  },
+  {
+    name: "drop-and-send-all-the-same",
+    world: "refusals",
+    breaks: "what is given up is not sent any more, once that has been assigned",
+    edits: [
+      {
+        file: primary,
+        find: "    if (givesUp) record.lastSent = { epoch: entry.epoch, seq: entry.seq };\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "drop-while-a-client-waits",
+    world: "refusals+retries",
+    breaks: "nothing is given up as long as a client may be told that the store has it",
+    edits: [{ file: givingUp, find: "    if (requests.isAwaited(key))\n", replace: "    if (!requests)\n" }],
+  },
+  {
+    name: "drop-inherited-is-taken-for-done",
+    world: "refusals+failures",
+    breaks:
+      "who inherits what gives something up knows nothing of requests that are under way: it waits for them, and looks",
+    edits: [
+      {
+        file: "src/member/inheritance.ts",
+        find: "      const isReference = entry.upload !== undefined;\n",
+        replace: '      const isReference = entry.upload !== undefined && entry.upload.token !== "";\n',
+      },
+    ],
+  },
+];
