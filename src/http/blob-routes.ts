@@ -213,7 +213,14 @@ export class BlobRoutes {
   }
 
   async #putStream(exchange: Exchange, operation: PutStreamOperation): Promise<void> {
-    this.#answerWrite(exchange, await this.#operations.putStream(operation));
+    let outcome: WriteOutcome;
+    try {
+      outcome = await this.#operations.putStream(operation);
+    } finally {
+      // Of a body that was not wanted: held back, its sender would never come to the refusal.
+      await operation.body.return?.();
+    }
+    this.#answerWrite(exchange, outcome);
   }
 
   async #delete(exchange: Exchange, key: string): Promise<void> {

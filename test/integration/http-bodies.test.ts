@@ -50,6 +50,17 @@ describe("a body with a length", { timeout }, () => {
     assertProblem(await connection.answer(), 413, "value_too_large");
   });
 
+  test("of a stream that is not wanted, from a client that reads only when all is sent: it still sees the refusal", async () => {
+    await using host = await HttpHost.start({ ...small, maxStreamBytes: 1e9, inFlightBytes: 32 * 1024 * 1024 });
+    assert.equal((await host.request("PUT", "/kv/a", [], "x")).status, 204);
+    await using connection = await host.connect();
+    connection.socket.pause();
+    const request = rawRequest("PUT", "/kv/a", ["If-None-Match: *"], Buffer.alloc(30_000_000));
+    await new Promise((resolve) => connection.socket.write(request, resolve));
+    connection.socket.resume();
+    assertProblem(await connection.answer(), 412, "precondition_failed");
+  });
+
   test("too large and never sent: the refusal comes at once, the connection ends after the linger", async () => {
     await using host = await HttpHost.start({ ...small, lingerMs: 50 });
     await using connection = await host.connect();
