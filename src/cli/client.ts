@@ -120,9 +120,14 @@ export class ClusterClient implements AsyncDisposable {
   }
 }
 
-/** The path of `key`: percent-encoded but for slashes. */
+/** The path of `key`. */
 export function keyPath(key: string): string {
-  return `/kv/${key.split("/").map(encodeURIComponent).join("/")}`;
+  return `/kv/${encodeKey(key)}`;
+}
+
+/** Percent-encoded but for slashes. */
+export function encodeKey(key: string): string {
+  return key.split("/").map(encodeURIComponent).join("/");
 }
 
 export async function readText(body: Readable): Promise<string> {

@@ -5,7 +5,8 @@ import { OperatingError } from "../base/errors.ts";
 import type { ClusterStatus } from "../core/operation.ts";
 import { type ClusterClient, readText } from "./client.ts";
 
-const failingSchema = z.object({
+/** A key that can't get into the store. */
+export const failingSchema = z.object({
   key: z.string(),
   version: z.object({ epoch: z.number(), seq: z.number() }),
   size: z.number(),

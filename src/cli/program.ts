@@ -5,6 +5,7 @@ import { version } from "../version.ts";
 import { addBenchCommand } from "./bench.ts";
 import { addCheckCommand } from "./check.ts";
 import { addDevCommand } from "./dev.ts";
+import { addDropCommand } from "./drop.ts";
 import { addExportCommand } from "./export.ts";
 import { addFlushCommand } from "./flush.ts";
 import { addForgetCommand } from "./forget.ts";
@@ -62,6 +63,7 @@ export function createProgram(terminal: Terminal = processTerminal): Command {
   addStatusCommand(program, terminal);
   addHealthCommand(program, terminal);
   addFlushCommand(program, terminal);
+  addDropCommand(program, terminal);
   addLeaveCommand(program, terminal);
   addForgetCommand(program, terminal);
   addTokenCommand(program, terminal);

@@ -19,6 +19,7 @@ import { LegacyRoutes } from "./legacy-routes.ts";
 import { ListRoute } from "./list-route.ts";
 import type { HttpMetrics } from "./metrics.ts";
 import { describeFailure, ProblemWriter } from "./problem.ts";
+import { refusedRoute } from "./refused-route.ts";
 import { allowOf, type FixedRoute, type KeyRoute, type Route } from "./route.ts";
 import type { HttpServerOptions } from "./server.ts";
 
@@ -69,6 +70,7 @@ export class Router {
     this.#keyRoutes = [
       ["/kv/", blobs.route, "/kv/{key}"],
       ["/get/", legacy.get, "/get/{key}"],
+      ["/cluster/refused/", refusedRoute(administration), "/cluster/refused/{key}"],
     ];
     this.#fixedRoutes = new Map(
       Object.entries({ "/kv/": list.route, "/put": legacy.put, "/put/": legacy.put, ...admin.routes }),

@@ -5,6 +5,7 @@
  */
 
 import { OperatingError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 import type { Membership } from "../core/membership.ts";
 import type { FailingAnswer, FailingKey, FailingRequest } from "../core/message.ts";
 import type { RequestLog } from "../core/request-log.ts";
@@ -22,6 +23,7 @@ export interface GivingUpParts {
   readonly flusher: Pick<Flusher, "mayChange">;
   readonly report: Pick<Report, "failingKey">;
   readonly router: Pick<Router, "persist" | "primaryOf" | "ask">;
+  readonly log: Log;
 }
 
 export class GivingUp {
@@ -64,7 +66,7 @@ export class GivingUp {
    * @throws OperatingError `not_refused`; `not_ready` when that may be so in a moment.
    */
   judge(key: string, version: Version): boolean {
-    const { buffer, flusher, requests } = this.#parts;
+    const { buffer, flusher, requests, log } = this.#parts;
     const record = buffer.get(key);
     if (!record?.entry || compareVersions(record.entry, version) !== 0) return false;
     if (record.pending.length > 0) throw new OperatingError("not_ready", "a newer write of this key is under way");
@@ -74,6 +76,7 @@ export class GivingUp {
     // Its answer would say that the store has it, or something newer.
     if (requests.isAwaited(key))
       throw new OperatingError("not_ready", "a client may still wait for a write of this key");
+    log.warn("an operator gives up what the store refuses", { key, version, error: record.failure });
     return true;
   }
 }

@@ -246,7 +246,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     clock,
     journaled: settings.journaled,
   });
-  const givingUp: GivingUp = new GivingUp({ membership, buffer, requests, flusher, report, router });
+  const givingUp: GivingUp = new GivingUp({ membership, buffer, requests, flusher, report, router, log });
   const flushOnDemand = new FlushOnDemand({ membership, flusher, report, network, clock });
   const { suspectMs, pingMs } = settings;
   const dropping: Dropping = new Dropping({

@@ -108,6 +108,10 @@ const flushed = (host: HttpHost): void => {
   const progress = { keys: 0, bytes: 0, refusedKeys: 0, failing: [], waitingFor: [] };
   host.administration.flushTells = [{ ...progress, outcome: "stored" }];
 };
+const refuses = (host: HttpHost): void => {
+  const refused = { key: "a", version: { epoch: 1, seq: 2 }, size: 10, isDelete: false, ageMs: 1.5 };
+  host.administration.refusals.set("a", { ...refused, code: "store_refused", reason: "it is too long" });
+};
 const guarded = (host: HttpHost): void => host.access.setRules({ tokens: [] });
 const old = JSON.stringify({ key: "old", extension: "txt", data: "YWJj" });
 const unready = (host: HttpHost): void => {
@@ -145,6 +149,9 @@ const cases: readonly Case[] = [
     { operation: `${method} /readyz`, before: unready, status: 503 },
     { operation: `${method} /metrics`, status: 200 },
     { operation: `${method} /cluster`, status: 200 },
+    { operation: `${method} /cluster/refused/{key}`, target: "/cluster/refused/a", before: refuses, status: 200 },
+    { operation: `${method} /cluster/refused/{key}`, target: "/cluster/refused/a", status: 404 },
+    { operation: `${method} /cluster/refused/{key}`, target: "/cluster/refused/%ff", status: 400 },
     ...["/metrics", "/cluster"].map(
       (path): Case => ({ operation: `${method} ${path}`, headers: ["Host: a", "Host: b"], status: 400 }),
     ),
@@ -164,6 +171,28 @@ const cases: readonly Case[] = [
     { operation: `POST ${path}`, body: "{}", status: 409 },
     { operation: `POST ${path}`, body: "[]", status: 400 },
   ]),
+  ...(
+    [
+      ['If-Match: "1.2"', 204],
+      ['If-Match: "1.1"', 412],
+      ["If-Match: *", 400],
+    ] as const
+  ).map(
+    ([header, status]): Case => ({
+      operation: "DELETE /cluster/refused/{key}",
+      target: "/cluster/refused/a",
+      headers: [header],
+      before: refuses,
+      status,
+    }),
+  ),
+  {
+    operation: "DELETE /cluster/refused/{key}",
+    target: "/cluster/refused/a",
+    headers: ['If-Match: "1.2"'],
+    status: 404,
+  },
+  { operation: "DELETE /cluster/refused/{key}", target: "/cluster/refused/a", before: guarded, status: 401 },
   { operation: "POST /cluster/leave", status: 202 },
   { operation: "POST /cluster/flush", before: flushed, status: 200 },
   { operation: "POST /cluster/flush", body: "x", status: 400 },
