@@ -23,6 +23,11 @@ export class StoreHealth {
     this.#failingSince ??= now;
   }
 
+  /** What has failed is nobody's here any more, or the store has proved to be well otherwise: how it treats the next flush is to be seen. */
+  forgive(): void {
+    this.#failingSince = undefined;
+  }
+
   /** For how long every flush has failed, in milliseconds; 0 when the last one went well. */
   failingMs(now: Instant): number {
     return this.#failingSince === undefined ? 0 : now - this.#failingSince;

@@ -138,6 +138,7 @@ export class Flusher {
   /** The record is about to lose its tenure: another member will flush it. */
   forget(record: KeyRecord): void {
     this.backlog.remove(record);
+    if (this.backlog.failingCount === 0) this.health.forgive();
   }
 
   stop(): void {

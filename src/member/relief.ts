@@ -1,6 +1,9 @@
 /**
  * Relief: a member to which the store does not answer, while it does to others, would fill up with values that it cannot flush and refuse writes of its keys for ever. So a peer
  * makes its weight 0: it owns nothing, and hands off what it holds. When the store works for it again it takes its weight back.
+ *
+ * Single keys that the store refuses would be refused of any other member, too. Where nothing else is to be flushed they look like a store that takes nothing at all: so the
+ * member tries the store out before others go by that.
  */
 
 import type { Clock, Instant } from "../base/clock.ts";
@@ -9,10 +12,18 @@ import { isOperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Membership } from "../core/membership.ts";
+import type { StoreHealth } from "../core/store-health.ts";
 import type { View } from "../core/view.ts";
 import { reweightedView } from "../core/view-changes.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { ViewRecord } from "./view-record.ts";
+
+export interface ReliefObserver {
+  /** This member's swap has made this the newest view. */
+  onView(view: View): void;
+  /** The store has a view of this newer epoch. */
+  onNewerEpoch(epoch: number): void;
+}
 
 export interface ReliefParts {
   readonly membership: Membership;
@@ -24,10 +35,11 @@ export interface ReliefParts {
   readonly complaints: Complaints;
   /** What this member weighs when it is well. */
   readonly weight: number;
-  /** Whether the store has taken a flush of this member lately. */
-  readonly storeWorks: () => boolean;
-  /** This member's swap has made this the newest view. */
-  readonly onView: (view: View) => void;
+  /** How the store treats this member's flushes. */
+  readonly health: StoreHealth;
+  /** Whether all keys whose last flush failed are refused by the store. */
+  readonly areAllRefused: () => boolean;
+  readonly observer: ReliefObserver;
 }
 
 /** For how long the store must have failed a member before it is relieved, in milliseconds. */
@@ -36,6 +48,8 @@ const failingMs = 30_000;
 const firstTrialMs = 5_000;
 const lastTrialMs = 600_000;
 const trialDeadlineMs = 5_000;
+/** From this part of {@link failingMs} on, a member of which the store only refuses keys tries it out, and again after the first pause. */
+const refusedPart = 0.5;
 
 export class Relief {
   readonly #parts: ReliefParts;
@@ -44,6 +58,8 @@ export class Relief {
   #trialPauseMs = firstTrialMs;
   /** When this member, relieved, tries the store next. */
   #trialAt: Instant | undefined;
+  /** When it last tried the store because of keys that are refused. */
+  #triedAt: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(parts: ReliefParts) {
     this.#parts = parts;
@@ -51,10 +67,12 @@ export class Relief {
 
   /** To be called with each round of pings, unless this member is leaving. */
   tick(): void {
-    const { membership, weight } = this.#parts;
+    const { membership, weight, health, clock, areAllRefused } = this.#parts;
+    const now = clock.now();
     if (this.#busy || membership.epoch === 0 || !membership.settled) return;
     if (membership.entry.weight === 0 && weight > 0) this.#tryStore();
-    else if (this.#parts.storeWorks()) this.#relieveOthers();
+    else if (health.works(now)) this.#relieveOthers();
+    else if (health.failingMs(now) >= failingMs * refusedPart && areAllRefused()) this.#tryForOthers(now);
   }
 
   stop(): void {
@@ -81,6 +99,13 @@ export class Relief {
     this.#run(this.#takeBack());
   }
 
+  #tryForOthers(now: Instant): void {
+    if (now - this.#triedAt < firstTrialMs) return;
+    this.#triedAt = now;
+    const { store, health } = this.#parts;
+    this.#run(store.probe({ deadlineMs: trialDeadlineMs }).then(() => health.forgive()));
+  }
+
   async #takeBack(): Promise<void> {
     const { membership, store, log, weight } = this.#parts;
     await store.probe({ deadlineMs: trialDeadlineMs });
@@ -89,13 +114,19 @@ export class Relief {
   }
 
   async #reweigh(id: string, weight: number): Promise<void> {
-    const { membership, record, random, onView } = this.#parts;
+    const { membership, record, random, observer } = this.#parts;
     const stored = await record.read();
-    if (!stored || stored.view.epoch !== membership.epoch || this.#abort.signal.aborted) return;
+    if (!stored || this.#abort.signal.aborted) return;
+    if (stored.view.epoch !== membership.epoch) {
+      observer.onNewerEpoch(stored.view.epoch);
+      return;
+    }
+    // Another peer may have been first.
+    if (!stored.view.members.some((member) => member.id === id && member.weight !== weight)) return;
     const next = reweightedView(stored.view, id, weight, random.id());
     // Somebody must own the keys.
     if (!next.members.some((member) => member.weight > 0)) return;
-    if ((await record.swap(stored, next, this.#abort.signal)) && !this.#abort.signal.aborted) onView(next);
+    if ((await record.swap(stored, next, this.#abort.signal)) && !this.#abort.signal.aborted) observer.onView(next);
   }
 
   #run(work: Promise<void>): void {
@@ -108,7 +139,13 @@ export class Relief {
         this.#busy = false;
         if (this.#abort.signal.aborted) return;
         if (!isOperatingError(error)) throw error;
-        this.#parts.complaints.warn("relief", "a weight cannot be changed and will be tried again", { error });
+        this.#parts.complaints.warn(
+          "relief",
+          "the store can't be tried out, or a weight not be changed, and it will be done again",
+          {
+            error,
+          },
+        );
       },
     );
   }

@@ -270,8 +270,9 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     log,
     complaints,
     weight: identity.weight,
-    storeWorks: () => flusher.health.works(clock.now()),
-    onView,
+    health: flusher.health,
+    areAllRefused: () => backlog.failingCount === backlog.refusedCount,
+    observer: { onView, onNewerEpoch },
   });
   const joining: Joining = new Joining({
     self: identity,
