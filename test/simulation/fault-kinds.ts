@@ -34,6 +34,8 @@ export const faultKinds = [
   "storeCuts",
   /** Reading from the store takes as long as large objects take. */
   "slowReads",
+  /** A read is answered late, when its key has gone to another primary and come back. */
+  "lateReads",
   /** Flushes land late, and who has sent them is lost meanwhile. */
   "lateFlushes",
   /** The only owner of all keys is lost with its disk, and an operator gives it up. */
@@ -53,10 +55,11 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-/** Kinds that go with any others. The rest make worlds of their own: in some more is promised, and a script needs a cluster that settles. */
-export const mixedKinds: readonly FaultKind[] = faultKinds.filter(
-  (kind) => kind !== "oneLoss" && kind !== "outage" && kind !== "scripts" && kind !== "refusals",
-);
+/** These make worlds of their own: in some more is promised, and a script needs a cluster that settles. */
+const ownWorlds: readonly FaultKind[] = ["oneLoss", "outage", "scripts", "lateReads", "refusals"];
+
+/** Kinds that go with any others. */
+export const mixedKinds: readonly FaultKind[] = faultKinds.filter((kind) => !ownWorlds.includes(kind));
 
 /** Not those that make a whole world slow: nothing would ever be done, and so nothing could be wrong. */
 const allAtOnce = mixedKinds.filter((kind) => kind !== "lateFlushes" && kind !== "slowReads");
@@ -82,6 +85,7 @@ export const profiles = {
   twins: ["twins", "partitions"],
   lateFlushes: ["lateFlushes"],
   swings: ["slowReads", "leaves"],
+  lateReads: ["lateReads"],
   failures: ["partitions", "crashes", "losses", "leaves"],
   disks: ["disks"],
   cuts: ["storeCuts", "store"],

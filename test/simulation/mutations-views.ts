@@ -148,7 +148,7 @@ export const viewMutations: readonly Mutation[] = [
   },
   {
     name: "store-reads-kept-over-a-view-change",
-    world: "swings",
+    world: "lateReads",
     breaks: "§4: a store read that was sent before the tenure changed is thrown away (⚠)",
     edits: [{ file: viewChange, find: "    reads.invalidateAll();\n", replace: "" }],
   },

@@ -21,6 +21,3 @@ export const mutations: readonly Mutation[] = [
   ...largeMutations,
   ...dropMutations,
 ];
-
-/** Not found yet, in some thousand worlds each: for these the simulator lacks a fault, or another rule keeps the same promise. */
-export const openMutations: ReadonlySet<string> = new Set(["store-reads-kept-over-a-view-change"]);

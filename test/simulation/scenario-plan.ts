@@ -218,7 +218,7 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
   const { faults, crowded, maxValueBytes, storeLatencyMs } = shape;
   const isStrict = faults.includes("oneLoss") || faults.includes("outage");
   const isLate = faults.includes("lateFlushes");
-  const isSlow = faults.includes("slowReads");
+  const isSlow = faults.includes("slowReads") || faults.includes("lateReads");
   return {
     cluster: "sim",
     replicas,

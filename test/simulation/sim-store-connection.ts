@@ -49,8 +49,8 @@ export class SimStoreConnection implements BlobStore {
   }
 
   read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
-    const isLarge = !name.startsWith(ownPrefix);
-    return this.#request(options, { effect: () => this.#store.read(name, maxBytes), isLarge });
+    const effect = (): ReadResult => this.#store.read(name, maxBytes);
+    return this.#request(options, name.startsWith(ownPrefix) ? { effect } : { effect, reads: name });
   }
 
   stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {

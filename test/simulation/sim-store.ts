@@ -79,8 +79,8 @@ export interface StoreRequest<T> {
   readonly conflict?: T;
   /** The blob that it changes. */
   readonly changes?: string;
-  /** Whether the answer brings the content of a client's object. */
-  readonly isLarge?: boolean;
+  /** The client's object whose content the answer brings. */
+  readonly reads?: string;
 }
 
 /** A change of a blob; undefined where there is none. */
@@ -100,6 +100,7 @@ export class SimStore {
   #onAsked: RequestWatcher | undefined;
   #onSent: RequestWatcher | undefined;
   #onLate: RequestWatcher | undefined;
+  #onRead: ((name: string) => Promise<void> | undefined) | undefined;
   readonly #underWay = new Set<Change>();
   #faults: StoreFaultSettings;
   #outage = false;
@@ -166,6 +167,11 @@ export class SimStore {
     this.#onSent = onSent;
   }
 
+  /** Tells of each read of a client's object that will bring its content: no sooner than what `onRead` returns, if anything, is done. */
+  watchRead(onRead: (name: string) => Promise<void> | undefined): void {
+    this.#onRead = onRead;
+  }
+
   /** Tells of each write or removal that will take effect after its caller has been told that it failed, or has waited in vain. */
   watchLate(onLate: RequestWatcher): void {
     this.#onLate = onLate;
@@ -219,7 +225,7 @@ export class SimStore {
     caller: Scheduler,
     line: StoreLine,
     deadlineMs: number,
-    { effect, begin, conflict, isLarge }: StoreRequest<T>,
+    { effect, begin, conflict, reads }: StoreRequest<T>,
     change: Change,
   ): Promise<T> {
     const drawn = drawFate(this.#random, this.#faults, deadlineMs, this.#outage || line.isCut);
@@ -237,11 +243,11 @@ export class SimStore {
           result = effect();
         });
       }
-      const meanMs = line.slownessMs + (isLarge === true ? this.#faults.meanBodyMs : 0);
+      const meanMs = line.slownessMs + (reads !== undefined ? this.#faults.meanBodyMs : 0);
       const slownessMs = meanMs > 0 ? this.#random.exponential(meanMs) : 0;
-      caller.schedule(Math.min(fate.answerMs + slownessMs, deadlineMs), () => {
-        const isLate = fate.answerMs + slownessMs > deadlineMs;
-        const answer: StoreAnswer = line.isCut || isLate ? "unavailable" : fate.answer;
+      const held = reads !== undefined && fate.answer === "result" ? this.#onRead?.(reads) : undefined;
+      const isLate = held !== undefined || fate.answerMs + slownessMs > deadlineMs;
+      const tell = (answer: StoreAnswer) => {
         switch (answer) {
           case "result":
             return resolve(result as T);
@@ -257,7 +263,11 @@ export class SimStore {
           default:
             return unreachable(answer);
         }
-      });
+      };
+      if (held) caller.schedule(fate.answerMs, () => void held.then(() => caller.schedule(0, () => tell("result"))));
+      caller.schedule(isLate ? deadlineMs : fate.answerMs + slownessMs, () =>
+        tell(line.isCut || isLate ? "unavailable" : fate.answer),
+      );
     });
   }
 

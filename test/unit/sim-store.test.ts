@@ -231,4 +231,31 @@ describe("the simulated store", () => {
       assert.equal(store.peek("k") === undefined, ignoresRemoveConditions);
     }
   });
+
+  it("keeps the answer to a read back until it may come, with what it had read, but not beyond the deadline", async () => {
+    for (const isLetGo of [true, false]) {
+      const { world, store, blobs } = open(1, {});
+      store.write("k", { body: Buffer.from("before"), headers: {} }, always);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      store.watchRead((name) => (name === "k" ? promise : undefined));
+      let answer = "";
+      let answerMs = Number.POSITIVE_INFINITY;
+      blobs.read("k", 100, { deadlineMs }).then(
+        (result) => {
+          answer = result.kind === "found" ? result.blob.body.toString() : result.kind;
+          answerMs = world.now;
+        },
+        (error: unknown) => {
+          answer = isOperatingError(error) ? error.code : String(error);
+          answerMs = world.now;
+        },
+      );
+      world.schedule(500, () => {
+        store.write("k", { body: Buffer.from("after"), headers: {} }, always);
+        if (isLetGo) resolve();
+      });
+      await world.run(2 * deadlineMs);
+      assert.deepEqual([answer, answerMs], isLetGo ? ["before", 500] : ["store_unavailable", deadlineMs]);
+    }
+  });
 });

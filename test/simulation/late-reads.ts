@@ -1,0 +1,101 @@
+/**
+ * Reads of the store that are answered late, and keys that swing meanwhile: to another primary, which writes, and back. What was read before is of a state that nobody may
+ * see any more, by whoever asks again.
+ */
+
+import { ringOf } from "../../src/core/view.ts";
+import type { FaultField } from "./fault-field.ts";
+import type { MemberFaults } from "./member-faults.ts";
+import { isSettled, type SimHost } from "./sim-cluster.ts";
+
+const lookMs = 20;
+/** What does not happen within this does not happen any more. */
+const patienceMs = 6_000;
+/** For the new primary: it writes, and the store has that. */
+const maxStayMs = 1_000;
+/** Until the answer comes, when the key is back. */
+const maxLateMs = 300;
+
+export class LateReads {
+  readonly #field: FaultField;
+  readonly #members: MemberFaults;
+
+  constructor(field: FaultField, members: MemberFaults) {
+    this.#field = field;
+    this.#members = members;
+  }
+
+  /** One swing after the other, each on a settled cluster. */
+  start(): void {
+    this.#when(
+      () => isSettled(this.#wanted()),
+      () => this.#swing(),
+      () => (this.#field.isHealed ? undefined : this.start()),
+    );
+  }
+
+  /** A host leaves, and with it some keys come to others; one of these reads. The host is back, and leaves again: then the read is answered. */
+  #swing(): void {
+    const { budget, plan, store, random, world } = this.#field;
+    const host = this.#field.pickStarted();
+    const { view } = budget;
+    const again = (): void => {
+      if (!this.#field.isHealed) world.schedule(lookMs, () => this.start());
+    };
+    const ring = view && ringOf(view.members, view.parameters);
+    const keys = plan.keys.filter((key) => ring?.ownersOf(key)[0] === host?.id);
+    if (host === undefined || keys.length === 0) {
+      again();
+      return;
+    }
+    const answered = Promise.withResolvers<void>();
+    const end = (): void => {
+      store.watchRead(() => undefined);
+      answered.resolve();
+      again();
+    };
+    this.#leave(
+      host,
+      () => {
+        let isHeld = false;
+        store.watchRead((key) => {
+          if (isHeld || !keys.includes(key)) return undefined;
+          isHeld = true;
+          this.#field.note("late read", () => `of ${key}, without ${host.id}`);
+          return answered.promise;
+        });
+        const isBack = (): boolean => isHeld && isSettled(this.#wanted()) && host.ready;
+        const leaveAgain = (): void => {
+          world.schedule(random.between(0, maxStayMs), () =>
+            this.#leave(host, () => world.schedule(random.between(0, maxLateMs), end), end),
+          );
+        };
+        this.#when(isBack, leaveAgain, end);
+      },
+      end,
+    );
+  }
+
+  /** Has the host leave; `then` when the others have settled without it. */
+  #leave(host: SimHost, then: () => void, otherwise: () => void): void {
+    const running = host.running?.started === true && !host.running.stopping;
+    if (!this.#field.isHealed && running) this.#members.leave(host);
+    this.#when(() => isSettled(this.#wanted().filter((each) => each !== host)), then, otherwise);
+  }
+
+  #wanted(): SimHost[] {
+    return this.#field.hosts.filter((host) => host.isWanted);
+  }
+
+  #when(condition: () => boolean, then: () => void, otherwise: () => void): void {
+    const { world } = this.#field;
+    const untilMs = world.now + patienceMs;
+    const look = (): void => {
+      const mayBe = !this.#field.isHealed;
+      if (mayBe && condition()) then();
+      else if (mayBe && world.now < untilMs) world.schedule(lookMs, look);
+      else otherwise();
+    };
+    look();
+  }
+}
