@@ -1,6 +1,7 @@
 /** The program: argv to a command, an outcome to an exit code. */
 
 import { setFlagsFromString } from "node:v8";
+import { exitWithoutOutput } from "./cli/output.ts";
 import { createProgram } from "./cli/program.ts";
 import { runProgram } from "./cli/run.ts";
 
@@ -9,6 +10,7 @@ import { runProgram } from "./cli/run.ts";
 // throughput of values of 64 KiB.
 setFlagsFromString("--external-memory-accounted-in-global-limit");
 
+exitWithoutOutput();
 void runProgram(createProgram(), process.argv).then((code) => {
   process.exitCode = code;
 });

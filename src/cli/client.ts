@@ -6,7 +6,7 @@
 import { isIP } from "node:net";
 import type { Readable } from "node:stream";
 import { type ConnectionOptions, checkServerIdentity } from "node:tls";
-import { Agent, type Dispatcher } from "undici";
+import { Agent, type Dispatcher, errors } from "undici";
 import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
 import type { Target, TargetTls } from "./target.ts";
 
@@ -77,6 +77,9 @@ export class ClusterClient implements AsyncDisposable {
         body: request.body ?? null,
       });
     } catch (cause) {
+      if (cause instanceof errors.InvalidArgumentError) {
+        throw new OperatingError("header_invalid", `the request can't be sent: ${cause.message}`, { cause });
+      }
       const code = tlsReasonOf(innermost(cause)) === undefined ? "peer_unreachable" : "config_invalid";
       throw new OperatingError(code, `no answer from ${url}: ${reasonOf(cause, url)}`, { cause });
     }

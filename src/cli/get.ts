@@ -1,12 +1,12 @@
 /** `weir get`: a value to the standard output or, whole or not at all, to a file. */
 
-import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { OperatingError } from "../base/errors.ts";
 import { type ClientAnswer, ClusterClient, keyPath } from "./client.ts";
+import { fileTrouble } from "./file-trouble.ts";
 import { writeOut } from "./output.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
@@ -66,13 +66,20 @@ async function copyOut(body: Readable, terminal: Terminal): Promise<void> {
 
 async function writeFile(path: string, body: Readable): Promise<void> {
   const partial = `${path}.partial`;
+  const handle = await open(partial, "w").catch((error: unknown) => unwritable(path, error));
   try {
-    await pipeline(body, createWriteStream(partial));
-    await rename(partial, path);
+    await pipeline(body, handle.createWriteStream()).catch((error: unknown) => {
+      throw broken(error);
+    });
+    await rename(partial, path).catch((error: unknown) => unwritable(path, error));
   } catch (error) {
     await rm(partial, { force: true });
-    throw broken(error);
+    throw error;
   }
+}
+
+function unwritable(path: string, cause: unknown): never {
+  throw new OperatingError("config_invalid", `can't write ${path}: ${fileTrouble(cause)}`, { cause });
 }
 
 function broken(cause: unknown): OperatingError {

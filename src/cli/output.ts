@@ -1,4 +1,4 @@
-/** Long output, at the pace of whoever reads it. */
+/** Output: at the pace of whoever reads it, and what it means that it can't be written. */
 
 import { pipeline } from "node:stream/promises";
 import type { Terminal } from "./terminal.ts";
@@ -16,4 +16,16 @@ export async function writeOut(
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
   }
+}
+
+/**
+ * From now on a standard output that can't be written ends the process: with 1 and a word why, or, when its reader has seen enough (`weir status | grep -q`), as if all had been
+ * written. Nobody else hears of a write that fails after it was handed over.
+ */
+export function exitWithoutOutput(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit();
+    process.stderr.write(`weir: the output can't be written: ${error.message}\n`);
+    process.exit(1);
+  });
 }

@@ -1,7 +1,6 @@
 /** `weir put`: a file or the standard input, streamed to a key. */
 
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
 import type { Command } from "commander";
@@ -60,7 +59,9 @@ async function openFile(path: string): Promise<{ stream: Readable; bytes: number
   try {
     const info = await stat(path);
     if (!info.isFile()) throw new OperatingError("config_invalid", `${path} is not a file`);
-    return { stream: createReadStream(path), bytes: info.size };
+    // Opened here, not by the stream: nobody listens to that before a node has been found.
+    const handle = await open(path);
+    return { stream: handle.createReadStream(), bytes: info.size };
   } catch (cause) {
     if (cause instanceof OperatingError) throw cause;
     throw new OperatingError("config_invalid", `can't read ${path}: ${fileTrouble(cause)}`, { cause });

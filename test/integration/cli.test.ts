@@ -145,7 +145,7 @@ test("weir serve that can't use its data folder names the folder, the setting an
 
 test("weir put of a file that is not there says so, and exits with 1", async () => {
   const { code, stderr } = await weir(["put", "key", "none.png"]);
-  assert.deepEqual([code, stderr], [1, "weir: can't read none.png: there is no such file\n"]);
+  assert.deepEqual([code, stderr], [1, "weir: can't read none.png: there is no such file or folder\n"]);
 });
 
 test("a client command without a node to talk to says so and exits with 1", async () => {

@@ -1,0 +1,92 @@
+/** Commands whose output, or whose file, can't be written or read: they fail, and say so; one whose reader has seen enough does not. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { weir } from "../support/command.ts";
+
+const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
+const folder = mkdtempSync(join(tmpdir(), "weir-output-"));
+const server = createServer((request, response) => {
+  request.resume().on("end", () => response.end("value"));
+});
+let url = "";
+before(async () => {
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+});
+after(() => {
+  server.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Commands that print little, and that print a value. */
+const commands = [["rm", "k"], ["health"], ["get", "k"]];
+
+/** A device that takes nothing, as a full disk does. */
+const fullDevice = "/dev/full";
+
+test("an output that can't be written: exit code 1, with a word why", {
+  skip: !existsSync(fullDevice) && "there is no /dev/full",
+}, async () => {
+  for (const args of commands) {
+    const full = openSync(fullDevice, "w");
+    const child = spawn(process.execPath, [main, ...args, "--url", url], { stdio: ["ignore", full, "pipe"] });
+    closeSync(full);
+    const stderr = child.stderr?.toArray() ?? [];
+    assert.deepEqual(await once(child, "exit"), [1, null], args.join(" "));
+    assert.match((await stderr).join(""), /^weir: the output can't be written: ENOSPC/);
+  }
+});
+
+test("a reader that has seen enough: exit code 0, and not a word", async () => {
+  for (const args of commands) {
+    const child = spawn(process.execPath, [main, ...args, "--url", url], { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.destroy();
+    const stderr = child.stderr?.toArray() ?? [];
+    assert.deepEqual(await once(child, "exit"), [0, null], args.join(" "));
+    assert.equal((await stderr).join(""), "");
+  }
+});
+
+test("weir get into a folder that is not there says so", async () => {
+  const path = join(folder, "none", "value");
+  const outcome = await weir(["get", "k", "-o", path, "--url", url]);
+  assert.deepEqual(outcome, {
+    code: 1,
+    stdout: "",
+    stderr: `weir: can't write ${path}: there is no such file or folder\n`,
+  });
+  assert.equal((await weir(["get", "k", "-o", join(folder, "value"), "--url", url])).code, 0);
+  assert.equal(readFileSync(join(folder, "value"), "utf8"), "value");
+});
+
+test("weir put of a file that may not be read says so, also where it has to look for a node first", async (t) => {
+  // Root may read everything.
+  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const run = async (...args: string[]): Promise<string> => {
+    const child = spawn(process.execPath, [main, ...args], { ...user, cwd: "/", stdio: ["ignore", "ignore", "pipe"] });
+    const [stderr] = await Promise.all([child.stderr.toArray(), once(child, "exit")]);
+    return stderr.join("");
+  };
+  if ((await run("--version")) !== "") return t.skip("the other user can't run the program");
+  chmodSync(folder, 0o755);
+  const path = join(folder, "private");
+  writeFileSync(path, "x", { mode: 0o000 });
+  const config = join(folder, "cluster.json");
+  const nodes = [
+    { id: "a", url: "http://127.0.0.1:1" },
+    { id: "b", url },
+  ];
+  const store = { type: "file", path: "store" };
+  writeFileSync(config, JSON.stringify({ cluster: "test", secret: "env:S", store, nodes }));
+  assert.equal(
+    await run("put", "k", path, "--config", config),
+    `weir: can't read ${path}: this user has no right to\n`,
+  );
+});
