@@ -107,6 +107,18 @@ export class KeyRecord {
     return this.lastSent !== undefined && compareVersions(version, this.lastSent) < 0;
   }
 
+  /**
+   * Of the writes that all owners have, the newest that needs the store. If a newer one was sent there already, under a view that has changed since, that one, or one newer still: what is
+   * older is not sent any more.
+   */
+  get writeThrough(): PendingWrite | undefined {
+    const needed = this.pending.findLast((write) => write.needsStore && isHeldByAll(write));
+    if (!needed || !this.isOvertaken(needed.entry)) return needed;
+    return this.pending.findLast(
+      (write) => isHeldByAll(write) && !write.entry.upload && !this.isOvertaken(write.entry),
+    );
+  }
+
   /** Whether the store may lack the held entry. */
   get dirty(): boolean {
     return this.entry !== undefined && (!this.flushed || this.unproven);

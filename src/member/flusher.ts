@@ -193,8 +193,8 @@ export class Flusher {
     }
     if (record.pending.some((write) => write.needsStore)) {
       // Not before all owners have it: whoever takes over must know what it finds in the store, and which request that was.
-      const through = record.pending.findLast((write) => write.needsStore && isHeldByAll(write));
-      if (through && !record.isOvertaken(through.entry)) this.#fly(record, through.entry);
+      const through = record.writeThrough;
+      if (through) this.#fly(record, through.entry);
       return;
     }
     const { entry } = record;

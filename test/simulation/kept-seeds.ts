@@ -20,6 +20,12 @@ export const keptSeeds: readonly KeptSeed[] = [
     found: "Members that were short of a lease answered each ping by another one, without end.",
   },
   {
+    seed: 20049,
+    faults: "refusals+failures",
+    found:
+      "A write that waited for the store, behind a newer one that was sent before there were enough owners, waited for ever.",
+  },
+  {
     seed: 220,
     faults: "forgets",
     found: "A view settled before the store had been asked about what an operator had given up.",

@@ -42,6 +42,29 @@ function hold(buffer: WriteBuffer, record: KeyRecord, entry: Entry): void {
 }
 
 describe("WriteBuffer, at a primary", () => {
+  it("writes through the newest that needs the store and that all owners have, or a newer one that was sent already", () => {
+    const buffer = bufferOf();
+    const record = buffer.open("k", 5);
+    const [first, second, third] = [1, 2, 3].map((seq) => assign(buffer, record, entryOf("k", seq, 10)));
+    assert.ok(first && second && third);
+    assert.equal(record.writeThrough, undefined);
+    for (const write of [first, second, third]) write.missing = [];
+    assert.equal(record.writeThrough, undefined, "none needs it");
+    first.needsStore = true;
+    second.needsStore = true;
+    assert.equal(record.writeThrough, second);
+    second.missing = ["b"];
+    assert.equal(record.writeThrough, first);
+    // The first needs it still, and is not sent any more: what is newer than the second has to do.
+    record.lastSent = { epoch: 1, seq: 2 };
+    assert.equal(record.writeThrough, third);
+    third.missing = ["b"];
+    assert.equal(record.writeThrough, undefined);
+    second.missing = [];
+    second.needsStore = false;
+    assert.equal(record.writeThrough, second);
+  });
+
   it("shows the last committed state while newer ones are pending, and commits them in order", () => {
     const buffer = bufferOf();
     const record = buffer.open("k", 5);
