@@ -6,7 +6,7 @@
 
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
-import { isOperatingError } from "../base/errors.ts";
+import { isOperatingError, type OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Membership } from "../core/membership.ts";
 import type { BlobStore } from "../store/blob-store.ts";
@@ -61,18 +61,29 @@ export class Leftovers {
     const { members, parameters } = membership.view;
     if (members.some(({ id }) => id < membership.self.id)) return;
     const options = { deadlineMs: parameters.flushDeadlineMs };
+    let count = 0;
+    let failure: OperatingError | undefined;
     try {
-      let count = 0;
       for (const { name, id, startedMs } of await store.listUploads(options)) {
         if (clock.wallMs() - startedMs < leftoverMs) continue;
         if (this.#abort.signal.aborted) return;
-        await store.abortUpload(name, id, options);
-        count++;
+        try {
+          await store.abortUpload(name, id, options);
+          count++;
+        } catch (error) {
+          // One that the store does not let go keeps no other.
+          if (!isOperatingError(error, "store_refused")) throw error;
+          failure = error;
+        }
       }
-      if (count > 0) log.info("uploads that nobody went on with were aborted", { count });
     } catch (error) {
       if (!isOperatingError(error)) throw error;
-      complaints.warn("leftovers", "uploads that nobody goes on with cannot be removed from the store", { error });
+      failure = error;
     }
+    if (count > 0) log.info("uploads that nobody went on with were aborted", { count });
+    if (failure)
+      complaints.warn("leftovers", "uploads that nobody goes on with cannot be removed from the store", {
+        error: failure,
+      });
   }
 }

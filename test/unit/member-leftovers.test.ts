@@ -22,7 +22,7 @@ function trial(self = a) {
   const log = new RecordedLog();
   const view = viewOf(1, [b, a]);
   const membership = memberIn(view, self, { clock });
-  const state = { looks: 0, fails: false };
+  const state = { looks: 0, fails: false, refuses: "" };
   const leftovers = new Leftovers({
     membership,
     store: {
@@ -35,6 +35,7 @@ function trial(self = a) {
       abortUpload: async (name, id) => {
         await turn();
         assert.equal(name, "film");
+        if (id === state.refuses) throw new OperatingError("store_refused", "locked");
         uploads.delete(id);
       },
     },
@@ -91,6 +92,15 @@ describe("leftovers of uploads", () => {
     state.fails = false;
     await pass(hourMs);
     assert.deepEqual(left(), []);
+  });
+
+  it("are removed one and all, but for those that the store does not let go, which is said", async () => {
+    const { begin, pass, left, state, log } = trial();
+    const [first] = [begin(), begin(), begin()];
+    state.refuses = first;
+    await pass(4 * hourMs);
+    assert.deepEqual(left(), [first]);
+    assert.deepEqual(log.messages("warn"), ["uploads that nobody goes on with cannot be removed from the store"]);
   });
 
   it("are nobody's business any more once the member ends", async () => {
