@@ -3,7 +3,7 @@
  *
  * Nobody keeps a list. Each answers with a mark, a moment of its own clock, and later with how many of its keys have lacked something in the store since before that: when
  * all have none, everything that was acknowledged before the question is in the store, or something newer is. A mark means something to its process only, and only as long as it
- * serves the same keys: with another view the question is put anew, to everyone.
+ * serves the same keys: with another view the question is put anew, to everyone. While keys are in doubt nobody can say of them what the store lacks.
  */
 
 import { type Clock, type Instant, sleep } from "../base/clock.ts";
@@ -51,10 +51,10 @@ export class FlushOnDemand {
     if (mark === undefined) flusher.flushNow();
     const until = mark ?? clock.now();
     let [keys, bytes, refusedKeys] = [0, 0, 0];
-    for (const { dirtySince, entry, failure } of flusher.backlog.records()) {
+    for (const { dirtySince, entry, pending, failure } of flusher.backlog.records()) {
       if (dirtySince > until) continue;
       keys++;
-      bytes += entry?.size ?? 0;
+      bytes += (entry ?? pending[0]?.entry)?.size ?? 0;
       if (failure?.code === "store_refused") refusedKeys++;
     }
     return { kind: "flushing", epoch, mark: until, keys, bytes, refusedKeys, failing: report.failing(namedKeys) };
@@ -103,6 +103,8 @@ export class FlushOnDemand {
       }),
     );
     if (epoch !== membership.epoch) waitingFor.push("the members have changed");
+    for (const id of membership.awaited)
+      waitingFor.push(`${id}: it is gone, and may have the only copies of some values`);
     const sum = (of: (answer: FlushingAnswer) => number): number => answers.reduce((all, each) => all + of(each), 0);
     const [keys, bytes, refusedKeys] = [
       sum((each) => each.keys),

@@ -17,6 +17,8 @@ export interface InheritanceParts {
   readonly clock: Clock;
   readonly replicator: Replicator;
   readonly commitReady: (record: KeyRecord) => void;
+  /** The record has something that others acknowledged, and that the store may lack. */
+  readonly onInherited: (record: KeyRecord) => void;
   /** Nothing that was given up is asked for in the store any more; see {@link Inheritance.asksStore}. */
   readonly onAsked: () => void;
 }
@@ -47,6 +49,7 @@ export class Inheritance {
       const needsStore = isReference || owners.length < view.parameters.replicas || wasGivenUp;
       const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, inherited: true });
       buffer.inherit(record, write);
+      this.#parts.onInherited(record);
       if (wasGivenUp) this.#ask(write);
       else write.outcome.catch(ignoreLost);
       this.#parts.commitReady(record);

@@ -24,6 +24,8 @@ export interface PrimaryObserver {
   onNewerEpoch(epoch: number): void;
   /** The peer has a link and does not take writes in time. */
   onStuck(peer: string): void;
+  /** The record's state, taken over with the key, becomes visible later. */
+  onInherited(record: KeyRecord): void;
   /** The store has told what it has of all that an operator gave up. */
   onAsked(): void;
 }

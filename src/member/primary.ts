@@ -62,6 +62,7 @@ export class Primary {
       clock,
       replicator: this.#replicator,
       commitReady: (record) => this.commitReady(record),
+      onInherited: (record) => observer.onInherited(record),
       onAsked: () => observer.onAsked(),
     });
   }

@@ -173,6 +173,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       onAwaited: (each) => flusher.hasten(each),
       onNewerEpoch,
       onStuck,
+      onInherited: (each) => backlog.add(each),
       onAsked: () => viewChange.progress(),
     },
   });

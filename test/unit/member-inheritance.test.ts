@@ -70,7 +70,15 @@ function trialOf(membership: Membership, ...keys: readonly string[]): Trial {
     network,
     tried,
     asked: () => asked,
-    inheritance: new Inheritance({ membership, buffer, clock, replicator, commitReady, onAsked }),
+    inheritance: new Inheritance({
+      membership,
+      buffer,
+      clock,
+      replicator,
+      commitReady,
+      onInherited: () => undefined,
+      onAsked,
+    }),
   };
 }
 
