@@ -123,9 +123,11 @@ export class Router {
     this.#count(exchange, this.#match(originForm(url as string), method as string), 0);
   }
 
-  #count({ request, response }: Exchange, match: Match | undefined, ms: number): void {
+  #count({ request, response, grant }: Exchange, match: Match | undefined, ms: number): void {
+    const { url: target, method } = request;
     const status = response.headersSent ? response.statusCode : clientGone;
-    this.#metrics.count(match?.name ?? noName, request.method as string, status, ms);
+    this.#metrics.count(match?.name ?? noName, method as string, status, ms);
+    this.#log.debug("request", { method, target, status, ms, by: grant.name });
   }
 
   #match(target: string, method: string): Match | undefined {

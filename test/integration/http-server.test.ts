@@ -43,6 +43,18 @@ describe("routes", { timeout }, () => {
     assertProblem(await host.request("GET", "/readyz"), 503, "not_ready");
   });
 
+  test("each request is a line in the log at debug level, with who sent it and nothing of its headers", async () => {
+    await using host = await HttpHost.start();
+    await host.request("PUT", "/kv/a%20b", ["Authorization: Bearer weir_secret"], "x");
+    await host.request("GET", "/nowhere");
+    const lines = host.debugLines.map(({ message, fields }) => ({ message, ...fields, ms: 0 }));
+    assert.deepEqual(lines, [
+      { message: "request", method: "PUT", target: "/kv/a%20b", status: 204, ms: 0, by: "everybody" },
+      { message: "request", method: "GET", target: "/nowhere", status: 404, ms: 0, by: "a caller who is not known" },
+    ]);
+    assert.deepEqual(host.lines, []);
+  });
+
   test("a path that is none: 404, whatever the method", async () => {
     await using host = await HttpHost.start();
     for (const path of ["/nowhere", "/KV/a", "/kv", "/put/x", "/putt", "/get", "//kv/a", "/./kv/a", "/healthz/"]) {

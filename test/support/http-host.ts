@@ -24,7 +24,9 @@ export class HttpHost implements AsyncDisposable {
   readonly operations = new MemoryOperations();
   readonly administration = new MemoryAdministration();
   readonly access = new Access("none");
+  /** What was logged above the level of debug. */
   readonly lines: LogLine[] = [];
+  readonly debugLines: LogLine[] = [];
   readonly log: Log;
   readonly server: HttpServer;
   port = 0;
@@ -67,7 +69,7 @@ export class HttpHost implements AsyncDisposable {
     const at =
       (level: string) =>
       (message: string, fields?: LogFields): void => {
-        this.lines.push({ level, message, fields });
+        (level === "debug" ? this.debugLines : this.lines).push({ level, message, fields });
       };
     const log: Log = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), child: () => log };
     return log;
