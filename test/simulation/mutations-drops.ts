@@ -54,17 +54,4 @@ export const dropMutations: readonly Mutation[] = [
     breaks: "nothing is given up as long as a client may be told that the store has it",
     edits: [{ file: givingUp, find: "    if (requests.isAwaited(key))\n", replace: "    if (!requests)\n" }],
   },
-  {
-    name: "drop-inherited-is-taken-for-done",
-    world: "refusals+failures",
-    breaks:
-      "who inherits what gives something up knows nothing of requests that are under way: it waits for them, and looks",
-    edits: [
-      {
-        file: "src/member/inheritance.ts",
-        find: "      const isReference = entry.upload !== undefined;\n",
-        replace: '      const isReference = entry.upload !== undefined && entry.upload.token !== "";\n',
-      },
-    ],
-  },
 ];
