@@ -40,3 +40,14 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/** Resolves when the work has ended well, or after `ms`; rejects when the work does before. */
+export async function endOrTimeout(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = clock.after(ms, resolve);
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    timer.cancel();
+  }
+}

@@ -5,7 +5,7 @@
  * was told.
  */
 
-import { sleep } from "../base/clock.ts";
+import { endOrTimeout, sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { type Entry, footprint, type Upload } from "../core/entry.ts";
 import { Gates } from "../core/gates.ts";
@@ -242,7 +242,8 @@ export class Primary {
         const pending = record?.pending.at(-1);
         if (record && pending) {
           this.inheritance.hasten(record);
-          await pending.outcome.catch(ignoreLost);
+          // Its value would be kept, and later writes held up, for as long as that is stuck.
+          await endOrTimeout(clock, deadline - clock.now(), pending.outcome.catch(ignoreLost));
           continue;
         }
         if (upload && record?.dirty) {

@@ -180,7 +180,7 @@ export const writeMutations: readonly Mutation[] = [
     edits: [
       {
         file: primary,
-        find: "        if (record && pending) {\n          this.inheritance.hasten(record);\n          await pending.outcome.catch(ignoreLost);\n          continue;\n        }\n",
+        find: "        if (record && pending) {\n          this.inheritance.hasten(record);\n          // Its value would be kept, and later writes held up, for as long as that is stuck.\n          await endOrTimeout(clock, deadline - clock.now(), pending.outcome.catch(ignoreLost));\n          continue;\n        }\n",
         replace: "        if (record && pending) this.inheritance.hasten(record);\n",
       },
       {
