@@ -90,6 +90,10 @@ export class ClusterClient implements AsyncDisposable {
       ]),
     );
     if (answer.statusCode >= 400) throw await problemOf(answer.statusCode, headers, answer.body, url);
+    // Whatever else may listen there, and answer well: a write is done when a node says with which version.
+    if ((request.method === "PUT" || request.method === "DELETE") && headers["weir-version"] === undefined) {
+      throw new OperatingError("peer_unreachable", `${url} answered ${answer.statusCode}; is it a node of weir?`);
+    }
     return { status: answer.statusCode, headers, body: answer.body, url };
   }
 
@@ -133,10 +137,24 @@ export function encodeKey(key: string): string {
   return key.split("/").map(encodeURIComponent).join("/");
 }
 
+/** @throws OperatingError `peer_unreachable` where it breaks off */
 export async function readText(body: Readable): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of body) chunks.push(chunk as Buffer);
+  try {
+    for await (const chunk of body) chunks.push(chunk as Buffer);
+  } catch (cause) {
+    throw new OperatingError("peer_unreachable", `the answer broke off: ${(cause as Error).message}`, { cause });
+  }
   return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Undefined for what is no JSON, which every schema refuses: another program may have answered. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function connectTls({
@@ -198,7 +216,7 @@ async function problemOf(
 ): Promise<OperatingError> {
   const text = await readText(body);
   if (headers["content-type"]?.startsWith("application/problem+json")) {
-    const { code, detail = "" } = JSON.parse(text) as { code?: string; detail?: string };
+    const { code, detail = "" } = (parseJson(text) ?? {}) as { code?: string; detail?: string };
     if (code !== undefined && Object.hasOwn(errorKinds, code)) {
       const seconds = Number(headers["retry-after"] ?? 0);
       return new RefusedError(code as ErrorCode, `${detail} (${code}, ${status})`, 1_000 * (seconds || 0));

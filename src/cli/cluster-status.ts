@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { OperatingError } from "../base/errors.ts";
 import type { ClusterStatus } from "../core/operation.ts";
-import { type ClusterClient, readText } from "./client.ts";
+import { type ClusterClient, parseJson, readText } from "./client.ts";
 
 /** A key that can't get into the store. */
 export const failingSchema = z.object({
@@ -71,13 +71,4 @@ export async function fetchStatus(client: ClusterClient): Promise<ClusterStatus>
   const parsed = statusSchema.safeParse(parseJson(text));
   if (parsed.success) return parsed.data as ClusterStatus;
   throw new OperatingError("peer_unreachable", `${answer.url} does not answer as a node of this version of weir`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The schema refuses it with the message that fits.
-    return undefined;
-  }
 }

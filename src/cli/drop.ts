@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { OperatingError } from "../base/errors.ts";
 import { formatBytes, formatDuration } from "../base/quantity-text.ts";
 import type { FailingKey } from "../core/message.ts";
-import { ClusterClient, encodeKey, readText } from "./client.ts";
+import { ClusterClient, encodeKey, parseJson, readText } from "./client.ts";
 import { failingSchema } from "./cluster-status.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
@@ -39,7 +39,7 @@ export function addDropCommand(program: Command, terminal: Terminal): void {
 
 async function show(client: ClusterClient, path: string, options: DropOptions, terminal: Terminal): Promise<void> {
   const answer = await client.request({ method: "GET", path });
-  const parsed = failingSchema.safeParse(JSON.parse(await readText(answer.body)));
+  const parsed = failingSchema.safeParse(parseJson(await readText(answer.body)));
   if (!parsed.success)
     throw new OperatingError("peer_unreachable", `${answer.url} does not answer as a node of this version of weir`);
   const refused = parsed.data as FailingKey;

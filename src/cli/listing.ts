@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { OperatingError } from "../base/errors.ts";
 import type { BulkClient } from "./bulk-client.ts";
-import { type ClusterClient, readText } from "./client.ts";
+import { type ClusterClient, parseJson, readText } from "./client.ts";
 
 const pageSchema = z.object({
   keys: z.array(z.object({ key: z.string(), size: z.number(), etag: z.string(), lastModified: z.string() })),
@@ -41,13 +41,5 @@ export async function* pages(cluster: BulkClient, query: Omit<PageQuery, "after"
     const page = await cluster.persist((client) => fetchPage(client, { ...query, after: from }));
     yield page;
     after = page.next;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // the schema refuses it
   }
 }

@@ -1,10 +1,12 @@
-/** Commands whose output, or whose file, can't be written or read: they fail, and say so; one whose reader has seen enough does not. */
+/**
+ * Commands whose output, or whose file, can't be written or read, and answers that are none of weir's: they fail, and say so. One whose reader has seen enough does not.
+ */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -13,7 +15,7 @@ import { weir } from "../support/command.ts";
 const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
 const folder = mkdtempSync(join(tmpdir(), "weir-output-"));
 const server = createServer((request, response) => {
-  request.resume().on("end", () => response.end("value"));
+  request.resume().on("end", () => response.setHeader("weir-version", "1.1").end("value"));
 });
 let url = "";
 before(async () => {
@@ -89,4 +91,29 @@ test("weir put of a file that may not be read says so, also where it has to look
     await run("put", "k", path, "--config", config),
     `weir: can't read ${path}: this user has no right to\n`,
   );
+});
+
+const requests = ["status", "ls", "health", "rm k", "put k cli.json", "drop k", "drop k --force 1.1", "flush", "leave"];
+
+test("an answer that breaks off, or is another program's: a failure, and no bug", async () => {
+  writeFileSync(join(folder, "cli.json"), "{}");
+  const answers: readonly RequestListener[] = [
+    (_request, response) => response.writeHead(200, { "content-length": 9 }).write("{", () => response.destroy()),
+    (_request, response) => response.writeHead(503, { "content-type": "application/problem+json" }).end("{"),
+    (_request, response) => response.end("<p>welcome</p>"),
+  ];
+  for (const [index, listener] of answers.entries()) {
+    const other = createServer(listener);
+    await once(other.listen(0, "127.0.0.1"), "listening");
+    const target = `http://127.0.0.1:${(other.address() as { port: number }).port}`;
+    // That something answers is all that health asks.
+    const asked = index === 2 ? requests.filter((request) => request !== "health") : requests;
+    const run = async (request: string): Promise<void> => {
+      const { code, stderr } = await weir([...request.split(" "), "--url", target], { cwd: folder });
+      assert.equal(code, 1, request);
+      assert.match(stderr, /^weir: (?!this is a bug)/, request);
+    };
+    await Promise.all(asked.map(run));
+    other.close();
+  }
 });
