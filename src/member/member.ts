@@ -113,7 +113,10 @@ export class Member implements Operations, PeerHandler, JournalSource {
     this.#wired.primary.stop();
     this.#wired.durableWrites.adoptView();
     for (const each of this.#wired.buffer.records())
-      this.#wired.buffer.endTenure(each, new OperatingError("not_ready", "this node has left the view"));
+      this.#wired.buffer.endTenure(
+        each,
+        new OperatingError("peer_unreachable", "this node has left the view, and others may have this write"),
+      );
     this.#wired.router.end();
     this.#wired.inTime.stop();
     const entries = [...this.#wired.buffer.records()].flatMap(({ entry }) => (entry ? [entry] : []));

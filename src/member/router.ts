@@ -217,9 +217,9 @@ export class Router {
           }
           throw unexpected(answer);
         } catch (error) {
-          // Once a link broke, an earlier copy may be done whatever becomes of this one.
+          // Once a link broke, an earlier copy may be done whatever becomes of this one: also by a member that comes back with it later.
           if (isOperatingError(error, "peer_unreachable")) broken = error;
-          else if (broken && isOperatingError(error, "overloaded", "shutting_down", "not_refused")) throw broken;
+          else if (broken && isOperatingError(error, ...notDone)) throw broken;
           if (!worthRetrying(error)) throw error;
           await this.#pause(attempt, deadline, error);
         }
@@ -279,6 +279,9 @@ export class Router {
     });
   }
 }
+
+/** Refusals of which the client is told that nothing was done. */
+const notDone = ["buffer_full", "overloaded", "shutting_down", "not_refused"] as const;
 
 function worthRetrying(error: unknown): boolean {
   return isOperatingError(error, "wrong_view", "not_ready", "peer_unreachable");

@@ -156,7 +156,10 @@ export class ViewChange {
     for (const record of buffer.records()) {
       if (!membership.serves(record.key, membership.ownersOf(record.key))) {
         flusher.forget(record);
-        buffer.endTenure(record, new OperatingError("not_ready", "another node owns this key now"));
+        buffer.endTenure(
+          record,
+          new OperatingError("peer_unreachable", "another node owns this key now, and may come to have this write"),
+        );
       }
       // What was handed over long ago must not count any more: newer states of it may be gone from memory everywhere.
       if (record.pending.length === 0 && !counts(record.key)) buffer.drop(record);

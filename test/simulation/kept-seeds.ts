@@ -20,6 +20,12 @@ export const keptSeeds: readonly KeptSeed[] = [
     found: "Members that were short of a lease answered each ping by another one, without end.",
   },
   {
+    seed: 60_009_088,
+    faults: "crashes",
+    found:
+      "A write was answered buffer_full, although an earlier copy of it was in the journal of a member that came back.",
+  },
+  {
     seed: 20049,
     faults: "refusals+failures",
     found:
