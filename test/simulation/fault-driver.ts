@@ -105,6 +105,7 @@ export class FaultDriver {
     healStore(store, plainStoreFaults(plan));
     this.#members.heal();
     this.#processes.heal();
+    this.#operator.help();
   }
 
   losePower(): void {

@@ -7,7 +7,7 @@
  * store, nothing is lost at all: it would count in a view that is not known yet.
  */
 
-import { type PastMember, type PastView, parseView, type View, viewName } from "../../src/core/view.ts";
+import { type PastMember, type PastView, parseView, type View, viewName, votersOf } from "../../src/core/view.ts";
 import type { SimStore } from "./sim-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 
@@ -63,6 +63,15 @@ export class LossBudget {
       const lost = members.filter((member) => member.folder === folder || this.#lost.has(member.folder)).length;
       return lost <= Math.min(replicas, owners) - 1 && lost <= Math.floor(owners / 2);
     });
+  }
+
+  /** A member of the view that is lost, together with more than half of a view that it follows, so that the others may not replace it. */
+  get blocking(): string | undefined {
+    const { view } = this;
+    if (view === undefined || view.settled) return undefined;
+    const isGone = ({ folder, off }: PastMember): boolean => this.#lost.has(folder) && off !== true;
+    const isBlocked = view.lineage.some((past) => 2 * votersOf(past).filter(isGone).length > votersOf(past).length);
+    return isBlocked ? view.members.find(({ folder }) => this.#lost.has(folder))?.id : undefined;
   }
 
   /** Notes that it is lost. */

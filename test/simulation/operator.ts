@@ -1,6 +1,7 @@
 /**
  * The operator of a simulated cluster: gives up, by hand, what is lost for good where the members may not decide by themselves. When the only owner of all keys is lost with its
  * disk, more than half of the view is: `weir forget` is needed then. What it acknowledged is in the store; what others acknowledged before must be there, too, or they must still have it.
+ * And of no more than may be lost, most of a view may consist after all: when a view drops one who is silent just after that. Then those who are lost are given up in the end.
  */
 
 import { formatView, type View, viewName, votersOf } from "../../src/core/view.ts";
@@ -9,6 +10,8 @@ import type { FaultField } from "./fault-field.ts";
 import type { SimHost } from "./sim-cluster.ts";
 
 const lookMs = 50;
+/** Nobody is called before the members have had this long to help themselves. */
+const calledAfterMs = 10_000;
 /** The operator comes within this. */
 const maxAbsenceMs = 3_000;
 
@@ -28,6 +31,17 @@ export class Operator {
     const own = status?.members.find((each) => each.id === status.self);
     if (status?.settled === true && own?.dirtyBytes === 0) this.#cleanEpoch = status.epoch;
     world.schedule(lookMs, () => this.start());
+  }
+
+  /** When nothing goes wrong any more: gives up those without whom the others cannot go on. */
+  help(): void {
+    const { budget, world } = this.#field;
+    world.schedule(calledAfterMs, () => {
+      const id = budget.blocking;
+      if (id === undefined) return;
+      this.#forget(id);
+      this.help();
+    });
   }
 
   /** The only owner is lost, with its disk; somebody gives it up, and it starts anew on an empty one. */
