@@ -122,11 +122,9 @@ export class LossBudget {
   #viewsNaming(folder: string): readonly Pick<View, "epoch" | "members">[] {
     const view = this.view;
     if (view === undefined) return [];
-    // Whoever had no weight in a settled view had handed everything over, and has got nothing since if it has had none since.
-    const settled = view.settled ? view : view.lineage[0];
-    const isIdle = settled?.members.some((member) => member.folder === folder && member.weight === 0) === true;
+    // Who owned nothing in a view holds nothing of it, and what it held before is of an earlier one, as long as that matters.
     return [view, ...view.lineage, ...view.lost].filter(({ members }: Pick<PastView, "members">) =>
-      members.some((member) => member.folder === folder && !hasLeft(member) && !(isIdle && member.weight === 0)),
+      members.some((member) => member.folder === folder && member.weight > 0 && !hasLeft(member)),
     );
   }
 }

@@ -44,6 +44,18 @@ export const writeMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "refused-although-an-earlier-copy-may-be-done",
+    world: "crashes",
+    breaks: "§4: a write that is sent again is not refused for good once an earlier copy may have been assigned",
+    edits: [
+      {
+        file: "src/member/router.ts",
+        find: "          else if (broken && isOperatingError(error, ...notDone)) throw broken;\n",
+        replace: "",
+      },
+    ],
+  },
+  {
     name: "replica-acknowledges-before-its-journal",
     world: "power+disks",
     breaks: "§4: a replica journals, then acknowledges",
