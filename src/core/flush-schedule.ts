@@ -11,9 +11,19 @@ export interface Due<T> {
   readonly at: Instant;
 }
 
+/** So many items are never swept. */
+const fewItems = 16;
+
 export class DueQueue<T> {
   /** A binary heap: the parent of i is (i - 1) >> 1 and not due later. */
-  readonly #heap: Due<T>[] = [];
+  #heap: Due<T>[] = [];
+  readonly #isCurrent: (due: Due<T>) => boolean;
+  #sweepAt = fewItems;
+
+  /** @param isCurrent Whether somebody still wants it: of an item that was added again, to be due sooner, the older place is kept only until there are many of those. */
+  constructor(isCurrent: (due: Due<T>) => boolean) {
+    this.#isCurrent = isCurrent;
+  }
 
   get size(): number {
     return this.#heap.length;
@@ -25,8 +35,21 @@ export class DueQueue<T> {
   }
 
   add(item: T, at: Instant): void {
+    if (this.#heap.length >= this.#sweepAt) this.#sweep();
+    this.#insert({ item, at });
+  }
+
+  /** Each sweep is paid for by as many additions as it leaves items. */
+  #sweep(): void {
+    const current = this.#heap.filter(this.#isCurrent);
+    this.#heap = [];
+    for (const due of current) this.#insert(due);
+    this.#sweepAt = Math.max(fewItems, 2 * current.length);
+  }
+
+  #insert(due: Due<T>): void {
     const heap = this.#heap;
-    const due = { item, at };
+    const { at } = due;
     let index = heap.length;
     while (index > 0) {
       const parent = (index - 1) >> 1;

@@ -33,7 +33,9 @@ const noLeasePauseMs = 100;
 
 export class Flusher {
   readonly #parts: FlusherParts;
-  readonly #schedule = new DueQueue<KeyRecord>();
+  readonly #schedule = new DueQueue<KeyRecord>(
+    ({ item, at }) => item.scheduledAt === at && this.#parts.buffer.get(item.key) === item,
+  );
   readonly #pace: Pace;
   readonly #flights = new Set<Flight>();
   readonly #open = new OpenRequests();

@@ -7,15 +7,17 @@ import { backoffMs, type Due, DueQueue, Pace } from "../../src/core/flush-schedu
 import { SimRandom } from "../simulation/sim-random.ts";
 import { seedOf } from "../support/seed.ts";
 
+const always = (): boolean => true;
+
 describe("DueQueue", () => {
   it("is empty to begin with, and has nothing to take then", () => {
-    const queue = new DueQueue<string>();
+    const queue = new DueQueue<string>(always);
     assert.deepEqual([queue.size, queue.nextAt], [0, undefined]);
     assert.throws(() => queue.take(), AssertionError);
   });
 
   it("gives what was due first, with its time, whatever the order in which it came", () => {
-    const queue = new DueQueue<string>();
+    const queue = new DueQueue<string>(always);
     for (const at of [30, 10, 20, Number.NEGATIVE_INFINITY, 40]) queue.add(`due at ${at}`, at);
     const taken: Due<string>[] = [];
     while (queue.nextAt !== undefined) {
@@ -32,7 +34,7 @@ describe("DueQueue", () => {
     const seed = seedOf(test);
     const random = new SimRandom(seed);
     for (const adding of [0.7, 0.5, 0.3]) {
-      const queue = new DueQueue<number>();
+      const queue = new DueQueue<number>(always);
       const model: Due<number>[] = [];
       for (let step = 0; step < 3000; step++) {
         const context = `seed ${seed}, adding ${adding}, step ${step}`;
@@ -54,6 +56,29 @@ describe("DueQueue", () => {
         assert.equal(queue.nextAt, model[0]?.at, context);
       }
     }
+  });
+});
+
+describe("DueQueue of items that are due sooner than they were", () => {
+  it("keeps no more of their older places than there are items", () => {
+    const dueAt = new Map<number, number>();
+    const queue = new DueQueue<number>(({ item, at }) => dueAt.get(item) === at);
+    const add = (item: number, at: number): void => {
+      dueAt.set(item, at);
+      queue.add(item, at);
+    };
+    for (let item = 0; item < 100; item++) add(item, 60_000 + item);
+    for (let at = 50_000; at > 0; at--) add(at % 100, at);
+    assert.ok(queue.size <= 200, `${queue.size} places of 100 items`);
+    const taken: number[] = [];
+    while (queue.nextAt !== undefined) {
+      const { item, at } = queue.take();
+      if (dueAt.get(item) === at) taken.push(at);
+    }
+    assert.deepEqual(
+      taken,
+      Array.from({ length: 100 }, (_, index) => index + 1),
+    );
   });
 });
 
