@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { formatBytes, formatDuration } from "../base/quantity-text.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { BulkClient } from "./bulk-client.ts";
+import { quote } from "./format.ts";
 import { CommandFailure } from "./run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
@@ -90,7 +91,7 @@ function report({ counts, failures }: Transfer, seconds: number, { json }: CopyO
   }
   if (failed === 0) return;
   if (!json) {
-    for (const { name, reason } of failures) terminal.stderr.write(`${JSON.stringify(name)}: ${reason}\n`);
+    for (const { name, reason } of failures) terminal.stderr.write(`${quote(name)}: ${reason}\n`);
     if (failed > failures.length) terminal.stderr.write(`and ${failed - failures.length} more\n`);
   }
   terminal.stderr.write("weir: not everything was copied; the same command again goes on with what is missing\n");

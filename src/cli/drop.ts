@@ -6,6 +6,7 @@ import { formatBytes, formatDuration } from "../base/quantity-text.ts";
 import type { FailingKey } from "../core/message.ts";
 import { ClusterClient, encodeKey, parseJson, readText } from "./client.ts";
 import { failingSchema } from "./cluster-status.ts";
+import { quote } from "./format.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 
@@ -54,7 +55,7 @@ function refusalLines({ key, isDelete, size, ageMs, reason }: FailingKey, versio
     ? "The removal is undone: the key is there again, with the value that the store has."
     : "THAT VALUE IS LOST: the key has the value that the store has, or none.";
   return [
-    `${JSON.stringify(key)}: for ${formatDuration(ageMs)} the store has lacked ${what} of version ${version}, and refuses it:`,
+    `${quote(key)}: for ${formatDuration(ageMs)} the store has lacked ${what} of version ${version}, and refuses it:`,
     `  ${reason}`,
     "Once the store takes it, nothing has to be done. Where it never will, it can be given up.",
     loss,
@@ -73,7 +74,7 @@ async function drop(
   const answer = await client.request({ method: "DELETE", path, headers: { "if-match": `"${version}"` } });
   await readText(answer.body);
   if (options.json) printJson(terminal, { key, dropped: version, version: answer.headers["weir-version"] });
-  else printLine(terminal, `version ${version} of ${JSON.stringify(key)} is given up; the key is as the store has it`);
+  else printLine(terminal, `version ${version} of ${quote(key)} is given up; the key is as the store has it`);
 }
 
 function versionText(text: string): string {

@@ -9,7 +9,7 @@ import type { FailingKey } from "../core/message.ts";
 import { systemClock } from "../system.ts";
 import { ClusterClient } from "./client.ts";
 import { flushLineSchema } from "./cluster-status.ts";
-import { formatBar } from "./format.ts";
+import { formatBar, quote } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { CommandFailure } from "./run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
@@ -127,7 +127,7 @@ function tell({ outcome, progress }: FlushEnd, options: FlushOptions, terminal: 
 /** A key whose flush fails, as a person reads it. */
 export function failingText({ key, isDelete, size, ageMs, code, reason }: FailingKey): string {
   const what = isDelete ? "its removal" : formatBytes(size);
-  return `${JSON.stringify(key)} (${what}, for ${formatDuration(ageMs)}): ${reason} (${code})`;
+  return `${quote(key)} (${what}, for ${formatDuration(ageMs)}): ${reason} (${code})`;
 }
 
 function seconds(text: string): number {

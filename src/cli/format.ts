@@ -30,3 +30,12 @@ export function formatTable(rows: readonly (readonly string[])[], right: readonl
       .trimEnd(),
   );
 }
+
+/** A key in quotes, with nothing in it that a terminal would act on: as JSON has it, and the control characters that JSON lets through (C1) escaped as well. */
+export function quote(key: string): string {
+  return JSON.stringify(key).replace(/\p{Cc}/gu, escapeControl);
+}
+
+function escapeControl(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}

@@ -5,6 +5,7 @@ import { formatBytes } from "../base/quantity-text.ts";
 import { compareText } from "../base/text-order.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { BulkClient } from "./bulk-client.ts";
+import { quote } from "./format.ts";
 import { type ListedKey, type ListedPage, pages } from "./listing.ts";
 import { writeOut } from "./output.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
@@ -69,9 +70,5 @@ function longLine(entry: Entry): string {
 /** A key with a line break, or anything that a terminal would act on, is shown as JSON has it. */
 function shortLine(entry: Entry): string {
   const name = nameOf(entry);
-  return /[\p{Cc}]/u.test(name) ? JSON.stringify(name).replace(/\p{Cc}/gu, escapeControl) : name;
-}
-
-function escapeControl(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return /[\p{Cc}]/u.test(name) ? quote(name) : name;
 }
