@@ -109,6 +109,7 @@ export class Membership {
   adopt(view: View): void {
     assert(view.epoch > this.epoch, "epochs only grow");
     assert(listsProcess(view, this.self), "a member adopts only views that list its own process");
+    const isAnew = this.#view && ownedByReturned(this.#view, view);
     this.#view = view;
     this.#ring = ringOf(view.members, view.parameters);
     this.#doubt = new Doubt(view);
@@ -120,7 +121,7 @@ export class Membership {
     const voters = votersOf(view);
     const isVoter = voters.some((voter) => voter.id === this.self.id);
     this.lease.reset(peersNeeded(voters.length, isVoter, replicas), leaseMs);
-    this.#tenure.adopt(this.#ring, this.#doubt, this.#clock.now());
+    this.#tenure.adopt(this.#ring, this.#doubt, this.#clock.now(), isAnew);
     const named = new Set([...view.lineage, ...view.lost].map((past) => past.epoch));
     this.#adoptedEpochs = new Set([...this.#adoptedEpochs].filter((epoch) => named.has(epoch)).concat(view.epoch));
   }
@@ -300,4 +301,20 @@ const ranks: Readonly<Record<Progress, number>> = { adopting: 0, adopted: 1, del
 /** A number that only grows as a process goes on: epochs, and within one the progress and settling. */
 function rankOf({ epoch, progress, settled }: MemberState): number {
   return epoch * 8 + (settled ? 4 : 0) + ranks[progress];
+}
+
+/**
+ * Which keys were owned, in a view that still matters, by a folder that comes back although the view before went without it; undefined if none does. What it holds of them may be newer
+ * than what was served meanwhile: it has to be handed over first, as to a new owner. When the view before is settled nothing of it counts any more, but for keys in doubt, which nobody serves.
+ */
+function ownedByReturned(before: View, view: View): ((key: string) => boolean) | undefined {
+  if (view.lineage.length < 2) return undefined;
+  const kept = new Set(before.members.map((member) => member.folder));
+  const back = new Set(view.members.map((member) => member.folder).filter((folder) => !kept.has(folder)));
+  const rings = [...view.lineage, ...view.lost].flatMap((past) => {
+    const ids = past.members.filter((member) => back.has(member.folder)).map((member) => member.id);
+    return ids.length === 0 ? [] : [{ ring: ringOf(past.members, view.parameters), ids }];
+  });
+  if (rings.length === 0) return undefined;
+  return (key) => rings.some(({ ring, ids }) => ids.some((id) => ring.ownersOf(key).includes(id)));
 }

@@ -1,7 +1,7 @@
 /**
  * Tenure: whether this member is the active primary of a key, and since when. Becoming primary by a new view is not enough: what
  * others hold has to arrive first (the view is then *activated*). A member that was active in the view it adopted just before keeps
- * its tenure without a break. Nothing is stored per key: a tenure follows from the rings of the last views, and views whose start
+ * its tenure without a break, but for keys of which a member that was gone may bring something newer. Nothing is stored per key: a tenure follows from the rings of the last views, and views whose start
  * no longer matters are forgotten.
  */
 
@@ -16,6 +16,8 @@ interface Term {
   readonly doubt: Doubt;
   /** From when what was gained with this term may be flushed; undefined until it is activated. */
   flushFrom: Instant | undefined;
+  /** The keys of which somebody has come back with what may be newer than what was served without it: no tenure of those lasts from the term before. Undefined if there are none. */
+  readonly isAnew: ((key: string) => boolean) | undefined;
 }
 
 export class Tenure {
@@ -27,14 +29,14 @@ export class Tenure {
     this.#self = self;
   }
 
-  /** Starts a term under `ring`, not yet activated; keys in doubt have no primary in it. */
-  adopt(ring: Ring, doubt: Doubt, now: Instant): void {
+  /** Starts a term under `ring`, not yet activated; keys in doubt have no primary in it, and tenure of those that are `isAnew` begins anew with it. */
+  adopt(ring: Ring, doubt: Doubt, now: Instant, isAnew?: (key: string) => boolean): void {
     // Where nothing waits any more it does not matter when a tenure began: only the last of such terms is needed.
     const waiting = this.#terms.findIndex((term) => term.flushFrom !== undefined && term.flushFrom > now);
     const calm = waiting === -1 ? this.#terms : this.#terms.slice(0, waiting);
     const last = calm.findLastIndex((term) => term.flushFrom !== undefined);
     if (last > 0) this.#terms = this.#terms.slice(last);
-    this.#terms.push({ ring, doubt, flushFrom: undefined });
+    this.#terms.push({ ring, doubt, flushFrom: undefined, isAnew });
   }
 
   /** All that others held has arrived: every key whose primary this member is under the newest ring is now served. */
@@ -44,6 +46,7 @@ export class Tenure {
     // Who was primary of every key before has gained none.
     const before = this.#terms.at(-2);
     const hadAll =
+      term.isAnew === undefined &&
       before?.flushFrom !== undefined &&
       !before.doubt.any &&
       before.ring.lists.length > 0 &&
@@ -78,6 +81,7 @@ export class Tenure {
       const term = this.#terms[index] as Term;
       if (term.ring.ownersOf(key)[0] !== this.#self || term.doubt.has(key)) break;
       from = term.flushFrom ?? from;
+      if (term.isAnew?.(key) === true) break;
     }
     return from;
   }

@@ -6,11 +6,11 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import { OperatingError } from "../base/errors.ts";
 import type { Membership } from "../core/membership.ts";
 import type { PreconditionFailedAnswer, WriteRequest, WrittenAnswer } from "../core/message.ts";
 import { compareVersions, type Version } from "../core/version.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
-import { notReady } from "./not-ready.ts";
 import type { Primary } from "./primary.ts";
 
 export interface DurableWritesParts {
@@ -79,9 +79,9 @@ export class DurableWrites {
   }
 
   async #untilStored(key: string, answer: WrittenAnswer, endAt: number): Promise<WrittenAnswer> {
-    const { clock, membership, buffer, hasten } = this.#parts;
+    const { clock, buffer, hasten } = this.#parts;
     const record = buffer.get(key);
-    if (record === undefined) throw notReady(membership, key);
+    if (record === undefined) throw ownerChanged();
     const { promise, resolve: settle } = Promise.withResolvers<boolean>();
     const waiting: Waiting = { version: answer.version, settle };
     const all = this.#waiting.get(key) ?? new Set();
@@ -95,11 +95,19 @@ export class DurableWrites {
       hasten(record);
       if (await promise) return { ...answer, durability: "stored" };
       if (isLate) return answer;
-      throw notReady(membership, key);
+      throw ownerChanged();
     } finally {
       timer.cancel();
       all.delete(waiting);
       if (all.size === 0) this.#waiting.delete(key);
     }
   }
+}
+
+/** Not `not_ready`: whatever a copy that is sent to the next owner comes to, the write has taken effect. */
+function ownerChanged(): OperatingError {
+  return new OperatingError(
+    "peer_unreachable",
+    "the write has taken effect, and its key has another owner now, which has not said whether the store has it",
+  );
 }

@@ -12,7 +12,7 @@ import { entryOf, isCommonPrefix, type ListQuery } from "../core/listing.ts";
 import type { Membership } from "../core/membership.ts";
 import type { HeldAnswer, HeldEntry, ListRequest } from "../core/message.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
-import type { Cache, CleanValue } from "./cache.ts";
+import { type Cache, type CleanValue, presentState } from "./cache.ts";
 import { ignoreLost } from "./inheritance.ts";
 import { notReadyForAll } from "./not-ready.ts";
 
@@ -120,8 +120,8 @@ export class HeldKeys {
     const state = entry && !entry.upload ? entry : this.#replaced(record);
     if (!state) return false;
     if (candidate.shown && candidate.shown.kind !== "deleted") return true;
-    const { size, md5, modifiedMs, value } = state;
-    if (value === undefined) candidate.shown = { kind: "deleted", name };
+    const { size, md5, modifiedMs } = state;
+    if (presentState(state) === undefined) candidate.shown = { kind: "deleted", name };
     else if (isCommonPrefix(name, query)) candidate.shown = { kind: "prefix", name };
     else candidate.shown = { kind: "value", name, size, md5, modifiedMs };
     return true;
@@ -129,12 +129,11 @@ export class HeldKeys {
 
   /**
    * What the store may show no more, of a key of which it had all: a write that has to be there before it commits may be there already, while reads are
-   * answered from the cache as before. Where they are not they wait for that write, and it does no harm if the store shows it.
+   * answered from the cache as before. Where they are not they wait for that write, and it does no harm if the store shows it. Of a large value, what is cached still answers HEAD.
    */
   #replaced({ key, pending }: KeyRecord): CleanValue | undefined {
     if (!pending.some((write) => write.needsStore)) return undefined;
-    const cached = this.#parts.cache.peek(key);
-    return cached?.value === undefined ? undefined : cached;
+    return this.#parts.cache.peek(key);
   }
 
   #check(request: ListRequest, giveUpAt: Instant): void {

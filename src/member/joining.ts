@@ -28,7 +28,7 @@ export interface JoiningParts {
 
 /** Pause between two looks at the view, in milliseconds; a random part of it is added. */
 const pollMs = 50;
-/** How long a process that is new to the view waits for it to settle, in milliseconds. */
+/** How long a process that is new to the view waits for it to settle, in milliseconds: until nobody asks any more what became of a write that it may have. */
 const settledWaitMs = 30_000;
 /** While it cannot join, the log says why this often, in milliseconds. */
 const logMs = 5_000;

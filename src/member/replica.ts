@@ -4,6 +4,7 @@
  * the view is still the same then: who has adopted a newer one has handed off without it.
  */
 
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { type Entry, footprint } from "../core/entry.ts";
@@ -73,10 +74,16 @@ export class Replica {
 
   /** @throws OperatingError (or rejects with one) `wrong_view`, also once the view is settled: then nothing is left to hand off. */
   handOff(from: PeerIdentity, { epoch, entry }: HandOffRequest): Answer<AckAnswer> {
-    const { buffer } = this.#parts;
+    const { buffer, membership } = this.#parts;
     this.#requireEpoch(epoch);
     this.#requireHandOff(from, entry.key);
-    const isNews = isNewer(entry, buffer.get(entry.key)?.newest);
+    const newest = buffer.get(entry.key)?.newest;
+    const isNews = isNewer(entry, newest);
+    // Of what the store has it holds nothing any more, and others may still hand that over.
+    assert(
+      !isNews || newest === undefined || !membership.serves(entry.key, membership.ownersOf(entry.key)),
+      "who serves a key has been handed everything of it",
+    );
     // However full the buffer is: nobody else may hold it for much longer.
     if (isNews) buffer.room.take(footprint(entry));
     this.#take(entry, isNews);

@@ -211,8 +211,9 @@ export class Router {
             };
           }
           if (answer.kind === "precondition_failed") {
-            // The state that an earlier copy was for may be gone because that was done.
-            if (givesUp && broken) throw new OperatingError("deadline_exceeded", broken.message, { cause: broken });
+            // The state that an earlier copy was for may be gone because that was done; and two members may know different times of one state: the write's, and the store's.
+            if (broken && (givesUp || precondition?.unmodifiedSince !== undefined))
+              throw new OperatingError("deadline_exceeded", broken.message, { cause: broken });
             return answer;
           }
           throw unexpected(answer);
@@ -281,7 +282,7 @@ export class Router {
 }
 
 /** Refusals of which the client is told that nothing was done. */
-const notDone = ["buffer_full", "overloaded", "shutting_down", "not_refused"] as const;
+const notDone = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
 
 function worthRetrying(error: unknown): boolean {
   return isOperatingError(error, "wrong_view", "not_ready", "peer_unreachable");

@@ -125,6 +125,6 @@ describe("DurableWrites.write", () => {
     await turn();
     trial.writes.adoptView();
     await turn();
-    assert.ok(answer.outcome instanceof Error && "code" in answer.outcome && answer.outcome.code === "not_ready");
+    assert.ok(answer.outcome instanceof Error && "code" in answer.outcome && answer.outcome.code === "peer_unreachable");
   });
 });

@@ -143,6 +143,7 @@ describe("HeldKeys.answer", () => {
     const { entries } = await trial.ask({ delimiter: "/" });
     assert.deepEqual(entries, [
       { kind: "value", name: "a", size: 9, md5: "c", modifiedMs: 5 },
+      { kind: "value", name: "large", size: 9, md5: "c", modifiedMs: 5 },
       { kind: "prefix", name: "x/" },
     ]);
   });
