@@ -20,6 +20,9 @@ const freshTicks = 2;
 /** Of the time between two ticks so much counts as silence at most, in ticks: the rest is this process's own pause. */
 const maxTicksCounted = 2;
 
+/** Of D: most are silent for so long before this member takes itself for cut off. Sooner than it suspects them, since when it is back it hears some later than others. */
+const cutOffShare = 0.5;
+
 interface Watched {
   silentMs: number;
   /** For so long it is taken for silent whatever it answers. */
@@ -29,7 +32,7 @@ interface Watched {
 export class FailureDetector {
   readonly #settings: FailureDetectorSettings;
   readonly #watched = new Map<string, Watched>();
-  /** Whether less than half of all, this member included, are heard. */
+  /** Whether less than half of all, this member included, have been heard lately. */
   #isCutOff = false;
 
   constructor(settings: FailureDetectorSettings) {
@@ -66,8 +69,11 @@ export class FailureDetector {
       watched.silentMs += countedMs;
       watched.stuckMs = Math.max(0, watched.stuckMs - countedMs);
     }
-    const silent = [...this.#watched.keys()].filter((name) => this.suspects(name)).length;
-    this.#isCutOff = 2 * (this.#watched.size + 1 - silent) < this.#watched.size + 1;
+    let heard = 1;
+    for (const { silentMs, stuckMs } of this.#watched.values()) {
+      if (stuckMs === 0 && silentMs < this.#settings.suspectMs * cutOffShare) heard++;
+    }
+    this.#isCutOff = 2 * heard < this.#watched.size + 1;
   }
 
   /** Whether it has answered just now: not merely that it is not suspected yet. */

@@ -26,6 +26,11 @@ export const keptSeeds: readonly KeptSeed[] = [
       "A write was answered buffer_full, although an earlier copy of it was in the journal of a member that came back.",
   },
   {
+    seed: 50_073_431,
+    faults: "oneLoss",
+    found: "A member that had been cut off for less than D suspected whom it heard last, and dropped it.",
+  },
+  {
     seed: 20049,
     faults: "refusals+failures",
     found:

@@ -37,9 +37,8 @@ export class Operator {
   help(): void {
     const { budget, world } = this.#field;
     world.schedule(calledAfterMs, () => {
-      const id = budget.blocking;
-      if (id === undefined) return;
-      this.#forget(id);
+      if (budget.view?.settled !== false) return;
+      if (budget.blocking !== undefined) this.#forget(budget.blocking);
       this.help();
     });
   }

@@ -54,6 +54,21 @@ describe("FailureDetector", () => {
     assert.equal(detector.suspects("c"), true);
   });
 
+  it("does the same before it suspects anybody, or who is heard last when it is back would be suspected of all that time", () => {
+    const detector = detectorOf("b", "c", "d");
+    tick(detector, 3);
+    detector.heard("b");
+    tick(detector, 1);
+    detector.heard("c");
+    tick(detector, 2);
+    assert.deepEqual(
+      ["b", "c", "d"].map((name) => detector.suspects(name)),
+      [false, false, false],
+    );
+    tick(detector, 1);
+    assert.equal(detector.suspects("d"), true);
+  });
+
   it("knows who has answered just now from who is not suspected yet", () => {
     const detector = detectorOf("b");
     tick(detector, 2);

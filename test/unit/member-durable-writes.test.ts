@@ -125,6 +125,8 @@ describe("DurableWrites.write", () => {
     await turn();
     trial.writes.adoptView();
     await turn();
-    assert.ok(answer.outcome instanceof Error && "code" in answer.outcome && answer.outcome.code === "peer_unreachable");
+    assert.ok(
+      answer.outcome instanceof Error && "code" in answer.outcome && answer.outcome.code === "peer_unreachable",
+    );
   });
 });
