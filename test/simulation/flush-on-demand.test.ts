@@ -6,11 +6,11 @@ import { OperatingError } from "../../src/base/errors.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
-const longMs = 3_600_000;
+const delayMs = 3_600_000;
 
 describe("a flush on demand", () => {
   it("waits for what a lone member has inherited and nobody sees before the store has it", async () => {
-    const cluster = new StagedCluster(["a", "b"], longMs);
+    const cluster = new StagedCluster(["a", "b"], { delayMs });
     const { world, hosts } = cluster;
     const [a, b] = hosts as [SimHost, SimHost];
     await world.run(10_000);
@@ -27,7 +27,7 @@ describe("a flush on demand", () => {
   });
 
   it("does not call stored what may be on lost disks only", async () => {
-    const cluster = new StagedCluster(["a", "b", "c", "d"], longMs);
+    const cluster = new StagedCluster(["a", "b", "c", "d"], { delayMs });
     const { world, hosts } = cluster;
     const [a, b, c] = hosts as [SimHost, SimHost, SimHost];
     await world.run(10_000);

@@ -17,7 +17,7 @@ export interface SimClockSettings {
 export const defaultClockSettings: SimClockSettings = { maxRateError: 0.01, maxTimerDelayMs: 1 };
 
 /** The world's own date at its beginning, and how far a host's wall clock may be from it. */
-const worldDateMs = Date.UTC(2030, 0, 1);
+export const worldDateMs = Date.UTC(2030, 0, 1);
 const maxWallErrorMs = 3_600_000;
 /** Keeps a timer from firing before its time on its own clock by a rounding error. */
 const roundingMs = 1e-6;

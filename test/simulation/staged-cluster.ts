@@ -1,25 +1,47 @@
 /**
- * A few hosts over one store that may refuse some objects: for a course of events that is told step by step, as an operator's day is, and not drawn by chance. Their folders are in
- * memory: whoever ends has lost its disk, too.
+ * A few hosts over one store that may refuse some objects: for a course of events that is told step by step, as an operator's day is, and not drawn by chance.
  */
 
-import type { OperatingError } from "../../src/base/errors.ts";
+import { assert } from "../../src/base/assert.ts";
+import { isOperatingError, type OperatingError } from "../../src/base/errors.ts";
 import type { FlushProgress } from "../../src/core/administration.ts";
 import { noHeaders } from "../../src/core/entry.ts";
 import { parseView, viewName } from "../../src/core/view.ts";
+import type { JournalSettings } from "../../src/journal/file-journal.ts";
 import { Participant } from "../../src/member/participant.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
 import type { BlobStore } from "../../src/store/blob-store.ts";
 import { planFor } from "./scenario-plan.ts";
-import { type MemberParts, SimHost } from "./sim-cluster.ts";
-import { memoryFolder } from "./sim-folder.ts";
+import { type MemberParts, type RunningMember, SimHost } from "./sim-cluster.ts";
+import { diskFolder, memoryFolder } from "./sim-folder.ts";
 import { defaultNetworkSettings, SimNetwork } from "./sim-network.ts";
+import { worldDateMs } from "./sim-process.ts";
 import { SimStore } from "./sim-store.ts";
 import { SimWorld } from "./sim-world.ts";
 import { healthyStore } from "./store-faults.ts";
 
+/** A read waits for whatever is under way no longer than this, in virtual milliseconds. */
+const readMs = 15_000;
+const journal: JournalSettings = { segmentBytes: 1_000_000, liveLimitBytes: 100_000_000 };
+
+export interface Staging {
+  /** How long a write waits for later ones of its key before it is flushed; a second unless told. */
+  readonly delayMs?: number;
+  readonly replicas?: number;
+  /** Otherwise folders are in memory: whoever ends has lost its disk, too. */
+  readonly hasDisks?: boolean;
+}
+
+/** An operation that a client asked for: neither is there while it waits. */
+export interface Asked<T> {
+  answer?: T;
+  error?: OperatingError;
+}
+
 export class StagedCluster {
   readonly world = new SimWorld({ seed: 1 });
+  readonly network = new SimNetwork(this.world, defaultNetworkSettings);
+  readonly store: SimStore;
   readonly hosts: readonly SimHost[];
   /** Objects that the store does not take, and why. */
   readonly refused = new Map<string, OperatingError>();
@@ -27,35 +49,35 @@ export class StagedCluster {
   /** The weights in each view, in the order of the hosts. */
   readonly views: string[] = [];
 
-  constructor(ids: readonly string[], delayMs = 1_000) {
+  constructor(ids: readonly string[], { delayMs = 1_000, replicas = 2, hasDisks = false }: Staging = {}) {
     const { world } = this;
-    const store = new SimStore({
+    this.store = new SimStore({
       modes: { tags: "md5", ignoresRemoveConditions: false },
       faults: healthyStore,
       random: world.random("store"),
       scheduler: world,
-      dateMs: () => Math.floor(world.now),
+      dateMs: () => worldDateMs + Math.floor(world.now),
     });
-    store.watch((name, _before, after) => {
+    this.store.watch((name, _before, after) => {
       if (name !== viewName || !after) return;
       const { settled, members } = parseView(after.body);
       if (!settled) this.views.push(members.map(({ weight }) => weight).join());
     });
     const cluster = {
       world,
-      network: new SimNetwork(world, defaultNetworkSettings),
-      store,
+      network: this.network,
+      store: this.store,
       clocks: { maxRateError: 0.01, maxTimerDelayMs: 1 },
       factory: (parts: MemberParts) => {
         const participant = new Participant({ ...parts, store: this.#refusing(parts.store) });
         this.#participants.set(parts.host.id, participant);
         return participant;
       },
-      makeFolder: (name: string) => memoryFolder(name),
+      makeFolder: (name: string) => (hasDisks ? diskFolder(name, world.random(name), journal) : memoryFolder(name)),
       onEnd: () => undefined,
     };
     const { settings: drawn } = planFor(1, "healthy").hosts[0] as { settings: MemberSettings };
-    const settings = { ...drawn, replicas: 2, flush: { ...drawn.flush, delayMs } };
+    const settings = { ...drawn, replicas, flush: { ...drawn.flush, delayMs } };
     this.hosts = ids.map((id) => new SimHost(cluster, { id, startMs: 0, weight: 1, zone: undefined, settings }, ids));
     for (const host of this.hosts) host.start();
   }
@@ -68,11 +90,33 @@ export class StagedCluster {
     this.world.schedule(1_000, () => this.writeAt(hosts));
   }
 
-  write(host: SimHost, key: string): void {
+  write(host: SimHost, key: string, text = `value of ${this.world.now}`): void {
+    this.ask(host, (member) => member.put({ key, value: Buffer.from(text), headers: noHeaders }));
+  }
+
+  /** A client asks this host for something. */
+  ask<T>(host: SimHost, operation: (member: RunningMember) => T | Promise<T>): Asked<T> {
+    const asked: Asked<T> = {};
+    const begin = async (): Promise<void> => {
+      const { member } = host;
+      assert(member !== undefined, "a client asks who is there");
+      asked.answer = await operation(member);
+    };
     host.process?.schedule(0, () => {
-      const value = Buffer.from(`value of ${this.world.now}`);
-      host.member?.put({ key, value, headers: noHeaders }).catch(() => undefined);
+      begin().catch((error: unknown) => {
+        if (isOperatingError(error)) asked.error = error;
+        else this.world.fail(error);
+      });
     });
+    return asked;
+  }
+
+  /** What a client of this host reads; undefined when there is no value. */
+  async read(host: SimHost, key: string): Promise<string | undefined> {
+    const asked = this.ask(host, (member) => member.read(key, true));
+    await this.world.run(this.world.now + readMs, () => asked.answer !== undefined || asked.error !== undefined);
+    assert(asked.answer !== undefined, "a read is answered");
+    return asked.answer.kind === "value" ? asked.answer.value?.toString() : undefined;
   }
 
   /** A key that the host serves; any, while it serves none. */
