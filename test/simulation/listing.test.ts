@@ -2,10 +2,13 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { noHeaders } from "../../src/core/entry.ts";
 import type { Profile } from "./fault-kinds.ts";
 import { runScenario } from "./scenario.ts";
 import { planFor } from "./scenario-plan.ts";
+import type { SimHost } from "./sim-cluster.ts";
 import { startMember } from "./sim-member.ts";
+import { StagedCluster } from "./staged-cluster.ts";
 
 /** Where keys change their owners, in all the ways that there are, and where entries come and go. */
 const profiles: readonly Profile[] = [
@@ -21,6 +24,10 @@ const profiles: readonly Profile[] = [
 
 const seedsPerProfile = 8;
 
+async function* streamOf(value: Buffer): AsyncGenerator<Uint8Array, void> {
+  yield await Promise.resolve(value);
+}
+
 describe("a listing in a simulated cluster", () => {
   for (const profile of profiles) {
     it(`shows what was acknowledged before it began, in ${seedsPerProfile} worlds of the profile "${profile}"`, async () => {
@@ -35,4 +42,28 @@ describe("a listing in a simulated cluster", () => {
       assert.ok(listings > 20 * seedsPerProfile, `only ${listings} listings were answered`);
     });
   }
+
+  it("shows of a large value what a read is answered, although the store has a newer one that has not committed", async () => {
+    const cluster = new StagedCluster(["a", "b", "c"], { maxValueBytes: 100 });
+    const { world, hosts } = cluster;
+    const [a, b, c] = hosts as [SimHost, SimHost, SimHost];
+    await world.run(10_000);
+    const key = cluster.keyOf(b, "k");
+    const put = (length: number): unknown => {
+      const body = streamOf(Buffer.alloc(length));
+      return cluster.ask(a, (member) => member.putStream({ key, headers: noHeaders, length, body }));
+    };
+    put(500);
+    await world.run(30_000);
+    await cluster.read(c, key);
+    b.line.slownessMs = 10_000;
+    put(700);
+    const isStored = (): boolean => cluster.store.peek(key)?.size === 700;
+    assert.ok(await world.run(60_000, isStored));
+    const read = cluster.ask(c, (member) => member.read(key, false));
+    const list = cluster.ask(c, (member) => member.list({ prefix: "", after: "", delimiter: "", limit: 10 }));
+    await world.run(world.now + 100);
+    assert.ok(read.answer?.kind === "stored");
+    assert.deepEqual([read.answer.info.size, list.answer?.keys.map(({ size }) => size)], [500, [500]]);
+  });
 });

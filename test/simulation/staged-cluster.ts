@@ -28,6 +28,8 @@ export interface Staging {
   /** How long a write waits for later ones of its key before it is flushed; a second unless told. */
   readonly delayMs?: number;
   readonly replicas?: number;
+  /** A larger value is not buffered. */
+  readonly maxValueBytes?: number;
   /** Otherwise folders are in memory: whoever ends has lost its disk, too. */
   readonly hasDisks?: boolean;
 }
@@ -49,7 +51,8 @@ export class StagedCluster {
   /** The weights in each view, in the order of the hosts. */
   readonly views: string[] = [];
 
-  constructor(ids: readonly string[], { delayMs = 1_000, replicas = 2, hasDisks = false }: Staging = {}) {
+  constructor(ids: readonly string[], staging: Staging = {}) {
+    const { delayMs = 1_000, replicas = 2, hasDisks = false } = staging;
     const { world } = this;
     this.store = new SimStore({
       modes: { tags: "md5", ignoresRemoveConditions: false },
@@ -77,7 +80,8 @@ export class StagedCluster {
       onEnd: () => undefined,
     };
     const { settings: drawn } = planFor(1, "healthy").hosts[0] as { settings: MemberSettings };
-    const settings = { ...drawn, replicas, flush: { ...drawn.flush, delayMs } };
+    const { maxValueBytes = drawn.maxValueBytes } = staging;
+    const settings = { ...drawn, replicas, maxValueBytes, flush: { ...drawn.flush, delayMs } };
     this.hosts = ids.map((id) => new SimHost(cluster, { id, startMs: 0, weight: 1, zone: undefined, settings }, ids));
     for (const host of this.hosts) host.start();
   }

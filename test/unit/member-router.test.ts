@@ -1,0 +1,97 @@
+/** What the router tells a client whose write it sent more than once: never that nothing was done when an earlier copy may be. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type ErrorCode, OperatingError } from "../../src/base/errors.ts";
+import { noHeaders } from "../../src/core/entry.ts";
+import type { PeerAnswer, Precondition } from "../../src/core/message.ts";
+import type { WriteOutcome } from "../../src/core/operation.ts";
+import { Router, type RouterParts } from "../../src/member/router.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { ScriptedNetwork, turn } from "../support/scripted-network.ts";
+import { keyWhere, memberOf, ringOf, servingMember, viewOf } from "../support/view-fixtures.ts";
+
+const [a, b] = [memberOf("a"), memberOf("b")];
+const view = viewOf(4, [a, b]);
+const key = keyWhere((each) => ringOf(view).ownersOf(each)[0] === "b");
+
+const refused = (code: ErrorCode): PeerAnswer => ({ kind: "refused", code, epoch: 4, detail: "" });
+/** Whose link broke, or who has taken the write and does not own the key any more. */
+const lost = [new OperatingError("peer_unreachable", "the link broke"), refused("peer_unreachable")];
+const certain = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
+
+class Trial {
+  readonly network = new ScriptedNetwork();
+  readonly #clock = new ManualClock();
+  readonly router: Router;
+
+  /** Member a. Its part as a primary is not asked, because b owns the key. */
+  constructor() {
+    const parts: Partial<RouterParts> = {
+      membership: servingMember(view, a, this.#clock),
+      network: this.network,
+      clock: this.#clock,
+      fits: () => true,
+    };
+    const settings = { operationMs: 10_000, operationLimit: 10 };
+    this.router = new Router({ ...parts, settings } as unknown as RouterParts);
+  }
+
+  put(precondition: Precondition = {}): Promise<WriteOutcome> {
+    return this.router.put({ key, value: Buffer.from("v"), headers: noHeaders, precondition });
+  }
+
+  /** What the operation comes to when the attempts are answered so: its kind, or the code of its error. */
+  async outcome(operation: Promise<WriteOutcome>, answers: readonly (PeerAnswer | OperatingError)[]): Promise<string> {
+    const told = operation.then(
+      ({ kind }) => kind,
+      (error: unknown) => (error as OperatingError).code,
+    );
+    for (const answer of answers) {
+      await turn();
+      this.network.answer(answer, "b");
+      await turn();
+      this.#clock.advance(100);
+    }
+    return await told;
+  }
+}
+
+describe("Router", () => {
+  it("tells a client that nothing was done if the only copy of its write was refused", async () => {
+    for (const code of certain) {
+      const trial = new Trial();
+      assert.equal(await trial.outcome(trial.put(), [refused("not_ready"), refused(code)]), code);
+    }
+  });
+
+  it("never tells so once a copy was lost: whoever has that may bring it back", async () => {
+    for (const code of certain) {
+      for (const loss of lost) {
+        const trial = new Trial();
+        const told = await trial.outcome(trial.put(), [loss, refused("not_ready"), refused(code)]);
+        assert.equal(told, "peer_unreachable", code);
+      }
+    }
+  });
+
+  it("does not know what became of a write if a copy was lost and another is refused for a time, of which two members may know two", async () => {
+    const trial = new Trial();
+    const answers = [...lost, { kind: "precondition_failed" }] as const;
+    assert.equal(await trial.outcome(trial.put({ unmodifiedSince: 1 }), answers), "deadline_exceeded");
+  });
+
+  it("does not know whether a key was given up if a copy was lost: what was to be given up may be gone because it was", async () => {
+    const trial = new Trial();
+    const givenUp = trial.router.giveUp(key, { epoch: 4, seq: 1 });
+    assert.equal(await trial.outcome(givenUp, [...lost, { kind: "precondition_failed" }]), "deadline_exceeded");
+  });
+
+  it("believes any other condition that fails, under the request id by which a copy that was done is known", async () => {
+    const trial = new Trial();
+    const told = await trial.outcome(trial.put({ match: ["m"] }), [...lost, { kind: "precondition_failed" }]);
+    assert.equal(told, "precondition_failed");
+    const ids = trial.network.sent.map(({ request }) => request.kind === "write" && request.requestId);
+    assert.deepEqual(ids, Array(3).fill({ router: a.incarnation, counter: 1 }));
+  });
+});
