@@ -147,6 +147,19 @@ export const viewMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "tenure-kept-although-a-folder-comes-back",
+    world: "losses+chokes",
+    breaks:
+      "§5: whoever comes back while the view is unsettled may hold something newer than what was served without it",
+    edits: [
+      {
+        file: membership,
+        find: "    const isAnew = this.#view && ownedByReturned(this.#view, view);\n",
+        replace: "    const isAnew = undefined;\n    void ownedByReturned;\n",
+      },
+    ],
+  },
+  {
     name: "store-reads-kept-over-a-view-change",
     world: "lateReads",
     breaks: "§4: a store read that was sent before the tenure changed is thrown away (⚠)",
