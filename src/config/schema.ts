@@ -299,9 +299,9 @@ export const configSchema = z.strictObject({
   peers: peersSchema,
   request: z
     .strictObject({
-      // Within what a node waits that comes back with old copies of writes: see settledWaitMs.
+      // Less, by any clock, than a node waits that comes back with old copies of writes: see settledWaitMs.
       deadlineMs: durationMs
-        .max(30_000)
+        .max(25_000)
         .default(10_000)
         .describe(
           "Milliseconds until a request that the cluster cannot answer yet is given up with 503: longer than a failover.",
