@@ -20,7 +20,7 @@ const freshTicks = 2;
 /** Of the time between two ticks so much counts as silence at most, in ticks: the rest is this process's own pause. */
 const maxTicksCounted = 2;
 
-/** Of D: most are silent for so long before this member takes itself for cut off. Sooner than it suspects them, since when it is back it hears some later than others. */
+/** Of D: most are silent for longer before this member takes itself for cut off. Sooner than it suspects them, since when it is back it hears some later than others. */
 const cutOffShare = 0.5;
 
 interface Watched {
@@ -69,9 +69,12 @@ export class FailureDetector {
       watched.silentMs += countedMs;
       watched.stuckMs = Math.max(0, watched.stuckMs - countedMs);
     }
+    const { suspectMs, tickMs } = this.#settings;
+    // A tick that is late does not look like that: however late, all that answer are heard in between.
+    const cutOffMs = Math.max(suspectMs * cutOffShare, maxTicksCounted * tickMs);
     let heard = 1;
     for (const { silentMs, stuckMs } of this.#watched.values()) {
-      if (stuckMs === 0 && silentMs < this.#settings.suspectMs * cutOffShare) heard++;
+      if (stuckMs === 0 && silentMs <= cutOffMs) heard++;
     }
     this.#isCutOff = 2 * heard < this.#watched.size + 1;
   }
