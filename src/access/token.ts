@@ -10,6 +10,9 @@ const tokenPrefix = "weir_";
 
 export const tokenBytes = 32;
 
+/** A token's random part has 43 characters. */
+const anyToken = new RegExp(`${tokenPrefix}[\\w-]{43}`, "g");
+
 /** Longer is no token of ours, and not worth hashing. */
 const maxTokenLength = 256;
 
@@ -29,4 +32,9 @@ export function formatToken(random: Uint8Array): string {
 /** What stands for a token in cluster.json. */
 export function hashToken(token: string): string {
   return `sha256:${hash("sha256", token, "hex")}`;
+}
+
+/** The text with no token of ours in it: somebody may have put one where it does not belong. */
+export function withoutTokens(text: string): string {
+  return text.includes(tokenPrefix) ? text.replace(anyToken, `${tokenPrefix}...`) : text;
 }

@@ -3,6 +3,7 @@
  * let the caller in. The path is matched as it came: see key.ts for why nothing here makes a URL of it.
  */
 
+import { withoutTokens } from "../access/token.ts";
 import type { Clock, Instant } from "../base/clock.ts";
 import { type ErrorCode, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -124,10 +125,10 @@ export class Router {
   }
 
   #count({ request, response, grant }: Exchange, match: Match | undefined, ms: number): void {
-    const { url: target, method } = request;
+    const { url: target = "", method } = request;
     const status = response.headersSent ? response.statusCode : clientGone;
     this.#metrics.count(match?.name ?? noName, method as string, status, ms);
-    this.#log.debug("request", { method, target, status, ms, by: grant.name });
+    this.#log.debug("request", { method, target: withoutTokens(target), status, ms, by: grant.name });
   }
 
   #match(target: string, method: string): Match | undefined {
