@@ -68,11 +68,12 @@ export function leftView(view: View, id: string, proposal: string): View {
   const left = droppedView(view, new Set([id]), proposal);
   if (left.members.length === 0) return { ...left, dropped: false, settled: true, lineage: [] };
   if (!left.dropped) return left;
-  // It may answer for a moment still, until it sees that it is out: so this is a drop, of which nothing is lost.
+  // The last owner. It may answer for a moment still what it was asked before: so this is a drop, of which nothing is lost. It confirms nothing any more: it gave up its
+  // lease before the swap, and the others own nothing under that view.
   return { ...left, lineage: left.lineage.map((past) => ({ ...past, members: past.members.map(forgetIf) })) };
 
   function forgetIf(member: PastMember): PastMember {
-    return member.id === id ? { ...member, forgotten: true } : member;
+    return member.id === id ? { ...member, forgotten: true, off: true } : member;
   }
 }
 

@@ -31,6 +31,11 @@ export const keptSeeds: readonly KeptSeed[] = [
     found: "A member that had been cut off for less than D suspected whom it heard last, and dropped it.",
   },
   {
+    seed: 52_003_421,
+    faults: "mixed",
+    found: "The last owner left in order; of two that stayed, one was lost, and the other could not drop it.",
+  },
+  {
     seed: 20049,
     faults: "refusals+failures",
     found:

@@ -212,7 +212,14 @@ describe("leftView", () => {
   it("of the last owner, which has everything in the store, gives up its folder: nobody waits for it", () => {
     const view = leftView(settledOf(a, memberOf("c", { weight: 0 })), "a", "p");
     assert.deepEqual(idsOf(view), ["c"]);
-    assert.deepEqual(view.lineage[0]?.members, [{ ...a, forgotten: true }, memberOf("c", { weight: 0 })]);
+    assert.deepEqual(view.lineage[0]?.members, [{ ...a, forgotten: true, off: true }, memberOf("c", { weight: 0 })]);
+  });
+
+  it("of the last owner counts as kept: the others may still drop each other", () => {
+    const left = leftView(settledOf(a, memberOf("b", { weight: 0 }), memberOf("c", { weight: 0 })), "a", "p");
+    const serving = reweightedView(left, "c", 1, "q");
+    assert.equal(keepsHalf(droppedView(serving, new Set(["b"]), "r")), true);
+    assert.equal(keepsHalf(droppedView(serving, new Set(["c"]), "r")), false, "of those that serve now, none");
   });
 
   it("of the last member is settled, since nobody is left to do it, and the next one founds nothing anew", () => {
