@@ -74,9 +74,13 @@ export class ProcessFaults {
   /** Starts another process under the id of one that is cut off, alone or together with others, or stands still, or just slow to be told. */
   twin(host: SimHost | undefined = this.#field.pickStarted()): void {
     const { budget, random } = this.#field;
-    if (host?.running === undefined || host.ghost !== undefined || !budget.allows(this.#folderOf(host))) return;
+    if (host?.running === undefined || host.ghost !== undefined) return;
+    const folder = this.#folderOf(host);
+    if (!budget.allows(folder)) return;
+    // Of one that no view names the first process may still join, with its folder: that would be lost in a view that is not known yet.
+    if (folder !== undefined && budget.isDone(folder) && !budget.allowsLeaving) return;
     this.#field.note("twin", () => host.running?.process.name ?? "");
-    budget.lose(this.#folderOf(host));
+    budget.lose(folder);
     this.#twinned.add(host);
     const { process } = host.running;
     if (this.#field.hosts.length > 2 && random.chance(0.4)) this.#divide(host);
