@@ -14,14 +14,17 @@ import type { SimWorld } from "./sim-world.ts";
 export class LossBudget {
   readonly #world: SimWorld;
   readonly #store: SimStore;
+  readonly #ghosts: () => readonly (string | undefined)[];
   readonly #lost = new Set<string>();
   /** Processes that are leaving. */
   #leaving = 0;
   #isExceeded = false;
 
-  constructor(world: SimWorld, store: SimStore) {
+  /** @param ghosts - folders that are lost although a process still runs on them: it may join once more */
+  constructor(world: SimWorld, store: SimStore, ghosts: () => readonly (string | undefined)[]) {
     this.#world = world;
     this.#store = store;
+    this.#ghosts = ghosts;
   }
 
   /** Folders lost so far. */
@@ -47,6 +50,11 @@ export class LossBudget {
     return this.#isWithin(folder, this.#viewsNaming(folder));
   }
 
+  /** Whether it may be lost although its process still runs: if no view names it, one that is not known yet may. */
+  allowsTwin(folder: string | undefined): boolean {
+    return this.allows(folder) && (folder === undefined || !this.isDone(folder) || this.allowsLeaving);
+  }
+
   /** Whether it might be lost now if the newest view were not. */
   allowsBut(view: View, folder: string): boolean {
     return this.#isWithin(
@@ -56,13 +64,22 @@ export class LossBudget {
   }
 
   /** Whether no more is lost than may be in these views when this folder is, too. */
-  #isWithin(folder: string, views: readonly Pick<View, "members">[]): boolean {
+  #isWithin(folder: string, views: readonly Pick<View, "epoch" | "members">[]): boolean {
     const replicas = this.view?.parameters.replicas ?? 1;
-    return views.every(({ members }) => {
+    const newest = this.view?.epoch;
+    return views.every(({ epoch, members }) => {
       const owners = members.filter((member) => member.weight > 0).length;
-      const lost = members.filter((member) => member.folder === folder || this.#lost.has(member.folder)).length;
+      const named = members.filter((member) => member.folder === folder || this.#lost.has(member.folder)).length;
+      const lost = named + (epoch === newest ? this.#ghostsBeside(members, folder) : 0);
       return lost <= Math.min(replicas, owners) - 1 && lost <= Math.floor(owners / 2);
     });
+  }
+
+  /** How many ghosts may come into a view with these members. */
+  #ghostsBeside(members: View["members"], folder: string): number {
+    const isBeside = (ghost: string | undefined): boolean =>
+      ghost !== undefined && ghost !== folder && !members.some((member) => member.folder === ghost);
+    return this.#ghosts().filter(isBeside).length;
   }
 
   /** A member of the view that is lost, together with more than half of a view that it follows, so that the others may not replace it. */

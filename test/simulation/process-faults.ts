@@ -76,9 +76,7 @@ export class ProcessFaults {
     const { budget, random } = this.#field;
     if (host?.running === undefined || host.ghost !== undefined) return;
     const folder = this.#folderOf(host);
-    if (!budget.allows(folder)) return;
-    // Of one that no view names the first process may still join, with its folder: that would be lost in a view that is not known yet.
-    if (folder !== undefined && budget.isDone(folder) && !budget.allowsLeaving) return;
+    if (!budget.allowsTwin(folder)) return;
     this.#field.note("twin", () => host.running?.process.name ?? "");
     budget.lose(folder);
     this.#twinned.add(host);

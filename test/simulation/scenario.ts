@@ -127,7 +127,7 @@ class Scenario {
       dateMs: () => Math.floor(world.now),
     });
     this.#store = store;
-    this.#budget = new LossBudget(world, store);
+    this.#budget = new LossBudget(world, store, () => this.#hosts.map(({ ghost }) => ghost?.folder));
     const cluster = {
       world,
       network,

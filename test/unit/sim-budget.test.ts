@@ -29,7 +29,8 @@ function open(replicas: number) {
     scheduler: world,
     dateMs: () => 0,
   });
-  const budget = new LossBudget(world, store);
+  const ghosts: string[] = [];
+  const budget = new LossBudget(world, store, () => ghosts);
   let epoch = 0;
   /** The newest view, with those before it since the last settled one. */
   const see = (newest: Members, ...lineage: Members[]): void => {
@@ -46,10 +47,32 @@ function open(replicas: number) {
     };
     store.write(viewName, { body: formatView(view), headers: {} }, { kind: "always" });
   };
-  return { world, store, budget, see };
+  return { world, store, budget, ghosts, see };
 }
 
 describe("the budget of losses", () => {
+  it("counts a folder that is lost although its process runs where that may still join", () => {
+    const { budget, ghosts, see } = open(2);
+    see(members("a", "b", "c", "d"));
+    budget.lose("A");
+    ghosts.push("A");
+    assert.equal(budget.allows("B"), false);
+    see(members("b", "c", "d"));
+    assert.equal(budget.allows("B"), false, "A may come back");
+    assert.equal(budget.allows("A"), true, "it is lost already");
+    ghosts.pop();
+    assert.equal(budget.allows("B"), true);
+  });
+
+  it("allows no twin of a process that no view names while something is lost", () => {
+    const { budget, see } = open(2);
+    see(members("a", "b"));
+    assert.equal(budget.allowsTwin("Z"), true);
+    budget.lose("A");
+    assert.equal(budget.allowsTwin("Z"), false);
+    assert.equal(budget.allowsTwin(undefined), true);
+  });
+
   it("lets one folder fewer be lost than a key has owners, until a view without it is settled", () => {
     const { budget, see } = open(2);
     see(members("a", "b", "c"));
