@@ -62,11 +62,16 @@ export class RequestLog {
   /**
    * Forgets the outcomes for keys of which nothing that this member holds counts any more: the entry of such a write may never have reached anybody else, and is
    * forgotten, too.
+   * @returns the requests whose outcomes are forgotten
    */
-  keepKeys(counts: (key: string) => boolean): void {
+  keepKeys(counts: (key: string) => boolean): RequestId[] {
+    const forgotten: RequestId[] = [];
     for (const { outcomes } of this.#routers.values()) {
-      for (const [counter, { key }] of outcomes) if (!counts(key)) outcomes.delete(counter);
+      for (const [counter, { key, requestId }] of outcomes) {
+        if (!counts(key) && outcomes.delete(counter)) forgotten.push(requestId);
+      }
     }
+    return forgotten;
   }
 
   #logOf(router: string): RouterLog {

@@ -8,7 +8,7 @@
  * next start.
  */
 
-import type { Entry } from "../core/entry.ts";
+import type { Entry, RequestId } from "../core/entry.ts";
 import type { RequestOutcome } from "../core/message.ts";
 import type { Version } from "../core/version.ts";
 
@@ -19,7 +19,9 @@ export type JournalRecord =
   | { readonly kind: "clean"; readonly key: string; readonly version: Version }
   | AdoptRecord
   /** These requests have been done, whether or not their entries are still held. */
-  | { readonly kind: "outcomes"; readonly outcomes: readonly RequestOutcome[] };
+  | { readonly kind: "outcomes"; readonly outcomes: readonly RequestOutcome[] }
+  /** The outcomes of these requests count no more. */
+  | { readonly kind: "forget"; readonly requests: readonly RequestId[] };
 
 /** The member has adopted the view of `epoch`. */
 export interface AdoptRecord {

@@ -16,7 +16,7 @@
 import { crc32 } from "node:zlib";
 import { unreachable } from "../base/assert.ts";
 import { type ByteReader, type ByteWriter, MalformedError, readU32 } from "../base/codec.ts";
-import { payloadOf } from "../core/entry.ts";
+import { payloadOf, type RequestId } from "../core/entry.ts";
 import {
   readEntry,
   readRequestId,
@@ -40,10 +40,16 @@ export type SegmentRecord =
   | { readonly kind: "seal" };
 
 /** The numbers are part of the format: append only. */
-const tags = { entry: 1, clean: 2, adopt: 3, outcomes: 4, head: 5, oldest: 6, seal: 7 } as const satisfies Record<
-  SegmentRecord["kind"],
-  number
->;
+const tags = {
+  entry: 1,
+  clean: 2,
+  adopt: 3,
+  outcomes: 4,
+  head: 5,
+  oldest: 6,
+  seal: 7,
+  forget: 8,
+} as const satisfies Record<SegmentRecord["kind"], number>;
 
 /** Before the head: CRC and two lengths. */
 export const recordHeaderBytes = 12;
@@ -88,6 +94,10 @@ function writeHead(writer: ByteWriter, record: SegmentRecord): void {
     case "outcomes":
       writer.u32(record.outcomes.length);
       for (const outcome of record.outcomes) writeOutcome(writer, outcome);
+      return;
+    case "forget":
+      writer.u32(record.requests.length);
+      for (const requestId of record.requests) writeRequestId(writer, requestId);
       return;
     case "head":
     case "oldest":
@@ -153,6 +163,12 @@ function readHead(reader: ByteReader, payload: Buffer): SegmentRecord {
         outcomes.push({ requestId, key: reader.text(), version: readVersion(reader) });
       }
       return { kind: "outcomes", outcomes };
+    }
+    case tags.forget: {
+      const count = reader.u32();
+      const requests: RequestId[] = [];
+      for (let index = 0; index < count; index += 1) requests.push(readRequestId(reader));
+      return { kind: "forget", requests };
     }
     case tags.head:
       return { kind: "head", oldest: reader.integer() };

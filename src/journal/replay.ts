@@ -152,6 +152,9 @@ class ReplayState {
       case "outcomes":
         for (const outcome of record.outcomes) this.#remember(outcome);
         return;
+      case "forget":
+        for (const { router, counter } of record.requests) this.#outcomes.get(router)?.delete(counter);
+        return;
       case "head":
         this.#outcomes.clear();
         this.#adopted = [];
@@ -184,8 +187,13 @@ class ReplayState {
   #remember(outcome: RequestOutcome): void {
     const { router, counter } = outcome.requestId;
     const log = this.#outcomes.get(router);
-    if (log !== undefined) log.set(counter, outcome);
-    else this.#outcomes.set(router, new Map([[counter, outcome]]));
+    if (log === undefined) {
+      this.#outcomes.set(router, new Map([[counter, outcome]]));
+      return;
+    }
+    // Like who wrote this: done twice, by two primaries, only the later one can be what anybody saw.
+    const known = log.get(counter);
+    if (known === undefined || compareVersions(outcome.version, known.version) > 0) log.set(counter, outcome);
   }
 }
 

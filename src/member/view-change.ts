@@ -149,9 +149,11 @@ export class ViewChange {
 
   /** What this member no longer serves, or never will again, it forgets as far as it must. */
   #giveUpTenure(): void {
-    const { membership, buffer, cache, requests, flusher } = this.#parts;
+    const { membership, buffer, cache, requests, flusher, journal } = this.#parts;
     const counts = membership.countsFor();
-    requests.keepKeys(counts);
+    // Like the entries below, also at the next start: under a view that is adopted until then the key may count once more.
+    const forgotten = requests.keepKeys(counts);
+    if (forgotten.length > 0) journal.append({ kind: "forget", requests: forgotten });
     requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
     for (const record of buffer.records()) {
       if (!membership.serves(record.key, membership.ownersOf(record.key))) {

@@ -26,6 +26,12 @@ export const keptSeeds: readonly KeptSeed[] = [
       "A write was answered buffer_full, although an earlier copy of it was in the journal of a member that came back.",
   },
   {
+    seed: 53_081_850,
+    faults: "crashes",
+    found:
+      "The outcome of a write whose entry did not count any more was forgotten in memory alone: after another crash the journal's copy answered for a write that was not there.",
+  },
+  {
     seed: 50_073_431,
     faults: "oneLoss",
     found: "A member that had been cut off for less than D suspected whom it heard last, and dropped it.",

@@ -99,6 +99,18 @@ export const viewMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "outcomes-forgotten-in-memory-alone",
+    world: "crashes",
+    breaks: "§5: what does not count any more does not count after another start either",
+    edits: [
+      {
+        file: viewChange,
+        find: '    if (forgotten.length > 0) journal.append({ kind: "forget", requests: forgotten });\n',
+        replace: "    void forgotten;\n    void journal;\n",
+      },
+    ],
+  },
+  {
     name: "adoption-not-journaled",
     world: "power",
     breaks: "§5: a member journals that it adopted, with what it holds (⚠)",

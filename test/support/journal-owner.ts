@@ -68,6 +68,12 @@ class State {
       case "outcomes":
         for (const outcome of record.outcomes) this.#remember(outcome);
         return;
+      case "forget":
+        for (const { counter } of record.requests) {
+          this.outcomes.delete(counter);
+          this.done.delete(counter);
+        }
+        return;
     }
   }
 
@@ -80,7 +86,9 @@ class State {
   }
 
   #remember(outcome: RequestOutcome): void {
-    this.outcomes.set(outcome.requestId.counter, outcome);
+    const { counter } = outcome.requestId;
+    const known = this.outcomes.get(counter);
+    if (known === undefined || compareVersions(outcome.version, known.version) > 0) this.outcomes.set(counter, outcome);
     this.done.add(outcome.requestId.counter);
   }
 
@@ -190,6 +198,14 @@ export class JournalOwner implements JournalSource {
     }
   }
 
+  /** The outcomes of some requests count no more; those of entries that it holds do. */
+  forget(random: SimRandom): void {
+    const held = new Set([...this.#now.entries.values()].map(({ requestId }) => requestId.counter));
+    const requests = [...this.#now.outcomes.values()].map(({ requestId }) => requestId);
+    const forgotten = requests.filter(({ counter }) => !held.has(counter) && random.chance(0.5));
+    this.append({ kind: "forget", requests: forgotten });
+  }
+
   /** Some change that a member might make. */
   actAtRandom(random: SimRandom, keys: number, maxBytes: number): void {
     const key = `key-${random.whole(1, keys)}`;
@@ -197,6 +213,7 @@ export class JournalOwner implements JournalSource {
     if (luck < 0.5) this.put(key, random.chance(0.1) ? undefined : someBytes(random, random.whole(0, maxBytes)));
     else if (luck < 0.85) this.clean(key);
     else if (luck < 0.88) this.adopt();
+    else if (luck < 0.895) this.forget(random);
     else if (luck < 0.91) this.finishAllBut(random.whole(0, 30));
     else if (luck < 0.94) this.append({ kind: "clean", key, version: { epoch: this.#epoch, seq: this.#seq } });
     else if (luck < 0.97) {
@@ -209,7 +226,11 @@ export class JournalOwner implements JournalSource {
       });
     } else {
       const entry = makeEntry(key, { epoch: this.#epoch, seq: ++this.#seq }, undefined);
-      this.append({ kind: "outcomes", outcomes: [outcomeOf(entry)] });
+      // Now and then the request has been done once more since, by a later primary.
+      const earlier = random.pick([entry.requestId, ...[...this.#now.outcomes.values()].map((each) => each.requestId)]);
+      const outcome = { ...outcomeOf(entry), requestId: earlier };
+      const older = { ...outcome, version: { epoch: 0, seq: 1 } };
+      this.append({ kind: "outcomes", outcomes: random.chance(0.5) ? [outcome] : [outcome, older] });
     }
   }
 
@@ -257,6 +278,10 @@ export class JournalOwner implements JournalSource {
     for (const outcome of recovered.outcomes) {
       if (!state.done.has(outcome.requestId.counter))
         return `the outcome of request ${outcome.requestId.counter} is there`;
+      const isFinished = this.#finished.has(outcome.requestId.counter);
+      const expected = isFinished ? undefined : state.outcomes.get(outcome.requestId.counter);
+      if (expected !== undefined && compareVersions(expected.version, outcome.version) !== 0)
+        return `the outcome of request ${outcome.requestId.counter} is an older one`;
     }
     for (const counter of state.outcomes.keys()) {
       if (!found.has(counter) && !this.#finished.has(counter)) return `the outcome of request ${counter} is missing`;

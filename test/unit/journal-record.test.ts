@@ -43,6 +43,13 @@ const records: readonly SegmentRecord[] = [
       { requestId: { router: "other", counter: 2 ** 52 }, key: "b", version: { epoch: 2, seq: 1 } },
     ],
   },
+  {
+    kind: "forget",
+    requests: [
+      { router: folder, counter: 3 },
+      { router: "other", counter: 2 ** 52 },
+    ],
+  },
   { kind: "head", oldest: 2 ** 33 },
   { kind: "oldest", oldest: 7 },
   { kind: "seal" },

@@ -108,7 +108,11 @@ describe("RequestLog", () => {
 
   it("forgets the outcomes for keys that are not this member's business any more, and no others", () => {
     const log = logOf({ r: [1, 2], s: [1, 3] });
-    log.keepKeys((key) => key !== "key 1");
+    const forgotten = log.keepKeys((key) => key !== "key 1");
+    assert.deepEqual(
+      forgotten.map(({ router, counter }) => `${router}${counter}`),
+      ["r1", "s1"],
+    );
     assert.deepEqual(idsOf(log.outcomes()), ["r2", "s3"]);
   });
 
