@@ -88,9 +88,11 @@ export class OneLoss implements Hits {
       isUndone = true;
       this.#checkDrops(way, this.#drops - before);
       undo();
-      world.schedule(relinkMs, () => this.start());
+      // What the disk has begun before takes as long as it would have taken.
+      const stuckMs = way === "disk" ? lostMs : 0;
+      world.schedule(stuckMs + relinkMs, () => this.start());
       for (const host of hit) this.#hits.set(host, world.now + afterPainsMs);
-      this.#slowest.untilMs = Math.min(this.#slowest.untilMs, world.now);
+      this.#slowest.untilMs = Math.min(this.#slowest.untilMs, world.now + stuckMs);
     };
     this.#field.undoLater(lostMs, comeBack);
   }
