@@ -10,6 +10,7 @@ import type { FaultField } from "./fault-field.ts";
 import type { FaultKind } from "./fault-kinds.ts";
 import { LateFlushes } from "./late-flushes.ts";
 import { LateReads } from "./late-reads.ts";
+import { LateReturns } from "./late-returns.ts";
 import { MemberFaults } from "./member-faults.ts";
 import { NetworkFaults } from "./network-faults.ts";
 import { OneLoss } from "./one-loss.ts";
@@ -26,7 +27,16 @@ const lookMs = 20;
 const mostInBurst = 4;
 const maxBurstMeanMs = 600;
 /** These come in ways of their own, not at random times. */
-type OwnWay = "joins" | "oneLoss" | "ambushes" | "lostAnswers" | "lateFlushes" | "slowReads" | "lateReads" | "scripts";
+type OwnWay =
+  | "joins"
+  | "oneLoss"
+  | "ambushes"
+  | "lostAnswers"
+  | "lateFlushes"
+  | "slowReads"
+  | "lateReads"
+  | "lateReturns"
+  | "scripts";
 
 export class FaultDriver {
   readonly #field: FaultField;
@@ -83,6 +93,7 @@ export class FaultDriver {
     if (faults.includes("forgets")) this.#operator.start();
     if (faults.includes("scripts")) new Scripts(this.#field, this.#processes).start();
     if (faults.includes("lateReads")) new LateReads(this.#field, this.#members).start();
+    if (faults.includes("lateReturns")) new LateReturns(this.#field).start();
     if (faults.includes("lateFlushes")) {
       new LateFlushes(this.#field, this.#processes, this.#network, this.#members).start();
     }

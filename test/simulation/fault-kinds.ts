@@ -48,6 +48,8 @@ export const faultKinds = [
   "lostAnswers",
   /** Misfortunes in an order that is too unlikely to come by chance. */
   "scripts",
+  /** Both owners of a key lose power, and the only disk with a write comes back late. */
+  "lateReturns",
   /** One node at a time is lost, under good conditions: nobody at another one may notice more than a pause (P4). */
   "oneLoss",
   /** The store is gone, under good conditions: writes go on (P4). */
@@ -56,7 +58,7 @@ export const faultKinds = [
 export type FaultKind = (typeof faultKinds)[number];
 
 /** These make worlds of their own: in some more is promised, and a script needs a cluster that settles. */
-const ownWorlds: readonly FaultKind[] = ["oneLoss", "outage", "scripts", "lateReads", "refusals"];
+const ownWorlds: readonly FaultKind[] = ["oneLoss", "outage", "scripts", "lateReads", "lateReturns", "refusals"];
 
 /** Kinds that go with any others. */
 export const mixedKinds: readonly FaultKind[] = faultKinds.filter((kind) => !ownWorlds.includes(kind));
@@ -107,6 +109,7 @@ export const profiles = {
   "large+late": ["lateFlushes"],
   "large+scripts": ["scripts"],
   "large+refusals": ["refusals", "crashes", "store"],
+  lateReturns: ["lateReturns"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

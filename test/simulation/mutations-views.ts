@@ -160,7 +160,7 @@ export const viewMutations: readonly Mutation[] = [
   },
   {
     name: "tenure-kept-although-a-folder-comes-back",
-    world: "losses+chokes",
+    world: "lateReturns",
     breaks:
       "§5: whoever comes back while the view is unsettled may hold something newer than what was served without it",
     edits: [

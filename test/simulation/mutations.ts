@@ -23,7 +23,4 @@ export const mutations: readonly Mutation[] = [
 ];
 
 /** Not found in some thousand worlds: for these the simulator lacks a fault, or another rule keeps the same promise. */
-export const openMutations: ReadonlySet<string> = new Set([
-  // It needs that most owners lose their power with a write on one disk only, and that this disk comes back before a view is settled: see `late-return.test.ts`, which is red with it.
-  "tenure-kept-although-a-folder-comes-back",
-]);
+export const openMutations: ReadonlySet<string> = new Set();

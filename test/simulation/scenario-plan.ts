@@ -85,13 +85,14 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const isStrict = faults.includes("oneLoss") || faults.includes("outage");
   // What only the store has must not be gone because an older request came over it.
   const isSure = faults.includes("forgets");
-  const journal = faults.includes("power") || faults.includes("disks") || random.chance(0.6);
+  const isReturning = faults.includes("lateReturns");
+  const journal = faults.includes("power") || faults.includes("disks") || isReturning || random.chance(0.6);
   const clients = random.whole(2, 8);
   const crowded = !isStrict && random.chance(0.1);
   // A late request is most dangerous where the key comes and goes.
   const isLate = faults.includes("lateFlushes");
   const losesAnswers = faults.includes("lostAnswers") || profile === "large+scripts";
-  const comesAndGoes = isLate || profile === "large+scripts";
+  const comesAndGoes = isLate || isReturning || profile === "large+scripts";
   const keys = Array.from(
     { length: random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
     (_, index) => `k${index}`,
@@ -99,7 +100,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const maxValueBytes = random.pick([30, 300, 3_000]);
   const storeLatencyMs = random.pick(isStrict ? [2, 20] : [2, 20, 100]);
   const operations = random.whole(80, 160);
-  const workMs = faults.length === 0 ? 3_000 : random.between(2_000, isStrict ? 20_000 : 12_000);
+  const workMs = isReturning ? 50_000 : faults.length === 0 ? 3_000 : random.between(2_000, isStrict ? 20_000 : 12_000);
   const bufferedBytes = profile.startsWith("large") ? Math.floor(maxValueBytes / 2) : undefined;
   const hosts = drawHosts(random, { faults, crowded, maxValueBytes, bufferedBytes, storeLatencyMs });
   return {
@@ -180,7 +181,7 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
   const isStrict = faults.includes("oneLoss") || faults.includes("outage");
   const grows = faults.includes("joins");
   const isLonely = faults.includes("forgets");
-  const isScripted = faults.includes("scripts");
+  const isScripted = faults.includes("scripts") || faults.includes("lateReturns");
   const isMany = grows || faults.includes("partitions");
   const counts = isStrict
     ? [2, 3, 3, 4]
