@@ -75,7 +75,10 @@ export class LateReturns {
       const lateMs = backMs + random.between(minLateMs, maxLateMs);
       // What the primary still has to hand off does not get through, so that no view is settled.
       for (const other of others) {
-        this.#field.undoLater(lateMs + patienceMs + random.between(minTogetherMs, maxTogetherMs), network.choke(primary.id, other.id));
+        this.#field.undoLater(
+          lateMs + patienceMs + random.between(minTogetherMs, maxTogetherMs),
+          network.choke(primary.id, other.id),
+        );
       }
       this.#field.restartLater(primary, backMs);
       this.#field.restartLater(replica, lateMs);
