@@ -56,6 +56,7 @@ else {
       assert.deepEqual(Object.keys(stored.metadata).toSorted(), ["a", "weir-upload"]);
       for (const id of cluster.ids) {
         const read = await cluster.get(id, "films/ü a");
+        assert.equal(read.status, 200, `${id}: ${read.body.toString("utf8", 0, 500)}`);
         assert.ok(read.body.equals(value), id);
         assert.equal(read.headers["etag"], put.headers["etag"]);
         assert.equal(read.headers["x-weir-meta-a"], "b");
@@ -81,7 +82,8 @@ else {
         assert.equal(answer.status, 204, answer.body.toString());
         for (const id of cluster.ids) {
           const read = await cluster.get(id, "turns");
-          assert.ok(value ? read.body.equals(value) : read.status === 404, `step ${step}: ${read.status}`);
+          assert.equal(read.status, value ? 200 : 404, `step ${step}: ${read.body.toString("utf8", 0, 500)}`);
+          if (value) assert.ok(read.body.equals(value), `step ${step}`);
         }
       }
       await cluster.untilFlushed();

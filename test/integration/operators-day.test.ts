@@ -156,7 +156,9 @@ test("an operator's day: what is done in order fails no request, what fails is a
   // The upgrade, from the sources to the executable.
   const executable = await built;
   for (const id of cluster.ids) {
-    assert.deepEqual(await cluster.process(id).stop(stopMs), { code: 0, signal: null });
+    const node = cluster.process(id);
+    const end = await node.stop(stopMs);
+    assert.deepEqual(end, { code: 0, signal: null }, `${JSON.stringify(end)}\n${node.lines.slice(-20).join("\n")}`);
     cluster.restart(id, { program: [executable] });
     await cluster.process(id).printed(`+${commit}"`);
     await cluster.untilReady();
