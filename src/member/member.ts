@@ -39,7 +39,6 @@ import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.t
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
 import type { MemberParts } from "./member-parts.ts";
 import type { MemberGauges } from "./report.ts";
-import { adoptionOf } from "./view-change.ts";
 import { type Wired, wire } from "./wiring.ts";
 
 export class Member implements Operations, PeerHandler, JournalSource {
@@ -217,7 +216,10 @@ export class Member implements Operations, PeerHandler, JournalSource {
   }
 
   adoption(): AdoptRecord | undefined {
-    return this.#membership.epoch === 0 ? undefined : adoptionOf(this.#membership);
+    // Also what an earlier life on this folder has adopted, until this one adopts a view.
+    const adopted = this.#membership.adoptedEpochs;
+    const epoch = adopted.at(-1);
+    return epoch === undefined ? undefined : { kind: "adopt", epoch, adopted };
   }
 
   outcomes(): Iterable<RequestOutcome> {

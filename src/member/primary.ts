@@ -7,10 +7,10 @@
 
 import { endOrTimeout, sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
-import { type Entry, footprint, type Upload } from "../core/entry.ts";
+import { type Entry, footprint } from "../core/entry.ts";
 import { Gates } from "../core/gates.ts";
 import { isGivenUp } from "../core/given-up.ts";
-import type { RequestOutcome, WriteRequest } from "../core/message.ts";
+import type { WriteRequest } from "../core/message.ts";
 import { compact } from "../core/operation.ts";
 import { meets } from "../core/precondition.ts";
 import type { Version } from "../core/version.ts";
@@ -19,6 +19,7 @@ import { presentState } from "./cache.ts";
 import { Inheritance, ignoreLost } from "./inheritance.ts";
 import { notReady } from "./not-ready.ts";
 import type { PrimaryParts } from "./primary-parts.ts";
+import { Repeats } from "./repeats.ts";
 import { Replicator } from "./replicator.ts";
 import { bufferFull, preconditionFailed, uploadLost, type WriteAnswer, written } from "./write-answer.ts";
 import { footprintOf, nameOf } from "./write-request.ts";
@@ -31,6 +32,7 @@ const flushHoldMs = 1_000;
 export class Primary {
   readonly #parts: PrimaryParts;
   readonly #replicator: Replicator;
+  readonly #repeats: Repeats;
   readonly inheritance: Inheritance;
   /** Keys whose first pending write has all that it needs, except that this member may not answer at the moment. */
   readonly #ready = new Set<KeyRecord>();
@@ -56,6 +58,7 @@ export class Primary {
         onStuck: (peer) => observer.onStuck(peer),
       },
     });
+    this.#repeats = new Repeats({ ...parts, requireTenure: (key) => this.#requireTenure(key) });
     this.inheritance = new Inheritance({
       membership,
       buffer: parts.buffer,
@@ -77,7 +80,7 @@ export class Primary {
     if (request.epoch !== membership.epoch) throw new OperatingError("wrong_view", "the members have changed");
     this.#requireTenure(request.key);
     const known = requests.find(request.requestId);
-    if (known) return this.#repeat(known, request);
+    if (known) return this.#repeats.answer(known, request);
     const waiting = this.#waiting.size > 0 && this.#waiting.get(nameOf(request.requestId));
     if (waiting) return waiting;
     this.#requireProgress(request.key);
@@ -296,7 +299,7 @@ export class Primary {
     const known = requests.find(request.requestId);
     if (known) {
       buffer.room.giveBack(bytes);
-      return this.#repeat(known, request);
+      return this.#repeats.answer(known, request);
     }
     const refusal = this.#refusal(request);
     if (refusal) {
@@ -364,25 +367,6 @@ export class Primary {
     const { buffer, metrics } = this.#parts;
     metrics.refusals[buffer.room.isShut ? "age" : "full"]++;
     return bufferFull(buffer.room);
-  }
-
-  /** The answer to a request that was assigned before: that of the first time, once it is known. */
-  #repeat({ key, version }: RequestOutcome, { upload, givesUp }: WriteRequest): Promise<WriteAnswer> {
-    const pending = this.#parts.buffer
-      .get(key)
-      ?.pending.find(({ entry }) => entry.epoch === version.epoch && entry.seq === version.seq);
-    if (pending) return pending.outcome.then(written);
-    return upload && !givesUp
-      ? this.#repeatUpload(key, version, upload)
-      : Promise.resolve(written({ ...version, tag: "" }));
-  }
-
-  /** Its outcome says that it was assigned; whether it was done, or the store has lost it, can be told as long as it is the newest. */
-  async #repeatUpload(key: string, version: Version, { token }: Upload): Promise<WriteAnswer> {
-    const tag = await this.#parts.reads.tagOfUpload(key, token);
-    this.#requireTenure(key);
-    if (tag !== undefined) return written({ ...version, tag });
-    throw new OperatingError("deadline_exceeded", "whether this write was done cannot be told any more");
   }
 
   /** The upload of the first pending write can never be completed. It was no write: the key's state is what the store has, and that is what its reference stands for. */

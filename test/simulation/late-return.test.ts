@@ -4,20 +4,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
-import { Ring } from "../../src/core/ring.ts";
-import { keyWhere } from "../support/view-fixtures.ts";
+import { keyOwned } from "../support/view-fixtures.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { healthyDisk } from "./sim-disk.ts";
 import { StagedCluster } from "./staged-cluster.ts";
-
-/** A key that has such owners among such hosts, its primary first. A host's name is a letter. */
-function keyOwned(replicas: number, owners: Readonly<Record<string, RegExp>>): string {
-  const rings = Object.entries(owners).map(([hosts, wanted]) => {
-    const members = hosts.split("").map((id) => ({ id, weight: 1 }));
-    return { ring: new Ring(members, replicas), wanted };
-  });
-  return keyWhere((key) => rings.every(({ ring, wanted }) => wanted.test(ring.ownersOf(key).join(""))));
-}
 
 /** The hosts lose their power when what `act` does is on the disks of all but the first. */
 async function losePower({ world }: StagedCluster, hosts: readonly SimHost[], act: () => void): Promise<void> {
@@ -35,8 +25,8 @@ describe("a member that comes back late", () => {
     const cluster = new StagedCluster(["a", "b", "c"], { hasDisks: true });
     const { world, network, hosts } = cluster;
     const [a, b] = hosts as [SimHost, SimHost];
-    const key = keyOwned(2, { abc: /^ba$/ });
-    const other = keyOwned(2, { abc: /^ab$/ });
+    const key = keyOwned({ abc: /^ba$/ });
+    const other = keyOwned({ abc: /^ab$/ });
     await world.run(10_000);
     cluster.write(b, key, "removed");
     await world.run(14_000);
@@ -66,7 +56,7 @@ describe("a member that comes back late", () => {
     const cluster = new StagedCluster(["a", "b", "c", "d", "p"], { hasDisks: true, replicas: 3 });
     const { world, network, hosts } = cluster;
     const [a, b, c, d, p] = hosts as [SimHost, SimHost, SimHost, SimHost, SimHost];
-    const key = keyOwned(3, { abcdp: /^b(ap|pa)$/, bcd: /^b/, abcd: /^b(ac|ca)$/ });
+    const key = keyOwned({ abcdp: /^b(ap|pa)$/, bcd: /^b/, abcd: /^b(ac|ca)$/ }, 3);
     await world.run(10_000);
     cluster.write(b, key, "older");
     await world.run(10_100);
@@ -87,8 +77,8 @@ describe("a member that comes back late", () => {
     const cluster = new StagedCluster(["a", "b", "c", "d", "p"], { hasDisks: true, delayMs: 3_000 });
     const { world, network, hosts } = cluster;
     const [a, b, , d, p] = hosts as [SimHost, SimHost, SimHost, SimHost, SimHost];
-    const key = keyOwned(2, { abcdp: /^ba$/, acd: /^ad$/, abcd: /^b/ });
-    const other = keyOwned(2, { abcdp: /^ap$/, acd: /^ac$/ });
+    const key = keyOwned({ abcdp: /^ba$/, acd: /^ad$/, abcd: /^b/ });
+    const other = keyOwned({ abcdp: /^ap$/, acd: /^ac$/ });
     await world.run(10_000);
     cluster.write(b, key, "before");
     await world.run(14_000);

@@ -91,9 +91,9 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "a repeat of a write by reference is done only if the store has its upload",
     edits: [
       {
-        file: primary,
-        find: "      ? this.#repeatUpload(key, version, upload)\n",
-        replace: '      ? Promise.resolve(written({ ...version, tag: "" }))\n',
+        file: "src/member/repeats.ts",
+        find: "upload && !givesUp ? await this.#upload(key, version, upload) : written",
+        replace: 'upload && !givesUp ? written({ ...version, tag: "" }) : written',
       },
     ],
   },

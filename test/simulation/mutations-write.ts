@@ -214,7 +214,7 @@ export const writeMutations: readonly Mutation[] = [
       },
       {
         file: primary,
-        find: "    const known = requests.find(request.requestId);\n    if (known) return this.#repeat(known, request);\n    const waiting",
+        find: "    const known = requests.find(request.requestId);\n    if (known) return this.#repeats.answer(known, request);\n    const waiting",
         replace: "    const waiting",
       },
     ],

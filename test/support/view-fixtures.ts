@@ -96,8 +96,37 @@ export function keyWith(rings: readonly Pick<Ring, "ownersOf">[], primaries: rea
   return keyWhere((key) => rings.every((ring, index) => ring.ownersOf(key)[0] === primaries[index]));
 }
 
+/**
+ * A key that has such owners among such hosts, each with the same weight, its primary first: `{ abc: /^ba$/ }`, where a host's name is a letter.
+ * @param replicas - how many owners a key has
+ */
+export function keyOwned(owners: Readonly<Record<string, RegExp>>, replicas = parameters.replicas): string {
+  return keysOwned(owners, 1, replicas)[0] as string;
+}
+
+/** As many such keys; see {@link keyOwned}. */
+export function keysOwned(
+  owners: Readonly<Record<string, RegExp>>,
+  count: number,
+  replicas = parameters.replicas,
+): string[] {
+  const rings = Object.entries(owners).map(([hosts, wanted]) => {
+    const members = hosts.split("").map((id) => ({ id, weight: 1 }));
+    return { ring: new Ring(members, replicas), wanted };
+  });
+  return keysWhere((key) => rings.every(({ ring, wanted }) => wanted.test(ring.ownersOf(key).join(""))), count);
+}
+
 /** The first of some ten thousand keys of which `wanted` is true. */
 export function keyWhere(wanted: (key: string) => boolean): string {
-  for (let number = 0; number < 10_000; number++) if (wanted(`key-${number}`)) return `key-${number}`;
-  throw new Error("no such key: the rings never give it these owners");
+  return keysWhere(wanted, 1)[0] as string;
+}
+
+function keysWhere(wanted: (key: string) => boolean, count: number): string[] {
+  const keys: string[] = [];
+  for (let number = 0; keys.length < count; number++) {
+    if (number === 10_000) throw new Error("no such keys: the rings never give them these owners");
+    if (wanted(`key-${number}`)) keys.push(`key-${number}`);
+  }
+  return keys;
 }
