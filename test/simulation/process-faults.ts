@@ -116,6 +116,8 @@ export class ProcessFaults {
       this.#field.note("twin given up", () => host.id);
       budget.lose(this.#folderOf(host));
       budget.regain(ghost.folder);
+      // The others stick to it: it must come back, although its twin may have left for good.
+      host.isWanted = true;
       host.takeGhostBack();
     } else {
       // It has no disk to go on from.
