@@ -78,6 +78,8 @@ export class Inheritance {
     const record = this.#parts.buffer.get(key);
     const first = record?.pending[0];
     if (!record || !first?.inherited || compareVersions(first.entry, version) > 0) return;
+    // A copy is on its way to that owner: it counts by the answer to that, or the copy might come when the key has moved on.
+    if (this.#hastened.has(first)) return;
     first.missing = first.missing.filter((id) => id !== peer);
     this.#parts.commitReady(record);
   }

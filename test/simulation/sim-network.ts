@@ -59,6 +59,8 @@ interface Pair {
   slowness: number;
   /** How many faults let nothing but pings and notices through. */
   chokes: number;
+  /** How much longer than others large messages take. */
+  largeMs: number;
   /** Since when something has been held up. */
   stalledAtMs: number;
   /** By the sender's id: how many faults hold up what it sends. */
@@ -84,6 +86,7 @@ export class SimNetwork {
     this.#fabric = {
       wire: new Wire(),
       fragmentBytes: settings.fragmentBytes,
+      largeMs: (from, to) => this.#pair(from, to).largeMs,
       maxOutstanding: settings.maxOutstanding,
       latencyMs: (from, to) => this.#latencyMs(from, to),
       watch: (moment, kind, from, to) => {
@@ -198,6 +201,15 @@ export class SimNetwork {
     return once(() => change(-1));
   }
 
+  /** Between the two, large messages take so much longer, as over a busy path: all that is sent later overtakes them. */
+  delayLarge(a: string, b: string, ms: number): Undo {
+    const pair = this.#pair(a, b);
+    pair.largeMs += ms;
+    return once(() => {
+      pair.largeMs -= ms;
+    });
+  }
+
   #unstall(pair: Pair, from: string, to: string): void {
     const left = (pair.stalls.get(from) ?? 0) - 1;
     if (left > 0) {
@@ -217,7 +229,16 @@ export class SimNetwork {
     const name = ids.join(" ");
     let pair = this.#pairs.get(name);
     if (pair === undefined) {
-      pair = { ids, link: undefined, connecting: false, slowness: 1, chokes: 0, stalledAtMs: 0, stalls: new Map() };
+      pair = {
+        ids,
+        link: undefined,
+        connecting: false,
+        slowness: 1,
+        chokes: 0,
+        largeMs: 0,
+        stalledAtMs: 0,
+        stalls: new Map(),
+      };
       this.#pairs.set(name, pair);
     }
     return pair;

@@ -46,6 +46,8 @@ export interface Fabric {
   readonly maxOutstanding: number;
   /** Milliseconds that a message takes from one to the other now. */
   latencyMs(from: string, to: string): number;
+  /** How much longer a large one takes. */
+  largeMs(from: string, to: string): number;
   /** Tells what happens to a message. */
   watch(moment: Moment, kind: string, from: SimProcess, to: SimProcess): void;
   /** Who should be linked has changed, or a link has been closed. */
@@ -206,8 +208,9 @@ export class SimPort implements Network {
       deliver();
       this.#fabric.watch("handled", kind, this.process, end.peer.process);
     };
-    if (bytes > this.#fabric.fragmentBytes) end.outgoing.sendOvertakable(ms, arrive);
-    else end.outgoing.send(fastKinds.has(kind) ? "fast" : "slow", ms, arrive);
+    if (bytes > this.#fabric.fragmentBytes) {
+      end.outgoing.sendOvertakable(ms + this.#fabric.largeMs(this.identity.id, end.peer.identity.id), arrive);
+    } else end.outgoing.send(fastKinds.has(kind) ? "fast" : "slow", ms, arrive);
     this.#fabric.watch("sent", kind, this.process, end.peer.process);
   }
 
