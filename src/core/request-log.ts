@@ -68,7 +68,9 @@ export class RequestLog {
     const forgotten: RequestId[] = [];
     for (const { outcomes } of this.#routers.values()) {
       for (const [counter, { key, requestId }] of outcomes) {
-        if (!counts(key) && outcomes.delete(counter)) forgotten.push(requestId);
+        if (counts(key)) continue;
+        outcomes.delete(counter);
+        forgotten.push(requestId);
       }
     }
     return forgotten;
