@@ -128,11 +128,12 @@ export class HeldKeys {
   }
 
   /**
-   * What the store may show no more, of a key of which it had all: a write that has to be there before it commits may be there already, while reads are
-   * answered from the cache as before. Where they are not they wait for that write, and it does no harm if the store shows it. Of a large value, what is cached still answers HEAD.
+   * What the store may show no more, of a key of which it had all: a write may be there before it commits (it has to be with no replica left, and need not any more
+   * once there is one), while reads are answered from the cache as before. Where they are not they wait for that write, and it does no harm if the store shows it. Of a
+   * large value, what is cached still answers HEAD.
    */
   #replaced({ key, pending }: KeyRecord): CleanValue | undefined {
-    if (!pending.some((write) => write.needsStore)) return undefined;
+    if (pending.length === 0) return undefined;
     return this.#parts.cache.peek(key);
   }
 

@@ -18,7 +18,7 @@ import { StoreProxy } from "../support/store-proxy.ts";
 
 const server = s3ServerFromEnvironment();
 
-/** Long enough for a hundred overwrites on a busy machine. */
+/** How long a value waits for later ones of its key. */
 const delayMs = 1_000;
 
 if (typeof server === "string") test("cluster over a bucket", { skip: server });
@@ -76,15 +76,20 @@ else {
       assert.deepEqual([read.status, read.body.length], [200, 0]);
     });
 
-    test("a hundred overwrites of a key within the delay are one write to the bucket, of the last value", async () => {
+    test("a hundred overwrites of a key are a write to the bucket for each delay they took, and one of the last value", async () => {
       const { bucket, proxy, cluster } = stage();
+      const began = performance.now();
       for (let n = 0; n < 100; n++) {
         assert.equal((await cluster.put(cluster.ids[n % 3] as string, "busy", `value ${n}`)).status, 204);
       }
-      assert.equal(proxy.count("PUT", bucket.name, "busy"), 0);
+      // None on a machine that has time for them within one delay.
+      const most = Math.floor((performance.now() - began) / delayMs);
+      const meanwhile = proxy.count("PUT", bucket.name, "busy");
+      assert.ok(meanwhile <= most, `${meanwhile} writes, at most ${most}`);
       await cluster.untilFlushed();
       assert.equal((await bucket.get("busy"))?.body.toString(), "value 99");
-      assert.ok(proxy.count("PUT", bucket.name, "busy") <= 2, `${proxy.count("PUT", bucket.name, "busy")} writes`);
+      const all = proxy.count("PUT", bucket.name, "busy");
+      assert.ok(all <= most + 2, `${all} writes, at most ${most} + 2`);
     });
 
     test("a key that was deleted before its flush never reaches the bucket, and one deleted later leaves it", async () => {

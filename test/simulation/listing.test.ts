@@ -3,10 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { noHeaders } from "../../src/core/entry.ts";
+import { keyOwned } from "../support/view-fixtures.ts";
 import type { Profile } from "./fault-kinds.ts";
 import { runScenario } from "./scenario.ts";
 import { planFor } from "./scenario-plan.ts";
 import type { SimHost } from "./sim-cluster.ts";
+import { healthyDisk } from "./sim-disk.ts";
 import { startMember } from "./sim-member.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
@@ -65,5 +67,43 @@ describe("a listing in a simulated cluster", () => {
     await world.run(world.now + 100);
     assert.ok(read.answer?.kind === "stored");
     assert.deepEqual([read.answer.info.size, list.answer?.keys.map(({ size }) => size)], [500, [500]]);
+  });
+
+  it("shows what a read is answered, although the store has a write that was to be there first and waits for a new replica now", async () => {
+    const cluster = new StagedCluster(["a", "b"], { hasDisks: true });
+    const { world, hosts } = cluster;
+    const [a, b] = hosts as [SimHost, SimHost];
+    await world.run(10_000);
+    const key = keyOwned({ ab: /^a/ });
+    b.crash("power");
+    await world.run(20_000);
+    cluster.write(a, key, "old");
+    await world.run(30_000);
+    assert.equal(await cluster.read(a, key), "old");
+    const answered = Promise.withResolvers<void>();
+    cluster.answered.set(key, answered.promise);
+    const put = cluster.ask(a, (member) => member.put({ key, value: Buffer.from("newer"), headers: noHeaders }));
+    await world.run(world.now + 1_000);
+    assert.equal(cluster.store.peek(key)?.size, 5);
+    b.folder.setFaults({ ...healthyDisk, stuckChance: 1, stuckMs: 500 });
+    b.start();
+    let compared = 0;
+    for (let ms = 0; ms < 10_000 && put.answer === undefined; ms += 20) {
+      const before = cluster.ask(a, (member) => member.read(key, false));
+      const list = cluster.ask(a, (member) => member.list({ prefix: "", after: "", delimiter: "", limit: 10 }));
+      await world.run(world.now + 10);
+      const after = cluster.ask(a, (member) => member.read(key, false));
+      await world.run(world.now + 10);
+      if (list.answer === undefined || before.answer?.kind !== "value" || after.answer?.kind !== "value") continue;
+      if (before.answer.info.size !== after.answer.info.size) continue;
+      compared++;
+      assert.deepEqual(
+        list.answer.keys.map(({ size }) => size),
+        [after.answer.info.size],
+        `at ${world.now} ms`,
+      );
+    }
+    assert.ok(compared > 10 && put.answer?.kind === "written", `${compared} compared`);
+    answered.resolve();
   });
 });

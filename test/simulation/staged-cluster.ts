@@ -47,6 +47,8 @@ export class StagedCluster {
   readonly hosts: readonly SimHost[];
   /** Objects that the store does not take, and why. */
   readonly refused = new Map<string, OperatingError>();
+  /** Objects of which the store's answer to a write comes only then. */
+  readonly answered = new Map<string, Promise<void>>();
   readonly #participants = new Map<string, Participant>();
   /** The weights in each view, in the order of the hosts. */
   readonly views: string[] = [];
@@ -151,9 +153,12 @@ export class StagedCluster {
   }
 
   #refusing(store: BlobStore): BlobStore {
-    const write: BlobStore["write"] = (name, ...rest) => {
+    const write: BlobStore["write"] = async (name, ...rest) => {
       const error = this.refused.get(name);
-      return error ? Promise.reject(error) : store.write(name, ...rest);
+      if (error) throw error;
+      const outcome = await store.write(name, ...rest);
+      await this.answered.get(name);
+      return outcome;
     };
     return new Proxy(store, {
       get: (target, name) => {
