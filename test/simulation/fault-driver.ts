@@ -61,6 +61,7 @@ export class FaultDriver {
       weights: () => this.#members.reweigh(),
       links: () => this.#network.troubleLink(),
       chokes: () => this.#network.choke(),
+      overtaking: () => this.#network.overtake(),
       partitions: () => this.#network.partition(),
       crashes: () => this.#processes.kill(),
       // Not too often: starting takes its time.

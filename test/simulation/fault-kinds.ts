@@ -14,6 +14,8 @@ export const faultKinds = [
   "links",
   /** Links let only small things through, for long. */
   "chokes",
+  /** Links let small messages overtake large ones, by seconds. */
+  "overtaking",
   /** Some hosts cannot reach some others: in groups, alone, in pairs, in one direction. */
   "partitions",
   /** A process ends at any instant, and comes back with what its disk has. */
@@ -57,8 +59,16 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-/** These make worlds of their own: in some more is promised, and a script needs a cluster that settles. */
-const ownWorlds: readonly FaultKind[] = ["oneLoss", "outage", "scripts", "lateReads", "lateReturns", "refusals"];
+/** These make worlds of their own: in some more is promised, a script needs a cluster that settles, and overtaking needs large values. */
+const ownWorlds: readonly FaultKind[] = [
+  "oneLoss",
+  "outage",
+  "scripts",
+  "lateReads",
+  "lateReturns",
+  "refusals",
+  "overtaking",
+];
 
 /** Kinds that go with any others. */
 export const mixedKinds: readonly FaultKind[] = faultKinds.filter((kind) => !ownWorlds.includes(kind));
@@ -110,6 +120,7 @@ export const profiles = {
   "large+scripts": ["scripts"],
   "large+refusals": ["refusals", "crashes", "store"],
   lateReturns: ["lateReturns"],
+  overtaking: ["overtaking", "joins", "leaves", "crashes"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

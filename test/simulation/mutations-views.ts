@@ -8,6 +8,18 @@ const viewChange = "src/member/view-change.ts";
 
 export const viewMutations: readonly Mutation[] = [
   {
+    name: "hastened-copy-counts-by-the-hand-off",
+    world: "overtaking",
+    breaks: "§5: what is on its way to an owner is waited for, or it may come when the key has moved on",
+    edits: [
+      {
+        file: "src/member/inheritance.ts",
+        find: "    if (this.#hastened.has(first)) return;\n",
+        replace: "",
+      },
+    ],
+  },
+  {
     name: "tombstones-not-handed-off",
     world: "members",
     breaks: "§5: a member sends every held entry",

@@ -35,6 +35,15 @@ export class NetworkFaults {
     this.#field.undoLater(random.between(1_000, 6_000), network.choke(a.id, b.id));
   }
 
+  /** Between two hosts, or all, what is large comes late. */
+  overtake(): void {
+    const { network, hosts, random } = this.#field;
+    const pairs = random.chance(0.5) ? pairsOf(hosts) : pairsOf(random.shuffle(hosts).slice(0, 2));
+    const ms = random.between(100, 4_000);
+    this.#field.note("overtaking", () => `${Math.round(ms)} ms ${pairs.map(([a, b]) => a.id + b.id).join(" ")}`);
+    for (const [a, b] of pairs) this.#field.undoLater(random.between(1_000, 8_000), network.delayLarge(a.id, b.id, ms));
+  }
+
   partition(): void {
     const { hosts, random } = this.#field;
     if (hosts.length < 2) return;

@@ -92,12 +92,14 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   // A late request is most dangerous where the key comes and goes.
   const isLate = faults.includes("lateFlushes");
   const losesAnswers = faults.includes("lostAnswers") || profile === "large+scripts";
-  const comesAndGoes = isLate || isReturning || profile === "large+scripts";
+  // By small messages, of those that go in fragments.
+  const isOvertaking = faults.includes("overtaking");
+  const comesAndGoes = isLate || isReturning || isOvertaking || profile === "large+scripts";
   const keys = Array.from(
     { length: random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
     (_, index) => `k${index}`,
   );
-  const maxValueBytes = random.pick([30, 300, 3_000]);
+  const maxValueBytes = isOvertaking ? 4_000 : random.pick([30, 300, 3_000]);
   const storeLatencyMs = random.pick(isStrict ? [2, 20] : [2, 20, 100]);
   const operations = random.whole(80, 160);
   const workMs = isReturning ? 50_000 : faults.length === 0 ? 3_000 : random.between(2_000, isStrict ? 20_000 : 12_000);
@@ -249,7 +251,9 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
     },
     flush: {
       // In scripted worlds values stay in the buffers for long.
-      delayMs: random.pick(faults.includes("scripts") ? [0, 2_000] : [0, 0, 10, 100]),
+      delayMs: random.pick(
+        faults.includes("scripts") ? [0, 2_000] : faults.includes("overtaking") ? [100, 500, 2_000] : [0, 0, 10, 100],
+      ),
       pace: { initialConcurrency: random.whole(1, 4), maxConcurrency: random.whole(4, 64) },
       backoff: { minMs: 50, maxMs: 1_000 },
     },
