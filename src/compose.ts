@@ -35,6 +35,7 @@ import type { BlobStore } from "./store/blob-store.ts";
 import { MeteredStore } from "./store/metered-store.ts";
 import { openStore, type StoreSettings } from "./store/open-store.ts";
 import { systemClock, systemRandom } from "./system.ts";
+import { Dashboard, pagePolicy } from "./ui/dashboard.ts";
 import { version } from "./version.ts";
 
 export interface NodeOptions {
@@ -100,6 +101,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     onReplaced: () => fail(new OperatingError("shutting_down", `another process has joined as ${nodeId}`)),
     onLeft: () => end("it has left the cluster"),
   });
+  const dashboard = stack.use(new Dashboard({ version, status: () => participant.status(), clock: systemClock }));
   const http = stack.use(
     createHttpServer({
       operations: participant,
@@ -110,6 +112,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
         giveUp: (key, version) => participant.giveUp(key, version),
       },
       onScrape: () => exposition.scrape(),
+      dashboard: { policy: pagePolicy, render: () => dashboard.render() },
       access,
       tls: tls?.texts,
       settings: httpSettings(config, node),

@@ -1,4 +1,4 @@
-/** Quantities as people read them. */
+/** Quantities, and keys, as people read them. */
 
 const units = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 
@@ -21,4 +21,18 @@ export function formatDuration(ms: number): string {
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;
   return `${(ms / 3_600_000).toFixed(1)} h`;
+}
+
+/** `33.3 %` */
+export function formatShare(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+/** A key in quotes, with nothing in it that a terminal would act on: as JSON has it, and the control characters that JSON lets through (C1) escaped as well. */
+export function quote(key: string): string {
+  return JSON.stringify(key).replace(/\p{Cc}/gu, escapeControl);
+}
+
+function escapeControl(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -37,6 +37,7 @@ const statusSchema = z.object({
   settled: z.boolean(),
   leaseMs: z.number().default(0),
   awaited: z.array(z.string()).default([]),
+  absent: z.array(z.string()).default([]),
   store: z.string(),
   replicas: z.number().default(0),
   members: z.array(

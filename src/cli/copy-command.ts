@@ -1,10 +1,9 @@
 /** What `weir import` and `weir export` have in common: options, the run with its progress, and what is told at the end. */
 
 import { type Command, InvalidArgumentError } from "commander";
-import { formatBytes, formatDuration } from "../base/quantity-text.ts";
+import { formatBytes, formatDuration, quote } from "../base/quantity-text.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { BulkClient } from "./bulk-client.ts";
-import { quote } from "./format.ts";
 import { CommandFailure } from "./run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";

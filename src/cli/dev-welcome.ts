@@ -28,6 +28,7 @@ export function printWelcome({ nodes, storeUrl, folder, pidOf }: DevWelcome, ter
     `  echo hello | curl -T - ${first}/kv/greeting`,
     `  curl ${second}/kv/greeting`,
     `  ${look}`,
+    `  open ${first} in a browser: the dashboard`,
     `  kill -9 ${pidOf(victim)}   # node ${victim}; ${outlook}`,
     "",
     "Ctrl-C stops all.",

@@ -2,11 +2,10 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 import { OperatingError } from "../base/errors.ts";
-import { formatBytes, formatDuration } from "../base/quantity-text.ts";
+import { formatBytes, formatDuration, quote } from "../base/quantity-text.ts";
 import type { FailingKey } from "../core/message.ts";
 import { ClusterClient, encodeKey, parseJson, readText } from "./client.ts";
 import { failingSchema } from "./cluster-status.ts";
-import { quote } from "./format.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 

@@ -3,13 +3,13 @@
 import type { Readable } from "node:stream";
 import { type Command, InvalidArgumentError } from "commander";
 import { OperatingError } from "../base/errors.ts";
-import { formatBytes, formatDuration } from "../base/quantity-text.ts";
+import { formatBytes } from "../base/quantity-text.ts";
 import type { FlushProgress } from "../core/administration.ts";
-import type { FailingKey } from "../core/message.ts";
+import { failingText } from "../core/troubles.ts";
 import { systemClock } from "../system.ts";
 import { ClusterClient } from "./client.ts";
 import { flushLineSchema } from "./cluster-status.ts";
-import { formatBar, quote } from "./format.ts";
+import { formatBar } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { CommandFailure } from "./run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
@@ -122,12 +122,6 @@ function tell({ outcome, progress }: FlushEnd, options: FlushOptions, terminal: 
     if (outcome === "refused" && rest > 0) terminal.stderr.write(`      and ${rest} more\n`);
   }
   if (!isDone) throw new CommandFailure("not everything is in the store");
-}
-
-/** A key whose flush fails, as a person reads it. */
-export function failingText({ key, isDelete, size, ageMs, code, reason }: FailingKey): string {
-  const what = isDelete ? "its removal" : formatBytes(size);
-  return `${quote(key)} (${what}, for ${formatDuration(ageMs)}): ${reason} (${code})`;
 }
 
 function seconds(text: string): number {

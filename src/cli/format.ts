@@ -1,9 +1,5 @@
 /** Figures and tables as people read them. */
 
-export function formatShare(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
-}
-
 /** How much is done, drawn: `[#####-----] 50 %`. Nothing to do is done. */
 export function formatBar(done: number, total: number): string {
   const part = total === 0 ? 1 : Math.min(1, Math.max(0, done / total));
@@ -29,13 +25,4 @@ export function formatTable(rows: readonly (readonly string[])[], right: readonl
       .join("  ")
       .trimEnd(),
   );
-}
-
-/** A key in quotes, with nothing in it that a terminal would act on: as JSON has it, and the control characters that JSON lets through (C1) escaped as well. */
-export function quote(key: string): string {
-  return JSON.stringify(key).replace(/\p{Cc}/gu, escapeControl);
-}
-
-function escapeControl(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

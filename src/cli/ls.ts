@@ -1,11 +1,10 @@
 /** `weir ls`: the keys, as they come. */
 
 import type { Command } from "commander";
-import { formatBytes } from "../base/quantity-text.ts";
+import { formatBytes, quote } from "../base/quantity-text.ts";
 import { compareText } from "../base/text-order.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { BulkClient } from "./bulk-client.ts";
-import { quote } from "./format.ts";
 import { type ListedKey, type ListedPage, pages } from "./listing.ts";
 import { writeOut } from "./output.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";

@@ -3,13 +3,14 @@
 import type { Command } from "commander";
 import { sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
-import { formatBytes, formatDuration } from "../base/quantity-text.ts";
+import { formatBytes, formatDuration, formatShare } from "../base/quantity-text.ts";
 import type { ClusterStatus } from "../core/operation.ts";
+import { alikeToStop } from "../core/stop-advice.ts";
+import { troublesOf } from "../core/troubles.ts";
 import { systemClock } from "../system.ts";
 import { ClusterClient } from "./client.ts";
 import { fetchStatus } from "./cluster-status.ts";
-import { failingText } from "./flush.ts";
-import { formatShare, formatTable } from "./format.ts";
+import { formatTable } from "./format.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 
@@ -86,33 +87,25 @@ export function statusLines(status: ClusterStatus): string[] {
     "",
     ...formatTable([header, ...rows], [2, 3, 4, 5, 6, 7]),
     "",
-    ...doubtLines(status),
-    ...failingLines(status),
+    ...troubleLines(status),
     ...stopLines(status),
   ];
 }
 
-/** What keeps values from the store. */
-function failingLines({ members }: ClusterStatus): string[] {
-  const lines = members.flatMap(({ id, failingKeys, failing, slowing }) => [
-    ...(slowing ? [`Writers wait at ${id}: a value there is older than buffer.maxDirtyAgeMs.`] : []),
-    ...failing.map((key) => `Failing at ${id}: ${failingText(key)}`),
-    ...(failingKeys > failing.length ? [`Failing at ${id}: ${failingKeys - failing.length} more`] : []),
-  ]);
-  return lines.length === 0 ? [] : [...lines, ""];
+function troubleLines(status: ClusterStatus): string[] {
+  const troubles = troublesOf(status);
+  return troubles.length === 0 ? [] : [...troubles, ""];
 }
 
 /** May I stop a node? Those with the same answer are told together. */
 function stopLines({ members }: ClusterStatus): string[] {
   if (members.length === 0) return ["May I stop a node? No: this node has not joined a view yet."];
-  const answers = new Map<string, string[]>();
-  for (const { id, stop } of members) {
-    const answer = `${stop.verdict}. ${stop.inOrder}\n  If it is killed: ${stop.killed}`;
-    answers.set(answer, [...(answers.get(answer) ?? []), id]);
-  }
   return [
     "May I stop it? In order, and one at a time:",
-    ...[...answers].flatMap(([answer, ids]) => `${ids.join(", ")}: ${answer}`.split("\n")),
+    ...alikeToStop(members).flatMap(([{ verdict, inOrder, killed }, alike]) => [
+      `${alike.map(({ id }) => id).join(", ")}: ${verdict}. ${inOrder}`,
+      `  If it is killed: ${killed}`,
+    ]),
   ];
 }
 
@@ -122,15 +115,4 @@ const foreverMs = 1_000_000_000;
 function leaseText({ self, leaseMs }: ClusterStatus): string {
   if (leaseMs <= 0) return `no lease: ${self} may not answer now`;
   return leaseMs > foreverMs ? "no lease needed" : `lease for ${formatDuration(leaseMs)}`;
-}
-
-/** Keys that nobody may answer for, and what ends that. */
-function doubtLines({ awaited }: ClusterStatus): string[] {
-  if (awaited.length === 0) return [];
-  const ids = awaited.join(", ");
-  return [
-    `In doubt: some keys' newest values may be on ${ids} only, and are not served. Start ${awaited.length === 1 ? "it" : "them"} again with the data folder as it is;`,
-    `if a data folder is gone for good, "weir forget ID --config cluster.json" gives up what only it had.`,
-    "",
-  ];
 }

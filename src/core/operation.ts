@@ -117,6 +117,8 @@ export interface ClusterStatus {
   readonly leaseMs: number;
   /** Nodes that are gone, and that may have the only copies of some keys' newest values: those keys are not served until one of them is back. */
   readonly awaited: readonly string[];
+  /** Nodes of the answering node's configuration that are in its view neither as members nor as itself: not started yet, stopped, or lost. */
+  readonly absent: readonly string[];
   readonly store: string;
   /** R: how many owners a key has, where there are so many; 0 before the first view. */
   readonly replicas: number;

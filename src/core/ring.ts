@@ -70,7 +70,7 @@ export class Ring {
    * none. Frozen, and the same array whenever the list is the same, so that it can be compared by identity and costs no memory.
    */
   ownersOf(key: string): readonly string[] {
-    return this.#positions.length === 0 ? noOwners : this.#ownersAt(xxh32Signed(key) >>> 0);
+    return this.ownersAt(xxh32Signed(key) >>> 0);
   }
 
   /** Every preference list that some key has. */
@@ -83,7 +83,9 @@ export class Ring {
     return this.#shares.get(id) ?? 0;
   }
 
-  #ownersAt(position: number): readonly string[] {
+  /** The owners of the keys whose hash this is: a whole number from 0 to 2^32 - 1. */
+  ownersAt(position: number): readonly string[] {
+    if (this.#positions.length === 0) return noOwners;
     // Every point before `low` lies before the position, none from `high` on does.
     let low = 0;
     let high = this.#positions.length;

@@ -36,7 +36,7 @@ export interface StopCluster {
 }
 
 /** The store has failed a member for so long that it is not taken for a hiccup, in milliseconds. */
-const storeAwayMs = 3_000;
+export const storeAwayMs = 3_000;
 /** What a view change takes, in seconds, and how many bytes a second are handed over, for an estimate. */
 const viewChangeSeconds = 1;
 const handOffBytesPerSecond = 50e6;
@@ -44,6 +44,12 @@ const handOffBytesPerSecond = 50e6;
 /** @param member - one of the cluster's */
 export function stopAdvice(cluster: StopCluster, member: StopMember): StopAdvice {
   return { ...inOrder(cluster, member), killed: whenKilled(cluster, member) };
+}
+
+/** Those with the same advice together, in the order of the first of each. */
+export function alikeToStop<T extends { readonly stop: StopAdvice }>(members: readonly T[]): [StopAdvice, T[]][] {
+  const groups = Map.groupBy(members, ({ stop }) => JSON.stringify(stop));
+  return [...groups.values()].map((alike) => [(alike[0] as T).stop, alike]);
 }
 
 function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "killed"> {

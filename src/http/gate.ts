@@ -8,7 +8,7 @@ import type { Access } from "../access/access.ts";
 import { type Grant, noGrant } from "../access/grant.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Cors } from "./cors.ts";
-import type { Need } from "./route.ts";
+import type { Need, Route } from "./route.ts";
 
 /** Methods that change nothing (RFC 9110, section 9.2.1). */
 const safeMethods: readonly (string | undefined)[] = ["GET", "HEAD", "OPTIONS"];
@@ -29,7 +29,7 @@ export class Gate {
    * What the caller of a route that needs `need` may do.
    * @throws OperatingError `unauthorized`, `forbidden`, `cross_site_request`.
    */
-  admit(request: IncomingMessage, need: Need): Grant {
+  admit(request: IncomingMessage, need: Need, { takesBasic }: Pick<Route, "takesBasic">): Grant {
     // Sites that may use the values may still not change the cluster.
     const isWelcome = (need === "read" || need === "write") && this.#cors.allows(request.headers.origin);
     if (!safeMethods.includes(request.method) && !isWelcome && isCrossSite(request)) {
@@ -44,10 +44,18 @@ export class Gate {
         `without "auth" this node serves its own host only, and ${JSON.stringify(host)} is another name`,
       );
     }
-    const grant = this.#access.grantOf(authorization);
+    const grant = this.#access.grantOf(takesBasic ? asBearer(authorization) : authorization);
     grant.requireRight(need);
     return grant;
   }
+}
+
+/** The password of Basic credentials (RFC 7617) as a bearer's token; anything else as it is. */
+function asBearer(authorization: string | undefined): string | undefined {
+  const encoded = /^Basic +([\w+/]+=*)$/i.exec(authorization ?? "")?.[1];
+  if (encoded === undefined) return authorization;
+  const credentials = Buffer.from(encoded, "base64").toString();
+  return `Bearer ${credentials.slice(credentials.indexOf(":") + 1)}`;
 }
 
 /**

@@ -10,6 +10,11 @@ export type Need = Right | "open";
 interface RouteTraits {
   /** The methods, and the right that each needs. */
   readonly needs: Readonly<Record<string, Need>>;
+  /**
+   * A token is taken as the password of HTTP's Basic scheme, too, for which browsers ask by themselves. They send it with whatever any site has them ask this server, so
+   * only for what changes nothing.
+   */
+  readonly takesBasic?: boolean;
   /** Answers with an error, where the form of it is the route's own. */
   readonly refuse?: (exchange: Exchange, code: ErrorCode, detail: string, headers: HeaderList) => void;
 }

@@ -11,6 +11,7 @@ import { AdminRoutes } from "./admin-routes.ts";
 import { BlobRoutes } from "./blob-routes.ts";
 import type { Bodies } from "./body.ts";
 import type { Cors } from "./cors.ts";
+import { dashboardRoute } from "./dashboard-route.ts";
 import { answer, type Exchange } from "./exchange.ts";
 import { Gate } from "./gate.ts";
 import { checkHeaders } from "./header-check.ts";
@@ -55,13 +56,13 @@ export class Router {
   constructor(
     options: Pick<
       HttpServerOptions,
-      "operations" | "administration" | "onScrape" | "access" | "settings" | "clock" | "log"
+      "operations" | "administration" | "onScrape" | "dashboard" | "access" | "settings" | "clock" | "log"
     >,
     bodies: Bodies,
     cors: Cors,
     metrics: HttpMetrics,
   ) {
-    const { operations, administration, onScrape, access, settings, clock, log } = options;
+    const { operations, administration, onScrape, dashboard, access, settings, clock, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
     const dates = new DateFormatter(clock);
     const blobs = new BlobRoutes(operations, bodies, this.#problems, dates, settings);
@@ -74,7 +75,13 @@ export class Router {
       ["/cluster/refused/", refusedRoute(administration), "/cluster/refused/{key}"],
     ];
     this.#fixedRoutes = new Map(
-      Object.entries({ "/kv/": list.route, "/put": legacy.put, "/put/": legacy.put, ...admin.routes }),
+      Object.entries({
+        "/": dashboardRoute(dashboard),
+        "/kv/": list.route,
+        "/put": legacy.put,
+        "/put/": legacy.put,
+        ...admin.routes,
+      }),
     );
     this.#gate = new Gate(access, cors);
     this.#cors = cors;
@@ -152,7 +159,7 @@ export class Router {
       const methods = Object.keys(route.needs).join(", ");
       throw new OperatingError("method_not_allowed", `${request.method} is not for this route; use ${methods}`);
     }
-    exchange.grant = this.#gate.admit(request, need);
+    exchange.grant = this.#gate.admit(request, need, route);
     if (route.kind === "fixed") return route.handle(exchange, rest);
     const key = parseKey(rest);
     exchange.grant.requireKey(key);
@@ -175,10 +182,14 @@ export class Router {
     const headers: string[] = [];
     if (code === "method_not_allowed" && route !== undefined) headers.push("Allow", allowOf(route));
     if (code === "unauthorized") headers.push("WWW-Authenticate", challenge(exchange));
+    if (code === "unauthorized" && route?.takesBasic) headers.push("WWW-Authenticate", basicChallenge);
     if (route?.refuse === undefined) this.#problems.answer(exchange, code, detail, headers);
     else route.refuse(exchange, code, detail, headers);
   }
 }
+
+/** RFC 7617, section 2. Some browsers show the realm beside the question for a name and a password. */
+const basicChallenge = 'Basic realm="weir: any name, and a token as password", charset="UTF-8"';
 
 /** As RFC 6750, section 3, has it: no error is named to who has sent no token. */
 function challenge({ request }: Exchange): string {

@@ -18,6 +18,7 @@ import type { Operations } from "../core/operation.ts";
 import { Bodies } from "./body.ts";
 import { type Connection, Connections, refuseRaw } from "./connections.ts";
 import { Cors } from "./cors.ts";
+import type { DashboardPage } from "./dashboard-route.ts";
 import { announcesBody, type Exchange } from "./exchange.ts";
 import { HttpMetrics } from "./metrics.ts";
 import { Router } from "./router.ts";
@@ -29,6 +30,8 @@ export interface HttpServerOptions {
   readonly administration: Administration;
   /** What `/metrics` is answered with. */
   readonly onScrape: () => Promise<Scrape>;
+  /** What people with a browser see. */
+  readonly dashboard: DashboardPage;
   /** Who may do what. */
   readonly access: Access;
   /** With it the server speaks TLS, and nothing else. */

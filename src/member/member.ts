@@ -188,7 +188,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
   }
 
   status(): ClusterStatus {
-    return this.#wired.report.status();
+    return this.#wired.report.status(this.#nodes.map(({ id }) => id));
   }
 
   /** As `Administration.flush`; ends with this member. */

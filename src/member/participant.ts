@@ -187,7 +187,8 @@ export class Participant implements Operations, Administration {
     const { settings, host, store } = this.#parts;
     if (this.#life) return this.#life.member.status();
     const { cluster } = settings;
-    const nothing = { epoch: 0, settled: false, leaseMs: 0, awaited: [], replicas: 0, members: [] };
+    const absent = this.#nodes.flatMap(({ id }) => (id === host.id ? [] : id));
+    const nothing = { epoch: 0, settled: false, leaseMs: 0, awaited: [], absent, replicas: 0, members: [] };
     return { cluster, self: host.id, store: store.description, ...nothing };
   }
 

@@ -118,10 +118,12 @@ export class Report {
     };
   }
 
-  status(): ClusterStatus {
+  /** @param configured - ids of the nodes in the configuration */
+  status(configured: readonly string[]): ClusterStatus {
     const { cluster, store, membership } = this.#parts;
     const { epoch, settled, awaited, self } = membership;
     const replicas = epoch === 0 ? 0 : membership.view.parameters.replicas;
+    const present = epoch === 0 ? [self.id] : membership.view.members.map(({ id }) => id);
     const members = epoch === 0 ? [] : membership.view.members.map((member) => this.#statusOf(member));
     const state = { self: self.id, settled, awaited, replicas, members };
     return {
@@ -132,6 +134,7 @@ export class Report {
       // A member that confirms itself has no end in sight.
       leaseMs: Math.round(Math.min(membership.lease.leftMs, 2 ** 31)),
       awaited,
+      absent: configured.filter((id) => !present.includes(id)),
       store,
       replicas,
       members: members.map((member) => ({ ...member, stop: stopAdvice(state, member) })),

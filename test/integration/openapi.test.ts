@@ -11,12 +11,6 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
 import { errorKinds, OperatingError } from "../../src/base/errors.ts";
-import { Bodies } from "../../src/http/body.ts";
-import { Cors } from "../../src/http/cors.ts";
-import { HttpMetrics } from "../../src/http/metrics.ts";
-import { Router } from "../../src/http/router.ts";
-import { defaultHttpSettings } from "../../src/http/settings.ts";
-import { systemClock } from "../../src/system.ts";
 import { HttpHost } from "../support/http-host.ts";
 import type { RawAnswer } from "../support/raw-http.ts";
 
@@ -149,10 +143,11 @@ const cases: readonly Case[] = [
     { operation: `${method} /readyz`, before: unready, status: 503 },
     { operation: `${method} /metrics`, status: 200 },
     { operation: `${method} /cluster`, status: 200 },
+    { operation: `${method} /`, status: 200 },
     { operation: `${method} /cluster/refused/{key}`, target: "/cluster/refused/a", before: refuses, status: 200 },
     { operation: `${method} /cluster/refused/{key}`, target: "/cluster/refused/a", status: 404 },
     { operation: `${method} /cluster/refused/{key}`, target: "/cluster/refused/%ff", status: 400 },
-    ...["/metrics", "/cluster"].map(
+    ...["/metrics", "/cluster", "/"].map(
       (path): Case => ({ operation: `${method} ${path}`, headers: ["Host: a", "Host: b"], status: 400 }),
     ),
   ]),
@@ -212,23 +207,7 @@ describe("docs/openapi.yaml", { timeout: 60_000 }, () => {
 
   test("names every route with its methods, and no other", async () => {
     await using host = await HttpHost.start();
-    const { operations: parts, administration, access, log } = host;
-    const onScrape = (): never => assert.fail("nothing is asked");
-    const router = new Router(
-      {
-        operations: parts,
-        administration,
-        onScrape,
-        access,
-        settings: defaultHttpSettings,
-        clock: systemClock,
-        log,
-      },
-      new Bodies(systemClock, defaultHttpSettings),
-      new Cors(defaultHttpSettings.cors),
-      new HttpMetrics(),
-    );
-    const served = router.routes.flatMap(([path, route]) =>
+    const served = host.routes.flatMap(([path, route]) =>
       Object.keys(route.needs).map((method) => `${method} ${path}${route.kind === "key" ? "{key}" : ""}`),
     );
     assert.deepEqual([...operations.keys()].toSorted(), served.toSorted());

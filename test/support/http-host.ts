@@ -4,7 +4,11 @@ import assert from "node:assert/strict";
 import { Access } from "../../src/access/access.ts";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { Log, LogFields } from "../../src/base/log.ts";
+import { Bodies } from "../../src/http/body.ts";
+import { Cors } from "../../src/http/cors.ts";
+import { HttpMetrics } from "../../src/http/metrics.ts";
 import type { Problem } from "../../src/http/problem.ts";
+import { Router } from "../../src/http/router.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/http/server.ts";
 import { defaultHttpSettings, type HttpSettings } from "../../src/http/settings.ts";
 import { systemClock } from "../../src/system.ts";
@@ -30,25 +34,34 @@ export class HttpHost implements AsyncDisposable {
   readonly log: Log;
   readonly server: HttpServer;
   port = 0;
+  readonly #options: HttpServerOptions;
 
   private constructor(settings: Partial<HttpSettings>, more: MoreOptions) {
     this.log = this.#log();
-    this.server = createHttpServer({
+    this.#options = {
       operations: this.operations,
       onScrape: () => Promise.resolve({ contentType: "text/plain", text: "up 1\n" }),
+      dashboard: { policy: "default-src 'none'", render: () => "<p>up" },
       administration: this.administration,
       access: this.access,
       settings: { ...defaultHttpSettings, port: 0, ...settings },
       clock: systemClock,
       log: this.log,
       ...more,
-    });
+    };
+    this.server = createHttpServer(this.#options);
   }
 
   static async start(settings: Partial<HttpSettings> = {}, more: MoreOptions = {}): Promise<HttpHost> {
     const host = new HttpHost(settings, more);
     host.port = (await host.server.listen()).port;
     return host;
+  }
+
+  /** Every route that it has, by its path, or the part of it before the key. */
+  get routes(): Router["routes"] {
+    const { settings, clock } = this.#options;
+    return new Router(this.#options, new Bodies(clock, settings), new Cors(settings.cors), new HttpMetrics()).routes;
   }
 
   connect(): Promise<RawConnection> {

@@ -112,7 +112,16 @@ export class MemoryOperations implements Operations {
   }
 
   status(): ClusterStatus {
-    const view = { cluster: "test", self: "a", epoch: 1, settled: true, leaseMs: 900, awaited: [], replicas: 2 };
+    const view = {
+      cluster: "test",
+      self: "a",
+      epoch: 1,
+      settled: true,
+      leaseMs: 900,
+      awaited: [],
+      absent: [],
+      replicas: 2,
+    };
     return { ...view, store: "none", members: [] };
   }
 

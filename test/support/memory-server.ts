@@ -20,6 +20,7 @@ const server = createHttpServer({
   operations: new MemoryOperations(),
   administration: new MemoryAdministration(),
   onScrape: () => Promise.resolve({ contentType: "text/plain", text: "" }),
+  dashboard: { policy: "default-src 'none'", render: () => "" },
   access: new Access("none"),
   settings: { ...defaultHttpSettings, port: Number(process.argv[2] ?? 0) },
   clock: systemClock,

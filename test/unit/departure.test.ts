@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Departure, DepartureWatch } from "../../src/cli/departure.ts";
-import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
-import { noFigures } from "../../src/member/report.ts";
+import type { ClusterStatus } from "../../src/core/operation.ts";
+import { clusterStatus, memberStatus } from "../support/status-fixtures.ts";
 
 /** A view of nodes with their weights, as `self` sees it. */
 function seen(
@@ -12,32 +12,10 @@ function seen(
   weights: Readonly<Record<string, number>>,
   changes: Partial<ClusterStatus> = {},
 ): ClusterStatus {
-  const members = Object.entries(weights).map(
-    ([id, weight]): MemberStatus => ({
-      id,
-      url: `http://${id}`,
-      zone: undefined,
-      weight,
-      share: 0,
-      state: "serving",
-      ...noFigures,
-      storeFailingMs: 0,
-      stop: { verdict: "yes", inOrder: "", killed: "" },
-      dirtyBytes: 10,
-      dirtyKeys: 1,
-    }),
+  const members = Object.entries(weights).map(([id, weight]) =>
+    memberStatus(id, { url: `http://${id}`, weight, dirtyBytes: 10, dirtyKeys: 1 }),
   );
-  const view = {
-    cluster: "photos",
-    self,
-    epoch: 5,
-    settled: true,
-    leaseMs: 900,
-    awaited: [],
-    store: "s3://photos",
-    replicas: 2,
-  };
-  return { ...view, members, ...changes };
+  return clusterStatus(members, { self, epoch: 5, ...changes });
 }
 
 function stageOf(departure: Departure): string {

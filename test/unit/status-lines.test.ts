@@ -5,47 +5,27 @@ import { test } from "node:test";
 import { formatBytes, formatDuration } from "../../src/base/quantity-text.ts";
 import { formatTable } from "../../src/cli/format.ts";
 import { statusLines } from "../../src/cli/status.ts";
-import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
-import { noFigures } from "../../src/member/report.ts";
-
-function member(id: string, changes: Partial<MemberStatus> = {}): MemberStatus {
-  return {
-    id,
-    url: `http://127.0.0.1:707${id.charCodeAt(0) % 10}`,
-    zone: undefined,
-    weight: 1,
-    share: 0.5,
-    state: "serving",
-    ...noFigures,
-    journaled: true,
-    storeFailingMs: 0,
-    stop: { verdict: "yes", inOrder: "", killed: "" },
-    ...changes,
-  };
-}
-
-function cluster(members: readonly MemberStatus[], changes: Partial<ClusterStatus> = {}): ClusterStatus {
-  const view = { cluster: "photos", self: "a", epoch: 7, settled: true, leaseMs: 812, awaited: [], replicas: 2 };
-  return { ...view, store: "s3://photos", members, ...changes };
-}
+import { clusterStatus, memberStatus } from "../support/status-fixtures.ts";
 
 test("keys that fail are named with their node and the store's reason, and so are writers that wait", () => {
   const common = { key: "k", version: { epoch: 1, seq: 2 }, isDelete: false, ageMs: 61_000 } as const;
   const failing = [{ ...common, size: 2_048, code: "store_refused", reason: "AccessDenied" } as const];
-  const text = statusLines(cluster([member("a", { failingKeys: 3, failing, slowing: true }), member("b")])).join("\n");
+  const text = statusLines(
+    clusterStatus([memberStatus("a", { failingKeys: 3, failing, slowing: true }), memberStatus("b")]),
+  ).join("\n");
   assert.match(text, /^Failing at a: "k" \(2\.0 KiB, for 1 min\): AccessDenied \(store_refused\)$/m);
   assert.match(text, /^Failing at a: 2 more$/m);
   assert.match(text, /^Writers wait at a: /m);
-  assert.doesNotMatch(statusLines(cluster([member("a")])).join(), /Failing|Writers/);
+  assert.doesNotMatch(statusLines(clusterStatus([memberStatus("a")])).join(), /Failing|Writers/);
 });
 
 test("nodes that may be stopped alike are told of together, and what a kill means beside it", () => {
   const same = { verdict: "yes", inOrder: "It hands over.", killed: "Nothing is lost." } as const;
   const lines = statusLines(
-    cluster([
-      member("a", { stop: same }),
-      member("b", { stop: same }),
-      member("c", { stop: { ...same, verdict: "no", inOrder: "The store is away." } }),
+    clusterStatus([
+      memberStatus("a", { stop: same }),
+      memberStatus("b", { stop: same }),
+      memberStatus("c", { stop: { ...same, verdict: "no", inOrder: "The store is away." } }),
     ]),
   );
   assert.deepEqual(lines.slice(-4), [
@@ -54,27 +34,30 @@ test("nodes that may be stopped alike are told of together, and what a kill mean
     "c: no. The store is away.",
     "  If it is killed: Nothing is lost.",
   ]);
-  assert.match(statusLines(cluster([])).at(-1) ?? "", /No: this node has not joined/);
+  assert.match(statusLines(clusterStatus([])).at(-1) ?? "", /No: this node has not joined/);
 });
 
 test("the status table has a row for each node under its columns", () => {
   const lines = statusLines(
-    cluster([member("a", { dirtyBytes: 1_500_000, dirtyKeys: 3, oldestDirtyMs: 1_500 }), member("b")]),
+    clusterStatus([
+      memberStatus("a", { dirtyBytes: 1_500_000, dirtyKeys: 3, oldestDirtyMs: 1_500 }),
+      memberStatus("b"),
+    ]),
   );
   assert.match(lines[0] ?? "", /^photos over s3:\/\/photos, as a sees it: view 7, settled, lease for 812 ms$/);
   assert.match(lines[3] ?? "", /^a {5}serving {2}50\.0 % +1\.4 MiB +3 +1\.5 s/);
 });
 
 test("a node without a lease, and one that needs none, are told apart from one that has one", () => {
-  const first = (leaseMs: number): string => statusLines(cluster([member("a")], { leaseMs }))[0] ?? "";
+  const first = (leaseMs: number): string => statusLines(clusterStatus([memberStatus("a")], { leaseMs }))[0] ?? "";
   assert.match(first(0), /no lease: a may not answer now$/);
   assert.match(first(2 ** 31), /no lease needed$/);
 });
 
 test("keys in doubt are told with the nodes that would end it, and no node may be stopped", () => {
-  const status = cluster([member("a"), member("b")], { awaited: ["c", "d"] });
+  const status = clusterStatus([memberStatus("a"), memberStatus("b")], { awaited: ["c", "d"] });
   assert.match(statusLines(status).join(" "), /In doubt: .* on c, d only.*Start them again.*weir forget ID/);
-  assert.doesNotMatch(statusLines(cluster([member("a")])).join(), /In doubt/);
+  assert.doesNotMatch(statusLines(clusterStatus([memberStatus("a")])).join(), /In doubt/);
 });
 
 test("figures are formatted with three digits at most and their unit", () => {

@@ -1,0 +1,70 @@
+/** What is wrong with a cluster, in plain words with what to do, as `weir status` and the dashboard tell it. */
+
+import { formatBytes, formatDuration, quote } from "../base/quantity-text.ts";
+import type { FailingKey } from "./message.ts";
+import type { ClusterStatus, MemberStatus } from "./operation.ts";
+import { storeAwayMs } from "./stop-advice.ts";
+
+/** The worst first; none when all is well. */
+export function troublesOf(status: ClusterStatus): string[] {
+  const { members } = status;
+  if (members.length === 0)
+    return [`${status.self} has not joined the cluster yet: its log and /readyz say what it waits for.`];
+  return [...doubt(status), ...unreached(status), ...members.flatMap(troublesOfMember), ...passing(status)];
+}
+
+function doubt({ awaited }: ClusterStatus): string[] {
+  if (awaited.length === 0) return [];
+  const ids = awaited.join(", ");
+  const them = awaited.length === 1 ? "it" : "them";
+  return [
+    `In doubt: some keys' newest values may be on ${ids} only, and are not served. Start ${them} again with the data folder as it is; if a data folder is gone for good, "weir forget ID --config cluster.json" gives up what only it had.`,
+  ];
+}
+
+function unreached({ self, leaseMs, members }: ClusterStatus): string[] {
+  const ids = members.filter(({ state }) => state === "unreachable").map(({ id }) => id);
+  const texts: string[] = [];
+  if (leaseMs <= 0)
+    texts.push(`No lease: ${self} may not answer now, since neither enough of the others nor the store confirm it.`);
+  if (ids.length > 0) {
+    texts.push(
+      `Can't be reached by ${self}: ${ids.join(", ")}. If it stays so, the others take over within seconds; it joins again by itself.`,
+    );
+  }
+  return texts;
+}
+
+/** What keeps its values from the store. */
+function troublesOfMember({ id, failingKeys, failing, slowing, storeFailingMs, dirtyBytes }: MemberStatus): string[] {
+  const texts: string[] = [];
+  if (storeFailingMs > storeAwayMs) {
+    const held = `${formatBytes(dirtyBytes)} wait in its buffer, and it tries again by itself`;
+    texts.push(`The store has failed all that ${id} sent for ${formatDuration(storeFailingMs)}: ${held}.`);
+  }
+  if (slowing) texts.push(`Writers wait at ${id}: a value there is older than buffer.maxDirtyAgeMs.`);
+  for (const key of failing) texts.push(`Failing at ${id}: ${failingText(key)}`);
+  if (failingKeys > failing.length) texts.push(`Failing at ${id}: ${failingKeys - failing.length} more`);
+  return texts;
+}
+
+/** What passes by itself, or was meant so. */
+function passing({ self, settled, epoch, awaited, absent, members, replicas }: ClusterStatus): string[] {
+  const texts: string[] = [];
+  const away = absent.filter((id) => !awaited.includes(id));
+  if (away.length > 0) {
+    const owners = members.filter(({ weight }) => weight > 0).length;
+    const cost = owners < replicas ? ` Until then each write goes to the store before it is answered.` : "";
+    const which = away.length === 1 ? "It joins by itself" : "They join by themselves";
+    texts.push(`Not in the cluster: ${away.join(", ")}, by ${self}'s cluster.json. ${which} once started.${cost}`);
+  }
+  if (!settled && awaited.length === 0)
+    texts.push(`Members are changing: view ${epoch} is settled once each key is with all its owners.`);
+  return texts;
+}
+
+/** A key whose flush fails, as a person reads it. */
+export function failingText({ key, isDelete, size, ageMs, code, reason }: FailingKey): string {
+  const what = isDelete ? "its removal" : formatBytes(size);
+  return `${quote(key)} (${what}, for ${formatDuration(ageMs)}): ${reason} (${code})`;
+}

@@ -1,0 +1,58 @@
+/** What is wrong with a cluster, in words: nothing where all is well, and each thing that somebody has to look at. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
+import { troublesOf } from "../../src/core/troubles.ts";
+import { clusterStatus, memberStatus } from "../support/status-fixtures.ts";
+
+const failing = {
+  version: { epoch: 1, seq: 2 },
+  size: 10,
+  isDelete: true,
+  ageMs: 1_000,
+  code: "store_refused",
+} as const;
+
+/** The troubles of a cluster of a and b where this has changed. */
+function troubles(changes: Partial<ClusterStatus>, ofB: Partial<MemberStatus> = {}): string[] {
+  return troublesOf(clusterStatus([memberStatus("a"), memberStatus("b", ofB)], changes));
+}
+
+test("a cluster that is well has none", () => {
+  assert.deepEqual(troubles({}), []);
+  assert.deepEqual(troubles({}, { dirtyBytes: 1e9, dirtyKeys: 1e6, oldestDirtyMs: 60_000, storeFailingMs: 2_999 }), []);
+});
+
+test("each is told by itself, with the node and what to do", () => {
+  const cases: readonly (readonly [RegExp, Partial<ClusterStatus>, Partial<MemberStatus>?])[] = [
+    [/^a has not joined the cluster yet: .*\/readyz/, { members: [] }],
+    [/^No lease: a may not answer now/, { leaseMs: 0 }],
+    [/^Can't be reached by a: b\./, {}, { state: "unreachable" }],
+    [
+      /^The store has failed all that b sent for 4\.0 s: 2\.0 KiB wait/,
+      {},
+      { storeFailingMs: 4_000, dirtyBytes: 2_048 },
+    ],
+    [/^Writers wait at b: .*buffer\.maxDirtyAgeMs/, {}, { slowing: true }],
+    [
+      /^Failing at b: "k\\u0007" \(its removal, for 1\.0 s\): no \(store_refused\)$/,
+      {},
+      { failingKeys: 1, failing: [{ ...failing, key: "k\u0007", reason: "no" }] },
+    ],
+    [/^Failing at b: 3 more$/, {}, { failingKeys: 3 }],
+    [/^Members are changing: view 7/, { settled: false }],
+    [/^Not in the cluster: c, by a's cluster\.json\. It joins by itself once started\.$/, { absent: ["c"] }],
+    [
+      /^Not in the cluster: c, d, .* They join by themselves once started\. Until then each write goes to the store/,
+      { absent: ["c", "d"], replicas: 3 },
+    ],
+    // What is in doubt is told once, and that nothing settles before it.
+    [/^In doubt: .* on c only, .* Start it again .*weir forget ID/, { awaited: ["c"], absent: ["c"], settled: false }],
+  ];
+  for (const [expected, changes, ofB] of cases) {
+    const texts = troubles(changes, ofB);
+    assert.equal(texts.length, 1, texts.join(" | "));
+    assert.match(texts[0] as string, expected);
+  }
+});
