@@ -120,10 +120,10 @@ describe("large values", () => {
     });
     request.on("error", () => undefined);
     request.write(large.subarray(0, 8 * mebibyte));
-    await cluster.until(5_000, "an upload is begun", async () => (await readdir(uploads)).length > 0);
+    await cluster.until(20_000, "an upload is begun", async () => (await readdir(uploads)).length > 0);
     await sleep(systemClock, 100);
     request.destroy();
-    await cluster.until(5_000, "the upload is aborted", async () => (await readdir(uploads)).length === 0);
+    await cluster.until(20_000, "the upload is aborted", async () => (await readdir(uploads)).length === 0);
     assert.equal((await cluster.get("b", "gone")).status, 404);
   });
 
@@ -173,7 +173,7 @@ describe("large values", () => {
     // Nothing is left open of the store's files, beside its locks.
     const locks = join(cluster.storeFolder, ".weir/store/locks");
     const pids = cluster.ids.map((id) => cluster.process(id).pid);
-    await cluster.until(5_000, "no file of the store is open", async () => {
+    await cluster.until(20_000, "no file of the store is open", async () => {
       const open = await Promise.all(pids.map(async (pid) => await filesOf(pid)));
       return !open.flat().some((file) => file.startsWith(cluster.storeFolder) && !file.startsWith(locks));
     });

@@ -61,7 +61,7 @@ describe("a node that leaves", () => {
     }
     assert.deepEqual(await ended, { code: 0, signal: null });
     await cluster.process("b").printed("this node is not in the configuration any more");
-    await cluster.until(5_000, "the others know", async () => (await membersSeenBy(cluster, "c")).length === 2);
+    await cluster.until(20_000, "the others know", async () => (await membersSeenBy(cluster, "c")).length === 2);
     await assertAll(cluster, "a");
   });
 

@@ -61,7 +61,7 @@ describe("weir drop", () => {
     assert.match(cluster.log(), /an operator gives up what the store refuses/);
     // The folder's loop refuses reads, too, so that nobody can say what the store has.
     for (const id of cluster.ids) assert.equal((await cluster.get(id, key)).status, 503);
-    await cluster.until(5_000, "no node holds it", async () => {
+    await cluster.until(20_000, "no node holds it", async () => {
       const figures = await Promise.all(cluster.ids.map((each) => cluster.figures(each)));
       return figures.every(({ dirtyKeys, refusedKeys: count }) => dirtyKeys === 0 && count === 0);
     });

@@ -29,7 +29,7 @@ describe("weir status", () => {
     const relent = refuseStubbornKeys(cluster.storeFolder);
     t.after(relent);
     await cluster.put("a", `${stubbornPrefix}x`, "value");
-    await cluster.until(5_000, "it is told", async () => (await status()).includes("Failing at"));
+    await cluster.until(20_000, "it is told", async () => (await status()).includes("Failing at"));
     assert.match(await status(), /^Failing at [abc]: "looped\/x" \(5 B, for .*\): .*ELOOP.*\(store_refused\)$/m);
   });
 
@@ -41,7 +41,7 @@ describe("weir status", () => {
     assert.match(await status(), /The store has failed it for .*a node leaves by way of the store/);
     // Without the store nobody can be dropped: it is missed for as long as that takes.
     await cluster.process("c").kill();
-    await cluster.until(5_000, "it is missed", async () => (await status()).includes("c can't be reached"));
+    await cluster.until(20_000, "it is missed", async () => (await status()).includes("c can't be reached"));
     giveBack();
     await cluster.until(20_000, "the others go on", async () => (await verdict("b")) === "yes");
   });
