@@ -193,7 +193,8 @@ class FileJournal implements DiskJournal {
   }
 
   durable(): Promise<void> | undefined {
-    if (this.#isFailed) return this.#never;
+    // What was appended after its end is nowhere.
+    if (this.#isFailed || this.#isClosing) return this.#never;
     const batch = this.#filling ?? this.#closed.at(-1) ?? this.#writing;
     if (batch === undefined) return undefined;
     if (batch.since === undefined) {

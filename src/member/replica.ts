@@ -18,6 +18,7 @@ import type {
   HandOffRequest,
   PeerIdentity,
   ReplicateRequest,
+  RequestOutcome,
   WantedAnswer,
 } from "../core/message.ts";
 import { compact } from "../core/operation.ts";
@@ -122,7 +123,9 @@ export class Replica {
       buffer.hold(record, own(entry));
       // When older states reached the store only the primary knows.
       record.dirtySince = clock.now();
-    } else if (!requests.find(requestId)) journal.append({ kind: "outcomes", outcomes: [{ requestId, key, version }] });
+    } else if (!knows(requests.find(requestId), version)) {
+      journal.append({ kind: "outcomes", outcomes: [{ requestId, key, version }] });
+    }
     requests.record(requestId, key, version);
   }
 
@@ -151,6 +154,11 @@ export class Replica {
     const isForMe = owners[0] === membership.self.id || (owners[0] === from.id && owners.includes(membership.self.id));
     if (membership.settled || !isForMe) throw wrongView();
   }
+}
+
+/** Whether the outcome is of this version, or of a later one. */
+function knows(outcome: RequestOutcome | undefined, version: Version): boolean {
+  return outcome !== undefined && compareVersions(outcome.version, version) >= 0;
 }
 
 function wrongView(): OperatingError {

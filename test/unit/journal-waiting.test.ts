@@ -54,6 +54,21 @@ test("a record of what is not held any more is written a second later, if nothin
   assert.deepEqual((await open(disk, clock)).recovered.entries, []);
 });
 
+test("what comes after the journal's end is confirmed never", async () => {
+  const owner = new JournalOwner();
+  const journal = await open(new SimDisk(new SimRandom(1)), new ManualClock());
+  owner.take(journal);
+  await journal[Symbol.asyncDispose]();
+  owner.put("a", Buffer.alloc(10));
+  let isConfirmed = false;
+  const note = (): void => {
+    isConfirmed = true;
+  };
+  Promise.resolve(journal.durable()).then(note, note);
+  await someTurns();
+  assert.equal(isConfirmed, false);
+});
+
 test("many records of what is not held any more do not wait", async () => {
   const disk = new SimDisk(new SimRandom(1));
   const owner = new JournalOwner();

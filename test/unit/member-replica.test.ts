@@ -165,6 +165,17 @@ describe("Replica.replicate", () => {
     const outcome = { requestId: { router: "r", counter: 2 }, key: ab, version: { epoch: 4, seq: 2 } };
     assert.deepEqual(journal.records.slice(1), [{ kind: "outcomes", outcomes: [outcome] }]);
   });
+
+  it("journals the later outcome of a request that two primaries have done", () => {
+    const journal = new SlowJournal();
+    const trial = trialOf(journal);
+    const requestId = { router: "r", counter: 2 };
+    trial.requests.record(requestId, ab, { epoch: 3, seq: 9 });
+    void replicate(trial, entryOf(ab, 3));
+    void replicate(trial, entryOf(ab, 2));
+    const outcome = { requestId, key: ab, version: { epoch: 4, seq: 2 } };
+    assert.deepEqual(journal.records.slice(1), [{ kind: "outcomes", outcomes: [outcome] }]);
+  });
 });
 
 describe("Replica.handOff", () => {
