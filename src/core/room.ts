@@ -71,9 +71,10 @@ export class Room {
     if (!isShut) this.#admit();
   }
 
-  /** Sets the share of uncommitted entries: the view has so many members. */
+  /** Sets the share of uncommitted entries: the view has so many members. What is one's alone waits for nobody's room, only for the store. */
   shareAmong(members: number): void {
-    this.#uncommittedLimit = (this.#settings.dirtyBytes * uncommittedPart) / members;
+    const part = members === 1 ? Number.POSITIVE_INFINITY : uncommittedPart / members;
+    this.#uncommittedLimit = this.#settings.dirtyBytes * part;
     this.#admit();
   }
 

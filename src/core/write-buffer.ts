@@ -80,6 +80,8 @@ export class KeyRecord {
   unproven = false;
   /** When the flush schedule looks at it next. */
   scheduledAt: Instant | undefined = undefined;
+  /** Whether somebody waits for the store to have it. */
+  isAwaited = false;
   /** Before this the schedule need not look at it again: it failed, or must wait. */
   notBefore: Instant = Number.NEGATIVE_INFINITY;
   /** The newest version that was sent to the store or seen there: an older one is never sent. */
@@ -230,6 +232,7 @@ export class WriteBuffer {
     record.flushed = false;
     record.unproven = false;
     record.lastSent = undefined;
+    record.isAwaited = false;
     record.notBefore = Number.NEGATIVE_INFINITY;
     record.flight = undefined;
     record.failures = 0;

@@ -14,11 +14,13 @@ import { isOperatingError } from "../base/errors.ts";
 import type { Backlog } from "../core/backlog.ts";
 import type { Room } from "../core/room.ts";
 import type { BlobStore } from "../store/blob-store.ts";
+import { tryStore } from "./store-trial.ts";
 
 export interface AgeLimitParts {
   readonly backlog: Backlog;
   readonly room: Room;
-  readonly store: Pick<BlobStore, "probe">;
+  readonly store: Pick<BlobStore, "write">;
+  readonly nodeId: string;
   /** When a flush went well, last. */
   readonly flushedAt: () => Instant;
   readonly clock: Clock;
@@ -29,8 +31,7 @@ export interface AgeLimitParts {
 
 /** From this part of the bound on, what waits is hastened, and the store is tried out for keys that it refuses. */
 const latePart = 0.5;
-/** How long one trial of the store may take, and the least time between two, in milliseconds. */
-const trialDeadlineMs = 5_000;
+/** The least time between two trials of the store, in milliseconds. */
 const trialPauseMs = 1_000;
 
 export class AgeLimit {
@@ -77,12 +78,12 @@ export class AgeLimit {
   }
 
   #tryStore(): void {
-    const { store, clock, complaints } = this.#parts;
+    const { store, nodeId, clock, complaints } = this.#parts;
     if (this.#isTrying || clock.now() - this.#triedAt < trialPauseMs) return;
     this.#isTrying = true;
     const triedAt = clock.now();
     this.#triedAt = triedAt;
-    store.probe({ deadlineMs: trialDeadlineMs }).then(
+    tryStore(store, nodeId).then(
       () => {
         this.#isTrying = false;
         this.#provenAt = triedAt;

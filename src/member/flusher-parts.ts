@@ -1,4 +1,4 @@
-/** What the flusher is made of, and whom it tells what it has done. */
+/** What the flusher is made of, by which measures it goes, and whom it tells what it has done. */
 
 import type { Clock } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
@@ -12,6 +12,18 @@ import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { MemberMetrics } from "./metrics.ts";
 import type { FlushSettings } from "./settings.ts";
+
+/** From this fullness of the buffer on, nothing waits to coalesce. */
+export const hurryFullness = 0.8;
+
+/** What somebody waits for goes before what has been due for no longer than this, in milliseconds. */
+export const leadMs = 60_000;
+
+/** Conflicts in a row, of one flush, before it pauses like after any failure: somebody else keeps writing the object. */
+export const conflictLimit = 4;
+
+/** How soon to look again while there is no lease, in milliseconds. */
+export const noLeasePauseMs = 100;
 
 export interface FlushObserver {
   /** The store holds this version of the key, for good; the record may hold a newer one. */

@@ -19,17 +19,8 @@ import { StoreHealth } from "../core/store-health.ts";
 import { compareVersions, type Version } from "../core/version.ts";
 import { isHeldByAll, type KeyRecord, storeAbsent } from "../core/write-buffer.ts";
 import { type Flight, FlightRequests } from "./flight.ts";
-import type { FlusherParts } from "./flusher-parts.ts";
+import { conflictLimit, type FlusherParts, hurryFullness, leadMs, noLeasePauseMs } from "./flusher-parts.ts";
 import { StoreLook } from "./store-look.ts";
-
-/** From this fullness of the buffer on, nothing waits to coalesce. */
-const hurryFullness = 0.8;
-
-/** Conflicts in a row, of one flush, before it pauses like after any failure: somebody else keeps writing the object. */
-const conflictLimit = 4;
-
-/** How soon to look again while there is no lease, in milliseconds. */
-const noLeasePauseMs = 100;
 
 export class Flusher {
   readonly #parts: FlusherParts;
@@ -105,14 +96,23 @@ export class Flusher {
     }
     this.backlog.add(record);
     const { buffer, clock, settings, isAwaited, isLate } = this.#parts;
-    const hurry = this.#hurrying || isAwaited(record.key) || buffer.room.fullness >= hurryFullness || isLate();
-    this.#lookAt(record, Math.max(clock.now() + (hurry ? 0 : settings.delayMs), record.notBefore));
+    const hurry = this.#hurrying || buffer.room.fullness >= hurryFullness || isLate();
+    const delayMs = isAwaited(record.key) ? -leadMs : hurry ? 0 : settings.delayMs;
+    this.#lookAt(record, Math.max(clock.now() + delayMs, record.notBefore));
   }
 
   /** Somebody waits for the store to have what is to be flushed of the record. */
+  urge(record: KeyRecord): void {
+    record.isAwaited = true;
+    this.hasten(record);
+  }
+
+  /** The store must have it before it is visible. */
   hasten(record: KeyRecord): void {
+    record.isAwaited ||= record.pending.some((write) => write.needsStore && !write.inherited);
     // One that has failed has its pause.
-    if (record.failures === 0 || record.scheduledAt === undefined) this.#lookAt(record, this.#parts.clock.now());
+    if (record.failures === 0 || record.scheduledAt === undefined)
+      this.#lookAt(record, this.#parts.clock.now() - (record.isAwaited ? leadMs : 0));
   }
 
   /** What waits now, to coalesce or after a failure, waits no longer. */
@@ -253,6 +253,7 @@ export class Flusher {
     this.#pace.succeeded();
     this.health.worked(this.#parts.clock.now());
     this.backlog.recovered(record);
+    record.isAwaited = false;
     record.notBefore = Number.NEGATIVE_INFINITY;
     if (record.pending.some((write) => write.needsStore)) this.hasten(record);
     else if (record.dirty) this.schedule(record);
@@ -270,14 +271,12 @@ export class Flusher {
     this.health.failed(clock.now());
     if (error.code === "store_throttled") this.#pace.throttled(this.#flights.size);
     else this.#pace.failed();
-    const pauseMs = backoffMs(settings.backoff, record.failures, random.next());
-    const now = clock.now();
     complaints.warn("flush", "flushing fails and will be tried again", {
       failingKeys: this.backlog.failingCount,
       key: record.key,
       error,
     });
-    record.notBefore = now + pauseMs;
+    record.notBefore = clock.now() + backoffMs(settings.backoff, record.failures, random.next());
     this.#lookAt(record, record.notBefore);
   }
 

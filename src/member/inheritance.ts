@@ -19,6 +19,8 @@ export interface InheritanceParts {
   readonly commitReady: (record: KeyRecord) => void;
   /** The record has something that others acknowledged, and that the store may lack. */
   readonly onInherited: (record: KeyRecord) => void;
+  /** Somebody waits for what the store must have of the record first. */
+  readonly onAwaited: (record: KeyRecord) => void;
   /** Nothing that was given up is asked for in the store any more; see {@link Inheritance.asksStore}. */
   readonly onAsked: () => void;
 }
@@ -87,7 +89,9 @@ export class Inheritance {
   /** Somebody waits for the key. */
   hasten(record: KeyRecord): void {
     const first = record.pending[0];
-    if (!first?.inherited || this.#hastened.has(first)) return;
+    if (!first?.inherited) return;
+    if (first.needsStore) this.#parts.onAwaited(record);
+    if (this.#hastened.has(first)) return;
     this.#hastened.add(first);
     for (const peer of first.missing) this.#parts.replicator.send(record, first, peer);
   }

@@ -66,6 +66,7 @@ export class Primary {
       replicator: this.#replicator,
       commitReady: (record) => this.commitReady(record),
       onInherited: (record) => observer.onInherited(record),
+      onAwaited: (record) => observer.onAwaited(record),
       onAsked: () => observer.onAsked(),
     });
   }

@@ -16,6 +16,7 @@ import type { StoreHealth } from "../core/store-health.ts";
 import type { View } from "../core/view.ts";
 import { reweightedView } from "../core/view-changes.ts";
 import type { BlobStore } from "../store/blob-store.ts";
+import { tryStore } from "./store-trial.ts";
 import type { ViewRecord } from "./view-record.ts";
 
 export interface ReliefObserver {
@@ -28,7 +29,7 @@ export interface ReliefObserver {
 export interface ReliefParts {
   readonly membership: Membership;
   readonly record: ViewRecord;
-  readonly store: BlobStore;
+  readonly store: Pick<BlobStore, "write">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -47,7 +48,6 @@ const failingMs = 30_000;
 /** Who is relieved tries the store again after this, and after twice as long each further time, up to the last; in milliseconds. */
 const firstTrialMs = 5_000;
 const lastTrialMs = 600_000;
-const trialDeadlineMs = 5_000;
 /** From this part of {@link failingMs} on, a member of which the store only refuses keys tries it out, and again after the first pause. */
 const refusedPart = 0.5;
 
@@ -102,13 +102,13 @@ export class Relief {
   #tryForOthers(now: Instant): void {
     if (now - this.#triedAt < firstTrialMs) return;
     this.#triedAt = now;
-    const { store, health } = this.#parts;
-    this.#run(store.probe({ deadlineMs: trialDeadlineMs }).then(() => health.forgive()));
+    const { store, health, membership } = this.#parts;
+    this.#run(tryStore(store, membership.self.id).then(() => health.forgive()));
   }
 
   async #takeBack(): Promise<void> {
     const { membership, store, log, weight } = this.#parts;
-    await store.probe({ deadlineMs: trialDeadlineMs });
+    await tryStore(store, membership.self.id);
     log.info("the store answers this node again, which takes its keys back");
     await this.#reweigh(membership.self.id, weight);
   }

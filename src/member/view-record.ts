@@ -48,7 +48,7 @@ export class ViewRecord {
    * @throws OperatingError of the store; `store_refused` when what is there is not a view.
    */
   async read(deadlineMs: number = requestDeadlineMs): Promise<StoredView | undefined> {
-    const result = await this.#parts.store.read(viewName, maxViewBytes, { deadlineMs });
+    const result = await this.#parts.store.read(viewName, maxViewBytes, { deadlineMs, isUrgent: true });
     if (result.kind === "missing") return undefined;
     if (result.kind === "too_large")
       throw new OperatingError("store_refused", `${viewName} in the store is not a view`);
@@ -78,7 +78,7 @@ export class ViewRecord {
     const condition = read ? ({ kind: "unchanged", tag: read.tag } as const) : ({ kind: "absent" } as const);
     const sentAt = this.#parts.clock.now();
     try {
-      const options = { deadlineMs: requestDeadlineMs };
+      const options = { deadlineMs: requestDeadlineMs, isUrgent: true };
       return (await this.#parts.store.write(viewName, content, condition, options)).kind === "written";
     } catch (error) {
       if (!isOperatingError(error, "store_unavailable", "store_throttled")) throw error;

@@ -125,6 +125,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     backlog,
     room: buffer.room,
     store,
+    nodeId: id,
     flushedAt: () => flusher.health.workedAt,
     clock,
     complaints,
@@ -170,7 +171,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     observer: {
       onCommit: (each) => flusher.schedule(each),
       onWriteThrough: (each) => flusher.hasten(each),
-      onAwaited: (each) => flusher.hasten(each),
+      onAwaited: (each) => flusher.urge(each),
       onNewerEpoch,
       onStuck,
       onInherited: (each) => backlog.add(each),
@@ -182,7 +183,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     primary,
     buffer,
     clock,
-    hasten: (each) => flusher.hasten(each),
+    hasten: (each) => flusher.urge(each),
   });
   const handOff: HandOff = new HandOff({
     membership,

@@ -17,7 +17,14 @@ import type { RequestOptions } from "./blob-store.ts";
 import { inTime } from "./deadline.ts";
 import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "./exchange.ts";
 import { encodePath } from "./percent-encoding.ts";
-import { openPool, readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "./signed-exchange.ts";
+import {
+  openPool,
+  readGraceSeconds,
+  type SignedRequest,
+  sendSigned,
+  streamSigned,
+  urgentConnections,
+} from "./signed-exchange.ts";
 import { StoreTime } from "./store-time.ts";
 import type { StreamedAnswer } from "./stream-exchange.ts";
 
@@ -39,6 +46,7 @@ interface Connection {
   readonly target: AzureTarget;
   readonly signer: SasSigner;
   readonly pool: Pool;
+  readonly urgentPool: Pool;
   readonly currentKey: () => SasKey | Promise<SasKey>;
 }
 
@@ -75,7 +83,7 @@ export class AzureClient {
   async #sign(request: AzureRequest, options: RequestOptions): Promise<SignedRequest> {
     // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
     const called = this.#clock.now();
-    const { target, signer, pool, currentKey } = this.#connect();
+    const { target, signer, pool, urgentPool, currentKey } = this.#connect();
     let key = currentKey();
     if (key instanceof Promise) key = await inTime(this.#clock, options.deadlineMs, key);
     const writes = request.permission === "w" || request.permission === "d";
@@ -90,7 +98,7 @@ export class AzureClient {
     const blob = request.blob === undefined ? "" : `/${encodePath(request.blob)}`;
     const query = request.query === undefined ? signature : `${request.query}&${signature}`;
     return {
-      pool,
+      pool: options.isUrgent ? urgentPool : pool,
       path: `${target.containerPath}${blob}?${query}`,
       headers: { ...request.headers, host: target.host },
       leftMs,
@@ -114,7 +122,7 @@ export class AzureClient {
   /** Requests under way fail with `store_unavailable`. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#connection?.pool.destroy();
+    await Promise.all([this.#connection?.pool.destroy(), this.#connection?.urgentPool.destroy()]);
   }
 
   #connect(): Connection {
@@ -122,12 +130,13 @@ export class AzureClient {
     const target = resolveTarget(this.#location, process.env);
     if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
     const pool = openPool(target.origin, this.#connections);
+    const urgentPool = openPool(target.origin, urgentConnections);
     const signer = new SasSigner(target.account, this.#location.container);
     const { key } = target;
     const identity =
       key === undefined ? new IdentityKey(target, pool, this.#clock, this.#time) : { current: () => key };
     const currentKey = () => identity.current();
-    this.#connection = { target, signer, pool, currentKey };
+    this.#connection = { target, signer, pool, urgentPool, currentKey };
     return this.#connection;
   }
 }

@@ -63,14 +63,9 @@ const passingCodes = new Set([
   "UnsupportedHttpVerbTimeout",
 ]);
 
-/** What a container's missing is called, by whichever request finds out. */
-function isContainerMissing({ code }: AzureFailure): boolean {
-  return code === "ContainerNotFound" || code === "ContainerBeingDeleted" || code === "ContainerDisabled";
-}
-
-/** That there is no such blob, in a container that there is. */
-export function isBlobMissing(failure: AzureFailure): boolean {
-  return failure.status === 404 && !isContainerMissing(failure);
+/** That there is no such blob, said by the store itself: what stands in front of one (a proxy without a route to it) has a 404 of its own. */
+export function isBlobMissing({ status, code }: AzureFailure): boolean {
+  return status === 404 && (code === "BlobNotFound" || code === "ResourceNotFound");
 }
 
 /** Other refusals have the same statuses: of a lease (412), of an immutable blob (409), of a container that is gone (404). */
@@ -105,6 +100,9 @@ export function failureError(failure: AzureFailure, what: string, container: str
   }
   if (status >= 500 || status === 408 || passingCodes.has(code)) {
     return new OperatingError("store_unavailable", `${what}: the store failed: ${reason}`);
+  }
+  if (status === 404 && code === "") {
+    return new OperatingError("store_unavailable", `${what}: something else answers in the store's place: ${reason}`);
   }
   if (code === "ContainerNotFound") {
     return new OperatingError("store_refused", `the container ${container} does not exist; ${adviceByCode[code]}`);

@@ -163,11 +163,12 @@ export class AzureUploads {
       throw failureError(failure, `GET ${blob}`, this.#container);
     }
     const isPart = answer.status === 206 && header(answer, "content-range")?.startsWith(`bytes ${start}-${end - 1}/`);
-    if (readTag(answer) === tag && isPart === true) {
-      return { kind: "found", stream: new BoundedStream(stream, 0, end - start) };
-    }
-    await stream[Symbol.asyncDispose]();
-    return { kind: "changed" };
+    // Whatever comes in the way, a stream that nobody reads keeps its connection for ever.
+    await using stack = new AsyncDisposableStack();
+    stack.use(stream);
+    if (readTag(answer) !== tag || isPart !== true) return { kind: "changed" };
+    stack.move();
+    return { kind: "found", stream: new BoundedStream(stream, 0, end - start) };
   }
 
   #ownBlob(id: string): string {

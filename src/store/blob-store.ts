@@ -86,6 +86,8 @@ export interface ListPage {
 export interface RequestOptions {
   /** Milliseconds until the request is given up with `store_unavailable`. A write cannot take effect later than this after the call. */
   readonly deadlineMs: number;
+  /** A whole node waits for it: it is not to wait for a connection behind requests of clients. */
+  readonly isUrgent?: boolean;
   /**
    * Called synchronously, just before the request is sent, and after the instant from which its deadline counts: it throws when the caller
    * must not send it any more (its lease is gone), and then nothing is sent and the call rejects with what it threw. So a process that is paused at

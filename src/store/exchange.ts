@@ -89,7 +89,13 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     const succeeded = status < 300;
     this.#limit = succeeded ? this.#request.maxBodyBytes : maxErrorBytes;
     const announced = headers["content-length"];
-    if (announced === undefined || this.#request.method === "HEAD") return;
+    if (announced === undefined || this.#request.method === "HEAD") {
+      // Where the end of the connection is that of the body, one that was cut looks whole.
+      const isEndless = this.#limit > 0 && this.#request.method !== "HEAD" && !headers["transfer-encoding"];
+      if (isEndless && succeeded && status !== 204)
+        this.#fail("store_unavailable", "the store's answer does not say how long it is");
+      return;
+    }
     const length = Number(announced);
     if (length <= this.#limit) this.#whole = length === 0 ? emptyBody : Buffer.allocUnsafeSlow(length);
     else if (succeeded) this.#finish(undefined);

@@ -152,9 +152,11 @@ export class FileStore implements BlobStore {
   }
 
   async list(query: ListQuery, options: RequestOptions): Promise<ListPage> {
-    return await this.#inTime(options, ({ authorize, giveUpAt }) => {
+    return await this.#inTime(options, async ({ authorize, giveUpAt }) => {
       authorize?.();
-      return this.#listing.list(query, giveUpAt);
+      const page = await this.#listing.list(query, giveUpAt);
+      await this.#requireFolder();
+      return page;
     });
   }
 
@@ -305,10 +307,18 @@ export class FileStore implements BlobStore {
   }
 
   async #find(name: string, maxBytes: number | undefined, options: RequestOptions): Promise<Found | undefined> {
-    return await this.#inTime(options, ({ authorize, giveUpAt }) => {
+    return await this.#inTime(options, async ({ authorize, giveUpAt }) => {
       authorize?.();
-      return this.#lookup.find(filePaths(name), maxBytes, giveUpAt);
+      const found = await this.#lookup.find(filePaths(name), maxBytes, giveUpAt);
+      if (found === undefined) await this.#requireFolder();
+      return found;
     });
+  }
+
+  /** To be asked where nothing is found: a folder whose disk is gone looks like an empty one. */
+  async #requireFolder(): Promise<void> {
+    if (await exists(this.#absolute(metadataFolder))) return;
+    throw new OperatingError("store_unavailable", `${this.description} is gone, or its disk is`);
   }
 
   async #inTime<T>(options: RequestOptions, work: (limits: Limits) => Promise<T>): Promise<T> {

@@ -16,7 +16,14 @@ import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "./e
 import { encodePath } from "./percent-encoding.ts";
 import { type Credentials, QuerySigner } from "./s3-signature.ts";
 import { resolveTarget, type S3Location, type S3Target } from "./s3-target.ts";
-import { openPool, readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "./signed-exchange.ts";
+import {
+  openPool,
+  readGraceSeconds,
+  type SignedRequest,
+  sendSigned,
+  streamSigned,
+  urgentConnections,
+} from "./signed-exchange.ts";
 import { StoreTime } from "./store-time.ts";
 import type { StreamedAnswer } from "./stream-exchange.ts";
 
@@ -24,6 +31,7 @@ interface Connection {
   readonly target: S3Target;
   readonly signer: QuerySigner;
   readonly pool: Pool;
+  readonly urgentPool: Pool;
 }
 
 export interface S3Request {
@@ -74,7 +82,7 @@ export class S3Client {
   async #sign(request: S3Request, options: RequestOptions): Promise<SignedRequest> {
     // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
     const called = this.#clock.now();
-    const { target, signer, pool } =
+    const { target, signer, pool, urgentPool } =
       this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
     const credentials = await this.#credentials(target, options.deadlineMs);
     const { method } = request;
@@ -91,7 +99,7 @@ export class S3Client {
     );
     const headers = { ...request.headers, ...request.signedHeaders, host: target.host };
     const endMs = (Math.floor(validity.timeMs / 1000) + validity.expiresSeconds) * 1000;
-    return { pool, path, headers, leftMs, endMs };
+    return { pool: options.isUrgent ? urgentPool : pool, path, headers, leftMs, endMs };
   }
 
   /** An unsigned request: whoever answers tells the store's time, and perhaps where the bucket is. */
@@ -111,7 +119,7 @@ export class S3Client {
   /** Requests under way fail with `store_unavailable`. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#connection?.pool.destroy();
+    await Promise.all([this.#connection?.pool.destroy(), this.#connection?.urgentPool.destroy()]);
   }
 
   /** From the second in which the call was made to the last full second of its deadline, though at least one. */
@@ -144,7 +152,8 @@ export class S3Client {
     const target = await resolveTarget(this.#location);
     if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
     const pool = openPool(target.origin, this.#connections);
-    this.#connection = { target, pool, signer: new QuerySigner(target.region) };
+    const urgentPool = openPool(target.origin, urgentConnections);
+    this.#connection = { target, pool, urgentPool, signer: new QuerySigner(target.region) };
     return this.#connection;
   }
 }

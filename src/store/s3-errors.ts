@@ -72,6 +72,16 @@ export function parseFailure(status: number, body: string, region: string | unde
   return { status, code: field("Code"), message: field("Message"), region };
 }
 
+/** That there is no such object, said by the store itself: what stands in front of one (a proxy without a route to it) has a 404 of its own. */
+export function isObjectMissing({ status, code }: S3Failure): boolean {
+  return status === 404 && code === "NoSuchKey";
+}
+
+/** The same of an upload; Ceph says of its parts that there is no such key. */
+export function isUploadMissing(failure: S3Failure): boolean {
+  return isObjectMissing(failure) || (failure.status === 404 && failure.code === "NoSuchUpload");
+}
+
 /** `what` is the failed request in words, such as `GET photos/cat.png`. */
 export function failureError(failure: S3Failure, what: string, bucket: string): OperatingError {
   const { status, code, region } = failure;
@@ -83,6 +93,9 @@ export function failureError(failure: S3Failure, what: string, bucket: string): 
   }
   if (status >= 500 || status === 408 || status === 307 || passingCodes.has(code)) {
     return new OperatingError("store_unavailable", `${what}: the store failed: ${reason}`);
+  }
+  if (status === 404 && code === "") {
+    return new OperatingError("store_unavailable", `${what}: something else answers in the store's place: ${reason}`);
   }
   if (code === "NoSuchBucket") {
     return new OperatingError("store_refused", `the bucket ${bucket} does not exist; ${adviceByCode[code]}`);

@@ -31,7 +31,7 @@ import type {
 } from "./large-blobs.ts";
 import { type Findings, tryOut } from "./probe-steps.ts";
 import { S3Client } from "./s3-client.ts";
-import { failureError, readFailure } from "./s3-errors.ts";
+import { failureError, isObjectMissing, readFailure } from "./s3-errors.ts";
 import { s3Headers } from "./s3-headers.ts";
 import { listParameters, maxListBytes, parseList } from "./s3-listing.ts";
 import { nameOfKey, storableName } from "./s3-names.ts";
@@ -87,17 +87,19 @@ export class S3Store implements BlobStore {
       return { kind: "found", blob: { ...info, size: answer.body.length, body: answer.body } };
     }
     const failure = readFailure(answer);
-    if (failure.status === 404 && failure.code !== "NoSuchBucket") return { kind: "missing" };
+    if (isObjectMissing(failure)) return { kind: "missing" };
     throw failureError(failure, `GET ${key}`, this.#bucket);
   }
 
-  /** An answer without a body can't tell a missing object from a missing bucket: both are undefined. */
   async stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
     const key = this.#key(name);
+    const called = this.#clock.now();
     const answer = await this.#client.send({ method: "HEAD", key }, options);
     if (answer.status === 200) return readInfo(answer);
-    if (answer.status === 404) return undefined;
-    throw failureError(readFailure(answer), `HEAD ${key}`, this.#bucket);
+    if (answer.status !== 404) throw failureError(readFailure(answer), `HEAD ${key}`, this.#bucket);
+    // An answer without a body can't tell a missing object from a missing bucket, or from a proxy that does not find the store.
+    const found = await this.read(name, 0, { deadlineMs: options.deadlineMs - (this.#clock.now() - called) });
+    return found.kind === "missing" ? undefined : found.kind === "found" ? found.blob : found.info;
   }
 
   async write(
@@ -120,7 +122,7 @@ export class S3Store implements BlobStore {
     const key = this.#key(name);
     const signedHeaders = this.#conditionHeaders(condition);
     const answer = await this.#client.send({ method: "DELETE", key, signedHeaders }, options);
-    const gone = answer.status === 404 && condition.kind === "always" && readFailure(answer).code !== "NoSuchBucket";
+    const gone = condition.kind === "always" && isObjectMissing(readFailure(answer));
     if (answer.status === 204 || answer.status === 200 || gone) return { kind: "written", tag: "" };
     return this.#conflictOrThrow(answer, condition, `DELETE ${key}`);
   }
@@ -251,8 +253,7 @@ export class S3Store implements BlobStore {
     const failure = readFailure(answer);
     if (condition.kind !== "always") {
       // AWS answers 409 when it can't tell who won, and 404 to If-Match when there is no object.
-      const missing = failure.status === 404 && failure.code !== "NoSuchBucket";
-      if (failure.status === 412 || failure.status === 409 || missing) return { kind: "conflict" };
+      if (failure.status === 412 || failure.status === 409 || isObjectMissing(failure)) return { kind: "conflict" };
     }
     throw failureError(failure, what, this.#bucket);
   }

@@ -17,7 +17,7 @@ import type {
   UploadPart,
 } from "./large-blobs.ts";
 import type { S3Client } from "./s3-client.ts";
-import { failureError, readFailure, unescapeXml } from "./s3-errors.ts";
+import { failureError, isObjectMissing, isUploadMissing, readFailure, unescapeXml } from "./s3-errors.ts";
 import { s3Headers } from "./s3-headers.ts";
 import { readTag } from "./wire-headers.ts";
 
@@ -99,8 +99,8 @@ export class S3Uploads {
     const failure = readFailure(answer);
     if (answer.status === 200 && failure.code === "") return await this.#completed(key, upload, answer, options);
     if (goneCodes.has(failure.code)) return gone;
-    const conflicts = failure.status === 412 || failure.status === 409 || failure.status === 404;
-    if (Object.keys(conditions).length > 0 && conflicts && failure.code !== "NoSuchBucket") return conflict;
+    const conflicts = failure.status === 412 || failure.status === 409 || isObjectMissing(failure);
+    if (Object.keys(conditions).length > 0 && conflicts) return conflict;
     const status = answer.status === 200 ? 500 : answer.status;
     // Ceph says so of uploads that are gone as well.
     if (status === 500 && !(await this.#exists(key, id, options))) return gone;
@@ -131,14 +131,14 @@ export class S3Uploads {
       { method: "GET", key, query, maxBodyBytes: maxDocumentBytes },
       { deadlineMs },
     );
-    return answer.status !== 404 || readFailure(answer).code === "NoSuchBucket";
+    return !isUploadMissing(readFailure(answer));
   }
 
   async abort(key: string, id: string, options: RequestOptions): Promise<void> {
     const answer = await this.#client.send({ method: "DELETE", key, query: [["uploadId", id]] }, options);
     if (answer.status === 204 || answer.status === 200) return;
     const failure = readFailure(answer);
-    if (answer.status === 404 && failure.code !== "NoSuchBucket") return;
+    if (isUploadMissing(failure)) return;
     throw failureError(failure, `aborting an upload of ${key}`, this.#bucket);
   }
 
@@ -176,18 +176,18 @@ export class S3Uploads {
     const { stream } = answer;
     if (stream === undefined) {
       const failure = readFailure(answer);
-      const isChanged = failure.status === 412 || failure.status === 404 || failure.status === 416;
-      if (isChanged && failure.code !== "NoSuchBucket") return { kind: "changed" };
+      const isChanged = failure.status === 412 || failure.status === 416 || isObjectMissing(failure);
+      if (isChanged) return { kind: "changed" };
       throw failureError(failure, `GET ${key}`, this.#bucket);
     }
     // Not every server honours both headers: what it gives is looked at.
     const isPart = answer.status === 206 && header(answer, "content-range")?.startsWith(`bytes ${start}-${end - 1}/`);
-    if (readTag(answer) === tag && (isPart === true || answer.status === 200)) {
-      const skip = isPart === true ? 0 : start;
-      return { kind: "found", stream: new BoundedStream(stream, skip, end - start) };
-    }
-    await stream[Symbol.asyncDispose]();
-    return { kind: "changed" };
+    // Whatever comes in the way, a stream that nobody reads keeps its connection for ever.
+    await using stack = new AsyncDisposableStack();
+    stack.use(stream);
+    if (readTag(answer) !== tag || !(isPart === true || answer.status === 200)) return { kind: "changed" };
+    stack.move();
+    return { kind: "found", stream: new BoundedStream(stream, isPart === true ? 0 : start, end - start) };
   }
 }
 

@@ -19,6 +19,9 @@ const keepAliveMs = 10_000;
 /** Milliseconds to connect: as long as three lost SYNs take. */
 const connectTimeoutMs = 7_000;
 
+/** Connections that are kept for what is urgent. */
+export const urgentConnections = 2;
+
 export interface SignedRequest {
   readonly pool: Pool;
   readonly path: string;

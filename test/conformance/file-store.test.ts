@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, describe, test } from "node:test";
@@ -213,6 +213,32 @@ describe("FileStore", () => {
     holder.kill("SIGKILL");
     await once(holder, "exit");
     assert.equal((await store.write("held", content, always, options)).kind, "written");
+  });
+
+  test("does not take its blobs for missing, or removed, when the folder is gone: its disk may come back", async () => {
+    const folder = await freshFolder();
+    await using store = await openIn(folder);
+    await put(store, "k", "1");
+    await rename(folder, `${folder}-away`);
+    const upload = { headers: noHeaders, token: "t", id: "0".repeat(32), parts: [], size: 1 };
+    const query = { prefix: "", after: "", delimiter: "", limit: 10 };
+    try {
+      for (const work of [
+        () => store.read("k", 10, options),
+        () => store.stat("k", options),
+        () => store.remove("k", always, options),
+        () => store.list(query, options),
+        () => store.completeUpload("k", upload, always, options),
+      ]) {
+        await assert.rejects(work(), (error) => {
+          assert(isOperatingError(error, "store_unavailable", "store_refused"), String(error));
+          return true;
+        });
+      }
+    } finally {
+      await rename(`${folder}-away`, folder);
+    }
+    assert.equal((await get(store, "k")).body.toString(), "1");
   });
 
   test("shared by three processes, loses none of their increments by compare-and-swap, one of which is killed on its way", async () => {

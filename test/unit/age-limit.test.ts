@@ -18,18 +18,28 @@ function trial(maxMs = maxAgeMs) {
   const clock = new ManualClock();
   const backlog = new Backlog();
   const room = new Room({ dirtyBytes: 1e6, waitMs: 500 }, clock);
-  const state = { flushedAt: Number.NEGATIVE_INFINITY, probes: 0, refuses: false };
+  const state = { flushedAt: Number.NEGATIVE_INFINITY, probes: 0, refuses: false, refusesRemovals: false };
+  const trialOf = async (isRefused: boolean): Promise<void> => {
+    state.probes++;
+    await turn();
+    if (isRefused) throw new OperatingError("store_refused", "credentials");
+  };
+  const store = {
+    write: async () => {
+      await trialOf(state.refuses);
+      return { kind: "written", tag: "t" } as const;
+    },
+    /** Of all rights: it needs those to remove, too. */
+    probe: async () => {
+      await trialOf(state.refuses || state.refusesRemovals);
+      return { conditionalWrites: true, conditionalRemoves: true, notes: [] };
+    },
+  };
   const limit = new AgeLimit({
     backlog,
     room,
-    store: {
-      probe: async () => {
-        state.probes++;
-        await turn();
-        if (state.refuses) throw new OperatingError("store_refused", "credentials");
-        return { conditionalWrites: true, conditionalRemoves: true, notes: [] };
-      },
-    },
+    store,
+    nodeId: "a",
     flushedAt: () => state.flushedAt,
     clock,
     complaints: new Complaints(new RecordedLog(), clock, 10_000),
@@ -93,6 +103,14 @@ describe("a bound on the age of what the store lacks", () => {
     await pass(30_000);
     assert.equal(room.isShut, false);
     assert.ok(state.probes >= 3 && state.probes < 12, `${state.probes} probes in 30 s`);
+  });
+
+  it("does not stop for removals that are refused while the store takes values", async () => {
+    const { room, state, add, refuse, pass } = trial();
+    state.refusesRemovals = true;
+    refuse(add("k"));
+    await pass(30_000);
+    assert.equal(room.isShut, false);
   });
 
   it("asks the store for no proof while flushes go well", async () => {

@@ -104,6 +104,13 @@ test("exchange, when the server closes a kept connection on the second request, 
   assert.equal(server.requests(), 2);
 });
 
+test("exchange does not take a body for whole that ends with its connection: it may have been cut", async () => {
+  await using host = await serve((socket) =>
+    socket.end('HTTP/1.1 200 OK\r\nETag: "x"\r\nConnection: close\r\n\r\nhalf of'),
+  );
+  await assert.rejects(exchange(host.pool, systemClock, get), unavailable(/does not say how long it is/));
+});
+
 test("exchange cuts a failure's body at 64 KiB", async () => {
   await using server = await serve((socket) =>
     socket.write(`HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n${"x".repeat(100_000)}`),

@@ -77,6 +77,7 @@ function trialOf(membership: Membership, ...keys: readonly string[]): Trial {
       replicator,
       commitReady,
       onInherited: () => undefined,
+      onAwaited: () => undefined,
       onAsked,
     }),
   };

@@ -9,6 +9,7 @@ import type { View, ViewMember } from "../../src/core/view.ts";
 import { reweightedView, settledView } from "../../src/core/view-changes.ts";
 import { Relief } from "../../src/member/relief.ts";
 import { ViewRecord } from "../../src/member/view-record.ts";
+import type { BlobStore } from "../../src/store/blob-store.ts";
 import { SimRandom } from "../simulation/sim-random.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
@@ -30,16 +31,19 @@ function trialOf(view: View = abc) {
   const membership = memberIn(view, view.members.find(({ id }) => id === "a") as ViewMember, { clock });
   const health = new StoreHealth();
   const events: string[] = [];
-  const state = { areAllRefused: false, probes: 0, probeFails: false };
-  store.probe = () => {
-    state.probes++;
-    if (state.probeFails) return Promise.reject(new OperatingError("store_refused", "nothing is taken"));
-    return Promise.resolve({ conditionalWrites: true, conditionalRemoves: true, notes: [] });
+  const state = { areAllRefused: false, trials: 0, trialFails: false };
+  const trial: Pick<BlobStore, "write"> = {
+    write: (name) => {
+      assert.equal(name, ".weir/probe/node-a");
+      state.trials++;
+      if (state.trialFails) return Promise.reject(new OperatingError("store_refused", "nothing is taken"));
+      return Promise.resolve({ kind: "written", tag: "t" });
+    },
   };
   const relief = new Relief({
     membership,
     record: new ViewRecord({ store, clock, random, complaints }),
-    store,
+    store: trial,
     clock,
     random,
     log,
@@ -111,12 +115,12 @@ describe("Relief", () => {
   it("ends when the store answers the member again, which is seen by a trial", async () => {
     const relieved = settledView(reweightedView(abc, "a", 0, "p"), [], "q");
     const { events, rounds, state } = trialOf(relieved);
-    state.probeFails = true;
+    state.trialFails = true;
     await rounds(30);
-    assert.deepEqual([events, state.probes], [[], 1]);
-    state.probeFails = false;
+    assert.deepEqual([events, state.trials], [[], 1]);
+    state.trialFails = false;
     await rounds(60);
-    assert.deepEqual([events[0], state.probes], ["6: 1,1,1", 2]);
+    assert.deepEqual([events[0], state.trials], ["6: 1,1,1", 2]);
   });
 
   it("is not asked for by a member of which the store refuses some keys only, as a trial tells", async () => {
@@ -124,16 +128,16 @@ describe("Relief", () => {
     state.areAllRefused = true;
     health.failed(clock.now());
     await rounds(80);
-    assert.deepEqual([state.probes, health.failingMs(clock.now())], [1, 0]);
+    assert.deepEqual([state.trials, health.failingMs(clock.now())], [1, 0]);
   });
 
   it("is asked for by a member of which the store refuses everything, and which goes on trying", async () => {
     const { clock, health, rounds, state } = trialOf();
     state.areAllRefused = true;
-    state.probeFails = true;
+    state.trialFails = true;
     health.failed(clock.now());
     await rounds(160);
     assert.equal(health.failingMs(clock.now()), 32_000);
-    assert.ok(state.probes >= 3 && state.probes <= 4, `${state.probes} trials`);
+    assert.ok(state.trials >= 3 && state.trials <= 4, `${state.trials} trials`);
   });
 });

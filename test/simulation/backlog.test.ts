@@ -1,0 +1,59 @@
+/** A lone survivor that has inherited a great deal, over a slow store: its clients have their turn before what only has to get there. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { noHeaders } from "../../src/core/entry.ts";
+import type { SimHost } from "./sim-cluster.ts";
+import { StagedCluster } from "./staged-cluster.ts";
+import { healthyStore } from "./store-faults.ts";
+
+/** Nothing is flushed by itself. */
+const delayMs = 3_600_000;
+
+/** Of two hosts one is lost that had so many keys which the store lacks; the other has just taken over. */
+async function survivorOf(count: number) {
+  const cluster = new StagedCluster(["a", "b"], { delayMs });
+  const { world, store, hosts } = cluster;
+  const [a, b] = hosts as [SimHost, SimHost];
+  await world.run(10_000);
+  const keys: string[] = [];
+  for (let number = 0; keys.length < count; number++) {
+    const key = `k${number}`;
+    if (b.member?.servesNow?.(key) !== true) continue;
+    keys.push(key);
+    cluster.write(b, key, "before");
+    if (keys.length % 50 === 0) await world.run(world.now + 100);
+  }
+  await world.run(world.now + 1_000);
+  store.setFaults({ ...healthyStore, minLatencyMs: 300 });
+  b.crash("power");
+  await world.run(world.now + 30_000, () => a.member?.servesNow?.(keys[0] as string) === true);
+  await world.run(world.now + 500);
+  return { cluster, a, keys };
+}
+
+describe("a lone survivor with a great backlog", () => {
+  it("answers writes, and reads of what it has inherited, before it is through with that", async () => {
+    const { cluster, a, keys } = await survivorOf(2_500);
+    const { world } = cluster;
+    const asked = [
+      cluster.ask<unknown>(a, (member) => member.put({ key: "new", value: Buffer.from("x"), headers: noHeaders })),
+      ...[0.1, 0.5, 0.9].map((part) =>
+        cluster.ask<unknown>(a, (member) => member.read(keys[Math.floor(part * keys.length)] as string, true)),
+      ),
+    ];
+    await world.run(world.now + 2_000);
+    assert.deepEqual(
+      asked.map(({ answer, error }) => error?.message ?? answer !== undefined),
+      [true, true, true, true],
+    );
+  });
+
+  it("takes writes as long as its buffer is not full", async () => {
+    const { cluster, a } = await survivorOf(4_000);
+    const { world } = cluster;
+    const asked = cluster.ask(a, (member) => member.put({ key: "new", value: Buffer.from("x"), headers: noHeaders }));
+    await world.run(world.now + 2_000);
+    assert.deepEqual([asked.error?.message, asked.answer?.kind], [undefined, "written"]);
+  });
+});

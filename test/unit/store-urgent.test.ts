@@ -1,0 +1,59 @@
+/** What a whole node waits for has its turn at the store, however many clients wait for a connection. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { describe, it } from "node:test";
+import { Complaints } from "../../src/base/complaints.ts";
+import { viewName } from "../../src/core/view.ts";
+import { ViewRecord } from "../../src/member/view-record.ts";
+import { AzureStore } from "../../src/store/azure-store.ts";
+import type { BlobStore } from "../../src/store/blob-store.ts";
+import { MeteredStore } from "../../src/store/metered-store.ts";
+import { S3Store } from "../../src/store/s3-store.ts";
+import { systemClock, systemRandom } from "../../src/system.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+
+const clock = systemClock;
+const ports = { clock, random: systemRandom };
+const connections = 4;
+/** As long as a lease. */
+const leaseMs = 1_000;
+const answerMs = 200;
+
+for (const kind of ["s3", "azure"] as const) {
+  describe(`the view's record in a store of kind ${kind}`, () => {
+    it("is read in time while many more reads of clients wait than there are connections", async () => {
+      const server = createServer((request, response) => {
+        const isView = request.url?.includes(viewName);
+        setTimeout(
+          () => {
+            response.writeHead(404, { "x-ms-error-code": "BlobNotFound" });
+            response.end("<Error><Code>NoSuchKey</Code></Error>");
+          },
+          isView ? 0 : answerMs,
+        );
+      }).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+      const common = { prefix: "", connections, endpoint };
+      const keys = { region: "us-east-1", accessKeyId: "id", secretAccessKey: "key" };
+      const inner: BlobStore =
+        kind === "s3"
+          ? new S3Store({ ...common, ...keys, bucket: "photos" }, ports)
+          : new AzureStore({ ...common, account: "acc", accountKey: "a2V5", container: "photos" }, ports);
+      await using store = new MeteredStore(inner, clock);
+      const complaints = new Complaints(new RecordedLog(), clock, 10_000);
+      const record = new ViewRecord({ store, ...ports, complaints });
+      const reads = Array.from({ length: 10 * connections }, (_, i) => store.read(`k${i}`, 10, { deadlineMs: 10_000 }));
+      try {
+        assert.equal(await record.read(leaseMs), undefined);
+        for (const read of reads) assert.equal((await read).kind, "missing");
+      } finally {
+        await Promise.allSettled(reads);
+        server.close();
+        server.closeAllConnections();
+      }
+    });
+  });
+}
