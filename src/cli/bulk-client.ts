@@ -3,7 +3,7 @@
  * a failover, a full buffer, and a node that stops.
  */
 
-import { type Clock, sleep } from "../base/clock.ts";
+import { type Clock, type Instant, sleep } from "../base/clock.ts";
 import { errorKinds, isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { ClusterClient, RefusedError } from "./client.ts";
@@ -35,7 +35,7 @@ export class BulkClient implements AsyncDisposable {
    * @throws OperatingError: the last attempt's.
    */
   async persist<T>(work: (client: ClusterClient) => Promise<T>): Promise<T> {
-    const giveUpAt = this.#clock.now() + patienceMs;
+    let giveUpAt: Instant | undefined;
     for (let failures = 0; ; ) {
       const client = this.#clients[this.#next++ % this.#clients.length] as ClusterClient;
       try {
@@ -46,6 +46,8 @@ export class BulkClient implements AsyncDisposable {
         if (error instanceof RefusedError) this.#hasAnswered = true;
         if (!mayPass(error) || (!this.#hasAnswered && failures >= this.#clients.length - 1)) throw error;
         failures++;
+        // A large value may take longer than that by itself.
+        giveUpAt ??= this.#clock.now() + patienceMs;
         const asked = error instanceof RefusedError ? error.retryAfterMs : 0;
         const backoff = Math.min(firstPauseMs * 2 ** Math.min(failures, 10), lastPauseMs);
         const pauseMs = Math.max(asked, backoff * (0.5 + this.#random.next() / 2));

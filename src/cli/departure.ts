@@ -11,14 +11,22 @@ export type Departure =
   | { readonly kind: "left"; readonly epoch: number; readonly remaining: readonly string[] }
   /** It was the only node, and does not answer any more. */
   | { readonly kind: "ended" }
+  /** It is gone without having handed over everything: others wait for its data folder. */
+  | { readonly kind: "lost" }
   /** It has left, and has joined again. */
   | { readonly kind: "returned" };
+
+/** Looks in a row at which nothing answers: after so many it is taken to have ended, and the only node to be done. A node that is busy once has not. */
+const goneLooks = 3;
+const endedLooks = 20;
 
 export class DepartureWatch {
   readonly #id: string;
   #others: readonly string[] = [];
   #hadNoWeight = false;
   #wasGone = false;
+  /** Looks in a row at which it has not answered. */
+  #silentLooks = 0;
   #last: Departure | undefined;
 
   /** @param status as the leaving node showed it before */
@@ -37,13 +45,17 @@ export class DepartureWatch {
    * @param other what one of the others answers; undefined when none does
    */
   judge(own: ClusterStatus | undefined, other: ClusterStatus | undefined): Departure {
+    const isOwn = own?.self === this.#id;
+    this.#silentLooks = isOwn ? 0 : this.#silentLooks + 1;
     if (other !== undefined && other.epoch > 0 && !other.members.some(({ id }) => id === this.#id)) {
+      // Who runs on has been dropped, perhaps, and joins again to hand over.
+      if (isOwn) return this.#underWay(`${this.#id} is in the view no more, and has not ended yet`, 0, 0);
+      if (other.awaited.includes(this.#id)) return { kind: "lost" };
       return { kind: "left", epoch: other.epoch, remaining: other.members.map(({ id }) => id) };
     }
-    const isOwn = own?.self === this.#id;
     if (!isOwn) {
-      this.#wasGone = true;
-      if (this.#others.length === 0) return { kind: "ended" };
+      if (this.#silentLooks >= goneLooks) this.#wasGone = true;
+      if (this.#others.length === 0 && this.#silentLooks >= endedLooks) return { kind: "ended" };
     } else if (this.#wasGone && own.epoch > 0) {
       return { kind: "returned" };
     }

@@ -59,8 +59,9 @@ class Export implements Copy<ExportItem> {
     const name = listed.key.slice(this.#prefix.length);
     if (name === "") throw new OperatingError("key_invalid", "the key is the prefix itself, which leaves no file name");
     if (await this.#isThere(name, listed)) return { kind: "same", bytes: listed.size };
+    const before: { md5?: string } = {};
     try {
-      return await cluster.persist((client) => this.#fetch(client, name, listed.key));
+      return await cluster.persist((client) => this.#fetch(client, name, listed.key, before));
     } catch (error) {
       if (isOperatingError(error, "key_not_found")) return { kind: "gone" };
       throw error;
@@ -73,13 +74,17 @@ class Export implements Copy<ExportItem> {
     return file.etag === etag || (await hasContentOf(file.path, size, etag));
   }
 
-  async #fetch(client: ClusterClient, name: string, key: string): Promise<Fate> {
+  /** @param before - what the attempt before has brought, if that was not taken */
+  async #fetch(client: ClusterClient, name: string, key: string, before: { md5?: string }): Promise<Fate> {
     const answer = await client.request({ method: "GET", path: keyPath(key) });
     const etag = etagOf(answer);
     const about = { headers: keptHeaders(answer), etag };
     const facts = await this.#files.put(name, received(answer.body), about, ({ size, md5 }) => {
       if (size !== Number(answer.headers["content-length"] ?? size)) throw brokenBody("it is too short");
-      if (isMd5(etag) && md5 !== etag) throw brokenBody("it is not what its ETag says");
+      if (!isMd5(etag) || md5 === etag || md5 === before.md5) return;
+      // Where the store encrypts (by KMS, say), tags look like an MD5 and are none: what comes twice is whole.
+      before.md5 = md5;
+      throw brokenBody("it is not what its ETag says");
     });
     return { kind: "copied", bytes: facts.size };
   }

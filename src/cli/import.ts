@@ -61,7 +61,9 @@ class Import implements Copy<ImportItem> {
 
   async *items(cluster: BulkClient, transfer: Transfer): AsyncGenerator<ImportItem> {
     const index = new RemoteIndex(cluster, this.#prefix);
-    for await (const file of this.#files.files()) {
+    const onUnreadable = (path: string, error: Error): void =>
+      transfer.fail(path, `can't be read: ${fileTrouble(error)}`);
+    for await (const file of this.#files.files(onUnreadable)) {
       // Of weir's own, if the folder was a store.
       if (file.name.startsWith(reservedPrefix)) continue;
       const key = this.#prefix + file.name;
@@ -72,7 +74,8 @@ class Import implements Copy<ImportItem> {
   }
 
   async *sizes(): AsyncGenerator<number> {
-    for await (const { name, size } of this.#files.files()) if (!name.startsWith(reservedPrefix)) yield size;
+    const files = this.#files.files(() => undefined);
+    for await (const { name, size } of files) if (!name.startsWith(reservedPrefix)) yield size;
   }
 
   async copy(cluster: BulkClient, { key, file, remote }: ImportItem): Promise<Fate> {

@@ -109,18 +109,22 @@ async function statusOf(client: ClusterClient): Promise<ClusterStatus | undefine
 }
 
 function tell(id: string, departure: Departure, options: LeaveOptions, terminal: Terminal): void {
-  const hasReturned = departure.kind === "returned";
+  const hasLeft = departure.kind === "left" || departure.kind === "ended";
   if (options.json) {
-    printJson(terminal, { node: id, ...departure, left: !hasReturned });
+    printJson(terminal, { node: id, ...departure, left: hasLeft });
   } else if (departure.kind === "left") {
     const remaining = departure.remaining.length === 0 ? "no node is" : `${departure.remaining.join(", ")} are`;
     printLine(terminal, `${id} has left the cluster: ${remaining} in view ${departure.epoch}`);
   } else if (departure.kind === "ended") {
     printLine(terminal, `${id} was the only node, and has ended; its log says whether everything is in the store`);
+  } else if (departure.kind === "lost") {
+    terminal.stderr.write(
+      `weir: ${id} is gone without having handed over everything, and some keys wait for it: start it again with its data folder, then have it leave\n`,
+    );
   } else {
     terminal.stderr.write(
       `weir: ${id} left, and was started again at once: stop whatever runs it (systemd, Kubernetes) instead of asking it to leave\n`,
     );
   }
-  if (hasReturned) throw new CommandFailure("it has returned");
+  if (!hasLeft) throw new CommandFailure("it has not left");
 }

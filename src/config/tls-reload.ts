@@ -31,8 +31,8 @@ const dayMs = 86_400_000;
 export class TlsReload implements Disposable {
   readonly #options: TlsReloadOptions;
   #material: TlsMaterial;
-  /** What was seen at the last look. */
-  #seen: TlsTexts | undefined;
+  /** What was seen at the last look: the files, or why they can't be read. */
+  #seen = "";
   /** What was told to be wrong. */
   #told = "";
   #warnedAtMs = Number.NEGATIVE_INFINITY;
@@ -65,10 +65,11 @@ export class TlsReload implements Disposable {
   async #look(): Promise<void> {
     const { tls, host, clock, log, onChange } = this.#options;
     const before = this.#seen;
+    this.#seen = "";
     try {
       const texts = await readTlsFiles(tls);
       if (this.#isDisposed) return;
-      this.#seen = texts;
+      this.#seen = JSON.stringify(texts);
       if (isSame(texts, this.#material.texts)) {
         this.#told = "";
         return;
@@ -77,8 +78,8 @@ export class TlsReload implements Disposable {
       this.#told = "";
     } catch (error) {
       const { message } = error as Error;
-      const isSettled = before !== undefined && this.#seen !== undefined && isSame(before, this.#seen);
-      if (isSettled && message !== this.#told) {
+      this.#seen ||= message;
+      if (this.#seen === before && message !== this.#told) {
         log.error("the files of tls have changed and are wrong; the node goes on with what it had", { error });
         this.#told = message;
       }

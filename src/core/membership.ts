@@ -36,6 +36,8 @@ export class Membership {
   readonly #heard = new Map<string, Heard>();
   /** Epochs that this data folder has adopted, of those that the lineage or the lost views may still name. */
   #adoptedEpochs: ReadonlySet<number>;
+  /** See {@link cluster}. */
+  readonly #cluster: string | undefined;
   #view: View | undefined;
   #ring: Ring | undefined;
   #doubt: Doubt | undefined;
@@ -46,13 +48,17 @@ export class Membership {
   /** When this member learned that everyone had adopted the view. */
   #allAdoptedAt: Instant | undefined;
 
-  /** @param adoptedEpochs - those of earlier processes on the same data folder */
-  constructor(self: SelfIdentity, clock: Clock, adoptedEpochs: readonly number[]) {
+  /**
+   * @param adoptedEpochs - those of earlier processes on the same data folder
+   * @param cluster - the id of the cluster that they are of, if that is known
+   */
+  constructor(self: SelfIdentity, clock: Clock, adoptedEpochs: readonly number[], cluster?: string) {
     this.self = self;
     this.lease = new Lease(clock);
     this.#clock = clock;
     this.#tenure = new Tenure(self.id);
     this.#adoptedEpochs = new Set(adoptedEpochs);
+    this.#cluster = cluster;
   }
 
   /** The adopted view. Only valid after the first adoption. */
@@ -81,6 +87,11 @@ export class Membership {
   /** The epochs that this data folder has adopted and that still matter, ascending. */
   get adoptedEpochs(): readonly number[] {
     return [...this.#adoptedEpochs].toSorted((a, b) => a - b);
+  }
+
+  /** The id of the cluster that this data folder's views are of; undefined if it has none, or does not say. */
+  get cluster(): string | undefined {
+    return this.#view?.parameters.clusterId ?? this.#cluster;
   }
 
   /** The members of the adopted view other than this one. */

@@ -84,9 +84,16 @@ function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "ki
       inOrder: `It is the only owner, and ${bytes} are not in the store: run weir flush first (${kept}).`,
     };
   }
+  const heirs = others.filter(({ weight }) => weight > 0);
+  // Fewer owners than copies need the store for everything: for writes, and one that is alone for its lease.
+  if (heirs.every(({ storeFailingMs }) => storeFailingMs > storeAwayMs)) {
+    const ids = heirs.map(({ id }) => id).join(", ");
+    const since = formatDuration(Math.max(...heirs.map(({ storeFailingMs }) => storeFailingMs)));
+    return no(`The store has failed ${ids} for ${since}, and nobody else would be left: mend that first.`);
+  }
   const refused =
     member.refusedKeys === 0 ? "" : ` The store refuses ${member.refusedKeys} of its keys; the others will hold them.`;
-  const remaining = others.filter(({ weight }) => weight > 0).length;
+  const remaining = heirs.length;
   const short =
     remaining < replicas
       ? ` Until it is back, each write goes to the store before it is answered: only ${remaining} of ${replicas} owners are left.`
@@ -97,7 +104,9 @@ function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "ki
 
 function whenKilled({ replicas, members, settled }: StopCluster, member: StopMember): string {
   const others = members.filter(({ id, state }) => id !== member.id && state !== "unreachable");
-  const copies = Math.min(replicas - 1, others.length);
+  // Who has no weight owns nothing, and has no copies.
+  const owners = others.filter(({ weight }) => weight > 0);
+  const copies = Math.min(replicas - 1, owners.length);
   const bytes = formatBytes(member.dirtyBytes);
   const nodes = copies === 1 ? "one other node" : `${copies} other nodes`;
   const elsewhere = copies > 0 && settled;

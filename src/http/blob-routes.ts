@@ -202,7 +202,9 @@ export class BlobRoutes {
       await this.#putStream(exchange, { ...write, length, body: this.#bodies.stream(exchange) });
       return;
     }
-    const body = await this.#bodies.read(exchange, maxValueBytes, maxStreamBytes > maxValueBytes);
+    // What is refused for its length is told the limit of all values.
+    const maxBytes = length === undefined ? maxValueBytes : Math.max(maxValueBytes, maxStreamBytes);
+    const body = await this.#bodies.read(exchange, maxBytes, maxStreamBytes > maxValueBytes);
     const { stream } = body;
     try {
       if (stream) await this.#putStream(exchange, { ...write, length: undefined, body: stream });

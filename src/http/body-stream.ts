@@ -23,6 +23,8 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   readonly #idleMs: number;
   /** What has come and nobody has asked for yet. */
   readonly #chunks: Buffer[] = [];
+  /** To be called once what had been read is in use no more. */
+  #onFirstUsed: (() => void) | undefined;
   /** What was given out last. */
   #given: Buffer | undefined;
   #waiter: Waiter | undefined;
@@ -34,11 +36,13 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
    * The stream takes the request over, which must not have ended.
    *
    * @param first What has been read of it.
+   * @param onFirstUsed Called when that has been used.
    */
-  constructor(clock: Clock, exchange: Exchange, idleMs: number, first?: Buffer) {
+  constructor(clock: Clock, exchange: Exchange, idleMs: number, first?: Buffer, onFirstUsed?: () => void) {
     this.#clock = clock;
     this.#exchange = exchange;
     this.#idleMs = idleMs;
+    this.#onFirstUsed = onFirstUsed;
     if (first) this.#chunks.push(first);
     exchange.reader = this;
     const { request } = exchange;
@@ -118,8 +122,11 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   }
 
   #freeGiven(): void {
-    if (this.#given) free(this.#given);
+    if (!this.#given) return;
+    free(this.#given);
     this.#given = undefined;
+    this.#onFirstUsed?.();
+    this.#onFirstUsed = undefined;
   }
 
   #takeWaiter(): Waiter | undefined {

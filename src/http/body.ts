@@ -73,8 +73,8 @@ export class Bodies implements Linger, Disposable {
   }
 
   /** The body as it comes, after what has been read of it. */
-  stream(exchange: Exchange, first?: Buffer): BodyStream {
-    return new BodyStream(this.#clock, exchange, this.#settings.bodyIdleMs, first);
+  stream(exchange: Exchange, first?: Buffer, onFirstUsed?: () => void): BodyStream {
+    return new BodyStream(this.#clock, exchange, this.#settings.bodyIdleMs, first, onFirstUsed);
   }
 
   /** Counts bytes in; false, and nothing counted, if they are too many. */
@@ -210,7 +210,8 @@ class BodyReader implements Expiring, Body {
     this.#finish();
     const first = join(this.#chunks, this.#received);
     this.#chunks.length = 0;
-    this.stream = this.#owner.stream(this.#exchange, first);
+    // Of the rest no more is in memory than the socket holds: an upload of an hour must not keep others out for as long.
+    this.stream = this.#owner.stream(this.#exchange, first, () => this.release());
     this.#resolve(this);
   }
 

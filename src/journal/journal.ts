@@ -29,6 +29,8 @@ export interface AdoptRecord {
   readonly epoch: number;
   /** The epochs that this data folder has adopted, ascending, of those that still matter (`epoch` included). */
   readonly adopted: readonly number[];
+  /** The cluster's id, see `ViewParameters.clusterId`; a journal of an earlier release does not say. */
+  readonly cluster?: string | undefined;
 }
 
 /** What a journal held at its start: the newest entry of each key that was held, and the rest as it was last said. */
@@ -37,6 +39,8 @@ export interface Recovered {
   readonly outcomes: readonly RequestOutcome[];
   /** The epochs of the last {@link AdoptRecord}; empty if there was none. */
   readonly adopted: readonly number[];
+  /** The cluster that these are of, if that was said. */
+  readonly cluster?: string | undefined;
 }
 
 export const nothingRecovered: Recovered = Object.freeze({ entries: [], outcomes: [], adopted: [] });

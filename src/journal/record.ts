@@ -43,13 +43,16 @@ export type SegmentRecord =
 const tags = {
   entry: 1,
   clean: 2,
-  adopt: 3,
   outcomes: 4,
   head: 5,
   oldest: 6,
   seal: 7,
   forget: 8,
+  adopt: 9,
 } as const satisfies Record<SegmentRecord["kind"], number>;
+
+/** Of an adoption without its cluster, as earlier releases wrote it. */
+const bareAdoptTag = 3;
 
 /** Before the head: CRC and two lengths. */
 export const recordHeaderBytes = 12;
@@ -87,6 +90,7 @@ function writeHead(writer: ByteWriter, record: SegmentRecord): void {
       writeVersion(writer, record.version);
       return;
     case "adopt":
+      writer.text(record.cluster ?? "");
       writer.integer(record.epoch);
       writer.u32(record.adopted.length);
       for (const epoch of record.adopted) writer.integer(epoch);
@@ -148,12 +152,14 @@ function readHead(reader: ByteReader, payload: Buffer): SegmentRecord {
   switch (tag) {
     case tags.clean:
       return { kind: "clean", key: reader.text(), version: readVersion(reader) };
+    case bareAdoptTag:
     case tags.adopt: {
+      const cluster = tag === tags.adopt ? reader.text() : "";
       const epoch = reader.integer();
       const count = reader.u32();
       const adopted: number[] = [];
       for (let index = 0; index < count; index += 1) adopted.push(reader.integer());
-      return { kind: "adopt", epoch, adopted };
+      return { kind: "adopt", epoch, adopted, ...(cluster !== "" && { cluster }) };
     }
     case tags.outcomes: {
       const count = reader.u32();

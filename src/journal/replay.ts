@@ -116,6 +116,7 @@ class ReplayState {
   /** By router and counter. */
   readonly #outcomes = new Map<string, Map<number, RequestOutcome>>();
   #adopted: readonly number[] = [];
+  #cluster: string | undefined;
   /** See {@link Replayed.oldest}. */
   oldest = 1;
   /** Bytes at the beginning of this segment that repeat what was known before. */
@@ -148,6 +149,7 @@ class ReplayState {
         return;
       case "adopt":
         this.#adopted = record.adopted;
+        this.#cluster = record.cluster;
         return;
       case "outcomes":
         for (const outcome of record.outcomes) this.#remember(outcome);
@@ -158,6 +160,7 @@ class ReplayState {
       case "head":
         this.#outcomes.clear();
         this.#adopted = [];
+        this.#cluster = undefined;
         this.oldest = record.oldest;
         return;
       case "oldest":
@@ -170,7 +173,13 @@ class ReplayState {
 
   recovered(): Recovered {
     const outcomes = [...this.#outcomes.values()].flatMap((log) => [...log.values()]);
-    return { entries: [...this.#entries.values()], outcomes, adopted: this.#adopted };
+    const cluster = this.#cluster;
+    return {
+      entries: [...this.#entries.values()],
+      outcomes,
+      adopted: this.#adopted,
+      ...(cluster !== undefined && { cluster }),
+    };
   }
 
   #takeEntry(entry: Entry, bytes: number): void {

@@ -22,6 +22,8 @@ export interface JoiningParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Whether the data folder holds nothing that could get lost. */
+  readonly isEmpty: () => boolean;
   /** The view that this process waits to join: its members are to be reached. */
   readonly onSeen: (view: View) => void;
 }
@@ -42,6 +44,8 @@ const longLineage = 16;
 export class Joining {
   readonly #parts: JoiningParts;
   #loggedAt: Instant;
+  /** When it was last said that the store is another cluster's. */
+  #toldAt: Instant | undefined;
   #seenEpoch = 0;
 
   constructor(parts: JoiningParts) {
@@ -61,7 +65,9 @@ export class Joining {
     for (;;) {
       const stored = await record.readPatiently(signal);
       this.#seenEpoch = stored?.view.epoch ?? 0;
-      if (!stored) {
+      if (this.#isOfAnother(stored?.view)) {
+        this.#warnOfAnother(stored?.view);
+      } else if (!stored) {
         const first = firstView(self, { ...parameters, clusterId: random.id().slice(0, 16) }, random.id());
         if (await record.swap(undefined, first, signal)) return first;
       } else if (listsProcess(stored.view, self)) {
@@ -79,6 +85,25 @@ export class Joining {
       }
       await sleep(clock, pollMs * (1 + random.next()), signal);
     }
+  }
+
+  /**
+   * Whether what the data folder holds is of another cluster than the store's: it would not count under this view, and be forgotten. The configuration names another store
+   * than it did, perhaps, or a file system is not mounted.
+   */
+  #isOfAnother(view: View | undefined): boolean {
+    const { membership, isEmpty } = this.#parts;
+    return membership.cluster !== undefined && membership.cluster !== view?.parameters.clusterId && !isEmpty();
+  }
+
+  #warnOfAnother(view: View | undefined): void {
+    const { clock, log, membership } = this.#parts;
+    if (this.#toldAt !== undefined && clock.now() - this.#toldAt < logMs) return;
+    this.#toldAt = clock.now();
+    log.warn(
+      "this node waits: its data folder has acknowledged values of another cluster than the store, where they would be forgotten. Is this the right store? If it is, start the node on an empty data folder",
+      { dataFolder: membership.cluster, store: view?.parameters.clusterId ?? "no cluster yet" },
+    );
   }
 
   /** Why this process cannot join yet; undefined if it can. */

@@ -119,7 +119,8 @@ export class Member implements Operations, PeerHandler, JournalSource {
     this.#wired.router.end();
     this.#wired.inTime.stop();
     const entries = [...this.#wired.buffer.records()].flatMap(({ entry }) => (entry ? [entry] : []));
-    return { entries, outcomes: [...this.#wired.requests.outcomes()], adopted: this.#membership.adoptedEpochs };
+    const { adoptedEpochs: adopted, cluster } = this.#membership;
+    return { entries, outcomes: [...this.#wired.requests.outcomes()], adopted, cluster };
   }
 
   /** The configuration names these now. Who was in it and is not any more is asked to leave. */
@@ -217,9 +218,9 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   adoption(): AdoptRecord | undefined {
     // Also what an earlier life on this folder has adopted, until this one adopts a view.
-    const adopted = this.#membership.adoptedEpochs;
+    const { adoptedEpochs: adopted, cluster } = this.#membership;
     const epoch = adopted.at(-1);
-    return epoch === undefined ? undefined : { kind: "adopt", epoch, adopted };
+    return epoch === undefined ? undefined : { kind: "adopt", epoch, adopted, cluster };
   }
 
   outcomes(): Iterable<RequestOutcome> {

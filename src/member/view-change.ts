@@ -215,5 +215,6 @@ export class ViewChange {
 
 /** The adoption as the journal keeps it. */
 export function adoptionOf(membership: Membership): AdoptRecord {
-  return { kind: "adopt", epoch: membership.epoch, adopted: membership.adoptedEpochs };
+  const { epoch, cluster } = membership;
+  return { kind: "adopt", epoch, adopted: membership.adoptedEpochs, cluster };
 }

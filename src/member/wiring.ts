@@ -97,7 +97,7 @@ const stuckSuspicions = 5;
 export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   const { identity, settings, clock, random, network, store, journal, recovered, log, metrics } = parts;
   const { id, incarnation, folder } = identity;
-  const membership = new Membership({ id, incarnation, folder }, clock, recovered.adopted);
+  const membership = new Membership({ id, incarnation, folder }, clock, recovered.adopted, recovered.cluster);
   const buffer = new WriteBuffer(new Room(settings.room, clock), journal);
   const backlog = new Backlog();
   const cache = createCache(settings.cacheBytes);
@@ -290,6 +290,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     clock,
     random,
     log,
+    isEmpty: () => buffer.size === 0,
     onSeen: hooks.onSeen,
   });
   const gossip: Gossip = new Gossip(

@@ -13,7 +13,7 @@ import { OperatingError } from "../base/errors.ts";
 import { compareText } from "../base/text-order.ts";
 import { entryOf, isCommonPrefix, type ListQuery } from "../core/listing.ts";
 import type { ListedBlob, ListPage } from "./blob-store.ts";
-import { hasCode, statOrUndefined } from "./durable-files.ts";
+import { exists, hasCode, statOrUndefined } from "./durable-files.ts";
 import type { FileLookup } from "./file-lookup.ts";
 import { parseName } from "./file-metadata.ts";
 import { asideFolder, decodePart, filePaths, metadataOfAside, ownFolder } from "./file-names.ts";
@@ -31,7 +31,12 @@ const tickMs = 50;
 interface Position {
   query: ListQuery;
   readonly giveUpAt: Instant;
+  /** Without it the listing fails with the first of them. */
+  readonly onUnreadable?: OnUnreadable;
 }
+
+/** Hears of a file or folder, relative to the listed one, that can't be read, and why; it is passed over then. */
+export type OnUnreadable = (place: string, error: Error) => void;
 
 /** A file that may be a blob. */
 export interface ListedFile {
@@ -82,9 +87,9 @@ export class FileListing {
   }
 
   /** All files that may be blobs, in the order of their names, each as its folder was when the listing came to that. */
-  files(): AsyncGenerator<ListedFile> {
+  files(onUnreadable: OnUnreadable): AsyncGenerator<ListedFile> {
     const query = { prefix: "", after: "", delimiter: "", limit: 1 };
-    return this.#files({ query, giveUpAt: Number.POSITIVE_INFINITY });
+    return this.#files({ query, giveUpAt: Number.POSITIVE_INFINITY, onUnreadable });
   }
 
   async #lookUp(names: readonly string[], giveUpAt: Instant): Promise<ListedBlob[]> {
@@ -133,7 +138,7 @@ export class FileListing {
   /** @param folder Empty or ending in a slash, like `name`, which is what the names of its files begin with. */
   async *#walk(folder: string, name: string, position: Position): AsyncGenerator<ListedFile> {
     this.#checkTime(position);
-    const files = (await this.#read(folder)).map((each) => ({
+    const files = (await this.#readable(folder, position)).map((each) => ({
       file: each.name,
       isFolder: each.isDirectory(),
       name: name + decodePart(each.name) + (each.isDirectory() ? "/" : ""),
@@ -148,6 +153,23 @@ export class FileListing {
         yield { place, name: isOf(each.name, place) ? each.name : undefined };
       }
     }
+  }
+
+  /** What is in the folder, and can be named. */
+  async #readable(folder: string, { onUnreadable }: Position): Promise<Dirent[]> {
+    if (onUnreadable === undefined) return await this.#read(folder);
+    const found: Dirent[] = [];
+    try {
+      for (const each of await this.#read(folder)) {
+        // What is no UTF-8 was replaced by that, and is not there under this name.
+        const isNamed = !each.name.includes("\uFFFD") || (await exists(`${this.#root}/${folder}${each.name}`));
+        if (isNamed) found.push(each);
+        else onUnreadable(folder + each.name, new Error("its name is not UTF-8"));
+      }
+    } catch (error) {
+      onUnreadable(folder, error as Error);
+    }
+    return found;
   }
 
   /** What is in the folder. A pass may miss a file that is replaced meanwhile: then another is made, and what either has seen is there. */

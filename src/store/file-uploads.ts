@@ -64,15 +64,27 @@ export class FileUpload {
   readonly #file: string;
   readonly #digest = createHash("md5");
   readonly #tags: string[] = [];
+  /** By part, its last write, until that has ended well: what was given up as too slow goes on, from memory that is used for another part once this one is there. */
+  readonly #writes = new Map<number, Promise<void>>();
 
   constructor(id: string, file: string) {
     this.id = id;
     this.#file = file;
   }
 
-  async write({ number, offset, body }: UploadPart): Promise<string> {
+  async write(part: UploadPart): Promise<string> {
+    const { number, body } = part;
     assert(number >= 1 && number <= this.#tags.length + 1, "parts are begun in order");
     if (number > this.#tags.length) this.#tags.push(this.#digest.update(body).copy().digest("hex"));
+    const before = this.#writes.get(number)?.catch(() => undefined);
+    const write = before ? before.then(() => this.#put(part)) : this.#put(part);
+    this.#writes.set(number, write);
+    await write;
+    this.#writes.delete(number);
+    return this.#tags[number - 1] as string;
+  }
+
+  async #put({ offset, body }: UploadPart): Promise<void> {
     // Not "w": an upload that was aborted meanwhile is not made again.
     await using handle = await open(this.#file, "r+");
     for (let written = 0; written < body.length; ) {
@@ -81,6 +93,5 @@ export class FileUpload {
     }
     // A part at a time: the completion has a deadline, and little left to sync.
     await handle.datasync();
-    return this.#tags[number - 1] as string;
   }
 }

@@ -14,7 +14,7 @@ import { OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { type ContentHeaders, noHeaders } from "../core/entry.ts";
 import { fileError, hasCode, makeFolder } from "./durable-files.ts";
-import { FileListing } from "./file-listing.ts";
+import { FileListing, type ListedFile, type OnUnreadable } from "./file-listing.ts";
 import { FileLookup, type Found } from "./file-lookup.ts";
 import { type FileState, formatMetadata } from "./file-metadata.ts";
 import { type FilePaths, filePaths, metadataFolder, ownFolder, temporaryFolder } from "./file-names.ts";
@@ -60,22 +60,31 @@ export class FolderCopy {
     }
   }
 
-  /** Every file in it, in the order of names. @throws OperatingError `store_refused` when there is no such folder. */
-  async *files(): AsyncGenerator<CopiedFile> {
+  /** Every file in it that can be read, in the order of names. @throws OperatingError `store_refused` when there is no such folder. */
+  async *files(onUnreadable: OnUnreadable): AsyncGenerator<CopiedFile> {
     const stats = await stat(this.#root).catch((error: unknown) => {
       throw fileError(error, this.#root);
     });
     if (!stats.isDirectory()) throw new OperatingError("store_refused", `${this.#root} is no folder`);
-    for await (const { name, place } of this.#listing.files()) {
-      const found = name === undefined ? undefined : await this.#find(name);
-      // One that somebody else made may have per cent signs in its name: only what was exported has those for an escape.
-      if (name !== undefined && (name === place || found?.state)) {
-        if (found) yield this.#describe(name, found.place, found.info.size, found.state);
-      } else if (!place.startsWith(`${ownFolder}/`)) {
-        const own = await stat(this.#absolute(place)).catch(() => undefined);
-        if (own?.isFile()) yield this.#describe(place, place, own.size, undefined);
+    for await (const listed of this.#listing.files(onUnreadable)) {
+      let file: CopiedFile | undefined;
+      try {
+        file = await this.#fileOf(listed);
+      } catch (error) {
+        onUnreadable(listed.place, error as Error);
       }
+      if (file) yield file;
     }
+  }
+
+  async #fileOf({ name, place }: ListedFile): Promise<CopiedFile | undefined> {
+    const found = name === undefined ? undefined : await this.#lookUp(name);
+    // One that somebody else made may have per cent signs in its name: only what was exported has those for an escape.
+    if (name !== undefined && (name === place || found?.state))
+      return found && this.#describe(name, found.place, found.info.size, found.state);
+    if (place.startsWith(`${ownFolder}/`)) return undefined;
+    const own = await stat(this.#absolute(place)).catch(() => undefined);
+    return own?.isFile() ? this.#describe(place, place, own.size, undefined) : undefined;
   }
 
   /** The file of this name; undefined if there is none. */
@@ -142,10 +151,14 @@ export class FolderCopy {
 
   async #find(name: string): Promise<Found | undefined> {
     try {
-      return await this.#lookup.find(filePaths(name), undefined, Number.POSITIVE_INFINITY);
+      return await this.#lookUp(name);
     } catch (error) {
       throw fileError(error, this.#root);
     }
+  }
+
+  #lookUp(name: string): Promise<Found | undefined> {
+    return this.#lookup.find(filePaths(name), undefined, Number.POSITIVE_INFINITY);
   }
 
   #describe(name: string, place: string, size: number, state: FileState | undefined): CopiedFile {

@@ -187,6 +187,27 @@ describe("the command line, with many values", () => {
     assert.match((await weir("export", "some/fine")).stderr, /can't be used/);
   });
 
+  test("what import can't read, or name, is told, and holds up nothing else", async () => {
+    const { folder } = stage();
+    file("odd-in/a", "x");
+    file("odd-in/z", "x");
+    symlinkSync("loop", join(folder, "odd-in/loop"));
+    // Latin-1, as old archives have it.
+    writeFileSync(Buffer.concat([Buffer.from(join(folder, "odd-in/caf")), Buffer.from([0xe9])]), "x");
+    mkdirSync(Buffer.concat([Buffer.from(join(folder, "odd-in/folder")), Buffer.from([0xe9])]));
+    const { code, stdout } = await weir("import", "odd-in", "--prefix", "odd-in/", "--json");
+    const { copied: count, failures } = JSON.parse(stdout) as Summary;
+    assert.deepEqual([code, count], [1, 2]);
+    assert.deepEqual(
+      failures.map(({ name, reason }) => `${name}: ${reason.replace(/ELOOP.*/, "ELOOP")}`),
+      [
+        "caf\uFFFD: can't be read: its name is not UTF-8",
+        "folder\uFFFD: can't be read: its name is not UTF-8",
+        "loop: can't be read: ELOOP",
+      ],
+    );
+  });
+
   test("bench measures reads and writes, and leaves nothing behind", async () => {
     const { code, stdout } = await weir("bench", "--seconds", "1", "--connections", "4", "--keys", "20", "--json");
     assert.equal(code, 0);

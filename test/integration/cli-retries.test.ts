@@ -2,14 +2,20 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { compareText } from "../../src/base/text-order.ts";
-import { BulkClient } from "../../src/cli/bulk-client.ts";
+import { BulkClient, brokenBody } from "../../src/cli/bulk-client.ts";
 import { type ListedKey, pages } from "../../src/cli/listing.ts";
 import { justBefore, RemoteIndex } from "../../src/cli/remote-index.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
+import { weir } from "../support/command.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { turn } from "../support/scripted-network.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 
@@ -90,6 +96,22 @@ describe("BulkClient.persist", () => {
     );
   });
 
+  test("tries what has taken longer than its patience once more, too", async () => {
+    const clock = new ManualClock();
+    await using cluster = new BulkClient(targetOf(["http://127.0.0.1:1"]), { clock, random: systemRandom });
+    assert.equal(await cluster.persist(() => Promise.resolve("a node has answered")), "a node has answered");
+    let attempts = 0;
+    const done = cluster.persist(() => {
+      // A large value, say, whose node is restarted in the end.
+      clock.advance(600_000);
+      return ++attempts === 1 ? Promise.reject(brokenBody("the node is gone")) : Promise.resolve("done");
+    });
+    done.catch(() => undefined);
+    await turn();
+    clock.advance(1_000);
+    assert.equal(await done, "done");
+  });
+
   test("refuses what is no listing of this version", async () => {
     await withServers([(_request, response) => void response.end('{"keys":[{}]}')], async (urls) => {
       await using cluster = new BulkClient(targetOf(urls), ports);
@@ -123,6 +145,27 @@ test("RemoteIndex.find reads pages alongside the keys that are asked for, and ju
     assert.equal(await index.find("p/99"), undefined);
     assert.equal(requests, 3);
   });
+});
+
+test("export takes a value whose tag looks like an MD5 and is none, as where the store encrypts by KMS", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-export-"));
+  const etag = "0123456789abcdef".repeat(2);
+  const serve: RequestListener = (request, response) => {
+    const keys: ListedKey[] = [{ key: "large", size: 5, etag, lastModified: "" }];
+    if (request.url?.startsWith("/kv/?")) response.end(JSON.stringify({ keys, prefixes: [], next: null }));
+    else response.writeHead(200, { etag: `"${etag}"`, "content-length": 5 }).end("value");
+  };
+  try {
+    await withServers([serve], async ([url = ""]) => {
+      const outcome = await weir(["export", "out", "--url", url, "--json"], { cwd: folder });
+      assert.equal(outcome.code, 0, outcome.stdout);
+      assert.equal(readFileSync(join(folder, "out/large"), "utf8"), "value");
+      const again = await weir(["export", "out", "--url", url, "--json"], { cwd: folder });
+      assert.equal((JSON.parse(again.stdout) as { same: number }).same, 1);
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("justBefore is less than the key, whatever that ends with, and no longer than a key may be", () => {

@@ -50,6 +50,23 @@ describe("a body with a length", { timeout }, () => {
     assertProblem(await connection.answer(), 413, "value_too_large");
   });
 
+  test("beyond the limit of streams: the refusal names that limit", async () => {
+    await using host = await HttpHost.start({ ...small, maxStreamBytes: 5000 });
+    const answer = await host.request("PUT", "/kv/a", [], "x".repeat(10_000));
+    assert.match(assertProblem(answer, 413, "value_too_large").detail, /5000 bytes/);
+  });
+
+  test("that has become a stream counts no longer than its beginning is in memory", async () => {
+    await using host = await HttpHost.start({ maxValueBytes: 1000, inFlightBytes: 2400, maxStreamBytes: 1e9 });
+    await using connection = await host.connect();
+    connection.send(head("/kv/large", "Transfer-Encoding: chunked"));
+    connection.send(`${(1500).toString(16)}\r\n${"x".repeat(1500)}\r\n`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal((await host.request("PUT", "/kv/a", [], "x".repeat(1000))).status, 204);
+    connection.send("0\r\n\r\n");
+    assert.equal((await connection.answer()).status, 204);
+  });
+
   test("of a stream that is not wanted, from a client that reads only when all is sent: it still sees the refusal", async () => {
     await using host = await HttpHost.start({ ...small, maxStreamBytes: 1e9, inFlightBytes: 32 * 1024 * 1024 });
     assert.equal((await host.request("PUT", "/kv/a", [], "x")).status, 204);

@@ -61,7 +61,8 @@ export class MemoryOperations implements Operations {
     // What is bound to fail is not read.
     if (!this.#allows(key, precondition)) return { kind: "precondition_failed" };
     const chunks: Uint8Array[] = [];
-    for await (const chunk of body) chunks.push(chunk);
+    // A chunk is gone once the next one is asked for.
+    for await (const chunk of body) chunks.push(Buffer.from(chunk));
     const operation = { key, headers, value: Buffer.concat(chunks) };
     return await this.put(precondition ? { ...operation, precondition } : operation);
   }

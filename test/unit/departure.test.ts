@@ -23,6 +23,13 @@ function stageOf(departure: Departure): string {
   return departure.stage;
 }
 
+/** What it comes to that nobody answers for two seconds. */
+function untilEnded(watch: DepartureWatch): Departure {
+  let departure = watch.judge(undefined, undefined);
+  for (let look = 1; look < 20; look++) departure = watch.judge(undefined, undefined);
+  return departure;
+}
+
 test("a node that leaves goes through its stages, and has left when the others do not list it", () => {
   const watch = new DepartureWatch(seen("c", { a: 1, b: 1, c: 1 }));
   assert.deepEqual(watch.others, ["http://a", "http://b"]);
@@ -45,7 +52,31 @@ test("a node that leaves goes through its stages, and has left when the others d
 test("the only node ends when it does not answer any more, and is told to empty itself into the store before", () => {
   const watch = new DepartureWatch(seen("a", { a: 1 }));
   assert.match(stageOf(watch.judge(seen("a", { a: 1 }), undefined)), /sends everything to the store/);
-  assert.deepEqual(watch.judge(undefined, undefined), { kind: "ended" });
+  assert.deepEqual(untilEnded(watch), { kind: "ended" });
+});
+
+test("the only node that does not answer once has not ended", () => {
+  const watch = new DepartureWatch(seen("a", { a: 1 }));
+  watch.judge(seen("a", { a: 1 }), undefined);
+  assert.equal(watch.judge(undefined, undefined).kind, "under way");
+  assert.match(stageOf(watch.judge(seen("a", { a: 1 }), undefined)), /sends everything to the store/);
+});
+
+test("a node that the others have dropped has not left while it runs: it joins again, to hand over", () => {
+  const all = { a: 1, b: 1, c: 1 };
+  const watch = new DepartureWatch(seen("c", all));
+  const others = seen("a", { a: 1, b: 1 }, { epoch: 7 });
+  assert.match(stageOf(watch.judge(seen("c", {}, { epoch: 0 }), others)), /^c is in the view no more/);
+  assert.equal(
+    stageOf(watch.judge(seen("c", all, { epoch: 8 }), seen("a", all, { epoch: 8 }))),
+    "c was asked to leave",
+  );
+  assert.equal(watch.judge(undefined, seen("a", { a: 1, b: 1 }, { epoch: 10 })).kind, "left");
+});
+
+test("a node that is gone with what nobody else has has not left", () => {
+  const watch = new DepartureWatch(seen("c", { a: 1, b: 1, c: 1 }));
+  assert.deepEqual(watch.judge(undefined, seen("a", { a: 1, b: 1 }, { epoch: 7, awaited: ["c"] })), { kind: "lost" });
 });
 
 test("a node that is gone while no other answers has not left as far as anyone knows", () => {
@@ -69,7 +100,7 @@ test("the last of several nodes that leave takes its weight back to empty itself
   const watch = new DepartureWatch(seen("a", { a: 1, b: 1 }));
   watch.judge(seen("a", { a: 0, b: 1 }), undefined);
   assert.match(stageOf(watch.judge(seen("a", { a: 1 }), undefined)), /sends everything to the store/);
-  assert.equal(watch.judge(undefined, undefined).kind, "ended");
+  assert.equal(untilEnded(watch).kind, "ended");
 });
 
 test("another node that answers at the same address is not the one that leaves", () => {

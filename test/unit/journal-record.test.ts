@@ -35,6 +35,7 @@ const records: readonly SegmentRecord[] = [
   { kind: "entry", entry: makeEntry("passed on", { epoch: 1, seq: 1 }, noise(random, copiedBytes + 1)) },
   { kind: "clean", key: "k", version: { epoch: 3, seq: 4 } },
   { kind: "adopt", epoch: 9, adopted: [1, 5, 9] },
+  { kind: "adopt", epoch: 9, adopted: [], cluster: "c1" },
   { kind: "outcomes", outcomes: [] },
   {
     kind: "outcomes",

@@ -53,6 +53,7 @@ function trialOf(self: ViewMember, view?: View): Trial {
     clock,
     random,
     log,
+    isEmpty: () => true,
     onSeen: (each) => seen.push(each.members.map(({ id }) => id).join()),
   });
   const turns = async (): Promise<void> => {

@@ -54,6 +54,14 @@ describe("stopping a node in order", () => {
     assert.match(inOrder, /failed it for 1 min.*its keys wait/);
   });
 
+  it("is not to be done while the store fails all who would be left", () => {
+    const failing = member("b", { storeFailingMs: 10_000 });
+    const { verdict, inOrder } = advice([member("a"), failing]);
+    assert.equal(verdict, "no");
+    assert.match(inOrder, /^The store has failed b for /);
+    assert.equal(advice([member("a"), failing, member("c")]).verdict, "yes");
+  });
+
   it("of the only owner waits until everything is in the store", () => {
     assert.equal(advice([member("a")]).verdict, "yes");
     const { verdict, inOrder } = advice([member("a", { dirtyBytes: 2_048 }), member("b", { weight: 0 })]);
@@ -84,6 +92,7 @@ describe("killing a node", () => {
       advice([a, ...others], { replicas: 1 }).killed,
       advice([a, ...others], { settled: false }).killed,
       advice([a, member("b", { state: "unreachable" })]).killed,
+      advice([a, member("b", { weight: 0 })]).killed,
     ]) {
       assert.match(killed, /^2\.0 KiB that the store lacks may be lost/);
     }

@@ -117,6 +117,25 @@ test("files that stay wrong are told once for each thing that is wrong, and neve
   assert.equal(node.log.lines.length, 3);
 });
 
+test("files that can't be read from the first look on are told, too, and those that are away for one look are not", async () => {
+  using node = new Reloading();
+  const first = authority.issue();
+  node.install(first);
+  await node.start();
+  rmSync(node.tls.cert);
+  await node.look();
+  assert.equal(node.log.lines.length, 0);
+  for (let i = 0; i < 3; i++) await node.look();
+  assert.equal(node.log.messages("error").length, 1);
+  node.install(first);
+  await node.look();
+  rmSync(node.tls.key);
+  await node.look();
+  node.install(first);
+  await node.look();
+  assert.equal(node.log.messages("error").length, 1);
+});
+
 test("a certificate is told to expire from warnDays before on, once a day, and to have expired", async () => {
   using node = new Reloading();
   node.install(authority.issue({ days: 16 }));
