@@ -25,7 +25,7 @@ import { type DiskJournal, defaultSegmentBytes, openJournal } from "./journal/fi
 import { noJournal } from "./journal/no-journal.ts";
 import { Participant } from "./member/participant.ts";
 import type { MemberSettings } from "./member/settings.ts";
-import { partsUnderWay } from "./member/upload-run.ts";
+import { longestTriesMs, partsUnderWay } from "./member/upload-run.ts";
 import { ViewRecord } from "./member/view-record.ts";
 import { exposeNode } from "./metrics/node-metrics.ts";
 import { type DialTls, peerProtocol } from "./network/dial.ts";
@@ -65,6 +65,8 @@ const initialConcurrency = 8;
 const readConnections = 64;
 /** A buffer may go beyond its limit by this part for the sake of others' values, which the journal then holds, too. */
 const replicaReserve = 0.1;
+/** Beyond what a request may take without a sign of life before its connection is cut, in milliseconds. */
+const silenceMarginMs = 10_000;
 /** What goes wrong again and again is told this often, in milliseconds. */
 const complaintIntervalMs = 10_000;
 
@@ -340,7 +342,14 @@ function httpSettings(config: Config, node: NodeConfig): HttpSettings {
     maxValueBytes: config.buffer.maxValueBytes,
     maxStreamBytes: config.large.maxValueBytes,
     bodyIdleMs: config.large.idleMs,
+    stallMs: Math.max(defaultHttpSettings.stallMs, longestSilenceMs(config)),
   };
+}
+
+/** How long a request may be under way with nothing moving on its connection: between two chunks of its body, or while the store takes a part of it at the last try and completes it. */
+function longestSilenceMs({ large, flush, request }: Config): number {
+  const storeMs = longestTriesMs(flush.deadlineMs) + 2 * flush.deadlineMs + request.deadlineMs;
+  return Math.max(large.idleMs, storeMs) + silenceMarginMs;
 }
 
 function linkSettings({ peers, buffer }: Config): LinkSettings {

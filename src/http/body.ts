@@ -29,6 +29,9 @@ export interface Body {
   readonly stream: BodyStream | undefined;
 }
 
+/** Shorter chunks are gathered in buffers of this size: each is a buffer of its own, and one of a single byte takes some 400. */
+const gatheredBytes = 4096;
+
 const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, stream: undefined });
 
 export class Bodies implements Linger, Disposable {
@@ -125,6 +128,9 @@ class BodyReader implements Expiring, Body {
   readonly #resolve: (body: Body) => void;
   readonly #reject: (error: Error) => void;
   readonly #chunks: Buffer[] = [];
+  /** What short chunks are gathered in, and how much of it is filled. */
+  #gathering: Buffer | undefined;
+  #gathered = 0;
   #received = 0;
   #reserved: number;
   #bytes: Buffer | undefined;
@@ -174,6 +180,7 @@ class BodyReader implements Expiring, Body {
     if (this.#done) return;
     this.#finish();
     this.#chunks.length = 0;
+    this.#gathering = undefined;
     this.release();
     this.#reject(error);
   }
@@ -199,17 +206,41 @@ class BodyReader implements Expiring, Body {
       this.fail(tooLarge(this.#maxBytes));
     } else if (this.#owner.reserve(chunk.length)) {
       this.#reserved += chunk.length;
-      this.#chunks.push(chunk);
+      this.#keep(chunk);
       if (this.#received > this.#maxBytes) this.#beStream();
     } else {
       this.fail(overloaded());
     }
   }
 
+  #keep(chunk: Buffer): void {
+    if (chunk.length < gatheredBytes) {
+      if (this.#gathered + chunk.length > gatheredBytes) this.#endGathering();
+      this.#gathering ??= Buffer.allocUnsafeSlow(gatheredBytes);
+      this.#gathered += chunk.copy(this.#gathering, this.#gathered);
+    } else {
+      this.#endGathering();
+      this.#chunks.push(chunk);
+    }
+  }
+
+  #endGathering(): void {
+    if (this.#gathering !== undefined) this.#chunks.push(this.#gathering.subarray(0, this.#gathered));
+    this.#gathering = undefined;
+    this.#gathered = 0;
+  }
+
+  /** All that was kept, as one. */
+  #takeKept(): Buffer {
+    this.#endGathering();
+    const bytes = join(this.#chunks, this.#received);
+    this.#chunks.length = 0;
+    return bytes;
+  }
+
   #beStream(): void {
     this.#finish();
-    const first = join(this.#chunks, this.#received);
-    this.#chunks.length = 0;
+    const first = this.#takeKept();
     // Of the rest no more is in memory than the socket holds: an upload of an hour must not keep others out for as long.
     this.stream = this.#owner.stream(this.#exchange, first, () => this.release());
     this.#resolve(this);
@@ -222,8 +253,7 @@ class BodyReader implements Expiring, Body {
       return;
     }
     this.#finish();
-    this.#bytes ??= join(this.#chunks, this.#received);
-    this.#chunks.length = 0;
+    this.#bytes ??= this.#takeKept();
     this.#resolve(this);
   }
 

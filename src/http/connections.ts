@@ -51,6 +51,23 @@ export class Connections {
     return this.#open.get(socket);
   }
 
+  /** Whether it still has to be answered. */
+  isBusy(socket: Duplex): boolean {
+    const latest = this.#open.get(socket)?.latest;
+    return latest !== undefined && !isSent(latest.response);
+  }
+
+  /** Answers what node:http does not, and has given the connection up for, behind what is under way: else its client would take this for the answer to that. */
+  refuse(socket: Duplex, code: ErrorCode, detail: string, headers: readonly string[] = []): void {
+    const latest = this.#open.get(socket)?.latest;
+    if (latest === undefined || isSent(latest.response)) {
+      refuseRaw(socket, this.#clock, code, detail, headers);
+      return;
+    }
+    socket.on("error", () => socket.destroy());
+    latest.response.once("finish", () => refuseRaw(socket, this.#clock, code, detail, headers));
+  }
+
   /** Answers what node:http could not parse. */
   onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     const connection = this.#open.get(socket);
@@ -66,17 +83,14 @@ export class Connections {
       // It is in the middle of a body: that request fails, and is answered in its turn.
       latest.broken = new OperatingError(code, detail);
       latest.reader?.fail(latest.broken);
-    } else if (latest === undefined || isSent(latest.response)) {
-      refuseRaw(socket, this.#clock, code, detail);
     } else {
-      // Behind a whole request: that one is answered first, else the client would take this for its answer.
-      latest.response.once("finish", () => refuseRaw(socket, this.#clock, code, detail));
+      this.refuse(socket, code, detail);
     }
   }
 
   /** Closes the connections that wait for a request, and each other one once its answer is out. */
   closeWhenIdle(): void {
-    for (const [socket, { latest }] of this.#open) closeAfter(socket, latest?.response);
+    for (const [socket, connection] of this.#open) closeAfterLatest(socket, connection);
   }
 
   /** Cuts them all. */
@@ -98,9 +112,11 @@ function isSent(response: ServerResponse): boolean {
   return response.writableFinished || response.destroyed;
 }
 
-function closeAfter(socket: Duplex, response: ServerResponse | undefined): void {
-  if (response === undefined || isSent(response)) socket.destroy();
-  else response.once("finish", () => (socket as Socket).destroySoon());
+function closeAfterLatest(socket: Duplex, connection: Connection): void {
+  const response = connection.latest?.response;
+  if (response === undefined || isSent(response)) (socket as Socket).destroySoon();
+  // By then another may have come.
+  else response.once("finish", () => closeAfterLatest(socket, connection));
 }
 
 function explain(error: NodeJS.ErrnoException, inBody: boolean): readonly [ErrorCode, string] {

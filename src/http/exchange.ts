@@ -8,6 +8,10 @@ import type { Grant } from "../access/grant.ts";
 import type { OperatingError } from "../base/errors.ts";
 import type { UnreadAnswers } from "./unread-answers.ts";
 
+export interface Service {
+  isEnding: boolean;
+}
+
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -19,7 +23,9 @@ export interface Exchange {
   readonly unread: UnreadAnswers;
   /** The client sends its body only after a `100 Continue`, which has not been sent. */
   awaitsContinue: boolean;
-  /** The answer says that the connection ends with it. */
+  /** Of the server: whether it ends, and with it every connection after its next answer. */
+  readonly service: Service;
+  /** The answer says that the connection ends with it: nothing behind this request is served. */
   closing: boolean;
   /** Why nothing more of the request can come, once that is so: the connection's bytes make no sense from here on. */
   broken: OperatingError | undefined;
@@ -39,11 +45,17 @@ export type HeaderList = string[];
  */
 const oneWriteBytes = 4096;
 
+/** Whether the answer that is about to be written is the last on its connection, and has to say so. */
+export function isLast(exchange: Exchange): boolean {
+  if (exchange.service.isEnding) exchange.closing = true;
+  return exchange.closing;
+}
+
 /** Answers. `Content-Length` must be among `headers` if there is a body; a body given to HEAD is not sent. */
 export function answer(exchange: Exchange, status: number, headers: HeaderList, body?: Buffer | string): void {
   const { response } = exchange;
   if (response.destroyed) return;
-  if (exchange.closing) headers.push("Connection", "close");
+  if (isLast(exchange)) headers.push("Connection", "close");
   if (exchange.always.length > 0) headers.push(...exchange.always);
   response.writeHead(status, headers);
   if (body instanceof Buffer && body.length <= oneWriteBytes) response.end(body.toString("latin1"), "latin1");

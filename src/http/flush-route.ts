@@ -6,9 +6,10 @@
 import { once } from "node:events";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Administration } from "../core/administration.ts";
-import { announcesBody, type Exchange } from "./exchange.ts";
+import { announcesBody, type Exchange, isLast } from "./exchange.ts";
 
-export async function flush({ request, response, always }: Exchange, administration: Administration): Promise<void> {
+export async function flush(exchange: Exchange, administration: Administration): Promise<void> {
+  const { request, response, always } = exchange;
   if (announcesBody(request)) throw new OperatingError("body_invalid", "this request takes no body");
   const gone = new AbortController();
   response.once("close", () => gone.abort(new OperatingError("shutting_down", "the client has gone away")));
@@ -16,7 +17,9 @@ export async function flush({ request, response, always }: Exchange, administrat
     for await (const progress of administration.flush(gone.signal)) {
       if (response.destroyed) return;
       if (!response.headersSent) {
-        response.writeHead(200, ["Content-Type", "application/x-ndjson", "Cache-Control", "no-store", ...always]);
+        const headers = ["Content-Type", "application/x-ndjson", "Cache-Control", "no-store", ...always];
+        if (isLast(exchange)) headers.push("Connection", "close");
+        response.writeHead(200, headers);
       }
       if (!response.write(`${JSON.stringify(progress)}\n`)) await once(response, "drain", { signal: gone.signal });
     }

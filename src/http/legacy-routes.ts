@@ -64,7 +64,7 @@ export class LegacyRoutes {
       throw new OperatingError("header_invalid", "Content-Encoding is not supported on this route");
     }
     // They would be about /put/, which is nothing; ignored, they would be trusted.
-    if (headers["if-match"] ?? headers["if-none-match"] ?? headers["if-unmodified-since"]) {
+    if ((headers["if-match"] ?? headers["if-none-match"] ?? headers["if-unmodified-since"]) !== undefined) {
       throw new OperatingError("header_invalid", "Conditions are not supported on this route, but by PUT /kv/");
     }
     const body = await this.#bodies.read(exchange, this.#bodyLimit);

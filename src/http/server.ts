@@ -16,10 +16,10 @@ import type { Log } from "../base/log.ts";
 import type { Administration } from "../core/administration.ts";
 import type { Operations } from "../core/operation.ts";
 import { Bodies } from "./body.ts";
-import { type Connection, Connections, refuseRaw } from "./connections.ts";
+import { type Connection, Connections } from "./connections.ts";
 import { Cors } from "./cors.ts";
 import type { DashboardPage } from "./dashboard-route.ts";
-import { announcesBody, type Exchange } from "./exchange.ts";
+import { announcesBody, type Exchange, type Service } from "./exchange.ts";
 import { HttpMetrics } from "./metrics.ts";
 import { Router } from "./router.ts";
 import type { HttpSettings } from "./settings.ts";
@@ -89,6 +89,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return new NodeHttpServer(options);
 }
 
+/** What a request wants to hear before it sends its body. */
+type Expectation = "nothing" | "continue" | "unknown";
+
 class NodeHttpServer implements HttpServer {
   readonly metrics = new HttpMetrics();
   readonly #settings: HttpSettings;
@@ -102,7 +105,7 @@ class NodeHttpServer implements HttpServer {
   readonly #router: Router;
   readonly #connections: Connections;
   readonly #server: http.Server;
-  #withdrawn = false;
+  readonly #service: Service = { isEnding: false };
   #draining = false;
 
   constructor(options: HttpServerOptions) {
@@ -152,11 +155,12 @@ class NodeHttpServer implements HttpServer {
   }
 
   withdraw(): void {
-    this.#withdrawn = true;
+    this.#service.isEnding = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#draining = true;
+    this.#service.isEnding = true;
     this.#server.close();
     const timer = this.#clock.after(this.#settings.finishMs, () => {
       this.#log.warn("requests under way were cut because the time for them to finish is over", {
@@ -201,17 +205,12 @@ class NodeHttpServer implements HttpServer {
       if (this.#draining) socket.destroy();
       else this.#connections.add(socket);
     });
-    server.on("request", (request, response) => this.#serve(request, response, false));
-    server.on("checkContinue", (request, response) => this.#serve(request, response, true));
-    server.on("checkExpectation", (request, response) => {
-      const connection = this.#connections.get(request.socket);
-      assert(connection !== undefined, "a request comes on an open connection");
-      const exchange = this.#begin(connection, request, response, false);
-      this.#router.refuse(exchange, "header_invalid", "Expect may only be 100-continue");
-    });
+    server.on("request", (request, response) => this.#serve(request, response, "nothing"));
+    server.on("checkContinue", (request, response) => this.#serve(request, response, "continue"));
+    server.on("checkExpectation", (request, response) => this.#serve(request, response, "unknown"));
     server.on("clientError", (error, socket) => this.#connections.onClientError(error, socket));
     server.on("connect", (_request, socket) => {
-      refuseRaw(socket, this.#clock, "method_not_allowed", "this is no proxy", [
+      this.#connections.refuse(socket, "method_not_allowed", "this is no proxy", [
         "Allow: GET, HEAD, PUT, POST, DELETE, OPTIONS",
       ]);
     });
@@ -224,25 +223,31 @@ class NodeHttpServer implements HttpServer {
     return server;
   }
 
-  #serve(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+  #serve(request: IncomingMessage, response: ServerResponse, expects: Expectation): void {
     const connection = this.#connections.get(request.socket);
     assert(connection !== undefined, "a request comes on an open connection");
-    const earlier = connection.latest?.response;
-    const exchange = this.#begin(connection, request, response, awaitsContinue);
-    if (connection.surplus) {
-      this.#router.refuse(exchange, "overloaded", "this node has too many connections");
-    } else if (earlier === undefined || earlier.writableEnded || earlier.destroyed) {
-      // A rejection is a failed assertion, which has to end the process.
-      void this.#router.handle(exchange);
+    const earlier = connection.latest;
+    const exchange = this.#begin(connection, request, response, expects === "continue");
+    if (earlier === undefined || earlier.closing || earlier.response.writableEnded || earlier.response.destroyed) {
+      this.#handle(connection, exchange, earlier, expects);
     } else if (++connection.waiting > this.#settings.pipelinedRequests) {
       request.socket.destroy();
     } else {
       // Pipelined: a read must see the write before it (RFC 9112, section 9.3.2), so one is served after the other.
-      earlier.once("close", () => {
+      earlier.response.once("close", () => {
         connection.waiting--;
-        if (!response.destroyed) void this.#router.handle(exchange);
+        if (!response.destroyed) this.#handle(connection, exchange, earlier, expects);
       });
     }
+  }
+
+  #handle(connection: Connection, exchange: Exchange, earlier: Exchange | undefined, expects: Expectation): void {
+    // The client was told that nothing behind that is served (RFC 9112, section 9.6): it may be sending this again, elsewhere.
+    if (earlier?.closing) exchange.closing = true;
+    else if (connection.surplus) this.#router.refuse(exchange, "overloaded", "this node has too many connections");
+    else if (expects === "unknown") this.#router.refuse(exchange, "header_invalid", "Expect may only be 100-continue");
+    // A rejection is a failed assertion, which has to end the process.
+    else void this.#router.handle(exchange);
   }
 
   #begin(
@@ -258,7 +263,8 @@ class NodeHttpServer implements HttpServer {
       unread: this.#unread,
       grant: noGrant,
       awaitsContinue,
-      closing: this.#draining || this.#withdrawn || connection.surplus,
+      service: this.#service,
+      closing: connection.surplus,
       broken: undefined,
       reader: undefined,
     };
@@ -271,6 +277,8 @@ class NodeHttpServer implements HttpServer {
       this.#onUpgrade !== undefined &&
       !this.#draining &&
       !announcesBody(request) &&
+      // The answer to that would go out between the words of the other protocol.
+      !this.#connections.isBusy(request.socket) &&
       request.headers.upgrade?.toLowerCase() === this.#upgradeProtocol
     );
   }

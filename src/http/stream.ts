@@ -6,7 +6,7 @@
 import type { ServerResponse } from "node:http";
 import { free } from "../base/memory.ts";
 import type { ValueStream } from "../core/operation.ts";
-import type { Exchange, HeaderList } from "./exchange.ts";
+import { type Exchange, type HeaderList, isLast } from "./exchange.ts";
 
 /** `Content-Length` must be among `headers`. Disposes of the stream. */
 export async function answerStream(
@@ -18,7 +18,7 @@ export async function answerStream(
   const { response } = exchange;
   await using _ = stream;
   if (response.destroyed) return;
-  if (exchange.closing) headers.push("Connection", "close");
+  if (isLast(exchange)) headers.push("Connection", "close");
   headers.push(...exchange.always);
   response.writeHead(status, headers);
   // Who has cut the connection is told by its end; what the store says goes to the caller, who cuts it too.

@@ -128,6 +128,11 @@ export class UploadRun {
   }
 }
 
+/** How long {@link tried} takes at most, with attempts that take `deadlineMs` at most each, in milliseconds. */
+export function longestTriesMs(deadlineMs: number): number {
+  return maxTries * deadlineMs + firstPauseMs * (2 ** (maxTries - 1) - 1);
+}
+
 /** Does what does no harm if it is done twice, and again when the store does not answer or wants a pause, as long as it is worth it. */
 export async function tried<T>(
   clock: Clock,

@@ -71,8 +71,8 @@ export class HttpNetwork implements Network {
   readonly #peers = new Map<string, Peer>();
   /** Calls and dials that are not links yet. */
   readonly #underWay = new Set<Promise<unknown>>();
-  /** How many of these are callers that have not proven themselves. */
-  #callers = 0;
+  /** The callers among these, who have not proven themselves: the oldest first. */
+  readonly #callers = new Set<AbortController>();
   #handler: PeerHandler | undefined;
   #ticker: Timer | undefined;
   #tickedAt: Instant = 0;
@@ -146,10 +146,11 @@ export class HttpNetwork implements Network {
   accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (request.headers.upgrade?.toLowerCase() !== peerProtocol) {
       refuseUpgrade(socket, "426 Upgrade Required", `This node speaks ${peerProtocol} here.`);
-    } else if (this.#handler === undefined || this.#disposed || this.#callers >= this.#settings.maxHandshakes) {
-      this.#complaints.warn("busy", "a peer's call was refused: not started, stopping, or too many at once", {});
-      refuseUpgrade(socket, "503 Service Unavailable", "This node takes no more calls of peers now.");
+    } else if (this.#handler === undefined || this.#disposed) {
+      this.#complaints.warn("busy", "a peer's call was refused: not started, or stopping", {});
+      refuseUpgrade(socket, "503 Service Unavailable", "This node takes no calls of peers now.");
     } else {
+      if (this.#callers.size >= this.#settings.maxHandshakes) this.#giveUpOldestCaller();
       this.#track(this.#answerCall(socket, head));
     }
   }
@@ -221,11 +222,25 @@ export class HttpNetwork implements Network {
     }
   }
 
+  /** A peer proves itself in a moment: who has taken longest is the least likely to be one. Refusing the newest, strangers that say nothing could keep all peers out. */
+  #giveUpOldestCaller(): void {
+    this.#complaints.warn(
+      "busy",
+      "too many call at once: those that have not proven themselves for longest are given up",
+      {},
+    );
+    for (const oldest of this.#callers) {
+      this.#callers.delete(oldest);
+      oldest.abort(new Error("too many call at once"));
+      return;
+    }
+  }
+
   async #answerCall(socket: Duplex, head: Buffer): Promise<void> {
-    this.#callers += 1;
     const { clock, random, log } = this.#options;
     const address = socket instanceof Socket ? socket.remoteAddress : undefined;
     const deadline = new AbortController();
+    this.#callers.add(deadline);
     const timer = clock.after(this.#settings.handshakeMs, () => deadline.abort(new Error("no proof in time")));
     const channel = new HandshakeChannel(socket, head);
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${peerProtocol}\r\n\r\n`);
@@ -241,7 +256,7 @@ export class HttpNetwork implements Network {
         this.#complaints.warn(`call ${error.code} ${address}`, "a peer's call was refused", { address, error });
       } else log.debug("a peer's call came to nothing", { address, error });
     } finally {
-      this.#callers -= 1;
+      this.#callers.delete(deadline);
       timer.cancel();
     }
   }

@@ -38,7 +38,7 @@ export interface LinkSettings {
 
   /** From connecting to a proven link, in milliseconds. */
   readonly handshakeMs: number;
-  /** Connections that have called in and not proven themselves; more are refused. */
+  /** Connections that have called in and not proven themselves; with more of them the oldest is given up. */
   readonly maxHandshakes: number;
   /** Before a lost link is dialled again, in milliseconds: about this at first, then twice as long each time ... */
   readonly redialMinMs: number;

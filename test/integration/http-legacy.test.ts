@@ -207,6 +207,13 @@ describe("the old API's errors", { timeout }, () => {
 });
 
 describe("conditions on the old API", { timeout }, () => {
+  test("a put with one is refused, also behind an empty one", async () => {
+    await using host = await HttpHost.start();
+    const body = JSON.stringify({ key: "k", data: "YQ==", extension: "txt" });
+    assertMessage(await host.request("POST", "/put/", ["If-Match: ", "If-None-Match: *"], body), 400);
+    assert.equal(host.operations.values.size, 0);
+  });
+
   test("a get has validators of its own, which change with the extension, too", async () => {
     await using host = await HttpHost.start();
     await put(host);

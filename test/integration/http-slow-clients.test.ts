@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
 import { HttpHost } from "../support/http-host.ts";
@@ -77,6 +79,40 @@ describe("a client that does not read its answer", { timeout }, () => {
       whole,
       whole.toSorted((a, b) => Number(a) - Number(b)),
     );
+  });
+});
+
+describe("a body in chunks of one byte", { timeout }, () => {
+  test("takes about as much memory as it has bytes", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    await using host = await HttpHost.start({ finishMs: 1_000 });
+    const socket = connect(host.port, "127.0.0.1");
+    await once(socket, "connect");
+    socket.write("PUT /kv/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    const bytes = mebibyte / 4;
+    const block = "1\r\nx\r\n".repeat(bytes / 64);
+    for (let n = 0; n < 64; n++) if (!socket.write(block)) await once(socket, "drain");
+    await sleep(systemClock, 500);
+    collect();
+    assert.ok(process.memoryUsage().heapUsed - before < 16 * bytes);
+    socket.write("0\r\n\r\n");
+    assert.match(String((await once(socket, "data"))[0]), /^HTTP\/1\.1 204 /);
+    assert.equal(host.operations.lastPut?.value.toString(), "x".repeat(bytes));
+    socket.destroy();
+  });
+
+  test("and others between them, is put together as it was sent", async () => {
+    await using host = await HttpHost.start();
+    const sizes = [1, 4095, 4096, 2, 4094, 4097, 1, 1, 10_000, 3];
+    const pieces = sizes.map((length, index) => String.fromCharCode(97 + index).repeat(length));
+    const chunks = pieces.map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`).join("");
+    await using connection = await host.connect();
+    connection.send(`PUT /kv/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`);
+    assert.equal((await connection.answer()).status, 204);
+    assert.equal(host.operations.lastPut?.value.toString(), pieces.join(""));
   });
 });
 

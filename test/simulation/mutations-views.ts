@@ -14,8 +14,8 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/inheritance.ts",
-        find: "    if (this.#hastened.has(first)) return;\n",
-        replace: "",
+        find: "    if (this.#hastened.has(first)) return;\n    first.missing",
+        replace: "    first.missing",
       },
     ],
   },
