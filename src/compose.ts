@@ -8,32 +8,28 @@ import type { Duplex } from "node:stream";
 import { Access, type AccessRules } from "./access/access.ts";
 import { assert } from "./base/assert.ts";
 import { sleep } from "./base/clock.ts";
-import { Complaints } from "./base/complaints.ts";
+import { Complaints, complaintIntervalMs } from "./base/complaints.ts";
 import { isOperatingError, OperatingError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
-import { type Config, dataFolder, type NodeConfig, type StoreConfig } from "./config/config.ts";
+import { type Config, dataFolder, type NodeConfig } from "./config/config.ts";
 import { isLoopbackHost, urlHost } from "./config/node-url.ts";
-import { listenAddress } from "./config/own-node.ts";
 import { loadTls, type TlsMaterial } from "./config/tls-files.ts";
 import { TlsReload } from "./config/tls-reload.ts";
 import type { PeerIdentity } from "./core/message.ts";
 import { refuseRaw } from "./http/connections.ts";
 import { createHttpServer } from "./http/server.ts";
-import { defaultHttpSettings, type HttpSettings } from "./http/settings.ts";
 import { openFileDisk } from "./journal/file-disk.ts";
 import { type DiskJournal, defaultSegmentBytes, openJournal } from "./journal/file-journal.ts";
 import { noJournal } from "./journal/no-journal.ts";
 import { Participant } from "./member/participant.ts";
-import type { MemberSettings } from "./member/settings.ts";
-import { longestTriesMs, partsUnderWay } from "./member/upload-run.ts";
 import { ViewRecord } from "./member/view-record.ts";
 import { exposeNode } from "./metrics/node-metrics.ts";
 import { type DialTls, peerProtocol } from "./network/dial.ts";
 import { HttpNetwork, type PeerFigures } from "./network/http-network.ts";
-import { defaultLinkSettings, type LinkSettings } from "./network/link-settings.ts";
+import { httpSettings, linkSettings, memberSettings, storeSettings } from "./node-settings.ts";
 import type { BlobStore } from "./store/blob-store.ts";
 import { MeteredStore } from "./store/metered-store.ts";
-import { openStore, type StoreSettings } from "./store/open-store.ts";
+import { openStore } from "./store/open-store.ts";
 import { systemClock, systemRandom } from "./system.ts";
 import { Dashboard, pagePolicy } from "./ui/dashboard.ts";
 import { version } from "./version.ts";
@@ -59,16 +55,8 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
-/** A flush begins with this many requests at once, and adds to them while the store keeps up. */
-const initialConcurrency = 8;
-/** Connections to the store beyond those for flushing: for reads. */
-const readConnections = 64;
 /** A buffer may go beyond its limit by this part for the sake of others' values, which the journal then holds, too. */
 const replicaReserve = 0.1;
-/** Beyond what a request may take without a sign of life before its connection is cut, in milliseconds. */
-const silenceMarginMs = 10_000;
-/** What goes wrong again and again is told this often, in milliseconds. */
-const complaintIntervalMs = 10_000;
 
 /**
  * Starts the node `nodeId` of `config`; resolves once it listens (`/readyz` says when it serves).
@@ -256,9 +244,7 @@ function nameDataSetting(error: unknown): never {
 
 /** The store that the configuration names; it still has to be probed. */
 export function openConfiguredStore(config: Config): BlobStore {
-  const { uploads, downloads } = config.large;
-  const settings = storeSettings(config.store, config.flush.concurrency + uploads * partsUnderWay + downloads);
-  return openStore(settings, { clock: systemClock, random: systemRandom });
+  return openStore(storeSettings(config), { clock: systemClock, random: systemRandom });
 }
 
 /** The view's record in the store that the configuration names, for commands that need no node. */
@@ -301,99 +287,4 @@ function zoneOf(node: NodeConfig): { zone?: string } {
 
 function addressesOf(nodes: readonly NodeConfig[]): { id: string; url: string }[] {
   return nodes.map(({ id, url }) => ({ id, url }));
-}
-
-function memberSettings(config: Config): MemberSettings {
-  const { buffer, flush, request } = config;
-  return {
-    cluster: config.cluster,
-    replicas: config.replicas,
-    flushDeadlineMs: flush.deadlineMs,
-    leaseMs: config.peers.leaseMs,
-    suspectMs: config.peers.suspectMs,
-    room: { dirtyBytes: buffer.dirtyBytes, waitMs: buffer.waitMs },
-    maxDirtyAgeMs: buffer.maxDirtyAgeMs,
-    journaled: config.journal !== "off",
-    cacheBytes: buffer.cacheBytes,
-    maxValueBytes: buffer.maxValueBytes,
-    large: config.large,
-    flush: {
-      delayMs: flush.delayMs,
-      pace: {
-        initialConcurrency: Math.min(initialConcurrency, flush.concurrency),
-        maxConcurrency: flush.concurrency,
-      },
-      backoff: { minMs: flush.retryMinMs, maxMs: flush.retryMaxMs },
-    },
-    operationMs: request.deadlineMs,
-    operationLimit: request.limit,
-    pingMs: config.peers.pingMs,
-    stopMs: flush.stopMs,
-  };
-}
-
-function httpSettings(config: Config, node: NodeConfig): HttpSettings {
-  const { host = "::", port } = listenAddress(config, node);
-  return {
-    ...defaultHttpSettings,
-    ...config.http,
-    host,
-    port,
-    maxValueBytes: config.buffer.maxValueBytes,
-    maxStreamBytes: config.large.maxValueBytes,
-    bodyIdleMs: config.large.idleMs,
-    stallMs: Math.max(defaultHttpSettings.stallMs, longestSilenceMs(config)),
-  };
-}
-
-/** How long a request may be under way with nothing moving on its connection: between two chunks of its body, or while the store takes a part of it at the last try and completes it. */
-function longestSilenceMs({ large, flush, request }: Config): number {
-  const storeMs = longestTriesMs(flush.deadlineMs) + 2 * flush.deadlineMs + request.deadlineMs;
-  return Math.max(large.idleMs, storeMs) + silenceMarginMs;
-}
-
-function linkSettings({ peers, buffer }: Config): LinkSettings {
-  const { silenceMs, handshakeMs, redialMinMs, redialMaxMs, maxQueueBytes, maxInFlight } = peers;
-  const { receive } = defaultLinkSettings;
-  return {
-    ...defaultLinkSettings,
-    silenceMs,
-    handshakeMs,
-    redialMinMs,
-    redialMaxMs,
-    maxQueueBytes,
-    maxInFlight,
-    receive: {
-      ...receive,
-      payloadBytes: Math.max(receive.payloadBytes, buffer.maxValueBytes),
-      // Two of the largest values at once.
-      reassemblyBytes: Math.max(receive.reassemblyBytes, 2 * buffer.maxValueBytes),
-    },
-  };
-}
-
-function storeSettings(store: StoreConfig, concurrency: number): StoreSettings {
-  if (store.type === "file") return { type: "file", path: store.path };
-  const connections = concurrency + readConnections;
-  if (store.type === "azure") {
-    const { accountKey, connectionString } = store;
-    return {
-      ...store,
-      accountKey: accountKey?.reveal(),
-      connectionString: connectionString?.reveal(),
-      connections,
-    };
-  }
-  const { bucket, prefix, region, endpoint, forcePathStyle, accessKeyId, secretAccessKey } = store;
-  return {
-    type: "s3",
-    bucket,
-    prefix,
-    region,
-    endpoint,
-    forcePathStyle,
-    accessKeyId: accessKeyId?.reveal(),
-    secretAccessKey: secretAccessKey?.reveal(),
-    connections,
-  };
 }

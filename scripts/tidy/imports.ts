@@ -28,7 +28,9 @@ const table: Readonly<Record<string, readonly string[]>> = {
   "src/system.ts": ["src/base"],
   "src/log.ts": ["src/base"],
   "src/version.ts": ["package.json"],
+  "src/node-settings.ts": ["src/config", "src/http", "src/member", "src/network", "src/store"],
   "src/compose.ts": [
+    "src/node-settings.ts",
     "src/base",
     "src/core",
     "src/access",

@@ -3,6 +3,9 @@
 import { z } from "zod";
 import { byteCount, dayMs, mebibyte } from "./quantities.ts";
 
+/** The most that `buffer.maxValueBytes` may be: whatever it is now, a value that is held may be of a time when it was this. */
+export const largestBufferedBytes = 64 * mebibyte;
+
 export const bufferSchema = z.strictObject({
   dirtyBytes: byteCount.optional().meta({
     description:
@@ -14,7 +17,7 @@ export const bufferSchema = z.strictObject({
     computed: "25 % of the memory limit, at most 16 GiB",
   }),
   maxValueBytes: byteCount
-    .max(64 * mebibyte)
+    .max(largestBufferedBytes)
     .default(4 * mebibyte)
     .describe("Bytes in a value, at most. A value is in memory as a whole on two nodes, so this bounds their peaks."),
   waitMs: z

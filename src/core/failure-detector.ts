@@ -27,6 +27,8 @@ interface Watched {
   silentMs: number;
   /** For so long it is taken for silent whatever it answers. */
   stuckMs: number;
+  /** Whether it has answered at all: one that is new is not silent yet, and nobody knows whether it is reached. */
+  wasHeard: boolean;
 }
 
 export class FailureDetector {
@@ -40,11 +42,13 @@ export class FailureDetector {
     this.#settings = settings;
   }
 
-  /** Whom to watch from now on: processes by any name that is theirs alone. New ones begin as heard. */
+  /** Whom to watch from now on: processes by any name that is theirs alone. New ones are not silent yet. */
   watch(names: Iterable<string>): void {
     const wanted = new Set(names);
     for (const name of this.#watched.keys()) if (!wanted.has(name)) this.#watched.delete(name);
-    for (const name of wanted) if (!this.#watched.has(name)) this.#watched.set(name, { silentMs: 0, stuckMs: 0 });
+    for (const name of wanted) {
+      if (!this.#watched.has(name)) this.#watched.set(name, { silentMs: 0, stuckMs: 0, wasHeard: false });
+    }
   }
 
   /** It has answered a ping. */
@@ -54,6 +58,7 @@ export class FailureDetector {
     if (this.#isCutOff) for (const each of this.#watched.values()) each.silentMs = 0;
     this.#isCutOff = false;
     watched.silentMs = 0;
+    watched.wasHeard = true;
   }
 
   /** It does not do its work: suspected from now on, for as long as silence would take to be noticed again. */
@@ -82,7 +87,8 @@ export class FailureDetector {
   /** Whether it has answered just now: not merely that it is not suspected yet. */
   isFresh(name: string): boolean {
     const watched = this.#watched.get(name);
-    return watched !== undefined && watched.stuckMs === 0 && watched.silentMs <= freshTicks * this.#settings.tickMs;
+    if (!watched?.wasHeard || watched.stuckMs > 0) return false;
+    return watched.silentMs <= freshTicks * this.#settings.tickMs;
   }
 
   suspects(name: string): boolean {

@@ -32,6 +32,8 @@ export class Lease {
   #isSuspended = false;
   /** The latest that the wall clock has shown. */
   #latestWallMs = Number.NEGATIVE_INFINITY;
+  /** When it was last seen to have been set back: what was asked before confirms nothing. */
+  #setBackAt: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -39,7 +41,8 @@ export class Lease {
 
   /** A moment to be passed on when a request that is sent now is answered. */
   stamp(): SentAt {
-    return { now: this.#clock.now(), wallMs: this.#wallMs() };
+    const wallMs = this.#wallMs();
+    return { now: this.#clock.now(), wallMs };
   }
 
   /**
@@ -73,14 +76,14 @@ export class Lease {
   /** The peer's answer to a request sent then says that it has adopted the same epoch. */
   confirm(peer: string, sentAt: SentAt): void {
     const earlier = this.#confirmed.get(peer);
-    if (earlier && earlier.now >= sentAt.now) return;
+    if ((earlier && earlier.now >= sentAt.now) || this.#isVoid(sentAt)) return;
     this.#confirmed.set(peer, sentAt);
     this.#renew();
   }
 
   /** A read of the view, sent then, shows this epoch. */
   confirmByStore(sentAt: SentAt): void {
-    if (this.#byStore && this.#byStore.now >= sentAt.now) return;
+    if ((this.#byStore && this.#byStore.now >= sentAt.now) || this.#isVoid(sentAt)) return;
     this.#byStore = sentAt;
     this.#renew();
   }
@@ -102,10 +105,17 @@ export class Lease {
       this.#confirmed.clear();
       this.#byStore = undefined;
       this.#latestWallMs = wallMs;
+      this.#setBackAt = this.#clock.now();
       this.#renew();
     }
     if (wallMs > this.#latestWallMs) this.#latestWallMs = wallMs;
     return wallMs;
+  }
+
+  /** Whether the wall clock has been set back since, so that it cannot tell how long ago that was. */
+  #isVoid(sentAt: SentAt): boolean {
+    const wallMs = this.#wallMs();
+    return sentAt.now < this.#setBackAt || sentAt.wallMs > wallMs + wallSlackMs;
   }
 
   #renew(): void {

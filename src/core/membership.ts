@@ -186,19 +186,22 @@ export class Membership {
    */
   countsFor(): (key: string) => boolean {
     const { lineage, lost, parameters } = this.view;
-    const { id, folder } = this.self;
-    const isOwn = (past: PastView): boolean =>
-      this.#adoptedEpochs.has(past.epoch) &&
-      past.members.some((member) => member.id === id && member.folder === folder);
-    const rings = lineage.filter(isOwn).map((past) => ringOf(past.members, parameters));
-    const losses = lost.filter(isOwn).map((past) => ({
-      ring: ringOf(past.members, parameters),
+    const { folder } = this.self;
+    // By the folder alone: its node may have another id by now.
+    const own = (past: PastView): { readonly ring: Ring; readonly id: string; readonly past: PastView }[] => {
+      const member = this.#adoptedEpochs.has(past.epoch) && past.members.find((each) => each.folder === folder);
+      return member ? [{ ring: ringOf(past.members, parameters), id: member.id, past }] : [];
+    };
+    const rings = lineage.flatMap(own);
+    const losses = lost.flatMap(own).map(({ ring, id, past }) => ({
+      ring,
+      id,
       gone: new Set(past.members.filter((member) => member.handedOff !== true).map((member) => member.id)),
       forgotten: new Set(past.members.filter((member) => member.forgotten === true).map((member) => member.id)),
     }));
     return (key) =>
-      rings.some((ring) => ring.ownersOf(key).includes(id)) ||
-      losses.some(({ ring, gone, forgotten }) => {
+      rings.some(({ ring, id }) => ring.ownersOf(key).includes(id)) ||
+      losses.some(({ ring, id, gone, forgotten }) => {
         const owners = ring.ownersOf(key);
         const isGone = owners.every((owner) => gone.has(owner));
         return owners.includes(id) && isGone && !owners.every((owner) => forgotten.has(owner));

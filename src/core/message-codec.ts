@@ -49,6 +49,7 @@ const tags = {
   list: 10,
   flush: 11,
   failing: 12,
+  view: 13,
   pong: 32,
   value: 33,
   missing: 34,
@@ -61,6 +62,7 @@ const tags = {
   stored: 41,
   flushing: 42,
   failed: 43,
+  adopted: 44,
   state: 64,
 } as const satisfies Record<PeerRequest["kind"] | PeerAnswer["kind"] | PeerNotice["kind"], number>;
 
@@ -122,6 +124,7 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       }
       return undefined;
     case "leave":
+    case "view":
       writer.integer(request.epoch);
       return undefined;
     case "failing":
@@ -190,6 +193,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       return { kind: "clean", epoch: reader.integer(), items: readItems(reader) };
     case tags.leave:
       return { kind: "leave", epoch: reader.integer() };
+    case tags.view:
+      return { kind: "view", epoch: reader.integer() };
     case tags.failing:
       return { kind: "failing", epoch: reader.integer(), key: reader.text() };
     case tags.flush: {
@@ -269,6 +274,8 @@ export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | un
     case "failed":
       writeFailingKeys(writer, answer.failing ? [answer.failing] : []);
       return undefined;
+    case "adopted":
+      return answer.view;
     case "refused":
       writer.byteText(answer.code);
       writer.integer(answer.epoch);
@@ -295,6 +302,7 @@ function answerOf(reader: ByteReader, payload: Buffer): PeerAnswer {
     const info = readValueInfo(reader);
     return { kind: "value", info, value: readValue(reader, payload) };
   }
+  if (tag === tags.adopted) return { kind: "adopted", view: payload };
   if (payload.length > 0) throw new MalformedError("a payload in an answer that has no value");
   switch (tag) {
     case tags.pong:

@@ -208,6 +208,12 @@ export interface FailingRequest {
   readonly key: string;
 }
 
+/** Which view have you adopted? The store does not answer who asks. */
+export interface ViewRequest {
+  readonly kind: "view";
+  readonly epoch: number;
+}
+
 export type PeerRequest =
   | PingRequest
   | ReadRequest
@@ -220,7 +226,8 @@ export type PeerRequest =
   | CleanRequest
   | LeaveRequest
   | FlushRequest
-  | FailingRequest;
+  | FailingRequest
+  | ViewRequest;
 
 export interface PongAnswer {
   readonly kind: "pong";
@@ -312,6 +319,12 @@ export interface FailingAnswer {
   readonly failing: FailingKey | undefined;
 }
 
+/** As the record in the store, when it was adopted. */
+export interface AdoptedAnswer {
+  readonly kind: "adopted";
+  readonly view: Buffer;
+}
+
 /** Not done. `wrong_view` and `not_ready` ask for another try; `epoch` is the one that the refuser has adopted. */
 export interface RefusedAnswer {
   readonly kind: "refused";
@@ -332,6 +345,7 @@ export type PeerAnswer =
   | WantedAnswer
   | FlushingAnswer
   | FailingAnswer
+  | AdoptedAnswer
   | RefusedAnswer;
 
 /** One-way: my state has changed (sent at once, so that nobody waits for the next ping). */

@@ -103,10 +103,9 @@ function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "ki
 }
 
 function whenKilled({ replicas, members, settled }: StopCluster, member: StopMember): string {
-  const others = members.filter(({ id, state }) => id !== member.id && state !== "unreachable");
-  // Who has no weight owns nothing, and has no copies.
-  const owners = others.filter(({ weight }) => weight > 0);
-  const copies = Math.min(replicas - 1, owners.length);
+  // Who owns nothing has no copy of anything, and cannot go on without the only owner.
+  const others = members.filter(({ id, state, weight }) => id !== member.id && state !== "unreachable" && weight > 0);
+  const copies = Math.min(replicas - 1, others.length);
   const bytes = formatBytes(member.dirtyBytes);
   const nodes = copies === 1 ? "one other node" : `${copies} other nodes`;
   const elsewhere = copies > 0 && settled;

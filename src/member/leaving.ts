@@ -4,7 +4,7 @@
  */
 
 import { type Clock, type Instant, sleep } from "../base/clock.ts";
-import { OperatingError } from "../base/errors.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Membership } from "../core/membership.ts";
@@ -36,6 +36,8 @@ export interface LeavingParts {
 
 /** Between two looks at the view, in milliseconds. */
 const pollMs = 50;
+/** Pause after the store has refused a swap, in milliseconds. */
+const refusedPauseMs = 1_000;
 /** How long the last owner, when all is done, waits for others that are leaving to go first, in milliseconds. */
 const othersMs = 2_000;
 
@@ -55,7 +57,7 @@ export class Leaving {
 
   /**
    * Resolves when this process has left.
-   * @throws OperatingError `wrong_view` when the others have dropped it before it had handed off everything; the signal's reason when that is aborted.
+   * @throws OperatingError `wrong_view` when the others have dropped it before it had handed off everything, `shutting_down` when another process has its id; the signal's reason when that is aborted.
    */
   async leave(signal: AbortSignal): Promise<void> {
     const { membership, record, clock, log, observer } = this.#parts;
@@ -71,6 +73,11 @@ export class Leaving {
         if (!listsProcess(stored.view, membership.self)) {
           // A swap of its own that was taken for lost, or somebody else's of a member that owned nothing any more: either way nothing is missing.
           if (this.#hasNothing()) return;
+          // Who was started in its place goes on: this one must not join again, and end that.
+          if (stored.view.members.some((member) => member.id === membership.self.id)) {
+            observer.onNewerEpoch(stored.view.epoch);
+            throw new OperatingError("shutting_down", "another process has joined the cluster under this node's id");
+          }
           throw new OperatingError(
             "wrong_view",
             "the others have dropped this node before it had handed off everything",
@@ -82,12 +89,25 @@ export class Leaving {
         const isOut = next !== undefined && !listsProcess(next, membership.self);
         // Whoever comes into a view without members serves at once: from the moment of the swap on this member must not, whenever it hears of it.
         if (isOut) membership.lease.suspend();
-        if (next && (await record.swap(stored, next, signal))) {
+        if (next && (await this.#swap(stored, next, signal))) {
           if (isOut) return;
           if (next.epoch > membership.epoch) observer.onView(next);
         }
       }
       await sleep(clock, pollMs, signal);
+    }
+  }
+
+  /** Whatever the store says: what this member holds is needed, so it waits for better times. */
+  async #swap(stored: StoredView, next: View, signal: AbortSignal): Promise<boolean> {
+    const { record, clock, log } = this.#parts;
+    try {
+      return await record.swap(stored, next, signal);
+    } catch (error) {
+      if (!isOperatingError(error, "store_refused")) throw error;
+      log.warn("the store refuses the view without this node, which will be tried again", { error });
+      await sleep(clock, refusedPauseMs, signal);
+      return false;
     }
   }
 

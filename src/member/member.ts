@@ -34,7 +34,7 @@ import type {
   WriteOutcome,
 } from "../core/operation.ts";
 import type { Version } from "../core/version.ts";
-import type { View, ViewMember, ViewParameters } from "../core/view.ts";
+import { formatView, type View, type ViewMember, type ViewParameters, votersOf } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
 import type { MemberParts } from "./member-parts.ts";
@@ -181,6 +181,8 @@ export class Member implements Operations, PeerHandler, JournalSource {
     if (this.#wired.leaving.begun) return { ready: false, reason: "the node is leaving" };
     if (membership.epoch === 0) return { ready: false, reason: "the node has not joined the cluster yet" };
     const pausedMs = this.#parts.clock.now() - this.#servedAt;
+    if (votersOf(membership.view).length === 0)
+      return { ready: false, reason: "no node owns any key at the moment", pausedMs };
     if (!membership.activated)
       return { ready: false, reason: `the hand-off of epoch ${membership.epoch} is under way`, pausedMs };
     if (!membership.lease.held())
@@ -296,6 +298,8 @@ export class Member implements Operations, PeerHandler, JournalSource {
         return this.#wired.flushOnDemand.answer(request);
       case "failing":
         return this.#wired.givingUp.answer(request);
+      case "view":
+        return { kind: "adopted", view: formatView(this.#membership.view) };
       default:
         return unreachable(request);
     }

@@ -13,7 +13,7 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Membership } from "../core/membership.ts";
 import type { StoreHealth } from "../core/store-health.ts";
-import type { View } from "../core/view.ts";
+import { type View, votersOf } from "../core/view.ts";
 import { reweightedView } from "../core/view-changes.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import { tryStore } from "./store-trial.ts";
@@ -69,8 +69,11 @@ export class Relief {
   tick(): void {
     const { membership, weight, health, clock, areAllRefused } = this.#parts;
     const now = clock.now();
-    if (this.#busy || membership.epoch === 0 || !membership.settled) return;
-    if (membership.entry.weight === 0 && weight > 0) this.#tryStore();
+    if (this.#busy || membership.epoch === 0) return;
+    // A view in which nobody owns anything is never settled: the last owner has left, or was given up.
+    const isOwned = votersOf(membership.view).length > 0;
+    if (isOwned && !membership.settled) return;
+    if (membership.entry.weight === 0 && weight > 0) this.#tryStore(isOwned);
     else if (health.works(now)) this.#relieveOthers();
     else if (health.failingMs(now) >= failingMs * refusedPart && areAllRefused()) this.#tryForOthers(now);
   }
@@ -90,10 +93,12 @@ export class Relief {
   }
 
   /** This member owns nothing: has been relieved, in this life or an earlier one. */
-  #tryStore(): void {
-    const { clock } = this.#parts;
-    this.#trialAt ??= clock.now() + this.#trialPauseMs;
-    if (clock.now() < this.#trialAt) return;
+  #tryStore(isOwned: boolean): void {
+    const now = this.#parts.clock.now();
+    this.#trialAt ??= now + this.#trialPauseMs;
+    // Nobody serves anything until one of the members owns it.
+    if (!isOwned) this.#trialAt = Math.min(this.#trialAt, now + firstTrialMs);
+    if (now < this.#trialAt) return;
     this.#trialAt = undefined;
     this.#trialPauseMs = Math.min(lastTrialMs, this.#trialPauseMs * 2);
     this.#run(this.#takeBack());

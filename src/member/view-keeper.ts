@@ -1,5 +1,7 @@
 /**
  * Keeps this member's view up to date: takes on newer ones, settles the one it has, and has the store confirm the lease while peers do not suffice.
+ *
+ * A member that the store does not answer is told the newer view by a peer: else all that the others gain with it, and what they relieve this one of, would wait for that store.
  */
 
 import { type Clock, type Instant, sleep, type Timer } from "../base/clock.ts";
@@ -7,8 +9,9 @@ import type { Complaints } from "../base/complaints.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { Membership } from "../core/membership.ts";
-import { listsProcess, type View, viewName } from "../core/view.ts";
+import { listsProcess, parseView, type View, viewName } from "../core/view.ts";
 import { settledView } from "../core/view-changes.ts";
+import type { Network } from "../network/network.ts";
 import type { ViewRecord } from "./view-record.ts";
 
 export interface ViewObserver {
@@ -25,6 +28,7 @@ export interface ViewObserver {
 export interface ViewKeeperParts {
   readonly membership: Membership;
   readonly record: ViewRecord;
+  readonly network: Pick<Network, "request">;
   readonly clock: Clock;
   readonly random: Random;
   readonly complaints: Complaints;
@@ -36,6 +40,8 @@ const pollMs = 50;
 /** While keys are in doubt, the view in the store is looked at this often, in milliseconds. */
 const forgottenPollMs = 1_000;
 const failurePauseMs = 500;
+/** How long a peer may take to say which view it has adopted, in milliseconds. */
+const askMs = 1_000;
 /** Members that could settle a view try one after the other, this many milliseconds apart. */
 const settleStaggerMs = 100;
 /** The store is asked to confirm the lease when less than this part of it is left. */
@@ -133,21 +139,58 @@ export class ViewKeeper {
   }
 
   async #refresh(): Promise<void> {
-    const { membership, record, observer, clock } = this.#parts;
+    const { membership, observer, clock } = this.#parts;
     const { signal } = this.#abort;
+    let hasFailed = false;
     while (this.#heardEpoch > membership.epoch) {
       // Whatever the store says: what this member holds is needed, so it waits for better times.
-      const stored = await record.readPatiently(signal, "store_refused");
+      const view: View | undefined =
+        (hasFailed ? await this.#newestOfPeers() : undefined) ?? (await this.#newest(hasFailed));
       if (signal.aborted) return;
-      if (stored && stored.view.epoch > membership.epoch) {
-        if (!listsProcess(stored.view, membership.self)) {
-          observer.onOut(stored.view.members.some((member) => member.id === membership.self.id));
+      if (view && view.epoch > membership.epoch) {
+        if (!listsProcess(view, membership.self)) {
+          observer.onOut(view.members.some((member) => member.id === membership.self.id));
           return;
         }
-        observer.onView(stored.view);
+        observer.onView(view);
       } else {
-        await sleep(clock, pollMs, signal);
+        hasFailed ||= !view;
+        await sleep(clock, view ? pollMs : failurePauseMs, signal);
       }
+    }
+  }
+
+  /** The view in the store; where that does not answer, the one that a peer has adopted. A slow store is worth waiting for when no peer helps. */
+  async #newest(isPatient: boolean): Promise<View | undefined> {
+    const { membership, record, complaints } = this.#parts;
+    try {
+      return (await record.read(isPatient ? undefined : membership.view.parameters.leaseMs))?.view;
+    } catch (error) {
+      if (!isOperatingError(error)) throw error;
+      complaints.warn("view", "the view cannot be read from the store and will be tried again", { error });
+    }
+    return await this.#newestOfPeers();
+  }
+
+  /** A newer view that a peer has adopted: it has been in the store, like every one. */
+  async #newestOfPeers(): Promise<View | undefined> {
+    const { membership } = this.#parts;
+    for (const peer of membership.peers) {
+      if ((membership.stateOf(peer)?.epoch ?? 0) <= membership.epoch) continue;
+      const view = await this.#ask(peer.id);
+      if (view || this.#abort.signal.aborted) return view;
+    }
+    return undefined;
+  }
+
+  async #ask(peer: string): Promise<View | undefined> {
+    const { membership, network } = this.#parts;
+    try {
+      const answer = await network.request(peer, { kind: "view", epoch: membership.epoch }, askMs);
+      return answer.kind === "adopted" ? parseView(answer.view) : undefined;
+    } catch (error) {
+      if (!isOperatingError(error)) throw error;
+      return undefined;
     }
   }
 

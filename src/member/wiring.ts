@@ -3,7 +3,7 @@
  * another, here is the line that says so.
  */
 
-import { Complaints } from "../base/complaints.ts";
+import { Complaints, complaintIntervalMs } from "../base/complaints.ts";
 import { Backlog } from "../core/backlog.ts";
 import type { SentAt } from "../core/lease.ts";
 import { Membership } from "../core/membership.ts";
@@ -88,8 +88,6 @@ export interface WiringHooks {
   readonly onLast: () => void;
 }
 
-/** What goes wrong again and again is logged this often, in milliseconds. */
-const complaintIntervalMs = 10_000;
 /** Who has a link and needs longer than so many times D for a write or a part of a hand-off counts as silent. */
 const stuckSuspicions = 5;
 
@@ -354,6 +352,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   const viewKeeper: ViewKeeper = new ViewKeeper({
     membership,
     record,
+    network,
     clock,
     random,
     complaints,

@@ -20,7 +20,7 @@ import type { ReceiveLimits } from "./frame.ts";
 import type { HandshakeChannel } from "./handshake-channel.ts";
 
 /** Of the frames and messages. Two processes link only if theirs are the same. */
-export const protocolVersion = 4;
+export const protocolVersion = 5;
 
 /**
  * Why a link is refused: `version`, `cluster`, `secret`: the two ends' differ. `self`: the caller has the callee's own id. `wrong_id`: the callee is not the one

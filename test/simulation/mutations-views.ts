@@ -150,7 +150,7 @@ export const viewMutations: readonly Mutation[] = [
     world: "mixed",
     breaks: "§5: an entry is kept if its folder owned the key in some view that it had itself adopted (⚠)",
     edits: [
-      { file: membership, find: "      this.#adoptedEpochs.has(past.epoch) &&\n", replace: "" },
+      { file: membership, find: "this.#adoptedEpochs.has(past.epoch) && ", replace: "" },
       {
         file: "src/member/cleaner.ts",
         find: "      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {\n        buffer.drop(record);\n",

@@ -71,6 +71,8 @@ describe("FailureDetector", () => {
 
   it("knows who has answered just now from who is not suspected yet", () => {
     const detector = detectorOf("b");
+    assert.equal(detector.isFresh("b"), false, "it is new, and has not answered yet");
+    detector.heard("b");
     tick(detector, 2);
     assert.equal(detector.isFresh("b"), true);
     tick(detector, 1);

@@ -199,6 +199,29 @@ describe("Lease, its end", () => {
     assert.ok(before.wallMs > clock.wall);
   });
 
+  for (const confirm of ["by a peer", "by the store"]) {
+    it(`comes when the host has slept after the wall clock was set back, also if ${confirm} it is confirmed for what was asked before that`, () => {
+      const { clock, lease } = leaseOf(2);
+      const asked = lease.stamp();
+      clock.pass(10);
+      clock.wall -= 3_600_000;
+      assert.equal(lease.held(), false);
+      if (confirm === "by a peer") lease.confirm("b", asked);
+      else lease.confirmByStore(asked);
+      // Its monotonic clock stands still meanwhile.
+      clock.wall += 60_000;
+      assert.equal(lease.held(), false);
+    });
+  }
+
+  it("is confirmed by what is asked at the moment at which the wall clock is seen to have been set back", () => {
+    const { clock, lease } = heldLease();
+    clock.pass(10);
+    clock.wall -= 3_600_000;
+    lease.confirm("b", lease.stamp());
+    assert.equal(lease.held(), true);
+  });
+
   it("comes when the host has slept, though its monotonic clock stood still", () => {
     const { clock, lease } = heldLease();
     clock.wall += heldMs;

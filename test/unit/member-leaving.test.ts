@@ -138,6 +138,17 @@ describe("Leaving, with others", () => {
     assert.deepEqual([trial.events, trial.store.view?.members], [["left"], [b]]);
   });
 
+  it("is tried again when the store refuses a swap: rights that are missing for a while end no leave", async () => {
+    const trial = trialOf(settledOf(a, b));
+    trial.store.writeEndings.push("refused", "refused");
+    await trial.looks(60);
+    assert.deepEqual(trial.events, ["view a0,b1"]);
+    trial.settle();
+    trial.store.writeEndings.push("refused");
+    await trial.looks(30);
+    assert.equal(trial.events.at(-1), "left");
+  });
+
   it("is not over when the others have dropped it with what it held", async () => {
     const trial = trialOf(settledOf(a, b));
     trial.store.view = droppedView(settledOf(a, b), new Set(["a"]), "p");

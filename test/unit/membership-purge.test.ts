@@ -54,6 +54,15 @@ describe("Membership.countsFor, by the lineage", () => {
     countsExactly(memberIn(nextView(abc, [again, b, c]), again, { adopted: [1, 2, 3] }), () => false);
   });
 
+  it("goes by the folder, also where its node has another id by now", () => {
+    const renamed = memberOf("z", { folder: a.folder });
+    const membership = memberIn(nextView(abc, [b, c, renamed]), renamed, { adopted: [abc.epoch] });
+    countsExactly(membership, ownsInAbc);
+    const lost = { ...viewOf(7, [d, renamed]), lost: [lostOf(abc, c)] };
+    const ownedByAb = keyWhere((key) => ownersIn(abc, key) === "a,b");
+    assert.equal(memberIn(lost, renamed, { adopted: [abc.epoch] }).countsFor()(ownedByAb), true);
+  });
+
   it("goes by what earlier processes on the folder had adopted, after a restart", () => {
     const again = memberOf("a", { incarnation: "a-2" });
     countsExactly(memberIn(nextView(abc, [again, b, c]), again, { adopted: [abc.epoch] }), ownsInAbc);

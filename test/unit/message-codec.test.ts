@@ -137,6 +137,7 @@ const requests: readonly PeerRequest[] = [
   { kind: "hand_off_list", epoch: 5, items: [] },
   { kind: "hand_off_list", epoch: 5, items: [{ key: "grüße", version: { epoch: 3, seq: 2 ** 33 } }] },
   { kind: "leave", epoch: 9 },
+  { kind: "view", epoch: 2 ** 33 },
   { kind: "flush", epoch: 9, mark: undefined },
   { kind: "flush", epoch: 9, mark: 0.25 },
   {
@@ -172,6 +173,7 @@ const answers: readonly PeerAnswer[] = [
   { kind: "flushing", epoch: 3, mark: 0, keys: 2 ** 33, bytes: 2 ** 41, refusedKeys: 1, failing },
   { kind: "failed", failing: failing[0] },
   { kind: "failed", failing: undefined },
+  { kind: "adopted", view: Buffer.from("{}") },
   { kind: "wanted", epoch: 12, wanted: [0, 7, 499] },
   { kind: "refused", code: "wrong_view", epoch: 12, detail: "épuisé" },
 ];

@@ -1,0 +1,115 @@
+/** From the configuration to the settings of each part of a node: what `compose.ts` hands out. */
+
+import { largestBufferedBytes } from "./config/buffer-schema.ts";
+import type { Config, NodeConfig } from "./config/config.ts";
+import { listenAddress } from "./config/own-node.ts";
+import { defaultHttpSettings, type HttpSettings } from "./http/settings.ts";
+import type { MemberSettings } from "./member/settings.ts";
+import { longestTriesMs, partsUnderWay } from "./member/upload-run.ts";
+import { defaultLinkSettings, type LinkSettings } from "./network/link-settings.ts";
+import type { StoreSettings } from "./store/open-store.ts";
+
+/** A flush begins with this many requests at once, and adds to them while the store keeps up. */
+const initialConcurrency = 8;
+/** Connections to the store beyond those for flushing: for reads. */
+const readConnections = 64;
+/** Beyond what a request may take without a sign of life before its connection is cut, in milliseconds. */
+const silenceMarginMs = 10_000;
+
+export function memberSettings(config: Config): MemberSettings {
+  const { buffer, flush, request } = config;
+  return {
+    cluster: config.cluster,
+    replicas: config.replicas,
+    flushDeadlineMs: flush.deadlineMs,
+    leaseMs: config.peers.leaseMs,
+    suspectMs: config.peers.suspectMs,
+    room: { dirtyBytes: buffer.dirtyBytes, waitMs: buffer.waitMs },
+    maxDirtyAgeMs: buffer.maxDirtyAgeMs,
+    journaled: config.journal !== "off",
+    cacheBytes: buffer.cacheBytes,
+    maxValueBytes: buffer.maxValueBytes,
+    large: config.large,
+    flush: {
+      delayMs: flush.delayMs,
+      pace: {
+        initialConcurrency: Math.min(initialConcurrency, flush.concurrency),
+        maxConcurrency: flush.concurrency,
+      },
+      backoff: { minMs: flush.retryMinMs, maxMs: flush.retryMaxMs },
+    },
+    operationMs: request.deadlineMs,
+    operationLimit: request.limit,
+    pingMs: config.peers.pingMs,
+    stopMs: flush.stopMs,
+  };
+}
+
+export function httpSettings(config: Config, node: NodeConfig): HttpSettings {
+  const { host = "::", port } = listenAddress(config, node);
+  return {
+    ...defaultHttpSettings,
+    ...config.http,
+    host,
+    port,
+    maxValueBytes: config.buffer.maxValueBytes,
+    maxStreamBytes: config.large.maxValueBytes,
+    bodyIdleMs: config.large.idleMs,
+    stallMs: Math.max(defaultHttpSettings.stallMs, longestSilenceMs(config)),
+  };
+}
+
+/** How long a request may be under way with nothing moving on its connection: between two chunks of its body, or while the store takes a part of it at the last try and completes it. */
+function longestSilenceMs({ large, flush, request }: Config): number {
+  const storeMs = longestTriesMs(flush.deadlineMs) + 2 * flush.deadlineMs + request.deadlineMs;
+  return Math.max(large.idleMs, storeMs) + silenceMarginMs;
+}
+
+export function linkSettings({ peers, buffer }: Config): LinkSettings {
+  const { silenceMs, handshakeMs, redialMinMs, redialMaxMs, maxQueueBytes, maxInFlight } = peers;
+  const { receive } = defaultLinkSettings;
+  return {
+    ...defaultLinkSettings,
+    silenceMs,
+    handshakeMs,
+    redialMinMs,
+    redialMaxMs,
+    maxQueueBytes,
+    maxInFlight,
+    receive: {
+      ...receive,
+      // Whatever a node's own limit is: another may hold what was written when it was higher, and has to hand it over.
+      payloadBytes: largestBufferedBytes,
+      // Two of the largest that it takes itself at once.
+      reassemblyBytes: Math.max(largestBufferedBytes, 2 * buffer.maxValueBytes),
+    },
+  };
+}
+
+/** Of the store that it names. */
+export function storeSettings({ store, flush, large }: Pick<Config, "store" | "flush" | "large">): StoreSettings {
+  const concurrency = flush.concurrency + large.uploads * partsUnderWay + large.downloads;
+  if (store.type === "file") return { type: "file", path: store.path };
+  const connections = concurrency + readConnections;
+  if (store.type === "azure") {
+    const { accountKey, connectionString } = store;
+    return {
+      ...store,
+      accountKey: accountKey?.reveal(),
+      connectionString: connectionString?.reveal(),
+      connections,
+    };
+  }
+  const { bucket, prefix, region, endpoint, forcePathStyle, accessKeyId, secretAccessKey } = store;
+  return {
+    type: "s3",
+    bucket,
+    prefix,
+    region,
+    endpoint,
+    forcePathStyle,
+    accessKeyId: accessKeyId?.reveal(),
+    secretAccessKey: secretAccessKey?.reveal(),
+    connections,
+  };
+}
