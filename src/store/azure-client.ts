@@ -1,5 +1,5 @@
 /**
- * Signed requests to one container of Azure, over a pool of connections of its own: a write through Azure's SDK costs several times as much, and
+ * Signed requests to one container of Azure, over connections of its own: a write through Azure's SDK costs several times as much, and
  * signs for a quarter of an hour. Here a write's signature expires, by the store's own clock, at the caller's deadline: a process that is paused
  * half-way can't make it take effect later.
  *
@@ -7,7 +7,6 @@
  * sends a body larger than the socket's buffer may still finish it afterwards; conditions on the write are the second line.
  */
 
-import type { Pool } from "undici";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { IdentityKey } from "./azure-identity.ts";
@@ -17,14 +16,8 @@ import type { RequestOptions } from "./blob-store.ts";
 import { inTime } from "./deadline.ts";
 import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "./exchange.ts";
 import { encodePath } from "./percent-encoding.ts";
-import {
-  openPool,
-  readGraceSeconds,
-  type SignedRequest,
-  sendSigned,
-  streamSigned,
-  urgentConnections,
-} from "./signed-exchange.ts";
+import { readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "./signed-exchange.ts";
+import { StorePools } from "./store-pools.ts";
 import { StoreTime } from "./store-time.ts";
 import type { StreamedAnswer } from "./stream-exchange.ts";
 
@@ -45,8 +38,7 @@ export interface AzureRequest {
 interface Connection {
   readonly target: AzureTarget;
   readonly signer: SasSigner;
-  readonly pool: Pool;
-  readonly urgentPool: Pool;
+  readonly pools: StorePools;
   readonly currentKey: () => SasKey | Promise<SasKey>;
 }
 
@@ -58,7 +50,7 @@ export class AzureClient {
   #connection: Connection | undefined;
   #closed = false;
 
-  /** @param connections The most there are; further requests wait for one. */
+  /** @param connections - the most there are for reads, and for writes; further requests wait for one */
   constructor(location: AzureLocation, connections: number, clock: Clock) {
     this.#location = location;
     this.#connections = connections;
@@ -83,7 +75,7 @@ export class AzureClient {
   async #sign(request: AzureRequest, options: RequestOptions): Promise<SignedRequest> {
     // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
     const called = this.#clock.now();
-    const { target, signer, pool, urgentPool, currentKey } = this.#connect();
+    const { target, signer, pools, currentKey } = this.#connect();
     let key = currentKey();
     if (key instanceof Promise) key = await inTime(this.#clock, options.deadlineMs, key);
     const writes = request.permission === "w" || request.permission === "d";
@@ -98,7 +90,7 @@ export class AzureClient {
     const blob = request.blob === undefined ? "" : `/${encodePath(request.blob)}`;
     const query = request.query === undefined ? signature : `${request.query}&${signature}`;
     return {
-      pool: options.isUrgent ? urgentPool : pool,
+      pool: pools.poolFor(request.method, options),
       path: `${target.containerPath}${blob}?${query}`,
       headers: { ...request.headers, host: target.host },
       leftMs,
@@ -108,8 +100,8 @@ export class AzureClient {
 
   /** An unsigned request: whoever answers tells the store's time. */
   async greet(options: RequestOptions): Promise<void> {
-    const { target, pool } = this.#connect();
-    const answer = await exchange(pool, this.#clock, {
+    const { target, pools } = this.#connect();
+    const answer = await exchange(pools.reads, this.#clock, {
       method: "HEAD",
       path: `${target.containerPath}?restype=container`,
       headers: { host: target.host },
@@ -122,21 +114,20 @@ export class AzureClient {
   /** Requests under way fail with `store_unavailable`. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([this.#connection?.pool.destroy(), this.#connection?.urgentPool.destroy()]);
+    await this.#connection?.pools.close();
   }
 
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
     const target = resolveTarget(this.#location, process.env);
     if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
-    const pool = openPool(target.origin, this.#connections);
-    const urgentPool = openPool(target.origin, urgentConnections);
+    const pools = new StorePools(target.origin, this.#connections);
     const signer = new SasSigner(target.account, this.#location.container);
     const { key } = target;
     const identity =
-      key === undefined ? new IdentityKey(target, pool, this.#clock, this.#time) : { current: () => key };
+      key === undefined ? new IdentityKey(target, pools.urgent, this.#clock, this.#time) : { current: () => key };
     const currentKey = () => identity.current();
-    this.#connection = { target, signer, pool, urgentPool, currentKey };
+    this.#connection = { target, signer, pools, currentKey };
     return this.#connection;
   }
 }

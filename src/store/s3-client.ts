@@ -1,5 +1,5 @@
 /**
- * Signed requests to one bucket of S3, over a pool of connections of its own: a write through AWS's SDK costs several times as much,
+ * Signed requests to one bucket of S3, over connections of its own: a write through AWS's SDK costs several times as much,
  * and its signature doesn't expire. Here a write's does, by the store's own clock, at the caller's deadline: a process that is paused
  * half-way can't make it take effect later.
  *
@@ -7,7 +7,6 @@
  * sends a body larger than the socket's buffer may still finish it afterwards; conditions on the write are the second line.
  */
 
-import type { Pool } from "undici";
 import type { Clock, Instant } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { RequestOptions } from "./blob-store.ts";
@@ -16,22 +15,15 @@ import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "./e
 import { encodePath } from "./percent-encoding.ts";
 import { type Credentials, QuerySigner } from "./s3-signature.ts";
 import { resolveTarget, type S3Location, type S3Target } from "./s3-target.ts";
-import {
-  openPool,
-  readGraceSeconds,
-  type SignedRequest,
-  sendSigned,
-  streamSigned,
-  urgentConnections,
-} from "./signed-exchange.ts";
+import { readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "./signed-exchange.ts";
+import { isRead, StorePools } from "./store-pools.ts";
 import { StoreTime } from "./store-time.ts";
 import type { StreamedAnswer } from "./stream-exchange.ts";
 
 interface Connection {
   readonly target: S3Target;
   readonly signer: QuerySigner;
-  readonly pool: Pool;
-  readonly urgentPool: Pool;
+  readonly pools: StorePools;
 }
 
 export interface S3Request {
@@ -57,7 +49,7 @@ export class S3Client {
   #connection: Connection | undefined;
   #closed = false;
 
-  /** @param connections The most there are; further requests wait for one. */
+  /** @param connections - the most there are for reads, and for writes; further requests wait for one */
   constructor(location: S3Location, connections: number, clock: Clock) {
     this.#location = location;
     this.#connections = connections;
@@ -82,11 +74,11 @@ export class S3Client {
   async #sign(request: S3Request, options: RequestOptions): Promise<SignedRequest> {
     // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
     const called = this.#clock.now();
-    const { target, signer, pool, urgentPool } =
+    const { target, signer, pools } =
       this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
     const credentials = await this.#credentials(target, options.deadlineMs);
     const { method } = request;
-    const validity = this.#validity(called, options.deadlineMs, method !== "GET" && method !== "HEAD");
+    const validity = this.#validity(called, options.deadlineMs, !isRead(method));
     const signed: [string, string][] = Object.entries({ ...request.signedHeaders, host: target.host });
     signed.sort(([a], [b]) => (a < b ? -1 : 1));
     options.authorize?.();
@@ -99,13 +91,13 @@ export class S3Client {
     );
     const headers = { ...request.headers, ...request.signedHeaders, host: target.host };
     const endMs = (Math.floor(validity.timeMs / 1000) + validity.expiresSeconds) * 1000;
-    return { pool: options.isUrgent ? urgentPool : pool, path, headers, leftMs, endMs };
+    return { pool: pools.poolFor(method, options), path, headers, leftMs, endMs };
   }
 
   /** An unsigned request: whoever answers tells the store's time, and perhaps where the bucket is. */
   async greet(options: RequestOptions): Promise<ExchangeAnswer> {
-    const { target, pool } = this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
-    const answer = await exchange(pool, this.#clock, {
+    const { target, pools } = this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
+    const answer = await exchange(pools.reads, this.#clock, {
       method: "HEAD",
       path: requestPath(target, undefined),
       headers: { host: target.host },
@@ -119,7 +111,7 @@ export class S3Client {
   /** Requests under way fail with `store_unavailable`. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([this.#connection?.pool.destroy(), this.#connection?.urgentPool.destroy()]);
+    await this.#connection?.pools.close();
   }
 
   /** From the second in which the call was made to the last full second of its deadline, though at least one. */
@@ -151,9 +143,8 @@ export class S3Client {
   async #open(): Promise<Connection> {
     const target = await resolveTarget(this.#location);
     if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
-    const pool = openPool(target.origin, this.#connections);
-    const urgentPool = openPool(target.origin, urgentConnections);
-    this.#connection = { target, pool, urgentPool, signer: new QuerySigner(target.region) };
+    const pools = new StorePools(target.origin, this.#connections);
+    this.#connection = { target, pools, signer: new QuerySigner(target.region) };
     return this.#connection;
   }
 }

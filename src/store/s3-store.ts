@@ -42,7 +42,7 @@ import { readTag } from "./wire-headers.ts";
 export interface S3StoreSettings extends S3Location {
   /** Before every name, as it is. */
   readonly prefix: string;
-  /** Connections to the store, at most; further requests wait for one. */
+  /** Connections to the store for reads, at most, and as many for writes; further requests wait for one. */
   readonly connections: number;
 }
 

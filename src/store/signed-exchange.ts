@@ -3,7 +3,7 @@
  * store's time. How a request is signed, and until when, is each store's own.
  */
 
-import { Pool } from "undici";
+import type { Pool } from "undici";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "./exchange.ts";
@@ -12,15 +12,6 @@ import { type StreamedAnswer, streamExchange } from "./stream-exchange.ts";
 
 /** How much longer than its deadline a read's signature is valid, in seconds: late reads do no harm, and clocks may be off. */
 export const readGraceSeconds = 300;
-
-/** Idle connections are closed after this, in milliseconds: before S3 (after about 20 s) or a load balancer does it. */
-const keepAliveMs = 10_000;
-
-/** Milliseconds to connect: as long as three lost SYNs take. */
-const connectTimeoutMs = 7_000;
-
-/** Connections that are kept for what is urgent. */
-export const urgentConnections = 2;
 
 export interface SignedRequest {
   readonly pool: Pool;
@@ -38,19 +29,6 @@ export interface Payload {
   readonly body?: Uint8Array;
   /** Of a successful answer; 0 if it isn't stated. */
   readonly maxBodyBytes?: number;
-}
-
-/** @param connections The most there are; further requests wait for one. */
-export function openPool(origin: string, connections: number): Pool {
-  return new Pool(origin, {
-    connections,
-    keepAliveTimeout: keepAliveMs,
-    connectTimeout: connectTimeoutMs,
-    // Every request has a deadline of its own.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    allowH2: false,
-  });
 }
 
 /** @throws OperatingError `store_unavailable` without an answer in time, or if the request came to the store too late. */

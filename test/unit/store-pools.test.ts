@@ -1,10 +1,11 @@
-/** What a whole node waits for has its turn at the store, however many clients wait for a connection. */
+/** What a whole node waits for, and what is to be written, has its turn at the store, however many clients wait for a connection to read. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { describe, it } from "node:test";
 import { Complaints } from "../../src/base/complaints.ts";
+import { noHeaders } from "../../src/core/entry.ts";
 import { viewName } from "../../src/core/view.ts";
 import { ViewRecord } from "../../src/member/view-record.ts";
 import { AzureStore } from "../../src/store/azure-store.ts";
@@ -22,16 +23,20 @@ const leaseMs = 1_000;
 const answerMs = 200;
 
 for (const kind of ["s3", "azure"] as const) {
-  describe(`the view's record in a store of kind ${kind}`, () => {
-    it("is read in time while many more reads of clients wait than there are connections", async () => {
+  describe(`a store of kind ${kind}`, () => {
+    it("has the view read and values written in time while many more reads of clients wait than there are connections", async () => {
       const server = createServer((request, response) => {
         const isView = request.url?.includes(viewName);
+        const isWrite = request.method === "PUT";
         setTimeout(
           () => {
-            response.writeHead(404, { "x-ms-error-code": "BlobNotFound" });
-            response.end("<Error><Code>NoSuchKey</Code></Error>");
+            if (isWrite) response.writeHead(kind === "s3" ? 200 : 201, { etag: '"t"', "content-length": 0 }).end();
+            else {
+              response.writeHead(404, { "x-ms-error-code": "BlobNotFound" });
+              response.end("<Error><Code>NoSuchKey</Code></Error>");
+            }
           },
-          isView ? 0 : answerMs,
+          isView || isWrite ? 0 : answerMs,
         );
       }).listen(0, "127.0.0.1");
       await once(server, "listening");
@@ -48,6 +53,9 @@ for (const kind of ["s3", "azure"] as const) {
       const reads = Array.from({ length: 10 * connections }, (_, i) => store.read(`k${i}`, 10, { deadlineMs: 10_000 }));
       try {
         assert.equal(await record.read(leaseMs), undefined);
+        const content = { body: Buffer.from("x"), headers: noHeaders };
+        const write = await store.write("k", content, { kind: "always" }, { deadlineMs: leaseMs });
+        assert.equal(write.kind, "written");
         for (const read of reads) assert.equal((await read).kind, "missing");
       } finally {
         await Promise.allSettled(reads);
