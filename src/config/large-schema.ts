@@ -22,7 +22,7 @@ export const largeSchema = z
       .max(512 * mebibyte)
       .default(5 * mebibyte)
       .describe(
-        "Bytes of such a value that are sent to the store at a time; more for values that would need over 10,000 parts. Three parts are in memory for each upload.",
+        "Bytes of such a value that are sent to the store at a time; more for values that would need over 10,000 parts. Three parts are in memory for each upload, and each has flush.deadlineMs to get into the store: larger parts want a faster store, or a longer deadline.",
       ),
     inFlightBytes: z
       .int()
