@@ -44,7 +44,7 @@ const server = http.createServer((request, response) => {
       if (!isRefused) kept.delete(path);
       response.writeHead(isRefused ? 412 : 204).end();
     } else if (target.includes("versioning")) response.end("<VersioningConfiguration/>");
-    else if (held === undefined) response.writeHead(404).end();
+    else if (held === undefined) response.writeHead(404).end("<Error><Code>NoSuchKey</Code></Error>");
     else response.writeHead(200, { ETag: held.tag, "Content-Length": held.body.length }).end(held.body);
   });
 });

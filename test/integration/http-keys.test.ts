@@ -93,6 +93,8 @@ describe("the key in a path", { timeout }, () => {
     assert.equal((await host.request("PUT", "http://test/kv/a//b", [], "value")).status, 204);
     assert.equal(host.operations.lastPut?.key, "a//b");
     assert.equal((await host.request("GET", "HTTP://other:80/kv/a%2F%2fb")).status, 200);
-    assertProblem(await host.request("GET", "http://test"), 404, "route_not_found");
+    assertProblem(await host.request("GET", "http://test?a"), 404, "route_not_found");
+    // Without a path it is the dashboard.
+    assert.equal((await host.request("GET", "http://test")).status, 200);
   });
 });
