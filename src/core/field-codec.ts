@@ -212,6 +212,8 @@ export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.f64(state.storeFailingMs);
   writer.bool(state.storeWorks);
   writer.integer(state.watermark);
+  writer.u16(state.finished.length);
+  for (const each of state.finished) writeRequestId(writer, each);
   writer.f64(state.figures.dirtyBytes);
   writer.f64(state.figures.dirtyKeys);
   writer.f64(state.figures.cacheBytes);
@@ -234,6 +236,7 @@ export function readState(reader: ByteReader): MemberState {
     storeFailingMs: reader.f64(),
     storeWorks: reader.bool(),
     watermark: reader.integer(),
+    finished: Array.from({ length: reader.u16() }, () => readRequestId(reader)),
     figures: {
       dirtyBytes: reader.f64(),
       dirtyKeys: reader.f64(),

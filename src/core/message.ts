@@ -60,6 +60,8 @@ export interface MemberState {
   readonly storeWorks: boolean;
   /** Every request of this router with a lower counter is finished: its id is not sent again. */
   readonly watermark: number;
+  /** The same of all routers, as far as it knows, while the view is not settled: of what is finished it hands no outcome over, and the new primary must not do a late copy of that. */
+  readonly finished: readonly RequestId[];
   readonly figures: MemberFigures;
 }
 

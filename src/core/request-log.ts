@@ -52,6 +52,11 @@ export class RequestLog {
     }
   }
 
+  /** The watermark of each router that has one: its counter is that of the first request which may not be finished. */
+  get finished(): RequestId[] {
+    return [...this.#routers].flatMap(([router, { watermark: counter }]) => (counter > 0 ? { router, counter } : []));
+  }
+
   /** Forgets all routers but these: a process that is no member sends nothing again. */
   keepRouters(incarnations: ReadonlySet<string>): void {
     for (const router of this.#routers.keys()) {

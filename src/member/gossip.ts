@@ -116,7 +116,7 @@ export class Gossip {
   }
 
   state(): MemberState {
-    const { membership, joining, flusher, dropping, router, report, clock } = this.#parts;
+    const { membership, joining, flusher, dropping, requests, router, report, clock } = this.#parts;
     const now = clock.now();
     return {
       epoch: membership.epoch,
@@ -128,6 +128,7 @@ export class Gossip {
       storeFailingMs: flusher.health.failingMs(now),
       storeWorks: flusher.health.works(now),
       watermark: router.watermark,
+      finished: membership.settled ? [] : requests.finished,
       figures: report.figures(),
     };
   }

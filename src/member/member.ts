@@ -341,7 +341,9 @@ export class Member implements Operations, PeerHandler, JournalSource {
     if (membership.activated && membership.lease.held()) this.#servedAt = this.#parts.clock.now();
     const wasSettled = membership.settled;
     membership.hear(from, state);
-    this.#wired.requests.advance(from.incarnation, state.watermark);
+    const { watermark: counter, finished } = state;
+    for (const each of [{ router: from.incarnation, counter }, ...finished])
+      this.#wired.requests.advance(each.router, each.counter);
     this.#wired.viewKeeper.learn(Math.max(state.epoch, state.seenEpoch));
     if (membership.settled && !wasSettled) this.#wired.viewChange.settled();
     else this.#wired.viewChange.progress();

@@ -182,8 +182,11 @@ export class ViewChange {
 
   /** The adoption is in the journal. */
   #adopted(): void {
-    const { membership, gossip, handOff } = this.#parts;
+    const { membership, primary, gossip, handOff, router } = this.#parts;
     membership.advance("adopted");
+    // The lease may be there already: what is still served need not wait for what is gained.
+    primary.mayAnswer();
+    router.wake();
     gossip.tellEveryone();
     gossip.pingEveryone();
     handOff.deliver();

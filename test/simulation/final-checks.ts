@@ -9,6 +9,7 @@ import { checkRegister } from "./linearizability.ts";
 import type { Contents } from "./sim-client.ts";
 import type { SimStore } from "./sim-store.ts";
 import { type Deletion, versionOf } from "./store-watch.ts";
+import { versionViolations } from "./version-check.ts";
 
 /** Of what happened around a violation so many operations are shown. */
 const shown = 25;
@@ -26,6 +27,7 @@ export function historyViolations(
   const violations: string[] = [];
   for (const key of keys) {
     const operations = history.operations(key);
+    violations.push(...versionViolations(key, operations));
     const verdict = checkRegister(operations, initial.get(key));
     if (verdict.kind === "tangled") onTangled();
     if (verdict.kind !== "violation") continue;

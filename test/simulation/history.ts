@@ -1,9 +1,10 @@
 /**
  * What clients saw of one key: each operation with the instants of its call and its answer. It is all that the linearizability checker
- * gets, so it knows nothing of members, versions or stores.
+ * gets, so it knows nothing of members or stores.
  */
 
 import { assert } from "../../src/base/assert.ts";
+import type { Version } from "../../src/core/version.ts";
 
 /** Requirements on the state that a write replaces: names of values, or `*` for any value. */
 export interface RegisterCondition {
@@ -46,6 +47,8 @@ export interface RegisterOperation {
   readonly label: string;
   readonly action: RegisterAction;
   readonly outcome: RegisterOutcome;
+  /** What the client was told of its version; undefined where nothing is promised of that. */
+  readonly version?: Version | undefined;
   /** Position of the call among all calls and answers of the history. */
   readonly calledAt: number;
   /** Position of the answer; Infinity when the outcome is unknown. */
@@ -84,13 +87,13 @@ export class History {
     return this.#position++;
   }
 
-  answer(invocation: Invocation, outcome: RegisterOutcome): void {
+  answer(invocation: Invocation, outcome: RegisterOutcome, version?: Version): void {
     const operations = this.#keys.get(invocation.key);
     const operation = operations?.[invocation.index];
     assert(operations !== undefined && operation !== undefined, "what is answered was called");
     assert(operation.answeredAt === Number.POSITIVE_INFINITY, "an operation is answered once");
     if (outcome.kind === "unknown") return;
-    operations[invocation.index] = { ...operation, outcome, answeredAt: this.#position++ };
+    operations[invocation.index] = { ...operation, outcome, version, answeredAt: this.#position++ };
   }
 
   /** The operation was refused and had no effect: as if it had never been called. */

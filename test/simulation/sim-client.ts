@@ -110,13 +110,13 @@ export function perform(
   if (deletion !== undefined) parts.deletions.push(deletion);
   world.note("call", () => `${label} ${key} ${JSON.stringify(action)} at ${process.name}`);
   let finished = false;
-  const finish = (outcome: RegisterOutcome, detail: string): void => {
+  const finish = (outcome: RegisterOutcome, detail: string, version?: Version): void => {
     if (finished) return;
     finished = true;
     lateness.cancel();
     if (outcome.kind !== "unknown") expectations.answered(host, calledMs, world.now - calledMs);
     world.note("answer", () => `${label} ${key} ${detail}`);
-    history.answer(invocation, outcome);
+    history.answer(invocation, outcome, version);
     done(outcome);
   };
   const refuse = (error: unknown): void => {
@@ -155,7 +155,8 @@ export function perform(
           }
           try {
             const result = judge(parts.contents, action, outcome);
-            finish(result, result.kind === "value" ? result.value : result.kind);
+            const version = versionTold(parts.contents, action, outcome);
+            finish(result, result.kind === "value" ? result.value : result.kind, version);
           } catch (error) {
             world.fail(error);
           }
@@ -164,6 +165,21 @@ export function perform(
       (error: unknown) => void world.schedule(random.exponential(meanLatencyMs), () => refuse(error)),
     );
   });
+}
+
+/** The version that a client is told. Of what goes to the store as it comes, that is another one once it is there. */
+function versionTold(
+  contents: Contents,
+  action: RegisterAction,
+  outcome: ReadOutcome | WriteOutcome,
+): Version | undefined {
+  if (outcome.kind === "written") {
+    const isLarge = action.kind === "put" && contents.named(action.value)?.isLarge === true;
+    return isLarge ? undefined : outcome.version;
+  }
+  if (outcome.kind !== "value" || contents.withMd5(outcome.info.md5)?.isLarge !== false) return undefined;
+  const { epoch, seq } = outcome.info;
+  return { epoch, seq };
 }
 
 function call(

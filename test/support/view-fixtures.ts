@@ -57,7 +57,14 @@ export function ringOf(view: View): Ring {
 
 /** What a peer says that has come so far under `epoch`. */
 export function stateOf(epoch: number, progress: Progress, change: Partial<MemberState> = {}): MemberState {
-  const wellKnown = { suspects: [], storeFailingMs: 0, storeWorks: true, watermark: 0, figures: noFigures };
+  const wellKnown = {
+    suspects: [],
+    storeFailingMs: 0,
+    storeWorks: true,
+    watermark: 0,
+    finished: [],
+    figures: noFigures,
+  };
   return { epoch, seenEpoch: epoch, settled: false, progress, quiet: true, ...wellKnown, ...change };
 }
 

@@ -16,6 +16,7 @@ const view = viewOf(4, [a, b]);
 const key = keyWhere((each) => ringOf(view).ownersOf(each)[0] === "b");
 
 const refused = (code: ErrorCode): PeerAnswer => ({ kind: "refused", code, epoch: 4, detail: "" });
+const written: PeerAnswer = { kind: "written", version: { epoch: 4, seq: 1 }, tag: "", durability: "replicated" };
 /** Whose link broke, or who has taken the write and does not own the key any more. */
 const lost = [new OperatingError("peer_unreachable", "the link broke"), refused("peer_unreachable")];
 const certain = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
@@ -85,6 +86,23 @@ describe("Router", () => {
     const trial = new Trial();
     const givenUp = trial.router.giveUp(key, { epoch: 4, seq: 1 });
     assert.equal(await trial.outcome(givenUp, [...lost, { kind: "precondition_failed" }]), "deadline_exceeded");
+  });
+
+  it("refuses writes that come much later than one which is still under way: others keep the outcomes of all between", async () => {
+    const trial = new Trial();
+    trial.put().catch(() => undefined);
+    await turn();
+    trial.network.script = () => written;
+    let done = 0;
+    const later = async (): Promise<void> => {
+      for (; done < 1_000; done++) await trial.put();
+    };
+    await assert.rejects(later(), { code: "overloaded" });
+    assert.ok(done > 190 && done <= 200, `${done}`);
+    assert.equal(trial.router.watermark, 1);
+    trial.network.answer(written);
+    await turn();
+    assert.equal((await trial.put()).kind, "written");
   });
 
   it("believes any other condition that fails, under the request id by which a copy that was done is known", async () => {

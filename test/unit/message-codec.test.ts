@@ -51,6 +51,7 @@ const state: MemberState = {
   storeFailingMs: 30_000.5,
   storeWorks: false,
   watermark: 2 ** 40,
+  finished: [{ router, counter: 7 }],
   figures: {
     dirtyBytes: 2 ** 34,
     dirtyKeys: 5,

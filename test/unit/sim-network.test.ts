@@ -19,6 +19,7 @@ const state = (epoch: number): MemberState => ({
   progress: "adopted",
   quiet: true,
   watermark: 0,
+  finished: [],
   suspects: [],
   storeFailingMs: 0,
   storeWorks: true,
