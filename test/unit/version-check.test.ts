@@ -12,17 +12,21 @@ const written: RegisterOutcome = { kind: "written" };
 const read = (value: string): RegisterOutcome => ({ kind: "value", value });
 const v = (epoch: number, seq: number): Version => ({ epoch, seq });
 
+type Told = readonly [number, number, RegisterAction, RegisterOutcome, Version | undefined];
+
 /** Operations, each from one of two positions to the other. */
-function operations(
-  ...told: readonly (readonly [number, number, RegisterAction, RegisterOutcome, Version | undefined])[]
-): RegisterOperation[] {
+function operations(...told: readonly Told[]): RegisterOperation[] {
   return told.map(([calledAt, answeredAt, action, outcome, version]) => ({
-    ...{ label: "c", action, outcome, calledAt, answeredAt },
+    label: "c",
+    action,
+    outcome,
+    calledAt,
+    answeredAt,
     version,
   }));
 }
 
-function count(...told: Parameters<typeof operations>): number {
+function count(...told: readonly Told[]): number {
   return versionViolations("k", operations(...told)).length;
 }
 
@@ -45,10 +49,10 @@ test("a read that is told an earlier version than one before it is found, and a 
 });
 
 test("one write with two versions is found, but not two of the same content", () => {
-  const twice = [
+  const twice: readonly Told[] = [
     [0, 1, put("a"), written, v(1, 1)],
     [2, 3, get, read("a"), v(1, 2)],
-  ] as const;
+  ];
   assert.equal(count(...twice), 1);
   assert.equal(count(...twice, [4, 5, put("a"), written, v(1, 3)]), 0);
 });
