@@ -189,8 +189,12 @@ export class Membership {
     const { folder } = this.self;
     // By the folder alone: its node may have another id by now.
     const own = (past: PastView): { readonly ring: Ring; readonly id: string; readonly past: PastView }[] => {
-      const member = this.#adoptedEpochs.has(past.epoch) && past.members.find((each) => each.folder === folder);
-      return member ? [{ ring: ringOf(past.members, parameters), id: member.id, past }] : [];
+      const isOwn = (each: ViewMember): boolean => this.#adoptedEpochs.has(past.epoch) && each.folder === folder;
+      const ids = past.members.filter(isOwn).map(({ id }) => id);
+      if (ids.length === 0) return [];
+      const ring = ringOf(past.members, parameters);
+      // Under both of them, while the entry of before is still listed.
+      return ids.map((id) => ({ ring, id, past }));
     };
     const rings = lineage.flatMap(own);
     const losses = lost.flatMap(own).map(({ ring, id, past }) => ({

@@ -68,6 +68,14 @@ export class Connections {
     latest.response.once("finish", () => refuseRaw(socket, this.#clock, code, detail, headers));
   }
 
+  /** node:http has let go of the connection, and tells no answer any more that there is room for more of it. */
+  keepGoing(socket: Duplex): void {
+    const { latest, waiting = 0 } = this.#open.get(socket) ?? {};
+    // Which answer goes out now is known of the last one only.
+    if (waiting > 0) socket.destroy();
+    else if (latest) socket.on("drain", () => latest.response.emit("drain"));
+  }
+
   /** Answers what node:http could not parse. */
   onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     const connection = this.#open.get(socket);

@@ -210,6 +210,7 @@ class NodeHttpServer implements HttpServer {
     server.on("checkExpectation", (request, response) => this.#serve(request, response, "unknown"));
     server.on("clientError", (error, socket) => this.#connections.onClientError(error, socket));
     server.on("connect", (_request, socket) => {
+      this.#connections.keepGoing(socket);
       this.#connections.refuse(socket, "method_not_allowed", "this is no proxy", [
         "Allow: GET, HEAD, PUT, POST, DELETE, OPTIONS",
       ]);

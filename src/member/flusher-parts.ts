@@ -17,7 +17,12 @@ import type { FlushSettings } from "./settings.ts";
 export const hurryFullness = 0.8;
 
 /** What somebody waits for goes before what has been due for no longer than this, in milliseconds. */
-export const leadMs = 60_000;
+const leadMs = 60_000;
+
+/** Once anything is late, what is visible takes turns with all: else new writes would have to wait for what is never reached. */
+export function leadOf({ isAwaited, pending }: KeyRecord, isLate: () => boolean): number {
+  return isAwaited && (pending.some((write) => write.needsStore) || !isLate()) ? leadMs : 0;
+}
 
 /** Conflicts in a row, of one flush, before it pauses like after any failure: somebody else keeps writing the object. */
 export const conflictLimit = 4;

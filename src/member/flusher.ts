@@ -19,7 +19,7 @@ import { StoreHealth } from "../core/store-health.ts";
 import { compareVersions, type Version } from "../core/version.ts";
 import { isHeldByAll, type KeyRecord, storeAbsent } from "../core/write-buffer.ts";
 import { type Flight, FlightRequests } from "./flight.ts";
-import { conflictLimit, type FlusherParts, hurryFullness, leadMs, noLeasePauseMs } from "./flusher-parts.ts";
+import { conflictLimit, type FlusherParts, hurryFullness, leadOf, noLeasePauseMs } from "./flusher-parts.ts";
 import { StoreLook } from "./store-look.ts";
 
 export class Flusher {
@@ -96,8 +96,9 @@ export class Flusher {
     }
     this.backlog.add(record);
     const { buffer, clock, settings, isAwaited, isLate } = this.#parts;
-    const hurry = this.#hurrying || buffer.room.fullness >= hurryFullness || isLate();
-    const delayMs = isAwaited(record.key) ? -leadMs : hurry ? 0 : settings.delayMs;
+    record.isAwaited ||= isAwaited(record.key);
+    const hurry = this.#hurrying || record.isAwaited || buffer.room.fullness >= hurryFullness || isLate();
+    const delayMs = hurry ? -leadOf(record, isLate) : settings.delayMs;
     this.#lookAt(record, Math.max(clock.now() + delayMs, record.notBefore));
   }
 
@@ -110,9 +111,11 @@ export class Flusher {
   /** The store must have it before it is visible. */
   hasten(record: KeyRecord): void {
     record.isAwaited ||= record.pending.some((write) => write.needsStore && !write.inherited);
-    // One that has failed has its pause.
-    if (record.failures === 0 || record.scheduledAt === undefined)
-      this.#lookAt(record, this.#parts.clock.now() - (record.isAwaited ? leadMs : 0));
+    const now = this.#parts.clock.now();
+    // One that has failed has its pause, and one that must wait is looked at then; but a write-through waits for nothing.
+    const isThrough = record.pending.some((write) => write.needsStore && !write.entry.upload);
+    const waits = record.scheduledAt !== undefined && (record.failures > 0 || (record.notBefore > now && !isThrough));
+    if (!waits) this.#lookAt(record, now - leadOf(record, this.#parts.isLate));
   }
 
   /** What waits now, to coalesce or after a failure, waits no longer. */
@@ -159,14 +162,16 @@ export class Flusher {
 
   /** Starts what is due, as far as the pace allows, and sets the timer for what is next. */
   #pump(): void {
-    const { clock } = this.#parts;
+    const { clock, membership } = this.#parts;
     if (this.#stopped) return;
     const now = clock.now();
     while (this.#flights.size < this.#pace.concurrency) {
       const at = this.#schedule.nextAt;
       if (at === undefined) return;
-      if (at > now) {
-        this.#alarm.set(at);
+      // Without a lease all that is due keeps its place: looked at again at one moment, what somebody waits for would be one of many.
+      const from = membership.lease.held() ? at : Math.max(at, now + noLeasePauseMs);
+      if (from > now) {
+        this.#alarm.set(from);
         return;
       }
       const due = this.#schedule.take();
@@ -182,10 +187,6 @@ export class Flusher {
     if (record.flight !== undefined || buffer.get(record.key) !== record) return;
     const flushFrom = membership.flushFrom(record.key);
     if (flushFrom === undefined) return;
-    if (!membership.lease.held()) {
-      this.#lookAgainAt(record, now + noLeasePauseMs);
-      return;
-    }
 
     const first = record.pending[0];
     if (first?.needsStore && first.entry.upload) {
@@ -260,10 +261,11 @@ export class Flusher {
   }
 
   #failed(record: KeyRecord, error: unknown): void {
-    const { clock, random, settings, complaints } = this.#parts;
+    const { clock, random, settings, complaints, membership } = this.#parts;
     if (!isOperatingError(error)) throw error;
     if (error.code === "not_ready") {
-      this.#lookAt(record, clock.now() + noLeasePauseMs);
+      const at = clock.now() + (membership.lease.held() ? noLeasePauseMs : -leadOf(record, this.#parts.isLate));
+      this.#lookAt(record, at);
       return;
     }
     this.#parts.metrics.flushFailed(error.code);

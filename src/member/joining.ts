@@ -112,6 +112,10 @@ export class Joining {
     if (joined.dropped && !keepsHalf(joined)) {
       return `"${self.id}" has another data folder than before, and more than half of the data folders of an earlier view would be gone: start the other nodes with theirs, or give up what is gone with weir forget`;
     }
+    // Whoever counts survivors, and judges what is held, takes a folder for one.
+    const twin = view.members.find((member) => member.folder === self.folder && member.id !== self.id);
+    if (twin && !this.#areSilent(view, [twin]))
+      return `this is the data folder of ${twin.id}, or a copy of it, and ${twin.id} is not known to be down: start this node on a folder of its own`;
     if (view.members.some((member) => member.id === self.id)) {
       const isLong = !view.settled && view.lineage.length > longLineage + 2 * view.members.length;
       return isLong && waitedMs < settledWaitMs ? "the view has changed very often without settling" : undefined;

@@ -56,6 +56,8 @@ export class ViewKeeper {
   /** The highest epoch that some member is known to have adopted. */
   #heardEpoch = 0;
   #settleTimer: Timer | undefined;
+  /** Which epoch it has tried to settle, and did not come to it: perhaps the store has a newer view, which is still to be read. */
+  #triedEpoch = 0;
 
   constructor(parts: ViewKeeperParts) {
     this.#parts = parts;
@@ -113,23 +115,33 @@ export class ViewKeeper {
     if (membership.settled || this.#settleTimer || this.#abort.signal.aborted) return;
     const turn = membership.view.members.findIndex((member) => member.id === membership.self.id);
     this.#settleTimer = clock.after(turn * settleStaggerMs, () => {
+      const { epoch } = membership;
       this.#settle().then(
         () => {
           this.#settleTimer = undefined;
+          if (membership.settled || !membership.maySettle()) return;
           // It may have been of an older view: nobody else may say that the new one can be settled.
-          if (membership.maySettle()) this.settleSoon();
+          if (membership.epoch !== epoch || this.#triedEpoch !== epoch) this.settleSoon();
+          else this.#settleAfter(pollMs);
+          this.#triedEpoch = epoch;
         },
         (error: unknown) => {
           this.#settleTimer = undefined;
           if (this.#abort.signal.aborted) return;
           if (!isOperatingError(error)) throw error;
           this.#parts.complaints.warn("settle", "the view cannot be settled and will be tried again", { error });
-          this.#settleTimer = clock.after(failurePauseMs, () => {
-            this.#settleTimer = undefined;
-            if (membership.maySettle()) this.settleSoon();
-          });
+          this.#settleAfter(failurePauseMs);
         },
       );
+    });
+  }
+
+  #settleAfter(pauseMs: number): void {
+    const { membership, clock } = this.#parts;
+    if (this.#abort.signal.aborted) return;
+    this.#settleTimer = clock.after(pauseMs, () => {
+      this.#settleTimer = undefined;
+      if (membership.maySettle()) this.settleSoon();
     });
   }
 
@@ -139,9 +151,10 @@ export class ViewKeeper {
   }
 
   async #refresh(): Promise<void> {
-    const { membership, observer, clock } = this.#parts;
+    const { membership, observer, clock, complaints } = this.#parts;
     const { signal } = this.#abort;
     let hasFailed = false;
+    let pauseMs = pollMs;
     while (this.#heardEpoch > membership.epoch) {
       // Whatever the store says: what this member holds is needed, so it waits for better times.
       const view: View | undefined =
@@ -153,9 +166,16 @@ export class ViewKeeper {
           return;
         }
         observer.onView(view);
+        pauseMs = pollMs;
       } else {
         hasFailed ||= !view;
-        await sleep(clock, view ? pollMs : failurePauseMs, signal);
+        if (pauseMs === failurePauseMs && view) {
+          const message =
+            "a node names a newer view than the store has: is it over another store, with this cluster's name?";
+          complaints.warn("named", message, { named: this.#heardEpoch, stored: view.epoch });
+        }
+        await sleep(clock, view ? pauseMs : failurePauseMs, signal);
+        pauseMs = Math.min(failurePauseMs, 2 * pauseMs);
       }
     }
   }

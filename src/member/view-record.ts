@@ -82,7 +82,7 @@ export class ViewRecord {
       return (await this.#parts.store.write(viewName, content, condition, options)).kind === "written";
     } catch (error) {
       if (!isOperatingError(error, "store_unavailable", "store_throttled")) throw error;
-      this.#openUntil = sentAt + requestDeadlineMs;
+      this.#openUntil = Math.max(this.#openUntil, sentAt + requestDeadlineMs);
       const stored = await this.readPatiently(signal);
       return stored?.view.proposal === next.proposal;
     }

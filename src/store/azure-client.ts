@@ -108,7 +108,7 @@ export class AzureClient {
       deadlineMs: options.deadlineMs,
       maxBodyBytes: 0,
     });
-    this.#time.learn(header(answer, "date"));
+    if (answer.status < 500) this.#time.learn(header(answer, "date"));
   }
 
   /** Requests under way fail with `store_unavailable`. */

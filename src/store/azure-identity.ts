@@ -89,7 +89,7 @@ export class IdentityKey {
       deadlineMs,
       maxBodyBytes: 65_536,
     });
-    this.#time.learn(header(answer, "date"));
+    if (answer.status < 500) this.#time.learn(header(answer, "date"));
     const body = answer.body?.toString() ?? "";
     if (answer.status !== 200) {
       throw failureError(readFailure(answer), `asking for a key of the account ${this.#target.account}`, "");

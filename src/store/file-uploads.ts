@@ -80,7 +80,7 @@ export class FileUpload {
     const write = before ? before.then(() => this.#put(part)) : this.#put(part);
     this.#writes.set(number, write);
     await write;
-    this.#writes.delete(number);
+    if (this.#writes.get(number) === write) this.#writes.delete(number);
     return this.#tags[number - 1] as string;
   }
 

@@ -104,7 +104,7 @@ export class S3Client {
       deadlineMs: options.deadlineMs,
       maxBodyBytes: 0,
     });
-    this.#time.learn(header(answer, "date"));
+    if (answer.status < 500) this.#time.learn(header(answer, "date"));
     return answer;
   }
 

@@ -225,9 +225,12 @@ export class S3Store implements BlobStore {
     if (answer.status === 200) {
       return /<Status>(\w+)<\/Status>/.exec(answer.body?.toString() ?? "")?.[1]?.toLowerCase();
     }
-    const error = failureError(readFailure(answer), "reading the bucket's versioning", this.#bucket);
+    const failure = readFailure(answer);
+    const error = failureError(failure, "reading the bucket's versioning", this.#bucket);
+    // A server that has none may say so in whatever way.
+    const isUnknown = failure.status === 501 || (failure.status === 404 && failure.code === "");
     // weir needs no right to it.
-    if (!isOperatingError(error, "store_refused")) throw error;
+    if (!isUnknown && !isOperatingError(error, "store_refused")) throw error;
     notes.push(`Whether the bucket keeps old versions is not known: ${error.message}.`);
     return undefined;
   }

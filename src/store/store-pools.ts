@@ -13,8 +13,8 @@ const keepAliveMs = 10_000;
 /** Milliseconds to connect: as long as three lost SYNs take. */
 const connectTimeoutMs = 7_000;
 
-/** Connections that are kept for what is urgent. */
-const urgentConnections = 2;
+/** Connections that are kept for what is urgent: more than one node asks for at a time (to settle, to drop, to leave, for a newer view, for the lease), since any may hang. */
+const urgentConnections = 8;
 
 export class StorePools {
   readonly reads: Pool;

@@ -146,6 +146,29 @@ describe("Joining, who is new", () => {
     }
   });
 
+  it("does not join with a copy of a data folder that another member has, until that is known to be down", async () => {
+    const copy = memberOf("d", { folder: a.folder });
+    const trial = trialOf(copy, settledOf(a, b));
+    trial.network.link(a, b);
+    trial.membership.hear(b, handedOff(4));
+    await trial.pass(6_000);
+    assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0]);
+    const reason = String(trial.log.lines.find(({ fields }) => fields?.["reason"])?.fields?.["reason"]);
+    assert.match(reason, /the data folder of a.*copy/);
+    // It was renamed, and not copied.
+    trial.network.disconnect("a");
+    trial.membership.hear(b, handedOff(4, { suspects: ["a"] }));
+    await trial.pass(200);
+    assert.equal(idsOf(trial), "a,b,d");
+  });
+
+  it("does not take a listed entry over with a copy of another member's data folder", async () => {
+    const copy = memberOf("b", { incarnation: "b-2", folder: a.folder });
+    const trial = trialOf(copy, settledOf(a, b));
+    await trial.pass(1_000);
+    assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0]);
+  });
+
   it("waits for an unsettled view to settle, though not for ever", async () => {
     const trial = trialOf(b, viewOf(4, [a]));
     trial.network.link(a);

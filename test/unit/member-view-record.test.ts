@@ -129,6 +129,24 @@ describe("ViewRecord.swap", () => {
     assert.equal(await won, true);
   });
 
+  it("may take effect until its deadline, though one that was sent before it ends later", async () => {
+    const { clock, store, record } = trialOf(view);
+    const read = await record.read();
+    const failures: (() => void)[] = [];
+    store.write = () =>
+      new Promise((_, reject) => failures.push(() => reject(new OperatingError("store_unavailable", "no answer"))));
+    const earlier = record.swap(read, other, signal);
+    clock.advance(3_000);
+    const later = record.swap(read, next, signal);
+    failures[1]?.();
+    await later;
+    assert.equal(record.openUntil, 8_000);
+    clock.advance(1_900);
+    failures[0]?.();
+    await earlier;
+    assert.equal(record.openUntil, 8_000);
+  });
+
   it("that the store refuses is none", async () => {
     await assert.rejects(swap("refused"), (error) => isOperatingError(error, "store_refused"));
   });

@@ -63,6 +63,14 @@ describe("Membership.countsFor, by the lineage", () => {
     assert.equal(memberIn(lost, renamed, { adopted: [abc.epoch] }).countsFor()(ownedByAb), true);
   });
 
+  it("goes by what it owned under its present id, too, where the entry under the one of before was still listed", () => {
+    const renamed = memberOf("z", { folder: a.folder });
+    const both = viewOf(4, [a, b, renamed]);
+    const membership = memberIn(nextView(both, [b, renamed]), renamed, { adopted: [4] });
+    const ownedByBz = keyWhere((key) => ownersIn(both, key) === "b,z");
+    assert.equal(membership.countsFor()(ownedByBz), true);
+  });
+
   it("goes by what earlier processes on the folder had adopted, after a restart", () => {
     const again = memberOf("a", { incarnation: "a-2" });
     countsExactly(memberIn(nextView(abc, [again, b, c]), again, { adopted: [abc.epoch] }), ownsInAbc);

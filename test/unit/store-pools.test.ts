@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { describe, it } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
 import { Complaints } from "../../src/base/complaints.ts";
 import { noHeaders } from "../../src/core/entry.ts";
 import { viewName } from "../../src/core/view.ts";
@@ -59,6 +60,36 @@ for (const kind of ["s3", "azure"] as const) {
         for (const read of reads) assert.equal((await read).kind, "missing");
       } finally {
         await Promise.allSettled(reads);
+        server.close();
+        server.closeAllConnections();
+      }
+    });
+
+    it("has the view read in time for the lease while other parts of the node wait for it, whose requests hang", async () => {
+      let requests = 0;
+      const server = createServer((_request, response) => {
+        // To settle, to drop, to leave, to take on a newer view.
+        if (++requests <= 4) return;
+        response.writeHead(404, { "x-ms-error-code": "BlobNotFound" });
+        response.end("<Error><Code>NoSuchKey</Code></Error>");
+      }).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+      const common = { prefix: "", connections, endpoint };
+      const keys = { region: "us-east-1", accessKeyId: "id", secretAccessKey: "key" };
+      await using store: BlobStore =
+        kind === "s3"
+          ? new S3Store({ ...common, ...keys, bucket: "photos" }, ports)
+          : new AzureStore({ ...common, account: "acc", accountKey: "a2V5", container: "photos" }, ports);
+      const complaints = new Complaints(new RecordedLog(), clock, 10_000);
+      const record = new ViewRecord({ store, ...ports, complaints });
+      const hung = [2_000, 2_000, 2_000, 2_000].map((deadlineMs) => record.read(deadlineMs));
+      try {
+        while (requests < 2) await sleep(clock, 10);
+        await sleep(clock, 100);
+        assert.equal(await record.read(leaseMs), undefined);
+      } finally {
+        await Promise.allSettled(hung);
         server.close();
         server.closeAllConnections();
       }
