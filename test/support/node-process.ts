@@ -103,7 +103,7 @@ export class NodeProcess {
   }
 
   /** Resolves when it has printed a line with this text. */
-  async printed(text: string, withinMs = 20_000): Promise<void> {
+  async printed(text: string, withinMs = 45_000): Promise<void> {
     const deadline = systemClock.now() + withinMs;
     while (!this.#lines.some((line) => line.includes(text))) {
       if (systemClock.now() > deadline) throw new Error(`${this.id} has not printed ${JSON.stringify(text)}`);
