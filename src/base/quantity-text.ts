@@ -33,6 +33,11 @@ export function quote(key: string): string {
   return JSON.stringify(key).replace(/\p{Cc}/gu, escapeControl);
 }
 
+/** Words that may have a key or another program's words in them, on one line, with nothing that a terminal would act on. */
+export function plain(words: string): string {
+  return words.replace(/\p{Cc}/gu, (character) => quote(character).slice(1, -1));
+}
+
 function escapeControl(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -109,11 +109,17 @@ export class Load implements AsyncDisposable {
     const { keys, connections } = this.#options;
     let next = 0;
     const lane = async (client: ClusterClient): Promise<void> => {
-      while (next < keys) await work(client, this.#key(next++));
+      try {
+        while (next < keys) await work(client, this.#key(next++));
+      } finally {
+        // After a failure the others end, too: nothing is under way when this rejects.
+        next = keys;
+      }
     };
-    await Promise.all(
+    const ends = await Promise.allSettled(
       Array.from({ length: connections }, (_, index) => lane(this.#clients[index % this.nodes] as ClusterClient)),
     );
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
   #key(number: number): string {

@@ -19,7 +19,7 @@ export function addBenchCommand(program: Command, terminal: Terminal): void {
   addTargetOptions(program.command("bench"))
     .summary("put a running cluster under load, and measure")
     .description(
-      "Reads and writes values of its own for a while, over connections that are spread over the nodes (one node, unless --config names more), and tells throughput and latency. It removes its values afterwards.",
+      "Reads and writes values of its own for a while, over connections that are spread over the nodes (one node, unless --config names more), and tells throughput and latency. It removes its values afterwards; where it is cut short, the same command removes them at its end.",
     )
     .option("--seconds <n>", "how long", number(1, 86_400), 10)
     .option("--connections <n>", "requests under way at a time", number(1, 4_096), 32)
@@ -45,8 +45,8 @@ async function bench(options: BenchOptions, terminal: Terminal): Promise<void> {
   });
   using progress = new Progress(terminal);
   progress.show("writing the values that are to be read");
-  await load.fill();
   try {
+    await load.fill();
     await load.run((seconds, requests) => progress.show("under load", `${seconds} s left, ${requests} requests`));
   } finally {
     progress.show("removing the values");
@@ -60,7 +60,7 @@ async function bench(options: BenchOptions, terminal: Terminal): Promise<void> {
     const { connections, size } = options;
     printLine(
       terminal,
-      `${connections} connections to ${load.nodes} nodes, values of ${formatBytes(size)}, ${seconds.toFixed(1)} s:`,
+      `${connections} connections to ${load.nodes === 1 ? "1 node" : `${load.nodes} nodes`}, values of ${formatBytes(size)}, ${seconds.toFixed(1)} s:`,
     );
     for (const line of table(figures)) printLine(terminal, line);
   }
@@ -108,12 +108,12 @@ function number(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (Number.isInteger(value) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`must be a whole number from ${least} to ${most}`);
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
   };
 }
 
 function share(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && value >= 0 && value <= 1) return value;
-  throw new InvalidArgumentError("must be a number from 0 to 1");
+  throw new InvalidArgumentError("It must be a number from 0 to 1.");
 }

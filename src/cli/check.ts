@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { formatBytes } from "../base/quantity-text.ts";
 import { openConfiguredStore } from "../compose.ts";
 import { type Config, loadConfig } from "../config/config.ts";
+import { findOwnNode } from "../config/own-node.ts";
 import { authText, checkTlsOf } from "./check-security.ts";
 import { CommandFailure } from "./run.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
@@ -34,6 +35,8 @@ export function addCheckCommand(program: Command, terminal: Terminal): void {
 }
 
 async function check(file: string, config: Config, options: CheckOptions, terminal: Terminal): Promise<void> {
+  // A wrong id is a mistake, whatever it would have been needed for.
+  if (options.node !== undefined) findOwnNode(config, { node: options.node, env: {}, addresses: [] });
   const tls = config.tls && (await checkTlsOf(config, config.tls, options.node, terminal.env));
   if (!options.json) {
     for (const line of [...summary(file, config), ...(tls?.lines ?? [])]) printLine(terminal, line);
@@ -66,7 +69,8 @@ async function check(file: string, config: Config, options: CheckOptions, termin
 }
 
 function summary(file: string, config: Config): string[] {
-  const { nodes, buffer, journal, data } = config;
+  const { nodes, buffer, journal, data, replicas } = config;
+  const owners = nodes.filter(({ weight }) => weight > 0).length;
   return [
     `${file} is right.`,
     `cluster  ${config.cluster}, ${nodes.length === 1 ? "1 node" : `${nodes.length} nodes`}: ${nodes.map((node) => `${node.id} ${node.url}`).join(", ")}`,
@@ -75,5 +79,10 @@ function summary(file: string, config: Config): string[] {
     journal === "off"
       ? "journal  off: what is not stored yet is in memory only"
       : `journal  ${data}, a folder for each node`,
+    ...(owners < replicas
+      ? [
+          `replicas ${replicas}, and ${owners} of the nodes own keys: each write waits for the store until there are more`,
+        ]
+      : []),
   ];
 }

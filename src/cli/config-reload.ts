@@ -4,7 +4,7 @@
  */
 
 import type { Log } from "../base/log.ts";
-import { type ConfigChanges, configChanges } from "../config/changes.ts";
+import { type ConfigChanges, configChanges, sharedSettings } from "../config/changes.ts";
 import { type Config, type ConfigContext, fileContext, parseConfig } from "../config/config.ts";
 import type { FileObserver } from "../config/file-watch.ts";
 
@@ -88,11 +88,20 @@ export class ConfigReload implements FileObserver {
   /** Once for each set of them: a file that changes in other things would repeat it. */
   #tellRestart({ needRestart }: ConfigChanges): void {
     const settings = needRestart.join(", ");
-    if (settings !== "" && settings !== this.#told) {
-      this.#options.log.warn("these settings have changed and take effect when the node is started again", {
-        settings,
+    if (settings === this.#told) return;
+    this.#told = settings;
+    const { log } = this.#options;
+    const own = needRestart.filter((path) => !sharedSettings.includes(path));
+    const shared = needRestart.filter((path) => sharedSettings.includes(path));
+    if (own.length > 0) {
+      log.warn("these settings have changed and take effect when the node is started again", {
+        settings: own.join(", "),
       });
     }
-    this.#told = settings;
+    if (shared.length > 0) {
+      log.warn("these settings have changed and take effect once all nodes have left and are started again", {
+        settings: shared.join(", "),
+      });
+    }
   }
 }

@@ -1,7 +1,7 @@
 /** What `weir import` and `weir export` have in common: options, the run with its progress, and what is told at the end. */
 
 import { type Command, InvalidArgumentError } from "commander";
-import { formatBytes, formatDuration, quote } from "../base/quantity-text.ts";
+import { formatBytes, formatDuration, plain, quote } from "../base/quantity-text.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { BulkClient } from "./bulk-client.ts";
 import { CommandFailure } from "./run.ts";
@@ -90,7 +90,7 @@ function report({ counts, failures }: Transfer, seconds: number, { json }: CopyO
   }
   if (failed === 0) return;
   if (!json) {
-    for (const { name, reason } of failures) terminal.stderr.write(`${quote(name)}: ${reason}\n`);
+    for (const { name, reason } of failures) terminal.stderr.write(`${quote(name)}: ${plain(reason)}\n`);
     if (failed > failures.length) terminal.stderr.write(`and ${failed - failures.length} more\n`);
   }
   terminal.stderr.write("weir: not everything was copied; the same command again goes on with what is missing\n");
@@ -100,5 +100,5 @@ function report({ counts, failures }: Transfer, seconds: number, { json }: CopyO
 function parseParallel(text: string): number {
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1 && count <= maxParallel) return count;
-  throw new InvalidArgumentError(`must be a whole number from 1 to ${maxParallel}`);
+  throw new InvalidArgumentError(`It must be a whole number from 1 to ${maxParallel}.`);
 }

@@ -6,17 +6,24 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { OperatingError } from "../base/errors.ts";
+import { fileTrouble } from "./file-trouble.ts";
 
 export class DevFolder implements Disposable {
   readonly path: string;
   readonly #lockPath: string;
 
-  /** @throws OperatingError `config_invalid` when another `weir dev` that is alive uses the folder. */
+  /** @throws OperatingError `config_invalid` when another `weir dev` that is alive uses the folder, or it can't be written in. */
   constructor(path: string) {
-    mkdirSync(path, { recursive: true });
     this.path = path;
     this.#lockPath = join(path, "dev.pid");
-    this.#lock();
+    try {
+      mkdirSync(path, { recursive: true });
+      this.#lock();
+    } catch (cause) {
+      if (cause instanceof OperatingError) throw cause;
+      const reason = `can't write in the folder ${path}: ${fileTrouble(cause)}; choose another one with --dir`;
+      throw new OperatingError("config_invalid", reason, { cause });
+    }
   }
 
   get clusterFile(): string {

@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 import { OperatingError } from "../base/errors.ts";
-import { formatBytes, formatDuration, quote } from "../base/quantity-text.ts";
+import { formatBytes, formatDuration, plain, quote } from "../base/quantity-text.ts";
 import type { FailingKey } from "../core/message.ts";
 import { ClusterClient, encodeKey, parseJson, readText } from "./client.ts";
 import { failingSchema } from "./cluster-status.ts";
@@ -55,7 +55,7 @@ function refusalLines({ key, isDelete, size, ageMs, reason }: FailingKey, versio
     : "THAT VALUE IS LOST: the key has the value that the store has, or none.";
   return [
     `${quote(key)}: for ${formatDuration(ageMs)} the store has lacked ${what} of version ${version}, and refuses it:`,
-    `  ${reason}`,
+    `  ${plain(reason)}`,
     "Once the store takes it, nothing has to be done. Where it never will, it can be given up.",
     loss,
     `To give it up, add: --force ${version}`,

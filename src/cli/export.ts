@@ -2,7 +2,9 @@
 
 import type { Command } from "commander";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { quote } from "../base/quantity-text.ts";
 import type { ContentHeaders } from "../core/entry.ts";
+import { reservedPrefix } from "../core/keys.ts";
 import { FolderCopy } from "../store/folder-copy.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { type BulkClient, brokenBody } from "./bulk-client.ts";
@@ -58,6 +60,10 @@ class Export implements Copy<ExportItem> {
   async copy(cluster: BulkClient, { listed }: ExportItem): Promise<Fate> {
     const name = listed.key.slice(this.#prefix.length);
     if (name === "") throw new OperatingError("key_invalid", "the key is the prefix itself, which leaves no file name");
+    if (name.startsWith(reservedPrefix)) {
+      const reason = `without the prefix it is ${quote(name)}, and in the folder ${reservedPrefix} is weir's own: export it with a shorter prefix`;
+      throw new OperatingError("key_invalid", reason);
+    }
     if (await this.#isThere(name, listed)) return { kind: "same", bytes: listed.size };
     const before: { md5?: string } = {};
     try {

@@ -1,6 +1,6 @@
 /** `weir get`: a value to the standard output or, whole or not at all, to a file. */
 
-import { open, rename, rm } from "node:fs/promises";
+import { open, realpath, rename, rm, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
@@ -21,7 +21,10 @@ export function addGetCommand(program: Command, terminal: Terminal): void {
     .summary("read a value")
     .description("Writes the value under KEY to the standard output, or to a file.")
     .argument("<key>", "the key, as it was stored")
-    .option("-o, --output <file>", "write it to this file, which is replaced only once the value is whole")
+    .option(
+      "-o, --output <file>",
+      "write it to this file, which is replaced only once the value is whole; - is the standard output",
+    )
     .option("--json", "print what is known of the value as JSON; without -o, the value is in it as base64")
     .addHelpText("after", "\nExamples:\n  weir get greeting\n  weir get photos/1.jpg -o 1.jpg --config cluster.json")
     .action(async (key: string, options: GetOptions) => {
@@ -29,7 +32,9 @@ export function addGetCommand(program: Command, terminal: Terminal): void {
     });
 }
 
-async function get(key: string, options: GetOptions, terminal: Terminal): Promise<void> {
+async function get(key: string, given: GetOptions, terminal: Terminal): Promise<void> {
+  const { output, ...others } = given;
+  const options: GetOptions = output === "-" ? others : given;
   await using client = new ClusterClient(resolveTarget(options, terminal.env));
   const answer = await client.request({ method: "GET", path: keyPath(key) });
   if (options.output !== undefined) {
@@ -65,17 +70,27 @@ async function copyOut(body: Readable, terminal: Terminal): Promise<void> {
 }
 
 async function writeFile(path: string, body: Readable): Promise<void> {
-  const partial = `${path}.partial`;
-  const handle = await open(partial, "w").catch((error: unknown) => unwritable(path, error));
+  const there = await stat(path).catch(() => undefined);
+  // A device or a pipe, such as /dev/null, is written to: a file must never take its place.
+  if (there !== undefined && !there.isFile() && !there.isDirectory()) return await writeTo(path, path, body);
+  // What a link leads to is replaced, not the link.
+  const place = there === undefined ? path : await realpath(path);
+  const partial = `${place}.partial`;
   try {
-    await pipeline(body, handle.createWriteStream()).catch((error: unknown) => {
-      throw broken(error);
-    });
-    await rename(partial, path).catch((error: unknown) => unwritable(path, error));
+    await writeTo(partial, path, body);
+    await rename(partial, place).catch((error: unknown) => unwritable(path, error));
   } catch (error) {
     await rm(partial, { force: true });
     throw error;
   }
+}
+
+/** @param path - as it was named */
+async function writeTo(place: string, path: string, body: Readable): Promise<void> {
+  const handle = await open(place, "w").catch((error: unknown) => unwritable(path, error));
+  await pipeline(body, handle.createWriteStream()).catch((error: unknown) => {
+    throw broken(error);
+  });
 }
 
 function unwritable(path: string, cause: unknown): never {

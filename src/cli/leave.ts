@@ -39,7 +39,7 @@ export function addLeaveCommand(program: Command, terminal: Terminal): void {
     .option("--json", "print the outcome as JSON")
     .addHelpText(
       "after",
-      "\nWith --config it is the node of this host, or the one that --node names.\n\nExamples:\n  weir leave --url http://10.0.0.3:7070\n  weir leave --config cluster.json --node c",
+      "\nThe node has to be named, WEIR_URL does not count: with --config it is the node of this host, or the one that --node names.\n\nExamples:\n  weir leave --url http://10.0.0.3:7070\n  weir leave --config cluster.json --node c",
     )
     .action(async (options: LeaveOptions) => {
       await leave(options, terminal);
@@ -48,6 +48,10 @@ export function addLeaveCommand(program: Command, terminal: Terminal): void {
 
 /** The node that is to leave: never just any that answers. */
 function leaverUrl(options: LeaveOptions, terminal: Terminal): string {
+  if (options.config === undefined && options.url === undefined) {
+    // WEIR_URL may be that of a load balancer.
+    throw new OperatingError("config_invalid", "say which node is to leave: --url URL, or --config FILE [--node ID]");
+  }
   if (options.config === undefined || options.url !== undefined) {
     return resolveTarget(options, terminal.env).urls[0] as string;
   }

@@ -5,6 +5,7 @@
 
 import { type Command, CommanderError } from "commander";
 import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
+import { plain } from "../base/quantity-text.ts";
 import { RefusedError } from "./client.ts";
 
 const done = 0;
@@ -48,7 +49,7 @@ export function failureText(error: unknown): string {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return `weir: this is a bug in weir; please report it:\n${text}`;
   }
-  const message = `weir: ${error.message}`;
+  const message = `weir: ${error.message.split("\n").map(plain).join("\n")}`;
   if (selfExplaining.includes(error.code) || isStoresOwn(error)) return message;
   return `${message}\n      ${ownAdvice[error.code] ?? errorKinds[error.code].advice}`;
 }

@@ -20,7 +20,7 @@ export function addTokenCommand(program: Command, terminal: Terminal): void {
     .command("token")
     .summary("make a token for a client")
     .description(
-      "Makes a token and prints it, once: cluster.json has its hash only. Nodes that run take the new entry at once; to change a token, add the new one, hand it out, and remove the old one.",
+      "Makes a token and prints it, once: cluster.json has its hash only. The token alone goes to the standard output, all else to the standard error. Nodes that run take the new entry at once; to change a token, add the new one, hand it out, and remove the old one.",
     )
     .requiredOption("--name <name>", "who uses it, as refusals name it")
     .addOption(
@@ -32,7 +32,7 @@ export function addTokenCommand(program: Command, terminal: Terminal): void {
     .option("--json", 'print it as JSON: { "token", "entry" }')
     .addHelpText(
       "after",
-      "\nExamples:\n  weir token --name web --prefix photos/\n  weir token --name prometheus --allow monitor\n  weir token --name me --allow read,write,admin",
+      "\nExamples:\n  weir token --name web --prefix photos/\n  weir token --name prometheus --allow monitor\n  weir token --name me --allow read,write,admin > me.token",
     )
     .action((options: TokenOptions) => makeToken(options, terminal));
 }
@@ -50,13 +50,13 @@ function makeToken({ name, allow, prefix, json }: TokenOptions, terminal: Termin
     printJson(terminal, { token, entry });
     return;
   }
-  printLine(terminal, "The token, which is shown this once; whoever has it may do what it allows:");
-  printLine(terminal, `\n  ${token}\n`);
-  printLine(terminal, 'Its entry, for the list "tokens" of "auth" in cluster.json:');
-  printLine(terminal, `\n  ${JSON.stringify(entry)}\n`);
-  printLine(
-    terminal,
-    'Clients send it as "Authorization: Bearer TOKEN"; weir itself takes it by --token-file or WEIR_TOKEN.',
+  // The token alone goes to the standard output, so that "> FILE" makes a file for --token-file.
+  const { stderr } = terminal;
+  stderr.write("The token, which is shown this once; whoever has it may do what it allows:\n\n");
+  printLine(terminal, token);
+  stderr.write(`\nIts entry, for the list "tokens" of "auth" in cluster.json:\n\n  ${JSON.stringify(entry)}\n\n`);
+  stderr.write(
+    'Clients send it as "Authorization: Bearer TOKEN"; weir itself takes it by --token-file or WEIR_TOKEN.\n',
   );
 }
 

@@ -17,6 +17,9 @@ export interface ConfigChanges {
 /** Settings, or groups of them, that take effect while the node runs. */
 const liveSettings = ["auth", "secret", "log.level"] as const;
 
+/** Settings that the cluster's first node fixes for all: they are part of the view. */
+export const sharedSettings: readonly string[] = ["replicas", "peers.leaseMs", "flush.deadlineMs"];
+
 /** @param own - the node's id */
 export function configChanges(running: Config, newer: Config, own: string): ConfigChanges {
   const { nodes: nodesNow, ...restNow } = running;

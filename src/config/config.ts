@@ -74,12 +74,19 @@ export function loadConfig(path: string, options: Pick<ConfigContext, "env" | "p
   return parseConfig(readConfigFile(path), fileContext(path, options));
 }
 
+const unreadable: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EISDIR: "it is a folder",
+  EACCES: "this user has no right to",
+};
+
 /** The text of the file at `path`. @throws OperatingError `config_invalid` when it can't be read. */
 export function readConfigFile(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : String(cause);
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason = (code !== undefined && unreadable[code]) || String(cause);
     throw new OperatingError("config_invalid", `can't read ${path}: ${reason}`, { cause });
   }
 }
@@ -98,7 +105,9 @@ export function dataFolder({ data }: Config, nodeId: string): string {
  * Checks and completes the text of a cluster.json.
  * @throws OperatingError `config_invalid` whose message names every mistake.
  */
-export function parseConfig(text: string, context: ConfigContext): Config {
+export function parseConfig(content: string, context: ConfigContext): Config {
+  // Some editors put a byte order mark in front.
+  const text = content.replace(/^\u{FEFF}/u, "");
   let json: unknown;
   try {
     json = JSON.parse(text);

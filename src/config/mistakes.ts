@@ -56,8 +56,8 @@ function issueText(issue: z.core.$ZodIssue, path: string): string {
     case "invalid_value":
       return `must be ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}${hint(path)}`;
     case "invalid_union":
-      return path === "store"
-        ? `must have a "type" of "s3", "azure" or "file"`
+      return path === "store" || path === "store.type"
+        ? `must ${path === "store" ? 'have a "type" of' : "be"} "s3", "azure" or "file"`
         : `is ${shown(issue.input)}${hint(path)}`;
     default:
       return issue.message;
@@ -100,6 +100,8 @@ function suggestion(parent: string, key: string): string {
     const name = setting.path.startsWith(prefix) ? setting.path.slice(prefix.length).split(/[.[]/)[0] : undefined;
     if (name !== undefined && name !== "") siblings.add(name);
   }
+  // A setting, but of another kind of store.
+  if (siblings.has(key)) return " with this type";
   const nearest = [...siblings]
     .map((name) => ({ name, distance: editDistance(name.toLowerCase(), key.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)[0];

@@ -55,7 +55,7 @@ export const tokenSchema = z.strictObject({
 
 export const nodeSchema = z.strictObject({
   id: idText.describe("The node's name, for ever: 1 to 63 of a-z, 0-9 and -."),
-  url: nodeUrl.describe("Where clients and the other nodes reach it: http://HOST:PORT, or https:// with `tls`."),
+  url: nodeUrl.describe("Where clients and the other nodes reach it: `http://HOST:PORT`, or `https://` with `tls`."),
   zone: z
     .string()
     .min(1)

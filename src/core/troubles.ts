@@ -1,6 +1,6 @@
 /** What is wrong with a cluster, in plain words with what to do, as `weir status` and the dashboard tell it. */
 
-import { formatBytes, formatDuration, quote } from "../base/quantity-text.ts";
+import { formatBytes, formatDuration, plain, quote } from "../base/quantity-text.ts";
 import type { FailingKey } from "./message.ts";
 import type { ClusterStatus, MemberStatus } from "./operation.ts";
 import { storeAwayMs } from "./stop-advice.ts";
@@ -28,11 +28,18 @@ function unreached({ self, leaseMs, members }: ClusterStatus): string[] {
   if (leaseMs <= 0)
     texts.push(`No lease: ${self} may not answer now, since neither enough of the others nor the store confirm it.`);
   if (ids.length > 0) {
-    texts.push(
-      `Can't be reached by ${self}: ${ids.join(", ")}. If it stays so, the others take over within seconds; it joins again by itself.`,
-    );
+    texts.push(`Can't be reached by ${self}: ${ids.join(", ")}. ${outlook(members)}`);
   }
   return texts;
+}
+
+/** What becomes of the keys of those that can't be reached. */
+function outlook(members: readonly MemberStatus[]): string {
+  const owners = members.filter(({ weight }) => weight > 0);
+  const lost = owners.filter(({ state }) => state === "unreachable").length;
+  return 2 * lost > owners.length
+    ? `These are more than half, so nothing is taken over here: start enough of them again. For one that is off for good, "weir forget ID --force --config cluster.json" says so.`
+    : "If it stays so, the others take over within seconds; it joins again by itself.";
 }
 
 /** What keeps its values from the store. */
@@ -66,5 +73,5 @@ function passing({ self, settled, epoch, awaited, absent, members, replicas }: C
 /** A key whose flush fails, as a person reads it. */
 export function failingText({ key, isDelete, size, ageMs, code, reason }: FailingKey): string {
   const what = isDelete ? "its removal" : formatBytes(size);
-  return `${quote(key)} (${what}, for ${formatDuration(ageMs)}): ${reason} (${code})`;
+  return `${quote(key)} (${what}, for ${formatDuration(ageMs)}): ${plain(reason)} (${code})`;
 }

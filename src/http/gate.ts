@@ -6,7 +6,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Access } from "../access/access.ts";
 import { type Grant, noGrant } from "../access/grant.ts";
-import { OperatingError } from "../base/errors.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Cors } from "./cors.ts";
 import type { Need, Route } from "./route.ts";
 
@@ -44,8 +44,15 @@ export class Gate {
         `without "auth" this node serves its own host only, and ${JSON.stringify(host)} is another name`,
       );
     }
-    const grant = this.#access.grantOf(takesBasic ? asBearer(authorization) : authorization);
-    grant.requireRight(need);
+    const bearer = takesBasic ? asBearer(authorization) : authorization;
+    const grant = this.#access.grantOf(bearer);
+    try {
+      grant.requireRight(need);
+    } catch (error) {
+      if (bearer === authorization || !isOperatingError(error, "forbidden")) throw error;
+      // A browser would keep a password that gets a 403, and never ask for another one.
+      throw new OperatingError("unauthorized", error.message);
+    }
     return grant;
   }
 }

@@ -63,6 +63,7 @@ export class FolderCopy {
   /** Every file in it that can be read, in the order of names. @throws OperatingError `store_refused` when there is no such folder. */
   async *files(onUnreadable: OnUnreadable): AsyncGenerator<CopiedFile> {
     const stats = await stat(this.#root).catch((error: unknown) => {
+      if (hasCode(error, "ENOENT")) throw new OperatingError("store_refused", `there is no folder ${this.#root}`);
       throw fileError(error, this.#root);
     });
     if (!stats.isDirectory()) throw new OperatingError("store_refused", `${this.#root} is no folder`);

@@ -4,13 +4,13 @@ export const pageStyle = `
 :root { color-scheme: light dark; --text: #1c2330; --dim: #5c6675; --line: #d9dee6; --back: #f5f7fa; --card: #fff; --good: #1d7a3a; --bad: #b3261e; --badback: #fdeceb; }
 @media (prefers-color-scheme: dark) { :root { --text: #e4e8ee; --dim: #97a1b0; --line: #333c4a; --back: #12161d; --card: #1a202a; --good: #5cc77f; --bad: #ff8a80; --badback: #3a1f1f; } }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--back); color: var(--text); font: 14px/1.45 system-ui, sans-serif; }
+body { margin: 0; background: var(--back); color: var(--text); font: 14px/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
 main { max-width: 1180px; margin: 0 auto; padding: 20px 16px 40px; display: grid; gap: 16px; grid-template-columns: repeat(2, minmax(0, 1fr)); }
 header, .wide, #stale { grid-column: 1 / -1; }
 header h1 { font-size: 22px; margin: 0; } header p { margin: 2px 0 0; color: var(--dim); }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px; }
 h2 { font-size: 13px; margin: 0 0 8px; color: var(--dim); font-weight: 600; }
-ul { margin: 0; padding-left: 18px; } .troubles { background: var(--badback); border-color: var(--bad); overflow-wrap: anywhere; }
+ul { margin: 0; padding-left: 18px; } .troubles { background: var(--badback); border-color: var(--bad); }
 .well { color: var(--good); font-weight: 600; margin: 0; }
 .nodes { display: grid; grid-template-columns: 250px minmax(0, 1fr); gap: 20px; align-items: center; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; white-space: nowrap; }

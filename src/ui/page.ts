@@ -25,7 +25,7 @@ export interface PageContent {
 const minute = 60_000;
 const byteScale = Array.from({ length: 28 }, (_, power) => 4_096 * 2 ** power);
 const ageScale = [1, 2, 5, 10, 30].map((seconds) => seconds * 1_000);
-const longAgeScale = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_440, 2_880, 7_200, 14_400].map(
+const longAgeScale = [1, 2, 6, 10, 30, 60, 120, 300, 600, 1_440, 2_880, 7_200, 14_400].map(
   (minutes) => minutes * minute,
 );
 

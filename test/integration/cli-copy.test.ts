@@ -180,11 +180,23 @@ describe("the command line, with many values", () => {
     assert.equal(json.code, 1);
     const { same, failed, failures } = JSON.parse(json.stdout) as Summary;
     assert.deepEqual([same, failed, failures.length], [2, 1, 1]);
-    assert.equal((await weir("import", "nowhere")).code, 1);
+    const nowhere = await weir("import", "nowhere");
+    assert.deepEqual([nowhere.code, nowhere.stderr], [1, `weir: there is no folder ${join(folder, "nowhere")}\n`]);
     assert.equal((await weir("import", "some", "--parallel", "0")).code, 2);
     // A file where the folder should be.
     assert.ok(statSync(join(folder, "some/fine")).isFile());
     assert.match((await weir("export", "some/fine")).stderr, /can't be used/);
+  });
+
+  test("export tells a key whose rest would lie among weir's own files, from where import would not bring it back", async () => {
+    const { cluster } = stage();
+    for (const key of ["own/.weir/store/x", "own/.weir/x", "own/y"]) await cluster.put("a", key, "x");
+    const { code, stdout } = await weir("export", "own-out", "--prefix", "own/", "--json");
+    const { copied: count, failures } = JSON.parse(stdout) as Summary;
+    assert.deepEqual([code, count, failures.length], [1, 1, 2]);
+    assert.match(failures[0]?.reason ?? "", /export it with a shorter prefix$/);
+    assert.equal((await copied("export", "own-out2", "--prefix", "ow")).copied, 3);
+    assert.equal((await copied("import", "own-out2", "--prefix", "OW")).copied, 3);
   });
 
   test("what import can't read, or name, is told, and holds up nothing else", async () => {
@@ -221,7 +233,7 @@ describe("the command line, with many values", () => {
     const human = await weir("bench", "--seconds", "1", "--read-share", "1", "--keys", "5", "--keep");
     assert.match(
       human.stdout,
-      /^32 connections to 1 nodes, values of 1.0 KiB, 1\.\d s:\n.*p99.*\nreads +\d+ .*\nwrites +0 .*\n$/,
+      /^32 connections to 1 node, values of 1.0 KiB, 1\.\d s:\n.*p99.*\nreads +\d+ .*\nwrites +0 .*\n$/,
     );
     assert.equal((await weir("ls", "weir-bench/")).stdout.trimEnd().split("\n").length, 5);
     assert.equal((await weir("bench", "--read-share", "2")).code, 2);

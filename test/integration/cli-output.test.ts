@@ -3,9 +3,20 @@
  */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +77,55 @@ test("weir get into a folder that is not there says so", async () => {
   });
   assert.equal((await weir(["get", "k", "-o", join(folder, "value"), "--url", url])).code, 0);
   assert.equal(readFileSync(join(folder, "value"), "utf8"), "value");
+});
+
+test("weir get -o - is the standard output", async () => {
+  assert.deepEqual(await weir(["get", "k", "-o", "-", "--url", url], { cwd: folder }), {
+    code: 0,
+    stdout: "value",
+    stderr: "",
+  });
+  assert.equal(existsSync(join(folder, "-")), false);
+});
+
+test("weir get writes into a pipe or a device and never puts a file in its place, and keeps links", {
+  skip: process.platform === "win32" && "there are no such files",
+}, async () => {
+  const pipe = join(folder, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const reader = spawn("cat", [pipe], { stdio: ["ignore", "pipe", "inherit"] });
+  const reading = reader.stdout.toArray();
+  const outcome = await weir(["get", "k", "-o", pipe, "--url", url]);
+  const isStillPipe = lstatSync(pipe).isFIFO();
+  if (!isStillPipe || outcome.code !== 0) reader.kill();
+  assert.deepEqual([outcome.code, outcome.stderr, isStillPipe], [0, "", true]);
+  assert.equal((await reading).join(""), "value");
+
+  const link = join(folder, "link");
+  writeFileSync(join(folder, "target"), "old");
+  symlinkSync("target", link);
+  assert.equal((await weir(["get", "k", "-o", link, "--url", url])).code, 0);
+  assert.ok(lstatSync(link).isSymbolicLink());
+  assert.equal(readFileSync(join(folder, "target"), "utf8"), "value");
+});
+
+test("weir dev where no folder can be made says so, and how to choose another one", async () => {
+  const path = join(folder, "file");
+  writeFileSync(path, "");
+  const { code, stderr } = await weir(["dev", "--dir", join(path, "dev")]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^weir: can't write in the folder .*file\/dev: ENOTDIR.*; choose another one with --dir\n$/);
+});
+
+test("weir leave wants to be told which node, and not by WEIR_URL, which any may be behind", async () => {
+  const { code, stderr } = await weir(["leave"], { env: { WEIR_URL: url } });
+  assert.deepEqual([code, stderr], [1, "weir: say which node is to leave: --url URL, or --config FILE [--node ID]\n"]);
+});
+
+test("weir token prints the token alone to the standard output, so that it can go into a file", async () => {
+  const { stdout, stderr } = await weir(["token", "--name", "ci"]);
+  assert.match(stdout, /^weir_[\w-]{43}\n$/);
+  assert.match(stderr, /\{"name":"ci","hash":"sha256:/);
 });
 
 test("weir put of a file that may not be read says so, also where it has to look for a node first", async (t) => {

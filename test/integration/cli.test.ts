@@ -120,8 +120,14 @@ test("weir check probes the store of a right file and exits with 0", async () =>
     stdout,
     /is right\.[\s\S]*journal {2}.*\/weir-data, a folder for each node[\s\S]*can be read, written and removed from[\s\S]*All is well/,
   );
+  assert.match(
+    stdout,
+    /\nreplicas 2, and 1 of the nodes own keys: each write waits for the store until there are more\n/,
+  );
   const json = await weir(["check", path, "--json"], env);
   assert.equal((JSON.parse(json.stdout) as { usable: boolean }).usable, true);
+  const wrong = await weir(["check", path, "--node", "b"], env);
+  assert.deepEqual([wrong.code, wrong.stderr], [1, 'weir: there is no node "b"; the nodes are a\n']);
 });
 
 test("weir serve that can't use its data folder names the folder, the setting and what to do, and exits with 1", async () => {

@@ -113,7 +113,7 @@ test("weir token makes tokens that the nodes take, each another one, and shows t
   const other = /weir_[\w-]{43}/.exec(words.stdout)?.[0] as string;
   assert.notEqual(other, token);
   assert.equal(words.stdout.split(other).length, 2);
-  assert.match(words.stdout, /\{"name":"prometheus","hash":"sha256:[0-9a-f]{64}","allow":\["monitor"\]\}/);
+  assert.match(words.stderr, /\{"name":"prometheus","hash":"sha256:[0-9a-f]{64}","allow":\["monitor"\]\}/);
   for (const args of [["--name", "a b"], ["--name", "a", "--allow", "all"], ["--name", "a", "--prefix", ""], []]) {
     assert.notEqual((await weir(["token", ...args])).code, 0, args.join(" "));
   }

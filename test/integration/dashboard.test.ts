@@ -32,7 +32,12 @@ test("a browser is asked for a token, which is taken as a password for the dashb
   }
   const { status, body } = await host.request("HEAD", "/", [`Authorization: Bearer ${watcher.token}`]);
   assert.deepEqual([status, body.length], [200, 0]);
-  assert.equal((await host.request("GET", "/", basic("x", reader.token))).status, 403);
+  // A browser asks for another password after a 401 only.
+  const lacking = await host.request("GET", "/", basic("x", reader.token));
+  assert.equal(lacking.status, 401);
+  assert.match(lacking.body.toString(), /needs the right monitor, which the token \\"reader\\" does not have/);
+  assert.match(lacking.headers["www-authenticate"] ?? "", /Basic/);
+  assert.equal((await host.request("GET", "/", [`Authorization: Bearer ${reader.token}`])).status, 403);
   assert.equal((await host.request("GET", "/", basic("x", "wrong"))).status, 401);
   for (const target of ["/cluster", "/metrics", "/kv/k"]) {
     const refused = await host.request("GET", target, basic("x", watcher.token));

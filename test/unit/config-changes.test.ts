@@ -90,6 +90,21 @@ test("settings that need a restart are told in one line, once, and again when th
   assert.equal(calls.length, 2);
 });
 
+test("settings that the first node has fixed for all are told apart: a restart of one node changes nothing", () => {
+  const { log, change } = running();
+  change({ replicas: 3, peers: { leaseMs: 2_000 }, flush: { delayMs: 7, deadlineMs: 9_000 } });
+  const told = log.lines
+    .filter(({ level }) => level === "warn")
+    .map(({ message, fields }) => [message, fields?.["settings"]]);
+  assert.deepEqual(told, [
+    ["these settings have changed and take effect when the node is started again", "flush.delayMs"],
+    [
+      "these settings have changed and take effect once all nodes have left and are started again",
+      "replicas, flush.deadlineMs, peers.leaseMs",
+    ],
+  ]);
+});
+
 test("tokens and the log's level count at once, and the log names them", () => {
   const { log, reconfigured, change } = running();
   const auth = { tokens: [{ name: "a", hash: `sha256:${"0".repeat(64)}`, allow: ["read"] }] };

@@ -40,6 +40,12 @@ test("each is told by itself, with the node and what to do", () => {
       {},
       { failingKeys: 1, failing: [{ ...failing, key: "k\u0007", reason: "no" }] },
     ],
+    // What the store says may hold the key, or anything.
+    [
+      /^Failing at b: .*: PUT k\\n\\u001b\[2J: no \(store_refused\)$/,
+      {},
+      { failingKeys: 1, failing: [{ ...failing, key: "k", reason: "PUT k\n\u001b[2J: no" }] },
+    ],
     [/^Failing at b: 3 more$/, {}, { failingKeys: 3 }],
     [/^Members are changing: view 7/, { settled: false }],
     [/^Not in the cluster: c, by a's cluster\.json\. It joins by itself once started\.$/, { absent: ["c"] }],
@@ -55,4 +61,15 @@ test("each is told by itself, with the node and what to do", () => {
     assert.equal(texts.length, 1, texts.join(" | "));
     assert.match(texts[0] as string, expected);
   }
+});
+
+test("nobody is said to take over where more than half can't be reached", () => {
+  const away = { state: "unreachable" } as const;
+  const [a, b, c] = [memberStatus("a"), memberStatus("b", away), memberStatus("c", away)];
+  const router = memberStatus("r", { weight: 0 });
+  assert.match(
+    troublesOf(clusterStatus([a, b, c, router]))[0] as string,
+    /: b, c\. These are more than half.*weir forget ID --force/,
+  );
+  assert.match(troublesOf(clusterStatus([a, b, router]))[0] as string, /: b\. If it stays so, the others take over/);
 });

@@ -1,0 +1,41 @@
+/** The configuration's file as a file: what editors put into it, what can't be read, and slips with the kind of store. */
+
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type ConfigContext, parseConfig, readConfigFile } from "../../src/config/config.ts";
+
+const context: ConfigContext = {
+  fileName: "cluster.json",
+  folder: "/etc/weir",
+  env: { WEIR_SECRET: "0123456789abcdef" },
+  memoryBytes: 1024 ** 3,
+  purpose: "member",
+};
+
+function textOf(store: unknown): string {
+  const nodes = [{ id: "a", url: "http://127.0.0.1:7070" }];
+  return JSON.stringify({ cluster: "photos", secret: "env:WEIR_SECRET", store, nodes });
+}
+
+test("a byte order mark in front, as some editors put it, is no mistake", () => {
+  assert.equal(parseConfig(`\u{FEFF}${textOf({ type: "file", path: "store" })}`, context).cluster, "photos");
+});
+
+test("a folder in the file's place, or no file, is said in words", () => {
+  assert.throws(() => readConfigFile(tmpdir()), { message: `can't read ${tmpdir()}: it is a folder` });
+  const none = join(tmpdir(), "weir-none", "cluster.json");
+  assert.throws(() => readConfigFile(none), { message: `can't read ${none}: there is no such file` });
+});
+
+test("a kind of store that there is not is told which there are, and a setting of another kind so", () => {
+  const cases = [
+    [{ type: "gcs", path: "x" }, /store\.type: must be "s3", "azure" or "file"$/],
+    [{ path: "x" }, /store\.type: must be "s3", "azure" or "file"$/],
+    [{ type: "file", path: "x", bucket: "y" }, /store\.bucket: no such setting with this type$/],
+    [{ type: "file", pathh: "x", path: "y" }, /store\.pathh: no such setting; did you mean path\?$/],
+  ] as const;
+  for (const [store, expected] of cases)
+    assert.throws(() => parseConfig(textOf(store), context), { message: expected });
+});
