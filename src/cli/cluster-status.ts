@@ -56,6 +56,7 @@ const statusSchema = z.object({
       refusedKeys: z.number().default(0),
       failing: z.array(failingSchema).default([]),
       slowing: z.boolean().default(false),
+      full: z.boolean().default(false),
       journaled: z.boolean().default(true),
       storeFailingMs: z.number().default(0),
       stop: z

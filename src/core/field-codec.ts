@@ -222,6 +222,7 @@ export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.f64(state.figures.refusedKeys);
   writeFailingKeys(writer, state.figures.failing);
   writer.bool(state.figures.slowing);
+  writer.bool(state.figures.full);
   writer.bool(state.figures.journaled);
 }
 
@@ -246,6 +247,7 @@ export function readState(reader: ByteReader): MemberState {
       refusedKeys: reader.f64(),
       failing: readFailingKeys(reader),
       slowing: reader.bool(),
+      full: reader.bool(),
       journaled: reader.bool(),
     },
   };

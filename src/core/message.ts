@@ -79,6 +79,8 @@ export interface MemberFigures {
   readonly failing: readonly FailingKey[];
   /** Whether writers wait because a value is older than `buffer.maxDirtyAgeMs`. */
   readonly slowing: boolean;
+  /** Writers wait because its buffer is full. */
+  readonly full: boolean;
   /** Whether what it holds is on its disk, too. */
   readonly journaled: boolean;
 }

@@ -43,13 +43,25 @@ function outlook(members: readonly MemberStatus[]): string {
 }
 
 /** What keeps its values from the store. */
-function troublesOfMember({ id, failingKeys, failing, slowing, storeFailingMs, dirtyBytes }: MemberStatus): string[] {
+function troublesOfMember({
+  id,
+  failingKeys,
+  failing,
+  slowing,
+  full,
+  storeFailingMs,
+  dirtyBytes,
+}: MemberStatus): string[] {
   const texts: string[] = [];
   if (storeFailingMs > storeAwayMs) {
     const held = `${formatBytes(dirtyBytes)} wait in its buffer, and it tries again by itself`;
     texts.push(`The store has failed all that ${id} sent for ${formatDuration(storeFailingMs)}: ${held}.`);
   }
   if (slowing) texts.push(`Writers wait at ${id}: a value there is older than buffer.maxDirtyAgeMs.`);
+  if (full)
+    texts.push(
+      `Writers wait at ${id}: its buffer is full (buffer.dirtyBytes), and the store takes less than they send.`,
+    );
   for (const key of failing) texts.push(`Failing at ${id}: ${failingText(key)}`);
   if (failingKeys > failing.length) texts.push(`Failing at ${id}: ${failingKeys - failing.length} more`);
   return texts;

@@ -75,12 +75,13 @@ export class Joining {
         return stored.view;
       } else {
         const joined = joinedView(stored.view, self, random.id(), parameters);
-        const obstacle = this.#obstacle(stored.view, joined, clock.now() - since);
+        const waitedMs = clock.now() - since;
+        const obstacle = this.#obstacle(stored.view, joined, waitedMs);
         onSeen(stored.view);
         if (obstacle === undefined) {
           if (await record.swap(stored, joined, signal)) return joined;
         } else {
-          this.#logWaiting(obstacle);
+          this.#logWaiting(obstacle, waitedMs);
         }
       }
       await sleep(clock, pollMs * (1 + random.next()), signal);
@@ -138,10 +139,12 @@ export class Joining {
     });
   }
 
-  #logWaiting(obstacle: string): void {
+  #logWaiting(obstacle: string, waitedMs: number): void {
     const { clock, log } = this.#parts;
     if (clock.now() - this.#loggedAt < logMs) return;
     this.#loggedAt = clock.now();
-    log.info("waiting to join the cluster", { reason: obstacle });
+    // What lasts longer than members take to settle, or to notice a loss, somebody may have to do something about.
+    const level = waitedMs > settledWaitMs ? "warn" : "info";
+    log[level]("waiting to join the cluster", { reason: obstacle });
   }
 }

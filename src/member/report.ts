@@ -46,6 +46,7 @@ export const noFigures: MemberFigures = {
   refusedKeys: 0,
   failing: [],
   slowing: false,
+  full: false,
   journaled: false,
 };
 
@@ -75,6 +76,7 @@ export class Report {
       refusedKeys: backlog.refusedCount,
       failing: this.failing(namedKeys),
       slowing: buffer.room.isShut,
+      full: !buffer.room.isShut && buffer.room.waitingBytes > 0,
       journaled,
     };
   }

@@ -61,6 +61,7 @@ const state: MemberState = {
     refusedKeys: 1,
     failing,
     slowing: true,
+    full: true,
     journaled: false,
   },
 };

@@ -35,6 +35,7 @@ test("each is told by itself, with the node and what to do", () => {
       { storeFailingMs: 4_000, dirtyBytes: 2_048 },
     ],
     [/^Writers wait at b: .*buffer\.maxDirtyAgeMs/, {}, { slowing: true }],
+    [/^Writers wait at b: its buffer is full/, {}, { full: true }],
     [
       /^Failing at b: "k\\u0007" \(its removal, for 1\.0 s\): no \(store_refused\)$/,
       {},
