@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { rights } from "../../src/access/grant.ts";
+import { freePorts } from "../../src/cli/free-ports.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { TestCluster } from "../support/cluster.ts";
 import { weir } from "../support/command.ts";
@@ -54,9 +55,9 @@ test("a node with another secret, or of another cluster, is let into none, and b
     { changes: { cluster: "other" }, secret: undefined, told: 'is of the cluster \\"other\\"' },
   ];
   for (const [index, { changes, secret, told }] of strangers.entries()) {
-    const [, port] = /:(\d+)$/.exec(cluster.url("b")) ?? [];
+    const [port] = await freePorts(1);
     const nodes = cluster.ids.map((id) => ({ id, url: cluster.url(id) }));
-    const stranger = { id: `x${index}`, url: `http://127.0.0.1:${Number(port) + 7 + index}` };
+    const stranger = { id: `x${index}`, url: `http://127.0.0.1:${port}` };
     const store = { type: "file", path: `store-${index}` };
     const configPath = cluster.writeOther(`stranger-${index}.json`, { ...changes, store, nodes: [...nodes, stranger] });
     const env = { WEIR_TEST_SECRET: secret ?? cluster.secret };
