@@ -41,6 +41,8 @@ export interface RouterParts {
 /** Pause before the first and before later new attempts, in milliseconds; a new view ends it. */
 const firstRetryMs = 5;
 const maxRetryMs = 100;
+/** An attempt with less time than this says nothing by having had too little of it. */
+const hurriedMs = 2 * maxRetryMs;
 /** An upload waits for requests of others to the store, and is then completed there: so many of their deadlines longer than other writes. */
 const completionDeadlines = 2;
 
@@ -139,11 +141,16 @@ export class Router {
     this.#admit();
     try {
       const deadline = clock.now() + settings.operationMs;
+      let reason: unknown;
       for (let count = 0; ; count++) {
+        const leftMs = deadline - clock.now();
         try {
-          return await attempt(deadline - clock.now());
+          return await attempt(leftMs);
         } catch (error) {
+          // The last attempt had no time: why it was to be made says more.
+          if (reason !== undefined && leftMs < hurriedMs && isOperatingError(error, "deadline_exceeded")) throw reason;
           if (!worthRetrying(error)) throw error;
+          reason = error;
           await this.#pause(count, deadline, error);
         }
       }

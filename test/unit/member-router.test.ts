@@ -42,6 +42,20 @@ class Trial {
     return this.router.put({ key, value: Buffer.from("v"), headers: noHeaders, precondition });
   }
 
+  /** The code of the error in which a read ends. */
+  async readUntilGivenUp(): Promise<string> {
+    let told: string | undefined;
+    Promise.resolve(this.router.read(key, false, "a tag")).catch((error: unknown) => {
+      told = (error as OperatingError).code;
+    });
+    for (let ms = 0; ms < 11_000 && told === undefined; ms += 10) {
+      await turn();
+      this.#clock.advance(10);
+    }
+    await turn();
+    return told ?? "nothing";
+  }
+
   /** What the operation comes to when the attempts are answered so: its kind, or the code of its error. */
   async outcome(operation: Promise<WriteOutcome>, answers: readonly (PeerAnswer | OperatingError)[]): Promise<string> {
     const told = operation.then(
@@ -103,6 +117,18 @@ describe("Router", () => {
     trial.network.answer(written);
     await turn();
     assert.equal((await trial.put()).kind, "written");
+  });
+
+  it("tells who reads why it had to wait, and not that the last attempt had no time", async () => {
+    const late = new OperatingError("deadline_exceeded", "no answer in time");
+    for (const [lastMs, code] of [
+      [150, "not_ready"],
+      [5_000, "deadline_exceeded"],
+    ] as const) {
+      const trial = new Trial();
+      trial.network.script = ({ deadlineMs }) => (deadlineMs <= lastMs ? late : refused("not_ready"));
+      assert.equal(await trial.readUntilGivenUp(), code);
+    }
   });
 
   it("believes any other condition that fails, under the request id by which a copy that was done is known", async () => {
