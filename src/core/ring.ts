@@ -29,7 +29,7 @@ export const pointsPerWeight = 3072;
 export const maxWeight = 16;
 
 /** Positions go from 0 to this, exclusive. */
-const circle = 2 ** 32;
+export const circle = 2 ** 32;
 
 /** What the ring must know of a member. */
 export interface RingMember {

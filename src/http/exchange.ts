@@ -8,7 +8,9 @@ import type { Grant } from "../access/grant.ts";
 import type { OperatingError } from "../base/errors.ts";
 import type { UnreadAnswers } from "./unread-answers.ts";
 
+/** What the exchanges of one server share. */
 export interface Service {
+  /** The server stops, or has been withdrawn: each connection ends with its next answer. */
   isEnding: boolean;
 }
 

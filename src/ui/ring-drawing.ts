@@ -1,17 +1,15 @@
 /**
- * The ring, drawn: the outer band has the real thing, the primary of each of a thousand places around it; the inner one, in one piece for each node, how much of it that is.
+ * The ring, drawn: the outer band has the real thing, who is the primary at each half degree; the inner one, in one piece for each node, how much of it that is.
  */
 
 import { formatShare } from "../base/quantity-text.ts";
 import type { ClusterStatus, MemberStatus } from "../core/operation.ts";
-import { Ring } from "../core/ring.ts";
+import { circle, Ring } from "../core/ring.ts";
 import { colourAt } from "./colours.ts";
 import { html, type Markup } from "./markup.ts";
 
 /** Places at which the ring is looked at: narrower arcs than these can't be seen. */
 const places = 720;
-/** Positions on the ring: see `core/ring.ts`. */
-const circle = 2 ** 32;
 
 const outerRadius = 94;
 const innerRadius = 70;

@@ -7,18 +7,53 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { FileStore } from "../../src/store/file-store.ts";
+import type { OpenUpload } from "../../src/store/large-blobs.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 
 const deadline = { deadlineMs: 10_000 };
+const content = { headers: {}, token: "t" };
+const open = fs.open;
 
-test("a part that is given up as too slow, and sent again, writes nothing from memory that is used for another part by then", async (t) => {
-  const folder = await fs.mkdtemp(join(tmpdir(), "weir-upload-"));
-  t.after(() => fs.rm(folder, { recursive: true }));
-  await using store = new FileStore({ path: folder }, { clock: systemClock, random: systemRandom });
-  await store.probe(deadline);
-  const content = { headers: {}, token: "t" };
-  const upload = await store.beginUpload("k", content, deadline);
-  const open = fs.open;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** An upload of ten bytes to a folder of its own; the test may put something in the place of `fs.open` meanwhile. */
+class Trial implements AsyncDisposable {
+  readonly upload: OpenUpload;
+  readonly #folder: string;
+  readonly #store: FileStore;
+
+  private constructor(folder: string, store: FileStore, upload: OpenUpload) {
+    this.#folder = folder;
+    this.#store = store;
+    this.upload = upload;
+  }
+
+  static async begin(): Promise<Trial> {
+    const folder = await fs.mkdtemp(join(tmpdir(), "weir-upload-"));
+    const store = new FileStore({ path: folder }, { clock: systemClock, random: systemRandom });
+    await store.probe(deadline);
+    return new Trial(folder, store, await store.beginUpload("k", content, deadline));
+  }
+
+  /** What the object has once it is complete. */
+  async complete(parts: readonly string[]): Promise<string> {
+    const completed = { ...content, id: this.upload.id, parts, size: 10 };
+    const { kind } = await this.#store.completeUpload("k", completed, { kind: "absent" }, deadline);
+    assert.equal(kind, "written");
+    return await fs.readFile(join(this.#folder, "k"), "utf8");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    fs.open = open;
+    syncBuiltinESMExports();
+    await this.#store[Symbol.asyncDispose]();
+    await fs.rm(this.#folder, { recursive: true });
+  }
+}
+
+test("a part that is given up as too slow, and sent again, writes nothing from memory that is used for another part by then", async () => {
+  await using trial = await Trial.begin();
+  const { upload } = trial;
   const stuck = Promise.withResolvers<void>();
   const late = Promise.withResolvers<void>();
   fs.open = async (...args) => {
@@ -31,36 +66,25 @@ test("a part that is given up as too slow, and sent again, writes nothing from m
     return handle;
   };
   syncBuiltinESMExports();
-  t.after(() => {
-    fs.open = open;
-    syncBuiltinESMExports();
-  });
   // As `UploadRun` does: a buffer is used again once its part is there.
   const body = Buffer.alloc(5, "a");
   const first = { number: 1, offset: 0, body };
   await assert.rejects(upload.sendPart(first, { deadlineMs: 1 }), /did not answer/);
   const again = upload.sendPart(first, deadline);
-  await Promise.race([again, new Promise((resolve) => setTimeout(resolve, 200))]);
+  await Promise.race([again, pause(200)]);
   void again.then(() => body.fill("b"));
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await pause(10);
   stuck.resolve();
   await late.promise;
   const parts = [await again];
   const second = { number: 2, offset: 5, body: Buffer.from(body.fill("b")) };
   parts.push(await upload.sendPart(second, deadline));
-  const completed = { ...content, id: upload.id, parts, size: 10 };
-  assert.equal((await store.completeUpload("k", completed, { kind: "absent" }, deadline)).kind, "written");
-  assert.equal(await fs.readFile(join(folder, "k"), "utf8"), "aaaaabbbbb");
+  assert.equal(await trial.complete(parts), "aaaaabbbbb");
 });
 
-test("nor does one that is given up twice, the first time of which comes to its end meanwhile", async (t) => {
-  const folder = await fs.mkdtemp(join(tmpdir(), "weir-upload-"));
-  t.after(() => fs.rm(folder, { recursive: true }));
-  await using store = new FileStore({ path: folder }, { clock: systemClock, random: systemRandom });
-  await store.probe(deadline);
-  const content = { headers: {}, token: "t" };
-  const upload = await store.beginUpload("k", content, deadline);
-  const open = fs.open;
+test("nor does one that is given up twice, the first time of which comes to its end meanwhile", async () => {
+  await using trial = await Trial.begin();
+  const { upload } = trial;
   const stuck = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let opened = 0;
   fs.open = async (...args) => {
@@ -68,11 +92,6 @@ test("nor does one that is given up twice, the first time of which comes to its 
     return await open(...args);
   };
   syncBuiltinESMExports();
-  t.after(() => {
-    fs.open = open;
-    syncBuiltinESMExports();
-  });
-  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
   const body = Buffer.alloc(5, "a");
   const first = { number: 1, offset: 0, body };
   await assert.rejects(upload.sendPart(first, { deadlineMs: 1 }), /did not answer/);
@@ -88,7 +107,5 @@ test("nor does one that is given up twice, the first time of which comes to its 
   const parts = [await third];
   const other = { number: 2, offset: 5, body: Buffer.from(body.fill("b")) };
   parts.push(await upload.sendPart(other, deadline));
-  const completed = { ...content, id: upload.id, parts, size: 10 };
-  assert.equal((await store.completeUpload("k", completed, { kind: "absent" }, deadline)).kind, "written");
-  assert.equal(await fs.readFile(join(folder, "k"), "utf8"), "aaaaabbbbb");
+  assert.equal(await trial.complete(parts), "aaaaabbbbb");
 });

@@ -119,6 +119,18 @@ test("what is kept is bounded, and the latest change comes first", () => {
   assert.ok(clock.idle);
 });
 
+test("of what is seen in one look the last comes first, too", () => {
+  const clock = new ManualClock();
+  let seen = clusterStatus([memberStatus("a")]);
+  using history = new History(clock, () => seen);
+  seen = clusterStatus([memberStatus("a"), memberStatus("b")], { epoch: 8 });
+  clock.advance(sampleMs);
+  assert.deepEqual(
+    history.changes.map(({ text }) => text),
+    ["View 8 is settled: each key is with all its owners.", "b joined with view 8."],
+  );
+});
+
 test("a node that is no member yet says so, and shows no nodes", () => {
   const page = pageOf(clusterStatus([], { epoch: 0, settled: false, absent: ["b"] }));
   assert.match(page, /a has not joined the cluster yet/);
