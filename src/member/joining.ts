@@ -7,7 +7,7 @@ import { type Clock, type Instant, sleep } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Membership } from "../core/membership.ts";
-import { listsProcess, type View, type ViewMember, type ViewParameters } from "../core/view.ts";
+import { listsProcess, type View, type ViewMember, type ViewParameters, votersOf } from "../core/view.ts";
 import { firstView, joinedView, keepsHalf } from "../core/view-changes.ts";
 import type { Network } from "../network/network.ts";
 import type { ViewRecord } from "./view-record.ts";
@@ -121,12 +121,17 @@ export class Joining {
       const isLong = !view.settled && view.lineage.length > longLineage + 2 * view.members.length;
       return isLong && waitedMs < settledWaitMs ? "the view has changed very often without settling" : undefined;
     }
-    if (view.members.length === 0) return undefined;
+    // Nobody owns anything, so this process will be the only voter: it can drop who is silent, and nobody could throw it out.
+    if (votersOf(view).length === 0) return this.#unsettled(view, waitedMs);
     const missing = view.members.filter((member) => network.linked(member.id)?.incarnation !== member.incarnation);
     if (missing.length > 0 && !this.#areSilent(view, missing))
       return `no link to ${missing.map((member) => `${member.id} (${member.url})`).join(", ")}`;
-    if (!view.settled && waitedMs < settledWaitMs) return `the view of epoch ${view.epoch} is not settled yet`;
-    return undefined;
+    return this.#unsettled(view, waitedMs);
+  }
+
+  #unsettled(view: View, waitedMs: number): string | undefined {
+    const waits = view.members.length > 0 && !view.settled && waitedMs < settledWaitMs;
+    return waits ? `the view of epoch ${view.epoch} is not settled yet` : undefined;
   }
 
   /** Whether some member that this process reaches says that it does not reach those either: then they are down, and it is not this process's link that is. */

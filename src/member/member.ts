@@ -37,6 +37,7 @@ import type { Version } from "../core/version.ts";
 import { formatView, type View, type ViewMember, type ViewParameters, votersOf } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
+import { ConfiguredNodes } from "./configured-nodes.ts";
 import type { MemberParts } from "./member-parts.ts";
 import type { MemberGauges } from "./report.ts";
 import { type Wired, wire } from "./wiring.ts";
@@ -46,7 +47,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
   readonly #wired: Wired;
   readonly #membership: Membership;
   readonly #abort = new AbortController();
-  #nodes: readonly PeerAddress[];
+  readonly #configured: ConfiguredNodes;
   /** Nothing more is taken: what would be, might not reach the store. */
   #drained = false;
   #ended = false;
@@ -55,7 +56,6 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   constructor(parts: MemberParts) {
     this.#parts = parts;
-    this.#nodes = parts.nodes;
     this.#wired = wire(parts, {
       onView: (view) => this.#adopt(view),
       onPong: (from, state, sentAt) => this.#onPong(from, state, sentAt),
@@ -65,6 +65,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
       onLast: () => this.#drain(),
     });
     this.#membership = this.#wired.membership;
+    this.#configured = new ConfiguredNodes({ ...parts, named: parts.nodes, membership: this.#membership });
     this.#recover(parts.recovered);
   }
 
@@ -125,19 +126,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   /** The configuration names these now. Who was in it and is not any more is asked to leave. */
   setNodes(nodes: readonly PeerAddress[]): void {
-    const { network } = this.#parts;
-    const named = new Set(nodes.map(({ id }) => id));
-    for (const { id } of this.#nodes) {
-      if (named.has(id) || !network.linked(id)) continue;
-      network.request(id, { kind: "leave", epoch: this.#membership.epoch }, leaveRequestMs).catch((error: unknown) => {
-        if (!isOperatingError(error)) throw error;
-        this.#parts.log.warn("a node that is no longer in the configuration could not be asked to leave", {
-          peer: id,
-          error,
-        });
-      });
-    }
-    this.#nodes = nodes;
+    this.#configured.set(nodes);
     this.#wired.gossip.setNodes(nodes);
     this.#setPeers(this.#membership.epoch === 0 ? [] : this.#membership.view.members);
   }
@@ -191,7 +180,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
   }
 
   status(): ClusterStatus {
-    return this.#wired.report.status(this.#nodes.map(({ id }) => id));
+    return this.#wired.report.status(this.#configured.named.map(({ id }) => id));
   }
 
   /** As `Administration.flush`; ends with this member. */
@@ -256,6 +245,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
   // The network tells operators of its links.
   onLinkUp(peer: PeerIdentity): void {
     this.#parts.log.debug("link up", { peer: peer.id });
+    this.#configured.onLinkUp(peer.id);
     this.#wired.gossip.ping(peer.id);
     this.#wired.primary.resend(peer.id);
     this.#wired.router.wake();
@@ -388,12 +378,9 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   #setPeers(members: readonly ViewMember[]): void {
     const { identity, network } = this.#parts;
-    const peers = new Map(this.#nodes.map((node) => [node.id, node]));
+    const peers = new Map(this.#configured.named.map((node) => [node.id, node]));
     for (const { id, url } of members) peers.set(id, { id, url });
     peers.delete(identity.id);
     network.setPeers([...peers.values()]);
   }
 }
-
-/** How long asking a peer to leave may take, in milliseconds. */
-const leaveRequestMs = 5_000;

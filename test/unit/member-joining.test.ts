@@ -192,6 +192,23 @@ describe("Joining, who is new", () => {
     assert.deepEqual([idsOf(trial), trial.store.view?.parameters], ["b", parameters]);
   });
 
+  it("needs no link to members that own nothing, where nobody owns anything: it will be the only voter", async () => {
+    const idle = viewOf(4, [{ ...a, weight: 0 }]);
+    const trial = trialOf(b, idle);
+    await trial.pass(29_800);
+    assert.equal(
+      trial.joined,
+      undefined,
+      "such a view never settles; it waits for who may still ask what became of a write",
+    );
+    await trial.pass(400);
+    assert.equal(idsOf(trial), "a,b");
+    const owned = trialOf(c, viewOf(4, [{ ...a, weight: 0 }, b]));
+    owned.network.link(b);
+    await owned.pass(40_000);
+    assert.equal(owned.joined, undefined, "b owns keys");
+  });
+
   it("says why it waits, now and then", async () => {
     const trial = trialOf(b, settledOf(a));
     await trial.pass(11_000);

@@ -1,0 +1,69 @@
+/** Who was taken out of the configuration is asked to leave, once. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { OperatingError } from "../../src/base/errors.ts";
+import { ConfiguredNodes } from "../../src/member/configured-nodes.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+import { ScriptedNetwork, turn } from "../support/scripted-network.ts";
+import { memberOf } from "../support/view-fixtures.ts";
+
+const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
+
+/** Node a, whose configuration names all three. */
+function trialOf() {
+  const network = new ScriptedNetwork();
+  const log = new RecordedLog();
+  const nodes = new ConfiguredNodes({ named: [a, b, c], membership: { epoch: 4 }, network, log });
+  const asked = (): string[] => network.sent.map(({ to, request }) => `${to} ${request.kind}`);
+  return { network, log, nodes, asked };
+}
+
+describe("the nodes of the configuration", () => {
+  it("asks a node that is removed to leave, and no other", async () => {
+    const { network, nodes, asked } = trialOf();
+    network.link(b, c);
+    nodes.set([a, b]);
+    assert.deepEqual(asked(), ["c leave"]);
+    assert.deepEqual(
+      nodes.named.map(({ id }) => id),
+      ["a", "b"],
+    );
+    network.answer({ kind: "ack", epoch: 4 });
+    await turn();
+    // It knows. That it is back says that somebody wants it to be.
+    nodes.set([a, b]);
+    nodes.onLinkUp("c");
+    assert.equal(network.sent.length, 1);
+  });
+
+  it("asks it when it is reached, if it was not when it was removed", () => {
+    const { network, nodes, asked } = trialOf();
+    nodes.set([a]);
+    assert.deepEqual(asked(), []);
+    network.link(b, c);
+    nodes.onLinkUp("c");
+    nodes.onLinkUp("b");
+    assert.deepEqual(asked(), ["c leave", "b leave"]);
+  });
+
+  it("asks again over the next link when the first was lost before the answer", async () => {
+    const { network, nodes, log, asked } = trialOf();
+    network.link(c);
+    nodes.set([a, b]);
+    network.answer(new OperatingError("peer_unreachable", "the link is gone"));
+    await turn();
+    assert.match(log.lines.map(({ message }) => message).join(), /could not be asked to leave/);
+    nodes.onLinkUp("c");
+    assert.deepEqual(asked(), ["c leave", "c leave"]);
+  });
+
+  it("does not ask one that is named again", () => {
+    const { network, nodes, asked } = trialOf();
+    nodes.set([a, b]);
+    nodes.set([a, b, c]);
+    network.link(b, c);
+    nodes.onLinkUp("c");
+    assert.deepEqual(asked(), []);
+  });
+});
