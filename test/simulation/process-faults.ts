@@ -110,11 +110,12 @@ export class ProcessFaults {
     if (ghost === undefined) return;
     if (budget.allows(ghost.folder)) {
       host.endGhost();
-    } else if (tries > 0 || (plan.journal && !budget.allows(this.#folderOf(host)))) {
+    } else if (tries > 0 || (plan.journal && !budget.allows(this.#folderOf(host)) && tries > -ghostTries)) {
       world.schedule(ghostRetryMs, () => this.#endGhost(host, tries - 1));
     } else if (plan.journal) {
       this.#field.note("twin given up", () => host.id);
-      budget.lose(this.#folderOf(host));
+      // Who leaves may wait for one of the two to end, and while somebody leaves nothing may be lost: then more may be lost now than is allowed.
+      budget.loseAnyway(this.#folderOf(host) ?? "");
       budget.regain(ghost.folder);
       // The others stick to it: it must come back, although its twin may have left for good.
       host.isWanted = true;
