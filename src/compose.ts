@@ -123,6 +123,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     journal: diskJournal,
     peers: () => networks.peers,
     limits: config.buffer,
+    certificateExpires: () => networks.tls?.certificate.validToDate,
   });
   const { port } = await http.listen();
   const onChange = (material: TlsMaterial): void => {

@@ -14,6 +14,9 @@ interface RouterLog {
   readonly outcomes: Map<number, RequestOutcome>;
 }
 
+/** Of the first request of each router: a process that only pings, and has sent nothing, is not worth a log. */
+const firstCounter = 1;
+
 export class RequestLog {
   readonly #routers = new Map<string, RouterLog>();
 
@@ -44,8 +47,8 @@ export class RequestLog {
 
   /** The router has finished every request below `watermark`. */
   advance(router: string, watermark: number): void {
+    if (watermark <= (this.#routers.get(router)?.watermark ?? firstCounter)) return;
     const log = this.#logOf(router);
-    if (watermark <= log.watermark) return;
     log.watermark = watermark;
     for (const counter of log.outcomes.keys()) {
       if (counter < watermark) log.outcomes.delete(counter);

@@ -25,6 +25,8 @@ export interface NodeSources {
   readonly journal: { readonly metrics: JournalMetrics; readonly lagMs: number } | undefined;
   readonly peers: () => readonly PeerFigures[];
   readonly limits: { readonly dirtyBytes: number; readonly cacheBytes: number };
+  /** Of the certificate in use; undefined without TLS. */
+  readonly certificateExpires: () => Date | undefined;
 }
 
 export function exposeNode(sources: NodeSources): Exposition {
@@ -41,11 +43,16 @@ export function exposeNode(sources: NodeSources): Exposition {
   return exposition;
 }
 
-function exposeBuild(exposition: Exposition, { version, isReady }: NodeSources): void {
+function exposeBuild(exposition: Exposition, { version, isReady, certificateExpires }: NodeSources): void {
   exposition.gauges("weir_build_info", "The release that runs.", ["version", "runtime"], () => [
     [{ version, runtime: process.version }, 1],
   ]);
   exposition.gauge("weir_ready", "Whether the node serves, as /readyz says.", () => Number(isReady()));
+  const expiry = "When the certificate in use expires, in seconds since 1970; no series without TLS.";
+  exposition.gauge("weir_tls_certificate_expiry_timestamp_seconds", expiry, () => {
+    const expires = certificateExpires();
+    return expires && expires.getTime() / 1_000;
+  });
 }
 
 function exposeRequests(exposition: Exposition, { http }: NodeSources): void {

@@ -160,11 +160,18 @@ test("a renewed certificate is shown within seconds, under load and without a re
   const port = portOf(cluster.url("a"));
   await using writes = new SteadyWrites((index) => cluster.put(index % 2 === 0 ? "a" : "b", "k", String(index)));
   const before = await serialOf(port);
-  install(authority.issue());
+  const expiry = async (): Promise<number> => {
+    const { body } = await cluster.http.request(cluster.url("a"), "GET", "/metrics");
+    return Number(/^weir_tls_certificate_expiry_timestamp_seconds (\S+)$/m.exec(body.toString())?.[1]) * 1_000;
+  };
+  const daysLeft = async (): Promise<number> => Math.round(((await expiry()) - Date.now()) / 86_400_000);
+  assert.equal(await daysLeft(), 30);
+  install(authority.issue({ days: 50 }));
   await cluster.until(20_000, "the new certificate is shown by all", async () => {
     const serials = await Promise.all(cluster.urls.map(async (url) => await serialOf(portOf(url))));
     return serials.every((serial) => serial !== before);
   });
+  assert.equal(await daysLeft(), 50);
   const renewed = await serialOf(port);
   // Certificate and key that do not belong together, as between two writes, but for good.
   copyFileSync(authority.issue().cert, inUse.cert);

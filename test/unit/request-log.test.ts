@@ -156,4 +156,12 @@ describe("RequestLog", () => {
       assert.deepEqual(idsOf(log.outcomes()), idsOf(model), context);
     }
   });
+
+  it("keeps nothing of a process that only pings: one that restarts again and again is another each time", () => {
+    const log = new RequestLog();
+    log.advance("r", 1);
+    assert.deepEqual(log.finished, []);
+    log.advance("r", 2);
+    assert.deepEqual(log.finished, [{ router: "r", counter: 2 }]);
+  });
 });
