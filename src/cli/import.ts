@@ -27,7 +27,7 @@ export function addImportCommand(program: Command, terminal: Terminal): void {
     .summary("copy files to values")
     .description(
       "Copies every file in FOLDER, and in the folders in it, to the key that its path names, behind the prefix. What the cluster has already, by size and ETag, is left alone, so a run that was cut short goes on. " +
-        "What weir export kept beside its files is used; links to folders are not followed.",
+        "What weir export kept beside its files is used. Links to folders are not followed, and what is no file (a pipe, a link to nothing) is passed over.",
     )
     .argument("<folder>")
     .option("--type <type>", 'content type of files of which none is known; "auto" goes by the name (default: none)')

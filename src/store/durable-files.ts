@@ -132,7 +132,11 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
 /** What a failed operation on a file means to the port's caller: whatever a person must mend is refused, the rest may pass. */
 export function fileError(error: unknown, folder: string): Error {
   if (error instanceof OperatingError || !(error instanceof Error) || !("code" in error)) return error as Error;
-  if (hasCode(error, "EACCES", "EPERM", "EROFS")) {
+  if (hasCode(error, "EROFS")) {
+    const message = `the folder ${folder} can't be used: ${error.message}; its file system is mounted read-only`;
+    return new OperatingError("store_refused", message, { cause: error });
+  }
+  if (hasCode(error, "EACCES", "EPERM")) {
     const message = `the folder ${folder} can't be used: ${error.message}; give weir's user the right to read and write it`;
     return new OperatingError("store_refused", message, { cause: error });
   }
