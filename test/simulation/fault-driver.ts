@@ -3,6 +3,7 @@
  * be there runs.
  */
 
+import { viewName } from "../../src/core/view.ts";
 import { Ambushes } from "./ambush.ts";
 import { DiskFaults } from "./disk-faults.ts";
 import type { Hits } from "./expectations.ts";
@@ -34,6 +35,7 @@ type OwnWay =
   | "lostAnswers"
   | "lateFlushes"
   | "slowReads"
+  | "longCuts"
   | "lateReads"
   | "lateReturns"
   | "scripts";
@@ -72,6 +74,7 @@ export class FaultDriver {
       store: () => this.#troubleStore(),
       refusals: () => this.#refuse(),
       storeCuts: () => this.#network.cutFromStore(),
+      viewRefusals: () => this.#refuseView(),
       forgets: () => this.#operator.loseLoneOwner(),
       twins: () => this.#processes.twin(),
       outage: () => this.#storeGone(),
@@ -89,12 +92,16 @@ export class FaultDriver {
   }
 
   start(): void {
-    const { faults } = this.#field.plan;
+    const { random, world, plan } = this.#field;
+    const { faults } = plan;
     if (faults.includes("oneLoss")) this.#oneLoss.start();
     if (faults.includes("forgets")) this.#operator.start();
     if (faults.includes("scripts")) new Scripts(this.#field, this.#processes).start();
     if (faults.includes("lateReads")) new LateReads(this.#field, this.#members).start();
     if (faults.includes("lateReturns")) new LateReturns(this.#field).start();
+    if (faults.includes("longCuts")) {
+      world.schedule(random.between(0, maxCalmMs), () => this.#network.cutFromStoreForLong());
+    }
     if (faults.includes("lateFlushes")) {
       new LateFlushes(this.#field, this.#processes, this.#network, this.#members).start();
     }
@@ -168,6 +175,13 @@ export class FaultDriver {
       this.#field.note("refused", () => key);
       this.#field.undoLater(2 * this.#field.drawMs(), store.refuse(key));
     }
+  }
+
+  #refuseView(): void {
+    const { store } = this.#field;
+    if (store.isRefusing(viewName)) return;
+    this.#field.note("refused", () => viewName);
+    this.#field.undoLater(2 * this.#field.drawMs(), store.refuse(viewName));
   }
 
   #storeGone(): void {

@@ -34,6 +34,10 @@ export const faultKinds = [
   "refusals",
   /** One host cannot reach the store, or waits for its answers. */
   "storeCuts",
+  /** One host cannot reach the store for so long that the others relieve it of its keys. */
+  "longCuts",
+  /** The store refuses changes of the view's record for a while. */
+  "viewRefusals",
   /** Reading from the store takes as long as large objects take. */
   "slowReads",
   /** A read is answered late, when its key has gone to another primary and come back. */
@@ -59,7 +63,7 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-/** These make worlds of their own: in some more is promised, a script needs a cluster that settles, and overtaking needs large values. */
+/** These make worlds of their own: in some more is promised, a script needs a cluster that settles, overtaking needs large values, and relief takes long. */
 const ownWorlds: readonly FaultKind[] = [
   "oneLoss",
   "outage",
@@ -68,6 +72,8 @@ const ownWorlds: readonly FaultKind[] = [
   "lateReturns",
   "refusals",
   "overtaking",
+  "longCuts",
+  "viewRefusals",
 ];
 
 /** Kinds that go with any others. */
@@ -121,6 +127,8 @@ export const profiles = {
   "large+refusals": ["refusals", "crashes", "store"],
   lateReturns: ["lateReturns"],
   overtaking: ["overtaking", "joins", "leaves", "crashes"],
+  relief: ["longCuts", "crashes", "leaves"],
+  viewRefusals: ["viewRefusals", "crashes", "losses", "leaves", "joins"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

@@ -15,6 +15,12 @@ export interface KeptSeed {
 
 export const keptSeeds: readonly KeptSeed[] = [
   {
+    seed: 59_071_281,
+    faults: "all",
+    found:
+      "Where the only member left owned nothing and was gone for good, nobody could join: each waited for a link to it.",
+  },
+  {
     seed: 14,
     faults: "crashes",
     found: "Members that were short of a lease answered each ping by another one, without end.",

@@ -95,6 +95,15 @@ export class NetworkFaults {
     this.#forAWhile(this.#slowDown(host));
   }
 
+  /** Longer than a member waits before it is relieved of its keys, and not all hosts at once. */
+  cutFromStoreForLong(): void {
+    const { hosts, random } = this.#field;
+    const host = random.pick(hosts);
+    if (host.line.isCut || hosts.filter(({ line }) => line.isCut).length + 1 >= hosts.length) return;
+    this.#field.note("store cut for long", () => host.id);
+    this.#field.undoLater(random.between(35_000, 60_000), host.line.cut());
+  }
+
   #slowDown({ line }: SimHost): () => void {
     line.slownessMs = this.#field.random.between(200, 3_000);
     return () => {

@@ -92,17 +92,25 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   // A late request is most dangerous where the key comes and goes.
   const isLate = faults.includes("lateFlushes");
   const losesAnswers = faults.includes("lostAnswers") || profile === "large+scripts";
+  // The others are to see that the store takes what they send.
+  const isRelieved = faults.includes("longCuts");
   // By small messages, of those that go in fragments.
   const isOvertaking = faults.includes("overtaking");
   const comesAndGoes = isLate || isReturning || isOvertaking || profile === "large+scripts";
   const keys = Array.from(
-    { length: random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
+    { length: isRelieved ? 6 : random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
     (_, index) => `k${index}`,
   );
   const maxValueBytes = isOvertaking ? 4_000 : random.pick([30, 300, 3_000]);
   const storeLatencyMs = random.pick(isStrict ? [2, 20] : [2, 20, 100]);
   const operations = random.whole(80, 160);
-  const workMs = isReturning ? 50_000 : faults.length === 0 ? 3_000 : random.between(2_000, isStrict ? 20_000 : 12_000);
+  const workMs = isRelieved
+    ? 60_000
+    : isReturning
+      ? 50_000
+      : faults.length === 0
+        ? 3_000
+        : random.between(2_000, isStrict ? 20_000 : 12_000);
   const bufferedBytes = profile.startsWith("large") ? Math.floor(maxValueBytes / 2) : undefined;
   const hosts = drawHosts(random, { faults, crowded, maxValueBytes, bufferedBytes, storeLatencyMs });
   return {
@@ -144,7 +152,9 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     storeQueueMs: faults.length === 0 || isStrict ? 0 : random.pick([0, 0, 5, 100]),
     storeBodyMs: faults.includes("slowReads") ? random.pick([300, 1_000, 2_000]) : 0,
     networkLatencyMs: random.pick(isStrict ? [0.2, 1] : [0.2, 1, 10]),
-    meanFaultMs: random.pick(losesAnswers ? [200, 600] : [200, 600, 1_500, 4_000]),
+    meanFaultMs: isRelieved
+      ? random.pick([8_000, 12_000, 25_000])
+      : random.pick(losesAnswers ? [200, 600] : [200, 600, 1_500, 4_000]),
     hasBursts: random.chance(0.5),
     crowded,
     ending: drawEnding(random, journal, faults),
@@ -189,7 +199,7 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
     ? [2, 3, 3, 4]
     : isLonely
       ? [1, 1, 2]
-      : isScripted
+      : isScripted || faults.includes("longCuts")
         ? [3, 3, 4]
         : isMany
           ? [2, 3, 3, 4, 5, 7]
