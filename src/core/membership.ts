@@ -246,6 +246,11 @@ export class Membership {
     return heard?.incarnation === peer.incarnation ? heard.state : undefined;
   }
 
+  /** Who says that it has adopted a newer view than this member: also one that the adopted view does not list yet. */
+  get ahead(): readonly string[] {
+    return [...this.#heard].flatMap(([id, { state }]) => (state.epoch > this.epoch ? id : []));
+  }
+
   /** This member has come one step further with the adopted view. */
   advance(progress: Progress): void {
     assert(ranks[progress] > ranks[this.#progress], "progress under a view only goes forward");

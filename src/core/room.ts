@@ -3,7 +3,7 @@
  * writers wait, in order, for a bounded time and in a bounded number of bytes.
  *
  * Full buffers must not wait for each other for ever. What is committed leaves by itself once the store takes it; what is not, waits for
- * room on others. So a primary keeps at most 1/(2N) of its room uncommitted (N members), all of them together fill at most half of any buffer with
+ * room on others. So a primary keeps at most 1/(2N) of its room uncommitted (N members own something), all of them together fill at most half of any buffer with
  * such entries, and a buffer that is not over its limit always takes one more replica.
  */
 
@@ -61,6 +61,12 @@ export class Room {
     return this.#used / this.#settings.dirtyBytes;
   }
 
+  /** Whether writers wait because of the limit, and not for replicas alone to take what is uncommitted. */
+  get isFull(): boolean {
+    for (const { bytes } of this.#waiting) return !this.#isShut && this.#used + bytes > this.#settings.dirtyBytes;
+    return false;
+  }
+
   /** Whether writers wait, however much room there is; what must be held is not kept out. */
   get isShut(): boolean {
     return this.#isShut;
@@ -71,9 +77,9 @@ export class Room {
     if (!isShut) this.#admit();
   }
 
-  /** Sets the share of uncommitted entries: the view has so many members. What is one's alone waits for nobody's room, only for the store. */
-  shareAmong(members: number): void {
-    const part = members === 1 ? Number.POSITIVE_INFINITY : uncommittedPart / members;
+  /** Sets the share of uncommitted entries: so many members own something. What is one's alone waits for nobody's room, only for the store. */
+  shareAmong(owners: number): void {
+    const part = owners <= 1 ? Number.POSITIVE_INFINITY : uncommittedPart / owners;
     this.#uncommittedLimit = this.#settings.dirtyBytes * part;
     this.#admit();
   }

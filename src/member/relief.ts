@@ -48,6 +48,8 @@ const failingMs = 30_000;
 /** Who is relieved tries the store again after this, and after twice as long each further time, up to the last; in milliseconds. */
 const firstTrialMs = 5_000;
 const lastTrialMs = 600_000;
+/** While the store is not known to work for anybody, it tries after this at the latest. */
+const idleTrialMs = 30_000;
 /** From this part of {@link failingMs} on, a member of which the store only refuses keys tries it out, and again after the first pause. */
 const refusedPart = 0.5;
 
@@ -98,10 +100,18 @@ export class Relief {
     this.#trialAt ??= now + this.#trialPauseMs;
     // Nobody serves anything until one of the members owns it.
     if (!isOwned) this.#trialAt = Math.min(this.#trialAt, now + firstTrialMs);
+    // And those who do may have lost the store themselves, and with it all that is left of a lease.
+    else if (!this.#doOwnersWork()) this.#trialAt = Math.min(this.#trialAt, now + idleTrialMs);
     if (now < this.#trialAt) return;
     this.#trialAt = undefined;
     this.#trialPauseMs = Math.min(lastTrialMs, this.#trialPauseMs * 2);
     this.#run(this.#takeBack());
+  }
+
+  /** Whether the store is known to work for somebody who owns something. */
+  #doOwnersWork(): boolean {
+    const { membership } = this.#parts;
+    return membership.peers.some((peer) => peer.weight > 0 && membership.stateOf(peer)?.storeWorks === true);
   }
 
   #tryForOthers(now: Instant): void {

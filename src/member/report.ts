@@ -76,7 +76,7 @@ export class Report {
       refusedKeys: backlog.refusedCount,
       failing: this.failing(namedKeys),
       slowing: buffer.room.isShut,
-      full: !buffer.room.isShut && buffer.room.waitingBytes > 0,
+      full: buffer.room.isFull,
       journaled,
     };
   }

@@ -46,8 +46,8 @@ const hurriedMs = 2 * maxRetryMs;
 /** An upload waits for requests of others to the store, and is then completed there: so many of their deadlines longer than other writes. */
 const completionDeadlines = 2;
 
-/** All owners keep the outcomes of later writes than the oldest that is under way: of so many times as many as may be under way, at most. */
-const outcomesFactor = 20;
+/** All owners keep the outcomes of later writes than the oldest that is under way: of so many at most, some 50 MB. */
+const maxOutcomes = 200_000;
 
 /** A write as the client asked for it. */
 interface Write {
@@ -181,8 +181,8 @@ export class Router {
     { key, value, upload, headers, precondition, md5, durability, givesUp }: Write,
     allowedMs = this.#parts.settings.operationMs,
   ): Promise<WriteOutcome> {
-    const { membership, durableWrites, clock, inTime, settings } = this.#parts;
-    if (this.#counter - this.watermark >= settings.operationLimit * outcomesFactor)
+    const { membership, durableWrites, clock, inTime } = this.#parts;
+    if (this.#counter - this.watermark >= maxOutcomes)
       throw new OperatingError("overloaded", "too many writes on this node are later than one that is still under way");
     this.#admit();
     const requestId = { router: this.#incarnation, counter: ++this.#counter };

@@ -9,7 +9,7 @@ import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Membership } from "../core/membership.ts";
 import type { RequestLog } from "../core/request-log.ts";
-import type { View, ViewMember } from "../core/view.ts";
+import { type View, type ViewMember, votersOf } from "../core/view.ts";
 import type { WriteBuffer } from "../core/write-buffer.ts";
 import type { AdoptRecord, Journal } from "../journal/journal.ts";
 import type { Network } from "../network/network.ts";
@@ -83,7 +83,7 @@ export class ViewChange {
     this.#handingOff = false;
     this.#hasHandedOff = false;
     this.#timer?.cancel();
-    buffer.room.shareAmong(view.members.length);
+    buffer.room.shareAmong(votersOf(view).length);
     log.info("view adopted", { epoch: view.epoch, members: view.members.map((member) => member.id) });
     this.#giveUpTenure();
     journal.append(adoptionOf(membership));

@@ -192,13 +192,14 @@ export class ViewKeeper {
     return await this.#newestOfPeers();
   }
 
-  /** A newer view that a peer has adopted: it has been in the store, like every one. */
+  /** A newer view that a peer has adopted: it has been in the store, like every one. The only one that has may be new in that view, or a new process. */
   async #newestOfPeers(): Promise<View | undefined> {
     const { membership } = this.#parts;
-    for (const peer of membership.peers) {
-      if ((membership.stateOf(peer)?.epoch ?? 0) <= membership.epoch) continue;
-      const view = await this.#ask(peer.id);
-      if (view || this.#abort.signal.aborted) return view;
+    for (const id of membership.ahead) {
+      const view = await this.#ask(id);
+      if (this.#abort.signal.aborted) return undefined;
+      // Whoever is over another store, with this cluster's name, has views of its own.
+      if (view?.parameters.clusterId === membership.cluster) return view;
     }
     return undefined;
   }

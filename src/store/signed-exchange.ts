@@ -39,8 +39,9 @@ export async function sendSigned(
 ): Promise<ExchangeAnswer> {
   const request = { method, path, headers, deadlineMs: leftMs, maxBodyBytes };
   const answer = await exchange(pool, clock, body === undefined ? request : { ...request, body });
-  // A failure may be of whoever stands in front of the store, by a clock of its own.
-  const answeredMs = answer.status < 500 ? time.learn(header(answer, "date")) : undefined;
+  // A failure may be of whoever stands in front of the store, by a clock of its own; that has no route to it, perhaps.
+  const isOwn = answer.status < 500 && answer.status !== 404;
+  const answeredMs = isOwn ? time.learn(header(answer, "date")) : undefined;
   if (answer.status === 403 && answeredMs !== undefined && answeredMs >= endMs) {
     throw new OperatingError("store_unavailable", "the request reached the store after its time");
   }

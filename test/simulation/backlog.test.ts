@@ -10,10 +10,10 @@ import { healthyStore } from "./store-faults.ts";
 /** Nothing is flushed by itself. */
 const delayMs = 3_600_000;
 
-/** Of two hosts one is lost that had so many keys which the store lacks; the other has just taken over. */
-async function survivorOf(count: number) {
+/** Two hosts, of which b serves so many keys that the store lacks. */
+async function pairOf(count: number) {
   const cluster = new StagedCluster(["a", "b"], { delayMs });
-  const { world, store, hosts } = cluster;
+  const { world, hosts } = cluster;
   const [a, b] = hosts as [SimHost, SimHost];
   await world.run(10_000);
   const keys: string[] = [];
@@ -25,11 +25,38 @@ async function survivorOf(count: number) {
     if (keys.length % 50 === 0) await world.run(world.now + 100);
   }
   await world.run(world.now + 1_000);
+  return { cluster, a, b, keys };
+}
+
+/** Of two hosts one is lost that had so many keys which the store lacks; the other has just taken over. */
+async function survivorOf(count: number) {
+  const { cluster, a, b, keys } = await pairOf(count);
+  const { world, store } = cluster;
   store.setFaults({ ...healthyStore, minLatencyMs: 300 });
   b.crash("power");
   await world.run(world.now + 30_000, () => a.member?.servesNow?.(keys[0] as string) === true);
   await world.run(world.now + 500);
   return { cluster, a, keys };
+}
+
+/** Of two hosts one is cut off from the store that had so many keys which that lacks; the other has just relieved it of them. */
+async function relieverOf(count: number) {
+  const { cluster, a, b } = await pairOf(count);
+  const { world, store, views } = cluster;
+  b.line.cut();
+  const later = (): void => {
+    for (const host of [a, b]) {
+      const key = cluster.keyOf(host, "later");
+      const value = Buffer.from(`${world.now}`);
+      cluster.ask(host, (member) => member.put({ key, value, headers: noHeaders, durability: "stored" }));
+    }
+    if (views.at(-1) !== "1,0") world.schedule(2_000, later);
+  };
+  later();
+  await world.run(world.now + 60_000, () => views.at(-1) === "1,0");
+  store.setFaults({ ...healthyStore, minLatencyMs: 300 });
+  await world.run(world.now + 1_000);
+  return { cluster, a };
 }
 
 describe("a lone survivor with a great backlog", () => {
@@ -51,6 +78,14 @@ describe("a lone survivor with a great backlog", () => {
 
   it("takes writes as long as its buffer is not full", async () => {
     const { cluster, a } = await survivorOf(4_000);
+    const { world } = cluster;
+    const asked = cluster.ask(a, (member) => member.put({ key: "new", value: Buffer.from("x"), headers: noHeaders }));
+    await world.run(world.now + 2_000);
+    assert.deepEqual([asked.error?.message, asked.answer?.kind], [undefined, "written"]);
+  });
+
+  it("takes writes as long as its buffer is not full, also where others are there who own nothing", async () => {
+    const { cluster, a } = await relieverOf(4_000);
     const { world } = cluster;
     const asked = cluster.ask(a, (member) => member.put({ key: "new", value: Buffer.from("x"), headers: noHeaders }));
     await world.run(world.now + 2_000);

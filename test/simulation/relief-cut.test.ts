@@ -56,6 +56,27 @@ describe("a member that alone has no way to the store", () => {
     );
   });
 
+  it("takes its keys back soon, once the store answers it, when the only owner has lost its way there meanwhile", async () => {
+    const cluster = new StagedCluster(["a", "b"], { hasDisks: true });
+    const { world, hosts, views } = cluster;
+    const [a, b] = hosts as [SimHost, SimHost];
+    await world.run(10_000);
+    cluster.writeAt(hosts);
+    await world.run(20_000);
+    const mend = b.line.cut();
+    // By now it tries the store only now and then.
+    await world.run(250_000);
+    assert.equal(views.at(-1), "1,0");
+    mend();
+    a.line.cut();
+    await world.run(300_000);
+    const keys = keysOwned({ ab: /^[ab]/ }, 5);
+    assert.deepEqual(
+      await writes(cluster, b, keys, 5_000),
+      keys.map(() => "written"),
+    );
+  });
+
   it("holds up nobody when a third is lost", async () => {
     const cluster = new StagedCluster(["a", "b", "c"], { hasDisks: true });
     const { world, hosts } = cluster;
@@ -72,3 +93,43 @@ describe("a member that alone has no way to the store", () => {
     );
   });
 });
+
+describe("a member without a way to the store that the newer view's only other member is new to", () => {
+  it("takes that view on from a process that has come in its peer's place", async () => {
+    const { cluster, a, b } = await pair();
+    const { world } = cluster;
+    b.line.cut();
+    await world.run(world.now + 2_000);
+    a.crash();
+    await world.run(world.now + 200);
+    a.start();
+    await world.run(world.now + 10_000);
+    const keys = keysOwned({ ab: /^[ab]/ }, 5);
+    assert.deepEqual(
+      await writes(cluster, a, keys, 5_000),
+      keys.map(() => "written"),
+    );
+  });
+
+  it("takes that view on from a node that joins", async () => {
+    const { cluster, a, b } = await pair();
+    const { world } = cluster;
+    b.crash();
+    await world.run(world.now + 10_000);
+    a.line.cut();
+    b.start();
+    await world.run(world.now + 40_000);
+    const keys = keysOwned({ ab: /^[ab]/ }, 5);
+    assert.deepEqual(
+      await writes(cluster, b, keys, 5_000),
+      keys.map(() => "written"),
+    );
+  });
+});
+
+async function pair(): Promise<{ cluster: StagedCluster; a: SimHost; b: SimHost }> {
+  const cluster = new StagedCluster(["a", "b"], { hasDisks: true });
+  await cluster.world.run(10_000);
+  const [a, b] = cluster.hosts as [SimHost, SimHost];
+  return { cluster, a, b };
+}

@@ -34,6 +34,23 @@ function roomWith(used: number): Trial {
 /** Lets every promise that is resolved already reach those who wait for it. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+describe("Room, as operators are told of it", () => {
+  it("is full when writers wait for what is dirty, not when they wait for replicas to take what is uncommitted", () => {
+    const full = roomWith(1000);
+    assert.equal(full.room.isFull, false);
+    full.wait("a", 10);
+    assert.equal(full.room.isFull, true);
+    full.room.isShut = true;
+    assert.equal(full.room.isFull, false);
+
+    const { room, wait } = roomWith(0);
+    room.shareAmong(2);
+    room.takeForWrite(200);
+    wait("b", 100);
+    assert.deepEqual([room.waitingBytes, room.isFull], [100, false]);
+  });
+});
+
 describe("Room, at once", () => {
   it("gives primaries room up to the limit and not a byte more", () => {
     const { room } = roomWith(0);
