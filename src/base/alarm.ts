@@ -1,4 +1,4 @@
-/** One timer that rings at the earliest of the instants it was set to, for who has many things to do later and looks for what is due. */
+/** One timer that rings at the earliest of the instants it was set to, for an owner that has many things to do later and finds out itself what is due. */
 
 import type { Clock, Instant, Timer } from "./clock.ts";
 
@@ -12,7 +12,7 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** Rings then, unless it does sooner. */
+  /** Rings at that instant, unless it is set to an earlier one. */
   set(at: Instant): void {
     if (this.#set) {
       if (this.#set.at <= at) return;

@@ -41,7 +41,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** Resolves when the work has ended well, or after `ms`; rejects when the work does before. */
+/** Resolves when the work does, or after `ms`; rejects if the work rejects before that. */
 export async function endOrTimeout(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = clock.after(ms, resolve);

@@ -174,11 +174,6 @@ export class ByteReader {
     this.#end = end;
   }
 
-  /** Bytes that are left. */
-  get remaining(): number {
-    return this.#end - this.#at;
-  }
-
   /** Call it last: bytes left over are malformed too. */
   finish(): void {
     if (this.#at !== this.#end) throw new MalformedError("bytes left over");

@@ -6,7 +6,7 @@
 import type { Clock, Instant } from "./clock.ts";
 import type { Log, LogFields } from "./log.ts";
 
-/** How often what goes wrong again and again is told, in milliseconds, unless somebody has a reason to choose otherwise. */
+/** How often what keeps going wrong is logged, in milliseconds, unless there is a reason to choose otherwise. */
 export const complaintIntervalMs = 10_000;
 
 /** Complaints that are told apart at a time; further ones are only counted, until the others are old. */

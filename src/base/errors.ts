@@ -55,6 +55,9 @@ export const errorKinds = {
 
 export type ErrorCode = keyof typeof errorKinds;
 
+/** The store does not answer, or asks for fewer requests: the same request may succeed later. */
+export const transientCodes = ["store_unavailable", "store_throttled"] as const satisfies readonly ErrorCode[];
+
 /** A failure that the caller must expect. Test its `code`, not its class or its message. */
 export class OperatingError extends Error {
   override name = "OperatingError";

@@ -1,6 +1,5 @@
 /**
- * How often a measure fell into which range: plain numbers that cost some nanoseconds to add to, and that whoever exposes them reads. What they are called outside, and
- * in which form, is not their business.
+ * How often a measure fell into which range: plain numbers that cost some nanoseconds to add to, and that whoever exposes them reads. Names and the exposition format are not its business.
  */
 
 import { assert } from "./assert.ts";

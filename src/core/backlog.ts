@@ -1,6 +1,5 @@
 /**
- * The backlog: the keys that this member serves and whose acknowledged state the store may lack (visible, or inherited and not visible yet), the oldest first, and of which of them the last attempt to flush failed. Who holds a key
- * as a replica only cannot tell how old it is: its primary flushes it, and says so later.
+ * The backlog: the keys that this member serves and whose acknowledged state the store may lack (visible, or inherited and not visible yet), the oldest first, and of which of them the last attempt to flush failed. A replica cannot tell how old a key is: the primary flushes it, and says so later.
  *
  * The age of a key is that of its oldest state that no flush has carried away: one that is overwritten again and again is as young as its last flush is.
  */

@@ -1,7 +1,7 @@
 /**
  * Keys in doubt: of some view that still matters, all owners of the key are gone, each with its data folder. What was acknowledged under that view may exist only on
  * those disks, so nobody answers for the key, not even with what the store has, until one of the folders is back and has handed off what it holds, or an
- * operator has given all of them up. An owner that was there when a later view was settled has handed off what it had, so that its going again puts nothing in doubt.
+ * operator has given all of them up. An owner that was there when a later view was settled has handed off what it had, so its loss puts nothing in doubt.
  */
 
 import type { Ring } from "./ring.ts";
@@ -53,8 +53,7 @@ export class Doubt {
   }
 
   /**
-   * What has to be named still when the view has settled: the first view of which some key is in doubt, and those after it that have lost owners, given up or not. Who ends the doubt may
-   * hold something older than what a view that was given up has written through to the store.
+   * What has to be named still when the view has settled: the first view of which some key is in doubt, and those after it that have lost owners, given up or not. Whoever ends the doubt may hold something older than what a view that was given up has written through to the store.
    */
   get views(): readonly PastView[] {
     const first = this.#losses.findIndex(({ ring, gone, forgotten }) =>
@@ -79,6 +78,7 @@ function isGone(owners: readonly string[], gone: ReadonlySet<string>): boolean {
   return owners.length > 0 && owners.every((id) => gone.has(id));
 }
 
-function isLost(owners: readonly string[], gone: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
+/** Whether all of the owners are gone, and some of them have not been given up. */
+export function isLost(owners: readonly string[], gone: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
   return isGone(owners, gone) && !owners.every((id) => forgotten.has(id));
 }

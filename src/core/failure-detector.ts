@@ -15,17 +15,17 @@ export interface FailureDetectorSettings {
   readonly tickMs: number;
 }
 
-/** Who has answered within so many ticks is certainly there. */
+/** A peer that has answered within this many ticks is certainly there. */
 const freshTicks = 2;
-/** Of the time between two ticks so much counts as silence at most, in ticks: the rest is this process's own pause. */
+/** At most this much of the time between two ticks counts as silence, in ticks: the rest is this process's own pause. */
 const maxTicksCounted = 2;
 
-/** Of D: most are silent for longer before this member takes itself for cut off. Sooner than it suspects them, since when it is back it hears some later than others. */
+/** Part of D: when most have been silent for longer, this member takes itself to be cut off. Sooner than it suspects them, since after a cut it hears some later than others. */
 const cutOffShare = 0.5;
 
 interface Watched {
   silentMs: number;
-  /** For so long it is taken for silent whatever it answers. */
+  /** For this long it counts as silent, whatever it answers. */
   stuckMs: number;
   /** Whether it has answered at all: one that is new is not silent yet, and nobody knows whether it is reached. */
   wasHeard: boolean;

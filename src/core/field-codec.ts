@@ -1,12 +1,12 @@
 /**
- * The fields that several messages share, as bytes: versions, request ids, headers, digests, entries without their value, a member's
+ * The fields that several messages share, as bytes: versions, request ids and outcomes, headers, digests, entries without their value, a member's
  * state. Each `write` has its `read`, and what one writes the other gives back unchanged.
  */
 
 import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
 import { type ErrorCode, errorKinds } from "../base/errors.ts";
 import { type ContentHeaders, type Entry, noHeaders, type RequestId, type ValueInfo } from "./entry.ts";
-import type { FailingKey, MemberState, Precondition, Progress } from "./message.ts";
+import type { FailingKey, MemberState, Precondition, Progress, RequestOutcome } from "./message.ts";
 import type { Version } from "./version.ts";
 
 export function writeVersion(writer: ByteWriter, version: Version): void {
@@ -25,6 +25,25 @@ export function writeRequestId(writer: ByteWriter, id: RequestId): void {
 
 export function readRequestId(reader: ByteReader): RequestId {
   return { router: readDigest(reader), counter: reader.integer() };
+}
+
+export function writeOutcomes(writer: ByteWriter, outcomes: readonly RequestOutcome[]): void {
+  writer.u32(outcomes.length);
+  for (const { requestId, key, version } of outcomes) {
+    writeRequestId(writer, requestId);
+    writer.text(key);
+    writeVersion(writer, version);
+  }
+}
+
+export function readOutcomes(reader: ByteReader): RequestOutcome[] {
+  const count = reader.u32();
+  const outcomes: RequestOutcome[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const requestId = readRequestId(reader);
+    outcomes.push({ requestId, key: reader.text(), version: readVersion(reader) });
+  }
+  return outcomes;
 }
 
 const digestDigits = 32;

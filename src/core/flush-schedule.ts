@@ -11,7 +11,7 @@ export interface Due<T> {
   readonly at: Instant;
 }
 
-/** So many items are never swept. */
+/** Up to this many items are never swept. */
 const fewItems = 16;
 
 export class DueQueue<T> {
@@ -20,7 +20,7 @@ export class DueQueue<T> {
   readonly #isCurrent: (due: Due<T>) => boolean;
   #sweepAt = fewItems;
 
-  /** @param isCurrent Whether somebody still wants it: of an item that was added again, to be due sooner, the older place is kept only until there are many of those. */
+  /** @param isCurrent - whether this is still the item's place: of one that was added again, to be due sooner, the older place stays until a sweep */
   constructor(isCurrent: (due: Due<T>) => boolean) {
     this.#isCurrent = isCurrent;
   }

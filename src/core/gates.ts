@@ -1,6 +1,6 @@
 /**
- * Gates: while one of a key's writes waits for its turn, later ones of that key wait behind it, or it would never have it. Opened and closed by who waits; who
- * comes passes when it is open.
+ * Gates: while one of a key's writes waits for its turn, later ones of that key wait behind it, or it would never have it. The one
+ * that waits closes and opens it; others pass while it is open.
  */
 
 import { assert } from "../base/assert.ts";
@@ -20,6 +20,7 @@ export class Gates {
 
   /** Closes the key's gate as soon as it is open; as {@link close}. */
   async enter(key: string): Promise<() => void> {
+    // Not by `passed`: before that resolved here another could close the gate.
     for (let gate = this.#closed.get(key); gate; gate = this.#closed.get(key)) await gate;
     return this.close(key);
   }

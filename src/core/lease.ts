@@ -20,6 +20,9 @@ const heldPart = 0.95;
 /** A wall clock that goes back by no more than this, in milliseconds, is being adjusted, not set. */
 const wallSlackMs = 10;
 
+const expired: SentAt = Object.freeze({ now: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY });
+const always: SentAt = Object.freeze({ now: Number.POSITIVE_INFINITY, wallMs: Number.POSITIVE_INFINITY });
+
 export class Lease {
   readonly #clock: Clock;
   #heldMs = 0;
@@ -39,7 +42,7 @@ export class Lease {
     this.#clock = clock;
   }
 
-  /** A moment to be passed on when a request that is sent now is answered. */
+  /** This moment, to be handed to {@link confirm} when the request that is sent now is answered. */
   stamp(): SentAt {
     const wallMs = this.#wallMs();
     return { now: this.#clock.now(), wallMs };
@@ -147,6 +150,3 @@ export function peersNeeded(voters: number, isVoter: boolean, replicas: number):
   if (!isVoter) return Math.floor(voters / 2) + 1;
   return voters === 1 && replicas > 1 ? Number.POSITIVE_INFINITY : Math.floor(voters / 2);
 }
-
-const expired: SentAt = Object.freeze({ now: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY });
-const always: SentAt = Object.freeze({ now: Number.POSITIVE_INFINITY, wallMs: Number.POSITIVE_INFINITY });

@@ -6,7 +6,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Clock, Instant } from "../base/clock.ts";
-import { Doubt } from "./doubt.ts";
+import { Doubt, isLost } from "./doubt.ts";
 import { Lease, peersNeeded, type SentAt } from "./lease.ts";
 import type { MemberState, PeerIdentity, Progress } from "./message.ts";
 import type { Ring } from "./ring.ts";
@@ -147,6 +147,12 @@ export class Membership {
     return this.#lastOwners;
   }
 
+  /** Whether a key with these owners has fewer than R of them: then the store must have its writes before they commit. */
+  isShort(owners: readonly string[]): boolean {
+    return owners.length < this.view.parameters.replicas;
+  }
+
+  /** The share of all keys whose primary the member is, 0 to 1; 0 before the first view. */
   share(id: string): number {
     return this.#ring?.share(id) ?? 0;
   }
@@ -166,6 +172,7 @@ export class Membership {
     return this.#progress !== "adopting" && this.activated && this.#doubt?.any === false && this.lease.held();
   }
 
+  /** See {@link Doubt.has}. */
   inDoubt(key: string): boolean {
     return this.#doubt?.has(key) ?? false;
   }
@@ -175,12 +182,13 @@ export class Membership {
     return this.#doubt?.wasGivenUp(key) ?? false;
   }
 
+  /** See {@link Tenure.flushFrom}. */
   flushFrom(key: string): Instant | undefined {
     return this.#tenure.flushFrom(key);
   }
 
   /**
-   * Tells of which keys what this data folder holds still counts: those that it owned under a view that it had itself adopted, and that the lineage still names; or that a
+   * Tells whether what this data folder holds of a key still counts: of those keys that it owned under a view that it had itself adopted, and that the lineage still names; or that a
    * lost view names, if none of its owners was there when a later view was settled, and they were not all given up. What it holds of any other key has been handed over long ago, or
    * the key was served without it, and must not count any more even if it owns the key again now.
    */
@@ -193,7 +201,7 @@ export class Membership {
       const ids = past.members.filter(isOwn).map(({ id }) => id);
       if (ids.length === 0) return [];
       const ring = ringOf(past.members, parameters);
-      // Under both of them, while the entry of before is still listed.
+      // Two ids, while the folder's earlier entry is still listed.
       return ids.map((id) => ({ ring, id, past }));
     };
     const rings = lineage.flatMap(own);
@@ -207,8 +215,7 @@ export class Membership {
       rings.some(({ ring, id }) => ring.ownersOf(key).includes(id)) ||
       losses.some(({ ring, id, gone, forgotten }) => {
         const owners = ring.ownersOf(key);
-        const isGone = owners.every((owner) => gone.has(owner));
-        return owners.includes(id) && isGone && !owners.every((owner) => forgotten.has(owner));
+        return owners.includes(id) && isLost(owners, gone, forgotten);
       });
   }
 
@@ -275,7 +282,7 @@ export class Membership {
 
   /**
    * From when no lease on an older view can be held any more: undefined while that is not known. Where nobody was dropped, everyone that could hold one has adopted
-   * this view; else T has to pass since this member *learned* that everyone had, because who lagged may have confirmed an old lease until then.
+   * this view; else T has to pass since this member *learned* that everyone had, because one that lagged may have confirmed an old lease until then.
    */
   safeFrom(): Instant | undefined {
     if (this.#settled || !hasDrop(this.view)) return Number.NEGATIVE_INFINITY;

@@ -14,6 +14,7 @@ import {
   readErrorCode,
   readFailingKeys,
   readHeaders,
+  readOutcomes,
   readPrecondition,
   readRequestId,
   readState,
@@ -25,6 +26,7 @@ import {
   writeEntry,
   writeFailingKeys,
   writeHeaders,
+  writeOutcomes,
   writePrecondition,
   writeRequestId,
   writeState,
@@ -32,7 +34,7 @@ import {
   writeVersion,
 } from "./field-codec.ts";
 import { readHeldEntries, readListQuery, writeHeldEntries, writeListQuery } from "./listing-codec.ts";
-import type { Durability, KeyVersion, PeerAnswer, PeerNotice, PeerRequest, RequestOutcome } from "./message.ts";
+import type { Durability, KeyVersion, PeerAnswer, PeerNotice, PeerRequest } from "./message.ts";
 import { noVersion } from "./version.ts";
 
 /** The first byte of a head. Numbers are never given again to another kind. */
@@ -107,12 +109,7 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       return payloadOf(request.entry);
     case "hand_off_outcomes":
       writer.integer(request.epoch);
-      writer.u32(request.outcomes.length);
-      for (const outcome of request.outcomes) {
-        writeRequestId(writer, outcome.requestId);
-        writer.text(outcome.key);
-        writeVersion(writer, outcome.version);
-      }
+      writeOutcomes(writer, request.outcomes);
       return undefined;
     case "hand_off_list":
     case "clean":
@@ -210,16 +207,6 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
 
 function readDurability(reader: ByteReader): Durability {
   return reader.bool() ? "stored" : "replicated";
-}
-
-function readOutcomes(reader: ByteReader): RequestOutcome[] {
-  const count = reader.u32();
-  const outcomes: RequestOutcome[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const requestId = readRequestId(reader);
-    outcomes.push({ requestId, key: reader.text(), version: readVersion(reader) });
-  }
-  return outcomes;
 }
 
 function readItems(reader: ByteReader): KeyVersion[] {

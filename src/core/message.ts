@@ -60,7 +60,7 @@ export interface MemberState {
   readonly storeWorks: boolean;
   /** Every request of this router with a lower counter is finished: its id is not sent again. */
   readonly watermark: number;
-  /** The same of all routers, as far as it knows, while the view is not settled: of what is finished it hands no outcome over, and the new primary must not do a late copy of that. */
+  /** The watermarks of all routers, as far as it knows, while the view is not settled: it hands over no outcome of a finished request, and the new primary must not do a late copy of one. */
   readonly finished: readonly RequestId[];
   readonly figures: MemberFigures;
 }
@@ -212,7 +212,7 @@ export interface FailingRequest {
   readonly key: string;
 }
 
-/** Which view have you adopted? The store does not answer who asks. */
+/** Which view have you adopted? Asked by a member that the store does not answer. */
 export interface ViewRequest {
   readonly kind: "view";
   readonly epoch: number;
@@ -323,7 +323,7 @@ export interface FailingAnswer {
   readonly failing: FailingKey | undefined;
 }
 
-/** As the record in the store, when it was adopted. */
+/** The adopted view, in the form of its record in the store. */
 export interface AdoptedAnswer {
   readonly kind: "adopted";
   readonly view: Buffer;

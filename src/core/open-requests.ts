@@ -4,7 +4,7 @@
  */
 
 import type { Instant } from "../base/clock.ts";
-import { compareVersions, type Version } from "./version.ts";
+import { compareVersions, type Version, versionOf } from "./version.ts";
 
 interface OpenRequest {
   /** Undefined: of several versions. */
@@ -31,8 +31,7 @@ export class OpenRequests {
     const isSame = !before || before.until <= now || isOf(before, version);
     this.#open.delete(key);
     // Of several versions under way any may be the last to land.
-    const { epoch, seq } = version;
-    this.#open.set(key, { version: isSame ? { epoch, seq } : undefined, until });
+    this.#open.set(key, { version: isSame ? versionOf(version) : undefined, until });
   }
 
   /** Until when a request for another version may still take effect (any version, if none is given); undefined if none can. */

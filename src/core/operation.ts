@@ -11,7 +11,7 @@ import type { Version } from "./version.ts";
 
 export interface PutOperation {
   readonly key: string;
-  /** The value; its buffer must not be changed afterwards, and should have no memory around it (see {@link compact}). */
+  /** The value; its buffer must not be changed afterwards, and should have no memory around it (see `compact`). */
   readonly value: Buffer;
   readonly headers: ContentHeaders;
   readonly precondition?: Precondition;
@@ -138,12 +138,4 @@ export interface MemberStatus extends MemberFigures {
   readonly storeFailingMs: number;
   /** May it be stopped? */
   readonly stop: StopAdvice;
-}
-
-/** The buffer itself, or a copy with memory of its own when it is a view on a larger one. */
-export function compact(buffer: Buffer): Buffer {
-  if (buffer.byteLength === buffer.buffer.byteLength) return buffer;
-  const copy = Buffer.allocUnsafeSlow(buffer.byteLength);
-  buffer.copy(copy);
-  return copy;
 }

@@ -39,7 +39,7 @@ export class RequestLog {
     log.outcomes.set(requestId.counter, { requestId, key, version });
   }
 
-  /** Whether a router may not have finished a write of the key. */
+  /** Whether some router may still wait for a write of the key. */
   isAwaited(key: string): boolean {
     for (const outcome of this.outcomes()) if (outcome.key === key) return true;
     return false;

@@ -77,7 +77,7 @@ export class Room {
     if (!isShut) this.#admit();
   }
 
-  /** Sets the share of uncommitted entries: so many members own something. What is one's alone waits for nobody's room, only for the store. */
+  /** Sets the share of uncommitted entries: this many members own something. A lone owner's entries wait for nobody's room, only for the store. */
   shareAmong(owners: number): void {
     const part = owners <= 1 ? Number.POSITIVE_INFINITY : uncommittedPart / owners;
     this.#uncommittedLimit = this.#settings.dirtyBytes * part;
@@ -85,7 +85,7 @@ export class Room {
   }
 
   /**
-   * Takes room for a write at once, if there is some and nobody waits before. It counts as uncommitted until {@link committed}, or
+   * Takes room for a write at once, if there is some and nobody is waiting. It counts as uncommitted until {@link committed}, or
    * until it is given back by {@link giveBack}.
    */
   tryTake(bytes: number): boolean {

@@ -43,7 +43,7 @@ export class Tenure {
   activate(flushFrom: Instant): void {
     const term = this.#terms.at(-1);
     assert(term !== undefined && term.flushFrom === undefined, "a term is activated once");
-    // Who was primary of every key before has gained none.
+    // One that was primary of every key before has gained none.
     const before = this.#terms.at(-2);
     const hadAll =
       term.isAnew === undefined &&

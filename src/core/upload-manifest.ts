@@ -16,7 +16,10 @@ export function formatManifest(manifest: UploadManifest): Buffer {
   return bytes;
 }
 
-/** @throws when a peer has sent what is none. */
+/** See {@link takenOver}. */
+export const takenOverManifest = formatManifest({ id: takenOver, parts: [] });
+
+/** @throws when it is none: that is a bug of whoever wrote it, so not an OperatingError. */
 export function parseManifest(bytes: Buffer): UploadManifest {
   return manifestSchema.parse(JSON.parse(bytes.toString()));
 }

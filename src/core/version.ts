@@ -20,6 +20,11 @@ export function compareVersions(a: Version, b: Version): number {
   return a.epoch - b.epoch || a.seq - b.seq;
 }
 
+/** The version of an entry or a value, alone: kept in its place it does not keep the value in memory. */
+export function versionOf({ epoch, seq }: Version): Version {
+  return { epoch, seq };
+}
+
 /** The text of the object metadata `weir-version`. `clusterId` has no dot in it. */
 export function formatVersion(clusterId: string, key: string, version: Version): string {
   return `${clusterId}.${keyTag(key)}.${version.epoch}.${version.seq}`;

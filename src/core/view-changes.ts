@@ -25,7 +25,7 @@ export function firstView(member: ViewMember, parameters: ViewParameters, propos
 }
 
 /**
- * With `member` in it: added, or in place of an earlier process of the same id. Replacing another folder drops that one. Who comes into a view that everybody has left brings its own
+ * With `member` in it: added, or in place of an earlier process of the same id. Replacing another folder drops that one. A member that comes into a view that everybody has left brings its own
  * parameters.
  */
 export function joinedView(
@@ -42,7 +42,7 @@ export function joinedView(
   return { ...next, parameters: { ...next.parameters, ...parameters } };
 }
 
-/** Without those members: they are silent. */
+/** Without the members `ids`. */
 export function droppedView(view: View, ids: ReadonlySet<string>, proposal: string): View {
   return successor(
     view,

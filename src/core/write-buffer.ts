@@ -9,7 +9,7 @@ import type { Instant } from "../base/clock.ts";
 import type { OperatingError } from "../base/errors.ts";
 import { type Entry, footprint } from "./entry.ts";
 import type { Room } from "./room.ts";
-import { compareVersions, type Version } from "./version.ts";
+import { compareVersions, type Version, versionOf } from "./version.ts";
 
 /** What this member knows of the key's object in the store, since its tenure began. */
 export type StoreKnowledge =
@@ -51,7 +51,7 @@ export function isHeldByAll({ journaled, missing }: PendingWrite): boolean {
   return journaled && missing.length === 0;
 }
 
-/** A write that has all still before it, except that it is in this member's journal unless the caller says otherwise. */
+/** A write at its beginning. It counts as being in this member's journal until the caller says otherwise. */
 export function pendingWrite(
   entry: Entry,
   parts: {
@@ -249,7 +249,7 @@ export class WriteBuffer {
     if (!entry) return;
     this.room.give(footprint(entry));
     record.entry = undefined;
-    this.#log.append({ kind: "clean", key, version: { epoch: entry.epoch, seq: entry.seq } });
+    this.#log.append({ kind: "clean", key, version: versionOf(entry) });
   }
 
   #replace(record: KeyRecord, entry: Entry): void {

@@ -8,7 +8,7 @@ import { assert } from "../base/assert.ts";
 import type { Clock, Instant } from "../base/clock.ts";
 import { Deadlines, type Expiring } from "../base/deadlines.ts";
 import { OperatingError } from "../base/errors.ts";
-import { compact } from "../core/operation.ts";
+import { compact } from "../base/memory.ts";
 import { BodyStream } from "./body-stream.ts";
 import type { Exchange, Linger } from "./exchange.ts";
 

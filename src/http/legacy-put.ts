@@ -2,7 +2,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { OperatingError } from "../base/errors.ts";
-import { compact } from "../core/operation.ts";
+import { compact } from "../base/memory.ts";
 import { checkKey } from "./key.ts";
 
 export interface LegacyPut {

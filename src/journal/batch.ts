@@ -28,12 +28,12 @@ export class Batch {
   releases = 0;
 
   /** @param writer - is used by this batch alone until it is durable */
-  constructor(segment: number, offset: number, folder: number, writer: ByteWriter) {
+  constructor(segment: number, offset: number, folderSeed: number, writer: ByteWriter) {
     this.segment = segment;
     this.offset = offset;
     this.writer = writer;
-    this.#folderSeed = folder;
-    this.#seed = groupSeed(folder, segment, offset);
+    this.#folderSeed = folderSeed;
+    this.#seed = groupSeed(folderSeed, segment, offset);
     writer.truncate(0);
     writer.skip(groupHeaderBytes);
   }

@@ -17,7 +17,7 @@ export function diskFailure(folder: string, cause: unknown): OperatingError {
     case "ELOOP":
     case "ENAMETOOLONG":
       return unusable(
-        `the data folder ${folder} can't be made (${reason}): something in this path is no folder, or its name can't be one`,
+        `the data folder ${folder} can't be made (${reason}): something in this path is not a folder, or its name can't be that of one`,
         cause,
       );
     case "EACCES":

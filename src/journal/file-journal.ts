@@ -88,7 +88,7 @@ export async function openJournal(parts: JournalParts): Promise<DiskJournal> {
   const { disk, log } = parts;
   try {
     const startedAt = parts.clock.now();
-    const replayed = await replay(disk, folderSeed(disk.folder), log);
+    const replayed = await replay(disk, log);
     const { first, ledger } = replayed;
     const file = replayed.last?.file ?? (await disk.create(segmentName(1)));
     if (replayed.last === undefined) {
@@ -127,7 +127,7 @@ class FileJournal implements DiskJournal {
   #headBytes = 0;
   /** The next batch begins another segment. */
   #isSealed: boolean;
-  /** The lowest number of a segment that is needed, as was last said. */
+  /** The lowest number of a segment that is needed, as the journal last recorded it. */
   #oldest: number;
 
   /** Takes what is appended. */
@@ -136,7 +136,7 @@ class FileJournal implements DiskJournal {
   #isTurnOpen = false;
   readonly #closed: Batch[] = [];
   #writing: Batch | undefined;
-  /** Whether groups are being written, and the promise that is kept when they are. */
+  /** Whether groups are being written, and a promise that resolves when they have been. */
   #isRunning = false;
   #run: Promise<void> = Promise.resolve();
   /** Runs out when records that may wait have waited. */
@@ -384,7 +384,7 @@ class FileJournal implements DiskJournal {
     this.#filling = undefined;
     this.#closed.length = 0;
     this.#writers.length = 0;
-    // A bug is none of the disk's failures.
+    // A bug is no failure of the disk.
     const isOfDisk = error instanceof Error && "code" in error;
     this.#parts.onFailed(isOfDisk ? diskFailure(this.#parts.disk.description, error) : (error as Error));
   }

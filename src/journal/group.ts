@@ -34,21 +34,21 @@ export function folderSeed(folder: string): number {
 /** Reused for every group; nothing in it outlives a call. */
 const place = Buffer.alloc(16);
 
-/** What the checksums of the records begin with, in the group at `offset`. */
-export function groupSeed(folder: number, segment: number, offset: number): number {
+/** What the checksums of the records begin with, in the group at `offset`. Here and below `seed` is the folder's. */
+export function groupSeed(seed: number, segment: number, offset: number): number {
   writeInteger(place, 0, segment);
   writeInteger(place, 8, offset);
-  return crc32(place, folder);
+  return crc32(place, seed);
 }
 
 /** The header of a group with `length` bytes of records, at `offset` in its segment. */
-export function groupHeader(folder: number, segment: number, offset: number, length: number): Buffer {
+export function groupHeader(seed: number, segment: number, offset: number, length: number): Buffer {
   const header = Buffer.allocUnsafe(groupHeaderBytes);
   groupMagic.copy(header);
   writeInteger(header, numberOffset, segment);
   writeInteger(header, syncedOffset, offset);
   writeInteger(header, lengthOffset, length);
-  writeU32(header, 4, crc32(header.subarray(numberOffset), folder));
+  header.writeUInt32LE(crc32(header.subarray(numberOffset), seed), 4);
   return header;
 }
 
@@ -59,12 +59,12 @@ export function groupHeader(folder: number, segment: number, offset: number, len
 export function checkHeader(
   buffer: Buffer,
   at: number,
-  folder: number,
+  seed: number,
   segment: number,
   offset: number,
 ): number | undefined {
   if (at + groupHeaderBytes > buffer.length || buffer.compare(groupMagic, 0, 4, at, at + 4) !== 0) return undefined;
-  if (crc32(buffer.subarray(at + numberOffset, at + groupHeaderBytes), folder) !== readU32(buffer, at + 4)) {
+  if (crc32(buffer.subarray(at + numberOffset, at + groupHeaderBytes), seed) !== readU32(buffer, at + 4)) {
     return undefined;
   }
   if (readInteger(buffer, at + numberOffset) !== segment || readInteger(buffer, at + syncedOffset) !== offset) {
@@ -74,10 +74,6 @@ export function checkHeader(
 }
 
 const halfRange = 2 ** 32;
-
-function writeU32(buffer: Buffer, offset: number, value: number): void {
-  buffer.writeUInt32LE(value, offset);
-}
 
 function writeInteger(buffer: Buffer, offset: number, value: number): void {
   assert(Number.isSafeInteger(value) && value >= 0, "an integer is whole, not negative and exact in a double");

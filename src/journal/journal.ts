@@ -46,7 +46,7 @@ export interface Recovered {
 export const nothingRecovered: Recovered = Object.freeze({ entries: [], outcomes: [], adopted: [] });
 
 /**
- * What the journal asks of who writes it, to keep the disk bounded: each segment begins with what must outlive the ones before. It may ask at any time after the first
+ * What the journal asks of its owner, to keep the disk bounded: each segment begins with what must outlive the ones before. It may ask at any time after the first
  * append, between two steps of its owner, never within one; an answer must count everything that was appended, and everything that was recovered and is still
  * held. What it does not name may be gone at the next start.
  */
@@ -69,7 +69,7 @@ export interface Journal extends AsyncDisposable {
   /** What was found at the start, until the first append: by then its owner holds it. */
   readonly recovered: Recovered;
 
-  /** Whom to ask from now on; must be called before the first append, and may be called again, each time by who holds all that is held. */
+  /** Whom to ask from now on; must be called before the first append, and may be called again, each time with the one that holds all that is held. */
   attach(source: JournalSource): void;
 
   /**

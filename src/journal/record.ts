@@ -16,17 +16,18 @@
 import { crc32 } from "node:zlib";
 import { unreachable } from "../base/assert.ts";
 import { type ByteReader, type ByteWriter, MalformedError, readU32 } from "../base/codec.ts";
+import { compact } from "../base/memory.ts";
 import { payloadOf, type RequestId } from "../core/entry.ts";
 import {
   readEntry,
+  readOutcomes,
   readRequestId,
   readVersion,
   writeEntry,
+  writeOutcomes,
   writeRequestId,
   writeVersion,
 } from "../core/field-codec.ts";
-import type { RequestOutcome } from "../core/message.ts";
-import { compact } from "../core/operation.ts";
 import type { JournalRecord } from "./journal.ts";
 
 /** What is in a segment: what was appended, and what the journal notes for itself. */
@@ -55,7 +56,7 @@ const tags = {
 const bareAdoptTag = 3;
 
 /** Before the head: CRC and two lengths. */
-export const recordHeaderBytes = 12;
+const recordHeaderBytes = 12;
 
 /** Values up to this size are copied behind their head. Up to 16 KiB that costs no more than one more buffer in the call to the system (measured). */
 export const copiedBytes = 8 * 1024;
@@ -96,8 +97,7 @@ function writeHead(writer: ByteWriter, record: SegmentRecord): void {
       for (const epoch of record.adopted) writer.integer(epoch);
       return;
     case "outcomes":
-      writer.u32(record.outcomes.length);
-      for (const outcome of record.outcomes) writeOutcome(writer, outcome);
+      writeOutcomes(writer, record.outcomes);
       return;
     case "forget":
       writer.u32(record.requests.length);
@@ -112,12 +112,6 @@ function writeHead(writer: ByteWriter, record: SegmentRecord): void {
     default:
       unreachable(record);
   }
-}
-
-function writeOutcome(writer: ByteWriter, outcome: RequestOutcome): void {
-  writeRequestId(writer, outcome.requestId);
-  writer.text(outcome.key);
-  writeVersion(writer, outcome.version);
 }
 
 /** Where the record at `start` ends, if it is a sound one that ends by `end`; undefined if it isn't. */
@@ -161,15 +155,8 @@ function readHead(reader: ByteReader, payload: Buffer): SegmentRecord {
       for (let index = 0; index < count; index += 1) adopted.push(reader.integer());
       return { kind: "adopt", epoch, adopted, ...(cluster !== "" && { cluster }) };
     }
-    case tags.outcomes: {
-      const count = reader.u32();
-      const outcomes: RequestOutcome[] = [];
-      for (let index = 0; index < count; index += 1) {
-        const requestId = readRequestId(reader);
-        outcomes.push({ requestId, key: reader.text(), version: readVersion(reader) });
-      }
-      return { kind: "outcomes", outcomes };
-    }
+    case tags.outcomes:
+      return { kind: "outcomes", outcomes: readOutcomes(reader) };
     case tags.forget: {
       const count = reader.u32();
       const requests: RequestId[] = [];

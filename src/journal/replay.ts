@@ -10,9 +10,10 @@ import { MalformedError } from "../base/codec.ts";
 import type { Log } from "../base/log.ts";
 import { type Entry, noRequest } from "../core/entry.ts";
 import type { RequestOutcome } from "../core/message.ts";
-import { compareVersions } from "../core/version.ts";
+import { compareVersions, versionOf } from "../core/version.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { unusable } from "./failure.ts";
+import { folderSeed } from "./group.ts";
 import type { Recovered } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
 import type { SegmentRecord } from "./record.ts";
@@ -26,12 +27,12 @@ export interface Replayed {
   readonly last: { readonly file: DiskFile; readonly isSealed: boolean } | undefined;
   /** The lowest number of a segment that is there. */
   readonly first: number;
-  /** The lowest number that is needed, as the journal last said. */
+  /** The lowest number that is needed, as the journal last recorded it. */
   readonly oldest: number;
 }
 
 /** @throws OperatingError `config_invalid` that names file and offset, when the journal is damaged. */
-export async function replay(disk: Disk, folder: number, log: Log): Promise<Replayed> {
+export async function replay(disk: Disk, log: Log): Promise<Replayed> {
   const numbers = segmentNumbers(await disk.list());
   const state = new ReplayState();
   let last: Replayed["last"];
@@ -43,9 +44,9 @@ export async function replay(disk: Disk, folder: number, log: Log): Promise<Repl
     try {
       // What the last segment repeats makes up for all before, unless a crash has left nothing of it.
       state.begin(number, index >= numbers.length - 2);
-      const scan = await scanInto(disk, file, folder, number, state);
+      const scan = await scanInto(disk, file, number, state);
       if (isLast) {
-        if (scan.badAt !== undefined) await cutTail(disk, file, folder, number, scan, scan.badAt, log);
+        if (scan.badAt !== undefined) await cutTail(disk, file, number, scan, scan.badAt, log);
         await secure(disk, file, scan);
         last = { file, isSealed: scan.isSealed };
       } else {
@@ -61,15 +62,10 @@ export async function replay(disk: Disk, folder: number, log: Log): Promise<Repl
   return { recovered: state.recovered(), ledger: state.ledger, last, first, oldest: state.oldest };
 }
 
-async function scanInto(
-  disk: Disk,
-  file: DiskFile,
-  folder: number,
-  number: number,
-  state: ReplayState,
-): Promise<ScanResult> {
+async function scanInto(disk: Disk, file: DiskFile, number: number, state: ReplayState): Promise<ScanResult> {
   try {
-    const scan = await scanSegment(file, folder, number, (record, bytes, group) => state.take(record, bytes, group));
+    const seed = folderSeed(disk.folder);
+    const scan = await scanSegment(file, seed, number, (record, bytes, group) => state.take(record, bytes, group));
     state.ledger.grow(scan.end - state.headBytes);
     return scan;
   } catch (error) {
@@ -84,14 +80,13 @@ async function scanInto(
 async function cutTail(
   disk: Disk,
   file: DiskFile,
-  folder: number,
   number: number,
   scan: ScanResult,
   badAt: number,
   log: Log,
 ): Promise<void> {
   if (scan.isSealed) throw damaged(disk, file, badAt, "the segment had been closed before it");
-  const behind = await findGroupBehind(file, folder, number, badAt);
+  const behind = await findGroupBehind(file, folderSeed(disk.folder), number, badAt);
   if (behind !== undefined) throw damaged(disk, file, badAt, `what follows at byte ${behind} was written after it`);
   log.warn("the journal's last write was cut short by a crash, and is dropped: nobody was told that it is durable", {
     file: `${disk.description}/${file.name}`,
@@ -185,7 +180,7 @@ class ReplayState {
   #takeEntry(entry: Entry, bytes: number): void {
     const { requestId, key } = entry;
     if (this.#hasOutcomes && requestId.router !== noRequest.router) {
-      this.#remember({ requestId, key, version: { epoch: entry.epoch, seq: entry.seq } });
+      this.#remember({ requestId, key, version: versionOf(entry) });
     }
     const before = this.#entries.get(key);
     if (before !== undefined && compareVersions(entry, before) < 0) return;
@@ -200,7 +195,7 @@ class ReplayState {
       this.#outcomes.set(router, new Map([[counter, outcome]]));
       return;
     }
-    // Like who wrote this: done twice, by two primaries, only the later one can be what anybody saw.
+    // As `RequestLog.record`: done twice, by two primaries, only the later one can be what anybody saw.
     const known = log.get(counter);
     if (known === undefined || compareVersions(outcome.version, known.version) > 0) log.set(counter, outcome);
   }
@@ -211,7 +206,7 @@ const remedy =
 
 function damaged(disk: Disk, file: DiskFile, offset: number, why: string): Error {
   return unusable(
-    `${disk.description}/${file.name} is damaged at byte ${offset}: ${why}, so it is no torn end. ${remedy}`,
+    `${disk.description}/${file.name} is damaged at byte ${offset}: ${why}, so it is not a torn tail. ${remedy}`,
   );
 }
 

@@ -28,7 +28,7 @@ export interface ScanResult {
 /** @throws MalformedError for a record that is sound but is none that this program writes. */
 export async function scanSegment(
   file: DiskFile,
-  folder: number,
+  folderSeed: number,
   segment: number,
   visit: RecordVisitor,
 ): Promise<ScanResult> {
@@ -48,12 +48,12 @@ export async function scanSegment(
 
   while (offset < size) {
     await load(offset, groupHeaderBytes);
-    const length = isSealed ? undefined : checkHeader(buffer, offset - base, folder, segment, offset);
+    const length = isSealed ? undefined : checkHeader(buffer, offset - base, folderSeed, segment, offset);
     if (length === undefined || length === 0 || length > size - offset - groupHeaderBytes) return result(offset);
     await load(offset, groupHeaderBytes + length);
     const start = offset - base + groupHeaderBytes;
     const end = start + length;
-    const badAt = firstBadRecord(buffer, start, end, groupSeed(folder, segment, offset));
+    const badAt = firstBadRecord(buffer, start, end, groupSeed(folderSeed, segment, offset));
     if (badAt !== undefined) return result(base + badAt);
     for (let at = start; at < end; ) {
       const { record, recordEnd } = readRecord(reader, buffer, at);
@@ -83,7 +83,7 @@ function firstBadRecord(buffer: Buffer, start: number, end: number, seed: number
  */
 export async function findGroupBehind(
   file: DiskFile,
-  folder: number,
+  folderSeed: number,
   segment: number,
   badAt: number,
 ): Promise<number | undefined> {
@@ -91,7 +91,7 @@ export async function findGroupBehind(
   while (from + groupHeaderBytes <= file.size) {
     const buffer = await file.read(from, Math.min(windowBytes, file.size - from));
     for (let at = buffer.indexOf(groupMagic); at >= 0; at = buffer.indexOf(groupMagic, at + 1)) {
-      if (checkHeader(buffer, at, folder, segment, from + at) !== undefined) return from + at;
+      if (checkHeader(buffer, at, folderSeed, segment, from + at) !== undefined) return from + at;
     }
     // A header may lie across the end of the window.
     from += buffer.length - groupHeaderBytes + 1;

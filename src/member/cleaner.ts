@@ -7,7 +7,8 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Entry } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
-import type { CleanRequest } from "../core/message.ts";
+import type { KeyVersion } from "../core/message.ts";
+import { versionOf } from "../core/version.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { Network } from "../network/network.ts";
 import type { Cache, CleanValue } from "./cache.ts";
@@ -20,8 +21,6 @@ export interface CleanerParts {
   readonly clock: Clock;
 }
 
-type Item = CleanRequest["items"][number];
-
 /** Milliseconds between batches; the pause before one that failed is sent again; items in a batch; how long a batch may take. */
 const batchMs = 20;
 const retryMs = 200;
@@ -30,7 +29,7 @@ const batchDeadlineMs = 5_000;
 
 export class Cleaner {
   readonly #parts: CleanerParts;
-  readonly #waiting = new Map<string, Item[]>();
+  readonly #waiting = new Map<string, KeyVersion[]>();
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -44,12 +43,12 @@ export class Cleaner {
     const { entry } = record;
     if (!membership.settled || record.pending.length > 0 || entry === undefined) return;
     const owners = membership.ownersOf(record.key);
-    // What the store has of a reference it is asked for.
+    // What a reference stands for only the store has: it is read when somebody asks.
     if (entry.value !== undefined && record.store.kind === "present") {
       cache.set(record.key, cleanValue(entry, entry.value, record.store.tag));
     }
     buffer.drop(record);
-    const item: Item = { key: record.key, version: { epoch: entry.epoch, seq: entry.seq } };
+    const item: KeyVersion = { key: record.key, version: versionOf(entry) };
     for (const owner of owners) if (owner !== membership.self.id) this.#queue(owner, [item], batchMs);
   }
 
@@ -76,7 +75,7 @@ export class Cleaner {
     this.#timer?.cancel();
   }
 
-  #queue(peer: string, items: readonly Item[], ms: number): void {
+  #queue(peer: string, items: readonly KeyVersion[], ms: number): void {
     if (this.#stopped) return;
     const waiting = this.#waiting.get(peer);
     if (waiting) waiting.push(...items);
@@ -92,7 +91,7 @@ export class Cleaner {
     });
   }
 
-  #send(peer: string, items: readonly Item[]): void {
+  #send(peer: string, items: readonly KeyVersion[]): void {
     const { network, membership } = this.#parts;
     const epoch = membership.epoch;
     const again = (): void => {

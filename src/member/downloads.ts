@@ -1,10 +1,9 @@
 /**
- * Reading values that are too large to be buffered: they come from the store as a stream, through the member that was asked. What breaks off is gone on with where it
- * broke off, under the same tag: so it is the same value, or the end.
+ * Reading values that are too large to be buffered: they come from the store as a stream, through the member that was asked. One that breaks off is continued there, under the same tag: so what follows is of the same value, or the read fails.
  */
 
 import { type Clock, sleep } from "../base/clock.ts";
-import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { isOperatingError, OperatingError, transientCodes } from "../base/errors.ts";
 import type { ValueStream } from "../core/operation.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { BlobStream, ReadSpan } from "../store/large-blobs.ts";
@@ -81,10 +80,10 @@ class Download implements ValueStream {
         }
         return;
       } catch (error) {
-        if (!isOperatingError(error, "store_unavailable", "store_throttled") || failures === maxFailures) throw error;
+        if (!isOperatingError(error, ...transientCodes) || failures === maxFailures) throw error;
       }
-      failures = await this.#reopen(start, failures + 1);
       if (start === this.#span.end) return;
+      failures = await this.#reopen(start, failures + 1);
     }
   }
 
@@ -97,7 +96,6 @@ class Download implements ValueStream {
   async #reopen(start: number, failures: number): Promise<number> {
     const { store, clock, deadlineMs } = this.#parts;
     const { end } = this.#span;
-    if (start === end) return failures;
     await this.#stream[Symbol.asyncDispose]();
     for (let count = failures; ; count++) {
       await sleep(clock, firstPauseMs * 2 ** count);
@@ -108,7 +106,7 @@ class Download implements ValueStream {
           return count;
         }
       } catch (error) {
-        if (!isOperatingError(error, "store_unavailable", "store_throttled") || count === maxFailures) throw error;
+        if (!isOperatingError(error, ...transientCodes) || count === maxFailures) throw error;
         continue;
       }
       throw new OperatingError("store_unavailable", "the value was replaced while it was read, and its rest is gone");

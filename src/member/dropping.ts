@@ -37,7 +37,7 @@ export interface DroppingParts {
   readonly observer: DroppingObserver;
 }
 
-/** Who would drop all others waits this long, in milliseconds; who would drop a part, that part of it. */
+/** A member that would drop all others waits this long, in milliseconds; one that would drop a part of them, that part of it. */
 const staggerMs = 300;
 
 export class Dropping {
@@ -118,7 +118,7 @@ export class Dropping {
       observer.onNewerEpoch(stored.view.epoch);
       return;
     }
-    // Who is heard now is kept, however it was when this began. Of who is neither heard nor suspected nobody knows yet: perhaps it is this member that is cut off.
+    // Whoever is heard now is kept, even if it was silent when this began. While one is neither heard nor suspected yet, it may be this member that is cut off.
     const ids = this.suspects.map(({ id }) => id);
     const kept = membership.peers.filter(({ id }) => !ids.includes(id));
     if (ids.length === 0 || !kept.every(({ incarnation }) => this.#detector.isFresh(incarnation))) return;

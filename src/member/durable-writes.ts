@@ -19,7 +19,7 @@ export interface DurableWritesParts {
   readonly buffer: WriteBuffer;
   readonly clock: Clock;
   /** Sends the record's state to the store without a delay. */
-  readonly hasten: (record: KeyRecord) => void;
+  readonly urge: (record: KeyRecord) => void;
 }
 
 /** One who waits for the store to have a version. */
@@ -79,7 +79,7 @@ export class DurableWrites {
   }
 
   async #untilStored(key: string, answer: WrittenAnswer, endAt: number): Promise<WrittenAnswer> {
-    const { clock, buffer, hasten } = this.#parts;
+    const { clock, buffer, urge } = this.#parts;
     const record = buffer.get(key);
     if (record === undefined) throw ownerChanged();
     const { promise, resolve: settle } = Promise.withResolvers<boolean>();
@@ -92,7 +92,7 @@ export class DurableWrites {
       settle(false);
     });
     try {
-      hasten(record);
+      urge(record);
       if (await promise) return { ...answer, durability: "stored" };
       if (isLate) return answer;
       throw ownerChanged();
@@ -104,7 +104,7 @@ export class DurableWrites {
   }
 }
 
-/** Not `not_ready`: whatever a copy that is sent to the next owner comes to, the write has taken effect. */
+/** Not `not_ready`: the write has taken effect, whatever becomes of a copy that is sent to the next owner. */
 function ownerChanged(): OperatingError {
   return new OperatingError(
     "peer_unreachable",

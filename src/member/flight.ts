@@ -1,6 +1,6 @@
 /**
  * A flush under way, and the requests that it is made of: one at a time for each key, each conditional, sent under a lease only, and remembered while its
- * outcome is unknown. What comes back is worth nothing once the record's flight is another one: then the tenure has ended meanwhile.
+ * outcome is unknown. An answer counts for nothing once the record's flight is another one: then the tenure has ended in between.
  */
 
 import { assert } from "../base/assert.ts";
@@ -10,7 +10,7 @@ import type { Entry } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
 import type { OpenRequests } from "../core/open-requests.ts";
 import { parseManifest, takenOver } from "../core/upload-manifest.ts";
-import { formatVersion } from "../core/version.ts";
+import { formatVersion, versionOf } from "../core/version.ts";
 import type { KeyRecord } from "../core/write-buffer.ts";
 import type { BlobStore, RequestOptions, WriteResult } from "../store/blob-store.ts";
 import type { CompleteResult } from "../store/large-blobs.ts";
@@ -41,7 +41,10 @@ export class FlightRequests {
     this.#parts = parts;
   }
 
-  /** Sends the flight's entry, a value or a tombstone. */
+  /**
+   * Sends the flight's entry, a value or a tombstone.
+   * @throws OperatingError (rejects with one): the store's; `not_ready` when there is no lease to send it under.
+   */
   send(flight: Flight): Promise<WriteResult> {
     const { record, entry } = flight;
     const { store, membership } = this.#parts;
@@ -54,7 +57,10 @@ export class FlightRequests {
     });
   }
 
-  /** Completes the upload of the flight's entry, a reference. */
+  /**
+   * Completes the upload of the flight's entry, a reference.
+   * @throws as {@link send}
+   */
   async complete(flight: Flight): Promise<Completion> {
     const { record, entry } = flight;
     const { key, headers, upload } = entry;
@@ -82,7 +88,7 @@ export class FlightRequests {
     const { record, entry } = flight;
     const { membership, clock, open } = this.#parts;
     const { flushDeadlineMs: deadlineMs } = membership.view.parameters;
-    record.lastSent = { epoch: entry.epoch, seq: entry.seq };
+    record.lastSent = versionOf(entry);
     try {
       return await request({ deadlineMs, authorize: () => this.#requireLease(flight) });
     } catch (error) {

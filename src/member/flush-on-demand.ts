@@ -3,7 +3,7 @@
  *
  * Nobody keeps a list. Each answers with a mark, a moment of its own clock, and later with how many of its keys have lacked something in the store since before that: when
  * all have none, everything that was acknowledged before the question is in the store, or something newer is. A mark means something to its process only, and only as long as it
- * serves the same keys: with another view the question is put anew, to everyone. While keys are in doubt nobody can say of them what the store lacks.
+ * serves the same keys: with another view everyone is asked anew. While keys are in doubt nobody can say of them what the store lacks.
  */
 
 import { type Clock, type Instant, sleep } from "../base/clock.ts";
@@ -13,6 +13,7 @@ import type { Membership } from "../core/membership.ts";
 import type { FlushingAnswer, FlushRequest } from "../core/message.ts";
 import type { Network } from "../network/network.ts";
 import type { Flusher } from "./flusher.ts";
+import { requireEpoch } from "./not-ready.ts";
 import type { Report } from "./report.ts";
 
 export interface FlushOnDemandParts {
@@ -45,7 +46,7 @@ export class FlushOnDemand {
    */
   answer({ epoch, mark }: FlushRequest): FlushingAnswer {
     const { membership, flusher, report, clock } = this.#parts;
-    if (epoch !== membership.epoch) throw new OperatingError("wrong_view", "the members have changed");
+    requireEpoch(membership, epoch);
     if (!membership.settled || !membership.activated) throw new OperatingError("not_ready", "a hand-off is under way");
     if (!membership.lease.held()) throw new OperatingError("not_ready", "this node has no lease at the moment");
     if (mark === undefined) flusher.flushNow();
@@ -106,11 +107,9 @@ export class FlushOnDemand {
     for (const id of membership.awaited)
       waitingFor.push(`${id}: it is gone, and may have the only copies of some values`);
     const sum = (of: (answer: FlushingAnswer) => number): number => answers.reduce((all, each) => all + of(each), 0);
-    const [keys, bytes, refusedKeys] = [
-      sum((each) => each.keys),
-      sum((each) => each.bytes),
-      sum((each) => each.refusedKeys),
-    ];
+    const keys = sum((each) => each.keys);
+    const bytes = sum((each) => each.bytes);
+    const refusedKeys = sum((each) => each.refusedKeys);
     const failing = answers.flatMap((each) => each.failing).slice(0, namedKeys);
     const progress = { keys, bytes, refusedKeys, failing, waitingFor };
     if (waitingFor.length > 0 || keys > refusedKeys) return progress;

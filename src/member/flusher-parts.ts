@@ -24,7 +24,7 @@ export function leadOf({ isAwaited, pending }: KeyRecord, isLate: () => boolean)
   return isAwaited && (pending.some((write) => write.needsStore) || !isLate()) ? leadMs : 0;
 }
 
-/** Conflicts in a row, of one flush, before it pauses like after any failure: somebody else keeps writing the object. */
+/** Conflicts in a row, of one flush, before it pauses as after any failure: somebody else keeps writing the object. */
 export const conflictLimit = 4;
 
 /** How soon to look again while there is no lease, in milliseconds. */

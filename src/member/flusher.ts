@@ -213,14 +213,10 @@ export class Flusher {
     const from = Math.max(flushFrom, this.#open.otherUntil(record.key, version, now) ?? flushFrom);
     if (from <= now) return false;
     record.notBefore = from;
-    this.#lookAgainAt(record, from);
+    // Not by #lookAt: this runs for each of many records that are due, and #pump goes on by itself.
+    record.scheduledAt = from;
+    this.#schedule.add(record, from);
     return true;
-  }
-
-  /** Not by #lookAt: this runs for each of many records that are due, and the caller goes on by itself. */
-  #lookAgainAt(record: KeyRecord, at: Instant): void {
-    record.scheduledAt = at;
-    this.#schedule.add(record, at);
   }
 
   /** Runs one flush of the record, and looks at the record again when it has landed, unless the tenure ended meanwhile. */
@@ -304,7 +300,7 @@ export class Flusher {
     throw new OperatingError("store_unavailable", "another writer keeps changing the object");
   }
 
-  /** Has the store make the upload the key's object, unless it has already. Who inherits a reference does not know whether it has. */
+  /** Has the store make the upload the key's object, unless it has already. A primary that inherited the reference does not know whether it has. */
   async #complete(flight: Flight): Promise<void> {
     const { record } = flight;
     for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {

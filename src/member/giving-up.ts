@@ -12,7 +12,7 @@ import type { RequestLog } from "../core/request-log.ts";
 import { compareVersions, type Version } from "../core/version.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { Flusher } from "./flusher.ts";
-import { notReady } from "./not-ready.ts";
+import { notReady, requireEpoch } from "./not-ready.ts";
 import type { Report } from "./report.ts";
 import type { Router } from "./router.ts";
 
@@ -55,7 +55,7 @@ export class GivingUp {
   /** @throws OperatingError `wrong_view`, `not_ready`. */
   answer({ epoch, key }: FailingRequest): FailingAnswer {
     const { membership, buffer, report } = this.#parts;
-    if (epoch !== membership.epoch) throw new OperatingError("wrong_view", "the members have changed");
+    requireEpoch(membership, epoch);
     if (!membership.mayAnswer(key)) throw notReady(membership, key);
     const record = buffer.get(key);
     return { kind: "failed", failing: record && report.failingKey(record) };

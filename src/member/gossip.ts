@@ -104,11 +104,11 @@ export class Gossip {
   /** @throws OperatingError `not_ready` while the journal does not work: then this member does not, either. */
   pong(): PongAnswer {
     const { journal, journalLagMs } = this.#parts;
-    if (journal.lagMs > journalLagMs) throw new OperatingError("not_ready", "the journal does not get written");
+    if (journal.lagMs > journalLagMs) throw new OperatingError("not_ready", "the journal is not being written");
     return { kind: "pong", state: this.state() };
   }
 
-  /** Something has changed: nobody shall wait for the next ping to learn of it. */
+  /** Something has changed: nobody should have to wait for the next ping to learn of it. */
   tellEveryone(): void {
     const { membership, network } = this.#parts;
     const state = this.state();

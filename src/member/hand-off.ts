@@ -12,7 +12,7 @@ import type { Entry } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
 import type { KeyVersion, PeerAnswer, PeerRequest, RequestOutcome } from "../core/message.ts";
 import type { RequestLog } from "../core/request-log.ts";
-import { compareVersions, type Version } from "../core/version.ts";
+import { compareVersions, type Version, versionOf } from "../core/version.ts";
 import type { WriteBuffer } from "../core/write-buffer.ts";
 import type { Network } from "../network/network.ts";
 
@@ -95,14 +95,10 @@ export class HandOff {
   ): void {
     const run = this.#run;
     const parcels = this.#pack(receiversOf);
-    Promise.all([...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel, onHas))).then(
-      () => {
-        if (run === this.#run) onDone();
-      },
-      (error: unknown) => {
-        throw error;
-      },
-    );
+    const sent = Promise.all([...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel, onHas)));
+    void sent.then(() => {
+      if (run === this.#run) onDone();
+    });
   }
 
   #pack(receiversOf: (owners: readonly string[]) => readonly string[]): Map<string, Parcel> {
@@ -160,7 +156,7 @@ export class HandOff {
       await Promise.all(Array.from({ length: Math.min(entriesUnderWay, wanted.size) }, worker));
       if (run !== this.#run) return;
     }
-    // Not before the entries: what was done must not be known to somebody who does not have what it came to.
+    // After the entries: nobody may know that a request was done without having its entry.
     for (let start = 0; start < outcomes.length; start += outcomesPerMessage) {
       const some = outcomes.slice(start, start + outcomesPerMessage);
       await this.#send(run, peer, { kind: "hand_off_outcomes", epoch, outcomes: some });
@@ -171,7 +167,7 @@ export class HandOff {
     const items: KeyVersion[] = [];
     for (const key of keys) {
       const entry = this.#heldOf(key);
-      if (entry) items.push({ key, version: { epoch: entry.epoch, seq: entry.seq } });
+      if (entry) items.push({ key, version: versionOf(entry) });
     }
     return items;
   }
@@ -183,7 +179,7 @@ export class HandOff {
     return record?.entry ?? (first?.inherited ? first.entry : undefined);
   }
 
-  /** Sends until it is acknowledged; undefined when the run has ended before. */
+  /** Sends until it is acknowledged; undefined when the run ends before that. */
   async #send(run: object, peer: string, request: PeerRequest): Promise<PeerAnswer | undefined> {
     const { membership, network, clock, complaints, deadlineMs, observer } = this.#parts;
     while (run === this.#run) {
@@ -191,7 +187,7 @@ export class HandOff {
         const answer = await network.request(peer, request, deadlineMs);
         if (run !== this.#run) return undefined;
         if (answer.kind === "ack" || answer.kind === "wanted") return answer;
-        // Who has not adopted the same view yet, or has gone on to the next, is part of every change, and no trouble.
+        // That some have not adopted the same view yet, or have gone on to the next, is part of every change.
         if (answer.kind !== "refused" || answer.epoch === membership.epoch) {
           const reason = answer.kind === "refused" ? answer.detail : answer.kind;
           complaints.warn(`hand-off ${peer}`, "a hand-off is refused and will be tried again", { peer, reason });

@@ -1,5 +1,5 @@
 /**
- * A member's part in a listing: which of the keys that it serves it holds a newer state of than the store may have, and whether that is a value or none. Committed states
+ * A member's part in a listing: of which keys that it serves it holds a state newer than what the store may have, and whether that is a value or none. Committed states
  * only, like in any read. What it does not name, the store has: see `lister.ts`.
  *
  * The buffer has no order by key, so each page is a look at all of it, a slice at a time, and one page after the other: a large buffer makes listings slow, and nothing else.
@@ -14,7 +14,7 @@ import type { HeldAnswer, HeldEntry, ListRequest } from "../core/message.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import { type Cache, type CleanValue, presentState } from "./cache.ts";
 import { ignoreLost } from "./inheritance.ts";
-import { notReadyForAll } from "./not-ready.ts";
+import { notReadyForAll, requireEpoch } from "./not-ready.ts";
 
 export interface HeldKeysParts {
   readonly membership: Membership;
@@ -139,7 +139,7 @@ export class HeldKeys {
 
   #check(request: ListRequest, giveUpAt: Instant): void {
     const { membership, clock } = this.#parts;
-    if (request.epoch !== membership.epoch) throw new OperatingError("wrong_view", "the members have changed");
+    requireEpoch(membership, request.epoch);
     if (!membership.mayAnswerForAll()) throw notReadyForAll(membership);
     if (clock.now() >= giveUpAt) throw new OperatingError("deadline_exceeded", "the listing took too long");
   }

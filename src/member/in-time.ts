@@ -1,5 +1,5 @@
 /**
- * Answers in time: what a client or a peer asked for may go on for longer than anybody waits (a write is never given up), but who asked gets an
+ * Answers in time: what a client or a peer asked for may go on for longer than anybody waits (a write is never given up), but the asker gets an
  * answer within the allowance.
  */
 
@@ -22,7 +22,7 @@ export class InTime {
   }
 
   /**
-   * What the work comes to; OperatingError `deadline_exceeded` when that takes longer than `ms`. The whole allowance is the usual
+   * Resolves or rejects as the work does; rejects with OperatingError `deadline_exceeded` when that takes longer than `ms`. The whole allowance is the usual
    * case, which costs no timer of its own.
    */
   answer<T>(work: Promise<T>, ms: number): Promise<T> {

@@ -39,16 +39,16 @@ export class Inheritance {
   /** Everything that was held under earlier views has been delivered. */
   begin(): void {
     const { buffer, membership, clock } = this.#parts;
-    const { self, view } = membership;
     for (const record of buffer.records()) {
       const { key, entry } = record;
       const owners = membership.ownersOf(key);
-      if (!entry || owners[0] !== self.id || membership.serves(key, owners) || membership.inDoubt(key)) continue;
+      if (!entry || owners[0] !== membership.self.id || membership.serves(key, owners) || membership.inDoubt(key))
+        continue;
       // Of what an operator gave up, a view with too few owners may have written something newer to the store: it is asked first.
       const wasGivenUp = membership.wasGivenUp(key);
       // And of a reference only the store knows whether it was completed.
       const isReference = entry.upload !== undefined;
-      const needsStore = isReference || owners.length < view.parameters.replicas || wasGivenUp;
+      const needsStore = isReference || membership.isShort(owners) || wasGivenUp;
       const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, inherited: true });
       buffer.inherit(record, write);
       this.#parts.onInherited(record);
@@ -58,7 +58,7 @@ export class Inheritance {
     }
   }
 
-  /** Whether something that was given up may still be newer in the store than here: then the view is not settled, or nobody would know any more that it has to be asked. */
+  /** Whether something that was given up may still be newer in the store than here: until that is known the view is not settled, or nobody would know any more that the store has to be asked. */
   get asksStore(): boolean {
     return this.#asking.size > 0;
   }
@@ -105,7 +105,7 @@ export class Inheritance {
   }
 }
 
-/** A write that was lost with its tenure is no failure of who waited for its end. */
+/** For those who only waited for a write to end: that it was lost with its tenure is no failure of theirs. */
 export function ignoreLost(error: unknown): void {
   if (!isOperatingError(error)) throw error;
 }

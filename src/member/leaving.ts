@@ -67,13 +67,13 @@ export class Leaving {
     for (;;) {
       const isOpen = clock.now() < record.openUntil;
       const stored = await record.readPatiently(signal, "store_refused");
-      // Who is still in the view, and cannot be out of it by a swap of its own that comes late, may go on.
+      // A member that is still in the view, and cannot be put out of it by a late swap of its own, may go on.
       if (stored && !isOpen && listsProcess(stored.view, membership.self)) membership.lease.resume();
       if (stored && stored.view.epoch > membership.epoch) {
         if (!listsProcess(stored.view, membership.self)) {
           // A swap of its own that was taken for lost, or somebody else's of a member that owned nothing any more: either way nothing is missing.
           if (this.#hasNothing()) return;
-          // Who was started in its place goes on: this one must not join again, and end that.
+          // The process that was started in its place goes on: if this one joined again, that one would end.
           if (stored.view.members.some((member) => member.id === membership.self.id)) {
             observer.onNewerEpoch(stored.view.epoch);
             throw new OperatingError("shutting_down", "another process has joined the cluster under this node's id");

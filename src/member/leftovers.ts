@@ -47,12 +47,7 @@ export class Leftovers {
   #lookIn(ms: number): void {
     if (this.#abort.signal.aborted) return;
     this.#timer = this.#parts.clock.after(ms, () => {
-      this.#look().then(
-        () => this.#lookIn(Math.min(pauseMs, this.#parts.leftoverMs)),
-        (error: unknown) => {
-          throw error;
-        },
-      );
+      void this.#look().then(() => this.#lookIn(Math.min(pauseMs, this.#parts.leftoverMs)));
     });
   }
 

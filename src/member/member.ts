@@ -33,7 +33,7 @@ import type {
   ValueStream,
   WriteOutcome,
 } from "../core/operation.ts";
-import type { Version } from "../core/version.ts";
+import { type Version, versionOf } from "../core/version.ts";
 import { formatView, type View, type ViewMember, type ViewParameters, votersOf } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
@@ -226,7 +226,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     try {
       const answer = this.#handle(from, request);
       if (!(answer instanceof Promise)) return answer;
-      // Others wait for this member's journal: who asks decides how long.
+      // Requests without a deadline wait for this member's journal: the asker decides for how long.
       if (!("deadlineMs" in request)) return answer.catch((error: unknown) => this.#refused(error));
       return this.#wired.inTime.answer(answer, request.deadlineMs).catch((error: unknown) => this.#refused(error));
     } catch (error) {
@@ -242,7 +242,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     if (epoch === membership.epoch && progress === "adopted" && !membership.lease.held()) gossip.ping(from.id);
   }
 
-  // The network tells operators of its links.
+  // At debug level: the network has logged the link for operators.
   onLinkUp(peer: PeerIdentity): void {
     this.#parts.log.debug("link up", { peer: peer.id });
     this.#configured.onLinkUp(peer.id);
@@ -300,7 +300,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     return { kind: "refused", code: error.code, epoch: this.#membership.epoch, detail: error.message };
   }
 
-  /** What the first node's file said goes for all; whoever has changed it in the file since shall know. */
+  /** The settings of the cluster's first node hold for all of its nodes: one whose file says otherwise says so in its log. */
   #compare({ replicas, leaseMs, flushDeadlineMs }: ViewParameters): void {
     const { settings, log } = this.#parts;
     const own = { replicas: settings.replicas, leaseMs: settings.leaseMs, flushDeadlineMs: settings.flushDeadlineMs };
@@ -313,7 +313,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     const now = this.#parts.clock.now();
     for (const entry of entries) {
       this.#wired.buffer.recover(entry, now);
-      this.#wired.requests.record(entry.requestId, entry.key, { epoch: entry.epoch, seq: entry.seq });
+      this.#wired.requests.record(entry.requestId, entry.key, versionOf(entry));
     }
     for (const { requestId, key, version } of outcomes) this.#wired.requests.record(requestId, key, version);
   }
@@ -363,7 +363,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
       observer.onReplaced();
       return;
     }
-    // Who is leaving sees it for itself.
+    // A member that is leaving sees it for itself.
     if (!this.#wired.leaving.begun) observer.onDropped();
   }
 

@@ -1,4 +1,4 @@
-/** Why a member does not answer for a key, in words for whoever waits. */
+/** Why a member does not do what it is asked, in words for whoever waits. */
 
 import { OperatingError } from "../base/errors.ts";
 import type { Membership } from "../core/membership.ts";
@@ -8,7 +8,17 @@ export function notReady(membership: Membership, key: string): OperatingError {
   return new OperatingError("not_ready", reasonFor(membership, key));
 }
 
-/** The same, of whoever is asked for all keys that are its own. */
+/** OperatingError `wrong_view`: asker and asked are not in the same epoch. The router looks up the primary again. */
+export function wrongView(): OperatingError {
+  return new OperatingError("wrong_view", "the members have changed");
+}
+
+/** @throws OperatingError `wrong_view` unless `epoch` is the adopted one. */
+export function requireEpoch(membership: Membership, epoch: number): void {
+  if (epoch !== membership.epoch) throw wrongView();
+}
+
+/** As {@link notReady}, when a member is asked for all keys of which it is the primary. */
 export function notReadyForAll(membership: Membership): OperatingError {
   const { awaited, activated } = membership;
   if (awaited.length > 0)

@@ -58,7 +58,7 @@ interface Life {
   readonly network: Network;
 }
 
-/** Who is dropped again within this time waits before it joins: twice as long each time, from the first to the last of these (in milliseconds). */
+/** A host that is dropped again within this time waits before it joins: twice as long each time, from the first to the last of these (in milliseconds). */
 const restlessMs = 600_000;
 const firstPauseMs = 1_000;
 const lastPauseMs = 60_000;
@@ -72,7 +72,7 @@ export class Participant implements Operations, Administration {
   readonly #abort = new AbortController();
   #nodes: readonly PeerAddress[];
   #life: Life | undefined;
-  /** When it was dropped, lately. */
+  /** When it was dropped, of late. */
   #drops: Instant[] = [];
   #withdrawn = false;
   #stopping = false;
@@ -98,7 +98,7 @@ export class Participant implements Operations, Administration {
   }
 
   /**
-   * Leaves in order, for which it takes a bounded time, and ends. What could not be handed off in that time is in the journal, if there is one.
+   * Leaves in order, within `stopMs` at most, and ends. What could not be handed off in that time is in the journal, if there is one.
    */
   async stop(): Promise<void> {
     if (this.#stopping) return;
@@ -148,7 +148,7 @@ export class Participant implements Operations, Administration {
     );
   }
 
-  /** The configuration has changed: peers to reach; who was in it and is not any more is asked to leave. */
+  /** The configuration has changed: peers to reach; a node that it no longer names is asked to leave. */
   setNodes(nodes: readonly PeerAddress[]): void {
     this.#nodes = nodes;
     this.#life?.member.setNodes(nodes);
@@ -309,7 +309,7 @@ export class Participant implements Operations, Administration {
     return withinSignal(this.#leaving, signal);
   }
 
-  /** Who is dropped before it has handed off everything joins once more to do so. */
+  /** A member that is dropped before it has handed off everything joins once more to do so. */
   async #leaveForGood(): Promise<void> {
     for (;;) {
       // What it found in its journal may be needed: it joins first.

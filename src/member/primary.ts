@@ -7,24 +7,24 @@
 
 import { endOrTimeout, sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
+import { compact } from "../base/memory.ts";
 import { type Entry, footprint } from "../core/entry.ts";
 import { Gates } from "../core/gates.ts";
 import { isGivenUp } from "../core/given-up.ts";
 import type { WriteRequest } from "../core/message.ts";
-import { compact } from "../core/operation.ts";
 import { meets } from "../core/precondition.ts";
-import type { Version } from "../core/version.ts";
+import { type Version, versionOf } from "../core/version.ts";
 import { type Committed, isHeldByAll, type KeyRecord, pendingWrite, storeUnknown } from "../core/write-buffer.ts";
 import { presentState } from "./cache.ts";
 import { Inheritance, ignoreLost } from "./inheritance.ts";
-import { notReady } from "./not-ready.ts";
+import { notReady, requireEpoch, wrongView } from "./not-ready.ts";
 import type { PrimaryParts } from "./primary-parts.ts";
 import { Repeats } from "./repeats.ts";
 import { Replicator } from "./replicator.ts";
 import { bufferFull, preconditionFailed, uploadLost, type WriteAnswer, written } from "./write-answer.ts";
 import { footprintOf, nameOf } from "./write-request.ts";
 
-/** How often it is looked whether the store has a state that somebody waits for, in milliseconds: about as long as a request to it takes. */
+/** How often to look whether the store has a state that somebody waits for, in milliseconds: about as long as a request to it takes. */
 const flushPollMs = 20;
 /** How long a write that waits for that holds back later ones, at most: several flushes of a store that is well. */
 const flushHoldMs = 1_000;
@@ -78,7 +78,7 @@ export class Primary {
    */
   write(request: WriteRequest): Promise<WriteAnswer> {
     const { membership, requests, buffer } = this.#parts;
-    if (request.epoch !== membership.epoch) throw new OperatingError("wrong_view", "the members have changed");
+    requireEpoch(membership, request.epoch);
     this.#requireTenure(request.key);
     const known = requests.find(request.requestId);
     if (known) return this.#repeats.answer(known, request);
@@ -103,7 +103,7 @@ export class Primary {
       const owners = membership.ownersOf(record.key);
       for (const write of record.pending) {
         write.missing = owners.slice(1);
-        const isShort = owners.length < membership.view.parameters.replicas;
+        const isShort = membership.isShort(owners);
         const isUncompleted = write.entry.upload !== undefined && write.tag === "";
         write.needsStore =
           (!isGivenUp(write.entry) && (isShort || isUncompleted)) || (write.inherited && write.needsStore);
@@ -154,6 +154,24 @@ export class Primary {
     if (!committed) return;
     cache.delete(record.key);
     observer.onCommit(record);
+  }
+
+  /** A state of the key that was found in the store, newer than any that its owners hold: it becomes the key's next write. */
+  takeOver(record: KeyRecord, entry: Entry): void {
+    this.#parts.buffer.room.takeForWrite(footprint(entry));
+    // If the tenure ends the entry is held and handed off like any other.
+    this.#begin(record, entry, true).catch(ignoreLost);
+  }
+
+  /** The upload of the first pending write can never be completed. It was no write: the key's state is what the store has, and that is what its reference stands for. */
+  loseUpload(record: KeyRecord, refusal: OperatingError | undefined): void {
+    const { buffer, cache, observer } = this.#parts;
+    const { entry, settle } = buffer.commit(record);
+    if (isGivenUp(entry)) settle.committed({ epoch: entry.epoch, seq: entry.seq, tag: "" });
+    else settle.lost(uploadLost(refusal));
+    cache.delete(record.key);
+    observer.onCommit(record);
+    this.commitReady(record);
   }
 
   /** No write is assigned any more. */
@@ -226,8 +244,8 @@ export class Primary {
   }
 
   /**
-   * Waits until the visible state is the newest one, judges it, and writes with no gap in between. Later writes wait meanwhile, but not for the store: what they
-   * write is the newest state then, and no answer of the store is needed.
+   * Waits until the visible state is the newest one, judges it, and writes with no gap in between. Later writes wait for that, but not for the store: what
+   * they write is the newest state then, and the store's answer is not needed.
    */
   async #writeIf(request: WriteRequest): Promise<WriteAnswer> {
     const { buffer, reads, clock, observer } = this.#parts;
@@ -287,13 +305,6 @@ export class Primary {
     }
   }
 
-  /** A state of the key that was found in the store, newer than any that its owners hold: it becomes the key's next write. */
-  takeOver(record: KeyRecord, entry: Entry): void {
-    this.#parts.buffer.room.takeForWrite(footprint(entry));
-    // If the tenure ends the entry is held and handed off like any other.
-    this.#begin(record, entry, true).catch(ignoreLost);
-  }
-
   /** Gives the write its version and sends it out; room of `bytes` was taken for it. */
   #assign(request: WriteRequest, bytes: number): Promise<WriteAnswer> {
     const { membership, buffer, requests, cache, clock } = this.#parts;
@@ -330,7 +341,7 @@ export class Primary {
   #refusal(request: WriteRequest): OperatingError | undefined {
     const { membership, requests } = this.#parts;
     if (this.#drained) return new OperatingError("not_ready", "this node is stopping");
-    if (request.epoch !== membership.epoch) return new OperatingError("wrong_view", "the members have changed");
+    if (request.epoch !== membership.epoch) return wrongView();
     if (!requests.isFinished(request.requestId)) return undefined;
     return new OperatingError("deadline_exceeded", "nobody waits for this write any more");
   }
@@ -339,7 +350,7 @@ export class Primary {
   #begin(record: KeyRecord, entry: Entry, fromStore: boolean): Promise<Committed> {
     const { membership, buffer, requests, reads, journal, clock } = this.#parts;
     const owners = membership.ownersOf(entry.key);
-    const isShort = owners.length < membership.view.parameters.replicas;
+    const isShort = membership.isShort(owners);
     const givesUp = isGivenUp(entry);
     const needsStore =
       !givesUp &&
@@ -347,8 +358,8 @@ export class Primary {
     const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, fromStore });
     buffer.assign(record, write);
     // What is given up is not sent any more.
-    if (givesUp) record.lastSent = { epoch: entry.epoch, seq: entry.seq };
-    requests.record(entry.requestId, entry.key, { epoch: entry.epoch, seq: entry.seq });
+    if (givesUp) record.lastSent = versionOf(entry);
+    requests.record(entry.requestId, entry.key, versionOf(entry));
     reads.invalidate(entry.key);
     const durable = journal.durable();
     if (durable) {
@@ -368,16 +379,5 @@ export class Primary {
     const { buffer, metrics } = this.#parts;
     metrics.refusals[buffer.room.isShut ? "age" : "full"]++;
     return bufferFull(buffer.room);
-  }
-
-  /** The upload of the first pending write can never be completed. It was no write: the key's state is what the store has, and that is what its reference stands for. */
-  loseUpload(record: KeyRecord, refusal: OperatingError | undefined): void {
-    const { buffer, cache, observer } = this.#parts;
-    const { entry, settle } = buffer.commit(record);
-    if (isGivenUp(entry)) settle.committed({ epoch: entry.epoch, seq: entry.seq, tag: "" });
-    else settle.lost(uploadLost(refusal));
-    cache.delete(record.key);
-    observer.onCommit(record);
-    this.commitReady(record);
   }
 }

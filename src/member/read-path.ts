@@ -14,7 +14,7 @@ import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import { type Cache, type CleanValue, isClean } from "./cache.ts";
 import type { MemberMetrics } from "./metrics.ts";
-import { notReady } from "./not-ready.ts";
+import { notReady, requireEpoch } from "./not-ready.ts";
 import type { MemberSettings } from "./settings.ts";
 import { storedLargeValue, storedValue } from "./stored-value.ts";
 
@@ -55,7 +55,7 @@ export class ReadPath {
    */
   read(request: ReadRequest): ReadAnswer | Promise<ReadAnswer> {
     const { membership, cache } = this.#parts;
-    if (request.epoch !== membership.epoch) throw new OperatingError("wrong_view", "the members have changed");
+    requireEpoch(membership, request.epoch);
     if (request.changed !== "" && cache.peek(request.key)?.tag === request.changed) cache.delete(request.key);
     return this.#fromMemory(request) ?? this.#fromStore(request);
   }
@@ -72,7 +72,7 @@ export class ReadPath {
   }
 
   /**
-   * The key's visible state, for who judges a condition by it: an entry (a tombstone, too), a clean value, or undefined when there is
+   * The key's visible state, for judging a condition by it: an entry (a tombstone, too), a clean value, or undefined when there is
    * nothing in memory, or a reference to what is in the store.
    */
   inMemory(key: string): Entry | CleanValue | undefined {

@@ -1,5 +1,5 @@
 /**
- * Relief: a member to which the store does not answer, while it does to others, would fill up with values that it cannot flush and refuse writes of its keys for ever. So a peer
+ * Relief: a member that the store does not answer, while it answers others, would fill up with values that it cannot flush and refuse writes of its keys for ever. So a peer
  * makes its weight 0: it owns nothing, and hands off what it holds. When the store works for it again it takes its weight back.
  *
  * Single keys that the store refuses would be refused of any other member, too. Where nothing else is to be flushed they look like a store that takes nothing at all: so the
@@ -45,7 +45,7 @@ export interface ReliefParts {
 
 /** For how long the store must have failed a member before it is relieved, in milliseconds. */
 const failingMs = 30_000;
-/** Who is relieved tries the store again after this, and after twice as long each further time, up to the last; in milliseconds. */
+/** A member that is relieved tries the store again after this, and after twice as long each further time, up to the last; in milliseconds. */
 const firstTrialMs = 5_000;
 const lastTrialMs = 600_000;
 /** While the store is not known to work for anybody, it tries after this at the latest. */
@@ -94,7 +94,7 @@ export class Relief {
     this.#run(this.#reweigh(failing.id, 0));
   }
 
-  /** This member owns nothing: has been relieved, in this life or an earlier one. */
+  /** This member owns nothing: it has been relieved, in this life or an earlier one. */
   #tryStore(isOwned: boolean): void {
     const now = this.#parts.clock.now();
     this.#trialAt ??= now + this.#trialPauseMs;
@@ -156,10 +156,8 @@ export class Relief {
         if (!isOperatingError(error)) throw error;
         this.#parts.complaints.warn(
           "relief",
-          "the store can't be tried out, or a weight not be changed, and it will be done again",
-          {
-            error,
-          },
+          "the store can't be tried out, or a weight can't be changed; both will be tried again",
+          { error },
         );
       },
     );

@@ -35,7 +35,7 @@ export class Repeats {
       if (pending) return written(await pending.outcome);
       const [first] = writes;
       if (!first?.inherited || compareVersions(first.entry, version) < 0) break;
-      // A later write took its place when a tenure ended: until every owner has that one, this member may be the only one that has anything of it.
+      // A later write took its place when a tenure ended: until every owner has that one, this member may be the only one that has either.
       await first.outcome.catch(ignoreLost);
       this.#parts.requireTenure(key);
     }

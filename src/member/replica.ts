@@ -1,12 +1,13 @@
 /**
  * What a member takes from others into its write buffer: entries that a primary replicates to it, and entries that a holder hands off to
  * it after a view change. Each is judged by the view adopted at that moment, the higher version is kept, and it is acknowledged once it is in the journal, if
- * the view is still the same then: who has adopted a newer one has handed off without it.
+ * the view is still the same then: a member that has adopted a newer one has handed off without it.
  */
 
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
+import { compact } from "../base/memory.ts";
 import { type Entry, footprint } from "../core/entry.ts";
 import { isGivenUp } from "../core/given-up.ts";
 import type { Membership } from "../core/membership.ts";
@@ -21,11 +22,11 @@ import type {
   RequestOutcome,
   WantedAnswer,
 } from "../core/message.ts";
-import { compact } from "../core/operation.ts";
 import type { RequestLog } from "../core/request-log.ts";
-import { compareVersions, type Version } from "../core/version.ts";
+import { compareVersions, type Version, versionOf } from "../core/version.ts";
 import { isNewer, type WriteBuffer } from "../core/write-buffer.ts";
 import type { Journal } from "../journal/journal.ts";
+import { wrongView } from "./not-ready.ts";
 
 export interface ReplicaParts {
   readonly membership: Membership;
@@ -61,7 +62,10 @@ export class Replica {
     return this.#acknowledge(epoch);
   }
 
-  /** Which of these versions this member does not have. */
+  /**
+   * Which of these versions this member does not have.
+   * @throws as {@link handOff}
+   */
   handOffList(from: PeerIdentity, { epoch, items }: HandOffListRequest): Answer<WantedAnswer> {
     const { buffer } = this.#parts;
     this.#requireEpoch(epoch);
@@ -91,6 +95,7 @@ export class Replica {
     return this.#acknowledge(epoch);
   }
 
+  /** @throws as {@link handOff} */
   handOffOutcomes({ epoch, outcomes }: HandOffOutcomesRequest): Answer<AckAnswer> {
     const { membership, requests, journal } = this.#parts;
     this.#requireEpoch(epoch);
@@ -100,7 +105,10 @@ export class Replica {
     return this.#acknowledge(epoch);
   }
 
-  /** The store has these versions: they, and older ones, are held no longer. Only of keys that this member does not serve. */
+  /**
+   * The store has these versions: they, and older ones, are held no longer. Only of keys that this member does not serve.
+   * @throws OperatingError `wrong_view`, also before the view is settled.
+   */
   clean(from: PeerIdentity, { epoch, items }: CleanRequest): AckAnswer {
     const { membership, buffer } = this.#parts;
     this.#requireEpoch(epoch);
@@ -117,11 +125,11 @@ export class Replica {
   #take(entry: Entry, isNews: boolean): void {
     const { buffer, requests, journal, clock } = this.#parts;
     const { key, requestId } = entry;
-    const version: Version = { epoch: entry.epoch, seq: entry.seq };
+    const version = versionOf(entry);
     if (isNews) {
       const record = buffer.open(key, clock.now());
       buffer.hold(record, own(entry));
-      // When older states reached the store only the primary knows.
+      // Only the primary knows when older states reached the store.
       record.dirtySince = clock.now();
     } else if (!knows(requests.find(requestId), version)) {
       journal.append({ kind: "outcomes", outcomes: [{ requestId, key, version }] });
@@ -159,10 +167,6 @@ export class Replica {
 /** Whether the outcome is of this version, or of a later one. */
 function knows(outcome: RequestOutcome | undefined, version: Version): boolean {
   return outcome !== undefined && compareVersions(outcome.version, version) >= 0;
-}
-
-function wrongView(): OperatingError {
-  return new OperatingError("wrong_view", "the members have changed");
 }
 
 /** The entry with memory of its own: what arrives over a link shares it with its neighbours. */

@@ -63,7 +63,7 @@ export class Replicator {
         }
         const reason = answer.kind === "refused" ? answer.detail : answer.kind;
         if (answer.kind === "refused" && answer.epoch > epoch) observer.onNewerEpoch(answer.epoch);
-        // Who has not adopted the view yet learns of it by each ping: part of every change, and no trouble.
+        // A peer that has not adopted the view yet learns of it by the next ping: part of every change.
         else if (answer.kind !== "refused" || answer.epoch === epoch) this.#complain(peer, reason);
         const isFull = answer.kind === "refused" && answer.code === "buffer_full";
         this.#sendLater(record, write, peer, isFull ? fullPauseMs : resendMs);

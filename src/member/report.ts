@@ -6,6 +6,7 @@ import type { Membership } from "../core/membership.ts";
 import type { FailingKey, MemberFigures } from "../core/message.ts";
 import type { ClusterStatus, MemberStatus } from "../core/operation.ts";
 import { stopAdvice } from "../core/stop-advice.ts";
+import { versionOf } from "../core/version.ts";
 import type { ViewMember } from "../core/view.ts";
 import type { KeyRecord, WriteBuffer } from "../core/write-buffer.ts";
 import type { Network } from "../network/network.ts";
@@ -25,7 +26,7 @@ export interface ReportParts {
   readonly journaled: boolean;
 }
 
-/** What a member can say of this moment, beside its figures: for who watches it. */
+/** What a member can say of this moment for monitoring, beside its figures. */
 export interface MemberGauges extends MemberFigures {
   /** Bytes of writes that wait for room. */
   readonly waitingBytes: number;
@@ -100,7 +101,7 @@ export class Report {
     if (!failure || !state) return undefined;
     return {
       key,
-      version: { epoch: state.epoch, seq: state.seq },
+      version: versionOf(state),
       size: state.size,
       isDelete: isTombstone(state),
       ageMs: Math.round(this.#parts.clock.now() - dirtySince),

@@ -6,10 +6,10 @@
 import { hash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
-import { type ContentHeaders, noHeaders, type Upload } from "../core/entry.ts";
+import { noHeaders, type Upload } from "../core/entry.ts";
 import { whatTheStoreHas } from "../core/given-up.ts";
 import type { Membership } from "../core/membership.ts";
-import type { Durability, PeerAnswer, PeerRequest, Precondition, ReadRequest, WriteRequest } from "../core/message.ts";
+import type { PeerAnswer, PeerRequest, ReadRequest, WriteRequest } from "../core/message.ts";
 import type {
   DeleteOperation,
   PutOperation,
@@ -41,25 +41,16 @@ export interface RouterParts {
 /** Pause before the first and before later new attempts, in milliseconds; a new view ends it. */
 const firstRetryMs = 5;
 const maxRetryMs = 100;
-/** An attempt with less time than this says nothing by having had too little of it. */
+/** That an attempt with less time than this ran out of it says nothing. */
 const hurriedMs = 2 * maxRetryMs;
 /** An upload waits for requests of others to the store, and is then completed there: so many of their deadlines longer than other writes. */
 const completionDeadlines = 2;
 
-/** All owners keep the outcomes of later writes than the oldest that is under way: of so many at most, some 50 MB. */
+/** All owners keep the outcomes of writes later than the oldest under way: of this many at most, some 50 MB. */
 const maxOutcomes = 200_000;
 
-/** A write as the client asked for it. */
-interface Write {
-  readonly key: string;
-  readonly value: Buffer | undefined;
-  readonly upload?: Upload;
-  readonly headers: ContentHeaders;
-  readonly precondition: Precondition | undefined;
-  readonly md5: string;
-  readonly durability: Durability;
-  readonly givesUp?: Version;
-}
+/** A write as the client asked for it: what all attempts have in common. */
+type Write = Omit<WriteRequest, "kind" | "epoch" | "requestId" | "deadlineMs">;
 
 export class Router {
   readonly #parts: RouterParts;
@@ -133,7 +124,7 @@ export class Router {
   }
 
   /**
-   * What an operation that changes nothing comes to: attempts, each told how many milliseconds are left, until one does not ask for another.
+   * Runs an operation that changes nothing: attempts, each told how many milliseconds are left, until one succeeds or fails for good.
    * @throws OperatingError (rejects with one): the last attempt's, or `overloaded`, `shutting_down`.
    */
   async persist<T>(attempt: (deadlineMs: number) => Promise<T>): Promise<T> {
@@ -177,13 +168,11 @@ export class Router {
     this.wake();
   }
 
-  async #write(
-    { key, value, upload, headers, precondition, md5, durability, givesUp }: Write,
-    allowedMs = this.#parts.settings.operationMs,
-  ): Promise<WriteOutcome> {
+  async #write(write: Write, allowedMs = this.#parts.settings.operationMs): Promise<WriteOutcome> {
+    const { key, upload, precondition, md5, durability, givesUp } = write;
     const { membership, durableWrites, clock, inTime } = this.#parts;
     if (this.#counter - this.watermark >= maxOutcomes)
-      throw new OperatingError("overloaded", "too many writes on this node are later than one that is still under way");
+      throw new OperatingError("overloaded", "too many writes on this node came after one that is still under way");
     this.#admit();
     const requestId = { router: this.#incarnation, counter: ++this.#counter };
     this.#writing.add(requestId.counter);
@@ -192,21 +181,7 @@ export class Router {
       let broken: OperatingError | undefined;
       for (let attempt = 0; ; attempt++) {
         const deadlineMs = deadline - clock.now();
-        const epoch = membership.epoch;
-        const request: WriteRequest = {
-          kind: "write",
-          epoch,
-          key,
-          requestId,
-          precondition,
-          headers,
-          value,
-          ...(upload && { upload }),
-          ...(givesUp && { givesUp }),
-          md5,
-          durability,
-          deadlineMs,
-        };
+        const request: WriteRequest = { ...write, kind: "write", epoch: membership.epoch, requestId, deadlineMs };
         try {
           const owner = this.primaryOf(key, deadlineMs);
           const answer =

@@ -7,7 +7,7 @@ import { hash } from "node:crypto";
 import { OperatingError } from "../base/errors.ts";
 import { type Entry, isTombstone, noRequest } from "../core/entry.ts";
 import type { Membership } from "../core/membership.ts";
-import { formatManifest, takenOver } from "../core/upload-manifest.ts";
+import { takenOverManifest } from "../core/upload-manifest.ts";
 import { compareVersions } from "../core/version.ts";
 import { isNewer, type KeyRecord, storeAbsent, storeUnknown } from "../core/write-buffer.ts";
 import type { Blob, BlobInfo, BlobStore } from "../store/blob-store.ts";
@@ -37,7 +37,10 @@ export class StoreLook {
     this.#parts = parts;
   }
 
-  /** Finds out which version of the key the store has. */
+  /**
+   * Finds out which version of the key the store has.
+   * @throws OperatingError (rejects with one): the store's; `store_refused` for a newer value that can't be taken over.
+   */
   async at(look: Look): Promise<"older" | "same" | "newer"> {
     const { record, entry, isCurrent } = look;
     const { store, membership } = this.#parts;
@@ -93,6 +96,12 @@ function referenceTo({ headers, modifiedMs, size, upload }: BlobInfo): State {
       "store_refused",
       `the store holds a newer value of ${size} bytes, over buffer.maxValueBytes`,
     );
-  const manifest = formatManifest({ id: takenOver, parts: [] });
-  return { headers, md5: "", modifiedMs, size, value: undefined, upload: { token: upload, size, manifest } };
+  return {
+    headers,
+    md5: "",
+    modifiedMs,
+    size,
+    value: undefined,
+    upload: { token: upload, size, manifest: takenOverManifest },
+  };
 }

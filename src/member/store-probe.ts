@@ -4,7 +4,7 @@
  */
 
 import { type Clock, sleep } from "../base/clock.ts";
-import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { isOperatingError, OperatingError, transientCodes } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { BlobStore, StoreAbilities } from "../store/blob-store.ts";
 
@@ -36,7 +36,7 @@ export async function probeStore(
       try {
         return await store.probe({ deadlineMs: requestDeadlineMs });
       } catch (error) {
-        if (!isOperatingError(error, "store_unavailable", "store_throttled")) throw error;
+        if (!isOperatingError(error, ...transientCodes)) throw error;
         log.warn("the store does not answer, trying again", { store: store.description, error });
         await sleep(clock, pauseMs, signal);
       }

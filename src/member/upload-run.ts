@@ -4,7 +4,7 @@
  */
 
 import { type Clock, sleep } from "../base/clock.ts";
-import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { isOperatingError, OperatingError, transientCodes } from "../base/errors.ts";
 import { free } from "../base/memory.ts";
 import type { PutStreamOperation } from "../core/operation.ts";
 import type { OpenUpload } from "../store/large-blobs.ts";
@@ -26,7 +26,7 @@ export interface UploadRunParts {
 /** Parts in memory at a time: one is filled while two are sent. */
 export const partsUnderWay = 3;
 
-/** How often what may be done again is tried, and the pause before the second time, in milliseconds. */
+/** How often a request that may be repeated is tried, and the pause before the second time, in milliseconds. */
 const maxTries = 6;
 const firstPauseMs = 100;
 
@@ -38,7 +38,7 @@ export class UploadRun {
   readonly #idle: Buffer[] = [];
   readonly #sending = new Set<Promise<void>>();
   #size = 0;
-  /** Why it comes to nothing. */
+  /** Why it has failed; undefined while it has not. */
   #failure: unknown;
 
   constructor(parts: UploadRunParts) {
@@ -133,7 +133,7 @@ export function longestTriesMs(deadlineMs: number): number {
   return maxTries * deadlineMs + firstPauseMs * (2 ** (maxTries - 1) - 1);
 }
 
-/** Does what does no harm if it is done twice, and again when the store does not answer or wants a pause, as long as it is worth it. */
+/** Makes an attempt that does no harm if it is made twice, and makes it again when the store does not answer or wants a pause, as long as it is worth it. */
 export async function tried<T>(
   clock: Clock,
   attempt: () => Promise<T>,
@@ -143,7 +143,7 @@ export async function tried<T>(
     try {
       return await attempt();
     } catch (error) {
-      const mayPass = isOperatingError(error, "store_unavailable", "store_throttled");
+      const mayPass = isOperatingError(error, ...transientCodes);
       if (!mayPass || tries === maxTries || !isWorthIt()) throw error;
     }
     await sleep(clock, firstPauseMs * 2 ** (tries - 1));

@@ -55,13 +55,13 @@ export class Uploads {
     // Judged again when it is written, but so that what is bound to fail is not sent for nothing.
     if (precondition && !meets(await this.#stateOf(key), precondition)) return { kind: "precondition_failed" };
     const partBytes = this.#partBytesFor(Math.max(1, length ?? maxBytes));
-    if (this.#underWay >= settings.uploads || !this.reserve(partBytes)) {
+    if (this.#underWay >= settings.uploads || !this.#reserve(partBytes)) {
       throw new OperatingError("overloaded", "too many large values are being written through this node");
     }
     this.#underWay++;
     let reserved = partBytes;
     const reserve = (): boolean => {
-      if (!this.reserve(partBytes)) return false;
+      if (!this.#reserve(partBytes)) return false;
       reserved += partBytes;
       return true;
     };
@@ -74,7 +74,7 @@ export class Uploads {
   }
 
   /** Counts bytes of parts in; false, and nothing counted, if they are too many. */
-  reserve(bytes: number): boolean {
+  #reserve(bytes: number): boolean {
     if (this.#inFlightBytes + bytes > this.#parts.settings.inFlightBytes) return false;
     this.#inFlightBytes += bytes;
     return true;
@@ -115,7 +115,7 @@ export class Uploads {
     const { store, complaints } = this.#parts;
     store.abortUpload(key, id, { deadlineMs }).catch((error: unknown) => {
       if (!isOperatingError(error)) throw error;
-      complaints.warn("abort", "an upload that came to nothing could not be aborted and will be later", { key, error });
+      complaints.warn("abort", "an upload that failed could not be aborted, and will be later", { key, error });
     });
   }
 

@@ -1,7 +1,7 @@
 /**
  * A view change as it runs through one member: the newer view is adopted in one step and journaled, everything held is delivered to the new primaries and handed off to the other owners, the view
- * is activated here once everyone has delivered (and no older view can be served any more), and settled in the store once everyone has handed off. See the protocol's section on
- * views; the parts know what each step means for them, here is the order.
+ * is activated here once everyone has delivered (and no older view can be served any more), and settled in the store once everyone has handed off. See ARCHITECTURE.md;
+ * the parts know what each step means for them, here is the order.
  */
 
 import type { Clock, Timer } from "../base/clock.ts";
@@ -171,12 +171,12 @@ export class ViewChange {
     }
   }
 
-  /** Nobody waits for the answer of a process that is in the view no more. */
+  /** Nobody waits for the answer of a process that is no longer in the view. */
   #disconnect(before: readonly ViewMember[]): void {
     const { membership, network } = this.#parts;
     for (const { id, incarnation } of before) {
       if (!membership.lists({ id, incarnation }) && network.linked(id)?.incarnation === incarnation)
-        network.disconnect(id, "it is in the view no more");
+        network.disconnect(id, "it is no longer in the view");
     }
   }
 

@@ -35,11 +35,11 @@ export interface ViewKeeperParts {
   readonly observer: ViewObserver;
 }
 
-/** Pause between two looks at the view while a newer one is expected, and after a failure to settle, in milliseconds. */
+/** Pause between two looks at the view while a newer one is expected, and after a failure, in milliseconds. */
 const pollMs = 50;
+const failurePauseMs = 500;
 /** While keys are in doubt, the view in the store is looked at this often, in milliseconds. */
 const forgottenPollMs = 1_000;
-const failurePauseMs = 500;
 /** How long a peer may take to say which view it has adopted, in milliseconds. */
 const askMs = 1_000;
 /** Members that could settle a view try one after the other, this many milliseconds apart. */
@@ -56,7 +56,7 @@ export class ViewKeeper {
   /** The highest epoch that some member is known to have adopted. */
   #heardEpoch = 0;
   #settleTimer: Timer | undefined;
-  /** Which epoch it has tried to settle, and did not come to it: perhaps the store has a newer view, which is still to be read. */
+  /** The epoch that it has last tried to settle without success: perhaps the store has a newer view, which is still to be read. */
   #triedEpoch = 0;
 
   constructor(parts: ViewKeeperParts) {

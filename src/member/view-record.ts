@@ -4,7 +4,7 @@
 
 import { type Clock, type Instant, sleep } from "../base/clock.ts";
 import type { Complaints } from "../base/complaints.ts";
-import { type ErrorCode, isOperatingError, OperatingError } from "../base/errors.ts";
+import { type ErrorCode, isOperatingError, OperatingError, transientCodes } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { formatView, parseView, type View, viewName } from "../core/view.ts";
 import type { BlobStore } from "../store/blob-store.ts";
@@ -62,7 +62,7 @@ export class ViewRecord {
       try {
         return await this.read();
       } catch (error) {
-        if (!isOperatingError(error, "store_unavailable", "store_throttled", ...also)) throw error;
+        if (!isOperatingError(error, ...transientCodes, ...also)) throw error;
         complaints.warn("view", "the view cannot be read from the store and will be tried again", { error });
         await sleep(clock, failurePauseMs * (1 + random.next()), signal);
       }
@@ -72,6 +72,7 @@ export class ViewRecord {
   /**
    * Swaps `next` in for what was read (undefined: for no record); whether it was this swap that won. An answer that leaves it open is resolved by reading back, for as
    * long as that takes.
+   * @throws OperatingError (rejects with one) `store_refused`; the signal's reason when that is aborted meanwhile.
    */
   async swap(read: StoredView | undefined, next: View, signal: AbortSignal): Promise<boolean> {
     const content = { body: formatView(next), headers: { "content-type": "application/json" } };
@@ -81,7 +82,7 @@ export class ViewRecord {
       const options = { deadlineMs: requestDeadlineMs, isUrgent: true };
       return (await this.#parts.store.write(viewName, content, condition, options)).kind === "written";
     } catch (error) {
-      if (!isOperatingError(error, "store_unavailable", "store_throttled")) throw error;
+      if (!isOperatingError(error, ...transientCodes)) throw error;
       this.#openUntil = Math.max(this.#openUntil, sentAt + requestDeadlineMs);
       const stored = await this.readPatiently(signal);
       return stored?.view.proposal === next.proposal;

@@ -88,7 +88,7 @@ export interface WiringHooks {
   readonly onLast: () => void;
 }
 
-/** Who has a link and needs longer than so many times D for a write or a part of a hand-off counts as silent. */
+/** A peer that has a link and needs longer than this many times D for a write or a part of a hand-off counts as silent. */
 const stuckSuspicions = 5;
 
 /** Puts the parts together. Nothing runs before the member starts. */
@@ -181,7 +181,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     primary,
     buffer,
     clock,
-    hasten: (each) => flusher.urge(each),
+    urge: (each) => flusher.urge(each),
   });
   const handOff: HandOff = new HandOff({
     membership,

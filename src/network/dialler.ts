@@ -1,6 +1,6 @@
 /**
  * Keeps trying to reach one peer: at once, then after waits that double, with chance in them so that two members that lost each
- * other do not meet again and again. It only decides when; how a link is made is its owner's business.
+ * other do not collide again and again. It only decides when; how a link is made is its owner's business.
  */
 
 import { assert } from "../base/assert.ts";

@@ -222,16 +222,16 @@ export class HttpNetwork implements Network {
     }
   }
 
-  /** A peer proves itself in a moment: who has taken longest is the least likely to be one. Refusing the newest, strangers that say nothing could keep all peers out. */
+  /** A peer proves itself in a moment: the caller that has taken longest is the least likely to be one. If the newest were refused, strangers that say nothing could keep all peers out. */
   #giveUpOldestCaller(): void {
     this.#complaints.warn(
       "busy",
-      "too many call at once: those that have not proven themselves for longest are given up",
+      "too many callers at once: those that have taken longest to prove themselves are given up",
       {},
     );
     for (const oldest of this.#callers) {
       this.#callers.delete(oldest);
-      oldest.abort(new Error("too many call at once"));
+      oldest.abort(new Error("too many callers at once"));
       return;
     }
   }

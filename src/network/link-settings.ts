@@ -1,5 +1,6 @@
 /** Every limit of the links between members, with what it costs and why it is what it is. */
 
+import { complaintIntervalMs } from "../base/complaints.ts";
 import type { ReceiveLimits } from "./frame.ts";
 
 export interface LinkSettings {
@@ -82,5 +83,5 @@ export const defaultLinkSettings: LinkSettings = {
   redialMaxMs: 2000,
   steadyMs: 2000,
   crossedMs: 500,
-  complaintMs: 10_000,
+  complaintMs: complaintIntervalMs,
 };

@@ -27,7 +27,7 @@ export interface SendTicket {
   bulk: BulkMessage | undefined;
 }
 
-/** What became of a message: `full` and `too_large` ones were not taken. */
+/** What became of a message: only a `queued` one was taken. */
 export type SendResult = "queued" | "full" | "head_too_large" | "payload_too_large";
 
 /** Beside the blocks' size: the last message of a block, and the head of a large one. */

@@ -43,7 +43,7 @@ export const dropMutations: readonly Mutation[] = [
     edits: [
       {
         file: primary,
-        find: "    if (givesUp) record.lastSent = { epoch: entry.epoch, seq: entry.seq };\n",
+        find: "    if (givesUp) record.lastSent = versionOf(entry);\n",
         replace: "",
       },
     ],

@@ -68,8 +68,8 @@ export const largeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/inheritance.ts",
-        find: "      const needsStore = isReference || owners.length",
-        replace: "      const needsStore = (isReference && !isReference) || owners.length",
+        find: "      const needsStore = isReference || membership",
+        replace: "      const needsStore = (isReference && !isReference) || membership",
       },
     ],
   },

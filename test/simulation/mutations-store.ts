@@ -168,7 +168,7 @@ export const storeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/core/write-buffer.ts",
-        find: '    this.#log.append({ kind: "clean", key, version: { epoch: entry.epoch, seq: entry.seq } });\n',
+        find: '    this.#log.append({ kind: "clean", key, version: versionOf(entry) });\n',
         replace: "",
       },
     ],

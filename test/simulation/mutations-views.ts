@@ -39,9 +39,8 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: handOff,
-        find: "    Promise.all([...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel, onHas))).then(",
-        replace:
-          "    const sent = [...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel, onHas));\n    Promise.resolve(sent).then(",
+        find: "const sent = Promise.all(",
+        replace: "const sent = Promise.resolve(",
       },
     ],
   },

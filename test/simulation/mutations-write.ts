@@ -168,7 +168,7 @@ export const writeMutations: readonly Mutation[] = [
       },
       {
         file: member,
-        find: "      this.#wired.requests.record(entry.requestId, entry.key, { epoch: entry.epoch, seq: entry.seq });\n",
+        find: "      this.#wired.requests.record(entry.requestId, entry.key, versionOf(entry));\n",
         replace: "",
       },
     ],

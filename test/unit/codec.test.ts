@@ -94,7 +94,6 @@ test("codec: reading past the end, bytes left over and impossible values are mal
 test("codec: a reader of a part of a buffer sees nothing beyond it", () => {
   const reader = new ByteReader();
   reader.reset(Buffer.from([1, 2, 3, 4]), 1, 3);
-  assert.equal(reader.remaining, 2);
   assert.throws(() => reader.u32(), MalformedError);
   assert.deepEqual([reader.u8(), reader.u8()], [2, 3]);
   assert.throws(() => reader.u8(), MalformedError);

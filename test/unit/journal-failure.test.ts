@@ -18,7 +18,7 @@ test("a data folder whose path leads through a file is a mistake in the configur
   for (const path of [file, join(file, "a")]) {
     await assert.rejects(openFileDisk(path, systemRandom), (error) => {
       assert.ok(isOperatingError(error, "config_invalid"), String(error));
-      assert.match(error.message, /can't be made \((?:EEXIST|ENOTDIR): .*\): something in this path is no folder/);
+      assert.match(error.message, /can't be made \((?:EEXIST|ENOTDIR): .*\): something in this path is not a folder/);
       return true;
     });
   }

@@ -41,7 +41,7 @@ function trialOf(): Trial {
     primary: { write: () => Promise.resolve(answer) },
     buffer,
     clock,
-    hasten: (each) => hastened.push(each.key),
+    urge: (each) => hastened.push(each.key),
   });
   const write: Trial["write"] = (durability) => {
     const { value, headers, md5, requestId } = entry;
