@@ -9,6 +9,7 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const lockFile = join(root, "package-lock.json");
 const modules = join(root, "node_modules");
 /** npm writes it last, after every install that went well. */
 const stamp = join(modules, ".package-lock.json");
@@ -17,7 +18,7 @@ const runtime = join(modules, ".bin", process.platform === "win32" ? "node.cmd" 
 /** Why an install is needed; undefined if it isn't. */
 function staleness() {
   if (!existsSync(stamp)) return "packages are not installed";
-  if (statSync(stamp).mtimeMs < statSync(join(root, "package-lock.json")).mtimeMs) {
+  if (statSync(stamp).mtimeMs < statSync(lockFile).mtimeMs) {
     // A checkout renews the time of a file whose text is the same.
     if (!sameVersions()) return "the lock file is newer than the installed packages";
   }
@@ -26,18 +27,12 @@ function staleness() {
 }
 
 function sameVersions() {
-  const versions = (path) => {
-    const { packages } = JSON.parse(readFileSync(path, "utf8"));
-    return new Map(Object.entries(packages).map(([name, { version }]) => [name, version]));
-  };
-  const installed = versions(stamp);
-  const wanted = versions(join(root, "package-lock.json"));
-  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
-  for (const [name, version] of wanted) {
-    // Optional ones are for other systems.
-    if (name !== "" && !lock[name].optional && installed.get(name) !== version) return false;
-  }
-  return true;
+  const packagesOf = (path) => JSON.parse(readFileSync(path, "utf8")).packages;
+  const installed = packagesOf(stamp);
+  // Optional ones are for other systems.
+  return Object.entries(packagesOf(lockFile)).every(
+    ([name, { version, optional }]) => name === "" || optional || installed[name]?.version === version,
+  );
 }
 
 /** The environment without this project's programs in its path: npm must not run by the Node that it is about to replace. */

@@ -6,9 +6,9 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts, takenPort } from "../src/cli/free-ports.ts";
 import { root } from "./steps.ts";
 
 const script = join(root, "scripts", "s3-server.sh");
@@ -75,21 +75,8 @@ function testEnvironment(settings: string): Record<string, string> {
 
 async function freePortPair(): Promise<number> {
   for (let attempt = 0; attempt < portAttempts; attempt++) {
-    const port = await listen(0);
-    if (port !== undefined && (await listen(port + 1)) !== undefined) return port;
+    const [port] = (await freePorts(1)) as [number];
+    if (port < 65_535 && (await takenPort([port + 1])) === undefined) return port;
   }
   throw new Error("no two free ports in a row");
-}
-
-async function listen(port: number): Promise<number | undefined> {
-  const server = createServer();
-  try {
-    await once(server.listen({ port, host: "127.0.0.1", exclusive: true }), "listening");
-  } catch {
-    // In use, or past the last port: the caller tries another.
-    return undefined;
-  }
-  const { port: actual } = server.address() as { port: number };
-  await once(server.close(), "close");
-  return actual;
 }

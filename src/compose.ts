@@ -16,6 +16,7 @@ import { isLoopbackHost, urlHost } from "./config/node-url.ts";
 import { loadTls, type TlsMaterial } from "./config/tls-files.ts";
 import { TlsReload } from "./config/tls-reload.ts";
 import type { PeerIdentity } from "./core/message.ts";
+import { replicaReserve } from "./core/room.ts";
 import { refuseRaw } from "./http/connections.ts";
 import { createHttpServer } from "./http/server.ts";
 import { openFileDisk } from "./journal/file-disk.ts";
@@ -46,7 +47,7 @@ export interface RunningNode {
   /** Resolves, with the reason in words, when it has left the cluster without {@link stop}: it is to be stopped, and has nothing more to do. */
   readonly ended: Promise<string>;
   /**
-   * From now on this configuration's nodes, tokens and secrets count: its nodes are to be reached, those that were among them and are not any more are asked to leave.
+   * Takes over this configuration's nodes, tokens and secrets: new nodes are connected to, those no longer listed are asked to leave.
    */
   reconfigure(config: Config): void;
   /** Begins to leave the cluster; {@link ended} tells when it has. */
@@ -54,9 +55,6 @@ export interface RunningNode {
   /** Stops in order, within bounded time: hands over what it holds, leaves the cluster, answers what is under way. */
   stop(): Promise<void>;
 }
-
-/** A buffer may go beyond its limit by this part for the sake of others' values, which the journal then holds, too. */
-const replicaReserve = 0.1;
 
 /**
  * Starts the node `nodeId` of `config`; resolves once it listens (`/readyz` says when it serves).
@@ -68,7 +66,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const host = urlHost(node.url);
   const tls = config.tls && (await loadTls(config.tls, { host, nowMs: systemClock.wallMs() }));
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
-  // Who waits for it hears of it; nobody has to.
+  // Nobody has to wait for it.
   failed.catch(() => undefined);
   const { promise: ended, resolve: end } = Promise.withResolvers<string>();
   /** Taken down in reverse order: when the node stops, or when something in here can't be set up. */
@@ -135,7 +133,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   }
 
   if (typeof config.auth === "object" && !config.tls && !isLoopbackHost(host)) {
-    log.warn("tokens and values go over the network as they are: whoever can listen there has them; tls keeps them");
+    log.warn("tokens and values cross the network unencrypted, for anyone on it to read; configure tls");
   }
   let isStopping = false;
   let drained: Promise<void> | undefined;
@@ -187,7 +185,7 @@ class Networks {
     this.setSecrets(config);
   }
 
-  /** Those of this configuration count from now on, for new links. */
+  /** New links use those of this configuration. */
   setSecrets({ secret }: Config): void {
     this.#secrets = secret.map((each) => each.reveal());
   }
@@ -228,6 +226,7 @@ async function openNodeJournal(
   const disk = await openFileDisk(dataFolder(config, nodeId), systemRandom).catch(nameDataSetting);
   const settings = {
     segmentBytes: defaultSegmentBytes,
+    // The journal holds what the buffer does, others' values beyond its limit included.
     liveLimitBytes: Math.ceil((1 + replicaReserve) * config.buffer.dirtyBytes),
   };
   return await openJournal({ disk, clock: systemClock, log, settings, onFailed });

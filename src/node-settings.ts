@@ -88,9 +88,8 @@ export function linkSettings({ peers, buffer }: Config): LinkSettings {
 
 /** Of the store that it names. */
 export function storeSettings({ store, flush, large }: Pick<Config, "store" | "flush" | "large">): StoreSettings {
-  const concurrency = flush.concurrency + large.uploads * partsUnderWay + large.downloads;
-  if (store.type === "file") return { type: "file", path: store.path };
-  const connections = concurrency + readConnections;
+  if (store.type === "file") return store;
+  const connections = flush.concurrency + large.uploads * partsUnderWay + large.downloads + readConnections;
   if (store.type === "azure") {
     const { accountKey, connectionString } = store;
     return {
@@ -100,14 +99,9 @@ export function storeSettings({ store, flush, large }: Pick<Config, "store" | "f
       connections,
     };
   }
-  const { bucket, prefix, region, endpoint, forcePathStyle, accessKeyId, secretAccessKey } = store;
+  const { accessKeyId, secretAccessKey } = store;
   return {
-    type: "s3",
-    bucket,
-    prefix,
-    region,
-    endpoint,
-    forcePathStyle,
+    ...store,
     accessKeyId: accessKeyId?.reveal(),
     secretAccessKey: secretAccessKey?.reveal(),
     connections,

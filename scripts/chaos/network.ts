@@ -65,11 +65,6 @@ export class ChaosNetwork implements AsyncDisposable {
     }
   }
 
-  /** How links are made slow and lossy here. */
-  get shapedBy(): string {
-    return this.#hasNetem ? "netem" : "rates and dropped packet ids, since the kernel has no netem";
-  }
-
   addressOf(id: string): string {
     if (id === hostEnd) return this.hostAddress;
     const index = this.#ids.indexOf(id);

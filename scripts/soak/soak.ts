@@ -4,6 +4,7 @@
  */
 
 import { sleep } from "../../src/base/clock.ts";
+import { replicaReserve } from "../../src/core/room.ts";
 import { systemClock } from "../../src/system.ts";
 import type { S3Server } from "../../test/conformance/s3-server.ts";
 import { SimRandom } from "../../test/simulation/sim-random.ts";
@@ -44,8 +45,7 @@ export interface SoakResult {
   readonly violations: readonly string[];
 }
 
-/** Replicas may exceed the limit of dirty bytes by this part, or by one entry (its value, and what else counts): see `Room`. */
-const replicaReserve = 0.1;
+/** Replicas may exceed the limit of dirty bytes by {@link replicaReserve}, or by one entry: its value, and this that counts too. */
 const entryExtraBytes = 8 * 1024;
 /** The queues towards the two peers of a node. */
 const peers = 2;

@@ -8,8 +8,6 @@ import { hash } from "node:crypto";
 /** So that people and scanners for leaked secrets know one when they see it. */
 const tokenPrefix = "weir_";
 
-export const tokenBytes = 32;
-
 /** A token's random part has 43 characters. */
 const anyToken = new RegExp(`${tokenPrefix}[\\w-]{43}`, "g");
 

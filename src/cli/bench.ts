@@ -9,6 +9,7 @@ import { Progress } from "./progress.ts";
 import { CommandFailure } from "./run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 interface BenchOptions extends TargetOptions, LoadSettings {
   readonly keep?: boolean;
@@ -21,11 +22,11 @@ export function addBenchCommand(program: Command, terminal: Terminal): void {
     .description(
       "Reads and writes values of its own for a while, over connections that are spread over the nodes (one node, unless --config names more), and tells throughput and latency. It removes its values afterwards; where it is cut short, the same command removes them at its end.",
     )
-    .option("--seconds <n>", "how long", number(1, 86_400), 10)
-    .option("--connections <n>", "requests under way at a time", number(1, 4_096), 32)
-    .option("--size <bytes>", "bytes in a value", number(0, 64 * 1024 ** 2), 1_024)
+    .option("--seconds <n>", "how long", wholeNumber(1, 86_400), 10)
+    .option("--connections <n>", "requests under way at a time", wholeNumber(1, 4_096), 32)
+    .option("--size <bytes>", "bytes in a value", wholeNumber(0, 64 * 1024 ** 2), 1_024)
     .option("--read-share <part>", "part of the requests that read, 0 to 1", share, 0.5)
-    .option("--keys <n>", "keys that are written and read", number(1, 10_000_000), 1_000)
+    .option("--keys <n>", "keys that are written and read", wholeNumber(1, 10_000_000), 1_000)
     .option("--prefix <prefix>", "what its keys begin with", "weir-bench/")
     .option("--keep", "leave its values there")
     .option("--json", "print the figures as JSON")
@@ -102,14 +103,6 @@ function table({ reads, writes }: { readonly reads: Figures; readonly writes: Fi
   ];
   const head = ["", "requests", "rate", "p50", "p99", "max", "failed"];
   return formatTable([head, row("reads", reads), row("writes", writes)], [1, 2, 3, 4, 5, 6]);
-}
-
-function number(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-  };
 }
 
 function share(text: string): number {

@@ -19,7 +19,7 @@ export class BulkClient implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #random: Random;
   #next = 0;
-  /** Whether any node has answered yet: until then nobody is waited for. */
+  /** Whether any node has answered yet: until then each is tried only once. */
   #hasAnswered = false;
   /** Attempts that failed and were made again. */
   retries = 0;

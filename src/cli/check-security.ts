@@ -5,11 +5,10 @@ import { dateText } from "../config/certificates.ts";
 import type { Config, NodeConfig, TlsConfig } from "../config/config.ts";
 import { isLoopbackHost, urlHost } from "../config/node-url.ts";
 import { findOwnNode, hostAddresses } from "../config/own-node.ts";
+import { dayMs } from "../config/quantities.ts";
 import { loadTls } from "../config/tls-files.ts";
 import { systemClock } from "../system.ts";
 import type { Terminal } from "./terminal.ts";
-
-const dayMs = 86_400_000;
 
 export interface CheckedTls {
   readonly lines: readonly string[];
@@ -60,5 +59,5 @@ export function authText({ auth, tls, nodes }: Config): string {
     ({ name, allow, prefix }) => `${name} (${allow.join(", ")}${prefix ? ` below ${prefix}` : ""})`,
   );
   const isOpen = tls === undefined && nodes.some(({ url }) => !isLoopbackHost(urlHost(url)));
-  return `${tokens.length === 1 ? "a token" : `${tokens.length} tokens`}: ${names.join(", ")}${isOpen ? "; without tls they go over the network as they are" : ""}`;
+  return `${tokens.length === 1 ? "a token" : `${tokens.length} tokens`}: ${names.join(", ")}${isOpen ? "; without tls they cross the network unencrypted" : ""}`;
 }

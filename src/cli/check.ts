@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { formatBytes } from "../base/quantity-text.ts";
 import { openConfiguredStore } from "../compose.ts";
 import { type Config, loadConfig } from "../config/config.ts";
-import { findOwnNode } from "../config/own-node.ts";
+import { namedNode } from "../config/own-node.ts";
 import { authText, checkTlsOf } from "./check-security.ts";
 import { CommandFailure } from "./run.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
@@ -36,7 +36,7 @@ export function addCheckCommand(program: Command, terminal: Terminal): void {
 
 async function check(file: string, config: Config, options: CheckOptions, terminal: Terminal): Promise<void> {
   // A wrong id is a mistake, whatever it would have been needed for.
-  if (options.node !== undefined) findOwnNode(config, { node: options.node, env: {}, addresses: [] });
+  if (options.node !== undefined) namedNode(config, options.node);
   const tls = config.tls && (await checkTlsOf(config, config.tls, options.node, terminal.env));
   if (!options.json) {
     for (const line of [...summary(file, config), ...(tls?.lines ?? [])]) printLine(terminal, line);

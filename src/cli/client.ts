@@ -137,6 +137,16 @@ export function encodeKey(key: string): string {
   return key.split("/").map(encodeURIComponent).join("/");
 }
 
+/** The ETag of an answer without its quotes; empty if it has none. */
+export function etagOf({ headers }: ClientAnswer): string {
+  return (headers["etag"] ?? "").replaceAll('"', "");
+}
+
+/** For an answer that is not what this version expects: another program, or another release, may have given it. */
+export function foreignAnswer({ url }: ClientAnswer): OperatingError {
+  return new OperatingError("peer_unreachable", `${url} does not answer as a node of this version of weir`);
+}
+
 /** @throws OperatingError `peer_unreachable` where it breaks off */
 export async function readText(body: Readable): Promise<string> {
   const chunks: Buffer[] = [];
@@ -184,10 +194,8 @@ function reasonOf(outer: unknown, url: string): string {
   if (code === "UND_ERR_CONNECT_TIMEOUT") return "no connection in time";
   // Nodes hang up without a word on who speaks otherwise than they do, or shows no certificate where they want one.
   if (code === "UND_ERR_SOCKET" || code === "ECONNRESET") {
-    const maybe = url.startsWith("https:")
-      ? "wants a certificate of the client: --cert and --key"
-      : "speaks TLS: https://";
-    return `it has closed the connection (perhaps it ${maybe})`;
+    const maybe = url.startsWith("https:") ? "wants a client certificate: --cert and --key" : "speaks TLS: https://";
+    return `it closed the connection (perhaps it ${maybe})`;
   }
   return tlsReasonOf(error) ?? error.message;
 }
@@ -196,14 +204,14 @@ function reasonOf(outer: unknown, url: string): string {
 function tlsReasonOf(error: unknown): string | undefined {
   const { code = "", message } = error as NodeJS.ErrnoException;
   if (/SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/.test(code)) {
-    return `its certificate is of no authority that is known here; name the file of its authority by --ca (${code})`;
+    return `its certificate is from an authority that is unknown here; name that authority's file with --ca (${code})`;
   }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return message;
   if (code === "CERT_HAS_EXPIRED") return "its certificate has expired";
   if (code === "CERT_NOT_YET_VALID") return "its certificate is not valid yet; is the clock of this host right?";
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code)) return "it does not speak TLS: write http://";
   if (/ALERT_(?:CERTIFICATE_REQUIRED|UNKNOWN_CA|BAD_CERTIFICATE|HANDSHAKE_FAILURE)/.test(code)) {
-    return `it wants a certificate of the client that it knows: --cert and --key (${code})`;
+    return `it wants a client certificate that it trusts: --cert and --key (${code})`;
   }
   return undefined;
 }

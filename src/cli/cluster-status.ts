@@ -1,9 +1,8 @@
 /** The answer of `GET /cluster`, fetched and checked: another program, or another release, may listen there. */
 
 import { z } from "zod";
-import { OperatingError } from "../base/errors.ts";
 import type { ClusterStatus } from "../core/operation.ts";
-import { type ClusterClient, parseJson, readText } from "./client.ts";
+import { type ClusterClient, foreignAnswer, parseJson, readText } from "./client.ts";
 
 /** A key that can't get into the store. */
 export const failingSchema = z.object({
@@ -72,5 +71,5 @@ export async function fetchStatus(client: ClusterClient): Promise<ClusterStatus>
   const text = await readText(answer.body);
   const parsed = statusSchema.safeParse(parseJson(text));
   if (parsed.success) return parsed.data as ClusterStatus;
-  throw new OperatingError("peer_unreachable", `${answer.url} does not answer as a node of this version of weir`);
+  throw foreignAnswer(answer);
 }

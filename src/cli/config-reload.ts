@@ -10,7 +10,7 @@ import type { FileObserver } from "../config/file-watch.ts";
 
 /** What can be changed about a node that runs. */
 export interface Reloadable {
-  /** From now on this counts, as far as it can be changed while the node runs. Nodes that are not in it any more are asked to leave. */
+  /** Takes over what can change while the node runs. Nodes no longer listed are asked to leave. */
   reconfigure(config: Config): void;
   /** Begins to take the node out of the cluster. */
   leave(): void;
@@ -58,7 +58,7 @@ export class ConfigReload implements FileObserver {
       return;
     }
     if (!next.nodes.some(({ id }) => id === node)) {
-      log.warn("this node is not in the configuration any more: it leaves the cluster and ends");
+      log.warn("this node is no longer in the configuration: it leaves the cluster and ends");
       this.#isLeaving = true;
       target.leave();
       return;
@@ -68,7 +68,7 @@ export class ConfigReload implements FileObserver {
     this.#latest = next;
     const hasOtherNodes = added.length + removed.length + moved.length > 0;
     if (!hasOtherNodes && live.length === 0) {
-      log.info("the configuration was read again: nothing in it has changed that can while the node runs");
+      log.info("the configuration was read again: nothing that can change while the node runs has changed");
       return;
     }
     if (hasOtherNodes) {

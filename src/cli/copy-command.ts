@@ -1,6 +1,6 @@
 /** What `weir import` and `weir export` have in common: options, the run with its progress, and what is told at the end. */
 
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { formatBytes, formatDuration, plain, quote } from "../base/quantity-text.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { BulkClient } from "./bulk-client.ts";
@@ -9,6 +9,7 @@ import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 import { type Fate, Transfer } from "./transfer.ts";
 import { TransferProgress } from "./transfer-progress.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 export interface CopyOptions extends TargetOptions {
   readonly prefix: string;
@@ -37,7 +38,7 @@ const maxParallel = 256;
 export function addCopyOptions(command: Command): Command {
   return addTargetOptions(command)
     .option("--prefix <prefix>", "what comes before each file's path in its key; end it with / for a folder", "")
-    .option("--parallel <n>", "values under way at a time", parseParallel, defaultParallel)
+    .option("--parallel <n>", "values under way at a time", wholeNumber(1, maxParallel), defaultParallel)
     .option("--json", "print what was done as JSON");
 }
 
@@ -95,10 +96,4 @@ function report({ counts, failures }: Transfer, seconds: number, { json }: CopyO
   }
   terminal.stderr.write("weir: not everything was copied; the same command again goes on with what is missing\n");
   throw new CommandFailure();
-}
-
-function parseParallel(text: string): number {
-  const count = Number(text);
-  if (Number.isInteger(count) && count >= 1 && count <= maxParallel) return count;
-  throw new InvalidArgumentError(`It must be a whole number from 1 to ${maxParallel}.`);
 }

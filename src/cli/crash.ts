@@ -11,7 +11,7 @@ const crashed = 1;
 export function exitOnUncaught(log: Log): void {
   process.on("uncaughtException", (error, origin) => {
     try {
-      log.error("stopping: an error that nobody expected", { error, origin, stack: error.stack });
+      log.error("stopping: an unexpected error", { error, origin, stack: error.stack });
     } finally {
       process.exit(crashed);
     }

@@ -49,7 +49,7 @@ export class DepartureWatch {
     this.#silentLooks = isOwn ? 0 : this.#silentLooks + 1;
     if (other !== undefined && other.epoch > 0 && !other.members.some(({ id }) => id === this.#id)) {
       // Who runs on has been dropped, perhaps, and joins again to hand over.
-      if (isOwn) return this.#underWay(`${this.#id} is in the view no more, and has not ended yet`, 0, 0);
+      if (isOwn) return this.#underWay(`${this.#id} is no longer in the view, and has not ended yet`, 0, 0);
       if (other.awaited.includes(this.#id)) return { kind: "lost" };
       return { kind: "left", epoch: other.epoch, remaining: other.members.map(({ id }) => id) };
     }

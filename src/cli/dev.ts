@@ -1,7 +1,7 @@
 /** `weir dev`: a whole cluster on this machine, of real processes, with nothing to configure. */
 
 import { resolve } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { sleep } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { memoryLimitBytes } from "../config/buffer-size.ts";
@@ -20,6 +20,7 @@ import { selfCommand } from "./self-command.ts";
 import { StopRequest } from "./stop-request.ts";
 import { printLine, type Terminal } from "./terminal.ts";
 import { createTerminalLog } from "./terminal-log.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 interface DevOptions {
   readonly nodes: number;
@@ -184,13 +185,5 @@ function nodeSpec(id: string, configPath: string, env: Terminal["env"]): ChildSp
     program: self.program,
     arguments: [...self.arguments, "serve", "--config", configPath, "--node", id],
     env,
-  };
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
   };
 }

@@ -1,10 +1,9 @@
 /** `weir drop`: gives up what the store refuses of a key. It shows that first; what is given up then is the very version that it has shown. */
 
 import { type Command, InvalidArgumentError } from "commander";
-import { OperatingError } from "../base/errors.ts";
 import { formatBytes, formatDuration, plain, quote } from "../base/quantity-text.ts";
 import type { FailingKey } from "../core/message.ts";
-import { ClusterClient, encodeKey, parseJson, readText } from "./client.ts";
+import { ClusterClient, encodeKey, foreignAnswer, parseJson, readText } from "./client.ts";
 import { failingSchema } from "./cluster-status.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
@@ -14,9 +13,6 @@ interface DropOptions extends TargetOptions {
   readonly force?: string;
   readonly json?: boolean;
 }
-
-/** A drop waits for requests to the store that may still write the key: the node's own limits are in the configuration. */
-const answerMs = 60_000;
 
 export function addDropCommand(program: Command, terminal: Terminal): void {
   addTargetOptions(program.command("drop"))
@@ -30,7 +26,7 @@ export function addDropCommand(program: Command, terminal: Terminal): void {
     .option("--json", "print the outcome as JSON")
     .addHelpText("after", "\nExamples:\n  weir drop photos/cat.png\n  weir drop photos/cat.png --force 3.17")
     .action(async (key: string, options: DropOptions) => {
-      await using client = new ClusterClient(resolveTarget(options, terminal.env), answerMs);
+      await using client = new ClusterClient(resolveTarget(options, terminal.env));
       const path = `/cluster/refused/${encodeKey(key)}`;
       if (options.force === undefined) await show(client, path, options, terminal);
       else await drop(client, path, options.force, key, options, terminal);
@@ -40,8 +36,7 @@ export function addDropCommand(program: Command, terminal: Terminal): void {
 async function show(client: ClusterClient, path: string, options: DropOptions, terminal: Terminal): Promise<void> {
   const answer = await client.request({ method: "GET", path });
   const parsed = failingSchema.safeParse(parseJson(await readText(answer.body)));
-  if (!parsed.success)
-    throw new OperatingError("peer_unreachable", `${answer.url} does not answer as a node of this version of weir`);
+  if (!parsed.success) throw foreignAnswer(answer);
   const refused = parsed.data as FailingKey;
   const version = `${refused.version.epoch}.${refused.version.seq}`;
   if (options.json) printJson(terminal, { ...refused, version });

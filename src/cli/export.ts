@@ -8,7 +8,7 @@ import { reservedPrefix } from "../core/keys.ts";
 import { FolderCopy } from "../store/folder-copy.ts";
 import { systemClock, systemRandom } from "../system.ts";
 import { type BulkClient, brokenBody } from "./bulk-client.ts";
-import { type ClientAnswer, type ClusterClient, keyPath } from "./client.ts";
+import { type ClientAnswer, type ClusterClient, etagOf, keyPath } from "./client.ts";
 import { hasContentOf, isMd5 } from "./content-tag.ts";
 import { addCopyOptions, type Copy, type CopyItem, type CopyOptions, runCopy } from "./copy-command.ts";
 import { type ListedKey, pages } from "./listing.ts";
@@ -102,10 +102,6 @@ async function* received(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   } catch (cause) {
     throw brokenBody(cause instanceof Error ? cause.message : String(cause), cause);
   }
-}
-
-export function etagOf({ headers }: ClientAnswer): string {
-  return (headers["etag"] ?? "").replaceAll('"', "");
 }
 
 const contentNames = ["content-type", "content-encoding", "cache-control", "content-disposition"];

@@ -1,8 +1,8 @@
-/** Why a file that was named to a command can't be read or written, in words. */
+/** Why a file named on the command line can't be read or written, in words. */
 
 const words: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file or folder",
-  EACCES: "this user has no right to",
+  EACCES: "permission denied",
   EISDIR: "it is a folder",
 };
 

@@ -92,13 +92,9 @@ async function* linesOf(body: Readable): AsyncGenerator<string> {
 function broken(error: unknown): OperatingError {
   if (error instanceof OperatingError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  return new OperatingError(
-    "peer_unreachable",
-    `the node that was asked does not tell any more how far it is: ${reason}`,
-    {
-      cause: error,
-    },
-  );
+  return new OperatingError("peer_unreachable", `the node that was asked no longer tells how far it is: ${reason}`, {
+    cause: error,
+  });
 }
 
 function show(progress: Progress, { keys, bytes, waitingFor }: FlushProgress, total: number): void {

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { OperatingError } from "../base/errors.ts";
-import { type ClientAnswer, ClusterClient, keyPath } from "./client.ts";
+import { type ClientAnswer, ClusterClient, etagOf, keyPath } from "./client.ts";
 import { fileTrouble } from "./file-trouble.ts";
 import { writeOut } from "./output.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
@@ -50,12 +50,13 @@ async function get(key: string, given: GetOptions, terminal: Terminal): Promise<
   }
 }
 
-function describe(key: string, { headers }: ClientAnswer): Record<string, unknown> {
+function describe(key: string, answer: ClientAnswer): Record<string, unknown> {
+  const { headers } = answer;
   return {
     key,
     size: Number(headers["content-length"]),
     type: headers["content-type"],
-    etag: headers["etag"]?.replaceAll('"', ""),
+    etag: etagOf(answer),
     version: headers["weir-version"],
     modified: headers["last-modified"],
   };

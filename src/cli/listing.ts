@@ -1,9 +1,8 @@
 /** `GET /kv/` from the command line: pages, checked, one after the other. */
 
 import { z } from "zod";
-import { OperatingError } from "../base/errors.ts";
 import type { BulkClient } from "./bulk-client.ts";
-import { type ClusterClient, parseJson, readText } from "./client.ts";
+import { type ClusterClient, foreignAnswer, parseJson, readText } from "./client.ts";
 
 const pageSchema = z.object({
   keys: z.array(z.object({ key: z.string(), size: z.number(), etag: z.string(), lastModified: z.string() })),
@@ -28,10 +27,7 @@ export async function fetchPage(client: ClusterClient, query: PageQuery): Promis
   const answer = await client.request({ method: "GET", path: `/kv/?${parameters.toString()}` });
   const parsed = pageSchema.safeParse(parseJson(await readText(answer.body)));
   if (parsed.success) return parsed.data;
-  throw new OperatingError(
-    "peer_unreachable",
-    `${answer.url} does not list keys as a node of this version of weir does`,
-  );
+  throw foreignAnswer(answer);
 }
 
 /** All pages from the first on. */

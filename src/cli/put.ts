@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { OperatingError } from "../base/errors.ts";
-import { ClusterClient, keyPath, readText } from "./client.ts";
+import { ClusterClient, etagOf, keyPath, readText } from "./client.ts";
 import { typeOfName } from "./content-type.ts";
 import { fileTrouble } from "./file-trouble.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
@@ -49,9 +49,8 @@ async function put(key: string, file: string, options: PutOptions, terminal: Ter
     body: body.stream,
   });
   await readText(answer.body);
-  const etag = answer.headers["etag"] ?? "";
   const version = answer.headers["weir-version"] ?? "";
-  if (options.json) printJson(terminal, { key, etag: etag.replaceAll('"', ""), version });
+  if (options.json) printJson(terminal, { key, etag: etagOf(answer), version });
   else printLine(terminal, `${key} stored (version ${version})`);
 }
 

@@ -14,7 +14,7 @@ const usage = 2;
 
 /** What to do about a code here, where the general advice is about HTTP. */
 const ownAdvice: Partial<Record<ErrorCode, string>> = {
-  unauthorized: "Give a token of this cluster by --token-file FILE or in WEIR_TOKEN.",
+  unauthorized: "Give a token of this cluster with --token-file FILE or in WEIR_TOKEN.",
 };
 
 /** Codes whose message says by itself what to do. */

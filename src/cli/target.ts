@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { isToken } from "../access/token.ts";
 import { OperatingError } from "../base/errors.ts";
 import { type Config, loadConfig } from "../config/config.ts";
+import { namedNode } from "../config/own-node.ts";
 import { fileTrouble } from "./file-trouble.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -81,14 +82,7 @@ function resolveUrls(options: TargetOptions, config: Config | undefined, env: Te
   }
   if (config === undefined) throw new OperatingError("config_invalid", "give --url or --config, not both");
   const { nodes } = config;
-  const first = nodes.find((node) => node.id === options.node);
-  if (options.node !== undefined && first === undefined) {
-    const ids = nodes.map((node) => node.id).join(", ");
-    throw new OperatingError(
-      "config_invalid",
-      `there is no node ${JSON.stringify(options.node)}; the nodes are ${ids}`,
-    );
-  }
+  const first = options.node === undefined ? undefined : namedNode(config, options.node);
   return [...(first === undefined ? [] : [first]), ...nodes.filter((node) => node !== first)].map((node) => node.url);
 }
 

@@ -52,11 +52,11 @@ function makeToken({ name, allow, prefix, json }: TokenOptions, terminal: Termin
   }
   // The token alone goes to the standard output, so that "> FILE" makes a file for --token-file.
   const { stderr } = terminal;
-  stderr.write("The token, which is shown this once; whoever has it may do what it allows:\n\n");
+  stderr.write("The token, shown only this once; whoever has it can do what it allows:\n\n");
   printLine(terminal, token);
   stderr.write(`\nIts entry, for the list "tokens" of "auth" in cluster.json:\n\n  ${JSON.stringify(entry)}\n\n`);
   stderr.write(
-    'Clients send it as "Authorization: Bearer TOKEN"; weir itself takes it by --token-file or WEIR_TOKEN.\n',
+    'Clients send it as "Authorization: Bearer TOKEN"; weir itself takes it from --token-file or WEIR_TOKEN.\n',
   );
 }
 

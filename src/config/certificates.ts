@@ -47,7 +47,7 @@ export interface CertificateUse {
 export function certificateMistakes(certificate: X509Certificate, { host, asClient, nowMs }: CertificateUse): string[] {
   const mistakes: string[] = [];
   const { validFromDate, validToDate, keyUsage } = certificate;
-  if (validToDate.getTime() <= nowMs) mistakes.push(`has expired on ${dateText(validToDate)}`);
+  if (validToDate.getTime() <= nowMs) mistakes.push(`expired on ${dateText(validToDate)}`);
   if (validFromDate.getTime() > nowMs) {
     mistakes.push(`is not valid before ${dateText(validFromDate)}; is the clock of this host right?`);
   }

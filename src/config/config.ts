@@ -77,7 +77,7 @@ export function loadConfig(path: string, options: Pick<ConfigContext, "env" | "p
 const unreadable: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
   EISDIR: "it is a folder",
-  EACCES: "this user has no right to",
+  EACCES: "permission denied",
 };
 
 /** The text of the file at `path`. @throws OperatingError `config_invalid` when it can't be read. */

@@ -118,7 +118,6 @@ function exposureMistakes(json: unknown): Mistake[] {
   ];
 }
 
-/** A token that is in the list twice, or for less than it seems. */
 /** Where nobody needs a token, any page that a browser near the node shows could read and write everything. */
 function corsMistakes(json: unknown): Mistake[] {
   const origins = field(field(field(json, "http"), "cors"), "origins");
@@ -129,6 +128,7 @@ function corsMistakes(json: unknown): Mistake[] {
   ];
 }
 
+/** A token that is in the list twice, or for less than it seems. */
 function tokenMistakes(tokens: unknown): Mistake[] {
   if (!Array.isArray(tokens)) return [];
   const mistakes = repetitions(tokens, "auth.tokens", ["name", "hash"]);

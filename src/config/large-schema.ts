@@ -1,9 +1,7 @@
 /** The settings for values that are too large to be buffered: see `schema.ts`. */
 
 import { z } from "zod";
-
-const mebibyte = 1024 * 1024;
-const dayMs = 86_400_000;
+import { byteCount, dayMs, durationMs, mebibyte } from "./quantities.ts";
 
 /** Named as in LargeSettings. */
 export const largeSchema = z
@@ -24,17 +22,12 @@ export const largeSchema = z
       .describe(
         "Bytes of such a value that are sent to the store at a time; more for values that would need over 10,000 parts. Three parts are in memory for each upload, and each has flush.deadlineMs to get into the store: larger parts want a faster store, or a longer deadline.",
       ),
-    inFlightBytes: z
-      .int()
-      .min(1)
+    inFlightBytes: byteCount
       .default(128 * mebibyte)
       .describe(
         "Bytes of parts in memory at a time, at most; then uploads go slower, and further ones are answered 503.",
       ),
-    idleMs: z
-      .int()
-      .min(1)
-      .max(dayMs)
+    idleMs: durationMs
       .default(30_000)
       .describe("Milliseconds without a byte of such a value after which its sender is given up."),
     uploads: z

@@ -22,13 +22,8 @@ export interface OwnNodeHints {
  * @throws OperatingError `config_invalid` that says what to do when there is none, or more than one.
  */
 export function findOwnNode(config: Config, hints: OwnNodeHints): NodeConfig {
-  const ids = config.nodes.map((node) => node.id).join(", ");
   const name = hints.node ?? (hints.env["WEIR_NODE"] || undefined);
-  if (name !== undefined) {
-    const named = config.nodes.find((node) => node.id === name);
-    if (named !== undefined) return named;
-    throw new OperatingError("config_invalid", `there is no node ${JSON.stringify(name)}; the nodes are ${ids}`);
-  }
+  if (name !== undefined) return namedNode(config, name);
   const own = config.nodes.filter((node) => hints.addresses.includes(urlHost(node.url)));
   const [first] = own;
   if (own.length === 1 && first !== undefined) return first;
@@ -36,7 +31,21 @@ export function findOwnNode(config: Config, hints: OwnNodeHints): NodeConfig {
     own.length === 0
       ? "no node's url names an address of this host"
       : `the urls of ${own.map((node) => node.id).join(", ")} all name this host`;
-  throw new OperatingError("config_invalid", `${reason}: say which node this is with --node ID or WEIR_NODE (${ids})`);
+  throw new OperatingError(
+    "config_invalid",
+    `${reason}: say which node this is with --node ID or WEIR_NODE (${idsOf(config)})`,
+  );
+}
+
+/** The entry of this id. @throws OperatingError `config_invalid` when there is none. */
+export function namedNode(config: Config, id: string): NodeConfig {
+  const named = config.nodes.find((node) => node.id === id);
+  if (named !== undefined) return named;
+  throw new OperatingError("config_invalid", `there is no node ${JSON.stringify(id)}; the nodes are ${idsOf(config)}`);
+}
+
+function idsOf({ nodes }: Config): string {
+  return nodes.map(({ id }) => id).join(", ");
 }
 
 /** This host's addresses, and the name that always means it. */

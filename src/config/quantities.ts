@@ -4,7 +4,7 @@ import { z } from "zod";
 
 export const mebibyte = 1024 * 1024;
 
-/** An upper bound for every duration: Node's timers take no more than 2^31 - 1 ms, and a day is long enough. */
+/** Also the upper bound of every duration: Node's timers take no more than 2^31 - 1 ms, and a day is long enough. */
 export const dayMs = 86_400_000;
 
 export const durationMs = z.int().min(1).max(dayMs);

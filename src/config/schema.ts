@@ -1,6 +1,6 @@
 /**
  * The shape of cluster.json: each setting with its unit, its default and the reason for it. The descriptions are what error
- * messages quote and what the README's table of settings is checked against, so that a setting is explained in one place.
+ * messages quote and what docs/configuration.md is written from, so that a setting is explained in one place.
  */
 
 import { z } from "zod";

@@ -1,5 +1,5 @@
 /**
- * The settings as a list, drawn from the schema: what the README's table, the error messages and their "did you mean"
+ * The settings as a list, drawn from the schema: what docs/configuration.md, the error messages and their "did you mean"
  * are made of.
  */
 
@@ -54,7 +54,7 @@ function collect(node: SchemaNode, path: string, settings: Map<string, Setting>)
   }
 }
 
-/** The settings as the rows of a Markdown table, for the README. */
+/** The settings as a Markdown table, for docs/configuration.md. */
 export function settingsTable(): string {
   const rows = listSettings().map(({ path, description, fallback, required }) => {
     const shown = required

@@ -7,6 +7,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { dateText } from "./certificates.ts";
 import type { TlsConfig } from "./config.ts";
+import { dayMs } from "./quantities.ts";
 import { checkTls, readTlsFiles, type TlsMaterial, type TlsTexts } from "./tls-files.ts";
 
 export interface TlsReloadOptions {
@@ -25,8 +26,6 @@ export interface TlsReloadOptions {
 
 /** Four small files: not worth a watch on each folder. */
 const defaultPollMs = 5_000;
-
-const dayMs = 86_400_000;
 
 export class TlsReload implements Disposable {
   readonly #options: TlsReloadOptions;
@@ -80,13 +79,13 @@ export class TlsReload implements Disposable {
       const { message } = error as Error;
       this.#seen ||= message;
       if (this.#seen === before && message !== this.#told) {
-        log.error("the files of tls have changed and are wrong; the node goes on with what it had", { error });
+        log.error("the tls files have changed and are wrong; the node goes on with what it had", { error });
         this.#told = message;
       }
       return;
     }
     const { validToDate } = this.#material.certificate;
-    log.info("the files of tls have changed: new connections use them", { expires: dateText(validToDate) });
+    log.info("the tls files have changed: new connections use them", { expires: dateText(validToDate) });
     this.#warnedAtMs = Number.NEGATIVE_INFINITY;
     onChange(this.#material);
   }

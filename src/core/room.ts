@@ -18,7 +18,7 @@ export interface RoomSettings {
 }
 
 /** Replicas may go up to this part of the limit beyond it, so that primaries meet it first. */
-const replicaReserve = 0.1;
+export const replicaReserve = 0.1;
 /** Part of the limit that all members together may fill with uncommitted entries. */
 const uncommittedPart = 0.5;
 /** Writers whose bytes together exceed this part of the limit are refused at once rather than kept waiting. */

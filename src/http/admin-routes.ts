@@ -3,7 +3,7 @@
 import { OperatingError } from "../base/errors.ts";
 import type { Administration } from "../core/administration.ts";
 import type { Operations } from "../core/operation.ts";
-import { announcesBody, answer, answerJson, type Exchange } from "./exchange.ts";
+import { answer, answerJson, type Exchange, refuseBody } from "./exchange.ts";
 import { flush } from "./flush-route.ts";
 import { type FixedRoute, reading } from "./route.ts";
 import type { Scrape } from "./server.ts";
@@ -63,7 +63,7 @@ export class AdminRoutes {
   }
 
   #leave(exchange: Exchange): void {
-    if (announcesBody(exchange.request)) throw new OperatingError("body_invalid", "this request takes no body");
+    refuseBody(exchange);
     this.#administration.leave();
     const { self } = this.#operations.status();
     answerFresh(exchange, 202, { node: self, leaving: true });

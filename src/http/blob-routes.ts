@@ -107,7 +107,7 @@ export class BlobRoutes {
       }
       outcome = await this.#operations.read(key, wantValue, info.md5);
     }
-    throw new OperatingError("store_unavailable", "the value is replaced each time it is about to be read");
+    throw new OperatingError("store_unavailable", "the value was replaced each time it was about to be read");
   }
 
   /** Answers, unless bytes of the value must be had from the store for that: then it says which. */
@@ -135,7 +135,7 @@ export class BlobRoutes {
     if (decision === "serve") return false;
     if (decision === "not_modified") answer(exchange, 304, this.#validators(info));
     else {
-      const detail = "the value is not as the request requires";
+      const detail = "the value does not meet the request's condition";
       this.#problems.answer(exchange, "precondition_failed", detail, ["ETag", `"${info.md5}"`]);
     }
     return true;
@@ -219,7 +219,7 @@ export class BlobRoutes {
     try {
       outcome = await this.#operations.putStream(operation);
     } finally {
-      // Of a body that was not wanted: held back, its sender would never come to the refusal.
+      // The rest of a body that was not wanted: a sender that is held back would never get to read the refusal.
       await operation.body.return?.();
     }
     this.#answerWrite(exchange, outcome);
@@ -237,7 +237,7 @@ export class BlobRoutes {
 
   #answerWrite(exchange: Exchange, outcome: WriteOutcome): void {
     if (outcome.kind === "precondition_failed") {
-      this.#problems.answer(exchange, "precondition_failed", "the value is not as the request requires");
+      this.#problems.answer(exchange, "precondition_failed", "the value does not meet the request's condition");
       return;
     }
     const { version, md5, durability } = outcome;

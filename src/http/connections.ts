@@ -7,7 +7,7 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
-import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
+import { type ErrorCode, OperatingError } from "../base/errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { problem } from "./problem.ts";
 
@@ -57,7 +57,7 @@ export class Connections {
     return latest !== undefined && !isSent(latest.response);
   }
 
-  /** Answers what node:http does not, and has given the connection up for, behind what is under way: else its client would take this for the answer to that. */
+  /** Answers on a connection that node:http has given up, once the answers under way are out: sooner, the client would take it for one of those. */
   refuse(socket: Duplex, code: ErrorCode, detail: string, headers: readonly string[] = []): void {
     const latest = this.#open.get(socket)?.latest;
     if (latest === undefined || isSent(latest.response)) {
@@ -68,10 +68,10 @@ export class Connections {
     latest.response.once("finish", () => refuseRaw(socket, this.#clock, code, detail, headers));
   }
 
-  /** node:http has let go of the connection, and tells no answer any more that there is room for more of it. */
+  /** node:http has let go of the connection, and no longer tells an answer that there is room for more of it. */
   keepGoing(socket: Duplex): void {
     const { latest, waiting = 0 } = this.#open.get(socket) ?? {};
-    // Which answer goes out now is known of the last one only.
+    // With others before it, nobody knows which answer is going out now.
     if (waiting > 0) socket.destroy();
     else if (latest) socket.on("drain", () => latest.response.emit("drain"));
   }
@@ -140,7 +140,7 @@ function explain(error: NodeJS.ErrnoException, inBody: boolean): readonly [Error
   }
   return inBody
     ? ["body_invalid", `the body is not framed as HTTP requires: ${error.message}`]
-    : ["header_invalid", `this is not a request in HTTP/1.1: ${error.message}`];
+    : ["header_invalid", `this is not an HTTP/1.1 request: ${error.message}`];
 }
 
 /** Answers without node:http, which has given the connection up, and ends it. */
@@ -157,9 +157,10 @@ export function refuseRaw(
   }
   // With the connection node:http has given up its listener, too: a client that has gone by now would end the process.
   socket.on("error", () => socket.destroy());
-  const body = JSON.stringify(problem(code, detail));
+  const answer = problem(code, detail);
+  const body = JSON.stringify(answer);
   const head = [
-    `HTTP/1.1 ${errorKinds[code].status} ${problem(code, detail).title}`,
+    `HTTP/1.1 ${answer.status} ${answer.title}`,
     "Content-Type: application/problem+json",
     `Content-Length: ${Buffer.byteLength(body)}`,
     `Date: ${new Date(clock.wallMs()).toUTCString()}`,

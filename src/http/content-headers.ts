@@ -20,7 +20,7 @@ const space = 0x20;
 const metadataName = /^[a-z0-9-]+$/;
 
 /**
- * Takes them out of a request's headers, names and values in turn.
+ * The headers to keep among a request's, which are names and values in turn.
  * @throws OperatingError `header_invalid`.
  */
 export function contentHeaders(rawHeaders: readonly string[], maxMetadataBytes: number): ContentHeaders {

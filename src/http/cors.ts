@@ -32,7 +32,7 @@ export class Cors {
     return origin !== undefined && (this.#origins.has(origin) || this.#origins.has(anyOrigin));
   }
 
-  /** What every answer to the request says, errors included: a page could not read them else. */
+  /** What every answer to the request says, errors included: otherwise a page could not read them. */
   headersFor({ headers }: IncomingMessage): readonly string[] {
     if (this.#origins.size === 0) return nothing;
     const any = this.#origins.has(anyOrigin);
@@ -51,7 +51,7 @@ export class Cors {
     if (headers["access-control-request-method"] === undefined || !this.allows(headers.origin)) return [];
     const result = ["Access-Control-Allow-Methods", methods, "Access-Control-Max-Age", this.#maxAge];
     const wanted = headers["access-control-request-headers"];
-    // By name: of a wildcard Authorization is left out.
+    // By name: a wildcard does not cover Authorization.
     if (wanted !== undefined && headerNames.test(wanted)) result.push("Access-Control-Allow-Headers", wanted);
     return result;
   }

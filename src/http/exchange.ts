@@ -5,7 +5,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Grant } from "../access/grant.ts";
-import type { OperatingError } from "../base/errors.ts";
+import { OperatingError } from "../base/errors.ts";
 import type { UnreadAnswers } from "./unread-answers.ts";
 
 /** What the exchanges of one server share. */
@@ -76,6 +76,11 @@ export function announcesBody(request: IncomingMessage): boolean {
   const { headers } = request;
   const length = headers["content-length"];
   return (length !== undefined && length !== "0") || headers["transfer-encoding"] !== undefined;
+}
+
+/** @throws OperatingError `body_invalid` when there is one. */
+export function refuseBody({ request }: Exchange): void {
+  if (announcesBody(request)) throw new OperatingError("body_invalid", "this request takes no body");
 }
 
 /**

@@ -6,11 +6,11 @@
 import { once } from "node:events";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Administration } from "../core/administration.ts";
-import { announcesBody, type Exchange, isLast } from "./exchange.ts";
+import { type Exchange, isLast, refuseBody } from "./exchange.ts";
 
 export async function flush(exchange: Exchange, administration: Administration): Promise<void> {
-  const { request, response, always } = exchange;
-  if (announcesBody(request)) throw new OperatingError("body_invalid", "this request takes no body");
+  const { response, always } = exchange;
+  refuseBody(exchange);
   const gone = new AbortController();
   response.once("close", () => gone.abort(new OperatingError("shutting_down", "the client has gone away")));
   try {

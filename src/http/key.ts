@@ -36,7 +36,7 @@ export function parseKey(encoded: string): string {
  * @throws OperatingError `key_invalid`.
  */
 export function checkKey(key: string): void {
-  if (!key.isWellFormed()) throw invalid("the key has half of a surrogate pair in it, which has no UTF-8");
+  if (!key.isWellFormed()) throw invalid("the key has a lone surrogate in it, which UTF-8 can't encode");
   checkLength(Buffer.byteLength(key));
   if (key.startsWith(reservedPrefix)) throw reserved();
 }

@@ -44,7 +44,7 @@ export function parseLegacyPut(body: Buffer, maxValueBytes: number): LegacyPut |
   const key = textOf(json, "key");
   const extension = textOf(json, "extension");
   checkKey(key);
-  if (!extension.isWellFormed()) throw invalid("Field 'extension' has half of a surrogate pair in it!");
+  if (!extension.isWellFormed()) throw invalid("Field 'extension' has a lone surrogate in it!");
   const value = decodeBase64(data);
   if (value === undefined) throw invalid("Field 'data' is not valid Base64!");
   if (value.length > maxValueBytes) {

@@ -65,7 +65,7 @@ export class LegacyRoutes {
     }
     // They would be about /put/, which is nothing; ignored, they would be trusted.
     if ((headers["if-match"] ?? headers["if-none-match"] ?? headers["if-unmodified-since"]) !== undefined) {
-      throw new OperatingError("header_invalid", "Conditions are not supported on this route, but by PUT /kv/");
+      throw new OperatingError("header_invalid", "Conditions are not supported on this route; use PUT /kv/");
     }
     const body = await this.#bodies.read(exchange, this.#bodyLimit);
     try {
@@ -98,7 +98,7 @@ export class LegacyRoutes {
     if (outcome.kind === "stored") {
       throw new OperatingError(
         "value_not_servable",
-        `the value has ${outcome.info.size} bytes, too many for this API; read it by GET /kv/`,
+        `the value has ${outcome.info.size} bytes, too many for this API; read it with GET /kv/`,
       );
     }
     const { info, value } = outcome;
@@ -108,7 +108,7 @@ export class LegacyRoutes {
     const validators = ["ETag", `"${tag}"`, "Last-Modified", this.#dates.lastModified(info.modifiedMs)];
     const decision = judgeRead(headers, { md5: tag, modifiedMs: info.modifiedMs });
     if (decision === "failed")
-      throw new OperatingError("precondition_failed", "The value is not as the request requires!");
+      throw new OperatingError("precondition_failed", "The value does not meet the request's condition!");
     if (decision === "not_modified") {
       answer(exchange, 304, validators);
       return;

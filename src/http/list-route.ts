@@ -58,7 +58,7 @@ function parseQuery(text: string, maxKeys: number): ListQuery {
     const name = decode(at === -1 ? part : part.slice(0, at), "a name");
     if (!(names as readonly string[]).includes(name))
       throw invalid(`there is no parameter ${JSON.stringify(name)}, only ${names.join(", ")}`);
-    if (values.has(name)) throw invalid(`${name} is there twice`);
+    if (values.has(name)) throw invalid(`${name} occurs more than once`);
     values.set(name, decode(at === -1 ? "" : part.slice(at + 1), name));
   }
   const limit = values.get("limit");

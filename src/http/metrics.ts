@@ -1,6 +1,7 @@
-/** What the server for clients counts: requests by route, method and status, and how long they took. Plain numbers, which whoever exposes them reads. */
+/** What the server for clients counts: requests by route, method and status, and how long they took. Plain numbers, for others to read and expose. */
 
 import { Histogram, latencyBounds } from "../base/histogram.ts";
+import { everyMethod } from "./route.ts";
 
 /** Requests of one route and method. */
 export interface RouteMetrics {
@@ -14,7 +15,7 @@ interface Series extends RouteMetrics {
   readonly statuses: Map<number, number>;
 }
 
-const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"]);
+const methods: ReadonlySet<string> = new Set(everyMethod.split(", "));
 
 export class HttpMetrics {
   readonly #routes = new Map<string, Map<string, Series>>();

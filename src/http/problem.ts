@@ -40,7 +40,7 @@ export function describeFailure(error: unknown, log: Log): { readonly code: Erro
     return { code: error.code, detail: error.message };
   }
   log.error("a request failed because of a bug", { error });
-  return { code: "internal", detail: "the node failed in a way that was not foreseen; its log says more" };
+  return { code: "internal", detail: "the node failed unexpectedly; its log says more" };
 }
 
 /** Writes problem answers. */

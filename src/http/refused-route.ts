@@ -6,7 +6,7 @@
 import { OperatingError } from "../base/errors.ts";
 import type { Administration } from "../core/administration.ts";
 import type { Version } from "../core/version.ts";
-import { announcesBody, answer, answerJson, type Exchange } from "./exchange.ts";
+import { answer, answerJson, type Exchange } from "./exchange.ts";
 import { type KeyRoute, reading } from "./route.ts";
 
 export function refusedRoute(administration: Administration): KeyRoute {
@@ -26,7 +26,6 @@ async function tell(exchange: Exchange, key: string, administration: Administrat
 }
 
 async function giveUp(exchange: Exchange, key: string, administration: Administration): Promise<void> {
-  if (announcesBody(exchange.request)) throw new OperatingError("body_invalid", "this request takes no body");
   const version = versionIn(exchange.request.headers["if-match"]);
   const outcome = await administration.giveUp(key, version);
   if (outcome.kind !== "written") {
@@ -45,6 +44,6 @@ function versionIn(tag: string | undefined): Version {
   if (epoch !== undefined && seq !== undefined) return { epoch: Number(epoch), seq: Number(seq) };
   throw new OperatingError(
     "header_invalid",
-    "If-Match must be the ETag of what is given up, as a GET of the same path tells it",
+    "If-Match must be the ETag of what is given up, as a GET of the same path shows it",
   );
 }

@@ -4,6 +4,9 @@ import type { Right } from "../access/grant.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Exchange, HeaderList } from "./exchange.ts";
 
+/** Whatever a route may be for, as `Allow` has it. */
+export const everyMethod = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
+
 /** A right, or `open` for what anybody may ask. */
 export type Need = Right | "open";
 

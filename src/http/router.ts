@@ -22,10 +22,8 @@ import { ListRoute } from "./list-route.ts";
 import type { HttpMetrics } from "./metrics.ts";
 import { describeFailure, ProblemWriter } from "./problem.ts";
 import { refusedRoute } from "./refused-route.ts";
-import { allowOf, type FixedRoute, type KeyRoute, type Route } from "./route.ts";
+import { allowOf, everyMethod, type FixedRoute, type KeyRoute, type Route } from "./route.ts";
 import type { HttpServerOptions } from "./server.ts";
-
-const everyMethod = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
 
 /** A route, and what of the target is for it: the encoded key, or the query. */
 interface Match {

@@ -21,6 +21,7 @@ import { Cors } from "./cors.ts";
 import type { DashboardPage } from "./dashboard-route.ts";
 import { announcesBody, type Exchange, type Service } from "./exchange.ts";
 import { HttpMetrics } from "./metrics.ts";
+import { everyMethod } from "./route.ts";
 import { Router } from "./router.ts";
 import type { HttpSettings } from "./settings.ts";
 import { UnreadAnswers } from "./unread-answers.ts";
@@ -163,7 +164,7 @@ class NodeHttpServer implements HttpServer {
     this.#service.isEnding = true;
     this.#server.close();
     const timer = this.#clock.after(this.#settings.finishMs, () => {
-      this.#log.warn("requests under way were cut because the time for them to finish is over", {
+      this.#log.warn("cutting off requests that did not finish in time", {
         connections: this.#connections.size,
       });
       this.#connections.destroy();
@@ -211,9 +212,7 @@ class NodeHttpServer implements HttpServer {
     server.on("clientError", (error, socket) => this.#connections.onClientError(error, socket));
     server.on("connect", (_request, socket) => {
       this.#connections.keepGoing(socket);
-      this.#connections.refuse(socket, "method_not_allowed", "this is no proxy", [
-        "Allow: GET, HEAD, PUT, POST, DELETE, OPTIONS",
-      ]);
+      this.#connections.refuse(socket, "method_not_allowed", "this is not a proxy", [`Allow: ${everyMethod}`]);
     });
     server.on("upgrade", (request, socket, head) => {
       this.#connections.remove(socket);

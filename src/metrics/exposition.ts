@@ -12,17 +12,12 @@ import {
   Registry,
 } from "@prometheus-io/client";
 import type { Histogram } from "../base/histogram.ts";
+import type { Scrape } from "../http/server.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
 /** One series of a measure: its labels, and its value now. */
 export type Series<T> = readonly [Labels, T];
-
-/** What a scrape is answered with. */
-export interface Scrape {
-  readonly contentType: string;
-  readonly text: string;
-}
 
 /**
  * How often the client looks at the event loop's delay and use. Its own 10 and 100 ms take a seventh of the processor time of an idle node.

@@ -114,21 +114,40 @@ function exposeBuffer(exposition: Exposition, { gauges, limits, member }: NodeSo
 
 function exposeFlushing(exposition: Exposition, { gauges, member }: NodeSources): void {
   const { flushes, flushFailures, flushLag } = member;
-  exposition.counter("weir_flushes_total", "Attempts to bring a key's state to the store.", () => flushes.begun);
-  exposition.counter("weir_flush_retries_total", "Those of them that came after a failed one.", () => flushes.repeated);
-  exposition.counters("weir_flush_failures_total", "Those of them that failed, by error code.", ["code"], () =>
-    [...flushFailures].map(([code, count]) => [{ code }, count]),
+  exposition.counter(
+    "weir_flushes_total",
+    "Attempts to flush a key: to bring its state to the store.",
+    () => flushes.begun,
+  );
+  exposition.counter(
+    "weir_flush_retries_total",
+    "Attempts to flush a key after one that failed.",
+    () => flushes.repeated,
+  );
+  exposition.counters(
+    "weir_flush_failures_total",
+    "Attempts to flush a key that failed, by error code.",
+    ["code"],
+    () => [...flushFailures].map(([code, count]) => [{ code }, count]),
   );
   const lag = "From when a key got a state that the store lacked until the store had one as new.";
   exposition.histogram("weir_flush_lag_seconds", lag, flushLag);
-  exposition.gauge("weir_flushes_in_flight", "Attempts under way.", () => gauges()?.flushesUnderWay);
+  exposition.gauge(
+    "weir_flushes_in_flight",
+    "Attempts to flush a key that are under way.",
+    () => gauges()?.flushesUnderWay,
+  );
   exposition.gauge(
     "weir_flush_concurrency",
-    "Attempts that there may be at once, at the store's pace.",
+    "Attempts to flush that may be under way at once, at the store's pace.",
     () => gauges()?.flushConcurrency,
   );
   exposition.gauge("weir_flush_failing_keys", "Keys whose last attempt failed.", () => gauges()?.failingKeys);
-  exposition.gauge("weir_flush_refused_keys", "Those of them that the store refuses.", () => gauges()?.refusedKeys);
+  exposition.gauge(
+    "weir_flush_refused_keys",
+    "Keys whose last attempt was refused by the store.",
+    () => gauges()?.refusedKeys,
+  );
 }
 
 function exposeStore(exposition: Exposition, { store, gauges }: NodeSources): void {
@@ -155,14 +174,18 @@ function exposeView(exposition: Exposition, { status, member }: NodeSources): vo
   );
   exposition.gauge(
     "weir_lease_remaining_seconds",
-    "For how long, unless it is confirmed again.",
+    "How much longer the node may answer for its keys, unless the lease is confirmed again.",
     () => status().leaseMs / 1_000,
   );
   exposition.gauge("weir_view_epoch", "Number of the view that the node has adopted.", () => status().epoch);
-  exposition.gauge("weir_view_settled", "Whether everything is where that view wants it.", () =>
+  exposition.gauge("weir_view_settled", "Whether everything is where the view wants it.", () =>
     Number(status().settled),
   );
-  exposition.gauge("weir_view_members", "Members of that view.", () => status().members.length);
+  exposition.gauge(
+    "weir_view_members",
+    "Members of the view that the node has adopted.",
+    () => status().members.length,
+  );
   const share = "Part of all keys whose primary the node is.";
   exposition.gauge("weir_view_share_ratio", share, () => {
     const { self, members } = status();
@@ -196,5 +219,9 @@ function exposeJournal(exposition: Exposition, journal: NonNullable<NodeSources[
     () => journal.lagMs / 1_000,
   );
   exposition.gauge("weir_journal_disk_bytes", "Bytes of the journal's files.", () => journal.metrics.diskBytes);
-  exposition.gauge("weir_journal_live_bytes", "Bytes in them that still count.", () => journal.metrics.liveBytes);
+  exposition.gauge(
+    "weir_journal_live_bytes",
+    "Bytes in the journal's files that still count.",
+    () => journal.metrics.liveBytes,
+  );
 }

@@ -17,7 +17,7 @@ import { inTime } from "./deadline.ts";
 import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "./exchange.ts";
 import { encodePath } from "./percent-encoding.ts";
 import { readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "./signed-exchange.ts";
-import { StorePools } from "./store-pools.ts";
+import { isRead, StorePools } from "./store-pools.ts";
 import { StoreTime } from "./store-time.ts";
 import type { StreamedAnswer } from "./stream-exchange.ts";
 
@@ -78,15 +78,14 @@ export class AzureClient {
     const { target, signer, pools, currentKey } = this.#connect();
     let key = currentKey();
     if (key instanceof Promise) key = await inTime(this.#clock, options.deadlineMs, key);
-    const writes = request.permission === "w" || request.permission === "d";
     // The last full second of the deadline. Without a beginning the signature is valid at once.
     const endSeconds =
-      Math.floor((this.#time.at(called) + options.deadlineMs) / 1_000) + (writes ? 0 : readGraceSeconds);
+      Math.floor((this.#time.at(called) + options.deadlineMs) / 1_000) +
+      (isRead(request.method) ? readGraceSeconds : 0);
     const signature = signer.sign(key, request.permission, endSeconds);
     options.authorize?.();
     const leftMs = options.deadlineMs - (this.#clock.now() - called);
-    if (leftMs <= 0)
-      throw new OperatingError("store_unavailable", "the request was not sent: its time was over before");
+    if (leftMs <= 0) throw new OperatingError("store_unavailable", "the request was not sent: its deadline had passed");
     const blob = request.blob === undefined ? "" : `/${encodePath(request.blob)}`;
     const query = request.query === undefined ? signature : `${request.query}&${signature}`;
     return {

@@ -5,6 +5,7 @@
 
 import { OperatingError } from "../base/errors.ts";
 import { type ExchangeAnswer, header } from "./exchange.ts";
+import { unescapeXml } from "./xml.ts";
 
 export interface AzureFailure {
   readonly status: number;
@@ -110,10 +111,4 @@ export function failureError(failure: AzureFailure, what: string, container: str
   const advice = adviceByCode[code] ?? (status === 403 || status === 401 ? `${keyAdvice}; ${rightsAdvice}` : undefined);
   const tail = advice === undefined ? "" : `; ${advice}`;
   return new OperatingError("store_refused", `${what}: the store refused it: ${reason}${tail}`);
-}
-
-const xmlEntities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
-
-export function unescapeXml(text: string): string {
-  return text.replace(/&(amp|lt|gt|quot|apos);/g, (_whole, name: string) => xmlEntities[name] as string);
 }

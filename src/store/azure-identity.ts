@@ -6,13 +6,14 @@
 import type { Pool } from "undici";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
-import { failureError, readFailure, unescapeXml } from "./azure-errors.ts";
+import { failureError, readFailure } from "./azure-errors.ts";
 import { type SasKey, serviceVersion } from "./azure-signature.ts";
 import type { AzureTarget } from "./azure-target.ts";
 import { exchange, header } from "./exchange.ts";
 import type { StoreTime } from "./store-time.ts";
+import { elementIn } from "./xml.ts";
 
-/** How long a key is asked for, in milliseconds: who loses his rights keeps them for as long at most. Azure's limit is a week. */
+/** How long a key is asked for, in milliseconds: whoever loses their rights keeps them for as long at most. Azure's limit is a week. */
 const lifetimeMs = 2 * 3_600_000;
 
 /** With less than this left it is renewed in the background, so that the directory may be away for as long. */
@@ -127,9 +128,9 @@ function timeText(ms: number): string {
 
 function parseKey(xml: string): SasKey {
   const field = (name: string): string => {
-    const value = new RegExp(`<${name}>([^<]+)</${name}>`).exec(xml)?.[1];
-    if (value === undefined) throw new OperatingError("store_unavailable", `the store's answer lacks ${name}`);
-    return unescapeXml(value);
+    const value = elementIn(xml, name);
+    if (!value) throw new OperatingError("store_unavailable", `the store's answer lacks ${name}`);
+    return value;
   };
   return {
     secret: Buffer.from(field("Value"), "base64"),

@@ -18,6 +18,7 @@ import { asideFolder, heldBeginning, hiddenFolder, isHeld, spell, spellBeginning
 import type { ListedBlob, ListPage, RequestOptions } from "./blob-store.ts";
 import { encodeQuery } from "./percent-encoding.ts";
 import { unquoted } from "./wire-headers.ts";
+import { listOf } from "./xml.ts";
 
 /** 1,001 names of 1,024 characters take 3 MB, and 1.5 MB what is said of each. */
 const maxListBytes = 16 * 1024 * 1024;
@@ -27,14 +28,6 @@ const listVersion = "2026-02-06";
 
 /** After every character that a name has where it lies as it is. */
 const last = "\uFFFD";
-
-/** What the parser makes of elements of which there may be none, one or several. */
-function listOf<T extends z.ZodType>(item: T) {
-  return z
-    .union([z.array(item), item])
-    .optional()
-    .transform((found): z.output<T>[] => (found === undefined ? [] : Array.isArray(found) ? found : [found]));
-}
 
 /** An empty element is an empty text. */
 function contentOf<T extends z.ZodType>(content: T) {
@@ -322,6 +315,6 @@ function readDocument(body: Buffer | undefined): Document {
   try {
     return documentSchema.parse(parseXML(body?.toString() ?? "")).EnumerationResults;
   } catch (cause) {
-    throw new OperatingError("store_unavailable", "the store's answer is no list of blobs", { cause });
+    throw new OperatingError("store_unavailable", "the store's answer is not a list of blobs", { cause });
   }
 }

@@ -93,7 +93,7 @@ export class AzureStore implements BlobStore {
     const blob = blobName(this.#prefix, name);
     const answer = await this.#client.send({ method: "GET", blob, permission: "r", maxBodyBytes: maxBytes }, options);
     if (answer.status === 200) {
-      const info = readInfo(answer);
+      const info = azureHeaders.infoOf(answer);
       if (answer.body === undefined) return { kind: "too_large", info };
       return { kind: "found", blob: { ...info, size: answer.body.length, body: answer.body } };
     }
@@ -105,7 +105,7 @@ export class AzureStore implements BlobStore {
   async stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
     const blob = blobName(this.#prefix, name);
     const answer = await this.#client.send({ method: "HEAD", blob, permission: "r" }, options);
-    if (answer.status === 200) return readInfo(answer);
+    if (answer.status === 200) return azureHeaders.infoOf(answer);
     const failure = readFailure(answer);
     if (isBlobMissing(failure)) return undefined;
     throw failureError(failure, `HEAD ${blob}`, this.#container);
@@ -253,14 +253,4 @@ export class AzureStore implements BlobStore {
 function conditionHeaders(condition: WriteCondition): Record<string, string> {
   if (condition.kind === "absent") return { "if-none-match": "*" };
   return condition.kind === "always" ? {} : { "if-match": `"${condition.tag}"` };
-}
-
-function readInfo(answer: ExchangeAnswer): BlobInfo {
-  const modifiedMs = Date.parse(header(answer, "last-modified") ?? "");
-  return {
-    tag: readTag(answer),
-    size: Number(header(answer, "content-length") ?? 0),
-    ...azureHeaders.fromWire(answer.headers),
-    modifiedMs: Number.isNaN(modifiedMs) ? 0 : modifiedMs,
-  };
 }

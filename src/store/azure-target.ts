@@ -50,7 +50,7 @@ export function resolveTarget(location: AzureLocation, env: Environment): AzureT
   const { account, endpoint, accountKey } = resolveAccount(location, env);
   if (account === undefined) throw refused(`no account is named; ${accountAdvice}`);
   const url = URL.parse(endpoint ?? `https://${account}.blob.core.windows.net`);
-  if (url === null || !/^https?:$/.test(url.protocol)) throw refused("the endpoint is no http:// or https:// URL");
+  if (url === null || !/^https?:$/.test(url.protocol)) throw refused("the endpoint is not an http:// or https:// URL");
   const key = accountKey === undefined ? undefined : { secret: Buffer.from(accountKey, "base64") };
   // Node takes any text for base64; a key of 64 bytes is what there is.
   if (key !== undefined && key.secret.toString("base64") !== accountKey)
@@ -104,5 +104,5 @@ function parseConnectionString(text: string): Account {
 }
 
 function refused(reason: string): OperatingError {
-  return new OperatingError("store_refused", `the way to Azure's container can't be found: ${reason}`);
+  return new OperatingError("store_refused", `can't find out how to reach the container: ${reason}`);
 }

@@ -7,7 +7,7 @@ import { type FileHandle, lstat, mkdir, open, stat } from "node:fs/promises";
 import path from "node:path";
 import { OperatingError } from "../base/errors.ts";
 
-/** Makes a file whose bytes are on the disk, and says what it is known by. @throws when the file exists. */
+/** Makes a file and syncs it; returns its stats, by which it is known again. @throws when the file exists. */
 export async function createDurably(file: string, bytes: Uint8Array): Promise<BigIntStats> {
   await using handle = await open(file, "wx");
   await handle.writeFile(bytes);

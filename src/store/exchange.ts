@@ -30,7 +30,7 @@ export interface ExchangeAnswer {
 }
 
 /** More than any store says about a failure, in bytes. */
-const maxErrorBytes = 65_536;
+export const maxErrorBytes = 65_536;
 
 const emptyBody = Buffer.alloc(0);
 

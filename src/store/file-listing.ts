@@ -161,7 +161,7 @@ export class FileListing {
     const found: Dirent[] = [];
     try {
       for (const each of await this.#read(folder)) {
-        // What is no UTF-8 was replaced by that, and is not there under this name.
+        // A name that is not UTF-8 comes with this character in it, and leads nowhere.
         const isNamed = !each.name.includes("\uFFFD") || (await exists(`${this.#root}/${folder}${each.name}`));
         if (isNamed) found.push(each);
         else onUnreadable(folder + each.name, new Error("its name is not UTF-8"));

@@ -32,6 +32,11 @@ const metadataSchema = z.strictObject({
   states: z.array(stateSchema).min(1).max(2),
 });
 
+/** What the body with these stats is known by. */
+export function identityOf({ ino, mtimeNs }: BigIntStats): Pick<FileState, "inode" | "modifiedNs"> {
+  return { inode: ino.toString(), modifiedNs: mtimeNs.toString() };
+}
+
 export type FileState = Readonly<z.infer<typeof stateSchema>>;
 
 export function formatMetadata(name: string, states: readonly FileState[]): Buffer {
@@ -70,9 +75,8 @@ export async function matchState(
   md5: () => Promise<string>,
 ): Promise<FileState | undefined> {
   const sized = states.filter((state) => BigInt(state.size) === stats.size);
-  const same = sized.find(
-    (state) => state.inode === stats.ino.toString() && state.modifiedNs === stats.mtimeNs.toString(),
-  );
+  const { inode, modifiedNs } = identityOf(stats);
+  const same = sized.find((state) => state.inode === inode && state.modifiedNs === modifiedNs);
   if (same !== undefined || sized.length === 0) return same;
   const found = await md5();
   return sized.find((state) => state.md5 === found);

@@ -41,7 +41,7 @@ import {
 import { FileListing } from "./file-listing.ts";
 import { FileLocks } from "./file-locks.ts";
 import { FileLookup, type Found } from "./file-lookup.ts";
-import { type FileState, formatMetadata } from "./file-metadata.ts";
+import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { asideFolder, filePaths, lockFolder, metadataFolder, temporaryFolder, uploadFolder } from "./file-names.ts";
 import { FileStream } from "./file-stream.ts";
 import { FileUploads } from "./file-uploads.ts";
@@ -333,11 +333,6 @@ export class FileStore implements BlobStore {
   #absolute(place: string): string {
     return `${this.#root}/${place}`;
   }
-}
-
-/** What the body with these stats is known by. */
-function identityOf(stats: BigIntStats): { inode: string; modifiedNs: string } {
-  return { inode: stats.ino.toString(), modifiedNs: stats.mtimeNs.toString() };
 }
 
 function holds(condition: WriteCondition, found: Found | undefined): boolean {

@@ -16,7 +16,7 @@ import { type ContentHeaders, noHeaders } from "../core/entry.ts";
 import { fileError, hasCode, makeFolder } from "./durable-files.ts";
 import { FileListing, type ListedFile, type OnUnreadable } from "./file-listing.ts";
 import { FileLookup, type Found } from "./file-lookup.ts";
-import { type FileState, formatMetadata } from "./file-metadata.ts";
+import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { type FilePaths, filePaths, metadataFolder, ownFolder, temporaryFolder } from "./file-names.ts";
 
 export interface CopiedFile {
@@ -66,7 +66,7 @@ export class FolderCopy {
       if (hasCode(error, "ENOENT")) throw new OperatingError("store_refused", `there is no folder ${this.#root}`);
       throw fileError(error, this.#root);
     });
-    if (!stats.isDirectory()) throw new OperatingError("store_refused", `${this.#root} is no folder`);
+    if (!stats.isDirectory()) throw new OperatingError("store_refused", `${this.#root} is not a folder`);
     for await (const listed of this.#listing.files(onUnreadable)) {
       let file: CopiedFile | undefined;
       try {
@@ -109,8 +109,7 @@ export class FolderCopy {
     try {
       const facts = await writeBody(body, temporary);
       accept(facts);
-      const { ino, mtimeNs } = await stat(temporary, { bigint: true });
-      const known = { ...facts, inode: ino.toString(), modifiedNs: mtimeNs.toString() };
+      const known = { ...facts, ...identityOf(await stat(temporary, { bigint: true })) };
       await this.#place(name, temporary, { ...known, tag: about.etag, headers: { ...about.headers } });
       return facts;
     } catch (error) {

@@ -8,7 +8,7 @@
 import type { ContentHeaders } from "../core/entry.ts";
 import type { RequestOptions, WriteCondition, WriteResult } from "./blob-store.ts";
 
-/** S3's bounds, which are the narrowest: every part but the last has so many bytes at least, and there are so many parts at most. */
+/** S3's bounds, which are the narrowest: bytes in every part but the last, at least, and parts, at most. */
 export const minPartBytes = 5 * 1024 * 1024;
 export const maxParts = 10_000;
 
@@ -92,7 +92,7 @@ export interface LargeBlobs {
   /** Gives up an upload, and the room that its parts take; without complaint if there is none. */
   abortUpload(name: string, id: string, options: RequestOptions): Promise<void>;
 
-  /** Uploads that are neither completed nor aborted, oldest or not: a store that forgets them by itself has none to tell of. */
+  /** Uploads that are neither completed nor aborted, in any order; none where the store forgets them by itself. */
   listUploads(options: RequestOptions): Promise<readonly UploadInfo[]>;
 
   /**

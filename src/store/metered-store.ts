@@ -61,17 +61,7 @@ export type StoreOutcome = (typeof storeOutcomes)[number];
 /** Requests of one kind. */
 export class StoreOperationMetrics {
   readonly seconds = new Histogram(latencyBounds);
-  readonly outcomes: Record<StoreOutcome, number> = {
-    done: 0,
-    missing: 0,
-    gone: 0,
-    too_large: 0,
-    conflict: 0,
-    withheld: 0,
-    refused: 0,
-    throttled: 0,
-    unavailable: 0,
-  };
+  readonly outcomes = Object.fromEntries(storeOutcomes.map((outcome) => [outcome, 0])) as Record<StoreOutcome, number>;
 }
 
 export type StoreMetrics = Readonly<Record<StoreOperation, StoreOperationMetrics>>;

@@ -71,7 +71,8 @@ function filePath(text: string): string {
 
 function parseS3(text: string): StoreSettings {
   const { place, prefix, parameters } = parseAddress(text, s3Parameters, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(place)) throw invalid(`"${place}" is no name of a bucket`);
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(place))
+    throw invalid(`"${place}" is not the name of a bucket`);
   const endpoint = parseEndpoint(parameters);
   const region = parameters.get("region") ?? (endpoint === undefined ? undefined : defaultRegion);
   const style = parameters.get("forcePathStyle");
@@ -93,7 +94,7 @@ function parseAzure(text: string): StoreSettings {
     azureParameters,
     "AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_KEY",
   );
-  if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(place)) throw invalid(`"${place}" is no name of a container`);
+  if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(place)) throw invalid(`"${place}" is not the name of a container`);
   const endpoint = parseEndpoint(parameters);
   const account = parameters.get("account");
   return {
@@ -118,7 +119,7 @@ function parseAddress(
   const parameters = new URLSearchParams(parts?.[3] ?? "");
   for (const name of parameters.keys()) {
     if (!names.includes(name)) throw invalid(`"${name}" is none of ${names.join(", ")}`);
-    if (parameters.getAll(name).length > 1) throw invalid(`"${name}" is there twice`);
+    if (parameters.getAll(name).length > 1) throw invalid(`"${name}" occurs more than once`);
   }
   return { place, prefix: decode(parts?.[2] ?? ""), parameters };
 }

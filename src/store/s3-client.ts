@@ -83,10 +83,15 @@ export class S3Client {
     signed.sort(([a], [b]) => (a < b ? -1 : 1));
     options.authorize?.();
     const leftMs = options.deadlineMs - (this.#clock.now() - called);
-    if (leftMs <= 0)
-      throw new OperatingError("store_unavailable", "the request was not sent: its time was over before");
+    if (leftMs <= 0) throw new OperatingError("store_unavailable", "the request was not sent: its deadline had passed");
     const path = signer.sign(
-      { method, path: requestPath(target, request.key), query: request.query ?? [], headers: signed, ...validity },
+      {
+        method,
+        path: requestPath(target, request.key),
+        headers: signed,
+        ...(request.query && { query: request.query }),
+        ...validity,
+      },
       credentials,
     );
     const headers = { ...request.headers, ...request.signedHeaders, host: target.host };

@@ -5,6 +5,7 @@
 
 import { OperatingError } from "../base/errors.ts";
 import type { ExchangeAnswer } from "./exchange.ts";
+import { elementIn } from "./xml.ts";
 
 export interface S3Failure {
   readonly status: number;
@@ -66,9 +67,7 @@ export function readFailure(answer: Pick<ExchangeAnswer, "status" | "headers" | 
 /** Reads the body of a failure: XML as a rule; JSON from Ceph where it can't tell that the request is one of S3. */
 export function parseFailure(status: number, body: string, region: string | undefined): S3Failure {
   const field = (name: string): string =>
-    unescapeXml(new RegExp(`<${name}>([^<]*)</${name}>`).exec(body)?.[1]) ??
-    new RegExp(`"${name}"\\s*:\\s*"([^"]*)"`).exec(body)?.[1] ??
-    "";
+    elementIn(body, name) ?? new RegExp(`"${name}"\\s*:\\s*"([^"]*)"`).exec(body)?.[1] ?? "";
   return { status, code: field("Code"), message: field("Message"), region };
 }
 
@@ -106,14 +105,4 @@ export function failureError(failure: S3Failure, what: string, bucket: string): 
   const advice = adviceByCode[code] ?? (status === 403 || status === 401 ? `${keyAdvice}; ${rightsAdvice}` : undefined);
   const tail = advice === undefined ? "" : `; ${advice}`;
   return new OperatingError("store_refused", `${what}: the store refused it: ${reason}${tail}`);
-}
-
-const xmlEntities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
-
-export function unescapeXml(text: string | undefined): string | undefined {
-  return text?.replace(/&(?:(amp|lt|gt|quot|apos)|#(\d+)|#x([0-9A-Fa-f]+));/g, (_whole, name, decimal, hexadecimal) =>
-    name === undefined
-      ? String.fromCodePoint(decimal === undefined ? Number.parseInt(hexadecimal, 16) : Number(decimal))
-      : (xmlEntities[name] as string),
-  );
 }

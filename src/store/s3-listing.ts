@@ -14,20 +14,13 @@ import { isCommonPrefix, type ListQuery } from "../core/listing.ts";
 import type { ListedBlob, ListPage } from "./blob-store.ts";
 import { escapeName, nameOfKey } from "./s3-names.ts";
 import { unquoted } from "./wire-headers.ts";
+import { listOf } from "./xml.ts";
 
 /** 1,000 keys of 1,024 bytes, percent-encoded, take 3 MB, and 300 KB what is said of each. */
 export const maxListBytes = 8 * 1024 * 1024;
 
 /** No usual name comes between a common prefix with this behind it and the next entry. */
 const last = "\u{10FFFF}";
-
-/** What the parser makes of elements of which there may be none, one or several. */
-function listOf<T extends z.ZodType>(item: T) {
-  return z
-    .union([z.array(item), item])
-    .optional()
-    .transform((found): z.output<T>[] => (found === undefined ? [] : Array.isArray(found) ? found : [found]));
-}
 
 const documentSchema = z.object({
   ListBucketResult: z.object({
@@ -94,7 +87,7 @@ function readDocument(body: Buffer | undefined): z.infer<typeof documentSchema>[
   try {
     return documentSchema.parse(parseXML(body?.toString() ?? "")).ListBucketResult;
   } catch (cause) {
-    throw new OperatingError("store_unavailable", "the store's answer is no list of objects", { cause });
+    throw new OperatingError("store_unavailable", "the store's answer is not a list of objects", { cause });
   }
 }
 

@@ -19,7 +19,7 @@ import type {
   WriteCondition,
   WriteResult,
 } from "./blob-store.ts";
-import { type ExchangeAnswer, header } from "./exchange.ts";
+import type { ExchangeAnswer } from "./exchange.ts";
 import type {
   CompletedUpload,
   CompleteResult,
@@ -74,15 +74,14 @@ export class S3Store implements BlobStore {
   }
 
   fits(name: string): boolean {
-    const key = this.#prefix + storableName(name);
-    return key.length * 3 <= maxKeyBytes || Buffer.byteLength(key) <= maxKeyBytes;
+    return isKeyLength(this.#prefix + storableName(name));
   }
 
   async read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
     const key = this.#key(name);
     const answer = await this.#client.send({ method: "GET", key, maxBodyBytes: maxBytes }, options);
     if (answer.status === 200) {
-      const info = readInfo(answer);
+      const info = s3Headers.infoOf(answer);
       if (answer.body === undefined) return { kind: "too_large", info };
       return { kind: "found", blob: { ...info, size: answer.body.length, body: answer.body } };
     }
@@ -95,7 +94,7 @@ export class S3Store implements BlobStore {
     const key = this.#key(name);
     const called = this.#clock.now();
     const answer = await this.#client.send({ method: "HEAD", key }, options);
-    if (answer.status === 200) return readInfo(answer);
+    if (answer.status === 200) return s3Headers.infoOf(answer);
     if (answer.status !== 404) throw failureError(readFailure(answer), `HEAD ${key}`, this.#bucket);
     // An answer without a body can't tell a missing object from a missing bucket, or from a proxy that does not find the store.
     const found = await this.read(name, 0, { deadlineMs: options.deadlineMs - (this.#clock.now() - called) });
@@ -122,8 +121,8 @@ export class S3Store implements BlobStore {
     const key = this.#key(name);
     const signedHeaders = this.#conditionHeaders(condition);
     const answer = await this.#client.send({ method: "DELETE", key, signedHeaders }, options);
-    const gone = condition.kind === "always" && isObjectMissing(readFailure(answer));
-    if (answer.status === 204 || answer.status === 200 || gone) return { kind: "written", tag: "" };
+    if (answer.status === 204 || answer.status === 200) return { kind: "written", tag: "" };
+    if (condition.kind === "always" && isObjectMissing(readFailure(answer))) return { kind: "written", tag: "" };
     return this.#conflictOrThrow(answer, condition, `DELETE ${key}`);
   }
 
@@ -175,7 +174,7 @@ export class S3Store implements BlobStore {
   }
 
   async openBlob(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
-    return await this.#uploads.open(this.#key(name), tag, `"${tag}"`, span, options);
+    return await this.#uploads.open(this.#key(name), tag, span, options);
   }
 
   async probe(options: RequestOptions): Promise<StoreAbilities> {
@@ -237,7 +236,7 @@ export class S3Store implements BlobStore {
 
   #key(name: string): string {
     const key = this.#prefix + storableName(name);
-    if (!this.fits(name)) {
+    if (!isKeyLength(key)) {
       throw new OperatingError(
         "store_refused",
         `S3 takes keys of at most ${maxKeyBytes} bytes, prefix included: ${key}`,
@@ -262,12 +261,6 @@ export class S3Store implements BlobStore {
   }
 }
 
-function readInfo(answer: ExchangeAnswer): BlobInfo {
-  const modifiedMs = Date.parse(header(answer, "last-modified") ?? "");
-  return {
-    tag: readTag(answer),
-    size: Number(header(answer, "content-length") ?? 0),
-    ...s3Headers.fromWire(answer.headers),
-    modifiedMs: Number.isNaN(modifiedMs) ? 0 : modifiedMs,
-  };
+function isKeyLength(key: string): boolean {
+  return key.length * 3 <= maxKeyBytes || Buffer.byteLength(key) <= maxKeyBytes;
 }

@@ -69,7 +69,7 @@ export async function resolveTarget(location: S3Location): Promise<S3Target> {
     await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
   } catch (error) {
     if (error !== notSent) {
-      const reason = `the way to the bucket ${bucket} can't be found: ${(error as Error).message}`;
+      const reason = `can't find out how to reach the bucket ${bucket}: ${(error as Error).message}`;
       throw new OperatingError("store_refused", `${reason}; ${sourcesAdvice}`, { cause: error });
     }
   }

@@ -17,9 +17,10 @@ import type {
   UploadPart,
 } from "./large-blobs.ts";
 import type { S3Client } from "./s3-client.ts";
-import { failureError, isObjectMissing, isUploadMissing, readFailure, unescapeXml } from "./s3-errors.ts";
+import { failureError, isObjectMissing, isUploadMissing, readFailure } from "./s3-errors.ts";
 import { s3Headers } from "./s3-headers.ts";
 import { readTag } from "./wire-headers.ts";
+import { elementIn } from "./xml.ts";
 
 /** Bytes in an answer that names an upload, completes one, or lists a thousand of the longest names. */
 const maxDocumentBytes = 16 * 1024 * 1024;
@@ -169,9 +170,9 @@ export class S3Uploads {
     }
   }
 
-  async open(key: string, tag: string, ifMatch: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
+  async open(key: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
     const { start, end } = span;
-    const headers = { range: `bytes=${start}-${end - 1}`, "if-match": ifMatch };
+    const headers = { range: `bytes=${start}-${end - 1}`, "if-match": `"${tag}"` };
     const answer = await this.#client.stream({ method: "GET", key, headers }, options);
     const { stream } = answer;
     if (stream === undefined) {
@@ -196,8 +197,4 @@ const gone: CompleteResult = { kind: "gone" };
 
 function textOf(answer: ExchangeAnswer): string {
   return answer.body?.toString() ?? "";
-}
-
-function elementIn(text: string, name: string): string | undefined {
-  return unescapeXml(new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1]);
 }

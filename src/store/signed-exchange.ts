@@ -43,7 +43,7 @@ export async function sendSigned(
   const isOwn = answer.status < 500 && answer.status !== 404;
   const answeredMs = isOwn ? time.learn(header(answer, "date")) : undefined;
   if (answer.status === 403 && answeredMs !== undefined && answeredMs >= endMs) {
-    throw new OperatingError("store_unavailable", "the request reached the store after its time");
+    throw new OperatingError("store_unavailable", "the request reached the store after its deadline");
   }
   return answer;
 }

@@ -7,7 +7,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { type Dispatcher, errors } from "undici";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
-import { describeFailure, type ExchangeRequest } from "./exchange.ts";
+import { describeFailure, type ExchangeRequest, maxErrorBytes } from "./exchange.ts";
 import type { BlobStream } from "./large-blobs.ts";
 
 export interface StreamedAnswer {
@@ -18,9 +18,6 @@ export interface StreamedAnswer {
   /** Of anything else, cut at 64 KiB. */
   readonly body: Buffer | undefined;
 }
-
-/** More than any store says about a failure, in bytes. */
-const maxErrorBytes = 65_536;
 
 /** @throws OperatingError `store_unavailable` when no answer begins in time, or the connection broke. */
 export async function streamExchange(

@@ -15,6 +15,7 @@ import { assert } from "../base/assert.ts";
 import { OperatingError } from "../base/errors.ts";
 import { noHeaders } from "../core/entry.ts";
 import type { BlobContent, BlobInfo } from "./blob-store.ts";
+import { type ExchangeAnswer, header } from "./exchange.ts";
 
 /** What a kind of store calls things. */
 export interface HeaderDialect {
@@ -33,7 +34,7 @@ export interface HeaderDialect {
 export interface WireHeaders {
   /** Sent unsigned: servers and proxies disagree on their canonical form. */
   readonly content: Record<string, string>;
-  /** `x-amz-meta-…`, which must be signed where headers are; in no order. */
+  /** Must be signed where headers are; in no order. */
   readonly metadata: Record<string, string>;
 }
 
@@ -108,6 +109,16 @@ export class HeaderCodec {
       headers: Object.keys(result).length === 0 ? noHeaders : result,
       version: version === undefined ? undefined : unescapeValue(version),
       upload: upload === undefined ? undefined : unescapeValue(upload),
+    };
+  }
+
+  /** What an answer tells of the blob, but for its body. */
+  infoOf(answer: Pick<ExchangeAnswer, "headers">): BlobInfo {
+    return {
+      tag: readTag(answer),
+      size: Number(header(answer, "content-length") ?? 0),
+      ...this.fromWire(answer.headers),
+      modifiedMs: Date.parse(header(answer, "last-modified") ?? "") || 0,
     };
   }
 

@@ -15,7 +15,7 @@ export function changesBetween(before: ClusterStatus, after: ClusterStatus): str
 
 function membersChanged(before: ClusterStatus, after: ClusterStatus): string[] {
   const { epoch, self, members, settled } = after;
-  if (epoch === 0) return before.epoch === 0 ? [] : [`${self} is no member any more, and joins again.`];
+  if (epoch === 0) return before.epoch === 0 ? [] : [`${self} is no longer a member, and joins again.`];
   const ids = members.map(({ id }) => id);
   const earlier = before.members.map(({ id }) => id);
   const texts: string[] = [];
@@ -24,7 +24,7 @@ function membersChanged(before: ClusterStatus, after: ClusterStatus): string[] {
     const came = ids.filter((id) => !earlier.includes(id));
     const gone = earlier.filter((id) => !ids.includes(id));
     if (came.length > 0) texts.push(`${came.join(", ")} joined with view ${epoch}.`);
-    if (gone.length > 0) texts.push(`${gone.join(", ")} left, or was lost: view ${epoch} is without.`);
+    if (gone.length > 0) texts.push(`${gone.join(", ")} left, or was lost: not in view ${epoch}.`);
     if (came.length + gone.length === 0 && epoch !== before.epoch)
       texts.push(`View ${epoch} follows view ${before.epoch}.`);
   }
@@ -50,11 +50,11 @@ function memberChanged(before: MemberStatus, after: MemberStatus): string[] {
   const wasFailing = before.storeFailingMs > storeAwayMs;
   const isFailing = after.storeFailingMs > storeAwayMs;
   if (wasFailing !== isFailing) {
-    texts.push(isFailing ? `The store fails all that ${id} sends.` : `The store takes again what ${id} sends.`);
+    texts.push(isFailing ? `The store fails everything that ${id} sends.` : `The store again takes what ${id} sends.`);
   }
   if (before.slowing !== after.slowing) {
     texts.push(
-      after.slowing ? `Writers at ${id} wait: a value is older than it may be.` : `Writers at ${id} wait no more.`,
+      after.slowing ? `Writers at ${id} wait: a value is older than it may be.` : `Writers at ${id} no longer wait.`,
     );
   }
   if (before.refusedKeys === 0 && after.refusedKeys > 0) texts.push(`The store refuses keys of ${id}.`);

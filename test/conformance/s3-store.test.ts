@@ -145,7 +145,7 @@ else {
       const late = store.write("late", { body: Buffer.from("x"), headers: {} }, always, { deadlineMs: 2_000 });
       await assert.rejects(late, (error) => {
         assert(isOperatingError(error, "store_unavailable"));
-        assert.match(error.message, /after its time/);
+        assert.match(error.message, /after its deadline/);
         return true;
       });
       assert.equal(await store.stat("late", options), undefined);

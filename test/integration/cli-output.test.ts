@@ -147,10 +147,7 @@ test("weir put of a file that may not be read says so, also where it has to look
   ];
   const store = { type: "file", path: "store" };
   writeFileSync(config, JSON.stringify({ cluster: "test", secret: "env:S", store, nodes }));
-  assert.equal(
-    await run("put", "k", path, "--config", config),
-    `weir: can't read ${path}: this user has no right to\n`,
-  );
+  assert.equal(await run("put", "k", path, "--config", config), `weir: can't read ${path}: permission denied\n`);
 });
 
 const requests = ["status", "ls", "health", "rm k", "put k cli.json", "drop k", "drop k --force 1.1", "flush", "leave"];

@@ -260,7 +260,7 @@ describe("large values", () => {
     assert(get.body.equals(large));
     const old = await cluster.http.request(cluster.url("a"), "GET", "/get/others/film");
     assert.equal(old.status, 501);
-    assert.match(old.body.toString(), /read it by GET \/kv\//);
+    assert.match(old.body.toString(), /read it with GET \/kv\//);
     // It has been replaced behind the cluster's back, which has known its tag since.
     await writeFile(join(cluster.storeFolder, "others/film"), other);
     assert((await cluster.get("b", "others/film")).body.equals(other));

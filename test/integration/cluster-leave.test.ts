@@ -60,7 +60,7 @@ describe("a node that leaves", () => {
       }
     }
     assert.deepEqual(await ended, { code: 0, signal: null });
-    await cluster.process("b").printed("this node is not in the configuration any more");
+    await cluster.process("b").printed("this node is no longer in the configuration");
     await cluster.until(20_000, "the others know", async () => (await membersSeenBy(cluster, "c")).length === 2);
     await assertAll(cluster, "a");
   });
@@ -121,7 +121,7 @@ describe("a node whose configuration changes", () => {
     await using cluster = await TestCluster.start({ nodes: 1 });
     const node = cluster.process("a");
     node.signal("SIGHUP");
-    await node.printed("the configuration was read again: nothing in it has changed");
+    await node.printed("the configuration was read again: nothing that can change while the node runs has changed");
     writeFileSync(cluster.configPath, "{");
     await node.printed("the configuration has changed and is wrong");
     cluster.listOnly(["a"]);

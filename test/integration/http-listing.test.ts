@@ -23,7 +23,7 @@ const queries: readonly (readonly [string, object])[] = [
 
 const mistakes: readonly (readonly [string, RegExp])[] = [
   ["?prefx=a", /no parameter "prefx", only prefix, after, limit, delimiter/],
-  ["?prefix=a&prefix=b", /prefix is there twice/],
+  ["?prefix=a&prefix=b", /prefix occurs more than once/],
   ["?a", /no parameter "a"/],
   ["?limit=0", /limit must be a whole number from 1 to 1000/],
   ["?limit=1001", /http.maxListKeys/],

@@ -120,7 +120,7 @@ test("an operator's day: what is done in order fails no request, what fails is a
   await sleep(systemClock, calmMs);
   await told('"settings":"auth"', () => cluster.configure({ auth: { tokens: [operator.rule, todays.rule] } }));
   assert.equal((await cluster.get("b", "photos/large", bearer(yesterdays.token))).status, 401);
-  await told("the files of tls have changed: new connections use them", () => {
+  await told("the tls files have changed: new connections use them", () => {
     const renewed = authority.issue();
     copyFileSync(renewed.key, certificate.key);
     copyFileSync(renewed.cert, certificate.cert);

@@ -39,7 +39,7 @@ test("resolveTarget says what is wrong, and repeats no secret", () => {
     [{}, /no account is named/],
     [{ account: "acc", accountKey: "s3cret!" }, /not base64/],
     [{ account: "acc", endpoint: "http://127.0.0.1:1/acc" }, /over https:\/\/ only/],
-    [{ account: "acc", accountKey: key, endpoint: "ftp://x" }, /no http/],
+    [{ account: "acc", accountKey: key, endpoint: "ftp://x" }, /not an http/],
     [{ connectionString: "s3cret" }, /NAME=VALUE/],
     [{ connectionString: `AccountName=acc;SharedAccessSignature=sig=s3cret` }, /AccountKey/],
     [{ connectionString: "AccountKey=s3cret" }, /lacks AccountName/],

@@ -72,7 +72,7 @@ test("a file that is only written anew, in other words, changes nothing", () => 
   change({ replicas: 2 });
   assert.deepEqual(calls, []);
   assert.deepEqual(log.messages("warn"), []);
-  assert.match(log.messages("info").join(), /nothing in it has changed/);
+  assert.match(log.messages("info").join(), /nothing that can change while the node runs has changed/);
 });
 
 test("settings that need a restart are told in one line, once, and again when they change further", () => {
@@ -176,5 +176,5 @@ test("a node whose own entry is removed leaves, once, and heeds no further chang
   change({ nodes: [b] });
   change({ nodes: [a, b] });
   assert.deepEqual(calls, ["leave"]);
-  assert.match(log.messages("warn").join(), /not in the configuration any more: it leaves the cluster/);
+  assert.match(log.messages("warn").join(), /no longer in the configuration: it leaves the cluster/);
 });

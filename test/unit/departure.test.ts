@@ -66,7 +66,7 @@ test("a node that the others have dropped has not left while it runs: it joins a
   const all = { a: 1, b: 1, c: 1 };
   const watch = new DepartureWatch(seen("c", all));
   const others = seen("a", { a: 1, b: 1 }, { epoch: 7 });
-  assert.match(stageOf(watch.judge(seen("c", {}, { epoch: 0 }), others)), /^c is in the view no more/);
+  assert.match(stageOf(watch.judge(seen("c", {}, { epoch: 0 }), others)), /^c is no longer in the view/);
   assert.equal(
     stageOf(watch.judge(seen("c", all, { epoch: 8 }), seen("a", all, { epoch: 8 }))),
     "c was asked to leave",

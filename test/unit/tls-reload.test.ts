@@ -77,7 +77,7 @@ test("a certificate that is replaced is used from the next look on, once", async
   await node.look();
   await node.look();
   assert.equal(node.used.length, 1);
-  assert.deepEqual(node.log.messages("info"), ["the files of tls have changed: new connections use them"]);
+  assert.deepEqual(node.log.messages("info"), ["the tls files have changed: new connections use them"]);
   assert.deepEqual(node.log.messages("error"), []);
 });
 

@@ -28,11 +28,11 @@ test("members that come and go are named with the view, and when it is settled",
     [
       seen(["a", "b"]),
       seen(["a", "c"], { epoch: 8, settled: false }),
-      ["c joined with view 8.", "b left, or was lost: view 8 is without."],
+      ["c joined with view 8.", "b left, or was lost: not in view 8."],
     ],
     [seen(["a", "b"]), seen(["a", "b"], { epoch: 8 }), ["View 8 follows view 7.", settled]],
     [seen(["a"], { epoch: 8, settled: false }), seen(["a"], { epoch: 8 }), [settled]],
-    [seen(["a"]), nobody, ["a is no member any more, and joins again."]],
+    [seen(["a"]), nobody, ["a is no longer a member, and joins again."]],
     [seen(["a"]), seen(["a"], { awaited: ["b"] }), ["Some keys are in doubt: they wait for b."]],
     [seen(["a"], { awaited: ["b"] }), seen(["a"]), ["No key is in doubt any more."]],
   ];
@@ -42,8 +42,12 @@ test("members that come and go are named with the view, and when it is settled",
 test("what a member comes to, and that it is over, are told once each", () => {
   const cases: readonly (readonly [Partial<MemberStatus>, RegExp, RegExp])[] = [
     [{ state: "unreachable" }, /^b can't be reached\.$/, /^b is reached again\.$/],
-    [{ storeFailingMs: 3_001 }, /^The store fails all that b sends\.$/, /^The store takes again what b sends\.$/],
-    [{ slowing: true }, /^Writers at b wait: /, /^Writers at b wait no more\.$/],
+    [
+      { storeFailingMs: 3_001 },
+      /^The store fails everything that b sends\.$/,
+      /^The store again takes what b sends\.$/,
+    ],
+    [{ slowing: true }, /^Writers at b wait: /, /^Writers at b no longer wait\.$/],
     [{ refusedKeys: 2 }, /^The store refuses keys of b\.$/, /^The store refuses no key of b any more\.$/],
   ];
   const well = seen(["a", "b"]);

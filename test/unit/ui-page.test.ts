@@ -114,7 +114,7 @@ test("what is kept is bounded, and the latest change comes first", () => {
   assert.equal(history.samples.length, maxSamples);
   assert.equal(history.samples[0]?.at, 11 * sampleMs);
   assert.equal(history.changes.length, 50);
-  assert.deepEqual(history.changes[0], { wallMs: clock.wallMs(), text: "Writers at a wait no more." });
+  assert.deepEqual(history.changes[0], { wallMs: clock.wallMs(), text: "Writers at a no longer wait." });
   history[Symbol.dispose]();
   assert.ok(clock.idle);
 });

@@ -1,0 +1,12 @@
+/** Options that take a whole number within bounds. */
+
+import { InvalidArgumentError } from "commander";
+
+/** A parser for commander, which tells the user what it throws. */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };
+}

@@ -1,0 +1,27 @@
+/** What the stores' XML has in common: references to characters, and how often an element may stand there. */
+
+import { z } from "zod";
+
+const entities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+
+export function unescapeXml(text: string): string {
+  return text.replace(/&(?:(amp|lt|gt|quot|apos)|#(\d+)|#x([0-9A-Fa-f]+));/g, (_whole, name, decimal, hexadecimal) =>
+    name === undefined
+      ? String.fromCodePoint(decimal === undefined ? Number.parseInt(hexadecimal, 16) : Number(decimal))
+      : (entities[name] as string),
+  );
+}
+
+/** The text of the first element of this name; undefined if there is none. */
+export function elementIn(xml: string, name: string): string | undefined {
+  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1];
+  return text === undefined ? undefined : unescapeXml(text);
+}
+
+/** What the parser makes of elements of which there may be none, one or several. */
+export function listOf<T extends z.ZodType>(item: T) {
+  return z
+    .union([z.array(item), item])
+    .optional()
+    .transform((found): z.output<T>[] => (found === undefined ? [] : Array.isArray(found) ? found : [found]));
+}
