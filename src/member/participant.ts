@@ -330,10 +330,14 @@ export class Participant implements Operations, Administration {
 /** What the work comes to, or a rejection with the signal's reason when that is aborted before. */
 async function withinSignal(work: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-  });
-  await Promise.race([work, aborted]);
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason as Error);
+  signal.addEventListener("abort", onAbort);
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }
 
 function notAMember(): OperatingError {
