@@ -69,6 +69,13 @@ export class OperatingError extends Error {
   }
 }
 
+/** Options that contradict each other, or name what is not there: a command that is used wrongly, which ends with exit code 2. */
+export class UsageError extends OperatingError {
+  constructor(message: string) {
+    super("config_invalid", message);
+  }
+}
+
 /** Whether `error` is an OperatingError with one of `codes` (any code, if none is given). */
 export function isOperatingError(error: unknown, ...codes: ErrorCode[]): error is OperatingError {
   return error instanceof OperatingError && (codes.length === 0 || codes.includes(error.code));

@@ -110,8 +110,9 @@ function tell({ outcome, progress }: FlushEnd, options: FlushOptions, terminal: 
   else if (outcome === "asked")
     printLine(terminal, `${keys} keys, ${formatBytes(bytes)}, are on their way to the store`);
   else {
-    const left = `${keys} keys, ${formatBytes(bytes)}, are not in the store`;
-    terminal.stderr.write(`weir: ${left}${outcome === "refused" ? ", which refuses them" : " yet"}\n`);
+    const [noun, verb, them] = keys === 1 ? ["key", "is", "it"] : ["keys", "are", "them"];
+    const left = `${keys} ${noun}, ${formatBytes(bytes)}, ${verb} not in the store`;
+    terminal.stderr.write(`weir: ${left}${outcome === "refused" ? `, which refuses ${them}` : " yet"}\n`);
     for (const reason of waitingFor) terminal.stderr.write(`      waiting for ${reason}\n`);
     for (const key of failing) terminal.stderr.write(`      ${failingText(key)}\n`);
     const rest = keys - failing.length;

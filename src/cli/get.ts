@@ -90,6 +90,8 @@ async function writeFile(path: string, body: Readable): Promise<void> {
 async function writeTo(place: string, path: string, body: Readable): Promise<void> {
   const handle = await open(place, "w").catch((error: unknown) => unwritable(path, error));
   await pipeline(body, handle.createWriteStream()).catch((error: unknown) => {
+    // Of a disk that is full it is not the sender that is to blame.
+    if ((error as NodeJS.ErrnoException).syscall === "write") unwritable(path, error);
     throw broken(error);
   });
 }

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { sleep } from "../base/clock.ts";
-import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { isOperatingError, OperatingError, UsageError } from "../base/errors.ts";
 import { formatBytes } from "../base/quantity-text.ts";
 import { loadConfig } from "../config/config.ts";
 import { findOwnNode, hostAddresses } from "../config/own-node.ts";
@@ -50,7 +50,7 @@ export function addLeaveCommand(program: Command, terminal: Terminal): void {
 function leaverUrl(options: LeaveOptions, terminal: Terminal): string {
   if (options.config === undefined && options.url === undefined) {
     // WEIR_URL may be that of a load balancer.
-    throw new OperatingError("config_invalid", "say which node is to leave: --url URL, or --config FILE [--node ID]");
+    throw new UsageError("say which node is to leave: --url URL, or --config FILE [--node ID]");
   }
   if (options.config === undefined || options.url !== undefined) {
     return resolveTarget(options, terminal.env).urls[0] as string;

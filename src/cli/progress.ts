@@ -17,7 +17,9 @@ export class Progress implements Disposable {
   /** @param detail figures, which change too often for lines of their own */
   show(stage: string, detail = ""): void {
     const { stderr } = this.#terminal;
-    if (stderr.isTTY) stderr.write(`${clearLine}${stage}${detail === "" ? "" : ` (${detail})`}`);
+    const line = `${stage}${detail === "" ? "" : ` (${detail})`}`;
+    // What wraps can't be taken away again.
+    if (stderr.isTTY) stderr.write(`${clearLine}${stderr.columns ? line.slice(0, stderr.columns - 1) : line}`);
     else if (stage !== this.#stage) stderr.write(`${stage}\n`);
     this.#stage = stage;
     this.#isShown = stderr.isTTY === true;

@@ -4,7 +4,7 @@
  */
 
 import { type Command, CommanderError } from "commander";
-import { type ErrorCode, errorKinds, OperatingError } from "../base/errors.ts";
+import { type ErrorCode, errorKinds, OperatingError, UsageError } from "../base/errors.ts";
 import { plain } from "../base/quantity-text.ts";
 import { RefusedError } from "./client.ts";
 
@@ -29,7 +29,7 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
     if (error instanceof CommanderError) return error.exitCode === 0 ? done : usage;
     if (error instanceof CommandFailure) return failed;
     process.stderr.write(`${failureText(error)}\n`);
-    return failed;
+    return error instanceof UsageError ? usage : failed;
   }
 }
 

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { isToken } from "../access/token.ts";
-import { OperatingError } from "../base/errors.ts";
+import { OperatingError, UsageError } from "../base/errors.ts";
 import { type Config, loadConfig } from "../config/config.ts";
 import { namedNode } from "../config/own-node.ts";
 import { fileTrouble } from "./file-trouble.ts";
@@ -61,7 +61,7 @@ export function addCredentialOptions(command: Command): Command {
 
 /**
  * The nodes to ask, and what to show them.
- * @throws OperatingError `config_invalid` when the options contradict each other or the file is wrong.
+ * @throws UsageError when the options contradict each other; OperatingError `config_invalid` when a file is wrong.
  */
 export function resolveTarget(options: TargetOptions, env: Terminal["env"]): Target {
   const config =
@@ -77,10 +77,10 @@ export function resolveTarget(options: TargetOptions, env: Terminal["env"]): Tar
 
 function resolveUrls(options: TargetOptions, config: Config | undefined, env: Terminal["env"]): readonly string[] {
   if (options.config === undefined) {
-    if (options.node !== undefined) throw new OperatingError("config_invalid", "--node needs --config");
+    if (options.node !== undefined) throw new UsageError("--node needs --config");
     return [checkedUrl(options.url ?? (env["WEIR_URL"] || defaultUrl))];
   }
-  if (config === undefined) throw new OperatingError("config_invalid", "give --url or --config, not both");
+  if (config === undefined) throw new UsageError("give --url or --config, not both");
   const { nodes } = config;
   const first = options.node === undefined ? undefined : namedNode(config, options.node);
   return [...(first === undefined ? [] : [first]), ...nodes.filter((node) => node !== first)].map((node) => node.url);
@@ -101,7 +101,7 @@ function resolveTls(options: TargetOptions, tls: Config["tls"], env: Terminal["e
   const cert = options.cert ?? (env["WEIR_CERT"] || undefined);
   const key = options.key ?? (env["WEIR_KEY"] || undefined);
   if ((cert === undefined) !== (key === undefined)) {
-    throw new OperatingError("config_invalid", "give --cert and --key (WEIR_CERT, WEIR_KEY), or neither");
+    throw new UsageError("give --cert and --key (WEIR_CERT, WEIR_KEY), or neither");
   }
   return {
     ...(ca !== undefined && { ca: readGiven(ca) }),
@@ -132,7 +132,7 @@ function readGiven(path: string): string {
 function checkedUrl(text: string): string {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new OperatingError("config_invalid", `${JSON.stringify(text)} is not a URL of a node, such as ${defaultUrl}`);
+    throw new UsageError(`${JSON.stringify(text)} is not a URL of a node, such as ${defaultUrl}`);
   }
   return url.origin;
 }

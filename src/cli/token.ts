@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Right, rights } from "../access/grant.ts";
 import { formatToken, hashToken } from "../access/token.ts";
-import { OperatingError } from "../base/errors.ts";
+import { UsageError } from "../base/errors.ts";
 import { tokenSchema } from "../config/schema.ts";
 import { systemRandom } from "../system.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
@@ -38,13 +38,14 @@ export function addTokenCommand(program: Command, terminal: Terminal): void {
 }
 
 function makeToken({ name, allow, prefix, json }: TokenOptions, terminal: Terminal): void {
+  if (prefix === "") throw new UsageError("--prefix: is empty; leave it out for a token that is for all keys");
   // Twice 128 bits, in hex.
   const token = formatToken(Buffer.from(systemRandom.id() + systemRandom.id(), "hex"));
   const entry = { name, hash: hashToken(token), allow, ...(prefix !== undefined && { prefix }) };
   const issues = tokenSchema.safeParse(entry).error?.issues ?? [];
   if (issues.length > 0) {
     const texts = issues.map(({ path, message }) => `--${path.join(".")}: ${message}`);
-    throw new OperatingError("config_invalid", texts.join("; "));
+    throw new UsageError(texts.join("; "));
   }
   if (json) {
     printJson(terminal, { token, entry });

@@ -38,6 +38,8 @@ export class TransferProgress implements Disposable {
         clearOnComplete: true,
         barsize: 24,
         fps: 10,
+        // Cut to the terminal's width: what turns wrapping off would leave it off after Ctrl-C.
+        linewrap: true,
         // It would catch signals of its own.
         gracefulExit: false,
       },

@@ -5,7 +5,7 @@
 
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { OperatingError } from "../base/errors.ts";
+import { OperatingError, UsageError } from "../base/errors.ts";
 import type { Config, NodeConfig } from "./config.ts";
 import { urlHost, urlPort } from "./node-url.ts";
 
@@ -37,11 +37,11 @@ export function findOwnNode(config: Config, hints: OwnNodeHints): NodeConfig {
   );
 }
 
-/** The entry of this id. @throws OperatingError `config_invalid` when there is none. */
+/** The entry of this id. @throws UsageError when there is none. */
 export function namedNode(config: Config, id: string): NodeConfig {
   const named = config.nodes.find((node) => node.id === id);
   if (named !== undefined) return named;
-  throw new OperatingError("config_invalid", `there is no node ${JSON.stringify(id)}; the nodes are ${idsOf(config)}`);
+  throw new UsageError(`there is no node ${JSON.stringify(id)}; the nodes are ${idsOf(config)}`);
 }
 
 function idsOf({ nodes }: Config): string {

@@ -76,12 +76,9 @@ export class Router {
   }
 
   put({ key, value, headers, precondition, durability = "replicated" }: PutOperation): Promise<WriteOutcome> {
-    if (!this.#parts.fits(key)) {
-      return Promise.reject(
-        new OperatingError("key_invalid", "the key is too long for the store, with its prefix there"),
-      );
-    }
-    return this.#write({ key, value, headers, precondition, md5: hash("md5", value), durability });
+    return this.#parts.fits(key)
+      ? this.#write({ key, value, headers, precondition, md5: hash("md5", value), durability })
+      : Promise.reject(tooLong());
   }
 
   /** Writes a value that has been uploaded to the store, where it still has to be completed. */
@@ -92,6 +89,8 @@ export class Router {
   }
 
   async delete({ key, precondition, durability = "replicated" }: DeleteOperation): Promise<WriteOutcome> {
+    // A removal that no store can take would stay in the buffer for ever.
+    if (!this.#parts.fits(key)) throw tooLong();
     return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "", durability });
   }
 
@@ -110,6 +109,7 @@ export class Router {
 
   async #read(key: string, wantValue: boolean, changed: string): Promise<ReadOutcome> {
     const { membership, reads, inTime } = this.#parts;
+    if (!this.#parts.fits(key)) throw tooLong();
     return await this.persist(async (deadlineMs) => {
       const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, changed, deadlineMs };
       const primary = this.primaryOf(key, deadlineMs);
@@ -273,6 +273,10 @@ const notDone = ["buffer_full", "overloaded", "shutting_down", "not_refused", "v
 
 function worthRetrying(error: unknown): boolean {
   return isOperatingError(error, "wrong_view", "not_ready", "peer_unreachable");
+}
+
+function tooLong(): OperatingError {
+  return new OperatingError("key_invalid", "the key is too long for the store, with its prefix there");
 }
 
 function notStored({ epoch, seq }: Version): OperatingError {

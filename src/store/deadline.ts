@@ -11,7 +11,7 @@ import { OperatingError } from "../base/errors.ts";
 export function inTime<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = clock.after(ms, () => {
-      reject(new OperatingError("store_unavailable", `the store did not answer within ${ms} ms`));
+      reject(lateStore(ms));
     });
     work.then(
       (value) => {
@@ -24,4 +24,9 @@ export function inTime<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T
       },
     );
   });
+}
+
+/** What is left of a deadline is no whole number. */
+export function lateStore(ms: number): OperatingError {
+  return new OperatingError("store_unavailable", `the store did not answer within ${Math.round(ms)} ms`);
 }

@@ -8,6 +8,7 @@ import type { Dispatcher } from "undici";
 import { assert } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
+import { lateStore } from "./deadline.ts";
 
 export interface ExchangeRequest {
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
@@ -73,7 +74,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#timer = clock.after(request.deadlineMs, () => {
-      this.#fail("store_unavailable", `the store did not answer within ${request.deadlineMs} ms`);
+      this.#fail("store_unavailable", lateStore(request.deadlineMs).message);
     });
   }
 

@@ -7,6 +7,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { type Dispatcher, errors } from "undici";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
+import { lateStore } from "./deadline.ts";
 import { describeFailure, type ExchangeRequest, maxErrorBytes } from "./exchange.ts";
 import type { BlobStream } from "./large-blobs.ts";
 
@@ -28,7 +29,7 @@ export async function streamExchange(
   const { method, path, headers, deadlineMs } = request;
   const abort = new AbortController();
   const timer = clock.after(deadlineMs, () => {
-    abort.abort(new OperatingError("store_unavailable", `the store did not answer within ${deadlineMs} ms`));
+    abort.abort(lateStore(deadlineMs));
   });
   try {
     const answer = await dispatcher.request({

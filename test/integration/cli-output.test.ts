@@ -79,6 +79,36 @@ test("weir get into a folder that is not there says so", async () => {
   assert.equal(readFileSync(join(folder, "value"), "utf8"), "value");
 });
 
+test("weir get to a disk that is full says so, and does not blame who sent the value", {
+  skip: !existsSync(fullDevice) && "there is no /dev/full",
+}, async () => {
+  const { code, stderr } = await weir(["get", "k", "-o", fullDevice, "--url", url]);
+  assert.deepEqual([code, stderr], [1, "weir: can't write /dev/full: ENOSPC: no space left on device, write\n"]);
+});
+
+test("options that contradict each other or say what can't be are wrong usage: exit code 2", async () => {
+  const config = join(folder, "cluster.json");
+  const node = { id: "a", url: "http://127.0.0.1:7070" };
+  writeFileSync(
+    config,
+    JSON.stringify({ cluster: "c", secret: "env:S", store: { type: "file", path: "s" }, nodes: [node] }),
+  );
+  for (const [args, words] of [
+    [["get", "k", "--url", "ftp://a"], /is not a URL of a node/],
+    [["get", "k", "--node", "a"], /--node needs --config/],
+    [["get", "k", "--url", url, "--config", config], /not both/],
+    [["get", "k", "--config", config, "--node", "b"], /there is no node "b"; the nodes are a/],
+    [["get", "k", "--cert", config], /--cert and --key/],
+    [["leave"], /say which node is to leave/],
+    [["token", "--name", ""], /--name: must be/],
+    [["token", "--name", "a", "--prefix", ""], /--prefix: is empty/],
+  ] as const) {
+    const { code, stderr } = await weir(args, { env: { S: "x".repeat(32) } });
+    assert.equal(code, 2, `${args.join(" ")}: ${stderr}`);
+    assert.match(stderr, words);
+  }
+});
+
 test("weir get -o - is the standard output", async () => {
   assert.deepEqual(await weir(["get", "k", "-o", "-", "--url", url], { cwd: folder }), {
     code: 0,
@@ -119,7 +149,7 @@ test("weir dev where no folder can be made says so, and how to choose another on
 
 test("weir leave wants to be told which node, and not by WEIR_URL, which any may be behind", async () => {
   const { code, stderr } = await weir(["leave"], { env: { WEIR_URL: url } });
-  assert.deepEqual([code, stderr], [1, "weir: say which node is to leave: --url URL, or --config FILE [--node ID]\n"]);
+  assert.deepEqual([code, stderr], [2, "weir: say which node is to leave: --url URL, or --config FILE [--node ID]\n"]);
 });
 
 test("weir token prints the token alone to the standard output, so that it can go into a file", async () => {

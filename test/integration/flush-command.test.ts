@@ -73,7 +73,7 @@ describe("weir flush, of a cluster that would flush in an hour", () => {
     const { code, stdout, stderr } = await flush();
     assert.equal(code, 1);
     assert.equal(stdout, "");
-    assert.match(stderr, /weir: 1 keys, 5 B, are not in the store, which refuses them\n/);
+    assert.match(stderr, /weir: 1 key, 5 B, is not in the store, which refuses it\n/);
     assert.match(stderr, /^ {6}"looped\/x" \(5 B, for .*\): .*\(store_refused\)$/m);
     assert.equal(stored(cluster, "fifth-"), keyCount);
   });

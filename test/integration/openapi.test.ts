@@ -13,6 +13,7 @@ import { parse } from "yaml";
 import { errorKinds, OperatingError } from "../../src/base/errors.ts";
 import { HttpHost } from "../support/http-host.ts";
 import type { RawAnswer } from "../support/raw-http.ts";
+import { clusterStatus, memberStatus } from "../support/status-fixtures.ts";
 
 interface Header {
   readonly required?: boolean;
@@ -28,6 +29,9 @@ interface Reference {
 interface Operation {
   readonly operationId: string;
   readonly responses: Readonly<Record<string, Response | Reference>>;
+}
+interface ObjectSchema {
+  readonly properties: Readonly<Record<string, object>>;
 }
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -215,6 +219,17 @@ describe("docs/openapi.yaml", { timeout: 60_000 }, () => {
 
   test("names every error code", () => {
     assert.deepEqual(document.components.schemas.Problem.properties.code.enum, Object.keys(errorKinds));
+  });
+
+  test("describes everything that /cluster says, and nothing else", () => {
+    const version = { epoch: 1, seq: 2 };
+    const key = { key: "k", version, size: 1, isDelete: false, ageMs: 1, code: "store_refused", reason: "" } as const;
+    const status = clusterStatus([memberStatus("a", { zone: "z", failing: [key] }), memberStatus("b")]);
+    const schema = resolve<object>({ $ref: "#/components/schemas/Cluster" }) as ObjectSchema;
+    assertValid(schema, JSON.parse(JSON.stringify(status)), "/cluster");
+    assert.deepEqual(Object.keys(schema.properties).toSorted(), Object.keys(status).toSorted());
+    const { items } = schema.properties["members"] as unknown as { readonly items: ObjectSchema };
+    assert.deepEqual(Object.keys(items.properties).toSorted(), Object.keys(status.members[0] as object).toSorted());
   });
 
   test("is what a running server answers, in every response that it names", async () => {

@@ -27,12 +27,12 @@ class Trial {
   readonly router: Router;
 
   /** Member a. Its part as a primary is not asked, because b owns the key. */
-  constructor() {
+  constructor(fits = true) {
     const parts: Partial<RouterParts> = {
       membership: servingMember(view, a, this.#clock),
       network: this.network,
       clock: this.#clock,
-      fits: () => true,
+      fits: () => fits,
     };
     const settings = { operationMs: 10_000, operationLimit: 10 };
     this.router = new Router({ ...parts, settings } as unknown as RouterParts);
@@ -73,6 +73,12 @@ class Trial {
 }
 
 describe("Router", () => {
+  it("takes nothing for a key that the store can't hold, a removal neither: the store would refuse it for ever", async () => {
+    const trial = new Trial(false);
+    const answers = [trial.put(), trial.router.delete({ key }), trial.router.read(key, false, "a tag")];
+    for (const answer of answers) await assert.rejects(Promise.resolve<unknown>(answer), { code: "key_invalid" });
+  });
+
   it("tells a client that nothing was done if the only copy of its write was refused", async () => {
     for (const code of certain) {
       const trial = new Trial();
