@@ -127,7 +127,7 @@ test("weir check probes the store of a right file and exits with 0", async () =>
   const json = await weir(["check", path, "--json"], env);
   assert.equal((JSON.parse(json.stdout) as { usable: boolean }).usable, true);
   const wrong = await weir(["check", path, "--node", "b"], env);
-  assert.deepEqual([wrong.code, wrong.stderr], [1, 'weir: there is no node "b"; the nodes are a\n']);
+  assert.deepEqual([wrong.code, wrong.stderr], [2, 'weir: there is no node "b"; the nodes are a\n']);
 });
 
 test("weir serve that can't use its data folder names the folder, the setting and what to do, and exits with 1", async () => {
@@ -145,7 +145,7 @@ test("weir serve that can't use its data folder names the folder, the setting an
   const { error } = JSON.parse(line) as { error: { message: string } };
   assert.match(
     error.message,
-    /the data folder [^ ]*unwritable\.json\/data\/a .*can't be made .*is no folder.*The setting "data" chooses the folder/,
+    /the data folder [^ ]*unwritable\.json\/data\/a .*can't be made .*is not a folder.*The setting "data" chooses the folder/,
   );
 });
 
