@@ -50,8 +50,11 @@ const firstTrialMs = 5_000;
 const lastTrialMs = 600_000;
 /** While the store is not known to work for anybody, it tries after this at the latest. */
 const idleTrialMs = 30_000;
-/** From this part of {@link failingMs} on, a member of which the store only refuses keys tries it out, and again after the first pause. */
-const refusedPart = 0.5;
+/**
+ * A member of which the store only refuses keys tries it out after this, and this long after the last time, in milliseconds: before anybody is told that the store
+ * fails it (see `storeAwayMs`).
+ */
+const refusedMs = 2_000;
 
 export class Relief {
   readonly #parts: ReliefParts;
@@ -77,7 +80,7 @@ export class Relief {
     if (isOwned && !membership.settled) return;
     if (membership.entry.weight === 0 && weight > 0) this.#tryStore(isOwned);
     else if (health.works(now)) this.#relieveOthers();
-    else if (health.failingMs(now) >= failingMs * refusedPart && areAllRefused()) this.#tryForOthers(now);
+    else if (health.failingMs(now) >= refusedMs && areAllRefused()) this.#tryForOthers(now);
   }
 
   stop(): void {
@@ -115,7 +118,7 @@ export class Relief {
   }
 
   #tryForOthers(now: Instant): void {
-    if (now - this.#triedAt < firstTrialMs) return;
+    if (now - this.#triedAt < refusedMs) return;
     this.#triedAt = now;
     const { store, health, membership } = this.#parts;
     this.#run(tryStore(store, membership.self.id).then(() => health.forgive()));
