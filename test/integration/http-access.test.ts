@@ -81,6 +81,10 @@ describe("a route", { timeout }, () => {
       assertRefused(await host.request(method, target, bearer(others.token)), isOld, method === "HEAD", 403);
       const { status } = await host.request(method, target, bearer(only.token));
       assert.ok(status !== 401 && status !== 403, `${method} ${target}: ${status}`);
+      if (need !== "monitor") continue;
+      const admin = tokenOf("admin", ["admin"]);
+      host.access.setRules({ tokens: [admin.rule] });
+      assert.notEqual((await host.request(method, target, bearer(admin.token))).status, 403);
     }
   });
 
@@ -260,5 +264,8 @@ describe("what a browser sends for a page of another site", { timeout }, () => {
     for (const name of ["localhost", "LOCALHOST:7070", "127.0.0.1:7070", "127.1.2.3", "[::1]:7070"]) {
       assert.equal((await ask(name, "/kv/a")).status, 404, name);
     }
+    // These rules, too, count until others take their place.
+    host.access.setRules("none");
+    assert.equal((await ask("evil.example", "/kv/a")).status, 404);
   });
 });

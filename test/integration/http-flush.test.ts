@@ -2,9 +2,12 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
 import { OperatingError } from "../../src/base/errors.ts";
 import type { FlushProgress } from "../../src/core/administration.ts";
+import { systemClock } from "../../src/system.ts";
 import { assertProblem, HttpHost } from "../support/http-host.ts";
+import { rawRequest } from "../support/raw-http.ts";
 
 const timeout = 10_000;
 const post = { method: "POST" };
@@ -43,6 +46,19 @@ describe("POST /cluster/flush", { timeout }, () => {
     assert.equal(host.administration.flushes, 1);
     client.abort();
     while (host.administration.flushes > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+
+  test("ends when its client goes away that has not read what it was told", async () => {
+    await using host = await HttpHost.start();
+    // More than the system's buffers take.
+    host.administration.flushTells = Array(32).fill({ ...started, waitingFor: ["x".repeat(1024 ** 2)] });
+    await using client = await host.connect();
+    client.socket.pause();
+    client.send(rawRequest("POST", "/cluster/flush"));
+    while (host.administration.flushes === 0) await sleep(systemClock, 5);
+    await sleep(systemClock, 100);
+    client.socket.resetAndDestroy();
+    while (host.administration.flushes > 0) await sleep(systemClock, 5);
   });
 
   test("is refused when it comes with a body", async () => {

@@ -6,7 +6,9 @@ import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { describe, test } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
+import { systemClock } from "../../src/system.ts";
 import { assertProblem, HttpHost } from "../support/http-host.ts";
 import { RawConnection, rawRequest } from "../support/raw-http.ts";
 
@@ -58,10 +60,28 @@ describe("routes", { timeout }, () => {
   test("a path that is none: 404, whatever the method", async () => {
     await using host = await HttpHost.start();
     for (const path of ["/nowhere", "/KV/a", "/kv", "/put/x", "/putt", "/get", "//kv/a", "/./kv/a", "/healthz/"]) {
-      assertProblem(await host.request("GET", path), 404, "route_not_found");
+      const answer = await host.request("GET", path);
+      assertProblem(answer, 404, "route_not_found");
+      // Caches may keep a 404 by their own judgement.
+      assert.equal(answer.headers["cache-control"], "no-store");
       assertProblem(await host.request("POST", path, [], "x"), 404, "route_not_found");
       assertProblem(await host.request("OPTIONS", path), 404, "route_not_found");
     }
+  });
+
+  test("what is counted of a request is of few kinds: its key, its path and its method are its client's choice", async () => {
+    await using host = await HttpHost.start();
+    await host.request("PROPFIND", "/kv/a");
+    await host.request("GET", "/nowhere");
+    const counted = [...host.server.metrics.routes()].map(({ route, method, metrics }) => [
+      route,
+      method,
+      ...metrics.statuses,
+    ]);
+    assert.deepEqual(counted, [
+      ["/kv/{key}", "other", [405, 1]],
+      ["other", "GET", [404, 1]],
+    ]);
   });
 
   const allowed = [
@@ -199,11 +219,17 @@ describe("connections", { timeout }, () => {
     connection.send(Buffer.concat([rawRequest("PUT", "/kv/a", [], "1"), rawRequest("DELETE", "/kv/a")]));
     await using other = await host.connect();
     assert.equal((await other.send(rawRequest("GET", "/healthz")).answer()).status, 200);
-    await connection[Symbol.asyncDispose]();
+    const closed = once(connection.socket, "close");
+    // An end alone would be half a close, behind which a client may still read.
+    connection.socket.resetAndDestroy();
+    await closed;
+    while (host.server.connections > 1) await sleep(systemClock, 5);
     open();
     host.operations.gate = undefined;
     assert.equal((await other.send(rawRequest("GET", "/healthz")).answer()).status, 200);
     assert.deepEqual(host.lines, []);
+    const put = [...host.server.metrics.routes()].find(({ method }) => method === "PUT");
+    assert.deepEqual([...(put?.metrics.statuses ?? [])], [[499, 1]], "it is no success");
   });
 });
 
@@ -318,8 +344,11 @@ describe("the server's end", { timeout }, () => {
   });
 
   test("ending it twice is no error", async () => {
-    const host = await HttpHost.start();
+    const host = await HttpHost.start({ finishMs: 50 });
     await host.server[Symbol.asyncDispose]();
     await host.server[Symbol.asyncDispose]();
+    // Nothing was cut: no timer is left that would say so.
+    await sleep(systemClock, 100);
+    assert.deepEqual(host.lines, []);
   });
 });

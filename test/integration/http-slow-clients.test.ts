@@ -140,6 +140,10 @@ describe("a client that pipelines", { timeout }, () => {
         await sleep(systemClock, 100);
         gate.resolve();
         while (text.split("HTTP/1.1 200").length <= count) await sleep(systemClock, 10);
+        // What has been answered does not count any more.
+        socket.write(request.repeat(count));
+        while (text.split("HTTP/1.1 200").length <= 2 * count && !socket.closed) await sleep(systemClock, 10);
+        assert.equal(text.split("HTTP/1.1 200").length - 1, 2 * count);
         socket.destroy();
       } else {
         await closed;

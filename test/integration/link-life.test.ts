@@ -142,6 +142,27 @@ test("link: an idle one is kept, and its ends do not take it for dead", { timeou
   assert.deepEqual([a.ups("b"), b.ups("a"), a.events.length], [1, 1, 1]);
 });
 
+test("link: a peer that has moved is dialled at once, however long the wait for where it was", {
+  timeout,
+}, async () => {
+  await using a = await LinkPeer.start("a", { settings: { redialMinMs: 60_000, redialMaxMs: 60_000 } });
+  await using b = await LinkPeer.start("b");
+  a.network.setPeers([{ id: "b", url: "http://127.0.0.1:1" }]);
+  await a.until(() => a.logged.some(({ message }) => message.startsWith("no link to a peer")));
+  a.network.setPeers([b.address]);
+  await a.untilLinked(b);
+});
+
+test("link: a process that was paused does not take its peers for silent", { timeout }, async () => {
+  const settings = { silenceMs: 100, probeAfterMs: 25 };
+  const [a, b] = await linkedPair({ settings }, { settings });
+  await using _a = a;
+  await using _b = b;
+  for (const end = performance.now() + 300; performance.now() < end; );
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.deepEqual([a.ups("b"), b.ups("a"), a.events.length], [1, 1, 1]);
+});
+
 test("link: a peer that falls silent without closing is given up", { timeout }, async () => {
   const settings = { silenceMs: 100, probeAfterMs: 25 };
   await using a = await LinkPeer.start("a", { settings });

@@ -86,6 +86,16 @@ describe("a link over TLS", { timeout }, () => {
   });
 });
 
+describe("a node that speaks an old TLS only", { timeout }, () => {
+  test("gets no link: both ends are of weir's making", async () => {
+    await using a = await LinkPeer.start("a", { tls: trusted() });
+    await using b = await LinkPeer.start("b", { tls: { ...trusted(), maxVersion: "TLSv1.2" } });
+    a.network.setPeers([b.address]);
+    await a.until(() => a.warnings().length > 0 || a.events.length > 0);
+    assert.match(a.warnings()[0] ?? "", /version/i);
+  });
+});
+
 describe("a secret that is changed", { timeout }, () => {
   test("is taken by who accepts it, whichever is the first of each, and by nobody else", async () => {
     const [older, newer] = ["the older secret", "the newer secret"];

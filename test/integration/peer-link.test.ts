@@ -121,6 +121,17 @@ test("link: a peer that does not read gets no more than the queue's limit, then 
     );
     if (seq % 20 === 0) await new Promise(setImmediate);
   }
+  // What is left is not enough for anything else, however small.
+  for (let seq = 5000, isTaken = true; isTaken; seq += 1) {
+    assert.ok(seq < 9000, "the queue has no limit");
+    const outcome = a.network.request("b", writeOf(seq, 1), 15_000).then(
+      () => "written",
+      () => "overloaded",
+    );
+    outcomes.push(outcome);
+    isTaken =
+      (await Promise.race([outcome, new Promise<string>((resolve) => setImmediate(resolve, "taken"))])) === "taken";
+  }
   assert.equal(a.network.notify("b", { kind: "state", state }), true, "what is small and urgent still passes");
   b.sockets[0]?.resume();
   assert.deepEqual([...new Set(await Promise.all(outcomes))].toSorted(), ["overloaded", "written"]);
@@ -234,6 +245,7 @@ test("link: a handler that fails is answered with its code, and with internal fo
   const codes = await Promise.all(
     [1, 2, 3, 4].map(async (seq) => {
       const answer = await a.network.request("b", writeOf(seq, 10), 1000);
+      assert.doesNotMatch(JSON.stringify(answer), /bug/, "what nobody foresaw is for the log alone");
       return answer.kind === "refused" ? answer.code : answer.kind;
     }),
   );
@@ -256,6 +268,37 @@ test("link: more requests than may be under way are refused, at either end", { t
   release.resolve({ kind: "missing" });
   const kinds = (await Promise.all(requests)).map(({ kind }) => kind);
   assert.deepEqual(kinds, ["missing", "missing", "missing", "refused", "refused"]);
+});
+
+test("link: requests that fail make room for others", { timeout }, async () => {
+  const [a, b] = await linkedPair(
+    {},
+    { settings: { maxIncoming: 1 }, onRequest: () => Promise.reject(new OperatingError("not_ready", "wait")) },
+  );
+  await using _a = a;
+  await using _b = b;
+  for (let seq = 1; seq <= 3; seq++) {
+    const answer = await a.network.request("b", writeOf(seq, 10), 5000);
+    assert.equal(answer.kind === "refused" && answer.code, "not_ready");
+  }
+});
+
+test("link: a peer that asks and does not read its answers loses it", { timeout }, async () => {
+  const settings = { maxQueueBytes: 1, queueReserveBytes: 100_000 };
+  const detail = "x".repeat(2000);
+  const refuse = (): never => {
+    throw new OperatingError("not_ready", detail);
+  };
+  const [a, b] = await linkedPair({ settings, onRequest: refuse });
+  await using _a = a;
+  await using _b = b;
+  b.sockets[0]?.pause();
+  const asked = Array.from({ length: 2000 }, (_, seq) => b.network.request("a", writeOf(seq, 1), 15_000));
+  const outcomes = Promise.allSettled(asked);
+  await a.until(() => a.events.some((event) => event.startsWith("down b")));
+  assert.match(JSON.stringify(a.logged), /the peer does not read its answers/);
+  b.sockets[0]?.resume();
+  assert.ok((await outcomes).some(({ status }) => status === "rejected"));
 });
 
 test("link: a value that the peer does not take fails alone, asked or answered", { timeout }, async () => {

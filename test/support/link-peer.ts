@@ -27,7 +27,13 @@ export interface LinkPeerOptions {
   readonly secrets?: readonly string[];
   readonly port?: number;
   /** In PEM; with it the peer speaks TLS. */
-  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
+  readonly tls?: {
+    readonly ca: string;
+    readonly cert: string;
+    readonly key: string;
+    /** The newest that it speaks when it is called. */
+    readonly maxVersion?: "TLSv1.2";
+  };
   readonly onRequest?: (from: PeerIdentity, request: PeerRequest) => PeerAnswer | Promise<PeerAnswer>;
 }
 
@@ -51,7 +57,7 @@ export class LinkPeer implements AsyncDisposable {
     this.network = new HttpNetwork({
       identity: this.identity,
       cluster: options.cluster ?? "test",
-      tls: () => options.tls,
+      tls: () => options.tls && { ca: options.tls.ca, cert: options.tls.cert, key: options.tls.key },
       secrets: () => options.secrets ?? ["the secret of the test"],
       settings: { ...quickSettings, ...options.settings },
       clock: systemClock,

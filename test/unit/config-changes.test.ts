@@ -67,6 +67,16 @@ test("a node that is added, removed or moved counts at once, and is named in the
   );
 });
 
+test("a node that is at another url itself has to be started again for that, and nobody is told that it moved", () => {
+  const { log, calls, change } = running();
+  change({ nodes: [{ ...a, url: "http://127.0.0.1:8080" }, b] });
+  assert.deepEqual(calls, []);
+  assert.deepEqual(
+    log.lines.filter(({ level }) => level === "warn").map(({ fields }) => fields?.["settings"]),
+    ["nodes.a.url"],
+  );
+});
+
 test("a file that is only written anew, in other words, changes nothing", () => {
   const { log, calls, change } = running();
   change({ replicas: 2 });

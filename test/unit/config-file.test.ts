@@ -1,10 +1,12 @@
 /** The configuration's file as a file: what editors put into it, what can't be read, and slips with the kind of store. */
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type ConfigContext, parseConfig, readConfigFile } from "../../src/config/config.ts";
+import { readSecret } from "../../src/config/secret.ts";
 
 const context: ConfigContext = {
   fileName: "cluster.json",
@@ -27,6 +29,19 @@ test("a folder in the file's place, or no file, is said in words", () => {
   assert.throws(() => readConfigFile(tmpdir()), { message: `can't read ${tmpdir()}: it is a folder` });
   const none = join(tmpdir(), "weir-none", "cluster.json");
   assert.throws(() => readConfigFile(none), { message: `can't read ${none}: there is no such file` });
+});
+
+test("a secret in a file is all of it but the line break at its end", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-secret-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const [text, value] of [
+    [" a secret \n", " a secret "],
+    ["a secret\r\n", "a secret"],
+    ["a secret\n\n", "a secret\n"],
+  ] as const) {
+    writeFileSync(join(folder, "secret"), text);
+    assert.deepEqual(readSecret("file:secret", {}, folder), { value });
+  }
 });
 
 test("a kind of store that there is not is told which there are, and a setting of another kind so", () => {

@@ -8,6 +8,7 @@ import { type TestContext, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { FileWatch } from "../../src/config/file-watch.ts";
 import { systemClock } from "../../src/system.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 /** Longer than any test: what is seen then was told by the system. */
 const neverMs = 3_600_000;
@@ -137,6 +138,45 @@ test("a file that stays away is told once, and once more on demand", { timeout }
   assert.deepEqual(told, ["-"]);
   await watch.reread();
   assert.deepEqual(told, ["-", "-"]);
+});
+
+test("a file that is back as it was, and goes away again, is told to be away each time", { timeout }, async (t) => {
+  const { folder, told, watch } = watched(t, neverMs, plain);
+  const path = join(folder, "cluster.json");
+  unlinkSync(path);
+  await watch.reread();
+  writeFileSync(path, "0");
+  await watch.reread();
+  unlinkSync(path);
+  // Not on demand, which is always answered.
+  for (const end = told.length + 1; told.length < end; ) await sleep(systemClock, 10);
+  assert.deepEqual(told.slice(-2), ["0", "-"]);
+});
+
+test("a change is told once, however often it is looked at", { timeout }, async (t) => {
+  const { folder, told, until } = watched(t, 20, plain);
+  writeFileSync(join(folder, "cluster.json"), "1");
+  await until(1);
+  await sleep(systemClock, 300);
+  assert.deepEqual(told, ["1"]);
+});
+
+test("a file that is watched no more leaves no timer behind", { timeout }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-watch-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const path = plain(folder);
+  const clock = new ManualClock();
+  const observer = { onChange: () => undefined, onUnreadable: () => undefined };
+  // Disposed of after the sign of a change and before the look; and during a look that time gave rise to.
+  for (const passedMs of [0, 5_000]) {
+    const watch = new FileWatch({ path, text: "0", clock, observer });
+    writeFileSync(join(folder, "other"), "x");
+    await sleep(systemClock, 100);
+    clock.advance(passedMs);
+    watch[Symbol.dispose]();
+    await sleep(systemClock, 100);
+    assert.ok(clock.idle, `${passedMs}`);
+  }
 });
 
 test("nothing is told of a file that is watched no more", { timeout }, async (t) => {

@@ -140,6 +140,9 @@ test("send queue: a message over a limit is not taken, and leaves nothing behind
   const queue = new SendQueue(socket, settings, limits);
   assert.equal(send(queue, 1, "h".repeat(513)), "head_too_large");
   assert.equal(send(queue, 2, "", Buffer.alloc(100_001)), "payload_too_large");
+  // It could never begin.
+  const narrow = new SendQueue(socket, settings, { ...limits, reassemblyBytes: 90_000 });
+  assert.equal(send(narrow, 2, "", Buffer.alloc(90_001)), "payload_too_large");
   assert.equal(send(queue, 3, "", Buffer.alloc(50_000), { maxBytes: 10 }), "queued");
   assert.equal(send(queue, 4, "", Buffer.alloc(1), { maxBytes: 50_000 }), "full");
   const received = new Received();
@@ -147,5 +150,67 @@ test("send queue: a message over a limit is not taken, and leaves nothing behind
   assert.deepEqual(
     received.messages.map(({ number }) => number),
     [3],
+  );
+});
+
+test("send queue: large messages take turns whichever came first", async () => {
+  const socket = new TestSocket();
+  const queue = new SendQueue(socket, settings, limits);
+  send(queue, 1, "less", Buffer.alloc(5000));
+  send(queue, 2, "large", Buffer.alloc(50_000));
+  const received = new Received();
+  received.reader.push(await sent(queue, socket));
+  assert.deepEqual(
+    received.messages.map(({ number }) => number),
+    [1, 2],
+  );
+});
+
+test("send queue: what was taken back half sent leaves its room to others", async () => {
+  const socket = new TestSocket();
+  const queue = new SendQueue(socket, settings, limits);
+  for (let number = 1; number <= 3; number += 1) {
+    const large = ticket();
+    send(queue, number, "large", Buffer.alloc(90_000), { ticket: large });
+    await nextTurn();
+    queue.takeBack(large);
+  }
+  send(queue, 4, "large", Buffer.alloc(90_000));
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  const received = new Received();
+  received.reader.push(Buffer.concat(socket.writes));
+  assert.deepEqual(
+    received.messages.map(({ number }) => number),
+    [4],
+  );
+});
+
+test("send queue: what waits, here and in the socket, may be as much as is allowed and no byte more", async () => {
+  const socket = new TestSocket({ writableHighWaterMark: 1_000_000 });
+  socket.slow = true;
+  const queue = new SendQueue(socket, settings, limits);
+  send(queue, 1, "", Buffer.alloc(500));
+  await nextTurn();
+  const inSocket = headerBytes + 500;
+  assert.equal(socket.writableLength, inSocket);
+  send(queue, 2, "", Buffer.alloc(50));
+  const waiting = inSocket + headerBytes + 50;
+  assert.equal(send(queue, 3, "", Buffer.alloc(7), { maxBytes: waiting + headerBytes + 6 }), "full");
+  assert.equal(send(queue, 4, "", Buffer.alloc(7), { maxBytes: waiting + headerBytes + 7 }), "queued");
+});
+
+test("send queue: what the socket has and has not sent yet is not written over, though it asks for more", async () => {
+  const socket = new TestSocket({ writableHighWaterMark: 1_000_000 });
+  socket.slow = true;
+  const queue = new SendQueue(socket, settings, limits);
+  for (let number = 1; number <= 8; number += 1) {
+    send(queue, number, "", Buffer.alloc(90, number));
+    await nextTurn();
+  }
+  const received = new Received();
+  received.reader.push(await sent(queue, socket));
+  assert.deepEqual(
+    received.messages.map(({ number, payload }) => [number, payload.every((byte) => byte === number)]),
+    [1, 2, 3, 4, 5, 6, 7, 8].map((number) => [number, true]),
   );
 });

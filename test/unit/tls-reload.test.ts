@@ -1,7 +1,7 @@
 /** Certificates that change while a node runs: which are used, what is told, and when one is about to expire. */
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -22,7 +22,11 @@ const pollMs = 5_000;
 class Reloading implements Disposable {
   readonly log = new RecordedLog();
   readonly used: TlsMaterial[] = [];
-  readonly tls = { cert: join(folder, "live.pem"), key: join(folder, "live.key"), warnDays: 14 };
+  readonly tls: { cert: string; key: string; clientCa?: string; warnDays: number } = {
+    cert: join(folder, "live.pem"),
+    key: join(folder, "live.key"),
+    warnDays: 14,
+  };
   readonly #manual = new ManualClock();
   /** The dates are of now, as the certificates' are. */
   readonly #clock: Clock;
@@ -79,6 +83,36 @@ test("a certificate that is replaced is used from the next look on, once", async
   assert.equal(node.used.length, 1);
   assert.deepEqual(node.log.messages("info"), ["the tls files have changed: new connections use them"]);
   assert.deepEqual(node.log.messages("error"), []);
+});
+
+test("authorities of clients that change are used, too", async () => {
+  using node = new Reloading();
+  node.tls.clientCa = join(folder, "clients.pem");
+  node.install(authority.issue());
+  copyFileSync(authority.ca, node.tls.clientCa);
+  await node.start();
+  const another = new CertificateAuthority(join(folder, "another"), "another");
+  writeFileSync(node.tls.clientCa, readFileSync(authority.ca, "utf8") + readFileSync(another.ca, "utf8"));
+  await node.look();
+  await node.look();
+  assert.deepEqual(
+    node.used.map(({ texts }) => texts.clientCa),
+    [readFileSync(node.tls.clientCa, "utf8")],
+  );
+  // Nobody could be let in by another's alone, the other nodes neither.
+  copyFileSync(another.ca, node.tls.clientCa);
+  for (let i = 0; i < 3; i++) await node.look();
+  assert.equal(node.used.length, 1);
+  assert.match(String(node.log.lines.at(-1)?.fields?.["error"]), /was issued by no authority in tls\.clientCa/);
+});
+
+test("a certificate that takes another's place and expires soon itself is told at once", async () => {
+  using node = new Reloading();
+  node.install(authority.issue({ days: 10 }));
+  await node.start();
+  node.install(authority.issue({ days: 11 }));
+  await node.look();
+  assert.equal(node.log.messages("warn").length, 2);
 });
 
 test("between the writes of certificate and key nothing is used and nothing told", async () => {

@@ -1,0 +1,107 @@
+/** From cluster.json to the parts of a node: what is set there is what they get. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { largestBufferedBytes } from "../../src/config/buffer-schema.ts";
+import { type Config, type NodeConfig, parseConfig } from "../../src/config/config.ts";
+import { defaultHttpSettings } from "../../src/http/settings.ts";
+import { httpSettings, linkSettings, memberSettings, storeSettings } from "../../src/node-settings.ts";
+
+const minimal = {
+  cluster: "photos",
+  secret: "env:SECRET",
+  auth: "none",
+  store: { type: "file", path: "store" },
+  nodes: [
+    { id: "a", url: "http://a.example:7070" },
+    { id: "b", url: "http://10.0.0.1:7071" },
+  ],
+};
+
+function parse(changes: Readonly<Record<string, unknown>> = {}): Config {
+  return parseConfig(JSON.stringify({ ...minimal, ...changes }), {
+    fileName: "cluster.json",
+    folder: "/etc/weir",
+    env: { SECRET: "0123456789abcdef", KEY: "the-key", OTHER: "the-other" },
+    memoryBytes: 8 * 1024 ** 3,
+    purpose: "member",
+  });
+}
+
+test("a node's member gets what is set", () => {
+  const { stopMs, room, journaled, flush, operationMs } = memberSettings(
+    parse({
+      journal: "off",
+      buffer: { waitMs: 123, dirtyBytes: 100_000_000 },
+      flush: { stopMs: 4_321, concurrency: 3, retryMinMs: 55, retryMaxMs: 5_555, delayMs: 7 },
+      request: { deadlineMs: 6_000 },
+    }),
+  );
+  assert.deepEqual(
+    { stopMs, room, journaled, flush, operationMs },
+    {
+      stopMs: 4_321,
+      room: { dirtyBytes: 100_000_000, waitMs: 123 },
+      journaled: false,
+      flush: {
+        delayMs: 7,
+        // It begins with no more than there may be.
+        pace: { initialConcurrency: 3, maxConcurrency: 3 },
+        backoff: { minMs: 55, maxMs: 5_555 },
+      },
+      operationMs: 6_000,
+    },
+  );
+  assert.equal(memberSettings(parse()).journaled, true);
+});
+
+test("a node whose url has a name listens on every address of its host, and one with an address on that", () => {
+  const config = parse();
+  const [a, b] = config.nodes as readonly [NodeConfig, NodeConfig];
+  assert.deepEqual([httpSettings(config, a).host, httpSettings(config, a).port], ["::", 7070]);
+  assert.deepEqual([httpSettings(config, b).host, httpSettings(config, b).port], ["10.0.0.1", 7071]);
+  const local = parse({ nodes: [{ id: "a", url: "http://localhost:7070" }] });
+  assert.equal(httpSettings(local, local.nodes[0] as NodeConfig).host, "localhost");
+});
+
+test("a connection is not cut for its silence while a request on it may still be under way", () => {
+  const config = parse({ flush: { deadlineMs: 60_000 }, large: { idleMs: 30_000 } });
+  const { stallMs } = httpSettings(config, config.nodes[0] as NodeConfig);
+  // Its last part, and its completion, may take a deadline of the store's each.
+  assert.ok(stallMs > defaultHttpSettings.stallMs && stallMs > 2 * 60_000 + config.request.deadlineMs, String(stallMs));
+  const patient = parse({ large: { idleMs: 600_000 } });
+  assert.ok(httpSettings(patient, patient.nodes[0] as NodeConfig).stallMs > 600_000);
+});
+
+test("links take the largest values that any node may hold, whatever this one's own limit is", () => {
+  const { receive, redialMinMs, redialMaxMs, maxQueueBytes, maxInFlight } = linkSettings(
+    parse({
+      buffer: { maxValueBytes: 1_000 },
+      peers: { redialMinMs: 60, redialMaxMs: 1_234, maxQueueBytes: 40_000_000, maxInFlight: 99 },
+    }),
+  );
+  assert.equal(receive.payloadBytes, largestBufferedBytes);
+  assert.ok(receive.reassemblyBytes >= largestBufferedBytes);
+  assert.deepEqual([redialMinMs, redialMaxMs, maxQueueBytes, maxInFlight], [60, 1_234, 40_000_000, 99]);
+  const large = linkSettings(parse({ buffer: { maxValueBytes: largestBufferedBytes, dirtyBytes: 1024 ** 3 } }));
+  assert.equal(large.receive.reassemblyBytes, 2 * largestBufferedBytes);
+});
+
+test("a store gets its secrets and everything else that is set, and connections for all that may be under way", () => {
+  const store = {
+    type: "s3",
+    bucket: "photos",
+    prefix: "p/",
+    region: "eu-central-1",
+    endpoint: "http://127.0.0.1:9000",
+    forcePathStyle: true,
+    accessKeyId: "env:KEY",
+    secretAccessKey: "env:OTHER",
+  };
+  const { connections, ...rest } = storeSettings(
+    parse({ store, flush: { concurrency: 10 }, large: { uploads: 3, downloads: 5 } }),
+  ) as { connections: number };
+  assert.deepEqual(rest, { ...store, accessKeyId: "the-key", secretAccessKey: "the-other" });
+  const fewer = storeSettings(parse({ store, flush: { concurrency: 10 }, large: { uploads: 1, downloads: 1 } }));
+  assert.ok("connections" in fewer && connections >= fewer.connections + 2 + 4);
+});
