@@ -162,6 +162,7 @@ export function refuseRaw(
   const head = [
     `HTTP/1.1 ${answer.status} ${answer.title}`,
     "Content-Type: application/problem+json",
+    "Cache-Control: no-store",
     `Content-Length: ${Buffer.byteLength(body)}`,
     `Date: ${new Date(clock.wallMs()).toUTCString()}`,
     "Connection: close",

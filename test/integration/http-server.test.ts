@@ -131,6 +131,7 @@ describe("what is not acceptable as HTTP", { timeout }, () => {
       await using connection = await host.connect();
       const answer = await connection.send(text).answer();
       assertProblem(answer, status, code as "header_invalid");
+      assert.equal(answer.headers["cache-control"], "no-store");
     });
   }
 
