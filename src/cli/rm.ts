@@ -2,25 +2,25 @@
 
 import type { Command } from "commander";
 import { ClusterClient, keyPath, readText } from "./client.ts";
-import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
+import { resolveTarget } from "./target.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
-
-interface RemoveOptions extends TargetOptions {
-  readonly json?: boolean;
-}
+import { addWriteOptions, type WriteOptions, writeHeaders } from "./write-options.ts";
 
 export function addRemoveCommand(program: Command, terminal: Terminal): void {
-  addTargetOptions(program.command("rm"))
+  addWriteOptions(program.command("rm"))
     .summary("remove a value")
     .description("Removes the value under KEY. It is no error if there is none.")
     .argument("<key>", "the key, as it was stored")
-    .option("--json", "print the outcome as JSON")
-    .addHelpText("after", "\nExample:\n  weir rm greeting")
-    .action(async (key: string, options: RemoveOptions) => {
+    .addHelpText(
+      "after",
+      "\nExamples:\n  weir rm greeting\n  weir rm greeting --if-match b1946ac92492d2347c6235b4d2611184 --durability stored",
+    )
+    .action(async (key: string, options: WriteOptions) => {
       await using client = new ClusterClient(resolveTarget(options, terminal.env));
-      const answer = await client.request({ method: "DELETE", path: keyPath(key) });
+      const answer = await client.request({ method: "DELETE", path: keyPath(key), headers: writeHeaders(options) });
       await readText(answer.body);
-      if (options.json) printJson(terminal, { key, version: answer.headers["weir-version"] });
+      const { "weir-version": version, "weir-durability": durability } = answer.headers;
+      if (options.json) printJson(terminal, { key, version, durability });
       else printLine(terminal, `${key} removed`);
     });
 }

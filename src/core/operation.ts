@@ -17,6 +17,8 @@ export interface PutOperation {
   readonly precondition?: Precondition;
   /** When the write is answered; `replicated` unless told. */
   readonly durability?: Durability;
+  /** Of the value, in hexadecimal digits, where it has been computed already. */
+  readonly md5?: string;
 }
 
 /** Of a value that may be too large to be in memory. */

@@ -8,6 +8,7 @@ import { noHeaders, type ValueInfo } from "../core/entry.ts";
 import type { Operations, PutStreamOperation, ReadOutcome, WriteOutcome } from "../core/operation.ts";
 import { announcedLength, type Bodies } from "./body.ts";
 import { contentHeaders, isSendable } from "./content-headers.ts";
+import { announcedMd5, requireMd5, requiringMd5 } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
 import { answer, type Exchange, type HeaderList } from "./exchange.ts";
 import type { DateFormatter } from "./http-date.ts";
@@ -194,12 +195,13 @@ export class BlobRoutes {
       throw new OperatingError("header_invalid", "Content-Range: a value can only be replaced as a whole");
     }
     const precondition = writePrecondition(headers);
+    const md5 = announcedMd5(headers["content-md5"]);
     const kept = contentHeaders(rawHeaders, this.#settings.maxMetadataBytes);
     const write = { key, headers: kept, ...(precondition && { precondition }) };
     const { maxValueBytes, maxStreamBytes } = this.#settings;
     const length = announcedLength(exchange.request);
     if (length !== undefined && length > maxValueBytes && length <= maxStreamBytes) {
-      await this.#putStream(exchange, { ...write, length, body: this.#bodies.stream(exchange) });
+      await this.#putStream(exchange, { ...write, length, body: this.#bodies.stream(exchange) }, md5);
       return;
     }
     // What is refused for its length is told the limit of all values.
@@ -207,14 +209,20 @@ export class BlobRoutes {
     const body = await this.#bodies.read(exchange, maxBytes, maxStreamBytes > maxValueBytes);
     const { stream } = body;
     try {
-      if (stream) await this.#putStream(exchange, { ...write, length: undefined, body: stream });
-      else this.#answerWrite(exchange, await this.#operations.put({ ...write, value: body.bytes, durability }));
+      if (stream) {
+        await this.#putStream(exchange, { ...write, length: undefined, body: stream }, md5);
+        return;
+      }
+      const operation = { ...write, value: body.bytes, durability };
+      if (md5 !== undefined) requireMd5(body.bytes, md5);
+      this.#answerWrite(exchange, await this.#operations.put(md5 === undefined ? operation : { ...operation, md5 }));
     } finally {
       body.release();
     }
   }
 
-  async #putStream(exchange: Exchange, operation: PutStreamOperation): Promise<void> {
+  async #putStream(exchange: Exchange, plain: PutStreamOperation, md5: string | undefined): Promise<void> {
+    const operation = md5 === undefined ? plain : { ...plain, body: requiringMd5(plain.body, md5) };
     let outcome: WriteOutcome;
     try {
       outcome = await this.#operations.putStream(operation);

@@ -75,9 +75,9 @@ export class Router {
     return this.#counter + 1;
   }
 
-  put({ key, value, headers, precondition, durability = "replicated" }: PutOperation): Promise<WriteOutcome> {
+  put({ key, value, headers, precondition, durability = "replicated", md5 }: PutOperation): Promise<WriteOutcome> {
     return this.#parts.fits(key)
-      ? this.#write({ key, value, headers, precondition, md5: hash("md5", value), durability })
+      ? this.#write({ key, value, headers, precondition, md5: md5 ?? hash("md5", value), durability })
       : Promise.reject(tooLong());
   }
 

@@ -8,6 +8,7 @@ import { assertProblem, HttpHost } from "../support/http-host.ts";
 
 const timeout = 10_000;
 const md5 = (text: string | Buffer): string => hash("md5", text, "hex");
+const contentMd5 = (text: string): string => `Content-MD5: ${hash("md5", text, "base64")}`;
 
 describe("a value", { timeout }, () => {
   test("put and read: bytes, ETag, version and date are those of the write", async () => {
@@ -58,6 +59,36 @@ describe("a value", { timeout }, () => {
     await using host = await HttpHost.start();
     assert.equal((await host.request("PUT", "/kv/a")).status, 204);
     assert.equal((await host.request("GET", "/kv/a")).headers["content-length"], "0");
+  });
+
+  for (const [what, size] of [
+    ["read as a whole", 100],
+    ["streamed", 5_000],
+  ] as const) {
+    for (const isChunked of [false, true]) {
+      test(`${what}${isChunked ? ", of unknown length" : ""}: stored if it is what Content-MD5 says, and only then`, async () => {
+        await using host = await HttpHost.start({ maxValueBytes: 1_000, maxStreamBytes: 10_000 });
+        await using connection = await host.connect();
+        const [right, wrong] = ["x".repeat(size), `y${"x".repeat(size - 1)}`];
+        for (const body of [right, wrong, right]) {
+          const length = isChunked ? "Transfer-Encoding: chunked" : `Content-Length: ${size}`;
+          const sent = isChunked ? `${size.toString(16)}\r\n${body}\r\n0\r\n\r\n` : body;
+          connection.send(`PUT /kv/a HTTP/1.1\r\nHost: test\r\n${length}\r\n${contentMd5(right)}\r\n\r\n${sent}`);
+          const answer = await connection.answer();
+          if (body === right) assert.equal(answer.status, 204);
+          else assert.match(assertProblem(answer, 400, "body_invalid").detail, /has the MD5 .*==, not the one in/);
+          assert.equal(host.operations.lastPut?.value.toString(), right);
+        }
+      });
+    }
+  }
+
+  test("with Content-MD5: its MD5 is computed once; without, where it always is", async () => {
+    await using host = await HttpHost.start();
+    await host.request("PUT", "/kv/a", [contentMd5("hello")], "hello");
+    assert.equal(host.operations.lastPut?.md5, md5("hello"));
+    await host.request("PUT", "/kv/a", [], "hello");
+    assert.equal(host.operations.lastPut?.md5, undefined);
   });
 
   test("deleted: gone; deleting it again is no error", async () => {
@@ -121,6 +152,8 @@ describe("headers kept with a value", { timeout }, () => {
     ["a durability twice", ["Weir-Durability: replicated", "Weir-Durability: replicated"], /Weir-Durability/],
     ["two durabilities", ["Weir-Durability: stored, replicated"], /Weir-Durability/],
     ["part of a value", ["Content-Range: bytes 0-4/10"], /Content-Range/],
+    ["an MD5 in hexadecimal digits", [`Content-MD5: ${md5("x")}`], /Content-MD5 must be/],
+    ["an MD5 twice", [contentMd5("x"), contentMd5("x")], /Content-MD5 must be/],
     ["a transfer coding", ["Transfer-Encoding: gzip, chunked"], /Transfer-Encoding/],
   ];
   for (const [what, headers, detail] of bad) {

@@ -162,6 +162,13 @@ const cases: readonly Case[] = [
   { operation: "PUT /kv/{key}", target: "/kv/a", headers: none, body: "value", status: 412 },
   { operation: "PUT /kv/{key}", target: "/kv/a", body: "v".repeat(2_000), status: 413 },
   { operation: "PUT /kv/{key}", target: "/kv/%ff", body: "v", status: 400 },
+  {
+    operation: "PUT /kv/{key}",
+    target: "/kv/b",
+    headers: ["Content-MD5: 1B2M2Y8AsgTpgAmY7PhCfg=="],
+    body: "value",
+    status: 400,
+  },
   { operation: "DELETE /kv/{key}", target: "/kv/a", status: 204 },
   { operation: "DELETE /kv/{key}", target: "/kv/a", headers: required, status: 412 },
   { operation: "DELETE /kv/{key}", target: "/kv/.weir/a", status: 400 },

@@ -54,6 +54,7 @@ const ranges = [
   "",
 ];
 const fields: Readonly<Record<string, readonly string[]>> = {
+  "Content-MD5": ["1B2M2Y8AsgTpgAmY7PhCfg==", "1B2M2Y8AsgTpgAmY7PhCfg", "=", "", "\xff"],
   "If-Match": tags,
   "If-None-Match": tags,
   "If-Range": [...tags, ...dates],

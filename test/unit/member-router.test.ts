@@ -79,6 +79,15 @@ describe("Router", () => {
     for (const answer of answers) await assert.rejects(Promise.resolve<unknown>(answer), { code: "key_invalid" });
   });
 
+  it("computes the MD5 of a value unless it is told", async () => {
+    const trial = new Trial();
+    trial.network.script = () => written;
+    const put = { key, value: Buffer.from("v"), headers: noHeaders };
+    const outcomes = [await trial.router.put(put), await trial.router.put({ ...put, md5: "told" })];
+    const told = outcomes.map((outcome) => outcome.kind === "written" && outcome.md5);
+    assert.deepEqual(told, ["9e3669d19b675bd57058fd4664205d2a", "told"]);
+  });
+
   it("tells a client that nothing was done if the only copy of its write was refused", async () => {
     for (const code of certain) {
       const trial = new Trial();
