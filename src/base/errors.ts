@@ -12,7 +12,7 @@ interface ErrorKind {
 
 export const errorKinds = {
   key_invalid: { status: 400, advice: "Send a key of 1 to 1024 bytes of UTF-8 that does not begin with .weir/." },
-  header_invalid: { status: 400, advice: "Correct the header that the detail names." },
+  header_invalid: { status: 400, advice: "Correct the header, or the request line, as the detail says." },
   query_invalid: { status: 400, advice: "Correct the query as the detail says." },
   body_invalid: { status: 400, advice: "Correct the body as the detail says." },
   body_truncated: { status: 400, advice: "Send the whole body; nothing was stored." },
@@ -26,7 +26,7 @@ export const errorKinds = {
   key_not_found: { status: 404, advice: "Put the value first, or check how the key is written." },
   route_not_found: { status: 404, advice: "See the README for the routes there are." },
   method_not_allowed: { status: 405, advice: "Use one of the methods in the Allow header." },
-  body_timeout: { status: 408, advice: "Send the body faster; nothing was stored." },
+  body_timeout: { status: 408, advice: "Send the request faster; nothing was stored." },
   precondition_failed: { status: 412, advice: "Read the key again and decide anew." },
   value_too_large: { status: 413, advice: "Send a value within large.maxValueBytes." },
   range_not_satisfiable: { status: 416, advice: "Ask for a range within the value's length." },

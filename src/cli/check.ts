@@ -1,6 +1,7 @@
 /** `weir check`: whether a cluster.json is right and its store can be used, without starting anything. */
 
 import type { Command } from "commander";
+import { UsageError } from "../base/errors.ts";
 import { formatBytes } from "../base/quantity-text.ts";
 import { openConfiguredStore } from "../compose.ts";
 import { type Config, loadConfig } from "../config/config.ts";
@@ -10,6 +11,7 @@ import { CommandFailure } from "./run.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 
 interface CheckOptions {
+  readonly config?: string;
   readonly node?: string;
   readonly json?: boolean;
 }
@@ -21,17 +23,26 @@ export function addCheckCommand(program: Command, terminal: Terminal): void {
     .description(
       "Checks the configuration, all mistakes at once, and tries the store: whether it can be reached, whether rights suffice, whether it writes conditionally. It needs the same environment as weir serve.",
     )
-    .argument("<file>", "the cluster.json")
+    .argument("[file]", "the cluster.json")
+    .option("--config <file>", "the same, as the other commands take it")
     .option(
       "--node <id>",
       "check the certificate for this node (default: $WEIR_NODE, or the one whose url names this host)",
     )
     .option("--json", "print the findings as JSON")
     .addHelpText("after", "\nExample:\n  WEIR_SECRET=... weir check cluster.json")
-    .action(async (file: string, options: CheckOptions) => {
+    .action(async (argument: string | undefined, options: CheckOptions) => {
+      const file = namedFile(argument, options);
       const config = loadConfig(file, { env: terminal.env, purpose: "member" });
       await check(file, config, options, terminal);
     });
+}
+
+function namedFile(argument: string | undefined, { config }: CheckOptions): string {
+  const file = argument ?? config;
+  if (file === undefined) throw new UsageError("say which file is to be checked: weir check cluster.json");
+  if (argument !== undefined && config !== undefined) throw new UsageError("give the file once, not with --config too");
+  return file;
 }
 
 async function check(file: string, config: Config, options: CheckOptions, terminal: Terminal): Promise<void> {

@@ -1,8 +1,10 @@
 /**
  * What a running node makes of a cluster.json that has changed: nodes, tokens, secrets and the log's level take effect at once, everything else at the next start, which
- * is said. A file with mistakes changes nothing; neither does one of another cluster, which has got there by accident.
+ * is said. A file with mistakes changes nothing; neither does one of another cluster, which has got there by accident. Whoever writes it in place leaves it empty or
+ * half for a moment: what is wrong is only told if it stays so.
  */
 
+import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type ConfigChanges, configChanges, sharedSettings } from "../config/changes.ts";
 import { type Config, type ConfigContext, fileContext, parseConfig } from "../config/config.ts";
@@ -24,16 +26,22 @@ export interface ConfigReloadOptions {
   /** The node's id. */
   readonly node: string;
   readonly target: Reloadable;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
-export class ConfigReload implements FileObserver {
+/** Milliseconds that a file must stay wrong to be told so: some looks of FileWatch after a sign of a change. */
+const patienceMs = 1_000;
+
+export class ConfigReload implements FileObserver, Disposable {
   readonly #options: ConfigReloadOptions;
   /** The configuration that counts, for what can be changed. */
   #latest: Config;
   /** The settings that were said to need a restart. */
   #told = "";
   #isLeaving = false;
+  /** Tells what is wrong, unless it is mended before. */
+  #complaint: Timer | undefined;
 
   constructor(options: ConfigReloadOptions) {
     this.#options = options;
@@ -42,12 +50,13 @@ export class ConfigReload implements FileObserver {
 
   onChange(text: string): void {
     const { path, env, running, node, target, log } = this.#options;
+    this.#complaint?.cancel();
     if (this.#isLeaving) return;
     let next: Config;
     try {
       next = parseConfig(text, fileContext(path, { env, purpose: "member" }));
     } catch (error) {
-      log.error("the configuration has changed and is wrong; the node goes on with what it had", { error });
+      this.#complain("the configuration has changed and is wrong; the node goes on with what it had", error as Error);
       return;
     }
     if (next.cluster !== running.cluster) {
@@ -82,7 +91,18 @@ export class ConfigReload implements FileObserver {
   }
 
   onUnreadable(error: Error): void {
-    this.#options.log.error("the configuration can't be read; the node goes on with what it had", { error });
+    this.#complain("the configuration can't be read; the node goes on with what it had", error);
+  }
+
+  [Symbol.dispose](): void {
+    this.#complaint?.cancel();
+  }
+
+  /** Without the stack: it is the file's mistake. */
+  #complain(what: string, { message }: Error): void {
+    const { clock, log } = this.#options;
+    this.#complaint?.cancel();
+    this.#complaint = clock.after(patienceMs, () => log.error(what, { reason: message }));
   }
 
   /** Once for each set of them: a file that changes in other things would repeat it. */

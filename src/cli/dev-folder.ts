@@ -3,22 +3,31 @@
  * second one would start other nodes on the same store.
  */
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { OperatingError } from "../base/errors.ts";
+import { makeFolders } from "../folders.ts";
 import { fileTrouble } from "./file-trouble.ts";
 
 export class DevFolder implements Disposable {
   readonly path: string;
   readonly #lockPath: string;
 
-  /** @throws OperatingError `config_invalid` when another `weir dev` that is alive uses the folder, or it can't be written in. */
-  constructor(path: string) {
+  private constructor(path: string) {
     this.path = path;
     this.#lockPath = join(path, "dev.pid");
+  }
+
+  /**
+   * Makes the folder if there is none.
+   * @throws OperatingError `config_invalid` when another `weir dev` that is alive uses the folder, or it can't be written in.
+   */
+  static async open(path: string): Promise<DevFolder> {
+    const folder = new DevFolder(path);
     try {
-      mkdirSync(path, { recursive: true });
-      this.#lock();
+      await makeFolders(path);
+      folder.#lock();
+      return folder;
     } catch (cause) {
       if (cause instanceof OperatingError) throw cause;
       const reason = `can't write in the folder ${path}: ${fileTrouble(cause)}; choose another one with --dir`;

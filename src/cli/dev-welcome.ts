@@ -13,11 +13,18 @@ export interface DevWelcome {
   readonly pidOf: (id: string) => number | undefined;
 }
 
+/** A word as a POSIX shell takes it for one. */
+function shellWord(text: string): string {
+  const isPlain = /^[\w./:@%+,=][\w./:@%+,=-]*$/.test(text);
+  return isPlain ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 export function printWelcome({ nodes, storeUrl, folder, pidOf }: DevWelcome, terminal: Terminal): void {
   const [first, second = first] = nodes.map(({ port }) => `http://127.0.0.1:${port}`);
   const shownFolder = relative(process.cwd(), folder) || ".";
   const head = nodes.length === 1 ? "A node is" : `${nodes.length} nodes are`;
-  const look = storeUrl === undefined ? `cat ${join(shownFolder, "store", "greeting")}` : `curl ${first}/cluster`;
+  const look =
+    storeUrl === undefined ? `cat ${shellWord(join(shownFolder, "store", "greeting"))}` : `curl ${first}/cluster`;
   const { id: victim } = nodes.at(-1) as DevNode;
   const outlook = nodes.length === 1 ? "it comes back" : "the others go on, and it comes back";
   const lines = [

@@ -75,7 +75,7 @@ export function addDevCommand(program: Command, terminal: Terminal): void {
 async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
   let running: DevNodes | undefined;
   using stop = new StopRequest(systemClock, { stopAtOnce: () => running?.killAll() });
-  using folder = new DevFolder(resolve(options.dir));
+  using folder = await DevFolder.open(resolve(options.dir));
   const storeUrl = options.store ?? (terminal.env["WEIR_STORE"] || undefined);
   const nodes = await chooseNodes(options, terminal);
   const env = { ...terminal.env, [devSecretName]: systemRandom.id() + systemRandom.id() };

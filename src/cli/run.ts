@@ -17,6 +17,10 @@ const ownAdvice: Partial<Record<ErrorCode, string>> = {
   unauthorized: "Give a token of this cluster with --token-file FILE or in WEIR_TOKEN.",
 };
 
+/** A node that can't be reached from here, unlike one that another node can't reach, may well be no node at all. */
+const unreachedAdvice =
+  "Check the address (--url, WEIR_URL or --config), and that a node runs there; if all is right, retry after a while.";
+
 /** Codes whose message says by itself what to do. */
 const selfExplaining: readonly ErrorCode[] = ["config_invalid", "disk_failed"];
 
@@ -51,5 +55,7 @@ export function failureText(error: unknown): string {
   }
   const message = `weir: ${error.message.split("\n").map(plain).join("\n")}`;
   if (selfExplaining.includes(error.code) || isStoresOwn(error)) return message;
+  if (error.code === "peer_unreachable" && !(error instanceof RefusedError))
+    return `${message}\n      ${unreachedAdvice}`;
   return `${message}\n      ${ownAdvice[error.code] ?? errorKinds[error.code].advice}`;
 }

@@ -57,7 +57,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
   const node = await startNode(config, id, { log }).catch((error: unknown) => giveUp(log, "could not start", error));
   log.info("listening", { url: node.url });
   const failed = node.failed.catch((error: unknown) => giveUp(log, "the node can't go on", error));
-  const reload = new ConfigReload({
+  using reload = new ConfigReload({
     path: options.config,
     env: terminal.env,
     running: config,
@@ -69,11 +69,13 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
       },
       leave: () => node.leave(),
     },
+    clock: systemClock,
     log,
   });
   watch = new FileWatch({ path: options.config, text, clock: systemClock, observer: reload });
   const reason = await Promise.race([stop.requested, node.ended, failed]);
   watch[Symbol.dispose]();
+  reload[Symbol.dispose]();
   log.info("stopping", { reason });
   // Of a child of weir dev whose parent is gone.
   const bound = process.connected === false ? boundOrphanStop(log) : undefined;

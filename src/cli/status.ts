@@ -10,9 +10,9 @@ import { troublesOf } from "../core/troubles.ts";
 import { systemClock } from "../system.ts";
 import { ClusterClient } from "./client.ts";
 import { fetchStatus } from "./cluster-status.ts";
-import { formatTable } from "./format.ts";
+import { cutEnd, cutMiddle, formatTable, wrap } from "./format.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "./target.ts";
-import { printJson, printLine, type Terminal } from "./terminal.ts";
+import { outputWidth, printJson, printLine, type Terminal } from "./terminal.ts";
 
 interface StatusOptions extends TargetOptions {
   readonly json?: boolean;
@@ -63,11 +63,14 @@ function show(status: ClusterStatus, options: StatusOptions, terminal: Terminal)
     printJson(terminal, status);
     return;
   }
-  for (const line of statusLines(status)) printLine(terminal, line);
+  for (const line of statusLines(status, outputWidth(terminal))) printLine(terminal, line);
 }
 
-/** The status as a person reads it, the advice on stopping at its end. */
-export function statusLines(status: ClusterStatus): string[] {
+/**
+ * The status as a person reads it, the advice on stopping at its end.
+ * @param width characters in a line: sentences are broken there, the table is cut, and keys are shortened
+ */
+export function statusLines(status: ClusterStatus, width = Number.POSITIVE_INFINITY): string[] {
   const header = ["node", "state", "share", "not stored", "keys", "oldest", "failing", "cache", "zone", "url"];
   const rows = status.members.map((member) => [
     member.id,
@@ -82,18 +85,22 @@ export function statusLines(status: ClusterStatus): string[] {
     member.url,
   ]);
   const agreed = status.settled ? "settled" : "changing";
+  const head = `${status.cluster} over ${status.store}, as ${status.self} sees it: view ${status.epoch}, ${agreed}, ${leaseText(status)}`;
   return [
-    `${status.cluster} over ${status.store}, as ${status.self} sees it: view ${status.epoch}, ${agreed}, ${leaseText(status)}`,
+    ...wrap(head, width),
     "",
-    ...formatTable([header, ...rows], [2, 3, 4, 5, 6, 7]),
+    ...formatTable([header, ...rows], [2, 3, 4, 5, 6, 7]).map((row) => cutEnd(row, width)),
     "",
-    ...troubleLines(status),
-    ...stopLines(status),
+    ...[...troubleLines(status, width), ...stopLines(status)].flatMap((line) => wrap(line, width)),
   ];
 }
 
-function troubleLines(status: ClusterStatus): string[] {
-  const troubles = troublesOf(status);
+function troubleLines(status: ClusterStatus, width: number): string[] {
+  const members = status.members.map((member) => ({
+    ...member,
+    failing: member.failing.map((failing) => ({ ...failing, key: cutMiddle(failing.key, Math.ceil(width / 2)) })),
+  }));
+  const troubles = troublesOf({ ...status, members });
   return troubles.length === 0 ? [] : [...troubles, ""];
 }
 

@@ -3,7 +3,7 @@
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 }
 
@@ -19,6 +19,11 @@ export const processTerminal: Terminal = {
     return process.stderr;
   },
 };
+
+/** Characters in a line of what reads the standard output; no bound unless that is a terminal. */
+export function outputWidth({ stdout }: Terminal): number {
+  return (stdout.isTTY === true && stdout.columns) || Number.POSITIVE_INFINITY;
+}
 
 export function printLine(terminal: Terminal, text = ""): void {
   terminal.stdout.write(`${text}\n`);

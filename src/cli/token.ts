@@ -5,6 +5,7 @@ import { type Right, rights } from "../access/grant.ts";
 import { formatToken, hashToken } from "../access/token.ts";
 import { UsageError } from "../base/errors.ts";
 import { tokenSchema } from "../config/schema.ts";
+import { reservedPrefix } from "../core/keys.ts";
 import { systemRandom } from "../system.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 
@@ -39,6 +40,9 @@ export function addTokenCommand(program: Command, terminal: Terminal): void {
 
 function makeToken({ name, allow, prefix, json }: TokenOptions, terminal: Terminal): void {
   if (prefix === "") throw new UsageError("--prefix: is empty; leave it out for a token that is for all keys");
+  if (prefix?.startsWith(reservedPrefix)) {
+    throw new UsageError(`--prefix: keys that begin with ${reservedPrefix} are weir's own, which no token is for`);
+  }
   // Twice 128 bits, in hex.
   const token = formatToken(Buffer.from(systemRandom.id() + systemRandom.id(), "hex"));
   const entry = { name, hash: hashToken(token), allow, ...(prefix !== undefined && { prefix }) };

@@ -32,6 +32,6 @@ export const bufferSchema = z.strictObject({
     .max(dayMs)
     .default(0)
     .describe(
-      "Milliseconds that the store may lack an acknowledged value: while a node's oldest is older, its writers wait as for a full buffer. 0: as long as it takes, since the store may be away.",
+      "Milliseconds that the store may lack an acknowledged value: while a node's oldest is older, its writers wait as for a full buffer. 0: as long as it takes, since the store may be away; else at least flush.delayMs + flush.deadlineMs.",
     ),
 });

@@ -8,8 +8,8 @@ import { dirname, join, relative, resolve } from "node:path";
 import { OperatingError } from "../base/errors.ts";
 import { type BufferConfig, completeBuffer, memoryLimitBytes } from "./buffer-size.ts";
 import { crossMistakes, orderMistakes, timeMistakes } from "./cross-checks.ts";
-import { jsonMistake } from "./json-mistake.ts";
-import { type Mistake, mistakesMessage, schemaMistakes } from "./mistakes.ts";
+import { jsonMistake, repeatedNames } from "./json-mistake.ts";
+import { formatPath, type Mistake, mistakesMessage, schemaMistakes } from "./mistakes.ts";
 import { configSchema, type RawConfig } from "./schema.ts";
 import { readSecret, Secret } from "./secret.ts";
 
@@ -116,7 +116,14 @@ export function parseConfig(content: string, context: ConfigContext): Config {
     throw new OperatingError("config_invalid", `${context.fileName} is not JSON: ${jsonMistake(text)}`);
   }
   const result = configSchema.safeParse(json, { reportInput: true });
-  const mistakes = [...(result.success ? [] : schemaMistakes(result.error.issues)), ...crossMistakes(json, context)];
+  const mistakes = [
+    ...repeatedNames(text).map(({ path, line }) => ({
+      path: formatPath(path),
+      text: `is there twice, the second time in line ${line}`,
+    })),
+    ...(result.success ? [] : schemaMistakes(result.error.issues)),
+    ...crossMistakes(json, context),
+  ];
   const secrets = new Map<string, Secret>();
   if (result.success) {
     const raw = result.data;

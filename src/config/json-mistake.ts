@@ -37,6 +37,44 @@ export function jsonMistake(text: string): string | undefined {
   }
 }
 
+/** A name that stands twice in one object, which the runtime passes over in silence. */
+export interface RepeatedName {
+  /** From the top of the file: names, and indexes of lists. */
+  readonly path: readonly (string | number)[];
+  /** The line of the second. */
+  readonly line: number;
+}
+
+/** Those in `text`, which must be JSON. */
+export function repeatedNames(text: string): RepeatedName[] {
+  const found: RepeatedName[] = [];
+  /** What is open, outermost first: an object's names so far, none for a list, and where in it the search is. */
+  const open: { readonly names: Set<string> | undefined; at: string | number }[] = [];
+  let isName = false;
+  token.lastIndex = 0;
+  for (let match = token.exec(text); match !== null; match = token.exec(text)) {
+    const [, string, , mark] = match;
+    const inner = open.at(-1);
+    if (mark === "{" || mark === "[") {
+      open.push(mark === "{" ? { names: new Set(), at: "" } : { names: undefined, at: 0 });
+      isName = mark === "{";
+    } else if (mark === "}" || mark === "]") {
+      open.pop();
+    } else if (mark === ",") {
+      if (typeof inner?.at === "number") inner.at++;
+      isName = inner?.names !== undefined;
+    } else if (string !== undefined && isName && inner?.names !== undefined) {
+      isName = false;
+      inner.at = JSON.parse(string) as string;
+      if (inner.names.has(inner.at)) {
+        found.push({ path: open.map(({ at }) => at), line: text.slice(0, token.lastIndex).split("\n").length });
+      }
+      inner.names.add(inner.at);
+    }
+  }
+  return found;
+}
+
 /** The state after `piece`; undefined if it can't stand here. Opens and closes what it opens and closes. */
 function follow(state: State, open: ("{" | "[")[], isString: boolean, piece: string): State | "end" | undefined {
   const closed = (): State | "end" => (open.length === 0 ? "end" : "comma");

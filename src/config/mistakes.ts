@@ -17,7 +17,7 @@ const maxSlips = 2;
 
 /** What the schema found, as mistakes. `issues` must come from a parse with `reportInput`. */
 export function schemaMistakes(issues: readonly z.core.$ZodIssue[]): Mistake[] {
-  return issues.flatMap((issue) => {
+  return issues.filter(isLastBound).flatMap((issue) => {
     const path = formatPath(issue.path);
     if (issue.code === "invalid_union") {
       const fitting = issue.errors.find((errors) => !errors.some(isOfWhole));
@@ -30,6 +30,13 @@ export function schemaMistakes(issues: readonly z.core.$ZodIssue[]): Mistake[] {
     }
     return [{ path, text: issueText(issue, path) }];
   });
+}
+
+/** False for the bound of whole numbers in general where the setting's own is told, too. */
+function isLastBound(issue: z.core.$ZodIssue, index: number, issues: readonly z.core.$ZodIssue[]): boolean {
+  if (issue.code !== "too_big" && issue.code !== "too_small") return true;
+  const path = formatPath(issue.path);
+  return !issues.some((other, at) => at > index && other.code === issue.code && formatPath(other.path) === path);
 }
 
 /** Whether it says that the value is not even of the right kind. */
@@ -58,10 +65,19 @@ function issueText(issue: z.core.$ZodIssue, path: string): string {
     case "invalid_union":
       return path === "store" || path === "store.type"
         ? `must ${path === "store" ? 'have a "type" of' : "be"} "s3", "azure" or "file"`
-        : `is ${shown(issue.input)}${hint(path)}`;
+        : `is ${shown(issue.input)}${alternatives(issue)}${hint(path)}`;
     default:
       return issue.message;
   }
+}
+
+/** What there is to choose from, where that can be said of each kind in a word. */
+function alternatives({ errors }: z.core.$ZodIssueInvalidUnion): string {
+  const words = errors.map(([first]) => {
+    if (first?.code === "invalid_value") return first.values.map((value) => JSON.stringify(value)).join(" or ");
+    return first?.code === "invalid_type" ? withArticle(first.expected) : undefined;
+  });
+  return words.includes(undefined) ? "" : `, must be ${words.join(" or ")}`;
 }
 
 /** A value for people; strings are left out, since one may be a secret in the wrong place. */
@@ -123,7 +139,7 @@ function editDistance(a: string, b: string): number {
   return previous[b.length] as number;
 }
 
-function formatPath(path: readonly PropertyKey[]): string {
+export function formatPath(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, part) => join(text, part), "");
 }
 

@@ -149,9 +149,13 @@ export class BlobRoutes {
     const range =
       headers.range === undefined || method === "HEAD" ? undefined : requestedRange(headers, info.md5, size);
     if (range === undefined) return { info, status: 200, start: 0, end: size, headers: [] };
-    if (range === "unsatisfiable") {
+    if (range === "unsatisfiable" || range === "malformed") {
       const header = ["Content-Range", `bytes */${size}`];
-      this.#problems.answer(exchange, "range_not_satisfiable", `the value has ${size} bytes`, header);
+      const detail =
+        range === "malformed"
+          ? "Range is malformed: it is bytes=FIRST-LAST, bytes=FIRST- or bytes=-COUNT"
+          : `the value has ${size} bytes`;
+      this.#problems.answer(exchange, "range_not_satisfiable", detail, header);
       return undefined;
     }
     const { start, end } = range;

@@ -127,16 +127,24 @@ function closeAfterLatest(socket: Duplex, connection: Connection): void {
   else response.once("finish", () => closeAfterLatest(socket, connection));
 }
 
+/** A key with a space in it is the usual reason. */
+const malformedLine =
+  "the request line is malformed: it is METHOD TARGET HTTP/1.1, and keys in the target are percent-encoded (a space is %20)";
+
 function explain(error: NodeJS.ErrnoException, inBody: boolean): readonly [ErrorCode, string] {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
       return ["headers_too_large", "the request's line and headers are too long"];
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return ["body_timeout", "the request did not arrive in time"];
+      return ["body_timeout", "the request's headers did not arrive in time"];
     case "HPE_INVALID_URL":
       return ["key_invalid", "the request's target has a character that must be percent-encoded"];
     case "HPE_INVALID_EOF_STATE":
       return ["body_truncated", "the connection ended before the request did"];
+    case "HPE_INVALID_METHOD":
+    case "HPE_INVALID_CONSTANT":
+    case "HPE_INVALID_VERSION":
+      return ["header_invalid", malformedLine];
   }
   return inBody
     ? ["body_invalid", `the body is not framed as HTTP requires: ${error.message}`]

@@ -42,6 +42,10 @@ export function checkHeaders(request: IncomingMessage): void {
   if (headers["transfer-encoding"] !== undefined && request.httpVersionMinor === 0) {
     throw new OperatingError("header_invalid", "HTTP/1.0 has no Transfer-Encoding");
   }
+  if (method === "PUT" && request.httpVersionMinor === 0 && headers["content-length"] === undefined) {
+    // By HTTP/1.1 it has no body (RFC 9112, section 6.3); of HTTP/1.0 some clients end one by closing, and it would be lost.
+    throw new OperatingError("header_invalid", "an HTTP/1.0 request says the length of its body: Content-Length");
+  }
   if (method !== "PUT" && method !== "POST" && announcesBody(request)) {
     throw new OperatingError("body_invalid", `${method} takes no body here`);
   }

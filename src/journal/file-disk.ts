@@ -4,10 +4,11 @@
  */
 
 import { constants } from "node:fs";
-import { access, type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { access, type FileHandle, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { isOperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
+import { makeFolders } from "../folders.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { diskFailure, unusable } from "./failure.ts";
 import { lockFolder } from "./folder-lock.ts";
@@ -42,7 +43,11 @@ export async function openFileDisk(path: string, random: Random): Promise<Disk> 
 
 /** Makes the folder, and those above it, for good. */
 async function makeFolder(path: string): Promise<void> {
-  const highest = await mkdir(path, { recursive: true });
+  const highest = await makeFolders(path).catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+    // Of a folder that was there it would be "gone"; this one has never been.
+    throw unusable(`the data folder ${path} can't be made (${(cause as Error).message}): choose another one`, cause);
+  });
   // SQLite, which takes the lock, would not say what the matter is.
   await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   if (highest === undefined) return;

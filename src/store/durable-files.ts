@@ -3,9 +3,10 @@
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import { constants, rmdirSync } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, stat } from "node:fs/promises";
+import { type FileHandle, lstat, open, stat } from "node:fs/promises";
 import path from "node:path";
 import { OperatingError } from "../base/errors.ts";
+import { makeFolders } from "../folders.ts";
 
 /** Makes a file and syncs it; returns its stats, by which it is known again. @throws when the file exists. */
 export async function createDurably(file: string, bytes: Uint8Array): Promise<BigIntStats> {
@@ -32,7 +33,7 @@ export async function syncFolders(folder: string, root: string): Promise<void> {
 /** False if the path runs through a file. */
 export async function makeFolder(folder: string): Promise<boolean> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
     return true;
   } catch (error) {
     if (hasCode(error, "EEXIST", "ENOTDIR")) return false;

@@ -10,12 +10,13 @@
 
 import { hash } from "node:crypto";
 import { type BigIntStats, renameSync, unlinkSync } from "node:fs";
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Clock, Instant } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { ListQuery } from "../core/listing.ts";
+import { makeFolders } from "../folders.ts";
 import type {
   BlobContent,
   BlobInfo,
@@ -200,10 +201,10 @@ export class FileStore implements BlobStore {
   async probe(options: RequestOptions): Promise<StoreAbilities> {
     const notes: string[] = [];
     await this.#inTime(options, async () => {
-      const made = await mkdir(this.#root, { recursive: true });
+      const made = await makeFolders(this.#root);
       if (made !== undefined) await syncFolders(this.#root, path.dirname(made));
       for (const folder of [asideFolder, metadataFolder, temporaryFolder, uploadFolder, lockFolder]) {
-        await mkdir(this.#absolute(folder), { recursive: true });
+        await makeFolders(this.#absolute(folder));
         await syncFolders(this.#absolute(folder), this.#root);
       }
       if (await this.#lookup.learnCase()) {

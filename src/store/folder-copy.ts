@@ -6,13 +6,14 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { type ContentHeaders, noHeaders } from "../core/entry.ts";
+import { makeFolders } from "../folders.ts";
 import { fileError, hasCode, makeFolder } from "./durable-files.ts";
 import { FileListing, type ListedFile, type OnUnreadable } from "./file-listing.ts";
 import { FileLookup, type Found } from "./file-lookup.ts";
@@ -52,10 +53,14 @@ export class FolderCopy {
   /** Makes the folder, if there is none, ready to be filled. @throws OperatingError `store_refused`, `store_unavailable`. */
   async prepare(): Promise<void> {
     try {
-      await mkdir(this.#absolute(metadataFolder), { recursive: true });
-      await mkdir(this.#absolute(temporaryFolder), { recursive: true });
+      await makeFolders(this.#absolute(metadataFolder));
+      await makeFolders(this.#absolute(temporaryFolder));
       await this.#lookup.learnCase();
     } catch (error) {
+      if (hasCode(error, "ENOENT")) {
+        const message = `the folder ${this.#root} can't be made: ${(error as Error).message}`;
+        throw new OperatingError("store_refused", message, { cause: error });
+      }
       throw fileError(error, this.#root);
     }
   }

@@ -102,6 +102,10 @@ test("options that contradict each other or say what can't be are wrong usage: e
     [["leave"], /say which node is to leave/],
     [["token", "--name", ""], /--name: must be/],
     [["token", "--name", "a", "--prefix", ""], /--prefix: is empty/],
+    [["token", "--name", "a", "--prefix", ".weir/"], /--prefix: keys that begin with \.weir\/ are weir's own/],
+    [["import", ".", "--prefix", ".weir/a", "--url", url], /--prefix: keys that begin with \.weir\/ are weir's own/],
+    [["check"], /say which file/],
+    [["check", config, "--config", config], /once/],
   ] as const) {
     const { code, stderr } = await weir(args, { env: { S: "x".repeat(32) } });
     assert.equal(code, 2, `${args.join(" ")}: ${stderr}`);

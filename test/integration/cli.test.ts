@@ -2,13 +2,16 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { createProgram } from "../../src/cli/program.ts";
 import { version } from "../../src/version.ts";
+import { CertificateAuthority } from "../support/certificates.ts";
 import { type Outcome, weir as runWeir } from "../support/command.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-cli-"));
@@ -124,7 +127,7 @@ test("weir check probes the store of a right file and exits with 0", async () =>
     stdout,
     /\nreplicas 2, and 1 of the nodes own keys: each write waits for the store until there are more\n/,
   );
-  const json = await weir(["check", path, "--json"], env);
+  const json = await weir(["check", "--config", path, "--json"], env);
   assert.equal((JSON.parse(json.stdout) as { usable: boolean }).usable, true);
   const wrong = await weir(["check", path, "--node", "b"], env);
   assert.deepEqual([wrong.code, wrong.stderr], [2, 'weir: there is no node "b"; the nodes are a\n']);
@@ -157,7 +160,35 @@ test("weir put of a file that is not there says so, and exits with 1", async () 
 test("a client command without a node to talk to says so and exits with 1", async () => {
   const { code, stderr } = await weir(["status", "--url", "http://127.0.0.1:1"]);
   assert.equal(code, 1);
-  assert.match(stderr, /no answer from http:\/\/127\.0\.0\.1:1: nothing listens there/);
+  assert.match(stderr, /no answer from http:\/\/127\.0\.0\.1:1: nothing listens there\n {6}Check the address/);
+});
+
+test("a client command that speaks plain HTTP to a node with TLS is told so, and not to retry at first", async (t) => {
+  const { cert, key } = new CertificateAuthority(join(folder, "ca")).issue();
+  const server = createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }).listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const { code, stderr } = await weir([
+    "status",
+    "--url",
+    `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  ]);
+  assert.equal(code, 1);
+  assert.match(stderr, /https:\/\/\)\n {6}Check the address \(--url/);
+});
+
+test("weir dev and weir export that can't make their folder say so, and exit with 1", {
+  skip: !existsSync("/proc/self") && "there is no file system here that refuses it",
+}, async () => {
+  const outcomes = await Promise.all([
+    weir(["dev", "--dir", "/proc/weir"]),
+    weir(["export", "/proc/weir/out", "--url", "http://127.0.0.1:1"]),
+  ]);
+  for (const { code, stderr } of outcomes) {
+    assert.equal(code, 1);
+    assert.match(stderr, /^weir: .*folder \/proc\/weir/);
+    assert.doesNotMatch(stderr, /bug|Retry/);
+  }
 });
 
 test("a client command asks the next node of the configuration when one does not answer", async () => {

@@ -6,10 +6,12 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { PassThrough } from "node:stream";
 import { after, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { sleep } from "../../src/base/clock.ts";
+import { printWelcome } from "../../src/cli/dev-welcome.ts";
 import { systemClock } from "../../src/system.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
@@ -158,6 +160,14 @@ test("weir dev brings up a cluster whose printed commands work, and stops whole 
   await again.printed("Ctrl-C stops all");
   assert.doesNotMatch(again.output(), /of the last run/);
   assert.equal(await get(again, "greeting"), "hello\n");
+});
+
+test("the commands that weir dev prints work for a folder whose name a shell would take apart", () => {
+  const stdout = new PassThrough();
+  const terminal = { env: {}, stdin: process.stdin, stdout, stderr: process.stderr };
+  const nodes = [{ id: "a", port: 7070 }];
+  printWelcome({ nodes, storeUrl: undefined, folder: resolve("my dir's"), pidOf: () => 1 }, terminal);
+  assert.match(stdout.read(stdout.readableLength).toString(), /^ {2}cat 'my dir'\\''s\/store\/greeting'$/m);
 });
 
 test("weir dev that is killed leaves no node behind", async (t) => {

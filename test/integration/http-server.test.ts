@@ -135,6 +135,17 @@ describe("what is not acceptable as HTTP", { timeout }, () => {
     });
   }
 
+  test("a space in a key, and a line that is none of HTTP, are told as a request line that is malformed", async () => {
+    for (const line of ["GET /kv/a b HTTP/1.1", "GET /kv/a HTP/1.1", "BREW /kv/a HTTP/1.1", "GET /kv/a HTTP/3.7"]) {
+      await using host = await HttpHost.start();
+      await using connection = await host.connect();
+      const answer = await connection.send(`${line}\r\nHost: a\r\n\r\n`).answer();
+      const { detail } = assertProblem(answer, 400, "header_invalid");
+      assert.match(detail, /request line is malformed.*keys.* percent-encoded/);
+      assert.doesNotMatch(detail, /RTSP|Parse Error/);
+    }
+  });
+
   test("a condition behind two thousand other headers is not lost", async () => {
     await using host = await HttpHost.start();
     await host.request("PUT", "/kv/a", [], "x");
@@ -150,10 +161,26 @@ describe("what is not acceptable as HTTP", { timeout }, () => {
     assert.equal(await connection.rest(), "");
   });
 
+  test("a PUT by HTTP/1.0 without a length: refused, since its body might end with the connection", async () => {
+    await using host = await HttpHost.start();
+    await using connection = await host.connect();
+    connection.send("PUT /kv/a HTTP/1.0\r\n\r\nhello");
+    assert.match(assertProblem(await connection.answer(), 400, "header_invalid").detail, /length.*Content-Length/);
+    assert.equal(host.operations.values.size, 0);
+  });
+
+  test("a PUT by HTTP/1.1 without a length: an empty value", async () => {
+    await using host = await HttpHost.start();
+    await using connection = await host.connect();
+    assert.equal((await connection.send("PUT /kv/a HTTP/1.1\r\nHost: a\r\n\r\n").answer()).status, 204);
+    assert.equal(host.operations.lastPut?.value.length, 0);
+  });
+
   test("headers that do not come in time: 408", async () => {
     await using host = await HttpHost.start({ headersTimeoutMs: 100 });
     await using connection = await host.connect();
-    assertProblem(await connection.send("GET /kv/a HTTP/1.1\r\nHo").answer(), 408, "body_timeout");
+    const answer = await connection.send("GET /kv/a HTTP/1.1\r\nHo").answer();
+    assert.match(assertProblem(answer, 408, "body_timeout").detail, /headers/);
     assert.equal(await connection.rest(), "");
   });
 });

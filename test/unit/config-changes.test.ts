@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigReload } from "../../src/cli/config-reload.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 
 const env = { WEIR_SECRET: "0123456789abcdef", OTHER_SECRET: "fedcba9876543210" };
@@ -28,6 +29,7 @@ function running() {
     purpose: "member",
   });
   const log = new RecordedLog();
+  const clock = new ManualClock();
   const reconfigured: { auth: Config["auth"]; level: string }[] = [];
   const calls: (readonly string[] | "leave")[] = [];
   const target = {
@@ -37,10 +39,11 @@ function running() {
     },
     leave: () => void calls.push("leave"),
   };
-  const reload = new ConfigReload({ path: "cluster.json", env, running: config, node: "a", target, log });
+  const reload = new ConfigReload({ path: "cluster.json", env, running: config, node: "a", target, clock, log });
   return {
     reload,
     log,
+    clock,
     calls,
     reconfigured,
     change: (changes: Readonly<Record<string, unknown>>) => reload.onChange(textOf(changes)),
@@ -151,6 +154,7 @@ test("a secret whose reference is the same and whose value is not counts at once
       reconfigure: ({ secret }) => assert.equal(secret[0]?.reveal(), "another secret of 16"),
       leave: () => assert.fail(),
     },
+    clock: new ManualClock(),
     log,
   });
   changed.onChange(textOf({}));
@@ -162,15 +166,37 @@ test("a secret whose reference is the same and whose value is not counts at once
 });
 
 test("a file with mistakes is ignored with all of them in the log, and the next right one counts", () => {
-  const { reload, log, calls, change } = running();
+  const { reload, log, clock, calls, change } = running();
   change({ nodes: [a, { id: "B", url: "x" }], replicas: 0 });
+  clock.advance(5_000);
   reload.onChange('{"cluster": ');
+  clock.advance(5_000);
   assert.deepEqual(calls, []);
   assert.equal(log.messages("error").length, 2);
-  const message = String(log.lines[0]?.fields?.["error"]);
+  const message = log.lines[0]?.fields?.["reason"] as string;
   for (const path of ["nodes[1].id: ", "nodes[1].url: ", "replicas: "]) assert.ok(message.includes(path), message);
   change({ nodes: [a, b, c] });
   assert.equal(calls.length, 1);
+});
+
+test("a file that is empty, half or away while it is written is told only if it stays so, and without a stack", () => {
+  const { reload, log, clock, calls, change } = running();
+  reload.onChange("");
+  clock.advance(200);
+  reload.onChange('{"cluster": ');
+  clock.advance(200);
+  reload.onUnreadable(new Error("ENOENT"));
+  clock.advance(200);
+  change({ nodes: [a, b, c] });
+  clock.advance(5_000);
+  assert.deepEqual([log.messages("error"), calls.length, clock.idle], [[], 1, true]);
+  reload.onUnreadable(new Error("ENOENT"));
+  clock.advance(5_000);
+  assert.equal(log.messages("error").length, 1);
+  assert.deepEqual(log.lines.at(-1)?.fields, { reason: "ENOENT" });
+  reload.onChange("");
+  reload[Symbol.dispose]();
+  assert.equal(clock.idle, true);
 });
 
 test("the file of another cluster is ignored, whatever nodes it has", () => {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type ConfigContext, parseConfig, readConfigFile } from "../../src/config/config.ts";
 import { readSecret } from "../../src/config/secret.ts";
+import { listSettings } from "../../src/config/settings.ts";
 
 const context: ConfigContext = {
   fileName: "cluster.json",
@@ -53,4 +54,34 @@ test("a kind of store that there is not is told which there are, and a setting o
   ] as const;
   for (const [store, expected] of cases)
     assert.throws(() => parseConfig(textOf(store), context), { message: expected });
+});
+
+test("a word that is none of those allowed is told which are, beside what else there may be", () => {
+  const text = textOf({ type: "file", path: "x" }).replace(/}$/, ',"auth":"nne"}');
+  assert.throws(() => parseConfig(text, context), { message: /auth: is text, must be "none" or an object \(/ });
+});
+
+test("a name that is there twice is a mistake, with its path and line, wherever it is", () => {
+  const text = textOf({ type: "file", path: "x" });
+  const twice = text
+    .replace(/}$/, ',"replicas":1,\n"flush":{"delayMs":1,"delayMs":2},\n"r\\u0065plicas":2}')
+    .replace('"id":"a"', '"id":"a","id":"a"');
+  assert.throws(() => parseConfig(twice, context), {
+    message:
+      /has 3 mistakes:\n {2}nodes\[0\]\.id: is there twice.* line 1\n {2}flush\.delayMs: .* line 2\n {2}replicas: .* line 3$/,
+  });
+  const alike = text.replace(/}$/, ',"flush":{"delayMs":1},"http":{"cors":{"origins":["http://a","http://b"]}}}');
+  assert.equal(parseConfig(alike, context).flush.delayMs, 1);
+});
+
+test("a number beyond all bounds is one mistake, and names the setting's own bound", () => {
+  const text = textOf({ type: "file", path: "x" }).replace(/}$/, ',"replicas":1e99,"flush":{"delayMs":-1e99}}');
+  assert.throws(() => parseConfig(text, context), {
+    message: /has 2 mistakes:\n {2}replicas: .* at most 8 .*\n {2}flush\.delayMs: .* at least 0 /,
+  });
+});
+
+test("the least that a bound on the age of values may be is said where the setting is described", () => {
+  const setting = listSettings().find(({ path }) => path === "buffer.maxDirtyAgeMs");
+  assert.match(setting?.description ?? "", /at least flush\.delayMs \+ flush\.deadlineMs/);
 });

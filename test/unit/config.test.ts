@@ -250,8 +250,8 @@ test("tokens are by name and hash, and every mistake in them is told with its pl
   assert.deepEqual(parse({ auth: { tokens: [good] } }).auth, { tokens: [good] });
   const other = `sha256:${"0b".repeat(32)}`;
   const mistakes: readonly (readonly [auth: unknown, told: readonly RegExp[]])[] = [
-    ["token", [/^auth: is text \({ "tokens"/]],
-    [5, [/^auth: is 5 /]],
+    ["token", [/^auth: is text, must be "none" or an object \({ "tokens"/]],
+    [5, [/^auth: is 5, must be /]],
     [{}, [/^auth\.tokens: is missing/]],
     [{ tokens: [] }, [/^auth\.tokens: is too short: at least 1/]],
     [{ tokens: [good], token: 1 }, [/^auth\.token: no such setting; did you mean tokens\?/]],

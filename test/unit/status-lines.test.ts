@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { formatBytes, formatDuration } from "../../src/base/quantity-text.ts";
 import { formatTable } from "../../src/cli/format.ts";
 import { statusLines } from "../../src/cli/status.ts";
+import { outputWidth, type Terminal } from "../../src/cli/terminal.ts";
 import { clusterStatus, memberStatus } from "../support/status-fixtures.ts";
 
 test("keys that fail are named with their node and the store's reason, and so are writers that wait", () => {
@@ -89,4 +90,29 @@ test("a table aligns words to the left and figures to the right", () => {
     ),
     ["node  keys", "a       12"],
   );
+});
+
+test("on a narrow terminal the table is cut, sentences are broken, and a long key is shortened in its middle", () => {
+  const key = `photos/${"n".repeat(1_000)}.png`;
+  const failing = { key, version: { epoch: 1, seq: 2 }, size: 1, isDelete: false, ageMs: 1, code: "c", reason: "no" };
+  const members = [memberStatus("a", { failingKeys: 1, failing: [{ ...failing, code: "store_refused" }] })];
+  const lines = statusLines(clusterStatus(members, { awaited: ["c", "d"] }), 60);
+  for (const line of lines) assert.ok(line.length <= 60, line);
+  assert.match(lines.join("\n"), /"photos\/n+…n+\.png"/);
+  assert.match(lines.join("\n"), /^a {5}serving .*…$/m);
+  const whole = statusLines(clusterStatus(members, { awaited: ["c", "d"] })).join("\n");
+  assert.ok(whole.includes(key));
+  const words = (text: string): string[] => text.split(/\s+/).filter((word) => !/["…]|^http/.test(word));
+  assert.deepEqual(words(lines.filter((line) => !line.endsWith("…")).join(" ")).at(-1), words(whole).at(-1));
+});
+
+test("only a terminal has a width that output is fitted into", () => {
+  const stream = (isTTY: boolean, columns?: number): Terminal =>
+    ({ stdout: { isTTY, ...(columns !== undefined && { columns }) } }) as unknown as Terminal;
+  assert.deepEqual([stream(true, 80), stream(true, 0), stream(true), stream(false, 80)].map(outputWidth), [
+    80,
+    Number.POSITIVE_INFINITY,
+    Number.POSITIVE_INFINITY,
+    Number.POSITIVE_INFINITY,
+  ]);
 });

@@ -1,0 +1,40 @@
+/**
+ * Makes folders, with those above them. Node's own way to do so never ends where the system says that the parent is missing though it is there, as /proc does: it makes the
+ * parent, tries again, and so on.
+ */
+
+import { mkdir, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+
+/** Others may remove empty folders meanwhile, and each time the parent has to be made once more; so often in a row it is no coincidence. */
+const maxAttempts = 10;
+
+/**
+ * Makes the folder, and those above it that are missing.
+ * @returns the absolute path of the highest that was made; undefined if the folder was there
+ * @throws the system's error of the first that can't be made
+ */
+export async function makeFolders(path: string): Promise<string | undefined> {
+  const folder = resolve(path);
+  const parent = dirname(folder);
+  let highest: string | undefined;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await mkdir(folder);
+      return highest ?? folder;
+    } catch (error) {
+      const isParentMissing = (error as NodeJS.ErrnoException).code === "ENOENT" && parent !== folder;
+      if (!isParentMissing && (await isFolder(folder))) return highest;
+      if (!isParentMissing || attempt === maxAttempts) throw error;
+    }
+    highest = (await makeFolders(parent)) ?? highest;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}
