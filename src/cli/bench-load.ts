@@ -6,7 +6,7 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { Readable } from "node:stream";
 import type { Clock } from "../base/clock.ts";
-import { isOperatingError } from "../base/errors.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { ClusterClient, keyPath } from "./client.ts";
 import type { Target } from "./target.ts";
@@ -138,5 +138,9 @@ export class Load implements AsyncDisposable {
 }
 
 async function drain({ body }: { readonly body: Readable }): Promise<void> {
-  for await (const _ of body);
+  try {
+    for await (const _ of body);
+  } catch (cause) {
+    throw new OperatingError("peer_unreachable", `the answer broke off: ${(cause as Error).message}`, { cause });
+  }
 }

@@ -42,9 +42,7 @@ async function get(key: string, given: GetOptions, terminal: Terminal): Promise<
     if (options.json) printJson(terminal, describe(key, answer));
     else printLine(terminal, `${key} written to ${options.output}`);
   } else if (options.json) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of answer.body) chunks.push(chunk as Buffer);
-    printJson(terminal, { ...describe(key, answer), data: Buffer.concat(chunks).toString("base64") });
+    printJson(terminal, { ...describe(key, answer), data: (await readWhole(answer.body)).toString("base64") });
   } else {
     await copyOut(answer.body, terminal);
   }
@@ -60,6 +58,16 @@ function describe(key: string, answer: ClientAnswer): Record<string, unknown> {
     version: headers["weir-version"],
     modified: headers["last-modified"],
   };
+}
+
+async function readWhole(body: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of body) chunks.push(chunk as Buffer);
+  } catch (error) {
+    throw broken(error);
+  }
+  return Buffer.concat(chunks);
 }
 
 async function copyOut(body: Readable, terminal: Terminal): Promise<void> {
@@ -101,5 +109,7 @@ function unwritable(path: string, cause: unknown): never {
 }
 
 function broken(cause: unknown): OperatingError {
-  return new OperatingError("body_truncated", `the value did not arrive whole: ${(cause as Error).message}`, { cause });
+  return new OperatingError("peer_unreachable", `the value did not arrive whole: ${(cause as Error).message}`, {
+    cause,
+  });
 }

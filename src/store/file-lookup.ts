@@ -90,10 +90,13 @@ export class FileLookup {
   async #open(paths: FilePaths): Promise<Opened | undefined> {
     for (const place of [paths.natural, paths.aside]) {
       if (place === undefined) continue;
+      await using stack = new AsyncDisposableStack();
       const opened = await openFile(this.#absolute(place));
       if (opened === undefined) continue;
-      if (place !== paths.natural || (await this.isSpelledSo(place))) return { place, ...opened };
-      await opened.handle.close();
+      stack.use(opened.handle);
+      if (place === paths.natural && !(await this.isSpelledSo(place))) continue;
+      stack.move();
+      return { place, ...opened };
     }
     return undefined;
   }

@@ -74,6 +74,17 @@ describe("FileStore", () => {
     }
   });
 
+  test("removes what killed processes left when it is opened, but not what others may still be writing", async () => {
+    const folder = await freshFolder();
+    await (await openIn(folder))[Symbol.asyncDispose]();
+    const at = (name: string): string => path.join(folder, ".weir/store/temporary", name);
+    for (const name of ["old", "fresh"]) await writeFile(at(name), "half");
+    const yesterday = Date.now() / 1_000 - 86_400;
+    await utimes(at("old"), yesterday, yesterday);
+    await using _store = await openIn(folder);
+    assert.deepEqual(await readdir(path.join(folder, ".weir/store/temporary")), ["fresh"]);
+  });
+
   test("serves a file that others put there, without headers, and replaces it under its tag", async () => {
     const folder = await freshFolder();
     await using store = await openIn(folder);

@@ -1,18 +1,24 @@
 /** What commands with many requests do when a node can't answer just now: wait as long as it says, ask the next one, and give up where that is no use. */
 
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { isOperatingError } from "../../src/base/errors.ts";
+import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import { compareText } from "../../src/base/text-order.ts";
+import { Load } from "../../src/cli/bench-load.ts";
 import { BulkClient, brokenBody } from "../../src/cli/bulk-client.ts";
+import { ClusterClient } from "../../src/cli/client.ts";
 import { type ListedKey, pages } from "../../src/cli/listing.ts";
 import { justBefore, RemoteIndex } from "../../src/cli/remote-index.ts";
+import { Transfer } from "../../src/cli/transfer.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
+import { CertificateAuthority } from "../support/certificates.ts";
 import { weir } from "../support/command.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { turn } from "../support/scripted-network.ts";
@@ -90,10 +96,36 @@ describe("BulkClient.persist", () => {
       });
     }
     await using nowhere = new BulkClient(targetOf(["http://127.0.0.1:1", "http://127.0.0.1:1"]), ports);
+    let attempts = 0;
     await assert.rejects(
-      nowhere.persist((client) => client.request(get)),
+      nowhere.persist((client) => (++attempts > 2 ? Promise.resolve(undefined) : client.request(get))),
       (error) => isOperatingError(error, "peer_unreachable"),
     );
+    assert.equal(nowhere.retries, 1, "each node is tried once");
+  });
+
+  test("lets all nodes go when it is disposed of", async () => {
+    let asked = 0;
+    const listener: RequestListener = (_request, response) => {
+      asked++;
+      response.end();
+    };
+    await withServers([listener, listener], async (urls) => {
+      const used = new Set<ClusterClient>();
+      const cluster = new BulkClient(targetOf(urls), ports);
+      for (let i = 0; i < 2; i++) {
+        await cluster.persist((client) => {
+          used.add(client);
+          return client.request(get);
+        });
+      }
+      assert.equal(used.size, 2);
+      await cluster[Symbol.asyncDispose]();
+      for (const client of used) {
+        await assert.rejects(client.request(get), (error) => isOperatingError(error, "peer_unreachable"));
+      }
+      assert.equal(asked, 2);
+    });
   });
 
   test("tries what has taken longer than its patience once more, too", async () => {
@@ -118,6 +150,130 @@ describe("BulkClient.persist", () => {
       await assert.rejects(pages(cluster, { prefix: "" }).next(), (error) => isOperatingError(error));
     });
   });
+});
+
+describe("ClusterClient", () => {
+  const node = (name: string, status: number, asked: string[]): RequestListener => {
+    return (request, response) => {
+      if (request.url === "/readyz") response.statusCode = status;
+      else asked.push(name);
+      response.end();
+    };
+  };
+
+  test("asks the first node that is ready, or the first that answers where none is", async () => {
+    for (const [statuses, expected] of [
+      [[503, 200, 200], "1"],
+      [[503, 503], "0"],
+    ] as const) {
+      const asked: string[] = [];
+      const nodes = statuses.map((status, index) => node(String(index), status, asked));
+      await withServers(nodes, async (urls) => {
+        await using client = new ClusterClient(targetOf(["http://127.0.0.1:1", ...urls]));
+        await client.request(get);
+        assert.deepEqual(asked, [expected]);
+      });
+    }
+  });
+
+  test("holds a node's certificate against the host that it is told, not the one in the url", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "weir-client-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const authority = new CertificateAuthority(folder);
+    const tls = { ca: readFileSync(authority.ca, "utf8"), host: "node.example" };
+    for (const [names, isRight] of [
+      ["DNS:node.example", true],
+      ["DNS:other.example,IP:127.0.0.1", false],
+    ] as const) {
+      const { cert, key } = authority.issue({ names });
+      const options = { cert: readFileSync(cert), key: readFileSync(key) };
+      const server = createTlsServer(options, (_request, response) => void response.end()).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const url = `https://127.0.0.1:${(server.address() as { port: number }).port}`;
+      await using client = new ClusterClient({ urls: [url], token: undefined, tls });
+      try {
+        const answer = client.request(get);
+        if (isRight) assert.equal((await answer).status, 200);
+        else await assert.rejects(answer, (error) => isOperatingError(error, "config_invalid"));
+      } finally {
+        server.close();
+        server.closeAllConnections();
+      }
+    }
+  });
+});
+
+test("a load counts answers that break off as failures, and goes on", async () => {
+  const serve: RequestListener = (_request, response) => {
+    response.writeHead(200, { "content-length": 9, "weir-version": "1" }).write("{", () => response.destroy());
+  };
+  await withServers([serve], async (urls) => {
+    const options = { seconds: 0.2, connections: 2, size: 1, readShare: 0.5, keys: 1, prefix: "" };
+    await using load = new Load(targetOf(urls), options, ports);
+    await load.run(() => undefined);
+    const { reads, writes } = load;
+    assert.ok(reads.failed + writes.failed > 2);
+    assert.deepEqual([reads.latency.count, writes.latency.count], [0, 0]);
+  });
+});
+
+describe("Transfer.run", () => {
+  const failing = (code: "unauthorized" | "forbidden" | "value_too_large") => {
+    const transfer = new Transfer(() => undefined);
+    let attempts = 0;
+    const items = Array.from({ length: 20 }, (_, n) => ({ name: `${n}` })).values();
+    const run = transfer.run({ next: () => Promise.resolve(items.next()) }, 2, () => {
+      attempts++;
+      return Promise.reject(new OperatingError(code, "as told"));
+    });
+    return { run, transfer, attempts: () => attempts };
+  };
+
+  test("ends with the first failure that would be everybody's", async () => {
+    for (const code of ["unauthorized", "forbidden"] as const) {
+      const { run, attempts, transfer } = failing(code);
+      await assert.rejects(run, (error) => isOperatingError(error, code));
+      assert.equal(attempts(), 2, "one in each lane");
+      assert.equal(transfer.counts.failed, 0);
+    }
+  });
+
+  test("counts any other, and goes on", async () => {
+    const { run, transfer } = failing("value_too_large");
+    await run;
+    assert.deepEqual([transfer.counts.failed, transfer.done, transfer.failures.length], [20, 20, 20]);
+  });
+});
+
+test("import sends a file that has grown meanwhile as it is then, and nothing of weir's own", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-import-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, ".weir/tmp"), { recursive: true });
+  writeFileSync(join(folder, ".weir/tmp/own"), "own");
+  writeFileSync(join(folder, "a"), "short");
+  const refuse = problem(503, "not_ready");
+  const taken: [string | undefined, string][] = [];
+  const serve: RequestListener = (request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => {
+      body += chunk.toString();
+    });
+    request.on("end", () => {
+      if (request.method === "GET") response.end(JSON.stringify({ keys: [], prefixes: [], next: null }));
+      else if (body === "short") {
+        writeFileSync(join(folder, "a"), "longer");
+        refuse(request, response);
+      } else {
+        taken.push([request.url, body]);
+        response.writeHead(200, { "weir-version": "1" }).end("{}");
+      }
+    });
+  };
+  await withServers([serve], async ([url = ""]) => {
+    const outcome = await weir(["import", folder, "--prefix", "p/", "--url", url, "--json"]);
+    assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
+  });
+  assert.deepEqual(taken, [["/kv/p/a", "longer"]]);
 });
 
 test("RemoteIndex.find reads pages alongside the keys that are asked for, and jumps over the rest", async () => {
@@ -166,6 +322,23 @@ test("export takes a value whose tag looks like an MD5 and is none, as where the
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("export does not take a value that is not what its tag says, but asks for it again", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-export-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const etag = hash("md5", "value");
+  let asked = 0;
+  const serve: RequestListener = (request, response) => {
+    const keys: ListedKey[] = [{ key: "a", size: 5, etag, lastModified: "" }];
+    if (request.url?.startsWith("/kv/?")) response.end(JSON.stringify({ keys, prefixes: [], next: null }));
+    else response.writeHead(200, { etag: `"${etag}"`, "content-length": 5 }).end(++asked === 1 ? "torn!" : "value");
+  };
+  await withServers([serve], async ([url = ""]) => {
+    const outcome = await weir(["export", "out", "--url", url, "--json"], { cwd: folder });
+    assert.equal(outcome.code, 0, outcome.stdout);
+  });
+  assert.equal(readFileSync(join(folder, "out/a"), "utf8"), "value");
 });
 
 test("justBefore is less than the key, whatever that ends with, and no longer than a key may be", () => {

@@ -11,3 +11,10 @@ test("a store that does not answer in time is said to have had whole millisecond
   clock.advance(10_000);
   await assert.rejects(answer, { code: "store_unavailable", message: "the store did not answer within 10000 ms" });
 });
+
+test("work that ends in time leaves no timer behind, however it ends", async () => {
+  const clock = new ManualClock();
+  assert.equal(await inTime(clock, 1_000, Promise.resolve("done")), "done");
+  await assert.rejects(inTime(clock, 1_000, Promise.reject(new Error("no"))), /^Error: no$/);
+  assert.ok(clock.idle);
+});

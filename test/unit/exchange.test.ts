@@ -8,10 +8,11 @@ import { Pool } from "undici";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { type ExchangeRequest, exchange } from "../../src/store/exchange.ts";
 import { systemClock } from "../../src/system.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 const get: ExchangeRequest = { method: "GET", path: "/", headers: {}, deadlineMs: 5_000, maxBodyBytes: 100 };
 
-/** A pool with one connection to a server that answers each request with `answer`. */
+/** A pool with one connection to a server that answers each request with `answer`, and `/last` by itself. */
 async function serve(answer: (socket: Socket, count: number) => void) {
   let requests = 0;
   const sockets = new Set<Socket>();
@@ -20,7 +21,11 @@ async function serve(answer: (socket: Socket, count: number) => void) {
     socket.on("error", () => socket.destroy());
     socket.on("close", () => sockets.delete(socket));
     socket.on("data", (data) => {
-      if (/^(GET|HEAD|PUT) /.test(data.toString("latin1"))) answer(socket, ++requests);
+      const text = data.toString("latin1");
+      if (!/^(GET|HEAD|PUT) /.test(text)) return;
+      requests++;
+      if (text.startsWith("GET /last ")) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+      else answer(socket, requests);
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -78,7 +83,8 @@ test("exchange, when the server never answers, is unavailable at the deadline, a
   const second = exchange(server.pool, systemClock, { ...get, deadlineMs: 50 });
   await assert.rejects(second, unavailable(/within 50 ms/));
   await assert.rejects(first, unavailable(/within 100 ms/));
-  assert.equal(server.requests(), 1, "what was given up in the queue is not sent");
+  assert.equal((await exchange(server.pool, systemClock, { ...get, path: "/last" })).status, 200);
+  assert.equal(server.requests(), 2, "what was given up in the queue is not sent, and holds up nothing behind it");
 });
 
 test("exchange, when the body stops half-way, is unavailable at the deadline", async () => {
@@ -125,4 +131,22 @@ test("exchange refuses, unsent, a header that HTTP can't carry", async () => {
   await assert.rejects(exchange(server.pool, systemClock, { ...get, headers: { "x-a": "a\nb" } }), (error) =>
     isOperatingError(error, "store_refused"),
   );
+});
+
+test("exchange leaves no timer behind, whether it ends well or not", async () => {
+  const clock = new ManualClock();
+  await using well = await serve((socket) => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  await exchange(well.pool, clock, get);
+  assert(clock.idle);
+  await using ill = await serve((socket) => socket.destroy());
+  await assert.rejects(exchange(ill.pool, clock, get), unavailable(/no answer/));
+  assert(clock.idle);
+});
+
+test("exchange passes over what comes before the answer", async () => {
+  await using server = await serve((socket) =>
+    socket.write("HTTP/1.1 103 Early Hints\r\nX-A: 1\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+  );
+  const { status, headers, body } = await exchange(server.pool, systemClock, get);
+  assert.deepEqual([status, headers["x-a"], body?.toString()], [200, undefined, "hello"]);
 });

@@ -1,11 +1,12 @@
 /** A file that is watched while it changes in every way in which people and programs change files. */
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import fs, { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { sleep } from "../../src/base/clock.ts";
+import { type Clock, sleep } from "../../src/base/clock.ts";
 import { FileWatch } from "../../src/config/file-watch.ts";
 import { systemClock } from "../../src/system.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -187,4 +188,53 @@ test("nothing is told of a file that is watched no more", { timeout }, async (t)
   await reading;
   await sleep(systemClock, 200);
   assert.deepEqual(told, []);
+});
+
+test("the folder of a file that is watched no more is watched no more either", { timeout }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-watch-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const path = plain(folder);
+  let timers = 0;
+  const clock: Clock = {
+    ...systemClock,
+    after: (ms, callback) => {
+      timers++;
+      return systemClock.after(ms, callback);
+    },
+  };
+  const observer = { onChange: () => undefined, onUnreadable: () => undefined };
+  const watch = new FileWatch({ path, text: "0", clock, pollMs: neverMs, observer });
+  const asked = timers;
+  writeFileSync(join(folder, "other"), "x");
+  while (timers === asked) await sleep(systemClock, 10);
+  // The look that this gave rise to is over.
+  await sleep(systemClock, 300);
+  watch[Symbol.dispose]();
+  const left = timers;
+  writeFileSync(join(folder, "other"), "y");
+  await sleep(systemClock, 300);
+  assert.equal(timers, left);
+});
+
+test("of two looks at once, as at a file server that hangs, one waits for the other", { timeout }, async (t) => {
+  const { promises } = fs;
+  const { readFile } = promises;
+  const reads: ((text: string) => void)[] = [];
+  const replace = (by: typeof readFile): void => {
+    promises.readFile = by;
+    syncBuiltinESMExports();
+  };
+  t.after(() => replace(readFile));
+  const { watch, told } = watched(t, neverMs, plain);
+  replace((() => new Promise((resolve) => reads.push(resolve))) as typeof readFile);
+  const first = watch.reread();
+  const second = watch.reread();
+  await sleep(systemClock, 20);
+  assert.equal(reads.length, 1);
+  reads[0]?.("1");
+  await first;
+  await sleep(systemClock, 20);
+  reads[1]?.("2");
+  await second;
+  assert.deepEqual(told, ["1", "2"]);
 });

@@ -113,6 +113,18 @@ it("the listing of uploads in S3 is read to its end", async () => {
   );
 });
 
+it("the listing of S3 ends at its deadline, however many pages with nothing for the caller there are before it", async () => {
+  let pages = 0;
+  await using host = await serverThat((_request, response) => {
+    const isLast = ++pages === 20;
+    const token = isLast ? "" : "<NextContinuationToken>t</NextContinuationToken>";
+    const text = `<ListBucketResult><IsTruncated>${!isLast}</IsTruncated>${token}</ListBucketResult>`;
+    setTimeout(() => response.end(text), 50);
+  });
+  const query = { prefix: "", after: "", delimiter: "", limit: 10 };
+  await assert.rejects(host.store.list(query, { deadlineMs: 300 }), { code: "store_unavailable" });
+});
+
 describe("a part of an object in S3", () => {
   const body = Buffer.from("0123456789");
   const span = { start: 3, end: 7 };

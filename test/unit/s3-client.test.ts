@@ -7,6 +7,7 @@ import { test } from "node:test";
 import type { Clock } from "../../src/base/clock.ts";
 import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import { S3Client } from "../../src/store/s3-client.ts";
+import type { S3Location } from "../../src/store/s3-target.ts";
 import { systemClock } from "../../src/system.ts";
 
 const deadlineMs = 9_000;
@@ -27,7 +28,7 @@ async function recorded() {
     now: () => systemClock.now() + skippedMs,
     wallMs: () => systemClock.wallMs() + skippedMs,
   };
-  const location = {
+  const location: { -readonly [Name in keyof S3Location]: S3Location[Name] } = {
     endpoint: `http://127.0.0.1:${port}`,
     bucket: "photos",
     region: "us-east-1",
@@ -37,6 +38,7 @@ async function recorded() {
   const client = new S3Client(location, 4, clock);
   return {
     client,
+    location,
     urls,
     clock,
     skip: (ms: number) => {
@@ -102,8 +104,47 @@ test("S3Client signs until the deadline after the call, however long it is pause
 test("S3Client sends nothing once its time is over", async () => {
   await using host = await recorded();
   const authorize = (): void => host.skip(deadlineMs);
-  await assert.rejects(host.client.send(put, { deadlineMs, authorize }), (error) =>
-    isOperatingError(error, "store_unavailable"),
-  );
-  assert.deepEqual(host.urls, []);
+  // Whether there is a connection already, over which it would be there at once, or not.
+  for (const sent of [[], ["/photos/first"], ["/photos/first", "/photos/second"]]) {
+    await assert.rejects(host.client.send(put, { deadlineMs, authorize }), (error) =>
+      isOperatingError(error, "store_unavailable"),
+    );
+    assert.deepEqual(
+      host.urls.map((url) => url.pathname),
+      sent,
+    );
+    await host.client.send({ ...put, key: sent.length === 0 ? "first" : "second" }, { deadlineMs });
+  }
+});
+
+test("S3Client signs whatever changes something for no longer than its deadline", async () => {
+  await using host = await recorded();
+  for (const method of ["PUT", "POST", "DELETE"] as const) {
+    const latestEndMs = host.clock.wallMs() + deadlineMs;
+    await host.client.send({ method, key: "k" }, { deadlineMs });
+    const lateMs = endOf(host.urls.at(-1) as URL) - latestEndMs;
+    assert(lateMs <= 200, `${method} ends ${lateMs} ms late`);
+  }
+});
+
+test("S3Client finds its way when it could not at first: the next request looks again", async () => {
+  await using host = await recorded();
+  const { location } = host;
+  const { secretAccessKey } = location;
+  location.secretAccessKey = undefined;
+  await assert.rejects(host.client.send(put, { deadlineMs }), (error) => isOperatingError(error, "store_refused"));
+  location.secretAccessKey = secretAccessKey;
+  assert.equal((await host.client.send(put, { deadlineMs })).status, 200);
+});
+
+test("S3Client that is closed stays closed, also when it was never open", async () => {
+  for (const wasOpen of [false, true]) {
+    await using host = await recorded();
+    if (wasOpen) await host.client.send(put, { deadlineMs });
+    await host.client.close();
+    await assert.rejects(host.client.send({ ...put, key: "late" }, { deadlineMs }), (error) =>
+      isOperatingError(error, "store_unavailable"),
+    );
+    assert.equal(host.urls.length, wasOpen ? 1 : 0);
+  }
 });

@@ -4,13 +4,30 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { describe, it } from "node:test";
+import type { OperatingError } from "../../src/base/errors.ts";
 import { S3Store } from "../../src/store/s3-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 
-/** Objects by path, with conditions, and nothing else. */
-async function serverWith(status: number, body: string) {
+interface Oddities {
+  /** Whether conditions are taken without a look at them. */
+  readonly ignoresConditions?: boolean;
+  /** Whether tags are taken without quotes alone. */
+  readonly wantsBareTags?: boolean;
+  /** Whether an object stays what it was first, as where a cache is in front of it. */
+  readonly isStale?: boolean;
+  /** Of the answer to the unsigned request for the bucket. */
+  readonly greeting?: number;
+}
+
+/** Objects by path, with conditions, and nothing else; `status` and `body` are what it says of versioning. */
+async function serverWith(
+  status: number,
+  body: string,
+  { ignoresConditions, wantsBareTags, isStale, greeting = 404 }: Oddities = {},
+) {
+  const matches: string[] = [];
   const objects = new Map<string, { readonly tag: string; readonly body: Buffer }>();
   let tags = 0;
   const server = createServer((request, response) => {
@@ -24,19 +41,23 @@ async function serverWith(status: number, body: string) {
       };
       const { "if-match": match, "if-none-match": noneMatch } = request.headers;
       const object = objects.get(path);
+      const expected = wantsBareTags ? object?.tag.replaceAll('"', "") : object?.tag;
+      if (match) matches.push(match);
+      if (path === "/photos" && request.method === "HEAD")
+        return end(greeting, "", { "x-amz-bucket-region": "eu-central-1" });
       if (searchParams.has("versioning")) return end(status, body);
       if (request.method === "GET" || request.method === "HEAD") {
         if (!object) return end(404, "<Error><Code>NoSuchKey</Code></Error>");
         return end(200, object.body, { etag: object.tag });
       }
-      if ((noneMatch && object) || (match && match !== object?.tag))
+      if (!ignoresConditions && ((noneMatch && object) || (match && match !== expected)))
         return end(412, "<Error><Code>PreconditionFailed</Code></Error>");
       if (request.method === "DELETE") {
         objects.delete(path);
         return end(204);
       }
       const tag = `"${++tags}"`;
-      objects.set(path, { tag, body: Buffer.concat(chunks) });
+      objects.set(path, { tag, body: (isStale && object?.body) || Buffer.concat(chunks) });
       return end(200, "", { etag: tag });
     });
   }).listen(0, "127.0.0.1");
@@ -46,6 +67,8 @@ async function serverWith(status: number, body: string) {
   const store = new S3Store({ prefix: "", connections: 2, endpoint, bucket: "photos", ...keys }, ports);
   return {
     store,
+    /** The `If-Match` of each request that had one. */
+    matches,
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       server.close();
@@ -67,4 +90,58 @@ describe("a server without versioning", () => {
       assert.match(notes.join(), /Whether the bucket keeps old versions is not known/);
     });
   }
+});
+
+describe("a server that ignores conditions on writes", () => {
+  for (const state of ["Enabled", "Suspended"]) {
+    it(`is refused where the bucket's versioning is ${state}`, async () => {
+      const body = `<VersioningConfiguration><Status>${state}</Status></VersioningConfiguration>`;
+      await using host = await serverWith(200, body, { ignoresConditions: true });
+      await assert.rejects(host.store.probe({ deadlineMs: 2_000 }), (error: OperatingError) => {
+        assert.equal(error.code, "store_refused");
+        assert.match(error.message, new RegExp(`has versioning ${state.toLowerCase()}`));
+        return true;
+      });
+    });
+  }
+
+  it("is still sent tags in quotes, as the standard has them", async () => {
+    await using host = await serverWith(200, "<VersioningConfiguration/>", { ignoresConditions: true });
+    assert.equal((await host.store.probe({ deadlineMs: 2_000 })).conditionalWrites, false);
+    const content = { body: Buffer.from("x"), headers: {} };
+    await host.store.write("k", content, { kind: "unchanged", tag: "t" }, { deadlineMs: 2_000 });
+    assert.equal(host.matches.at(-1), '"t"');
+    assert.ok(
+      host.matches.some((match) => !match.startsWith('"')),
+      "both forms were tried",
+    );
+  });
+});
+
+it("a server that never matches a tag in quotes is sent tags without them, and it is said", async () => {
+  await using host = await serverWith(200, "<VersioningConfiguration/>", { wantsBareTags: true });
+  const { conditionalWrites, notes } = await host.store.probe({ deadlineMs: 2_000 });
+  assert.equal(conditionalWrites, true);
+  assert.deepEqual(notes, ["The store wants If-Match without quotes."]);
+  const content = { body: Buffer.from("x"), headers: {} };
+  await host.store.write("k", content, { kind: "unchanged", tag: "t" }, { deadlineMs: 2_000 });
+  assert.equal(host.matches.at(-1), "t");
+});
+
+it("a server that does not give back what was written last is refused", async () => {
+  await using host = await serverWith(200, "<VersioningConfiguration/>", { isStale: true });
+  await assert.rejects(host.store.probe({ deadlineMs: 2_000 }), (error: OperatingError) => {
+    assert.equal(error.code, "store_refused");
+    assert.match(error.message, /does not give back what was written last/);
+    return true;
+  });
+});
+
+it("a bucket that is elsewhere is told by the answer to the first request, before anything is written", async () => {
+  await using host = await serverWith(200, "<VersioningConfiguration/>", { greeting: 301 });
+  await assert.rejects(host.store.probe({ deadlineMs: 2_000 }), (error: OperatingError) => {
+    assert.equal(error.code, "store_refused");
+    assert.match(error.message, /is in the region eu-central-1; set it/);
+    return true;
+  });
 });

@@ -13,6 +13,7 @@ import { AzureStore } from "../../src/store/azure-store.ts";
 import type { BlobStore } from "../../src/store/blob-store.ts";
 import { MeteredStore } from "../../src/store/metered-store.ts";
 import { S3Store } from "../../src/store/s3-store.ts";
+import { StorePools } from "../../src/store/store-pools.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 
@@ -22,6 +23,40 @@ const connections = 4;
 /** As long as a lease. */
 const leaseMs = 1_000;
 const answerMs = 200;
+
+describe("the pools of a store", () => {
+  it("keep reads, writes and what is urgent apart", async () => {
+    const pools = new StorePools("http://127.0.0.1:1", connections);
+    for (const method of ["GET", "HEAD"] as const) assert.equal(pools.poolFor(method, {}), pools.reads);
+    for (const method of ["PUT", "POST", "DELETE"] as const) assert.equal(pools.poolFor(method, {}), pools.writes);
+    for (const method of ["GET", "PUT"] as const) assert.equal(pools.poolFor(method, { isUrgent: true }), pools.urgent);
+    await pools.close();
+  });
+
+  it("are all closed, and what is under way in them fails", async () => {
+    const server = createServer(() => undefined).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const pools = new StorePools(`http://127.0.0.1:${(server.address() as { port: number }).port}`, connections);
+    const all = [pools.reads, pools.writes, pools.urgent];
+    const asked = all.map(async (pool) => {
+      const answer = pool.request({ method: "GET", path: "/" });
+      await assert.rejects(answer, { code: "UND_ERR_DESTROYED" });
+    });
+    try {
+      for (const pool of all) await once(pool, "connect");
+      await pools.close();
+      assert.deepEqual(
+        all.map((pool) => pool.destroyed),
+        [true, true, true],
+      );
+    } finally {
+      server.close();
+      server.closeAllConnections();
+      await Promise.allSettled(asked);
+    }
+    await Promise.all(asked);
+  });
+});
 
 for (const kind of ["s3", "azure"] as const) {
   describe(`a store of kind ${kind}`, () => {

@@ -5,9 +5,10 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { Clock } from "../../src/base/clock.ts";
+import { type Clock, sleep } from "../../src/base/clock.ts";
 import { loadTls, type TlsMaterial } from "../../src/config/tls-files.ts";
 import { TlsReload } from "../../src/config/tls-reload.ts";
+import { systemClock } from "../../src/system.ts";
 import { CertificateAuthority, type CertificateFiles } from "../support/certificates.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
@@ -63,6 +64,14 @@ class Reloading implements Disposable {
 
   async look(): Promise<void> {
     await this.pass(pollMs);
+  }
+
+  /** Ends in the middle of a look. */
+  async endWithin(): Promise<void> {
+    this.#manual.advance(pollMs);
+    this[Symbol.dispose]();
+    await sleep(systemClock, 200);
+    assert.ok(this.#manual.idle, "it looks no more");
   }
 
   [Symbol.dispose](): void {
@@ -183,4 +192,15 @@ test("a certificate is told to expire from warnDays before on, once a day, and t
   assert.equal(node.log.messages("warn").length, 2);
   await node.pass(14 * dayMs);
   assert.deepEqual(node.log.messages("error"), ["the certificate has expired: clients and the other nodes refuse it"]);
+});
+
+test("what a look finds whose node has ended meanwhile is neither used nor told", async () => {
+  for (const next of [() => authority.issue(), () => ({ cert: authority.issue().cert })]) {
+    using node = new Reloading();
+    node.install(authority.issue());
+    await node.start();
+    node.install(next());
+    await node.endWithin();
+    assert.deepEqual([node.used.length, node.log.lines.length], [0, 0]);
+  }
 });

@@ -5,6 +5,7 @@ import { hash } from "node:crypto";
 import { test } from "node:test";
 import type { ClusterStatus } from "../../src/core/operation.ts";
 import { Ring } from "../../src/core/ring.ts";
+import { drawChart } from "../../src/ui/chart.ts";
 import { Dashboard, pagePolicy } from "../../src/ui/dashboard.ts";
 import { History, maxSamples, sampleMs } from "../../src/ui/history.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -103,6 +104,18 @@ test("figures are sampled at regular times and drawn to scale, with a gap where 
   assert.equal(bytes, "M584.0 150.0L588.0 14.0L592.0 82.0M600.0 82.0");
   assert.equal(age, "M584.0 116.0L588.0 116.0L592.0 116.0M600.0 116.0");
   assert.match(dashboard.render(), />4\.0 KiB<.*>2\.0 KiB<.*>1\.0 s<.*>500 ms</s);
+});
+
+test("a line has a gap where nobody looked for a while, as when the host was suspended", () => {
+  const members = new Map([["a", { dirtyBytes: 1, oldestDirtyMs: 0 }]]);
+  const kind = { title: "t", figure: () => 1, format: String, scale: [1] };
+  const commandsAfter = (gap: number): string => {
+    const samples = [0, 1, 1 + gap].map((looks) => ({ at: looks * sampleMs, members }));
+    const chart = drawChart(kind, samples, ["a"], (1 + gap) * sampleMs);
+    return pathsOf(chart.text, "line")[0]?.replace(/[^ML]/g, "") ?? "";
+  };
+  assert.equal(commandsAfter(2), "MLL");
+  assert.equal(commandsAfter(3), "MLM");
 });
 
 test("what is kept is bounded, and the latest change comes first", () => {
