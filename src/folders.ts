@@ -3,7 +3,7 @@
  * parent, tries again, and so on.
  */
 
-import { mkdir, stat } from "node:fs/promises";
+import { lstat, mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
 /** Others may remove empty folders meanwhile, and each time the parent has to be made once more; so often in a row it is no coincidence. */
@@ -23,9 +23,13 @@ export async function makeFolders(path: string): Promise<string | undefined> {
       await mkdir(folder);
       return highest ?? folder;
     } catch (error) {
-      const isParentMissing = (error as NodeJS.ErrnoException).code === "ENOENT" && parent !== folder;
+      const { code } = error as NodeJS.ErrnoException;
+      const isParentMissing = code === "ENOENT" && parent !== folder;
       if (!isParentMissing && (await isFolder(folder))) return highest;
-      if (!isParentMissing || attempt === maxAttempts) throw error;
+      // It was there, and has been removed since: again, or it would be taken for something else in its place.
+      const isGone = code === "EEXIST" && (await isRemoved(folder));
+      if ((!isParentMissing && !isGone) || attempt === maxAttempts) throw error;
+      if (isGone) continue;
     }
     highest = (await makeFolders(parent)) ?? highest;
   }
@@ -36,5 +40,14 @@ async function isFolder(path: string): Promise<boolean> {
     return (await stat(path)).isDirectory();
   } catch {
     return false;
+  }
+}
+
+/** Whether nothing is there, or a folder by now; a link that leads nowhere is something. */
+async function isRemoved(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isDirectory();
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT";
   }
 }

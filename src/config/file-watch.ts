@@ -106,8 +106,10 @@ export class FileWatch implements Disposable {
         this.#isReadable = false;
         return;
       }
+      // Back as it was: whoever was told that it is away must not go on believing that.
+      const isBack = !this.#isReadable;
       this.#isReadable = true;
-      if (this.#isDisposed || (text === this.#text && !tellsAlways)) return;
+      if (this.#isDisposed || (text === this.#text && !tellsAlways && !isBack)) return;
       this.#text = text;
       this.#observer.onChange(text);
     });

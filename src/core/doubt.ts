@@ -46,10 +46,14 @@ export class Doubt {
    * be newer than what other holders have.
    */
   wasGivenUp(key: string): boolean {
-    return this.#losses.some(({ ring, gone, forgotten }) => {
-      const owners = ring.ownersOf(key);
-      return isGone(owners, gone) && !isLost(owners, gone, forgotten);
-    });
+    return this.#losses.some(({ ring, gone, forgotten }) => isGivenUp(ring.ownersOf(key), gone, forgotten));
+  }
+
+  /** Whether there may be such keys. */
+  get hasGivenUp(): boolean {
+    return this.#losses.some(({ ring, gone, forgotten }) =>
+      ring.lists.some((list) => isGivenUp(list, gone, forgotten)),
+    );
   }
 
   /**
@@ -81,4 +85,8 @@ function isGone(owners: readonly string[], gone: ReadonlySet<string>): boolean {
 /** Whether all of the owners are gone, and some of them have not been given up. */
 export function isLost(owners: readonly string[], gone: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
   return isGone(owners, gone) && !owners.every((id) => forgotten.has(id));
+}
+
+function isGivenUp(owners: readonly string[], gone: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
+  return isGone(owners, gone) && !isLost(owners, gone, forgotten);
 }

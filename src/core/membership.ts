@@ -182,6 +182,11 @@ export class Membership {
     return this.#doubt?.wasGivenUp(key) ?? false;
   }
 
+  /** See {@link Doubt.hasGivenUp}. */
+  get hasGivenUp(): boolean {
+    return this.#doubt?.hasGivenUp ?? false;
+  }
+
   /** See {@link Tenure.flushFrom}. */
   flushFrom(key: string): Instant | undefined {
     return this.#tenure.flushFrom(key);

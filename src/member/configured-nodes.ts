@@ -20,6 +20,8 @@ export class ConfiguredNodes {
   #named: readonly PeerAddress[];
   /** Ids of those that have not been told yet. */
   readonly #untold = new Set<string>();
+  /** Those of them that have been asked and have not answered yet. */
+  readonly #asked = new Set<string>();
 
   constructor(parts: ConfiguredNodesParts) {
     this.#parts = parts;
@@ -34,15 +36,21 @@ export class ConfiguredNodes {
     for (const { id } of this.#named) this.#untold.add(id);
     for (const { id } of nodes) this.#untold.delete(id);
     this.#named = nodes;
-    for (const id of this.#untold) this.onLinkUp(id);
+    for (const id of this.#untold) this.onReached(id);
   }
 
-  onLinkUp(id: string): void {
+  /** The node is reached: there is a link to it, or it has answered a ping. One that has not joined yet refuses, and is asked again once it has. */
+  onReached(id: string): void {
     const { membership, network, log } = this.#parts;
-    if (!this.#untold.has(id) || !network.linked(id)) return;
+    if (!this.#untold.has(id) || this.#asked.has(id) || !network.linked(id)) return;
+    this.#asked.add(id);
     network.request(id, { kind: "leave", epoch: membership.epoch }, requestMs).then(
-      () => this.#untold.delete(id),
+      ({ kind }) => {
+        this.#asked.delete(id);
+        if (kind === "ack") this.#untold.delete(id);
+      },
       (error: unknown) => {
+        this.#asked.delete(id);
         if (!isOperatingError(error)) throw error;
         log.warn("a node that is no longer in the configuration could not be asked to leave", { peer: id, error });
       },

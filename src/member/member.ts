@@ -245,7 +245,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
   // At debug level: the network has logged the link for operators.
   onLinkUp(peer: PeerIdentity): void {
     this.#parts.log.debug("link up", { peer: peer.id });
-    this.#configured.onLinkUp(peer.id);
+    this.#configured.onReached(peer.id);
     this.#wired.gossip.ping(peer.id);
     this.#wired.primary.resend(peer.id);
     this.#wired.router.wake();
@@ -346,6 +346,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     this.#membership.confirm(from, state, sentAt);
     if (!had) this.#onLease();
     this.#hear(from, state);
+    this.#configured.onReached(from.id);
   }
 
   /** The lease may be there again. */

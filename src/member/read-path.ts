@@ -173,7 +173,7 @@ export class ReadPath {
       result: this.#fetch(key).then(
         (value) => {
           this.#land(key, flight);
-          if (value && !flight.void) this.#parts.cache.set(key, value);
+          if (value && !flight.void && this.#isSteady(key)) this.#parts.cache.set(key, value);
           return value;
         },
         (error: unknown) => {
@@ -184,6 +184,12 @@ export class ReadPath {
     };
     this.#flights.set(key, flight);
     return flight;
+  }
+
+  /** Whether the object changes only through this member. What was given up may have sent something that nobody holds, and that reaches the store as late as a first flush may go there. */
+  #isSteady(key: string): boolean {
+    const { membership, clock } = this.#parts;
+    return !membership.wasGivenUp(key) || (membership.flushFrom(key) ?? Number.POSITIVE_INFINITY) <= clock.now();
   }
 
   #land(key: string, flight: Flight): void {

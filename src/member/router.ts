@@ -46,7 +46,7 @@ const hurriedMs = 2 * maxRetryMs;
 /** An upload waits for requests of others to the store, and is then completed there: so many of their deadlines longer than other writes. */
 const completionDeadlines = 2;
 
-/** All owners keep the outcomes of writes later than the oldest under way: of this many at most, some 50 MB. */
+/** All owners keep the outcomes of writes later than the oldest under way: of this many at most, some 50 MB where keys are short. */
 const maxOutcomes = 200_000;
 
 /** A write as the client asked for it: what all attempts have in common. */

@@ -127,11 +127,21 @@ export class ViewChange {
       handOff.handOff();
     }
     if (!membership.activated) this.#activate();
-    if (this.#hasHandedOff && membership.progress === "delivered" && !primary.inheritance.asksStore) {
+    if (this.#hasHandedOff && membership.progress === "delivered" && !this.#asksStore()) {
       membership.advance("handed_off");
       gossip.tellEveryone();
     }
     if (!membership.settled && membership.maySettle()) settleSoon();
+  }
+
+  /**
+   * Whether what was given up may still be newer in the store than what is held, or come there: until that is over the view is not settled, or nobody would know any more
+   * that the store has to be asked.
+   */
+  #asksStore(): boolean {
+    const { membership, primary, clock } = this.#parts;
+    if (primary.inheritance.asksStore) return true;
+    return membership.hasGivenUp && (!membership.activated || membership.waitsToFlush(clock.now()));
   }
 
   /** The view is settled in the store, by this member or another. */
@@ -205,6 +215,10 @@ export class ViewChange {
       return;
     }
     membership.activate(flusher.quiet);
+    if (membership.hasGivenUp) {
+      this.#timer?.cancel();
+      this.#timer = clock.after(membership.view.parameters.flushDeadlineMs, () => this.progress());
+    }
     log.info("view activated", { epoch: membership.epoch });
     for (const record of buffer.records()) {
       if (!membership.serves(record.key, membership.ownersOf(record.key))) continue;

@@ -15,6 +15,12 @@ export interface KeptSeed {
 
 export const keptSeeds: readonly KeptSeed[] = [
   {
+    seed: 61_069_170,
+    faults: "forgets",
+    found:
+      "What a lost and given up lone owner had sent came to the store after its successor had kept the older value for reading.",
+  },
+  {
     seed: 59_071_281,
     faults: "all",
     found:

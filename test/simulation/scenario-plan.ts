@@ -175,6 +175,11 @@ function drawEnding(random: SimRandom, journal: boolean, faults: readonly FaultK
   return luck < 0.4 && journal ? "power" : "calm";
 }
 
+/** F by the slowest clock, in virtual milliseconds. */
+export function longestFlushMs({ hosts }: ScenarioPlan): number {
+  return 1.1 * Math.max(...hosts.map(({ settings }) => settings.flushDeadlineMs));
+}
+
 /** Of uploads: a few for the largest value. */
 export function partBytesOf(maxValueBytes: number): number {
   return Math.ceil(maxValueBytes / 4);

@@ -33,7 +33,7 @@ describe("the nodes of the configuration", () => {
     await turn();
     // It knows. That it is back says that somebody wants it to be.
     nodes.set([a, b]);
-    nodes.onLinkUp("c");
+    nodes.onReached("c");
     assert.equal(network.sent.length, 1);
   });
 
@@ -42,8 +42,8 @@ describe("the nodes of the configuration", () => {
     nodes.set([a]);
     assert.deepEqual(asked(), []);
     network.link(b, c);
-    nodes.onLinkUp("c");
-    nodes.onLinkUp("b");
+    nodes.onReached("c");
+    nodes.onReached("b");
     assert.deepEqual(asked(), ["c leave", "b leave"]);
   });
 
@@ -54,7 +54,23 @@ describe("the nodes of the configuration", () => {
     network.answer(new OperatingError("peer_unreachable", "the link is gone"));
     await turn();
     assert.match(log.lines.map(({ message }) => message).join(), /could not be asked to leave/);
-    nodes.onLinkUp("c");
+    nodes.onReached("c");
+    assert.deepEqual(asked(), ["c leave", "c leave"]);
+  });
+
+  it("asks again one that has refused, as a node does that has not joined yet", async () => {
+    const { network, nodes, asked } = trialOf();
+    nodes.set([a, b]);
+    network.link(c);
+    nodes.onReached("c");
+    nodes.onReached("c");
+    assert.deepEqual(asked(), ["c leave"], "one request at a time");
+    network.answer({ kind: "refused", code: "wrong_view", epoch: 0, detail: "a is not a member of this view" });
+    await turn();
+    nodes.onReached("c");
+    network.answer({ kind: "ack", epoch: 5 });
+    await turn();
+    nodes.onReached("c");
     assert.deepEqual(asked(), ["c leave", "c leave"]);
   });
 
@@ -63,7 +79,7 @@ describe("the nodes of the configuration", () => {
     nodes.set([a, b]);
     nodes.set([a, b, c]);
     network.link(b, c);
-    nodes.onLinkUp("c");
+    nodes.onReached("c");
     assert.deepEqual(asked(), []);
   });
 });

@@ -154,6 +154,16 @@ test("a file that is back as it was, and goes away again, is told to be away eac
   assert.deepEqual(told.slice(-2), ["0", "-"]);
 });
 
+test("a file that was away and is back as it was is told, or it would be taken for away", { timeout }, async (t) => {
+  const { folder, told, until } = watched(t, neverMs, plain);
+  const path = join(folder, "cluster.json");
+  unlinkSync(path);
+  await until(1);
+  writeFileSync(path, "0");
+  await until(2);
+  assert.deepEqual(told, ["-", "0"]);
+});
+
 test("a change is told once, however often it is looked at", { timeout }, async (t) => {
   const { folder, told, until } = watched(t, 20, plain);
   writeFileSync(join(folder, "cluster.json"), "1");
