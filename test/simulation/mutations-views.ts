@@ -252,7 +252,7 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: viewChange,
-        find: ' && membership.progress === "delivered" && !primary.inheritance.asksStore) {',
+        find: ' && membership.progress === "delivered" && !this.#asksStore()) {',
         replace: ' && membership.progress === "delivered") {',
       },
     ],
