@@ -117,10 +117,23 @@ export class Router {
         const answer = reads.read(request);
         return answer instanceof Promise ? await inTime.answer(answer, deadlineMs) : answer;
       }
-      const answer = await this.ask(primary, request, deadlineMs);
+      const answer = await this.#askToRead(primary, request, deadlineMs);
       if (answer.kind === "value" || answer.kind === "stored" || answer.kind === "missing") return answer;
       throw unexpected(answer);
     });
+  }
+
+  /** Twice, where the store does not answer the primary: that may have been cut off from everything, and its refusal says that it is back. */
+  async #askToRead(primary: string, request: ReadRequest, deadlineMs: number): Promise<PeerAnswer> {
+    const { clock } = this.#parts;
+    const askedAt = clock.now();
+    try {
+      return await this.ask(primary, request, deadlineMs);
+    } catch (error) {
+      const leftMs = deadlineMs - (clock.now() - askedAt);
+      if (leftMs <= 0 || !isOperatingError(error, "store_unavailable")) throw error;
+      return await this.ask(primary, { ...request, deadlineMs: leftMs }, leftMs);
+    }
   }
 
   /**

@@ -15,6 +15,12 @@ export interface KeptSeed {
 
 export const keptSeeds: readonly KeptSeed[] = [
   {
+    seed: 62_020_472,
+    faults: "oneLoss",
+    found:
+      "A primary that was cut off from everything for a moment passed on that the store had not answered it, to a client of another node.",
+  },
+  {
     seed: 61_069_170,
     faults: "forgets",
     found:

@@ -146,6 +146,21 @@ describe("Router", () => {
     }
   });
 
+  it("asks a primary once more that the store does not answer: it may have been cut off, and be back", async () => {
+    for (const [refusals, told] of [
+      [1, { kind: "missing" }],
+      [2, { code: "store_unavailable" }],
+    ] as const) {
+      const trial = new Trial();
+      let asked = 0;
+      trial.network.script = () => (++asked <= refusals ? refused("store_unavailable") : { kind: "missing" });
+      const read = Promise.resolve(trial.router.read(key, true, "a tag"));
+      if ("code" in told) await assert.rejects(read, told);
+      else assert.deepEqual(await read, told);
+      assert.equal(asked, 2);
+    }
+  });
+
   it("believes any other condition that fails, under the request id by which a copy that was done is known", async () => {
     const trial = new Trial();
     const told = await trial.outcome(trial.put({ match: ["m"] }), [...lost, { kind: "precondition_failed" }]);
