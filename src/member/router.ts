@@ -117,23 +117,10 @@ export class Router {
         const answer = reads.read(request);
         return answer instanceof Promise ? await inTime.answer(answer, deadlineMs) : answer;
       }
-      const answer = await this.#askToRead(primary, request, deadlineMs);
+      const answer = await this.ask(primary, request, deadlineMs);
       if (answer.kind === "value" || answer.kind === "stored" || answer.kind === "missing") return answer;
       throw unexpected(answer);
     });
-  }
-
-  /** Twice, where the store does not answer the primary: that may have been cut off from everything, and its refusal says that it is back. */
-  async #askToRead(primary: string, request: ReadRequest, deadlineMs: number): Promise<PeerAnswer> {
-    const { clock } = this.#parts;
-    const askedAt = clock.now();
-    try {
-      return await this.ask(primary, request, deadlineMs);
-    } catch (error) {
-      const leftMs = deadlineMs - (clock.now() - askedAt);
-      if (leftMs <= 0 || !isOperatingError(error, "store_unavailable")) throw error;
-      return await this.ask(primary, { ...request, deadlineMs: leftMs }, leftMs);
-    }
   }
 
   /**
@@ -146,6 +133,7 @@ export class Router {
     try {
       const deadline = clock.now() + settings.operationMs;
       let reason: unknown;
+      let mayBeBack = true;
       for (let count = 0; ; count++) {
         const leftMs = deadline - clock.now();
         try {
@@ -153,7 +141,8 @@ export class Router {
         } catch (error) {
           // The last attempt had no time: why it was to be made says more.
           if (reason !== undefined && leftMs < hurriedMs && isOperatingError(error, "deadline_exceeded")) throw reason;
-          if (!worthRetrying(error)) throw error;
+          if (mayBeBack && isOperatingError(error, ...cutOff)) mayBeBack = false;
+          else if (!worthRetrying(error)) throw error;
           reason = error;
           await this.#pause(count, deadline, error);
         }
@@ -192,6 +181,8 @@ export class Router {
     try {
       const deadline = clock.now() + allowedMs;
       let broken: OperatingError | undefined;
+      // Whether an upload that the store did not answer for is done is not asked here.
+      let mayBeBack = upload === undefined;
       for (let attempt = 0; ; attempt++) {
         const deadlineMs = deadline - clock.now();
         const request: WriteRequest = { ...write, kind: "write", epoch: membership.epoch, requestId, deadlineMs };
@@ -221,7 +212,8 @@ export class Router {
           // Once a link broke, an earlier copy may be done whatever becomes of this one: also by a member that comes back with it later.
           if (isOperatingError(error, "peer_unreachable")) broken = error;
           else if (broken && isOperatingError(error, ...notDone)) throw broken;
-          if (!worthRetrying(error)) throw error;
+          if (mayBeBack && isOperatingError(error, ...cutOff)) mayBeBack = false;
+          else if (!worthRetrying(error)) throw error;
           await this.#pause(attempt, deadline, error);
         }
       }
@@ -283,6 +275,9 @@ export class Router {
 
 /** Refusals of which the client is told that nothing was done. */
 const notDone = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
+
+/** A primary to which the store gave no answer may have been cut off from everything, and that it says so, that it is back: it is asked once more. */
+const cutOff = ["store_unavailable"] as const;
 
 function worthRetrying(error: unknown): boolean {
   return isOperatingError(error, "wrong_view", "not_ready", "peer_unreachable");
