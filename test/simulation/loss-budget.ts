@@ -82,12 +82,14 @@ export class LossBudget {
     return this.#ghosts().filter(isBeside).length;
   }
 
-  /** A member of the view that is lost, together with more than half of a view that it follows, so that the others may not replace it. */
+  /** A member of the view that is lost, together with more than half of that view or of one that it follows, so that the others may not replace it. */
   get blocking(): string | undefined {
     const { view } = this;
     if (view === undefined || view.settled) return undefined;
     const isGone = ({ folder, off }: PastMember): boolean => this.#lost.has(folder) && off !== true;
-    const isBlocked = view.lineage.some((past) => 2 * votersOf(past).filter(isGone).length > votersOf(past).length);
+    const isBlocked = [view, ...view.lineage].some(
+      (past) => 2 * votersOf(past).filter(isGone).length > votersOf(past).length,
+    );
     return isBlocked ? view.members.find(({ folder }) => this.#lost.has(folder))?.id : undefined;
   }
 
