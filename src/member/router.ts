@@ -141,7 +141,7 @@ export class Router {
         } catch (error) {
           // The last attempt had no time: why it was to be made says more.
           if (reason !== undefined && leftMs < hurriedMs && isOperatingError(error, "deadline_exceeded")) throw reason;
-          if (mayBeBack && isOperatingError(error, ...cutOff)) mayBeBack = false;
+          if (mayBeBack && isOperatingError(error, cutOff)) mayBeBack = false;
           else if (!worthRetrying(error)) throw error;
           reason = error;
           await this.#pause(count, deadline, error);
@@ -212,7 +212,7 @@ export class Router {
           // Once a link broke, an earlier copy may be done whatever becomes of this one: also by a member that comes back with it later.
           if (isOperatingError(error, "peer_unreachable")) broken = error;
           else if (broken && isOperatingError(error, ...notDone)) throw broken;
-          if (mayBeBack && isOperatingError(error, ...cutOff)) mayBeBack = false;
+          if (mayBeBack && isOperatingError(error, cutOff)) mayBeBack = false;
           else if (!worthRetrying(error)) throw error;
           await this.#pause(attempt, deadline, error);
         }
@@ -277,7 +277,7 @@ export class Router {
 const notDone = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
 
 /** A primary to which the store gave no answer may have been cut off from everything, and that it says so, that it is back: it is asked once more. */
-const cutOff = ["store_unavailable"] as const;
+const cutOff = "store_unavailable";
 
 function worthRetrying(error: unknown): boolean {
   return isOperatingError(error, "wrong_view", "not_ready", "peer_unreachable");

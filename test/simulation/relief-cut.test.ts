@@ -35,15 +35,8 @@ describe("a member that alone has no way to the store", () => {
   });
 
   it("takes its keys back, once the store answers it, although the only owner has left meanwhile", async () => {
-    const cluster = new StagedCluster(["a", "b"], { hasDisks: true });
-    const { world, hosts, views } = cluster;
-    const [a, b] = hosts as [SimHost, SimHost];
-    await world.run(10_000);
-    cluster.writeAt(hosts);
-    await world.run(20_000);
-    const mend = b.line.cut();
-    // By now it tries the store only now and then.
-    await world.run(105_000);
+    const { cluster, a, b, mend } = await relievedUntil(105_000);
+    const { world, views } = cluster;
     mend();
     assert.equal(views.at(-1), "1,0");
     a.member?.leave();
@@ -57,15 +50,8 @@ describe("a member that alone has no way to the store", () => {
   });
 
   it("takes its keys back soon, once the store answers it, when the only owner has lost its way there meanwhile", async () => {
-    const cluster = new StagedCluster(["a", "b"], { hasDisks: true });
-    const { world, hosts, views } = cluster;
-    const [a, b] = hosts as [SimHost, SimHost];
-    await world.run(10_000);
-    cluster.writeAt(hosts);
-    await world.run(20_000);
-    const mend = b.line.cut();
-    // By now it tries the store only now and then.
-    await world.run(250_000);
+    const { cluster, a, b, mend } = await relievedUntil(250_000);
+    const { world, views } = cluster;
     assert.equal(views.at(-1), "1,0");
     mend();
     a.line.cut();
@@ -126,6 +112,19 @@ describe("a member without a way to the store that the newer view's only other m
     );
   });
 });
+
+/** Of two nodes b has lost its way to the store, and a has relieved it of its keys: by then b tries the store only now and then. */
+async function relievedUntil(
+  ms: number,
+): Promise<{ cluster: StagedCluster; a: SimHost; b: SimHost; mend: () => void }> {
+  const { cluster, a, b } = await pair();
+  const { world, hosts } = cluster;
+  cluster.writeAt(hosts);
+  await world.run(20_000);
+  const mend = b.line.cut();
+  await world.run(ms);
+  return { cluster, a, b, mend };
+}
 
 async function pair(): Promise<{ cluster: StagedCluster; a: SimHost; b: SimHost }> {
   const cluster = new StagedCluster(["a", "b"], { hasDisks: true });

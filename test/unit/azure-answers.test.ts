@@ -1,11 +1,9 @@
 /** What AzureStore makes of answers that the servers of other tests do not give, by a server that answers as it is told. */
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { describe, it } from "node:test";
-import { AzureStore } from "../../src/store/azure-store.ts";
-import { systemClock, systemRandom } from "../../src/system.ts";
+import { scriptedStore } from "../support/scripted-store.ts";
 
 const options = { deadlineMs: 2_000 };
 const absent = { kind: "absent" } as const;
@@ -23,7 +21,7 @@ interface Asked {
 /** @param answer - 200, 201 or 202 with a tag if it does nothing */
 async function serverThat(answer: (asked: Asked, response: ServerResponse) => void) {
   const requests: Asked[] = [];
-  const server = createServer((request, response) => {
+  const host = await scriptedStore("azure", (request, response) => {
     let body = "";
     request.on("data", (chunk: Buffer) => {
       body += chunk.toString();
@@ -36,23 +34,8 @@ async function serverThat(answer: (asked: Asked, response: ServerResponse) => vo
       answer(asked, response);
       if (!response.writableEnded) response.writeHead(method === "PUT" ? 201 : method === "DELETE" ? 202 : 200).end();
     });
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-  const location = { endpoint, account: "acc", accountKey: "a2V5", container: "photos" };
-  const store = new AzureStore(
-    { ...location, prefix: "", connections: 1 },
-    { clock: systemClock, random: systemRandom },
-  );
-  return {
-    store,
-    requests,
-    async [Symbol.asyncDispose]() {
-      await store[Symbol.asyncDispose]();
-      server.close();
-      server.closeAllConnections();
-    },
-  };
+  });
+  return { ...host, requests };
 }
 
 function fail(response: ServerResponse, status: number, code: string): void {

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../src/base/complaints.ts";
-import type { View } from "../../src/core/view.ts";
+import { OperatingError } from "../../src/base/errors.ts";
+import { formatView, type View } from "../../src/core/view.ts";
 import { ViewKeeper } from "../../src/member/view-keeper.ts";
 import { ViewRecord } from "../../src/member/view-record.ts";
 import { SimRandom } from "../simulation/sim-random.ts";
@@ -13,7 +14,7 @@ import { ScriptedNetwork, turn } from "../support/scripted-network.ts";
 import { handedOff, memberIn, memberOf, viewOf } from "../support/view-fixtures.ts";
 import { ViewStore } from "../support/view-store.ts";
 
-const [a, b] = [memberOf("a"), memberOf("b")];
+const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
 const view = viewOf(4, [a, b]);
 
 /** The first member of a view that it could settle; the store has this one. */
@@ -26,14 +27,25 @@ function trialOf(stored: View) {
   const store = new ViewStore(stored);
   const complaints = new Complaints(log, clock, 10_000);
   const nothing = (): void => undefined;
+  const network = new ScriptedNetwork();
+  const seen: View[] = [];
+  const onView = (each: View): void => {
+    seen.push(each);
+    membership.adopt(each);
+  };
   const keeper = new ViewKeeper({
     membership,
     record: new ViewRecord({ store, clock, random, complaints }),
-    network: new ScriptedNetwork(),
+    network,
     clock,
     random,
     complaints,
-    observer: { onView: nothing, onSettled: () => membership.markSettled(), onLease: nothing, onOut: nothing },
+    observer: {
+      onView,
+      onSettled: () => membership.markSettled(),
+      onLease: nothing,
+      onOut: nothing,
+    },
   });
   const pass = async (ms: number): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 10) {
@@ -41,7 +53,7 @@ function trialOf(stored: View) {
       for (let each = 0; each < 10; each++) await turn();
     }
   };
-  return { store, membership, keeper, log, pass };
+  return { store, network, seen, membership, keeper, log, pass };
 }
 
 describe("ViewKeeper", () => {
@@ -67,5 +79,23 @@ describe("ViewKeeper", () => {
     keeper.settleSoon();
     await pass(20);
     assert.equal(membership.settled, true);
+  });
+
+  it("takes a newer view of whoever has adopted it while the store is away, but not of one over another store", async () => {
+    for (const clusterId of ["another's", view.parameters.clusterId]) {
+      const { store, network, seen, membership, keeper, pass } = trialOf(view);
+      store.read = () => Promise.reject(new OperatingError("store_unavailable", "the store does not answer"));
+      const newer = { ...viewOf(9, [a, c]), parameters: { ...view.parameters, clusterId } };
+      // The old view does not list it.
+      membership.hear(c, handedOff(9));
+      network.script = ({ request }) =>
+        request.kind === "view" ? { kind: "adopted", view: formatView(newer) } : undefined;
+      keeper.learn(9);
+      await pass(1_000);
+      keeper.stop();
+      const isOurs = clusterId === view.parameters.clusterId;
+      assert.equal(seen[0]?.epoch, isOurs ? 9 : undefined, clusterId);
+      assert.ok(network.sent.some(({ to }) => to === "c"));
+    }
   });
 });

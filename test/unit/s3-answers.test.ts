@@ -2,36 +2,21 @@
 
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { describe, it } from "node:test";
-import { S3Store } from "../../src/store/s3-store.ts";
-import { systemClock, systemRandom } from "../../src/system.ts";
+import { type ScriptedStore, scriptedStore } from "../support/scripted-store.ts";
 
 const options = { deadlineMs: 2_000 };
-const ports = { clock: systemClock, random: systemRandom };
 const absent = { kind: "absent" } as const;
 const always = { kind: "always" } as const;
 const upload = { headers: {}, token: "token", id: "u", parts: ["p"], size: 1 };
 
 type Answer = (request: IncomingMessage, response: ServerResponse, url: URL) => void;
 
-async function serverThat(answer: Answer) {
-  const server = createServer((request, response) => {
+function serverThat(answer: Answer): Promise<ScriptedStore> {
+  return scriptedStore("s3", (request, response) => {
     request.resume().on("end", () => answer(request, response, new URL(request.url ?? "", "http://store")));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-  const keys = { region: "us-east-1", accessKeyId: "id", secretAccessKey: "key" };
-  const store = new S3Store({ prefix: "", connections: 1, endpoint, bucket: "photos", ...keys }, ports);
-  return {
-    store,
-    async [Symbol.asyncDispose]() {
-      await store[Symbol.asyncDispose]();
-      server.close();
-      server.closeAllConnections();
-    },
-  };
+  });
 }
 
 function errorText(code: string): string {

@@ -1,14 +1,10 @@
 /** Servers that do not know of versions of objects, and say so in their own ways: they can be used all the same. */
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:http";
+import type { RequestListener } from "node:http";
 import { describe, it } from "node:test";
 import type { OperatingError } from "../../src/base/errors.ts";
-import { S3Store } from "../../src/store/s3-store.ts";
-import { systemClock, systemRandom } from "../../src/system.ts";
-
-const ports = { clock: systemClock, random: systemRandom };
+import { scriptedStore } from "../support/scripted-store.ts";
 
 interface Oddities {
   /** Whether conditions are taken without a look at them. */
@@ -30,7 +26,7 @@ async function serverWith(
   const matches: string[] = [];
   const objects = new Map<string, { readonly tag: string; readonly body: Buffer }>();
   let tags = 0;
-  const server = createServer((request, response) => {
+  const answer: RequestListener = (request, response) => {
     const { pathname: path, searchParams } = new URL(request.url ?? "", "http://store");
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -60,21 +56,10 @@ async function serverWith(
       objects.set(path, { tag, body: (isStale && object?.body) || Buffer.concat(chunks) });
       return end(200, "", { etag: tag });
     });
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-  const keys = { region: "us-east-1", accessKeyId: "id", secretAccessKey: "key" };
-  const store = new S3Store({ prefix: "", connections: 2, endpoint, bucket: "photos", ...keys }, ports);
-  return {
-    store,
-    /** The `If-Match` of each request that had one. */
-    matches,
-    async [Symbol.asyncDispose]() {
-      await store[Symbol.asyncDispose]();
-      server.close();
-      server.closeAllConnections();
-    },
   };
+  const host = await scriptedStore("s3", answer, 2);
+  /** `matches`: the `If-Match` of each request that had one. */
+  return { ...host, matches };
 }
 
 describe("a server without versioning", () => {

@@ -1,41 +1,21 @@
 /** Answers that are not the store's own, but of what stands in front of it: a load balancer that has no route at the moment, a page for people. Nothing of the store follows from them. */
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { describe, it } from "node:test";
 import { isOperatingError } from "../../src/base/errors.ts";
-import { AzureStore } from "../../src/store/azure-store.ts";
-import type { BlobStore } from "../../src/store/blob-store.ts";
-import { S3Store } from "../../src/store/s3-store.ts";
-import { systemClock, systemRandom } from "../../src/system.ts";
+import { systemClock } from "../../src/system.ts";
+import { type ScriptedStore, scriptedStore } from "../support/scripted-store.ts";
 
 const options = { deadlineMs: 2_000 };
 const always = { kind: "always" } as const;
 const content = { body: Buffer.from("x"), headers: {}, version: "c.k.1.1" };
-const ports = { clock: systemClock, random: systemRandom };
 
 /** A store of either kind, over one connection to whoever answers so. */
-async function front(kind: "s3" | "azure", answer: (request: IncomingMessage, response: ServerResponse) => void) {
-  const server = createServer((request, response) => {
+function front(kind: "s3" | "azure", answer: RequestListener): Promise<ScriptedStore> {
+  return scriptedStore(kind, (request, response) => {
     request.resume().on("end", () => answer(request, response));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-  const common = { prefix: "", connections: 1, endpoint };
-  const keys = { region: "us-east-1", accessKeyId: "id", secretAccessKey: "key" };
-  const store: BlobStore =
-    kind === "s3"
-      ? new S3Store({ ...common, ...keys, bucket: "photos" }, ports)
-      : new AzureStore({ ...common, account: "acc", accountKey: "a2V5", container: "photos" }, ports);
-  return {
-    store,
-    async [Symbol.asyncDispose]() {
-      await store[Symbol.asyncDispose]();
-      server.close();
-      server.closeAllConnections();
-    },
-  };
+  });
 }
 
 /** What Traefik, for one, says while the store's container restarts. */
