@@ -225,7 +225,11 @@ class NodeHttpServer implements HttpServer {
 
   #serve(request: IncomingMessage, response: ServerResponse, expects: Expectation): void {
     const connection = this.#connections.get(request.socket);
-    assert(connection !== undefined, "a request comes on an open connection");
+    if (connection === undefined) {
+      // It came in one piece with the end of a handshake, on a connection that was ended because the server has closed.
+      assert(request.socket.destroyed, "a request comes on an open connection");
+      return;
+    }
     const earlier = connection.latest;
     const exchange = this.#begin(connection, request, response, expects === "continue");
     if (earlier === undefined || earlier.closing || earlier.response.writableEnded || earlier.response.destroyed) {
