@@ -10,7 +10,7 @@ import type { Membership } from "../core/membership.ts";
 import { listsProcess, type View, type ViewMember, type ViewParameters, votersOf } from "../core/view.ts";
 import { firstView, joinedView, keepsHalf } from "../core/view-changes.ts";
 import type { Network } from "../network/network.ts";
-import type { ViewRecord } from "./view-record.ts";
+import type { StoredView, ViewRecord } from "./view-record.ts";
 
 export interface JoiningParts {
   readonly self: ViewMember;
@@ -47,6 +47,9 @@ export class Joining {
   /** When it was last said that the store is another cluster's. */
   #toldAt: Instant | undefined;
   #seenEpoch = 0;
+  readonly #stopped = new AbortController();
+  /** The view with this process in it is on its way to the store. */
+  #isProposing = false;
 
   constructor(parts: JoiningParts) {
     this.#parts = parts;
@@ -58,18 +61,34 @@ export class Joining {
     return this.#seenEpoch;
   }
 
+  /** Tries no more: {@link join} rejects with this reason, or ends as the attempt that is under way does. Returns whether one is. */
+  stop(reason: Error): boolean {
+    this.#stopped.abort(reason);
+    return this.#isProposing;
+  }
+
   /** The view that lists this process, however long it takes; rejects with the signal's reason when that is aborted. */
-  async join(signal: AbortSignal): Promise<View> {
+  async join(ended: AbortSignal): Promise<View> {
     const { self, clock, onSeen, parameters, random, record } = this.#parts;
+    const signal = AbortSignal.any([ended, this.#stopped.signal]);
+    const propose = async (read: StoredView | undefined, next: View): Promise<boolean> => {
+      this.#isProposing = true;
+      try {
+        return await record.swap(read, next, ended);
+      } finally {
+        this.#isProposing = false;
+      }
+    };
     const since = clock.now();
     for (;;) {
       const stored = await record.readPatiently(signal);
+      signal.throwIfAborted();
       this.#seenEpoch = stored?.view.epoch ?? 0;
       if (this.#isOfAnother(stored?.view)) {
         this.#warnOfAnother(stored?.view);
       } else if (!stored) {
         const first = firstView(self, { ...parameters, clusterId: random.id().slice(0, 16) }, random.id());
-        if (await record.swap(undefined, first, signal)) return first;
+        if (await propose(undefined, first)) return first;
       } else if (listsProcess(stored.view, self)) {
         // A swap of ours took effect after it had been taken for lost.
         return stored.view;
@@ -79,7 +98,7 @@ export class Joining {
         const obstacle = this.#obstacle(stored.view, joined, waitedMs);
         onSeen(stored.view);
         if (obstacle === undefined) {
-          if (await record.swap(stored, joined, signal)) return joined;
+          if (await propose(stored, joined)) return joined;
         } else {
           this.#logWaiting(obstacle, waitedMs);
         }

@@ -85,6 +85,11 @@ export class Member implements Operations, PeerHandler, JournalSource {
     this.#wired.leftovers.start();
   }
 
+  /** Tries to join no more; whether it may be about to have joined all the same, in which case {@link start} ends soon. */
+  stopJoining(reason: Error): boolean {
+    return this.#wired.joining.stop(reason);
+  }
+
   /**
    * Leaves in order: hands everything off, and takes itself out of the view; resolves then.
    * @throws the signal's reason when that is aborted, or this member's when it has ended meanwhile.

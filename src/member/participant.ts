@@ -110,6 +110,8 @@ export class Participant implements Operations, Administration {
     );
     // Clients are served until it is out: what they ask for is forwarded like at any other time.
     try {
+      const isAboutToJoin = !this.#joining && this.#life?.member.stopJoining(stopping());
+      if (isAboutToJoin) await withinSignal(this.#starting, deadline.signal);
       // One that has not joined yet has taken nothing; what it found in its journal is there for the next start.
       if (this.#joining || this.joined) await this.#leave(deadline.signal);
     } catch (error) {
@@ -119,7 +121,7 @@ export class Participant implements Operations, Administration {
       timer.cancel();
     }
     this.#life?.member.refuseOperations();
-    this.#abort.abort(new OperatingError("shutting_down", "the node is stopping"));
+    this.#abort.abort(stopping());
     await this.#endLife();
   }
 
@@ -226,6 +228,8 @@ export class Participant implements Operations, Administration {
 
   async #begin(recovered: Recovered): Promise<void> {
     const { host, settings, clock, random, connect, store, journal, log, onReplaced } = this.#parts;
+    // It was stopped while the store was tried out.
+    this.#abort.signal.throwIfAborted();
     const identity: ViewMember = { ...host, folder: journal.folder, incarnation: random.id() };
     const network = connect({ id: identity.id, incarnation: identity.incarnation });
     const member = new Member({
@@ -338,6 +342,10 @@ async function withinSignal(work: Promise<void> | undefined, signal: AbortSignal
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+function stopping(): OperatingError {
+  return new OperatingError("shutting_down", "the node is stopping");
 }
 
 function notAMember(): OperatingError {

@@ -88,3 +88,19 @@ test("nodes that are stopped amid a storm of connections stop in order", { timeo
   t.diagnostic(`${visits} connections`);
   assert.doesNotMatch(cluster.log(), /"level":"error"/);
 });
+
+test("a node that is stopped as soon as it listens ends, and is no member", { timeout: 120_000 }, async () => {
+  await using cluster = await TestCluster.start();
+  for (const afterMs of [0, 20, 40, 60, 80, 120, 160]) {
+    const end = await cluster.process("c").stop(stopMs);
+    assert.deepEqual(end, { code: 0, signal: null }, cluster.process("c").lines.slice(-10).join("\n"));
+    cluster.restart("c");
+    await cluster.process("c").printed('"listening"');
+    await sleep(systemClock, afterMs);
+  }
+  assert.deepEqual(await cluster.process("c").stop(stopMs), { code: 0, signal: null });
+  await cluster.until(stopMs, "the others go on", async () => {
+    const { settled, members } = await cluster.status("a");
+    return settled && members.length === 2;
+  });
+});

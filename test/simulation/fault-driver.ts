@@ -60,6 +60,7 @@ export class FaultDriver {
     this.#operator = new Operator(field);
     this.#acts = {
       leaves: () => this.#members.leave(),
+      earlyStops: () => this.#members.stopEarly(),
       weights: () => this.#members.reweigh(),
       links: () => this.#network.troubleLink(),
       chokes: () => this.#network.choke(),

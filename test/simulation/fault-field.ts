@@ -94,6 +94,12 @@ export class FaultField {
     return running.length > 0 ? this.random.pick(running) : undefined;
   }
 
+  /** A host that is down and meant to be there, after it has run before. */
+  pickDown(): SimHost | undefined {
+    const down = this.hosts.filter((host) => host.running === undefined && host.isWanted && host.processes > 0);
+    return down.length > 0 ? this.random.pick(down) : undefined;
+  }
+
   /** A host that takes part. */
   pickStarted(): SimHost | undefined {
     const started = this.hosts.filter((host) => host.running?.started === true && !host.running.stopping);

@@ -8,6 +8,8 @@ export const faultKinds = [
   "joins",
   /** Processes leave in order, by a signal, by a command or because the configuration no longer names them, and come back. */
   "leaves",
+  /** Processes are stopped in order while they start. */
+  "earlyStops",
   /** Processes come back with another weight. */
   "weights",
   /** Links break, go silent, become slow. */
@@ -74,6 +76,7 @@ const ownWorlds: readonly FaultKind[] = [
   "overtaking",
   "longCuts",
   "viewRefusals",
+  "earlyStops",
 ];
 
 /** Kinds that go with any others. */
@@ -129,6 +132,7 @@ export const profiles = {
   overtaking: ["overtaking", "joins", "leaves", "crashes"],
   relief: ["longCuts", "crashes", "leaves"],
   viewRefusals: ["viewRefusals", "crashes", "losses", "leaves", "joins"],
+  earlyStops: ["earlyStops", "leaves", "crashes", "store"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

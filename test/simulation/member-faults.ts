@@ -5,6 +5,8 @@ import { plainWeight } from "./scenario-plan.ts";
 import type { SimHost } from "./sim-cluster.ts";
 
 const maxAwayMs = 3_000;
+/** What a start takes, mostly. */
+const maxStartMs = 250;
 /** The hosts learn of a new configuration one after the other. */
 const maxConfigMs = 1_000;
 const weights = [0.5, 1, 1, 2, 3].map((weight) => weight * plainWeight);
@@ -22,10 +24,10 @@ export class MemberFaults {
   leave(host: SimHost | undefined = this.#field.pickStarted()): void {
     const { budget, random } = this.#field;
     const running = host?.running;
-    if (host === undefined || running?.started !== true || running.stopping || !budget.allowsLeaving) return;
+    if (host === undefined || running?.member === undefined || running.stopping || !budget.allowsLeaving) return;
     // One that is leaving because the configuration says so does not look as if it were.
     if (!this.#named.has(host.id)) return;
-    const way = random.pick(["stop", "stop", "leave", "config"] as const);
+    const way = running.started ? random.pick(["stop", "stop", "leave", "config"] as const) : "stop";
     this.#field.note("leave", () => `${running.process.name} by ${way}`);
     if (random.chance(0.2) && this.#field.hosts.filter((each) => each.isWanted).length > 1) host.isWanted = false;
     budget.beginLeaving();
@@ -44,6 +46,30 @@ export class MemberFaults {
         this.#named.delete(host.id);
         this.#configure();
     }
+  }
+
+  /** A host that is down starts, and is stopped before it takes part, or just when it does; so is one that stops just now. */
+  stopEarly(host: SimHost | undefined = this.#field.pickDown()): void {
+    const { world } = this.#field;
+    if (host === undefined) {
+      const other = this.#field.pickStarted();
+      this.leave(other);
+      other?.process?.onCrash(() => world.schedule(0, () => this.#startAndStop(other)));
+    } else {
+      this.#startAndStop(host);
+    }
+  }
+
+  #startAndStop(host: SimHost): void {
+    const { random, world } = this.#field;
+    if (this.#field.isHealed || host.running !== undefined || !host.isWanted || !this.#named.has(host.id)) return;
+    host.start();
+    const process = host.process;
+    world.schedule(random.between(0, maxStartMs), () => {
+      if (this.#field.isHealed || process !== host.process || process?.paused !== false) return;
+      this.#field.count("early stop");
+      this.leave(host);
+    });
   }
 
   /** The host's process will have another weight from its next start on, which is soon. */

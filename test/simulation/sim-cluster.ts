@@ -203,13 +203,13 @@ export class SimHost {
   stop(ended: () => void): void {
     const running = this.#running;
     const member = running?.member;
-    assert(running?.started === true && member !== undefined && !running.stopping, "a member is stopped once");
+    assert(running !== undefined && member !== undefined && !running.stopping, "a member is stopped once");
     this.#cluster.world.note("stop", () => running.process.name);
     running.stopping = true;
     running.process.schedule(0, () => {
       member.stop().then(
         () => {
-          this.#end(running, undefined);
+          if (running.process.alive) this.#end(running, undefined);
           ended();
         },
         (error: unknown) => this.#cluster.world.fail(error),
@@ -274,6 +274,8 @@ export class SimHost {
       world.fail(error);
       return;
     }
+    // It ends when it has stopped.
+    if (running.stopping && error.code === "shutting_down") return;
     world.note("start failed", () => `${running.process.name}: ${error.message}`);
     this.#endSoon(running, "start failed");
   }
