@@ -87,6 +87,8 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     journal,
     log,
     onReplaced: () => fail(new OperatingError("shutting_down", `another process has joined as ${nodeId}`)),
+    onLeaveAsked: () => leave(),
+    onHandedOff: () => http.finish(),
     onLeft: () => end("it has left the cluster"),
   });
   const dashboard = stack.use(new Dashboard({ version, status: () => participant.status(), clock: systemClock }));

@@ -201,6 +201,11 @@ const httpSchema = z
       .describe(
         "Milliseconds that a stopping node still serves as before once /readyz says no, so that load balancers see it; then it hands over, for up to flush.stopMs.",
       ),
+    finishMs: durationMs
+      .default(15_000)
+      .describe(
+        "Milliseconds that a node that has handed over everything gives requests under way, uploads and downloads among them, to end before they are cut and it leaves. Part of flush.stopMs.",
+      ),
     keepAliveMs: durationMs
       .default(65_000)
       .describe("Milliseconds that an idle connection is kept: longer than the 60 s of usual load balancers."),

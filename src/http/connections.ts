@@ -22,11 +22,21 @@ export interface Connection {
   broken: boolean;
 }
 
+/** Within this a client that has connected sends its first request, mostly; in milliseconds. */
+const firstRequestMs = 200;
+
+interface Ending {
+  /** Those that are still open. */
+  readonly left: Set<Duplex>;
+  readonly done: () => void;
+}
+
 export class Connections {
   readonly #clock: Clock;
   readonly #limit: number;
   readonly #open = new Map<Duplex, Connection>();
-  #whenEmpty: (() => void) | undefined;
+  /** Who waits for some of them to be closed. */
+  readonly #endings = new Set<Ending>();
 
   constructor(clock: Clock, limit: number) {
     this.#clock = clock;
@@ -44,7 +54,8 @@ export class Connections {
 
   /** It has closed, or is no client's any more. */
   remove(socket: Duplex): void {
-    if (this.#open.delete(socket) && this.#open.size === 0) this.#whenEmpty?.();
+    this.#open.delete(socket);
+    for (const { left, done } of this.#endings) if (left.delete(socket) && left.size === 0) done();
   }
 
   get(socket: Duplex): Connection | undefined {
@@ -96,22 +107,28 @@ export class Connections {
     }
   }
 
-  /** Closes the connections that wait for a request, and each other one once its answer is out. */
-  closeWhenIdle(): void {
-    for (const [socket, connection] of this.#open) closeAfterLatest(socket, connection);
-  }
-
-  /** Cuts them all. */
-  destroy(): void {
-    for (const socket of this.#open.keys()) socket.destroy();
-  }
-
-  /** Resolves when there is none. */
-  empty(): Promise<void> {
-    if (this.#open.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#whenEmpty = resolve;
+  /**
+   * Closes the connections that wait for a request, each other one once its answer is out, and cuts those that are left after `withinMs`, of which `onCut` is told the
+   * number. Resolves when all of them are closed; others may have come.
+   */
+  async end(withinMs: number, onCut: (count: number) => void): Promise<void> {
+    if (this.#open.size === 0) return;
+    const left = new Set(this.#open.keys());
+    const { promise, resolve: done } = Promise.withResolvers<void>();
+    const ending: Ending = { left, done };
+    this.#endings.add(ending);
+    for (const [socket, connection] of this.#open) {
+      if (connection.latest !== undefined) closeAfterLatest(socket, connection);
+      // Who has only just come is about to ask for something.
+      else this.#clock.after(firstRequestMs, () => closeAfterLatest(socket, connection));
+    }
+    const timer = this.#clock.after(withinMs, () => {
+      onCut(left.size);
+      for (const socket of left) socket.destroy();
     });
+    await promise;
+    timer.cancel();
+    this.#endings.delete(ending);
   }
 }
 

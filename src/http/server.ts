@@ -6,6 +6,7 @@ import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SecureContextOptions } from "node:tls";
 import type { Access } from "../access/access.ts";
 import { noGrant } from "../access/grant.ts";
@@ -77,7 +78,9 @@ export interface HttpServer extends AsyncDisposable {
   setTls(tls: ServerTls): void;
   /** From now on connections end with the next answer on each, so that clients that keep them go elsewhere. Goes on serving. */
   withdraw(): void;
-  /** Takes no more connections, finishes requests under way within `finishMs`, and ends. Upgraded connections are left to their owner. */
+  /** Ends each connection there is as soon as what it has asked for is answered, and cuts those that take longer than `finishMs`; resolves when all are ended. Others may come meanwhile. */
+  finish(): Promise<void>;
+  /** Takes no more connections, finishes requests under way, and ends. Upgraded connections are left to their owner. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -90,13 +93,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return new NodeHttpServer(options);
 }
 
+/** What comes last is refused, which does not take long; in milliseconds. */
+const lastFinishMs = 1_000;
+/** At the end so many of those who still come are let in. */
+const maxTurns = 1_000;
+
 /** What a request wants to hear before it sends its body. */
 type Expectation = "nothing" | "continue" | "unknown";
 
 class NodeHttpServer implements HttpServer {
   readonly metrics = new HttpMetrics();
   readonly #settings: HttpSettings;
-  readonly #clock: Clock;
   readonly #log: Log;
   readonly #onUpgrade: HttpServerOptions["onUpgrade"];
   readonly #upgradeProtocol: string | undefined;
@@ -108,6 +115,9 @@ class NodeHttpServer implements HttpServer {
   readonly #server: http.Server;
   readonly #service: Service = { isEnding: false };
   #draining = false;
+  /** Connections so far. */
+  #accepted = 0;
+  #finished: Promise<void> | undefined;
 
   constructor(options: HttpServerOptions) {
     const { settings } = options;
@@ -117,7 +127,6 @@ class NodeHttpServer implements HttpServer {
       "who takes connections over says for which protocol",
     );
     this.#settings = settings;
-    this.#clock = options.clock;
     this.#log = options.log;
     this.#onUpgrade = options.onUpgrade;
     this.#upgradeProtocol = options.upgradeProtocol;
@@ -159,20 +168,37 @@ class NodeHttpServer implements HttpServer {
     this.#service.isEnding = true;
   }
 
+  finish(): Promise<void> {
+    this.#finished ??= this.#finish(this.#settings.finishMs);
+    return this.#finished;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#letIn();
     this.#draining = true;
-    this.#service.isEnding = true;
     this.#server.close();
-    const timer = this.#clock.after(this.#settings.finishMs, () => {
-      this.#log.warn("cutting off requests that did not finish in time", {
-        connections: this.#connections.size,
-      });
-      this.#connections.destroy();
-    });
-    await this.#connections.empty();
-    timer.cancel();
+    await this.finish();
+    // Of those that have come since it began.
+    await this.#finish(lastFinishMs);
     this.#bodies[Symbol.dispose]();
     this.#unread[Symbol.dispose]();
+  }
+
+  /** Who waits to be let in is let in, as far as may be: the system would reset them. The runtime takes one in each turn of its loop. */
+  async #letIn(): Promise<void> {
+    // This turn may have looked already.
+    await nextTurn();
+    for (let turns = 0, before = -1; turns < maxTurns && before < this.#accepted; turns++) {
+      before = this.#accepted;
+      await nextTurn();
+    }
+  }
+
+  async #finish(withinMs: number): Promise<void> {
+    this.#service.isEnding = true;
+    await this.#connections.end(withinMs, (connections) =>
+      this.#log.warn("cutting off requests that did not finish in time", { connections }),
+    );
   }
 
   #createServer(tls: ServerTls | undefined): http.Server {
@@ -199,8 +225,9 @@ class NodeHttpServer implements HttpServer {
     server.maxHeadersCount = 0;
     // A client that has shut down its side still gets its answer.
     (server as http.Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
-    // The runtime's own also cuts connections whose last answer is not out yet.
-    server.closeIdleConnections = () => this.#connections.closeWhenIdle();
+    // The runtime's own also cuts connections whose last answer is not out yet; `finish` doesn't.
+    server.closeIdleConnections = () => undefined;
+    server.on("connection", () => this.#accepted++);
     server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
       // Its handshake was under way when the server closed: nobody would end it, and it would keep the process.
       if (this.#draining) socket.destroy();

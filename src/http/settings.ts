@@ -40,7 +40,7 @@ export interface HttpSettings {
   readonly stallMs: number;
   /** How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal. */
   readonly lingerMs: number;
-  /** How long requests under way may take to finish when the server stops. Longer than any operation. */
+  /** How long requests under way may take to finish when the server stops. Longer than operations on buffered values take. */
   readonly finishMs: number;
   /** How long a client may take to read an answer. 4 MiB in 60 s are 70 KB/s. */
   readonly answerTimeoutMs: number;

@@ -19,6 +19,8 @@ export interface LeavingObserver {
   onNewerEpoch(epoch: number): void;
   /** There is nobody to hand off to: everything must go to the store, and nothing new be taken. */
   onLast(): void;
+  /** Everything is handed off: the member goes once this has resolved, since clients can ask nothing of one that is in no view. */
+  onHandedOff(): Promise<void>;
 }
 
 export interface LeavingParts {
@@ -44,6 +46,8 @@ const othersMs = 2_000;
 export class Leaving {
   readonly #parts: LeavingParts;
   #begun = false;
+  /** What was begun at this member is being done to its end, or has been. */
+  #lastRequests: "none" | "under way" | "done" = "none";
   /** Since when there has been nothing left to do but to wait for others that are leaving. */
   #emptySince: Instant | undefined;
 
@@ -118,6 +122,17 @@ export class Leaving {
     return membership.entry.weight === 0 || (votersOf(membership.view).length === 1 && isEmpty());
   }
 
+  /** Whether nothing is under way at this member for its clients; asked for the first time, it has that brought about. */
+  #isUnused(): boolean {
+    if (this.#lastRequests === "none") {
+      this.#lastRequests = "under way";
+      void this.#parts.observer.onHandedOff().then(() => {
+        this.#lastRequests = "done";
+      });
+    }
+    return this.#lastRequests === "done";
+  }
+
   /** The next step that this member can take. */
   #next({ view }: StoredView): View | undefined {
     const { membership, clock, random, weight, observer, isEmpty } = this.#parts;
@@ -126,7 +141,7 @@ export class Leaving {
     const isSettled = view.settled && membership.settled;
     if (view.members.some((member) => member.id !== id && member.weight > 0)) {
       if (own > 0) return reweightedView(view, id, 0, random.id());
-      return isSettled ? leftView(view, id, random.id()) : undefined;
+      return isSettled && this.#isUnused() ? leftView(view, id, random.id()) : undefined;
     }
     observer.onLast();
     // Others that left before have handed off to this one, unless they are gone: then it owns everything again.

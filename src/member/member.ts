@@ -63,6 +63,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
       onOut: (replaced) => this.#onOut(replaced),
       onSeen: (view) => this.#setPeers(view.members),
       onLast: () => this.#drain(),
+      onHandedOff: () => parts.observer.onHandedOff().then(() => this.#wired.router.stop()),
     });
     this.#membership = this.#wired.membership;
     this.#configured = new ConfiguredNodes({ ...parts, named: parts.nodes, membership: this.#membership });
@@ -167,7 +168,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   /** New operations of clients are refused from now on. */
   refuseOperations(): void {
-    this.#wired.router.stop();
+    void this.#wired.router.stop();
   }
 
   readiness(): Readiness {
@@ -378,7 +379,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     if (this.#drained) return;
     this.#drained = true;
     this.#wired.primary.drain();
-    this.#wired.router.stop();
+    void this.#wired.router.stop();
     this.#wired.flusher.hurry();
   }
 

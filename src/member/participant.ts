@@ -48,6 +48,10 @@ export interface ParticipantParts {
   readonly log: Log;
   /** Another process has taken this host's id: this one must end. */
   readonly onReplaced: () => void;
+  /** A peer whose configuration does not name this host any more asks it to leave: {@link Participant.leave}, in the end. */
+  readonly onLeaveAsked: () => void;
+  /** As `MemberObserver.onHandedOff`. */
+  readonly onHandedOff: () => Promise<void>;
   /** It has left the cluster because somebody asked for it: the process has nothing more to do. */
   readonly onLeft: () => void;
 }
@@ -227,7 +231,8 @@ export class Participant implements Operations, Administration {
   }
 
   async #begin(recovered: Recovered): Promise<void> {
-    const { host, settings, clock, random, connect, store, journal, log, onReplaced } = this.#parts;
+    const { host, settings, clock, random, connect, store, journal, log } = this.#parts;
+    const { onReplaced, onLeaveAsked, onHandedOff } = this.#parts;
     // It was stopped while the store was tried out.
     this.#abort.signal.throwIfAborted();
     const identity: ViewMember = { ...host, folder: journal.folder, incarnation: random.id() };
@@ -251,7 +256,8 @@ export class Participant implements Operations, Administration {
             if (!this.#abort.signal.aborted) throw error;
           });
         },
-        onLeaveAsked: () => this.leave(),
+        onLeaveAsked,
+        onHandedOff,
       },
     });
     this.#life = { member, network };

@@ -61,6 +61,8 @@ export class Router {
   #underWay = 0;
   #stopped = false;
   #ended = false;
+  /** Those who wait for all operations to be done. */
+  readonly #whenIdle: (() => void)[] = [];
   /** Those who wait for a change to try again. */
   readonly #waiting = new Set<() => void>();
 
@@ -148,7 +150,7 @@ export class Router {
         }
       }
     } finally {
-      this.#underWay--;
+      this.#left();
     }
   }
 
@@ -159,9 +161,10 @@ export class Router {
     for (const retry of waiting) retry();
   }
 
-  /** Refuses new operations. */
-  stop(): void {
+  /** Refuses new operations; resolves when those under way are done. */
+  async stop(): Promise<void> {
     this.#stopped = true;
+    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
   /** This member is no more: what is under way fails. */
@@ -219,7 +222,7 @@ export class Router {
       }
     } finally {
       this.#writing.delete(requestId.counter);
-      this.#underWay--;
+      this.#left();
     }
   }
 
@@ -229,6 +232,11 @@ export class Router {
       throw new OperatingError("overloaded", `${this.#underWay} operations are under way on this node`);
     }
     this.#underWay++;
+  }
+
+  #left(): void {
+    this.#underWay--;
+    if (this.#underWay === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   /** @throws OperatingError when there is nobody whom an attempt could ask, or no time. */

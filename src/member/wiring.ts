@@ -86,6 +86,7 @@ export interface WiringHooks {
   readonly onSeen: (view: View) => void;
   /** There is nobody to hand off to. */
   readonly onLast: () => void;
+  readonly onHandedOff: () => Promise<void>;
 }
 
 /** A peer that has a link and needs longer than this many times D for a write or a part of a hand-off counts as silent. */
@@ -347,7 +348,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     log,
     weight: identity.weight,
     isEmpty: () => buffer.size === 0 && flusher.idle,
-    observer: { onView, onNewerEpoch, onLast: hooks.onLast },
+    observer: { onView, onNewerEpoch, onLast: hooks.onLast, onHandedOff: hooks.onHandedOff },
   });
   const viewKeeper: ViewKeeper = new ViewKeeper({
     membership,

@@ -8,8 +8,8 @@ import { isSettled, type SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
 /** From the first moment of a start until it has joined, in virtual milliseconds. */
-const startMs = 160;
-const stepMs = 2;
+const startMs = 240;
+const stepMs = 3;
 /** Between a request to leave and the signal. */
 const hesitationMs = 20;
 

@@ -26,6 +26,9 @@ interface Trial {
   readonly events: string[];
   readonly abort: AbortController;
   empty: boolean;
+  /** What clients have begun at it, and how often it asked for the end of that. */
+  requests: Promise<void>;
+  asked: number;
   /** The view is settled, and member a knows it. */
   readonly settle: () => void;
   /** Lets it look at the view so many times. */
@@ -59,6 +62,10 @@ function trialOf(view: View): Trial {
       onLast: () => {
         if (!events.includes("last")) events.push("last");
       },
+      onHandedOff: () => {
+        trial.asked++;
+        return trial.requests;
+      },
     },
   });
   const trial: Trial = {
@@ -67,6 +74,8 @@ function trialOf(view: View): Trial {
     events,
     abort,
     empty: false,
+    requests: Promise.resolve(),
+    asked: 0,
     settle: () => {
       store.view = settledView(store.view as View, [], "settled");
       membership.markSettled();
@@ -92,7 +101,7 @@ describe("Leaving, with others", () => {
     await trial.looks(3);
     assert.deepEqual([trial.events, trial.store.view?.epoch], [["view a0,b1,c1"], 5]);
     trial.settle();
-    await trial.looks(1);
+    await trial.looks(2);
     assert.deepEqual([trial.events.at(-1), trial.store.view?.members], ["left", [b, c]]);
     assert.equal(hasDrop(trial.store.view as View), false);
   });
@@ -104,8 +113,22 @@ describe("Leaving, with others", () => {
     await trial.looks(5);
     assert.deepEqual(trial.events, ["view a0,b1"]);
     trial.membership.markSettled();
-    await trial.looks(1);
+    await trial.looks(2);
     assert.equal(trial.events.at(-1), "left");
+  });
+
+  it("goes once what its clients have begun is done, and has that brought about when it owns nothing", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const trial = trialOf(settledOf(a, b));
+    trial.requests = promise;
+    await trial.looks(3);
+    assert.equal(trial.asked, 0);
+    trial.settle();
+    await trial.looks(5);
+    assert.deepEqual([trial.events, trial.asked], [["view a0,b1"], 1]);
+    resolve();
+    await trial.looks(1);
+    assert.deepEqual([trial.events.at(-1), trial.asked], ["left", 1]);
   });
 
   it("begins in an unsettled view, too", async () => {
