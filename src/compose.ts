@@ -31,7 +31,7 @@ import { httpSettings, linkSettings, memberSettings, storeSettings } from "./nod
 import type { BlobStore } from "./store/blob-store.ts";
 import { MeteredStore } from "./store/metered-store.ts";
 import { openStore } from "./store/open-store.ts";
-import { systemClock, systemRandom } from "./system.ts";
+import { openFilesLimit, systemClock, systemRandom } from "./system.ts";
 import { Dashboard, pagePolicy } from "./ui/dashboard.ts";
 import { version } from "./version.ts";
 
@@ -63,6 +63,14 @@ export interface RunningNode {
 export async function startNode(config: Config, nodeId: string, { log }: NodeOptions): Promise<RunningNode> {
   const node = config.nodes.find((each) => each.id === nodeId);
   assert(node !== undefined, "the node's id is one of the configuration's");
+  const openFiles = openFilesLimit();
+  const settings = httpSettings(config, node, openFiles);
+  if (settings.connections < config.http.connections) {
+    log.warn(
+      "the system allows this process too few open files for http.connections: fewer connections are served; raise its limit (ulimit -n, LimitNOFILE of systemd)",
+      { openFiles, connections: settings.connections },
+    );
+  }
   const host = urlHost(node.url);
   const tls = config.tls && (await loadTls(config.tls, { host, nowMs: systemClock.wallMs() }));
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
@@ -105,7 +113,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       dashboard: { policy: pagePolicy, render: () => dashboard.render() },
       access,
       tls: tls?.texts,
-      settings: httpSettings(config, node),
+      settings,
       clock: systemClock,
       log,
       upgradeProtocol: peerProtocol,

@@ -1,5 +1,6 @@
 /** From the configuration to the settings of each part of a node: what `compose.ts` hands out. */
 
+import { OperatingError } from "./base/errors.ts";
 import { largestBufferedBytes } from "./config/buffer-schema.ts";
 import type { Config, NodeConfig } from "./config/config.ts";
 import { listenAddress } from "./config/own-node.ts";
@@ -13,6 +14,10 @@ import type { StoreSettings } from "./store/open-store.ts";
 const initialConcurrency = 8;
 /** Connections to the store beyond those for flushing: for reads. */
 const readConnections = 64;
+/** The journal's, the log's, the runtime's own, and what is open for a moment only. */
+const otherFiles = 64;
+/** With less there is no point in beginning. */
+const leastConnections = 16;
 /** Beyond what a request may take without a sign of life before its connection is cut, in milliseconds. */
 const silenceMarginMs = 10_000;
 
@@ -45,11 +50,23 @@ export function memberSettings(config: Config): MemberSettings {
   };
 }
 
-export function httpSettings(config: Config, node: NodeConfig): HttpSettings {
+/**
+ * @param openFiles - how many files and sockets the process may have open: where they are too few for `http.connections`, as many connections as they leave room for
+ * @throws OperatingError `config_invalid` when they are too few to do anything.
+ */
+export function httpSettings(config: Config, node: NodeConfig, openFiles = Number.POSITIVE_INFINITY): HttpSettings {
   const { host = "::", port } = listenAddress(config, node);
+  const others = ownFiles(config) + defaultHttpSettings.spareConnections;
+  if (openFiles < others + leastConnections) {
+    throw new OperatingError(
+      "config_invalid",
+      `this process may have ${openFiles} files and sockets open, and needs ${others + leastConnections} at least: raise its limit (ulimit -n, LimitNOFILE of systemd)`,
+    );
+  }
   return {
     ...defaultHttpSettings,
     ...config.http,
+    connections: Math.min(config.http.connections, openFiles - others),
     host,
     port,
     maxValueBytes: config.buffer.maxValueBytes,
@@ -57,6 +74,12 @@ export function httpSettings(config: Config, node: NodeConfig): HttpSettings {
     bodyIdleMs: config.large.idleMs,
     stallMs: Math.max(defaultHttpSettings.stallMs, longestSilenceMs(config)),
   };
+}
+
+/** What a node has open for itself, at most: a flush to a folder is its object, that one's metadata, a lock and the folder. */
+function ownFiles({ flush, large, nodes }: Config): number {
+  const store = 4 * flush.concurrency + readConnections + partsUnderWay * large.uploads + large.downloads;
+  return store + 4 * nodes.length + otherFiles;
 }
 
 /** How long a request may be under way with nothing moving on its connection: between two chunks of its body, or while the store takes a part of it at the last try and completes it. */

@@ -17,6 +17,21 @@ export const systemClock: Clock = {
   },
 };
 
+/**
+ * How many files and sockets this process may have open at a time; infinite where the system sets or tells no limit. The runtime has raised the limit as far as the
+ * process may.
+ */
+export function openFilesLimit(): number {
+  const { userLimits } = process.report.getReport() as { readonly userLimits?: UserLimits };
+  const limit = userLimits?.open_files?.soft;
+  return typeof limit === "number" ? limit : Number.POSITIVE_INFINITY;
+}
+
+/** As the runtime's report has it. */
+interface UserLimits {
+  readonly open_files?: { readonly soft: number | "unlimited" };
+}
+
 export const systemRandom: Random = {
   next: () => Math.random(),
   id: () => randomBytes(16).toString("hex"),

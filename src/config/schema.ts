@@ -142,7 +142,9 @@ const httpSchema = z
       .min(1)
       .max(1_000_000)
       .default(10_000)
-      .describe("Connections of clients that are served at a time; requests on further ones are answered 503."),
+      .describe(
+        "Connections of clients that are served at a time, or fewer where the system lets the process have too few files open (the log says so); requests on further ones are answered 503.",
+      ),
     inFlightBytes: byteCount
       .default(128 * mebibyte)
       .describe("Bytes of request bodies that are read or stored at a time, at most: 32 of the largest values."),

@@ -28,6 +28,25 @@ function parse(changes: Readonly<Record<string, unknown>> = {}): Config {
   });
 }
 
+test("a node serves as many connections as files that may be open leave room for, and none with too few", () => {
+  const config = parse({
+    flush: { concurrency: 100 },
+    large: { uploads: 10, downloads: 20 },
+    http: { connections: 2_000 },
+  });
+  const node = config.nodes[0] as NodeConfig;
+  // 4 for each flush, 64 to read, 3 for each upload, 1 for each download, 4 for each node, 64 others; 256 connections beyond those that are served.
+  const others = 400 + 64 + 30 + 20 + 8 + 64 + 256;
+  assert.equal(httpSettings(config, node).connections, 2_000);
+  assert.equal(httpSettings(config, node, others + 2_000).connections, 2_000);
+  assert.equal(httpSettings(config, node, others + 1_999).connections, 1_999);
+  assert.equal(httpSettings(config, node, others + 16).connections, 16);
+  assert.throws(() => httpSettings(config, node, others + 15), {
+    code: "config_invalid",
+    message: /may have 857 files and sockets open, and needs 858 at least/,
+  });
+});
+
 test("a node's member gets what is set", () => {
   const { stopMs, room, journaled, flush, operationMs } = memberSettings(
     parse({
