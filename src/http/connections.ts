@@ -120,7 +120,7 @@ export class Connections {
     for (const [socket, connection] of this.#open) {
       if (connection.latest !== undefined) closeAfterLatest(socket, connection);
       // Who has only just come is about to ask for something.
-      else this.#clock.after(firstRequestMs, () => closeAfterLatest(socket, connection));
+      else this.#clock.after(firstRequestMs, () => this.#open.has(socket) && closeAfterLatest(socket, connection));
     }
     const timer = this.#clock.after(withinMs, () => {
       onCut(left.size);

@@ -1,0 +1,88 @@
+/** A server that finishes: connections end with what they have asked for, and others may come. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, test } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/system.ts";
+import { HttpHost } from "../support/http-host.ts";
+import { rawRequest } from "../support/raw-http.ts";
+
+/** A little longer than a client that has just come is waited for. */
+const freshMs = 300;
+
+describe("a server that finishes", { timeout: 30_000 }, () => {
+  test("ends a kept connection at once, one with a request under way with its answer, and a new one with its first", async () => {
+    await using host = await HttpHost.start();
+    await using kept = await host.connect();
+    assert.equal((await kept.send(rawRequest("GET", "/healthz")).answer()).status, 200);
+    await using busy = await host.connect();
+    busy.send("PUT /kv/busy HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nva");
+    await using fresh = await host.connect();
+    await using silent = await host.connect();
+    await sleep(systemClock, 50);
+    let isFinished = false;
+    const finished = host.server.finish().then(() => {
+      isFinished = true;
+    });
+    assert.equal(await kept.rest(), "");
+    const first = await fresh.send(rawRequest("GET", "/healthz")).answer();
+    assert.deepEqual([first.status, first.headers["connection"]], [200, "close"]);
+    await sleep(systemClock, freshMs);
+    assert.equal(await silent.rest(), "");
+    assert.equal(isFinished, false);
+    const last = await busy.send("l!").answer();
+    assert.deepEqual([last.status, last.headers["connection"]], [204, "close"]);
+    await finished;
+    assert.equal(host.operations.values.get("busy")?.value?.toString(), "val!");
+  });
+
+  test("still serves who comes meanwhile, and does not wait for that", async () => {
+    await using host = await HttpHost.start();
+    await using busy = await host.connect();
+    busy.send("PUT /kv/busy HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nva");
+    await sleep(systemClock, 50);
+    const finished = host.server.finish();
+    await using late = await host.connect();
+    late.send("PUT /kv/late HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nva");
+    assert.equal((await busy.send("l!").answer()).status, 204);
+    await finished;
+    assert.equal((await late.send("l!").answer()).status, 204);
+  });
+
+  test("cuts what takes too long, and says how many", async () => {
+    await using host = await HttpHost.start({ finishMs: 400 });
+    await using busy = await host.connect();
+    busy.send("PUT /kv/busy HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nva");
+    await sleep(systemClock, 50);
+    await host.server.finish();
+    assert.equal(await busy.rest(), "");
+    assert.deepEqual(host.lines.at(-1)?.fields, { connections: 1 });
+  });
+
+  test("leaves a connection alone that is taken over for another protocol meanwhile", async () => {
+    const { promise: upgraded, resolve } = Promise.withResolvers<void>();
+    await using host = await HttpHost.start(
+      {},
+      {
+        upgradeProtocol: "peer",
+        onUpgrade: (_request, socket) => {
+          socket.write("taken");
+          socket.on("data", (data) => socket.write(data));
+          resolve();
+        },
+      },
+    );
+    await using peer = await host.connect();
+    await sleep(systemClock, 50);
+    const finished = host.server.finish();
+    peer.send("GET / HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: peer\r\n\r\n");
+    await upgraded;
+    await finished;
+    await sleep(systemClock, freshMs);
+    peer.socket.removeAllListeners("data");
+    peer.send("echo");
+    const [echo] = (await once(peer.socket, "data")) as [Buffer];
+    assert.equal(echo.toString(), "echo");
+  });
+});
