@@ -96,7 +96,6 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     log,
     onReplaced: () => fail(new OperatingError("shutting_down", `another process has joined as ${nodeId}`)),
     onLeaveAsked: () => leave(),
-    onHandedOff: () => http.finish(),
     onLeft: () => end("it has left the cluster"),
   });
   const dashboard = stack.use(new Dashboard({ version, status: () => participant.status(), clock: systemClock }));
@@ -147,11 +146,14 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   }
   let isStopping = false;
   let drained: Promise<void> | undefined;
-  /** Load balancers are told, and have time to see it; then clients are told to go elsewhere. While it leaves it still answers, by way of the others. */
+  /**
+   * Load balancers are told, and have time to see it; then what clients have begun is done to its end, and they are told to go elsewhere. While it leaves it still
+   * answers, by way of the others.
+   */
   const drain = (): Promise<void> => {
     const { joined } = participant;
     participant.withdraw();
-    drained ??= sleep(systemClock, joined ? config.http.drainMs : 0).then(() => http.withdraw());
+    drained ??= sleep(systemClock, joined ? config.http.drainMs : 0).then(() => http.finish());
     return drained;
   };
   const leave = (): void => void drain().then(() => participant.leave());

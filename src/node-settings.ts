@@ -76,10 +76,12 @@ export function httpSettings(config: Config, node: NodeConfig, openFiles = Numbe
   };
 }
 
-/** What a node has open for itself, at most: a flush to a folder is its object, that one's metadata, a lock and the folder. */
-function ownFiles({ flush, large, nodes }: Config): number {
-  const store = 4 * flush.concurrency + readConnections + partsUnderWay * large.uploads + large.downloads;
-  return store + 4 * nodes.length + otherFiles;
+/** What a node has open for itself, at most. */
+function ownFiles({ store, flush, large, nodes }: Config): number {
+  // To a folder it is the object, that one's metadata, a lock and the folder.
+  const ofFlush = store.type === "file" ? 4 : 1;
+  const ofStore = ofFlush * flush.concurrency + readConnections + partsUnderWay * large.uploads + large.downloads;
+  return ofStore + 4 * nodes.length + otherFiles;
 }
 
 /** How long a request may be under way with nothing moving on its connection: between two chunks of its body, or while the store takes a part of it at the last try and completes it. */

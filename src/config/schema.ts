@@ -201,12 +201,12 @@ const httpSchema = z
       .max(600_000)
       .default(5_000)
       .describe(
-        "Milliseconds that a stopping node still serves as before once /readyz says no, so that load balancers see it; then it hands over, for up to flush.stopMs.",
+        "Milliseconds that a stopping node still serves as before once /readyz says no, so that load balancers see it; then http.finishMs and flush.stopMs follow.",
       ),
     finishMs: durationMs
-      .default(15_000)
+      .default(5_000)
       .describe(
-        "Milliseconds that a node that has handed over everything gives requests under way, uploads and downloads among them, to end before they are cut and it leaves. Part of flush.stopMs.",
+        "Milliseconds that a stopping node then gives requests under way, uploads and downloads among them, to end before it cuts them and leaves. In the end as long again for downloads that came later.",
       ),
     keepAliveMs: durationMs
       .default(65_000)

@@ -106,6 +106,11 @@ export class Membership {
     return entry;
   }
 
+  /** The other members of the adopted view. */
+  get others(): ViewMember[] {
+    return this.view.members.filter(({ id }) => id !== this.self.id);
+  }
+
   /** Earlier views that matter beyond this one; see {@link Doubt.views}. */
   get lostViews(): readonly PastView[] {
     return this.#doubt?.views ?? [];

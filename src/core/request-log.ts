@@ -45,6 +45,11 @@ export class RequestLog {
     return false;
   }
 
+  /** Whether one of these processes may still wait for the outcome of a write. */
+  isAwaitedBy(routers: readonly { readonly incarnation: string }[]): boolean {
+    return routers.some(({ incarnation }) => (this.#routers.get(incarnation)?.outcomes.size ?? 0) > 0);
+  }
+
   /** The router has finished every request below `watermark`. */
   advance(router: string, watermark: number): void {
     if (watermark <= (this.#routers.get(router)?.watermark ?? firstCounter)) return;

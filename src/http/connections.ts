@@ -108,20 +108,31 @@ export class Connections {
   }
 
   /**
-   * Closes the connections that wait for a request, each other one once its answer is out, and cuts those that are left after `withinMs`, of which `onCut` is told the
-   * number. Resolves when all of them are closed; others may have come.
+   * Closes each connection with a request under way once its answer is out, and cuts those that are left after `withinMs`, of which `onCut` is told the number. Resolves when
+   * all of them are closed. The others stay.
    */
+  async endBusy(withinMs: number, onCut: (count: number) => void): Promise<void> {
+    const busy = [...this.#open].filter(([socket]) => this.isBusy(socket));
+    for (const [socket, connection] of busy) closeAfterLatest(socket, connection);
+    await this.#ended(new Set(busy.map(([socket]) => socket)), withinMs, onCut);
+  }
+
+  /** As {@link endBusy} for all connections: one that waits for a request is closed at once. */
   async end(withinMs: number, onCut: (count: number) => void): Promise<void> {
-    if (this.#open.size === 0) return;
-    const left = new Set(this.#open.keys());
-    const { promise, resolve: done } = Promise.withResolvers<void>();
-    const ending: Ending = { left, done };
-    this.#endings.add(ending);
     for (const [socket, connection] of this.#open) {
       if (connection.latest !== undefined) closeAfterLatest(socket, connection);
       // Who has only just come is about to ask for something.
-      else this.#clock.after(firstRequestMs, () => this.#open.has(socket) && closeAfterLatest(socket, connection));
+      else this.#clock.after(firstRequestMs, () => closeAfterLatest(socket, connection));
     }
+    await this.#ended(new Set(this.#open.keys()), withinMs, onCut);
+  }
+
+  /** @param left those to wait for, which get fewer */
+  async #ended(left: Set<Duplex>, withinMs: number, onCut: (count: number) => void): Promise<void> {
+    if (left.size === 0) return;
+    const { promise, resolve: done } = Promise.withResolvers<void>();
+    const ending: Ending = { left, done };
+    this.#endings.add(ending);
     const timer = this.#clock.after(withinMs, () => {
       onCut(left.size);
       for (const socket of left) socket.destroy();

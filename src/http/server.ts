@@ -76,9 +76,10 @@ export interface HttpServer extends AsyncDisposable {
   listen(): Promise<HttpAddress>;
   /** New connections use these. Whether certificates of clients are asked for stays as it was at first. */
   setTls(tls: ServerTls): void;
-  /** From now on connections end with the next answer on each, so that clients that keep them go elsewhere. Goes on serving. */
-  withdraw(): void;
-  /** Ends each connection there is as soon as what it has asked for is answered, and cuts those that take longer than `finishMs`; resolves when all are ended. Others may come meanwhile. */
+  /**
+   * From now on connections end with the next answer on each, so that clients that keep them go elsewhere. Goes on serving. Resolves when all requests that are under way
+   * are answered; those that take longer than `finishMs` are cut.
+   */
   finish(): Promise<void>;
   /** Takes no more connections, finishes requests under way, and ends. Upgraded connections are left to their owner. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -93,8 +94,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return new NodeHttpServer(options);
 }
 
-/** What comes last is refused, which does not take long; in milliseconds. */
-const lastFinishMs = 1_000;
 /** At the end so many of those who still come are let in. */
 const maxTurns = 1_000;
 
@@ -114,10 +113,11 @@ class NodeHttpServer implements HttpServer {
   readonly #connections: Connections;
   readonly #server: http.Server;
   readonly #service: Service = { isEnding: false };
+  readonly #onCut = (connections: number): void =>
+    this.#log.warn("cutting off requests that did not finish in time", { connections });
   #draining = false;
   /** Connections so far. */
   #accepted = 0;
-  #finished: Promise<void> | undefined;
 
   constructor(options: HttpServerOptions) {
     const { settings } = options;
@@ -164,22 +164,17 @@ class NodeHttpServer implements HttpServer {
     this.#server.setSecureContext(secureOptions(tls));
   }
 
-  withdraw(): void {
-    this.#service.isEnding = true;
-  }
-
   finish(): Promise<void> {
-    this.#finished ??= this.#finish(this.#settings.finishMs);
-    return this.#finished;
+    this.#service.isEnding = true;
+    return this.#connections.endBusy(this.#settings.finishMs, this.#onCut);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#letIn();
     this.#draining = true;
     this.#server.close();
-    await this.finish();
-    // Of those that have come since it began.
-    await this.#finish(lastFinishMs);
+    this.#service.isEnding = true;
+    await this.#connections.end(this.#settings.finishMs, this.#onCut);
     this.#bodies[Symbol.dispose]();
     this.#unread[Symbol.dispose]();
   }
@@ -192,13 +187,6 @@ class NodeHttpServer implements HttpServer {
       before = this.#accepted;
       await nextTurn();
     }
-  }
-
-  async #finish(withinMs: number): Promise<void> {
-    this.#service.isEnding = true;
-    await this.#connections.end(withinMs, (connections) =>
-      this.#log.warn("cutting off requests that did not finish in time", { connections }),
-    );
   }
 
   #createServer(tls: ServerTls | undefined): http.Server {

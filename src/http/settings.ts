@@ -40,7 +40,7 @@ export interface HttpSettings {
   readonly stallMs: number;
   /** How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal. */
   readonly lingerMs: number;
-  /** How long requests under way may take to finish when the server stops. Longer than operations on buffered values take. */
+  /** How long requests under way may take to finish when the server stops. A request that takes longer is cut. */
   readonly finishMs: number;
   /** How long a client may take to read an answer. 4 MiB in 60 s are 70 KB/s. */
   readonly answerTimeoutMs: number;
@@ -71,7 +71,7 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   keepAliveMs: 65_000,
   stallMs: 90_000,
   lingerMs: 1_000,
-  finishMs: 15_000,
+  finishMs: 5_000,
   answerTimeoutMs: 60_000,
   unreadBytes: 128 * MiB,
   pipelinedRequests: 100,

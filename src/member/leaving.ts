@@ -19,8 +19,10 @@ export interface LeavingObserver {
   onNewerEpoch(epoch: number): void;
   /** There is nobody to hand off to: everything must go to the store, and nothing new be taken. */
   onLast(): void;
-  /** Everything is handed off: the member goes once this has resolved, since clients can ask nothing of one that is in no view. */
-  onHandedOff(): Promise<void>;
+  /** The next step is out of the view, where it can ask nobody: takes nothing new from clients, and resolves when what is under way is done, or takes too long. */
+  onGoing(): Promise<void>;
+  /** It is still in the view, and may be for long. */
+  onStaying(): void;
 }
 
 export interface LeavingParts {
@@ -31,7 +33,7 @@ export interface LeavingParts {
   readonly log: Log;
   /** What this member weighs when it is not leaving. */
   readonly weight: number;
-  /** Whether this member holds nothing that the store may lack. */
+  /** Whether this member holds nothing that the store may lack, and no other member may ask it once more for a write: the next owner would do that again. */
   readonly isEmpty: () => boolean;
   readonly observer: LeavingObserver;
 }
@@ -46,8 +48,6 @@ const othersMs = 2_000;
 export class Leaving {
   readonly #parts: LeavingParts;
   #begun = false;
-  /** What was begun at this member is being done to its end, or has been. */
-  #lastRequests: "none" | "under way" | "done" = "none";
   /** Since when there has been nothing left to do but to wait for others that are leaving. */
   #emptySince: Instant | undefined;
 
@@ -72,7 +72,10 @@ export class Leaving {
       const isOpen = clock.now() < record.openUntil;
       const stored = await record.readPatiently(signal, "store_refused");
       // A member that is still in the view, and cannot be put out of it by a late swap of its own, may go on.
-      if (stored && !isOpen && listsProcess(stored.view, membership.self)) membership.lease.resume();
+      if (stored && !isOpen && listsProcess(stored.view, membership.self)) {
+        membership.lease.resume();
+        observer.onStaying();
+      }
       if (stored && stored.view.epoch > membership.epoch) {
         if (!listsProcess(stored.view, membership.self)) {
           // A swap of its own that was taken for lost, or somebody else's of a member that owned nothing any more: either way nothing is missing.
@@ -92,7 +95,10 @@ export class Leaving {
         const next = this.#next(stored);
         const isOut = next !== undefined && !listsProcess(next, membership.self);
         // Whoever comes into a view without members serves at once: from the moment of the swap on this member must not, whenever it hears of it.
-        if (isOut) membership.lease.suspend();
+        if (isOut) {
+          await observer.onGoing();
+          membership.lease.suspend();
+        }
         if (next && (await this.#swap(stored, next, signal))) {
           if (isOut) return;
           if (next.epoch > membership.epoch) observer.onView(next);
@@ -122,17 +128,6 @@ export class Leaving {
     return membership.entry.weight === 0 || (votersOf(membership.view).length === 1 && isEmpty());
   }
 
-  /** Whether nothing is under way at this member for its clients; asked for the first time, it has that brought about. */
-  #isUnused(): boolean {
-    if (this.#lastRequests === "none") {
-      this.#lastRequests = "under way";
-      void this.#parts.observer.onHandedOff().then(() => {
-        this.#lastRequests = "done";
-      });
-    }
-    return this.#lastRequests === "done";
-  }
-
   /** The next step that this member can take. */
   #next({ view }: StoredView): View | undefined {
     const { membership, clock, random, weight, observer, isEmpty } = this.#parts;
@@ -141,7 +136,7 @@ export class Leaving {
     const isSettled = view.settled && membership.settled;
     if (view.members.some((member) => member.id !== id && member.weight > 0)) {
       if (own > 0) return reweightedView(view, id, 0, random.id());
-      return isSettled && this.#isUnused() ? leftView(view, id, random.id()) : undefined;
+      return isSettled ? leftView(view, id, random.id()) : undefined;
     }
     observer.onLast();
     // Others that left before have handed off to this one, unless they are gone: then it owns everything again.

@@ -17,8 +17,6 @@ export interface MemberObserver {
   onDropped(): void;
   /** A peer whose configuration names this member no more asks it to leave. */
   onLeaveAsked(): void;
-  /** The member is leaving and has handed off everything: resolves, in bounded time, when what clients have begun is done; then it takes nothing more and goes. */
-  onHandedOff(): Promise<void>;
 }
 
 export interface MemberParts {

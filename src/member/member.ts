@@ -42,6 +42,9 @@ import type { MemberParts } from "./member-parts.ts";
 import type { MemberGauges } from "./report.ts";
 import { type Wired, wire } from "./wiring.ts";
 
+/** A member that is about to go gives what is under way at it so long to be done, in milliseconds. */
+const goingMs = 1_000;
+
 export class Member implements Operations, PeerHandler, JournalSource {
   readonly #parts: MemberParts;
   readonly #wired: Wired;
@@ -63,7 +66,10 @@ export class Member implements Operations, PeerHandler, JournalSource {
       onOut: (replaced) => this.#onOut(replaced),
       onSeen: (view) => this.#setPeers(view.members),
       onLast: () => this.#drain(),
-      onHandedOff: () => parts.observer.onHandedOff().then(() => this.#wired.router.stop()),
+      onGoing: () => this.#wired.router.stop(goingMs),
+      onStaying: () => {
+        if (!this.#drained) this.#wired.router.resume();
+      },
     });
     this.#membership = this.#wired.membership;
     this.#configured = new ConfiguredNodes({ ...parts, named: parts.nodes, membership: this.#membership });

@@ -50,8 +50,6 @@ export interface ParticipantParts {
   readonly onReplaced: () => void;
   /** A peer whose configuration does not name this host any more asks it to leave: {@link Participant.leave}, in the end. */
   readonly onLeaveAsked: () => void;
-  /** As `MemberObserver.onHandedOff`. */
-  readonly onHandedOff: () => Promise<void>;
   /** It has left the cluster because somebody asked for it: the process has nothing more to do. */
   readonly onLeft: () => void;
 }
@@ -232,7 +230,7 @@ export class Participant implements Operations, Administration {
 
   async #begin(recovered: Recovered): Promise<void> {
     const { host, settings, clock, random, connect, store, journal, log } = this.#parts;
-    const { onReplaced, onLeaveAsked, onHandedOff } = this.#parts;
+    const { onReplaced, onLeaveAsked } = this.#parts;
     // It was stopped while the store was tried out.
     this.#abort.signal.throwIfAborted();
     const identity: ViewMember = { ...host, folder: journal.folder, incarnation: random.id() };
@@ -257,7 +255,6 @@ export class Participant implements Operations, Administration {
           });
         },
         onLeaveAsked,
-        onHandedOff,
       },
     });
     this.#life = { member, network };

@@ -161,10 +161,19 @@ export class Router {
     for (const retry of waiting) retry();
   }
 
-  /** Refuses new operations; resolves when those under way are done. */
-  async stop(): Promise<void> {
+  /** Refuses new operations until {@link resume}; resolves when those under way are done, or after `withinMs`. */
+  async stop(withinMs = 0): Promise<void> {
     this.#stopped = true;
-    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    if (this.#underWay === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenIdle.push(resolve);
+    const timer = this.#parts.clock.after(withinMs, resolve);
+    await promise;
+    timer.cancel();
+  }
+
+  resume(): void {
+    this.#stopped = false;
   }
 
   /** This member is no more: what is under way fails. */

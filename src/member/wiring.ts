@@ -26,7 +26,7 @@ import { HandOff } from "./hand-off.ts";
 import { HeldKeys } from "./held-keys.ts";
 import { InTime } from "./in-time.ts";
 import { Joining } from "./joining.ts";
-import { Leaving } from "./leaving.ts";
+import { Leaving, type LeavingObserver } from "./leaving.ts";
 import { Leftovers } from "./leftovers.ts";
 import { Lister } from "./lister.ts";
 import type { MemberParts } from "./member-parts.ts";
@@ -73,7 +73,7 @@ export interface Wired {
 }
 
 /** What the member itself does when something happens in one of its parts. */
-export interface WiringHooks {
+export interface WiringHooks extends Pick<LeavingObserver, "onLast" | "onGoing" | "onStaying"> {
   /** The store has a newer view that lists this process. */
   readonly onView: (view: View) => void;
   /** A peer answered a ping that was sent then. */
@@ -84,9 +84,6 @@ export interface WiringHooks {
   readonly onOut: (replaced: boolean) => void;
   /** This is the view that is to be joined. */
   readonly onSeen: (view: View) => void;
-  /** There is nobody to hand off to. */
-  readonly onLast: () => void;
-  readonly onHandedOff: () => Promise<void>;
 }
 
 /** A peer that has a link and needs longer than this many times D for a write or a part of a hand-off counts as silent. */
@@ -347,8 +344,8 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     random,
     log,
     weight: identity.weight,
-    isEmpty: () => buffer.size === 0 && flusher.idle,
-    observer: { onView, onNewerEpoch, onLast: hooks.onLast, onHandedOff: hooks.onHandedOff },
+    isEmpty: () => buffer.size === 0 && flusher.idle && !requests.isAwaitedBy(membership.others),
+    observer: { ...hooks, onView, onNewerEpoch },
   });
   const viewKeeper: ViewKeeper = new ViewKeeper({
     membership,

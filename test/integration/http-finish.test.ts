@@ -12,29 +12,43 @@ import { rawRequest } from "../support/raw-http.ts";
 const freshMs = 300;
 
 describe("a server that finishes", { timeout: 30_000 }, () => {
-  test("ends a kept connection at once, one with a request under way with its answer, and a new one with its first", async () => {
+  test("ends a connection with a request under way with its answer, and leaves the others until their next", async () => {
     await using host = await HttpHost.start();
     await using kept = await host.connect();
     assert.equal((await kept.send(rawRequest("GET", "/healthz")).answer()).status, 200);
     await using busy = await host.connect();
     busy.send("PUT /kv/busy HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nva");
     await using fresh = await host.connect();
-    await using silent = await host.connect();
     await sleep(systemClock, 50);
     let isFinished = false;
     const finished = host.server.finish().then(() => {
       isFinished = true;
     });
-    assert.equal(await kept.rest(), "");
-    const first = await fresh.send(rawRequest("GET", "/healthz")).answer();
-    assert.deepEqual([first.status, first.headers["connection"]], [200, "close"]);
     await sleep(systemClock, freshMs);
-    assert.equal(await silent.rest(), "");
     assert.equal(isFinished, false);
     const last = await busy.send("l!").answer();
     assert.deepEqual([last.status, last.headers["connection"]], [204, "close"]);
     await finished;
     assert.equal(host.operations.values.get("busy")?.value?.toString(), "val!");
+    for (const connection of [kept, fresh]) {
+      const answer = await connection.send(rawRequest("GET", "/healthz")).answer();
+      assert.deepEqual([answer.status, answer.headers["connection"]], [200, "close"]);
+    }
+  });
+
+  test("at its end closes a kept connection at once, and lets one that is new ask for something", async () => {
+    const host = await HttpHost.start();
+    await using kept = await host.connect();
+    assert.equal((await kept.send(rawRequest("GET", "/healthz")).answer()).status, 200);
+    await using fresh = await host.connect();
+    await using silent = await host.connect();
+    await sleep(systemClock, 50);
+    const ended = host[Symbol.asyncDispose]();
+    assert.equal(await kept.rest(), "");
+    const first = await fresh.send(rawRequest("GET", "/healthz")).answer();
+    assert.deepEqual([first.status, first.headers["connection"]], [200, "close"]);
+    assert.equal(await silent.rest(), "");
+    await ended;
   });
 
   test("still serves who comes meanwhile, and does not wait for that", async () => {
@@ -60,9 +74,9 @@ describe("a server that finishes", { timeout: 30_000 }, () => {
     assert.deepEqual(host.lines.at(-1)?.fields, { connections: 1 });
   });
 
-  test("leaves a connection alone that is taken over for another protocol meanwhile", async () => {
+  test("at its end leaves a connection alone that is taken over for another protocol", async () => {
     const { promise: upgraded, resolve } = Promise.withResolvers<void>();
-    await using host = await HttpHost.start(
+    const host = await HttpHost.start(
       {},
       {
         upgradeProtocol: "peer",
@@ -74,11 +88,9 @@ describe("a server that finishes", { timeout: 30_000 }, () => {
       },
     );
     await using peer = await host.connect();
-    await sleep(systemClock, 50);
-    const finished = host.server.finish();
     peer.send("GET / HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: peer\r\n\r\n");
     await upgraded;
-    await finished;
+    await host[Symbol.asyncDispose]();
     await sleep(systemClock, freshMs);
     peer.socket.removeAllListeners("data");
     peer.send("echo");

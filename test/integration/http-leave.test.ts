@@ -46,7 +46,7 @@ describe("POST /cluster/leave", { timeout }, () => {
   });
 });
 
-describe("a server that withdraws", { timeout }, () => {
+describe("a server that finishes", { timeout }, () => {
   test("goes on serving, new connections and upgrades too, but ends each connection with its next answer", async () => {
     await using host = await HttpHost.start(
       {},
@@ -55,7 +55,7 @@ describe("a server that withdraws", { timeout }, () => {
     await host.request("PUT", "/kv/a", [], "x");
     await using kept = await host.connect();
     assert.equal((await kept.send(rawRequest("GET", "/kv/a")).answer()).headers["connection"], "keep-alive");
-    host.server.withdraw();
+    void host.server.finish();
     for (const connection of [kept, await host.connect()]) {
       await using each = connection;
       const answer = await each.send(rawRequest("GET", "/kv/a")).answer();

@@ -38,9 +38,9 @@ describe("behind an answer that ends the connection", { timeout }, () => {
     assert.deepEqual(await keysAfterAWhile(host), ["a"]);
   });
 
-  test("nothing is done: a server that is withdrawn, also of what is ready at once", async () => {
+  test("nothing is done: a server that finishes, also of what is ready at once", async () => {
     await using host = await HttpHost.start(brief);
-    host.server.withdraw();
+    void host.server.finish();
     await using connection = await host.connect();
     connection.send(Buffer.concat([rawRequest("GET", "/healthz"), rawRequest("PUT", "/kv/a", [], "1")]));
     assert.equal((await connection.answer()).headers["connection"], "close");
@@ -92,7 +92,7 @@ describe("a server that ends while a request is under way", { timeout }, () => {
     host.administration.flushTells = [
       { keys: 0, bytes: 0, refusedKeys: 0, failing: [], waitingFor: [], outcome: "stored" },
     ];
-    host.server.withdraw();
+    void host.server.finish();
     const ended = (async () => {
       await using connection = await host.connect();
       return await connection.send(rawRequest("POST", "/cluster/flush")).rest();

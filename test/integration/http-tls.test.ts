@@ -27,8 +27,9 @@ test("a connection whose handshake ends after the server has stopped is closed a
   // Another that is served shows that the server has taken the first.
   const other = connectTls({ port: host.port, host: "127.0.0.1", ca });
   await once(other, "secureConnect");
+  const closed = once(other, "close");
   await host[Symbol.asyncDispose]();
-  await once(other, "close");
+  await closed;
   const late = connectTls({ socket, servername: "localhost", ca });
   late.on("error", () => undefined);
   // It leaves in one piece with the end of the handshake, and is read with it.

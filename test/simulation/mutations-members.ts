@@ -113,7 +113,7 @@ export const memberMutations: readonly Mutation[] = [
     edits: [
       {
         file: leaving,
-        find: "      return isSettled && this.#isUnused() ? leftView(view, id, random.id()) : undefined;\n    }\n",
+        find: "      return isSettled ? leftView(view, id, random.id()) : undefined;\n    }\n",
         replace: "      return leftView(view, id, random.id());\n    }\n",
       },
     ],

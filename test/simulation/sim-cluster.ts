@@ -4,7 +4,7 @@
  */
 
 import { assert } from "../../src/base/assert.ts";
-import { type Clock, sleep } from "../../src/base/clock.ts";
+import type { Clock } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Random } from "../../src/base/random.ts";
@@ -23,9 +23,6 @@ import { type SimClockSettings, SimProcess } from "./sim-process.ts";
 import { type SimStore, StoreLine } from "./sim-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 
-/** What a leaving process's clients have begun is done within this, in milliseconds. */
-const maxRequestMs = 500;
-
 export interface MemberParts {
   readonly host: { readonly id: string; readonly url: string; readonly weight: number; readonly zone?: string };
   /** The hosts that its configuration names. */
@@ -39,7 +36,6 @@ export interface MemberParts {
   readonly log: Log;
   readonly onReplaced: () => void;
   readonly onLeaveAsked: () => void;
-  readonly onHandedOff: () => Promise<void>;
   readonly onLeft: () => void;
 }
 
@@ -247,7 +243,6 @@ export class SimHost {
     const { world, network, store, factory } = this.#cluster;
     const { process } = running;
     const log = new SimLog(world, process.name);
-    const requests = process.random.fork("requests");
     const journal = await this.#folder.open(process, log, () => this.#endSoon(running, "journal failed"));
     running.folder = journal.folder;
     const member = factory({
@@ -267,8 +262,6 @@ export class SimHost {
       log,
       onReplaced: () => this.#endSoon(running, "replaced"),
       onLeaveAsked: () => running.member?.leave(),
-      // What clients have begun takes its time.
-      onHandedOff: () => sleep(process, requests.chance(0.5) ? 0 : requests.between(0, maxRequestMs)),
       onLeft: () => this.#endSoon(running, "left"),
     });
     running.member = member;

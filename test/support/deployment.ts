@@ -86,5 +86,5 @@ export function loadDeployed(text: string): { readonly config: Config; readonly 
 
 /** Milliseconds that a node of this configuration may take from SIGTERM to its end. */
 export function stopBoundMs({ flush, http }: Config): number {
-  return http.drainMs + flush.stopMs;
+  return http.drainMs + 2 * http.finishMs + flush.stopMs;
 }

@@ -26,9 +26,10 @@ interface Trial {
   readonly events: string[];
   readonly abort: AbortController;
   empty: boolean;
-  /** What clients have begun at it, and how often it asked for the end of that. */
+  /** What is under way at it for clients, how often it asked for the end of that, and how often it said that it stays. */
   requests: Promise<void>;
-  asked: number;
+  going: number;
+  staying: number;
   /** The view is settled, and member a knows it. */
   readonly settle: () => void;
   /** Lets it look at the view so many times. */
@@ -62,9 +63,12 @@ function trialOf(view: View): Trial {
       onLast: () => {
         if (!events.includes("last")) events.push("last");
       },
-      onHandedOff: () => {
-        trial.asked++;
+      onGoing: () => {
+        trial.going++;
         return trial.requests;
+      },
+      onStaying: () => {
+        trial.staying++;
       },
     },
   });
@@ -75,7 +79,8 @@ function trialOf(view: View): Trial {
     abort,
     empty: false,
     requests: Promise.resolve(),
-    asked: 0,
+    going: 0,
+    staying: 0,
     settle: () => {
       store.view = settledView(store.view as View, [], "settled");
       membership.markSettled();
@@ -101,7 +106,7 @@ describe("Leaving, with others", () => {
     await trial.looks(3);
     assert.deepEqual([trial.events, trial.store.view?.epoch], [["view a0,b1,c1"], 5]);
     trial.settle();
-    await trial.looks(2);
+    await trial.looks(1);
     assert.deepEqual([trial.events.at(-1), trial.store.view?.members], ["left", [b, c]]);
     assert.equal(hasDrop(trial.store.view as View), false);
   });
@@ -113,22 +118,25 @@ describe("Leaving, with others", () => {
     await trial.looks(5);
     assert.deepEqual(trial.events, ["view a0,b1"]);
     trial.membership.markSettled();
-    await trial.looks(2);
+    await trial.looks(1);
     assert.equal(trial.events.at(-1), "left");
   });
 
-  it("goes once what its clients have begun is done, and has that brought about when it owns nothing", async () => {
+  it("goes once what is under way for its clients is done, and goes on serving them where it could not go", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const trial = trialOf(settledOf(a, b));
     trial.requests = promise;
     await trial.looks(3);
-    assert.equal(trial.asked, 0);
+    assert.equal(trial.going, 0);
     trial.settle();
+    trial.store.writeEndings.push("refused");
     await trial.looks(5);
-    assert.deepEqual([trial.events, trial.asked], [["view a0,b1"], 1]);
+    assert.deepEqual([trial.events, trial.going], [["view a0,b1"], 1]);
+    const before = trial.staying;
     resolve();
-    await trial.looks(1);
-    assert.deepEqual([trial.events.at(-1), trial.asked], ["left", 1]);
+    await trial.looks(60);
+    assert.ok(trial.staying > before);
+    assert.deepEqual([trial.events.at(-1), trial.going], ["left", 2]);
   });
 
   it("begins in an unsettled view, too", async () => {

@@ -157,6 +157,18 @@ describe("RequestLog", () => {
     }
   });
 
+  it("is awaited by the routers that have not said that they are done with what it knows", () => {
+    const log = new RequestLog();
+    const [r, s] = [{ incarnation: "r" }, { incarnation: "s" }];
+    assert.equal(log.isAwaitedBy([r, s]), false);
+    log.record({ router: "r", counter: 3 }, "k", { epoch: 1, seq: 1 });
+    assert.deepEqual([log.isAwaitedBy([s]), log.isAwaitedBy([s, r]), log.isAwaitedBy([])], [false, true, false]);
+    log.advance("r", 3);
+    assert.equal(log.isAwaitedBy([r]), true);
+    log.advance("r", 4);
+    assert.equal(log.isAwaitedBy([r]), false);
+  });
+
   it("keeps nothing of a process that only pings: one that restarts again and again is another each time", () => {
     const log = new RequestLog();
     log.advance("r", 1);
