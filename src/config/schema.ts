@@ -124,9 +124,7 @@ const flushSchema = z
       .describe("Milliseconds between retries, at most, so that a store that is back is used within this time."),
     stopMs: durationMs
       .default(20_000)
-      .describe(
-        "Milliseconds that a stopping node takes to hand over all that it holds, at most: within the 30 s that Kubernetes gives it.",
-      ),
+      .describe("Milliseconds that a stopping node takes to hand over all that it holds, at most."),
   })
   .prefault({});
 
@@ -204,7 +202,7 @@ const httpSchema = z
         "Milliseconds that a stopping node still serves as before once /readyz says no, so that load balancers see it; then http.finishMs and flush.stopMs follow.",
       ),
     finishMs: durationMs
-      .default(5_000)
+      .default(10_000)
       .describe(
         "Milliseconds that a stopping node then gives requests under way, uploads and downloads among them, to end before it cuts them and leaves. In the end as long again for downloads that came later.",
       ),

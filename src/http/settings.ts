@@ -71,7 +71,7 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   keepAliveMs: 65_000,
   stallMs: 90_000,
   lingerMs: 1_000,
-  finishMs: 5_000,
+  finishMs: 10_000,
   answerTimeoutMs: 60_000,
   unreadBytes: 128 * MiB,
   pipelinedRequests: 100,

@@ -19,8 +19,8 @@ export interface LeavingObserver {
   onNewerEpoch(epoch: number): void;
   /** There is nobody to hand off to: everything must go to the store, and nothing new be taken. */
   onLast(): void;
-  /** The next step is out of the view, where it can ask nobody: takes nothing new from clients, and resolves when what is under way is done, or takes too long. */
-  onGoing(): Promise<void>;
+  /** The next step is out of the view, where it can ask nobody: takes nothing new from clients, and resolves when what is under way is done, or after `withinMs`. */
+  onGoing(withinMs: number): Promise<void>;
   /** It is still in the view, and may be for long. */
   onStaying(): void;
 }
@@ -42,12 +42,16 @@ export interface LeavingParts {
 const pollMs = 50;
 /** Pause after the store has refused a swap, in milliseconds. */
 const refusedPauseMs = 1_000;
+/** A member that is about to go gives what is under way at it so long to be done, in milliseconds. */
+const goingMs = 1_000;
 /** How long the last owner, when all is done, waits for others that are leaving to go first, in milliseconds. */
 const othersMs = 2_000;
 
 export class Leaving {
   readonly #parts: LeavingParts;
   #begun = false;
+  /** What is under way when it is about to go is waited for until then, however often others are faster to change the view. */
+  #goingUntil: Instant | undefined;
   /** Since when there has been nothing left to do but to wait for others that are leaving. */
   #emptySince: Instant | undefined;
 
@@ -71,11 +75,9 @@ export class Leaving {
     for (;;) {
       const isOpen = clock.now() < record.openUntil;
       const stored = await record.readPatiently(signal, "store_refused");
+      signal.throwIfAborted();
       // A member that is still in the view, and cannot be put out of it by a late swap of its own, may go on.
-      if (stored && !isOpen && listsProcess(stored.view, membership.self)) {
-        membership.lease.resume();
-        observer.onStaying();
-      }
+      if (stored && !isOpen && listsProcess(stored.view, membership.self)) this.#stay();
       if (stored && stored.view.epoch > membership.epoch) {
         if (!listsProcess(stored.view, membership.self)) {
           // A swap of its own that was taken for lost, or somebody else's of a member that owned nothing any more: either way nothing is missing.
@@ -94,9 +96,11 @@ export class Leaving {
       } else if (stored && stored.view.epoch === membership.epoch) {
         const next = this.#next(stored);
         const isOut = next !== undefined && !listsProcess(next, membership.self);
-        // Whoever comes into a view without members serves at once: from the moment of the swap on this member must not, whenever it hears of it.
         if (isOut) {
-          await observer.onGoing();
+          this.#goingUntil ??= clock.now() + goingMs;
+          await observer.onGoing(Math.max(0, this.#goingUntil - clock.now()));
+          signal.throwIfAborted();
+          // Whoever comes into a view without members serves at once: from the moment of the swap on this member must not, whenever it hears of it.
           membership.lease.suspend();
         }
         if (next && (await this.#swap(stored, next, signal))) {
@@ -115,10 +119,17 @@ export class Leaving {
       return await record.swap(stored, next, signal);
     } catch (error) {
       if (!isOperatingError(error, "store_refused")) throw error;
+      if (clock.now() >= record.openUntil) this.#stay();
       log.warn("the store refuses the view without this node, which will be tried again", { error });
       await sleep(clock, refusedPauseMs, signal);
       return false;
     }
+  }
+
+  /** It is in the view, and no swap of its own can put it out of that unseen. */
+  #stay(): void {
+    this.#parts.membership.lease.resume();
+    this.#parts.observer.onStaying();
   }
 
   /** Whether it owned nothing any more in the view that it knows, or, as the last owner, had everything in the store. */

@@ -42,9 +42,6 @@ import type { MemberParts } from "./member-parts.ts";
 import type { MemberGauges } from "./report.ts";
 import { type Wired, wire } from "./wiring.ts";
 
-/** A member that is about to go gives what is under way at it so long to be done, in milliseconds. */
-const goingMs = 1_000;
-
 export class Member implements Operations, PeerHandler, JournalSource {
   readonly #parts: MemberParts;
   readonly #wired: Wired;
@@ -66,7 +63,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
       onOut: (replaced) => this.#onOut(replaced),
       onSeen: (view) => this.#setPeers(view.members),
       onLast: () => this.#drain(),
-      onGoing: () => this.#wired.router.stop(goingMs),
+      onGoing: (withinMs) => this.#wired.router.stop(withinMs),
       onStaying: () => {
         if (!this.#drained) this.#wired.router.resume();
       },

@@ -340,7 +340,8 @@ export class Primary {
   /** Why a write that comes to its turn only now is not assigned any more. */
   #refusal(request: WriteRequest): OperatingError | undefined {
     const { membership, requests } = this.#parts;
-    if (this.#drained) return new OperatingError("not_ready", "this node is stopping");
+    // Nobody else would take it either, soon.
+    if (this.#drained) return new OperatingError("shutting_down", "the last node that owns keys is stopping");
     if (request.epoch !== membership.epoch) return wrongView();
     if (!requests.isFinished(request.requestId)) return undefined;
     return new OperatingError("deadline_exceeded", "nobody waits for this write any more");

@@ -26,9 +26,9 @@ interface Trial {
   readonly events: string[];
   readonly abort: AbortController;
   empty: boolean;
-  /** What is under way at it for clients, how often it asked for the end of that, and how often it said that it stays. */
+  /** What is under way at it for clients, within what it asked each time for the end of that, and how often it said that it stays. */
   requests: Promise<void>;
-  going: number;
+  readonly going: number[];
   staying: number;
   /** The view is settled, and member a knows it. */
   readonly settle: () => void;
@@ -63,8 +63,8 @@ function trialOf(view: View): Trial {
       onLast: () => {
         if (!events.includes("last")) events.push("last");
       },
-      onGoing: () => {
-        trial.going++;
+      onGoing: (withinMs) => {
+        trial.going.push(withinMs);
         return trial.requests;
       },
       onStaying: () => {
@@ -79,7 +79,7 @@ function trialOf(view: View): Trial {
     abort,
     empty: false,
     requests: Promise.resolve(),
-    going: 0,
+    going: [],
     staying: 0,
     settle: () => {
       store.view = settledView(store.view as View, [], "settled");
@@ -127,16 +127,17 @@ describe("Leaving, with others", () => {
     const trial = trialOf(settledOf(a, b));
     trial.requests = promise;
     await trial.looks(3);
-    assert.equal(trial.going, 0);
+    assert.deepEqual(trial.going, []);
     trial.settle();
     trial.store.writeEndings.push("refused");
     await trial.looks(5);
-    assert.deepEqual([trial.events, trial.going], [["view a0,b1"], 1]);
+    assert.deepEqual([trial.events, trial.going], [["view a0,b1"], [1_000]]);
     const before = trial.staying;
     resolve();
     await trial.looks(60);
     assert.ok(trial.staying > before);
-    assert.deepEqual([trial.events.at(-1), trial.going], ["left", 2]);
+    // The time is not given once more.
+    assert.deepEqual([trial.events.at(-1), trial.going], ["left", [1_000, 0]]);
   });
 
   it("begins in an unsettled view, too", async () => {
