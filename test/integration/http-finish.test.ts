@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
@@ -72,6 +73,19 @@ describe("a server that finishes", { timeout: 30_000 }, () => {
     await host.server.finish();
     assert.equal(await busy.rest(), "");
     assert.deepEqual(host.lines.at(-1)?.fields, { connections: 1 });
+  });
+
+  test("at its end lets in who waits for that, and answers", async () => {
+    const host = await HttpHost.start();
+    // The runtime takes one in each turn of its loop: the others are in the system's queue, which ends with the server.
+    const waiting = Array.from({ length: 30 }, () => {
+      const socket = connect(host.port, "127.0.0.1");
+      socket.end(rawRequest("GET", "/healthz"));
+      return once(socket, "data") as Promise<[Buffer]>;
+    });
+    const answers = Promise.all(waiting);
+    await host[Symbol.asyncDispose]();
+    for (const [answer] of await answers) assert.match(answer.toString(), /^HTTP\/1\.1 200 /);
   });
 
   test("at its end leaves a connection alone that is taken over for another protocol", async () => {
