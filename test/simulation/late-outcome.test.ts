@@ -32,6 +32,9 @@ it("the last owner stays until nobody waits for its answer to a write: the next 
   // All is in the store, and b, which stays, was waited for long enough.
   await world.run(world.now + 5_000);
   assert.notEqual(a.running, undefined);
+  const late = cluster.ask(a, (member) => member.read(key, true));
+  await world.run(world.now + 20);
+  assert.equal(late.error?.code, "shutting_down", "it takes nothing new, however often it looks at the view");
   mend();
   await world.run(world.now + 3_000);
   assert.notEqual(first.answer, undefined);

@@ -134,8 +134,10 @@ describe("Leaving, with others", () => {
     assert.deepEqual([trial.events, trial.going], [["view a0,b1"], [1_000]]);
     const before = trial.staying;
     resolve();
+    // Refused, and not yet tried again.
+    await trial.looks(5);
+    assert.deepEqual([trial.staying > before, trial.going.length], [true, 1]);
     await trial.looks(60);
-    assert.ok(trial.staying > before);
     // The time is not given once more.
     assert.deepEqual([trial.events.at(-1), trial.going], ["left", [1_000, 0]]);
   });
