@@ -65,15 +65,23 @@ describe("a node that leaves", () => {
     await assertAll(cluster, "a");
   });
 
-  test("because the others' file does not name it any more, is asked by them, though its own file does", async () => {
-    await using cluster = await TestCluster.start({ nodes: 2, config: neverFlush });
+  test("because the others' file does not name it any more, is asked by them, though its own file does, and drains first", async () => {
+    await using cluster = await TestCluster.start({ nodes: 2, config: { ...neverFlush, http: { drainMs: 3_000 } } });
     const id = await cluster.add();
     cluster.listOnly(["a", "b", id]);
     await cluster.process("a").printed('"added":["c"]');
     await cluster.untilReady();
     await putAll(cluster);
     const ended = cluster.process(id).expectEnd();
+    const url = cluster.url(id);
     cluster.listOnly(["a", "b"]);
+    await cluster.until(20_000, "it is not ready any more", async () => {
+      return (await cluster.http.request(url, "GET", "/readyz")).status === 503;
+    });
+    // A member like any other, meanwhile.
+    await sleep(systemClock, 1_000);
+    const { members } = await cluster.status("a");
+    assert.ok((members.find((member) => member.id === id)?.weight ?? 0) > 0);
     assert.deepEqual(await ended, { code: 0, signal: null });
     await assertAll(cluster, "a");
   });
