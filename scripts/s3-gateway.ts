@@ -8,13 +8,10 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts, takenPort } from "../src/cli/free-ports.ts";
+import { ownPorts } from "./own-ports.ts";
 import { root } from "./steps.ts";
 
 const script = join(root, "scripts", "s3-server.sh");
-
-/** Attempts to find two ports in a row: the second is the gateway's monitor's. */
-const portAttempts = 20;
 
 export interface Gateway extends Disposable {
   /** What the tests are told, by the environment. */
@@ -34,7 +31,9 @@ export async function startGateway(): Promise<Gateway | { readonly missing: stri
   // Also when a signal ends this process while the gateway starts: stopping waits for the start.
   process.on("exit", stop);
   process.stdout.write("starting an S3 gateway (the first time, its Debian packages are installed)\n");
-  const child = spawn("bash", [script, "start", folder, String(await freePortPair())], {
+  // The one after it is the gateway's monitor's.
+  const [port] = await ownPorts(2);
+  const child = spawn("bash", [script, "start", folder, String(port)], {
     stdio: ["ignore", "pipe", "pipe"],
     // Ctrl-C at a terminal is for this process, which then stops the gateway in order.
     detached: true,
@@ -71,12 +70,4 @@ function testEnvironment(settings: string): Record<string, string> {
   return Object.fromEntries(
     lines.map((line) => [`WEIR_TEST_${line.slice(0, line.indexOf("="))}`, line.slice(line.indexOf("=") + 1)]),
   );
-}
-
-async function freePortPair(): Promise<number> {
-  for (let attempt = 0; attempt < portAttempts; attempt++) {
-    const [port] = (await freePorts(1)) as [number];
-    if (port < 65_535 && (await takenPort([port + 1])) === undefined) return port;
-  }
-  throw new Error("no two free ports in a row");
 }

@@ -3,10 +3,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sleep } from "../../src/base/clock.ts";
-import { freePorts } from "../../src/cli/free-ports.ts";
 import type { ClusterStatus } from "../../src/core/operation.ts";
 import { Ring } from "../../src/core/ring.ts";
 import { systemClock } from "../../src/system.ts";
+import { ownPorts } from "../own-ports.ts";
 import { runtimeOptions } from "../runtime-options.ts";
 import { root } from "../steps.ts";
 import { Processes, type Started } from "./processes.ts";
@@ -66,7 +66,7 @@ export class BenchCluster implements AsyncDisposable {
   /** Resolves when all nodes serve and the view is settled. */
   static async start(options: ClusterOptions = {}): Promise<BenchCluster> {
     const weights = Object.entries(options.nodes ?? { a: 1, b: 1, c: 1 });
-    const ports = await freePorts(weights.length);
+    const ports = await ownPorts(weights.length);
     const entries = weights.map(([id, weight], i) => ({ id, weight, url: `http://127.0.0.1:${ports[i]}` }));
     const folder = new TemporaryFolder();
     const processes = new Processes();

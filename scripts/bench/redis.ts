@@ -7,8 +7,8 @@ import { mkdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { sleep } from "../../src/base/clock.ts";
-import { freePorts } from "../../src/cli/free-ports.ts";
 import { systemClock } from "../../src/system.ts";
+import { ownPorts } from "../own-ports.ts";
 import { BenchCluster } from "./cluster.ts";
 import { Processes } from "./processes.ts";
 import { type RawPlan, type RawResult, runRaw } from "./raw-load.ts";
@@ -83,7 +83,7 @@ async function startRedis(
   folder: string,
   isDurable: boolean,
 ): Promise<{ readonly port: number; cpuMicros(this: void): number }> {
-  const [primary, replica] = (await freePorts(2)) as [number, number];
+  const [primary, replica] = (await ownPorts(2)) as [number, number];
   const persistence = isDurable ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
   const common = (name: string): string[] => {
     const dir = join(folder, name);

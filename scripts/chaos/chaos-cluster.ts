@@ -4,10 +4,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../../src/base/assert.ts";
 import { sleep } from "../../src/base/clock.ts";
-import { freePorts } from "../../src/cli/free-ports.ts";
 import type { ClusterStatus } from "../../src/core/operation.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { HttpClient } from "../../test/support/http-client.ts";
+import { ownPorts } from "../own-ports.ts";
 import { ChaosNode } from "./chaos-node.ts";
 import type { ChaosNetwork } from "./network.ts";
 
@@ -46,7 +46,7 @@ export class ChaosCluster implements AsyncDisposable {
   /** Starts the first nodes; resolves at once. */
   static async start(plan: ClusterPlan): Promise<ChaosCluster> {
     const { folder, ids, network, initial } = plan;
-    const ports = network === undefined ? await freePorts(ids.length) : ids.map(() => port);
+    const ports = network === undefined ? await ownPorts(ids.length) : ids.map(() => port);
     const entries = ids.map((id, index) => ({
       id,
       url: `http://${network?.addressOf(id) ?? "127.0.0.1"}:${ports[index]}`,

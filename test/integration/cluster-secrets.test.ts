@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { ownPorts } from "../../scripts/own-ports.ts";
 import { rights } from "../../src/access/grant.ts";
-import { freePorts } from "../../src/cli/free-ports.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { TestCluster } from "../support/cluster.ts";
 import { weir } from "../support/command.ts";
@@ -55,7 +55,7 @@ test("a node with another secret, or of another cluster, is let into none, and b
     { changes: { cluster: "other" }, secret: undefined, told: 'is of the cluster \\"other\\"' },
   ];
   for (const [index, { changes, secret, told }] of strangers.entries()) {
-    const [port] = await freePorts(1);
+    const [port] = await ownPorts(1);
     const nodes = cluster.ids.map((id) => ({ id, url: cluster.url(id) }));
     const stranger = { id: `x${index}`, url: `http://127.0.0.1:${port}` };
     const store = { type: "file", path: `store-${index}` };

@@ -5,8 +5,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { ownPorts } from "../../scripts/own-ports.ts";
 import { DevNodes } from "../../src/cli/dev-nodes.ts";
-import { freePorts } from "../../src/cli/free-ports.ts";
 import { systemClock } from "../../src/system.ts";
 
 const timeout = 30_000;
@@ -37,7 +37,7 @@ async function startNodes(t: TestContext, stopMs = 0): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), "weir-dev-nodes-"));
   const file = join(folder, "file");
   writeFileSync(file, "");
-  const ports = await freePorts(2);
+  const ports = await ownPorts(2);
   const news: string[] = [];
   const lines: string[] = [];
   const tell = { told: (): void => undefined };

@@ -6,9 +6,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ownPorts } from "../../scripts/own-ports.ts";
 import { assert } from "../../src/base/assert.ts";
 import { sleep } from "../../src/base/clock.ts";
-import { freePorts } from "../../src/cli/free-ports.ts";
 import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { type Answer, type ClientTls, HttpClient, pathOf, type RequestOptions } from "./http-client.ts";
@@ -87,15 +87,18 @@ export class TestCluster implements AsyncDisposable {
 
   /** Starts all nodes; resolves when each of them serves. */
   static async start(options: ClusterOptions = {}): Promise<TestCluster> {
-    const cluster = new TestCluster(options, await freePorts(options.nodes ?? 3));
+    const cluster = new TestCluster(options, await ownPorts(options.nodes ?? 3));
     try {
       cluster.#writeConfig("cluster.json");
       for (const { id } of cluster.#nodes) cluster.#spawn(id, cluster.configPath);
       await cluster.untilReady();
     } catch (error) {
-      const log = cluster.log();
-      await cluster[Symbol.asyncDispose]();
-      throw new Error(`the cluster did not start; its nodes printed:\n${log}`, { cause: error });
+      const failure = new Error(`the cluster did not start; its nodes printed:\n${cluster.log()}`, { cause: error });
+      // Nodes that are stopped so early may well end badly: why is not to hide behind that.
+      throw await cluster[Symbol.asyncDispose]().then(
+        () => failure,
+        (end: unknown) => new SuppressedError(end, failure, failure.message),
+      );
     }
     return cluster;
   }
@@ -227,7 +230,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** Starts one more node, whose entry is in its own copy of cluster.json only. Returns its name. */
   async add(options: NodeOptions = {}): Promise<string> {
-    const [port] = await freePorts(1);
+    const [port] = await ownPorts(1);
     const entry = entryOf(this.#nodes.length, port as number, this.#options.tls !== undefined);
     this.#nodes.push(entry);
     this.#spawn(entry.id, this.#writeConfig(`cluster-${entry.id}.json`), options);

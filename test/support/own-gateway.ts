@@ -8,17 +8,13 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ownPorts } from "../../scripts/own-ports.ts";
 import { assert } from "../../src/base/assert.ts";
 import { sleep } from "../../src/base/clock.ts";
-import { takenPort } from "../../src/cli/free-ports.ts";
-import { systemClock, systemRandom } from "../../src/system.ts";
+import { systemClock } from "../../src/system.ts";
 import type { S3Server } from "../conformance/s3-server.ts";
 
 const script = join(import.meta.dirname, "..", "..", "scripts", "s3-server.sh");
-
-/** Below the ports that the system gives to clients, which may be taken from one moment to the next. */
-const firstPort = 20_000;
-const portCount = 10_000;
 
 const pollMs = 50;
 const restartMs = 30_000;
@@ -36,7 +32,9 @@ export class OwnGateway implements AsyncDisposable {
 
   static async start(): Promise<OwnGateway> {
     const folder = mkdtempSync(join(tmpdir(), "weir-gateway-"));
-    const gateway = new OwnGateway(folder, await freePortPair());
+    // The one after it is the gateway's monitor's.
+    const [port] = (await ownPorts(2)) as [number, number];
+    const gateway = new OwnGateway(folder, port);
     const child = spawn("bash", [script, "start", folder, new URL(gateway.server.endpoint).port], {
       stdio: ["ignore", "ignore", "pipe"],
     });
@@ -109,13 +107,5 @@ export class OwnGateway implements AsyncDisposable {
       if (systemClock.now() > deadline) throw new Error(`not within ${restartMs} ms: ${what}`);
       await sleep(systemClock, pollMs);
     }
-  }
-}
-
-/** Two free ports in a row: the second is the gateway's monitor's. */
-async function freePortPair(): Promise<number> {
-  for (;;) {
-    const port = firstPort + Math.floor(systemRandom.next() * portCount);
-    if ((await takenPort([port, port + 1])) === undefined) return port;
   }
 }
