@@ -9,6 +9,7 @@ import { DiskFaults } from "./disk-faults.ts";
 import type { Hits } from "./expectations.ts";
 import type { FaultField } from "./fault-field.ts";
 import type { FaultKind } from "./fault-kinds.ts";
+import { LateCopies } from "./late-copies.ts";
 import { LateFlushes } from "./late-flushes.ts";
 import { LateReads } from "./late-reads.ts";
 import { LateReturns } from "./late-returns.ts";
@@ -37,6 +38,7 @@ type OwnWay =
   | "slowReads"
   | "longCuts"
   | "lateReads"
+  | "lateCopies"
   | "lateReturns"
   | "scripts";
 
@@ -99,6 +101,7 @@ export class FaultDriver {
     if (faults.includes("forgets")) this.#operator.start();
     if (faults.includes("scripts")) new Scripts(this.#field, this.#processes).start();
     if (faults.includes("lateReads")) new LateReads(this.#field, this.#members).start();
+    if (faults.includes("lateCopies")) new LateCopies(this.#field, this.#members).start();
     if (faults.includes("lateReturns")) new LateReturns(this.#field).start();
     if (faults.includes("longCuts")) {
       world.schedule(random.between(0, maxCalmMs), () => this.#network.cutFromStoreForLong());

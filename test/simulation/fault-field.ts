@@ -1,5 +1,6 @@
 /** What faults act upon, shared by all kinds of them; and the list of those that last, so that everything can be healed at once. */
 
+import { ringOf } from "../../src/core/view.ts";
 import type { LossBudget } from "./loss-budget.ts";
 import type { ScenarioPlan } from "./scenario-plan.ts";
 import type { SimHost } from "./sim-cluster.ts";
@@ -7,6 +8,8 @@ import type { SimNetwork } from "./sim-network.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { SimStore } from "./sim-store.ts";
 import type { SimWorld } from "./sim-world.ts";
+
+const lookMs = 20;
 
 export class FaultField {
   readonly plan: ScenarioPlan;
@@ -74,6 +77,18 @@ export class FaultField {
     for (const undo of undos) undo();
   }
 
+  /** Calls `then` as soon as `condition` holds, or `otherwise` if all is healed before, or it takes longer than `patienceMs`. */
+  when(patienceMs: number, condition: () => boolean, then: () => void, otherwise: () => void): void {
+    const untilMs = this.world.now + patienceMs;
+    const look = (): void => {
+      const mayBe = !this.#isHealed;
+      if (mayBe && condition()) then();
+      else if (mayBe && this.world.now < untilMs) this.world.schedule(lookMs, look);
+      else otherwise();
+    };
+    look();
+  }
+
   /** Starts a host that is down again, unless somebody else has until then. */
   restartLater(host: SimHost, ms: number): void {
     const { processes } = host;
@@ -86,6 +101,18 @@ export class FaultField {
   /** Nothing is started again any more. */
   end(): void {
     this.#isOver = true;
+  }
+
+  /** Hosts that are meant to be there. */
+  get wanted(): SimHost[] {
+    return this.hosts.filter((host) => host.isWanted);
+  }
+
+  /** The primary of the key by the view that the store has. */
+  primaryOf(key: string): SimHost | undefined {
+    const { view } = this.budget;
+    const id = view && ringOf(view.members, view.parameters).ownersOf(key)[0];
+    return this.hosts.find((host) => host.id === id);
   }
 
   /** A host that runs a process, whatever it is doing. */

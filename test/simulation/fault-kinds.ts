@@ -44,6 +44,8 @@ export const faultKinds = [
   "slowReads",
   /** A read is answered late, when its key has gone to another primary and come back. */
   "lateReads",
+  /** What a new primary sends ahead is large and comes late, when its key has moved on. */
+  "lateCopies",
   /** Flushes land late, and who has sent them is lost meanwhile. */
   "lateFlushes",
   /** The only owner of all keys is lost with its disk, and an operator gives it up. */
@@ -71,6 +73,7 @@ const ownWorlds: readonly FaultKind[] = [
   "outage",
   "scripts",
   "lateReads",
+  "lateCopies",
   "lateReturns",
   "refusals",
   "overtaking",
@@ -129,6 +132,7 @@ export const profiles = {
   "large+scripts": ["scripts"],
   "large+refusals": ["refusals", "crashes", "store"],
   lateReturns: ["lateReturns"],
+  lateCopies: ["lateCopies"],
   overtaking: ["overtaking", "joins", "leaves", "crashes"],
   relief: ["longCuts", "crashes", "leaves"],
   viewRefusals: ["viewRefusals", "crashes", "losses", "leaves", "joins"],

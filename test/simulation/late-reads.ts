@@ -3,10 +3,9 @@
  * see any more, by whoever asks again.
  */
 
-import { ringOf } from "../../src/core/view.ts";
 import type { FaultField } from "./fault-field.ts";
 import type { MemberFaults } from "./member-faults.ts";
-import { isSettled, type SimHost } from "./sim-cluster.ts";
+import { isSettled } from "./sim-cluster.ts";
 
 const lookMs = 20;
 /** What does not happen within this does not happen any more. */
@@ -27,8 +26,9 @@ export class LateReads {
 
   /** One swing after the other, each on a settled cluster. */
   start(): void {
-    this.#when(
-      () => isSettled(this.#wanted()),
+    this.#field.when(
+      patienceMs,
+      () => isSettled(this.#field.wanted),
       () => this.#swing(),
       () => (this.#field.isHealed ? undefined : this.start()),
     );
@@ -36,14 +36,12 @@ export class LateReads {
 
   /** A host leaves, and with it some keys come to others; one of these reads. The host is back, and leaves again: then the read is answered. */
   #swing(): void {
-    const { budget, plan, store, random, world } = this.#field;
+    const { plan, store, random, world } = this.#field;
     const host = this.#field.pickStarted();
-    const { view } = budget;
     const again = (): void => {
       if (!this.#field.isHealed) world.schedule(lookMs, () => this.start());
     };
-    const ring = view && ringOf(view.members, view.parameters);
-    const keys = plan.keys.filter((key) => ring?.ownersOf(key)[0] === host?.id);
+    const keys = plan.keys.filter((key) => this.#field.primaryOf(key) === host);
     if (host === undefined || keys.length === 0) {
       again();
       return;
@@ -54,8 +52,9 @@ export class LateReads {
       answered.resolve();
       again();
     };
-    this.#leave(
+    this.#members.leaveAlone(
       host,
+      patienceMs,
       () => {
         let isHeld = false;
         store.watchRead((key) => {
@@ -64,38 +63,15 @@ export class LateReads {
           this.#field.note("late read", () => `of ${key}, without ${host.id}`);
           return answered.promise;
         });
-        const isBack = (): boolean => isHeld && isSettled(this.#wanted()) && host.ready;
+        const isBack = (): boolean => isHeld && isSettled(this.#field.wanted) && host.ready;
         const leaveAgain = (): void => {
           world.schedule(random.between(0, maxStayMs), () =>
-            this.#leave(host, () => world.schedule(random.between(0, maxLateMs), end), end),
+            this.#members.leaveAlone(host, patienceMs, () => world.schedule(random.between(0, maxLateMs), end), end),
           );
         };
-        this.#when(isBack, leaveAgain, end);
+        this.#field.when(patienceMs, isBack, leaveAgain, end);
       },
       end,
     );
-  }
-
-  /** Has the host leave; `then` when the others have settled without it. */
-  #leave(host: SimHost, then: () => void, otherwise: () => void): void {
-    const running = host.running?.started === true && !host.running.stopping;
-    if (!this.#field.isHealed && running) this.#members.leave(host);
-    this.#when(() => isSettled(this.#wanted().filter((each) => each !== host)), then, otherwise);
-  }
-
-  #wanted(): SimHost[] {
-    return this.#field.hosts.filter((host) => host.isWanted);
-  }
-
-  #when(condition: () => boolean, then: () => void, otherwise: () => void): void {
-    const { world } = this.#field;
-    const untilMs = world.now + patienceMs;
-    const look = (): void => {
-      const mayBe = !this.#field.isHealed;
-      if (mayBe && condition()) then();
-      else if (mayBe && world.now < untilMs) world.schedule(lookMs, look);
-      else otherwise();
-    };
-    look();
   }
 }

@@ -3,7 +3,6 @@
  * what there was before. Then the disk comes back, while the view cannot be settled.
  */
 
-import { ringOf } from "../../src/core/view.ts";
 import type { FaultField } from "./fault-field.ts";
 import { isSettled, type SimHost } from "./sim-cluster.ts";
 import { healthyDisk } from "./sim-disk.ts";
@@ -50,18 +49,12 @@ export class LateReturns {
     }
     world.schedule(random.between(0, 2_000), () => {
       if (this.#field.isHealed) return;
-      const primary = this.#primaryOf(random.pick(plan.keys));
+      const primary = this.#field.primaryOf(random.pick(plan.keys));
       if (primary === undefined) return;
       primary.folder.setFaults({ ...healthyDisk, stuckChance: 1, stuckMs });
       this.#trap = { from: primary, spring: (replica) => this.#losePower(primary, replica) };
       this.#field.undoLater(stuckMs, () => primary.folder.setFaults(healthyDisk));
     });
-  }
-
-  #primaryOf(key: string): SimHost | undefined {
-    const { view } = this.#field.budget;
-    const id = view && ringOf(view.members, view.parameters).ownersOf(key)[0];
-    return this.#field.hosts.find((host) => host.id === id);
   }
 
   #losePower(primary: SimHost, replica: SimHost): void {

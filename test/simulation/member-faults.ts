@@ -2,7 +2,7 @@
 
 import type { FaultField } from "./fault-field.ts";
 import { plainWeight } from "./scenario-plan.ts";
-import type { SimHost } from "./sim-cluster.ts";
+import { isSettled, type SimHost } from "./sim-cluster.ts";
 
 const maxAwayMs = 3_000;
 /** What a start takes, mostly. */
@@ -46,6 +46,14 @@ export class MemberFaults {
         this.#named.delete(host.id);
         this.#configure();
     }
+  }
+
+  /** Has the host leave; `then` when the others have settled without it, `otherwise` if they do not within `patienceMs`. */
+  leaveAlone(host: SimHost, patienceMs: number, then: () => void, otherwise: () => void): void {
+    const running = host.running?.started === true && !host.running.stopping;
+    if (!this.#field.isHealed && running) this.leave(host);
+    const isAlone = (): boolean => isSettled(this.#field.wanted.filter((each) => each !== host));
+    this.#field.when(patienceMs, isAlone, then, otherwise);
   }
 
   /** A host that is down starts, and is stopped before it takes part, or just when it does; so is one that stops just now. */

@@ -9,7 +9,7 @@ const viewChange = "src/member/view-change.ts";
 export const viewMutations: readonly Mutation[] = [
   {
     name: "hastened-copy-counts-by-the-hand-off",
-    world: "overtaking",
+    world: "lateCopies",
     breaks: "§5: what is on its way to an owner is waited for, or it may come when the key has moved on",
     edits: [
       {

@@ -21,9 +21,3 @@ export const mutations: readonly Mutation[] = [
   ...largeMutations,
   ...dropMutations,
 ];
-
-/** Not found in some thousand worlds: for these the simulator lacks a fault, or another rule keeps the same promise. A staged test finds them. */
-export const openMutations: ReadonlySet<string> = new Set([
-  // In late-copy.test.ts.
-  "hastened-copy-counts-by-the-hand-off",
-]);

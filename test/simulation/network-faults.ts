@@ -41,7 +41,12 @@ export class NetworkFaults {
     const pairs = random.chance(0.5) ? pairsOf(hosts) : pairsOf(random.shuffle(hosts).slice(0, 2));
     const ms = random.between(100, 4_000);
     this.#field.note("overtaking", () => `${Math.round(ms)} ms ${pairs.map(([a, b]) => a.id + b.id).join(" ")}`);
-    for (const [a, b] of pairs) this.#field.undoLater(random.between(1_000, 8_000), network.delayLarge(a.id, b.id, ms));
+    for (const [a, b] of pairs) {
+      const undos = [network.delayLarge(a.id, b.id, ms), network.delayLarge(b.id, a.id, ms)];
+      this.#field.undoLater(random.between(1_000, 8_000), () => {
+        for (const undo of undos) undo();
+      });
+    }
   }
 
   partition(): void {

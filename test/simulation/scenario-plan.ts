@@ -95,7 +95,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   // The others are to see that the store takes what they send.
   const isRelieved = faults.includes("longCuts");
   // By small messages, of those that go in fragments.
-  const isOvertaking = faults.includes("overtaking");
+  const isOvertaking = faults.includes("overtaking") || faults.includes("lateCopies");
   const comesAndGoes = isLate || isReturning || isOvertaking || profile === "large+scripts";
   const keys = Array.from(
     { length: isRelieved ? 6 : random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
@@ -198,7 +198,7 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
   const isStrict = faults.includes("oneLoss") || faults.includes("outage");
   const grows = faults.includes("joins");
   const isLonely = faults.includes("forgets");
-  const isScripted = faults.includes("scripts") || faults.includes("lateReturns");
+  const isScripted = faults.includes("scripts") || faults.includes("lateReturns") || faults.includes("lateCopies");
   const isMany = grows || faults.includes("partitions");
   const counts = isStrict
     ? [2, 3, 3, 4]
@@ -267,7 +267,11 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
     flush: {
       // In scripted worlds values stay in the buffers for long.
       delayMs: random.pick(
-        faults.includes("scripts") ? [0, 2_000] : faults.includes("overtaking") ? [100, 500, 2_000] : [0, 0, 10, 100],
+        faults.includes("scripts")
+          ? [0, 2_000]
+          : faults.includes("overtaking") || faults.includes("lateCopies")
+            ? [100, 500, 2_000]
+            : [0, 0, 10, 100],
       ),
       pace: { initialConcurrency: random.whole(1, 4), maxConcurrency: random.whole(4, 64) },
       backoff: { minMs: 50, maxMs: 1_000 },

@@ -59,8 +59,8 @@ interface Pair {
   slowness: number;
   /** How many faults let nothing but pings and notices through. */
   chokes: number;
-  /** How much longer than others large messages take. */
-  largeMs: number;
+  /** By the sender's id: how much longer than others its large messages take. */
+  readonly largeMs: Map<string, number>;
   /** Since when something has been held up. */
   stalledAtMs: number;
   /** By the sender's id: how many faults hold up what it sends. */
@@ -86,7 +86,7 @@ export class SimNetwork {
     this.#fabric = {
       wire: new Wire(),
       fragmentBytes: settings.fragmentBytes,
-      largeMs: (from, to) => this.#pair(from, to).largeMs,
+      largeMs: (from, to) => this.#pair(from, to).largeMs.get(from) ?? 0,
       maxOutstanding: settings.maxOutstanding,
       latencyMs: (from, to) => this.#latencyMs(from, to),
       watch: (moment, kind, from, to) => {
@@ -201,13 +201,12 @@ export class SimNetwork {
     return once(() => change(-1));
   }
 
-  /** Between the two, large messages take so much longer, as over a busy path: all that is sent later overtakes them. */
-  delayLarge(a: string, b: string, ms: number): Undo {
-    const pair = this.#pair(a, b);
-    pair.largeMs += ms;
-    return once(() => {
-      pair.largeMs -= ms;
-    });
+  /** From one host to the other large messages take so much longer, as over a busy path: all that is sent later overtakes them. */
+  delayLarge(from: string, to: string, ms: number): Undo {
+    const { largeMs } = this.#pair(from, to);
+    const change = (by: number): unknown => largeMs.set(from, (largeMs.get(from) ?? 0) + by);
+    change(ms);
+    return once(() => change(-ms));
   }
 
   #unstall(pair: Pair, from: string, to: string): void {
@@ -235,7 +234,7 @@ export class SimNetwork {
         connecting: false,
         slowness: 1,
         chokes: 0,
-        largeMs: 0,
+        largeMs: new Map(),
         stalledAtMs: 0,
         stalls: new Map(),
       };
