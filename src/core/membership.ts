@@ -308,9 +308,11 @@ export class Membership {
 
   /** Whether the adopted view can be settled, or is. */
   maySettle(): boolean {
-    // A view in which nobody owns anything would be settled with what is held handed to nobody.
-    const hasOwners = this.#ring !== undefined && this.#ring.lists.length > 0;
-    return hasOwners && this.everyoneHas("handed_off") && this.mayActivate();
+    const { lineage, lost } = this.view;
+    // Where nobody owns anything, what is held would be handed to nobody: but nothing is, where nobody has owned anything.
+    const isOwned = votersOf(this.view).length > 0;
+    const wasOwned = [...lineage, ...lost].some((past) => votersOf(past).length > 0);
+    return (isOwned || !wasOwned) && this.everyoneHas("handed_off") && this.mayActivate();
   }
 
   /**

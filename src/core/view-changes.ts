@@ -61,20 +61,13 @@ export function reweightedView(view: View, id: string, weight: number, proposal:
 }
 
 /**
- * Without the member `id`, which leaves in order: it owns nothing in this settled view, or it was the last owner and has everything in the store, so that its folder is
- * not needed any more. The last one leaves a view without members, which has nobody to settle it.
+ * Without the member `id`, which leaves this settled view in order: it owns nothing in it, or it is the last owner. That one has everything in the store, gave up its lease before, and is
+ * asked for no outcome any more: what it leaves behind, with members that own nothing or with none, is settled, and whoever comes next serves at once.
  */
 export function leftView(view: View, id: string, proposal: string): View {
+  assert(view.settled, "what a member holds is needed until the view is settled");
   const left = droppedView(view, new Set([id]), proposal);
-  if (left.members.length === 0) return { ...left, dropped: false, settled: true, lineage: [] };
-  if (!left.dropped) return left;
-  // The last owner. It may answer for a moment still what it was asked before: so this is a drop, of which nothing is lost. It confirms nothing any more: it gave up its
-  // lease before the swap, and the others own nothing under that view.
-  return { ...left, lineage: left.lineage.map((past) => ({ ...past, members: past.members.map(forgetIf) })) };
-
-  function forgetIf(member: PastMember): PastMember {
-    return member.id === id ? { ...member, forgotten: true, off: true } : member;
-  }
+  return votersOf(left).length > 0 ? left : { ...left, dropped: false, settled: true, lineage: [] };
 }
 
 /** The same view, settled. `lost` are the earlier views that still matter; see `Doubt.views`. */

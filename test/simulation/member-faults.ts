@@ -29,7 +29,7 @@ export class MemberFaults {
     if (!this.#named.has(host.id)) return;
     const way = running.started ? random.pick(["stop", "stop", "leave", "config"] as const) : "stop";
     this.#field.note("leave", () => `${running.process.name} by ${way}`);
-    if (random.chance(0.2) && this.#field.hosts.filter((each) => each.isWanted).length > 1) host.isWanted = false;
+    if (random.chance(0.2) && this.#hasOtherOwner(host)) host.isWanted = false;
     budget.beginLeaving();
     running.process.onCrash(() => {
       budget.endLeaving();
@@ -84,7 +84,7 @@ export class MemberFaults {
   reweigh(): void {
     const host = this.#field.pickStarted();
     if (host === undefined) return;
-    host.weight = this.#field.random.pick(weights);
+    host.weight = this.#hasOtherOwner(host) && this.#field.random.chance(0.1) ? 0 : this.#field.random.pick(weights);
     this.#field.note("weight", () => `${host.id} ${host.weight}`);
     this.leave(host);
   }
@@ -104,6 +104,11 @@ export class MemberFaults {
       if (!plan.journal) budget.loseAnyway(folder);
     }
     this.comeBack(host);
+  }
+
+  /** Whether another host that is meant to be there owns keys, at the latest from its next start on. */
+  #hasOtherOwner(host: SimHost): boolean {
+    return this.#field.wanted.some((each) => each !== host && each.weight > 0);
   }
 
   /** A process has left: its host starts another one, unless it is not wanted any more. */

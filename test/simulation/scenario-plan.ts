@@ -214,12 +214,17 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
   const settings = drawSettings(random, shape, replicas);
   const isZoned = random.chance(0.15);
   const areWeighted = random.chance(0.2);
+  // Hosts that own nothing, beside at least one that does; not where a world is about the loss of one owner, or of the only one.
+  const routers = random.fork("routers");
+  const haveRouters = !isStrict && !isLonely && count > 1 && routers.chance(0.15);
+  const owner = routers.whole(0, count - 1);
+  const weightOf = (): number => plainWeight * (areWeighted ? random.pick([0.5, 1, 3]) : 1);
   // Only what the view says may count: here the hosts' own files say something else.
   const areAstray = !isStrict && random.chance(0.1);
   return Array.from({ length: count }, (_, index) => ({
     id: String.fromCharCode("a".charCodeAt(0) + index),
     startMs: index === 0 ? 0 : random.between(0, grows && random.chance(0.7) ? 6_000 : 100),
-    weight: plainWeight * (areWeighted ? random.pick([0.5, 1, 3]) : 1),
+    weight: haveRouters && index !== owner && routers.chance(0.5) ? 0 : weightOf(),
     zone: isZoned ? random.pick(["x", "y", "z"]) : undefined,
     settings: areAstray
       ? {

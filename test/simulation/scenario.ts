@@ -357,7 +357,13 @@ class Scenario {
     const hosts = this.#wanted();
     let open = hosts.length;
     for (const host of this.#random.shuffle(hosts)) {
-      this.#world.schedule(this.#random.between(0, 2_000), () => host.stop(() => open--));
+      this.#world.schedule(this.#random.between(0, 2_000), () => {
+        const { running } = host;
+        // Told to leave just before everything was healed, it does so now.
+        if (running?.stopping === true) running.process.onCrash(() => open--);
+        else if (running === undefined) open--;
+        else host.stop(() => open--);
+      });
     }
     await this.#within(stopWithinMs, "the members stop", () => open === 0);
     const left = this.#budget.view?.members.map((member) => member.id) ?? [];

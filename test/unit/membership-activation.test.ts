@@ -139,9 +139,12 @@ describe("Membership.maySettle", () => {
     assert.equal(membership.maySettle(), true);
   });
 
-  it("never comes to a view in which nobody owns anything: what is held would be handed to nobody", () => {
+  it("never comes to a view in which nobody owns anything any more: what is held would be handed to nobody", () => {
     const idle = memberOf("a", { weight: 0 });
-    assert.equal(memberIn(viewOf(1, [idle]), idle).maySettle(), false);
-    assert.equal(memberIn(viewOf(1, [a]), a).maySettle(), true);
+    const maySettle = (view: View): boolean => memberIn(view, idle).maySettle();
+    assert.equal(maySettle(reweightedView(viewOf(1, [a]), "a", 0, "p")), false);
+    assert.equal(maySettle({ ...viewOf(3, [idle]), lost: [pastOf(viewOf(1, [a, b]))] }), false);
+    assert.equal(maySettle(viewOf(1, [idle])), true, "nobody has owned anything yet");
+    assert.equal(maySettle(viewOf(3, [idle], [pastOf(viewOf(2, [idle]))])), true);
   });
 });

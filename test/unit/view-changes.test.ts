@@ -209,10 +209,16 @@ describe("leftView", () => {
     assert.deepEqual(view.lineage, [pastOf(settledOf(a, leaving, c))]);
   });
 
-  it("of the last owner, which has everything in the store, gives up its folder: nobody waits for it", () => {
-    const view = leftView(settledOf(a, memberOf("c", { weight: 0 })), "a", "p");
-    assert.deepEqual(idsOf(view), ["c"]);
-    assert.deepEqual(view.lineage[0]?.members, [{ ...a, forgotten: true, off: true }, memberOf("c", { weight: 0 })]);
+  it("of the last owner, which has everything in the store, is settled: there is nothing to wait for", () => {
+    const idle = memberOf("c", { weight: 0 });
+    const view = leftView(settledOf(a, idle), "a", "p");
+    assert.deepEqual([idsOf(view), view.settled, view.lineage, view.dropped], [["c"], true, [], false]);
+    const next = joinedView(view, b, "q");
+    assert.deepEqual([idsOf(next), hasDrop(next), next.lineage], [["b", "c"], false, [pastOf(view)]]);
+  });
+
+  it("is of a settled view only", () => {
+    assert.throws(() => leftView(viewOf(4, [a]), "a", "p"), AssertionError);
   });
 
   it("of the last owner counts as kept: the others may still drop each other", () => {
