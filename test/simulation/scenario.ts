@@ -55,7 +55,7 @@ export interface ScenarioResult {
 export type Unchecked = "void" | "tangled";
 
 /** Bounds of virtual time, generous: they are there to find what never ends. */
-const startWithinMs = 60_000;
+const startWithinMs = 10_000;
 const workWithinMs = 600_000;
 /** A host that is not listed waits for a settled view (30 s at most), and longer the more often it has joined (60 s at most). */
 const settleWithinMs = 150_000;

@@ -47,13 +47,18 @@ export class Spy {
   }
 
   start(): void {
+    this.#events = this.#world.events;
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
     this.#world.schedule(lookMs, () => {
       const events = this.#world.events - this.#events;
       if (events > maxEvents) this.#world.fail(new Error(`P5: ${events} events in ${lookMs} ms: a storm`));
       this.#events = this.#world.events;
       this.#lookForTwo();
       if (this.#looks++ % looksPerSample === 0) for (const host of this.#hosts) this.#sample(host);
-      this.start();
+      this.#lookLater();
     });
   }
 
