@@ -2,7 +2,7 @@
 
 import { ringOf } from "../../src/core/view.ts";
 import type { LossBudget } from "./loss-budget.ts";
-import type { ScenarioPlan } from "./scenario-plan.ts";
+import { plainWeight, type ScenarioPlan } from "./scenario-plan.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import type { SimRandom } from "./sim-random.ts";
@@ -10,6 +10,7 @@ import type { SimStore } from "./sim-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 const lookMs = 20;
+const weights = [0.5, 1, 1, 2, 3].map((weight) => weight * plainWeight);
 
 export class FaultField {
   readonly plan: ScenarioPlan;
@@ -101,6 +102,17 @@ export class FaultField {
   /** Nothing is started again any more. */
   end(): void {
     this.#isOver = true;
+  }
+
+  /** The host's process will have another weight from its next start on. */
+  reweigh(host: SimHost): void {
+    host.weight = this.hasOtherOwner(host) && this.random.chance(0.1) ? 0 : this.random.pick(weights);
+    this.note("weight", () => `${host.id} ${host.weight}`);
+  }
+
+  /** Whether another host that is meant to be there owns keys, at the latest from its next start on. */
+  hasOtherOwner(host: SimHost): boolean {
+    return this.wanted.some((each) => each !== host && each.weight > 0);
   }
 
   /** Hosts that are meant to be there. */

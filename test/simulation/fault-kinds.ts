@@ -93,6 +93,7 @@ export const profiles = {
   healthy: [],
   members: ["joins", "leaves", "weights"],
   "members+store": ["joins", "leaves", "weights", "store"],
+  "members+crashes": ["joins", "leaves", "weights", "crashes"],
   "members+pauses": ["joins", "leaves", "weights", "pauses", "storeCuts"],
   links: ["links"],
   store: ["store"],

@@ -1,7 +1,6 @@
 /** Changes that are no faults at all: processes leave in order, in each of the ways there are, come back or not, and change their weights. */
 
 import type { FaultField } from "./fault-field.ts";
-import { plainWeight } from "./scenario-plan.ts";
 import { isSettled, type SimHost } from "./sim-cluster.ts";
 
 const maxAwayMs = 3_000;
@@ -9,7 +8,6 @@ const maxAwayMs = 3_000;
 const maxStartMs = 250;
 /** The hosts learn of a new configuration one after the other. */
 const maxConfigMs = 1_000;
-const weights = [0.5, 1, 1, 2, 3].map((weight) => weight * plainWeight);
 
 export class MemberFaults {
   readonly #field: FaultField;
@@ -29,7 +27,7 @@ export class MemberFaults {
     if (!this.#named.has(host.id)) return;
     const way = running.started ? random.pick(["stop", "stop", "leave", "config"] as const) : "stop";
     this.#field.note("leave", () => `${running.process.name} by ${way}`);
-    if (random.chance(0.2) && this.#hasOtherOwner(host)) host.isWanted = false;
+    if (random.chance(0.2) && this.#field.hasOtherOwner(host)) host.isWanted = false;
     budget.beginLeaving();
     running.process.onCrash(() => {
       budget.endLeaving();
@@ -84,8 +82,7 @@ export class MemberFaults {
   reweigh(): void {
     const host = this.#field.pickStarted();
     if (host === undefined) return;
-    host.weight = this.#hasOtherOwner(host) && this.#field.random.chance(0.1) ? 0 : this.#field.random.pick(weights);
-    this.#field.note("weight", () => `${host.id} ${host.weight}`);
+    this.#field.reweigh(host);
     this.leave(host);
   }
 
@@ -104,11 +101,6 @@ export class MemberFaults {
       if (!plan.journal) budget.loseAnyway(folder);
     }
     this.comeBack(host);
-  }
-
-  /** Whether another host that is meant to be there owns keys, at the latest from its next start on. */
-  #hasOtherOwner(host: SimHost): boolean {
-    return this.#field.wanted.some((each) => each !== host && each.weight > 0);
   }
 
   /** A process has left: its host starts another one, unless it is not wanted any more. */

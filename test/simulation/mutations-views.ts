@@ -20,6 +20,42 @@ export const viewMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "settled-without-owners",
+    world: "members+crashes",
+    breaks: "§5: a view is settled when every owner has what was held; where nobody owns anything, nobody has it",
+    edits: [
+      {
+        file: "src/core/membership.ts",
+        find: "return (isOwned || !wasOwned) && this.everyoneHas",
+        replace: "void [isOwned, wasOwned];\n    return this.everyoneHas",
+      },
+    ],
+  },
+  {
+    name: "view-without-owners-stays-open",
+    world: "members",
+    breaks: "P4: whoever comes to members that own nothing, and never did, has nothing to wait for",
+    edits: [
+      {
+        file: "src/core/membership.ts",
+        find: "return (isOwned || !wasOwned) && this.everyoneHas",
+        replace: "void wasOwned;\n    return isOwned && this.everyoneHas",
+      },
+    ],
+  },
+  {
+    name: "last-owner-leaves-an-open-view",
+    world: "members",
+    breaks: "P4: the last owner has everything in the store, and leaves nothing to wait for",
+    edits: [
+      {
+        file: "src/core/view-changes.ts",
+        find: "votersOf(left).length > 0 ? left",
+        replace: "left.members.length > 0 ? left",
+      },
+    ],
+  },
+  {
     name: "tombstones-not-handed-off",
     world: "members",
     breaks: "§5: a member sends every held entry",

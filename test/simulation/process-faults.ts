@@ -28,6 +28,7 @@ export class ProcessFaults {
     if (host?.running === undefined || !this.#mayEnd(host)) return;
     this.#field.note("kill", () => host.running?.process.name ?? "");
     this.#end(host);
+    if (this.#field.plan.faults.includes("weights") && this.#field.random.chance(0.2)) this.#field.reweigh(host);
     this.#field.restartLater(host, this.#downMs());
     if (this.#field.random.chance(0.15)) this.#killAgain(host, this.#field.random.whole(1, 4));
   }
