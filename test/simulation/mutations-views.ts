@@ -111,8 +111,8 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: membership,
-        find: '    return hasOwners && this.everyoneHas("handed_off") && this.mayActivate();',
-        replace: "    return hasOwners && this.mayActivate();",
+        find: '    return (isOwned || !wasOwned) && this.everyoneHas("handed_off") && this.mayActivate();',
+        replace: "    return (isOwned || !wasOwned) && this.mayActivate();",
       },
       {
         file: membership,

@@ -21,6 +21,8 @@ export type ConfigSections = Readonly<
 export interface ClusterOptions {
   /** How many nodes, named a, b, c and so on; 3 unless told. */
   readonly nodes?: number;
+  /** Of those nodes that are not to have the usual one. */
+  readonly weights?: Readonly<Record<string, number>>;
   /** As in cluster.json; a folder of its own unless told. */
   readonly store?: Readonly<Record<string, unknown>>;
   /** Sections of cluster.json beyond {@link quickSections}; a section's settings are merged one by one. */
@@ -273,6 +275,11 @@ export class TestCluster implements AsyncDisposable {
     );
   }
 
+  #weighted(): object[] {
+    const { weights = {} } = this.#options;
+    return this.#listed.map((node) => ({ ...node, ...(node.id in weights && { weight: weights[node.id] }) }));
+  }
+
   #writeConfig(name: string): string {
     const { store = { type: "file", path: "store" } } = this.#options;
     const sections: Record<string, unknown> = { ...quickSections };
@@ -281,7 +288,7 @@ export class TestCluster implements AsyncDisposable {
       sections[section] = isGroup(settings) ? { ...quick, ...settings } : settings;
     }
     const path = join(this.folder, name);
-    const content = { cluster: "test", secret: "env:WEIR_TEST_SECRET", store, nodes: this.#listed, ...sections };
+    const content = { cluster: "test", secret: "env:WEIR_TEST_SECRET", store, nodes: this.#weighted(), ...sections };
     // Whole at once: the nodes may be watching it.
     writeFileSync(`${path}.new`, JSON.stringify(content));
     renameSync(`${path}.new`, path);
