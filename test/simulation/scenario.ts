@@ -12,6 +12,7 @@
 
 import { inspect } from "node:util";
 import { parseView, type View, viewName } from "../../src/core/view.ts";
+import { describeView } from "./describe-view.ts";
 import { Drops } from "./drops.ts";
 import { expectationsOf } from "./expectations.ts";
 import { FaultDriver } from "./fault-driver.ts";
@@ -20,7 +21,7 @@ import { historyViolations, notStored, storeViolations } from "./final-checks.ts
 import { History } from "./history.ts";
 import { Listings } from "./listings.ts";
 import { LossBudget } from "./loss-budget.ts";
-import { longestFlushMs, partBytesOf, plainWeight, restChance, type ScenarioPlan } from "./scenario-plan.ts";
+import { longestFlushMs, partBytesOf, restChance, type ScenarioPlan } from "./scenario-plan.ts";
 import { type Caller, type ClientWorld, Contents, perform } from "./sim-client.ts";
 import { isSettled, type MemberFactory, SimHost } from "./sim-cluster.ts";
 import { diskFolder, memoryFolder } from "./sim-folder.ts";
@@ -389,18 +390,4 @@ class Scenario {
       throw new Error(`P4: ${what}: not within ${ms} ms (from ${startMs.toFixed(0)} ms on); ${readiness.join(", ")}`);
     }
   }
-}
-
-function describeView(view: View): string {
-  const names = (members: View["members"]): string =>
-    members
-      .map((each) => `${each.id}${each.weight === plainWeight ? "" : `(${each.weight / plainWeight})`}`)
-      .join("") || "nobody";
-  const before = view.lineage.map((past) => `${past.epoch} ${names(past.members)}`).join(", ");
-  const lost = view.lost.map((past) => `${past.epoch} ${names(past.members)}`).join(", ");
-  return [
-    `${view.epoch}: ${names(view.members)}`,
-    view.settled ? "settled" : `after ${before}${view.dropped ? ", a drop" : ""}`,
-    ...(lost === "" ? [] : [`in doubt: ${lost}`]),
-  ].join("; ");
 }
