@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { noHeaders } from "../../src/core/entry.ts";
 import { formatView, viewName } from "../../src/core/view.ts";
-import { firstView, leftView } from "../../src/core/view-changes.ts";
+import { firstView, leftView, settledView } from "../../src/core/view-changes.ts";
 import type { Blob } from "../../src/store/blob-store.ts";
 import { memberOf, parameters } from "../support/view-fixtures.ts";
 import type { SimHost } from "./sim-cluster.ts";
@@ -27,9 +27,10 @@ async function afterPowerLoss(): Promise<{ cluster: StagedCluster; view: Blob }>
 }
 
 describe("a host that is started over another store", () => {
+  const founded = settledView(firstView(memberOf("z"), parameters, "p"), [], "q");
   const others: readonly (readonly [string, Buffer | undefined])[] = [
     ["where there is no cluster yet", undefined],
-    ["where a younger cluster has been", formatView(leftView(firstView(memberOf("z"), parameters, "p"), "z", "q"))],
+    ["where a younger cluster has been", formatView(leftView(founded, "z", "r"))],
   ];
   for (const [where, view] of others) {
     it(`${where} waits, and has everything once it is over its own`, async () => {
