@@ -11,7 +11,7 @@ import { Lease, peersNeeded, type SentAt } from "./lease.ts";
 import type { MemberState, PeerIdentity, Progress } from "./message.ts";
 import type { Ring } from "./ring.ts";
 import { Tenure } from "./tenure.ts";
-import { listsProcess, type PastView, ringOf, type View, type ViewMember, votersOf } from "./view.ts";
+import { listsProcess, type PastMember, type PastView, ringOf, type View, type ViewMember, votersOf } from "./view.ts";
 import { hasDrop } from "./view-changes.ts";
 
 /** Who this process is. */
@@ -234,6 +234,11 @@ export class Membership {
     return this.#tenure.waits(now);
   }
 
+  /** Whether anybody owns keys under the adopted view; if not nothing is served. */
+  get isOwned(): boolean {
+    return votersOf(this.view).length > 0;
+  }
+
   /** Whether `peer` is a member of the adopted view. */
   lists(peer: PeerIdentity): boolean {
     return this.#view !== undefined && listsProcess(this.#view, peer);
@@ -281,9 +286,9 @@ export class Membership {
 
   /** Whether every member has come at least this far with the adopted view. */
   everyoneHas(progress: Progress): boolean {
-    if (this.#settled) return true;
     const rank = ranks[progress];
     if (ranks[this.#progress] < rank) return false;
+    if (this.#settled) return true;
     return this.peers.every((peer) => {
       const state = this.stateOf(peer);
       return state?.epoch === this.epoch && ranks[state.progress] >= rank;
@@ -308,11 +313,18 @@ export class Membership {
 
   /** Whether the adopted view can be settled, or is. */
   maySettle(): boolean {
-    const { lineage, lost } = this.view;
-    // Where nobody owns anything, what is held would be handed to nobody: but nothing is, where nobody has owned anything.
-    const isOwned = votersOf(this.view).length > 0;
-    const wasOwned = [...lineage, ...lost].some((past) => votersOf(past).length > 0);
-    return (isOwned || !wasOwned) && this.everyoneHas("handed_off") && this.mayActivate();
+    return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off") && this.mayActivate();
+  }
+
+  /** Whether some member may hold what has to be handed to an owner: of a view that was never settled, or of one of which it was gone when a later one was. */
+  #mayBeHeld(): boolean {
+    const { lineage, lost, members } = this.view;
+    const here = new Set(members.map(({ folder }) => folder));
+    const isBack = ({ folder, handedOff }: PastMember): boolean => here.has(folder) && handedOff !== true;
+    return (
+      lineage.some((past) => votersOf(past).length > 0) ||
+      lost.some((past) => votersOf(past).some((each) => isBack(each)))
+    );
   }
 
   /**

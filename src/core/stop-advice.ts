@@ -65,6 +65,8 @@ function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "ki
     return no(
       `${down.join(", ")} can't be reached, and what the store lacks may be on this node only: bring that back first.`,
     );
+  if (settled && members.every(({ weight }) => weight === 0))
+    return yes("It owns nothing, and neither does any other node: nothing is served anyway.");
   if (!settled || members.some(({ state }) => state === "waiting"))
     return { verdict: "wait", inOrder: "The nodes are still handing over values: look again in a moment." };
   if (member.storeFailingMs > storeAwayMs) {
@@ -112,7 +114,9 @@ function whenKilled({ replicas, members, settled }: StopCluster, member: StopMem
   const served =
     others.length > 0
       ? "Its keys answer again within seconds if the store is up."
-      : "Nothing is served until it is back.";
+      : member.weight > 0
+        ? "Nothing is served until it is back."
+        : "Nothing is served anyway.";
   if (member.dirtyBytes === 0) return `Nothing is lost: the store has all that it holds. ${served}`;
   if (member.journaled) {
     const disk = elsewhere

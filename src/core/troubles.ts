@@ -10,7 +10,18 @@ export function troublesOf(status: ClusterStatus): string[] {
   const { members } = status;
   if (members.length === 0)
     return [`${status.self} has not joined the cluster yet: its log and /readyz say what it waits for.`];
-  return [...doubt(status), ...unreached(status), ...members.flatMap(troublesOfMember), ...passing(status)];
+  return [
+    ...unowned(status),
+    ...doubt(status),
+    ...unreached(status),
+    ...members.flatMap(troublesOfMember),
+    ...passing(status),
+  ];
+}
+
+function unowned({ members }: ClusterStatus): string[] {
+  if (members.some(({ weight }) => weight > 0)) return [];
+  return ["Nothing is served: no node here owns keys. Start one with a weight above 0."];
 }
 
 function doubt({ awaited }: ClusterStatus): string[] {
@@ -73,7 +84,8 @@ function passing({ self, settled, epoch, awaited, absent, members, replicas }: C
   const away = absent.filter((id) => !awaited.includes(id));
   if (away.length > 0) {
     const owners = members.filter(({ weight }) => weight > 0).length;
-    const cost = owners < replicas ? ` Until then each write goes to the store before it is answered.` : "";
+    const cost =
+      0 < owners && owners < replicas ? ` Until then each write goes to the store before it is answered.` : "";
     const which = away.length === 1 ? "It joins by itself" : "They join by themselves";
     texts.push(`Not in the cluster: ${away.join(", ")}, by ${self}'s cluster.json. ${which} once started.${cost}`);
   }

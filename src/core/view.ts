@@ -27,9 +27,9 @@ const memberSchema = z.looseObject({
 });
 
 const pastMemberSchema = memberSchema.extend({
-  /** Nothing is missing without this folder: an operator has given up what only it holds, or, when it left in order, everything was in the store. */
+  /** An operator has given up what only this folder holds. */
   forgotten: z.boolean().optional(),
-  /** Its process confirms nothing any more: an operator vouches that it is off, or it has left in order. */
+  /** Its process confirms nothing any more: an operator vouches that it is off. */
   off: z.boolean().optional(),
   /** It was there when a later view was settled: what it held of this one is on others since, and its own copies do not count any more. */
   handedOff: z.boolean().optional(),

@@ -149,7 +149,9 @@ export class Joining {
   }
 
   #unsettled(view: View, waitedMs: number): string | undefined {
-    const waits = view.members.length > 0 && !view.settled && waitedMs < settledWaitMs;
+    // Where nobody has owned anything there was nothing to write.
+    const isOwned = [view, ...view.lineage].some((each) => votersOf(each).length > 0);
+    const waits = view.members.length > 0 && isOwned && !view.settled && waitedMs < settledWaitMs;
     return waits ? `the view of epoch ${view.epoch} is not settled yet` : undefined;
   }
 

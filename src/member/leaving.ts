@@ -150,15 +150,16 @@ export class Leaving {
       return isSettled ? leftView(view, id, random.id()) : undefined;
     }
     observer.onLast();
-    // Others that left before have handed off to this one, unless they are gone: then it owns everything again.
-    if (own === 0 && weight > 0) return reweightedView(view, id, weight, random.id());
-    if (!isSettled || !isEmpty()) {
+    const isDone = isSettled && isEmpty();
+    // Nobody owns anything any more, and something may not have been handed over: this member owns everything again.
+    if (own === 0 && weight > 0 && !isDone) return reweightedView(view, id, weight, random.id());
+    if (!isDone) {
       this.#emptySince = undefined;
       return undefined;
     }
     // Others that are leaving, too, have nothing to wait for: if they are still there after a while, they stay, as members that own nothing.
     this.#emptySince ??= clock.now();
-    const isAlone = view.members.length === 1 || clock.now() - this.#emptySince >= othersMs;
+    const isAlone = own === 0 || view.members.length === 1 || clock.now() - this.#emptySince >= othersMs;
     return isAlone ? leftView(view, id, random.id()) : undefined;
   }
 }

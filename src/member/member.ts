@@ -34,7 +34,7 @@ import type {
   WriteOutcome,
 } from "../core/operation.ts";
 import { type Version, versionOf } from "../core/version.ts";
-import { formatView, type View, type ViewMember, type ViewParameters, votersOf } from "../core/view.ts";
+import { formatView, type View, type ViewMember, type ViewParameters } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
 import { ConfiguredNodes } from "./configured-nodes.ts";
@@ -179,8 +179,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
     if (this.#wired.leaving.begun) return { ready: false, reason: "the node is leaving" };
     if (membership.epoch === 0) return { ready: false, reason: "the node has not joined the cluster yet" };
     const pausedMs = this.#parts.clock.now() - this.#servedAt;
-    if (votersOf(membership.view).length === 0)
-      return { ready: false, reason: "no node owns any key at the moment", pausedMs };
+    if (!membership.isOwned) return { ready: false, reason: "no node owns any key at the moment", pausedMs };
     if (!membership.activated)
       return { ready: false, reason: `the hand-off of epoch ${membership.epoch} is under way`, pausedMs };
     if (!membership.lease.held())

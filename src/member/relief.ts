@@ -13,7 +13,7 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Membership } from "../core/membership.ts";
 import type { StoreHealth } from "../core/store-health.ts";
-import { type View, votersOf } from "../core/view.ts";
+import type { View } from "../core/view.ts";
 import { reweightedView } from "../core/view-changes.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import { tryStore } from "./store-trial.ts";
@@ -75,10 +75,9 @@ export class Relief {
     const { membership, weight, health, clock, areAllRefused } = this.#parts;
     const now = clock.now();
     if (this.#busy || membership.epoch === 0) return;
-    // A view in which nobody owns anything is never settled: the last owner has left, or was given up.
-    const isOwned = votersOf(membership.view).length > 0;
-    if (isOwned && !membership.settled) return;
-    if (membership.entry.weight === 0 && weight > 0) this.#tryStore(isOwned);
+    // A view in which nobody owns anything may never be settled: the last owner was given up.
+    if (membership.isOwned && !membership.settled) return;
+    if (membership.entry.weight === 0 && weight > 0) this.#tryStore();
     else if (health.works(now)) this.#relieveOthers();
     else if (health.failingMs(now) >= refusedMs && areAllRefused()) this.#tryForOthers(now);
   }
@@ -98,11 +97,12 @@ export class Relief {
   }
 
   /** This member owns nothing: it has been relieved, in this life or an earlier one. */
-  #tryStore(isOwned: boolean): void {
-    const now = this.#parts.clock.now();
+  #tryStore(): void {
+    const { clock, membership } = this.#parts;
+    const now = clock.now();
     this.#trialAt ??= now + this.#trialPauseMs;
     // Nobody serves anything until one of the members owns it.
-    if (!isOwned) this.#trialAt = Math.min(this.#trialAt, now + firstTrialMs);
+    if (!membership.isOwned) this.#trialAt = Math.min(this.#trialAt, now + firstTrialMs);
     // And those who do may have lost the store themselves, and with it all that is left of a lease.
     else if (!this.#doOwnersWork()) this.#trialAt = Math.min(this.#trialAt, now + idleTrialMs);
     if (now < this.#trialAt) return;

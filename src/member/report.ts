@@ -148,15 +148,17 @@ export class Report {
     const { network, membership, flusher, clock } = this.#parts;
     const { id, url, zone, weight } = member;
     const common = { id, url, zone, weight, share: membership.share(id) };
+    const stateOf = (isReady: boolean): "serving" | "waiting" =>
+      isReady && membership.isOwned ? "serving" : "waiting";
     if (id === membership.self.id) {
       const storeFailingMs = flusher.health.failingMs(clock.now());
-      return { ...common, state: membership.activated ? "serving" : "waiting", storeFailingMs, ...this.figures() };
+      return { ...common, state: stateOf(membership.activated), storeFailingMs, ...this.figures() };
     }
     const heard = membership.stateOf(member);
     const figures = heard?.figures ?? noFigures;
     const storeFailingMs = heard?.storeFailingMs ?? 0;
     if (!heard || network.linked(id)?.incarnation !== member.incarnation)
       return { ...common, state: "unreachable", storeFailingMs, ...figures };
-    return { ...common, state: membership.settled ? "serving" : "waiting", storeFailingMs, ...figures };
+    return { ...common, state: stateOf(membership.settled), storeFailingMs, ...figures };
   }
 }

@@ -165,8 +165,8 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       {
         file: membership,
-        find: '    return (isOwned || !wasOwned) && this.everyoneHas("handed_off") && this.mayActivate();',
-        replace: '    return (isOwned || !wasOwned) && this.everyoneHas("handed_off");',
+        find: '    return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off") && this.mayActivate();',
+        replace: '    return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off");',
       },
     ],
   },

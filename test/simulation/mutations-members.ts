@@ -125,8 +125,8 @@ export const memberMutations: readonly Mutation[] = [
     edits: [
       {
         file: leaving,
-        find: "    if (!isSettled || !isEmpty()) {",
-        replace: "    if (!isSettled) {",
+        find: "    const isDone = isSettled && isEmpty();",
+        replace: "    const isDone = isSettled;",
       },
     ],
   },

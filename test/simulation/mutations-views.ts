@@ -26,20 +26,8 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/core/membership.ts",
-        find: "return (isOwned || !wasOwned) && this.everyoneHas",
-        replace: "void [isOwned, wasOwned];\n    return this.everyoneHas",
-      },
-    ],
-  },
-  {
-    name: "view-without-owners-stays-open",
-    world: "members",
-    breaks: "P4: whoever comes to members that own nothing, and never did, has nothing to wait for",
-    edits: [
-      {
-        file: "src/core/membership.ts",
-        find: "return (isOwned || !wasOwned) && this.everyoneHas",
-        replace: "void wasOwned;\n    return isOwned && this.everyoneHas",
+        find: "return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas",
+        replace: "return this.everyoneHas",
       },
     ],
   },
@@ -111,8 +99,8 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: membership,
-        find: '    return (isOwned || !wasOwned) && this.everyoneHas("handed_off") && this.mayActivate();',
-        replace: "    return (isOwned || !wasOwned) && this.mayActivate();",
+        find: '    return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off") && this.mayActivate();',
+        replace: "    return (this.isOwned || !this.#mayBeHeld()) && this.mayActivate();",
       },
       {
         file: membership,

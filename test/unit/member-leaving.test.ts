@@ -229,4 +229,14 @@ describe("Leaving, as the last owner", () => {
     await trial.looks(2);
     assert.deepEqual(trial.events, ["last", "view a1,b0"]);
   });
+
+  it("leaves others that own nothing at once when it holds nothing either", async () => {
+    const trial = trialOf(settledOf(idle(a), idle(b)));
+    trial.empty = true;
+    await trial.looks(2);
+    assert.deepEqual(
+      [trial.events, trial.store.view?.members, trial.store.view?.settled],
+      [["last", "left"], [idle(b)], true],
+    );
+  });
 });

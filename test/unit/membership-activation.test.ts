@@ -143,7 +143,10 @@ describe("Membership.maySettle", () => {
     const idle = memberOf("a", { weight: 0 });
     const maySettle = (view: View): boolean => memberIn(view, idle).maySettle();
     assert.equal(maySettle(reweightedView(viewOf(1, [a]), "a", 0, "p")), false);
-    assert.equal(maySettle({ ...viewOf(3, [idle]), lost: [pastOf(viewOf(1, [a, b]))] }), false);
+    const lost = pastOf(viewOf(1, [a, b]));
+    assert.equal(maySettle({ ...viewOf(3, [idle]), lost: [lost] }), false, "it is back with what it had");
+    const [isHere, isGone] = [{ ...a, handedOff: true }, b];
+    assert.equal(maySettle({ ...viewOf(3, [idle]), lost: [{ ...lost, members: [isHere, isGone] }] }), true);
     assert.equal(maySettle(viewOf(1, [idle])), true, "nobody has owned anything yet");
     assert.equal(maySettle(viewOf(3, [idle], [pastOf(viewOf(2, [idle]))])), true);
   });

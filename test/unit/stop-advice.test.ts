@@ -48,6 +48,17 @@ describe("stopping a node in order", () => {
     assert.match(advice([member("a", { state: "unreachable" }), ...others]).inOrder, /^a does not reach it/);
   });
 
+  it("makes no difference where nobody owns anything", () => {
+    const idle = ["a", "b"].map((id) => member(id, { weight: 0, state: "waiting" }));
+    const { verdict, inOrder, killed } = advice(idle);
+    assert.deepEqual(
+      [verdict, inOrder],
+      ["yes", "It owns nothing, and neither does any other node: nothing is served anyway."],
+    );
+    assert.match(killed, /^Nothing is lost.*Nothing is served anyway\.$/);
+    assert.equal(advice(idle, { settled: false }).verdict, "wait");
+  });
+
   it("can't be done by way of a store that is away", () => {
     const { verdict, inOrder } = advice([member("a", { storeFailingMs: 60_000 }), ...others]);
     assert.equal(verdict, "no");

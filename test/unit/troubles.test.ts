@@ -64,6 +64,15 @@ test("each is told by itself, with the node and what to do", () => {
   }
 });
 
+test("that nobody owns anything comes first, and is all that is said of what it costs", () => {
+  const members = [memberStatus("a", { weight: 0, state: "waiting" })];
+  const texts = troublesOf(clusterStatus(members, { absent: ["b"] }));
+  assert.deepEqual(texts, [
+    "Nothing is served: no node here owns keys. Start one with a weight above 0.",
+    "Not in the cluster: b, by a's cluster.json. It joins by itself once started.",
+  ]);
+});
+
 test("nobody is said to take over where more than half can't be reached", () => {
   const away = { state: "unreachable" } as const;
   const [a, b, c] = [memberStatus("a"), memberStatus("b", away), memberStatus("c", away)];
