@@ -134,7 +134,7 @@ export interface MemberStatus extends MemberFigures {
   readonly weight: number;
   /** Share of all keys whose primary it is, 0 to 1. */
   readonly share: number;
-  /** `serving`: linked, and its keys are served. `waiting`: linked, a hand-off is under way. `unreachable`: no link from the answering member. */
+  /** `serving`: linked, and its keys are served. `waiting`: linked, a hand-off is under way, or no node owns keys. `unreachable`: no link from the answering member. */
   readonly state: "serving" | "waiting" | "unreachable";
   /** For how long the store has failed each flush of it, in milliseconds; 0 when the last one went well. */
   readonly storeFailingMs: number;

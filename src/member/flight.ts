@@ -21,6 +21,8 @@ export interface Flight {
   readonly record: KeyRecord;
   readonly entry: Entry;
   readonly beganAt: Instant;
+  /** When it began, another request could still change the object: also between this one's effect and its answer, however late that comes. */
+  readonly unproven: boolean;
 }
 
 /** `refused`: the store does not want the blob, and its upload has been aborted, so that nobody can complete it any more. */

@@ -221,7 +221,10 @@ export class Flusher {
 
   /** Runs one flush of the record, and looks at the record again when it has landed, unless the tenure ended meanwhile. */
   #fly(record: KeyRecord, entry: Entry, act?: (flight: Flight) => Promise<void>): void {
-    const flight: Flight = { record, entry, beganAt: this.#parts.clock.now() };
+    const beganAt = this.#parts.clock.now();
+    const flushFrom = this.#parts.membership.flushFrom(record.key) ?? Number.POSITIVE_INFINITY;
+    const unproven = flushFrom > beganAt || this.#open.otherUntil(record.key, entry, beganAt) !== undefined;
+    const flight: Flight = { record, entry, beganAt, unproven };
     record.flight = flight;
     this.#flights.add(flight);
     const { flushes } = this.#parts.metrics;
@@ -367,11 +370,8 @@ export class Flusher {
   }
 
   /** The store holds the flight's entry. */
-  #arrived({ record, entry, beganAt }: Flight): void {
-    const { membership, clock, metrics, observer } = this.#parts;
-    const now = clock.now();
-    const flushFrom = membership.flushFrom(record.key) ?? Number.POSITIVE_INFINITY;
-    const unproven = flushFrom > now || this.#open.otherUntil(record.key, entry, now) !== undefined;
+  #arrived({ record, entry, beganAt, unproven }: Flight): void {
+    const { clock, metrics, observer } = this.#parts;
     let through = false;
     for (const write of record.pending) {
       if (compareVersions(write.entry, entry) > 0) break;
@@ -381,7 +381,7 @@ export class Flusher {
     }
     if (through) observer.onWrittenThrough(record);
     if (!unproven) observer.onStored(record.key, entry);
-    metrics.flushLag.observeMs(now - record.dirtySince);
+    metrics.flushLag.observeMs(clock.now() - record.dirtySince);
     if (record.entry !== entry) {
       // There is a newer state, or the write-through waits for an earlier one.
       if (record.dirty) this.backlog.renew(record, beganAt);

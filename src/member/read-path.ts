@@ -168,12 +168,14 @@ export class ReadPath {
   }
 
   #takeOff(key: string): Flight {
+    // Judged before: what comes to the store between the read and its answer would not be in that.
+    const isSteady = this.#isSteady(key);
     const flight: Flight = {
       void: false,
       result: this.#fetch(key).then(
         (value) => {
           this.#land(key, flight);
-          if (value && !flight.void && this.#isSteady(key)) this.#parts.cache.set(key, value);
+          if (value && !flight.void && isSteady) this.#parts.cache.set(key, value);
           return value;
         },
         (error: unknown) => {

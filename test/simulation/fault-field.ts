@@ -110,9 +110,9 @@ export class FaultField {
     this.note("weight", () => `${host.id} ${host.weight}`);
   }
 
-  /** Whether another host that is meant to be there owns keys, at the latest from its next start on. */
+  /** Whether another host that is meant to be there owns keys. */
   hasOtherOwner(host: SimHost): boolean {
-    return this.wanted.some((each) => each !== host && each.weight > 0);
+    return this.wanted.some((each) => each !== host && each.isOwner);
   }
 
   /** Hosts that are meant to be there. */

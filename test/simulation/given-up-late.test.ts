@@ -68,6 +68,33 @@ describe("what was given up while it was on its way to the store", () => {
     assert.deepEqual(await readAt(cluster, a), inStore(cluster));
   });
 
+  it("is seen also by whoever was told the older value only after it had come there", async () => {
+    const cluster = await lostWhileWriting();
+    const { world, store, hosts } = cluster;
+    const [a] = hosts as [SimHost, SimHost];
+    const lostAt = world.now;
+    const { flushDeadlineMs } = viewOf(cluster).parameters;
+    a.start();
+    await world.run(lostAt + flushDeadlineMs / 2, () => a.member?.servesNow?.("k0") === true);
+    // So that the answer comes when nothing can be late any more.
+    await world.run(world.now + flushDeadlineMs * 0.1);
+    const told = Promise.withResolvers<void>();
+    store.watchRead((name) => (keys.includes(name) ? told.promise : undefined));
+    const early = keys.map((key) => cluster.ask(a, (member) => member.read(key, true)));
+    const later = world.now + flushDeadlineMs * 0.95;
+    await world.run(later);
+    told.resolve();
+    await world.run(later + 100);
+    const texts = early.map(({ answer }) => (answer?.kind === "value" ? answer.value?.toString() : answer?.kind));
+    assert.ok(
+      inStore(cluster).some((value, index) => value === "second" && texts[index] === "first"),
+      "some were late",
+    );
+    store.watchRead(() => undefined);
+    await world.run(later + flushDeadlineMs);
+    assert.deepEqual(await readAt(cluster, a), inStore(cluster));
+  });
+
   it("nor is the older value kept by a node to which the key goes meanwhile", async () => {
     const cluster = await lostWhileWriting();
     const { world, hosts } = cluster;

@@ -15,6 +15,12 @@ export interface KeptSeed {
 
 export const keptSeeds: readonly KeptSeed[] = [
   {
+    seed: 68_016_477,
+    faults: "mixed",
+    found:
+      "A write-through was said to be stored when an earlier removal had come between it and its answer, which took longer than that removal could be late.",
+  },
+  {
     seed: 62_020_472,
     faults: "oneLoss",
     found:

@@ -82,8 +82,8 @@ export const storeMutations: readonly Mutation[] = [
     edits: [
       {
         file: flusher,
-        find: "    const unproven = flushFrom > now || this.#open.otherUntil(record.key, entry, now) !== undefined;\n",
-        replace: "    const unproven = flushFrom < 0 && now < 0;\n",
+        find: "    const unproven = flushFrom > beganAt || this.#open.otherUntil(record.key, entry, beganAt) !== undefined;\n",
+        replace: "    const unproven = flushFrom < 0 && beganAt < 0;\n",
       },
     ],
   },

@@ -74,6 +74,8 @@ export interface Running {
   folder: string | undefined;
   /** Undefined until the journal is open. */
   member: RunningMember | undefined;
+  /** As it was when the journal was opened. */
+  weight?: number;
   started: boolean;
   stopping: boolean;
 }
@@ -107,6 +109,11 @@ export class SimHost {
     this.#settings = plan.settings;
     this.#nodes = known.map(addressOf);
     this.#folder = this.#makeFolder();
+  }
+
+  /** Whether it owns keys, now and after its next start. */
+  get isOwner(): boolean {
+    return this.weight > 0 && this.#running?.weight !== 0;
   }
 
   /** Processes so far. */
@@ -245,6 +252,7 @@ export class SimHost {
     const log = new SimLog(world, process.name);
     const journal = await this.#folder.open(process, log, () => this.#endSoon(running, "journal failed"));
     running.folder = journal.folder;
+    running.weight = this.weight;
     const member = factory({
       host: {
         id: this.id,

@@ -2,19 +2,14 @@
 
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
-import { Complaints } from "../../src/base/complaints.ts";
-import { Backlog } from "../../src/core/backlog.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../src/core/entry.ts";
 import { DueQueue } from "../../src/core/flush-schedule.ts";
 import { Room } from "../../src/core/room.ts";
 import { type KeyRecord, pendingWrite, WriteBuffer } from "../../src/core/write-buffer.ts";
-import { Flusher } from "../../src/member/flusher.ts";
-import { MemberMetrics } from "../../src/member/metrics.ts";
 import type { BlobStore } from "../../src/store/blob-store.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
 import { turn } from "../support/scripted-network.ts";
+import { trialFlusher } from "../support/trial-flusher.ts";
 import { memberOf, servingMember, viewOf } from "../support/view-fixtures.ts";
 
 const a = memberOf("a");
@@ -35,31 +30,14 @@ function trial(keys: number, isLate: (now: number) => boolean = () => false) {
       return { kind: "written", tag: "t" };
     },
   };
-  const nothing = (): undefined => undefined;
-  const flusher = new Flusher({
-    membership,
-    backlog: new Backlog(),
-    buffer,
-    store: store as BlobStore,
+  const flusher = trialFlusher({
     clock,
-    random: new SimRandom(1),
-    complaints: new Complaints(new RecordedLog(), clock, 10_000),
-    metrics: new MemberMetrics(),
-    settings: {
-      delayMs: 1_000,
-      maxValueBytes: 10,
-      pace: { initialConcurrency: 1, maxConcurrency: 1 },
-      backoff: { minMs: 100, maxMs: 100 },
-    },
-    isAwaited: () => false,
+    membership,
+    buffer,
+    store,
+    delayMs: 1_000,
     isLate: () => isLate(clock.now()),
-    observer: {
-      onStored: nothing,
-      onFlushed: (record) => buffer.drop(record),
-      onWrittenThrough: nothing,
-      onFoundNewer: nothing,
-      onUploadLost: nothing,
-    },
+    observer: { onFlushed: (record) => buffer.drop(record) },
   });
   const records: KeyRecord[] = [];
   for (let seq = 1; seq <= keys; seq++) {

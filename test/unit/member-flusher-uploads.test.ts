@@ -2,21 +2,17 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Complaints } from "../../src/base/complaints.ts";
 import { OperatingError } from "../../src/base/errors.ts";
-import { Backlog } from "../../src/core/backlog.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../src/core/entry.ts";
 import { Room } from "../../src/core/room.ts";
 import { formatManifest } from "../../src/core/upload-manifest.ts";
 import { type KeyRecord, pendingWrite, WriteBuffer } from "../../src/core/write-buffer.ts";
-import { Flusher } from "../../src/member/flusher.ts";
-import { MemberMetrics } from "../../src/member/metrics.ts";
+import type { Flusher } from "../../src/member/flusher.ts";
 import type { BlobInfo, BlobStore } from "../../src/store/blob-store.ts";
 import type { CompleteResult } from "../../src/store/large-blobs.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
 import { turn } from "../support/scripted-network.ts";
+import { trialFlusher } from "../support/trial-flusher.ts";
 import { memberOf, servingMember, viewOf } from "../support/view-fixtures.ts";
 
 const a = memberOf("a");
@@ -52,26 +48,13 @@ class Trial {
       completeUpload: () => answer("complete", this.completions),
       abortUpload: () => answer("abort", this.abortions),
     };
-    this.#flusher = new Flusher({
-      membership,
-      backlog: new Backlog(),
-      buffer,
-      store: store as BlobStore,
+    this.#flusher = trialFlusher({
       clock,
-      random: new SimRandom(1),
-      complaints: new Complaints(new RecordedLog(), clock, 10_000),
-      metrics: new MemberMetrics(),
-      settings: {
-        delayMs: 0,
-        maxValueBytes: 1,
-        pace: { initialConcurrency: 1, maxConcurrency: 4 },
-        backoff: { minMs: 100, maxMs: 100 },
-      },
-      isAwaited: () => false,
-      isLate: () => false,
+      membership,
+      buffer,
+      store,
+      concurrency: 4,
       observer: {
-        onStored: () => undefined,
-        onFlushed: () => undefined,
         onWrittenThrough: () => this.told.push("written"),
         onFoundNewer: () => this.told.push("newer"),
         onUploadLost: (record, refusal) => {
