@@ -6,12 +6,13 @@
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { unreachable } from "../base/assert.ts";
+import { sleep } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import { formatShare } from "../base/quantity-text.ts";
 import { openViewRecord } from "../compose.ts";
 import { type Config, loadConfig } from "../config/config.ts";
 import type { View } from "../core/view.ts";
-import { systemRandom } from "../system.ts";
+import { systemClock, systemRandom } from "../system.ts";
 import { ClusterClient } from "./client.ts";
 import { fetchStatus } from "./cluster-status.ts";
 import { type Forgetting, forgetting, type Refusal } from "./forgetting.ts";
@@ -72,7 +73,8 @@ async function forget(id: string, config: Config, options: ForgetOptions, termin
       tell(id, plan, options, terminal);
       return;
     }
-    // The view has changed meanwhile, and perhaps what is lost with it: judged, and confirmed, anew.
+    // The view has changed meanwhile, and perhaps what is lost with it: judged, and confirmed, anew. But first whatever was sent takes effect, or never does.
+    await sleep(systemClock, Math.max(0, opened.record.openUntil - systemClock.now()));
   }
 }
 

@@ -38,6 +38,8 @@ export interface FlightParts {
 
 export class FlightRequests {
   readonly #parts: FlightParts;
+  /** References whose completion failed, with their upload gone: it may have been completed by that. */
+  readonly #unsure = new WeakSet<Entry>();
 
   constructor(parts: FlightParts) {
     this.#parts = parts;
@@ -73,9 +75,16 @@ export class FlightRequests {
     const completed = { headers, token, size, id, parts };
     const { store } = this.#parts;
     try {
-      return await this.#change(flight, (options) =>
-        store.completeUpload(key, completed, writeCondition(record), options),
-      );
+      return await this.#change(flight, async (options) => {
+        const result = await store.completeUpload(key, completed, writeCondition(record), options);
+        if (result.kind !== "gone" || result.isUnsure !== true || this.#unsure.has(entry)) return result;
+        // Once, so that it counts as a request of unknown outcome. After that an upload that is gone is gone.
+        this.#unsure.add(entry);
+        throw new OperatingError(
+          "store_unavailable",
+          "the store failed to complete an upload, and does not have it any more",
+        );
+      });
     } catch (error) {
       if (!isOperatingError(error, "store_refused")) throw error;
       await this.#change(flight, (options) => store.abortUpload(key, id, options)).catch((failure: unknown) => {

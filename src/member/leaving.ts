@@ -73,7 +73,8 @@ export class Leaving {
     if (membership.epoch === 0) return;
     log.info("leaving the cluster", { epoch: membership.epoch });
     for (;;) {
-      const isOpen = clock.now() < record.openUntil;
+      const lookedAt = clock.now();
+      const isOpen = lookedAt < record.openUntil;
       const stored = await record.readPatiently(signal, "store_refused");
       signal.throwIfAborted();
       // A member that is still in the view, and cannot be put out of it by a late swap of its own, may go on.
@@ -103,7 +104,7 @@ export class Leaving {
           // Whoever comes into a view without members serves at once: from the moment of the swap on this member must not, whenever it hears of it.
           membership.lease.suspend();
         }
-        if (next && (await this.#swap(stored, next, signal))) {
+        if (next && (await this.#swap(stored, next, lookedAt, signal))) {
           if (isOut) return;
           if (next.epoch > membership.epoch) observer.onView(next);
         }
@@ -113,13 +114,14 @@ export class Leaving {
   }
 
   /** Whatever the store says: what this member holds is needed, so it waits for better times. */
-  async #swap(stored: StoredView, next: View, signal: AbortSignal): Promise<boolean> {
+  async #swap(stored: StoredView, next: View, lookedAt: Instant, signal: AbortSignal): Promise<boolean> {
     const { record, clock, log } = this.#parts;
     try {
       return await record.swap(stored, next, signal);
     } catch (error) {
       if (!isOperatingError(error, "store_refused")) throw error;
-      if (clock.now() >= record.openUntil) this.#stay();
+      // Not by the time of the refusal: one that could be late since the look may have put this member out, and not be late any more.
+      if (lookedAt >= record.openUntil) this.#stay();
       log.warn("the store refuses the view without this node, which will be tried again", { error });
       await sleep(clock, refusedPauseMs, signal);
       return false;

@@ -45,9 +45,9 @@ export interface CompletedUpload extends UploadContent {
 
 /**
  * `gone`: the upload does not exist any more, or not with these parts, and can never be completed: it was aborted, has been completed before, or is
- * being completed by another request, whose effect may still be to come.
+ * being completed by another request, whose effect may still be to come; where it `isUnsure`, perhaps by this one.
  */
-export type CompleteResult = WriteResult | { readonly kind: "gone" };
+export type CompleteResult = WriteResult | { readonly kind: "gone"; readonly isUnsure?: true };
 
 export interface UploadInfo {
   /** The blob's; empty where the store does not keep it. */

@@ -103,8 +103,8 @@ export class S3Uploads {
     const conflicts = failure.status === 412 || failure.status === 409 || isObjectMissing(failure);
     if (Object.keys(conditions).length > 0 && conflicts) return conflict;
     const status = answer.status === 200 ? 500 : answer.status;
-    // Ceph says so of uploads that are gone as well.
-    if (status === 500 && !(await this.#exists(key, id, options))) return gone;
+    // Ceph says so of uploads that are gone as well; of others nobody knows how far it came.
+    if (status === 500 && !(await this.#exists(key, id, options))) return { kind: "gone", isUnsure: true };
     throw failureError({ ...failure, status }, `completing the upload of ${key}`, this.#bucket);
   }
 

@@ -165,7 +165,7 @@ export function largeBlobSuite(name: string, open: () => Promise<BlobStore>): vo
       const made = await upload(key, "t");
       await store.abortUpload(key, made.id, options);
       await store.abortUpload(key, made.id, options);
-      assert.deepEqual(await store.completeUpload(key, made, always, options), { kind: "gone" });
+      assert.equal((await store.completeUpload(key, made, always, options)).kind, "gone");
       assert.equal(await store.stat(key, options), undefined);
     });
 
@@ -174,7 +174,7 @@ export function largeBlobSuite(name: string, open: () => Promise<BlobStore>): vo
       const made = await upload(key, "t");
       const parts = [...made.parts, "0123456789abcdef0123456789abcdef"];
       const lacking = { ...made, parts, size: made.size + 1 };
-      assert.deepEqual(await store.completeUpload(key, lacking, always, options), { kind: "gone" });
+      assert.equal((await store.completeUpload(key, lacking, always, options)).kind, "gone");
       assert.equal(await store.stat(key, options), undefined);
     });
 
@@ -184,7 +184,7 @@ export function largeBlobSuite(name: string, open: () => Promise<BlobStore>): vo
       const tag = written(await store.completeUpload(key, made, always, options));
       const again = await store.completeUpload(key, made, always, options);
       if (again.kind === "written") assert.equal(again.tag, tag);
-      else assert.deepEqual(again, { kind: "gone" });
+      else assert.equal(again.kind, "gone");
       assert.equal((await stat(key)).tag, tag);
       const newer = { body: Buffer.from("newer"), headers: noHeaders, version: "v" };
       await store.write(key, newer, always, options);

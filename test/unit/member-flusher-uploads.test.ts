@@ -16,6 +16,8 @@ import { trialFlusher } from "../support/trial-flusher.ts";
 import { memberOf, servingMember, viewOf } from "../support/view-fixtures.ts";
 
 const a = memberOf("a");
+/** The object, once the upload is completed. */
+const completed: BlobInfo = { headers: noHeaders, modifiedMs: 7, size: 9, tag: "e", version: undefined, upload: "t" };
 const gone: CompleteResult = { kind: "gone" };
 const unavailable = new OperatingError("store_unavailable", "no answer");
 const refused = new OperatingError("store_refused", "over the quota");
@@ -102,14 +104,7 @@ describe("Flusher, of an upload", () => {
     for (let attempts = 0; attempts < 3; attempts++) await trial.attempt();
     assert.ok(trial.clock.now() < flushDeadlineMs);
     assert.deepEqual([trial.asked, trial.told], [["complete", "complete", "complete"], []]);
-    trial.object = {
-      headers: noHeaders,
-      modifiedMs: 7,
-      size: 9,
-      tag: "e",
-      version: undefined,
-      upload: "t",
-    };
+    trial.object = completed;
     await trial.attempt();
     assert.deepEqual([trial.told, trial.record.pending[0]?.tag], [["written"], "e"]);
   });
@@ -121,6 +116,26 @@ describe("Flusher, of an upload", () => {
     while (trial.told.length === 0) await trial.attempt();
     assert.ok(trial.clock.now() >= flushDeadlineMs);
     assert.deepEqual(trial.told, ["lost"]);
+  });
+
+  it("that is gone after a failure that may have completed it is lost only when that can't show any more", async () => {
+    const trial = new Trial();
+    const unsure: CompleteResult = { kind: "gone", isUnsure: true };
+    trial.completions.push(unsure, unsure);
+    await trial.attempt();
+    await trial.attempt();
+    assert.deepEqual([trial.asked, trial.told], [["complete", "complete"], []]);
+    trial.completions.push(unsure);
+    trial.clock.advance(trial.membership.view.parameters.flushDeadlineMs);
+    await trial.attempt();
+    assert.deepEqual(trial.told, ["lost"]);
+
+    const done = new Trial();
+    done.completions.push(unsure);
+    await done.attempt();
+    done.object = completed;
+    await done.attempt();
+    assert.deepEqual(done.told, ["written"]);
   });
 
   it("that the store refuses to complete is aborted, and lost for the store's reason", async () => {

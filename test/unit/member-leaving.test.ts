@@ -18,6 +18,8 @@ import { ViewStore } from "../support/view-store.ts";
 
 const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
 const settledOf = (...members: ViewMember[]): View => ({ ...viewOf(4, members), settled: true });
+/** So many looks take longer than a swap can be late. */
+const requestLooks = 100;
 const idle = (member: ViewMember): ViewMember => ({ ...member, weight: 0 });
 
 interface Trial {
@@ -222,6 +224,48 @@ describe("Leaving, as the last owner", () => {
       [trial.events, trial.store.view?.members, trial.store.view?.settled],
       [["last", "left"], [idle(b)], true],
     );
+  });
+
+  it("does not stay when a swap that was taken for lost put it out before the store refused the next", async () => {
+    const trial = trialOf(settledOf(a));
+    trial.empty = true;
+    const { store } = trial;
+    const write = store.write.bind(store);
+    const refused = Promise.withResolvers<void>();
+    let takeEffect: (() => Promise<unknown>) | undefined;
+    store.write = async (...args) => {
+      if (takeEffect) {
+        await refused.promise;
+        throw new OperatingError("store_refused", "not allowed");
+      }
+      takeEffect = () => write(...args);
+      throw new OperatingError("store_unavailable", "no answer");
+    };
+    await trial.looks(4);
+    await takeEffect?.();
+    const { staying } = trial;
+    await trial.looks(requestLooks);
+    store.write = write;
+    refused.resolve();
+    await trial.looks(2);
+    assert.deepEqual([store.view?.members, trial.staying], [[], staying]);
+    await trial.looks(30);
+    assert.equal(trial.events.at(-1), "left");
+  });
+
+  it("does not stay when the store refuses to show what became of its swap until that could not be late any more", async () => {
+    const trial = trialOf(settledOf(a));
+    trial.empty = true;
+    const { store } = trial;
+    store.writeEndings.push("done_unsaid");
+    store.readEndings.push(...Array.from({ length: 30 }, () => "not_done" as const), "refused");
+    await trial.looks(1);
+    assert.deepEqual(store.view?.members, []);
+    const { staying } = trial;
+    for (let looks = 0; store.readEndings.length > 0 && looks < 10 * requestLooks; looks++) await trial.looks(1);
+    assert.deepEqual([store.readEndings, trial.staying], [[], staying]);
+    await trial.looks(60);
+    assert.equal(trial.events.at(-1), "left");
   });
 
   it("takes its weight back when all others are gone or own nothing, since somebody must own what it holds", async () => {
