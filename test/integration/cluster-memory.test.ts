@@ -127,7 +127,9 @@ describe("cluster of which one node is killed", () => {
 });
 
 describe("cluster of two nodes of which one hangs", () => {
-  const stage = setStage(async (stack) => ({ cluster: stack.use(await TestCluster.start({ nodes: 2 })) }));
+  // It hangs before it flushes, or it might hold a lock of the folder that is the store.
+  const config = { flush: { delayMs: 500 } };
+  const stage = setStage(async (stack) => ({ cluster: stack.use(await TestCluster.start({ nodes: 2, config })) }));
 
   test("the other one stops in order, although its messages are not answered", async () => {
     const { cluster } = stage();
