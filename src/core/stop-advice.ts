@@ -75,6 +75,7 @@ function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "ki
       `The store has failed it for ${since}, and a node leaves by way of the store: after flush.stopMs it would end without having handed over, and its keys wait until it or the store is back.`,
     );
   }
+  if (member.weight === 0) return yes("It owns nothing, so only its own clients miss it.");
   if (!others.some(({ weight }) => weight > 0)) {
     if (member.dirtyBytes === 0)
       return yes("Everything is in the store. While this only node is down nothing is served.");
@@ -111,12 +112,11 @@ function whenKilled({ replicas, members, settled }: StopCluster, member: StopMem
   const bytes = formatBytes(member.dirtyBytes);
   const nodes = copies === 1 ? "one other node" : `${copies} other nodes`;
   const elsewhere = copies > 0 && settled;
+  if (member.weight === 0 && member.dirtyBytes === 0) return "Nothing is lost: it owns nothing.";
   const served =
     others.length > 0
       ? "Its keys answer again within seconds if the store is up."
-      : member.weight > 0
-        ? "Nothing is served until it is back."
-        : "Nothing is served anyway.";
+      : "Nothing is served until it is back.";
   if (member.dirtyBytes === 0) return `Nothing is lost: the store has all that it holds. ${served}`;
   if (member.journaled) {
     const disk = elsewhere
