@@ -33,6 +33,15 @@ describe("a write to S3", () => {
     await assert.rejects(host.store.write("k", content, always, options), { code: "store_refused" });
   });
 
+  it("that completes an upload and fails, with the upload gone, may have completed it", async () => {
+    await using host = await serverThat((request, response) => {
+      const [status, code] = request.method === "POST" ? [500, "InternalError"] : [404, "NoSuchUpload"];
+      response.writeHead(status as number).end(errorText(code as string));
+    });
+    const result = await host.store.completeUpload("k", upload, absent, options);
+    assert.deepEqual(result, { kind: "gone", isUnsure: true });
+  });
+
   it("has its body's MD5 with it, a part of an upload too", async () => {
     const seen: unknown[] = [];
     await using host = await serverThat(({ headers, method }, response) => {
