@@ -3,7 +3,7 @@
 import { ringOf } from "../../src/core/view.ts";
 import type { LossBudget } from "./loss-budget.ts";
 import { plainWeight, type ScenarioPlan } from "./scenario-plan.ts";
-import type { SimHost } from "./sim-cluster.ts";
+import { isSettled, type SimHost } from "./sim-cluster.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { SimStore } from "./sim-store.ts";
@@ -76,6 +76,23 @@ export class FaultField {
     const undos = [...this.#undos];
     this.#undos.clear();
     for (const undo of undos) undo();
+  }
+
+  /** Calls `act`, again and again, when the cluster has settled; `act` calls what it is given when it is over. */
+  inTurns(patienceMs: number, act: (over: () => void) => void): void {
+    const again = (): void => {
+      this.world.schedule(lookMs, next);
+    };
+    const next = (): void => {
+      if (this.#isHealed) return;
+      this.when(
+        patienceMs,
+        () => isSettled(this.wanted),
+        () => act(again),
+        again,
+      );
+    };
+    next();
   }
 
   /** Calls `then` as soon as `condition` holds, or `otherwise` if all is healed before, or it takes longer than `patienceMs`. */

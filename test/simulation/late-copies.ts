@@ -7,7 +7,6 @@ import type { FaultField } from "./fault-field.ts";
 import type { MemberFaults } from "./member-faults.ts";
 import { isSettled, type SimHost } from "./sim-cluster.ts";
 
-const lookMs = 20;
 /** What does not happen within this does not happen any more. */
 const patienceMs = 6_000;
 /** How long the copies take. */
@@ -25,37 +24,21 @@ export class LateCopies {
 
   /** One return after the other, each into a settled cluster. */
   start(): void {
-    this.#field.when(
-      patienceMs,
-      () => isSettled(this.#field.wanted),
-      () => this.#begin(),
-      () => this.#again(),
-    );
+    this.#field.inTurns(patienceMs, (over) => {
+      const host = this.#field.primaryOf(this.#field.random.pick(this.#field.plan.keys));
+      if (host?.running === undefined) over();
+      else this.#members.leaveAlone(host, patienceMs, () => this.#return(host, over), over);
+    });
   }
 
-  #again(): void {
-    if (!this.#field.isHealed) this.#field.world.schedule(lookMs, () => this.start());
-  }
-
-  #begin(): void {
-    const { plan, random } = this.#field;
-    const host = this.#field.primaryOf(random.pick(plan.keys));
-    if (host?.running === undefined) {
-      this.#again();
-      return;
-    }
-    const again = (): void => this.#again();
-    this.#members.leaveAlone(host, patienceMs, () => this.#return(host), again);
-  }
-
-  #return(host: SimHost): void {
+  #return(host: SimHost, over: () => void): void {
     const { hosts, network, random, world } = this.#field;
     const lateMs = random.between(minLateMs, maxLateMs);
     const others = hosts.filter((each) => each !== host);
     const undos = others.map((other) => network.delayLarge(host.id, other.id, lateMs));
     const end = (): void => {
       for (const undo of undos) undo();
-      this.#again();
+      over();
     };
     this.#field.when(
       patienceMs,
@@ -65,7 +48,7 @@ export class LateCopies {
         for (const undo of undos) undo();
         world.schedule(lateMs + random.between(0, minLateMs), () => {
           if (!this.#field.isHealed) this.#members.leave(random.pick(others));
-          this.#again();
+          over();
         });
       },
       end,

@@ -7,7 +7,6 @@ import type { FaultField } from "./fault-field.ts";
 import type { MemberFaults } from "./member-faults.ts";
 import { isSettled } from "./sim-cluster.ts";
 
-const lookMs = 20;
 /** What does not happen within this does not happen any more. */
 const patienceMs = 6_000;
 /** For the new primary: it writes, and the store has that. */
@@ -26,31 +25,23 @@ export class LateReads {
 
   /** One swing after the other, each on a settled cluster. */
   start(): void {
-    this.#field.when(
-      patienceMs,
-      () => isSettled(this.#field.wanted),
-      () => this.#swing(),
-      () => (this.#field.isHealed ? undefined : this.start()),
-    );
+    this.#field.inTurns(patienceMs, (over) => this.#swing(over));
   }
 
   /** A host leaves, and with it some keys come to others; one of these reads. The host is back, and leaves again: then the read is answered. */
-  #swing(): void {
+  #swing(over: () => void): void {
     const { plan, store, random, world } = this.#field;
     const host = this.#field.pickStarted();
-    const again = (): void => {
-      if (!this.#field.isHealed) world.schedule(lookMs, () => this.start());
-    };
     const keys = plan.keys.filter((key) => this.#field.primaryOf(key) === host);
     if (host === undefined || keys.length === 0) {
-      again();
+      over();
       return;
     }
     const answered = Promise.withResolvers<void>();
     const end = (): void => {
       store.watchRead(() => undefined);
       answered.resolve();
-      again();
+      over();
     };
     this.#members.leaveAlone(
       host,

@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { forgetting } from "../../src/cli/forgetting.ts";
 import { noHeaders } from "../../src/core/entry.ts";
-import type { View } from "../../src/core/view.ts";
-import { formatView, parseView, viewName } from "../../src/core/view.ts";
+import { formatView, parseView, type View, viewName } from "../../src/core/view.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
