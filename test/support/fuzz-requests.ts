@@ -79,7 +79,9 @@ const fields: Readonly<Record<string, readonly string[]>> = {
   "X Bad": ["1"],
   "": ["1"],
 };
-const names = Object.keys(fields);
+/** Conditions are met or not by few of the requests that have one: so more have one than another field. */
+const conditions = ["If-Match", "If-None-Match", "If-Unmodified-Since"];
+const names = [...Object.keys(fields), ...Array.from({ length: 10 }, () => conditions).flat()];
 
 const legacyBodies = [
   '{"key":"a","extension":"b","data":"YWJj"}', '{"key":"a","extension":"b","data":"YW=Jj"}', '{"key":1}', "[]", "null", '"', "{", '{"key":"\\ud800","extension":"b","data":"YQ=="}',
