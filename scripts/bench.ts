@@ -9,9 +9,9 @@
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { comparisons } from "./bench/comparisons.ts";
-import { formatTable, type Row } from "./bench/report.ts";
-import type { Settings } from "./bench/rounds.ts";
+import { comparisons } from "../test/harness/bench/comparisons.ts";
+import { formatTable, type Row } from "../test/harness/bench/report.ts";
+import type { Settings } from "../test/harness/bench/rounds.ts";
 
 const { values: options } = parseArgs({
   options: {

@@ -12,7 +12,8 @@ import { bundle } from "./build/bundle.ts";
 import { commitOf } from "./build/commit.ts";
 import { copyHostRuntime, fetchRuntime, stripRuntime } from "./build/runtime.ts";
 import { executableName, hostTarget, type Target, targets } from "./build/targets.ts";
-import { root } from "./steps.ts";
+
+const root = join(import.meta.dirname, "..");
 
 const { values } = parseArgs({
   options: {

@@ -5,10 +5,10 @@
  */
 
 import { parseArgs } from "node:util";
-import { OwnGateway } from "../test/support/own-gateway.ts";
-import { runChaos } from "./chaos/chaos.ts";
-import { type FaultKind, faultKinds } from "./chaos/fault.ts";
-import { table, untouchedLine } from "./chaos/report.ts";
+import { runChaos } from "../test/harness/chaos/chaos.ts";
+import { type FaultKind, faultKinds } from "../test/harness/chaos/fault.ts";
+import { table, untouchedLine } from "../test/harness/chaos/report.ts";
+import { OwnGateway } from "../test/harness/own-gateway.ts";
 
 /** For which one has to ask: it takes a minute. */
 const notByDefault: readonly FaultKind[] = ["outage"];

@@ -1,7 +1,7 @@
 /** All that can be checked without running the program: house rules, types, format and lint. Exits with 1 if anything is wrong. */
 
 import { join } from "node:path";
-import { installed, root, step } from "./steps.ts";
+import { installed, root, step } from "../test/harness/steps.ts";
 
 const results = [
   await step("tidy", process.execPath, [join(root, "scripts", "tidy.ts")]),

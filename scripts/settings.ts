@@ -2,8 +2,8 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { root } from "./steps.ts";
-import { settingsPage, settingsPagePath } from "./tidy/documents.ts";
+import { root } from "../test/harness/steps.ts";
+import { settingsPage, settingsPagePath } from "../test/harness/tidy/documents.ts";
 
 mkdirSync(dirname(join(root, settingsPagePath)), { recursive: true });
 writeFileSync(join(root, settingsPagePath), settingsPage());

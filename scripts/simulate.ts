@@ -12,9 +12,9 @@
  * planted bug was not found; 2 for a wrong option, 3 for a planted bug whose place is not in the source any more.
  */
 
+import { readChoices, usage } from "../test/harness/simulate/choices.ts";
 import { plant } from "../test/simulation/mutate.ts";
 import { mutations } from "../test/simulation/mutations.ts";
-import { readChoices, usage } from "./simulate/choices.ts";
 
 const choices = readChoices(process.argv.slice(2));
 
@@ -29,16 +29,16 @@ function plantChosen(name: string): void {
 
 async function run(): Promise<boolean> {
   if (choices.plantsAll) {
-    const { plantAll } = await import("./simulate/plant-all.ts");
+    const { plantAll } = await import("../test/harness/simulate/plant-all.ts");
     return await plantAll(choices);
   }
   // What is planted must be so before the code under test is loaded.
   if (choices.mutation !== undefined) plantChosen(choices.mutation);
   if (choices.seed !== undefined) {
-    const { replay } = await import("./simulate/replay.ts");
+    const { replay } = await import("../test/harness/simulate/replay.ts");
     return await replay(choices.seed, choices);
   }
-  const { explore } = await import("./simulate/explore.ts");
+  const { explore } = await import("../test/harness/simulate/explore.ts");
   return await explore(choices);
 }
 

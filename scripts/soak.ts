@@ -7,9 +7,9 @@
 
 import { parseArgs } from "node:util";
 import { assert } from "../src/base/assert.ts";
-import { type S3Server, s3ServerFromEnvironment } from "../test/conformance/s3-server.ts";
-import { startGateway } from "./s3-gateway.ts";
-import { runSoak, type SoakResult, type SoakSettings } from "./soak/soak.ts";
+import { startGateway } from "../test/harness/s3-gateway.ts";
+import { type S3Server, s3ServerFromEnvironment } from "../test/harness/s3-server.ts";
+import { runSoak, type SoakResult, type SoakSettings } from "../test/harness/soak/soak.ts";
 
 const mebibyte = 1024 ** 2;
 

@@ -7,9 +7,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
-import { startAzurite } from "./azurite.ts";
-import { startGateway } from "./s3-gateway.ts";
-import { installed, root } from "./steps.ts";
+import { startAzurite } from "../test/harness/azurite.ts";
+import { startGateway } from "../test/harness/s3-gateway.ts";
+import { installed, root } from "../test/harness/steps.ts";
 
 const folders = ["unit", "conformance", "integration", "simulation", "chaos"] as const;
 
@@ -85,7 +85,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function allTests(): string[] {
-  return folders.flatMap((folder) => globSync(`test/${folder}/*.test.ts`, { cwd: root })).toSorted();
+  return folders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`, { cwd: root })).toSorted();
 }
 
 async function runTests(

@@ -1,39 +1,7 @@
-/**
- * The house rules as a program, so that no reviewer has to remember them. Prints each violation and exits with 1 if there is any. Looks
- * at every file that is, or could be, committed.
- */
+/** The house rules as a program, so that no reviewer has to remember them: prints each violation, and exits with 1 if there is any. */
 
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { root } from "./steps.ts";
-import { readmeViolations, settingsPagePath, settingsPageViolations } from "./tidy/documents.ts";
-import { fileViolations } from "./tidy/rules.ts";
+import { projectViolations } from "../test/harness/tidy/project.ts";
 
-const textFile =
-  /\.(?:ts|mjs|js|json|jsonc|sh|md|html|css|svg|ya?ml|service|txt)$|(?:^|\/)(?:Dockerfile|LICENSE|run|\.[a-z]+)$/;
-
-/** Every violation in the project. */
-export function projectViolations(): string[] {
-  const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root });
-  const paths = listed
-    .toString("utf8")
-    .split("\0")
-    .filter((path) => textFile.test(path) && existsSync(join(root, path)));
-  const found = paths.flatMap((path) => fileViolations(path, readFileSync(join(root, path), "utf8")));
-  return [
-    ...found,
-    ...readmeViolations(textOf("README.md") ?? ""),
-    ...settingsPageViolations(textOf(settingsPagePath)),
-  ];
-}
-
-function textOf(path: string): string | undefined {
-  return existsSync(join(root, path)) ? readFileSync(join(root, path), "utf8") : undefined;
-}
-
-if (import.meta.main) {
-  const violations = projectViolations();
-  for (const violation of violations) process.stdout.write(`${violation}\n`);
-  if (violations.length > 0) process.exitCode = 1;
-}
+const violations = projectViolations();
+for (const violation of violations) process.stdout.write(`${violation}\n`);
+if (violations.length > 0) process.exitCode = 1;

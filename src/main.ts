@@ -1,9 +1,9 @@
 /** The program: argv to a command, an outcome to an exit code. */
 
 import { setFlagsFromString } from "node:v8";
-import { exitWithoutOutput } from "./cli/output.ts";
+import { runProgram } from "./cli/client/run.ts";
+import { exitWithoutOutput } from "./cli/process/output.ts";
 import { createProgram } from "./cli/program.ts";
-import { runProgram } from "./cli/run.ts";
 
 // Values lie outside of the JavaScript heap. By default every 64 MiB of them that come and go start a collection of the whole heap; with this
 // they count towards the heap's own limits, which grow with what is held: half as many collections under load, and 1.5 times the

@@ -4,9 +4,9 @@ import { OperatingError } from "./base/errors.ts";
 import { largestBufferedBytes } from "./config/buffer-schema.ts";
 import type { Config, NodeConfig } from "./config/config.ts";
 import { listenAddress } from "./config/own-node.ts";
-import { defaultHttpSettings, type HttpSettings } from "./http/settings.ts";
+import { defaultHttpSettings, type HttpSettings } from "./http/server/settings.ts";
+import { longestTriesMs, partsUnderWay } from "./member/large/upload-run.ts";
 import type { MemberSettings } from "./member/settings.ts";
-import { longestTriesMs, partsUnderWay } from "./member/upload-run.ts";
 import { defaultLinkSettings, type LinkSettings } from "./network/link-settings.ts";
 import type { StoreSettings } from "./store/open-store.ts";
 

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { runtimeOptions } from "../runtime-options.ts";
+import { runtimeOptions } from "../../src/runtime-options.ts";
 
 export interface AssembleOptions {
   readonly bundlePath: string;

@@ -2,24 +2,24 @@
 
 import { Command } from "commander";
 import { version } from "../version.ts";
-import { addBenchCommand } from "./bench.ts";
-import { addCheckCommand } from "./check.ts";
-import { addDevCommand } from "./dev.ts";
-import { addDropCommand } from "./drop.ts";
-import { addExportCommand } from "./export.ts";
-import { addFlushCommand } from "./flush.ts";
-import { addForgetCommand } from "./forget.ts";
-import { addGetCommand } from "./get.ts";
-import { addHealthCommand } from "./health.ts";
-import { addImportCommand } from "./import.ts";
-import { addLeaveCommand } from "./leave.ts";
-import { addListCommand } from "./ls.ts";
-import { addPutCommand } from "./put.ts";
-import { addRemoveCommand } from "./rm.ts";
-import { addServeCommand } from "./serve.ts";
-import { addStatusCommand } from "./status.ts";
-import { processTerminal, type Terminal } from "./terminal.ts";
-import { addTokenCommand } from "./token.ts";
+import { addBenchCommand } from "./commands/bench.ts";
+import { addCheckCommand } from "./commands/check.ts";
+import { addDevCommand } from "./commands/dev.ts";
+import { addDropCommand } from "./commands/drop.ts";
+import { addExportCommand } from "./commands/export.ts";
+import { addFlushCommand } from "./commands/flush.ts";
+import { addForgetCommand } from "./commands/forget.ts";
+import { addGetCommand } from "./commands/get.ts";
+import { addHealthCommand } from "./commands/health.ts";
+import { addImportCommand } from "./commands/import.ts";
+import { addLeaveCommand } from "./commands/leave.ts";
+import { addListCommand } from "./commands/ls.ts";
+import { addPutCommand } from "./commands/put.ts";
+import { addRemoveCommand } from "./commands/rm.ts";
+import { addServeCommand } from "./commands/serve.ts";
+import { addStatusCommand } from "./commands/status.ts";
+import { addTokenCommand } from "./commands/token.ts";
+import { processTerminal, type Terminal } from "./process/terminal.ts";
 
 const examples = `
 Try it on this machine, nothing to configure:

@@ -3,7 +3,7 @@
  * from the view alone, so nobody has to be asked; and it changes little when the members change: a new member takes keys from all
  * others, and no key moves between those.
  *
- * Ring version 1, so that another program can compute it (`test/unit/ring-vectors.json` has examples):
+ * Ring version 1, so that another program can compute it (`test/unit/core/ring-vectors.json` has examples):
  *
  * 1. A member of weight w > 0 has round(w × 3072) *points*, halves rounded up, but at least 1. Its point number i, from 0,
  *    is at the position xxHash32 (`hash.ts`) of the text `ID#i` (i in decimal), from 0 to 2^32 - 1. A member of weight 0 has none.

@@ -7,8 +7,8 @@
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 import type { OperatingError } from "../base/errors.ts";
+import type { Room } from "./admission.ts";
 import { type Entry, footprint } from "./entry.ts";
-import type { Room } from "./room.ts";
 import { compareVersions, type Version, versionOf } from "./version.ts";
 
 /** What this member knows of the key's object in the store, since its tenure began. */

@@ -3,27 +3,45 @@
  * let the caller in. The path is matched as it came: see key.ts for why nothing here makes a URL of it.
  */
 
+import type { Access } from "../access/access.ts";
 import { withoutTokens } from "../access/token.ts";
 import type { Clock, Instant } from "../base/clock.ts";
 import { type ErrorCode, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { AdminRoutes } from "./admin-routes.ts";
-import { BlobRoutes } from "./blob-routes.ts";
-import type { Bodies } from "./body.ts";
-import type { Cors } from "./cors.ts";
-import { dashboardRoute } from "./dashboard-route.ts";
-import { answer, type Exchange } from "./exchange.ts";
-import { Gate } from "./gate.ts";
-import { checkHeaders } from "./header-check.ts";
-import { DateFormatter } from "./http-date.ts";
-import { parseKey } from "./key.ts";
-import { LegacyRoutes } from "./legacy-routes.ts";
-import { ListRoute } from "./list-route.ts";
-import type { HttpMetrics } from "./metrics.ts";
-import { describeFailure, ProblemWriter } from "./problem.ts";
-import { refusedRoute } from "./refused-route.ts";
-import { allowOf, everyMethod, type FixedRoute, type KeyRoute, type Route } from "./route.ts";
-import type { HttpServerOptions } from "./server.ts";
+import type { Administration } from "../core/administration.ts";
+import type { Operations } from "../core/operation.ts";
+import { AdminRoutes, type Scrape } from "./routes/admin-routes.ts";
+import { BlobRoutes } from "./routes/blob-routes.ts";
+import { type DashboardPage, dashboardRoute } from "./routes/dashboard-route.ts";
+import { DateFormatter } from "./routes/http-date.ts";
+import { LegacyRoutes } from "./routes/legacy-routes.ts";
+import { ListRoute } from "./routes/list-route.ts";
+import { refusedRoute } from "./routes/refused-route.ts";
+import type { Bodies } from "./server/body.ts";
+import type { Cors } from "./server/cors.ts";
+import { answer, type Exchange } from "./server/exchange.ts";
+import { Gate } from "./server/gate.ts";
+import { checkHeaders } from "./server/header-check.ts";
+import { parseKey } from "./server/key.ts";
+import type { HttpMetrics } from "./server/metrics.ts";
+import { describeFailure, ProblemWriter } from "./server/problem.ts";
+import { allowOf, everyMethod, type FixedRoute, type KeyRoute, type Route } from "./server/route.ts";
+import type { HttpSettings } from "./server/settings.ts";
+
+/** What requests are done with. */
+export interface RouterOptions {
+  readonly operations: Operations;
+  readonly administration: Administration;
+  /** What `/metrics` is answered with. */
+  readonly onScrape: () => Promise<Scrape>;
+  /** What people with a browser see. */
+  readonly dashboard: DashboardPage;
+  /** Who may do what. */
+  readonly access: Access;
+  readonly settings: HttpSettings;
+  readonly clock: Clock;
+  readonly log: Log;
+}
 
 /** A route, and what of the target is for it: the encoded key, or the query. */
 interface Match {
@@ -51,15 +69,7 @@ export class Router {
   readonly #log: Log;
   readonly #metrics: HttpMetrics;
 
-  constructor(
-    options: Pick<
-      HttpServerOptions,
-      "operations" | "administration" | "onScrape" | "dashboard" | "access" | "settings" | "clock" | "log"
-    >,
-    bodies: Bodies,
-    cors: Cors,
-    metrics: HttpMetrics,
-  ) {
+  constructor(options: RouterOptions, bodies: Bodies, cors: Cors, metrics: HttpMetrics) {
     const { operations, administration, onScrape, dashboard, access, settings, clock, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
     const dates = new DateFormatter(clock);

@@ -8,39 +8,23 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SecureContextOptions } from "node:tls";
-import type { Access } from "../access/access.ts";
 import { noGrant } from "../access/grant.ts";
 import { assert } from "../base/assert.ts";
-import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Administration } from "../core/administration.ts";
-import type { Operations } from "../core/operation.ts";
-import { Bodies } from "./body.ts";
-import { type Connection, Connections } from "./connections.ts";
-import { Cors } from "./cors.ts";
-import type { DashboardPage } from "./dashboard-route.ts";
-import { announcesBody, type Exchange, type Service } from "./exchange.ts";
-import { HttpMetrics } from "./metrics.ts";
-import { everyMethod } from "./route.ts";
-import { Router } from "./router.ts";
-import type { HttpSettings } from "./settings.ts";
-import { UnreadAnswers } from "./unread-answers.ts";
+import { Router, type RouterOptions } from "./router.ts";
+import { Bodies } from "./server/body.ts";
+import { type Connection, Connections } from "./server/connections.ts";
+import { Cors } from "./server/cors.ts";
+import { announcesBody, type Exchange, type Service } from "./server/exchange.ts";
+import { HttpMetrics } from "./server/metrics.ts";
+import { everyMethod } from "./server/route.ts";
+import type { HttpSettings } from "./server/settings.ts";
+import { UnreadAnswers } from "./server/unread-answers.ts";
 
-export interface HttpServerOptions {
-  readonly operations: Operations;
-  readonly administration: Administration;
-  /** What `/metrics` is answered with. */
-  readonly onScrape: () => Promise<Scrape>;
-  /** What people with a browser see. */
-  readonly dashboard: DashboardPage;
-  /** Who may do what. */
-  readonly access: Access;
+export interface HttpServerOptions extends RouterOptions {
   /** With it the server speaks TLS, and nothing else. */
   readonly tls?: ServerTls | undefined;
-  readonly settings: HttpSettings;
-  readonly clock: Clock;
-  readonly log: Log;
   /**
    * Takes over connections whose request asks for `upgradeProtocol`. Requests that ask for another (some clients offer HTTP/2 this way
    * with every request) are served as if they had not, as RFC 9110 has it.
@@ -48,12 +32,6 @@ export interface HttpServerOptions {
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** Lower-case; given together with `onUpgrade`. */
   readonly upgradeProtocol?: string;
-}
-
-/** An answer to a scrape of metrics. */
-export interface Scrape {
-  readonly contentType: string;
-  readonly text: string;
 }
 
 /** In PEM. */

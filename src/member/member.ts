@@ -37,9 +37,9 @@ import { type Version, versionOf } from "../core/version.ts";
 import { formatView, type View, type ViewMember, type ViewParameters } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
-import { ConfiguredNodes } from "./configured-nodes.ts";
+import type { MemberGauges } from "./admin/status.ts";
 import type { MemberParts } from "./member-parts.ts";
-import type { MemberGauges } from "./report.ts";
+import { ConfiguredNodes } from "./views/configured-nodes.ts";
 import { type Wired, wire } from "./wiring.ts";
 
 export class Member implements Operations, PeerHandler, JournalSource {

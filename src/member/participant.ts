@@ -27,11 +27,11 @@ import type { ViewMember } from "../core/view.ts";
 import type { Journal, Recovered } from "../journal/journal.ts";
 import type { Network, PeerAddress } from "../network/network.ts";
 import type { BlobStore } from "../store/blob-store.ts";
+import type { MemberGauges } from "./admin/status.ts";
 import { Member } from "./member.ts";
 import { MemberMetrics } from "./metrics.ts";
-import type { MemberGauges } from "./report.ts";
 import type { MemberSettings } from "./settings.ts";
-import { probeStore } from "./store-probe.ts";
+import { probeStore } from "./views/store-probe.ts";
 
 export interface ParticipantParts {
   /** As it will stand in the view: the folder is the journal's, and an incarnation is drawn for each member. */

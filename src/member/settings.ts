@@ -1,7 +1,7 @@
 /** What a member can be told, apart from its collaborators. Defaults and reasons stand with the configuration's schema. */
 
+import type { RoomSettings } from "../core/admission.ts";
 import type { BackoffSettings, PaceSettings } from "../core/flush-schedule.ts";
-import type { RoomSettings } from "../core/room.ts";
 
 export interface FlushSettings {
   /** Milliseconds between a commit and its flush, so that overwrites coalesce. */

@@ -12,7 +12,7 @@ import {
   Registry,
 } from "@prometheus-io/client";
 import type { Histogram } from "../base/histogram.ts";
-import type { Scrape } from "../http/server.ts";
+import type { Scrape } from "../http/routes/admin-routes.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 

@@ -6,8 +6,8 @@
 import type { ClusterStatus } from "../core/operation.ts";
 import type { HttpServer } from "../http/server.ts";
 import type { JournalMetrics } from "../journal/file-journal.ts";
+import type { MemberGauges } from "../member/admin/status.ts";
 import type { MemberMetrics } from "../member/metrics.ts";
-import type { MemberGauges } from "../member/report.ts";
 import type { PeerFigures } from "../network/http-network.ts";
 import { type StoreMetrics, storeOperations, storeOutcomes } from "../store/metered-store.ts";
 import { Exposition } from "./exposition.ts";

@@ -10,11 +10,11 @@ import { ByteReader, MalformedError } from "../base/codec.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { PeerAnswer, PeerIdentity, PeerNotice, PeerRequest, RefusedAnswer } from "../core/message.ts";
-import { readAnswer, readNotice, readRequest, writeAnswer, writeNotice, writeRequest } from "../core/message-codec.ts";
 import { frameKinds, type MessageKind, type ReceiveLimits } from "./frame.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { InFlight, PendingRequest } from "./in-flight.ts";
 import type { LinkSettings } from "./link-settings.ts";
+import { readAnswer, readNotice, readRequest, writeAnswer, writeNotice, writeRequest } from "./message-codec.ts";
 import type { PeerHandler } from "./network.ts";
 import { SendQueue, type SendResult } from "./send-queue.ts";
 

@@ -8,22 +8,20 @@ import type {
   BlobContent,
   BlobInfo,
   BlobStore,
+  CompletedUpload,
+  CompleteResult,
   ListPage,
+  OpenResult,
+  OpenUpload,
   ReadResult,
+  ReadSpan,
   RequestOptions,
   StoreAbilities,
+  UploadContent,
+  UploadInfo,
   WriteCondition,
   WriteResult,
 } from "./blob-store.ts";
-import type {
-  CompletedUpload,
-  CompleteResult,
-  OpenResult,
-  OpenUpload,
-  ReadSpan,
-  UploadContent,
-  UploadInfo,
-} from "./large-blobs.ts";
 
 export const storeOperations = [
   "read",

@@ -5,10 +5,10 @@ import { unreachable } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import { AzureStore, type AzureStoreSettings } from "./azure-store.ts";
+import { AzureStore, type AzureStoreSettings } from "./azure/azure-store.ts";
 import type { BlobStore } from "./blob-store.ts";
-import { FileStore, type FileStoreSettings } from "./file-store.ts";
-import { S3Store, type S3StoreSettings } from "./s3-store.ts";
+import { FileStore, type FileStoreSettings } from "./folder/file-store.ts";
+import { S3Store, type S3StoreSettings } from "./s3/s3-store.ts";
 
 export type StoreSettings =
   | ({ readonly type: "s3" } & S3StoreSettings)

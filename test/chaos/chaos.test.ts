@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runChaos } from "../../scripts/chaos/chaos.ts";
-import { table } from "../../scripts/chaos/report.ts";
-import { s3ServerFromEnvironment } from "../conformance/s3-server.ts";
-import { seedOf } from "../support/seed.ts";
+import { runChaos } from "../harness/chaos/chaos.ts";
+import { table } from "../harness/chaos/report.ts";
+import { s3ServerFromEnvironment } from "../harness/s3-server.ts";
+import { seedOf } from "../harness/seed.ts";
 
 const server = s3ServerFromEnvironment();
 

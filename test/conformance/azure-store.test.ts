@@ -6,11 +6,11 @@ import type { ContainerClient } from "@azure/storage-blob";
 import type { Clock } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
-import { AzureClient } from "../../src/store/azure-client.ts";
-import { AzureStore, type AzureStoreSettings } from "../../src/store/azure-store.ts";
+import { AzureClient } from "../../src/store/azure/azure-client.ts";
+import { AzureStore, type AzureStoreSettings } from "../../src/store/azure/azure-store.ts";
 import type { WriteCondition } from "../../src/store/blob-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
-import { azureServerFromEnvironment, freshContainer, storeSettings } from "./azure-server.ts";
+import { azureServerFromEnvironment, freshContainer, storeSettings } from "../harness/azure-server.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
 import { largeBlobSuite } from "./large-blob-suite.ts";
 

@@ -3,9 +3,9 @@
  * it; `FOLDER count NAME TIMES` adds 1 to a number by compare-and-swap and prints `written` each time.
  */
 
-import { FileLocks } from "../../src/store/file-locks.ts";
-import { lockFolder } from "../../src/store/file-names.ts";
-import { FileStore } from "../../src/store/file-store.ts";
+import { FileLocks } from "../../src/store/folder/file-locks.ts";
+import { lockFolder } from "../../src/store/folder/file-names.ts";
+import { FileStore } from "../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 
 const ports = { clock: systemClock, random: systemRandom };

@@ -10,7 +10,7 @@ import { after, describe, test } from "node:test";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
 import type { Blob, BlobStore, WriteCondition } from "../../src/store/blob-store.ts";
-import { FileStore } from "../../src/store/file-store.ts";
+import { FileStore } from "../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
 import { largeBlobSuite } from "./large-blob-suite.ts";

@@ -8,8 +8,8 @@ import { writeSync } from "node:fs";
 import { openFileDisk } from "../../src/journal/file-disk.ts";
 import { openJournal } from "../../src/journal/file-journal.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
-import { JournalOwner } from "../support/journal-owner.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
+import { JournalOwner } from "../harness/journal-owner.ts";
+import { RecordedLog } from "../harness/recorded-log.ts";
 
 const [path = "", command] = process.argv.slice(2);
 

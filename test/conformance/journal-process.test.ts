@@ -14,7 +14,7 @@ import type { Entry } from "../../src/core/entry.ts";
 import { openFileDisk } from "../../src/journal/file-disk.ts";
 import { openJournal } from "../../src/journal/file-journal.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
+import { RecordedLog } from "../harness/recorded-log.ts";
 
 const child = join(import.meta.dirname, "journal-child.ts");
 

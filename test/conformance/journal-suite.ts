@@ -9,12 +9,12 @@ import type { Disk } from "../../src/journal/disk.ts";
 import { type JournalSettings, openJournal } from "../../src/journal/file-journal.ts";
 import type { Journal } from "../../src/journal/journal.ts";
 import { systemClock } from "../../src/system.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { CountingDisk } from "../support/counting-disk.ts";
-import { JournalOwner, makeEntry } from "../support/journal-owner.ts";
-import { noise } from "../support/noise.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
-import { seedOf } from "../support/seed.ts";
+import { CountingDisk } from "../harness/counting-disk.ts";
+import { JournalOwner, makeEntry } from "../harness/journal-owner.ts";
+import { noise } from "../harness/noise.ts";
+import { RecordedLog } from "../harness/recorded-log.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
 
 /** A folder for one test. */
 export interface TestFolder extends AsyncDisposable {

@@ -8,13 +8,15 @@ import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
-import type { BlobInfo, BlobStore, WriteCondition } from "../../src/store/blob-store.ts";
 import {
+  type BlobInfo,
+  type BlobStore,
   type CompletedUpload,
   type CompleteResult,
   minPartBytes,
   type OpenUpload,
-} from "../../src/store/large-blobs.ts";
+  type WriteCondition,
+} from "../../src/store/blob-store.ts";
 
 const options = { deadlineMs: 20_000 };
 const always: WriteCondition = { kind: "always" };

@@ -1,5 +1,5 @@
 /**
- * The S3 store while its server is stopped, killed and back: a real one of this test's own, started by `scripts/s3-server.sh` in a temporary
+ * The S3 store while its server is stopped, killed and back: a real one of this test's own, started by `test/harness/s3-server.sh` in a temporary
  * folder, since the one that other tests share must live.
  */
 
@@ -15,12 +15,12 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { WriteCondition } from "../../src/store/blob-store.ts";
-import { S3Store } from "../../src/store/s3-store.ts";
+import { S3Store } from "../../src/store/s3/s3-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
-import { freshBucket, type S3Server, s3ServerFromEnvironment } from "./s3-server.ts";
+import { freshBucket, type S3Server, s3ServerFromEnvironment } from "../harness/s3-server.ts";
 
 const run = promisify(execFile);
-const script = path.join(import.meta.dirname, "../../scripts/s3-server.sh");
+const script = path.join(import.meta.dirname, "../harness/s3-server.sh");
 const options = { deadlineMs: 20_000 };
 const always: WriteCondition = { kind: "always" };
 const content = { body: Buffer.from("x"), headers: {}, version: "c.k.1.1" };

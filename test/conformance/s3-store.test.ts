@@ -7,12 +7,12 @@ import type { Clock } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
 import type { WriteCondition } from "../../src/store/blob-store.ts";
-import { S3Client as OwnClient } from "../../src/store/s3-client.ts";
-import { S3Store, type S3StoreSettings } from "../../src/store/s3-store.ts";
+import { S3Client as OwnClient } from "../../src/store/s3/s3-client.ts";
+import { S3Store, type S3StoreSettings } from "../../src/store/s3/s3-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
+import { freshBucket, s3ServerFromEnvironment } from "../harness/s3-server.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
 import { largeBlobSuite } from "./large-blob-suite.ts";
-import { freshBucket, s3ServerFromEnvironment } from "./s3-server.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 const options = { deadlineMs: 20_000 };

@@ -1,8 +1,8 @@
 /** The journal over the simulated disk passes the suite of every disk, so that what runs against that may be believed. */
 
+import { immediateScheduler } from "../harness/immediate-scheduler.ts";
+import { SimRandom } from "../harness/sim-random.ts";
 import { SimDisk } from "../simulation/sim-disk.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { immediateScheduler } from "../support/immediate-scheduler.ts";
 import { journalSuite } from "./journal-suite.ts";
 
 journalSuite("the journal over the simulated disk", () => {

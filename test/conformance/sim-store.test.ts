@@ -1,7 +1,7 @@
 /** The simulated store passes the suite of every store, so that what runs against it may be believed. */
 
 import type { BlobStore } from "../../src/store/blob-store.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
+import { SimRandom } from "../harness/sim-random.ts";
 import { SimStore } from "../simulation/sim-store.ts";
 import { healthyStore } from "../simulation/store-faults.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";

@@ -5,7 +5,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { promisify } from "node:util";
-import { comparisons } from "../../scripts/bench/comparisons.ts";
+import { comparisons } from "../harness/bench/comparisons.ts";
 
 const bench = join(import.meta.dirname, "..", "..", "scripts", "bench.ts");
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { executableName, hostTarget, runtimeVersion, targets } from "../../scripts/build/targets.ts";
-import { TestCluster } from "../support/cluster.ts";
+import { TestCluster } from "../harness/cluster.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "weir-build-"));

@@ -11,10 +11,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Agent, request } from "undici";
-import { startAzurite } from "../../scripts/azurite.ts";
-import { azureServerFromEnvironment, freshContainer } from "../conformance/azure-server.ts";
-import { CertificateAuthority } from "../support/certificates.ts";
-import { weir } from "../support/command.ts";
+import { azureServerFromEnvironment, freshContainer } from "../harness/azure-server.ts";
+import { startAzurite } from "../harness/azurite.ts";
+import { CertificateAuthority } from "../harness/certificates.ts";
+import { weir } from "../harness/command.ts";
 
 const server = azureServerFromEnvironment();
 const skip = typeof server === "string" ? server : false;

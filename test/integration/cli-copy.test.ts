@@ -14,9 +14,9 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
-import { TestCluster } from "../support/cluster.ts";
-import { type Outcome, weir as runWeir } from "../support/command.ts";
-import { setStage } from "../support/stage.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { type Outcome, weir as runWeir } from "../harness/command.ts";
+import { setStage } from "../harness/stage.ts";
 
 /** Keys that no file name, or no file beside the others, can be; one is too long for a path. */
 const hostile = [

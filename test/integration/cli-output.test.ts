@@ -21,7 +21,7 @@ import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { weir } from "../support/command.ts";
+import { weir } from "../harness/command.ts";
 
 const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
 const folder = mkdtempSync(join(tmpdir(), "weir-output-"));

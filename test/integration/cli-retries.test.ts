@@ -11,17 +11,17 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import { compareText } from "../../src/base/text-order.ts";
-import { Load } from "../../src/cli/bench-load.ts";
-import { BulkClient, brokenBody } from "../../src/cli/bulk-client.ts";
-import { ClusterClient } from "../../src/cli/client.ts";
-import { type ListedKey, pages } from "../../src/cli/listing.ts";
-import { justBefore, RemoteIndex } from "../../src/cli/remote-index.ts";
-import { Transfer } from "../../src/cli/transfer.ts";
+import { BulkClient, brokenBody } from "../../src/cli/client/bulk-client.ts";
+import { ClusterClient } from "../../src/cli/client/client.ts";
+import { type ListedKey, pages } from "../../src/cli/client/listing.ts";
+import { Load } from "../../src/cli/commands/bench-load.ts";
+import { justBefore, RemoteIndex } from "../../src/cli/copy/remote-index.ts";
+import { Transfer } from "../../src/cli/copy/transfer.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
-import { CertificateAuthority } from "../support/certificates.ts";
-import { weir } from "../support/command.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { turn } from "../support/scripted-network.ts";
+import { CertificateAuthority } from "../harness/certificates.ts";
+import { weir } from "../harness/command.ts";
+import { ManualClock } from "../harness/manual-clock.ts";
+import { turn } from "../harness/scripted-network.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 

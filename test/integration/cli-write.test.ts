@@ -5,9 +5,9 @@ import { hash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { neverFlush, TestCluster } from "../support/cluster.ts";
-import { type Outcome, weir as runWeir } from "../support/command.ts";
-import { setStage } from "../support/stage.ts";
+import { neverFlush, TestCluster } from "../harness/cluster.ts";
+import { type Outcome, weir as runWeir } from "../harness/command.ts";
+import { setStage } from "../harness/stage.ts";
 
 const mebibyte = 1024 ** 2;
 const large = Buffer.alloc(12 * mebibyte, "large ");

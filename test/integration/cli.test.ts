@@ -11,8 +11,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { createProgram } from "../../src/cli/program.ts";
 import { version } from "../../src/version.ts";
-import { CertificateAuthority } from "../support/certificates.ts";
-import { type Outcome, weir as runWeir } from "../support/command.ts";
+import { CertificateAuthority } from "../harness/certificates.ts";
+import { type Outcome, weir as runWeir } from "../harness/command.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-cli-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -5,11 +5,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { rights } from "../../src/access/grant.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { type Outcome, weir } from "../support/command.ts";
-import { RawConnection, rawRequest } from "../support/raw-http.ts";
-import { SteadyWrites } from "../support/steady-writes.ts";
-import { bearer, type TestToken, tokenOf } from "../support/tokens.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { type Outcome, weir } from "../harness/command.ts";
+import { RawConnection, rawRequest } from "../harness/raw-http.ts";
+import { SteadyWrites } from "../harness/steady-writes.ts";
+import { bearer, type TestToken, tokenOf } from "../harness/tokens.ts";
 
 const timeout = 90_000;
 

@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { s3ServerFromEnvironment } from "../conformance/s3-server.ts";
-import { TestBucket } from "../support/bucket.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { parseExposition, sumOf } from "../support/exposition.ts";
-import { setStage } from "../support/stage.ts";
-import { StoreProxy } from "../support/store-proxy.ts";
-import { refuseStubbornKeys, stubbornPrefix, takeStoreAway } from "../support/stubborn-keys.ts";
+import { TestBucket } from "../harness/bucket.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { parseExposition, sumOf } from "../harness/exposition.ts";
+import { s3ServerFromEnvironment } from "../harness/s3-server.ts";
+import { setStage } from "../harness/stage.ts";
+import { StoreProxy } from "../harness/store-proxy.ts";
+import { refuseStubbornKeys, stubbornPrefix, takeStoreAway } from "../harness/stubborn-keys.ts";
 
 const config = {
   buffer: { maxDirtyAgeMs: 3_000, waitMs: 200, cacheBytes: 0 },

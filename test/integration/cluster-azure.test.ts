@@ -5,13 +5,13 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { azureServerFromEnvironment, freshContainer } from "../conformance/azure-server.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { noise } from "../support/noise.ts";
-import { RecordedClients } from "../support/recorded-clients.ts";
-import { seedOf } from "../support/seed.ts";
-import { setStage } from "../support/stage.ts";
+import { azureServerFromEnvironment, freshContainer } from "../harness/azure-server.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { noise } from "../harness/noise.ts";
+import { RecordedClients } from "../harness/recorded-clients.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
+import { setStage } from "../harness/stage.ts";
 
 const server = azureServerFromEnvironment();
 

@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { type ErrorCode, errorKinds } from "../../src/base/errors.ts";
-import { neverFlush, TestCluster } from "../support/cluster.ts";
-import { rawRequest } from "../support/raw-request.ts";
-import { setStage } from "../support/stage.ts";
+import { neverFlush, TestCluster } from "../harness/cluster.ts";
+import { rawRequest } from "../harness/raw-request.ts";
+import { setStage } from "../harness/stage.ts";
 
 const maxValueBytes = 65_536;
 

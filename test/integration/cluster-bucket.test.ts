@@ -6,15 +6,15 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { s3ServerFromEnvironment } from "../conformance/s3-server.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { TestBucket } from "../support/bucket.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { noise } from "../support/noise.ts";
-import { RecordedClients } from "../support/recorded-clients.ts";
-import { seedOf } from "../support/seed.ts";
-import { setStage } from "../support/stage.ts";
-import { StoreProxy } from "../support/store-proxy.ts";
+import { TestBucket } from "../harness/bucket.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { noise } from "../harness/noise.ts";
+import { RecordedClients } from "../harness/recorded-clients.ts";
+import { s3ServerFromEnvironment } from "../harness/s3-server.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
+import { setStage } from "../harness/stage.ts";
+import { StoreProxy } from "../harness/store-proxy.ts";
 
 const server = s3ServerFromEnvironment();
 

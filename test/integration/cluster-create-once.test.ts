@@ -5,9 +5,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { TestCluster } from "../support/cluster.ts";
-import type { Answer } from "../support/http-client.ts";
-import { setStage } from "../support/stage.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import type { Answer } from "../harness/http-client.ts";
+import { setStage } from "../harness/stage.ts";
 
 const writers = 100;
 const keys = Array.from({ length: 6 }, (_, n) => `once-${n}`);

@@ -9,9 +9,9 @@ import { request } from "node:http";
 import { test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { BalancedClients } from "../support/balanced-clients.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { pathOf } from "../support/http-client.ts";
+import { BalancedClients } from "../harness/balanced-clients.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { pathOf } from "../harness/http-client.ts";
 
 const mebibyte = 1024 ** 2;
 /** Between two pieces that a slow client sends or reads, in milliseconds. */

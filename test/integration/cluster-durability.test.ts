@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { neverFlush, TestCluster } from "../support/cluster.ts";
-import type { Answer } from "../support/http-client.ts";
-import { setStage } from "../support/stage.ts";
+import { neverFlush, TestCluster } from "../harness/cluster.ts";
+import type { Answer } from "../harness/http-client.ts";
+import { setStage } from "../harness/stage.ts";
 
 const stored = { "weir-durability": "stored" };
 

@@ -7,12 +7,12 @@ import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { neverFlush, TestCluster } from "../support/cluster.ts";
-import { noise } from "../support/noise.ts";
-import { RecordedClients } from "../support/recorded-clients.ts";
-import { seedOf } from "../support/seed.ts";
-import { setStage } from "../support/stage.ts";
+import { neverFlush, TestCluster } from "../harness/cluster.ts";
+import { noise } from "../harness/noise.ts";
+import { RecordedClients } from "../harness/recorded-clients.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
+import { setStage } from "../harness/stage.ts";
 
 /** Milliseconds within which every key has to answer again: promised are 3 s, of a machine that is not busy with other tests. */
 const failoverMs = 5_000;

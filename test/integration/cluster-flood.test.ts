@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { TestCluster } from "../support/cluster.ts";
+import { TestCluster } from "../harness/cluster.ts";
 
 const mainPath = join(import.meta.dirname, "..", "..", "src", "main.ts");
 const flood = 1_500;

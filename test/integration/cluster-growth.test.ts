@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { RecordedClients } from "../support/recorded-clients.ts";
-import { seedOf } from "../support/seed.ts";
-import { setStage } from "../support/stage.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { RecordedClients } from "../harness/recorded-clients.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
+import { setStage } from "../harness/stage.ts";
 
 describe("cluster of one node", () => {
   // With a flush delay that would show: a write-through waits for none.

@@ -9,17 +9,17 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { noHeaders } from "../../src/core/entry.ts";
-import { S3Store } from "../../src/store/s3-store.ts";
+import { S3Store } from "../../src/store/s3/s3-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
-import { type S3Server, s3ServerFromEnvironment } from "../conformance/s3-server.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { TestBucket } from "../support/bucket.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
-import { noise } from "../support/noise.ts";
-import { seedOf } from "../support/seed.ts";
-import { setStage } from "../support/stage.ts";
-import { StoreProxy } from "../support/store-proxy.ts";
+import { TestBucket } from "../harness/bucket.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
+import { noise } from "../harness/noise.ts";
+import { type S3Server, s3ServerFromEnvironment } from "../harness/s3-server.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
+import { setStage } from "../harness/stage.ts";
+import { StoreProxy } from "../harness/store-proxy.ts";
 
 const server = s3ServerFromEnvironment();
 

@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
-import { setStage } from "../support/stage.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
+import { setStage } from "../harness/stage.ts";
 
 const mebibyte = 1024 ** 2;
 const size = 12 * mebibyte + 345;

@@ -7,8 +7,8 @@ import { renameSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { neverFlush, TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
+import { neverFlush, TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
 
 const keys = Array.from({ length: 60 }, (_, index) => `key ${index}`);
 

@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { describe, test } from "node:test";
-import { neverFlush, TestCluster } from "../support/cluster.ts";
-import { setStage } from "../support/stage.ts";
+import { neverFlush, TestCluster } from "../harness/cluster.ts";
+import { setStage } from "../harness/stage.ts";
 
 interface Page {
   readonly keys: readonly {

@@ -5,11 +5,11 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { neverFlush, TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
-import type { Answer } from "../support/http-client.ts";
-import { noise } from "../support/noise.ts";
+import { neverFlush, TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
+import type { Answer } from "../harness/http-client.ts";
+import { noise } from "../harness/noise.ts";
+import { SimRandom } from "../harness/sim-random.ts";
 
 const mebibyte = 1024 ** 2;
 const keys = Array.from({ length: 60 }, (_, index) => `key ${index}`);

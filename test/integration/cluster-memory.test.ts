@@ -8,11 +8,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Ring } from "../../src/core/ring.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { neverFlush, TestCluster } from "../support/cluster.ts";
-import { RecordedClients } from "../support/recorded-clients.ts";
-import { seedOf } from "../support/seed.ts";
-import { setStage } from "../support/stage.ts";
+import { neverFlush, TestCluster } from "../harness/cluster.ts";
+import { RecordedClients } from "../harness/recorded-clients.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
+import { setStage } from "../harness/stage.ts";
 
 /** Keys that each node holds in its write buffer, by the node's name. */
 async function heldKeys(cluster: TestCluster): Promise<Map<string, number>> {

@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { TestCluster } from "../support/cluster.ts";
-import { type Family, parseExposition, sumOf } from "../support/exposition.ts";
-import { noPromtool, promtool } from "../support/promtool.ts";
-import { setStage } from "../support/stage.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { type Family, parseExposition, sumOf } from "../harness/exposition.ts";
+import { noPromtool, promtool } from "../harness/promtool.ts";
+import { setStage } from "../harness/stage.ts";
 
-const alerts = join(import.meta.dirname, "..", "..", "scripts", "deploy", "alerts.yaml");
+const alerts = join(import.meta.dirname, "..", "..", "deploy", "alerts.yaml");
 
 async function scrape(
   cluster: TestCluster,

@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ownPorts } from "../../scripts/own-ports.ts";
 import { rights } from "../../src/access/grant.ts";
-import { CertificateAuthority } from "../support/certificates.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
-import { NodeProcess } from "../support/node-process.ts";
-import { RawConnection, rawRequest } from "../support/raw-http.ts";
-import { SteadyWrites } from "../support/steady-writes.ts";
-import { bearer, tokenOf } from "../support/tokens.ts";
+import { CertificateAuthority } from "../harness/certificates.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
+import { NodeProcess } from "../harness/node-process.ts";
+import { ownPorts } from "../harness/own-ports.ts";
+import { RawConnection, rawRequest } from "../harness/raw-http.ts";
+import { SteadyWrites } from "../harness/steady-writes.ts";
+import { bearer, tokenOf } from "../harness/tokens.ts";
 
 const timeout = 120_000;
 

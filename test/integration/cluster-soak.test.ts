@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runSoak } from "../../scripts/soak/soak.ts";
-import { s3ServerFromEnvironment } from "../conformance/s3-server.ts";
-import { seedOf } from "../support/seed.ts";
+import { s3ServerFromEnvironment } from "../harness/s3-server.ts";
+import { seedOf } from "../harness/seed.ts";
+import { runSoak } from "../harness/soak/soak.ts";
 
 const mebibyte = 1024 ** 2;
 const server = s3ServerFromEnvironment();

@@ -11,11 +11,11 @@ import { after, test } from "node:test";
 import { connect } from "node:tls";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { CertificateAuthority } from "../support/certificates.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { drawPieces } from "../support/fuzz-requests.ts";
-import { seedOf } from "../support/seed.ts";
+import { CertificateAuthority } from "../harness/certificates.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { drawPieces } from "../harness/fuzz-requests.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
 
 const stops = 8;
 /** Connections at a time: some more than are served. */

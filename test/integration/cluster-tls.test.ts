@@ -6,12 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { CertificateAuthority, type CertificateFiles } from "../support/certificates.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
-import { HttpClient } from "../support/http-client.ts";
-import { RawConnection, rawRequest } from "../support/raw-http.ts";
-import { SteadyWrites } from "../support/steady-writes.ts";
+import { CertificateAuthority, type CertificateFiles } from "../harness/certificates.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
+import { HttpClient } from "../harness/http-client.ts";
+import { RawConnection, rawRequest } from "../harness/raw-http.ts";
+import { SteadyWrites } from "../harness/steady-writes.ts";
 
 const timeout = 120_000;
 

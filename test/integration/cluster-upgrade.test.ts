@@ -8,8 +8,8 @@ import { after, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { protocolVersion } from "../../src/network/link-handshake.ts";
 import { systemClock } from "../../src/system.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 

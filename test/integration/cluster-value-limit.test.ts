@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { neverFlush, TestCluster } from "../support/cluster.ts";
+import { neverFlush, TestCluster } from "../harness/cluster.ts";
 
 const mebibyte = 1024 ** 2;
 const valueBytes = 20 * mebibyte;

@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { openStore } from "../../src/store/open-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { noise } from "../support/noise.ts";
-import { RecordedClients } from "../support/recorded-clients.ts";
-import { seedOf } from "../support/seed.ts";
-import { setStage } from "../support/stage.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { noise } from "../harness/noise.ts";
+import { RecordedClients } from "../harness/recorded-clients.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
+import { setStage } from "../harness/stage.ts";
 
 const mebibyte = 1024 ** 2;
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../src/system.ts";
-import { TestCluster } from "../support/cluster.ts";
+import { TestCluster } from "../harness/cluster.ts";
 
 /** Longer than two nodes need to start, on a machine that is busy; much shorter than a node waits for a view that does not settle. */
 const startMs = 15_000;

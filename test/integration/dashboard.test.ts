@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TestCluster } from "../support/cluster.ts";
-import { HttpHost } from "../support/http-host.ts";
-import { tokenOf } from "../support/tokens.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { HttpHost } from "../harness/http-host.ts";
+import { tokenOf } from "../harness/tokens.ts";
 
 const timeout = 90_000;
 

@@ -12,7 +12,7 @@ import type { IConfigMap } from "kubernetes-models/v1/ConfigMap";
 import type { IService } from "kubernetes-models/v1/Service";
 import { parseAllDocuments } from "yaml";
 import { urlHost, urlPort } from "../../src/config/node-url.ts";
-import { commandMistake, loadDeployed, projectFile, projectVersion, root, stopBoundMs } from "../support/deployment.ts";
+import { commandMistake, loadDeployed, projectFile, projectVersion, root, stopBoundMs } from "../harness/deployment.ts";
 
 interface Resource {
   readonly apiVersion: string;
@@ -20,7 +20,7 @@ interface Resource {
   readonly metadata: { readonly name: string };
 }
 
-const resources = parseAllDocuments(projectFile("scripts/deploy/kubernetes.yaml")).map(
+const resources = parseAllDocuments(projectFile("deploy/kubernetes.yaml")).map(
   (document) => document.toJS() as Resource,
 );
 
@@ -119,7 +119,7 @@ test("the container's command, image, files and folders exist and agree with the
   for (const path of secretPaths) {
     const key = path.split("/").at(-1);
     assert.match(
-      projectFile("scripts/deploy/kubernetes.yaml"),
+      projectFile("deploy/kubernetes.yaml"),
       new RegExp(`create secret generic ${secretName} --from-literal=${key}=`),
     );
   }

@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { commandMistake, loadDeployed, projectFile, stopBoundMs } from "../support/deployment.ts";
+import { commandMistake, loadDeployed, projectFile, stopBoundMs } from "../harness/deployment.ts";
 
-const text = projectFile("scripts/deploy/weir.service");
+const text = projectFile("deploy/weir.service");
 const folder = mkdtempSync(join(tmpdir(), "weir-systemd-"));
 after(() => rmSync(folder, { recursive: true }));
 

@@ -5,9 +5,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { ownPorts } from "../../scripts/own-ports.ts";
-import { DevNodes } from "../../src/cli/dev-nodes.ts";
+import { DevNodes } from "../../src/cli/dev/dev-nodes.ts";
 import { systemClock } from "../../src/system.ts";
+import { ownPorts } from "../harness/own-ports.ts";
 
 const timeout = 30_000;
 

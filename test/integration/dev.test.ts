@@ -11,7 +11,7 @@ import { PassThrough } from "node:stream";
 import { after, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { sleep } from "../../src/base/clock.ts";
-import { printWelcome } from "../../src/cli/dev-welcome.ts";
+import { printWelcome } from "../../src/cli/dev/dev-welcome.ts";
 import { systemClock } from "../../src/system.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");

@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { s3ServerFromEnvironment } from "../conformance/s3-server.ts";
-import { TestBucket } from "../support/bucket.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
-import { setStage } from "../support/stage.ts";
-import { StoreProxy } from "../support/store-proxy.ts";
-import { refuseStubbornKeys, stubbornPrefix } from "../support/stubborn-keys.ts";
+import { TestBucket } from "../harness/bucket.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
+import { s3ServerFromEnvironment } from "../harness/s3-server.ts";
+import { setStage } from "../harness/stage.ts";
+import { StoreProxy } from "../harness/store-proxy.ts";
+import { refuseStubbornKeys, stubbornPrefix } from "../harness/stubborn-keys.ts";
 
 const key = `${stubbornPrefix}x`;
 

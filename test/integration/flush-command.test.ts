@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
-import { neverFlush, TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
-import { setStage } from "../support/stage.ts";
-import { refuseStubbornKeys, stubbornPrefix, takeStoreAway } from "../support/stubborn-keys.ts";
+import { neverFlush, TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
+import { setStage } from "../harness/stage.ts";
+import { refuseStubbornKeys, stubbornPrefix, takeStoreAway } from "../harness/stubborn-keys.ts";
 
 const keyCount = 60;
 

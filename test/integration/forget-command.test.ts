@@ -6,12 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { after, test } from "node:test";
+import { runProgram } from "../../src/cli/client/run.ts";
 import { createProgram } from "../../src/cli/program.ts";
-import { runProgram } from "../../src/cli/run.ts";
 import { Doubt } from "../../src/core/doubt.ts";
 import { formatView, parseView, type View, type ViewMember, viewName } from "../../src/core/view.ts";
 import { firstView, joinedView, settledView } from "../../src/core/view-changes.ts";
-import { FileStore } from "../../src/store/file-store.ts";
+import { FileStore } from "../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-forget-"));

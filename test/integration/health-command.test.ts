@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
 
 test("weir health tells an answering node from one that is suspended or ended, and only --ready asks whether it serves", async () => {
   await using cluster = await TestCluster.start({ nodes: 1 });

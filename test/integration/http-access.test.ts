@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { rights } from "../../src/access/grant.ts";
 import { formatToken } from "../../src/access/token.ts";
-import type { Need } from "../../src/http/route.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { assertMessage, assertProblem, HttpHost } from "../support/http-host.ts";
-import { type RawAnswer, rawRequest } from "../support/raw-http.ts";
-import { seedOf } from "../support/seed.ts";
-import { type TestToken, tokenOf } from "../support/tokens.ts";
+import type { Need } from "../../src/http/server/route.ts";
+import { assertMessage, assertProblem, HttpHost } from "../harness/http-host.ts";
+import { type RawAnswer, rawRequest } from "../harness/raw-http.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
+import { type TestToken, tokenOf } from "../harness/tokens.ts";
 
 const timeout = 30_000;
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { describe, test } from "node:test";
 import { type ErrorCode, errorKinds, OperatingError } from "../../src/base/errors.ts";
-import { assertProblem, HttpHost } from "../support/http-host.ts";
+import { assertProblem, HttpHost } from "../harness/http-host.ts";
 
 const timeout = 10_000;
 const md5 = (text: string | Buffer): string => hash("md5", text, "hex");

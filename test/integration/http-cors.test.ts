@@ -12,8 +12,8 @@ import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import type { ValueInfo } from "../../src/core/entry.ts";
 import type { ValueStream } from "../../src/core/operation.ts";
-import { HttpHost } from "../support/http-host.ts";
-import type { RawAnswer } from "../support/raw-http.ts";
+import { HttpHost } from "../harness/http-host.ts";
+import type { RawAnswer } from "../harness/raw-http.ts";
 
 const timeout = 60_000;
 const app = "https://app.example.org";

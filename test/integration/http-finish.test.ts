@@ -6,8 +6,8 @@ import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { HttpHost } from "../support/http-host.ts";
-import { rawRequest } from "../support/raw-http.ts";
+import { HttpHost } from "../harness/http-host.ts";
+import { rawRequest } from "../harness/raw-http.ts";
 
 /** A little longer than a client that has just come is waited for. */
 const freshMs = 300;

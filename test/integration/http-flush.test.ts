@@ -6,8 +6,8 @@ import { sleep } from "../../src/base/clock.ts";
 import { OperatingError } from "../../src/base/errors.ts";
 import type { FlushProgress } from "../../src/core/administration.ts";
 import { systemClock } from "../../src/system.ts";
-import { assertProblem, HttpHost } from "../support/http-host.ts";
-import { rawRequest } from "../support/raw-http.ts";
+import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { rawRequest } from "../harness/raw-http.ts";
 
 const timeout = 10_000;
 const post = { method: "POST" };

@@ -9,12 +9,12 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { ByteReader, MalformedError } from "../../src/base/codec.ts";
-import { readAnswer, readNotice, readRequest } from "../../src/core/message-codec.ts";
+import { readAnswer, readNotice, readRequest } from "../../src/network/message-codec.ts";
 import { systemClock } from "../../src/system.ts";
-import { SimRandom } from "../simulation/sim-random.ts";
-import { TestCluster } from "../support/cluster.ts";
-import { drawPieces, noise } from "../support/fuzz-requests.ts";
-import { seedOf } from "../support/seed.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { drawPieces, noise } from "../harness/fuzz-requests.ts";
+import { seedOf } from "../harness/seed.ts";
+import { SimRandom } from "../harness/sim-random.ts";
 
 const seconds = Number(process.env["WEIR_FUZZ_SECONDS"] ?? 8);
 const connections = 12;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { assertProblem, HttpHost } from "../support/http-host.ts";
+import { assertProblem, HttpHost } from "../harness/http-host.ts";
 
 const timeout = 10_000;
 

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
-import { assertProblem, HttpHost } from "../support/http-host.ts";
-import { rawRequest } from "../support/raw-http.ts";
+import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { rawRequest } from "../harness/raw-http.ts";
 
 const timeout = 10_000;
 

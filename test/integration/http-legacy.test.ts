@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
-import { assertMessage, HttpHost } from "../support/http-host.ts";
-import type { RawAnswer } from "../support/raw-http.ts";
+import { assertMessage, HttpHost } from "../harness/http-host.ts";
+import type { RawAnswer } from "../harness/raw-http.ts";
 
 const timeout = 10_000;
 

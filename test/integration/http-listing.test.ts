@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
-import { assertProblem, HttpHost } from "../support/http-host.ts";
+import { assertProblem, HttpHost } from "../harness/http-host.ts";
 
 const timeout = 10_000;
 

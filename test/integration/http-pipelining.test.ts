@@ -6,8 +6,8 @@ import type { Duplex } from "node:stream";
 import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { assertProblem, HttpHost } from "../support/http-host.ts";
-import { rawRequest } from "../support/raw-http.ts";
+import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { rawRequest } from "../harness/raw-http.ts";
 
 const timeout = 10_000;
 /** So that one that fails ends soon. */

@@ -9,8 +9,8 @@ import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { systemClock } from "../../src/system.ts";
-import { assertProblem, HttpHost } from "../support/http-host.ts";
-import { RawConnection, rawRequest } from "../support/raw-http.ts";
+import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { RawConnection, rawRequest } from "../harness/raw-http.ts";
 
 const timeout = 10_000;
 

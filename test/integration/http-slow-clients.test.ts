@@ -8,8 +8,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
-import { HttpHost } from "../support/http-host.ts";
-import { rawRequest } from "../support/raw-http.ts";
+import { HttpHost } from "../harness/http-host.ts";
+import { rawRequest } from "../harness/raw-http.ts";
 
 const timeout = 20_000;
 const mebibyte = 1024 ** 2;

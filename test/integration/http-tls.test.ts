@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect as connectTls } from "node:tls";
-import { CertificateAuthority } from "../support/certificates.ts";
-import { HttpHost } from "../support/http-host.ts";
+import { CertificateAuthority } from "../harness/certificates.ts";
+import { HttpHost } from "../harness/http-host.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-http-tls-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -6,8 +6,8 @@ import { sleep } from "../../src/base/clock.ts";
 import { noHeaders } from "../../src/core/entry.ts";
 import type { ValueStream } from "../../src/core/operation.ts";
 import { systemClock } from "../../src/system.ts";
-import { HttpHost } from "../support/http-host.ts";
-import { rawRequest } from "../support/raw-http.ts";
+import { HttpHost } from "../harness/http-host.ts";
+import { rawRequest } from "../harness/raw-http.ts";
 
 const size = 32 * 1024 * 1024;
 const piece = 256 * 1024;

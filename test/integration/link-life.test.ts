@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server } from "node:net";
 import { test } from "node:test";
 import { defaultLinkSettings } from "../../src/network/link-settings.ts";
-import { LinkPeer, linkedPair, writeOf } from "../support/link-peer.ts";
+import { LinkPeer, linkedPair, writeOf } from "../harness/link-peer.ts";
 
 const timeout = 30_000;
 

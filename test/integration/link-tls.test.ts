@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { connect as connectTls, createServer } from "node:tls";
-import { CertificateAuthority } from "../support/certificates.ts";
-import { LinkPeer, writeOf } from "../support/link-peer.ts";
+import { CertificateAuthority } from "../harness/certificates.ts";
+import { LinkPeer, writeOf } from "../harness/link-peer.ts";
 
 const timeout = 20_000;
 

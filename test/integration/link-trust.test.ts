@@ -10,7 +10,7 @@ import { frameKinds } from "../../src/network/frame.ts";
 import { HandshakeChannel } from "../../src/network/handshake-channel.ts";
 import { acceptHandshake, dialHandshake, protocolVersion } from "../../src/network/link-handshake.ts";
 import { systemRandom } from "../../src/system.ts";
-import { LinkPeer, linkedPair, quickSettings, writeOf } from "../support/link-peer.ts";
+import { LinkPeer, linkedPair, quickSettings, writeOf } from "../harness/link-peer.ts";
 
 const timeout = 20_000;
 const never = new AbortController().signal;

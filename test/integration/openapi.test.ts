@@ -11,9 +11,9 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
 import { errorKinds, OperatingError } from "../../src/base/errors.ts";
-import { HttpHost } from "../support/http-host.ts";
-import type { RawAnswer } from "../support/raw-http.ts";
-import { clusterStatus, memberStatus } from "../support/status-fixtures.ts";
+import { HttpHost } from "../harness/http-host.ts";
+import type { RawAnswer } from "../harness/raw-http.ts";
+import { clusterStatus, memberStatus } from "../harness/status-fixtures.ts";
 
 interface Header {
   readonly required?: boolean;

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import type { PeerAnswer, PeerRequest } from "../../src/core/message.ts";
-import { LinkPeer, linkedPair, writeOf } from "../support/link-peer.ts";
-import { handedOff } from "../support/view-fixtures.ts";
+import { LinkPeer, linkedPair, writeOf } from "../harness/link-peer.ts";
+import { handedOff } from "../harness/view-fixtures.ts";
 
 const timeout = 20_000;
 const mebi = 1024 * 1024;

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { TestCluster } from "../support/cluster.ts";
-import { weir } from "../support/command.ts";
-import { setStage } from "../support/stage.ts";
-import { refuseStubbornKeys, stubbornPrefix, takeStoreAway } from "../support/stubborn-keys.ts";
+import { TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
+import { setStage } from "../harness/stage.ts";
+import { refuseStubbornKeys, stubbornPrefix, takeStoreAway } from "../harness/stubborn-keys.ts";
 
 describe("weir status", () => {
   const stage = setStage(async (stack) => ({ cluster: stack.use(await TestCluster.start({ nodes: 3 })) }));

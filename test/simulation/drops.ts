@@ -5,9 +5,9 @@
 
 import { hash } from "node:crypto";
 import type { Blob } from "../../src/store/blob-store.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import type { FaultField } from "./fault-field.ts";
 import { type Caller, type ClientWorld, perform } from "./sim-client.ts";
-import type { SimRandom } from "./sim-random.ts";
 
 /** Between two looks of the operator, on average. */
 const meanMs = 50;

@@ -1,7 +1,7 @@
 /** What a client may be answered, and how soon: in a world with troubles much is allowed, in a healthy one, or at a node that none has befallen, nothing. */
 
 import type { ErrorCode } from "../../src/base/errors.ts";
-import type { RegisterAction } from "./history.ts";
+import type { RegisterAction } from "../harness/history.ts";
 import type { ScenarioPlan } from "./scenario-plan.ts";
 import type { SimHost } from "./sim-cluster.ts";
 

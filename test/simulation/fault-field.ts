@@ -1,11 +1,11 @@
 /** What faults act upon, shared by all kinds of them; and the list of those that last, so that everything can be healed at once. */
 
 import { ringOf } from "../../src/core/view.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import type { LossBudget } from "./loss-budget.ts";
 import { plainWeight, type ScenarioPlan } from "./scenario-plan.ts";
 import { isSettled, type SimHost } from "./sim-cluster.ts";
 import type { SimNetwork } from "./sim-network.ts";
-import type { SimRandom } from "./sim-random.ts";
 import type { SimStore } from "./sim-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 

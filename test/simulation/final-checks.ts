@@ -4,8 +4,8 @@
 
 import { hash } from "node:crypto";
 import { compareVersions, type Version } from "../../src/core/version.ts";
-import { describeOperation, type History } from "./history.ts";
-import { checkRegister } from "./linearizability.ts";
+import { describeOperation, type History } from "../harness/history.ts";
+import { checkRegister } from "../harness/linearizability.ts";
 import type { Contents } from "./sim-client.ts";
 import type { SimStore } from "./sim-store.ts";
 import { type Deletion, versionOf } from "./store-watch.ts";

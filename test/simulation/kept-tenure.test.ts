@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { noHeaders } from "../../src/core/entry.ts";
-import { keyOwned } from "../support/view-fixtures.ts";
+import { keyOwned } from "../harness/view-fixtures.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { healthyDisk } from "./sim-disk.ts";
 import { StagedCluster } from "./staged-cluster.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import { viewName } from "../../src/core/view.ts";
-import { keyOwned } from "../support/view-fixtures.ts";
+import { keyOwned } from "../harness/view-fixtures.ts";
 import { isSettled, type SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 

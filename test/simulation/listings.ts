@@ -6,10 +6,10 @@
 
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { ListOutcome } from "../../src/core/operation.ts";
-import type { History, RegisterOperation } from "./history.ts";
-import { effectsOf } from "./linearizability.ts";
+import type { History, RegisterOperation } from "../harness/history.ts";
+import { effectsOf } from "../harness/linearizability.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import type { Caller, Contents } from "./sim-client.ts";
-import type { SimRandom } from "./sim-random.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 export interface ListingsParts {

@@ -2,8 +2,8 @@
 
 import type { Mutation } from "./mutate.ts";
 
-const primary = "src/member/primary.ts";
-const givingUp = "src/member/giving-up.ts";
+const primary = "src/member/keys/primary.ts";
+const givingUp = "src/member/admin/discard.ts";
 
 export const dropMutations: readonly Mutation[] = [
   {
@@ -24,7 +24,7 @@ export const dropMutations: readonly Mutation[] = [
           '    return written({ ...version, tag: "" });\n',
       },
       {
-        file: "src/member/flusher.ts",
+        file: "src/member/flush/flusher.ts",
         find: "    if (record.entry && isGivenUp(record.entry)) {\n",
         replace: "    if (record.entry && (record.isForgotten || isGivenUp(record.entry))) {\n",
       },

@@ -2,8 +2,8 @@
 
 import type { Mutation } from "./mutate.ts";
 
-const primary = "src/member/primary.ts";
-const flusher = "src/member/flusher.ts";
+const primary = "src/member/keys/primary.ts";
+const flusher = "src/member/flush/flusher.ts";
 
 export const largeMutations: readonly Mutation[] = [
   {
@@ -67,7 +67,7 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "of an inherited reference only the store knows whether it was completed",
     edits: [
       {
-        file: "src/member/inheritance.ts",
+        file: "src/member/keys/inheritance.ts",
         find: "      const needsStore = isReference || membership",
         replace: "      const needsStore = (isReference && !isReference) || membership",
       },
@@ -79,7 +79,7 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "an upload that the store refuses to complete is given up: the key's later writes wait for it",
     edits: [
       {
-        file: "src/member/flight.ts",
+        file: "src/member/flush/flight.ts",
         find: '      if (!isOperatingError(error, "store_refused")) throw error;\n',
         replace: "      throw error;\n",
       },
@@ -91,7 +91,7 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "a repeat of a write by reference is done only if the store has its upload",
     edits: [
       {
-        file: "src/member/repeats.ts",
+        file: "src/member/keys/repeats.ts",
         find: "upload && !givesUp ? await this.#upload(key, version, upload) : written",
         replace: 'upload && !givesUp ? written({ ...version, tag: "" }) : written',
       },
@@ -103,7 +103,7 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "a reference is no tombstone: its state is what the store has",
     edits: [
       {
-        file: "src/member/read-path.ts",
+        file: "src/member/keys/read-path.ts",
         find: "    return entry && !entry.upload ? entry : this.#parts.cache.get(key);",
         replace: "    return entry ?? this.#parts.cache.get(key);",
       },

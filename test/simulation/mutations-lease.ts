@@ -13,7 +13,7 @@ export const leaseMutations: readonly Mutation[] = [
     breaks: "§3: the lease is checked immediately before an answer is written (⚠)",
     edits: [
       {
-        file: "src/member/read-path.ts",
+        file: "src/member/keys/read-path.ts",
         find: "    if (!this.#parts.membership.mayAnswer(key)) return undefined;\n",
         replace:
           "    if (!this.#parts.membership.serves(key, this.#parts.membership.ownersOf(key))) return undefined;\n",
@@ -26,7 +26,7 @@ export const leaseMutations: readonly Mutation[] = [
     breaks: "§3: the lease is checked before a request is sent to the store (⚠)",
     edits: [
       {
-        file: "src/member/flight.ts",
+        file: "src/member/flush/flight.ts",
         find: "    if (isCurrent && this.#parts.membership.mayAnswer(record.key)) return;\n",
         replace: "    if (isCurrent) return;\n",
       },
@@ -44,7 +44,7 @@ export const leaseMutations: readonly Mutation[] = [
     breaks: "§3: the lease runs from the sending time of the requests that confirmed it",
     edits: [
       {
-        file: "src/member/gossip.ts",
+        file: "src/member/views/gossip.ts",
         find: "observer.onPong(peer, answer.state, sentAt);",
         replace: "observer.onPong(peer, answer.state, membership.lease.stamp());",
       },
@@ -56,7 +56,7 @@ export const leaseMutations: readonly Mutation[] = [
     breaks: "§3: the lease runs from the sending time of the requests that confirmed it",
     edits: [
       {
-        file: "src/member/view-keeper.ts",
+        file: "src/member/views/view-keeper.ts",
         find: "        membership.lease.confirmByStore(sentAt);\n",
         replace: "        membership.lease.confirmByStore(membership.lease.stamp());\n",
       },
@@ -116,7 +116,7 @@ export const leaseMutations: readonly Mutation[] = [
     breaks: "§3: a read of the view that shows epoch e confirms",
     edits: [
       {
-        file: "src/member/view-keeper.ts",
+        file: "src/member/views/view-keeper.ts",
         find: "        if (stored.view.epoch !== membership.epoch || !listsProcess(stored.view, membership.self)) return;\n",
         replace: "",
       },

@@ -3,9 +3,9 @@
 import type { Mutation } from "./mutate.ts";
 
 const viewChanges = "src/core/view-changes.ts";
-const joining = "src/member/joining.ts";
-const leaving = "src/member/leaving.ts";
-const record = "src/member/view-record.ts";
+const joining = "src/member/views/joining.ts";
+const leaving = "src/member/views/leaving.ts";
+const record = "src/member/views/view-record.ts";
 
 export const memberMutations: readonly Mutation[] = [
   {
@@ -168,7 +168,7 @@ export const memberMutations: readonly Mutation[] = [
     breaks: "§5: silence for D is suspicion, and who is suspected is dropped",
     edits: [
       {
-        file: "src/member/dropping.ts",
+        file: "src/member/views/eviction.ts",
         find: "    if (count === 0) return;\n",
         replace: "    if (count >= 0) return;\n",
       },
@@ -180,7 +180,7 @@ export const memberMutations: readonly Mutation[] = [
     breaks: "§10: a member answers pings only while its journal works",
     edits: [
       {
-        file: "src/member/gossip.ts",
+        file: "src/member/views/gossip.ts",
         find: "    if (journal.lagMs > journalLagMs)",
         replace: "    if (journal.lagMs > 1e9 + journalLagMs)",
       },

@@ -2,9 +2,9 @@
 
 import type { Mutation } from "./mutate.ts";
 
-const flusher = "src/member/flusher.ts";
-const flight = "src/member/flight.ts";
-const cleaner = "src/member/cleaner.ts";
+const flusher = "src/member/flush/flusher.ts";
+const flight = "src/member/flush/flight.ts";
+const cleaner = "src/member/flush/cleaner.ts";
 const membership = "src/core/membership.ts";
 
 export const storeMutations: readonly Mutation[] = [
@@ -50,7 +50,7 @@ export const storeMutations: readonly Mutation[] = [
     breaks: "§6: each flush is one conditional request",
     edits: [
       {
-        file: "src/member/store-condition.ts",
+        file: "src/member/flush/store-condition.ts",
         find: '  return store.kind === "present" ? { kind: "unchanged", tag: store.tag } : { kind: "absent" };',
         replace: '  return store.kind === "present" ? { kind: "always" } : { kind: "always" };',
       },
@@ -97,7 +97,7 @@ export const storeMutations: readonly Mutation[] = [
         find: "    if (!membership.settled || record.pending.length > 0",
         replace: "    if (record.pending.length > 0",
       },
-      { file: "src/member/replica.ts", find: "    if (!membership.settled) throw wrongView();\n", replace: "" },
+      { file: "src/member/keys/replica.ts", find: "    if (!membership.settled) throw wrongView();\n", replace: "" },
     ],
   },
   {
@@ -118,7 +118,7 @@ export const storeMutations: readonly Mutation[] = [
     breaks: "§6: replicas drop that version or older",
     edits: [
       {
-        file: "src/member/replica.ts",
+        file: "src/member/keys/replica.ts",
         find: "      if (compareVersions(record.entry, version) <= 0) buffer.drop(record);",
         replace: "      if (compareVersions(record.entry, version) < 1e9) buffer.drop(record);",
       },
@@ -130,7 +130,7 @@ export const storeMutations: readonly Mutation[] = [
     breaks: "§10: a newer version in the store is taken as an entry of its version",
     edits: [
       {
-        file: "src/member/store-look.ts",
+        file: "src/member/flush/store-look.ts",
         find: "    if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(look);\n",
         replace: "",
       },

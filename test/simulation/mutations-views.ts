@@ -3,8 +3,8 @@
 import type { Mutation } from "./mutate.ts";
 
 const membership = "src/core/membership.ts";
-const handOff = "src/member/hand-off.ts";
-const viewChange = "src/member/view-change.ts";
+const handOff = "src/member/views/hand-off.ts";
+const viewChange = "src/member/views/view-change.ts";
 
 export const viewMutations: readonly Mutation[] = [
   {
@@ -13,7 +13,7 @@ export const viewMutations: readonly Mutation[] = [
     breaks: "§5: what is on its way to an owner is waited for, or it may come when the key has moved on",
     edits: [
       {
-        file: "src/member/inheritance.ts",
+        file: "src/member/keys/inheritance.ts",
         find: "    if (this.#hastened.has(first)) return;\n    first.missing",
         replace: "    first.missing",
       },
@@ -115,7 +115,7 @@ export const viewMutations: readonly Mutation[] = [
     breaks: "§10: an inherited entry becomes visible when every owner has it",
     edits: [
       {
-        file: "src/member/inheritance.ts",
+        file: "src/member/keys/inheritance.ts",
         find: "missing: owners.slice(1), needsStore, inherited: true });",
         replace: "missing: [], needsStore, inherited: true });",
       },
@@ -162,7 +162,7 @@ export const viewMutations: readonly Mutation[] = [
         replace: "",
       },
       {
-        file: "src/member/cleaner.ts",
+        file: "src/member/flush/cleaner.ts",
         find: "      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {\n        buffer.drop(record);\n",
         replace: "",
       },
@@ -175,7 +175,7 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       { file: membership, find: "this.#adoptedEpochs.has(past.epoch) && ", replace: "" },
       {
-        file: "src/member/cleaner.ts",
+        file: "src/member/flush/cleaner.ts",
         find: "      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {\n        buffer.drop(record);\n",
         replace: "",
       },
@@ -216,7 +216,7 @@ export const viewMutations: readonly Mutation[] = [
     name: "store-reads-kept-over-a-write",
     world: "swings",
     breaks: "§4: a store read that was sent before the key's state changed is thrown away (⚠)",
-    edits: [{ file: "src/member/primary.ts", find: "    reads.invalidate(entry.key);\n", replace: "" }],
+    edits: [{ file: "src/member/keys/primary.ts", find: "    reads.invalidate(entry.key);\n", replace: "" }],
   },
   {
     name: "store-read-while-a-write-is-pending",
@@ -224,22 +224,22 @@ export const viewMutations: readonly Mutation[] = [
     breaks: "§4: a store read waits for the outcome of a pending entry (⚠)",
     edits: [
       {
-        file: "src/member/read-path.ts",
+        file: "src/member/keys/read-path.ts",
         find: "        await pending.outcome.catch(() => undefined);\n",
         replace: "        void pending.outcome.catch(() => undefined);\n",
       },
       {
-        file: "src/member/read-path.ts",
+        file: "src/member/keys/read-path.ts",
         find: "        if (answer) return answer;\n        continue;\n",
         replace: "        if (answer) return answer;\n",
       },
       {
-        file: "src/member/read-path.ts",
+        file: "src/member/keys/read-path.ts",
         find: '    assert(this.isInStore(key), "the store is asked when nothing else is held");\n',
         replace: "",
       },
       {
-        file: "src/member/read-path.ts",
+        file: "src/member/keys/read-path.ts",
         find: '      if (value === "void" || !this.isInStore(request.key)) continue;\n',
         replace: '      if (value === "void") continue;\n',
       },

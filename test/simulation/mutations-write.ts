@@ -2,8 +2,8 @@
 
 import type { Mutation } from "./mutate.ts";
 
-const primary = "src/member/primary.ts";
-const replica = "src/member/replica.ts";
+const primary = "src/member/keys/primary.ts";
+const replica = "src/member/keys/replica.ts";
 const member = "src/member/member.ts";
 
 export const writeMutations: readonly Mutation[] = [
@@ -49,7 +49,7 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "§4: a write that is sent again is not refused for good once an earlier copy may have been assigned",
     edits: [
       {
-        file: "src/member/router.ts",
+        file: "src/member/route/router.ts",
         find: "          else if (broken && isOperatingError(error, ...notDone)) throw broken;\n",
         replace: "",
       },
@@ -138,7 +138,7 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "§10: ids with their outcomes are handed off, for clean keys too",
     edits: [
       {
-        file: "src/member/hand-off.ts",
+        file: "src/member/views/hand-off.ts",
         find: "for (const outcome of requests.outcomes()) {",
         replace: "for (const outcome of [...requests.outcomes()].slice(0, 0)) {",
       },
@@ -150,7 +150,7 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "ARCHITECTURE, request ids: that of a pending write goes only together with its entry",
     edits: [
       {
-        file: "src/member/hand-off.ts",
+        file: "src/member/views/hand-off.ts",
         find: "      if (this.#isPending(outcome)) continue;\n",
         replace: "",
       },
@@ -196,7 +196,7 @@ export const writeMutations: readonly Mutation[] = [
         replace: "        if (record && pending) this.inheritance.hasten(record);\n",
       },
       {
-        file: "src/member/read-path.ts",
+        file: "src/member/keys/read-path.ts",
         find: '    assert(this.isInStore(key), "the store is asked when nothing else is held");\n',
         replace: "",
       },
@@ -237,7 +237,7 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "§1 P2, Weir-Durability: stored is answered once the store has the version or a newer one",
     edits: [
       {
-        file: "src/member/durable-writes.ts",
+        file: "src/member/keys/durable-writes.ts",
         find: "    return record.entry !== undefined && !record.dirty &&",
         replace: "    return record.entry !== undefined &&",
       },
@@ -249,7 +249,7 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "DurableWrites: whoever waits when the tenure ends is sent on to the next primary",
     edits: [
       {
-        file: "src/member/durable-writes.ts",
+        file: "src/member/keys/durable-writes.ts",
         find: "for (const each of all) each.settle(false);",
         replace: "for (const each of all) each.settle(true);",
       },
@@ -260,9 +260,9 @@ export const writeMutations: readonly Mutation[] = [
     world: "crashes+store",
     breaks: "§6: what was written through is read back before it counts as stored for good",
     edits: [
-      { file: "src/member/durable-writes.ts", find: "!record.dirty &&", replace: "record.flushed &&" },
+      { file: "src/member/keys/durable-writes.ts", find: "!record.dirty &&", replace: "record.flushed &&" },
       {
-        file: "src/member/flusher.ts",
+        file: "src/member/flush/flusher.ts",
         find: "    if (!unproven) observer.onStored(",
         replace: "    observer.onStored(",
       },

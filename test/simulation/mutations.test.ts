@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeHunt, hunt } from "../../scripts/simulate/hunt.ts";
+import { describeHunt, hunt } from "../harness/simulate/hunt.ts";
 import { readCaught } from "./caught.ts";
 import { mutations } from "./mutations.ts";
 import { runScenario } from "./scenario.ts";

@@ -6,9 +6,9 @@
 import { footprint, noHeaders } from "../../src/core/entry.ts";
 import type { JournalSettings } from "../../src/journal/file-journal.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
+import { SimRandom } from "../harness/sim-random.ts";
 import { type FaultKind, mixedKinds, type Profile, profileNames, profiles } from "./fault-kinds.ts";
 import type { SimClockSettings } from "./sim-process.ts";
-import { SimRandom } from "./sim-random.ts";
 
 /** After an operation a client rests so often, instead of only thinking. */
 export const restChance = 0.15;

@@ -12,13 +12,14 @@
 
 import { inspect } from "node:util";
 import { parseView, type View, viewName } from "../../src/core/view.ts";
+import { History } from "../harness/history.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import { describeView } from "./describe-view.ts";
 import { Drops } from "./drops.ts";
 import { expectationsOf } from "./expectations.ts";
 import { FaultDriver } from "./fault-driver.ts";
 import { FaultField } from "./fault-field.ts";
 import { historyViolations, notStored, storeViolations } from "./final-checks.ts";
-import { History } from "./history.ts";
 import { Listings } from "./listings.ts";
 import { LossBudget } from "./loss-budget.ts";
 import { longestFlushMs, partBytesOf, restChance, type ScenarioPlan } from "./scenario-plan.ts";
@@ -26,7 +27,6 @@ import { type Caller, type ClientWorld, Contents, perform } from "./sim-client.t
 import { isSettled, type MemberFactory, SimHost } from "./sim-cluster.ts";
 import { diskFolder, memoryFolder } from "./sim-folder.ts";
 import { defaultNetworkSettings, SimNetwork } from "./sim-network.ts";
-import type { SimRandom } from "./sim-random.ts";
 import { SimStore } from "./sim-store.ts";
 import { SimWorld } from "./sim-world.ts";
 import { Spy } from "./spy.ts";

@@ -5,8 +5,8 @@
  */
 
 import type { Timer } from "../../src/base/clock.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import type { SimProcess } from "./sim-process.ts";
-import type { SimRandom } from "./sim-random.ts";
 
 export type LaneName = "fast" | "slow";
 

@@ -10,12 +10,12 @@ import type { ContentHeaders } from "../../src/core/entry.ts";
 import type { Durability, Precondition } from "../../src/core/message.ts";
 import type { ReadOutcome, WriteOutcome } from "../../src/core/operation.ts";
 import type { Version } from "../../src/core/version.ts";
+import type { History, RegisterAction, RegisterCondition, RegisterOutcome } from "../harness/history.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import { type Expectations, notDone } from "./expectations.ts";
-import type { History, RegisterAction, RegisterCondition, RegisterOutcome } from "./history.ts";
 import { partBytesOf, type ScenarioPlan } from "./scenario-plan.ts";
 import type { Running, RunningMember, SimHost } from "./sim-cluster.ts";
 import type { SimProcess } from "./sim-process.ts";
-import type { SimRandom } from "./sim-random.ts";
 import type { SimWorld } from "./sim-world.ts";
 import type { Deletion } from "./store-watch.ts";
 

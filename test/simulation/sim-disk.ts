@@ -9,8 +9,8 @@
 
 import { assert } from "../../src/base/assert.ts";
 import type { Disk, DiskFile } from "../../src/journal/disk.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import { SimFile } from "./sim-file.ts";
-import type { SimRandom } from "./sim-random.ts";
 import type { Scheduler } from "./sim-store.ts";
 
 export interface DiskFaultSettings {

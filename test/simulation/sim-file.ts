@@ -1,7 +1,7 @@
 /** A file of the simulated disk: its bytes as everybody sees them, and which of them would outlive a loss of power. */
 
 import { assert } from "../../src/base/assert.ts";
-import type { SimRandom } from "./sim-random.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 
 const sectorBytes = 512;
 

@@ -4,9 +4,9 @@ import type { Log } from "../../src/base/log.ts";
 import { type JournalSettings, openJournal } from "../../src/journal/file-journal.ts";
 import type { Journal } from "../../src/journal/journal.ts";
 import { noJournal } from "../../src/journal/no-journal.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import { type DiskFaultSettings, healthyDisk, SimDisk } from "./sim-disk.ts";
 import type { SimProcess } from "./sim-process.ts";
-import type { SimRandom } from "./sim-random.ts";
 
 export interface DataFolder {
   /** For the trace. */

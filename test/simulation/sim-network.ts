@@ -6,10 +6,10 @@
  */
 
 import type { PeerIdentity } from "../../src/core/message.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import { SimChannel } from "./sim-channel.ts";
 import { type Fabric, type LinkEnd, SimPort } from "./sim-port.ts";
 import type { SimProcess } from "./sim-process.ts";
-import type { SimRandom } from "./sim-random.ts";
 import type { SimWorld } from "./sim-world.ts";
 import { Wire } from "./wire.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import type { Clock, Timer } from "../../src/base/clock.ts";
-import type { SimRandom } from "./sim-random.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 export interface SimClockSettings {

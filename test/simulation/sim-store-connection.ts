@@ -6,23 +6,21 @@ import type {
   BlobContent,
   BlobInfo,
   BlobStore,
-  ListPage,
-  ReadResult,
-  RequestOptions,
-  StoreAbilities,
-  WriteCondition,
-  WriteResult,
-} from "../../src/store/blob-store.ts";
-import type {
   CompletedUpload,
   CompleteResult,
+  ListPage,
   OpenResult,
   OpenUpload,
+  ReadResult,
   ReadSpan,
+  RequestOptions,
+  StoreAbilities,
   UploadContent,
   UploadInfo,
   UploadPart,
-} from "../../src/store/large-blobs.ts";
+  WriteCondition,
+  WriteResult,
+} from "../../src/store/blob-store.ts";
 import type { Scheduler, SimStore, StoreLine, StoreRequest } from "./sim-store.ts";
 import type { UploadedBlob } from "./sim-uploads.ts";
 

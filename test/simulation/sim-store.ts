@@ -14,15 +14,18 @@ import type {
   BlobContent,
   BlobInfo,
   BlobStore,
+  CompleteResult,
   ListedBlob,
   ListPage,
+  OpenResult,
   ReadResult,
+  ReadSpan,
   RequestOptions,
+  UploadContent,
   WriteCondition,
   WriteResult,
 } from "../../src/store/blob-store.ts";
-import type { CompleteResult, OpenResult, ReadSpan, UploadContent } from "../../src/store/large-blobs.ts";
-import type { SimRandom } from "./sim-random.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import { SimStoreConnection } from "./sim-store-connection.ts";
 import { SimStream, SimUploads, type UploadedBlob } from "./sim-uploads.ts";
 import { drawFate, refusedFate, type StoreAnswer, type StoreFaultSettings } from "./store-faults.ts";

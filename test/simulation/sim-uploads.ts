@@ -2,13 +2,7 @@
 
 import { hash } from "node:crypto";
 import { OperatingError } from "../../src/base/errors.ts";
-import type {
-  BlobStream,
-  CompletedUpload,
-  UploadContent,
-  UploadInfo,
-  UploadPart,
-} from "../../src/store/large-blobs.ts";
+import type { BlobStream, CompletedUpload, UploadContent, UploadInfo, UploadPart } from "../../src/store/blob-store.ts";
 
 interface SimUpload {
   readonly name: string;

@@ -11,8 +11,8 @@
 import { inspect } from "node:util";
 import { assert } from "../../src/base/assert.ts";
 import type { Timer } from "../../src/base/clock.ts";
+import { SimRandom } from "../harness/sim-random.ts";
 import { EventQueue } from "./event-queue.ts";
-import { SimRandom } from "./sim-random.ts";
 import { SimTrace } from "./sim-trace.ts";
 
 export interface SimWorldOptions {

@@ -4,7 +4,7 @@
  * stale, a write that lands after its deadline.
  */
 
-import type { SimRandom } from "./sim-random.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 
 export interface StoreFaultSettings {
   readonly minLatencyMs: number;

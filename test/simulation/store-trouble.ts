@@ -1,6 +1,6 @@
 /** How a simulated store is when it is well, and the ways in which it can be unwell. */
 
-import type { SimRandom } from "./sim-random.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import type { SimStore } from "./sim-store.ts";
 import { healthyStore, type StoreFaultSettings } from "./store-faults.ts";
 

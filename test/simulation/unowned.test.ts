@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { forgetting } from "../../src/cli/forgetting.ts";
+import { forgetting } from "../../src/cli/commands/forgetting.ts";
 import { noHeaders } from "../../src/core/entry.ts";
 import { formatView, parseView, type View, viewName } from "../../src/core/view.ts";
 import type { SimHost } from "./sim-cluster.ts";

@@ -4,7 +4,7 @@
  */
 
 import { compareVersions, type Version } from "../../src/core/version.ts";
-import { describeOperation, type RegisterOperation } from "./history.ts";
+import { describeOperation, type RegisterOperation } from "../harness/history.ts";
 
 /** @param operations - of one key, in the order of their calls */
 export function versionViolations(key: string, operations: readonly RegisterOperation[]): string[] {

@@ -12,7 +12,7 @@ import {
   writeAnswer,
   writeNotice,
   writeRequest,
-} from "../../src/core/message-codec.ts";
+} from "../../src/network/message-codec.ts";
 
 const initialBytes = 1024;
 const noPayload = Buffer.alloc(0);

@@ -1,9 +1,9 @@
 /** What clients do: draws their operations, the contents that they write and the conditions that they set, in the proportions of the plan. */
 
-import type { ClientAction, RegisterCondition } from "./history.ts";
+import type { ClientAction, RegisterCondition } from "../harness/history.ts";
+import type { SimRandom } from "../harness/sim-random.ts";
 import type { ScenarioPlan } from "./scenario-plan.ts";
 import type { Contents } from "./sim-client.ts";
-import type { SimRandom } from "./sim-random.ts";
 
 /** A condition names this many of the newest contents, since a client can't know which of them is the key's. */
 const namedContents = 3;

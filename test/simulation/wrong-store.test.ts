@@ -6,7 +6,7 @@ import { noHeaders } from "../../src/core/entry.ts";
 import { formatView, viewName } from "../../src/core/view.ts";
 import { firstView, leftView, settledView } from "../../src/core/view-changes.ts";
 import type { Blob } from "../../src/store/blob-store.ts";
-import { memberOf, parameters } from "../support/view-fixtures.ts";
+import { memberOf, parameters } from "../harness/view-fixtures.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 

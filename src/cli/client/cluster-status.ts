@@ -1,0 +1,75 @@
+/** The answer of `GET /cluster`, fetched and checked: another program, or another release, may listen there. */
+
+import { z } from "zod";
+import type { ClusterStatus } from "../../core/operation.ts";
+import { type ClusterClient, foreignAnswer, parseJson, readText } from "./client.ts";
+
+/** A key that can't get into the store. */
+export const failingSchema = z.object({
+  key: z.string(),
+  version: z.object({ epoch: z.number(), seq: z.number() }),
+  size: z.number(),
+  isDelete: z.boolean(),
+  ageMs: z.number(),
+  code: z.string(),
+  reason: z.string(),
+});
+
+/** A line of the answer to `POST /cluster/flush`. */
+export const flushLineSchema = z.union([
+  z.object({
+    keys: z.number(),
+    bytes: z.number(),
+    refusedKeys: z.number(),
+    failing: z.array(failingSchema),
+    waitingFor: z.array(z.string()),
+    outcome: z.enum(["stored", "refused"]).optional(),
+  }),
+  z.object({ outcome: z.literal("failed"), code: z.string(), detail: z.string() }),
+]);
+
+// Fields that a release beside this one may lack have a default: nodes of both run while they are upgraded one by one.
+const statusSchema = z.object({
+  cluster: z.string(),
+  self: z.string(),
+  epoch: z.number(),
+  settled: z.boolean(),
+  leaseMs: z.number().default(0),
+  awaited: z.array(z.string()).default([]),
+  absent: z.array(z.string()).default([]),
+  store: z.string(),
+  replicas: z.number().default(0),
+  members: z.array(
+    z.object({
+      id: z.string(),
+      url: z.string(),
+      zone: z.string().optional(),
+      weight: z.number(),
+      share: z.number(),
+      state: z.enum(["serving", "waiting", "unreachable"]),
+      dirtyBytes: z.number(),
+      dirtyKeys: z.number(),
+      cacheBytes: z.number(),
+      oldestDirtyMs: z.number(),
+      failingKeys: z.number(),
+      refusedKeys: z.number().default(0),
+      failing: z.array(failingSchema).default([]),
+      slowing: z.boolean().default(false),
+      full: z.boolean().default(false),
+      journaled: z.boolean().default(true),
+      storeFailingMs: z.number().default(0),
+      stop: z
+        .object({ verdict: z.enum(["yes", "wait", "no"]), inOrder: z.string(), killed: z.string() })
+        .default({ verdict: "no", inOrder: "The node that answers does not say.", killed: "" }),
+    }),
+  ),
+});
+
+/** @throws OperatingError `peer_unreachable` when no node answers as one. */
+export async function fetchStatus(client: ClusterClient): Promise<ClusterStatus> {
+  const answer = await client.request({ method: "GET", path: "/cluster" });
+  const text = await readText(answer.body);
+  const parsed = statusSchema.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data as ClusterStatus;
+  throw foreignAnswer(answer);
+}

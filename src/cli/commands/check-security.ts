@@ -1,0 +1,63 @@
+/** What `weir check` finds of who is let in, and of the certificate that a node would show. */
+
+import { isOperatingError } from "../../base/errors.ts";
+import { dateText } from "../../config/certificates.ts";
+import type { Config, NodeConfig, TlsConfig } from "../../config/config.ts";
+import { isLoopbackHost, urlHost } from "../../config/node-url.ts";
+import { findOwnNode, hostAddresses } from "../../config/own-node.ts";
+import { dayMs } from "../../config/quantities.ts";
+import { loadTls } from "../../config/tls-files.ts";
+import { systemClock } from "../../system.ts";
+import type { Terminal } from "../process/terminal.ts";
+
+export interface CheckedTls {
+  readonly lines: readonly string[];
+  readonly certificate: { readonly names: string; readonly expires: string; readonly node?: string };
+}
+
+/** @throws OperatingError `config_invalid` that names every mistake. */
+export async function checkTlsOf(
+  config: Config,
+  tls: TlsConfig,
+  node: string | undefined,
+  env: Terminal["env"],
+): Promise<CheckedTls> {
+  const own = ownNode(config, node, env);
+  const nowMs = systemClock.wallMs();
+  const { certificate } = await loadTls(tls, { host: own && urlHost(own.url), nowMs });
+  const { validToDate, subjectAltName = "no names" } = certificate;
+  const days = Math.floor((validToDate.getTime() - nowMs) / dayMs);
+  const expiry = `until ${dateText(validToDate)}, ${days} days from now${days <= tls.warnDays ? ": renew it" : ""}`;
+  const clients = tls.clientCa === undefined ? "clients need none" : `clients need one by ${tls.clientCa}`;
+  return {
+    lines: [
+      `tls      ${tls.cert}: ${subjectAltName}, ${expiry}; ${clients}`,
+      ...(own === undefined
+        ? ["         say --node ID to have it checked for that node's url: which node this host is can't be told"]
+        : []),
+    ],
+    certificate: { names: subjectAltName, expires: validToDate.toISOString(), ...(own && { node: own.id }) },
+  };
+}
+
+/** Undefined where it is nobody's mistake that it can't be told. */
+function ownNode(config: Config, node: string | undefined, env: Terminal["env"]): NodeConfig | undefined {
+  try {
+    return findOwnNode(config, { node, env, addresses: hostAddresses() });
+  } catch (error) {
+    if (node === undefined && isOperatingError(error, "config_invalid")) return undefined;
+    throw error;
+  }
+}
+
+/** Who is let in, in words. */
+export function authText({ auth, tls, nodes }: Config): string {
+  if (auth === undefined) return "none: programs of this host only";
+  if (auth === "none") return "none: whoever reaches a node can read and write everything";
+  const { tokens } = auth;
+  const names = tokens.map(
+    ({ name, allow, prefix }) => `${name} (${allow.join(", ")}${prefix ? ` below ${prefix}` : ""})`,
+  );
+  const isOpen = tls === undefined && nodes.some(({ url }) => !isLoopbackHost(urlHost(url)));
+  return `${tokens.length === 1 ? "a token" : `${tokens.length} tokens`}: ${names.join(", ")}${isOpen ? "; without tls they cross the network unencrypted" : ""}`;
+}

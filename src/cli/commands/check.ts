@@ -1,0 +1,99 @@
+/** `weir check`: whether a cluster.json is right and its store can be used, without starting anything. */
+
+import type { Command } from "commander";
+import { UsageError } from "../../base/errors.ts";
+import { formatBytes } from "../../base/quantity-text.ts";
+import { openConfiguredStore } from "../../compose.ts";
+import { type Config, loadConfig } from "../../config/config.ts";
+import { namedNode } from "../../config/own-node.ts";
+import { CommandFailure } from "../client/run.ts";
+import { printJson, printLine, type Terminal } from "../process/terminal.ts";
+import { authText, checkTlsOf } from "./check-security.ts";
+
+interface CheckOptions {
+  readonly config?: string;
+  readonly node?: string;
+  readonly json?: boolean;
+}
+
+export function addCheckCommand(program: Command, terminal: Terminal): void {
+  program
+    .command("check")
+    .summary("check a cluster.json and the store that it names")
+    .description(
+      "Checks the configuration, all mistakes at once, and tries the store: whether it can be reached, whether rights suffice, whether it writes conditionally. It needs the same environment as weir serve.",
+    )
+    .argument("[file]", "the cluster.json")
+    .option("--config <file>", "the same, as the other commands take it")
+    .option(
+      "--node <id>",
+      "check the certificate for this node (default: $WEIR_NODE, or the one whose url names this host)",
+    )
+    .option("--json", "print the findings as JSON")
+    .addHelpText("after", "\nExample:\n  WEIR_SECRET=... weir check cluster.json")
+    .action(async (argument: string | undefined, options: CheckOptions) => {
+      const file = namedFile(argument, options);
+      const config = loadConfig(file, { env: terminal.env, purpose: "member" });
+      await check(file, config, options, terminal);
+    });
+}
+
+function namedFile(argument: string | undefined, { config }: CheckOptions): string {
+  const file = argument ?? config;
+  if (file === undefined) throw new UsageError("say which file is to be checked: weir check cluster.json");
+  if (argument !== undefined && config !== undefined) throw new UsageError("give the file once, not with --config too");
+  return file;
+}
+
+async function check(file: string, config: Config, options: CheckOptions, terminal: Terminal): Promise<void> {
+  // A wrong id is a mistake, whatever it would have been needed for.
+  if (options.node !== undefined) namedNode(config, options.node);
+  const tls = config.tls && (await checkTlsOf(config, config.tls, options.node, terminal.env));
+  if (!options.json) {
+    for (const line of [...summary(file, config), ...(tls?.lines ?? [])]) printLine(terminal, line);
+  }
+  await using store = openConfiguredStore(config);
+  const abilities = await store.probe({ deadlineMs: config.flush.deadlineMs });
+  // Without conditional writes two nodes could each believe that they have the last word.
+  const isUsable = abilities.conditionalWrites || config.nodes.length === 1;
+  if (options.json) {
+    printJson(terminal, {
+      file,
+      cluster: config.cluster,
+      nodes: config.nodes,
+      ...(tls && { certificate: tls.certificate }),
+      store: store.description,
+      ...abilities,
+      usable: isUsable,
+    });
+  } else {
+    printLine(terminal, `store    ${store.description} can be read, written and removed from`);
+    for (const note of abilities.notes) printLine(terminal, `         ${note}`);
+    printLine(
+      terminal,
+      isUsable
+        ? "\nAll is well."
+        : "\nThis store does not write conditionally: it can serve one node, not several. Use another, or name one node.",
+    );
+  }
+  if (!isUsable) throw new CommandFailure("the store can't serve several nodes");
+}
+
+function summary(file: string, config: Config): string[] {
+  const { nodes, buffer, journal, data, replicas } = config;
+  const owners = nodes.filter(({ weight }) => weight > 0).length;
+  return [
+    `${file} is right.`,
+    `cluster  ${config.cluster}, ${nodes.length === 1 ? "1 node" : `${nodes.length} nodes`}: ${nodes.map((node) => `${node.id} ${node.url}`).join(", ")}`,
+    `auth     ${authText(config)}`,
+    `buffer   ${formatBytes(buffer.dirtyBytes)} not stored yet, ${formatBytes(buffer.cacheBytes)} cached, on this host`,
+    journal === "off"
+      ? "journal  off: what is not stored yet is in memory only"
+      : `journal  ${data}, a folder for each node`,
+    ...(owners < replicas
+      ? [
+          `replicas ${replicas}, and ${owners} of the nodes own keys: each write waits for the store until there are more`,
+        ]
+      : []),
+  ];
+}

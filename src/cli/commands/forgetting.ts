@@ -1,0 +1,118 @@
+/**
+ * What giving a node up would mean, worked out from the view alone: which view would follow, why it may not, and how much of the keys' space is lost or stays in
+ * doubt. For a command that works while no node does.
+ *
+ * Without force only data is given up: that of folders which are gone since a view that is settled, so that their processes can't answer for anything any more.
+ * Taking a member out, or one that was dropped just now for one that is off, needs somebody to vouch that its process is off: nodes count it as such
+ * when they judge how many of them may go on.
+ */
+
+import { assert } from "../../base/assert.ts";
+import { Doubt } from "../../core/doubt.ts";
+import type { PastMember, View } from "../../core/view.ts";
+import { droppedView, forgottenView, keepsHalf, reweightedView } from "../../core/view-changes.ts";
+
+/** Shares are estimated from so many keys: right to a percent or so. */
+const sampleKeys = 10_000;
+
+export interface Forgetting {
+  readonly kind: "possible";
+  /** To be swapped in. */
+  readonly next: View;
+  /** Whether the node is taken out of the view. */
+  readonly removes: boolean;
+  /** Share of the keys of which nobody has any more what the store lacks. */
+  readonly lost: number;
+  /** Share of the keys that are in doubt then, for the sake of {@link awaited}. */
+  readonly inDoubt: number;
+  readonly awaited: readonly string[];
+}
+
+export type Refusal =
+  /** No view that matters names it. */
+  | { readonly kind: "unknown" }
+  /** It was dropped from a view that is not settled yet. */
+  | { readonly kind: "unsettled" }
+  /** It is a member. `tooFew`: the others may not drop it by themselves, since of this view less than half would be left. */
+  | { readonly kind: "member"; readonly tooFew?: TooFew };
+
+export interface TooFew {
+  readonly epoch: number;
+  readonly members: readonly string[];
+  readonly kept: readonly string[];
+}
+
+/** @param proposal of the view that follows */
+export function forgetting(view: View, id: string, force: boolean, proposal: string): Forgetting | Refusal {
+  if (!force) {
+    const next = withoutItsLostFolders(view, id, proposal);
+    return next === undefined
+      ? refusal(view, id, proposal)
+      : { kind: "possible", next, removes: false, ...loss(view, next) };
+  }
+  const next = forgottenView(view, id, true, proposal);
+  if (next === undefined) return { kind: "unknown" };
+  assert(next !== "refused", "with force nothing is refused");
+  return { kind: "possible", next, removes: hasMember(view, id), ...loss(view, next) };
+}
+
+/** The same members, and the folders that `id` had in lost views given up; undefined when there is none of them. */
+function withoutItsLostFolders(view: View, id: string, proposal: string): View | undefined {
+  const folders = new Set(view.members.map(({ folder }) => folder));
+  let isAny = false;
+  const lost = view.lost.map((past) => ({
+    ...past,
+    members: past.members.map((member) => {
+      const isGone = !folders.has(member.folder) && member.handedOff !== true && member.forgotten !== true;
+      if (member.id !== id || !isGone) return member;
+      isAny = true;
+      return { ...member, forgotten: true };
+    }),
+  }));
+  const [first] = view.members;
+  // With nobody in the view there is nobody to settle the next one, and nobody who waits.
+  if (!isAny) return undefined;
+  if (first === undefined) return { ...view, epoch: view.epoch + 1, lost, proposal };
+  return { ...reweightedView(view, first.id, first.weight, proposal), lost };
+}
+
+function refusal(view: View, id: string, proposal: string): Refusal {
+  if (!hasMember(view, id)) {
+    const isDropped = view.lineage.some(({ members }) => members.some((member) => member.id === id));
+    return { kind: isDropped ? "unsettled" : "unknown" };
+  }
+  const next = droppedView(view, new Set([id]), proposal);
+  return keepsHalf(next) ? { kind: "member" } : { kind: "member", tooFew: tooFew(next) };
+}
+
+/** The view of the lineage of which the smallest part is left: it tells best why. */
+function tooFew({ lineage, members }: View): TooFew {
+  const folders = new Set(members.map(({ folder }) => folder));
+  const [worst] = lineage
+    .map((past) => ({ past, kept: past.members.filter((member) => isKept(member, folders)) }))
+    .sort((a, b) => a.kept.length / a.past.members.length - b.kept.length / b.past.members.length);
+  assert(worst !== undefined, "a view that follows has a lineage");
+  const { past, kept } = worst;
+  return { epoch: past.epoch, members: past.members.map(({ id }) => id), kept: kept.map(({ id }) => id) };
+}
+
+function isKept({ folder, off }: PastMember, folders: ReadonlySet<string>): boolean {
+  return folders.has(folder) || off === true;
+}
+
+function loss(view: View, next: View): Pick<Forgetting, "lost" | "inDoubt" | "awaited"> {
+  const before = new Doubt(view);
+  const after = new Doubt(next);
+  let lost = 0;
+  let inDoubt = 0;
+  for (let index = 0; index < sampleKeys; index++) {
+    const key = `sample/${index}`;
+    if (after.has(key)) inDoubt++;
+    else if (after.wasGivenUp(key) && (before.has(key) || !before.wasGivenUp(key))) lost++;
+  }
+  return { lost: lost / sampleKeys, inDoubt: inDoubt / sampleKeys, awaited: after.awaited };
+}
+
+function hasMember(view: View, id: string): boolean {
+  return view.members.some((member) => member.id === id);
+}

@@ -1,0 +1,61 @@
+/** `weir health`: whether a node answers, for what watches its process; with `--ready` whether it may be sent requests. */
+
+import { isIPv6 } from "node:net";
+import type { Command } from "commander";
+import { loadConfig } from "../../config/config.ts";
+import { isTlsUrl, urlHost } from "../../config/node-url.ts";
+import { findOwnNode, hostAddresses, listenAddress } from "../../config/own-node.ts";
+import { ClusterClient, readText } from "../client/client.ts";
+import { addTargetOptions, resolveTarget, type Target, type TargetOptions } from "../client/target.ts";
+import { printJson, printLine, type Terminal } from "../process/terminal.ts";
+
+interface HealthOptions extends TargetOptions {
+  readonly ready?: boolean;
+  readonly json?: boolean;
+}
+
+/** Milliseconds for an answer: less than health checks are usually given, so that it's this command that says what is wrong. */
+const answerMs = 3_000;
+
+export function addHealthCommand(program: Command, terminal: Terminal): void {
+  addTargetOptions(program.command("health"))
+    .summary("whether this host's node answers, for health checks")
+    .description(
+      "Asks a node whether it is alive, and exits with 0 if it is. With --config it is the node of this host, or the one that --node or $WEIR_NODE names, where it listens. " +
+        "A node that is alive but not ready (it joins, it leaves, it has no lease) must not be restarted for that: use --ready for load balancers only.",
+    )
+    .option("--ready", "whether it may be sent requests")
+    .option("--json", 'print the outcome as JSON: { "url", "state" }, alive or ready')
+    .addHelpText("after", "\nExamples:\n  weir health\n  weir health --ready --config cluster.json")
+    .action(async (options: HealthOptions) => {
+      await using client = new ClusterClient(ownTarget(options, terminal), answerMs);
+      const answer = await client.request({ method: "GET", path: options.ready ? "/readyz" : "/healthz" });
+      await readText(answer.body);
+      const { url } = answer;
+      const state = options.ready ? "ready" : "alive";
+      if (options.json) printJson(terminal, { url, state });
+      else printLine(terminal, `${url} is ${state}`);
+    });
+}
+
+/** One node, never another one that answers in its place. */
+function ownTarget(options: HealthOptions, { env }: Terminal): Target {
+  const target = resolveTarget(options, env);
+  if (options.config === undefined) return target;
+  const config = loadConfig(options.config, { env, purpose: "client" });
+  const node = findOwnNode(config, { node: options.node, env, addresses: hostAddresses() });
+  // Where it listens, which may not be where others reach it.
+  const { host, port } = listenAddress(config, node);
+  return {
+    ...target,
+    urls: [`${isTlsUrl(node.url) ? "https" : "http"}://${hostInUrl(host)}:${port}`],
+    tls: { ...target.tls, host: urlHost(node.url) },
+  };
+}
+
+/** An address that means each of the host's own can be listened on, but not everywhere be called. */
+function hostInUrl(host: string | undefined): string {
+  if (host === undefined || host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return isIPv6(host) ? `[${host}]` : host;
+}

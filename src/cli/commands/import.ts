@@ -1,0 +1,129 @@
+/** `weir import`: files to values. */
+
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import type { Command } from "commander";
+import { OperatingError, UsageError } from "../../base/errors.ts";
+import { maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
+import { type CopiedFile, FolderCopy } from "../../store/folder/folder-copy.ts";
+import { systemClock, systemRandom } from "../../system.ts";
+import type { BulkClient } from "../client/bulk-client.ts";
+import { type ClusterClient, keyPath, readText } from "../client/client.ts";
+import type { ListedKey } from "../client/listing.ts";
+import { hasContentOf } from "../copy/content-tag.ts";
+import { typeOfName } from "../copy/content-type.ts";
+import { addCopyOptions, type Copy, type CopyItem, type CopyOptions, runCopy } from "../copy/copy-command.ts";
+import { RemoteIndex } from "../copy/remote-index.ts";
+import type { Fate, Transfer } from "../copy/transfer.ts";
+import { fileTrouble } from "../process/file-trouble.ts";
+import type { Terminal } from "../process/terminal.ts";
+
+interface ImportOptions extends CopyOptions {
+  readonly type?: string;
+}
+
+export function addImportCommand(program: Command, terminal: Terminal): void {
+  addCopyOptions(program.command("import"))
+    .summary("copy files to values")
+    .description(
+      "Copies every file in FOLDER, and in the folders in it, to the key that its path names, behind the prefix. What the cluster has already, by size and ETag, is left alone, so a run that was cut short goes on. " +
+        "What weir export kept beside its files is used. Links to folders are not followed, and what is no file (a pipe, a link to nothing) is passed over.",
+    )
+    .argument("<folder>")
+    .option("--type <type>", 'content type of files of which none is known; "auto" goes by the name (default: none)')
+    .addHelpText(
+      "after",
+      "\nExamples:\n  weir import backup\n  weir import photos --prefix photos/ --type auto --config cluster.json",
+    )
+    .action(async (folder: string, options: ImportOptions) => {
+      if (options.prefix.startsWith(reservedPrefix)) throw new UsageError(`--prefix: ${reservedMistake}`);
+      const files = new FolderCopy(folder, { clock: systemClock, random: systemRandom });
+      await runCopy(new Import(files, options), options, terminal);
+    });
+}
+
+const reservedMistake = `keys that begin with ${reservedPrefix} are weir's own`;
+
+interface ImportItem extends CopyItem {
+  readonly key: string;
+  readonly file: CopiedFile;
+  /** What the cluster has, or had when it was listed. */
+  readonly remote: ListedKey | undefined;
+}
+
+class Import implements Copy<ImportItem> {
+  readonly #files: FolderCopy;
+  readonly #prefix: string;
+  readonly #type: string | undefined;
+
+  constructor(files: FolderCopy, { prefix, type }: ImportOptions) {
+    this.#files = files;
+    this.#prefix = prefix;
+    this.#type = type;
+  }
+
+  async *items(cluster: BulkClient, transfer: Transfer): AsyncGenerator<ImportItem> {
+    const index = new RemoteIndex(cluster, this.#prefix);
+    const onUnreadable = (path: string, error: Error): void =>
+      transfer.fail(path, `can't be read: ${fileTrouble(error)}`);
+    for await (const file of this.#files.files(onUnreadable)) {
+      // Of weir's own, if the folder was a store.
+      if (file.name.startsWith(reservedPrefix)) continue;
+      const key = this.#prefix + file.name;
+      const mistake = mistakeIn(key);
+      if (mistake === undefined) yield { name: file.path, key, file, remote: await index.find(key) };
+      else transfer.fail(file.path, mistake);
+    }
+  }
+
+  async *sizes(): AsyncGenerator<number> {
+    const files = this.#files.files(() => undefined);
+    for await (const { name, size } of files) if (!name.startsWith(reservedPrefix)) yield size;
+  }
+
+  async copy(cluster: BulkClient, { key, file, remote }: ImportItem): Promise<Fate> {
+    if (remote?.size === file.size && (await this.#isSame(file, remote.etag))) {
+      return { kind: "same", bytes: file.size };
+    }
+    await cluster.persist((client) => this.#send(client, key, file));
+    return { kind: "copied", bytes: file.size };
+  }
+
+  async #isSame(file: CopiedFile, etag: string): Promise<boolean> {
+    return file.etag === etag || (await readable(file, () => hasContentOf(file.path, file.size, etag)));
+  }
+
+  async #send(client: ClusterClient, key: string, file: CopiedFile): Promise<void> {
+    const type = this.#type === "auto" ? typeOfName(file.name) : this.#type;
+    const answer = await readable(file, async () => {
+      // It may have grown since it was found, or since the last attempt.
+      const { size } = await stat(file.path);
+      const body = createReadStream(file.path);
+      const broken = new Promise<never>((_, reject) => void body.once("error", reject));
+      const headers = { ...(type !== undefined && { "content-type": type }), ...file.headers };
+      const request = { method: "PUT", path: keyPath(key), body } as const;
+      return await Promise.race([
+        broken,
+        client.request({ ...request, headers: { ...headers, "content-length": String(size) } }),
+      ]);
+    });
+    await readText(answer.body);
+  }
+}
+
+/** Why a file can't be a value; undefined if it can. */
+function mistakeIn(key: string): string | undefined {
+  if (key.startsWith(reservedPrefix)) return reservedMistake;
+  const bytes = Buffer.byteLength(key);
+  return bytes > maxKeyBytes ? `its key would have ${bytes} bytes, more than ${maxKeyBytes}` : undefined;
+}
+
+/** What the reading comes to; a file that can't be read is a failure of its own, and nobody's bug. */
+async function readable<T>(file: CopiedFile, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    if (cause instanceof OperatingError) throw cause;
+    throw new OperatingError("body_invalid", `${file.path} can't be read: ${fileTrouble(cause)}`, { cause });
+  }
+}

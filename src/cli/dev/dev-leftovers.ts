@@ -1,0 +1,35 @@
+/**
+ * What the last `weir dev` in the same folder has left to the next one. Stopped in order it leaves nothing; killed, it leaves nodes in the view whose journals have values that are
+ * nowhere else. Those are started again even if fewer nodes are wanted now, and leave in order.
+ */
+
+import { existsSync } from "node:fs";
+import { OperatingError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { openViewRecord } from "../../compose.ts";
+import { type Config, dataFolder } from "../../config/config.ts";
+import { Doubt } from "../../core/doubt.ts";
+
+/**
+ * The nodes beyond those of `config` that have to be started, too.
+ * @throws OperatingError `config_invalid` when the store is in use by a cluster that is not of this folder; that of the store when it can't be read.
+ */
+export async function findLeftovers(config: Config, log: Log): Promise<readonly string[]> {
+  await using opened = await openViewRecord(config, log);
+  const view = (await opened.record.read())?.view;
+  if (view === undefined) return [];
+  const hasData = (id: string): boolean => existsSync(dataFolder(config, id));
+  const foreign = view.members.filter(({ id }) => !hasData(id));
+  // So many can't be done without; and who would start there anyway, would take the place of nodes that may be running elsewhere.
+  if (2 * foreign.length > view.members.length) {
+    const names = foreign.map(({ id, url }) => `${id} (${url})`).join(", ");
+    throw new OperatingError(
+      "config_invalid",
+      `${opened.description} belongs to a cluster of other nodes: ${names}, whose journals are not in ${config.data}. ` +
+        "Choose another prefix or folder with --store; or, if that cluster is gone for good, give its nodes up with weir forget",
+    );
+  }
+  const wanted = new Set(config.nodes.map(({ id }) => id));
+  const needed = new Set([...view.members.map(({ id }) => id), ...new Doubt(view).awaited]);
+  return [...needed].filter((id) => !wanted.has(id) && hasData(id)).toSorted();
+}

@@ -1,0 +1,65 @@
+/** What `weir dev` runs: a cluster.json for nodes that share this machine, and the store that it was asked for. */
+
+import { resolve } from "node:path";
+import { parseStoreUrl } from "../../store/open-store.ts";
+
+/** The environment variable that hands the cluster's secret to the nodes. */
+export const devSecretName = "WEIR_DEV_SECRET";
+
+/** Of the machine's memory, for the buffers and caches of all nodes together: other work goes on beside them. */
+const memoryShare = 0.25;
+
+/** Each of a node's two, at most: enough to try things out. */
+const maxBufferBytes = 256 * 1024 ** 2;
+
+/** Each of a node's two, at least: the least that holds four values of 4 MiB. */
+const minBufferBytes = 16 * 1024 ** 2;
+
+export interface DevNode {
+  readonly id: string;
+  /** Of 127.0.0.1. */
+  readonly port: number;
+}
+
+export interface DevSettings {
+  readonly nodes: readonly DevNode[];
+  /** How many nodes share the memory: more than there are in the file while some leave. */
+  readonly sharers: number;
+  /** As in cluster.json. */
+  readonly store: Readonly<Record<string, unknown>>;
+  readonly logLevel: "info" | "warn";
+  readonly memoryBytes: number;
+}
+
+/** The names of nodes: a, b, c and so on. */
+export function devNodeIds(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => String.fromCodePoint("a".charCodeAt(0) + index));
+}
+
+/** The content of the cluster.json that the nodes are started with. */
+export function devClusterFile(settings: DevSettings): Readonly<Record<string, unknown>> {
+  const { nodes, sharers, memoryBytes } = settings;
+  const bufferBytes = Math.max(
+    minBufferBytes,
+    Math.min(maxBufferBytes, Math.floor((memoryShare * memoryBytes) / (2 * sharers))),
+  );
+  return {
+    cluster: "dev",
+    secret: `env:${devSecretName}`,
+    store: settings.store,
+    nodes: nodes.map(({ id, port }) => ({ id, url: `http://127.0.0.1:${port}` })),
+    // Also for one node, which then writes through to the store: the first run fixes it, and the next may have more.
+    replicas: 2,
+    buffer: { dirtyBytes: bufferBytes, cacheBytes: bufferBytes },
+    http: { drainMs: 0 },
+    log: { level: settings.logLevel, format: "pretty" },
+  };
+}
+
+/** The store at `url` (see {@link parseStoreUrl}) as a cluster.json names it: paths absolute, since they'd be relative to that file. */
+export function devStore(url: string): Readonly<Record<string, unknown>> {
+  const settings = parseStoreUrl(url);
+  if (settings.type === "file") return { type: "file", path: resolve(settings.path) };
+  const { connections: _connections, ...store } = settings;
+  return store;
+}

@@ -1,0 +1,44 @@
+/** What `weir dev` prints once its nodes serve: where they are, and commands to try. */
+
+import { join, relative } from "node:path";
+import { printLine, type Terminal } from "../process/terminal.ts";
+import type { DevNode } from "./dev-settings.ts";
+
+export interface DevWelcome {
+  readonly nodes: readonly DevNode[];
+  /** Undefined: a folder in {@link folder}. */
+  readonly storeUrl: string | undefined;
+  readonly folder: string;
+  /** The process id of a node. */
+  readonly pidOf: (id: string) => number | undefined;
+}
+
+/** A word as a POSIX shell takes it for one. */
+function shellWord(text: string): string {
+  const isPlain = /^[\w./:@%+,=][\w./:@%+,=-]*$/.test(text);
+  return isPlain ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+export function printWelcome({ nodes, storeUrl, folder, pidOf }: DevWelcome, terminal: Terminal): void {
+  const [first, second = first] = nodes.map(({ port }) => `http://127.0.0.1:${port}`);
+  const shownFolder = relative(process.cwd(), folder) || ".";
+  const head = nodes.length === 1 ? "A node is" : `${nodes.length} nodes are`;
+  const look =
+    storeUrl === undefined ? `cat ${shellWord(join(shownFolder, "store", "greeting"))}` : `curl ${first}/cluster`;
+  const { id: victim } = nodes.at(-1) as DevNode;
+  const outlook = nodes.length === 1 ? "it comes back" : "the others go on, and it comes back";
+  const lines = [
+    `${head} up, over ${storeUrl ?? join(shownFolder, "store")}:`,
+    ...nodes.map(({ id, port }) => `  ${id}  http://127.0.0.1:${port}`),
+    "",
+    "Try, in another terminal:",
+    `  echo hello | curl -T - ${first}/kv/greeting`,
+    `  curl ${second}/kv/greeting`,
+    `  ${look}`,
+    `  open ${first} in a browser: the dashboard`,
+    `  kill -9 ${pidOf(victim)}   # node ${victim}; ${outlook}`,
+    "",
+    "Ctrl-C stops all.",
+  ];
+  for (const line of lines) printLine(terminal, line);
+}

@@ -1,0 +1,127 @@
+/**
+ * What a running node makes of a cluster.json that has changed: nodes, tokens, secrets and the log's level take effect at once, everything else at the next start, which
+ * is said. A file with mistakes changes nothing; neither does one of another cluster, which has got there by accident. Whoever writes it in place leaves it empty or
+ * half for a moment: what is wrong is only told if it stays so.
+ */
+
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { type ConfigChanges, configChanges, sharedSettings } from "../../config/changes.ts";
+import { type Config, type ConfigContext, fileContext, parseConfig } from "../../config/config.ts";
+import type { FileObserver } from "../../config/file-watch.ts";
+
+/** What can be changed about a node that runs. */
+export interface Reloadable {
+  /** Takes over what can change while the node runs. Nodes no longer listed are asked to leave. */
+  reconfigure(config: Config): void;
+  /** Begins to take the node out of the cluster. */
+  leave(): void;
+}
+
+export interface ConfigReloadOptions {
+  readonly path: string;
+  readonly env: ConfigContext["env"];
+  /** What the node was started with. */
+  readonly running: Config;
+  /** The node's id. */
+  readonly node: string;
+  readonly target: Reloadable;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Milliseconds that a file must stay wrong to be told so: some looks of FileWatch after a sign of a change. */
+const patienceMs = 1_000;
+
+export class ConfigReload implements FileObserver, Disposable {
+  readonly #options: ConfigReloadOptions;
+  /** The configuration that counts, for what can be changed. */
+  #latest: Config;
+  /** The settings that were said to need a restart. */
+  #told = "";
+  #isLeaving = false;
+  /** Tells what is wrong, unless it is mended before. */
+  #complaint: Timer | undefined;
+
+  constructor(options: ConfigReloadOptions) {
+    this.#options = options;
+    this.#latest = options.running;
+  }
+
+  onChange(text: string): void {
+    const { path, env, running, node, target, log } = this.#options;
+    this.#complaint?.cancel();
+    if (this.#isLeaving) return;
+    let next: Config;
+    try {
+      next = parseConfig(text, fileContext(path, { env, purpose: "member" }));
+    } catch (error) {
+      this.#complain("the configuration has changed and is wrong; the node goes on with what it had", error as Error);
+      return;
+    }
+    if (next.cluster !== running.cluster) {
+      const { cluster } = next;
+      log.error("the configuration has changed to that of another cluster; the node goes on with what it had", {
+        cluster,
+      });
+      return;
+    }
+    if (!next.nodes.some(({ id }) => id === node)) {
+      log.warn("this node is no longer in the configuration: it leaves the cluster and ends");
+      this.#isLeaving = true;
+      target.leave();
+      return;
+    }
+    this.#tellRestart(configChanges(running, next, node));
+    const { added, removed, moved, live } = configChanges(this.#latest, next, node);
+    this.#latest = next;
+    const hasOtherNodes = added.length + removed.length + moved.length > 0;
+    if (!hasOtherNodes && live.length === 0) {
+      log.info("the configuration was read again: nothing that can change while the node runs has changed");
+      return;
+    }
+    if (hasOtherNodes) {
+      const nodes = next.nodes.map(({ id }) => id);
+      log.info("the configuration has changed: these nodes count from now on", { nodes, added, removed, moved });
+    }
+    if (live.length > 0) {
+      log.info("the configuration has changed: these settings count from now on", { settings: live.join(", ") });
+    }
+    target.reconfigure(next);
+  }
+
+  onUnreadable(error: Error): void {
+    this.#complain("the configuration can't be read; the node goes on with what it had", error);
+  }
+
+  [Symbol.dispose](): void {
+    this.#complaint?.cancel();
+  }
+
+  /** Without the stack: it is the file's mistake. */
+  #complain(what: string, { message }: Error): void {
+    const { clock, log } = this.#options;
+    this.#complaint?.cancel();
+    this.#complaint = clock.after(patienceMs, () => log.error(what, { reason: message }));
+  }
+
+  /** Once for each set of them: a file that changes in other things would repeat it. */
+  #tellRestart({ needRestart }: ConfigChanges): void {
+    const settings = needRestart.join(", ");
+    if (settings === this.#told) return;
+    this.#told = settings;
+    const { log } = this.#options;
+    const own = needRestart.filter((path) => !sharedSettings.includes(path));
+    const shared = needRestart.filter((path) => sharedSettings.includes(path));
+    if (own.length > 0) {
+      log.warn("these settings have changed and take effect when the node is started again", {
+        settings: own.join(", "),
+      });
+    }
+    if (shared.length > 0) {
+      log.warn("these settings have changed and take effect once all nodes have left and are started again", {
+        settings: shared.join(", "),
+      });
+    }
+  }
+}

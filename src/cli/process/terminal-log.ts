@@ -1,0 +1,13 @@
+/** The log port for commands that run parts of a node: warnings and errors on standard error, as a person reads them. */
+
+import type { Log, LogFields } from "../../base/log.ts";
+import type { Terminal } from "./terminal.ts";
+
+export function createTerminalLog(terminal: Terminal): Log {
+  const print = (message: string, fields?: LogFields): void => {
+    const error = fields?.["error"];
+    terminal.stderr.write(`weir: ${message}${error instanceof Error ? `: ${error.message}` : ""}\n`);
+  };
+  const log: Log = { debug: () => undefined, info: () => undefined, warn: print, error: print, child: () => log };
+  return log;
+}

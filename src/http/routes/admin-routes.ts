@@ -1,0 +1,81 @@
+/** What load balancers and people ask a node about itself, and what operators can have it do. */
+
+import { OperatingError } from "../../base/errors.ts";
+import type { Administration } from "../../core/administration.ts";
+import type { Operations } from "../../core/operation.ts";
+import { answer, answerJson, type Exchange, refuseBody } from "../server/exchange.ts";
+import { type FixedRoute, reading } from "../server/route.ts";
+import { flush } from "./flush-route.ts";
+
+/**
+ * Milliseconds for which a node that served counts as ready while requests on it wait, because members change: as long as that may take after a loss. All nodes
+ * pause at such a moment, and a load balancer that heard so from each would have nowhere to go.
+ */
+const longestPauseMs = 3_000;
+
+/** An answer to a scrape of metrics. */
+export interface Scrape {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+export class AdminRoutes {
+  readonly #operations: Operations;
+  readonly #administration: Administration;
+  readonly #onScrape: () => Promise<Scrape>;
+
+  /** @param onScrape - what `/metrics` is answered with */
+  constructor(operations: Operations, administration: Administration, onScrape: () => Promise<Scrape>) {
+    this.#operations = operations;
+    this.#administration = administration;
+    this.#onScrape = onScrape;
+  }
+
+  /** By their paths. */
+  get routes(): Readonly<Record<string, FixedRoute>> {
+    return {
+      "/healthz": {
+        kind: "fixed",
+        needs: reading("open"),
+        handle: (exchange) => answerFresh(exchange, 200, { alive: true }),
+      },
+      "/readyz": { kind: "fixed", needs: reading("open"), handle: (exchange) => this.#tellReadiness(exchange) },
+      "/metrics": { kind: "fixed", needs: reading("monitor"), handle: (exchange) => this.#scrape(exchange) },
+      "/cluster": {
+        kind: "fixed",
+        needs: reading("monitor"),
+        handle: (exchange) => answerFresh(exchange, 200, this.#operations.status()),
+      },
+      "/cluster/flush": {
+        kind: "fixed",
+        needs: { POST: "admin" },
+        handle: (exchange) => flush(exchange, this.#administration),
+      },
+      "/cluster/leave": { kind: "fixed", needs: { POST: "admin" }, handle: (exchange) => this.#leave(exchange) },
+    };
+  }
+
+  #tellReadiness(exchange: Exchange): void {
+    const { ready, reason, pausedMs } = this.#operations.readiness();
+    if (!ready && !(pausedMs !== undefined && pausedMs < longestPauseMs)) throw new OperatingError("not_ready", reason);
+    answerFresh(exchange, 200, { ready: true, reason });
+  }
+
+  async #scrape(exchange: Exchange): Promise<void> {
+    const { contentType, text } = await this.#onScrape();
+    const length = String(Buffer.byteLength(text));
+    answer(exchange, 200, ["Content-Type", contentType, "Content-Length", length, "Cache-Control", "no-store"], text);
+  }
+
+  #leave(exchange: Exchange): void {
+    refuseBody(exchange);
+    this.#administration.leave();
+    const { self } = this.#operations.status();
+    answerFresh(exchange, 202, { node: self, leaving: true });
+  }
+}
+
+/** An answer that no cache may keep. */
+function answerFresh(exchange: Exchange, status: number, value: unknown): void {
+  answerJson(exchange, status, value, ["Cache-Control", "no-store"]);
+}

@@ -1,0 +1,268 @@
+/**
+ * `/kv/{key}`: values by their key. There is no query on these routes: a `?` in the path is refused, since it's more likely part
+ * of a key that somebody forgot to encode than anything that we could ignore.
+ */
+
+import { OperatingError } from "../../base/errors.ts";
+import { noHeaders, type ValueInfo } from "../../core/entry.ts";
+import type { Operations, PutStreamOperation, ReadOutcome, WriteOutcome } from "../../core/operation.ts";
+import { announcedLength, type Bodies } from "../server/body.ts";
+import { answer, type Exchange, type HeaderList } from "../server/exchange.ts";
+import type { ProblemWriter } from "../server/problem.ts";
+import { type KeyRoute, reading } from "../server/route.ts";
+import { answerStream } from "../server/stream.ts";
+import { contentHeaders, isSendable } from "./content-headers.ts";
+import { announcedMd5, requireMd5, requiringMd5 } from "./content-md5.ts";
+import { wantedDurability } from "./durability.ts";
+import type { DateFormatter } from "./http-date.ts";
+import { hasReadConditions, judgeRead, writePrecondition } from "./preconditions.ts";
+import { requestedRange } from "./range.ts";
+
+export interface BlobSettings {
+  readonly maxValueBytes: number;
+  readonly maxStreamBytes: number;
+  readonly maxMetadataBytes: number;
+}
+
+/** How often a value that is in the store only is looked for again because it has been replaced meanwhile. */
+const storedAttempts = 8;
+
+interface PartOfValue {
+  readonly info: ValueInfo;
+  readonly status: 200 | 206;
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+  readonly headers: HeaderList;
+}
+
+/**
+ * A value may be a page with scripts, put there by somebody who may write one key. Opened in a browser it would be of the same site as the dashboard, and could do whatever its
+ * reader may: `sandbox` makes it a site of its own. As part of another page, an image, a style or a script, it works as ever.
+ */
+const sandboxed = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"] as const;
+
+export class BlobRoutes {
+  /** `/kv/{key}`. */
+  readonly route: KeyRoute = {
+    kind: "key",
+    needs: { ...reading("read"), PUT: "write", DELETE: "write" },
+    handle: (exchange, key) => this.#handle(exchange, key),
+  };
+  readonly #operations: Operations;
+  readonly #bodies: Bodies;
+  readonly #problems: ProblemWriter;
+  readonly #settings: BlobSettings;
+  readonly #dates: DateFormatter;
+
+  constructor(
+    operations: Operations,
+    bodies: Bodies,
+    problems: ProblemWriter,
+    dates: DateFormatter,
+    settings: BlobSettings,
+  ) {
+    this.#operations = operations;
+    this.#bodies = bodies;
+    this.#problems = problems;
+    this.#dates = dates;
+    this.#settings = settings;
+  }
+
+  #handle(exchange: Exchange, key: string): void | Promise<void> {
+    switch (exchange.request.method) {
+      case "GET":
+        return this.#read(exchange, key, true);
+      case "HEAD":
+        return this.#read(exchange, key, false);
+      case "PUT":
+        return this.#put(exchange, key);
+      default:
+        return this.#delete(exchange, key);
+    }
+  }
+
+  /** What its primary has in memory goes out in the turn that asked for it: a promise in between is a tenth of the cost of a GET. */
+  #read(exchange: Exchange, key: string, wantValue: boolean): void | Promise<void> {
+    const outcome = this.#operations.read(key, wantValue);
+    if (outcome instanceof Promise) return this.#readOn(exchange, key, wantValue, outcome);
+    if (this.#answerRead(exchange, outcome, wantValue) === undefined) return;
+    return this.#readOn(exchange, key, wantValue, outcome);
+  }
+
+  async #readOn(
+    exchange: Exchange,
+    key: string,
+    wantValue: boolean,
+    first: ReadOutcome | Promise<ReadOutcome>,
+  ): Promise<void> {
+    let outcome = await first;
+    for (let attempt = 0; attempt < storedAttempts; attempt++) {
+      const stored = this.#answerRead(exchange, outcome, wantValue);
+      if (stored === undefined) return;
+      const { info, status, start, end, headers } = stored;
+      const stream = await this.#operations.open(key, info.md5, start, end);
+      if (stream !== undefined) {
+        await answerStream(exchange, status, this.#valueHeaders(info, end - start, headers), stream);
+        return;
+      }
+      outcome = await this.#operations.read(key, wantValue, info.md5);
+    }
+    throw new OperatingError("store_unavailable", "the value was replaced each time it was about to be read");
+  }
+
+  /** Answers, unless bytes of the value must be had from the store for that: then it says which. */
+  #answerRead(exchange: Exchange, outcome: ReadOutcome, wantValue: boolean): PartOfValue | undefined {
+    if (outcome.kind === "missing") {
+      this.#problems.answer(exchange, "key_not_found", "there is no value under this key");
+      return undefined;
+    }
+    const { info } = outcome;
+    if (this.#judge(exchange, info)) return undefined;
+    const part = this.#partOf(exchange, info);
+    if (part === undefined || (outcome.kind === "stored" && wantValue)) return part;
+    const { status, start, end, headers } = part;
+    const value = outcome.kind === "value" ? outcome.value : undefined;
+    const body = status === 200 ? value : value?.subarray(start, end);
+    answer(exchange, status, this.#valueHeaders(info, end - start, headers), body);
+    return undefined;
+  }
+
+  /** Whether the answer is that a condition of the request does not hold: then it has been given. */
+  #judge(exchange: Exchange, info: ValueInfo): boolean {
+    const { headers } = exchange.request;
+    if (!hasReadConditions(headers)) return false;
+    const decision = judgeRead(headers, info);
+    if (decision === "serve") return false;
+    if (decision === "not_modified") answer(exchange, 304, this.#validators(info));
+    else {
+      const detail = "the value does not meet the request's condition";
+      this.#problems.answer(exchange, "precondition_failed", detail, ["ETag", `"${info.md5}"`]);
+    }
+    return true;
+  }
+
+  /** Which bytes of the value are asked for; undefined if there are none of those: then the answer has been given. */
+  #partOf(exchange: Exchange, info: ValueInfo): PartOfValue | undefined {
+    const { headers, method } = exchange.request;
+    const { size } = info;
+    const range =
+      headers.range === undefined || method === "HEAD" ? undefined : requestedRange(headers, info.md5, size);
+    if (range === undefined) return { info, status: 200, start: 0, end: size, headers: [] };
+    if (range === "unsatisfiable" || range === "malformed") {
+      const header = ["Content-Range", `bytes */${size}`];
+      const detail =
+        range === "malformed"
+          ? "Range is malformed: it is bytes=FIRST-LAST, bytes=FIRST- or bytes=-COUNT"
+          : `the value has ${size} bytes`;
+      this.#problems.answer(exchange, "range_not_satisfiable", detail, header);
+      return undefined;
+    }
+    const { start, end } = range;
+    return { info, status: 206, start, end, headers: ["Content-Range", `bytes ${start}-${end - 1}/${size}`] };
+  }
+
+  #valueHeaders(info: ValueInfo, length: number, headers: HeaderList): HeaderList {
+    // Kept headers come before Content-Length: behind it, node:http takes Content-Disposition for UTF-8.
+    if (info.headers !== noHeaders) addKept(headers, info.headers);
+    // As stores do: without it browsers would guess, and might run what was meant as data.
+    if (info.headers["content-type"] === undefined) headers.push("Content-Type", "application/octet-stream");
+    else headers.push(...sandboxed);
+    headers.push(
+      "Content-Length",
+      String(length),
+      "ETag",
+      `"${info.md5}"`,
+      "Last-Modified",
+      this.#dates.lastModified(info.modifiedMs),
+      "Accept-Ranges",
+      "bytes",
+      "Weir-Version",
+      `${info.epoch}.${info.seq}`,
+    );
+    return headers;
+  }
+
+  /** For 304: what a cache needs to go on with what it has. */
+  #validators(info: ValueInfo): HeaderList {
+    const headers = ["ETag", `"${info.md5}"`, "Last-Modified", this.#dates.lastModified(info.modifiedMs)];
+    headers.push("Weir-Version", `${info.epoch}.${info.seq}`);
+    const caching = info.headers["cache-control"];
+    if (caching !== undefined && isSendable(caching)) headers.push("Cache-Control", caching);
+    return headers;
+  }
+
+  async #put(exchange: Exchange, key: string): Promise<void> {
+    const { headers, rawHeaders } = exchange.request;
+    const durability = wantedDurability(headers["weir-durability"]);
+    if (headers["content-range"] !== undefined) {
+      throw new OperatingError("header_invalid", "Content-Range: a value can only be replaced as a whole");
+    }
+    const precondition = writePrecondition(headers);
+    const md5 = announcedMd5(headers["content-md5"]);
+    const kept = contentHeaders(rawHeaders, this.#settings.maxMetadataBytes);
+    const write = { key, headers: kept, ...(precondition && { precondition }) };
+    const { maxValueBytes, maxStreamBytes } = this.#settings;
+    const length = announcedLength(exchange.request);
+    if (length !== undefined && length > maxValueBytes && length <= maxStreamBytes) {
+      await this.#putStream(exchange, { ...write, length, body: this.#bodies.stream(exchange) }, md5);
+      return;
+    }
+    // What is refused for its length is told the limit of all values.
+    const maxBytes = length === undefined ? maxValueBytes : Math.max(maxValueBytes, maxStreamBytes);
+    const body = await this.#bodies.read(exchange, maxBytes, maxStreamBytes > maxValueBytes);
+    const { stream } = body;
+    try {
+      if (stream) {
+        await this.#putStream(exchange, { ...write, length: undefined, body: stream }, md5);
+        return;
+      }
+      const operation = { ...write, value: body.bytes, durability };
+      if (md5 !== undefined) requireMd5(body.bytes, md5);
+      this.#answerWrite(exchange, await this.#operations.put(md5 === undefined ? operation : { ...operation, md5 }));
+    } finally {
+      body.release();
+    }
+  }
+
+  async #putStream(exchange: Exchange, plain: PutStreamOperation, md5: string | undefined): Promise<void> {
+    const operation = md5 === undefined ? plain : { ...plain, body: requiringMd5(plain.body, md5) };
+    let outcome: WriteOutcome;
+    try {
+      outcome = await this.#operations.putStream(operation);
+    } finally {
+      // The rest of a body that was not wanted: a sender that is held back would never get to read the refusal.
+      await operation.body.return?.();
+    }
+    this.#answerWrite(exchange, outcome);
+  }
+
+  async #delete(exchange: Exchange, key: string): Promise<void> {
+    const { headers } = exchange.request;
+    const operation = { key, durability: wantedDurability(headers["weir-durability"]) };
+    const precondition = writePrecondition(headers);
+    this.#answerWrite(
+      exchange,
+      await this.#operations.delete(precondition ? { ...operation, precondition } : operation),
+    );
+  }
+
+  #answerWrite(exchange: Exchange, outcome: WriteOutcome): void {
+    if (outcome.kind === "precondition_failed") {
+      this.#problems.answer(exchange, "precondition_failed", "the value does not meet the request's condition");
+      return;
+    }
+    const { version, md5, durability } = outcome;
+    const headers = ["Weir-Version", `${version.epoch}.${version.seq}`, "Weir-Durability", durability];
+    if (md5 !== "") headers.push("ETag", `"${md5}"`);
+    answer(exchange, 204, headers);
+  }
+}
+
+/** An object that others put into the store may have headers that HTTP can't carry: it's served without those. */
+function addKept(headers: HeaderList, kept: ValueInfo["headers"]): void {
+  for (const name in kept) {
+    const value = kept[name] as string;
+    if (isSendable(value)) headers.push(name, value);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The headers that are kept with a value: four of HTTP's own and the user's metadata. What the store would refuse later is refused here,
+ * while there is somebody to tell.
+ */
+
+import { OperatingError } from "../../base/errors.ts";
+import { type ContentHeaders, noHeaders } from "../../core/entry.ts";
+
+/** Metadata NAME is the header of this and NAME. */
+export const metadataPrefix = "x-weir-meta-";
+
+/**
+ * What weir's own takes of the metadata in the store: the name weir-upload (11), the cluster's id (32), the key's tag (8), epoch (16 digits at most) and seq (1), 32 digits of chance
+ * and four dots, which is more than weir-version takes; the name weir-content-type (17) and `none`, for a value without one.
+ */
+const ownBytes = 11 + 32 + 8 + 16 + 1 + 32 + 4 + 17 + 4;
+
+const space = 0x20;
+
+const metadataName = /^[a-z0-9-]+$/;
+
+/**
+ * The headers to keep among a request's, which are names and values in turn.
+ * @throws OperatingError `header_invalid`.
+ */
+export function contentHeaders(rawHeaders: readonly string[], maxMetadataBytes: number): ContentHeaders {
+  let kept: Record<string, string> | undefined;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const rawName = rawHeaders[i] as string;
+    // All of them are longer, and begin with c or x: most headers go no further than this.
+    if (rawName.length < 12) continue;
+    const initial = rawName.charCodeAt(0) | 0x20;
+    if (initial !== 0x63 && initial !== 0x78) continue;
+    const name = rawName.toLowerCase();
+    const value = rawHeaders[i + 1] as string;
+    const rule = ruleOf(name);
+    if (rule === undefined || (value === "" && rule !== "metadata")) continue;
+    kept ??= {};
+    const earlier = kept[name];
+    if (earlier !== undefined && rule !== "list") throw invalid(`${rawName} occurs more than once`);
+    kept[name] = earlier === undefined ? value : `${earlier}, ${value}`;
+  }
+  if (kept === undefined) return noHeaders;
+  const tooLong = sizeProblem(kept, maxMetadataBytes);
+  if (tooLong !== undefined) throw invalid(tooLong);
+  return kept;
+}
+
+const unsendable = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** Whether HTTP can carry it as a header's value. */
+export function isSendable(value: string): boolean {
+  return !unsendable.test(value);
+}
+
+/** Why the store would not take them; undefined if it would. */
+export function sizeProblem(headers: ContentHeaders, maxMetadataBytes: number): string | undefined {
+  let metadata = ownBytes;
+  let content = 0;
+  for (const name in headers) {
+    const value = headers[name] as string;
+    const stored = storedLength(value);
+    if (name.startsWith(metadataPrefix)) {
+      metadata += name.length - metadataPrefix.length + stored;
+    } else {
+      content += name.length + stored;
+      // One that the store can't hold as it is, is kept whole among the metadata too, as `weir-<name>`.
+      if (stored !== value.length) metadata += 5 + name.length + stored;
+    }
+  }
+  if (metadata > maxMetadataBytes) {
+    return `${metadataPrefix}* headers take ${metadata} bytes as they are stored (weir's own ${ownBytes} included), more than ${maxMetadataBytes}`;
+  }
+  if (content > maxMetadataBytes) return `the content headers take ${content} bytes, more than ${maxMetadataBytes}`;
+  return undefined;
+}
+
+type Rule = "single" | "list" | "metadata";
+
+function ruleOf(name: string): Rule | undefined {
+  switch (name) {
+    case "content-type":
+    case "content-disposition":
+      return "single";
+    case "content-encoding":
+    case "cache-control":
+      return "list";
+  }
+  if (!name.startsWith(metadataPrefix)) return undefined;
+  const ownName = name.slice(metadataPrefix.length);
+  if (!metadataName.test(ownName)) throw invalid(`${name}: a metadata name has letters, digits and hyphens only`);
+  if (ownName.startsWith("weir-")) throw invalid(`${name}: metadata names that begin with weir- are weir's own`);
+  return "metadata";
+}
+
+/** Bytes in the store, where percent signs, whatever is not printable ASCII, and spaces at an end or in a row are percent-encoded. */
+function storedLength(value: string): number {
+  if (value === "") return 1;
+  let length = value.length;
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    const atEdge = i === 0 || i === value.length - 1 || value.charCodeAt(i + 1) === space;
+    if (code < space || code > 0x7e || code === 0x25 || (code === space && atEdge)) length += 2;
+  }
+  return length;
+}
+
+function invalid(detail: string): OperatingError {
+  return new OperatingError("header_invalid", detail);
+}

@@ -1,0 +1,32 @@
+/**
+ * `POST /cluster/flush`: the answer is a line of JSON for each look at how far the flush is, the last one with its `outcome`. So one request does for `curl` and for a progress bar, and
+ * nothing is left behind when the client goes away.
+ */
+
+import { once } from "node:events";
+import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import type { Administration } from "../../core/administration.ts";
+import { type Exchange, isLast, refuseBody } from "../server/exchange.ts";
+
+export async function flush(exchange: Exchange, administration: Administration): Promise<void> {
+  const { response, always } = exchange;
+  refuseBody(exchange);
+  const gone = new AbortController();
+  response.once("close", () => gone.abort(new OperatingError("shutting_down", "the client has gone away")));
+  try {
+    for await (const progress of administration.flush(gone.signal)) {
+      if (response.destroyed) return;
+      if (!response.headersSent) {
+        const headers = ["Content-Type", "application/x-ndjson", "Cache-Control", "no-store", ...always];
+        if (isLast(exchange)) headers.push("Connection", "close");
+        response.writeHead(200, headers);
+      }
+      if (!response.write(`${JSON.stringify(progress)}\n`)) await once(response, "drain", { signal: gone.signal });
+    }
+    response.end();
+  } catch (error) {
+    if (response.destroyed) return;
+    if (!response.headersSent || !isOperatingError(error)) throw error;
+    response.end(`${JSON.stringify({ outcome: "failed", code: error.code, detail: error.message })}\n`);
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * The API of the stack that weir replaces, kept so that its clients and its bucket need no change: values in JSON, in Base64. It holds
+ * the same values as `/kv/`; what it knows beyond that, the extension, is metadata of the value.
+ */
+
+import { isUtf8 } from "node:buffer";
+import { type ErrorCode, errorKinds, OperatingError } from "../../base/errors.ts";
+import type { ContentHeaders } from "../../core/entry.ts";
+import { xxh32 } from "../../core/hash.ts";
+import type { Operations } from "../../core/operation.ts";
+import type { Bodies } from "../server/body.ts";
+import { answer, answerJson, type Exchange, type HeaderList } from "../server/exchange.ts";
+import type { ProblemWriter } from "../server/problem.ts";
+import { type FixedRoute, type KeyRoute, reading } from "../server/route.ts";
+import { isSendable, metadataPrefix, sizeProblem } from "./content-headers.ts";
+import { wantedDurability } from "./durability.ts";
+import type { DateFormatter } from "./http-date.ts";
+import { type LegacyPut, legacyBodyLimit, parseLegacyPut } from "./legacy-put.ts";
+import { judgeRead } from "./preconditions.ts";
+
+export interface LegacySettings {
+  readonly inFlightBytes: number;
+  readonly maxValueBytes: number;
+  readonly maxMetadataBytes: number;
+}
+
+const extensionHeader = `${metadataPrefix}extension`;
+const keyHeader = `${metadataPrefix}key`;
+
+export class LegacyRoutes {
+  /** `POST /put/`. */
+  readonly put: FixedRoute;
+  /** `GET /get/{key}`. */
+  readonly get: KeyRoute;
+  readonly #operations: Operations;
+  readonly #bodies: Bodies;
+  readonly #problems: ProblemWriter;
+  readonly #dates: DateFormatter;
+  readonly #settings: LegacySettings;
+  readonly #bodyLimit: number;
+
+  constructor(
+    operations: Operations,
+    bodies: Bodies,
+    problems: ProblemWriter,
+    dates: DateFormatter,
+    settings: LegacySettings,
+  ) {
+    this.#operations = operations;
+    this.#bodies = bodies;
+    this.#problems = problems;
+    this.#dates = dates;
+    this.#settings = settings;
+    this.#bodyLimit = Math.min(legacyBodyLimit(settings.maxValueBytes), settings.inFlightBytes);
+    const refuse = this.#refuse.bind(this);
+    this.put = { kind: "fixed", needs: { POST: "write" }, refuse, handle: (exchange) => this.#put(exchange) };
+    this.get = { kind: "key", needs: reading("read"), refuse, handle: (exchange, key) => this.#get(exchange, key) };
+  }
+
+  async #put(exchange: Exchange): Promise<void> {
+    const { headers } = exchange.request;
+    const durability = wantedDurability(headers["weir-durability"]);
+    if (headers["content-encoding"] !== undefined) {
+      throw new OperatingError("header_invalid", "Content-Encoding is not supported on this route");
+    }
+    // They would be about /put/, which is nothing; ignored, they would be trusted.
+    if ((headers["if-match"] ?? headers["if-none-match"] ?? headers["if-unmodified-since"]) !== undefined) {
+      throw new OperatingError("header_invalid", "Conditions are not supported on this route; use PUT /kv/");
+    }
+    const body = await this.#bodies.read(exchange, this.#bodyLimit);
+    try {
+      const put = parseLegacyPut(body.bytes, this.#settings.maxValueBytes);
+      if ("missing" in put) {
+        answerJson(exchange, 409, { msg: `Required field '${put.missing}' is missing!` });
+        return;
+      }
+      exchange.grant.requireKey(put.key);
+      const outcome = await this.#operations.put({
+        key: put.key,
+        value: put.value,
+        headers: keptHeaders(put, this.#settings.maxMetadataBytes),
+        durability,
+      });
+      if (outcome.kind !== "written") throw new OperatingError("internal", "an unconditional put was refused");
+      answerJson(exchange, 200, { msg: "OK!" }, ["Weir-Durability", outcome.durability]);
+    } finally {
+      body.release();
+    }
+  }
+
+  async #get(exchange: Exchange, key: string): Promise<void> {
+    const { method, headers } = exchange.request;
+    const outcome = await this.#operations.read(key, method === "GET");
+    if (outcome.kind === "missing") {
+      answerJson(exchange, 404, { msg: `File with key ${key} not found!` }, ["Cache-Control", "no-store"]);
+      return;
+    }
+    if (outcome.kind === "stored") {
+      throw new OperatingError(
+        "value_not_servable",
+        `the value has ${outcome.info.size} bytes, too many for this API; read it with GET /kv/`,
+      );
+    }
+    const { info, value } = outcome;
+    const extension = textOf(info.headers[extensionHeader] ?? "");
+    // What is sent depends on both, and the key.
+    const tag = `${info.md5}-${xxh32(extension).toString(16)}`;
+    const validators = ["ETag", `"${tag}"`, "Last-Modified", this.#dates.lastModified(info.modifiedMs)];
+    const decision = judgeRead(headers, { md5: tag, modifiedMs: info.modifiedMs });
+    if (decision === "failed")
+      throw new OperatingError("precondition_failed", "The value does not meet the request's condition!");
+    if (decision === "not_modified") {
+      answer(exchange, 304, validators);
+      return;
+    }
+    const head = `{"key":${JSON.stringify(key)},"extension":${JSON.stringify(extension)},"data":"`;
+    const length = Buffer.byteLength(head) + Math.ceil(info.size / 3) * 4 + 2;
+    const body = value === undefined ? undefined : `${head}${value.toString("base64")}"}`;
+    answer(exchange, 200, ["Content-Type", "application/json", "Content-Length", String(length), ...validators], body);
+  }
+
+  /** The old API's errors: its own form, with the statuses of the new one. */
+  #refuse(exchange: Exchange, code: ErrorCode, detail: string, headers: HeaderList): void {
+    this.#problems.answerAs(exchange, errorKinds[code].status, "application/json", { msg: detail }, [
+      "Cache-Control",
+      "no-store",
+      ...headers,
+    ]);
+  }
+}
+
+/** @throws OperatingError `body_invalid` for an extension that can't be metadata. */
+function keptHeaders(put: LegacyPut, maxMetadataBytes: number): ContentHeaders {
+  const extension = bytesOf(put.extension);
+  if (!isHeaderValue(extension)) {
+    throw new OperatingError(
+      "body_invalid",
+      "Field 'extension' has control characters, or spaces at an end: it can't be kept!",
+    );
+  }
+  const headers = { [extensionHeader]: extension };
+  if (sizeProblem(headers, maxMetadataBytes) !== undefined) {
+    throw new OperatingError("body_invalid", "Field 'extension' is too long to be kept!");
+  }
+  // The old service wrote the key too. Nobody needs it to read the value: where it doesn't fit, it's left out.
+  const key = bytesOf(put.key);
+  const both = { ...headers, [keyHeader]: key };
+  return isHeaderValue(key) && sizeProblem(both, maxMetadataBytes) === undefined ? both : headers;
+}
+
+/** Whether it comes back from a header as it went in. */
+function isHeaderValue(bytes: string): boolean {
+  return isSendable(bytes) && !bytes.includes("\t") && !bytes.startsWith(" ") && !bytes.endsWith(" ");
+}
+
+/** Text as a byte string of UTF-8. */
+function bytesOf(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** The text of a byte string: UTF-8 if it is that, else Latin-1, which anything is. */
+function textOf(bytes: string): string {
+  const buffer = Buffer.from(bytes, "latin1");
+  return isUtf8(buffer) ? buffer.toString("utf8") : bytes;
+}

@@ -1,0 +1,87 @@
+/**
+ * `GET /kv/`: a page of the keys. The query is read strictly: whatever is not understood is refused, since a listing that silently leaves out a condition lists too much.
+ * In a query `+` is a space, as programs that make queries from forms and tables have it.
+ */
+
+import { OperatingError } from "../../base/errors.ts";
+import { maxKeyBytes } from "../../core/keys.ts";
+import type { ListQuery } from "../../core/listing.ts";
+import type { ListOutcome, Operations } from "../../core/operation.ts";
+import { answerJson, type Exchange } from "../server/exchange.ts";
+import { decodePercent } from "../server/percent.ts";
+import { type FixedRoute, reading } from "../server/route.ts";
+
+const names = ["prefix", "after", "limit", "delimiter"] as const;
+
+export class ListRoute {
+  readonly route: FixedRoute = {
+    kind: "fixed",
+    needs: reading("read"),
+    handle: (exchange, query) => this.#list(exchange, query),
+  };
+  readonly #operations: Operations;
+  readonly #maxKeys: number;
+
+  /** @param maxKeys - entries in a page, at most, and where the query names no limit */
+  constructor(operations: Operations, maxKeys: number) {
+    this.#operations = operations;
+    this.#maxKeys = maxKeys;
+  }
+
+  async #list(exchange: Exchange, text: string): Promise<void> {
+    const query = parseQuery(text, this.#maxKeys);
+    exchange.grant.requirePrefix(query.prefix);
+    const outcome = await this.#operations.list(query);
+    answerJson(exchange, 200, describe(outcome), ["Cache-Control", "no-store"]);
+  }
+}
+
+function describe({ keys, prefixes, next }: ListOutcome): Record<string, unknown> {
+  return {
+    keys: keys.map(({ key, size, etag, modifiedMs }) => ({
+      key,
+      size,
+      etag,
+      lastModified: new Date(modifiedMs).toISOString(),
+    })),
+    prefixes,
+    next: next ?? null,
+  };
+}
+
+/** @param text - empty, or a question mark and the query */
+function parseQuery(text: string, maxKeys: number): ListQuery {
+  const values = new Map<string, string>();
+  for (const part of text.slice(1).split("&")) {
+    if (part === "") continue;
+    const at = part.indexOf("=");
+    const name = decode(at === -1 ? part : part.slice(0, at), "a name");
+    if (!(names as readonly string[]).includes(name))
+      throw invalid(`there is no parameter ${JSON.stringify(name)}, only ${names.join(", ")}`);
+    if (values.has(name)) throw invalid(`${name} occurs more than once`);
+    values.set(name, decode(at === -1 ? "" : part.slice(at + 1), name));
+  }
+  const limit = values.get("limit");
+  return {
+    prefix: values.get("prefix") ?? "",
+    after: values.get("after") ?? "",
+    delimiter: values.get("delimiter") ?? "",
+    limit: limit === undefined ? maxKeys : parseLimit(limit, maxKeys),
+  };
+}
+
+function parseLimit(text: string, maxKeys: number): number {
+  const limit = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= maxKeys) return limit;
+  throw invalid(`limit must be a whole number from 1 to ${maxKeys} (http.maxListKeys), not ${JSON.stringify(text)}`);
+}
+
+function decode(text: string, what: string): string {
+  const decoded = decodePercent(text.replaceAll("+", "%20"), (detail) => invalid(`${what}: ${detail}`));
+  if (Buffer.byteLength(decoded) > maxKeyBytes) throw invalid(`${what} has more than ${maxKeyBytes} bytes`);
+  return decoded;
+}
+
+function invalid(detail: string): OperatingError {
+  return new OperatingError("query_invalid", detail);
+}

@@ -1,0 +1,49 @@
+/**
+ * `/cluster/refused/{key}`: what of a key the store refuses, with its version as the entity tag. DELETE gives it up, and nothing else than that: `If-Match` has to name the version
+ * that somebody has looked at.
+ */
+
+import { OperatingError } from "../../base/errors.ts";
+import type { Administration } from "../../core/administration.ts";
+import type { Version } from "../../core/version.ts";
+import { answer, answerJson, type Exchange } from "../server/exchange.ts";
+import { type KeyRoute, reading } from "../server/route.ts";
+
+export function refusedRoute(administration: Administration): KeyRoute {
+  return {
+    kind: "key",
+    needs: { ...reading("monitor"), DELETE: "admin" },
+    handle: async (exchange, key) => {
+      if (exchange.request.method === "DELETE") await giveUp(exchange, key, administration);
+      else await tell(exchange, key, administration);
+    },
+  };
+}
+
+async function tell(exchange: Exchange, key: string, administration: Administration): Promise<void> {
+  const refused = await administration.refused(key);
+  answerJson(exchange, 200, refused, ["Cache-Control", "no-store", "ETag", `"${textOf(refused.version)}"`]);
+}
+
+async function giveUp(exchange: Exchange, key: string, administration: Administration): Promise<void> {
+  const version = versionIn(exchange.request.headers["if-match"]);
+  const outcome = await administration.giveUp(key, version);
+  if (outcome.kind !== "written") {
+    throw new OperatingError("precondition_failed", `version ${textOf(version)} is not what the key holds; look again`);
+  }
+  answer(exchange, 204, ["Weir-Version", textOf(outcome.version)]);
+}
+
+function textOf({ epoch, seq }: Version): string {
+  return `${epoch}.${seq}`;
+}
+
+/** @throws OperatingError `header_invalid`. */
+function versionIn(tag: string | undefined): Version {
+  const [, epoch, seq] = /^"([1-9]\d{0,14})\.([1-9]\d{0,14})"$/.exec(tag ?? "") ?? [];
+  if (epoch !== undefined && seq !== undefined) return { epoch: Number(epoch), seq: Number(seq) };
+  throw new OperatingError(
+    "header_invalid",
+    "If-Match must be the ETag of what is given up, as a GET of the same path shows it",
+  );
+}

@@ -1,0 +1,148 @@
+/**
+ * The body of a request as a stream: read as it is wanted, so that a sender is held back by whoever takes it. It ends well only where the body does; a
+ * sender that goes silent is given up.
+ */
+
+import { assert } from "../../base/assert.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import { free } from "../../base/memory.ts";
+import type { Exchange } from "./exchange.ts";
+
+interface Waiter {
+  readonly resolve: (result: IteratorResult<Uint8Array>) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: Timer;
+}
+
+const end: IteratorResult<Uint8Array> = Object.freeze({ done: true, value: undefined });
+
+export class BodyStream implements AsyncIterableIterator<Uint8Array> {
+  readonly #clock: Clock;
+  readonly #exchange: Exchange;
+  readonly #idleMs: number;
+  /** What has come and nobody has asked for yet. */
+  readonly #chunks: Buffer[] = [];
+  /** To be called once what had been read is in use no more. */
+  #onFirstUsed: (() => void) | undefined;
+  /** What was given out last. */
+  #given: Buffer | undefined;
+  #waiter: Waiter | undefined;
+  #failure: Error | undefined;
+  #isEnded = false;
+  #isOver = false;
+
+  /**
+   * The stream takes the request over, which must not have ended.
+   *
+   * @param first What has been read of it.
+   * @param onFirstUsed Called when that has been used.
+   */
+  constructor(clock: Clock, exchange: Exchange, idleMs: number, first?: Buffer, onFirstUsed?: () => void) {
+    this.#clock = clock;
+    this.#exchange = exchange;
+    this.#idleMs = idleMs;
+    this.#onFirstUsed = onFirstUsed;
+    if (first) this.#chunks.push(first);
+    exchange.reader = this;
+    const { request } = exchange;
+    request.pause();
+    request.on("data", this.#onData).on("end", this.#onEnd).on("close", this.#onClose);
+    if (exchange.broken !== undefined) this.fail(exchange.broken);
+    else if (request.destroyed) this.#onClose();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Tells a client that waits for it to send the body. By then the chunk before has been used, and is freed. */
+  next(): Promise<IteratorResult<Uint8Array>> {
+    assert(this.#waiter === undefined, "a body has one reader");
+    this.#freeGiven();
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) return Promise.resolve(this.#give(chunk));
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#isEnded || this.#isOver) return Promise.resolve(end);
+    const { request, response } = this.#exchange;
+    if (this.#exchange.awaitsContinue) {
+      this.#exchange.awaitsContinue = false;
+      response.writeContinue();
+    }
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.after(this.#idleMs, () => {
+        this.fail(new OperatingError("body_timeout", `nothing of the body came for ${this.#idleMs} ms`));
+      });
+      this.#waiter = { resolve, reject, timer };
+      request.resume();
+    });
+  }
+
+  /** Nobody wants the rest: who waits for it is told that this is the end. */
+  return(): Promise<IteratorResult<Uint8Array>> {
+    const waiter = this.#takeWaiter();
+    this.#release();
+    waiter?.resolve(end);
+    return Promise.resolve(end);
+  }
+
+  fail(error: Error): void {
+    if (this.#failure !== undefined || this.#isEnded || this.#isOver) return;
+    this.#failure = error;
+    const waiter = this.#takeWaiter();
+    this.#release();
+    waiter?.reject(error);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#exchange.request.pause();
+    const waiter = this.#takeWaiter();
+    if (waiter) waiter.resolve(this.#give(chunk));
+    else this.#chunks.push(chunk);
+  };
+
+  readonly #onEnd = (): void => {
+    if (!this.#exchange.request.complete) {
+      this.#onClose();
+      return;
+    }
+    this.#isEnded = true;
+    const waiter = this.#takeWaiter();
+    this.#release();
+    waiter?.resolve(end);
+  };
+
+  readonly #onClose = (): void => {
+    this.fail(new OperatingError("body_truncated", "the connection ended before the body did"));
+  };
+
+  #give(chunk: Buffer): IteratorResult<Uint8Array> {
+    this.#given = chunk;
+    return { done: false, value: chunk };
+  }
+
+  #freeGiven(): void {
+    if (!this.#given) return;
+    free(this.#given);
+    this.#given = undefined;
+    this.#onFirstUsed?.();
+    this.#onFirstUsed = undefined;
+  }
+
+  #takeWaiter(): Waiter | undefined {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.timer.cancel();
+    return waiter;
+  }
+
+  /** The request is its own again. What still comes is thrown away, or read by who answers it. */
+  #release(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#exchange.reader === this) this.#exchange.reader = undefined;
+    const { request } = this.#exchange;
+    request.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onClose);
+    if (!this.#exchange.awaitsContinue) request.resume();
+  }
+}

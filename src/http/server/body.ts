@@ -1,0 +1,300 @@
+/**
+ * Reading the body of a request, whole or not at all: a value that was cut off must never be stored. What is read is bounded for
+ * each request and for the node, and each byte is copied at most once on its way.
+ */
+
+import type { IncomingMessage } from "node:http";
+import { assert } from "../../base/assert.ts";
+import type { Clock, Instant } from "../../base/clock.ts";
+import { Deadlines, type Expiring } from "../../base/deadlines.ts";
+import { OperatingError } from "../../base/errors.ts";
+import { compact } from "../../base/memory.ts";
+import { BodyStream } from "./body-stream.ts";
+import type { Exchange, Linger } from "./exchange.ts";
+
+export interface BodySettings {
+  readonly inFlightBytes: number;
+  readonly bodyTimeoutMs: number;
+  /** Between two chunks of a body that is streamed. */
+  readonly bodyIdleMs: number;
+  readonly lingerMs: number;
+}
+
+export interface Body {
+  /** With no memory around it. */
+  readonly bytes: Buffer;
+  /** Says that the bytes are no longer under way. To be called once, when the request is answered. */
+  release(): void;
+  /** All of a body that has more than was allowed, where that was asked for; then there are no bytes. */
+  readonly stream: BodyStream | undefined;
+}
+
+/** Shorter chunks are gathered in buffers of this size: each is a buffer of its own, and one of a single byte takes some 400. */
+const gatheredBytes = 4096;
+
+const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, stream: undefined });
+
+export class Bodies implements Linger, Disposable {
+  readonly #clock: Clock;
+  readonly #settings: BodySettings;
+  readonly #deadlines: Deadlines;
+  #inFlightBytes = 0;
+
+  constructor(clock: Clock, settings: BodySettings) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#deadlines = new Deadlines(clock, settings.bodyTimeoutMs);
+  }
+
+  /** Bytes of the bodies that are being read or that have not been released. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
+
+  /**
+   * Reads the body, after telling a client that waits for it to go on.
+   *
+   * @param mayStream Whether a body without an announced length may have more than `maxBytes`: then it comes as a stream.
+   * @throws OperatingError `value_too_large`, `overloaded`, `header_invalid`: before anything was read if the length is announced;
+   *   `body_truncated`, `body_timeout`, `body_invalid`.
+   */
+  read(exchange: Exchange, maxBytes: number, mayStream = false): Promise<Body> {
+    const length = announcedLength(exchange.request);
+    if (length === 0) return Promise.resolve(noBody);
+    if (exchange.broken !== undefined) throw exchange.broken;
+    if (exchange.request.destroyed) throw truncated();
+    if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes);
+    if (!this.reserve(length ?? 0)) throw overloaded();
+    return new Promise((resolve, reject) => {
+      const reader = new BodyReader(this, exchange, length, maxBytes, mayStream, resolve, reject);
+      this.#deadlines.add(reader);
+      if (exchange.awaitsContinue) {
+        exchange.awaitsContinue = false;
+        exchange.response.writeContinue();
+      }
+    });
+  }
+
+  /** The body as it comes, after what has been read of it. */
+  stream(exchange: Exchange, first?: Buffer, onFirstUsed?: () => void): BodyStream {
+    return new BodyStream(this.#clock, exchange, this.#settings.bodyIdleMs, first, onFirstUsed);
+  }
+
+  /** Counts bytes in; false, and nothing counted, if they are too many. */
+  reserve(bytes: number): boolean {
+    if (this.#inFlightBytes + bytes > this.#settings.inFlightBytes) return false;
+    this.#inFlightBytes += bytes;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.#inFlightBytes -= bytes;
+    assert(this.#inFlightBytes >= 0, "no more bytes are released than were reserved");
+  }
+
+  /** A reader is done, well or not. */
+  forget(reader: Expiring): void {
+    this.#deadlines.remove(reader);
+  }
+
+  discard(request: IncomingMessage, done: () => void): void {
+    // As much as may be in flight: a client that goes on beyond that isn't listening anyway.
+    let left = this.#settings.inFlightBytes;
+    const finish = (): void => {
+      timer.cancel();
+      request.off("data", onData).off("end", finish).off("close", finish);
+      done();
+    };
+    const onData = (chunk: Buffer): void => {
+      left -= chunk.length;
+      if (left < 0) finish();
+    };
+    const timer = this.#clock.after(this.#settings.lingerMs, finish);
+    request.on("data", onData).on("end", finish).on("close", finish);
+  }
+
+  [Symbol.dispose](): void {
+    this.#deadlines.stop();
+  }
+}
+
+class BodyReader implements Expiring, Body {
+  due: Instant = 0;
+  readonly #owner: Bodies;
+  readonly #exchange: Exchange;
+  readonly #length: number | undefined;
+  readonly #maxBytes: number;
+  readonly #mayStream: boolean;
+  readonly #resolve: (body: Body) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #chunks: Buffer[] = [];
+  /** What short chunks are gathered in, and how much of it is filled. */
+  #gathering: Buffer | undefined;
+  #gathered = 0;
+  #received = 0;
+  #reserved: number;
+  #bytes: Buffer | undefined;
+  #done = false;
+  stream: BodyStream | undefined;
+
+  constructor(
+    owner: Bodies,
+    exchange: Exchange,
+    length: number | undefined,
+    maxBytes: number,
+    mayStream: boolean,
+    resolve: (body: Body) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#owner = owner;
+    this.#exchange = exchange;
+    this.#length = length;
+    this.#reserved = length ?? 0;
+    this.#maxBytes = maxBytes;
+    this.#mayStream = mayStream;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    exchange.reader = this;
+    exchange.request
+      .on("data", (chunk: Buffer) => this.#onData(chunk))
+      .on("end", () => this.#onEnd())
+      .on("close", () => this.#onClose());
+  }
+
+  get bytes(): Buffer {
+    assert(this.#bytes !== undefined, "a body's bytes are there once it has been read");
+    return this.#bytes;
+  }
+
+  release(): void {
+    this.#owner.release(this.#reserved);
+    this.#reserved = 0;
+    this.#bytes = undefined;
+  }
+
+  expire(): void {
+    this.fail(new OperatingError("body_timeout", "the body did not arrive in time"));
+  }
+
+  fail(error: Error): void {
+    if (this.#done) return;
+    this.#finish();
+    this.#chunks.length = 0;
+    this.#gathering = undefined;
+    this.release();
+    this.#reject(error);
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#done) return;
+    const offset = this.#received;
+    this.#received += chunk.length;
+    if (this.#length === undefined) {
+      this.#addChunk(chunk);
+    } else if (chunk.length === this.#length) {
+      // All of it at once, in memory of its own: the usual case of a small value, and nothing is copied.
+      this.#bytes = compact(chunk);
+    } else {
+      assert(this.#received <= this.#length, "the parser ends a body at its announced length");
+      this.#bytes ??= Buffer.allocUnsafeSlow(this.#length);
+      chunk.copy(this.#bytes, offset);
+    }
+  }
+
+  #addChunk(chunk: Buffer): void {
+    if (this.#received > this.#maxBytes && !this.#mayStream) {
+      this.fail(tooLarge(this.#maxBytes));
+    } else if (this.#owner.reserve(chunk.length)) {
+      this.#reserved += chunk.length;
+      this.#keep(chunk);
+      if (this.#received > this.#maxBytes) this.#beStream();
+    } else {
+      this.fail(overloaded());
+    }
+  }
+
+  #keep(chunk: Buffer): void {
+    if (chunk.length < gatheredBytes) {
+      if (this.#gathered + chunk.length > gatheredBytes) this.#endGathering();
+      this.#gathering ??= Buffer.allocUnsafeSlow(gatheredBytes);
+      this.#gathered += chunk.copy(this.#gathering, this.#gathered);
+    } else {
+      this.#endGathering();
+      this.#chunks.push(chunk);
+    }
+  }
+
+  #endGathering(): void {
+    if (this.#gathering !== undefined) this.#chunks.push(this.#gathering.subarray(0, this.#gathered));
+    this.#gathering = undefined;
+    this.#gathered = 0;
+  }
+
+  /** All that was kept, as one. */
+  #takeKept(): Buffer {
+    this.#endGathering();
+    const bytes = join(this.#chunks, this.#received);
+    this.#chunks.length = 0;
+    return bytes;
+  }
+
+  #beStream(): void {
+    this.#finish();
+    const first = this.#takeKept();
+    // Of the rest no more is in memory than the socket holds: an upload of an hour must not keep others out for as long.
+    this.stream = this.#owner.stream(this.#exchange, first, () => this.release());
+    this.#resolve(this);
+  }
+
+  #onEnd(): void {
+    if (this.#done) return;
+    if (!this.#exchange.request.complete || this.#received !== (this.#length ?? this.#received)) {
+      this.fail(truncated());
+      return;
+    }
+    this.#finish();
+    this.#bytes ??= this.#takeKept();
+    this.#resolve(this);
+  }
+
+  #onClose(): void {
+    // It comes after the end of every request: an error, with its stack, is made only if it is one.
+    if (!this.#done) this.fail(truncated());
+  }
+
+  #finish(): void {
+    this.#done = true;
+    this.#exchange.reader = undefined;
+    this.#owner.forget(this);
+  }
+}
+
+/** Bytes that the body will have; undefined if it is chunked and nobody knows. */
+export function announcedLength(request: IncomingMessage): number | undefined {
+  const { headers } = request;
+  const coding = headers["transfer-encoding"];
+  if (coding === undefined) return Number(headers["content-length"] ?? 0);
+  if (coding.toLowerCase() === "chunked") return undefined;
+  throw new OperatingError("header_invalid", `Transfer-Encoding may only be chunked, not ${coding}`);
+}
+
+function join(chunks: readonly Buffer[], length: number): Buffer {
+  if (chunks.length === 1) return compact(chunks[0] as Buffer);
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let offset = 0;
+  for (const chunk of chunks) offset += chunk.copy(bytes, offset);
+  assert(offset === length, "chunks add up to what was received");
+  return bytes;
+}
+
+function tooLarge(maxBytes: number): OperatingError {
+  return new OperatingError("value_too_large", `the body may have ${maxBytes} bytes at most`);
+}
+
+function truncated(): OperatingError {
+  return new OperatingError("body_truncated", "the connection ended before the body did");
+}
+
+function overloaded(): OperatingError {
+  return new OperatingError("overloaded", "too many bytes of request bodies are under way on this node");
+}

@@ -1,0 +1,209 @@
+/**
+ * The open connections of clients: how many there are, what each is doing, what to say when one sends something that isn't HTTP, and how to
+ * end them all without cutting an answer.
+ */
+
+import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Clock } from "../../base/clock.ts";
+import { type ErrorCode, OperatingError } from "../../base/errors.ts";
+import type { Exchange } from "./exchange.ts";
+import { problem } from "./problem.ts";
+
+export interface Connection {
+  /** There were too many when it came: it is told so and closed. */
+  readonly surplus: boolean;
+  /** The request that came last, answered or not. */
+  latest: Exchange | undefined;
+  /** Requests that wait for the answer to an earlier one. */
+  waiting: number;
+  /** It sent something that isn't HTTP. */
+  broken: boolean;
+}
+
+/** Within this a client that has connected sends its first request, mostly; in milliseconds. */
+const firstRequestMs = 200;
+
+interface Ending {
+  /** Those that are still open. */
+  readonly left: Set<Duplex>;
+  readonly done: () => void;
+}
+
+export class Connections {
+  readonly #clock: Clock;
+  readonly #limit: number;
+  readonly #open = new Map<Duplex, Connection>();
+  /** Who waits for some of them to be closed. */
+  readonly #endings = new Set<Ending>();
+
+  constructor(clock: Clock, limit: number) {
+    this.#clock = clock;
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  add(socket: Socket): void {
+    this.#open.set(socket, { surplus: this.#open.size >= this.#limit, latest: undefined, waiting: 0, broken: false });
+    socket.once("close", () => this.remove(socket));
+  }
+
+  /** It has closed, or is no client's any more. */
+  remove(socket: Duplex): void {
+    this.#open.delete(socket);
+    for (const { left, done } of this.#endings) if (left.delete(socket) && left.size === 0) done();
+  }
+
+  get(socket: Duplex): Connection | undefined {
+    return this.#open.get(socket);
+  }
+
+  /** Whether it still has to be answered. */
+  isBusy(socket: Duplex): boolean {
+    const latest = this.#open.get(socket)?.latest;
+    return latest !== undefined && !isSent(latest.response);
+  }
+
+  /** Answers on a connection that node:http has given up, once the answers under way are out: sooner, the client would take it for one of those. */
+  refuse(socket: Duplex, code: ErrorCode, detail: string, headers: readonly string[] = []): void {
+    const latest = this.#open.get(socket)?.latest;
+    if (latest === undefined || isSent(latest.response)) {
+      refuseRaw(socket, this.#clock, code, detail, headers);
+      return;
+    }
+    socket.on("error", () => socket.destroy());
+    latest.response.once("finish", () => refuseRaw(socket, this.#clock, code, detail, headers));
+  }
+
+  /** node:http has let go of the connection, and no longer tells an answer that there is room for more of it. */
+  keepGoing(socket: Duplex): void {
+    const { latest, waiting = 0 } = this.#open.get(socket) ?? {};
+    // With others before it, nobody knows which answer is going out now.
+    if (waiting > 0) socket.destroy();
+    else if (latest) socket.on("drain", () => latest.response.emit("drain"));
+  }
+
+  /** Answers what node:http could not parse. */
+  onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const connection = this.#open.get(socket);
+    if (connection === undefined || !socket.writable || error.code === "ECONNRESET") {
+      socket.destroy();
+      return;
+    }
+    if (connection.broken) return;
+    connection.broken = true;
+    const { latest } = connection;
+    const [code, detail] = explain(error, latest?.request.complete === false);
+    if (latest?.request.complete === false) {
+      // It is in the middle of a body: that request fails, and is answered in its turn.
+      latest.broken = new OperatingError(code, detail);
+      latest.reader?.fail(latest.broken);
+    } else {
+      this.refuse(socket, code, detail);
+    }
+  }
+
+  /**
+   * Closes each connection with a request under way once its answer is out, and cuts those that are left after `withinMs`, of which `onCut` is told the number. Resolves when
+   * all of them are closed. The others stay.
+   */
+  async endBusy(withinMs: number, onCut: (count: number) => void): Promise<void> {
+    const busy = [...this.#open].filter(([socket]) => this.isBusy(socket));
+    for (const [socket, connection] of busy) closeAfterLatest(socket, connection);
+    await this.#ended(new Set(busy.map(([socket]) => socket)), withinMs, onCut);
+  }
+
+  /** As {@link endBusy} for all connections: one that waits for a request is closed at once. */
+  async end(withinMs: number, onCut: (count: number) => void): Promise<void> {
+    for (const [socket, connection] of this.#open) {
+      if (connection.latest !== undefined) closeAfterLatest(socket, connection);
+      // Who has only just come is about to ask for something.
+      else this.#clock.after(firstRequestMs, () => closeAfterLatest(socket, connection));
+    }
+    await this.#ended(new Set(this.#open.keys()), withinMs, onCut);
+  }
+
+  /** @param left those to wait for, which get fewer */
+  async #ended(left: Set<Duplex>, withinMs: number, onCut: (count: number) => void): Promise<void> {
+    if (left.size === 0) return;
+    const { promise, resolve: done } = Promise.withResolvers<void>();
+    const ending: Ending = { left, done };
+    this.#endings.add(ending);
+    const timer = this.#clock.after(withinMs, () => {
+      onCut(left.size);
+      for (const socket of left) socket.destroy();
+    });
+    await promise;
+    timer.cancel();
+    this.#endings.delete(ending);
+  }
+}
+
+/** Given to the system, though perhaps not to the client yet. */
+function isSent(response: ServerResponse): boolean {
+  return response.writableFinished || response.destroyed;
+}
+
+function closeAfterLatest(socket: Duplex, connection: Connection): void {
+  const response = connection.latest?.response;
+  if (response === undefined || isSent(response)) (socket as Socket).destroySoon();
+  // By then another may have come.
+  else response.once("finish", () => closeAfterLatest(socket, connection));
+}
+
+/** A key with a space in it is the usual reason. */
+const malformedLine =
+  "the request line is malformed: it is METHOD TARGET HTTP/1.1, and keys in the target are percent-encoded (a space is %20)";
+
+function explain(error: NodeJS.ErrnoException, inBody: boolean): readonly [ErrorCode, string] {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return ["headers_too_large", "the request's line and headers are too long"];
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return ["body_timeout", "the request's headers did not arrive in time"];
+    case "HPE_INVALID_URL":
+      return ["key_invalid", "the request's target has a character that must be percent-encoded"];
+    case "HPE_INVALID_EOF_STATE":
+      return ["body_truncated", "the connection ended before the request did"];
+    case "HPE_INVALID_METHOD":
+    case "HPE_INVALID_CONSTANT":
+    case "HPE_INVALID_VERSION":
+      return ["header_invalid", malformedLine];
+  }
+  return inBody
+    ? ["body_invalid", `the body is not framed as HTTP requires: ${error.message}`]
+    : ["header_invalid", `this is not an HTTP/1.1 request: ${error.message}`];
+}
+
+/** Answers without node:http, which has given the connection up, and ends it. */
+export function refuseRaw(
+  socket: Duplex,
+  clock: Clock,
+  code: ErrorCode,
+  detail: string,
+  headers: readonly string[] = [],
+): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  // With the connection node:http has given up its listener, too: a client that has gone by now would end the process.
+  socket.on("error", () => socket.destroy());
+  const answer = problem(code, detail);
+  const body = JSON.stringify(answer);
+  const head = [
+    `HTTP/1.1 ${answer.status} ${answer.title}`,
+    "Content-Type: application/problem+json",
+    "Cache-Control: no-store",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Date: ${new Date(clock.wallMs()).toUTCString()}`,
+    "Connection: close",
+    ...headers,
+  ];
+  socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
+  (socket as Socket).destroySoon();
+}

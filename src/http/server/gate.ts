@@ -1,0 +1,77 @@
+/**
+ * The one way into every route: who calls, whether they may, and whether a page of another site has made a browser send it. The router asks here before it calls a route
+ * or reads a body.
+ */
+
+import type { IncomingMessage } from "node:http";
+import type { Access } from "../../access/access.ts";
+import { type Grant, noGrant } from "../../access/grant.ts";
+import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import type { Cors } from "./cors.ts";
+import type { Need, Route } from "./route.ts";
+
+/** Methods that change nothing (RFC 9110, section 9.2.1). */
+const safeMethods: readonly (string | undefined)[] = ["GET", "HEAD", "OPTIONS"];
+
+/** Names that mean this host wherever they are looked up. */
+const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
+
+export class Gate {
+  readonly #access: Access;
+  readonly #cors: Cors;
+
+  constructor(access: Access, cors: Cors) {
+    this.#access = access;
+    this.#cors = cors;
+  }
+
+  /**
+   * What the caller of a route that needs `need` may do.
+   * @throws OperatingError `unauthorized`, `forbidden`, `cross_site_request`.
+   */
+  admit(request: IncomingMessage, need: Need, { takesBasic }: Pick<Route, "takesBasic">): Grant {
+    // Sites that may use the values may still not change the cluster.
+    const isWelcome = (need === "read" || need === "write") && this.#cors.allows(request.headers.origin);
+    if (!safeMethods.includes(request.method) && !isWelcome && isCrossSite(request)) {
+      throw new OperatingError("cross_site_request", "another site has sent this request");
+    }
+    if (need === "open") return noGrant;
+    const { host, authorization } = request.headers;
+    // A site may have its own name resolve to 127.0.0.1 for a moment, and then read all answers as its own (DNS rebinding).
+    if (this.#access.loopbackOnly && host !== undefined && !loopbackHost.test(host)) {
+      throw new OperatingError(
+        "cross_site_request",
+        `without "auth" this node serves its own host only, and ${JSON.stringify(host)} is another name`,
+      );
+    }
+    const bearer = takesBasic ? asBearer(authorization) : authorization;
+    const grant = this.#access.grantOf(bearer);
+    try {
+      grant.requireRight(need);
+    } catch (error) {
+      if (bearer === authorization || !isOperatingError(error, "forbidden")) throw error;
+      // A browser would keep a password that gets a 403, and never ask for another one.
+      throw new OperatingError("unauthorized", error.message);
+    }
+    return grant;
+  }
+}
+
+/** The password of Basic credentials (RFC 7617) as a bearer's token; anything else as it is. */
+function asBearer(authorization: string | undefined): string | undefined {
+  const encoded = /^Basic +([\w+/]+=*)$/i.exec(authorization ?? "")?.[1];
+  if (encoded === undefined) return authorization;
+  const credentials = Buffer.from(encoded, "base64").toString();
+  return `Bearer ${credentials.slice(credentials.indexOf(":") + 1)}`;
+}
+
+/**
+ * Whether a page of another site made a browser send this: it needs no consent of ours for a simple POST. Browsers say so in `Sec-Fetch-Site`, which no page can
+ * set; those that don't know it yet send `Origin`. Programs send neither.
+ */
+function isCrossSite({ headers }: IncomingMessage): boolean {
+  const site = headers["sec-fetch-site"];
+  if (site !== undefined) return site !== "same-origin" && site !== "none";
+  const { origin, host } = headers;
+  return origin !== undefined && URL.parse(origin)?.host !== host;
+}

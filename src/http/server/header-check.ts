@@ -1,0 +1,52 @@
+/**
+ * What must hold of every request's headers before anyone acts on them. node:http keeps the first of some duplicated headers and says nothing;
+ * where two parties could take different ones, the request is refused.
+ */
+
+import type { IncomingMessage } from "node:http";
+import { OperatingError } from "../../base/errors.ts";
+import { announcesBody } from "./exchange.ts";
+
+/** The names that node:http keeps the first of, and that change what we do: they differ in length, so that most headers cost a comparison. */
+function singleOf(length: number): string | undefined {
+  switch (length) {
+    case 4:
+      return "host";
+    case 13:
+      return "authorization";
+    case 17:
+      return "if-modified-since";
+    case 19:
+      return "if-unmodified-since";
+    default:
+      return undefined;
+  }
+}
+
+/** @throws OperatingError `header_invalid`, `body_invalid`. */
+export function checkHeaders(request: IncomingMessage): void {
+  const { rawHeaders } = request;
+  let seen = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    const single = singleOf(name.length);
+    if (single === undefined || name.toLowerCase() !== single) continue;
+    const bit = 1 << name.length;
+    if ((seen & bit) !== 0) throw new OperatingError("header_invalid", `${name} occurs more than once`);
+    seen |= bit;
+  }
+  if ((seen & (1 << 4)) === 0 && request.httpVersionMinor > 0) {
+    throw new OperatingError("header_invalid", "Host is missing");
+  }
+  const { method, headers } = request;
+  if (headers["transfer-encoding"] !== undefined && request.httpVersionMinor === 0) {
+    throw new OperatingError("header_invalid", "HTTP/1.0 has no Transfer-Encoding");
+  }
+  if (method === "PUT" && request.httpVersionMinor === 0 && headers["content-length"] === undefined) {
+    // By HTTP/1.1 it has no body (RFC 9112, section 6.3); of HTTP/1.0 some clients end one by closing, and it would be lost.
+    throw new OperatingError("header_invalid", "an HTTP/1.0 request says the length of its body: Content-Length");
+  }
+  if (method !== "PUT" && method !== "POST" && announcesBody(request)) {
+    throw new OperatingError("body_invalid", `${method} takes no body here`);
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Answers that their clients have not read: the system's buffers are full, and the rest is kept here. A client that reads slowly, or not at all, holds memory for a bounded
+ * time only; and all of them together a bounded number of bytes: beyond that, those that wait longest are cut. Their clients see a connection that ends before the answer
+ * does.
+ */
+
+import type { ServerResponse } from "node:http";
+import type { Clock, Instant } from "../../base/clock.ts";
+import { Deadlines, type Expiring } from "../../base/deadlines.ts";
+
+export interface UnreadSettings {
+  readonly answerTimeoutMs: number;
+  readonly unreadBytes: number;
+}
+
+export class UnreadAnswers implements Disposable {
+  readonly #settings: UnreadSettings;
+  readonly #deadlines: Deadlines;
+  /** Longest waiting first (a Set keeps the order of insertion). */
+  readonly #answers = new Set<Unread>();
+  #bytes = 0;
+
+  constructor(clock: Clock, settings: UnreadSettings) {
+    this.#settings = settings;
+    this.#deadlines = new Deadlines(clock, settings.answerTimeoutMs);
+  }
+
+  /** Bytes that were not taken at once, of answers that are not read yet. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Adds one whose last byte was written, and is not taken yet. */
+  add(response: ServerResponse): void {
+    const answer = new Unread(response);
+    this.#answers.add(answer);
+    this.#deadlines.add(answer);
+    this.#bytes += answer.bytes;
+    response.once("close", () => this.#remove(answer));
+    for (const each of this.#answers) {
+      if (this.#bytes <= this.#settings.unreadBytes) break;
+      this.#remove(each);
+      each.expire();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#deadlines.stop();
+  }
+
+  #remove(answer: Unread): void {
+    if (!this.#answers.delete(answer)) return;
+    this.#deadlines.remove(answer);
+    this.#bytes -= answer.bytes;
+  }
+}
+
+class Unread implements Expiring {
+  due: Instant = 0;
+  readonly bytes: number;
+  readonly #response: ServerResponse;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+    this.bytes = response.writableLength;
+  }
+
+  expire(): void {
+    this.#response.destroy();
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Giving up, by name, what the store refuses for good (`weir drop`). Any member tells what of a key is refused and why; its primary judges whether that may be given up: only the very
+ * version that somebody has looked at, if the store has refused it, and once nothing can bring it to the store behind our back: no request that may still take effect, and no client that
+ * waits to hear that it is there. Then the write itself is the primary's: see `given-up.ts`.
+ */
+
+import { OperatingError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { Membership } from "../../core/membership.ts";
+import type { FailingAnswer, FailingKey, FailingRequest } from "../../core/message.ts";
+import type { RequestLog } from "../../core/request-log.ts";
+import { compareVersions, type Version } from "../../core/version.ts";
+import type { KeyRecord, WriteBuffer } from "../../core/write-buffer.ts";
+import type { Flusher } from "../flush/flusher.ts";
+import { notReady, requireEpoch } from "../keys/not-ready.ts";
+import type { Router } from "../route/router.ts";
+import type { Report } from "./status.ts";
+
+export interface GivingUpParts {
+  readonly membership: Membership;
+  readonly buffer: WriteBuffer;
+  readonly requests: RequestLog;
+  readonly flusher: Pick<Flusher, "mayChange">;
+  readonly report: Pick<Report, "failingKey">;
+  readonly router: Pick<Router, "persist" | "primaryOf" | "ask">;
+  readonly log: Log;
+}
+
+export class GivingUp {
+  readonly #parts: GivingUpParts;
+
+  constructor(parts: GivingUpParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * What of the key the store refuses.
+   * @throws OperatingError (rejects with one): `not_refused`; the router's.
+   */
+  async refused(key: string): Promise<FailingKey> {
+    const { membership, router } = this.#parts;
+    const failing = await router.persist(async (deadlineMs) => {
+      const request: FailingRequest = { kind: "failing", epoch: membership.epoch, key };
+      const primary = router.primaryOf(key, deadlineMs);
+      if (primary === membership.self.id) return this.answer(request).failing;
+      const answer = await router.ask(primary, request, deadlineMs);
+      if (answer.kind === "failed") return answer.failing;
+      throw new OperatingError("internal", `a peer answered ${answer.kind}`);
+    });
+    if (!failing) throw notRefused("nothing of this key has failed to reach the store");
+    if (failing.code !== "store_refused") throw notRefused(`it fails for another reason: ${failing.reason}`);
+    return failing;
+  }
+
+  /** @throws OperatingError `wrong_view`, `not_ready`. */
+  answer({ epoch, key }: FailingRequest): FailingAnswer {
+    const { membership, buffer, report } = this.#parts;
+    requireEpoch(membership, epoch);
+    if (!membership.mayAnswer(key)) throw notReady(membership, key);
+    const record = buffer.get(key);
+    return { kind: "failed", failing: record && report.failingKey(record) };
+  }
+
+  /**
+   * Whether this version of a key that is served here is its state, and may be given up at this moment; false when another one is.
+   * @throws OperatingError `not_refused`; `not_ready` when that may be so in a moment.
+   */
+  judge(key: string, version: Version): boolean {
+    const { buffer, flusher, requests, log } = this.#parts;
+    const record = buffer.get(key);
+    if (!record?.entry || compareVersions(record.entry, version) !== 0) return false;
+    if (record.pending.length > 0) throw new OperatingError("not_ready", "a newer write of this key is under way");
+    requireRefusal(record, version);
+    if (flusher.mayChange(record))
+      throw new OperatingError("not_ready", "an earlier request to the store may still write this key");
+    // Its answer would say that the store has it, or something newer.
+    if (requests.isAwaited(key))
+      throw new OperatingError("not_ready", "a client may still wait for a write of this key");
+    log.warn("an operator gives up what the store refuses", { key, version, error: record.failure });
+    return true;
+  }
+}
+
+/** The last attempt may have been that of an earlier version. */
+function requireRefusal({ failure, lastSent }: KeyRecord, version: Version): void {
+  const isTried = lastSent !== undefined && compareVersions(lastSent, version) === 0;
+  if (!isTried) throw notRefused("the store has not been tried with it yet");
+  if (failure?.code === "store_refused") return;
+  throw notRefused(failure ? `it fails for another reason: ${failure.message}` : "it is on its way to the store");
+}
+
+function notRefused(detail: string): OperatingError {
+  return new OperatingError("not_refused", detail);
+}

@@ -1,0 +1,127 @@
+/**
+ * Flushing on demand (`weir flush`): by way of any member all are asked to flush at once what they serve and the store lacks, and then, again and again, how far they are.
+ *
+ * Nobody keeps a list. Each answers with a mark, a moment of its own clock, and later with how many of its keys have lacked something in the store since before that: when
+ * all have none, everything that was acknowledged before the question is in the store, or something newer is. A mark means something to its process only, and only as long as it
+ * serves the same keys: with another view everyone is asked anew. While keys are in doubt nobody can say of them what the store lacks.
+ */
+
+import { type Clock, type Instant, sleep } from "../../base/clock.ts";
+import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import type { FlushProgress } from "../../core/administration.ts";
+import type { Membership } from "../../core/membership.ts";
+import type { FlushingAnswer, FlushRequest } from "../../core/message.ts";
+import type { Network } from "../../network/network.ts";
+import type { Flusher } from "../flush/flusher.ts";
+import { requireEpoch } from "../keys/not-ready.ts";
+import type { Report } from "./status.ts";
+
+export interface FlushOnDemandParts {
+  readonly membership: Membership;
+  readonly flusher: Flusher;
+  readonly report: Report;
+  readonly network: Network;
+  readonly clock: Clock;
+}
+
+/** Milliseconds between two questions, and for an answer. */
+const pollMs = 250;
+const answerMs = 2_000;
+/** Failing keys that are named: by each member, and in all. */
+const namedKeys = 10;
+/** Runs at a time: each is a question to all, four times a second. */
+const maxRuns = 8;
+
+export class FlushOnDemand {
+  readonly #parts: FlushOnDemandParts;
+  #runs = 0;
+
+  constructor(parts: FlushOnDemandParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * What this member says when it is asked.
+   * @throws OperatingError `wrong_view` or `not_ready` unless it serves all its keys in a settled view: what it does not serve yet, it can't speak of.
+   */
+  answer({ epoch, mark }: FlushRequest): FlushingAnswer {
+    const { membership, flusher, report, clock } = this.#parts;
+    requireEpoch(membership, epoch);
+    if (!membership.settled || !membership.activated) throw new OperatingError("not_ready", "a hand-off is under way");
+    if (!membership.lease.held()) throw new OperatingError("not_ready", "this node has no lease at the moment");
+    if (mark === undefined) flusher.flushNow();
+    const until = mark ?? clock.now();
+    let [keys, bytes, refusedKeys] = [0, 0, 0];
+    for (const { dirtySince, entry, pending, failure } of flusher.backlog.records()) {
+      if (dirtySince > until) continue;
+      keys++;
+      bytes += (entry ?? pending[0]?.entry)?.size ?? 0;
+      if (failure?.code === "store_refused") refusedKeys++;
+    }
+    return { kind: "flushing", epoch, mark: until, keys, bytes, refusedKeys, failing: report.failing(namedKeys) };
+  }
+
+  /**
+   * Asks everyone, and tells how far they are until all is in the store, or only what it refuses is left.
+   * @throws OperatingError `overloaded` when too many ask already; the signal's reason when it is aborted.
+   */
+  async *run(signal: AbortSignal): AsyncGenerator<FlushProgress, void> {
+    if (this.#runs >= maxRuns) throw new OperatingError("overloaded", `${this.#runs} others wait for a flush already`);
+    this.#runs++;
+    try {
+      let marks = new Map<string, Instant>();
+      let epoch = -1;
+      for (;;) {
+        if (epoch !== this.#parts.membership.epoch) marks = new Map();
+        epoch = this.#parts.membership.epoch;
+        const progress = await this.#askAll(epoch, marks);
+        signal.throwIfAborted();
+        yield progress;
+        if (progress.outcome !== undefined) return;
+        await sleep(this.#parts.clock, pollMs, signal);
+      }
+    } finally {
+      this.#runs--;
+    }
+  }
+
+  async #askAll(epoch: number, marks: Map<string, Instant>): Promise<FlushProgress> {
+    const { membership } = this.#parts;
+    const waitingFor: string[] = [];
+    const answers: FlushingAnswer[] = [];
+    const members = epoch === 0 ? [] : membership.view.members;
+    if (epoch === 0) waitingFor.push("this node has not joined the cluster yet");
+    await Promise.all(
+      members.map(async ({ id }) => {
+        try {
+          const answer = await this.#ask(id, { kind: "flush", epoch, mark: marks.get(id) });
+          marks.set(id, answer.mark);
+          answers.push(answer);
+        } catch (error) {
+          if (!isOperatingError(error)) throw error;
+          waitingFor.push(`${id}: ${error.message}`);
+        }
+      }),
+    );
+    if (epoch !== membership.epoch) waitingFor.push("the members have changed");
+    for (const id of membership.awaited)
+      waitingFor.push(`${id}: it is gone, and may have the only copies of some values`);
+    const sum = (of: (answer: FlushingAnswer) => number): number => answers.reduce((all, each) => all + of(each), 0);
+    const keys = sum((each) => each.keys);
+    const bytes = sum((each) => each.bytes);
+    const refusedKeys = sum((each) => each.refusedKeys);
+    const failing = answers.flatMap((each) => each.failing).slice(0, namedKeys);
+    const progress = { keys, bytes, refusedKeys, failing, waitingFor };
+    if (waitingFor.length > 0 || keys > refusedKeys) return progress;
+    return { ...progress, outcome: keys === 0 ? "stored" : "refused" };
+  }
+
+  async #ask(id: string, request: FlushRequest): Promise<FlushingAnswer> {
+    const { membership, network } = this.#parts;
+    if (id === membership.self.id) return this.answer(request);
+    const answer = await network.request(id, request, answerMs);
+    if (answer.kind === "flushing") return answer;
+    if (answer.kind === "refused") throw new OperatingError(answer.code, answer.detail);
+    throw new OperatingError("internal", `a peer answered ${answer.kind}`);
+  }
+}

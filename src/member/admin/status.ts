@@ -1,0 +1,164 @@
+/** What a member tells people about itself and its peers: the figures in every ping, and the answer of `GET /cluster`. */
+
+import type { Clock } from "../../base/clock.ts";
+import { isTombstone } from "../../core/entry.ts";
+import type { Membership } from "../../core/membership.ts";
+import type { FailingKey, MemberFigures } from "../../core/message.ts";
+import type { ClusterStatus, MemberStatus } from "../../core/operation.ts";
+import { stopAdvice } from "../../core/stop-advice.ts";
+import { versionOf } from "../../core/version.ts";
+import type { ViewMember } from "../../core/view.ts";
+import type { KeyRecord, WriteBuffer } from "../../core/write-buffer.ts";
+import type { Network } from "../../network/network.ts";
+import type { Flusher } from "../flush/flusher.ts";
+import type { Cache } from "../keys/cache.ts";
+
+export interface ReportParts {
+  /** Names of the cluster and of its store, for people. */
+  readonly cluster: string;
+  readonly store: string;
+  readonly membership: Membership;
+  readonly buffer: WriteBuffer;
+  readonly cache: Cache;
+  readonly flusher: Flusher;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly journaled: boolean;
+}
+
+/** What a member can say of this moment for monitoring, beside its figures. */
+export interface MemberGauges extends MemberFigures {
+  /** Bytes of writes that wait for room. */
+  readonly waitingBytes: number;
+  /** Flushes under way, and how many there may be at the store's present pace. */
+  readonly flushesUnderWay: number;
+  readonly flushConcurrency: number;
+  /** For how long the store has failed every flush, in milliseconds. */
+  readonly storeFailingMs: number;
+}
+
+/** Of a member that has nothing, or of which nothing was heard. */
+export const noFigures: MemberFigures = {
+  dirtyBytes: 0,
+  dirtyKeys: 0,
+  cacheBytes: 0,
+  oldestDirtyMs: 0,
+  failingKeys: 0,
+  refusedKeys: 0,
+  failing: [],
+  slowing: false,
+  full: false,
+  journaled: false,
+};
+
+const never = Number.POSITIVE_INFINITY;
+
+/** Keys that are named in the figures, and characters of a reason. */
+const namedKeys = 5;
+const reasonLength = 200;
+
+export class Report {
+  readonly #parts: ReportParts;
+
+  constructor(parts: ReportParts) {
+    this.#parts = parts;
+  }
+
+  figures(): MemberFigures {
+    const { buffer, cache, flusher, clock, journaled } = this.#parts;
+    const { backlog } = flusher;
+    const since = Math.min(backlog.oldestSince("waiting") ?? never, backlog.oldestSince("refused") ?? never);
+    return {
+      dirtyBytes: buffer.room.usedBytes,
+      dirtyKeys: buffer.size,
+      cacheBytes: cache.calculatedSize,
+      oldestDirtyMs: since === never ? 0 : Math.round(clock.now() - since),
+      failingKeys: backlog.failingCount,
+      refusedKeys: backlog.refusedCount,
+      failing: this.failing(namedKeys),
+      slowing: buffer.room.isShut,
+      full: buffer.room.isFull,
+      journaled,
+    };
+  }
+
+  /** Keys whose last attempt to flush failed, so many at most: those that the store refuses first. */
+  failing(limit: number): FailingKey[] {
+    const keys: FailingKey[] = [];
+    for (const record of this.#parts.flusher.backlog.failing()) {
+      if (keys.length === limit) break;
+      const failing = this.failingKey(record);
+      if (failing) keys.push(failing);
+    }
+    return keys;
+  }
+
+  /** Undefined unless the last attempt to flush it failed. */
+  failingKey(record: KeyRecord): FailingKey | undefined {
+    const { key, entry, failure, dirtySince } = record;
+    // Of a write that waits for the store before anybody sees it, the state is the one that waits.
+    const state = entry ?? record.pending[0]?.entry;
+    if (!failure || !state) return undefined;
+    return {
+      key,
+      version: versionOf(state),
+      size: state.size,
+      isDelete: isTombstone(state),
+      ageMs: Math.round(this.#parts.clock.now() - dirtySince),
+      code: failure.code,
+      reason: failure.message.slice(0, reasonLength),
+    };
+  }
+
+  gauges(): MemberGauges {
+    const { buffer, flusher, clock } = this.#parts;
+    return {
+      ...this.figures(),
+      waitingBytes: buffer.room.waitingBytes,
+      flushesUnderWay: flusher.underWay,
+      flushConcurrency: flusher.concurrency,
+      storeFailingMs: flusher.health.failingMs(clock.now()),
+    };
+  }
+
+  /** @param configured - ids of the nodes in the configuration */
+  status(configured: readonly string[]): ClusterStatus {
+    const { cluster, store, membership } = this.#parts;
+    const { epoch, settled, awaited, self } = membership;
+    const replicas = epoch === 0 ? 0 : membership.view.parameters.replicas;
+    const present = epoch === 0 ? [self.id] : membership.view.members.map(({ id }) => id);
+    const members = epoch === 0 ? [] : membership.view.members.map((member) => this.#statusOf(member));
+    const state = { self: self.id, settled, awaited, replicas, members };
+    return {
+      cluster,
+      self: self.id,
+      epoch,
+      settled,
+      // A member that confirms itself has no end in sight.
+      leaseMs: Math.round(Math.min(membership.lease.leftMs, 2 ** 31)),
+      awaited,
+      absent: configured.filter((id) => !present.includes(id)),
+      store,
+      replicas,
+      members: members.map((member) => ({ ...member, stop: stopAdvice(state, member) })),
+    };
+  }
+
+  #statusOf(member: ViewMember): Omit<MemberStatus, "stop"> {
+    const { network, membership, flusher, clock } = this.#parts;
+    const { id, url, zone, weight } = member;
+    const common = { id, url, zone, weight, share: membership.share(id) };
+    const stateOf = (isReady: boolean): "serving" | "waiting" =>
+      isReady && membership.isOwned ? "serving" : "waiting";
+    if (id === membership.self.id) {
+      const storeFailingMs = flusher.health.failingMs(clock.now());
+      return { ...common, state: stateOf(membership.activated), storeFailingMs, ...this.figures() };
+    }
+    const heard = membership.stateOf(member);
+    const figures = heard?.figures ?? noFigures;
+    const storeFailingMs = heard?.storeFailingMs ?? 0;
+    if (!heard || network.linked(id)?.incarnation !== member.incarnation)
+      return { ...common, state: "unreachable", storeFailingMs, ...figures };
+    return { ...common, state: stateOf(membership.settled), storeFailingMs, ...figures };
+  }
+}

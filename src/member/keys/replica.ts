@@ -1,0 +1,177 @@
+/**
+ * What a member takes from others into its write buffer: entries that a primary replicates to it, and entries that a holder hands off to
+ * it after a view change. Each is judged by the view adopted at that moment, the higher version is kept, and it is acknowledged once it is in the journal, if
+ * the view is still the same then: a member that has adopted a newer one has handed off without it.
+ */
+
+import { assert } from "../../base/assert.ts";
+import type { Clock } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import { compact } from "../../base/memory.ts";
+import { isGivenUp } from "../../core/discarded.ts";
+import { type Entry, footprint } from "../../core/entry.ts";
+import type { Membership } from "../../core/membership.ts";
+import type {
+  AckAnswer,
+  CleanRequest,
+  HandOffListRequest,
+  HandOffOutcomesRequest,
+  HandOffRequest,
+  PeerIdentity,
+  ReplicateRequest,
+  RequestOutcome,
+  WantedAnswer,
+} from "../../core/message.ts";
+import type { RequestLog } from "../../core/request-log.ts";
+import { compareVersions, type Version, versionOf } from "../../core/version.ts";
+import { isNewer, type WriteBuffer } from "../../core/write-buffer.ts";
+import type { Journal } from "../../journal/journal.ts";
+import { wrongView } from "./not-ready.ts";
+
+export interface ReplicaParts {
+  readonly membership: Membership;
+  readonly buffer: WriteBuffer;
+  readonly requests: RequestLog;
+  readonly journal: Journal;
+  readonly clock: Clock;
+}
+
+/** At once, where nothing has to wait for the journal. */
+type Answer<T> = T | Promise<T>;
+
+export class Replica {
+  readonly #parts: ReplicaParts;
+
+  constructor(parts: ReplicaParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws OperatingError (or rejects with one) `wrong_view`, or `buffer_full` past the reserve that primaries do not have. */
+  replicate(from: PeerIdentity, { epoch, entry }: ReplicateRequest): Answer<AckAnswer> {
+    const { membership, buffer } = this.#parts;
+    this.#requireEpoch(epoch);
+    const owners = membership.ownersOf(entry.key);
+    if (owners[0] !== from.id || !owners.includes(membership.self.id)) throw wrongView();
+    const isNews = isNewer(entry, buffer.get(entry.key)?.newest);
+    if (isNews && !buffer.room.tryTakeForReplica(footprint(entry))) {
+      if (!isGivenUp(entry)) throw new OperatingError("buffer_full", "the replica's write buffer is full");
+      // It makes room.
+      buffer.room.take(footprint(entry));
+    }
+    this.#take(entry, isNews);
+    return this.#acknowledge(epoch);
+  }
+
+  /**
+   * Which of these versions this member does not have.
+   * @throws as {@link handOff}
+   */
+  handOffList(from: PeerIdentity, { epoch, items }: HandOffListRequest): Answer<WantedAnswer> {
+    const { buffer } = this.#parts;
+    this.#requireEpoch(epoch);
+    const wanted: number[] = [];
+    for (const [index, { key, version }] of items.entries()) {
+      this.#requireHandOff(from, key);
+      if (isNewer(version, buffer.get(key)?.newest)) wanted.push(index);
+    }
+    return this.#whenDurable(epoch, { kind: "wanted", epoch, wanted });
+  }
+
+  /** @throws OperatingError (or rejects with one) `wrong_view`, also once the view is settled: then nothing is left to hand off. */
+  handOff(from: PeerIdentity, { epoch, entry }: HandOffRequest): Answer<AckAnswer> {
+    const { buffer, membership } = this.#parts;
+    this.#requireEpoch(epoch);
+    this.#requireHandOff(from, entry.key);
+    const newest = buffer.get(entry.key)?.newest;
+    const isNews = isNewer(entry, newest);
+    // Of what the store has it holds nothing any more, and others may still hand that over.
+    assert(
+      !isNews || newest === undefined || !membership.serves(entry.key, membership.ownersOf(entry.key)),
+      "who serves a key has been handed everything of it",
+    );
+    // However full the buffer is: nobody else may hold it for much longer.
+    if (isNews) buffer.room.take(footprint(entry));
+    this.#take(entry, isNews);
+    return this.#acknowledge(epoch);
+  }
+
+  /** @throws as {@link handOff} */
+  handOffOutcomes({ epoch, outcomes }: HandOffOutcomesRequest): Answer<AckAnswer> {
+    const { membership, requests, journal } = this.#parts;
+    this.#requireEpoch(epoch);
+    if (membership.settled) throw wrongView();
+    journal.append({ kind: "outcomes", outcomes });
+    for (const { requestId, key, version } of outcomes) requests.record(requestId, key, version);
+    return this.#acknowledge(epoch);
+  }
+
+  /**
+   * The store has these versions: they, and older ones, are held no longer. Only of keys that this member does not serve.
+   * @throws OperatingError `wrong_view`, also before the view is settled.
+   */
+  clean(from: PeerIdentity, { epoch, items }: CleanRequest): AckAnswer {
+    const { membership, buffer } = this.#parts;
+    this.#requireEpoch(epoch);
+    if (!membership.settled) throw wrongView();
+    for (const { key, version } of items) {
+      const record = buffer.get(key);
+      if (!record?.entry || membership.ownersOf(key)[0] !== from.id) continue;
+      if (compareVersions(record.entry, version) <= 0) buffer.drop(record);
+    }
+    return { kind: "ack", epoch: membership.epoch };
+  }
+
+  /** Holds the entry if it is newer than what is held; remembers its request in any case. */
+  #take(entry: Entry, isNews: boolean): void {
+    const { buffer, requests, journal, clock } = this.#parts;
+    const { key, requestId } = entry;
+    const version = versionOf(entry);
+    if (isNews) {
+      const record = buffer.open(key, clock.now());
+      buffer.hold(record, own(entry));
+      // Only the primary knows when older states reached the store.
+      record.dirtySince = clock.now();
+    } else if (!knows(requests.find(requestId), version)) {
+      journal.append({ kind: "outcomes", outcomes: [{ requestId, key, version }] });
+    }
+    requests.record(requestId, key, version);
+  }
+
+  #acknowledge(epoch: number): Answer<AckAnswer> {
+    return this.#whenDurable(epoch, { kind: "ack", epoch });
+  }
+
+  /** The answer, once all that it acknowledges is in the journal, if the view is still the same then. */
+  #whenDurable<T>(epoch: number, answer: T): Answer<T> {
+    const durable = this.#parts.journal.durable();
+    if (!durable) return answer;
+    return durable.then(() => {
+      this.#requireEpoch(epoch);
+      return answer;
+    });
+  }
+
+  #requireEpoch(epoch: number): void {
+    if (epoch !== this.#parts.membership.epoch) throw wrongView();
+  }
+
+  /** What is held goes to the key's primary, and from there to its other owners, until the view is settled. */
+  #requireHandOff(from: PeerIdentity, key: string): void {
+    const { membership } = this.#parts;
+    const owners = membership.ownersOf(key);
+    const isForMe = owners[0] === membership.self.id || (owners[0] === from.id && owners.includes(membership.self.id));
+    if (membership.settled || !isForMe) throw wrongView();
+  }
+}
+
+/** Whether the outcome is of this version, or of a later one. */
+function knows(outcome: RequestOutcome | undefined, version: Version): boolean {
+  return outcome !== undefined && compareVersions(outcome.version, version) >= 0;
+}
+
+/** The entry with memory of its own: what arrives over a link shares it with its neighbours. */
+function own(entry: Entry): Entry {
+  const { value, upload } = entry;
+  if (upload) return { ...entry, upload: { ...upload, manifest: compact(upload.manifest) } };
+  return value === undefined ? entry : { ...entry, value: compact(value) };
+}

@@ -1,0 +1,200 @@
+/**
+ * Listings, on whichever member is asked: first every primary is asked what it holds that the store may lack, then the store, and the primaries' word wins.
+ *
+ * Why every write that was acknowledged before the listing began is in it. Take one key, and t, the moment within the listing at which its primary looked whether it holds it.
+ * The primary had tenure for the key and the lease then (it checks after the look, in the same epoch, and whoever has the lease at the end had it all the time in which
+ * nobody else could answer), so the key's state at t was what this member would have answered to a read: what it holds, if that is visible (or what it has cached, if a pending write may be in the store); or else what the store has, because only
+ * what is in the store is forgotten, and only in a settled view. The store is asked after t. What it shows is therefore the state at t or a newer one, whatever is written, flushed and forgotten in
+ * between, and whoever is the key's primary by then. So each key is listed as it was at some moment of the call. Different keys may be listed as of different moments, as in any
+ * object store; and of a write that begins after its primary has looked, the store may show what nobody has been told of yet. To leave that out, all primaries would have to be asked a second time
+ * for each page, after the store.
+ *
+ * All primaries are asked in one epoch, so each key's was among them. If one has adopted another view, or does not serve all of its keys, all are asked again until the
+ * deadline: a pause. What was found before stays found.
+ *
+ * A page consists of rounds, each from where the last one ended to where either the primaries' answers or the store's page end. It ends with the limit, or with half of the deadline: what is listed
+ * then is whole up to `next`.
+ */
+
+import type { Clock, Instant } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import { compareText } from "../../base/text-order.ts";
+import { maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
+import { isCommonPrefix, type ListQuery, maxListLimit } from "../../core/listing.ts";
+import type { Membership } from "../../core/membership.ts";
+import type { HeldAnswer, HeldEntry, ListRequest } from "../../core/message.ts";
+import type { ListedKey, ListOutcome } from "../../core/operation.ts";
+import { votersOf } from "../../core/view.ts";
+import type { BlobStore, ListedBlob } from "../../store/blob-store.ts";
+import type { HeldKeys } from "../keys/held-keys.ts";
+import type { InTime } from "./deadline.ts";
+import type { Router } from "./router.ts";
+
+export interface ListerParts {
+  readonly membership: Membership;
+  readonly heldKeys: Pick<HeldKeys, "answer">;
+  readonly router: Pick<Router, "persist" | "ask" | "requireView">;
+  readonly inTime: Pick<InTime, "answer">;
+  readonly store: Pick<BlobStore, "list">;
+  readonly clock: Clock;
+  /** Milliseconds after which a client's operation is given up. */
+  readonly operationMs: number;
+}
+
+/** Of what is asked for at a time: a page of few entries may have to pass over many deleted ones. */
+const minAsked = 100;
+
+/** Common prefixes of one round that have to be looked into. */
+const doubtsAtOnce = 32;
+
+/** Behind everything that is weir's own, as far as it matters: what may still follow is left out all the same. */
+const reservedEnd = `${reservedPrefix}\u{10FFFF}`;
+
+/** One page as it fills up. */
+interface Page {
+  readonly query: ListQuery;
+  readonly keys: ListedKey[];
+  readonly prefixes: string[];
+  /** All entries up to this one have been dealt with; undefined at the end of all. */
+  position: string | undefined;
+}
+
+/** What there is of one entry. */
+interface Found {
+  held?: HeldEntry;
+  stored?: ListedBlob | "prefix";
+}
+
+export class Lister {
+  readonly #parts: ListerParts;
+
+  constructor(parts: ListerParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws OperatingError (rejects with one), as a read does. */
+  async list(query: ListQuery): Promise<ListOutcome> {
+    const { clock, operationMs } = this.#parts;
+    const page: Page = { query, keys: [], prefixes: [], position: query.after };
+    const shortAt = clock.now() + operationMs / 2;
+    await this.#parts.router.persist((deadlineMs) => this.#fill(page, shortAt, clock.now() + deadlineMs));
+    return { keys: page.keys, prefixes: page.prefixes, next: page.position };
+  }
+
+  /** Goes on with the page until it is full, or has gone on for long enough. */
+  async #fill(page: Page, shortAt: Instant, deadline: Instant): Promise<void> {
+    while (page.position !== undefined && !isFull(page)) {
+      if (this.#parts.clock.now() >= shortAt && page.position !== page.query.after) return;
+      await this.#round(page, deadline);
+    }
+  }
+
+  async #round(page: Page, deadline: Instant): Promise<void> {
+    const { store, clock, membership } = this.#parts;
+    const after = page.position as string;
+    const query = { ...page.query, after, limit: Math.max(page.query.limit, minAsked) };
+    const held = await this.#ask(query, deadline);
+    const { flushDeadlineMs } = membership.view.parameters;
+    const deadlineMs = Math.min(deadline - clock.now(), flushDeadlineMs);
+    if (deadlineMs <= 0) throw new OperatingError("deadline_exceeded", "listing took too long");
+    const stored = await store.list(query, { deadlineMs });
+    const end = earliest([...held.map((answer) => answer.end), stored.next]);
+    const found = new Map<string, Found>();
+    const at = (name: string): Found => {
+      const known = found.get(name);
+      if (known) return known;
+      const fresh: Found = {};
+      found.set(name, fresh);
+      return fresh;
+    };
+    for (const blob of stored.blobs) at(blob.name).stored = blob;
+    for (const name of stored.prefixes) at(name).stored = "prefix";
+    for (const entry of held.flatMap((answer) => answer.entries)) {
+      const known = at(entry.name);
+      // Several members may hold keys with one common prefix.
+      if (!known.held || known.held.kind === "deleted") known.held = entry;
+    }
+    await this.#add(page, found, end, deadline);
+  }
+
+  /** Adds to the page what was found, as far as nothing is missing. */
+  async #add(page: Page, found: ReadonlyMap<string, Found>, end: string | undefined, deadline: Instant): Promise<void> {
+    const names = [...found.keys()].filter((name) => end === undefined || compareText(name, end) <= 0);
+    names.sort(compareText);
+    const doubtful = names.filter((name) => isDoubtful(name, found.get(name) as Found)).slice(0, doubtsAtOnce);
+    const verdicts = new Map(
+      await Promise.all(doubtful.map(async (name) => [name, await this.#isAlive(name, deadline)] as const)),
+    );
+    for (const name of names) {
+      if (isFull(page)) return;
+      const each = found.get(name) as Found;
+      if (isDoubtful(name, each)) {
+        const isAlive = verdicts.get(name);
+        if (isAlive === undefined) return; // the next round's
+        if (isAlive) page.prefixes.push(name);
+      } else {
+        show(page, name, each);
+      }
+      page.position = name;
+    }
+    const isReserved = end?.startsWith(reservedPrefix) && compareText(end, reservedEnd) < 0;
+    page.position = isReserved ? reservedEnd : end;
+  }
+
+  /** Whether any key begins with `prefix`. */
+  async #isAlive(prefix: string, deadline: Instant): Promise<boolean> {
+    const query = { prefix, after: "", delimiter: "", limit: maxListLimit };
+    const page: Page = { query, keys: [], prefixes: [], position: "" };
+    while (page.position !== undefined && page.keys.length === 0) await this.#round(page, deadline);
+    return page.keys.length > 0;
+  }
+
+  /** What the primaries of all keys hold. */
+  async #ask(query: ListQuery, deadline: Instant): Promise<HeldAnswer[]> {
+    const { membership, router, clock } = this.#parts;
+    const deadlineMs = deadline - clock.now();
+    router.requireView(deadlineMs);
+    const request: ListRequest = { kind: "list", epoch: membership.epoch, query, deadlineMs };
+    const owners = votersOf(membership.view);
+    if (owners.length === 0) throw new OperatingError("not_ready", "no node owns any key at the moment");
+    return await Promise.all(owners.map(({ id }) => this.#askOne(id, request)));
+  }
+
+  async #askOne(id: string, request: ListRequest): Promise<HeldAnswer> {
+    const { membership, heldKeys, router, inTime } = this.#parts;
+    if (id === membership.self.id) return await inTime.answer(heldKeys.answer(request), request.deadlineMs);
+    const answer = await router.ask(id, request, request.deadlineMs);
+    if (answer.kind === "held") return answer;
+    throw new OperatingError("internal", `a peer answered ${answer.kind}`);
+  }
+}
+
+function isFull({ query, keys, prefixes }: Page): boolean {
+  return keys.length + prefixes.length >= query.limit;
+}
+
+function earliest(ends: readonly (string | undefined)[]): string | undefined {
+  const known = ends.filter((end) => end !== undefined);
+  return known.sort(compareText)[0];
+}
+
+/**
+ * Whether the store has a common prefix of which it must be asked whether anything is left of it: all that is held of it is deleted, or it may
+ * be weir's own only.
+ */
+function isDoubtful(name: string, { held, stored }: Found): boolean {
+  if (stored !== "prefix" || name.startsWith(reservedPrefix)) return false;
+  return held === undefined ? reservedPrefix.startsWith(name) : held.kind === "deleted";
+}
+
+/** Adds an entry to the page, if clients are to see it: others may have put anything into the store. */
+function show({ query, keys, prefixes }: Page, name: string, { held, stored }: Found): void {
+  if (held?.kind === "deleted" || name.startsWith(reservedPrefix)) return;
+  if (isCommonPrefix(name, query)) {
+    prefixes.push(name);
+  } else if (held?.kind === "value") {
+    keys.push({ key: name, size: held.size, etag: held.md5, modifiedMs: held.modifiedMs });
+  } else if (typeof stored === "object" && Buffer.byteLength(name) <= maxKeyBytes) {
+    keys.push({ key: name, size: stored.size, etag: stored.md5 ?? stored.tag, modifiedMs: stored.modifiedMs });
+  }
+}

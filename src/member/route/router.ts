@@ -1,0 +1,316 @@
+/**
+ * The router: takes a client's operation on any member to the key's primary, and tries again, under the same request id, when the members have
+ * changed, a hand-off is under way or a link broke, until the operation's deadline. A client sees a pause then, not an error.
+ */
+
+import { hash } from "node:crypto";
+import type { Clock } from "../../base/clock.ts";
+import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import { whatTheStoreHas } from "../../core/discarded.ts";
+import { noHeaders, type Upload } from "../../core/entry.ts";
+import type { Membership } from "../../core/membership.ts";
+import type { PeerAnswer, PeerRequest, ReadRequest, WriteRequest } from "../../core/message.ts";
+import type {
+  DeleteOperation,
+  PutOperation,
+  PutStreamOperation,
+  ReadOutcome,
+  WriteOutcome,
+} from "../../core/operation.ts";
+import type { Version } from "../../core/version.ts";
+import type { Network } from "../../network/network.ts";
+import type { DurableWrites } from "../keys/durable-writes.ts";
+import type { ReadPath } from "../keys/read-path.ts";
+import type { MemberSettings } from "../settings.ts";
+import type { InTime } from "./deadline.ts";
+
+export interface RouterParts {
+  readonly membership: Membership;
+  readonly durableWrites: DurableWrites;
+  readonly reads: ReadPath;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly settings: MemberSettings;
+  readonly inTime: InTime;
+  /** Whether the store can hold a key of this name. */
+  readonly fits: (key: string) => boolean;
+  /** A peer has adopted this newer epoch. */
+  readonly onNewerEpoch: (epoch: number) => void;
+}
+
+/** Pause before the first and before later new attempts, in milliseconds; a new view ends it. */
+const firstRetryMs = 5;
+const maxRetryMs = 100;
+/** That an attempt with less time than this ran out of it says nothing. */
+const hurriedMs = 2 * maxRetryMs;
+/** An upload waits for requests of others to the store, and is then completed there: so many of their deadlines longer than other writes. */
+const completionDeadlines = 2;
+
+/** All owners keep the outcomes of writes later than the oldest under way: of this many at most, some 50 MB where keys are short. */
+const maxOutcomes = 200_000;
+
+/** A write as the client asked for it: what all attempts have in common. */
+type Write = Omit<WriteRequest, "kind" | "epoch" | "requestId" | "deadlineMs">;
+
+export class Router {
+  readonly #parts: RouterParts;
+  readonly #incarnation: string;
+  /** Counters of the writes under way, ascending (a Set keeps the order of insertion). */
+  readonly #writing = new Set<number>();
+  #counter = 0;
+  #underWay = 0;
+  #stopped = false;
+  #ended = false;
+  /** Those who wait for all operations to be done. */
+  readonly #whenIdle: (() => void)[] = [];
+  /** Those who wait for a change to try again. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.#incarnation = parts.membership.self.incarnation;
+  }
+
+  /** Every write with a lower counter is finished and will not be sent again. */
+  get watermark(): number {
+    for (const counter of this.#writing) return counter;
+    return this.#counter + 1;
+  }
+
+  put({ key, value, headers, precondition, durability = "replicated", md5 }: PutOperation): Promise<WriteOutcome> {
+    return this.#parts.fits(key)
+      ? this.#write({ key, value, headers, precondition, md5: md5 ?? hash("md5", value), durability })
+      : Promise.reject(tooLong());
+  }
+
+  /** Writes a value that has been uploaded to the store, where it still has to be completed. */
+  async putUpload(upload: Upload, { key, headers, precondition }: PutStreamOperation): Promise<WriteOutcome> {
+    const { operationMs, flushDeadlineMs } = this.#parts.settings;
+    const write = { key, value: undefined, upload, headers, precondition, md5: "", durability: "stored" } as const;
+    return await this.#write(write, operationMs + completionDeadlines * flushDeadlineMs);
+  }
+
+  async delete({ key, precondition, durability = "replicated" }: DeleteOperation): Promise<WriteOutcome> {
+    // A removal that no store can take would stay in the buffer for ever.
+    if (!this.#parts.fits(key)) throw tooLong();
+    return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "", durability });
+  }
+
+  /** Gives up this version of a key for what the store has: see `giving-up.ts`. */
+  async giveUp(key: string, givesUp: Version): Promise<WriteOutcome> {
+    const upload = whatTheStoreHas;
+    const write = { key, value: undefined, upload, headers: noHeaders, precondition: undefined, md5: "" };
+    return await this.#write({ ...write, durability: "replicated", givesUp });
+  }
+
+  read(key: string, wantValue: boolean, changed = ""): ReadOutcome | Promise<ReadOutcome> {
+    // Most reads of a key's primary need nothing but a look: they are spared the rest.
+    const answer = this.#stopped || changed !== "" ? undefined : this.#parts.reads.fromMemory(key, wantValue);
+    return answer ?? this.#read(key, wantValue, changed);
+  }
+
+  async #read(key: string, wantValue: boolean, changed: string): Promise<ReadOutcome> {
+    const { membership, reads, inTime } = this.#parts;
+    if (!this.#parts.fits(key)) throw tooLong();
+    return await this.persist(async (deadlineMs) => {
+      const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, changed, deadlineMs };
+      const primary = this.primaryOf(key, deadlineMs);
+      if (primary === membership.self.id) {
+        const answer = reads.read(request);
+        return answer instanceof Promise ? await inTime.answer(answer, deadlineMs) : answer;
+      }
+      const answer = await this.ask(primary, request, deadlineMs);
+      if (answer.kind === "value" || answer.kind === "stored" || answer.kind === "missing") return answer;
+      throw unexpected(answer);
+    });
+  }
+
+  /**
+   * Runs an operation that changes nothing: attempts, each told how many milliseconds are left, until one succeeds or fails for good.
+   * @throws OperatingError (rejects with one): the last attempt's, or `overloaded`, `shutting_down`.
+   */
+  async persist<T>(attempt: (deadlineMs: number) => Promise<T>): Promise<T> {
+    const { clock, settings } = this.#parts;
+    this.#admit();
+    try {
+      const deadline = clock.now() + settings.operationMs;
+      let reason: unknown;
+      let mayBeBack = true;
+      for (let count = 0; ; count++) {
+        const leftMs = deadline - clock.now();
+        try {
+          return await attempt(leftMs);
+        } catch (error) {
+          // The last attempt had no time: why it was to be made says more.
+          if (reason !== undefined && leftMs < hurriedMs && isOperatingError(error, "deadline_exceeded")) throw reason;
+          if (mayBeBack && isOperatingError(error, cutOff)) mayBeBack = false;
+          else if (!worthRetrying(error)) throw error;
+          reason = error;
+          await this.#pause(count, deadline, error);
+        }
+      }
+    } finally {
+      this.#left();
+    }
+  }
+
+  /** The members, or what they serve, have changed: whoever waits tries again at once. */
+  wake(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const retry of waiting) retry();
+  }
+
+  /** Refuses new operations until {@link resume}; resolves when those under way are done, or after `withinMs`. */
+  async stop(withinMs = 0): Promise<void> {
+    this.#stopped = true;
+    if (this.#underWay === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenIdle.push(resolve);
+    const timer = this.#parts.clock.after(withinMs, resolve);
+    await promise;
+    timer.cancel();
+  }
+
+  resume(): void {
+    this.#stopped = false;
+  }
+
+  /** This member is no more: what is under way fails. */
+  end(): void {
+    this.#ended = true;
+    this.wake();
+  }
+
+  async #write(write: Write, allowedMs = this.#parts.settings.operationMs): Promise<WriteOutcome> {
+    const { key, upload, precondition, md5, durability, givesUp } = write;
+    const { membership, durableWrites, clock, inTime } = this.#parts;
+    if (this.#counter - this.watermark >= maxOutcomes)
+      throw new OperatingError("overloaded", "too many writes on this node came after one that is still under way");
+    this.#admit();
+    const requestId = { router: this.#incarnation, counter: ++this.#counter };
+    this.#writing.add(requestId.counter);
+    try {
+      const deadline = clock.now() + allowedMs;
+      let broken: OperatingError | undefined;
+      // Whether an upload that the store did not answer for is done is not asked here.
+      let mayBeBack = upload === undefined;
+      for (let attempt = 0; ; attempt++) {
+        const deadlineMs = deadline - clock.now();
+        const request: WriteRequest = { ...write, kind: "write", epoch: membership.epoch, requestId, deadlineMs };
+        try {
+          const owner = this.primaryOf(key, deadlineMs);
+          const answer =
+            owner === membership.self.id
+              ? await inTime.answer(durableWrites.write(request), deadlineMs)
+              : await this.ask(owner, request, deadlineMs);
+          if (answer.kind === "written") {
+            if (durability === "stored" && answer.durability !== "stored") throw notStored(answer.version);
+            return {
+              kind: "written",
+              version: answer.version,
+              md5: upload ? answer.tag : md5,
+              durability: answer.durability,
+            };
+          }
+          if (answer.kind === "precondition_failed") {
+            // The state that an earlier copy was for may be gone because that was done; and two members may know different times of one state: the write's, and the store's.
+            if (broken && (givesUp || precondition?.unmodifiedSince !== undefined))
+              throw new OperatingError("deadline_exceeded", broken.message, { cause: broken });
+            return answer;
+          }
+          throw unexpected(answer);
+        } catch (error) {
+          // Once a link broke, an earlier copy may be done whatever becomes of this one: also by a member that comes back with it later.
+          if (isOperatingError(error, "peer_unreachable")) broken = error;
+          else if (broken && isOperatingError(error, ...notDone)) throw broken;
+          if (mayBeBack && isOperatingError(error, cutOff)) mayBeBack = false;
+          else if (!worthRetrying(error)) throw error;
+          await this.#pause(attempt, deadline, error);
+        }
+      }
+    } finally {
+      this.#writing.delete(requestId.counter);
+      this.#left();
+    }
+  }
+
+  #admit(): void {
+    if (this.#stopped) throw new OperatingError("shutting_down", "this node is stopping");
+    if (this.#underWay >= this.#parts.settings.operationLimit) {
+      throw new OperatingError("overloaded", `${this.#underWay} operations are under way on this node`);
+    }
+    this.#underWay++;
+  }
+
+  #left(): void {
+    this.#underWay--;
+    if (this.#underWay === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  /** @throws OperatingError when there is nobody whom an attempt could ask, or no time. */
+  primaryOf(key: string, deadlineMs: number): string {
+    this.requireView(deadlineMs);
+    const primary = this.#parts.membership.ownersOf(key)[0];
+    if (primary === undefined) throw new OperatingError("not_ready", "no node owns any key at the moment");
+    return primary;
+  }
+
+  /** @throws OperatingError when there is nobody whom an attempt could ask, or no time. */
+  requireView(deadlineMs: number): void {
+    if (this.#ended)
+      throw new OperatingError("not_ready", "the others went on without this node, which joins them again");
+    if (deadlineMs <= 0) throw new OperatingError("deadline_exceeded", "no answer in time");
+    if (this.#parts.membership.epoch === 0)
+      throw new OperatingError("not_ready", "this node is not a member of a view yet");
+  }
+
+  /** What the peer answers. @throws OperatingError (rejects with one): the link's, or with the code of a refusal. */
+  async ask(id: string, request: PeerRequest, deadlineMs: number): Promise<PeerAnswer> {
+    const answer = await this.#parts.network.request(id, request, deadlineMs);
+    if (answer.kind !== "refused") return answer;
+    if (answer.epoch > this.#parts.membership.epoch) this.#parts.onNewerEpoch(answer.epoch);
+    throw new OperatingError(answer.code, `${id}: ${answer.detail}`);
+  }
+
+  /** Waits a little before the next attempt; throws why the last one failed when the deadline comes first. */
+  #pause(attempt: number, deadline: number, reason: unknown): Promise<void> {
+    const { clock } = this.#parts;
+    const ms = Math.min(firstRetryMs * 2 ** Math.min(attempt, 10), maxRetryMs);
+    if (this.#ended || clock.now() + ms >= deadline) throw reason;
+    return new Promise((resolve) => {
+      const retry = (): void => {
+        timer.cancel();
+        this.#waiting.delete(retry);
+        resolve();
+      };
+      const timer = clock.after(ms, retry);
+      this.#waiting.add(retry);
+    });
+  }
+}
+
+/** Refusals of which the client is told that nothing was done. */
+const notDone = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
+
+/** A primary to which the store gave no answer may have been cut off from everything, and that it says so, that it is back: it is asked once more. */
+const cutOff = "store_unavailable";
+
+function worthRetrying(error: unknown): boolean {
+  return isOperatingError(error, "wrong_view", "not_ready", "peer_unreachable");
+}
+
+function tooLong(): OperatingError {
+  return new OperatingError("key_invalid", "the key is too long for the store, with its prefix there");
+}
+
+function notStored({ epoch, seq }: Version): OperatingError {
+  return new OperatingError(
+    "deadline_exceeded",
+    `the write has taken effect, as version ${epoch}.${seq}, and is replicated; the store has not confirmed it in time`,
+  );
+}
+
+function unexpected(answer: PeerAnswer): OperatingError {
+  return new OperatingError("internal", `a peer answered ${answer.kind}`);
+}

@@ -1,0 +1,45 @@
+/**
+ * The first thing that a member does with its store: find out whether it can be used at all. A store that does not answer is tried for as long
+ * as it takes; one that refuses, or that several members cannot agree through, ends the start with a message that says what to do.
+ */
+
+import { type Clock, sleep } from "../../base/clock.ts";
+import { isOperatingError, OperatingError, transientCodes } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { BlobStore, StoreAbilities } from "../../store/blob-store.ts";
+
+/** For one request of the probe, and the pause before the store is tried again, in milliseconds. */
+const requestDeadlineMs = 10_000;
+const pauseMs = 1_000;
+
+/**
+ * @param memberCount - how many members the configuration names
+ * @throws OperatingError `store_refused`, or the signal's reason when it is aborted.
+ */
+export async function probeStore(
+  { store, clock, log }: { readonly store: BlobStore; readonly clock: Clock; readonly log: Log },
+  memberCount: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const abilities = await patiently();
+  for (const note of abilities.notes) log.info("store", { store: store.description, note });
+  if (!abilities.conditionalWrites && memberCount > 1) {
+    throw new OperatingError(
+      "store_refused",
+      `${store.description} ignores conditions on writes (If-Match, If-None-Match), so several nodes cannot agree through it: use a store that honours them, or a single node`,
+    );
+  }
+
+  async function patiently(): Promise<StoreAbilities> {
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        return await store.probe({ deadlineMs: requestDeadlineMs });
+      } catch (error) {
+        if (!isOperatingError(error, ...transientCodes)) throw error;
+        log.warn("the store does not answer, trying again", { store: store.description, error });
+        await sleep(clock, pauseMs, signal);
+      }
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Signed requests to one container of Azure, over connections of its own: a write through Azure's SDK costs several times as much, and
+ * signs for a quarter of an hour. Here a write's signature expires, by the store's own clock, at the caller's deadline: a process that is paused
+ * half-way can't make it take effect later.
+ *
+ * One limit remains: a store judges the signature when it has the head of a request. A process that is paused while it
+ * sends a body larger than the socket's buffer may still finish it afterwards; conditions on the write are the second line.
+ */
+
+import type { Clock } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import type { RequestOptions } from "../blob-store.ts";
+import { inTime } from "../deadline.ts";
+import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "../http/exchange.ts";
+import { encodePath } from "../http/percent-encoding.ts";
+import { readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "../http/signed-exchange.ts";
+import { isRead, StorePools } from "../http/store-pools.ts";
+import { StoreTime } from "../http/store-time.ts";
+import type { StreamedAnswer } from "../http/stream-exchange.ts";
+import { IdentityKey } from "./azure-identity.ts";
+import { type Permission, type SasKey, SasSigner } from "./azure-signature.ts";
+import { type AzureLocation, type AzureTarget, resolveTarget } from "./azure-target.ts";
+
+export interface AzureRequest {
+  readonly method: ExchangeRequest["method"];
+  /** The blob's name in the container; undefined for the container itself. */
+  readonly blob?: string;
+  /** What it needs to be allowed. */
+  readonly permission: Permission;
+  /** Parameters of its own, encoded, such as `restype=container&comp=list`. */
+  readonly query?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** Of a successful answer; 0 if it isn't stated. */
+  readonly maxBodyBytes?: number;
+}
+
+interface Connection {
+  readonly target: AzureTarget;
+  readonly signer: SasSigner;
+  readonly pools: StorePools;
+  readonly currentKey: () => SasKey | Promise<SasKey>;
+}
+
+export class AzureClient {
+  readonly #location: AzureLocation;
+  readonly #connections: number;
+  readonly #clock: Clock;
+  readonly #time: StoreTime;
+  #connection: Connection | undefined;
+  #closed = false;
+
+  /** @param connections - the most there are for reads, and for writes; further requests wait for one */
+  constructor(location: AzureLocation, connections: number, clock: Clock) {
+    this.#location = location;
+    this.#connections = connections;
+    this.#clock = clock;
+    this.#time = new StoreTime(clock);
+  }
+
+  /** @throws OperatingError `store_unavailable` without an answer in time; `store_refused` when there is nowhere to send it to. */
+  async send(request: AzureRequest, options: RequestOptions): Promise<ExchangeAnswer> {
+    return await sendSigned({ clock: this.#clock, time: this.#time }, await this.#sign(request, options), request);
+  }
+
+  /**
+   * The same for an answer with a body of any length, which is left to be read: the deadline is until it begins, and for each pause in it.
+   * One that is no success comes whole.
+   */
+  async stream(request: AzureRequest, options: RequestOptions): Promise<StreamedAnswer> {
+    return await streamSigned(this.#clock, await this.#sign(request, options), request.method);
+  }
+
+  /** The request as it goes on the wire, now. */
+  async #sign(request: AzureRequest, options: RequestOptions): Promise<SignedRequest> {
+    // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
+    const called = this.#clock.now();
+    const { target, signer, pools, currentKey } = this.#connect();
+    let key = currentKey();
+    if (key instanceof Promise) key = await inTime(this.#clock, options.deadlineMs, key);
+    // The last full second of the deadline. Without a beginning the signature is valid at once.
+    const endSeconds =
+      Math.floor((this.#time.at(called) + options.deadlineMs) / 1_000) +
+      (isRead(request.method) ? readGraceSeconds : 0);
+    const signature = signer.sign(key, request.permission, endSeconds);
+    options.authorize?.();
+    const leftMs = options.deadlineMs - (this.#clock.now() - called);
+    if (leftMs <= 0) throw new OperatingError("store_unavailable", "the request was not sent: its deadline had passed");
+    const blob = request.blob === undefined ? "" : `/${encodePath(request.blob)}`;
+    const query = request.query === undefined ? signature : `${request.query}&${signature}`;
+    return {
+      pool: pools.poolFor(request.method, options),
+      path: `${target.containerPath}${blob}?${query}`,
+      headers: { ...request.headers, host: target.host },
+      leftMs,
+      endMs: endSeconds * 1_000,
+    };
+  }
+
+  /** An unsigned request: whoever answers tells the store's time. */
+  async greet(options: RequestOptions): Promise<void> {
+    const { target, pools } = this.#connect();
+    const answer = await exchange(pools.reads, this.#clock, {
+      method: "HEAD",
+      path: `${target.containerPath}?restype=container`,
+      headers: { host: target.host },
+      deadlineMs: options.deadlineMs,
+      maxBodyBytes: 0,
+    });
+    if (answer.status < 500) this.#time.learn(header(answer, "date"));
+  }
+
+  /** Requests under way fail with `store_unavailable`. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#connection?.pools.close();
+  }
+
+  #connect(): Connection {
+    if (this.#connection !== undefined) return this.#connection;
+    const target = resolveTarget(this.#location, process.env);
+    if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
+    const pools = new StorePools(target.origin, this.#connections);
+    const signer = new SasSigner(target.account, this.#location.container);
+    const { key } = target;
+    const identity =
+      key === undefined ? new IdentityKey(target, pools.urgent, this.#clock, this.#time) : { current: () => key };
+    const currentKey = () => identity.current();
+    this.#connection = { target, signer, pools, currentKey };
+    return this.#connection;
+  }
+}

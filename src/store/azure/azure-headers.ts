@@ -1,0 +1,11 @@
+/** Azure's names for headers and metadata: the latter are identifiers as in C#, of letters, digits and `_`, the first no digit. */
+
+import { HeaderCodec } from "../http/wire-headers.ts";
+
+export const azureHeaders = new HeaderCodec({
+  metaPrefix: "x-ms-meta-",
+  contentPrefix: "x-ms-blob-",
+  toName: (name) => name.replaceAll("-", "_"),
+  fromName: (name) => (/^[a-z0-9_]+$/.test(name) ? name.replaceAll("_", "-") : undefined),
+  unheldName: /^[^a-z]/,
+});

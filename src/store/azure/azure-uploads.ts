@@ -1,0 +1,184 @@
+/**
+ * Uploads in blocks, and reads of parts of blobs. Blocks wait at the blob itself, seen by nobody, until a list of their ids makes them the blob; the ids
+ * name upload and part. What waits for a week is forgotten, and so is what waits when somebody else replaces the blob: that upload is then gone.
+ *
+ * Azure knows no uploads, so each is a small blob of weir's own, there from its beginning to its end: without it an upload is not completed any more.
+ */
+
+import { hash } from "node:crypto";
+import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import type {
+  CompletedUpload,
+  CompleteResult,
+  OpenResult,
+  ReadSpan,
+  RequestOptions,
+  UploadInfo,
+  UploadPart,
+} from "../blob-store.ts";
+import { BoundedStream } from "../http/bounded-stream.ts";
+import { header } from "../http/exchange.ts";
+import { readTag } from "../http/wire-headers.ts";
+import type { AzureClient } from "./azure-client.ts";
+import { failureError, isBlobMissing, isConflict, readFailure } from "./azure-errors.ts";
+import { azureHeaders } from "./azure-headers.ts";
+import type { AzureListing } from "./azure-listing.ts";
+import { blobName, uploadFolder } from "./azure-names.ts";
+
+/** Of an upload's own blob: what it's an upload of, percent-encoded. */
+const nameKey = "weir_name";
+
+/** Digits of a part's number in its block's id: all ids of a blob have the same length. */
+const numberDigits = 5;
+
+/** What says that an upload can never be completed: its blocks are gone, or were never there. */
+const goneCodes = new Set(["InvalidBlockList", "InvalidBlockId", "InvalidBlobOrBlock"]);
+
+export class AzureUploads {
+  readonly #client: AzureClient;
+  readonly #listing: AzureListing;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #container: string;
+  readonly #prefix: string;
+
+  constructor(options: {
+    readonly client: AzureClient;
+    readonly listing: AzureListing;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly container: string;
+    readonly prefix: string;
+  }) {
+    this.#client = options.client;
+    this.#listing = options.listing;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#container = options.container;
+    this.#prefix = options.prefix;
+  }
+
+  async begin(name: string, options: RequestOptions): Promise<string> {
+    const id = this.#random.id();
+    const blob = this.#ownBlob(id);
+    const headers = {
+      "x-ms-blob-type": "BlockBlob",
+      [`x-ms-meta-${nameKey}`]: encodeURIComponent(name),
+      "if-none-match": "*",
+    };
+    const body = Buffer.alloc(0);
+    const answer = await this.#client.send({ method: "PUT", blob, permission: "w", headers, body }, options);
+    if (answer.status !== 201) throw failureError(readFailure(answer), `PUT ${blob}`, this.#container);
+    return id;
+  }
+
+  async sendPart(name: string, id: string, part: UploadPart, options: RequestOptions): Promise<string> {
+    const { number, body } = part;
+    const blob = blobName(this.#prefix, name);
+    const block = Buffer.from(`${id}.${String(number).padStart(numberDigits, "0")}`).toString("base64");
+    const answer = await this.#client.send(
+      {
+        method: "PUT",
+        blob,
+        permission: "w",
+        query: `comp=block&blockid=${encodeURIComponent(block)}`,
+        // With its MD5 sent along, a part that is torn on its way can't be stored.
+        headers: { "content-md5": hash("md5", body, "base64") },
+        body,
+      },
+      options,
+    );
+    if (answer.status === 201) return block;
+    throw failureError(readFailure(answer), `part ${number} of ${blob}`, this.#container);
+  }
+
+  async complete(
+    name: string,
+    upload: CompletedUpload,
+    conditions: Readonly<Record<string, string>>,
+    options: RequestOptions,
+  ): Promise<CompleteResult> {
+    const { deadlineMs } = options;
+    const called = this.#clock.now();
+    const own = await this.#client.send(
+      { method: "HEAD", blob: this.#ownBlob(upload.id), permission: "r" },
+      { deadlineMs },
+    );
+    if (own.status !== 200) {
+      const failure = readFailure(own);
+      if (isBlobMissing(failure)) return { kind: "gone" };
+      throw failureError(failure, `looking for the upload ${upload.id}`, this.#container);
+    }
+    const blob = blobName(this.#prefix, name);
+    const { content, metadata } = azureHeaders.toWire({ headers: upload.headers, upload: upload.token });
+    // Not `Latest`: what has been completed before must not be completed again.
+    const ids = upload.parts.map((block) => `<Uncommitted>${block}</Uncommitted>`).join("");
+    const body = Buffer.from(`<?xml version="1.0" encoding="utf-8"?><BlockList>${ids}</BlockList>`);
+    const headers = { "content-md5": hash("md5", body, "base64"), ...content, ...metadata, ...conditions };
+    const answer = await this.#client.send(
+      { method: "PUT", blob, permission: "w", query: "comp=blocklist", headers, body },
+      { ...options, deadlineMs: deadlineMs - (this.#clock.now() - called) },
+    );
+    if (answer.status === 201) {
+      await this.#forget(upload.id, deadlineMs);
+      return { kind: "written", tag: readTag(answer) };
+    }
+    const failure = readFailure(answer);
+    if (goneCodes.has(failure.code)) return { kind: "gone" };
+    if (Object.keys(conditions).length > 0 && isConflict(failure)) return { kind: "conflict" };
+    throw failureError(failure, `completing the upload of ${blob}`, this.#container);
+  }
+
+  /** After the completion. Where it fails, the upload stays listed until somebody aborts it, which then changes nothing. */
+  async #forget(id: string, deadlineMs: number): Promise<void> {
+    try {
+      await this.abort(id, { deadlineMs });
+    } catch {
+      // The completion stands.
+    }
+  }
+
+  /** Its blocks, which only a newer blob could remove, are forgotten in a week at most. */
+  async abort(id: string, options: RequestOptions): Promise<void> {
+    const blob = this.#ownBlob(id);
+    const answer = await this.#client.send({ method: "DELETE", blob, permission: "d" }, options);
+    if (answer.status === 202) return;
+    const failure = readFailure(answer);
+    if (!isBlobMissing(failure)) throw failureError(failure, `DELETE ${blob}`, this.#container);
+  }
+
+  async list(options: RequestOptions): Promise<UploadInfo[]> {
+    const found = await this.#listing.all(uploadFolder, options);
+    return found.map(({ blob, metadata, modifiedMs }) => ({
+      name: decodeURIComponent(metadata[nameKey] ?? ""),
+      id: blob.slice(this.#prefix.length + uploadFolder.length),
+      startedMs: modifiedMs,
+    }));
+  }
+
+  async open(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
+    const { start, end } = span;
+    const blob = blobName(this.#prefix, name);
+    const headers = { "x-ms-range": `bytes=${start}-${end - 1}`, "if-match": `"${tag}"` };
+    const answer = await this.#client.stream({ method: "GET", blob, permission: "r", headers }, options);
+    const { stream } = answer;
+    if (stream === undefined) {
+      const failure = readFailure(answer);
+      const isChanged = isConflict(failure) || isBlobMissing(failure) || failure.status === 416;
+      if (isChanged) return { kind: "changed" };
+      throw failureError(failure, `GET ${blob}`, this.#container);
+    }
+    const isPart = answer.status === 206 && header(answer, "content-range")?.startsWith(`bytes ${start}-${end - 1}/`);
+    // Whatever comes in the way, a stream that nobody reads keeps its connection for ever.
+    await using stack = new AsyncDisposableStack();
+    stack.use(stream);
+    if (readTag(answer) !== tag || isPart !== true) return { kind: "changed" };
+    stack.move();
+    return { kind: "found", stream: new BoundedStream(stream, 0, end - start) };
+  }
+
+  #ownBlob(id: string): string {
+    return this.#prefix + uploadFolder + id;
+  }
+}

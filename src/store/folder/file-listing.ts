@@ -1,0 +1,211 @@
+/**
+ * Lists the folder's blobs in the order of their names, which is not quite that of its files: parts are escaped, and some blobs lie
+ * aside. Folders are read one after the other as the listing comes to them, and those that have nothing for it are passed over; each name is then looked
+ * up like any other, so what is listed was there. Files that no name maps to are not, nor are those behind a link to a folder.
+ *
+ * It looks at a whole folder for each page. That suits what this store is for.
+ */
+
+import type { Dirent } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import type { Clock, Instant } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import { compareText } from "../../base/text-order.ts";
+import { entryOf, isCommonPrefix, type ListQuery } from "../../core/listing.ts";
+import type { ListedBlob, ListPage } from "../blob-store.ts";
+import { exists, hasCode, statOrUndefined } from "./durable-files.ts";
+import type { FileLookup } from "./file-lookup.ts";
+import { parseName } from "./file-metadata.ts";
+import { asideFolder, decodePart, filePaths, metadataOfAside, ownFolder } from "./file-names.ts";
+
+/** Names that are looked up at a time: as many as the runtime has threads for files, twice. */
+const lookupsAtOnce = 8;
+
+/** Passes over a folder that changes meanwhile, at most. */
+const maxPasses = 3;
+
+/** A folder that changed no longer ago than this may change again within one tick of the file system's clock, in milliseconds. */
+const tickMs = 50;
+
+/** Where a listing is: what it has not listed yet goes on after its last entry. */
+interface Position {
+  query: ListQuery;
+  readonly giveUpAt: Instant;
+  /** Without it the listing fails with the first of them. */
+  readonly onUnreadable?: OnUnreadable;
+}
+
+/** Hears of a file or folder, relative to the listed one, that can't be read, and why; it is passed over then. */
+export type OnUnreadable = (place: string, error: Error) => void;
+
+/** A file that may be a blob. */
+export interface ListedFile {
+  /** Relative to the store's folder. */
+  readonly place: string;
+  /** The name whose file it is; undefined where somebody else has put it there, spelled as no name is. */
+  readonly name: string | undefined;
+}
+
+export class FileListing {
+  readonly #root: string;
+  readonly #lookup: FileLookup;
+  readonly #clock: Clock;
+
+  constructor(root: string, lookup: FileLookup, clock: Clock) {
+    this.#root = root;
+    this.#lookup = lookup;
+    this.#clock = clock;
+  }
+
+  async list(query: ListQuery, giveUpAt: Instant): Promise<ListPage> {
+    const position: Position = { query, giveUpAt };
+    const blobs: ListedBlob[] = [];
+    const prefixes: string[] = [];
+    let batch: string[] = [];
+    let count = 0;
+    for await (const { name } of this.#files(position)) {
+      const entry = name === undefined ? undefined : entryOf(name, position.query);
+      if (entry === undefined) continue;
+      if (count === query.limit) {
+        blobs.push(...(await this.#lookUp(batch, giveUpAt)));
+        if (blobs.length + prefixes.length > 0) return { blobs, prefixes, next: position.query.after };
+        // All that were found have gone meanwhile.
+        batch = [];
+        count = 0;
+      }
+      if (isCommonPrefix(entry, query)) prefixes.push(entry);
+      else batch.push(entry);
+      count++;
+      position.query = { ...query, after: entry };
+      if (batch.length === lookupsAtOnce) {
+        blobs.push(...(await this.#lookUp(batch, giveUpAt)));
+        batch = [];
+      }
+    }
+    blobs.push(...(await this.#lookUp(batch, giveUpAt)));
+    return { blobs, prefixes, next: undefined };
+  }
+
+  /** All files that may be blobs, in the order of their names, each as its folder was when the listing came to that. */
+  files(onUnreadable: OnUnreadable): AsyncGenerator<ListedFile> {
+    const query = { prefix: "", after: "", delimiter: "", limit: 1 };
+    return this.#files({ query, giveUpAt: Number.POSITIVE_INFINITY, onUnreadable });
+  }
+
+  async #lookUp(names: readonly string[], giveUpAt: Instant): Promise<ListedBlob[]> {
+    const found = await Promise.all(names.map((name) => this.#lookup.find(filePaths(name), undefined, giveUpAt)));
+    return found.flatMap((each, index) => {
+      if (each === undefined) return [];
+      const { tag, size, modifiedMs } = each.info;
+      return [{ name: names[index] as string, size, tag, md5: each.state?.md5, modifiedMs }];
+    });
+  }
+
+  /** All files that the position's query lists, ascending by name, and some that it does not any more. */
+  async *#files(position: Position): AsyncGenerator<ListedFile> {
+    const aside = (await this.#asideNames(position)).map((name) => ({ name, place: filePaths(name).aside }));
+    let next = 0;
+    for await (const file of this.#walk("", "", position)) {
+      const start = file.name ?? file.place;
+      for (; next < aside.length && compareText(aside[next]?.name as string, start) < 0; next++)
+        yield aside[next] as ListedFile;
+      if (aside[next]?.name === file.name) next++; // others have put a file in its natural place, which counts
+      yield file;
+    }
+    yield* aside.slice(next);
+  }
+
+  async #asideNames(position: Position): Promise<string[]> {
+    const names: string[] = [];
+    for (const { name: file } of await this.#read(asideFolder)) {
+      const name = await this.#nameOfAside(file);
+      if (name !== undefined && entryOf(name, position.query) !== undefined) names.push(name);
+      this.#checkTime(position);
+    }
+    return names.sort(compareText);
+  }
+
+  async #nameOfAside(file: string): Promise<string | undefined> {
+    try {
+      const name = parseName(await readFile(`${this.#root}/${metadataOfAside(file)}`));
+      return name !== undefined && filePaths(name).aside === `${asideFolder}/${file}` ? name : undefined;
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+
+  /** @param folder Empty or ending in a slash, like `name`, which is what the names of its files begin with. */
+  async *#walk(folder: string, name: string, position: Position): AsyncGenerator<ListedFile> {
+    this.#checkTime(position);
+    const files = (await this.#readable(folder, position)).map((each) => ({
+      file: each.name,
+      isFolder: each.isDirectory(),
+      name: name + decodePart(each.name) + (each.isDirectory() ? "/" : ""),
+    }));
+    files.sort((a, b) => compareText(a.name, b.name));
+    for (const each of files) {
+      const place = folder + each.file;
+      if (each.isFolder) {
+        if (place !== ownFolder && mayHold(each.name, position.query))
+          yield* this.#walk(`${place}/`, each.name, position);
+      } else if (entryOf(each.name, position.query) !== undefined) {
+        yield { place, name: isOf(each.name, place) ? each.name : undefined };
+      }
+    }
+  }
+
+  /** What is in the folder, and can be named. */
+  async #readable(folder: string, { onUnreadable }: Position): Promise<Dirent[]> {
+    if (onUnreadable === undefined) return await this.#read(folder);
+    const found: Dirent[] = [];
+    try {
+      for (const each of await this.#read(folder)) {
+        // A name that is not UTF-8 comes with this character in it, and leads nowhere.
+        const isNamed = !each.name.includes("\uFFFD") || (await exists(`${this.#root}/${folder}${each.name}`));
+        if (isNamed) found.push(each);
+        else onUnreadable(folder + each.name, new Error("its name is not UTF-8"));
+      }
+    } catch (error) {
+      onUnreadable(folder, error as Error);
+    }
+    return found;
+  }
+
+  /** What is in the folder. A pass may miss a file that is replaced meanwhile: then another is made, and what either has seen is there. */
+  async #read(folder: string): Promise<Dirent[]> {
+    const path = `${this.#root}/${folder}`;
+    const seen = new Map<string, Dirent>();
+    try {
+      for (let pass = 0; pass < maxPasses; pass++) {
+        const before = await statOrUndefined(path);
+        for (const each of await readdir(path, { withFileTypes: true })) seen.set(each.name, each);
+        const after = await statOrUndefined(path);
+        const isRecent = after !== undefined && this.#clock.wallMs() - Number(after.mtimeMs) <= tickMs;
+        if (before?.mtimeNs === after?.mtimeNs && !isRecent) break;
+      }
+    } catch (error) {
+      if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error;
+    }
+    return [...seen.values()];
+  }
+
+  #checkTime({ giveUpAt }: Position): void {
+    if (this.#clock.now() >= giveUpAt)
+      throw new OperatingError("store_unavailable", "listing the folder took too long");
+  }
+}
+
+/** Whether the name's own place is this: a file that somebody else put there may be spelled in a way that no name is. */
+function isOf(name: string, place: string): boolean {
+  return name !== "" && name.isWellFormed() && filePaths(name).natural === place;
+}
+
+/** Whether the query may list names that begin with `start`. */
+function mayHold(start: string, { prefix, after, delimiter }: ListQuery): boolean {
+  if (!start.startsWith(prefix))
+    return prefix.startsWith(start) && (after.startsWith(start) || compareText(start, after) > 0);
+  const at = delimiter === "" ? -1 : start.indexOf(delimiter, prefix.length);
+  if (at !== -1) return compareText(start.slice(0, at + delimiter.length), after) > 0;
+  return after.startsWith(start) || compareText(start, after) > 0;
+}

@@ -1,0 +1,113 @@
+/**
+ * Locks on names, good across all processes of a host that share a folder. Node has no `flock`; files that are made to say "locked"
+ * outlive a process that is killed, and whether their maker still lives can only be guessed. But SQLite is in Node, and a transaction
+ * of it holds a lock of the operating system (`fcntl`), which goes with its process, however that ends. So an empty database is
+ * the lock: `BEGIN EXCLUSIVE` takes it, `ROLLBACK` releases it, nothing is ever written to it.
+ *
+ * It's as good as the file system's `fcntl` locks: on a local disk, good; on a network file system, as its makers say. A process
+ * that is stopped (not ended) keeps its locks, and others wait until their deadline: that is slow, not wrong.
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import type { Clock, Instant } from "../../base/clock.ts";
+import { sleep } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
+import { xxh32 } from "../../core/hash.ts";
+import { foldName } from "./file-names.ts";
+
+/** How many locks the names share. All processes must agree, so it is in the files' names. */
+const lockCount = 16;
+
+/** Between two tries for a lock that another process has, in milliseconds: about as long as a write takes. */
+const retryMs = 2;
+
+/** Result code of SQLite for "another has the lock". */
+const sqliteBusy = 5;
+
+export class FileLocks {
+  readonly #folder: string;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #locks: (FileLock | undefined)[] = [];
+
+  /** @param folder Must exist when a lock is taken. */
+  constructor(folder: string, clock: Clock, random: Random) {
+    this.#folder = folder;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /**
+   * Does `work` while nobody else, in this process or another, works on `name`.
+   *
+   * @throws OperatingError `store_unavailable` when the lock can't be had before `giveUpAt`.
+   */
+  async hold<T>(name: string, giveUpAt: Instant, work: () => Promise<T>): Promise<T> {
+    const index = xxh32(foldName(name)) % lockCount;
+    const lock = this.#locks[index] ?? new FileLock(`${this.#folder}/${index}-of-${lockCount}`);
+    this.#locks[index] = lock;
+    const turn = Promise.withResolvers<void>();
+    const before = lock.queue;
+    lock.queue = turn.promise;
+    try {
+      // Between two of this process' turns others get a chance.
+      if (before !== undefined) await before.then(() => sleep(this.#clock, this.#jitter()));
+      while (!lock.take()) {
+        if (this.#clock.now() >= giveUpAt) {
+          throw new OperatingError("store_unavailable", "another process holds the lock on this name");
+        }
+        await sleep(this.#clock, this.#jitter());
+      }
+      try {
+        return await work();
+      } finally {
+        lock.release();
+      }
+    } finally {
+      if (lock.queue === turn.promise) lock.queue = undefined;
+      turn.resolve();
+    }
+  }
+
+  /** Waits for the work under way; nothing may be begun afterwards. */
+  async close(): Promise<void> {
+    for (const lock of this.#locks) {
+      while (lock?.queue !== undefined) await lock.queue;
+      lock?.close();
+    }
+    this.#locks.length = 0;
+  }
+
+  #jitter(): number {
+    return retryMs * (0.5 + this.#random.next());
+  }
+}
+
+class FileLock {
+  /** Resolves when the last in the queue of this process is done. */
+  queue: Promise<void> | undefined;
+  readonly #database: DatabaseSync;
+
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path, { timeout: 0 });
+  }
+
+  take(): boolean {
+    try {
+      this.#database.exec("BEGIN EXCLUSIVE");
+      return true;
+    } catch (error) {
+      if (error instanceof Error && "errcode" in error && error.errcode === sqliteBusy) return false;
+      throw error;
+    }
+  }
+
+  release(): void {
+    this.#database.exec("ROLLBACK");
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}

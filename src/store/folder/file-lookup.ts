@@ -1,0 +1,163 @@
+/**
+ * Finds the blob of a name in the folder, without a lock: an open file is one body, whatever is renamed over its name meanwhile,
+ * and what is found is the blob as of the moment that file was opened. A name's place is chosen when there is no blob of it and kept until it
+ * is removed, so looking at one place after the other misses nothing.
+ */
+
+import { hash } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import { type FileHandle, readFile, realpath } from "node:fs/promises";
+import path from "node:path";
+import type { Clock, Instant } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import { noHeaders } from "../../core/entry.ts";
+import type { BlobInfo } from "../blob-store.ts";
+import { exists, hasCode, hashOf, openFile, readWhole, statOrUndefined } from "./durable-files.ts";
+import { type FileState, matchState, parseMetadata } from "./file-metadata.ts";
+import { type FilePaths, ownFolder } from "./file-names.ts";
+
+export interface Found {
+  /** Relative. */
+  readonly place: string;
+  readonly info: BlobInfo;
+  /** Undefined for a file that others put there. */
+  readonly state: FileState | undefined;
+  /** If it was wanted, and within the limit. */
+  readonly body: Buffer | undefined;
+}
+
+interface Opened {
+  readonly place: string;
+  readonly handle: FileHandle;
+  readonly stats: BigIntStats;
+}
+
+export class FileLookup {
+  readonly #root: string;
+  readonly #clock: Clock;
+  /** Whether the file system takes `A` for `a`. */
+  #foldsCase = false;
+
+  constructor(root: string, clock: Clock) {
+    this.#root = root;
+    this.#clock = clock;
+  }
+
+  /** Finds out, once the store's own folder is there, and returns whether the file system ignores case. */
+  async learnCase(): Promise<boolean> {
+    this.#foldsCase = await exists(this.#absolute(ownFolder.toUpperCase()));
+    return this.#foldsCase;
+  }
+
+  /**
+   * The blob as it is at one moment within the call.
+   *
+   * @param maxBytes The body is not read if it has more; undefined if it isn't wanted.
+   */
+  async find(paths: FilePaths, maxBytes: number | undefined, giveUpAt: Instant): Promise<Found | undefined> {
+    for (;;) {
+      const found = await this.#findOnce(paths, maxBytes);
+      if (found !== "changed") return found;
+      this.#requireTime(giveUpAt);
+    }
+  }
+
+  /** The body of the blob, open for reading, if the blob has this tag. The handle is the caller's. */
+  async open(paths: FilePaths, tag: string, giveUpAt: Instant): Promise<FileHandle | undefined> {
+    for (;;) {
+      await using stack = new AsyncDisposableStack();
+      const opened = await this.#open(paths);
+      if (opened === undefined) return undefined;
+      const handle = stack.use(opened.handle);
+      const found = await this.#look(handle, opened.stats, opened.place, paths.metadata, undefined);
+      if (found !== "changed") {
+        if (found.info.tag !== tag) return undefined;
+        stack.move();
+        return handle;
+      }
+      this.#requireTime(giveUpAt);
+    }
+  }
+
+  async #findOnce(paths: FilePaths, maxBytes: number | undefined): Promise<Found | undefined | "changed"> {
+    const opened = await this.#open(paths);
+    if (opened === undefined) return undefined;
+    await using handle = opened.handle;
+    return await this.#look(handle, opened.stats, opened.place, paths.metadata, maxBytes);
+  }
+
+  /** What lies at the first of the name's places that has something. */
+  async #open(paths: FilePaths): Promise<Opened | undefined> {
+    for (const place of [paths.natural, paths.aside]) {
+      if (place === undefined) continue;
+      await using stack = new AsyncDisposableStack();
+      const opened = await openFile(this.#absolute(place));
+      if (opened === undefined) continue;
+      stack.use(opened.handle);
+      if (place === paths.natural && !(await this.isSpelledSo(place))) continue;
+      stack.move();
+      return { place, ...opened };
+    }
+    return undefined;
+  }
+
+  async #look(
+    handle: FileHandle,
+    stats: BigIntStats,
+    place: string,
+    metadata: string,
+    maxBytes: number | undefined,
+  ): Promise<Found | "changed"> {
+    const size = Number(stats.size);
+    const wanted = maxBytes !== undefined && size <= maxBytes;
+    const body = wanted ? await readWhole(handle, size) : undefined;
+    if (wanted && body === undefined) return "changed";
+    const states = await this.#states(metadata);
+    const md5 = async (): Promise<string> => (body ? hash("md5", body) : await hashOf(handle));
+    const state = await matchState(states, stats, md5);
+    if (state === undefined) {
+      // Either it is another's, or it has been replaced since it was opened, and its metadata with it.
+      const now = await statOrUndefined(this.#absolute(place));
+      if (now?.ino !== stats.ino || now.ctimeNs !== stats.ctimeNs || now.size !== stats.size) return "changed";
+    }
+    return { place, state, body, info: describeFile(stats, state) };
+  }
+
+  async #states(metadata: string): Promise<readonly FileState[]> {
+    try {
+      return parseMetadata(await readFile(this.#absolute(metadata)));
+    } catch (error) {
+      if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
+      throw error;
+    }
+  }
+
+  /** Whether what the file system finds at this place is spelled like it; also if there is nothing. */
+  async isSpelledSo(place: string): Promise<boolean> {
+    if (!this.#foldsCase) return true;
+    let existing = this.#absolute(place);
+    while (!(await exists(existing))) existing = path.dirname(existing);
+    const [root, real] = await Promise.all([realpath(this.#root), realpath(existing)]);
+    return path.relative(root, real) === path.relative(this.#root, existing);
+  }
+
+  #requireTime(giveUpAt: Instant): void {
+    if (this.#clock.now() < giveUpAt) return;
+    throw new OperatingError("store_unavailable", "the file changed each time it was looked at");
+  }
+
+  #absolute(place: string): string {
+    return `${this.#root}/${place}`;
+  }
+}
+
+function describeFile(stats: BigIntStats, state: FileState | undefined): BlobInfo {
+  return {
+    tag: state?.tag ?? `found-${stats.ino}-${stats.size}-${stats.mtimeNs}-${stats.ctimeNs}`,
+    size: Number(stats.size),
+    headers: state?.headers ?? noHeaders,
+    version: state?.version,
+    upload: state?.upload,
+    modifiedMs: Number(stats.mtimeMs),
+  };
+}

@@ -1,0 +1,97 @@
+/**
+ * Uploads in a folder: a file for each, which the parts are written into where they belong, and which becomes the blob's body by a rename.
+ * Whoever completes it may be another process than the one that wrote it, so what that must know travels in the parts' tags: each is the MD5 of
+ * all bytes up to the end of its part, and the last one's is that of the whole.
+ */
+
+import { createHash } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import { open, readdir, rm } from "node:fs/promises";
+import { assert } from "../../base/assert.ts";
+import type { Random } from "../../base/random.ts";
+import type { UploadInfo, UploadPart } from "../blob-store.ts";
+import { createDurably, statOrUndefined, syncFolders } from "./durable-files.ts";
+
+export class FileUploads {
+  readonly #folder: string;
+  readonly #random: Random;
+
+  /** @param folder Must exist when an upload is begun. */
+  constructor(folder: string, random: Random) {
+    this.#folder = folder;
+    this.#random = random;
+  }
+
+  async begin(): Promise<FileUpload> {
+    const id = this.#random.id();
+    const file = this.pathOf(id);
+    await createDurably(file, Buffer.alloc(0));
+    await syncFolders(this.#folder, this.#folder);
+    return new FileUpload(id, file);
+  }
+
+  /** Makes its bytes durable, and says what its file is known by; undefined if there is no such upload, or not with so many bytes. */
+  async seal(id: string, size: number): Promise<BigIntStats | undefined> {
+    const stats = await statOrUndefined(this.pathOf(id));
+    if (stats === undefined || Number(stats.size) !== size) return undefined;
+    await using handle = await open(this.pathOf(id), "r+");
+    await handle.sync();
+    return await handle.stat({ bigint: true });
+  }
+
+  async abort(id: string): Promise<void> {
+    await rm(this.pathOf(id), { force: true });
+  }
+
+  /** Begun so long ago as their last part came: what is still being written is never old. */
+  async list(): Promise<UploadInfo[]> {
+    const found: UploadInfo[] = [];
+    for (const id of await readdir(this.#folder)) {
+      const stats = await statOrUndefined(this.pathOf(id));
+      if (stats !== undefined) found.push({ name: "", id, startedMs: Number(stats.mtimeMs) });
+    }
+    return found;
+  }
+
+  pathOf(id: string): string {
+    assert(/^[0-9a-f]{32}$/.test(id), "an upload's id is one of those given out");
+    return `${this.#folder}/${id}`;
+  }
+}
+
+export class FileUpload {
+  readonly id: string;
+  readonly #file: string;
+  readonly #digest = createHash("md5");
+  readonly #tags: string[] = [];
+  /** By part, its last write, until that has ended well: what was given up as too slow goes on, from memory that is used for another part once this one is there. */
+  readonly #writes = new Map<number, Promise<void>>();
+
+  constructor(id: string, file: string) {
+    this.id = id;
+    this.#file = file;
+  }
+
+  async write(part: UploadPart): Promise<string> {
+    const { number, body } = part;
+    assert(number >= 1 && number <= this.#tags.length + 1, "parts are begun in order");
+    if (number > this.#tags.length) this.#tags.push(this.#digest.update(body).copy().digest("hex"));
+    const before = this.#writes.get(number)?.catch(() => undefined);
+    const write = before ? before.then(() => this.#put(part)) : this.#put(part);
+    this.#writes.set(number, write);
+    await write;
+    if (this.#writes.get(number) === write) this.#writes.delete(number);
+    return this.#tags[number - 1] as string;
+  }
+
+  async #put({ offset, body }: UploadPart): Promise<void> {
+    // Not "w": an upload that was aborted meanwhile is not made again.
+    await using handle = await open(this.#file, "r+");
+    for (let written = 0; written < body.length; ) {
+      const { bytesWritten } = await handle.write(body, written, body.length - written, offset + written);
+      written += bytesWritten;
+    }
+    // A part at a time: the completion has a deadline, and little left to sync.
+    await handle.datasync();
+  }
+}

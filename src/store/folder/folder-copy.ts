@@ -1,0 +1,204 @@
+/**
+ * A folder that one program fills, or reads, by itself: for export and import. It is laid out like the folder store's (`file-names.ts`, `file-metadata.ts`), so any name has its place, headers
+ * are kept, and the folder may serve as a store; but it takes no locks and syncs nothing, bodies of any size stream, and metadata lies there only for what the file itself doesn't tell.
+ * A folder that nobody exported is read as it is: each file's path is its name.
+ */
+
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { Clock } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
+import { type ContentHeaders, noHeaders } from "../../core/entry.ts";
+import { makeFolders } from "../../folders.ts";
+import { fileError, hasCode, makeFolder } from "./durable-files.ts";
+import { FileListing, type ListedFile, type OnUnreadable } from "./file-listing.ts";
+import { FileLookup, type Found } from "./file-lookup.ts";
+import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
+import { type FilePaths, filePaths, metadataFolder, ownFolder, temporaryFolder } from "./file-names.ts";
+
+export interface CopiedFile {
+  readonly name: string;
+  /** Where it is on this host. */
+  readonly path: string;
+  readonly size: number;
+  readonly headers: ContentHeaders;
+  /** The ETag of what was copied, if that is known. */
+  readonly etag: string | undefined;
+}
+
+/** What a body turned out to be. */
+export interface BodyFacts {
+  readonly size: number;
+  /** 32 hexadecimal digits. */
+  readonly md5: string;
+}
+
+export class FolderCopy {
+  readonly #root: string;
+  readonly #random: Random;
+  readonly #lookup: FileLookup;
+  readonly #listing: FileListing;
+
+  constructor(folder: string, ports: { readonly clock: Clock; readonly random: Random }) {
+    this.#root = path.resolve(folder);
+    this.#random = ports.random;
+    this.#lookup = new FileLookup(this.#root, ports.clock);
+    this.#listing = new FileListing(this.#root, this.#lookup, ports.clock);
+  }
+
+  /** Makes the folder, if there is none, ready to be filled. @throws OperatingError `store_refused`, `store_unavailable`. */
+  async prepare(): Promise<void> {
+    try {
+      await makeFolders(this.#absolute(metadataFolder));
+      await makeFolders(this.#absolute(temporaryFolder));
+      await this.#lookup.learnCase();
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) {
+        const message = `the folder ${this.#root} can't be made: ${(error as Error).message}`;
+        throw new OperatingError("store_refused", message, { cause: error });
+      }
+      throw fileError(error, this.#root);
+    }
+  }
+
+  /** Every file in it that can be read, in the order of names. @throws OperatingError `store_refused` when there is no such folder. */
+  async *files(onUnreadable: OnUnreadable): AsyncGenerator<CopiedFile> {
+    const stats = await stat(this.#root).catch((error: unknown) => {
+      if (hasCode(error, "ENOENT")) throw new OperatingError("store_refused", `there is no folder ${this.#root}`);
+      throw fileError(error, this.#root);
+    });
+    if (!stats.isDirectory()) throw new OperatingError("store_refused", `${this.#root} is not a folder`);
+    for await (const listed of this.#listing.files(onUnreadable)) {
+      let file: CopiedFile | undefined;
+      try {
+        file = await this.#fileOf(listed);
+      } catch (error) {
+        onUnreadable(listed.place, error as Error);
+      }
+      if (file) yield file;
+    }
+  }
+
+  async #fileOf({ name, place }: ListedFile): Promise<CopiedFile | undefined> {
+    const found = name === undefined ? undefined : await this.#lookUp(name);
+    // One that somebody else made may have per cent signs in its name: only what was exported has those for an escape.
+    if (name !== undefined && (name === place || found?.state))
+      return found && this.#describe(name, found.place, found.info.size, found.state);
+    if (place.startsWith(`${ownFolder}/`)) return undefined;
+    const own = await stat(this.#absolute(place)).catch(() => undefined);
+    return own?.isFile() ? this.#describe(place, place, own.size, undefined) : undefined;
+  }
+
+  /** The file of this name; undefined if there is none. */
+  async find(name: string): Promise<CopiedFile | undefined> {
+    const found = await this.#find(name);
+    return found && this.#describe(name, found.place, found.info.size, found.state);
+  }
+
+  /**
+   * Writes a file, whole or not at all.
+   *
+   * @param accept - throws when the body is not what was expected: then nothing is changed
+   */
+  async put(
+    name: string,
+    body: AsyncIterable<Buffer>,
+    about: { readonly headers: ContentHeaders; readonly etag: string },
+    accept: (facts: BodyFacts) => void,
+  ): Promise<BodyFacts> {
+    const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
+    try {
+      const facts = await writeBody(body, temporary);
+      accept(facts);
+      const known = { ...facts, ...identityOf(await stat(temporary, { bigint: true })) };
+      await this.#place(name, temporary, { ...known, tag: about.etag, headers: { ...about.headers } });
+      return facts;
+    } catch (error) {
+      throw fileError(error, this.#root);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  async #place(name: string, temporary: string, state: FileState): Promise<void> {
+    const paths = filePaths(name);
+    const found = await this.#find(name);
+    const places = found ? [found.place] : [paths.natural, paths.aside];
+    for (const place of places) {
+      if (place === undefined || !(await this.#makeRoom(place))) continue;
+      const isPlain = place === name && state.tag === state.md5 && Object.keys(state.headers).length === 0;
+      if (!isPlain) await this.#putMetadata(name, paths, found?.state ? [state, found.state] : [state]);
+      try {
+        await rename(temporary, this.#absolute(place));
+      } catch (error) {
+        if (hasCode(error, "EISDIR", "ENOTEMPTY", "EEXIST", "ENOTDIR")) continue;
+        throw error;
+      }
+      if (isPlain) await rm(this.#absolute(paths.metadata), { force: true });
+      return;
+    }
+    throw new OperatingError("store_refused", `there is no place for ${JSON.stringify(name)} in ${this.#root}`);
+  }
+
+  async #makeRoom(place: string): Promise<boolean> {
+    return (await makeFolder(path.dirname(this.#absolute(place)))) && (await this.#lookup.isSpelledSo(place));
+  }
+
+  async #putMetadata(name: string, paths: FilePaths, states: readonly FileState[]): Promise<void> {
+    const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
+    await writeFile(temporary, formatMetadata(name, states));
+    await rename(temporary, this.#absolute(paths.metadata));
+  }
+
+  async #find(name: string): Promise<Found | undefined> {
+    try {
+      return await this.#lookUp(name);
+    } catch (error) {
+      throw fileError(error, this.#root);
+    }
+  }
+
+  #lookUp(name: string): Promise<Found | undefined> {
+    return this.#lookup.find(filePaths(name), undefined, Number.POSITIVE_INFINITY);
+  }
+
+  #describe(name: string, place: string, size: number, state: FileState | undefined): CopiedFile {
+    return { name, path: this.#absolute(place), size, headers: state?.headers ?? noHeaders, etag: state?.tag };
+  }
+
+  #absolute(place: string): string {
+    return path.join(this.#root, place);
+  }
+}
+
+/** MD5 and size of the file. */
+export async function factsOf(file: string): Promise<BodyFacts> {
+  const md5 = createHash("md5");
+  let size = 0;
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+    md5.update(chunk);
+    size += chunk.length;
+  }
+  return { size, md5: md5.digest("hex") };
+}
+
+async function writeBody(body: AsyncIterable<Buffer>, file: string): Promise<BodyFacts> {
+  const md5 = createHash("md5");
+  let size = 0;
+  await pipeline(
+    body,
+    async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        md5.update(chunk);
+        size += chunk.length;
+        yield chunk;
+      }
+    },
+    createWriteStream(file, { flags: "wx" }),
+  );
+  return { size, md5: md5.digest("hex") };
+}

@@ -1,0 +1,173 @@
+/**
+ * One HTTP request to the store and its whole answer, within a deadline. It drives undici's dispatcher directly: the promises
+ * and streams of `request()` cost as much CPU again as everything else that a small write needs.
+ */
+
+import type { IncomingHttpHeaders } from "node:http";
+import type { Dispatcher } from "undici";
+import { assert } from "../../base/assert.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import { lateStore } from "../deadline.ts";
+
+export interface ExchangeRequest {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  /** With its query, sent as it is. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** Milliseconds until the request is given up, wherever it is: in the queue, connecting, sending, receiving. */
+  readonly deadlineMs: number;
+  /** Bytes of a successful answer's body, at most. */
+  readonly maxBodyBytes: number;
+}
+
+export interface ExchangeAnswer {
+  readonly status: number;
+  /** Lower-case names; each character of a value is one byte. */
+  readonly headers: IncomingHttpHeaders;
+  /** A buffer of its own; undefined if it has more than `maxBodyBytes` (it was not read). A failure's is cut at 64 KiB. */
+  readonly body: Buffer | undefined;
+}
+
+/** More than any store says about a failure, in bytes. */
+export const maxErrorBytes = 65_536;
+
+const emptyBody = Buffer.alloc(0);
+
+/**
+ * @throws OperatingError `store_unavailable` when there is no whole answer in time, or the connection broke: the request may have
+ *   taken effect; `store_refused` when it can't be expressed in HTTP (it was not sent).
+ */
+export function exchange(dispatcher: Dispatcher, clock: Clock, request: ExchangeRequest): Promise<ExchangeAnswer> {
+  return new Promise((resolve, reject) => {
+    const handler = new ExchangeHandler(clock, request, resolve, reject);
+    dispatcher.dispatch(
+      { method: request.method, path: request.path, headers: request.headers, body: request.body ?? null },
+      handler,
+    );
+  });
+}
+
+class ExchangeHandler implements Dispatcher.DispatchHandler {
+  readonly #request: ExchangeRequest;
+  readonly #resolve: (answer: ExchangeAnswer) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #timer: Timer;
+  #controller: Dispatcher.DispatchController | undefined;
+  #settled = false;
+  #status = 0;
+  #headers: IncomingHttpHeaders = {};
+  #limit = 0;
+  /** The body, if its length was announced, filled up to `#received`; its parts otherwise. */
+  #whole: Buffer | undefined;
+  #parts: Buffer[] = [];
+  #received = 0;
+
+  constructor(
+    clock: Clock,
+    request: ExchangeRequest,
+    resolve: (answer: ExchangeAnswer) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#request = request;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#timer = clock.after(request.deadlineMs, () => {
+      this.#fail("store_unavailable", lateStore(request.deadlineMs).message);
+    });
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#settled) controller.abort(new Error("given up before it was sent"));
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (this.#settled || status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+    const succeeded = status < 300;
+    this.#limit = succeeded ? this.#request.maxBodyBytes : maxErrorBytes;
+    const announced = headers["content-length"];
+    if (announced === undefined || this.#request.method === "HEAD") {
+      // Where the end of the connection is that of the body, one that was cut looks whole.
+      const isEndless = this.#limit > 0 && this.#request.method !== "HEAD" && !headers["transfer-encoding"];
+      if (isEndless && succeeded && status !== 204)
+        this.#fail("store_unavailable", "the store's answer does not say how long it is");
+      return;
+    }
+    const length = Number(announced);
+    if (length <= this.#limit) this.#whole = length === 0 ? emptyBody : Buffer.allocUnsafeSlow(length);
+    else if (succeeded) this.#finish(undefined);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#settled) return;
+    const end = this.#received + chunk.length;
+    if (end > this.#limit) {
+      this.#finish(this.#status < 300 ? undefined : Buffer.concat(this.#parts));
+      controller.abort(new Error("the body is too large"));
+      return;
+    }
+    if (this.#whole === undefined) this.#parts.push(Buffer.from(chunk));
+    else {
+      assert(end <= this.#whole.length, "the parser holds a body to its announced length");
+      chunk.copy(this.#whole, this.#received);
+    }
+    this.#received = end;
+  }
+
+  onResponseEnd(): void {
+    if (this.#settled) return;
+    if (this.#whole !== undefined && this.#received !== this.#whole.length) {
+      this.#fail("store_unavailable", "the store's answer was cut short");
+      return;
+    }
+    this.#finish(this.#whole ?? concatenated(this.#parts, this.#received));
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if ("code" in error && error.code === "UND_ERR_INVALID_ARG") {
+      this.#fail("store_refused", `the request can't be sent: ${error.message}`, error);
+    } else {
+      this.#fail("store_unavailable", `no answer from the store: ${describeFailure(error)}`, error);
+    }
+  }
+
+  /** Ends well. A body that was not read to its end costs the connection. */
+  #finish(body: Buffer | undefined): void {
+    this.#settled = true;
+    this.#timer.cancel();
+    this.#resolve({ status: this.#status, headers: this.#headers, body });
+    if (body === undefined) this.#controller?.abort(new Error("the body is not wanted"));
+  }
+
+  #fail(code: "store_unavailable" | "store_refused", message: string, cause?: Error): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#timer.cancel();
+    this.#reject(new OperatingError(code, message, { cause }));
+    this.#controller?.abort(new Error(message));
+  }
+}
+
+/** The first value of a header. */
+export function header(answer: Pick<ExchangeAnswer, "headers">, name: string): string | undefined {
+  const value = answer.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** Parts in one buffer that shares its memory with nothing. */
+function concatenated(parts: readonly Buffer[], length: number): Buffer {
+  const whole = Buffer.allocUnsafeSlow(length);
+  let offset = 0;
+  for (const part of parts) offset += part.copy(whole, offset);
+  return whole;
+}
+
+/** An error in words: several addresses that all failed have an empty message of their own. */
+export function describeFailure(error: Error): string {
+  if (error instanceof AggregateError) return error.errors.map((each: Error) => each.message).join("; ");
+  return error.message;
+}

@@ -1,0 +1,160 @@
+/**
+ * Signed requests to one bucket of S3, over connections of its own: a write through AWS's SDK costs several times as much,
+ * and its signature doesn't expire. Here a write's does, by the store's own clock, at the caller's deadline: a process that is paused
+ * half-way can't make it take effect later.
+ *
+ * One limit remains: a store judges the signature when it has the head of a request. A process that is paused while it
+ * sends a body larger than the socket's buffer may still finish it afterwards; conditions on the write are the second line.
+ */
+
+import type { Clock, Instant } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import type { RequestOptions } from "../blob-store.ts";
+import { inTime } from "../deadline.ts";
+import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "../http/exchange.ts";
+import { encodePath } from "../http/percent-encoding.ts";
+import { readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "../http/signed-exchange.ts";
+import { isRead, StorePools } from "../http/store-pools.ts";
+import { StoreTime } from "../http/store-time.ts";
+import type { StreamedAnswer } from "../http/stream-exchange.ts";
+import { type Credentials, QuerySigner } from "./s3-signature.ts";
+import { resolveTarget, type S3Location, type S3Target } from "./s3-target.ts";
+
+interface Connection {
+  readonly target: S3Target;
+  readonly signer: QuerySigner;
+  readonly pools: StorePools;
+}
+
+export interface S3Request {
+  readonly method: ExchangeRequest["method"];
+  /** The object's key; undefined for the bucket itself. */
+  readonly key: string | undefined;
+  readonly query?: readonly (readonly [string, string])[];
+  /** Sent, but not signed. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Must be canonical: see {@link SigningRequest.headers}. */
+  readonly signedHeaders?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** Of a successful answer; 0 if it isn't stated. */
+  readonly maxBodyBytes?: number;
+}
+
+export class S3Client {
+  readonly #location: S3Location;
+  readonly #connections: number;
+  readonly #clock: Clock;
+  readonly #time: StoreTime;
+  #opening: Promise<Connection> | undefined;
+  #connection: Connection | undefined;
+  #closed = false;
+
+  /** @param connections - the most there are for reads, and for writes; further requests wait for one */
+  constructor(location: S3Location, connections: number, clock: Clock) {
+    this.#location = location;
+    this.#connections = connections;
+    this.#clock = clock;
+    this.#time = new StoreTime(clock);
+  }
+
+  /** @throws OperatingError `store_unavailable` without an answer in time; `store_refused` when there is nowhere to send it to. */
+  async send(request: S3Request, options: RequestOptions): Promise<ExchangeAnswer> {
+    return await sendSigned({ clock: this.#clock, time: this.#time }, await this.#sign(request, options), request);
+  }
+
+  /**
+   * The same for an answer with a body of any length, which is left to be read: the deadline is until it begins, and for each pause in it.
+   * One that is no success comes whole.
+   */
+  async stream(request: S3Request, options: RequestOptions): Promise<StreamedAnswer> {
+    return await streamSigned(this.#clock, await this.#sign(request, options), request.method);
+  }
+
+  /** The request as it goes on the wire, now. */
+  async #sign(request: S3Request, options: RequestOptions): Promise<SignedRequest> {
+    // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
+    const called = this.#clock.now();
+    const { target, signer, pools } =
+      this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
+    const credentials = await this.#credentials(target, options.deadlineMs);
+    const { method } = request;
+    const validity = this.#validity(called, options.deadlineMs, !isRead(method));
+    const signed: [string, string][] = Object.entries({ ...request.signedHeaders, host: target.host });
+    signed.sort(([a], [b]) => (a < b ? -1 : 1));
+    options.authorize?.();
+    const leftMs = options.deadlineMs - (this.#clock.now() - called);
+    if (leftMs <= 0) throw new OperatingError("store_unavailable", "the request was not sent: its deadline had passed");
+    const path = signer.sign(
+      {
+        method,
+        path: requestPath(target, request.key),
+        headers: signed,
+        ...(request.query && { query: request.query }),
+        ...validity,
+      },
+      credentials,
+    );
+    const headers = { ...request.headers, ...request.signedHeaders, host: target.host };
+    const endMs = (Math.floor(validity.timeMs / 1000) + validity.expiresSeconds) * 1000;
+    return { pool: pools.poolFor(method, options), path, headers, leftMs, endMs };
+  }
+
+  /** An unsigned request: whoever answers tells the store's time, and perhaps where the bucket is. */
+  async greet(options: RequestOptions): Promise<ExchangeAnswer> {
+    const { target, pools } = this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
+    const answer = await exchange(pools.reads, this.#clock, {
+      method: "HEAD",
+      path: requestPath(target, undefined),
+      headers: { host: target.host },
+      deadlineMs: options.deadlineMs,
+      maxBodyBytes: 0,
+    });
+    if (answer.status < 500) this.#time.learn(header(answer, "date"));
+    return answer;
+  }
+
+  /** Requests under way fail with `store_unavailable`. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#connection?.pools.close();
+  }
+
+  /** From the second in which the call was made to the last full second of its deadline, though at least one. */
+  #validity(called: Instant, deadlineMs: number, writes: boolean): { timeMs: number; expiresSeconds: number } {
+    const timeMs = this.#time.at(called);
+    const seconds = Math.floor((timeMs + deadlineMs) / 1000) - Math.floor(timeMs / 1000);
+    return { timeMs, expiresSeconds: Math.max(1, seconds) + (writes ? 0 : readGraceSeconds) };
+  }
+
+  async #credentials(target: S3Target, deadlineMs: number): Promise<Credentials> {
+    const credentials = target.credentials();
+    if (!(credentials instanceof Promise)) return credentials;
+    try {
+      return await inTime(this.#clock, deadlineMs, credentials);
+    } catch (cause) {
+      throw new OperatingError("store_unavailable", "there are no credentials to sign with", { cause });
+    }
+  }
+
+  #connect(): Promise<Connection> {
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      // The next call tries again.
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<Connection> {
+    const target = await resolveTarget(this.#location);
+    if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
+    const pools = new StorePools(target.origin, this.#connections);
+    this.#connection = { target, pools, signer: new QuerySigner(target.region) };
+    return this.#connection;
+  }
+}
+
+function requestPath(target: S3Target, key: string | undefined): string {
+  if (key !== undefined) return target.basePath + encodePath(key);
+  return target.basePath === "/" ? "/" : target.basePath.slice(0, -1);
+}

@@ -1,0 +1,264 @@
+/**
+ * The store in a bucket of S3, or of a server that speaks its protocol: what the port's words mean in requests, and what the answers
+ * mean. Servers differ in their treatment of conditions, so the probe finds out which form of them this one honours.
+ */
+
+import { hash } from "node:crypto";
+import type { Clock } from "../../base/clock.ts";
+import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
+import type { ListQuery } from "../../core/listing.ts";
+import type {
+  BlobContent,
+  BlobInfo,
+  BlobStore,
+  CompletedUpload,
+  CompleteResult,
+  ListPage,
+  OpenResult,
+  OpenUpload,
+  ReadResult,
+  ReadSpan,
+  RequestOptions,
+  StoreAbilities,
+  UploadContent,
+  UploadInfo,
+  WriteCondition,
+  WriteResult,
+} from "../blob-store.ts";
+import type { ExchangeAnswer } from "../http/exchange.ts";
+import { readTag } from "../http/wire-headers.ts";
+import { type Findings, tryOut } from "../probe-steps.ts";
+import { S3Client } from "./s3-client.ts";
+import { failureError, isObjectMissing, readFailure } from "./s3-errors.ts";
+import { s3Headers } from "./s3-headers.ts";
+import { listParameters, maxListBytes, parseList } from "./s3-listing.ts";
+import { nameOfKey, storableName } from "./s3-names.ts";
+import type { S3Location } from "./s3-target.ts";
+import { S3Uploads } from "./s3-uploads.ts";
+
+export interface S3StoreSettings extends S3Location {
+  /** Before every name, as it is. */
+  readonly prefix: string;
+  /** Connections to the store for reads, at most, and as many for writes; further requests wait for one. */
+  readonly connections: number;
+}
+
+/** S3's limit on the UTF-8 of a key. */
+const maxKeyBytes = 1_024;
+
+/** More than a bucket's answers about itself have, in bytes. */
+const maxDocumentBytes = 65_536;
+
+export class S3Store implements BlobStore {
+  readonly description: string;
+  readonly #bucket: string;
+  readonly #prefix: string;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #client: S3Client;
+  readonly #uploads: S3Uploads;
+  /** Whether `If-Match` takes the tag in quotes: RFC 9110 and AWS say so; some servers never match it then. */
+  #quotesTags = true;
+
+  constructor(settings: S3StoreSettings, ports: { readonly clock: Clock; readonly random: Random }) {
+    this.description = `s3://${settings.bucket}/${settings.prefix}`;
+    this.#bucket = settings.bucket;
+    this.#prefix = settings.prefix;
+    this.#clock = ports.clock;
+    this.#random = ports.random;
+    this.#client = new S3Client(settings, settings.connections, ports.clock);
+    this.#uploads = new S3Uploads(this.#client, settings.bucket);
+  }
+
+  fits(name: string): boolean {
+    return isKeyLength(this.#prefix + storableName(name));
+  }
+
+  async read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
+    const key = this.#key(name);
+    const answer = await this.#client.send({ method: "GET", key, maxBodyBytes: maxBytes }, options);
+    if (answer.status === 200) {
+      const info = s3Headers.infoOf(answer);
+      if (answer.body === undefined) return { kind: "too_large", info };
+      return { kind: "found", blob: { ...info, size: answer.body.length, body: answer.body } };
+    }
+    const failure = readFailure(answer);
+    if (isObjectMissing(failure)) return { kind: "missing" };
+    throw failureError(failure, `GET ${key}`, this.#bucket);
+  }
+
+  async stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
+    const key = this.#key(name);
+    const called = this.#clock.now();
+    const answer = await this.#client.send({ method: "HEAD", key }, options);
+    if (answer.status === 200) return s3Headers.infoOf(answer);
+    if (answer.status !== 404) throw failureError(readFailure(answer), `HEAD ${key}`, this.#bucket);
+    // An answer without a body can't tell a missing object from a missing bucket, or from a proxy that does not find the store.
+    const found = await this.read(name, 0, { deadlineMs: options.deadlineMs - (this.#clock.now() - called) });
+    return found.kind === "missing" ? undefined : found.kind === "found" ? found.blob : found.info;
+  }
+
+  async write(
+    name: string,
+    content: BlobContent,
+    condition: WriteCondition,
+    options: RequestOptions,
+  ): Promise<WriteResult> {
+    const key = this.#key(name);
+    const { content: headers, metadata } = s3Headers.toWire(content);
+    // With its MD5 sent along, a body that is torn on its way can't be stored.
+    const md5 = { "content-md5": hash("md5", content.body, "base64") };
+    const signedHeaders = { ...metadata, ...this.#conditionHeaders(condition), ...md5 };
+    const answer = await this.#client.send({ method: "PUT", key, headers, signedHeaders, body: content.body }, options);
+    if (answer.status === 200) return { kind: "written", tag: readTag(answer) };
+    return this.#conflictOrThrow(answer, condition, `PUT ${key}`);
+  }
+
+  async remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
+    const key = this.#key(name);
+    const signedHeaders = this.#conditionHeaders(condition);
+    const answer = await this.#client.send({ method: "DELETE", key, signedHeaders }, options);
+    if (answer.status === 204 || answer.status === 200) return { kind: "written", tag: "" };
+    if (condition.kind === "always" && isObjectMissing(readFailure(answer))) return { kind: "written", tag: "" };
+    return this.#conflictOrThrow(answer, condition, `DELETE ${key}`);
+  }
+
+  async list(query: ListQuery, options: RequestOptions): Promise<ListPage> {
+    const deadline = this.#clock.now() + options.deadlineMs;
+    for (let token: string | undefined; ; ) {
+      const answer = await this.#client.send(
+        {
+          method: "GET",
+          key: undefined,
+          query: listParameters(this.#prefix, query, token),
+          maxBodyBytes: maxListBytes,
+        },
+        { ...options, deadlineMs: deadline - this.#clock.now() },
+      );
+      if (answer.status !== 200) throw failureError(readFailure(answer), "listing the objects", this.#bucket);
+      const { page, nextToken } = parseList(this.#prefix, query, answer.body);
+      if (nextToken === undefined || page.next !== undefined) return page;
+      // Nothing in it was for the caller, and there is more.
+      token = nextToken;
+    }
+  }
+
+  async beginUpload(name: string, content: UploadContent, options: RequestOptions): Promise<OpenUpload> {
+    const key = this.#key(name);
+    const id = await this.#uploads.begin(key, content, options);
+    return { id, sendPart: (part, limits) => this.#uploads.sendPart(key, id, part, limits) };
+  }
+
+  async completeUpload(
+    name: string,
+    upload: CompletedUpload,
+    condition: WriteCondition,
+    options: RequestOptions,
+  ): Promise<CompleteResult> {
+    return await this.#uploads.complete(this.#key(name), upload, this.#conditionHeaders(condition), options);
+  }
+
+  async abortUpload(name: string, id: string, options: RequestOptions): Promise<void> {
+    await this.#uploads.abort(this.#key(name), id, options);
+  }
+
+  async listUploads(options: RequestOptions): Promise<readonly UploadInfo[]> {
+    const found = await this.#uploads.list(this.#prefix, options);
+    return found.flatMap((each) => {
+      const name = nameOfKey(each.name);
+      return name === undefined ? [] : [{ ...each, name }];
+    });
+  }
+
+  async openBlob(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
+    return await this.#uploads.open(this.#key(name), tag, span, options);
+  }
+
+  async probe(options: RequestOptions): Promise<StoreAbilities> {
+    const greeting = await this.#client.greet(options);
+    // It has no rights, so that it is refused says nothing; that the bucket is elsewhere does.
+    if (greeting.status === 301) throw failureError(readFailure(greeting), "HEAD", this.#bucket);
+    const notes: string[] = [];
+    const findings = await this.#findForm(options);
+    if (!this.#quotesTags) notes.push("The store wants If-Match without quotes.");
+    const conditionalWrites = findings.absentHonoured && findings.unchangedHonoured;
+    if (!conditionalWrites) notes.push("The store ignores conditions on writes: only a cluster of one node is safe.");
+    if (!findings.removesHonoured) notes.push("The store ignores conditions on removals; weir does without.");
+    const versioning = await this.#versioning(options, notes);
+    if (versioning !== undefined && !conditionalWrites) {
+      throw new OperatingError(
+        "store_refused",
+        `the bucket ${this.#bucket} has versioning ${versioning}, and this server ignores conditions on writes there; ` +
+          "use a bucket without versioning",
+      );
+    }
+    if (versioning === "enabled") {
+      notes.push("The bucket has versioning enabled: old versions pile up until a lifecycle rule removes them.");
+    }
+    return { conditionalWrites, conditionalRemoves: findings.removesHonoured, notes };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #findForm(options: RequestOptions): Promise<Findings> {
+    const name = `.weir/probe/${this.#random.id()}`;
+    const quoted = await tryOut(this, name, options);
+    if (quoted.unchangedHonoured) return quoted;
+    this.#quotesTags = false;
+    const unquoted = await tryOut(this, name, options);
+    if (!unquoted.unchangedHonoured) this.#quotesTags = true;
+    return unquoted;
+  }
+
+  /** `enabled`, `suspended`, or undefined when the bucket never had versions or does not say. */
+  async #versioning(options: RequestOptions, notes: string[]): Promise<string | undefined> {
+    const answer = await this.#client.send(
+      { method: "GET", key: undefined, query: [["versioning", ""]], maxBodyBytes: maxDocumentBytes },
+      options,
+    );
+    if (answer.status === 200) {
+      return /<Status>(\w+)<\/Status>/.exec(answer.body?.toString() ?? "")?.[1]?.toLowerCase();
+    }
+    const failure = readFailure(answer);
+    const error = failureError(failure, "reading the bucket's versioning", this.#bucket);
+    // A server that has none may say so in whatever way.
+    const isUnknown = failure.status === 501 || (failure.status === 404 && failure.code === "");
+    // weir needs no right to it.
+    if (!isUnknown && !isOperatingError(error, "store_refused")) throw error;
+    notes.push(`Whether the bucket keeps old versions is not known: ${error.message}.`);
+    return undefined;
+  }
+
+  #key(name: string): string {
+    const key = this.#prefix + storableName(name);
+    if (!isKeyLength(key)) {
+      throw new OperatingError(
+        "store_refused",
+        `S3 takes keys of at most ${maxKeyBytes} bytes, prefix included: ${key}`,
+      );
+    }
+    return key;
+  }
+
+  #conditionHeaders(condition: WriteCondition): Record<string, string> {
+    if (condition.kind === "absent") return { "if-none-match": "*" };
+    if (condition.kind === "always") return {};
+    return { "if-match": this.#quotesTags ? `"${condition.tag}"` : condition.tag };
+  }
+
+  #conflictOrThrow(answer: ExchangeAnswer, condition: WriteCondition, what: string): WriteResult {
+    const failure = readFailure(answer);
+    if (condition.kind !== "always") {
+      // AWS answers 409 when it can't tell who won, and 404 to If-Match when there is no object.
+      if (failure.status === 412 || failure.status === 409 || isObjectMissing(failure)) return { kind: "conflict" };
+    }
+    throw failureError(failure, what, this.#bucket);
+  }
+}
+
+function isKeyLength(key: string): boolean {
+  return key.length * 3 <= maxKeyBytes || Buffer.byteLength(key) <= maxKeyBytes;
+}

@@ -1,0 +1,201 @@
+/**
+ * S3's multipart uploads and reads of parts of objects, in requests and answers. An object that is written so has an ETag that is a hash of its parts' hashes and
+ * says how many they were.
+ */
+
+import { hash } from "node:crypto";
+import type {
+  CompletedUpload,
+  CompleteResult,
+  OpenResult,
+  ReadSpan,
+  RequestOptions,
+  UploadContent,
+  UploadInfo,
+  UploadPart,
+  WriteResult,
+} from "../blob-store.ts";
+import { BoundedStream } from "../http/bounded-stream.ts";
+import { type ExchangeAnswer, header } from "../http/exchange.ts";
+import { readTag } from "../http/wire-headers.ts";
+import { elementIn } from "../http/xml.ts";
+import type { S3Client } from "./s3-client.ts";
+import { failureError, isObjectMissing, isUploadMissing, readFailure } from "./s3-errors.ts";
+import { s3Headers } from "./s3-headers.ts";
+
+/** Bytes in an answer that names an upload, completes one, or lists a thousand of the longest names. */
+const maxDocumentBytes = 16 * 1024 * 1024;
+
+/** What says that an upload can never be completed: it is gone, or its parts are. */
+const goneCodes = new Set(["NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"]);
+
+export class S3Uploads {
+  readonly #client: S3Client;
+  readonly #bucket: string;
+
+  constructor(client: S3Client, bucket: string) {
+    this.#client = client;
+    this.#bucket = bucket;
+  }
+
+  async begin(key: string, { headers, token }: UploadContent, options: RequestOptions): Promise<string> {
+    const { content, metadata } = s3Headers.toWire({ headers, upload: token });
+    const answer = await this.#client.send(
+      {
+        method: "POST",
+        key,
+        query: [["uploads", ""]],
+        headers: content,
+        signedHeaders: metadata,
+        maxBodyBytes: maxDocumentBytes,
+      },
+      options,
+    );
+    const id = answer.status === 200 ? elementIn(textOf(answer), "UploadId") : undefined;
+    if (id !== undefined && id !== "") return id;
+    throw failureError(readFailure(answer), `beginning an upload of ${key}`, this.#bucket);
+  }
+
+  async sendPart(key: string, id: string, part: UploadPart, options: RequestOptions): Promise<string> {
+    const { number, body } = part;
+    const answer = await this.#client.send(
+      {
+        method: "PUT",
+        key,
+        query: [
+          ["partNumber", String(number)],
+          ["uploadId", id],
+        ],
+        // With its MD5 sent along, a part that is torn on its way can't be stored.
+        signedHeaders: { "content-md5": hash("md5", body, "base64") },
+        body,
+      },
+      options,
+    );
+    if (answer.status === 200) return readTag(answer);
+    throw failureError(readFailure(answer), `part ${number} of ${key}`, this.#bucket);
+  }
+
+  async complete(
+    key: string,
+    upload: CompletedUpload,
+    conditions: Readonly<Record<string, string>>,
+    options: RequestOptions,
+  ): Promise<CompleteResult> {
+    const { id, parts } = upload;
+    const items = parts.map((tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>"${tag}"</ETag></Part>`);
+    const text = `<CompleteMultipartUpload>${items.join("")}</CompleteMultipartUpload>`;
+    const answer = await this.#client.send(
+      {
+        method: "POST",
+        key,
+        query: [["uploadId", id]],
+        headers: { "content-type": "application/xml" },
+        signedHeaders: conditions,
+        body: Buffer.from(text),
+        maxBodyBytes: maxDocumentBytes,
+      },
+      options,
+    );
+    // A completion takes its time, so AWS begins its answer with 200 and may have to say later that it failed.
+    const failure = readFailure(answer);
+    if (answer.status === 200 && failure.code === "") return await this.#completed(key, upload, answer, options);
+    if (goneCodes.has(failure.code)) return gone;
+    const conflicts = failure.status === 412 || failure.status === 409 || isObjectMissing(failure);
+    if (Object.keys(conditions).length > 0 && conflicts) return conflict;
+    const status = answer.status === 200 ? 500 : answer.status;
+    // Ceph says so of uploads that are gone as well; of others nobody knows how far it came.
+    if (status === 500 && !(await this.#exists(key, id, options))) return { kind: "gone", isUnsure: true };
+    throw failureError({ ...failure, status }, `completing the upload of ${key}`, this.#bucket);
+  }
+
+  /** Ceph leaves the tag out of its answer: then the object has it, unless that is another's by now. */
+  async #completed(
+    key: string,
+    { token }: CompletedUpload,
+    answer: ExchangeAnswer,
+    { deadlineMs }: RequestOptions,
+  ): Promise<WriteResult> {
+    const tag = elementIn(textOf(answer), "ETag")?.replace(/^"(.*)"$/, "$1") ?? "";
+    if (tag !== "") return { kind: "written", tag };
+    const found = await this.#client.send({ method: "HEAD", key }, { deadlineMs });
+    if (found.status === 404) return conflict;
+    if (found.status !== 200) throw failureError(readFailure(found), `HEAD ${key}`, this.#bucket);
+    return s3Headers.fromWire(found.headers).upload === token ? { kind: "written", tag: readTag(found) } : conflict;
+  }
+
+  async #exists(key: string, id: string, { deadlineMs }: RequestOptions): Promise<boolean> {
+    const query = [
+      ["uploadId", id],
+      ["max-parts", "1"],
+    ] as const;
+    const answer = await this.#client.send(
+      { method: "GET", key, query, maxBodyBytes: maxDocumentBytes },
+      { deadlineMs },
+    );
+    return !isUploadMissing(readFailure(answer));
+  }
+
+  async abort(key: string, id: string, options: RequestOptions): Promise<void> {
+    const answer = await this.#client.send({ method: "DELETE", key, query: [["uploadId", id]] }, options);
+    if (answer.status === 204 || answer.status === 200) return;
+    const failure = readFailure(answer);
+    if (isUploadMissing(failure)) return;
+    throw failureError(failure, `aborting an upload of ${key}`, this.#bucket);
+  }
+
+  /** Of all keys with the prefix; their names are what comes after it. */
+  async list(prefix: string, options: RequestOptions): Promise<UploadInfo[]> {
+    const found: UploadInfo[] = [];
+    let after: readonly (readonly [string, string])[] = [];
+    for (;;) {
+      const query = [["uploads", ""], ["prefix", prefix], ...after] as [string, string][];
+      const answer = await this.#client.send(
+        { method: "GET", key: undefined, query, maxBodyBytes: maxDocumentBytes },
+        options,
+      );
+      if (answer.status !== 200) throw failureError(readFailure(answer), "listing the bucket's uploads", this.#bucket);
+      const text = textOf(answer);
+      for (const [, each] of text.matchAll(/<Upload>(.*?)<\/Upload>/gs)) {
+        const key = elementIn(each as string, "Key") ?? "";
+        const startedMs = Date.parse(elementIn(each as string, "Initiated") ?? "");
+        const id = elementIn(each as string, "UploadId") ?? "";
+        if (!key.startsWith(prefix) || id === "" || Number.isNaN(startedMs)) continue;
+        found.push({ name: key.slice(prefix.length), id, startedMs });
+      }
+      if (elementIn(text, "IsTruncated") !== "true") return found;
+      after = [
+        ["key-marker", elementIn(text, "NextKeyMarker") ?? ""],
+        ["upload-id-marker", elementIn(text, "NextUploadIdMarker") ?? ""],
+      ];
+    }
+  }
+
+  async open(key: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
+    const { start, end } = span;
+    const headers = { range: `bytes=${start}-${end - 1}`, "if-match": `"${tag}"` };
+    const answer = await this.#client.stream({ method: "GET", key, headers }, options);
+    const { stream } = answer;
+    if (stream === undefined) {
+      const failure = readFailure(answer);
+      const isChanged = failure.status === 412 || failure.status === 416 || isObjectMissing(failure);
+      if (isChanged) return { kind: "changed" };
+      throw failureError(failure, `GET ${key}`, this.#bucket);
+    }
+    // Not every server honours both headers: what it gives is looked at.
+    const isPart = answer.status === 206 && header(answer, "content-range")?.startsWith(`bytes ${start}-${end - 1}/`);
+    // Whatever comes in the way, a stream that nobody reads keeps its connection for ever.
+    await using stack = new AsyncDisposableStack();
+    stack.use(stream);
+    if (readTag(answer) !== tag || !(isPart === true || answer.status === 200)) return { kind: "changed" };
+    stack.move();
+    return { kind: "found", stream: new BoundedStream(stream, isPart === true ? 0 : start, end - start) };
+  }
+}
+
+const conflict: WriteResult = { kind: "conflict" };
+const gone: CompleteResult = { kind: "gone" };
+
+function textOf(answer: ExchangeAnswer): string {
+  return answer.body?.toString() ?? "";
+}

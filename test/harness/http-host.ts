@@ -1,0 +1,115 @@
+/** The server for clients over {@link MemoryOperations}, listening on a free port, as the tests of HTTP use it. */
+
+import assert from "node:assert/strict";
+import { Access } from "../../src/access/access.ts";
+import type { ErrorCode } from "../../src/base/errors.ts";
+import type { Log, LogFields } from "../../src/base/log.ts";
+import { Router } from "../../src/http/router.ts";
+import { Bodies } from "../../src/http/server/body.ts";
+import { Cors } from "../../src/http/server/cors.ts";
+import { HttpMetrics } from "../../src/http/server/metrics.ts";
+import type { Problem } from "../../src/http/server/problem.ts";
+import { defaultHttpSettings, type HttpSettings } from "../../src/http/server/settings.ts";
+import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/http/server.ts";
+import { systemClock } from "../../src/system.ts";
+import { MemoryAdministration } from "./memory-administration.ts";
+import { MemoryOperations } from "./memory-operations.ts";
+import { type RawAnswer, RawConnection, rawRequest } from "./raw-http.ts";
+
+export interface LogLine {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: LogFields | undefined;
+}
+
+type MoreOptions = Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol" | "tls">;
+
+export class HttpHost implements AsyncDisposable {
+  readonly operations = new MemoryOperations();
+  readonly administration = new MemoryAdministration();
+  readonly access = new Access("none");
+  /** What was logged above the level of debug. */
+  readonly lines: LogLine[] = [];
+  readonly debugLines: LogLine[] = [];
+  readonly log: Log;
+  readonly server: HttpServer;
+  port = 0;
+  readonly #options: HttpServerOptions;
+
+  private constructor(settings: Partial<HttpSettings>, more: MoreOptions) {
+    this.log = this.#log();
+    this.#options = {
+      operations: this.operations,
+      onScrape: () => Promise.resolve({ contentType: "text/plain", text: "up 1\n" }),
+      dashboard: { policy: "default-src 'none'", render: () => "<p>up" },
+      administration: this.administration,
+      access: this.access,
+      settings: { ...defaultHttpSettings, port: 0, ...settings },
+      clock: systemClock,
+      log: this.log,
+      ...more,
+    };
+    this.server = createHttpServer(this.#options);
+  }
+
+  static async start(settings: Partial<HttpSettings> = {}, more: MoreOptions = {}): Promise<HttpHost> {
+    const host = new HttpHost(settings, more);
+    host.port = (await host.server.listen()).port;
+    return host;
+  }
+
+  /** Every route that it has, by its path, or the part of it before the key. */
+  get routes(): Router["routes"] {
+    const { settings, clock } = this.#options;
+    return new Router(this.#options, new Bodies(clock, settings), new Cors(settings.cors), new HttpMetrics()).routes;
+  }
+
+  connect(): Promise<RawConnection> {
+    return RawConnection.open(this.port);
+  }
+
+  /** One request on a connection of its own. */
+  async request(method: string, target: string, headers: string[] = [], body?: string | Buffer): Promise<RawAnswer> {
+    await using connection = await this.connect();
+    return await connection.send(rawRequest(method, target, headers, body)).answer(method === "HEAD");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server[Symbol.asyncDispose]();
+  }
+
+  #log(): Log {
+    const at =
+      (level: string) =>
+      (message: string, fields?: LogFields): void => {
+        (level === "debug" ? this.debugLines : this.lines).push({ level, message, fields });
+      };
+    const log: Log = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), child: () => log };
+    return log;
+  }
+}
+
+/** Asserts that it is a problem answer with this code, in full, and returns it. */
+export function assertProblem(answer: RawAnswer, status: number, code: ErrorCode): Problem {
+  const text = answer.body.toString("utf8");
+  assert.equal(answer.status, status, text);
+  assert.equal(answer.headers["content-type"], "application/problem+json");
+  const problem = JSON.parse(text) as Problem;
+  assert.equal(problem.code, code, text);
+  assert.equal(problem.status, status);
+  assert.equal(problem.type, `urn:weir:error:${code}`);
+  for (const field of ["title", "detail", "advice"] as const) assert.match(problem[field], /\w/);
+  assert.equal(answer.headers["retry-after"], status === 503 ? "1" : undefined);
+  return problem;
+}
+
+/** Asserts that it is an answer of the old API, and returns its message. */
+export function assertMessage(answer: RawAnswer, status: number): string {
+  const text = answer.body.toString("utf8");
+  assert.equal(answer.status, status, text);
+  assert.equal(answer.headers["content-type"], "application/json");
+  const json = JSON.parse(text) as { msg: string };
+  assert.deepEqual(Object.keys(json), ["msg"]);
+  assert.equal(answer.headers["retry-after"], status === 503 ? "1" : undefined);
+  return json.msg;
+}

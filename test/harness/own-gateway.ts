@@ -1,0 +1,111 @@
+/**
+ * An S3 gateway for one test alone, which may be killed, stopped and started again; what it stores outlives that. Takes a few
+ * seconds to start, so only for what a proxy can't show.
+ */
+
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assert } from "../../src/base/assert.ts";
+import { sleep } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/system.ts";
+import { ownPorts } from "./own-ports.ts";
+import type { S3Server } from "./s3-server.ts";
+
+const script = join(import.meta.dirname, "s3-server.sh");
+
+const pollMs = 50;
+const restartMs = 30_000;
+
+export class OwnGateway implements AsyncDisposable {
+  readonly server: S3Server;
+  readonly #folder: string;
+  #restarted: ChildProcess | undefined;
+
+  private constructor(folder: string, port: number) {
+    this.#folder = folder;
+    const endpoint = `http://127.0.0.1:${port}`;
+    this.server = { endpoint, accessKeyId: "test", secretAccessKey: "testtest1234", region: "us-east-1" };
+  }
+
+  static async start(): Promise<OwnGateway> {
+    const folder = mkdtempSync(join(tmpdir(), "weir-gateway-"));
+    // The one after it is the gateway's monitor's.
+    const [port] = (await ownPorts(2)) as [number, number];
+    const gateway = new OwnGateway(folder, port);
+    const child = spawn("bash", [script, "start", folder, new URL(gateway.server.endpoint).port], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let progress = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      progress += chunk.toString();
+    });
+    const [code] = (await once(child, "exit")) as [number | null];
+    if (code === 0) return gateway;
+    await gateway[Symbol.asyncDispose]();
+    throw new Error(`the gateway did not start:\n${progress}`);
+  }
+
+  /** Ends the gateway at once: whoever connects is refused. */
+  async kill(): Promise<void> {
+    process.kill(this.#pid(), "SIGKILL");
+    await this.#until("the gateway is gone", async () => !(await this.#answers()));
+  }
+
+  /** Suspends the gateway: whoever connects gets no answer, until {@link resume}. */
+  pause(): void {
+    process.kill(this.#pid(), "SIGSTOP");
+  }
+
+  resume(): void {
+    process.kill(this.#pid(), "SIGCONT");
+  }
+
+  /** Starts the gateway again, over the same objects. */
+  async restart(): Promise<void> {
+    const child = spawn("radosgw", ["-f", "-n", "client.rgw", "-c", join(this.#folder, "ceph.conf")], {
+      detached: true,
+      stdio: "ignore",
+    });
+    this.#restarted = child;
+    // Where the script that stops it looks.
+    writeFileSync(this.#pidPath(), String(child.pid));
+    await this.#until("the gateway answers again", async () => await this.#answers());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    spawnSync("bash", [script, "stop", this.#folder], { stdio: "ignore" });
+    this.#restarted?.kill("SIGKILL");
+    rmSync(this.#folder, { recursive: true, force: true });
+    return Promise.resolve();
+  }
+
+  #pidPath(): string {
+    return join(this.#folder, "run", "rgw.pid");
+  }
+
+  #pid(): number {
+    const pid = Number(readFileSync(this.#pidPath(), "utf8"));
+    assert(Number.isInteger(pid) && pid > 1, "the gateway's pid file names a process");
+    return pid;
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      return (await fetch(this.server.endpoint)).status === 200;
+    } catch {
+      // No connection, or one that broke: that is the answer.
+      return false;
+    }
+  }
+
+  async #until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    const deadline = systemClock.now() + restartMs;
+    while (!(await holds())) {
+      if (systemClock.now() > deadline) throw new Error(`not within ${restartMs} ms: ${what}`);
+      await sleep(systemClock, pollMs);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** What the store lacks, and since when: the oldest first, whatever fails, is refused, or is overwritten. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { OperatingError } from "../../../src/base/errors.ts";
+import { Backlog } from "../../../src/core/backlog.ts";
+import { KeyRecord } from "../../../src/core/write-buffer.ts";
+
+const refused = new OperatingError("store_refused", "no");
+const away = new OperatingError("store_unavailable", "no answer");
+
+function backlogOf(...ages: readonly number[]): { backlog: Backlog; records: KeyRecord[] } {
+  const backlog = new Backlog();
+  const records = ages.map((since, index) => new KeyRecord(`k${index}`, since));
+  for (const record of records) backlog.add(record);
+  return { backlog, records };
+}
+
+describe("a backlog", () => {
+  it("knows since when the store lacks something, until nothing is lacking", () => {
+    const { backlog, records } = backlogOf(10, 20);
+    assert.deepEqual([backlog.size, backlog.oldestSince("waiting")], [2, 10]);
+    backlog.remove(records[0] as KeyRecord);
+    assert.equal(backlog.oldestSince("waiting"), 20);
+    backlog.remove(records[1] as KeyRecord);
+    assert.deepEqual([backlog.size, backlog.oldestSince("waiting")], [0, undefined]);
+  });
+
+  it("takes a key that is overwritten to be as young as its last flush", () => {
+    const { backlog, records } = backlogOf(10, 20);
+    backlog.renew(records[0] as KeyRecord, 30);
+    assert.equal(backlog.oldestSince("waiting"), 20);
+    backlog.remove(records[1] as KeyRecord);
+    assert.equal(backlog.oldestSince("waiting"), 30);
+  });
+
+  it("keeps what is refused apart from what waits, however often it is added again, until an attempt goes well", () => {
+    const { backlog, records } = backlogOf(10, 20);
+    const [first, second] = records as [KeyRecord, KeyRecord];
+    backlog.failed(first, refused);
+    backlog.failed(second, away);
+    backlog.add(first);
+    assert.deepEqual([backlog.oldestSince("waiting"), backlog.oldestSince("refused")], [20, 10]);
+    assert.deepEqual([backlog.size, backlog.failingCount, backlog.refusedCount], [2, 2, 1]);
+    assert.deepEqual([...backlog.failing()], [first, second]);
+    assert.deepEqual([first.failures, first.failure], [1, refused]);
+    // No answer says nothing about a refusal.
+    backlog.failed(first, away);
+    assert.equal(backlog.refusedCount, 1);
+    backlog.recovered(first);
+    backlog.renew(first, 40);
+    assert.deepEqual([backlog.refusedCount, backlog.failingCount, first.failures], [0, 1, 0]);
+    assert.equal(backlog.size, 2);
+  });
+});

@@ -1,0 +1,179 @@
+/** Outcomes by request id: kept exactly as long as the router might send the request again. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { noRequest } from "../../../src/core/entry.ts";
+import type { RequestOutcome } from "../../../src/core/message.ts";
+import { RequestLog } from "../../../src/core/request-log.ts";
+import { seedOf } from "../../harness/seed.ts";
+import { SimRandom } from "../../harness/sim-random.ts";
+
+const version = { epoch: 2, seq: 5 };
+
+/** A log with these counters of these routers. */
+function logOf(counters: Readonly<Record<string, readonly number[]>>): RequestLog {
+  const log = new RequestLog();
+  for (const [router, each] of Object.entries(counters)) {
+    for (const counter of each) log.record({ router, counter }, `key ${counter}`, version);
+  }
+  return log;
+}
+
+const idsOf = (outcomes: Iterable<RequestOutcome>): string[] =>
+  [...outcomes].map(({ requestId }) => `${requestId.router}${requestId.counter}`).toSorted();
+
+describe("RequestLog", () => {
+  it("finds the outcome of this request of this router, and of no other", () => {
+    const log = logOf({ r: [1, 3], s: [2] });
+    assert.deepEqual(log.find({ router: "r", counter: 3 }), {
+      requestId: { router: "r", counter: 3 },
+      key: "key 3",
+      version,
+    });
+    for (const id of [
+      { router: "r", counter: 2 },
+      { router: "s", counter: 3 },
+      { router: "t", counter: 1 },
+    ]) {
+      assert.equal(log.find(id), undefined, JSON.stringify(id));
+    }
+  });
+
+  it("keeps nothing of entries that no request made, so that they never answer for each other", () => {
+    const log = new RequestLog();
+    log.record(noRequest, "k", version);
+    assert.equal(log.find(noRequest), undefined);
+    assert.deepEqual([...log.outcomes()], []);
+  });
+
+  it("forgets what is below a router's watermark, keeps the rest, and leaves other routers alone", () => {
+    const log = logOf({ r: [1, 2, 3, 4], s: [1, 2] });
+    log.advance("r", 3);
+    assert.deepEqual(idsOf(log.outcomes()), ["r3", "r4", "s1", "s2"]);
+    log.advance("r", 100);
+    assert.deepEqual(idsOf(log.outcomes()), ["s1", "s2"]);
+  });
+
+  it("forgets what is below the watermark in whatever order it came", () => {
+    const log = logOf({ r: [9, 2, 7, 1] });
+    log.advance("r", 7);
+    assert.deepEqual(idsOf(log.outcomes()), ["r7", "r9"]);
+  });
+
+  it("never takes a watermark back: a late message of the router changes nothing", () => {
+    const log = logOf({ r: [1, 6] });
+    log.advance("r", 5);
+    log.advance("r", 2);
+    log.record({ router: "r", counter: 4 }, "k", version);
+    assert.equal(log.find({ router: "r", counter: 4 }), undefined);
+    assert.deepEqual(idsOf(log.outcomes()), ["r6"]);
+  });
+
+  it("takes no outcome of a request that is finished already, by hand-off for instance, but one at the watermark", () => {
+    const log = logOf({ r: [1] });
+    log.advance("r", 5);
+    for (const counter of [4, 5]) log.record({ router: "r", counter }, "k", version);
+    assert.deepEqual(idsOf(log.outcomes()), ["r5"]);
+  });
+
+  it("forgets with the router's next message what came after its watermark, of a router new to it", () => {
+    const log = new RequestLog();
+    log.advance("r", 5);
+    for (const counter of [4, 5]) log.record({ router: "r", counter }, "k", version);
+    log.advance("r", 5);
+    assert.deepEqual(idsOf(log.outcomes()), ["r5"]);
+  });
+
+  it("forgets routers that are no members any more", () => {
+    const log = logOf({ r: [1, 2], s: [3], t: [4] });
+    log.keepRouters(new Set(["s", "t", "u"]));
+    assert.deepEqual(idsOf(log.outcomes()), ["s3", "t4"]);
+    assert.equal(log.find({ router: "r", counter: 1 }), undefined);
+  });
+
+  it("keeps the later of two outcomes of one request, in whatever order they come", () => {
+    const log = new RequestLog();
+    const id = { router: "r", counter: 1 };
+    for (const [seq, kept] of [
+      [5, 5],
+      [7, 7],
+      [6, 7],
+    ] as const) {
+      log.record(id, "k", { epoch: 2, seq });
+      assert.deepEqual(log.find(id)?.version, { epoch: 2, seq: kept });
+    }
+    log.record(id, "k", { epoch: 3, seq: 1 });
+    assert.deepEqual(log.find(id)?.version, { epoch: 3, seq: 1 });
+  });
+
+  it("forgets the outcomes for keys that are not this member's business any more, and no others", () => {
+    const log = logOf({ r: [1, 2], s: [1, 3] });
+    const forgotten = log.keepKeys((key) => key !== "key 1");
+    assert.deepEqual(
+      forgotten.map(({ router, counter }) => `${router}${counter}`),
+      ["r1", "s1"],
+    );
+    assert.deepEqual(idsOf(log.outcomes()), ["r2", "s3"]);
+  });
+
+  it("knows which requests their router has finished, whether or not it had their outcome", () => {
+    const log = logOf({ r: [1] });
+    assert.equal(log.isFinished({ router: "r", counter: 1 }), false);
+    log.advance("r", 5);
+    assert.deepEqual(
+      [4, 5].map((counter) => log.isFinished({ router: "r", counter })),
+      [true, false],
+    );
+    assert.equal(log.isFinished({ router: "s", counter: 0 }), false);
+  });
+
+  it("agrees with a plain list under random operations", (test) => {
+    const seed = seedOf(test);
+    const random = new SimRandom(seed);
+    const log = new RequestLog();
+    let model: RequestOutcome[] = [];
+    const watermarks = new Map<string, number>();
+    for (let step = 0; step < 4000; step++) {
+      const context = `seed ${seed}, step ${step}`;
+      const router = random.pick(["r", "s", "t"]);
+      const watermark = watermarks.get(router) ?? 0;
+      if (random.chance(0.8)) {
+        // A router's counters come in about their order, now and then one again.
+        const requestId = { router, counter: watermark + random.whole(-3, 30) };
+        const outcome = { requestId, key: "k", version: { epoch: 1, seq: step } };
+        log.record(requestId, outcome.key, outcome.version);
+        model = model.filter(
+          (each) => each.requestId.router !== router || each.requestId.counter !== requestId.counter,
+        );
+        if (requestId.counter >= watermark) model.push(outcome);
+        assert.deepEqual(log.find(requestId), requestId.counter >= watermark ? outcome : undefined, context);
+      } else if (model.some(({ requestId }) => requestId.router === router)) {
+        const next = Math.max(watermark, watermark + random.whole(-5, 15));
+        log.advance(router, next);
+        watermarks.set(router, next);
+        model = model.filter(({ requestId }) => requestId.router !== router || requestId.counter >= next);
+      }
+      assert.deepEqual(idsOf(log.outcomes()), idsOf(model), context);
+    }
+  });
+
+  it("is awaited by the routers that have not said that they are done with what it knows", () => {
+    const log = new RequestLog();
+    const [r, s] = [{ incarnation: "r" }, { incarnation: "s" }];
+    assert.equal(log.isAwaitedBy([r, s]), false);
+    log.record({ router: "r", counter: 3 }, "k", { epoch: 1, seq: 1 });
+    assert.deepEqual([log.isAwaitedBy([s]), log.isAwaitedBy([s, r]), log.isAwaitedBy([])], [false, true, false]);
+    log.advance("r", 3);
+    assert.equal(log.isAwaitedBy([r]), true);
+    log.advance("r", 4);
+    assert.equal(log.isAwaitedBy([r]), false);
+  });
+
+  it("keeps nothing of a process that only pings: one that restarts again and again is another each time", () => {
+    const log = new RequestLog();
+    log.advance("r", 1);
+    assert.deepEqual(log.finished, []);
+    log.advance("r", 2);
+    assert.deepEqual(log.finished, [{ router: "r", counter: 2 }]);
+  });
+});

@@ -1,0 +1,85 @@
+/** What is wrong with a cluster, in words: nothing where all is well, and each thing that somebody has to look at. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ClusterStatus, MemberStatus } from "../../../src/core/operation.ts";
+import { troublesOf } from "../../../src/core/troubles.ts";
+import { clusterStatus, memberStatus } from "../../harness/status-fixtures.ts";
+
+const failing = {
+  version: { epoch: 1, seq: 2 },
+  size: 10,
+  isDelete: true,
+  ageMs: 1_000,
+  code: "store_refused",
+} as const;
+
+/** The troubles of a cluster of a and b where this has changed. */
+function troubles(changes: Partial<ClusterStatus>, ofB: Partial<MemberStatus> = {}): string[] {
+  return troublesOf(clusterStatus([memberStatus("a"), memberStatus("b", ofB)], changes));
+}
+
+test("a cluster that is well has none", () => {
+  assert.deepEqual(troubles({}), []);
+  assert.deepEqual(troubles({}, { dirtyBytes: 1e9, dirtyKeys: 1e6, oldestDirtyMs: 60_000, storeFailingMs: 2_999 }), []);
+});
+
+test("each is told by itself, with the node and what to do", () => {
+  const cases: readonly (readonly [RegExp, Partial<ClusterStatus>, Partial<MemberStatus>?])[] = [
+    [/^a has not joined the cluster yet: .*\/readyz/, { members: [] }],
+    [/^No lease: a may not answer now/, { leaseMs: 0 }],
+    [/^Can't be reached by a: b\./, {}, { state: "unreachable" }],
+    [
+      /^The store has failed all that b sent for 4\.0 s: 2\.0 KiB wait/,
+      {},
+      { storeFailingMs: 4_000, dirtyBytes: 2_048 },
+    ],
+    [/^Writers wait at b: .*buffer\.maxDirtyAgeMs/, {}, { slowing: true }],
+    [/^Writers wait at b: its buffer is full/, {}, { full: true }],
+    [
+      /^Failing at b: "k\\u0007" \(its removal, for 1\.0 s\): no \(store_refused\)$/,
+      {},
+      { failingKeys: 1, failing: [{ ...failing, key: "k\u0007", reason: "no" }] },
+    ],
+    // What the store says may hold the key, or anything.
+    [
+      /^Failing at b: .*: PUT k\\n\\u001b\[2J: no \(store_refused\)$/,
+      {},
+      { failingKeys: 1, failing: [{ ...failing, key: "k", reason: "PUT k\n\u001b[2J: no" }] },
+    ],
+    [/^Failing at b: 3 more$/, {}, { failingKeys: 3 }],
+    [/^Members are changing: view 7/, { settled: false }],
+    [/^Not in the cluster: c, by a's cluster\.json\. It joins by itself once started\.$/, { absent: ["c"] }],
+    [
+      /^Not in the cluster: c, d, .* They join by themselves once started\. Until then each write goes to the store/,
+      { absent: ["c", "d"], replicas: 3 },
+    ],
+    // What is in doubt is told once, and that nothing settles before it.
+    [/^In doubt: .* on c only, .* Start it again .*weir forget ID/, { awaited: ["c"], absent: ["c"], settled: false }],
+  ];
+  for (const [expected, changes, ofB] of cases) {
+    const texts = troubles(changes, ofB);
+    assert.equal(texts.length, 1, texts.join(" | "));
+    assert.match(texts[0] as string, expected);
+  }
+});
+
+test("that nobody owns anything comes first, and is all that is said of what it costs", () => {
+  const members = [memberStatus("a", { weight: 0, state: "waiting" })];
+  const texts = troublesOf(clusterStatus(members, { absent: ["b"] }));
+  assert.deepEqual(texts, [
+    "Nothing is served: no node here owns keys. Start one with a weight above 0.",
+    "Not in the cluster: b, by a's cluster.json. It joins by itself once started.",
+  ]);
+});
+
+test("nobody is said to take over where more than half can't be reached", () => {
+  const away = { state: "unreachable" } as const;
+  const [a, b, c] = [memberStatus("a"), memberStatus("b", away), memberStatus("c", away)];
+  const router = memberStatus("r", { weight: 0 });
+  assert.match(
+    troublesOf(clusterStatus([a, b, c, router]))[0] as string,
+    /: b, c\. These are more than half.*weir forget ID --force/,
+  );
+  assert.match(troublesOf(clusterStatus([a, b, router]))[0] as string, /: b\. If it stays so, the others take over/);
+});

@@ -1,0 +1,90 @@
+/** Bodies of requests under a clock of the test's own: how long they are waited for, and what is left of them when they are over. */
+
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { describe, test } from "node:test";
+import { Bodies } from "../../../../src/http/server/body.ts";
+import type { Exchange } from "../../../../src/http/server/exchange.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
+
+const settings = { inFlightBytes: 10, bodyTimeoutMs: 1_000, bodyIdleMs: 1_000, lingerMs: 500 };
+
+/** As much of a request as the readers of bodies ask for. */
+function fakeRequest(): EventEmitter & IncomingMessage {
+  const fields = { complete: true, destroyed: false, headers: { "content-length": "3" }, pause() {}, resume() {} };
+  return Object.assign(new EventEmitter(), fields) as unknown as EventEmitter & IncomingMessage;
+}
+
+function fakeExchange(request: IncomingMessage): Exchange {
+  return { request, awaitsContinue: false, broken: undefined, reader: undefined } as unknown as Exchange;
+}
+
+describe("a body that nobody wants", () => {
+  const ends: [string, (request: EventEmitter, clock: ManualClock) => void][] = [
+    ["ends", (request) => request.emit("end")],
+    ["is cut off", (request) => request.emit("close")],
+    ["goes on beyond what may be in flight", (request) => request.emit("data", Buffer.alloc(1))],
+    ["takes too long", (_request, clock) => clock.advance(1)],
+  ];
+  for (const [what, end] of ends) {
+    test(`${what}: that is told once, and nothing is left that waits for more`, () => {
+      const clock = new ManualClock();
+      const request = fakeRequest();
+      let told = 0;
+      new Bodies(clock, settings).discard(request, () => told++);
+      request.emit("data", Buffer.alloc(settings.inFlightBytes));
+      clock.advance(settings.lingerMs - 1);
+      assert.equal(told, 0);
+      end(request, clock);
+      assert.equal(told, 1);
+      assert.ok(clock.idle);
+      for (const event of ["data", "end", "close"]) assert.equal(request.listenerCount(event), 0, event);
+    });
+  }
+});
+
+test("a body that has been read is kept by no deadline", async () => {
+  const clock = new ManualClock();
+  const bodies = new Bodies(clock, settings);
+  for (const waitMs of [0, 1]) {
+    clock.advance(waitMs);
+    const request = fakeRequest();
+    const reading = bodies.read(fakeExchange(request), 3);
+    request.emit("data", Buffer.from("abc"));
+    request.emit("end");
+    (await reading).release();
+  }
+  // The deadline of the first finds that there is none behind it to wait for.
+  clock.advance(settings.bodyTimeoutMs - 1);
+  assert.ok(clock.idle);
+});
+
+describe("a body that is streamed", () => {
+  test("may take as long as it takes, as long as something comes", async () => {
+    const clock = new ManualClock();
+    const request = fakeRequest();
+    const stream = new Bodies(clock, settings).stream(fakeExchange(request));
+    for (const text of ["a", "b", "c"]) {
+      const next = stream.next();
+      clock.advance(settings.bodyIdleMs - 1);
+      request.emit("data", Buffer.from(text));
+      assert.equal(String((await next).value), text);
+      // Whoever takes it may be slow, too: that is no silence of the sender's.
+      clock.advance(2 * settings.bodyIdleMs);
+    }
+    const last = stream.next();
+    request.emit("end");
+    assert.equal((await last).done, true);
+    assert.ok(clock.idle);
+  });
+
+  test("is given up when nothing comes", async () => {
+    const clock = new ManualClock();
+    const request = fakeRequest();
+    const next = new Bodies(clock, settings).stream(fakeExchange(request)).next();
+    clock.advance(settings.bodyIdleMs);
+    await assert.rejects(next, { code: "body_timeout" });
+    for (const event of ["data", "end", "close"]) assert.equal(request.listenerCount(event), 0, event);
+  });
+});

@@ -1,0 +1,94 @@
+/** When the flusher says that the store has a write for good, although an earlier request may still take effect. */
+
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { OperatingError } from "../../../../src/base/errors.ts";
+import { Room } from "../../../../src/core/admission.ts";
+import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import { pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import type { BlobInfo } from "../../../../src/store/blob-store.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
+import { turn } from "../../../harness/scripted-network.ts";
+import { backoffMs, trialFlusher } from "../../../harness/trial-flusher.ts";
+import { flushDeadlineMs, memberOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
+
+const a = memberOf("a");
+
+it("a write-through is in the store for good only when no earlier request can have come between it and its answer", async () => {
+  const clock = new ManualClock();
+  const membership = servingMember(viewOf(4, [a]), a, clock);
+  const room = new Room({ dirtyBytes: 1e9, waitMs: 500 }, clock);
+  const buffer = new WriteBuffer(room, { append: () => undefined });
+  const told: string[] = [];
+  const answers: PromiseWithResolvers<void>[] = [];
+  let object: BlobInfo | undefined;
+  const flusher = trialFlusher({
+    clock,
+    membership,
+    buffer,
+    store: {
+      // Nobody knows whether it takes effect, and if so when.
+      remove: () => Promise.reject(new OperatingError("store_unavailable", "no answer")),
+      write: async (_key, { version, body, headers }) => {
+        object = { tag: "t", size: body.length, headers, version, modifiedMs: 7, upload: undefined };
+        const answer = Promise.withResolvers<void>();
+        answers.push(answer);
+        told.push("sent");
+        await answer.promise;
+        return { kind: "written", tag: "t" };
+      },
+      stat: () => Promise.resolve(object),
+    },
+    observer: {
+      onWrittenThrough: (record) => {
+        told.push("written through");
+        while (record.pending.length > 0) buffer.commit(record);
+      },
+      onStored: () => told.push("stored"),
+    },
+  });
+  const record = buffer.open("k", 0);
+  const write = (seq: number, value: Buffer | undefined): void => {
+    const size = value?.length ?? 0;
+    const entry: Entry = {
+      epoch: 4,
+      seq,
+      key: "k",
+      value,
+      headers: noHeaders,
+      md5: "",
+      modifiedMs: 7,
+      size,
+      requestId: noRequest,
+    };
+    room.takeForWrite(footprint(entry));
+    buffer.assign(record, pendingWrite(entry, { now: clock.now(), missing: [], needsStore: true }));
+    flusher.hasten(record);
+  };
+  const pass = async (ms: number): Promise<void> => {
+    clock.advance(ms);
+    membership.lease.confirmByStore(membership.lease.stamp());
+    for (let looks = 0; looks < 3; looks++) {
+      clock.advance(backoffMs);
+      await turn();
+    }
+  };
+
+  write(1, undefined);
+  await pass(0);
+  write(2, Buffer.from("v"));
+  await pass(0);
+  assert.deepEqual(told, ["sent"]);
+  // The removal takes effect as late as it can, and the answer comes later still.
+  object = undefined;
+  await pass(flushDeadlineMs);
+  answers[0]?.resolve();
+  await pass(0);
+  assert.deepEqual(told.slice(0, 2), ["sent", "written through"]);
+  assert.ok(!told.includes("stored"), "it is not there any more");
+  await pass(0);
+  answers[1]?.resolve();
+  await pass(0);
+  assert.equal(told.at(-1), "stored");
+  assert.notEqual(object, undefined);
+});

@@ -1,0 +1,157 @@
+/** How the flusher completes uploads: when one is lost for good, and its writer may be told that nothing was stored. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { OperatingError } from "../../../../src/base/errors.ts";
+import { Room } from "../../../../src/core/admission.ts";
+import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import { formatManifest } from "../../../../src/core/upload-manifest.ts";
+import { type KeyRecord, pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import type { Flusher } from "../../../../src/member/flush/flusher.ts";
+import type { BlobInfo, BlobStore, CompleteResult } from "../../../../src/store/blob-store.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
+import { turn } from "../../../harness/scripted-network.ts";
+import { trialFlusher } from "../../../harness/trial-flusher.ts";
+import { memberOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
+
+const a = memberOf("a");
+/** The object, once the upload is completed. */
+const completed: BlobInfo = { headers: noHeaders, modifiedMs: 7, size: 9, tag: "e", version: undefined, upload: "t" };
+const gone: CompleteResult = { kind: "gone" };
+const unavailable = new OperatingError("store_unavailable", "no answer");
+const refused = new OperatingError("store_refused", "over the quota");
+
+class Trial {
+  readonly clock = new ManualClock();
+  readonly membership = servingMember(viewOf(4, [a]), a, this.clock);
+  readonly record: KeyRecord;
+  /** What was asked of the store, and told. */
+  readonly asked: string[] = [];
+  readonly told: string[] = [];
+  /** What it answers to completions and abortions, one after the other. */
+  readonly completions: (CompleteResult | Error)[] = [];
+  readonly abortions: (undefined | Error)[] = [];
+  object: BlobInfo | undefined;
+  readonly #flusher: Flusher;
+
+  constructor() {
+    const { clock, membership } = this;
+    const room = new Room({ dirtyBytes: 1e9, waitMs: 500 }, clock);
+    const buffer = new WriteBuffer(room, { append: () => undefined });
+    const answer = <T>(what: string, answers: (T | Error)[]): Promise<T> => {
+      this.asked.push(what);
+      assert.notEqual(answers.length, 0, `${what} is not expected`);
+      const next = answers.shift() as T | Error;
+      return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
+    };
+    const store: Partial<BlobStore> = {
+      stat: () => Promise.resolve(this.object),
+      completeUpload: () => answer("complete", this.completions),
+      abortUpload: () => answer("abort", this.abortions),
+    };
+    this.#flusher = trialFlusher({
+      clock,
+      membership,
+      buffer,
+      store,
+      concurrency: 4,
+      observer: {
+        onWrittenThrough: () => this.told.push("written"),
+        onFoundNewer: () => this.told.push("newer"),
+        onUploadLost: (record, refusal) => {
+          this.told.push(`lost${refusal ? `: ${refusal.message}` : ""}`);
+          buffer.commit(record);
+        },
+      },
+    });
+    const upload = { token: "t", size: 9, manifest: formatManifest({ id: "u", parts: ["p"] }) };
+    const plain = { epoch: 4, seq: 1, key: "k", value: undefined, headers: noHeaders, md5: "", modifiedMs: 7, size: 9 };
+    const entry: Entry = { ...plain, requestId: noRequest, upload };
+    room.takeForWrite(footprint(entry));
+    this.record = buffer.open("k", 0);
+    buffer.assign(this.record, pendingWrite(entry, { now: 0, missing: [], needsStore: true }));
+  }
+
+  /** The flusher's next attempt, to its end. */
+  async attempt(): Promise<void> {
+    if (this.asked.length === 0) this.#flusher.hasten(this.record);
+    else this.clock.advance(100);
+    this.membership.lease.confirmByStore(this.membership.lease.stamp());
+    await turn();
+  }
+}
+
+describe("Flusher, of an upload", () => {
+  it("completes it, once all have its reference, and tells its tag", async () => {
+    const trial = new Trial();
+    trial.completions.push({ kind: "written", tag: "e" });
+    await trial.attempt();
+    assert.deepEqual([trial.asked, trial.told, trial.record.pending[0]?.tag], [["complete"], ["written"], "e"]);
+  });
+
+  it("that is gone says it is lost, at once if nothing else can have completed it", async () => {
+    const trial = new Trial();
+    trial.completions.push(gone);
+    await trial.attempt();
+    assert.deepEqual(trial.told, ["lost"]);
+  });
+
+  it("that is gone does not say so while an earlier request may complete it yet, and it turns out to be there", async () => {
+    const trial = new Trial();
+    const { flushDeadlineMs } = trial.membership.view.parameters;
+    trial.completions.push(unavailable, gone, gone);
+    for (let attempts = 0; attempts < 3; attempts++) await trial.attempt();
+    assert.ok(trial.clock.now() < flushDeadlineMs);
+    assert.deepEqual([trial.asked, trial.told], [["complete", "complete", "complete"], []]);
+    trial.object = completed;
+    await trial.attempt();
+    assert.deepEqual([trial.told, trial.record.pending[0]?.tag], [["written"], "e"]);
+  });
+
+  it("that is gone says it is lost once no earlier request can complete it any more", async () => {
+    const trial = new Trial();
+    const { flushDeadlineMs } = trial.membership.view.parameters;
+    trial.completions.push(unavailable, ...Array.from({ length: flushDeadlineMs }, () => gone));
+    while (trial.told.length === 0) await trial.attempt();
+    assert.ok(trial.clock.now() >= flushDeadlineMs);
+    assert.deepEqual(trial.told, ["lost"]);
+  });
+
+  it("that is gone after a failure that may have completed it is lost only when that can't show any more", async () => {
+    const trial = new Trial();
+    const unsure: CompleteResult = { kind: "gone", isUnsure: true };
+    trial.completions.push(unsure, unsure);
+    await trial.attempt();
+    await trial.attempt();
+    assert.deepEqual([trial.asked, trial.told], [["complete", "complete"], []]);
+    trial.completions.push(unsure);
+    trial.clock.advance(trial.membership.view.parameters.flushDeadlineMs);
+    await trial.attempt();
+    assert.deepEqual(trial.told, ["lost"]);
+
+    const done = new Trial();
+    done.completions.push(unsure);
+    await done.attempt();
+    done.object = completed;
+    await done.attempt();
+    assert.deepEqual(done.told, ["written"]);
+  });
+
+  it("that the store refuses to complete is aborted, and lost for the store's reason", async () => {
+    const trial = new Trial();
+    trial.completions.push(refused);
+    trial.abortions.push(undefined);
+    await trial.attempt();
+    assert.deepEqual([trial.asked, trial.told], [["complete", "abort"], ["lost: over the quota"]]);
+  });
+
+  it("that the store refuses to abort as well is kept, and completed when it refuses no more", async () => {
+    const trial = new Trial();
+    trial.completions.push(refused, { kind: "written", tag: "e" });
+    trial.abortions.push(new OperatingError("store_refused", "bad key"));
+    await trial.attempt();
+    assert.deepEqual([trial.told, trial.record.failures], [[], 1]);
+    await trial.attempt();
+    assert.deepEqual([trial.asked, trial.told], [["complete", "abort", "complete"], ["written"]]);
+  });
+});

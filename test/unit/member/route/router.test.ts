@@ -1,0 +1,171 @@
+/** What the router tells a client whose write it sent more than once: never that nothing was done when an earlier copy may be. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type ErrorCode, OperatingError } from "../../../../src/base/errors.ts";
+import { noHeaders } from "../../../../src/core/entry.ts";
+import type { PeerAnswer, Precondition } from "../../../../src/core/message.ts";
+import type { WriteOutcome } from "../../../../src/core/operation.ts";
+import { Router, type RouterParts } from "../../../../src/member/route/router.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
+import { ScriptedNetwork, turn } from "../../../harness/scripted-network.ts";
+import { keyWhere, memberOf, ringOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
+
+const [a, b] = [memberOf("a"), memberOf("b")];
+const view = viewOf(4, [a, b]);
+const key = keyWhere((each) => ringOf(view).ownersOf(each)[0] === "b");
+
+const refused = (code: ErrorCode): PeerAnswer => ({ kind: "refused", code, epoch: 4, detail: "" });
+const written: PeerAnswer = { kind: "written", version: { epoch: 4, seq: 1 }, tag: "", durability: "replicated" };
+/** Whose link broke, or who has taken the write and does not own the key any more. */
+const lost = [new OperatingError("peer_unreachable", "the link broke"), refused("peer_unreachable")];
+const certain = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
+
+class Trial {
+  readonly network = new ScriptedNetwork();
+  readonly #clock = new ManualClock();
+  readonly router: Router;
+
+  /** Member a. Its part as a primary is not asked, because b owns the key. */
+  constructor(fits = true) {
+    const parts: Partial<RouterParts> = {
+      membership: servingMember(view, a, this.#clock),
+      network: this.network,
+      clock: this.#clock,
+      fits: () => fits,
+    };
+    const settings = { operationMs: 10_000, operationLimit: 10 };
+    this.router = new Router({ ...parts, settings } as unknown as RouterParts);
+  }
+
+  put(precondition: Precondition = {}): Promise<WriteOutcome> {
+    return this.router.put({ key, value: Buffer.from("v"), headers: noHeaders, precondition });
+  }
+
+  /** The code of the error in which a read ends. */
+  async readUntilGivenUp(): Promise<string> {
+    let told: string | undefined;
+    Promise.resolve(this.router.read(key, false, "a tag")).catch((error: unknown) => {
+      told = (error as OperatingError).code;
+    });
+    for (let ms = 0; ms < 11_000 && told === undefined; ms += 10) {
+      await turn();
+      this.#clock.advance(10);
+    }
+    await turn();
+    return told ?? "nothing";
+  }
+
+  /** What the operation comes to when the attempts are answered so: its kind, or the code of its error. */
+  async outcome(operation: Promise<WriteOutcome>, answers: readonly (PeerAnswer | OperatingError)[]): Promise<string> {
+    const told = operation.then(
+      ({ kind }) => kind,
+      (error: unknown) => (error as OperatingError).code,
+    );
+    for (const answer of answers) {
+      await turn();
+      this.network.answer(answer, "b");
+      await turn();
+      this.#clock.advance(100);
+    }
+    return await told;
+  }
+}
+
+describe("Router", () => {
+  it("takes nothing for a key that the store can't hold, a removal neither: the store would refuse it for ever", async () => {
+    const trial = new Trial(false);
+    const answers = [trial.put(), trial.router.delete({ key }), trial.router.read(key, false, "a tag")];
+    for (const answer of answers) await assert.rejects(Promise.resolve<unknown>(answer), { code: "key_invalid" });
+  });
+
+  it("computes the MD5 of a value unless it is told", async () => {
+    const trial = new Trial();
+    trial.network.script = () => written;
+    const put = { key, value: Buffer.from("v"), headers: noHeaders };
+    const outcomes = [await trial.router.put(put), await trial.router.put({ ...put, md5: "told" })];
+    const told = outcomes.map((outcome) => outcome.kind === "written" && outcome.md5);
+    assert.deepEqual(told, ["9e3669d19b675bd57058fd4664205d2a", "told"]);
+  });
+
+  it("tells a client that nothing was done if the only copy of its write was refused", async () => {
+    for (const code of certain) {
+      const trial = new Trial();
+      assert.equal(await trial.outcome(trial.put(), [refused("not_ready"), refused(code)]), code);
+    }
+  });
+
+  it("never tells so once a copy was lost: whoever has that may bring it back", async () => {
+    for (const code of certain) {
+      for (const loss of lost) {
+        const trial = new Trial();
+        const told = await trial.outcome(trial.put(), [loss, refused("not_ready"), refused(code)]);
+        assert.equal(told, "peer_unreachable", code);
+      }
+    }
+  });
+
+  it("does not know what became of a write if a copy was lost and another is refused for a time, of which two members may know two", async () => {
+    const trial = new Trial();
+    const answers = [...lost, { kind: "precondition_failed" }] as const;
+    assert.equal(await trial.outcome(trial.put({ unmodifiedSince: 1 }), answers), "deadline_exceeded");
+  });
+
+  it("does not know whether a key was given up if a copy was lost: what was to be given up may be gone because it was", async () => {
+    const trial = new Trial();
+    const givenUp = trial.router.giveUp(key, { epoch: 4, seq: 1 });
+    assert.equal(await trial.outcome(givenUp, [...lost, { kind: "precondition_failed" }]), "deadline_exceeded");
+  });
+
+  it("refuses writes that come much later than one which is still under way: others keep the outcomes of all between", async () => {
+    const trial = new Trial();
+    trial.put().catch(() => undefined);
+    await turn();
+    trial.network.script = () => written;
+    let done = 0;
+    const later = async (): Promise<void> => {
+      for (; done < 300_000; done++) await trial.put();
+    };
+    await assert.rejects(later(), { code: "overloaded" });
+    assert.ok(done > 199_990 && done <= 200_000, `${done}`);
+    assert.equal(trial.router.watermark, 1);
+    trial.network.answer(written);
+    await turn();
+    assert.equal((await trial.put()).kind, "written");
+  });
+
+  it("tells who reads why it had to wait, and not that the last attempt had no time", async () => {
+    const late = new OperatingError("deadline_exceeded", "no answer in time");
+    for (const [lastMs, code] of [
+      [150, "not_ready"],
+      [5_000, "deadline_exceeded"],
+    ] as const) {
+      const trial = new Trial();
+      trial.network.script = ({ deadlineMs }) => (deadlineMs <= lastMs ? late : refused("not_ready"));
+      assert.equal(await trial.readUntilGivenUp(), code);
+    }
+  });
+
+  it("asks a primary once more that the store does not answer: it may have been cut off, and be back", async () => {
+    const away = refused("store_unavailable");
+    const trial = new Trial();
+    let asked = 0;
+    trial.network.script = () => (++asked <= 1 ? away : { kind: "missing" });
+    assert.equal(await trial.readUntilGivenUp(), "nothing");
+    assert.equal(asked, 2);
+    trial.network.script = () => away;
+    assert.equal(await trial.readUntilGivenUp(), "store_unavailable");
+
+    const other = new Trial();
+    assert.equal(await other.outcome(other.put({ match: ["m"] }), [away, written]), "written");
+    assert.equal(await other.outcome(other.put({ match: ["m"] }), [away, away]), "store_unavailable");
+  });
+
+  it("believes any other condition that fails, under the request id by which a copy that was done is known", async () => {
+    const trial = new Trial();
+    const told = await trial.outcome(trial.put({ match: ["m"] }), [...lost, { kind: "precondition_failed" }]);
+    assert.equal(told, "precondition_failed");
+    const ids = trial.network.sent.map(({ request }) => request.kind === "write" && request.requestId);
+    assert.deepEqual(ids, Array(3).fill({ router: a.incarnation, counter: 1 }));
+  });
+});

@@ -1,0 +1,227 @@
+/** Who proposes to drop whom, when, and what keeps it from doing so. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Complaints } from "../../../../src/base/complaints.ts";
+import type { Membership } from "../../../../src/core/membership.ts";
+import type { View, ViewMember } from "../../../../src/core/view.ts";
+import { droppedView, joinedView } from "../../../../src/core/view-changes.ts";
+import { MemberMetrics } from "../../../../src/member/metrics.ts";
+import { Dropping } from "../../../../src/member/views/eviction.ts";
+import { ViewRecord } from "../../../../src/member/views/view-record.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
+import { RecordedLog } from "../../../harness/recorded-log.ts";
+import { turn } from "../../../harness/scripted-network.ts";
+import { SimRandom } from "../../../harness/sim-random.ts";
+import { memberIn, memberOf, viewOf } from "../../../harness/view-fixtures.ts";
+import { ViewStore } from "../../../harness/view-store.ts";
+
+const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
+const abc: View = { ...viewOf(4, [a, b, c]), settled: true };
+const pingMs = 200;
+
+interface Trial {
+  readonly clock: ManualClock;
+  readonly store: ViewStore;
+  readonly membership: Membership;
+  readonly dropping: Dropping;
+  readonly log: RecordedLog;
+  readonly events: string[];
+  /** Lets so many rounds of pings pass, which these peers answer. */
+  readonly rounds: (count: number, ...heard: readonly ViewMember[]) => Promise<void>;
+}
+
+/** Member a. */
+function trialOf(view: View = abc): Trial {
+  const clock = new ManualClock();
+  const store = new ViewStore(view);
+  const log = new RecordedLog();
+  const complaints = new Complaints(log, clock, 10_000);
+  const random = new SimRandom(1);
+  const membership = memberIn(view, a, { clock });
+  const events: string[] = [];
+  const dropping = new Dropping({
+    membership,
+    record: new ViewRecord({ store, clock, random, complaints }),
+    clock,
+    random,
+    log,
+    complaints,
+    metrics: new MemberMetrics(),
+    suspectMs: 800,
+    pingMs,
+    observer: {
+      onView: (next) => {
+        events.push(`view ${next.members.map(({ id }) => id).join()}`);
+        membership.adopt(next);
+        dropping.adoptView();
+      },
+      onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
+    },
+  });
+  dropping.adoptView();
+  const rounds = async (count: number, ...heard: readonly ViewMember[]): Promise<void> => {
+    for (let round = 0; round < count; round++) {
+      clock.advance(pingMs);
+      dropping.tick();
+      for (const peer of heard) dropping.heard(peer);
+      await turn();
+    }
+  };
+  return { clock, store, membership, dropping, log, events, rounds };
+}
+
+/** Time for whoever waits its turn to propose, and for the proposal. */
+async function settle({ clock }: Trial): Promise<void> {
+  clock.advance(300);
+  for (let time = 0; time < 5; time++) await turn();
+}
+
+describe("Dropping", () => {
+  it("proposes nothing while everyone answers", async () => {
+    const trial = trialOf();
+    await trial.rounds(20, b, c);
+    await settle(trial);
+    assert.deepEqual([trial.events, trial.store.writes, trial.dropping.suspects], [[], 0, []]);
+  });
+
+  it("drops who was silent for D", async () => {
+    const trial = trialOf();
+    await trial.rounds(3, b);
+    await settle(trial);
+    assert.deepEqual(trial.events, []);
+    await trial.rounds(2, b);
+    await settle(trial);
+    assert.deepEqual(
+      [trial.events, trial.store.view?.members, trial.store.view?.dropped],
+      [["view a,b"], [a, b], true],
+    );
+  });
+
+  it("waits longer the larger the part that it would drop", async () => {
+    const abcd: View = { ...viewOf(4, [a, b, c, memberOf("d")]), settled: true };
+    for (const [heard, waitMs] of [
+      [[b, c], 75],
+      [[b], 150],
+    ] as const) {
+      const trial = trialOf(abcd);
+      await trial.rounds(4, ...heard);
+      trial.clock.advance(waitMs - 1);
+      await turn();
+      assert.equal(trial.store.reads, 0, `${waitMs}`);
+      trial.clock.advance(1);
+      await turn();
+      assert.equal(trial.store.reads, 1, `${waitMs}`);
+    }
+  });
+
+  it("keeps who is heard again before the proposal is made", async () => {
+    const trial = trialOf();
+    await trial.rounds(4, b);
+    trial.dropping.heard(c);
+    await settle(trial);
+    assert.deepEqual([trial.events, trial.store.writes], [[], 0]);
+  });
+
+  it("keeps who is heard again while the view is read", async () => {
+    const trial = trialOf(viewOf(4, [a, b, c, memberOf("d"), memberOf("e")]));
+    await trial.rounds(4, b, memberOf("e"));
+    const read = trial.store.read.bind(trial.store);
+    trial.store.read = async () => {
+      trial.dropping.heard(c);
+      return await read();
+    };
+    await settle(trial);
+    assert.deepEqual(trial.events, ["view a,b,c,e"]);
+  });
+
+  it("makes no proposal at all when nobody is left to drop by then", async () => {
+    const trial = trialOf();
+    await trial.rounds(4, b);
+    const read = trial.store.read.bind(trial.store);
+    trial.store.read = async () => {
+      trial.dropping.heard(c);
+      return await read();
+    };
+    await settle(trial);
+    assert.deepEqual([trial.events, trial.store.reads, trial.store.writes], [[], 1, 0]);
+  });
+
+  it("does not drop more than half of an earlier view, and says whom it would have to", async () => {
+    const trial = trialOf();
+    await trial.rounds(5);
+    await settle(trial);
+    assert.deepEqual([trial.events, trial.store.writes], [[], 0]);
+    assert.match(trial.log.messages("warn").join(), /too few of the earlier ones would be left/);
+    assert.deepEqual(trial.log.lines.find(({ level }) => level === "warn")?.fields?.["silent"], ["b", "c"]);
+  });
+
+  it("tries again for as long as somebody is silent", async () => {
+    const trial = trialOf();
+    trial.store.readEndings.push("not_done", "refused");
+    for (let time = 0; time < 3; time++) {
+      await trial.rounds(4, b);
+      await settle(trial);
+    }
+    assert.deepEqual(trial.events, ["view a,b"]);
+  });
+
+  it("proposes nothing on top of a view that it has not adopted, and tells of that", async () => {
+    const trial = trialOf();
+    trial.store.view = joinedView(abc, memberOf("d"), "p");
+    await trial.rounds(5, b);
+    await settle(trial);
+    assert.deepEqual([trial.events.at(0), trial.store.writes], ["epoch 5", 0]);
+  });
+
+  it("gives way to a proposal that comes first", async () => {
+    const trial = trialOf();
+    await trial.rounds(4, b);
+    const read = trial.store.read.bind(trial.store);
+    trial.store.read = async () => {
+      const result = await read();
+      trial.store.view = droppedView(abc, new Set(["a"]), "b's");
+      return result;
+    };
+    await settle(trial);
+    assert.deepEqual([trial.events, trial.store.view?.proposal], [[], "b's"]);
+  });
+
+  it("drops who does not do its work, though it answers pings", async () => {
+    const trial = trialOf();
+    trial.dropping.stuck("c");
+    trial.dropping.stuck("nobody");
+    assert.deepEqual(trial.dropping.suspects, [c]);
+    await trial.rounds(2, b, c);
+    await settle(trial);
+    assert.deepEqual(trial.events, ["view a,b"]);
+  });
+
+  it("does not take its own pause for its peers' silence", async () => {
+    const trial = trialOf();
+    await trial.rounds(2, b, c);
+    trial.clock.advance(60_000);
+    await trial.rounds(2, b, c);
+    await settle(trial);
+    assert.deepEqual([trial.events, trial.store.reads], [[], 0]);
+  });
+
+  it("watches the members of the newest view only, the new ones as heard", async () => {
+    const trial = trialOf();
+    await trial.rounds(3, b);
+    trial.membership.adopt(joinedView(droppedView(abc, new Set(["c"]), "p"), memberOf("d"), "q"));
+    trial.dropping.adoptView();
+    await trial.rounds(1, b);
+    assert.deepEqual(trial.dropping.suspects, []);
+    await trial.rounds(3, b);
+    assert.deepEqual(trial.dropping.suspects, [memberOf("d")]);
+  });
+
+  it("does nothing any more once it is stopped", async () => {
+    const trial = trialOf();
+    await trial.rounds(4, b);
+    trial.dropping.stop();
+    await settle(trial);
+    assert.deepEqual([trial.events, trial.store.reads], [[], 0]);
+  });
+});

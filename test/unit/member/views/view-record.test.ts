@@ -1,0 +1,153 @@
+/** The view's record: a swap wins or it does not, and what its answer leaves open is settled by reading back. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Complaints } from "../../../../src/base/complaints.ts";
+import { isOperatingError, OperatingError } from "../../../../src/base/errors.ts";
+import type { View } from "../../../../src/core/view.ts";
+import { joinedView } from "../../../../src/core/view-changes.ts";
+import { type StoredView, ViewRecord } from "../../../../src/member/views/view-record.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
+import { RecordedLog } from "../../../harness/recorded-log.ts";
+import { turn } from "../../../harness/scripted-network.ts";
+import { SimRandom } from "../../../harness/sim-random.ts";
+import { memberOf, viewOf } from "../../../harness/view-fixtures.ts";
+import { type Ending, ViewStore } from "../../../harness/view-store.ts";
+
+const view: View = { ...viewOf(4, [memberOf("a")]), settled: true };
+const next = joinedView(view, memberOf("b"), "p");
+const other = joinedView(view, memberOf("c"), "q");
+const { signal } = new AbortController();
+
+function trialOf(stored?: View): {
+  readonly clock: ManualClock;
+  readonly store: ViewStore;
+  readonly record: ViewRecord;
+} {
+  const clock = new ManualClock();
+  const store = new ViewStore(stored);
+  const complaints = new Complaints(new RecordedLog(), clock, 10_000);
+  return { clock, store, record: new ViewRecord({ store, clock, random: new SimRandom(1), complaints }) };
+}
+
+describe("ViewRecord.read", () => {
+  it("gives the view, or nothing when there is none", async () => {
+    assert.deepEqual((await trialOf(view).record.read())?.view, view);
+    assert.equal(await trialOf().record.read(), undefined);
+  });
+
+  it("refuses what is not a view", async () => {
+    const { store, record } = trialOf();
+    store.bytes = Buffer.from("{}");
+    await assert.rejects(record.read(), (error) => isOperatingError(error, "store_refused"));
+  });
+
+  it("goes on, patiently, while the store is away, and no longer than that", async () => {
+    const { clock, store, record } = trialOf(view);
+    store.readEndings.push("not_done", "not_done");
+    const read = record.readPatiently(signal);
+    for (let time = 0; time < 2; time++) {
+      await turn();
+      clock.advance(400);
+    }
+    assert.deepEqual((await read)?.view, view);
+    store.readEndings.push("refused");
+    await assert.rejects(record.readPatiently(signal), (error) => isOperatingError(error, "store_refused"));
+  });
+
+  it("bears a refusal, too, where that was asked for", async () => {
+    const { clock, store, record } = trialOf(view);
+    store.readEndings.push("refused");
+    const read = record.readPatiently(signal, "store_refused");
+    await turn();
+    clock.advance(400);
+    assert.deepEqual((await read)?.view, view);
+  });
+
+  it("ends its patience with the signal, and for its reason", async () => {
+    const { store, record } = trialOf(view);
+    store.readEndings.push("not_done");
+    const abort = new AbortController();
+    const read = record.readPatiently(abort.signal);
+    await turn();
+    const reason = new OperatingError("shutting_down", "enough");
+    abort.abort(reason);
+    await assert.rejects(read, reason);
+  });
+});
+
+describe("ViewRecord.swap", () => {
+  /** Whether a swap of `next` won that ended so; meanwhile the record may have become another. */
+  async function swap(ending: Ending, meanwhile?: View): Promise<boolean> {
+    const { store, record } = trialOf(view);
+    const read = (await record.read()) as StoredView;
+    store.writeEndings.push(ending);
+    if (meanwhile) {
+      store.onWritten = () => {
+        store.view = meanwhile;
+      };
+    }
+    return await record.swap(read, next, signal);
+  }
+
+  it("wins on the record that was read", async () => {
+    const { store, record } = trialOf(view);
+    assert.equal(await record.swap(await record.read(), next, signal), true);
+    assert.deepEqual(store.view, next);
+  });
+
+  it("loses when the record has changed, or was made, meanwhile", async () => {
+    const { store, record } = trialOf(view);
+    const read = await record.read();
+    store.view = other;
+    assert.equal(await record.swap(read, next, signal), false);
+    const founded = trialOf(view);
+    assert.equal(await founded.record.swap(undefined, next, signal), false);
+    assert.deepEqual([store.view, founded.store.view], [other, view]);
+  });
+
+  it("whose answer was lost has won if the record is the very one that was proposed", async () => {
+    assert.equal(await swap("done_unsaid"), true);
+    assert.equal(await swap("not_done"), false);
+  });
+
+  it("whose answer was lost has not won when another, of the same epoch or a later one, is there", async () => {
+    assert.equal(await swap("done_unsaid", { ...next, proposal: "another's" }), false);
+    assert.equal(await swap("done_unsaid", joinedView(next, memberOf("d"), "r")), false);
+  });
+
+  it("reads back for as long as that takes", async () => {
+    const { clock, store, record } = trialOf(view);
+    const read = await record.read();
+    store.writeEndings.push("done_unsaid");
+    store.readEndings.push("not_done", "not_done");
+    const won = record.swap(read, next, signal);
+    for (let time = 0; time < 2; time++) {
+      await turn();
+      clock.advance(400);
+    }
+    assert.equal(await won, true);
+  });
+
+  it("may take effect until its deadline, though one that was sent before it ends later", async () => {
+    const { clock, store, record } = trialOf(view);
+    const read = await record.read();
+    const failures: (() => void)[] = [];
+    store.write = () =>
+      new Promise((_, reject) => failures.push(() => reject(new OperatingError("store_unavailable", "no answer"))));
+    const earlier = record.swap(read, other, signal);
+    clock.advance(3_000);
+    const later = record.swap(read, next, signal);
+    failures[1]?.();
+    await later;
+    assert.equal(record.openUntil, 8_000);
+    clock.advance(1_900);
+    failures[0]?.();
+    await earlier;
+    assert.equal(record.openUntil, 8_000);
+  });
+
+  it("that the store refuses is none", async () => {
+    await assert.rejects(swap("refused"), (error) => isOperatingError(error, "store_refused"));
+  });
+});

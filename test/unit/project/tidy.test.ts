@@ -1,0 +1,170 @@
+/** The house rules: the project keeps them, and each of them is able to say no. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { settingsTable } from "../../../src/config/settings.ts";
+import { blank } from "../../harness/tidy/code-text.ts";
+import { readmeViolations, settingsPage, settingsPageViolations } from "../../harness/tidy/documents.ts";
+import { projectViolations } from "../../harness/tidy/project.ts";
+import { fileViolations } from "../../harness/tidy/rules.ts";
+
+const header = "/** Why this file exists. */\n\n";
+
+/** What is wrong with a file of this text, without the place. */
+function violations(path: string, text: string): string[] {
+  return fileViolations(path, text).map((line) => line.replace(/^\S+: /, ""));
+}
+
+test("the project keeps its house rules", () => {
+  assert.deepEqual(projectViolations(), []);
+});
+
+test("a file in order is left alone", () => {
+  assert.deepEqual(violations("src/core/x.ts", `${header}import { assert } from "../base/assert.ts";\n`), []);
+});
+
+test("a file without a comment at its top is found, a first line for the shell aside", () => {
+  assert.match(violations("src/core/x.ts", "export const x = 1;\n").join(), /must open with a comment/);
+  assert.deepEqual(violations("scripts/x.mjs", `#!/usr/bin/env node\n${header}`), []);
+});
+
+test("an import that points up or sideways is found", () => {
+  const cases: readonly (readonly [string, string, boolean])[] = [
+    ["src/base/x.ts", "../core/entry.ts", false],
+    ["src/core/x.ts", "../store/blob-store.ts", false],
+    ["src/store/x.ts", "../network/network.ts", false],
+    ["src/store/x.ts", "../core/entry.ts", true],
+    ["src/member/x.ts", "../store/blob-store.ts", true],
+    ["src/member/x.ts", "../store/s3-store.ts", false],
+    ["src/member/x.ts", "../network/peer-link.ts", false],
+    ["src/http/x.ts", "../core/operation.ts", true],
+    ["src/http/x.ts", "../config/config.ts", false],
+    ["src/cli/x.ts", "../compose.ts", true],
+    ["src/compose.ts", "./cli/serve.ts", false],
+    ["src/core/x.ts", "../system.ts", false],
+    ["src/unknown/x.ts", "../base/assert.ts", false],
+    ["test/unit/x.test.ts", "../../src/store/s3-store.ts", true],
+  ];
+  for (const [path, specifier, isAllowed] of cases) {
+    const found = violations(path, `${header}import { x } from "${specifier}";\n`);
+    assert.equal(found.length === 0, isAllowed, `${path} ${specifier}: ${found.join()}`);
+  }
+});
+
+test("every way to import is seen", () => {
+  for (const text of ['import "../cli/x.ts";', 'await import("../cli/x.ts");', 'export { x } from "../cli/x.ts";']) {
+    assert.match(
+      violations("src/core/x.ts", `${header}${text}\n`).join(),
+      /src\/core must not import src\/cli\/x\.ts/,
+      text,
+    );
+  }
+});
+
+test("a word like from before a string is no import", () => {
+  assert.deepEqual(violations("src/core/x.ts", `${header}Buffer.from("../cli/x.ts");\n// from "../cli/x.ts"\n`), []);
+});
+
+test("an import that leaves out the file's ending is found", () => {
+  assert.match(violations("test/unit/x.ts", `${header}import { x } from "../y";\n`).join(), /names the file/);
+});
+
+test("a part that must be deterministic is found importing disk, network or timers", () => {
+  for (const name of ["node:fs", "node:fs/promises", "node:net", "node:timers/promises", "undici"]) {
+    assert.equal(violations("src/core/x.ts", `${header}import { x } from "${name}";\n`).length, 1, name);
+    assert.equal(violations("src/store/x.ts", `${header}import { x } from "${name}";\n`).length, 0, name);
+  }
+});
+
+test("real time and real chance are found outside system.ts, tests and scripts", () => {
+  const uses = [
+    "Date.now()",
+    "new Date()",
+    "performance.now()",
+    "setTimeout(f, 1)",
+    "setInterval(f, 1)",
+    "Math.random()",
+    "randomBytes(1)",
+    "randomUUID()",
+    "AbortSignal.timeout(1)",
+  ];
+  for (const use of uses) {
+    assert.equal(violations("src/store/x.ts", `${header}${use};\n`).length, 1, use);
+    for (const path of ["src/system.ts", "scripts/x.ts", "test/unit/x.test.ts"]) {
+      assert.deepEqual(violations(path, `${header}${use};\n`), [], path);
+    }
+  }
+  assert.deepEqual(
+    violations("src/store/x.ts", `${header}socket.setTimeout(0);\nnew Date(0);\n// Date.now()\nlog("Date.now");\n`),
+    [],
+  );
+});
+
+test("a class or a function of more than 400 lines is found, and so is another file; a file of short ones may be longer", () => {
+  const lines = "  a();\n".repeat(399);
+  for (const head of ["class X", "export class X", "function x()", "export async function x()"]) {
+    assert.match(violations("src/core/x.ts", `${header}${head} {\n${lines}}\n`).join(), /has 401 lines/);
+    assert.deepEqual(violations("src/core/x.ts", `${header}${head} {\n${lines.slice(7)}}\n`), []);
+  }
+  assert.match(violations("scripts/x.sh", "\n".repeat(401)).join(), /has 401 lines/);
+  assert.deepEqual(violations("src/core/x.ts", header + "const a = 1;\n".repeat(800)), []);
+});
+
+test("work that was put off is found, in scripts too", () => {
+  const word = ["TO", "DO"].join("");
+  assert.match(violations("src/core/x.ts", `${header}// ${word}: later\n`).join(), /do it/);
+  assert.match(violations("scripts/x.sh", `# ${word}\n`).join(), /do it/);
+});
+
+test("default exports and barrels are found", () => {
+  for (const text of ["export default 1;", 'export * from "./y.ts";', 'export { x } from "./y.ts";']) {
+    assert.match(violations("src/core/x.ts", `${header}${text}\n`).join(), /no default exports and no barrels/, text);
+  }
+});
+
+test("a test whose name is no sentence is found", () => {
+  const found = (text: string): number => violations("test/unit/x.test.ts", `${header}${text}\n`).length;
+  assert.equal(found('test("parser works", () => {});'), 1);
+  assert.equal(found('it("works", () => {});'), 1);
+  assert.equal(found('test("a parser refuses an empty text", () => {});'), 0);
+  assert.equal(found('it("refuses empty text", () => {});'), 0);
+});
+
+test("paths of some machine and hosts of a registry are found in any file", () => {
+  const home = ["", "home", "me"].join("/");
+  const registry = ["registry", "example", "org"].join(".");
+  for (const path of ["README.md", "package.json", "src/core/x.ts"]) {
+    assert.match(violations(path, `${header}see ${home}/x\n`).join(), /path of some machine/);
+    assert.match(violations(path, `${header}see https://${registry}/x\n`).join(), /package registry/);
+  }
+  assert.deepEqual(violations("README.md", "http://host/home/page and src/home/x\n"), []);
+});
+
+test("a lock file that says where packages came from is found", () => {
+  const text = `{ "${["re", "solved"].join("")}": "https://example.org/x.tgz" }\n`;
+  assert.match(violations("package-lock.json", text).join(), /where packages came from/);
+});
+
+test("a README that leaves out an error code, or explains a setting in words of its own, is found", () => {
+  const found = readmeViolations(settingsTable());
+  assert.ok(found.includes("README.md: does not explain the error code buffer_full"));
+  assert.ok(!found.some((line) => line.includes("has another row")));
+  const changed = readmeViolations("| `buffer.waitMs` | `1` | Milliseconds to wait. |");
+  assert.ok(changed.some((line) => line.includes("has another row for buffer.waitMs")));
+});
+
+test("a page of settings that is missing, or is not what the schema says, is found", () => {
+  assert.deepEqual(settingsPageViolations(settingsPage()), []);
+  for (const page of [undefined, settingsPage().replace("buffer.waitMs", "buffer.waitSeconds")]) {
+    assert.match(settingsPageViolations(page).join(), /npm run settings/);
+  }
+});
+
+test("comments, strings, templates and regular expressions are blanked in their place", () => {
+  const dollar = "$";
+  const text = `a('x'); // y\nb(\`p${dollar}{c("q")}r\`); /* s\n */ d(/[/'"]/g, 1 / 2 / 3);\n`;
+  const code = blank(text, "code");
+  assert.equal(code.length, text.length);
+  assert.equal(code.replace(/ +/g, " "), "a( ); \nb( c( ) ); \n d( , 1 / 2 / 3);\n");
+  assert.equal(blank("x = 1; // y 'z'\n'//w'", "strings"), `x = 1; ${" ".repeat(8)}\n'//w'`);
+});
