@@ -15,6 +15,7 @@ import { WriteBuffer } from "../core/write-buffer.ts";
 import { GivingUp } from "./admin/discard.ts";
 import { FlushOnDemand } from "./admin/flush-on-demand.ts";
 import { Report } from "./admin/status.ts";
+import type { MemberContext } from "./context.ts";
 import { AgeLimit } from "./flush/age-limit.ts";
 import { Cleaner } from "./flush/cleaner.ts";
 import { Flusher } from "./flush/flusher.ts";
@@ -100,6 +101,21 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   const requests = new RequestLog();
   const complaints = new Complaints(log, clock, complaintIntervalMs);
   const inTime = new InTime(clock, settings.operationMs);
+  const context: MemberContext = {
+    clock,
+    random,
+    log,
+    complaints,
+    metrics,
+    settings,
+    store,
+    network,
+    journal,
+    membership,
+    buffer,
+    requests,
+    cache,
+  };
   const record = new ViewRecord({ store, clock, random, complaints });
   const stuckMs = stuckSuspicions * settings.suspectMs;
   const onNewerEpoch = (epoch: number): void => viewKeeper.learn(epoch);
@@ -115,7 +131,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     metrics,
     hasten: (each) => primary.inheritance.hasten(each),
   });
-  const replica: Replica = new Replica({ membership, buffer, requests, journal, clock });
+  const replica = new Replica(context);
   const cleaner: Cleaner = new Cleaner({ membership, buffer, cache, network, clock });
   const ageLimit: AgeLimit = new AgeLimit({
     backlog,

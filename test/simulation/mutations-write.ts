@@ -71,7 +71,7 @@ export const writeMutations: readonly Mutation[] = [
     edits: [
       {
         file: replica,
-        find: "  #requireEpoch(epoch: number): void {\n    if (epoch !== this.#parts.membership.epoch) throw wrongView();",
+        find: "  #requireEpoch(epoch: number): void {\n    if (epoch !== this.#context.membership.epoch) throw wrongView();",
         replace: "  #requireEpoch(_epoch: number): void {",
       },
       {

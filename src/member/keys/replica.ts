@@ -5,12 +5,10 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import type { Clock } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compact } from "../../base/memory.ts";
 import { isGivenUp } from "../../core/discarded.ts";
 import { type Entry, footprint } from "../../core/entry.ts";
-import type { Membership } from "../../core/membership.ts";
 import type {
   AckAnswer,
   CleanRequest,
@@ -22,33 +20,26 @@ import type {
   RequestOutcome,
   WantedAnswer,
 } from "../../core/message.ts";
-import type { RequestLog } from "../../core/request-log.ts";
 import { compareVersions, type Version, versionOf } from "../../core/version.ts";
-import { isNewer, type WriteBuffer } from "../../core/write-buffer.ts";
-import type { Journal } from "../../journal/journal.ts";
+import { isNewer } from "../../core/write-buffer.ts";
+import type { ContextOf } from "../context.ts";
 import { wrongView } from "./not-ready.ts";
 
-export interface ReplicaParts {
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly requests: RequestLog;
-  readonly journal: Journal;
-  readonly clock: Clock;
-}
+type ReplicaContext = ContextOf<"membership" | "buffer" | "requests" | "journal" | "clock">;
 
 /** At once, where nothing has to wait for the journal. */
 type Answer<T> = T | Promise<T>;
 
 export class Replica {
-  readonly #parts: ReplicaParts;
+  readonly #context: ReplicaContext;
 
-  constructor(parts: ReplicaParts) {
-    this.#parts = parts;
+  constructor(context: ReplicaContext) {
+    this.#context = context;
   }
 
   /** @throws OperatingError (or rejects with one) `wrong_view`, or `buffer_full` past the reserve that primaries do not have. */
   replicate(from: PeerIdentity, { epoch, entry }: ReplicateRequest): Answer<AckAnswer> {
-    const { membership, buffer } = this.#parts;
+    const { membership, buffer } = this.#context;
     this.#requireEpoch(epoch);
     const owners = membership.ownersOf(entry.key);
     if (owners[0] !== from.id || !owners.includes(membership.self.id)) throw wrongView();
@@ -67,7 +58,7 @@ export class Replica {
    * @throws as {@link handOff}
    */
   handOffList(from: PeerIdentity, { epoch, items }: HandOffListRequest): Answer<WantedAnswer> {
-    const { buffer } = this.#parts;
+    const { buffer } = this.#context;
     this.#requireEpoch(epoch);
     const wanted: number[] = [];
     for (const [index, { key, version }] of items.entries()) {
@@ -79,7 +70,7 @@ export class Replica {
 
   /** @throws OperatingError (or rejects with one) `wrong_view`, also once the view is settled: then nothing is left to hand off. */
   handOff(from: PeerIdentity, { epoch, entry }: HandOffRequest): Answer<AckAnswer> {
-    const { buffer, membership } = this.#parts;
+    const { buffer, membership } = this.#context;
     this.#requireEpoch(epoch);
     this.#requireHandOff(from, entry.key);
     const newest = buffer.get(entry.key)?.newest;
@@ -97,7 +88,7 @@ export class Replica {
 
   /** @throws as {@link handOff} */
   handOffOutcomes({ epoch, outcomes }: HandOffOutcomesRequest): Answer<AckAnswer> {
-    const { membership, requests, journal } = this.#parts;
+    const { membership, requests, journal } = this.#context;
     this.#requireEpoch(epoch);
     if (membership.settled) throw wrongView();
     journal.append({ kind: "outcomes", outcomes });
@@ -110,7 +101,7 @@ export class Replica {
    * @throws OperatingError `wrong_view`, also before the view is settled.
    */
   clean(from: PeerIdentity, { epoch, items }: CleanRequest): AckAnswer {
-    const { membership, buffer } = this.#parts;
+    const { membership, buffer } = this.#context;
     this.#requireEpoch(epoch);
     if (!membership.settled) throw wrongView();
     for (const { key, version } of items) {
@@ -123,7 +114,7 @@ export class Replica {
 
   /** Holds the entry if it is newer than what is held; remembers its request in any case. */
   #take(entry: Entry, isNews: boolean): void {
-    const { buffer, requests, journal, clock } = this.#parts;
+    const { buffer, requests, journal, clock } = this.#context;
     const { key, requestId } = entry;
     const version = versionOf(entry);
     if (isNews) {
@@ -143,7 +134,7 @@ export class Replica {
 
   /** The answer, once all that it acknowledges is in the journal, if the view is still the same then. */
   #whenDurable<T>(epoch: number, answer: T): Answer<T> {
-    const durable = this.#parts.journal.durable();
+    const durable = this.#context.journal.durable();
     if (!durable) return answer;
     return durable.then(() => {
       this.#requireEpoch(epoch);
@@ -152,12 +143,12 @@ export class Replica {
   }
 
   #requireEpoch(epoch: number): void {
-    if (epoch !== this.#parts.membership.epoch) throw wrongView();
+    if (epoch !== this.#context.membership.epoch) throw wrongView();
   }
 
   /** What is held goes to the key's primary, and from there to its other owners, until the view is settled. */
   #requireHandOff(from: PeerIdentity, key: string): void {
-    const { membership } = this.#parts;
+    const { membership } = this.#context;
     const owners = membership.ownersOf(key);
     const isForMe = owners[0] === membership.self.id || (owners[0] === from.id && owners.includes(membership.self.id));
     if (membership.settled || !isForMe) throw wrongView();
