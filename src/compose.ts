@@ -106,7 +106,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
         leave: () => leave(),
         flush: (signal) => participant.flush(signal),
         refused: (key) => participant.refused(key),
-        giveUp: (key, version) => participant.giveUp(key, version),
+        discard: (key, version) => participant.discard(key, version),
       },
       onScrape: () => exposition.scrape(),
       dashboard: { policy: pagePolicy, render: () => dashboard.render() },

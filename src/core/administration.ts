@@ -33,8 +33,9 @@ export interface Administration {
    */
   refused(key: string): Promise<FailingKey>;
   /**
-   * Gives up this version of the key, which the store refuses: the key's state is what the store has. `precondition_failed` when it has another one.
+   * Discards this version of the key, which the store refuses: the key's state is then what the store has.
+   * `precondition_failed` when the key has another version.
    * @throws OperatingError (rejects with one) `not_refused`; what a write may.
    */
-  giveUp(key: string, version: Version): Promise<WriteOutcome>;
+  discard(key: string, version: Version): Promise<WriteOutcome>;
 }

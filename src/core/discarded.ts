@@ -1,9 +1,11 @@
 /**
- * What an operator gives up (`weir drop`): a state that the store refuses for good is followed by an entry which says that the key's state is what the store has. It is a
- * reference with nothing to complete, and like any write it has a version, is replicated, journaled and handed off: so it beats what was given up wherever that is held.
+ * What an operator has discarded (`weir drop`): the store refuses a state for good. An entry follows it which says that
+ * the key's state is what the store has. The entry is a reference with nothing to complete. Like any write it has a
+ * version, is replicated, journaled and handed off: so it beats what was discarded on every member that holds that.
  *
- * The primary that assigns it knows that no request for the key can take effect any more (see `giving-up.ts`), and needs no store for it. One that inherits it does not, and looks there, as for
- * any reference: it finds that there is nothing to complete.
+ * The primary that assigns the entry knows that no request for the key can take effect any more (see
+ * `admin/discard.ts`), and needs no store for it. A primary that inherits the entry does not know that. It looks in the
+ * store, as for any reference, and finds that there is nothing to complete.
  */
 
 import type { Entry, Upload } from "./entry.ts";
@@ -16,7 +18,7 @@ export const whatTheStoreHas: Upload = Object.freeze({
   manifest: takenOverManifest,
 });
 
-/** Whether the entry gives up what was there before it. */
-export function isGivenUp({ upload }: Pick<Entry, "upload">): boolean {
+/** Whether the entry discards what was there before it. */
+export function isDiscarded({ upload }: Pick<Entry, "upload">): boolean {
   return upload !== undefined && upload.token === whatTheStoreHas.token;
 }

@@ -1,7 +1,10 @@
 /**
- * Keys in doubt: of some view that still matters, all owners of the key are gone, each with its data folder. What was acknowledged under that view may exist only on
- * those disks, so nobody answers for the key, not even with what the store has, until one of the folders is back and has handed off what it holds, or an
- * operator has given all of them up. An owner that was there when a later view was settled has handed off what it had, so its loss puts nothing in doubt.
+ * Keys in doubt: all owners that the key has under some view that still matters are gone, each with its data folder.
+ *
+ * What was acknowledged under that view may exist only on those disks. So no member answers for the key, not even with
+ * what the store has. The doubt ends when one of the folders is back and has handed off what it holds, or when an
+ * operator has had all of them forgotten (`weir forget`). An owner that was there when a later view was settled has
+ * handed off what it had: its loss puts nothing in doubt.
  */
 
 import type { Ring } from "./ring.ts";
@@ -42,22 +45,24 @@ export class Doubt {
   }
 
   /**
-   * Whether the key has lost all owners of some view, and an operator has given them up: a view with too few owners wrote through to the store, which may then
-   * be newer than what other holders have.
+   * Whether the key has lost all owners of some view, and an operator has had them forgotten. A view with too few
+   * owners wrote through to the store: the store may then be newer than what other holders have.
    */
-  wasGivenUp(key: string): boolean {
-    return this.#losses.some(({ ring, gone, forgotten }) => isGivenUp(ring.ownersOf(key), gone, forgotten));
+  wasForgotten(key: string): boolean {
+    return this.#losses.some(({ ring, gone, forgotten }) => isForgotten(ring.ownersOf(key), gone, forgotten));
   }
 
   /** Whether there may be such keys. */
-  get hasGivenUp(): boolean {
+  get hasForgotten(): boolean {
     return this.#losses.some(({ ring, gone, forgotten }) =>
-      ring.lists.some((list) => isGivenUp(list, gone, forgotten)),
+      ring.lists.some((list) => isForgotten(list, gone, forgotten)),
     );
   }
 
   /**
-   * What has to be named still when the view has settled: the first view of which some key is in doubt, and those after it that have lost owners, given up or not. Whoever ends the doubt may hold something older than what a view that was given up has written through to the store.
+   * The views that must still be named when the view has settled: the first one of which some key is in doubt, and
+   * those after it that have lost owners, forgotten or not. The member that ends the doubt may hold something older than
+   * what a forgotten view has written through to the store.
    */
   get views(): readonly PastView[] {
     const first = this.#losses.findIndex(({ ring, gone, forgotten }) =>
@@ -66,7 +71,7 @@ export class Doubt {
     return first === -1 ? [] : this.#losses.slice(first).map(({ past }) => past);
   }
 
-  /** The ids whose data would end the doubt of some keys: those are gone, and not given up. */
+  /** The ids whose data would end the doubt of some keys: those are gone, and not forgotten. */
   get awaited(): readonly string[] {
     const ids = new Set<string>();
     for (const { ring, gone, forgotten } of this.#losses) {
@@ -82,11 +87,11 @@ function isGone(owners: readonly string[], gone: ReadonlySet<string>): boolean {
   return owners.length > 0 && owners.every((id) => gone.has(id));
 }
 
-/** Whether all of the owners are gone, and some of them have not been given up. */
+/** Whether all of the owners are gone, and some of them have not been forgotten. */
 export function isLost(owners: readonly string[], gone: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
   return isGone(owners, gone) && !owners.every((id) => forgotten.has(id));
 }
 
-function isGivenUp(owners: readonly string[], gone: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
+function isForgotten(owners: readonly string[], gone: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
   return isGone(owners, gone) && !isLost(owners, gone, forgotten);
 }

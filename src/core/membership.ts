@@ -182,14 +182,14 @@ export class Membership {
     return this.#doubt?.has(key) ?? false;
   }
 
-  /** Whether the store may be newer than what the key's holders have; see {@link Doubt.wasGivenUp}. */
-  wasGivenUp(key: string): boolean {
-    return this.#doubt?.wasGivenUp(key) ?? false;
+  /** Whether the store may be newer than what the key's holders have; see {@link Doubt.wasForgotten}. */
+  wasForgotten(key: string): boolean {
+    return this.#doubt?.wasForgotten(key) ?? false;
   }
 
-  /** See {@link Doubt.hasGivenUp}. */
-  get hasGivenUp(): boolean {
-    return this.#doubt?.hasGivenUp ?? false;
+  /** See {@link Doubt.hasForgotten}. */
+  get hasForgotten(): boolean {
+    return this.#doubt?.hasForgotten ?? false;
   }
 
   /** See {@link Tenure.flushFrom}. */
@@ -199,7 +199,7 @@ export class Membership {
 
   /**
    * Tells whether what this data folder holds of a key still counts: of those keys that it owned under a view that it had itself adopted, and that the lineage still names; or that a
-   * lost view names, if none of its owners was there when a later view was settled, and they were not all given up. What it holds of any other key has been handed over long ago, or
+   * lost view names, if none of its owners was there when a later view was settled, and they were not all forgotten. What it holds of any other key has been handed over long ago, or
    * the key was served without it, and must not count any more even if it owns the key again now.
    */
   countsFor(): (key: string) => boolean {

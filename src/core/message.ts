@@ -128,8 +128,8 @@ export interface WriteRequest {
   readonly upload?: Upload;
   /** Of the value; empty for a delete and for an upload. */
   readonly md5: string;
-  /** Of a write of what the store has: the version that is given up for it. */
-  readonly givesUp?: Version;
+  /** Of a write of what the store has: the version that is discarded for it. */
+  readonly discards?: Version;
   /** What the answer waits for. */
   readonly durability: Durability;
   /** Milliseconds that the router will still wait. */

@@ -188,7 +188,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
   }
 
   status(): ClusterStatus {
-    return this.#wired.report.status(this.#configured.named.map(({ id }) => id));
+    return this.#wired.status.ofCluster(this.#configured.named.map(({ id }) => id));
   }
 
   /** As `Administration.flush`; ends with this member. */
@@ -198,16 +198,16 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   /** As `Administration.refused`. */
   refused(key: string): Promise<FailingKey> {
-    return this.#wired.givingUp.refused(key);
+    return this.#wired.discard.refused(key);
   }
 
-  /** As `Administration.giveUp`. */
-  giveUp(key: string, version: Version): Promise<WriteOutcome> {
-    return this.#wired.router.giveUp(key, version);
+  /** As `Administration.discard`. */
+  discard(key: string, version: Version): Promise<WriteOutcome> {
+    return this.#wired.router.discard(key, version);
   }
 
   gauges(): MemberGauges {
-    return this.#wired.report.gauges();
+    return this.#wired.status.gauges();
   }
 
   /** Whether this member may answer for the key at this moment: at most one process may. */
@@ -295,7 +295,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
       case "flush":
         return this.#wired.flushOnDemand.answer(request);
       case "failing":
-        return this.#wired.givingUp.answer(request);
+        return this.#wired.discard.answer(request);
       case "view":
         return { kind: "adopted", view: formatView(this.#membership.view) };
       default:

@@ -204,8 +204,8 @@ export class Participant implements Operations, Administration {
     return await this.#member.refused(key);
   }
 
-  async giveUp(key: string, version: Version): Promise<WriteOutcome> {
-    return await this.#member.giveUp(key, version);
+  async discard(key: string, version: Version): Promise<WriteOutcome> {
+    return await this.#member.discard(key, version);
   }
 
   /** Undefined while there is no member. */

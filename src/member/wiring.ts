@@ -12,9 +12,9 @@ import type { MemberState, PeerIdentity } from "../core/message.ts";
 import { RequestLog } from "../core/request-log.ts";
 import type { View } from "../core/view.ts";
 import { WriteBuffer } from "../core/write-buffer.ts";
-import { GivingUp } from "./admin/discard.ts";
+import { Discard } from "./admin/discard.ts";
 import { FlushOnDemand } from "./admin/flush-on-demand.ts";
-import { Report } from "./admin/status.ts";
+import { Status } from "./admin/status.ts";
 import type { MemberContext } from "./context.ts";
 import { AgeLimit } from "./flush/age-limit.ts";
 import { Cleaner } from "./flush/cleaner.ts";
@@ -62,9 +62,9 @@ export interface Wired {
   readonly dropping: Dropping;
   readonly relief: Relief;
   readonly viewKeeper: ViewKeeper;
-  readonly report: Report;
+  readonly status: Status;
   readonly flushOnDemand: FlushOnDemand;
-  readonly givingUp: GivingUp;
+  readonly discard: Discard;
   readonly viewChange: ViewChange;
   readonly inTime: InTime;
   readonly gossip: Gossip;
@@ -179,7 +179,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     metrics,
     replicateMs: stuckMs,
     stuckMs: settings.operationMs,
-    mayGiveUp: (key, version) => givingUp.judge(key, version),
+    mayDiscard: (key, version) => discard.judge(key, version),
     observer: {
       onCommit: (each) => flusher.schedule(each),
       onWriteThrough: (each) => flusher.hasten(each),
@@ -249,7 +249,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   });
   const { leftoverMs } = settings.large;
   const leftovers = new Leftovers({ membership, store, clock, log, complaints, leftoverMs });
-  const report: Report = new Report({
+  const status: Status = new Status({
     cluster: settings.cluster,
     store: store.description,
     membership,
@@ -260,8 +260,8 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     clock,
     journaled: settings.journaled,
   });
-  const givingUp: GivingUp = new GivingUp({ membership, buffer, requests, flusher, report, router, log });
-  const flushOnDemand = new FlushOnDemand({ membership, flusher, report, network, clock });
+  const discard: Discard = new Discard({ membership, buffer, requests, flusher, status, router, log });
+  const flushOnDemand = new FlushOnDemand({ membership, flusher, status, network, clock });
   const { suspectMs, pingMs } = settings;
   const dropping: Dropping = new Dropping({
     membership,
@@ -313,7 +313,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       router,
       flusher,
       dropping,
-      report,
+      status,
       journal,
       network,
       clock,
@@ -400,9 +400,9 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     dropping,
     relief,
     viewKeeper,
-    report,
+    status,
     flushOnDemand,
-    givingUp,
+    discard,
     viewChange,
     inTime,
     gossip,

@@ -99,7 +99,7 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       writeDigest(writer, request.md5);
       writer.bool(request.durability === "stored");
       writer.f64(request.deadlineMs);
-      writeVersion(writer, request.givesUp ?? noVersion);
+      writeVersion(writer, request.discards ?? noVersion);
       writeBody(writer, request);
       return payloadOf(request);
     case "replicate":
@@ -161,8 +161,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       const durability = readDurability(reader);
       const deadlineMs = reader.f64();
       const version = readVersion(reader);
-      const givesUp = version.epoch === 0 ? {} : { givesUp: version };
-      const body = { ...readBody(reader, payload), ...givesUp };
+      const discards = version.epoch === 0 ? {} : { discards: version };
+      const body = { ...readBody(reader, payload), ...discards };
       return { kind: "write", epoch, key, requestId, precondition, headers, md5, durability, deadlineMs, ...body };
     }
     case tags.replicate:

@@ -32,7 +32,7 @@ export class MemoryAdministration implements Administration {
     return failing;
   }
 
-  async giveUp(key: string, version: Version): Promise<WriteOutcome> {
+  async discard(key: string, version: Version): Promise<WriteOutcome> {
     const failing = await this.refused(key);
     if (compareVersions(failing.version, version) !== 0) return { kind: "precondition_failed" };
     this.refusals.delete(key);

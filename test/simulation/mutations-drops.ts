@@ -1,16 +1,16 @@
-/** Planted bugs in what an operator gives up: see `mutations.ts`. */
+/** Planted bugs in what an operator discards: see `mutations.ts`. */
 
 import type { Mutation } from "./mutate.ts";
 
 const primary = "src/member/keys/primary.ts";
-const givingUp = "src/member/admin/discard.ts";
+const discard = "src/member/admin/discard.ts";
 
 export const dropMutations: readonly Mutation[] = [
   {
     name: "drop-by-clean-alone",
     world: "refusals+failures",
     breaks:
-      "what is given up is followed by a newer version, which beats it wherever it is held: telling its holders to forget it is not enough",
+      "what is discarded is followed by a newer version, which beats it wherever it is held: telling its holders to forget it is not enough",
     edits: [
       {
         file: primary,
@@ -25,25 +25,25 @@ export const dropMutations: readonly Mutation[] = [
       },
       {
         file: "src/member/flush/flusher.ts",
-        find: "    if (record.entry && isGivenUp(record.entry)) {\n",
-        replace: "    if (record.entry && (record.isForgotten || isGivenUp(record.entry))) {\n",
+        find: "    if (record.entry && isDiscarded(record.entry)) {\n",
+        replace: "    if (record.entry && (record.isForgotten || isDiscarded(record.entry))) {\n",
       },
     ],
   },
   {
     name: "drop-while-a-request-may-land",
     world: "refusals+store",
-    breaks: "nothing is given up while a request may still bring it, or something older, to the store",
-    edits: [{ file: givingUp, find: "    if (flusher.mayChange(record))\n", replace: "    if (!flusher)\n" }],
+    breaks: "nothing is discarded while a request may still bring it, or something older, to the store",
+    edits: [{ file: discard, find: "    if (flusher.mayChange(record))\n", replace: "    if (!flusher)\n" }],
   },
   {
     name: "drop-and-send-all-the-same",
     world: "refusals",
-    breaks: "what is given up is not sent any more, once that has been assigned",
+    breaks: "what is discarded is not sent any more, once that has been assigned",
     edits: [
       {
         file: primary,
-        find: "    if (givesUp) record.lastSent = versionOf(entry);\n",
+        find: "    if (discards) record.lastSent = versionOf(entry);\n",
         replace: "",
       },
     ],
@@ -51,7 +51,7 @@ export const dropMutations: readonly Mutation[] = [
   {
     name: "drop-while-a-client-waits",
     world: "refusals+retries",
-    breaks: "nothing is given up as long as a client may be told that the store has it",
-    edits: [{ file: givingUp, find: "    if (requests.isAwaited(key))\n", replace: "    if (!requests)\n" }],
+    breaks: "nothing is discarded as long as a client may be told that the store has it",
+    edits: [{ file: discard, find: "    if (requests.isAwaited(key))\n", replace: "    if (!requests)\n" }],
   },
 ];

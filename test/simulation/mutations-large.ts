@@ -92,8 +92,8 @@ export const largeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/keys/repeats.ts",
-        find: "upload && !givesUp ? await this.#upload(key, version, upload) : written",
-        replace: 'upload && !givesUp ? written({ ...version, tag: "" }) : written',
+        find: "upload && !discards ? await this.#upload(key, version, upload) : written",
+        replace: 'upload && !discards ? written({ ...version, tag: "" }) : written',
       },
     ],
   },

@@ -192,7 +192,7 @@ function call(
 ): Promise<ReadOutcome | WriteOutcome> {
   const infoOnly = random.chance(0.2);
   if (action.kind === "get") return readWhole(member, key, !infoOnly);
-  if (action.kind === "drop") return giveUp(process, member, key, random.exponential(meanReadingMs));
+  if (action.kind === "drop") return discard(process, member, key, random.exponential(meanReadingMs));
   const precondition =
     action.condition === undefined ? {} : { precondition: conditionFor(parts.contents, action.condition) };
   const durability: Durability = action.stored === true ? "stored" : "replicated";
@@ -207,7 +207,7 @@ function call(
 }
 
 /** Looks at what the store refuses of the key, and gives that up after a while. */
-async function giveUp(
+async function discard(
   process: SimProcess,
   member: RunningMember,
   key: string,
@@ -215,7 +215,7 @@ async function giveUp(
 ): Promise<WriteOutcome> {
   const { version } = await member.refused(key);
   await new Promise<void>((resolve) => void process.schedule(readingMs, resolve));
-  return await member.giveUp(key, version);
+  return await member.discard(key, version);
 }
 
 /** Reads a value that is in the store only as a client's request does: from there, and once more if it has been replaced meanwhile. */

@@ -39,7 +39,7 @@ export interface MemberParts {
   readonly onLeft: () => void;
 }
 
-export interface RunningMember extends Operations, Pick<Administration, "refused" | "giveUp"> {
+export interface RunningMember extends Operations, Pick<Administration, "refused" | "discard"> {
   /** Resolves when it has joined. */
   start(): Promise<void>;
   /** Leaves in order. */

@@ -108,7 +108,7 @@ function loss(view: View, next: View): Pick<Forgetting, "lost" | "inDoubt" | "aw
   for (let index = 0; index < sampleKeys; index++) {
     const key = `sample/${index}`;
     if (after.has(key)) inDoubt++;
-    else if (after.wasGivenUp(key) && (before.has(key) || !before.wasGivenUp(key))) lost++;
+    else if (after.wasForgotten(key) && (before.has(key) || !before.wasForgotten(key))) lost++;
   }
   return { lost: lost / sampleKeys, inDoubt: inDoubt / sampleKeys, awaited: after.awaited };
 }

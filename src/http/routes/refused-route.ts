@@ -14,7 +14,7 @@ export function refusedRoute(administration: Administration): KeyRoute {
     kind: "key",
     needs: { ...reading("monitor"), DELETE: "admin" },
     handle: async (exchange, key) => {
-      if (exchange.request.method === "DELETE") await giveUp(exchange, key, administration);
+      if (exchange.request.method === "DELETE") await discard(exchange, key, administration);
       else await tell(exchange, key, administration);
     },
   };
@@ -25,9 +25,9 @@ async function tell(exchange: Exchange, key: string, administration: Administrat
   answerJson(exchange, 200, refused, ["Cache-Control", "no-store", "ETag", `"${textOf(refused.version)}"`]);
 }
 
-async function giveUp(exchange: Exchange, key: string, administration: Administration): Promise<void> {
+async function discard(exchange: Exchange, key: string, administration: Administration): Promise<void> {
   const version = versionIn(exchange.request.headers["if-match"]);
-  const outcome = await administration.giveUp(key, version);
+  const outcome = await administration.discard(key, version);
   if (outcome.kind !== "written") {
     throw new OperatingError("precondition_failed", `version ${textOf(version)} is not what the key holds; look again`);
   }

@@ -1,7 +1,12 @@
 /**
- * Giving up, by name, what the store refuses for good (`weir drop`). Any member tells what of a key is refused and why; its primary judges whether that may be given up: only the very
- * version that somebody has looked at, if the store has refused it, and once nothing can bring it to the store behind our back: no request that may still take effect, and no client that
- * waits to hear that it is there. Then the write itself is the primary's: see `given-up.ts`.
+ * Discards, by name, what the store refuses for good (`weir drop`).
+ *
+ * Any member tells what the store refuses of a key, and why. The key's primary judges whether that may be discarded:
+ * 1. It is the very version that the operator has looked at.
+ * 2. The store has refused that version.
+ * 3. Nothing can bring it to the store later: no request that may still take effect, and no client that waits to hear
+ *    that the store has it.
+ * The write that discards it is the primary's: see `core/discarded.ts`.
  */
 
 import { OperatingError } from "../../base/errors.ts";
@@ -14,22 +19,22 @@ import type { KeyRecord, WriteBuffer } from "../../core/write-buffer.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import { notReady, requireEpoch } from "../keys/not-ready.ts";
 import type { Router } from "../route/router.ts";
-import type { Report } from "./status.ts";
+import type { Status } from "./status.ts";
 
-export interface GivingUpParts {
+export interface DiscardParts {
   readonly membership: Membership;
   readonly buffer: WriteBuffer;
   readonly requests: RequestLog;
   readonly flusher: Pick<Flusher, "mayChange">;
-  readonly report: Pick<Report, "failingKey">;
+  readonly status: Pick<Status, "failingKey">;
   readonly router: Pick<Router, "persist" | "primaryOf" | "ask">;
   readonly log: Log;
 }
 
-export class GivingUp {
-  readonly #parts: GivingUpParts;
+export class Discard {
+  readonly #parts: DiscardParts;
 
-  constructor(parts: GivingUpParts) {
+  constructor(parts: DiscardParts) {
     this.#parts = parts;
   }
 
@@ -54,15 +59,16 @@ export class GivingUp {
 
   /** @throws OperatingError `wrong_view`, `not_ready`. */
   answer({ epoch, key }: FailingRequest): FailingAnswer {
-    const { membership, buffer, report } = this.#parts;
+    const { membership, buffer, status } = this.#parts;
     requireEpoch(membership, epoch);
     if (!membership.mayAnswer(key)) throw notReady(membership, key);
     const record = buffer.get(key);
-    return { kind: "failed", failing: record && report.failingKey(record) };
+    return { kind: "failed", failing: record && status.failingKey(record) };
   }
 
   /**
-   * Whether this version of a key that is served here is its state, and may be given up at this moment; false when another one is.
+   * Whether this version is the state of a key that is served here, and may be discarded at this moment; false when
+   * another version is the state.
    * @throws OperatingError `not_refused`; `not_ready` when that may be so in a moment.
    */
   judge(key: string, version: Version): boolean {

@@ -14,12 +14,12 @@ import type { FlushingAnswer, FlushRequest } from "../../core/message.ts";
 import type { Network } from "../../network/network.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import { requireEpoch } from "../keys/not-ready.ts";
-import type { Report } from "./status.ts";
+import type { Status } from "./status.ts";
 
 export interface FlushOnDemandParts {
   readonly membership: Membership;
   readonly flusher: Flusher;
-  readonly report: Report;
+  readonly status: Status;
   readonly network: Network;
   readonly clock: Clock;
 }
@@ -45,7 +45,7 @@ export class FlushOnDemand {
    * @throws OperatingError `wrong_view` or `not_ready` unless it serves all its keys in a settled view: what it does not serve yet, it can't speak of.
    */
   answer({ epoch, mark }: FlushRequest): FlushingAnswer {
-    const { membership, flusher, report, clock } = this.#parts;
+    const { membership, flusher, status, clock } = this.#parts;
     requireEpoch(membership, epoch);
     if (!membership.settled || !membership.activated) throw new OperatingError("not_ready", "a hand-off is under way");
     if (!membership.lease.held()) throw new OperatingError("not_ready", "this node has no lease at the moment");
@@ -58,7 +58,7 @@ export class FlushOnDemand {
       bytes += (entry ?? pending[0]?.entry)?.size ?? 0;
       if (failure?.code === "store_refused") refusedKeys++;
     }
-    return { kind: "flushing", epoch, mark: until, keys, bytes, refusedKeys, failing: report.failing(namedKeys) };
+    return { kind: "flushing", epoch, mark: until, keys, bytes, refusedKeys, failing: status.failing(namedKeys) };
   }
 
   /**

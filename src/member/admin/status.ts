@@ -13,7 +13,7 @@ import type { Network } from "../../network/network.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { Cache } from "../keys/cache.ts";
 
-export interface ReportParts {
+export interface StatusParts {
   /** Names of the cluster and of its store, for people. */
   readonly cluster: string;
   readonly store: string;
@@ -57,10 +57,10 @@ const never = Number.POSITIVE_INFINITY;
 const namedKeys = 5;
 const reasonLength = 200;
 
-export class Report {
-  readonly #parts: ReportParts;
+export class Status {
+  readonly #parts: StatusParts;
 
-  constructor(parts: ReportParts) {
+  constructor(parts: StatusParts) {
     this.#parts = parts;
   }
 
@@ -122,7 +122,7 @@ export class Report {
   }
 
   /** @param configured - ids of the nodes in the configuration */
-  status(configured: readonly string[]): ClusterStatus {
+  ofCluster(configured: readonly string[]): ClusterStatus {
     const { cluster, store, membership } = this.#parts;
     const { epoch, settled, awaited, self } = membership;
     const replicas = epoch === 0 ? 0 : membership.view.parameters.replicas;

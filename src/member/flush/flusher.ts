@@ -11,7 +11,7 @@ import { Alarm } from "../../base/alarm.ts";
 import type { Instant } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Backlog } from "../../core/backlog.ts";
-import { isGivenUp } from "../../core/discarded.ts";
+import { isDiscarded } from "../../core/discarded.ts";
 import type { Entry } from "../../core/entry.ts";
 import { backoffMs, DueQueue, Pace } from "../../core/flush-schedule.ts";
 import { OpenRequests } from "../../core/open-requests.ts";
@@ -89,7 +89,7 @@ export class Flusher {
 
   /** The record has something to flush: later, so that overwrites coalesce. */
   schedule(record: KeyRecord): void {
-    if (record.entry && isGivenUp(record.entry)) {
+    if (record.entry && isDiscarded(record.entry)) {
       record.flushed = true;
       this.#isInStore(record);
       return;

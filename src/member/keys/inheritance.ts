@@ -45,14 +45,14 @@ export class Inheritance {
       if (!entry || owners[0] !== membership.self.id || membership.serves(key, owners) || membership.inDoubt(key))
         continue;
       // Of what an operator gave up, a view with too few owners may have written something newer to the store: it is asked first.
-      const wasGivenUp = membership.wasGivenUp(key);
+      const wasForgotten = membership.wasForgotten(key);
       // And of a reference only the store knows whether it was completed.
       const isReference = entry.upload !== undefined;
-      const needsStore = isReference || membership.isShort(owners) || wasGivenUp;
+      const needsStore = isReference || membership.isShort(owners) || wasForgotten;
       const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, inherited: true });
       buffer.inherit(record, write);
       this.#parts.onInherited(record);
-      if (wasGivenUp) this.#ask(write);
+      if (wasForgotten) this.#ask(write);
       else write.outcome.catch(ignoreLost);
       this.#parts.commitReady(record);
     }

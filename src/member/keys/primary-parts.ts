@@ -41,8 +41,8 @@ export interface PrimaryParts {
   readonly clock: Clock;
   readonly complaints: Complaints;
   readonly metrics: MemberMetrics;
-  /** Whether this version of a key that is served here may be given up: see `giving-up.ts`. */
-  readonly mayGiveUp: (key: string, version: Version) => boolean;
+  /** Whether this version of a key that is served here may be discarded: see `admin/discard.ts`. */
+  readonly mayDiscard: (key: string, version: Version) => boolean;
   /** How long a replica may take for a write before it counts as silent, in milliseconds. */
   readonly replicateMs: number;
   /** A key whose oldest pending write is older than this takes no further ones: a replica is away, and they would only fill the buffer. */

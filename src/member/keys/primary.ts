@@ -8,7 +8,7 @@
 import { endOrTimeout, sleep } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compact } from "../../base/memory.ts";
-import { isGivenUp } from "../../core/discarded.ts";
+import { isDiscarded } from "../../core/discarded.ts";
 import { type Entry, footprint } from "../../core/entry.ts";
 import { Gates } from "../../core/gates.ts";
 import type { WriteRequest } from "../../core/message.ts";
@@ -106,7 +106,7 @@ export class Primary {
         const isShort = membership.isShort(owners);
         const isUncompleted = write.entry.upload !== undefined && write.tag === "";
         write.needsStore =
-          (!isGivenUp(write.entry) && (isShort || isUncompleted)) || (write.inherited && write.needsStore);
+          (!isDiscarded(write.entry) && (isShort || isUncompleted)) || (write.inherited && write.needsStore);
         for (const peer of write.missing) this.#replicator.send(record, write, peer);
       }
       this.commitReady(record);
@@ -167,7 +167,7 @@ export class Primary {
   loseUpload(record: KeyRecord, refusal: OperatingError | undefined): void {
     const { buffer, cache, observer } = this.#parts;
     const { entry, settle } = buffer.commit(record);
-    if (isGivenUp(entry)) settle.committed({ epoch: entry.epoch, seq: entry.seq, tag: "" });
+    if (isDiscarded(entry)) settle.committed({ epoch: entry.epoch, seq: entry.seq, tag: "" });
     else settle.lost(uploadLost(refusal));
     cache.delete(record.key);
     observer.onCommit(record);
@@ -208,8 +208,8 @@ export class Primary {
   }
 
   async #writeInTurn(request: WriteRequest): Promise<WriteAnswer> {
-    const { key, precondition, upload, givesUp } = request;
-    if (givesUp) return await this.#giveUp(request, givesUp);
+    const { key, precondition, upload, discards } = request;
+    if (discards) return await this.#discard(request, discards);
     if (precondition || upload) return await this.#writeIf(request);
     await this.#gates.passed(key);
     this.#requireTenure(key);
@@ -220,11 +220,11 @@ export class Primary {
   }
 
   /** What the store has is written in place of this version. */
-  async #giveUp(request: WriteRequest, version: Version): Promise<WriteAnswer> {
-    const { buffer, mayGiveUp } = this.#parts;
+  async #discard(request: WriteRequest, version: Version): Promise<WriteAnswer> {
+    const { buffer, mayDiscard } = this.#parts;
     await this.#gates.passed(request.key);
     this.#requireTenure(request.key);
-    if (!mayGiveUp(request.key, version)) return preconditionFailed;
+    if (!mayDiscard(request.key, version)) return preconditionFailed;
     // Limit or not: it makes room.
     const bytes = footprintOf(request);
     buffer.room.takeForWrite(bytes);
@@ -352,14 +352,14 @@ export class Primary {
     const { membership, buffer, requests, reads, journal, clock } = this.#parts;
     const owners = membership.ownersOf(entry.key);
     const isShort = membership.isShort(owners);
-    const givesUp = isGivenUp(entry);
+    const discards = isDiscarded(entry);
     const needsStore =
-      !givesUp &&
+      !discards &&
       (isShort || entry.upload !== undefined || (fromStore && record.pending.some((write) => write.needsStore)));
     const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, fromStore });
     buffer.assign(record, write);
     // What is given up is not sent any more.
-    if (givesUp) record.lastSent = versionOf(entry);
+    if (discards) record.lastSent = versionOf(entry);
     requests.record(entry.requestId, entry.key, versionOf(entry));
     reads.invalidate(entry.key);
     const durable = journal.durable();

@@ -191,7 +191,7 @@ export class ReadPath {
   /** Whether the object changes only through this member. What was given up may have sent something that nobody holds, and that reaches the store as late as a first flush may go there. */
   #isSteady(key: string): boolean {
     const { membership, clock } = this.#parts;
-    return !membership.wasGivenUp(key) || (membership.flushFrom(key) ?? Number.POSITIVE_INFINITY) <= clock.now();
+    return !membership.wasForgotten(key) || (membership.flushFrom(key) ?? Number.POSITIVE_INFINITY) <= clock.now();
   }
 
   #land(key: string, flight: Flight): void {

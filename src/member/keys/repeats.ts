@@ -26,7 +26,7 @@ export class Repeats {
   /** The answer of the first time, once it is known. */
   async answer(
     known: RequestOutcome,
-    { upload, givesUp }: Pick<WriteRequest, "upload" | "givesUp">,
+    { upload, discards }: Pick<WriteRequest, "upload" | "discards">,
   ): Promise<WriteAnswer> {
     const { key, version } = known;
     for (;;) {
@@ -39,7 +39,7 @@ export class Repeats {
       await first.outcome.catch(ignoreLost);
       this.#parts.requireTenure(key);
     }
-    return upload && !givesUp ? await this.#upload(key, version, upload) : written({ ...version, tag: "" });
+    return upload && !discards ? await this.#upload(key, version, upload) : written({ ...version, tag: "" });
   }
 
   /** Its outcome says that it was assigned; whether it was done, or the store has lost it, can be told as long as it is the newest. */

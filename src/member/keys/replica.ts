@@ -7,7 +7,7 @@
 import { assert } from "../../base/assert.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compact } from "../../base/memory.ts";
-import { isGivenUp } from "../../core/discarded.ts";
+import { isDiscarded } from "../../core/discarded.ts";
 import { type Entry, footprint } from "../../core/entry.ts";
 import type {
   AckAnswer,
@@ -45,7 +45,7 @@ export class Replica {
     if (owners[0] !== from.id || !owners.includes(membership.self.id)) throw wrongView();
     const isNews = isNewer(entry, buffer.get(entry.key)?.newest);
     if (isNews && !buffer.room.tryTakeForReplica(footprint(entry))) {
-      if (!isGivenUp(entry)) throw new OperatingError("buffer_full", "the replica's write buffer is full");
+      if (!isDiscarded(entry)) throw new OperatingError("buffer_full", "the replica's write buffer is full");
       // It makes room.
       buffer.room.take(footprint(entry));
     }

@@ -96,11 +96,11 @@ export class Router {
     return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "", durability });
   }
 
-  /** Gives up this version of a key for what the store has: see `giving-up.ts`. */
-  async giveUp(key: string, givesUp: Version): Promise<WriteOutcome> {
+  /** Discards this version of a key for what the store has: see `admin/discard.ts`. */
+  async discard(key: string, discards: Version): Promise<WriteOutcome> {
     const upload = whatTheStoreHas;
     const write = { key, value: undefined, upload, headers: noHeaders, precondition: undefined, md5: "" };
-    return await this.#write({ ...write, durability: "replicated", givesUp });
+    return await this.#write({ ...write, durability: "replicated", discards });
   }
 
   read(key: string, wantValue: boolean, changed = ""): ReadOutcome | Promise<ReadOutcome> {
@@ -183,7 +183,7 @@ export class Router {
   }
 
   async #write(write: Write, allowedMs = this.#parts.settings.operationMs): Promise<WriteOutcome> {
-    const { key, upload, precondition, md5, durability, givesUp } = write;
+    const { key, upload, precondition, md5, durability, discards } = write;
     const { membership, durableWrites, clock, inTime } = this.#parts;
     if (this.#counter - this.watermark >= maxOutcomes)
       throw new OperatingError("overloaded", "too many writes on this node came after one that is still under way");
@@ -215,7 +215,7 @@ export class Router {
           }
           if (answer.kind === "precondition_failed") {
             // The state that an earlier copy was for may be gone because that was done; and two members may know different times of one state: the write's, and the store's.
-            if (broken && (givesUp || precondition?.unmodifiedSince !== undefined))
+            if (broken && (discards || precondition?.unmodifiedSince !== undefined))
               throw new OperatingError("deadline_exceeded", broken.message, { cause: broken });
             return answer;
           }

@@ -12,7 +12,7 @@ import type { MemberState, PeerIdentity, PongAnswer } from "../../core/message.t
 import type { RequestLog } from "../../core/request-log.ts";
 import type { Journal } from "../../journal/journal.ts";
 import type { Network, PeerAddress } from "../../network/network.ts";
-import type { Report } from "../admin/status.ts";
+import type { Status } from "../admin/status.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { Router } from "../route/router.ts";
 import type { Dropping } from "./eviction.ts";
@@ -32,7 +32,7 @@ export interface GossipParts {
   readonly router: Router;
   readonly flusher: Flusher;
   readonly dropping: Dropping;
-  readonly report: Report;
+  readonly status: Status;
   readonly journal: Journal;
   readonly network: Network;
   readonly clock: Clock;
@@ -116,7 +116,7 @@ export class Gossip {
   }
 
   state(): MemberState {
-    const { membership, joining, flusher, dropping, requests, router, report, clock } = this.#parts;
+    const { membership, joining, flusher, dropping, requests, router, status, clock } = this.#parts;
     const now = clock.now();
     return {
       epoch: membership.epoch,
@@ -129,7 +129,7 @@ export class Gossip {
       storeWorks: flusher.health.works(now),
       watermark: router.watermark,
       finished: membership.settled ? [] : requests.finished,
-      figures: report.figures(),
+      figures: status.figures(),
     };
   }
 }

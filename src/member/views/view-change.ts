@@ -141,7 +141,7 @@ export class ViewChange {
   #asksStore(): boolean {
     const { membership, primary, clock } = this.#parts;
     if (primary.inheritance.asksStore) return true;
-    return membership.hasGivenUp && (!membership.activated || membership.waitsToFlush(clock.now()));
+    return membership.hasForgotten && (!membership.activated || membership.waitsToFlush(clock.now()));
   }
 
   /** The view is settled in the store, by this member or another. */
@@ -215,7 +215,7 @@ export class ViewChange {
       return;
     }
     membership.activate(flusher.quiet);
-    if (membership.hasGivenUp) {
+    if (membership.hasForgotten) {
       this.#timer?.cancel();
       this.#timer = clock.after(membership.view.parameters.flushDeadlineMs, () => this.progress());
     }

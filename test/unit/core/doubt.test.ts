@@ -74,7 +74,7 @@ describe("Doubt", () => {
 
   it("ends when all owners of the key are given up, not before", () => {
     const one = doubtOf([c, d], [forgotten(pastOf(abcd), "a")]);
-    assert.deepEqual([one.has(ab), one.wasGivenUp(ab), one.awaited], [true, false, ["b"]]);
+    assert.deepEqual([one.has(ab), one.wasForgotten(ab), one.awaited], [true, false, ["b"]]);
     const both = doubtOf([c, d], [forgotten(pastOf(abcd), "a", "b")]);
     assert.deepEqual([both.any, both.has(ab), both.views, both.awaited], [false, false, [], []]);
   });
@@ -86,16 +86,16 @@ describe("Doubt", () => {
     assert.deepEqual(doubt.views, [pastOf(abcd), given]);
     assert.deepEqual(doubtOf([c, d], [given, pastOf(abcd)]).views, [pastOf(abcd)], "earlier ones are over");
     const back = doubtOf([a, c, d], [], doubt.views);
-    assert.deepEqual([back.has(ab), back.wasGivenUp(ab), back.views], [false, true, []]);
+    assert.deepEqual([back.has(ab), back.wasForgotten(ab), back.views], [false, true, []]);
   });
 
   it("tells of what was given up, where the store may be newer than what others hold", () => {
     const both = doubtOf([c, d], [forgotten(pastOf(abcd), "a", "b")]);
     assert.deepEqual(
-      [ab, bc, cd].map((key) => both.wasGivenUp(key)),
+      [ab, bc, cd].map((key) => both.wasForgotten(key)),
       [true, false, false],
     );
-    assert.equal(doubtOf([a, c, d], [forgotten(pastOf(abcd), "a", "b")]).wasGivenUp(ab), false, "a is back");
+    assert.equal(doubtOf([a, c, d], [forgotten(pastOf(abcd), "a", "b")]).wasForgotten(ab), false, "a is back");
   });
 
   it("by one view goes on though another's is given up", () => {

@@ -125,7 +125,7 @@ const requests: readonly PeerRequest[] = [
   { kind: "replicate", epoch: 4, entry: reference },
   { kind: "hand_off", epoch: 5, entry: reference },
   { ...write, value: undefined, md5: "", upload },
-  { ...write, value: undefined, md5: "", upload: whatTheStoreHas, givesUp: { epoch: 3, seq: 2 ** 33 } },
+  { ...write, value: undefined, md5: "", upload: whatTheStoreHas, discards: { epoch: 3, seq: 2 ** 33 } },
   { kind: "failing", epoch: 2 ** 33, key: "grüße" },
   { kind: "hand_off_outcomes", epoch: 6, outcomes: [] },
   {

@@ -7,7 +7,7 @@ import { Room } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders } from "../../../../src/core/entry.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
 import { type KeyRecord, pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
-import { GivingUp } from "../../../../src/member/admin/discard.ts";
+import { Discard } from "../../../../src/member/admin/discard.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { memberIn, memberOf, viewOf } from "../../../harness/view-fixtures.ts";
@@ -22,7 +22,7 @@ function entryOf(seq: number): Entry {
 }
 
 interface Trial {
-  readonly givingUp: GivingUp;
+  readonly discard: Discard;
   readonly buffer: WriteBuffer;
   readonly record: KeyRecord;
   readonly requests: RequestLog;
@@ -46,37 +46,37 @@ function trialOf(): Trial {
   const log = new RecordedLog();
   const never = (): never => assert.fail("nothing is asked");
   const trial = { buffer, record, requests, log, mayChange: false };
-  const givingUp = new GivingUp({
+  const discard = new Discard({
     membership,
     buffer,
     requests,
     flusher: { mayChange: () => trial.mayChange },
-    report: { failingKey: never },
+    status: { failingKey: never },
     router: { persist: never, primaryOf: never, ask: never },
     log,
   });
-  return Object.assign(trial, { givingUp });
+  return Object.assign(trial, { discard });
 }
 
-function assertThrows({ givingUp }: Trial, code: ErrorCode, message: RegExp): void {
+function assertThrows({ discard }: Trial, code: ErrorCode, message: RegExp): void {
   assert.throws(
-    () => givingUp.judge("k", version),
+    () => discard.judge("k", version),
     (error) => isOperatingError(error, code) && message.test(error.message),
   );
 }
 
 describe("what the store refuses", () => {
   it("may be given up, and an operator's deed is in the log", () => {
-    const { givingUp, log } = trialOf();
-    assert.equal(givingUp.judge("k", version), true);
+    const { discard, log } = trialOf();
+    assert.equal(discard.judge("k", version), true);
     assert.deepEqual(log.messages("warn"), ["an operator gives up what the store refuses"]);
   });
 
   it("is not given up for another version, nor where nothing is held", () => {
-    const { givingUp, log } = trialOf();
-    assert.equal(givingUp.judge("k", { epoch: 4, seq: 1 }), false);
-    assert.equal(givingUp.judge("k", { epoch: 4, seq: 3 }), false);
-    assert.equal(givingUp.judge("other", version), false);
+    const { discard, log } = trialOf();
+    assert.equal(discard.judge("k", { epoch: 4, seq: 1 }), false);
+    assert.equal(discard.judge("k", { epoch: 4, seq: 3 }), false);
+    assert.equal(discard.judge("other", version), false);
     assert.deepEqual(log.messages("warn"), []);
   });
 
@@ -99,11 +99,11 @@ describe("what the store refuses", () => {
     assertThrows(trial, "not_ready", /may still write/);
     trial.mayChange = false;
     trial.requests.record(requestId, "other", version);
-    assert.equal(trial.givingUp.judge("k", version), true);
+    assert.equal(trial.discard.judge("k", version), true);
     trial.requests.record({ ...requestId, counter: 8 }, "k", version);
     assertThrows(trial, "not_ready", /client/);
     trial.requests.advance(requestId.router, 9);
-    assert.equal(trial.givingUp.judge("k", version), true);
+    assert.equal(trial.discard.judge("k", version), true);
     trial.buffer.room.takeForWrite(footprint(entryOf(3)));
     trial.buffer.assign(trial.record, pendingWrite(entryOf(3), { now: 0, missing: ["b"], needsStore: false }));
     assertThrows(trial, "not_ready", /newer write/);

@@ -113,7 +113,7 @@ describe("Router", () => {
 
   it("does not know whether a key was given up if a copy was lost: what was to be given up may be gone because it was", async () => {
     const trial = new Trial();
-    const givenUp = trial.router.giveUp(key, { epoch: 4, seq: 1 });
+    const givenUp = trial.router.discard(key, { epoch: 4, seq: 1 });
     assert.equal(await trial.outcome(givenUp, [...lost, { kind: "precondition_failed" }]), "deadline_exceeded");
   });
 

@@ -50,7 +50,7 @@ function trialOf(lagMs = 0) {
   const events: string[] = [];
   const requests = new RequestLog();
   const { figures } = handedOff(4);
-  const parts: Omit<GossipParts, "joining" | "router" | "flusher" | "report"> = {
+  const parts: Omit<GossipParts, "joining" | "router" | "flusher" | "status"> = {
     membership,
     requests,
     dropping,
@@ -69,7 +69,7 @@ function trialOf(lagMs = 0) {
     joining: { seenEpoch: 9 },
     router: { watermark: 7 },
     flusher: { quiet: true, health: new StoreHealth() },
-    report: { figures: () => figures },
+    status: { figures: () => figures },
   };
   const gossip = new Gossip(
     { ...parts, ...bare } as unknown as GossipParts,
