@@ -14,7 +14,7 @@ export interface MemberObserver {
   /** Another process has taken this member's id: this one must end. */
   onReplaced(): void;
   /** The others have gone on without this member, which has ended: see {@link Member.end}. */
-  onDropped(): void;
+  onEvicted(): void;
   /** A peer whose configuration names this member no more asks it to leave. */
   onLeaveAsked(): void;
 }

@@ -112,8 +112,8 @@ export class Member implements Operations, PeerHandler, JournalSource {
     lease.void();
     this.#wired.gossip.stop();
     this.#wired.viewKeeper.stop();
-    this.#wired.dropping.stop();
-    this.#wired.relief.stop();
+    this.#wired.eviction.stop();
+    this.#wired.storeFailover.stop();
     this.#wired.leftovers.stop();
     this.#wired.viewChange.stop();
     this.#wired.handOff.stop();
@@ -349,7 +349,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   #onPong(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {
     if (this.#ended) return;
-    this.#wired.dropping.heard(from);
+    this.#wired.eviction.heard(from);
     const had = this.#membership.lease.held();
     this.#membership.confirm(from, state, sentAt);
     if (!had) this.#onLease();
@@ -373,7 +373,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
       return;
     }
     // A member that is leaving sees it for itself.
-    if (!this.#wired.leaving.begun) observer.onDropped();
+    if (!this.#wired.leaving.begun) observer.onEvicted();
   }
 
   /** There is nobody to hand off to: nothing new is taken, and what is held goes to the store. */

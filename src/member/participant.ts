@@ -249,7 +249,7 @@ export class Participant implements Operations, Administration {
       metrics: this.metrics,
       observer: {
         onReplaced,
-        onDropped: () => {
+        onEvicted: () => {
           this.#joinAgain().catch((error: unknown) => {
             if (!this.#abort.signal.aborted) throw error;
           });

@@ -32,12 +32,12 @@ import type { MemberParts } from "./member-parts.ts";
 import { InTime } from "./route/deadline.ts";
 import { Lister } from "./route/lister.ts";
 import { Router } from "./route/router.ts";
-import { Dropping } from "./views/eviction.ts";
+import { Eviction } from "./views/eviction.ts";
 import { Gossip } from "./views/gossip.ts";
 import { HandOff } from "./views/hand-off.ts";
 import { Joining } from "./views/joining.ts";
 import { Leaving, type LeavingObserver } from "./views/leaving.ts";
-import { Relief } from "./views/store-failover.ts";
+import { StoreFailover } from "./views/store-failover.ts";
 import { ViewChange } from "./views/view-change.ts";
 import { ViewKeeper } from "./views/view-keeper.ts";
 import { ViewRecord } from "./views/view-record.ts";
@@ -59,8 +59,8 @@ export interface Wired {
   readonly lister: Lister;
   readonly joining: Joining;
   readonly leaving: Leaving;
-  readonly dropping: Dropping;
-  readonly relief: Relief;
+  readonly eviction: Eviction;
+  readonly storeFailover: StoreFailover;
   readonly viewKeeper: ViewKeeper;
   readonly status: Status;
   readonly flushOnDemand: FlushOnDemand;
@@ -120,7 +120,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   const stuckMs = stuckSuspicions * settings.suspectMs;
   const onNewerEpoch = (epoch: number): void => viewKeeper.learn(epoch);
   const onView = (view: View): void => hooks.onView(view);
-  const onStuck = (peer: string): void => dropping.stuck(peer);
+  const onStuck = (peer: string): void => eviction.stuck(peer);
   const reads = new ReadPath({
     membership,
     buffer,
@@ -263,7 +263,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   const discard: Discard = new Discard({ membership, buffer, requests, flusher, status, router, log });
   const flushOnDemand = new FlushOnDemand({ membership, flusher, status, network, clock });
   const { suspectMs, pingMs } = settings;
-  const dropping: Dropping = new Dropping({
+  const eviction: Eviction = new Eviction({
     membership,
     record,
     clock,
@@ -275,7 +275,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     pingMs,
     observer: { onView, onNewerEpoch },
   });
-  const relief = new Relief({
+  const storeFailover = new StoreFailover({
     membership,
     record,
     store,
@@ -312,7 +312,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       requests,
       router,
       flusher,
-      dropping,
+      eviction,
       status,
       journal,
       network,
@@ -322,9 +322,9 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       journalLagMs: suspectMs,
       observer: {
         onRound: () => {
-          dropping.tick();
+          eviction.tick();
           ageLimit.check();
-          if (!leaving.begun) relief.tick();
+          if (!leaving.begun) storeFailover.tick();
           viewKeeper.keepLease();
         },
         onPong: hooks.onPong,
@@ -344,7 +344,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     flusher,
     cleaner,
     handOff,
-    dropping,
+    eviction,
     gossip,
     router,
     network,
@@ -397,8 +397,8 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     lister,
     joining,
     leaving,
-    dropping,
-    relief,
+    eviction,
+    storeFailover,
     viewKeeper,
     status,
     flushOnDemand,

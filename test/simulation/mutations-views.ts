@@ -300,7 +300,7 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/member.ts",
-        find: "    if (!this.#wired.leaving.begun) observer.onDropped();\n",
+        find: "    if (!this.#wired.leaving.begun) observer.onEvicted();\n",
         replace: "",
       },
     ],

@@ -1,5 +1,5 @@
 /**
- * Dropping: a member that does not hear another proposes the view without it, if it hears everyone whom that view keeps, and enough of the earlier views are kept. The larger the part
+ * Eviction: a member that does not hear another proposes the view without it, if it hears everyone whom that view keeps, and enough of the earlier views are kept. The larger the part
  * that it would drop, the longer it waits, so that the larger side of a partition moves first.
  */
 
@@ -16,14 +16,14 @@ import { droppedView, keepsHalf } from "../../core/view-changes.ts";
 import type { MemberMetrics } from "../metrics.ts";
 import type { ViewRecord } from "./view-record.ts";
 
-export interface DroppingObserver {
+export interface EvictionObserver {
   /** This member's proposal is the newest view. */
   onView(view: View): void;
   /** The store has a view of this newer epoch. */
   onNewerEpoch(epoch: number): void;
 }
 
-export interface DroppingParts {
+export interface EvictionParts {
   readonly membership: Membership;
   readonly record: ViewRecord;
   readonly clock: Clock;
@@ -34,14 +34,14 @@ export interface DroppingParts {
   /** D, and the time between two pings, in milliseconds. */
   readonly suspectMs: number;
   readonly pingMs: number;
-  readonly observer: DroppingObserver;
+  readonly observer: EvictionObserver;
 }
 
 /** A member that would drop all others waits this long, in milliseconds; one that would drop a part of them, that part of it. */
 const staggerMs = 300;
 
-export class Dropping {
-  readonly #parts: DroppingParts;
+export class Eviction {
+  readonly #parts: EvictionParts;
   readonly #detector: FailureDetector;
   readonly #abort = new AbortController();
   #tickedAt: Instant;
@@ -49,7 +49,7 @@ export class Dropping {
   #timer: Timer | undefined;
   #proposing = false;
 
-  constructor(parts: DroppingParts) {
+  constructor(parts: EvictionParts) {
     this.#parts = parts;
     this.#tickedAt = parts.clock.now();
     this.#detector = new FailureDetector({ suspectMs: parts.suspectMs, tickMs: parts.pingMs });

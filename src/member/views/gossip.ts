@@ -15,7 +15,7 @@ import type { Network, PeerAddress } from "../../network/network.ts";
 import type { Status } from "../admin/status.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { Router } from "../route/router.ts";
-import type { Dropping } from "./eviction.ts";
+import type { Eviction } from "./eviction.ts";
 import type { Joining } from "./joining.ts";
 
 export interface GossipObserver {
@@ -31,7 +31,7 @@ export interface GossipParts {
   readonly requests: RequestLog;
   readonly router: Router;
   readonly flusher: Flusher;
-  readonly dropping: Dropping;
+  readonly eviction: Eviction;
   readonly status: Status;
   readonly journal: Journal;
   readonly network: Network;
@@ -116,7 +116,7 @@ export class Gossip {
   }
 
   state(): MemberState {
-    const { membership, joining, flusher, dropping, requests, router, status, clock } = this.#parts;
+    const { membership, joining, flusher, eviction, requests, router, status, clock } = this.#parts;
     const now = clock.now();
     return {
       epoch: membership.epoch,
@@ -124,7 +124,7 @@ export class Gossip {
       settled: membership.settled,
       progress: membership.progress,
       quiet: flusher.quiet,
-      suspects: dropping.suspects.map(({ id }) => id),
+      suspects: eviction.suspects.map(({ id }) => id),
       storeFailingMs: flusher.health.failingMs(now),
       storeWorks: flusher.health.works(now),
       watermark: router.watermark,

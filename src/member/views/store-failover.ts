@@ -1,5 +1,5 @@
 /**
- * Relief: a member that the store does not answer, while it answers others, would fill up with values that it cannot flush and refuse writes of its keys for ever. So a peer
+ * Store failover: a member that the store does not answer, while it answers others, would fill up with values that it cannot flush and refuse writes of its keys for ever. So a peer
  * makes its weight 0: it owns nothing, and hands off what it holds. When the store works for it again it takes its weight back.
  *
  * Single keys that the store refuses would be refused of any other member, too. Where nothing else is to be flushed they look like a store that takes nothing at all: so the
@@ -19,14 +19,14 @@ import type { BlobStore } from "../../store/blob-store.ts";
 import { tryStore } from "../flush/store-trial.ts";
 import type { ViewRecord } from "./view-record.ts";
 
-export interface ReliefObserver {
+export interface StoreFailoverObserver {
   /** This member's swap has made this the newest view. */
   onView(view: View): void;
   /** The store has a view of this newer epoch. */
   onNewerEpoch(epoch: number): void;
 }
 
-export interface ReliefParts {
+export interface StoreFailoverParts {
   readonly membership: Membership;
   readonly record: ViewRecord;
   readonly store: Pick<BlobStore, "write">;
@@ -40,7 +40,7 @@ export interface ReliefParts {
   readonly health: StoreHealth;
   /** Whether all keys whose last flush failed are refused by the store. */
   readonly areAllRefused: () => boolean;
-  readonly observer: ReliefObserver;
+  readonly observer: StoreFailoverObserver;
 }
 
 /** For how long the store must have failed a member before it is relieved, in milliseconds. */
@@ -56,8 +56,8 @@ const idleTrialMs = 30_000;
  */
 const refusedMs = 2_000;
 
-export class Relief {
-  readonly #parts: ReliefParts;
+export class StoreFailover {
+  readonly #parts: StoreFailoverParts;
   readonly #abort = new AbortController();
   #busy = false;
   #trialPauseMs = firstTrialMs;
@@ -66,7 +66,7 @@ export class Relief {
   /** When it last tried the store because of keys that are refused. */
   #triedAt: Instant = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: ReliefParts) {
+  constructor(parts: StoreFailoverParts) {
     this.#parts = parts;
   }
 

@@ -21,7 +21,7 @@ import type { Primary } from "../keys/primary.ts";
 import type { ReadPath } from "../keys/read-path.ts";
 import type { MemberMetrics } from "../metrics.ts";
 import type { Router } from "../route/router.ts";
-import type { Dropping } from "./eviction.ts";
+import type { Eviction } from "./eviction.ts";
 import type { Gossip } from "./gossip.ts";
 import type { HandOff } from "./hand-off.ts";
 
@@ -37,7 +37,7 @@ export interface ViewChangeParts {
   readonly flusher: Flusher;
   readonly cleaner: Cleaner;
   readonly handOff: HandOff;
-  readonly dropping: Dropping;
+  readonly eviction: Eviction;
   readonly gossip: Gossip;
   readonly router: Router;
   readonly network: Network;
@@ -72,7 +72,7 @@ export class ViewChange {
       durableWrites,
       cleaner,
       handOff,
-      dropping,
+      eviction,
       gossip,
       router,
       log,
@@ -92,7 +92,7 @@ export class ViewChange {
     handOff.stop();
     primary.adoptView();
     durableWrites.adoptView();
-    dropping.adoptView();
+    eviction.adoptView();
     this.#disconnect(before);
     gossip.tellEveryone();
     router.wake();

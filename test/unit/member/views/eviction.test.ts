@@ -7,7 +7,7 @@ import type { Membership } from "../../../../src/core/membership.ts";
 import type { View, ViewMember } from "../../../../src/core/view.ts";
 import { droppedView, joinedView } from "../../../../src/core/view-changes.ts";
 import { MemberMetrics } from "../../../../src/member/metrics.ts";
-import { Dropping } from "../../../../src/member/views/eviction.ts";
+import { Eviction } from "../../../../src/member/views/eviction.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
@@ -24,7 +24,7 @@ interface Trial {
   readonly clock: ManualClock;
   readonly store: ViewStore;
   readonly membership: Membership;
-  readonly dropping: Dropping;
+  readonly eviction: Eviction;
   readonly log: RecordedLog;
   readonly events: string[];
   /** Lets so many rounds of pings pass, which these peers answer. */
@@ -40,7 +40,7 @@ function trialOf(view: View = abc): Trial {
   const random = new SimRandom(1);
   const membership = memberIn(view, a, { clock });
   const events: string[] = [];
-  const dropping = new Dropping({
+  const eviction = new Eviction({
     membership,
     record: new ViewRecord({ store, clock, random, complaints }),
     clock,
@@ -54,21 +54,21 @@ function trialOf(view: View = abc): Trial {
       onView: (next) => {
         events.push(`view ${next.members.map(({ id }) => id).join()}`);
         membership.adopt(next);
-        dropping.adoptView();
+        eviction.adoptView();
       },
       onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
     },
   });
-  dropping.adoptView();
+  eviction.adoptView();
   const rounds = async (count: number, ...heard: readonly ViewMember[]): Promise<void> => {
     for (let round = 0; round < count; round++) {
       clock.advance(pingMs);
-      dropping.tick();
-      for (const peer of heard) dropping.heard(peer);
+      eviction.tick();
+      for (const peer of heard) eviction.heard(peer);
       await turn();
     }
   };
-  return { clock, store, membership, dropping, log, events, rounds };
+  return { clock, store, membership, eviction, log, events, rounds };
 }
 
 /** Time for whoever waits its turn to propose, and for the proposal. */
@@ -77,12 +77,12 @@ async function settle({ clock }: Trial): Promise<void> {
   for (let time = 0; time < 5; time++) await turn();
 }
 
-describe("Dropping", () => {
+describe("Eviction", () => {
   it("proposes nothing while everyone answers", async () => {
     const trial = trialOf();
     await trial.rounds(20, b, c);
     await settle(trial);
-    assert.deepEqual([trial.events, trial.store.writes, trial.dropping.suspects], [[], 0, []]);
+    assert.deepEqual([trial.events, trial.store.writes, trial.eviction.suspects], [[], 0, []]);
   });
 
   it("drops who was silent for D", async () => {
@@ -118,7 +118,7 @@ describe("Dropping", () => {
   it("keeps who is heard again before the proposal is made", async () => {
     const trial = trialOf();
     await trial.rounds(4, b);
-    trial.dropping.heard(c);
+    trial.eviction.heard(c);
     await settle(trial);
     assert.deepEqual([trial.events, trial.store.writes], [[], 0]);
   });
@@ -128,7 +128,7 @@ describe("Dropping", () => {
     await trial.rounds(4, b, memberOf("e"));
     const read = trial.store.read.bind(trial.store);
     trial.store.read = async () => {
-      trial.dropping.heard(c);
+      trial.eviction.heard(c);
       return await read();
     };
     await settle(trial);
@@ -140,7 +140,7 @@ describe("Dropping", () => {
     await trial.rounds(4, b);
     const read = trial.store.read.bind(trial.store);
     trial.store.read = async () => {
-      trial.dropping.heard(c);
+      trial.eviction.heard(c);
       return await read();
     };
     await settle(trial);
@@ -189,9 +189,9 @@ describe("Dropping", () => {
 
   it("drops who does not do its work, though it answers pings", async () => {
     const trial = trialOf();
-    trial.dropping.stuck("c");
-    trial.dropping.stuck("nobody");
-    assert.deepEqual(trial.dropping.suspects, [c]);
+    trial.eviction.stuck("c");
+    trial.eviction.stuck("nobody");
+    assert.deepEqual(trial.eviction.suspects, [c]);
     await trial.rounds(2, b, c);
     await settle(trial);
     assert.deepEqual(trial.events, ["view a,b"]);
@@ -210,17 +210,17 @@ describe("Dropping", () => {
     const trial = trialOf();
     await trial.rounds(3, b);
     trial.membership.adopt(joinedView(droppedView(abc, new Set(["c"]), "p"), memberOf("d"), "q"));
-    trial.dropping.adoptView();
+    trial.eviction.adoptView();
     await trial.rounds(1, b);
-    assert.deepEqual(trial.dropping.suspects, []);
+    assert.deepEqual(trial.eviction.suspects, []);
     await trial.rounds(3, b);
-    assert.deepEqual(trial.dropping.suspects, [memberOf("d")]);
+    assert.deepEqual(trial.eviction.suspects, [memberOf("d")]);
   });
 
   it("does nothing any more once it is stopped", async () => {
     const trial = trialOf();
     await trial.rounds(4, b);
-    trial.dropping.stop();
+    trial.eviction.stop();
     await settle(trial);
     assert.deepEqual([trial.events, trial.store.reads], [[], 0]);
   });

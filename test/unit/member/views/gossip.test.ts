@@ -10,7 +10,7 @@ import { StoreHealth } from "../../../../src/core/store-health.ts";
 import type { View } from "../../../../src/core/view.ts";
 import { noJournal } from "../../../../src/journal/no-journal.ts";
 import { MemberMetrics } from "../../../../src/member/metrics.ts";
-import { Dropping } from "../../../../src/member/views/eviction.ts";
+import { Eviction } from "../../../../src/member/views/eviction.ts";
 import { Gossip, type GossipParts } from "../../../../src/member/views/gossip.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
@@ -34,7 +34,7 @@ function trialOf(lagMs = 0) {
   const membership = memberIn(view, a, { clock, progress: "delivered" });
   const random = new SimRandom(1);
   const complaints = new Complaints(log, clock, 10_000);
-  const dropping = new Dropping({
+  const eviction = new Eviction({
     membership,
     record: new ViewRecord({ store: new ViewStore(view), clock, random, complaints }),
     clock,
@@ -46,14 +46,14 @@ function trialOf(lagMs = 0) {
     pingMs,
     observer: { onView: () => undefined, onNewerEpoch: () => undefined },
   });
-  dropping.adoptView();
+  eviction.adoptView();
   const events: string[] = [];
   const requests = new RequestLog();
   const { figures } = handedOff(4);
   const parts: Omit<GossipParts, "joining" | "router" | "flusher" | "status"> = {
     membership,
     requests,
-    dropping,
+    eviction,
     journal: { ...noJournal("a-disk"), lagMs },
     network,
     clock,
@@ -75,7 +75,7 @@ function trialOf(lagMs = 0) {
     { ...parts, ...bare } as unknown as GossipParts,
     [a, c].map(({ id, url }) => ({ id, url })),
   );
-  return { clock, network, membership, dropping, events, requests, gossip };
+  return { clock, network, membership, eviction, events, requests, gossip };
 }
 
 const pong = (state: MemberState): { kind: "pong"; state: MemberState } => ({ kind: "pong", state });
@@ -141,12 +141,12 @@ describe("Gossip, pings", () => {
 
 describe("Gossip, answers", () => {
   it("say where the member stands, and whom it does not hear", () => {
-    const { clock, dropping, gossip } = trialOf();
+    const { clock, eviction, gossip } = trialOf();
     const expected = { ...handedOff(4, { seenEpoch: 9, progress: "delivered", watermark: 7, storeWorks: false }) };
     assert.deepEqual(gossip.pong(), pong(expected));
     for (let round = 0; round < 4; round++) {
       clock.advance(pingMs);
-      dropping.tick();
+      eviction.tick();
     }
     assert.deepEqual(gossip.pong(), pong({ ...expected, suspects: ["b"] }));
   });

@@ -8,7 +8,7 @@ import { storeAwayMs } from "../../../../src/core/stop-advice.ts";
 import { StoreHealth } from "../../../../src/core/store-health.ts";
 import type { View, ViewMember } from "../../../../src/core/view.ts";
 import { reweightedView, settledView } from "../../../../src/core/view-changes.ts";
-import { Relief } from "../../../../src/member/views/store-failover.ts";
+import { StoreFailover } from "../../../../src/member/views/store-failover.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
 import type { BlobStore } from "../../../../src/store/blob-store.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
@@ -41,7 +41,7 @@ function trialOf(view: View = abc) {
       return Promise.resolve({ kind: "written", tag: "t" });
     },
   };
-  const relief = new Relief({
+  const storeFailover = new StoreFailover({
     membership,
     record: new ViewRecord({ store, clock, random, complaints }),
     store: trial,
@@ -60,7 +60,7 @@ function trialOf(view: View = abc) {
   const rounds = async (count: number): Promise<void> => {
     for (let round = 0; round < count; round++) {
       clock.advance(pingMs);
-      relief.tick();
+      storeFailover.tick();
       for (let time = 0; time < 5; time++) await turn();
     }
   };
@@ -72,7 +72,7 @@ function trialOf(view: View = abc) {
   return { clock, store, membership, health, events, state, rounds, failing };
 }
 
-describe("Relief", () => {
+describe("StoreFailover", () => {
   it("is for a peer that the store has failed for half a minute, while it works here", async () => {
     const { events, rounds, failing, health, clock } = trialOf();
     failing(29_999);
