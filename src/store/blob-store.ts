@@ -1,15 +1,17 @@
 /**
- * The port to the object store: named blobs with headers, changed by conditional requests. It is the one point of
- * agreement of a cluster, so an implementation must be linearizable: what a successful write stored, every later read sees,
- * and of several writes with the same condition one wins.
+ * The port to the object store: named blobs with headers, changed by conditional requests.
  *
- * Names are UTF-8 strings of 1 to 1024 bytes plus whatever prefix the store was given; any character may occur (an adapter encodes
- * what its store cannot hold). Nothing here retries: the caller decides what an unknown outcome means.
+ * The store is the one point of agreement of a cluster, so an implementation must be linearizable. Every later read
+ * sees what a successful write stored. Of several writes with the same condition, one wins.
+ *
+ * Names are UTF-8 strings of 1 to 1024 bytes, without the prefix that the store was given. Any character may occur. An
+ * adapter encodes what its store cannot hold. Nothing here retries: the caller decides what an unknown outcome means.
  *
  * Every method rejects with an OperatingError of one of these codes:
- * - `store_refused`: the store will not do it (rights, bad request); it had no effect and repeating it will not help by itself.
- * - `store_throttled`: the store asks for fewer requests; the outcome of a write is unknown.
- * - `store_unavailable`: no answer in time, a broken connection, a 5xx; the outcome of a write is unknown.
+ * - `store_refused`: the store will not do it (rights, bad request). The request had no effect, and repeating it does
+ *   not help.
+ * - `store_throttled`: the store asks for fewer requests. The outcome of a write is unknown.
+ * - `store_unavailable`: no answer in time, a broken connection, a 5xx. The outcome of a write is unknown.
  */
 
 import type { ContentHeaders } from "../core/entry.ts";
@@ -22,7 +24,7 @@ export type WriteCondition =
   | { readonly kind: "unchanged"; readonly tag: string };
 
 export interface BlobInfo {
-  /** The store's own ETag, opaque, without quotes: for conditions only. */
+  /** The store's own ETag, opaque, without quotes. It serves for conditions only. */
   readonly tag: string;
   /** Bytes in the body. */
   readonly size: number;
@@ -30,14 +32,14 @@ export interface BlobInfo {
   readonly headers: ContentHeaders;
   /** The metadata `weir-version`, if there is any. */
   readonly version: string | undefined;
-  /** The metadata `weir-upload`, if there is any: the token of the upload that it was. */
+  /** The metadata `weir-upload`, if there is any. It is the token of the upload that wrote the blob. */
   readonly upload: string | undefined;
   /** When the store wrote it, milliseconds since 1970. */
   readonly modifiedMs: number;
 }
 
 export interface Blob extends BlobInfo {
-  /** A buffer of its own: keeping it keeps nothing else alive. */
+  /** A buffer of its own: who keeps it keeps no other memory alive. */
   readonly body: Buffer;
 }
 
@@ -49,15 +51,15 @@ export interface BlobContent {
 }
 
 /**
- * How a conditional write ended. `conflict`: the condition did not hold, nothing was changed (also when the store is unsure who won:
- * read and decide).
+ * How a conditional write ended. `conflict`: the condition did not hold and nothing was changed. A store that is unsure
+ * who won answers `conflict` too. The caller then reads and decides.
  */
 export type WriteResult = { readonly kind: "written"; readonly tag: string } | { readonly kind: "conflict" };
 
 export type ReadResult =
   | { readonly kind: "found"; readonly blob: Blob }
   | { readonly kind: "missing" }
-  /** The blob has more than `maxBytes`; its body was not read. */
+  /** The blob has more than `maxBytes`. Its body was not read. */
   | { readonly kind: "too_large"; readonly info: BlobInfo };
 
 /** A blob as a listing shows it. */
@@ -65,7 +67,7 @@ export interface ListedBlob {
   readonly name: string;
   readonly size: number;
   readonly tag: string;
-  /** MD5 of the body, 32 lower-case hexadecimal digits, where the store tells it in a listing. */
+  /** MD5 of the body as 32 lower-case hexadecimal digits. Undefined if the store's listing does not tell it. */
   readonly md5: string | undefined;
   readonly modifiedMs: number;
 }
@@ -76,31 +78,42 @@ export interface ListPage {
   /** Common prefixes, ascending. */
   readonly prefixes: readonly string[];
   /**
-   * The `after` of the next page: no entry up to it is missing from this one. Undefined at the end. A page may have fewer entries than the limit,
-   * though never none with a next page to come.
+   * The `after` of the next page. Undefined at the end. This page leaves out no entry up to it.
+   *
+   * A page may have fewer entries than the limit. A page without entries is the last one.
    */
   readonly next: string | undefined;
 }
 
 export interface RequestOptions {
-  /** Milliseconds until the request is given up with `store_unavailable`. A write cannot take effect later than this after the call. */
+  /**
+   * Milliseconds until the request is given up with `store_unavailable`. A write cannot take effect later than this
+   * after the call.
+   */
   readonly deadlineMs: number;
-  /** A whole node waits for it: it is not to wait for a connection behind requests of clients. */
+  /** A whole node waits for this request. It must not wait for a connection behind clients' requests. */
   readonly isUrgent?: boolean;
   /**
-   * Called synchronously, just before the request is sent, and after the instant from which its deadline counts: it throws when the caller
-   * must not send it any more (its lease is gone), and then nothing is sent and the call rejects with what it threw. So a process that is paused at
-   * any point cannot make a request take effect later than the deadline after the caller was last allowed to send it. Called once; a store that makes
-   * the change itself (a folder) calls it before each try to make it, and not at all where there is nothing to change.
+   * Called synchronously just before the request is sent. The deadline counts from an earlier instant. The call throws
+   * if the caller must not send any more, because its lease is gone. The store then sends nothing and rejects with that
+   * error.
+   *
+   * So a process may pause at any point. Its request still cannot take effect later than the deadline after the caller
+   * was last allowed to send.
+   *
+   * It is called once. A store that makes the change itself (a folder) calls it before each try. Such a store does not
+   * call it when there is nothing to change.
    */
   readonly authorize?: () => void;
 }
 
 export interface BlobStore extends LargeBlobs, AsyncDisposable {
-  /** The store as a person would name it, such as `s3://photos/prefix`; no secrets in it. */
+  /** The store as a person would name it, such as `s3://photos/prefix`, without secrets. */
   readonly description: string;
 
-  /** Whether the store can hold a blob of this name: its limit is on what it becomes with the prefix and its own encoding. */
+  /**
+   * Whether the store can hold a blob of this name. The limit is on the name with the prefix, in the store's encoding.
+   */
   fits(name: string): boolean;
 
   read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult>;
@@ -111,20 +124,26 @@ export interface BlobStore extends LargeBlobs, AsyncDisposable {
   write(name: string, content: BlobContent, condition: WriteCondition, options: RequestOptions): Promise<WriteResult>;
 
   /**
-   * Removes the blob; `written` (with an empty tag) also when there was none and the condition is `always`. A store that ignores
-   * conditions on a delete removes it whatever the condition: callers must be correct without it.
+   * Removes the blob. With the condition `always`, the result is `written` even if there was none. The tag is empty.
+   *
+   * A store that ignores conditions on a delete removes the blob in any case. Callers must be correct without the
+   * condition.
    */
   remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult>;
 
   /**
-   * Blobs in the order of their names, weir's own under `.weir/` among them. Linearizable for each name by itself: a blob that was there during the whole call is listed
-   * as it was at some moment in it, one that was not is not. Whatever others left under a name that the port can't have written is passed over.
+   * Lists blobs in the order of their names, weir's own under `.weir/` among them.
+   *
+   * The listing is linearizable for each name by itself. A blob that existed during the whole call is listed as it was
+   * at some moment in the call. A name without a blob during the whole call is not listed. Foreign objects whose names
+   * the port cannot have written are left out.
    */
   list(query: ListQuery, options: RequestOptions): Promise<ListPage>;
 
   /**
-   * Checks, with small blobs under `.weir/probe/`, that the store is reachable, that rights suffice to read, write and remove, and that conditional writes
-   * work. Must be called once before anything else (it also learns the store's quirks).
+   * Checks with small blobs under `.weir/probe/` that the store is reachable. Checks that the rights suffice to read,
+   * write and remove, and that conditional writes work. The caller must call it once before anything else: the adapter
+   * learns the store's quirks from it.
    *
    * @throws OperatingError whose message names what is missing and what to do about it.
    */
@@ -132,41 +151,40 @@ export interface BlobStore extends LargeBlobs, AsyncDisposable {
 }
 
 export interface StoreAbilities {
-  /** Whether `absent` and `unchanged` are honoured by {@link BlobStore.write}: without it only a cluster of one node is safe. */
+  /** Whether {@link BlobStore.write} honours `absent` and `unchanged`. If not, only a cluster of one node is safe. */
   readonly conditionalWrites: boolean;
-  /** Whether `unchanged` is honoured by {@link BlobStore.remove}. */
+  /** Whether {@link BlobStore.remove} honours `unchanged`. */
   readonly conditionalRemoves: boolean;
-  /** What was found out, for `weir check`: sentences for people. */
+  /** What the probe found out, in sentences for people: `weir check` prints them. */
   readonly notes: readonly string[];
 }
 
-/** S3's bounds, which are the narrowest: bytes in every part but the last, at least, and parts, at most. */
+/** The least bytes of a part other than the last, and the most parts. Both are S3's, whose bounds are the narrowest. */
 export const minPartBytes = 5 * 1024 * 1024;
 export const maxParts = 10_000;
 
 export interface UploadContent {
   readonly headers: ContentHeaders;
-  /** Kept as the metadata `weir-upload`, by which the blob is known again; ASCII. */
+  /** Kept as the metadata `weir-upload`, in ASCII. The blob is recognized by it. */
   readonly token: string;
 }
 
 export interface UploadPart {
-  /** From 1. Parts are begun in the order of their numbers, and make up the blob in that order. */
+  /** From 1. Parts are begun in the order of their numbers. They form the blob in that order. */
   readonly number: number;
-  /** Where it begins in the blob, in bytes. */
+  /** The part's offset in the blob, in bytes. */
   readonly offset: number;
   readonly body: Uint8Array;
 }
 
-/** An upload, for who began it. It holds nothing that must be released. */
+/** An upload, for the caller that began it. It holds nothing that must be released. */
 export interface OpenUpload {
-  /** Names it to {@link LargeBlobs.completeUpload} and {@link LargeBlobs.abortUpload}, in any process. */
+  /** Names the upload to {@link LargeBlobs.completeUpload} and {@link LargeBlobs.abortUpload}, in any process. */
   readonly id: string;
-  /** Sends a part, again if need be; the part's tag, which the completion wants. */
+  /** Sends a part. The caller may send a part again. Resolves to the part's tag, which the completion needs. */
   readonly sendPart: (part: UploadPart, options: RequestOptions) => Promise<string>;
 }
 
-/** All that the completion needs. */
 export interface CompletedUpload extends UploadContent {
   readonly id: string;
   /** The parts' tags, in order. */
@@ -176,16 +194,17 @@ export interface CompletedUpload extends UploadContent {
 }
 
 /**
- * `gone`: the upload does not exist any more, or not with these parts, and can never be completed: it was aborted, has been completed before, or is
- * being completed by another request, whose effect may still be to come; where it `isUnsure`, perhaps by this one.
+ * `gone`: the upload can never be completed. It does not exist any more, or not with these parts. It was aborted, was
+ * completed before, or another request completes it just now, perhaps with an effect still to come. With `isUnsure`,
+ * this very request may have completed it.
  */
 export type CompleteResult = WriteResult | { readonly kind: "gone"; readonly isUnsure?: true };
 
 export interface UploadInfo {
-  /** The blob's; empty where the store does not keep it. */
+  /** The blob's name. Empty if the store does not keep it. */
   readonly name: string;
   readonly id: string;
-  /** When it was begun, milliseconds since 1970, by the store's clock. */
+  /** When the upload was begun, milliseconds since 1970, by the store's clock. */
   readonly startedMs: number;
 }
 
@@ -196,27 +215,33 @@ export interface ReadSpan {
 }
 
 /**
- * The bytes asked for, exactly: iterating rejects with `store_unavailable` where they break off or stop coming. To be iterated once at most, and disposed of
- * in any case. A chunk is its reader's, who may free it.
+ * Exactly the bytes asked for. Iterating rejects with `store_unavailable` if they break off or stop coming. The caller
+ * iterates at most once and always disposes of the stream. A chunk belongs to the reader, who may free it.
  */
 export interface BlobStream extends AsyncIterable<Uint8Array>, AsyncDisposable {}
 
 export type OpenResult =
   | { readonly kind: "found"; readonly stream: BlobStream }
-  /** There is no such blob, or it has another tag by now. */
+  /** There is no such blob, or its tag has changed. */
   | { readonly kind: "changed" };
 
 /**
- * Blobs that are too large to be in memory as a whole: they are written in parts, which nobody sees until the upload is
- * completed, and read as a stream. One process may begin an upload and another complete it.
+ * Blobs that are too large to be in memory as a whole. They are written in parts, which nobody sees until the upload is
+ * completed, and are read as a stream. One process may begin an upload and another may complete it.
  */
 export interface LargeBlobs {
-  /** Begins an upload of a blob. Its content is said here and again when it is completed, since stores differ in where they want it. */
+  /**
+   * Begins an upload. The caller states the content here and again at completion, since stores differ in where they
+   * want it.
+   */
   beginUpload(name: string, content: UploadContent, options: RequestOptions): Promise<OpenUpload>;
 
   /**
-   * Makes the parts the blob, at one moment. A store that ignores conditions here completes it whatever the condition: callers must be correct without it.
-   * An upload that was completed may be completed again as long as nobody has replaced the blob: that changes nothing, and is answered `written` or `gone`.
+   * Makes the parts the blob, at one moment. A store that ignores conditions here completes in any case. Callers must
+   * be correct without the condition.
+   *
+   * A caller may complete an upload again as long as nobody has replaced the blob. That changes nothing and is answered
+   * `written` or `gone`.
    */
   completeUpload(
     name: string,
@@ -225,14 +250,15 @@ export interface LargeBlobs {
     options: RequestOptions,
   ): Promise<CompleteResult>;
 
-  /** Gives up an upload, and the room that its parts take; without complaint if there is none. */
+  /** Aborts an upload and frees the space of its parts. Does nothing if there is no such upload. */
   abortUpload(name: string, id: string, options: RequestOptions): Promise<void>;
 
-  /** Uploads that are neither completed nor aborted, in any order; none where the store forgets them by itself. */
+  /** Uploads that are neither completed nor aborted, in any order. Empty if the store forgets them by itself. */
   listUploads(options: RequestOptions): Promise<readonly UploadInfo[]>;
 
   /**
-   * Reads a part of the blob, if its tag is still `tag`. The deadline is until the first byte comes, and then for each pause between two.
+   * Reads a part of the blob if its tag is still `tag`. The deadline covers the time to the first byte. After that it
+   * covers each pause between two chunks.
    */
   openBlob(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult>;
 }

@@ -1,10 +1,10 @@
-/** The deadline of work that has none of its own: a look-up inside a library, a disk that hangs. */
+/** A deadline for work that has none of its own, such as a look-up inside a library or a disk that hangs. */
 
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 
 /**
- * What `work` comes to, if it does within `ms` milliseconds. The work itself is not stopped.
+ * Resolves to the result of `work` if it comes within `ms` milliseconds. Does not stop the work.
  *
  * @throws OperatingError `store_unavailable` otherwise.
  */
@@ -26,7 +26,7 @@ export function inTime<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T
   });
 }
 
-/** What is left of a deadline is no whole number. */
+/** The message rounds, because what is left of a deadline is not a whole number. */
 export function lateStore(ms: number): OperatingError {
   return new OperatingError("store_unavailable", `the store did not answer within ${Math.round(ms)} ms`);
 }

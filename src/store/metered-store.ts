@@ -1,4 +1,4 @@
-/** A store that counts: every request to the store beneath by kind and outcome, with how long it took. */
+/** A store that counts each request to the store beneath, by kind and outcome, and measures how long it took. */
 
 import type { Clock } from "../base/clock.ts";
 import { isOperatingError } from "../base/errors.ts";
@@ -40,8 +40,12 @@ export const storeOperations = [
 export type StoreOperation = (typeof storeOperations)[number];
 
 /**
- * How a request ended: `conflict` is a condition that did not hold, `missing` what is not there, `gone` an upload that is not, `withheld` one that its sender's lease no longer allowed, and the last three
- * are the errors of the port.
+ * How a request ended.
+ * - `missing`: there is no such blob.
+ * - `gone`: there is no such upload.
+ * - `conflict`: a condition did not hold.
+ * - `withheld`: the sender's lease no longer allowed the request, so it was not sent.
+ * - `refused`, `throttled`, `unavailable`: the port's errors.
  */
 export const storeOutcomes = [
   "done",
@@ -71,7 +75,7 @@ export class MeteredStore implements BlobStore {
   readonly #store: BlobStore;
   readonly #clock: Clock;
 
-  /** The store beneath is owned from then on. */
+  /** Takes over the store beneath and disposes of it. */
   constructor(store: BlobStore, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
@@ -133,7 +137,7 @@ export class MeteredStore implements BlobStore {
     return this.#measure("list_uploads", this.#store.listUploads(options), isDone);
   }
 
-  /** Measured until the first byte. */
+  /** Measures until the first byte. */
   openBlob(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
     return this.#measure("open", this.#store.openBlob(name, tag, span, options), ({ kind }) =>
       kind === "found" ? "done" : "conflict",

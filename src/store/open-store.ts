@@ -1,4 +1,4 @@
-/** From a setting to a store: the one place that knows which kinds there are. */
+/** From a setting to a store. This is the one place that knows which kinds of store there are. */
 
 import { fileURLToPath } from "node:url";
 import { unreachable } from "../base/assert.ts";
@@ -15,10 +15,10 @@ export type StoreSettings =
   | ({ readonly type: "azure" } & AzureStoreSettings)
   | ({ readonly type: "file" } & FileStoreSettings);
 
-/** As many as flushes run at a time by default: a request then never waits for a connection. */
+/** As many as the flushes that run at a time by default. So a flush never waits for a connection. */
 export const defaultConnections = 64;
 
-/** What every S3 server but AWS's own takes for its region. */
+/** The region of every S3 server but AWS's own. */
 const defaultRegion = "us-east-1";
 
 const maxConnections = 1_024;
@@ -43,8 +43,10 @@ export function openStore(
 }
 
 /**
- * Reads the text of `WEIR_STORE`: `s3://bucket/prefix?endpoint=…&region=…&forcePathStyle=…&connections=…` (prefix and values
- * percent-encoded), `azure://container/prefix?account=…&endpoint=…&connections=…`, a folder's path, or `file:` and a path.
+ * Reads the text of `WEIR_STORE`, which has one of these forms. Prefix and values are percent-encoded.
+ * - `s3://bucket/prefix?endpoint=…&region=…&forcePathStyle=…&connections=…`
+ * - `azure://container/prefix?account=…&endpoint=…&connections=…`
+ * - a folder's path, or `file:` and a path
  *
  * @throws OperatingError `config_invalid`, saying what would be right.
  */
@@ -107,7 +109,7 @@ function parseAzure(text: string): StoreSettings {
   };
 }
 
-/** `scheme://place/prefix?name=value&…`. */
+/** Reads `scheme://place/prefix?name=value&…`. */
 function parseAddress(
   text: string,
   names: readonly string[],

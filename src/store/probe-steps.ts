@@ -1,6 +1,7 @@
 /**
- * How a store is tried out: one blob is made, replaced, refused and removed, and each answer is compared with what the port promises.
- * A store that accepts conditions and ignores them would lose writes without a word, so nothing here is taken on trust.
+ * How a store is tried out. One blob is created, replaced and removed, and the store must refuse where a condition does
+ * not hold. Each answer is compared with what the port promises. A store that accepts conditions and ignores them would
+ * lose writes silently, so nothing here is taken on trust.
  */
 
 import { OperatingError } from "../base/errors.ts";
@@ -8,15 +9,15 @@ import { noHeaders } from "../core/entry.ts";
 import type { BlobContent, BlobStore, RequestOptions, WriteCondition } from "./blob-store.ts";
 
 export interface Findings {
-  /** Whether `absent` is refused while there is a blob. */
+  /** Whether the store refuses `absent` while there is a blob. */
   readonly absentHonoured: boolean;
-  /** Whether `unchanged` is granted with the blob's tag and refused with another. */
+  /** Whether the store grants `unchanged` with the blob's tag and refuses it with another tag. */
   readonly unchangedHonoured: boolean;
-  /** The same of {@link BlobStore.remove}. */
+  /** Whether {@link BlobStore.remove} refuses `unchanged` with another tag. */
   readonly removesHonoured: boolean;
 }
 
-/** A tag that no blob has, in the form that S3's have. */
+/** A tag that no blob has, in the form of S3's tags. */
 const noTag = "00000000000000000000000000000000";
 
 const maxBytes = 1_024;
@@ -25,8 +26,9 @@ const maxBytes = 1_024;
  * Leaves nothing behind unless it throws.
  *
  * @param name A name that nobody uses, under `.weir/probe/`.
- * @param foreignTag A tag that no blob has, in the form that the store's have.
- * @throws OperatingError when the store can't be reached, or a right is missing, or it does not give back what it was given.
+ * @param foreignTag A tag that no blob has, in the form of the store's tags.
+ * @throws OperatingError when the store is out of reach, a right is missing, or the store does not return what it was
+ * given.
  */
 export async function tryOut(
   store: BlobStore,

@@ -1,10 +1,10 @@
 /**
- * Signed requests to one container of Azure, over connections of its own: a write through Azure's SDK costs several times as much, and
- * signs for a quarter of an hour. Here a write's signature expires, by the store's own clock, at the caller's deadline: a process that is paused
- * half-way can't make it take effect later.
+ * Signed requests to one container of Azure, over connections of its own. A write through Azure's SDK costs several
+ * times as much, and its signature is valid for a quarter of an hour. Here a write's signature expires at the caller's
+ * deadline, by the store's own clock. So a process that is paused half-way cannot make the write take effect later.
  *
- * One limit remains: a store judges the signature when it has the head of a request. A process that is paused while it
- * sends a body larger than the socket's buffer may still finish it afterwards; conditions on the write are the second line.
+ * One limit remains. A store judges the signature when it has the head of a request. A process may pause while it sends
+ * a body larger than the socket's buffer, and still finish afterwards. Conditions on the write are the second line.
  */
 
 import type { Clock } from "../../base/clock.ts";
@@ -23,15 +23,15 @@ import { type AzureLocation, type AzureTarget, resolveTarget } from "./azure-tar
 
 export interface AzureRequest {
   readonly method: ExchangeRequest["method"];
-  /** The blob's name in the container; undefined for the container itself. */
+  /** The blob's name in the container. Undefined for the container itself. */
   readonly blob?: string;
-  /** What it needs to be allowed. */
+  /** The permission that the request needs. */
   readonly permission: Permission;
-  /** Parameters of its own, encoded, such as `restype=container&comp=list`. */
+  /** The request's own parameters, encoded, such as `restype=container&comp=list`. */
   readonly query?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
-  /** Of a successful answer; 0 if it isn't stated. */
+  /** The most bytes of a successful answer's body. 0 if it is not stated. */
   readonly maxBodyBytes?: number;
 }
 
@@ -50,7 +50,7 @@ export class AzureClient {
   #connection: Connection | undefined;
   #closed = false;
 
-  /** @param connections - the most there are for reads, and for writes; further requests wait for one */
+  /** @param connections The most for reads, and the most for writes. Further requests wait for one. */
   constructor(location: AzureLocation, connections: number, clock: Clock) {
     this.#location = location;
     this.#connections = connections;
@@ -58,27 +58,27 @@ export class AzureClient {
     this.#time = new StoreTime(clock);
   }
 
-  /** @throws OperatingError `store_unavailable` without an answer in time; `store_refused` when there is nowhere to send it to. */
+  /** @throws OperatingError `store_unavailable` without an answer in time. `store_refused` when no target is found. */
   async send(request: AzureRequest, options: RequestOptions): Promise<ExchangeAnswer> {
     return await sendSigned({ clock: this.#clock, time: this.#time }, await this.#sign(request, options), request);
   }
 
   /**
-   * The same for an answer with a body of any length, which is left to be read: the deadline is until it begins, and for each pause in it.
-   * One that is no success comes whole.
+   * Like {@link send}, for an answer with a body of any length. The caller reads the body. The deadline covers the time
+   * until it begins, and then each pause in it. An answer that is no success comes whole.
    */
   async stream(request: AzureRequest, options: RequestOptions): Promise<StreamedAnswer> {
     return await streamSigned(this.#clock, await this.#sign(request, options), request.method);
   }
 
-  /** The request as it goes on the wire, now. */
+  /** Signs the request as it goes on the wire now. */
   async #sign(request: AzureRequest, options: RequestOptions): Promise<SignedRequest> {
-    // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
+    // The deadline and the signature's expiry count from here. Every wait below shortens both.
     const called = this.#clock.now();
     const { target, signer, pools, currentKey } = this.#connect();
     let key = currentKey();
     if (key instanceof Promise) key = await inTime(this.#clock, options.deadlineMs, key);
-    // The last full second of the deadline. Without a beginning the signature is valid at once.
+    // The last full second of the deadline. A signature without a start is valid at once.
     const endSeconds =
       Math.floor((this.#time.at(called) + options.deadlineMs) / 1_000) +
       (isRead(request.method) ? readGraceSeconds : 0);
@@ -97,7 +97,7 @@ export class AzureClient {
     };
   }
 
-  /** An unsigned request: whoever answers tells the store's time. */
+  /** Sends an unsigned request. Its answer tells the store's time. */
   async greet(options: RequestOptions): Promise<void> {
     const { target, pools } = this.#connect();
     const answer = await exchange(pools.reads, this.#clock, {

@@ -1,6 +1,7 @@
 /**
- * What the refusals of Azure's blob service mean: which failures may pass by themselves, and for the others what a person can do. Every answer names
- * its reason in the header `x-ms-error-code`; a proxy's has only a status.
+ * What the refusals of Azure's blob service mean. It says which failures may pass by themselves. For the others it says
+ * what a person can do. Every answer names its reason in the header `x-ms-error-code`. A proxy's answer has only a
+ * status.
  */
 
 import { OperatingError } from "../../base/errors.ts";
@@ -9,7 +10,7 @@ import { unescapeXml } from "../http/xml.ts";
 
 export interface AzureFailure {
   readonly status: number;
-  /** The answer's `x-ms-error-code`; empty if there is none. */
+  /** The answer's `x-ms-error-code`. Empty if there is none. */
   readonly code: string;
   readonly message: string;
 }
@@ -55,7 +56,10 @@ const throttlingCodes = new Set([
   "TpsOverAccountLimit",
 ]);
 
-/** Codes with a 4xx status that another try may well get past: torn in transit, or an account or container on its way into being. */
+/**
+ * Codes with a 4xx status that another try may well get past. The body was torn in transit, or the account or container
+ * is still being created or deleted.
+ */
 const passingCodes = new Set([
   "AccountBeingCreated",
   "ContainerBeingDeleted",
@@ -64,15 +68,19 @@ const passingCodes = new Set([
   "UnsupportedHttpVerbTimeout",
 ]);
 
-/** That there is no such blob, said by the store itself: what stands in front of one (a proxy without a route to it) has a 404 of its own. */
+/**
+ * Whether the store itself says that there is no such blob. A proxy without a route to the store has a 404 of its own.
+ */
 export function isBlobMissing({ status, code }: AzureFailure): boolean {
   return status === 404 && (code === "BlobNotFound" || code === "ResourceNotFound");
 }
 
-/** Other refusals have the same statuses: of a lease (412), of an immutable blob (409), of a container that is gone (404). */
+/**
+ * Other refusals have the same statuses: for a lease (412), an immutable blob (409), or a container that is gone (404).
+ */
 const conflictCodes = new Set(["BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet", "BlobNotFound"]);
 
-/** That a condition did not hold. */
+/** Whether a condition did not hold. */
 export function isConflict(failure: AzureFailure): boolean {
   return conflictCodes.has(failure.code) || (failure.code === "" && failure.status === 412);
 }
@@ -82,7 +90,7 @@ export function readFailure(answer: Pick<ExchangeAnswer, "status" | "headers" | 
   return parseFailure(answer.status, header(answer, "x-ms-error-code"), answer.body?.toString() ?? "");
 }
 
-/** @param body XML, of which only the first line of the message is for people. */
+/** @param body XML. Only the first line of its message is for people. */
 export function parseFailure(status: number, code: string | undefined, body: string): AzureFailure {
   const field = (name: string): string => new RegExp(`<${name}>([^<\r\n]*)`).exec(body)?.[1] ?? "";
   const detail = field("AuthenticationErrorDetail");

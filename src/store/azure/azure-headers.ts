@@ -1,4 +1,7 @@
-/** Azure's names for headers and metadata: the latter are identifiers as in C#, of letters, digits and `_`, the first no digit. */
+/**
+ * Azure's names for headers and metadata. Names of metadata are identifiers as in C#: letters, digits and `_`, and not
+ * a digit first.
+ */
 
 import { HeaderCodec } from "../http/wire-headers.ts";
 

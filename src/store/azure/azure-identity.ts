@@ -1,6 +1,8 @@
 /**
- * The key that Azure gives to a host's identity for some hours ("user delegation key"), renewed while it is used. A token of the directory (Entra ID)
- * could authorise each request by itself, but such a request never expires: so tokens buy keys, and these sign.
+ * The key that Azure gives to a host's identity for some hours ("user delegation key"). It is renewed while it is used.
+ *
+ * A token of the directory (Entra ID) could authorise each request by itself. But such a request never expires. So weir
+ * buys keys with tokens, and signs with the keys.
  */
 
 import type { Pool } from "undici";
@@ -13,13 +15,16 @@ import { failureError, readFailure } from "./azure-errors.ts";
 import { type SasKey, serviceVersion } from "./azure-signature.ts";
 import type { AzureTarget } from "./azure-target.ts";
 
-/** How long a key is asked for, in milliseconds: whoever loses their rights keeps them for as long at most. Azure's limit is a week. */
+/**
+ * How long a key is asked for, in milliseconds. An identity that loses its rights keeps them for as long at most.
+ * Azure's limit is a week.
+ */
 const lifetimeMs = 2 * 3_600_000;
 
-/** With less than this left it is renewed in the background, so that the directory may be away for as long. */
+/** With less than this left, the key is renewed in the background. So the directory may be away for as long. */
 const renewalMs = lifetimeMs / 2;
 
-/** With less than this left it is not used any more: longer than any signature is valid. */
+/** With less than this left, the key is not used any more. No signature is valid for as long. */
 const leastMs = 10 * 60_000;
 
 /** Milliseconds between two attempts in the background. */
@@ -42,7 +47,7 @@ export class IdentityKey {
   #renewal: Promise<SasKey> | undefined;
   #renewedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param time of the store, which judges the key's expiry. */
+  /** @param time The store's time. The store judges the key's expiry. */
   constructor(target: AzureTarget, pool: Pool, clock: Clock, time: StoreTime) {
     this.#target = target;
     this.#pool = pool;
@@ -57,7 +62,7 @@ export class IdentityKey {
     const leftMs = held === undefined ? 0 : held.endMs - this.#time.at(now);
     if (held === undefined || leftMs < leastMs) return this.#renew();
     if (leftMs < renewalMs && now - this.#renewedAt >= pauseMs) {
-      // If it fails, whoever needs a new one will ask for it, and be told.
+      // If the renewal fails, the next request that needs a new key asks again and gets the error.
       this.#renew().catch(() => undefined);
     }
     return held.key;
@@ -73,7 +78,7 @@ export class IdentityKey {
   async #ask(): Promise<SasKey> {
     this.#renewedAt = this.#clock.now();
     const token = await this.#newToken();
-    // Never later than the store's own time: the key is valid at once.
+    // Never later than the store's own time, so the key is valid at once.
     const startMs = this.#time.at(this.#clock.now());
     const endMs = startMs + lifetimeMs;
     const validity = `<Start>${timeText(startMs)}</Start><Expiry>${timeText(endMs)}</Expiry>`;
@@ -114,7 +119,10 @@ export class IdentityKey {
   }
 }
 
-/** Some 130 ms and 40 MiB, so only where there is no other key. It keeps its tokens until they are about to expire. */
+/**
+ * Costs some 130 ms and 40 MiB, so it is loaded only if there is no other key. It caches its tokens until shortly
+ * before they expire.
+ */
 async function openIdentity(): Promise<() => Promise<string>> {
   const { DefaultAzureCredential } = await import("@azure/identity");
   const credential = new DefaultAzureCredential();

@@ -1,9 +1,10 @@
 /**
- * Listings of a container. Names lie there in two sorted sequences, as they are and aside (`azure-names.ts`); each is read in pages of Azure's, from the query's
- * position on, and what both have read as far as is merged.
+ * Listings of a container. Names lie there in two sorted sequences: as they are, and aside (`azure-names.ts`). Each
+ * sequence is read in Azure's pages from the query's position on. The listing merges the two up to the point that both
+ * have reached.
  *
- * A position is `startFrom`, an entry from which on the server lists. A server that is too old for it lists from the beginning: what is not after the
- * position is left out here, so that it costs time and nothing else.
+ * A position is `startFrom`, the entry from which the server lists. A server that is too old for it lists from the
+ * beginning. Entries up to the position are left out here, so that costs time and nothing else.
  */
 
 import { parseXML } from "@aws-sdk/xml-builder";
@@ -20,16 +21,16 @@ import type { AzureClient } from "./azure-client.ts";
 import { failureError, readFailure } from "./azure-errors.ts";
 import { asideFolder, heldBeginning, hiddenFolder, isHeld, spell, spellBeginning, unspell } from "./azure-names.ts";
 
-/** 1,001 names of 1,024 characters take 3 MB, and 1.5 MB what is said of each. */
+/** 1,001 names of 1,024 characters take 3 MB. What is said of each takes 1.5 MB in all. */
 const maxListBytes = 16 * 1024 * 1024;
 
 /** The first version of the service that knows `startFrom`. */
 const listVersion = "2026-02-06";
 
-/** After every character that a name has where it lies as it is. */
+/** Sorts after every character of a name that lies as it is. */
 const last = "\uFFFD";
 
-/** An empty element is an empty text. */
+/** An empty element is parsed as an empty text. */
 function contentOf<T extends z.ZodType>(content: T) {
   return z.union([z.literal(""), content]).transform((found) => (found === "" ? undefined : (found as z.output<T>)));
 }
@@ -40,7 +41,7 @@ const documentSchema = z.object({
       z.object({
         Blob: listOf(
           z.object({
-            // With an attribute it is one that XML can't say: not one of ours.
+            // With an attribute, it is a name that XML cannot hold. It is none of ours.
             Name: z.union([z.string(), z.looseObject({})]),
             Properties: z.object({
               "Last-Modified": z.string(),
@@ -61,12 +62,12 @@ const documentSchema = z.object({
 type Document = z.output<typeof documentSchema>["EnumerationResults"];
 
 export interface RawBlob extends Omit<ListedBlob, "name"> {
-  /** In the container. */
+  /** The blob's name in the container. */
   readonly blob: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A page of Azure's. */
+/** One of Azure's pages. */
 interface RawPage {
   readonly blobs: readonly RawBlob[];
   readonly prefixes: readonly string[];
@@ -83,11 +84,11 @@ interface RawQuery {
   readonly withMetadata?: boolean;
 }
 
-/** What one of the two sequences has of a query. */
+/** What one of the two sequences has for a query. */
 interface Part {
   readonly blobs: readonly ListedBlob[];
   readonly prefixes: readonly string[];
-  /** Nothing up to this is missing; undefined: nothing at all is. */
+  /** This part leaves out nothing up to here. Undefined if it leaves out nothing at all. */
   readonly end: string | undefined;
 }
 
@@ -119,11 +120,11 @@ export class AzureListing {
     }
   }
 
-  /** Names that are blobs' names. */
+  /** The names that lie as they are. */
   async #plain(query: ListQuery, options: RequestOptions): Promise<Part> {
     const { prefix, after, delimiter } = query;
     if (heldBeginning(prefix) !== prefix) return nothing;
-    // Not every server rolls up by more than one character.
+    // Not every server rolls up by a delimiter of several characters.
     const isRolledUp = delimiter.length === 1 && heldBeginning(delimiter) === delimiter;
     const position = positionOf(query, last, isRolledUp);
     if (position === undefined) return nothing;
@@ -157,7 +158,7 @@ export class AzureListing {
     };
   }
 
-  /** Whether a name that is not hidden begins so. */
+  /** Whether a name that is not hidden begins with `beginning`. */
   async #showsSome(beginning: string, options: RequestOptions): Promise<boolean> {
     for (let position: string | undefined = ""; position !== undefined; ) {
       const part: Part = await this.#plain({ prefix: beginning, after: position, delimiter: "", limit: 1 }, options);
@@ -167,14 +168,14 @@ export class AzureListing {
     return false;
   }
 
-  /** Names that are spelled. */
+  /** The names that lie aside, spelled in the code. */
   async #aside(query: ListQuery, options: RequestOptions): Promise<Part> {
     const position = positionOf(query, "\u{10FFFF}", false);
     if (position === undefined) return nothing;
     const folder = this.#prefix + asideFolder;
     const namesOf = ({ blobs }: RawPage) =>
       blobs.flatMap((each) => {
-        // What is no name of ours is passed over.
+        // A blob that spells no name of ours is left out.
         const name = unspell(each.blob.slice(folder.length));
         return name === undefined ? [] : [{ ...each, name }];
       });
@@ -191,7 +192,7 @@ export class AzureListing {
     return { ...rollUp(names, query), end: page.marker === "" ? undefined : names.at(-1)?.name };
   }
 
-  /** The first page that goes beyond the position, or the last of all. */
+  /** The first page that goes beyond the position, or the last page. */
   async #firstPage(query: RawQuery, isBeyond: (page: RawPage) => boolean, options: RequestOptions): Promise<RawPage> {
     let page = await this.#page(query, options);
     while (page.marker !== "" && !isBeyond(page)) page = await this.#page({ ...query, marker: page.marker }, options);
@@ -247,10 +248,10 @@ export class AzureListing {
 }
 
 /**
- * Where to begin for the entries after the query's position, `""` at the beginning; undefined when there are none. It's within the query's prefix,
- * and an entry where the server rolls up.
+ * Where to begin for the entries after the query's position. `""` is the beginning. Undefined if there are none. The
+ * result is within the query's prefix. It is an entry if the server rolls up.
  *
- * @param end sorts after everything that a name goes on with.
+ * @param end Sorts after everything that may follow in a name.
  */
 function positionOf(query: ListQuery, end: string, isRolledUp: boolean): string | undefined {
   const { prefix, after, delimiter } = query;
@@ -271,7 +272,7 @@ function rollUp(blobs: readonly (RawBlob & { readonly name: string })[], query: 
   return { blobs: found, prefixes };
 }
 
-/** What both parts have, as far as neither lacks anything. */
+/** The entries of both parts, up to the point that both have reached. */
 function merge(one: Part, other: Part, limit: number): ListPage {
   const ends = [one.end, other.end].filter((end) => end !== undefined).sort(compareText);
   const end = ends[0];
@@ -290,7 +291,7 @@ function merge(one: Part, other: Part, limit: number): ListPage {
   };
 }
 
-/** For several requests: it is asked before the first, and what it said holds for all. */
+/** One permission for several requests. The first request asks, and the answer holds for all. */
 function once(authorize: (() => void) | undefined): () => void {
   let answer: { readonly refusal: unknown } | "granted" | undefined;
   return () => {
@@ -310,7 +311,10 @@ function unique(names: readonly string[]): string[] {
   return [...new Set(names)].sort(compareText);
 }
 
-/** @throws OperatingError `store_unavailable` when the answer is no such document: it may have been cut, or come from a proxy. */
+/**
+ * @throws OperatingError `store_unavailable` when the answer is no such document. It may have been cut, or come from a
+ * proxy.
+ */
 function readDocument(body: Buffer | undefined): Document {
   try {
     return documentSchema.parse(parseXML(body?.toString() ?? "")).EnumerationResults;

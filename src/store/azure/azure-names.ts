@@ -1,15 +1,23 @@
 /**
- * What a blob is called in a container: a name that Azure holds as it is lies under the prefix and itself, so that a person finds `photos/cat.png` under
- * `photos/cat.png`. Not held, or changed without a word, are control characters and others that mean nothing, `\` (which becomes `/`), a dot at the
- * end of a part, and what is too long or too deep. Names with these lie *aside*, in a folder of weir's own, spelled in a code.
+ * What a blob is called in a container. If Azure holds a name as it is, the blob's name is the prefix and the name. So
+ * a person finds `photos/cat.png` under `photos/cat.png`.
  *
- * So do names with characters beyond U+FFFF: whether a server sorts by UTF-8 or by UTF-16 then makes no difference to any listing. And the code
- * keeps the order of names: a listing of all is two sorted ones merged (`azure-listing.ts`).
+ * Azure refuses or silently changes other names:
+ * - names with control characters or code points without a meaning
+ * - names with `\`, which becomes `/`, or with a dot at the end of a part
+ * - names that are too long or too deep
+ *
+ * Such names lie *aside*, in a folder of weir's own, spelled in a code. So do names with characters beyond U+FFFF. Then
+ * it makes no difference to a listing whether a server sorts by UTF-8 or by UTF-16.
+ *
+ * The code keeps the order of names. So a listing of all names merges two sorted ones (`azure-listing.ts`).
  */
 
 import { assert } from "../../base/assert.ts";
 
-/** Under the prefix, and in no listing: no client's key begins with `.weir/`, and none of weir's with this. */
+/**
+ * Under the prefix, and in no listing. No client's key begins with `.weir/`, and none of weir's own begins with this.
+ */
 export const hiddenFolder = ".weir/azure/";
 export const asideFolder = `${hiddenFolder}aside/`;
 export const uploadFolder = `${hiddenFolder}uploads/`;
@@ -20,10 +28,10 @@ const maxNameLength = 1_024;
 /** Azure's limit on the parts of a name between slashes. */
 const maxParts = 254;
 
-/** A name of weir's has so many bytes at most. */
+/** The limit on weir's names, in bytes. */
 const maxNameBytes = 1_024;
 
-/** Sets that no later version of Unicode changes: a name must stay where it is for ever. */
+/** Sets that no later version of Unicode changes. A name must stay at the same place for ever. */
 const unheld = /[\p{Cc}\p{Co}\p{Noncharacter_Code_Point}\u{10000}-\u{10FFFF}\\]|\.\//u;
 
 /** The blob's whole name in the container. */
@@ -33,12 +41,12 @@ export function blobName(prefix: string, name: string): string {
   return isHeld(blob) ? blob : prefix + asideFolder + spell(name);
 }
 
-/** Whether every name can be held behind this prefix, be it aside. */
+/** Whether every name can be held behind this prefix, if need be aside. */
 export function prefixFits(prefix: string): boolean {
   return isHeld(`${prefix}${asideFolder}${spell("\0".repeat(maxNameBytes))}`);
 }
 
-/** As much of the beginning of names as some name that lies where it says begins with. */
+/** The longest part of `beginning` with which a name that lies as it is can begin. */
 export function heldBeginning(beginning: string): string {
   const at = beginning.search(unheld);
   return at === -1 ? beginning : beginning.slice(0, at);
@@ -50,7 +58,10 @@ export function isHeld(blob: string): boolean {
   return blob.length < maxParts || blob.split("/").length <= maxParts;
 }
 
-/** The first of the 4,096 digits of the code, each for twelve bits of UTF-8: letters that every server has, and in order. */
+/**
+ * The first of the code's 4,096 digits. Each digit stands for twelve bits of UTF-8. The digits are letters that every
+ * server holds, in ascending order.
+ */
 const firstDigit = 0x4e00;
 const digitBits = 12;
 const digitMask = 0xfff;
@@ -59,8 +70,8 @@ const digitMask = 0xfff;
 const groupBytes = 3;
 
 /**
- * A name in the code. What comes first in the order of UTF-8 does so here. At the end, before any digit in the order of characters, is how many bytes the last
- * digits stand for.
+ * A name in the code. The code sorts as UTF-8 does. Its last character tells how many bytes the last two digits stand
+ * for. It sorts before any digit.
  */
 export function spell(name: string): string {
   const bytes = Buffer.from(name);
@@ -68,13 +79,13 @@ export function spell(name: string): string {
   return digitsOf(bytes) + String(rest);
 }
 
-/** What every spelled name begins with that begins with `beginning`; others may, too. */
+/** Every spelled name whose name begins with `beginning` begins with this. Other names may, too. */
 export function spellBeginning(beginning: string): string {
   const bytes = Buffer.from(beginning);
   return digitsOf(bytes.subarray(0, bytes.length - (bytes.length % groupBytes)));
 }
 
-/** Undefined for what {@link spell} never gives. */
+/** Undefined for a text that {@link spell} never gives. */
 export function unspell(text: string): string | undefined {
   const bytes: number[] = [];
   for (let i = 0; i + 1 < text.length; i += 2) {
@@ -95,7 +106,7 @@ function digitsOf(bytes: Uint8Array): string {
   return text;
 }
 
-/** Nothing but a digit is one: what else stands there does not come out as it went in. */
+/** Any character gives a number. If it is not a digit, the caller notices: the result spells another text. */
 function digitAt(text: string, index: number): number {
   return (text.charCodeAt(index) - firstDigit) & digitMask;
 }

@@ -1,27 +1,30 @@
 /**
- * Shared access signatures (SAS) for one container of Azure: the one form of authorisation that carries its own expiry, so that a request which
- * was held up (by a paused process, a slow network) is refused by the store instead of taking effect late. After Azure's "Create a service
- * SAS" and "Create a user delegation SAS"; which time to sign for is the caller's business.
+ * Shared access signatures (SAS) for one container of Azure. They are the one form of authorisation that carries its
+ * own expiry. A paused process or a slow network may hold a request up. The store then refuses it, so it cannot take
+ * effect late.
  *
- * Signed is the container, not the blob: what the name of a blob looks like on the wire then can't make a difference to the signature, and
- * requests of the same kind that expire in the same second share one.
+ * This follows Azure's "Create a service SAS" and "Create a user delegation SAS". The caller chooses the time to sign
+ * for.
+ *
+ * The signature is over the container, not the blob. So a blob's name on the wire makes no difference to it. Requests
+ * of one kind that expire in the same second share one signature.
  */
 
 import { createHmac } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 import { encodeQuery } from "../http/percent-encoding.ts";
 
-/** The version of the service whose rules hold for what is signed and for the request as a whole. */
+/** The version of the service whose rules hold for the signature and for the whole request. */
 export const serviceVersion = "2021-12-02";
 
-/** What signs: an account's key, or one that Azure gave to an identity for some hours. */
+/** What signs: an account's key, or a key that Azure gave to an identity for some hours. */
 export interface SasKey {
   readonly secret: Buffer;
-  /** Of a user delegation key, which the signature has to name. */
+  /** The delegation of a user delegation key. The signature has to name it. */
   readonly delegation?: Delegation;
 }
 
-/** As Azure gave them. */
+/** The fields as Azure gave them. */
 export interface Delegation {
   readonly objectId: string;
   readonly tenantId: string;
@@ -31,11 +34,11 @@ export interface Delegation {
   readonly version: string;
 }
 
-/** What a signature allows: to read, write, delete blobs, or to list them. */
+/** What a signature allows: to read, write or delete blobs, or to list them. */
 export type Permission = "r" | "w" | "d" | "l";
 
 export class SasSigner {
-  /** `/blob/account/container`: also where the account is in the path of the URL, or in neither. */
+  /** `/blob/account/container`, even if the URL has the account in its path or nowhere. */
   readonly #resource: string;
   readonly #last = new Map<Permission, { readonly key: SasKey; readonly endSeconds: number; readonly query: string }>();
 
@@ -46,7 +49,7 @@ export class SasSigner {
   /**
    * The query that authorises a request.
    *
-   * @param endSeconds until when, in whole seconds since 1970.
+   * @param endSeconds When the signature expires, in whole seconds since 1970.
    */
   sign(key: SasKey, permission: Permission, endSeconds: number): string {
     const last = this.#last.get(permission);
@@ -62,9 +65,10 @@ export class SasSigner {
     const { objectId = "", tenantId = "", start = "", expiry = "", service = "", version = "" } = delegation ?? {};
     const by =
       delegation === undefined
-        ? [""] // No stored access policy.
+        ? [""] // no stored access policy
         : [objectId, tenantId, start, expiry, service, version, "", "", ""];
-    // Without: start, addresses, protocol; snapshot, encryption scope, and five headers of the answer to replace.
+    // The empty lines are the start, addresses and protocol, the snapshot, the encryption scope, and five headers of
+    // the answer.
     const lines = [permission, "", end, this.#resource, ...by, "", "", serviceVersion, "c", "", "", "", "", "", "", ""];
     const parameters = [
       ["sv", serviceVersion],

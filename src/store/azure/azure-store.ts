@@ -1,6 +1,6 @@
 /**
- * The store in a container of Azure Blob Storage: what the port's words mean in requests, and what the answers mean. Every blob is a block blob. ETags are
- * unique there, and conditions hold for removals too.
+ * The store in a container of Azure Blob Storage. It turns the port's calls into requests and the answers into the
+ * port's results. Every blob is a block blob. ETags are unique there. Conditions hold for removals too.
  */
 
 import { hash } from "node:crypto";
@@ -38,13 +38,13 @@ import type { AzureLocation } from "./azure-target.ts";
 import { AzureUploads } from "./azure-uploads.ts";
 
 export interface AzureStoreSettings extends AzureLocation {
-  /** Before every name, as it is. */
+  /** Comes before every name, as it is. */
   readonly prefix: string;
-  /** Connections to the store for reads, at most, and as many for writes; further requests wait for one. */
+  /** The most connections for reads, and the most for writes. Further requests wait for one. */
   readonly connections: number;
 }
 
-/** A tag that no blob has, in the form that Azure's have. */
+/** A tag that no blob has, in the form of Azure's tags. */
 const foreignTag = "0x8D0000000000000";
 
 export class AzureStore implements BlobStore {
@@ -82,7 +82,7 @@ export class AzureStore implements BlobStore {
     });
   }
 
-  /** A name that is too long for Azure lies aside. */
+  /** Any name fits: a name that is too long for Azure lies aside. */
   fits(): boolean {
     return true;
   }
@@ -172,8 +172,8 @@ export class AzureStore implements BlobStore {
   }
 
   /**
-   * Whether a blob can lie beside others whose names run through its own: it can't where there are folders. On the way the answers tell
-   * what is kept of blobs that are replaced and removed.
+   * Tries whether a blob can lie beside others whose names run through its own. It cannot if the account has folders.
+   * The answers also tell whether the account keeps blobs that are replaced or removed.
    */
   async #tryNames(name: string, options: RequestOptions): Promise<string[]> {
     const content = { body: Buffer.from(name), headers: {} };
@@ -222,7 +222,7 @@ export class AzureStore implements BlobStore {
     const { content: contentHeaders, metadata } = azureHeaders.toWire(content);
     const headers = {
       "x-ms-blob-type": "BlockBlob",
-      // With its MD5 sent along, a body that is torn on its way can't be stored.
+      // The MD5 is sent along, so the store cannot keep a body that was torn on its way.
       "content-md5": hash("md5", content.body, "base64"),
       ...contentHeaders,
       ...metadata,

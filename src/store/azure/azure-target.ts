@@ -1,7 +1,7 @@
 /**
- * Where a container is reached, and by what its requests are signed: an account's key, or a key that Azure gives to an identity of its
- * directory (Entra ID). Which identity a host has is Azure's business with rules of its own (managed identities, workload identities, a
- * developer's login), so its library answers that; it is loaded only where there is no account key.
+ * Where a container is reached, and what signs its requests. That is an account's key, or a key that Azure gives to an
+ * identity of its directory (Entra ID). Azure has rules of its own for a host's identity: managed identities, workload
+ * identities, a developer's login. So Azure's library finds the identity. It is loaded only if there is no account key.
  */
 
 import { OperatingError } from "../../base/errors.ts";
@@ -10,13 +10,13 @@ import type { SasKey } from "./azure-signature.ts";
 
 export interface AzureLocation {
   readonly container: string;
-  /** Else that of the connection string, or AZURE_STORAGE_ACCOUNT. */
+  /** Otherwise the connection string's account, or AZURE_STORAGE_ACCOUNT. */
   readonly account?: string | undefined;
-  /** Base URL, of Azure itself by default; the account is in its path where it is not in the host's name. */
+  /** Base URL, by default Azure's. Its path names the account if the host's name does not. */
   readonly endpoint?: string | undefined;
-  /** In base64, as Azure gives it. Else AZURE_STORAGE_KEY, else the host's identity. */
+  /** In base64, as Azure gives it. Otherwise AZURE_STORAGE_KEY, or else the host's identity. */
   readonly accountKey?: string | undefined;
-  /** In place of all of these. Else, if none of them is given, AZURE_STORAGE_CONNECTION_STRING. */
+  /** Replaces all of these. If none of them is given, it is AZURE_STORAGE_CONNECTION_STRING. */
   readonly connectionString?: string | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface AzureTarget {
   /** The path of the container, without a slash at its end. */
   readonly containerPath: string;
   readonly account: string;
-  /** Undefined when an identity's is to be asked for. */
+  /** Undefined if the host's identity must be asked for a key. */
   readonly key: SasKey | undefined;
 }
 
@@ -39,12 +39,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const accountAdvice =
   "give account and accountKey, or connectionString, or account alone to have the host's identity used";
 
-/** The account that every emulator of the service has, and its key, which is no secret. */
+/** The account that every emulator of the service has. Its key is no secret. */
 const emulator =
   "AccountName=devstoreaccount1;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;" +
   "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-/** @throws OperatingError `store_refused` when no account is named, or what names it can't be understood. */
+/**
+ * @throws OperatingError `store_refused` when no account is named, or the settings that name it cannot be understood.
+ */
 export function resolveTarget(location: AzureLocation, env: Environment): AzureTarget {
   const { container } = location;
   const { account, endpoint, accountKey } = resolveAccount(location, env);
@@ -52,7 +54,7 @@ export function resolveTarget(location: AzureLocation, env: Environment): AzureT
   const url = URL.parse(endpoint ?? `https://${account}.blob.core.windows.net`);
   if (url === null || !/^https?:$/.test(url.protocol)) throw refused("the endpoint is not an http:// or https:// URL");
   const key = accountKey === undefined ? undefined : { secret: Buffer.from(accountKey, "base64") };
-  // Node takes any text for base64; a key of 64 bytes is what there is.
+  // Node accepts any text as base64, so the key must come out as it went in. Azure's keys have 64 bytes.
   if (key !== undefined && key.secret.toString("base64") !== accountKey)
     throw refused("the account's key is not base64");
   if (key === undefined && url.protocol !== "https:") {
@@ -79,7 +81,7 @@ function resolveAccount(location: AzureLocation, env: Environment): Account {
   };
 }
 
-/** `AccountName=…;AccountKey=…;…` as the portal gives it. Its values are secrets: no message repeats any. */
+/** Reads `AccountName=…;AccountKey=…;…` as the portal gives it. Its values are secrets: no message repeats one. */
 function parseConnectionString(text: string): Account {
   const fields = new Map<string, string>();
   for (const part of text.split(";")) {

@@ -1,8 +1,10 @@
 /**
- * Uploads in blocks, and reads of parts of blobs. Blocks wait at the blob itself, seen by nobody, until a list of their ids makes them the blob; the ids
- * name upload and part. What waits for a week is forgotten, and so is what waits when somebody else replaces the blob: that upload is then gone.
+ * Uploads in blocks, and reads of parts of blobs. Blocks wait at the blob itself, and nobody sees them. A list of their
+ * ids turns them into the blob. The ids name upload and part. Azure drops blocks after a week. It also drops them when
+ * another write replaces the blob: that upload is then gone.
  *
- * Azure knows no uploads, so each is a small blob of weir's own, there from its beginning to its end: without it an upload is not completed any more.
+ * Azure has no uploads, so each upload is a small blob of weir's own. It exists from the upload's beginning to its end.
+ * An upload without it is not completed any more.
  */
 
 import { hash } from "node:crypto";
@@ -26,13 +28,13 @@ import { azureHeaders } from "./azure-headers.ts";
 import type { AzureListing } from "./azure-listing.ts";
 import { blobName, uploadFolder } from "./azure-names.ts";
 
-/** Of an upload's own blob: what it's an upload of, percent-encoded. */
+/** Metadata of an upload's own blob: the name of the blob to be made, percent-encoded. */
 const nameKey = "weir_name";
 
-/** Digits of a part's number in its block's id: all ids of a blob have the same length. */
+/** Digits of a part's number in its block's id. All ids of a blob must have the same length. */
 const numberDigits = 5;
 
-/** What says that an upload can never be completed: its blocks are gone, or were never there. */
+/** Codes that say that an upload can never be completed: its blocks are gone, or were never there. */
 const goneCodes = new Set(["InvalidBlockList", "InvalidBlockId", "InvalidBlobOrBlock"]);
 
 export class AzureUploads {
@@ -83,7 +85,7 @@ export class AzureUploads {
         blob,
         permission: "w",
         query: `comp=block&blockid=${encodeURIComponent(block)}`,
-        // With its MD5 sent along, a part that is torn on its way can't be stored.
+        // The MD5 is sent along, so the store cannot keep a part that was torn on its way.
         headers: { "content-md5": hash("md5", body, "base64") },
         body,
       },
@@ -112,7 +114,7 @@ export class AzureUploads {
     }
     const blob = blobName(this.#prefix, name);
     const { content, metadata } = azureHeaders.toWire({ headers: upload.headers, upload: upload.token });
-    // Not `Latest`: what has been completed before must not be completed again.
+    // Not `Latest`: that would complete an upload that has been completed before.
     const ids = upload.parts.map((block) => `<Uncommitted>${block}</Uncommitted>`).join("");
     const body = Buffer.from(`<?xml version="1.0" encoding="utf-8"?><BlockList>${ids}</BlockList>`);
     const headers = { "content-md5": hash("md5", body, "base64"), ...content, ...metadata, ...conditions };
@@ -130,7 +132,9 @@ export class AzureUploads {
     throw failureError(failure, `completing the upload of ${blob}`, this.#container);
   }
 
-  /** After the completion. Where it fails, the upload stays listed until somebody aborts it, which then changes nothing. */
+  /**
+   * Called after the completion. If it fails, the upload stays listed until it is aborted, which then changes nothing.
+   */
   async #forget(id: string, deadlineMs: number): Promise<void> {
     try {
       await this.abort(id, { deadlineMs });
@@ -139,7 +143,7 @@ export class AzureUploads {
     }
   }
 
-  /** Its blocks, which only a newer blob could remove, are forgotten in a week at most. */
+  /** Azure drops the upload's blocks within a week. Only a newer blob removes them sooner. */
   async abort(id: string, options: RequestOptions): Promise<void> {
     const blob = this.#ownBlob(id);
     const answer = await this.#client.send({ method: "DELETE", blob, permission: "d" }, options);
@@ -170,7 +174,7 @@ export class AzureUploads {
       throw failureError(failure, `GET ${blob}`, this.#container);
     }
     const isPart = answer.status === 206 && header(answer, "content-range")?.startsWith(`bytes ${start}-${end - 1}/`);
-    // Whatever comes in the way, a stream that nobody reads keeps its connection for ever.
+    // A stream that nobody reads would keep its connection for ever. So every other way out of here disposes of it.
     await using stack = new AsyncDisposableStack();
     stack.use(stream);
     if (readTag(answer) !== tag || isPart !== true) return { kind: "changed" };

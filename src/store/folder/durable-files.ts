@@ -1,4 +1,7 @@
-/** The few operations on files that a durable store is made of. A name in a folder is durable only once the folder is synced too. */
+/**
+ * The few operations on files that a durable store is made of. A name in a folder is durable only once the folder is
+ * synced too.
+ */
 
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
@@ -8,7 +11,11 @@ import path from "node:path";
 import { OperatingError } from "../../base/errors.ts";
 import { makeFolders } from "../../folders.ts";
 
-/** Makes a file and syncs it; returns its stats, by which it is known again. @throws when the file exists. */
+/**
+ * Makes a file and syncs it. Returns its stats, by which the file is recognized later.
+ *
+ * @throws when the file exists.
+ */
 export async function createDurably(file: string, bytes: Uint8Array): Promise<BigIntStats> {
   await using handle = await open(file, "wx");
   await handle.writeFile(bytes);
@@ -17,8 +24,8 @@ export async function createDurably(file: string, bytes: Uint8Array): Promise<Bi
 }
 
 /**
- * Syncs the folder and those above it, up to and including `root`: another process may have made them a moment ago. One that
- * is gone, since it was empty, is passed over.
+ * Syncs the folder and those above it, up to and including `root`. All of them: another process may have made them a
+ * moment ago. A folder that was empty may be gone meanwhile. It is skipped.
  */
 export async function syncFolders(folder: string, root: string): Promise<void> {
   try {
@@ -41,7 +48,10 @@ export async function makeFolder(folder: string): Promise<boolean> {
   }
 }
 
-/** Removes the folder and those above it, below `root`, as far as they are empty. A folder that is just being filled stays. */
+/**
+ * Removes the folder and those above it, below `root`, as far as they are empty. A folder that gets a file meanwhile
+ * stays.
+ */
 export function removeEmptyFolders(folder: string, root: string): void {
   let each = folder;
   try {
@@ -54,7 +64,7 @@ export function removeEmptyFolders(folder: string, root: string): void {
   }
 }
 
-/** Opens the regular file for reading; undefined if there is none. Does not wait for whoever fills a pipe. */
+/** Opens the regular file for reading. Undefined if there is none. Does not wait for a pipe's writer. */
 export async function openFile(file: string): Promise<{ handle: FileHandle; stats: BigIntStats } | undefined> {
   let handle: FileHandle;
   try {
@@ -74,7 +84,7 @@ export async function openFile(file: string): Promise<{ handle: FileHandle; stat
   return undefined;
 }
 
-/** The first `size` bytes, in a buffer of their own; undefined if there are fewer. */
+/** The first `size` bytes, in a buffer of their own. Undefined if there are fewer. */
 export async function readWhole(handle: FileHandle, size: number): Promise<Buffer | undefined> {
   const body = Buffer.allocUnsafeSlow(size);
   let offset = 0;
@@ -86,10 +96,10 @@ export async function readWhole(handle: FileHandle, size: number): Promise<Buffe
   return body;
 }
 
-/** Bytes that are read at a time where a file may be larger than memory. */
+/** Bytes that are read at a time from a file that may be larger than memory. */
 const pieceBytes = 256 * 1024;
 
-/** The bytes from `start` to `end`, piece by piece; fewer where the file ends before. */
+/** The bytes from `start` to `end`, piece by piece. Fewer if the file ends before. */
 export async function* readPieces(handle: FileHandle, start: number, end: number): AsyncGenerator<Buffer, void, void> {
   for (let offset = start; offset < end; ) {
     const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, end - offset));
@@ -130,7 +140,10 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && "code" in error && codes.includes(error.code as string);
 }
 
-/** What a failed operation on a file means to the port's caller: whatever a person must mend is refused, the rest may pass. */
+/**
+ * What a failed operation on a file means to the port's caller. `store_refused` if a person must mend it. Otherwise it
+ * may pass: `store_unavailable`.
+ */
 export function fileError(error: unknown, folder: string): Error {
   if (error instanceof OperatingError || !(error instanceof Error) || !("code" in error)) return error as Error;
   if (hasCode(error, "EROFS")) {

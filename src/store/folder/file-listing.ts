@@ -1,9 +1,12 @@
 /**
- * Lists the folder's blobs in the order of their names, which is not quite that of its files: parts are escaped, and some blobs lie
- * aside. Folders are read one after the other as the listing comes to them, and those that have nothing for it are passed over; each name is then looked
- * up like any other, so what is listed was there. Files that no name maps to are not, nor are those behind a link to a folder.
+ * Lists the folder's blobs in the order of their names. The order of the files is another one: parts are escaped, and
+ * some blobs lie aside.
  *
- * It looks at a whole folder for each page. That suits what this store is for.
+ * Folders are read one after the other, when the listing comes to them. A folder without entries for the listing is
+ * skipped. Each name is looked up like any other, so what is listed was there. Two things are not listed: files that
+ * belong to no name, and files behind a link to a folder.
+ *
+ * Each page reads whole folders. That suits what this store is for.
  */
 
 import type { Dirent } from "node:fs";
@@ -18,31 +21,37 @@ import type { FileLookup } from "./file-lookup.ts";
 import { parseName } from "./file-metadata.ts";
 import { asideFolder, decodePart, filePaths, metadataOfAside, ownFolder } from "./file-names.ts";
 
-/** Names that are looked up at a time: as many as the runtime has threads for files, twice. */
+/** Names that are looked up at a time: twice the runtime's threads for files. */
 const lookupsAtOnce = 8;
 
-/** Passes over a folder that changes meanwhile, at most. */
+/** The most passes over a folder that changes meanwhile. */
 const maxPasses = 3;
 
-/** A folder that changed no longer ago than this may change again within one tick of the file system's clock, in milliseconds. */
+/**
+ * Milliseconds. A folder that changed within this time may change again within the same tick of the file system's
+ * clock.
+ */
 const tickMs = 50;
 
-/** Where a listing is: what it has not listed yet goes on after its last entry. */
+/** Where a listing is. The query's `after` is the last entry listed so far. */
 interface Position {
   query: ListQuery;
   readonly giveUpAt: Instant;
-  /** Without it the listing fails with the first of them. */
+  /** Without it, the first file or folder that cannot be read makes the listing fail. */
   readonly onUnreadable?: OnUnreadable;
 }
 
-/** Hears of a file or folder, relative to the listed one, that can't be read, and why; it is passed over then. */
+/**
+ * Hears of a file or folder that cannot be read, and why. `place` is relative to the listed folder. The listing skips
+ * it.
+ */
 export type OnUnreadable = (place: string, error: Error) => void;
 
 /** A file that may be a blob. */
 export interface ListedFile {
   /** Relative to the store's folder. */
   readonly place: string;
-  /** The name whose file it is; undefined where somebody else has put it there, spelled as no name is. */
+  /** The name that the file belongs to. Undefined for a file that others have put there, whose path no name has. */
   readonly name: string | undefined;
 }
 
@@ -69,7 +78,7 @@ export class FileListing {
       if (count === query.limit) {
         blobs.push(...(await this.#lookUp(batch, giveUpAt)));
         if (blobs.length + prefixes.length > 0) return { blobs, prefixes, next: position.query.after };
-        // All that were found have gone meanwhile.
+        // All entries of the batch have gone meanwhile.
         batch = [];
         count = 0;
       }
@@ -86,7 +95,7 @@ export class FileListing {
     return { blobs, prefixes, next: undefined };
   }
 
-  /** All files that may be blobs, in the order of their names, each as its folder was when the listing came to that. */
+  /** All files that may be blobs, in the order of their names. Each folder is read when the listing comes to it. */
   files(onUnreadable: OnUnreadable): AsyncGenerator<ListedFile> {
     const query = { prefix: "", after: "", delimiter: "", limit: 1 };
     return this.#files({ query, giveUpAt: Number.POSITIVE_INFINITY, onUnreadable });
@@ -101,7 +110,7 @@ export class FileListing {
     });
   }
 
-  /** All files that the position's query lists, ascending by name, and some that it does not any more. */
+  /** All files that the position's query lists, ascending by name. Some may lie before the position. */
   async *#files(position: Position): AsyncGenerator<ListedFile> {
     const aside = (await this.#asideNames(position)).map((name) => ({ name, place: filePaths(name).aside }));
     let next = 0;
@@ -135,7 +144,7 @@ export class FileListing {
     }
   }
 
-  /** @param folder Empty or ending in a slash, like `name`, which is what the names of its files begin with. */
+  /** @param folder Empty, or ending in a slash. So is `name`, with which the names of its files begin. */
   async *#walk(folder: string, name: string, position: Position): AsyncGenerator<ListedFile> {
     this.#checkTime(position);
     const files = (await this.#readable(folder, position)).map((each) => ({
@@ -155,13 +164,13 @@ export class FileListing {
     }
   }
 
-  /** What is in the folder, and can be named. */
+  /** The folder's entries that can be named. */
   async #readable(folder: string, { onUnreadable }: Position): Promise<Dirent[]> {
     if (onUnreadable === undefined) return await this.#read(folder);
     const found: Dirent[] = [];
     try {
       for (const each of await this.#read(folder)) {
-        // A name that is not UTF-8 comes with this character in it, and leads nowhere.
+        // Node puts this character in a name that is not UTF-8. Such a path leads nowhere.
         const isNamed = !each.name.includes("\uFFFD") || (await exists(`${this.#root}/${folder}${each.name}`));
         if (isNamed) found.push(each);
         else onUnreadable(folder + each.name, new Error("its name is not UTF-8"));
@@ -172,7 +181,10 @@ export class FileListing {
     return found;
   }
 
-  /** What is in the folder. A pass may miss a file that is replaced meanwhile: then another is made, and what either has seen is there. */
+  /**
+   * The folder's entries. A pass may miss a file that is replaced meanwhile. Then there is another pass, and the result
+   * has the entries of all passes.
+   */
   async #read(folder: string): Promise<Dirent[]> {
     const path = `${this.#root}/${folder}`;
     const seen = new Map<string, Dirent>();
@@ -196,7 +208,7 @@ export class FileListing {
   }
 }
 
-/** Whether the name's own place is this: a file that somebody else put there may be spelled in a way that no name is. */
+/** Whether this is the name's own place. A file of others may have a path that no name has. */
 function isOf(name: string, place: string): boolean {
   return name !== "" && name.isWellFormed() && filePaths(name).natural === place;
 }

@@ -1,11 +1,14 @@
 /**
- * Locks on names, good across all processes of a host that share a folder. Node has no `flock`; files that are made to say "locked"
- * outlive a process that is killed, and whether their maker still lives can only be guessed. But SQLite is in Node, and a transaction
- * of it holds a lock of the operating system (`fcntl`), which goes with its process, however that ends. So an empty database is
- * the lock: `BEGIN EXCLUSIVE` takes it, `ROLLBACK` releases it, nothing is ever written to it.
+ * Locks on names. They hold between all processes of a host that share a folder.
  *
- * It's as good as the file system's `fcntl` locks: on a local disk, good; on a network file system, as its makers say. A process
- * that is stopped (not ended) keeps its locks, and others wait until their deadline: that is slow, not wrong.
+ * Node has no `flock`. Files that say "locked" outlive a killed process, and nobody knows whether their maker still
+ * lives. But Node has SQLite. Its transaction holds a lock of the operating system (`fcntl`), which ends with its
+ * process in any case. So an empty database is the lock. `BEGIN EXCLUSIVE` takes it and `ROLLBACK` releases it. Nothing
+ * is ever written to it.
+ *
+ * The lock is as good as the file system's `fcntl` locks. They are good on a local disk. On a network file system, they
+ * are as good as its makers say. A process that is stopped (not ended) keeps its locks. Others then wait until their
+ * deadline: that is slow, not wrong.
  */
 
 import { DatabaseSync } from "node:sqlite";
@@ -16,13 +19,13 @@ import type { Random } from "../../base/random.ts";
 import { xxh32 } from "../../core/hash.ts";
 import { foldName } from "./file-names.ts";
 
-/** How many locks the names share. All processes must agree, so it is in the files' names. */
+/** How many locks the names share. All processes must agree, so the files' names contain it. */
 const lockCount = 16;
 
-/** Between two tries for a lock that another process has, in milliseconds: about as long as a write takes. */
+/** Milliseconds between two tries for a lock that another process holds. A write takes about as long. */
 const retryMs = 2;
 
-/** Result code of SQLite for "another has the lock". */
+/** SQLite's result code for "another has the lock". */
 const sqliteBusy = 5;
 
 export class FileLocks {
@@ -39,9 +42,9 @@ export class FileLocks {
   }
 
   /**
-   * Does `work` while nobody else, in this process or another, works on `name`.
+   * Does `work` while nobody else works on `name`, in this process or another.
    *
-   * @throws OperatingError `store_unavailable` when the lock can't be had before `giveUpAt`.
+   * @throws OperatingError `store_unavailable` when the lock cannot be had before `giveUpAt`.
    */
   async hold<T>(name: string, giveUpAt: Instant, work: () => Promise<T>): Promise<T> {
     const index = xxh32(foldName(name)) % lockCount;
@@ -51,7 +54,7 @@ export class FileLocks {
     const before = lock.queue;
     lock.queue = turn.promise;
     try {
-      // Between two of this process' turns others get a chance.
+      // Between two turns of this process, other processes get a chance.
       if (before !== undefined) await before.then(() => sleep(this.#clock, this.#jitter()));
       while (!lock.take()) {
         if (this.#clock.now() >= giveUpAt) {
@@ -70,7 +73,7 @@ export class FileLocks {
     }
   }
 
-  /** Waits for the work under way; nothing may be begun afterwards. */
+  /** Waits for the work under way. Nothing may be begun afterwards. */
   async close(): Promise<void> {
     for (const lock of this.#locks) {
       while (lock?.queue !== undefined) await lock.queue;
@@ -85,7 +88,7 @@ export class FileLocks {
 }
 
 class FileLock {
-  /** Resolves when the last in the queue of this process is done. */
+  /** Resolves when the last in this process's queue is done. */
   queue: Promise<void> | undefined;
   readonly #database: DatabaseSync;
 

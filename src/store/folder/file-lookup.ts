@@ -1,7 +1,9 @@
 /**
- * Finds the blob of a name in the folder, without a lock: an open file is one body, whatever is renamed over its name meanwhile,
- * and what is found is the blob as of the moment that file was opened. A name's place is chosen when there is no blob of it and kept until it
- * is removed, so looking at one place after the other misses nothing.
+ * Finds the blob of a name in the folder, without a lock. An open file is one body, even if another file is renamed
+ * over its name meanwhile. The result is the blob at the moment when that file was opened.
+ *
+ * A name has two possible places. The place is chosen when there is no blob, and kept until the blob is removed. So a
+ * look-up that tries one place after the other misses nothing.
  */
 
 import { hash } from "node:crypto";
@@ -17,12 +19,12 @@ import { type FileState, matchState, parseMetadata } from "./file-metadata.ts";
 import { type FilePaths, ownFolder } from "./file-names.ts";
 
 export interface Found {
-  /** Relative. */
+  /** Relative to the store's folder. */
   readonly place: string;
   readonly info: BlobInfo;
   /** Undefined for a file that others put there. */
   readonly state: FileState | undefined;
-  /** If it was wanted, and within the limit. */
+  /** Undefined if the body was not wanted or is over the limit. */
   readonly body: Buffer | undefined;
 }
 
@@ -43,7 +45,7 @@ export class FileLookup {
     this.#clock = clock;
   }
 
-  /** Finds out, once the store's own folder is there, and returns whether the file system ignores case. */
+  /** Finds out whether the file system ignores case, and returns it. The store's own folder must exist. */
   async learnCase(): Promise<boolean> {
     this.#foldsCase = await exists(this.#absolute(ownFolder.toUpperCase()));
     return this.#foldsCase;
@@ -52,7 +54,7 @@ export class FileLookup {
   /**
    * The blob as it is at one moment within the call.
    *
-   * @param maxBytes The body is not read if it has more; undefined if it isn't wanted.
+   * @param maxBytes A larger body is not read. Undefined if the body is not wanted.
    */
   async find(paths: FilePaths, maxBytes: number | undefined, giveUpAt: Instant): Promise<Found | undefined> {
     for (;;) {
@@ -62,7 +64,7 @@ export class FileLookup {
     }
   }
 
-  /** The body of the blob, open for reading, if the blob has this tag. The handle is the caller's. */
+  /** The body of the blob, open for reading, if the blob has this tag. The caller owns the handle. */
   async open(paths: FilePaths, tag: string, giveUpAt: Instant): Promise<FileHandle | undefined> {
     for (;;) {
       await using stack = new AsyncDisposableStack();
@@ -86,7 +88,7 @@ export class FileLookup {
     return await this.#look(handle, opened.stats, opened.place, paths.metadata, maxBytes);
   }
 
-  /** What lies at the first of the name's places that has something. */
+  /** Opens the first of the name's places that has a file. */
   async #open(paths: FilePaths): Promise<Opened | undefined> {
     for (const place of [paths.natural, paths.aside]) {
       if (place === undefined) continue;
@@ -116,7 +118,7 @@ export class FileLookup {
     const md5 = async (): Promise<string> => (body ? hash("md5", body) : await hashOf(handle));
     const state = await matchState(states, stats, md5);
     if (state === undefined) {
-      // Either it is another's, or it has been replaced since it was opened, and its metadata with it.
+      // Either the file is another program's, or it was replaced after it was opened, and its metadata too.
       const now = await statOrUndefined(this.#absolute(place));
       if (now?.ino !== stats.ino || now.ctimeNs !== stats.ctimeNs || now.size !== stats.size) return "changed";
     }
@@ -132,7 +134,7 @@ export class FileLookup {
     }
   }
 
-  /** Whether what the file system finds at this place is spelled like it; also if there is nothing. */
+  /** Whether the file that the file system finds at this place has this very spelling. True if there is none. */
   async isSpelledSo(place: string): Promise<boolean> {
     if (!this.#foldsCase) return true;
     let existing = this.#absolute(place);

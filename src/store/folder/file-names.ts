@@ -1,21 +1,27 @@
 /**
- * Which files of the folder belong to a name. A name is its file's path, so that a person finds `photos/cat.png` under
- * `photos/cat.png`; only what a file system can't hold is escaped, and no two names share a file:
+ * Which files of the folder belong to a name. The natural place of a name is the path of the same text. So a person
+ * finds `photos/cat.png` under `photos/cat.png`. Only what a file system cannot hold is escaped. No two names share a
+ * file.
  *
- * - control characters, `%` and `\` are percent-encoded, as are the parts `.` and `..` as a whole; an empty part is `%-`;
- * - a name with a part of more than 255 bytes, or too long as a whole, has no such path. Nor, at times, has a name whose path is taken by
- *   another's folder (`a` while there is `a/b`), runs through another's file (`a/b` while there is `a`), or differs from another's
- *   by case only, on a file system that doesn't mind case. These lie aside, in one flat folder, named by the beginning of the name and its hash, by which its metadata, and with that its name, is found.
+ * - Control characters, `%` and `\` are percent-encoded, and so are the parts `.` and `..` as a whole. An empty part is
+ *   `%-`.
+ * - A name has no natural place if it has a part of more than 255 bytes, or is too long as a whole.
+ * - The natural place may be taken by another's folder (`a` while there is `a/b`).
+ * - It may run through another's file (`a/b` while there is `a`).
+ * - It may differ from another's by case only, on a file system that ignores case.
  *
- * Metadata lies in a file of its own, named by the name's hash alone. All that is the store's own is under `.weir/store/`,
- * which no name maps to.
+ * Names without a free natural place lie aside, in one flat folder. The file is called by the beginning of the name and
+ * its hash. The hash leads to its metadata, which has the whole name.
+ *
+ * Metadata lies in a file of its own, called by the name's hash alone. Everything of the store's own is under
+ * `.weir/store/`, which is the path of no name.
  */
 
 import { hash } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 
 export interface FilePaths {
-  /** Relative to the store's folder, with `/`; undefined if the name has none. */
+  /** Relative to the store's folder, with `/`. Undefined if the name has no natural place. */
   readonly natural: string | undefined;
   readonly aside: string;
   readonly metadata: string;
@@ -28,13 +34,13 @@ export const temporaryFolder = `${ownFolder}/temporary`;
 export const uploadFolder = `${ownFolder}/uploads`;
 export const lockFolder = `${ownFolder}/locks`;
 
-/** What the usual file systems hold in one part of a path, in bytes. */
+/** The most bytes that the usual file systems hold in one part of a path. */
 const maxPartBytes = 255;
 
-/** macOS holds 1,024 bytes in a path, which leaves this much after the store's folder. */
+/** macOS holds 1,024 bytes in a path. This much is left after the store's folder. */
 const maxPathBytes = 700;
 
-/** Of the name in the name of a file aside, in characters of its escaped form: enough to be known again. */
+/** How much of a name its file aside shows, in characters of the escaped form: enough for a person to recognize it. */
 const asideCharacters = 120;
 
 export function filePaths(name: string): FilePaths {
@@ -47,12 +53,14 @@ export function filePaths(name: string): FilePaths {
   };
 }
 
-/** The metadata of the blob that lies in this file of the folder of those that lie aside. */
+/** The metadata of the blob in this file of the aside folder. */
 export function metadataOfAside(file: string): string {
   return `${metadataFolder}/${file.slice(file.lastIndexOf("~") + 1)}.json`;
 }
 
-/** The part of a name that this part of a path stands for, if it stands for any: whoever asks looks whether that is found there. */
+/**
+ * The part of a name for this part of a path, if there is one. The caller checks that the name leads back to the path.
+ */
 export function decodePart(encoded: string): string {
   if (encoded === "%-") return "";
   if (!encoded.includes("%")) return encoded;
@@ -61,7 +69,7 @@ export function decodePart(encoded: string): string {
   );
 }
 
-/** The same for all names that any file system takes for one another. */
+/** The same text for all names that any file system takes for one another. */
 export function foldName(name: string): string {
   return name.normalize("NFD").toLowerCase();
 }
@@ -77,7 +85,7 @@ function naturalPath(name: string): string | undefined {
   return parts.some((part) => Buffer.byteLength(part) > maxPartBytes) ? undefined : path;
 }
 
-/** All but what is printable in ASCII or beyond it, and our own sign of escape, and the other separator. */
+/** All but printable ASCII and what is beyond ASCII. Also `%`, our sign of escape, and `\`, the other separator. */
 const unheld = /[^ -~\u{80}-\u{10FFFF}]|[%\\]/gu;
 
 function encodePart(part: string): string {

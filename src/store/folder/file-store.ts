@@ -1,11 +1,13 @@
 /**
- * The store in a folder of this host, for development and for a cluster of one host: any number of its processes may share it. Names
- * are paths (`file-names.ts`), bodies are plain files, metadata lies beside them (`file-metadata.ts`). Nothing is acknowledged before it
- * is on the disk.
+ * The store in a folder of this host, for development and for a cluster of one host. Any number of the host's processes
+ * may share it. Names are paths (`file-names.ts`), bodies are plain files, metadata lies beside them
+ * (`file-metadata.ts`). Nothing is acknowledged before it is on the disk.
  *
- * Writes of a name take turns under a lock (`file-locks.ts`), reads take none (`file-lookup.ts`). What remains: after a power
- * failure a read may turn out to have seen a write that was never acknowledged and is gone; and a process that is paused between its
- * last look at the clock and the rename after it performs that rename late, though under its lock.
+ * Writes of a name take turns under a lock (`file-locks.ts`). Reads take no lock (`file-lookup.ts`). Two weaknesses
+ * remain:
+ * - A read may see a write that was not yet acknowledged. A power failure may undo that write.
+ * - A process may pause between its last look at the clock and the rename after it. Then it renames late, though under
+ *   its lock.
  */
 
 import { hash } from "node:crypto";
@@ -56,11 +58,14 @@ import { FileStream } from "./file-stream.ts";
 import { FileUploads } from "./file-uploads.ts";
 
 export interface FileStoreSettings {
-  /** The folder; made if there is none. */
+  /** The folder. It is made if there is none. */
   readonly path: string;
 }
 
-/** Age from which a temporary file is what a killed process left behind, in milliseconds: no write's deadline is as long. */
+/**
+ * From this age on, a temporary file is the leftover of a killed process, in milliseconds. No write's deadline is as
+ * long.
+ */
 const leftoverMs = 3_600_000;
 
 /** Until when a request may take effect, and who has the last word on it: see {@link RequestOptions}. */
@@ -90,7 +95,7 @@ export class FileStore implements BlobStore {
     this.description = `folder ${this.#root}`;
   }
 
-  /** Names too long for a path lie aside: any fits. */
+  /** Any name fits: a name that is too long for a path lies aside. */
   fits(): boolean {
     return true;
   }
@@ -134,7 +139,8 @@ export class FileStore implements BlobStore {
         if (!holds(condition, found)) return { kind: "conflict" };
         if (found === undefined) return { kind: "written", tag: "" };
         const file = this.#absolute(found.place);
-        // Others may have put a file in the natural place of a blob that lay aside, which must not come back now.
+        // Others may have put a file in the natural place of a blob that lay aside. The blob aside must not come back
+        // now.
         if (found.place !== paths.aside && (await exists(this.#absolute(paths.aside)))) {
           unlinkSync(this.#absolute(paths.aside));
           await syncFolders(this.#absolute(asideFolder), this.#root);
@@ -142,7 +148,7 @@ export class FileStore implements BlobStore {
         this.#checkAllowed(limits);
         unlinkSync(file);
         await syncFolders(path.dirname(file), this.#root);
-        // What is left of it in a crash is about no body, and replaced by the next write.
+        // Metadata that a crash leaves behind is about no body. The next write replaces it.
         await rm(this.#absolute(paths.metadata), { force: true });
         if (found.place === paths.natural) removeEmptyFolders(path.dirname(file), this.#root);
         return { kind: "written", tag: "" };
@@ -176,7 +182,7 @@ export class FileStore implements BlobStore {
         if (stats === undefined) return { kind: "gone" };
         const { headers, token, size, parts } = upload;
         const md5 = parts.at(-1) ?? hash("md5", "");
-        // The tag is the MD5, as S3's are hashes of the content: it is what clients see as the entity tag.
+        // The tag is the MD5. Clients see it as the entity tag, and S3's are hashes of the content as well.
         const state = { tag: md5, headers: { ...headers }, upload: token, size, md5, ...identityOf(stats) };
         return await this.#replace(name, this.#uploads.pathOf(upload.id), state, condition, limits);
       }),
@@ -222,7 +228,7 @@ export class FileStore implements BlobStore {
     await this.#locks.close();
   }
 
-  /** Under the name's lock. */
+  /** Runs under the name's lock. */
   async #replace(
     name: string,
     temporary: string,
@@ -256,7 +262,7 @@ export class FileStore implements BlobStore {
     await syncFolders(this.#absolute(metadataFolder), this.#absolute(metadataFolder));
   }
 
-  /** The moment of the change. False if the place can't be had: another's folder or file is in the way. */
+  /** The moment of the change. False if the place cannot be had because another's folder or file is in the way. */
   async #putBody(temporary: string, place: string, limits: Limits): Promise<boolean> {
     const file = this.#absolute(place);
     const folder = path.dirname(file);
@@ -264,12 +270,12 @@ export class FileStore implements BlobStore {
       try {
         if (!(await makeFolder(folder)) || !(await this.#lookup.isSpelledSo(place))) return false;
         this.#checkAllowed(limits);
-        // Not asynchronous: nothing may come between the look at the clock and this.
+        // Synchronous: nothing may come between the look at the clock and the rename.
         renameSync(temporary, file);
         return true;
       } catch (error) {
         if (hasCode(error, "EISDIR", "ENOTEMPTY", "EEXIST", "ENOTDIR")) return false;
-        // Somebody removed the folder, which was empty: again.
+        // Another process removed the empty folder. Try again.
         if (!hasCode(error, "ENOENT") || !(await exists(temporary))) throw error;
       }
     }
@@ -286,7 +292,10 @@ export class FileStore implements BlobStore {
     };
   }
 
-  /** Removes what killed processes left, by the file system's own clock: it has just dated the folder of these files. */
+  /**
+   * Removes what killed processes left. "Now" is the folder's time of change, by the file system's own clock: the probe
+   * has just changed the folder.
+   */
   async #sweep(): Promise<void> {
     const folder = this.#absolute(temporaryFolder);
     const { mtimeMs } = await stat(folder);
@@ -297,7 +306,7 @@ export class FileStore implements BlobStore {
     }
   }
 
-  /** The last look before a change, in this order: what the caller allows now may still be too late. */
+  /** The last look before a change. The clock comes second: what the caller still allows may already be too late. */
   #checkAllowed({ authorize, giveUpAt }: Limits): void {
     authorize?.();
     if (this.#clock.now() >= giveUpAt) {
@@ -314,7 +323,7 @@ export class FileStore implements BlobStore {
     });
   }
 
-  /** To be asked where nothing is found: a folder whose disk is gone looks like an empty one. */
+  /** Called when nothing is found: a folder whose disk is gone looks like an empty one. */
   async #requireFolder(): Promise<void> {
     if (await exists(this.#absolute(metadataFolder))) return;
     throw new OperatingError("store_unavailable", `${this.description} is gone, or its disk is`);

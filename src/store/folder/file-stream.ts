@@ -1,4 +1,6 @@
-/** A span of an open file as a stream: of the body that was opened, whatever takes its name meanwhile. */
+/**
+ * A span of an open file as a stream. The stream is of the body that was opened, even if another file takes its name.
+ */
 
 import type { FileHandle } from "node:fs/promises";
 import { OperatingError } from "../../base/errors.ts";
@@ -10,7 +12,7 @@ export class FileStream implements BlobStream {
   readonly #span: ReadSpan;
   readonly #folder: string;
 
-  /** The handle is this stream's from now on. */
+  /** The stream owns the handle from now on. */
   constructor(handle: FileHandle, span: ReadSpan, folder: string) {
     this.#handle = handle;
     this.#span = span;

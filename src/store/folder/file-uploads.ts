@@ -1,7 +1,9 @@
 /**
- * Uploads in a folder: a file for each, which the parts are written into where they belong, and which becomes the blob's body by a rename.
- * Whoever completes it may be another process than the one that wrote it, so what that must know travels in the parts' tags: each is the MD5 of
- * all bytes up to the end of its part, and the last one's is that of the whole.
+ * Uploads in a folder. Each upload is a file. Parts are written into it at their offsets. A rename turns it into the
+ * blob's body.
+ *
+ * Another process than the writer may complete the upload. So the parts' tags carry what that process must know. Each
+ * tag is the MD5 of all bytes up to the end of its part. The last tag is the MD5 of the whole.
  */
 
 import { createHash } from "node:crypto";
@@ -30,7 +32,10 @@ export class FileUploads {
     return new FileUpload(id, file);
   }
 
-  /** Makes its bytes durable, and says what its file is known by; undefined if there is no such upload, or not with so many bytes. */
+  /**
+   * Makes the upload's bytes durable and returns the file's stats. Undefined if there is no such upload, or its size
+   * differs.
+   */
   async seal(id: string, size: number): Promise<BigIntStats | undefined> {
     const stats = await statOrUndefined(this.pathOf(id));
     if (stats === undefined || Number(stats.size) !== size) return undefined;
@@ -43,7 +48,7 @@ export class FileUploads {
     await rm(this.pathOf(id), { force: true });
   }
 
-  /** Begun so long ago as their last part came: what is still being written is never old. */
+  /** `startedMs` is when the last part came. So an upload that is still being written is never old. */
   async list(): Promise<UploadInfo[]> {
     const found: UploadInfo[] = [];
     for (const id of await readdir(this.#folder)) {
@@ -64,7 +69,10 @@ export class FileUpload {
   readonly #file: string;
   readonly #digest = createHash("md5");
   readonly #tags: string[] = [];
-  /** By part, its last write, until that has ended well: what was given up as too slow goes on, from memory that is used for another part once this one is there. */
+  /**
+   * By part, its last write, until that has succeeded. A write that was given up as too slow goes on. It reads memory
+   * that is reused for another part once this part has been written.
+   */
   readonly #writes = new Map<number, Promise<void>>();
 
   constructor(id: string, file: string) {
@@ -85,13 +93,13 @@ export class FileUpload {
   }
 
   async #put({ offset, body }: UploadPart): Promise<void> {
-    // Not "w": an upload that was aborted meanwhile is not made again.
+    // Not "w": an upload that was aborted meanwhile must not be made again.
     await using handle = await open(this.#file, "r+");
     for (let written = 0; written < body.length; ) {
       const { bytesWritten } = await handle.write(body, written, body.length - written, offset + written);
       written += bytesWritten;
     }
-    // A part at a time: the completion has a deadline, and little left to sync.
+    // Syncs each part. The completion has a deadline, and so has little left to sync.
     await handle.datasync();
   }
 }

@@ -1,7 +1,10 @@
 /**
- * A folder that one program fills, or reads, by itself: for export and import. It is laid out like the folder store's (`file-names.ts`, `file-metadata.ts`), so any name has its place, headers
- * are kept, and the folder may serve as a store; but it takes no locks and syncs nothing, bodies of any size stream, and metadata lies there only for what the file itself doesn't tell.
- * A folder that nobody exported is read as it is: each file's path is its name.
+ * A folder that one program alone fills or reads, for export and import. It is laid out like the folder store's
+ * (`file-names.ts`, `file-metadata.ts`). So any name has its place, headers are kept, and the folder may serve as a
+ * store.
+ *
+ * Unlike the store, it takes no locks and syncs nothing. Bodies of any size stream. Metadata is written only for what
+ * the file itself does not tell. A folder that nobody exported is read as it is: each file's path is its name.
  */
 
 import { createHash } from "node:crypto";
@@ -22,11 +25,11 @@ import { type FilePaths, filePaths, metadataFolder, ownFolder, temporaryFolder }
 
 export interface CopiedFile {
   readonly name: string;
-  /** Where it is on this host. */
+  /** The file's path on this host. */
   readonly path: string;
   readonly size: number;
   readonly headers: ContentHeaders;
-  /** The ETag of what was copied, if that is known. */
+  /** The ETag of the copied value, if it is known. */
   readonly etag: string | undefined;
 }
 
@@ -50,7 +53,11 @@ export class FolderCopy {
     this.#listing = new FileListing(this.#root, this.#lookup, ports.clock);
   }
 
-  /** Makes the folder, if there is none, ready to be filled. @throws OperatingError `store_refused`, `store_unavailable`. */
+  /**
+   * Makes the folder, if there is none, ready to be filled.
+   *
+   * @throws OperatingError `store_refused`, `store_unavailable`.
+   */
   async prepare(): Promise<void> {
     try {
       await makeFolders(this.#absolute(metadataFolder));
@@ -65,7 +72,11 @@ export class FolderCopy {
     }
   }
 
-  /** Every file in it that can be read, in the order of names. @throws OperatingError `store_refused` when there is no such folder. */
+  /**
+   * Every file in it that can be read, in the order of names.
+   *
+   * @throws OperatingError `store_refused` when there is no such folder.
+   */
   async *files(onUnreadable: OnUnreadable): AsyncGenerator<CopiedFile> {
     const stats = await stat(this.#root).catch((error: unknown) => {
       if (hasCode(error, "ENOENT")) throw new OperatingError("store_refused", `there is no folder ${this.#root}`);
@@ -85,7 +96,7 @@ export class FolderCopy {
 
   async #fileOf({ name, place }: ListedFile): Promise<CopiedFile | undefined> {
     const found = name === undefined ? undefined : await this.#lookUp(name);
-    // One that somebody else made may have per cent signs in its name: only what was exported has those for an escape.
+    // A file of others may have per cent signs in its name. They are escapes only in a file that was exported.
     if (name !== undefined && (name === place || found?.state))
       return found && this.#describe(name, found.place, found.info.size, found.state);
     if (place.startsWith(`${ownFolder}/`)) return undefined;
@@ -93,7 +104,7 @@ export class FolderCopy {
     return own?.isFile() ? this.#describe(place, place, own.size, undefined) : undefined;
   }
 
-  /** The file of this name; undefined if there is none. */
+  /** The file of this name. Undefined if there is none. */
   async find(name: string): Promise<CopiedFile | undefined> {
     const found = await this.#find(name);
     return found && this.#describe(name, found.place, found.info.size, found.state);
@@ -102,7 +113,7 @@ export class FolderCopy {
   /**
    * Writes a file, whole or not at all.
    *
-   * @param accept - throws when the body is not what was expected: then nothing is changed
+   * @param accept Throws when the body is not the expected one. Then nothing is changed.
    */
   async put(
     name: string,

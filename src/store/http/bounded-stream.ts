@@ -1,4 +1,7 @@
-/** Exactly so many bytes of a stream: one that ends before has been cut, one that goes on gives what was not asked for. */
+/**
+ * Exactly so many bytes of a stream. If the stream ends before, it was cut: the reader gets an error. Bytes after the
+ * end were not asked for and are dropped.
+ */
 
 import { OperatingError } from "../../base/errors.ts";
 import type { BlobStream } from "../blob-store.ts";

@@ -1,6 +1,6 @@
 /**
- * One HTTP request to the store and its whole answer, within a deadline. It drives undici's dispatcher directly: the promises
- * and streams of `request()` cost as much CPU again as everything else that a small write needs.
+ * One HTTP request to the store and its whole answer, within a deadline. It drives undici's dispatcher directly. The
+ * promises and streams of undici's `request()` would double the CPU time of a small write.
  */
 
 import type { IncomingHttpHeaders } from "node:http";
@@ -16,28 +16,31 @@ export interface ExchangeRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
-  /** Milliseconds until the request is given up, wherever it is: in the queue, connecting, sending, receiving. */
+  /** Milliseconds until the request is given up in any phase: in the queue, connecting, sending or receiving. */
   readonly deadlineMs: number;
-  /** Bytes of a successful answer's body, at most. */
+  /** The most bytes of a successful answer's body. */
   readonly maxBodyBytes: number;
 }
 
 export interface ExchangeAnswer {
   readonly status: number;
-  /** Lower-case names; each character of a value is one byte. */
+  /** Names are in lower case. Each character of a value is one byte. */
   readonly headers: IncomingHttpHeaders;
-  /** A buffer of its own; undefined if it has more than `maxBodyBytes` (it was not read). A failure's is cut at 64 KiB. */
+  /**
+   * A buffer of its own. Undefined if it has more than `maxBodyBytes`: then it was not read. The body of a failure is
+   * cut at 64 KiB.
+   */
   readonly body: Buffer | undefined;
 }
 
-/** More than any store says about a failure, in bytes. */
+/** In bytes: more than any store says about a failure. */
 export const maxErrorBytes = 65_536;
 
 const emptyBody = Buffer.alloc(0);
 
 /**
- * @throws OperatingError `store_unavailable` when there is no whole answer in time, or the connection broke: the request may have
- *   taken effect; `store_refused` when it can't be expressed in HTTP (it was not sent).
+ * @throws OperatingError `store_unavailable` when there is no whole answer in time, or the connection broke. The
+ * request may have taken effect. `store_refused` when HTTP cannot express the request. Then it was not sent.
  */
 export function exchange(dispatcher: Dispatcher, clock: Clock, request: ExchangeRequest): Promise<ExchangeAnswer> {
   return new Promise((resolve, reject) => {
@@ -59,7 +62,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   #status = 0;
   #headers: IncomingHttpHeaders = {};
   #limit = 0;
-  /** The body, if its length was announced, filled up to `#received`; its parts otherwise. */
+  /** The body, filled up to `#received`, if the answer announced its length. Otherwise `#parts` has it. */
   #whole: Buffer | undefined;
   #parts: Buffer[] = [];
   #received = 0;
@@ -91,7 +94,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#limit = succeeded ? this.#request.maxBodyBytes : maxErrorBytes;
     const announced = headers["content-length"];
     if (announced === undefined || this.#request.method === "HEAD") {
-      // Where the end of the connection is that of the body, one that was cut looks whole.
+      // If only the end of the connection ends the body, a body that was cut looks whole.
       const isEndless = this.#limit > 0 && this.#request.method !== "HEAD" && !headers["transfer-encoding"];
       if (isEndless && succeeded && status !== 204)
         this.#fail("store_unavailable", "the store's answer does not say how long it is");
@@ -135,7 +138,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** Ends well. A body that was not read to its end costs the connection. */
+  /** Ends well. An answer without a body here was not read to its end, which costs the connection. */
   #finish(body: Buffer | undefined): void {
     this.#settled = true;
     this.#timer.cancel();
@@ -158,7 +161,7 @@ export function header(answer: Pick<ExchangeAnswer, "headers">, name: string): s
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** Parts in one buffer that shares its memory with nothing. */
+/** The parts in one buffer that shares its memory with nothing. */
 function concatenated(parts: readonly Buffer[], length: number): Buffer {
   const whole = Buffer.allocUnsafeSlow(length);
   let offset = 0;
@@ -166,7 +169,7 @@ function concatenated(parts: readonly Buffer[], length: number): Buffer {
   return whole;
 }
 
-/** An error in words: several addresses that all failed have an empty message of their own. */
+/** An error in words. When several addresses all failed, the error's own message is empty. */
 export function describeFailure(error: Error): string {
   if (error instanceof AggregateError) return error.errors.map((each: Error) => each.message).join("; ");
   return error.message;

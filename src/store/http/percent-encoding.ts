@@ -1,6 +1,6 @@
-/** Percent-encoding for the URLs of stores, as strictly as RFC 3986: what signatures are over must be the same on both sides. */
+/** Percent-encoding for the URLs of stores, as strict as RFC 3986. Both sides must sign the same text. */
 
-/** A path from names of any characters: all but letters, digits, `-._~` and the slash is encoded, in UTF-8. */
+/** A path from names of any characters. Everything but letters, digits, `-._~` and the slash is encoded in UTF-8. */
 export function encodePath(name: string): string {
   return encodeQuery(name).replaceAll("%2F", "/");
 }
@@ -10,7 +10,7 @@ export function encodeQuery(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, encodeRest);
 }
 
-/** What RFC 3986 reserves and encodeURIComponent leaves. */
+/** What RFC 3986 reserves and encodeURIComponent does not encode. */
 function encodeRest(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }

@@ -1,6 +1,6 @@
 /**
- * What clients of object stores over HTTP share once a request is signed: the pool that it goes over, and what its answer says of the
- * store's time. How a request is signed, and until when, is each store's own.
+ * What the clients of object stores share once a request is signed: its pool, and what its answer tells about the
+ * store's time. Each store's client signs in its own way and chooses until when the signature is valid.
  */
 
 import type { Pool } from "undici";
@@ -10,28 +10,33 @@ import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "./e
 import type { StoreTime } from "./store-time.ts";
 import { type StreamedAnswer, streamExchange } from "./stream-exchange.ts";
 
-/** How much longer than its deadline a read's signature is valid, in seconds: late reads do no harm, and clocks may be off. */
+/**
+ * How much longer than its deadline a read's signature is valid, in seconds. Late reads do no harm, and clocks may be
+ * off.
+ */
 export const readGraceSeconds = 300;
 
 export interface SignedRequest {
   readonly pool: Pool;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Of its deadline. */
+  /** What is left of the request's deadline. */
   readonly leftMs: number;
   /** When its signature expires, by the store's clock. */
   readonly endMs: number;
 }
 
-/** What is sent beside what is signed. */
+/** What is sent in addition to the signed parts. */
 export interface Payload {
   readonly method: ExchangeRequest["method"];
   readonly body?: Uint8Array;
-  /** Of a successful answer; 0 if it isn't stated. */
+  /** The most bytes of a successful answer's body. 0 if it is not stated. */
   readonly maxBodyBytes?: number;
 }
 
-/** @throws OperatingError `store_unavailable` without an answer in time, or if the request came to the store too late. */
+/**
+ * @throws OperatingError `store_unavailable` without an answer in time, or if the request reached the store too late.
+ */
 export async function sendSigned(
   { clock, time }: { readonly clock: Clock; readonly time: StoreTime },
   { pool, path, headers, leftMs, endMs }: SignedRequest,
@@ -39,7 +44,8 @@ export async function sendSigned(
 ): Promise<ExchangeAnswer> {
   const request = { method, path, headers, deadlineMs: leftMs, maxBodyBytes };
   const answer = await exchange(pool, clock, body === undefined ? request : { ...request, body });
-  // A failure may be of whoever stands in front of the store, by a clock of its own; that has no route to it, perhaps.
+  // A proxy in front of the store may have made a 5xx or a 404, with the time of its own clock. It may have no route to
+  // the store.
   const isOwn = answer.status < 500 && answer.status !== 404;
   const answeredMs = isOwn ? time.learn(header(answer, "date")) : undefined;
   if (answer.status === 403 && answeredMs !== undefined && answeredMs >= endMs) {
@@ -49,8 +55,8 @@ export async function sendSigned(
 }
 
 /**
- * The same for an answer with a body of any length, which is left to be read: the deadline is until it begins, and for each pause in it.
- * One that is no success comes whole.
+ * Like {@link sendSigned}, for an answer with a body of any length. The caller reads the body. The deadline covers the
+ * time until it begins, and then each pause in it. An answer that is no success comes whole.
  */
 export async function streamSigned(
   clock: Clock,

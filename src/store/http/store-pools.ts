@@ -1,19 +1,28 @@
 /**
- * Connections to a store, in three pools that do not wait for each other: behind ten thousand reads of clients neither a flush has to wait for a connection, nor a write that goes
- * to the store before it is answered, nor the view's record, on which the lease of a whole node depends.
+ * Connections to a store, in three pools that do not wait for each other. Clients may send ten thousand reads at once.
+ * Three things must not wait behind them:
+ * - a flush
+ * - a write that goes to the store before it is answered
+ * - the view's record, on which the lease of a whole node depends
  */
 
 import { Pool } from "undici";
 import type { RequestOptions } from "../blob-store.ts";
 import type { ExchangeRequest } from "./exchange.ts";
 
-/** Idle connections are closed after this, in milliseconds: before S3 (after about 20 s) or a load balancer does it. */
+/**
+ * Idle connections are closed after this, in milliseconds. S3 closes them after about 20 s; a load balancer may do so
+ * too.
+ */
 const keepAliveMs = 10_000;
 
-/** Milliseconds to connect: as long as three lost SYNs take. */
+/** Milliseconds to connect. Three lost SYNs take as long. */
 const connectTimeoutMs = 7_000;
 
-/** Connections that are kept for what is urgent: more than one node asks for at a time (to settle, to drop, to leave, for a newer view, for the lease), since any may hang. */
+/**
+ * Connections for urgent requests. A node asks for fewer at a time: to settle, to drop, to leave, for a newer view, for
+ * the lease. There are spare ones, since any may hang.
+ */
 const urgentConnections = 8;
 
 export class StorePools {
@@ -21,7 +30,7 @@ export class StorePools {
   readonly writes: Pool;
   readonly urgent: Pool;
 
-  /** @param connections - the most there are for reads, and for writes; further requests wait for one */
+  /** @param connections The most for reads, and the most for writes. Further requests wait for one. */
   constructor(origin: string, connections: number) {
     this.reads = openPool(origin, connections);
     this.writes = openPool(origin, connections);

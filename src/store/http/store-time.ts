@@ -1,23 +1,26 @@
 /**
- * What time the store has. A signature's expiry is judged by the store's clock, and the host's wall clock may be wrong by any
- * amount, so the time of signing is derived from the `Date` of the store's own answers and this process' monotonic clock.
+ * What time it is by the store's clock. The store judges a signature's expiry by that clock. The host's wall clock may
+ * be wrong by any amount. So the time of signing comes from the `Date` of the store's answers and from this process's
+ * monotonic clock.
  *
- * An answer with `Date` D proves that the store's clock had passed D when the answer arrived. That is a lower bound, as much as a second
- * and the answer's way too low; the highest of the recent bounds is the best. Too low is the safe side: what is signed for too early a
- * time expires too early, and the caller tries again.
+ * An answer with `Date` D proves that the store's clock had passed D when the answer arrived. So D is a lower bound. It
+ * is too low by up to a second, plus the time that the answer took. The highest of the recent bounds is the best.
+ *
+ * Too low is the safe side. A signature for too early a time expires too early, and the caller tries again.
  */
 
 import type { Clock, Instant } from "../../base/clock.ts";
 
 /**
- * How long a bound counts, in milliseconds, once or twice: short, so that a store whose clock was set back is believed soon, and that
- * two clocks which drift apart by 100 ppm differ by 2 ms.
+ * How long a window of bounds lasts, in milliseconds. A bound counts in its window and in the next. The window is short
+ * for two reasons. A store whose clock was set back is believed soon. Clocks that drift apart by 100 ppm differ by 2 ms
+ * only.
  */
 const windowMs = 10_000;
 
 export class StoreTime {
   readonly #clock: Clock;
-  /** Highest of (the store's time) - (own instant) in this window and in the one before. */
+  /** The highest of (store's time) - (own instant), in this window and in the one before. */
   #offsetMs: number | undefined;
   #earlierOffsetMs: number | undefined;
   #windowStart: Instant = 0;
@@ -29,8 +32,8 @@ export class StoreTime {
   }
 
   /**
-   * Takes the `Date` of an answer that has just arrived, and returns it in milliseconds since 1970; undefined if there is none or it
-   * can't be read.
+   * Takes the `Date` of an answer that has just arrived. Returns it in milliseconds since 1970, or undefined if there
+   * is none or it cannot be read.
    */
   learn(date: string | undefined): number | undefined {
     if (date === undefined) return undefined;
@@ -50,7 +53,10 @@ export class StoreTime {
     return this.#lastDateMs;
   }
 
-  /** The store's time at `instant`, milliseconds since 1970, rather too low than too high; the host's, before any answer. */
+  /**
+   * The store's time at `instant`, milliseconds since 1970, rather too low than too high. Before any answer, the host's
+   * time.
+   */
   at(instant: Instant): number {
     if (this.#offsetMs === undefined) return this.#clock.wallMs() + (instant - this.#clock.now());
     return instant + Math.max(this.#offsetMs, this.#earlierOffsetMs ?? Number.NEGATIVE_INFINITY);

@@ -1,6 +1,6 @@
 /**
- * One HTTP request to the store whose answer is read as a stream. Nothing is read ahead beyond a socket's buffer: who reads slowly slows the store
- * down. Small answers have a cheaper way (`exchange.ts`).
+ * One HTTP request to the store whose answer is read as a stream. Nothing is read ahead beyond a socket's buffer, so a
+ * slow reader slows the store down. Small answers have a cheaper way: `exchange.ts`.
  */
 
 import type { IncomingHttpHeaders } from "node:http";
@@ -14,9 +14,9 @@ import { describeFailure, type ExchangeRequest, maxErrorBytes } from "./exchange
 export interface StreamedAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Of a success; to be disposed of. */
+  /** The body of a success. The caller must dispose of it. */
   readonly stream: BlobStream | undefined;
-  /** Of anything else, cut at 64 KiB. */
+  /** The body of any other answer, cut at 64 KiB. */
   readonly body: Buffer | undefined;
 }
 
@@ -57,7 +57,7 @@ class AnswerStream implements BlobStream {
 
   constructor(body: Dispatcher.ResponseData["body"]) {
     this.#body = body;
-    // A failure is told to whoever reads; where nobody does any more it is no news.
+    // The reader gets the error. Without this listener, an error after the reader has gone would end the process.
     body.on("error", () => undefined);
   }
 
@@ -69,7 +69,7 @@ class AnswerStream implements BlobStream {
     }
   }
 
-  /** What is not read to its end costs the connection. */
+  /** A stream that is not read to its end costs the connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#body.destroy();
   }

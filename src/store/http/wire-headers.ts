@@ -1,13 +1,17 @@
 /**
- * How a value's headers and metadata travel to a store over HTTP and back. Servers take printable ASCII only, drop empty values, sign or give back
- * trimmed ones, and make up a content type where there was none; what they can't hold is written in an escaped form, and undone
- * for objects that carry `weir-version` or `weir-upload` (others are given as they are found).
+ * How a value's headers and metadata travel to a store over HTTP and back.
  *
- * - `x-weir-meta-NAME` is `x-amz-meta-NAME`, or what the store's dialect has in its place. A NAME that begins with `weir-`, or that the store
- *   can't hold, gets `weir-x-` before it, to keep clear of weir's own.
- * - Bytes that the wire can't hold, and `%`, are percent-encoded in metadata; a lone `%` is the empty value.
- * - A content header with such bytes goes out with these encoded, for other readers, and whole as metadata `weir-<header>`.
- * - A value without content type has the metadata `weir-content-type: none`, so that the server's default is known for what it is.
+ * Servers take printable ASCII only and drop empty values. Some sign or return trimmed values. They make up a content
+ * type where there was none. So what they cannot hold is written in an escaped form. It is unescaped only for objects
+ * that carry `weir-version` or `weir-upload`. Other objects are returned as they are.
+ *
+ * - `x-weir-meta-NAME` becomes `x-amz-meta-NAME`, or what the store's dialect has in its place.
+ * - A NAME that begins with `weir-`, or that the store cannot hold, gets `weir-x-` before it. So it never meets weir's
+ *   own.
+ * - Metadata percent-encodes `%` and the bytes that the wire cannot hold. A lone `%` is the empty value.
+ * - A content header with such bytes goes out with them encoded, for other readers, and whole as metadata
+ *   `weir-<header>`.
+ * - A value without a content type has the metadata `weir-content-type: none`. So the server's default is recognized.
  */
 
 import type { IncomingHttpHeaders } from "node:http";
@@ -19,22 +23,22 @@ import { type ExchangeAnswer, header } from "./exchange.ts";
 
 /** What a kind of store calls things. */
 export interface HeaderDialect {
-  /** Before a name of metadata. */
+  /** The prefix of a metadata header. */
   readonly metaPrefix: string;
-  /** Before a content header that is to be kept; an answer has it without. */
+  /** The prefix of a content header that the store must keep. Answers have the header without it. */
   readonly contentPrefix: string;
-  /** A name of `[a-z0-9-]` as the store has it; no two become the same. */
+  /** The store's form of a name of `[a-z0-9-]`. No two names become the same. */
   readonly toName: (name: string) => string;
-  /** The inverse, of a lower-case name; undefined for what can't be one of weir's, which others may have left. */
+  /** The inverse, from a lower-case name. Undefined for a name that weir cannot have written. */
   readonly fromName: (name: string) => string | undefined;
-  /** Names that the store can't hold, even so. */
+  /** Names that the store cannot hold even in that form. */
   readonly unheldName: RegExp;
 }
 
 export interface WireHeaders {
   /** Sent unsigned: servers and proxies disagree on their canonical form. */
   readonly content: Record<string, string>;
-  /** Must be signed where headers are; in no order. */
+  /** Must be signed where headers are signed. In no order. */
   readonly metadata: Record<string, string>;
 }
 
@@ -112,7 +116,7 @@ export class HeaderCodec {
     };
   }
 
-  /** What an answer tells of the blob, but for its body. */
+  /** What an answer tells about the blob, without its body. */
   infoOf(answer: Pick<ExchangeAnswer, "headers">): BlobInfo {
     return {
       tag: readTag(answer),
@@ -141,7 +145,7 @@ export function readTag(answer: { readonly headers: IncomingHttpHeaders }): stri
 
 const notPrintable = /[^ -~]/g;
 
-/** Whether every server gives it back as it is. */
+/** Whether every server returns the value as it is. */
 function isPlain(value: string): boolean {
   return /^[!-~]([ -~]*[!-~])?$/.test(value);
 }
@@ -151,13 +155,16 @@ function percent(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
-/** Each character of `value` is a byte. Spaces at either end or in a row are encoded too: the signature trims them. */
+/**
+ * Each character of `value` is a byte. Spaces at either end or in a row are encoded too, because the signature trims
+ * them.
+ */
 function escapeValue(value: string): string {
   if (value === "") return "%";
   return value.replace(/[^ -~]|%|^ | $| (?= )/g, percent);
 }
 
-/** What does not look escaped is left as it is: a person may have edited the metadata. */
+/** Text that does not look escaped stays as it is: a person may have edited the metadata. */
 function unescapeValue(value: string): string {
   if (value === "%") return "";
   return value.replace(/%([0-9A-Fa-f]{2})/g, (_whole, digits: string) =>

@@ -1,4 +1,4 @@
-/** What the stores' XML has in common: references to characters, and how often an element may stand there. */
+/** What the stores' XML has in common: character references, and elements that occur any number of times. */
 
 import { z } from "zod";
 
@@ -18,7 +18,7 @@ export function elementIn(xml: string, name: string): string | undefined {
   return text === undefined ? undefined : unescapeXml(text);
 }
 
-/** What the parser makes of elements of which there may be none, one or several. */
+/** The parser gives nothing, a single item or an array. This schema makes an array of each. */
 export function listOf<T extends z.ZodType>(item: T) {
   return z
     .union([z.array(item), item])

@@ -1,10 +1,10 @@
 /**
- * Signed requests to one bucket of S3, over connections of its own: a write through AWS's SDK costs several times as much,
- * and its signature doesn't expire. Here a write's does, by the store's own clock, at the caller's deadline: a process that is paused
- * half-way can't make it take effect later.
+ * Signed requests to one bucket of S3, over connections of its own. A write through AWS's SDK costs several times as
+ * much, and its signature does not expire. Here a write's signature expires at the caller's deadline, by the store's
+ * own clock. So a process that is paused half-way cannot make the write take effect later.
  *
- * One limit remains: a store judges the signature when it has the head of a request. A process that is paused while it
- * sends a body larger than the socket's buffer may still finish it afterwards; conditions on the write are the second line.
+ * One limit remains. A store judges the signature when it has the head of a request. A process may pause while it sends
+ * a body larger than the socket's buffer, and still finish afterwards. Conditions on the write are the second line.
  */
 
 import type { Clock, Instant } from "../../base/clock.ts";
@@ -28,7 +28,7 @@ interface Connection {
 
 export interface S3Request {
   readonly method: ExchangeRequest["method"];
-  /** The object's key; undefined for the bucket itself. */
+  /** The object's key. Undefined for the bucket itself. */
   readonly key: string | undefined;
   readonly query?: readonly (readonly [string, string])[];
   /** Sent, but not signed. */
@@ -36,7 +36,7 @@ export interface S3Request {
   /** Must be canonical: see {@link SigningRequest.headers}. */
   readonly signedHeaders?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
-  /** Of a successful answer; 0 if it isn't stated. */
+  /** The most bytes of a successful answer's body. 0 if it is not stated. */
   readonly maxBodyBytes?: number;
 }
 
@@ -49,7 +49,7 @@ export class S3Client {
   #connection: Connection | undefined;
   #closed = false;
 
-  /** @param connections - the most there are for reads, and for writes; further requests wait for one */
+  /** @param connections The most for reads, and the most for writes. Further requests wait for one. */
   constructor(location: S3Location, connections: number, clock: Clock) {
     this.#location = location;
     this.#connections = connections;
@@ -57,22 +57,22 @@ export class S3Client {
     this.#time = new StoreTime(clock);
   }
 
-  /** @throws OperatingError `store_unavailable` without an answer in time; `store_refused` when there is nowhere to send it to. */
+  /** @throws OperatingError `store_unavailable` without an answer in time. `store_refused` when no target is found. */
   async send(request: S3Request, options: RequestOptions): Promise<ExchangeAnswer> {
     return await sendSigned({ clock: this.#clock, time: this.#time }, await this.#sign(request, options), request);
   }
 
   /**
-   * The same for an answer with a body of any length, which is left to be read: the deadline is until it begins, and for each pause in it.
-   * One that is no success comes whole.
+   * Like {@link send}, for an answer with a body of any length. The caller reads the body. The deadline covers the time
+   * until it begins, and then each pause in it. An answer that is no success comes whole.
    */
   async stream(request: S3Request, options: RequestOptions): Promise<StreamedAnswer> {
     return await streamSigned(this.#clock, await this.#sign(request, options), request.method);
   }
 
-  /** The request as it goes on the wire, now. */
+  /** Signs the request as it goes on the wire now. */
   async #sign(request: S3Request, options: RequestOptions): Promise<SignedRequest> {
-    // The deadline counts from here, the signature's expiry with it: whatever is waited for below shortens both.
+    // The deadline and the signature's expiry count from here. Every wait below shortens both.
     const called = this.#clock.now();
     const { target, signer, pools } =
       this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
@@ -99,7 +99,7 @@ export class S3Client {
     return { pool: pools.poolFor(method, options), path, headers, leftMs, endMs };
   }
 
-  /** An unsigned request: whoever answers tells the store's time, and perhaps where the bucket is. */
+  /** Sends an unsigned request. Its answer tells the store's time, and perhaps where the bucket is. */
   async greet(options: RequestOptions): Promise<ExchangeAnswer> {
     const { target, pools } = this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
     const answer = await exchange(pools.reads, this.#clock, {
@@ -119,7 +119,7 @@ export class S3Client {
     await this.#connection?.pools.close();
   }
 
-  /** From the second in which the call was made to the last full second of its deadline, though at least one. */
+  /** From the second of the call to the last full second of its deadline, but at least one second. */
   #validity(called: Instant, deadlineMs: number, writes: boolean): { timeMs: number; expiresSeconds: number } {
     const timeMs = this.#time.at(called);
     const seconds = Math.floor((timeMs + deadlineMs) / 1000) - Math.floor(timeMs / 1000);

@@ -1,6 +1,7 @@
 /**
- * What an S3 server's refusals mean. Servers agree on the codes more than on the HTTP statuses, and on neither entirely, so this
- * table knows both; it says which failures may pass by themselves, and for the others what a person can do.
+ * What an S3 server's refusals mean. Servers agree on the codes more than on the HTTP statuses, but not fully on
+ * either. So this table knows both. It says which failures may pass by themselves. For the others it says what a person
+ * can do.
  */
 
 import { OperatingError } from "../../base/errors.ts";
@@ -9,7 +10,7 @@ import { elementIn } from "../http/xml.ts";
 
 export interface S3Failure {
   readonly status: number;
-  /** The `<Code>` of the answer; empty if there is none (an answer to HEAD has no body). */
+  /** The `<Code>` of the answer. Empty if there is none: an answer to HEAD has no body. */
   readonly code: string;
   readonly message: string;
   /** Where the bucket is, if the server says so. */
@@ -48,7 +49,10 @@ const throttlingCodes = new Set([
   "RequestLimitExceeded",
 ]);
 
-/** Codes with a 4xx status that another try may well get past: torn in transit, too slow, too early, a bucket that is on the move. */
+/**
+ * Codes with a 4xx status that another try may well get past. The body was torn in transit, the request was too slow or
+ * too early, or the bucket is moving.
+ */
 const passingCodes = new Set([
   "BadDigest",
   "IncompleteBody",
@@ -64,19 +68,24 @@ export function readFailure(answer: Pick<ExchangeAnswer, "status" | "headers" | 
   return parseFailure(answer.status, answer.body?.toString() ?? "", Array.isArray(region) ? region[0] : region);
 }
 
-/** Reads the body of a failure: XML as a rule; JSON from Ceph where it can't tell that the request is one of S3. */
+/**
+ * Reads the body of a failure. It is usually XML. Ceph sends JSON when it cannot tell that the request is one of S3.
+ */
 export function parseFailure(status: number, body: string, region: string | undefined): S3Failure {
   const field = (name: string): string =>
     elementIn(body, name) ?? new RegExp(`"${name}"\\s*:\\s*"([^"]*)"`).exec(body)?.[1] ?? "";
   return { status, code: field("Code"), message: field("Message"), region };
 }
 
-/** That there is no such object, said by the store itself: what stands in front of one (a proxy without a route to it) has a 404 of its own. */
+/**
+ * Whether the store itself says that there is no such object. A proxy without a route to the store has a 404 of its
+ * own.
+ */
 export function isObjectMissing({ status, code }: S3Failure): boolean {
   return status === 404 && code === "NoSuchKey";
 }
 
-/** The same of an upload; Ceph says of its parts that there is no such key. */
+/** Whether the store says that there is no such upload. Ceph says of its parts that there is no such key. */
 export function isUploadMissing(failure: S3Failure): boolean {
   return isObjectMissing(failure) || (failure.status === 404 && failure.code === "NoSuchUpload");
 }

@@ -1,4 +1,4 @@
-/** S3's names for headers and metadata: any of weir's is one of its own. */
+/** S3's names for headers and metadata. S3 can hold any of weir's names. */
 
 import { HeaderCodec } from "../http/wire-headers.ts";
 

@@ -1,12 +1,13 @@
 /**
- * Names as objects' keys. Servers take any UTF-8 but NUL (Ceph, for one, doesn't), so that is escaped: by three characters that are
- * themselves escaped wherever else they stand, so that the order of names is kept, and what is part of a name is part of its key. A key that others have made
- * with such a character in it is therefore none of ours.
+ * Names as objects' keys. Servers take any UTF-8; only NUL is refused, by Ceph for one. So NUL is escaped with the
+ * characters U+0001 to U+0003. These are escaped too, wherever else they stand. So the order of names is kept, and a
+ * part of a name is a part of its key. A key that others have made with one of these characters is therefore none of
+ * ours.
  */
 
 import { assert } from "../../base/assert.ts";
 
-/** The escape of each, in their order. */
+/** The escapes of U+0000 to U+0003, in their order. */
 const escapes = ["\u0001\u0002\u0002", "\u0001\u0002\u0003", "\u0001\u0003\u0002", "\u0001\u0003\u0003"];
 
 /** The name as an object's key, without the store's prefix. */
@@ -15,12 +16,12 @@ export function storableName(name: string): string {
   return escapeName(name);
 }
 
-/** The same for text that may be empty, such as the beginning of names. */
+/** Like {@link storableName}, for text that may be empty, such as the beginning of names. */
 export function escapeName(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => escapes[character.charCodeAt(0)] ?? character);
 }
 
-/** The name whose key this is; undefined if there is none. */
+/** The name that has this key. Undefined if there is none. */
 export function nameOfKey(key: string): string | undefined {
   let name = key;
   for (const [code, sequence] of escapes.entries()) name = name.replaceAll(sequence, String.fromCharCode(code));

@@ -1,7 +1,10 @@
 /**
- * AWS Signature Version 4 in the query string ("presigned"): the one form of signature that carries its own expiry, so that a
- * request which was held up (by a paused process, a slow network) is refused by the store instead of taking effect late. The
- * arithmetic only, after AWS's "Authenticating Requests: Using Query Parameters"; which time to sign for is the caller's business.
+ * AWS Signature Version 4 in the query string ("presigned"). It is the one form of signature that carries its own
+ * expiry. A paused process or a slow network may hold a request up. The store then refuses it, so it cannot take effect
+ * late.
+ *
+ * This is the arithmetic only, after AWS's "Authenticating Requests: Using Query Parameters". The caller chooses the
+ * time to sign for.
  */
 
 import { createHmac, hash } from "node:crypto";
@@ -11,7 +14,7 @@ import { encodeQuery } from "../http/percent-encoding.ts";
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  /** Of temporary credentials. */
+  /** The token of temporary credentials. */
   readonly sessionToken?: string;
 }
 
@@ -19,22 +22,24 @@ export interface SigningRequest {
   readonly method: string;
   /** As it goes on the wire: see `encodePath`. */
   readonly path: string;
-  /** Parameters of the request's own, unencoded, such as `[["versioning", ""]]`. */
+  /** The request's own parameters, unencoded, such as `[["versioning", ""]]`. */
   readonly query?: readonly (readonly [string, string])[];
   /**
-   * The headers to sign, `host` among them: lower-case names in ascending order, values of printable ASCII without spaces at
-   * either end or in a row (the signature is over trimmed values, and servers differ in how they trim).
+   * The headers to sign, `host` among them. Names are in lower case and ascending. Values are printable ASCII, without
+   * spaces at either end or in a row. The signature is over trimmed values, and servers differ in how they trim.
    */
   readonly headers: readonly (readonly [string, string])[];
-  /** When the validity begins, milliseconds since 1970; the part of a second is cut off. */
+  /** When the validity begins, milliseconds since 1970, cut to the second. */
   readonly timeMs: number;
-  /** How long the validity lasts: a whole number of seconds, 1 to 604,800 (a week, S3's limit). */
+  /** How long the validity lasts: a whole number of seconds from 1 to 604,800 (a week, S3's limit). */
   readonly expiresSeconds: number;
 }
 
 const maxExpiresSeconds = 604_800;
 
-/** Signs for one region of S3 with one key at a time; keeps the day's signing key, which costs more than the rest. */
+/**
+ * Signs for one region of S3 with one key at a time. It keeps the day's signing key, which costs more than the rest.
+ */
 export class QuerySigner {
   readonly #region: string;
   #secret = "";
@@ -45,7 +50,9 @@ export class QuerySigner {
     this.#region = region;
   }
 
-  /** The path with its complete query, ready to be sent with exactly the headers that were signed (others may be added). */
+  /**
+   * The path with its complete query. It must be sent with exactly the headers that were signed. Others may be added.
+   */
   sign(request: SigningRequest, credentials: Credentials): string {
     const { expiresSeconds, headers } = request;
     assert(
@@ -92,12 +99,12 @@ function formatQuery(parameters: readonly (readonly [string, string])[]): string
   return parameters.map(([name, value]) => `${encodeQuery(name)}=${encodeQuery(value)}`).join("&");
 }
 
-/** By encoded name; no request of ours repeats one. */
+/** By encoded name. None of our requests repeats one. */
 function sorted(parameters: [string, string][] | (readonly [string, string])[]): (readonly [string, string])[] {
   return parameters.toSorted(([a], [b]) => (encodeQuery(a) < encodeQuery(b) ? -1 : 1));
 }
 
-/** `20130524T000000Z`. */
+/** Such as `20130524T000000Z`. */
 function basicTime(timeMs: number): string {
   const iso = new Date(timeMs).toISOString();
   return `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z`;

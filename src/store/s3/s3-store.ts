@@ -1,6 +1,7 @@
 /**
- * The store in a bucket of S3, or of a server that speaks its protocol: what the port's words mean in requests, and what the answers
- * mean. Servers differ in their treatment of conditions, so the probe finds out which form of them this one honours.
+ * The store in a bucket of S3, or of a server with its protocol. It turns the port's calls into requests and the
+ * answers into the port's results. Servers differ in how they treat conditions. The probe finds out which form this
+ * server honours.
  */
 
 import { hash } from "node:crypto";
@@ -38,16 +39,16 @@ import type { S3Location } from "./s3-target.ts";
 import { S3Uploads } from "./s3-uploads.ts";
 
 export interface S3StoreSettings extends S3Location {
-  /** Before every name, as it is. */
+  /** Comes before every name, as it is. */
   readonly prefix: string;
-  /** Connections to the store for reads, at most, and as many for writes; further requests wait for one. */
+  /** The most connections for reads, and the most for writes. Further requests wait for one. */
   readonly connections: number;
 }
 
 /** S3's limit on the UTF-8 of a key. */
 const maxKeyBytes = 1_024;
 
-/** More than a bucket's answers about itself have, in bytes. */
+/** More bytes than a bucket's answers about itself have. */
 const maxDocumentBytes = 65_536;
 
 export class S3Store implements BlobStore {
@@ -58,7 +59,7 @@ export class S3Store implements BlobStore {
   readonly #random: Random;
   readonly #client: S3Client;
   readonly #uploads: S3Uploads;
-  /** Whether `If-Match` takes the tag in quotes: RFC 9110 and AWS say so; some servers never match it then. */
+  /** Whether `If-Match` takes the tag in quotes, as RFC 9110 and AWS say. Some servers never match a quoted tag. */
   #quotesTags = true;
 
   constructor(settings: S3StoreSettings, ports: { readonly clock: Clock; readonly random: Random }) {
@@ -94,7 +95,8 @@ export class S3Store implements BlobStore {
     const answer = await this.#client.send({ method: "HEAD", key }, options);
     if (answer.status === 200) return s3Headers.infoOf(answer);
     if (answer.status !== 404) throw failureError(readFailure(answer), `HEAD ${key}`, this.#bucket);
-    // An answer without a body can't tell a missing object from a missing bucket, or from a proxy that does not find the store.
+    // The answer has no body. It cannot tell a missing object from a missing bucket or from a proxy that does not find
+    // the store.
     const found = await this.read(name, 0, { deadlineMs: options.deadlineMs - (this.#clock.now() - called) });
     return found.kind === "missing" ? undefined : found.kind === "found" ? found.blob : found.info;
   }
@@ -107,7 +109,7 @@ export class S3Store implements BlobStore {
   ): Promise<WriteResult> {
     const key = this.#key(name);
     const { content: headers, metadata } = s3Headers.toWire(content);
-    // With its MD5 sent along, a body that is torn on its way can't be stored.
+    // The MD5 is sent along, so the store cannot keep a body that was torn on its way.
     const md5 = { "content-md5": hash("md5", content.body, "base64") };
     const signedHeaders = { ...metadata, ...this.#conditionHeaders(condition), ...md5 };
     const answer = await this.#client.send({ method: "PUT", key, headers, signedHeaders, body: content.body }, options);
@@ -139,7 +141,7 @@ export class S3Store implements BlobStore {
       if (answer.status !== 200) throw failureError(readFailure(answer), "listing the objects", this.#bucket);
       const { page, nextToken } = parseList(this.#prefix, query, answer.body);
       if (nextToken === undefined || page.next !== undefined) return page;
-      // Nothing in it was for the caller, and there is more.
+      // Nothing on this page was for the caller, and there is more.
       token = nextToken;
     }
   }
@@ -177,7 +179,7 @@ export class S3Store implements BlobStore {
 
   async probe(options: RequestOptions): Promise<StoreAbilities> {
     const greeting = await this.#client.greet(options);
-    // It has no rights, so that it is refused says nothing; that the bucket is elsewhere does.
+    // The greeting has no rights, so a refusal says nothing. A 301 says that the bucket is elsewhere.
     if (greeting.status === 301) throw failureError(readFailure(greeting), "HEAD", this.#bucket);
     const notes: string[] = [];
     const findings = await this.#findForm(options);
@@ -213,7 +215,7 @@ export class S3Store implements BlobStore {
     return unquoted;
   }
 
-  /** `enabled`, `suspended`, or undefined when the bucket never had versions or does not say. */
+  /** `enabled`, `suspended`, or undefined if the bucket never had versions or does not say. */
   async #versioning(options: RequestOptions, notes: string[]): Promise<string | undefined> {
     const answer = await this.#client.send(
       { method: "GET", key: undefined, query: [["versioning", ""]], maxBodyBytes: maxDocumentBytes },
@@ -224,9 +226,9 @@ export class S3Store implements BlobStore {
     }
     const failure = readFailure(answer);
     const error = failureError(failure, "reading the bucket's versioning", this.#bucket);
-    // A server that has none may say so in whatever way.
+    // A server without versioning may say so in any way.
     const isUnknown = failure.status === 501 || (failure.status === 404 && failure.code === "");
-    // weir needs no right to it.
+    // weir does not need the right to read it.
     if (!isUnknown && !isOperatingError(error, "store_refused")) throw error;
     notes.push(`Whether the bucket keeps old versions is not known: ${error.message}.`);
     return undefined;
@@ -252,7 +254,7 @@ export class S3Store implements BlobStore {
   #conflictOrThrow(answer: ExchangeAnswer, condition: WriteCondition, what: string): WriteResult {
     const failure = readFailure(answer);
     if (condition.kind !== "always") {
-      // AWS answers 409 when it can't tell who won, and 404 to If-Match when there is no object.
+      // AWS answers 409 when it cannot tell who won, and 404 to If-Match when there is no object.
       if (failure.status === 412 || failure.status === 409 || isObjectMissing(failure)) return { kind: "conflict" };
     }
     throw failureError(failure, what, this.#bucket);

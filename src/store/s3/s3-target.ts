@@ -1,8 +1,9 @@
 /**
- * Where a bucket is reached, and with whose rights. Both are AWS's business with rules of their own (regions, partitions,
- * profiles, instance roles that renew their keys), so its SDK answers them; nothing is sent through it but what its
- * credential providers send. A bucket at a given address with given keys leaves nothing to find out: then the SDK, which
- * takes some 40 MiB, is not loaded.
+ * Where a bucket is reached, and with whose rights. AWS has rules of its own for both: regions, partitions, profiles,
+ * instance roles that renew their keys. So AWS's SDK answers both questions. Only its credential providers send
+ * requests.
+ *
+ * With a given address and given keys there is nothing to find out. Then the SDK is not loaded; it takes some 40 MiB.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -12,13 +13,16 @@ import type { Credentials } from "./s3-signature.ts";
 
 export interface S3Location {
   readonly bucket: string;
-  /** Else the SDK's: AWS_REGION, the profile. */
+  /** Otherwise the SDK's: AWS_REGION, or the profile's. */
   readonly region?: string | undefined;
   /** Base URL of a server other than AWS. */
   readonly endpoint?: string | undefined;
-  /** Whether the bucket is in the path rather than in the host name; by default it is, with an endpoint. */
+  /**
+   * Whether the bucket is in the path rather than in the host name. The default is true with an endpoint, otherwise
+   * false.
+   */
   readonly forcePathStyle?: boolean | undefined;
-  /** Both keys or none; without them the SDK's provider chain is asked. */
+  /** Both keys or neither. Without them the SDK's provider chain is asked. */
   readonly accessKeyId?: string | undefined;
   readonly secretAccessKey?: string | undefined;
   readonly sessionToken?: string | undefined;
@@ -29,17 +33,20 @@ export interface S3Target {
   readonly origin: string;
   /** The `Host` header. */
   readonly host: string;
-  /** Encoded, what comes before an object's key: `/` or `/photos/`. */
+  /** What comes before an object's key, encoded: `/` or `/photos/`. */
   readonly basePath: string;
   readonly region: string;
-  /** Renewed when they are about to expire. */
+  /** The SDK's are renewed before they expire. */
   credentials(): Credentials | Promise<Credentials>;
 }
 
 const sourcesAdvice =
   "give region, accessKeyId and secretAccessKey, or set AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or an AWS profile or role";
 
-/** @throws OperatingError `store_refused` when no region or no credentials can be found, or only one of the keys is given. */
+/**
+ * @throws OperatingError `store_refused` when no region or no credentials can be found, or only one of the keys is
+ * given.
+ */
 export async function resolveTarget(location: S3Location): Promise<S3Target> {
   const { bucket, region, endpoint } = location;
   const given = givenCredentials(location);
@@ -49,7 +56,7 @@ export async function resolveTarget(location: S3Location): Promise<S3Target> {
     return target(url, `${url.pathname.replace(/\/$/, "")}/${encodePath(bucket)}/`, region, () => given);
   }
   const { HeadObjectCommand, S3Client } = await import("@aws-sdk/client-s3");
-  /** The SDK builds one request, which is looked at instead of being sent. */
+  /** The SDK builds one request. We look at it instead of sending it. */
   let built: BuiltRequest | undefined;
   const client = new S3Client({
     forcePathStyle,

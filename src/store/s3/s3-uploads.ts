@@ -1,6 +1,6 @@
 /**
- * S3's multipart uploads and reads of parts of objects, in requests and answers. An object that is written so has an ETag that is a hash of its parts' hashes and
- * says how many they were.
+ * S3's multipart uploads and reads of parts of objects, as requests and answers. The ETag of an object from such an
+ * upload is a hash of its parts' hashes and tells how many parts there were.
  */
 
 import { hash } from "node:crypto";
@@ -23,10 +23,10 @@ import type { S3Client } from "./s3-client.ts";
 import { failureError, isObjectMissing, isUploadMissing, readFailure } from "./s3-errors.ts";
 import { s3Headers } from "./s3-headers.ts";
 
-/** Bytes in an answer that names an upload, completes one, or lists a thousand of the longest names. */
+/** Bytes of an answer that names an upload, completes one, or lists a thousand of the longest names. */
 const maxDocumentBytes = 16 * 1024 * 1024;
 
-/** What says that an upload can never be completed: it is gone, or its parts are. */
+/** Codes that say that an upload can never be completed: it is gone, or its parts are. */
 const goneCodes = new Set(["NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"]);
 
 export class S3Uploads {
@@ -66,7 +66,7 @@ export class S3Uploads {
           ["partNumber", String(number)],
           ["uploadId", id],
         ],
-        // With its MD5 sent along, a part that is torn on its way can't be stored.
+        // The MD5 is sent along, so the store cannot keep a part that was torn on its way.
         signedHeaders: { "content-md5": hash("md5", body, "base64") },
         body,
       },
@@ -97,19 +97,23 @@ export class S3Uploads {
       },
       options,
     );
-    // A completion takes its time, so AWS begins its answer with 200 and may have to say later that it failed.
+    // A completion takes long. So AWS may begin its answer with 200 and say later that it failed.
     const failure = readFailure(answer);
     if (answer.status === 200 && failure.code === "") return await this.#completed(key, upload, answer, options);
     if (goneCodes.has(failure.code)) return gone;
     const conflicts = failure.status === 412 || failure.status === 409 || isObjectMissing(failure);
     if (Object.keys(conditions).length > 0 && conflicts) return conflict;
     const status = answer.status === 200 ? 500 : answer.status;
-    // Ceph says so of uploads that are gone as well; of others nobody knows how far it came.
+    // Ceph answers 500 for an upload that is gone too. For any other upload, a 500 does not tell how far the completion
+    // came.
     if (status === 500 && !(await this.#exists(key, id, options))) return { kind: "gone", isUnsure: true };
     throw failureError({ ...failure, status }, `completing the upload of ${key}`, this.#bucket);
   }
 
-  /** Ceph leaves the tag out of its answer: then the object has it, unless that is another's by now. */
+  /**
+   * Ceph leaves the tag out of its answer. Then the object's own tag is taken, unless another write has replaced the
+   * object.
+   */
   async #completed(
     key: string,
     { token }: CompletedUpload,
@@ -144,7 +148,7 @@ export class S3Uploads {
     throw failureError(failure, `aborting an upload of ${key}`, this.#bucket);
   }
 
-  /** Of all keys with the prefix; their names are what comes after it. */
+  /** Lists the uploads of all keys with the prefix. Their names are what comes after it. */
   async list(prefix: string, options: RequestOptions): Promise<UploadInfo[]> {
     const found: UploadInfo[] = [];
     let after: readonly (readonly [string, string])[] = [];
@@ -182,9 +186,9 @@ export class S3Uploads {
       if (isChanged) return { kind: "changed" };
       throw failureError(failure, `GET ${key}`, this.#bucket);
     }
-    // Not every server honours both headers: what it gives is looked at.
+    // Not every server honours both headers, so the answer is checked.
     const isPart = answer.status === 206 && header(answer, "content-range")?.startsWith(`bytes ${start}-${end - 1}/`);
-    // Whatever comes in the way, a stream that nobody reads keeps its connection for ever.
+    // A stream that nobody reads would keep its connection for ever. So every other way out of here disposes of it.
     await using stack = new AsyncDisposableStack();
     stack.use(stream);
     if (readTag(answer) !== tag || !(isPart === true || answer.status === 200)) return { kind: "changed" };
