@@ -29,7 +29,7 @@ export function memberSettings(config: Config): MemberSettings {
     flushDeadlineMs: flush.deadlineMs,
     leaseMs: config.peers.leaseMs,
     suspectMs: config.peers.suspectMs,
-    room: { dirtyBytes: buffer.dirtyBytes, waitMs: buffer.waitMs },
+    admission: { dirtyBytes: buffer.dirtyBytes, waitMs: buffer.waitMs },
     maxDirtyAgeMs: buffer.maxDirtyAgeMs,
     journaled: config.journal !== "off",
     cacheBytes: buffer.cacheBytes,

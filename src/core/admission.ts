@@ -1,16 +1,17 @@
 /**
- * Room in the write buffer: how many bytes are dirty, and who waits for room. Dirty bytes are never dropped, so a full buffer makes
- * writers wait, in order, for a bounded time and in a bounded number of bytes.
+ * Admission to the write buffer: how many bytes are dirty, and who waits for room. Dirty bytes are never dropped. So a full
+ * buffer makes writers wait, in order, for a bounded time and in a bounded number of bytes.
  *
- * Full buffers must not wait for each other for ever. What is committed leaves by itself once the store takes it; what is not, waits for
- * room on others. So a primary keeps at most 1/(2N) of its room uncommitted (N members own something), all of them together fill at most half of any buffer with
- * such entries, and a buffer that is not over its limit always takes one more replica.
+ * Full buffers must not wait for each other for ever. What is committed leaves by itself once the store takes it. What is
+ * not committed waits for room on other members. N members own something, so each primary keeps at most 1/(2N) of its room
+ * uncommitted: all of them together fill at most half of any buffer so. And a buffer that is not over its limit always
+ * takes one more replica.
  */
 
 import { assert } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 
-export interface RoomSettings {
+export interface AdmissionSettings {
   /** Bytes of dirty entries at which writers wait; see `footprint` for what counts. */
   readonly dirtyBytes: number;
   /** Milliseconds that a writer waits for room before it is refused. */
@@ -30,8 +31,8 @@ interface Waiter {
   readonly resolve: (taken: boolean) => void;
 }
 
-export class Room {
-  readonly #settings: RoomSettings;
+export class Admission {
+  readonly #settings: AdmissionSettings;
   readonly #clock: Clock;
   #used = 0;
   /** Bytes of those that are reserved for, or taken by, writes of this primary that have not committed. */
@@ -42,7 +43,7 @@ export class Room {
   /** In order of arrival (a Set keeps it). */
   readonly #waiting = new Set<Waiter>();
 
-  constructor(settings: RoomSettings, clock: Clock) {
+  constructor(settings: AdmissionSettings, clock: Clock) {
     this.#settings = settings;
     this.#clock = clock;
   }
@@ -140,7 +141,7 @@ export class Room {
     this.#uncommitted += bytes;
   }
 
-  /** Room that was taken for a write is not needed. */
+  /** Admission that was taken for a write is not needed. */
   giveBack(bytes: number): void {
     this.committed(bytes);
     this.give(bytes);

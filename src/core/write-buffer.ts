@@ -7,7 +7,7 @@
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 import type { OperatingError } from "../base/errors.ts";
-import type { Room } from "./admission.ts";
+import type { Admission } from "./admission.ts";
 import { type Entry, footprint } from "./entry.ts";
 import { compareVersions, type Version, versionOf } from "./version.ts";
 
@@ -146,10 +146,10 @@ interface CleanRecord {
 export class WriteBuffer {
   readonly #records = new Map<string, KeyRecord>();
   readonly #log: HoldingLog;
-  readonly room: Room;
+  readonly admission: Admission;
 
-  constructor(room: Room, log: HoldingLog) {
-    this.room = room;
+  constructor(admission: Admission, log: HoldingLog) {
+    this.admission = admission;
     this.#log = log;
   }
 
@@ -190,14 +190,14 @@ export class WriteBuffer {
     assert(record.pending.length === 0 && record.entry === write.entry, "what is inherited was held");
     record.entry = undefined;
     record.pending.push(write);
-    this.room.uncommit(footprint(write.entry));
+    this.admission.uncommit(footprint(write.entry));
   }
 
   /** The first pending write becomes the visible state. */
   commit(record: KeyRecord): PendingWrite {
     const write = record.pending.shift();
     assert(write !== undefined, "a write is pending until it commits");
-    this.room.committed(footprint(write.entry));
+    this.admission.committed(footprint(write.entry));
     this.#replace(record, write.entry);
     return write;
   }
@@ -213,7 +213,7 @@ export class WriteBuffer {
   /** Holds an entry that an earlier process on the same data folder, or an earlier life of this one, held: the log has it. */
   recover(entry: Entry, now: Instant): void {
     assert(this.#records.get(entry.key) === undefined, "the newest entry of each key is recovered");
-    this.room.take(footprint(entry));
+    this.admission.take(footprint(entry));
     this.#replace(this.open(entry.key, now), entry);
   }
 
@@ -223,8 +223,8 @@ export class WriteBuffer {
     const last = writes.at(-1);
     if (last) {
       for (const write of writes) {
-        if (write === last) this.room.committed(footprint(write.entry));
-        else this.room.giveBack(footprint(write.entry));
+        if (write === last) this.admission.committed(footprint(write.entry));
+        else this.admission.giveBack(footprint(write.entry));
       }
       this.#replace(record, last.entry);
     }
@@ -247,13 +247,13 @@ export class WriteBuffer {
     const { key, entry } = record;
     this.#records.delete(key);
     if (!entry) return;
-    this.room.give(footprint(entry));
+    this.admission.give(footprint(entry));
     record.entry = undefined;
     this.#log.append({ kind: "clean", key, version: versionOf(entry) });
   }
 
   #replace(record: KeyRecord, entry: Entry): void {
-    if (record.entry) this.room.give(footprint(record.entry));
+    if (record.entry) this.admission.give(footprint(record.entry));
     record.entry = entry;
     record.flushed = false;
     record.unproven = false;

@@ -1,6 +1,6 @@
 /** What a member can be told, apart from its collaborators. Defaults and reasons stand with the configuration's schema. */
 
-import type { RoomSettings } from "../core/admission.ts";
+import type { AdmissionSettings } from "../core/admission.ts";
 import type { BackoffSettings, PaceSettings } from "../core/flush-schedule.ts";
 
 export interface FlushSettings {
@@ -36,7 +36,7 @@ export interface MemberSettings {
   readonly leaseMs: number;
   /** D, in milliseconds: a peer that has not answered pings for this long is suspected and dropped. */
   readonly suspectMs: number;
-  readonly room: RoomSettings;
+  readonly admission: AdmissionSettings;
   /** Milliseconds that the store may lack an acknowledged value before writers wait; 0: for as long as it takes. */
   readonly maxDirtyAgeMs: number;
   /** Whether what is held is on a disk of this host, too. */

@@ -4,7 +4,7 @@
  */
 
 import { Complaints, complaintIntervalMs } from "../base/complaints.ts";
-import { Room } from "../core/admission.ts";
+import { Admission } from "../core/admission.ts";
 import { Backlog } from "../core/backlog.ts";
 import type { SentAt } from "../core/lease.ts";
 import { Membership } from "../core/membership.ts";
@@ -95,7 +95,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   const { identity, settings, clock, random, network, store, journal, recovered, log, metrics } = parts;
   const { id, incarnation, folder } = identity;
   const membership = new Membership({ id, incarnation, folder }, clock, recovered.adopted, recovered.cluster);
-  const buffer = new WriteBuffer(new Room(settings.room, clock), journal);
+  const buffer = new WriteBuffer(new Admission(settings.admission, clock), journal);
   const backlog = new Backlog();
   const cache = createCache(settings.cacheBytes);
   const requests = new RequestLog();
@@ -135,7 +135,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   const cleaner: Cleaner = new Cleaner({ membership, buffer, cache, network, clock });
   const ageLimit: AgeLimit = new AgeLimit({
     backlog,
-    room: buffer.room,
+    admission: buffer.admission,
     store,
     nodeId: id,
     flushedAt: () => flusher.health.workedAt,

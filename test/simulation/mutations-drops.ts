@@ -14,7 +14,7 @@ export const dropMutations: readonly Mutation[] = [
     edits: [
       {
         file: primary,
-        find: "    buffer.room.takeForWrite(bytes);\n    return await this.#assign(request, bytes);\n",
+        find: "    buffer.admission.takeForWrite(bytes);\n    return await this.#assign(request, bytes);\n",
         replace:
           '    if (!this.#parts.membership.settled) throw new OperatingError("not_ready", "the view is not settled");\n' +
           "    const record = buffer.get(request.key);\n" +

@@ -121,7 +121,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     journal,
     journalSettings: {
       segmentBytes: random.pick([2_000, 20_000, 1_000_000]),
-      liveLimitBytes: 4 * Math.max(...hosts.map(({ settings }) => settings.room.dirtyBytes)),
+      liveLimitBytes: 4 * Math.max(...hosts.map(({ settings }) => settings.admission.dirtyBytes)),
     },
     knowsLater: random.chance(0.5),
     clocks: { maxRateError: random.pick([0.001, 0.01, 0.024, 0.024]), maxTimerDelayMs: random.pick([1, 1, 5]) },
@@ -253,7 +253,7 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
     leaseMs: isStrict ? 1_000 : random.pick([600, 1_000, 1_000, 2_000]),
     suspectMs: isStrict ? 800 : random.pick([600, 800, 800, 1_500]),
     // A crowded buffer holds a few values of the largest size.
-    room: {
+    admission: {
       dirtyBytes: crowded ? 4 * footprint({ key: "k0", size: maxValueBytes, headers: noHeaders }) : 10_000_000,
       waitMs: random.pick([50, 2_000]),
     },

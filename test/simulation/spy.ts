@@ -80,7 +80,7 @@ export class Spy {
     const { settings } = this.#plan.hosts.find(({ id }) => id === host.id) ?? {};
     const status = host.status;
     if (settings === undefined || status === undefined) return;
-    const { dirtyBytes } = settings.room;
+    const { dirtyBytes } = settings.admission;
     // One replica is always let in by a buffer that is not over its limit.
     const oneMore = footprint({
       key: "k0",

@@ -48,7 +48,7 @@ test("a node serves as many connections as files that may be open leave room for
 });
 
 test("a node's member gets what is set", () => {
-  const { stopMs, room, journaled, flush, operationMs } = memberSettings(
+  const { stopMs, admission, journaled, flush, operationMs } = memberSettings(
     parse({
       journal: "off",
       buffer: { waitMs: 123, dirtyBytes: 100_000_000 },
@@ -57,10 +57,10 @@ test("a node's member gets what is set", () => {
     }),
   );
   assert.deepEqual(
-    { stopMs, room, journaled, flush, operationMs },
+    { stopMs, admission, journaled, flush, operationMs },
     {
       stopMs: 4_321,
-      room: { dirtyBytes: 100_000_000, waitMs: 123 },
+      admission: { dirtyBytes: 100_000_000, waitMs: 123 },
       journaled: false,
       flush: {
         delayMs: 7,

@@ -69,15 +69,15 @@ export class Status {
     const { backlog } = flusher;
     const since = Math.min(backlog.oldestSince("waiting") ?? never, backlog.oldestSince("refused") ?? never);
     return {
-      dirtyBytes: buffer.room.usedBytes,
+      dirtyBytes: buffer.admission.usedBytes,
       dirtyKeys: buffer.size,
       cacheBytes: cache.calculatedSize,
       oldestDirtyMs: since === never ? 0 : Math.round(clock.now() - since),
       failingKeys: backlog.failingCount,
       refusedKeys: backlog.refusedCount,
       failing: this.failing(namedKeys),
-      slowing: buffer.room.isShut,
-      full: buffer.room.isFull,
+      slowing: buffer.admission.isShut,
+      full: buffer.admission.isFull,
       journaled,
     };
   }
@@ -114,7 +114,7 @@ export class Status {
     const { buffer, flusher, clock } = this.#parts;
     return {
       ...this.figures(),
-      waitingBytes: buffer.room.waitingBytes,
+      waitingBytes: buffer.admission.waitingBytes,
       flushesUnderWay: flusher.underWay,
       flushConcurrency: flusher.concurrency,
       storeFailingMs: flusher.health.failingMs(clock.now()),

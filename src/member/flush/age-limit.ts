@@ -11,14 +11,14 @@
 import type { Clock, Instant } from "../../base/clock.ts";
 import type { Complaints } from "../../base/complaints.ts";
 import { isOperatingError } from "../../base/errors.ts";
-import type { Room } from "../../core/admission.ts";
+import type { Admission } from "../../core/admission.ts";
 import type { Backlog } from "../../core/backlog.ts";
 import type { BlobStore } from "../../store/blob-store.ts";
 import { tryStore } from "./store-trial.ts";
 
 export interface AgeLimitParts {
   readonly backlog: Backlog;
-  readonly room: Room;
+  readonly admission: Admission;
   readonly store: Pick<BlobStore, "write">;
   readonly nodeId: string;
   /** When a flush went well, last. */
@@ -52,7 +52,7 @@ export class AgeLimit {
 
   /** Has writers wait, or go on. To be called with each round of pings, and when a flush has landed. */
   check(): void {
-    const { backlog, room, maxAgeMs, complaints } = this.#parts;
+    const { backlog, admission, maxAgeMs, complaints } = this.#parts;
     if (maxAgeMs === 0) return;
     const isRefusedLate = this.#isOlder(backlog.oldestSince("refused"), maxAgeMs * latePart);
     if (isRefusedLate && !this.#isProven(maxAgeMs * latePart)) this.#tryStore();
@@ -65,7 +65,7 @@ export class AgeLimit {
         keys: backlog.size,
       });
     }
-    if (isShut !== room.isShut) room.isShut = isShut;
+    if (isShut !== admission.isShut) admission.isShut = isShut;
   }
 
   #isOlder(since: Instant | undefined, ms: number): boolean {

@@ -97,7 +97,7 @@ export class Flusher {
     this.backlog.add(record);
     const { buffer, clock, settings, isAwaited, isLate } = this.#parts;
     record.isAwaited ||= isAwaited(record.key);
-    const hurry = this.#hurrying || record.isAwaited || buffer.room.fullness >= hurryFullness || isLate();
+    const hurry = this.#hurrying || record.isAwaited || buffer.admission.fullness >= hurryFullness || isLate();
     const delayMs = hurry ? -leadOf(record, isLate) : settings.delayMs;
     this.#lookAt(record, Math.max(clock.now() + delayMs, record.notBefore));
   }

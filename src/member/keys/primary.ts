@@ -89,7 +89,7 @@ export class Primary {
       return this.#waitFor(request, this.#writeInTurn(request));
     }
     const bytes = footprintOf(request);
-    if (buffer.room.tryTake(bytes)) return this.#assign(request, bytes);
+    if (buffer.admission.tryTake(bytes)) return this.#assign(request, bytes);
     return this.#waitFor(request, this.#writeWithRoom(request, bytes));
   }
 
@@ -158,7 +158,7 @@ export class Primary {
 
   /** A state of the key that was found in the store, newer than any that its owners hold: it becomes the key's next write. */
   takeOver(record: KeyRecord, entry: Entry): void {
-    this.#parts.buffer.room.takeForWrite(footprint(entry));
+    this.#parts.buffer.admission.takeForWrite(footprint(entry));
     // If the tenure ends the entry is held and handed off like any other.
     this.#begin(record, entry, true).catch(ignoreLost);
   }
@@ -214,7 +214,7 @@ export class Primary {
     await this.#gates.passed(key);
     this.#requireTenure(key);
     const bytes = footprintOf(request);
-    return this.#parts.buffer.room.tryTake(bytes)
+    return this.#parts.buffer.admission.tryTake(bytes)
       ? await this.#assign(request, bytes)
       : await this.#writeWithRoom(request, bytes);
   }
@@ -227,17 +227,17 @@ export class Primary {
     if (!mayDiscard(request.key, version)) return preconditionFailed;
     // Limit or not: it makes room.
     const bytes = footprintOf(request);
-    buffer.room.takeForWrite(bytes);
+    buffer.admission.takeForWrite(bytes);
     return await this.#assign(request, bytes);
   }
 
   async #writeWithRoom(request: WriteRequest, bytes: number): Promise<WriteAnswer> {
-    const { room } = this.#parts.buffer;
-    if (!(await room.waitAndTake(bytes))) throw this.#bufferFull();
+    const { admission } = this.#parts.buffer;
+    if (!(await admission.waitAndTake(bytes))) throw this.#bufferFull();
     try {
       this.#requireTenure(request.key);
     } catch (error) {
-      room.giveBack(bytes);
+      admission.giveBack(bytes);
       throw error;
     }
     return await this.#assign(request, bytes);
@@ -289,19 +289,19 @@ export class Primary {
           this.#requireTenure(key);
         }
         if (precondition && !meets(presentState(state), precondition)) return preconditionFailed;
-        if (taken || buffer.room.tryTake(bytes)) {
+        if (taken || buffer.admission.tryTake(bytes)) {
           taken = false;
           const answer = this.#assign(request, bytes);
           open();
           return await answer;
         }
-        // Room first, then it is judged again: the state may change while this waits.
-        if (!(await buffer.room.waitAndTake(bytes))) throw this.#bufferFull();
+        // Admission first, then it is judged again: the state may change while this waits.
+        if (!(await buffer.admission.waitAndTake(bytes))) throw this.#bufferFull();
         taken = true;
       }
     } finally {
       open();
-      if (taken) buffer.room.giveBack(bytes);
+      if (taken) buffer.admission.giveBack(bytes);
     }
   }
 
@@ -310,12 +310,12 @@ export class Primary {
     const { membership, buffer, requests, cache, clock } = this.#parts;
     const known = requests.find(request.requestId);
     if (known) {
-      buffer.room.giveBack(bytes);
+      buffer.admission.giveBack(bytes);
       return this.#repeats.answer(known, request);
     }
     const refusal = this.#refusal(request);
     if (refusal) {
-      buffer.room.giveBack(bytes);
+      buffer.admission.giveBack(bytes);
       throw refusal;
     }
     const { key, headers, md5, requestId } = request;
@@ -378,7 +378,7 @@ export class Primary {
 
   #bufferFull(): OperatingError {
     const { buffer, metrics } = this.#parts;
-    metrics.refusals[buffer.room.isShut ? "age" : "full"]++;
-    return bufferFull(buffer.room);
+    metrics.refusals[buffer.admission.isShut ? "age" : "full"]++;
+    return bufferFull(buffer.admission);
   }
 }

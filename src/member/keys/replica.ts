@@ -44,10 +44,10 @@ export class Replica {
     const owners = membership.ownersOf(entry.key);
     if (owners[0] !== from.id || !owners.includes(membership.self.id)) throw wrongView();
     const isNews = isNewer(entry, buffer.get(entry.key)?.newest);
-    if (isNews && !buffer.room.tryTakeForReplica(footprint(entry))) {
+    if (isNews && !buffer.admission.tryTakeForReplica(footprint(entry))) {
       if (!isDiscarded(entry)) throw new OperatingError("buffer_full", "the replica's write buffer is full");
       // It makes room.
-      buffer.room.take(footprint(entry));
+      buffer.admission.take(footprint(entry));
     }
     this.#take(entry, isNews);
     return this.#acknowledge(epoch);
@@ -81,7 +81,7 @@ export class Replica {
       "who serves a key has been handed everything of it",
     );
     // However full the buffer is: nobody else may hold it for much longer.
-    if (isNews) buffer.room.take(footprint(entry));
+    if (isNews) buffer.admission.take(footprint(entry));
     this.#take(entry, isNews);
     return this.#acknowledge(epoch);
   }

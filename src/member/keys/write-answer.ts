@@ -1,7 +1,7 @@
 /** How the primary answers a write. */
 
 import { OperatingError } from "../../base/errors.ts";
-import type { Room } from "../../core/admission.ts";
+import type { Admission } from "../../core/admission.ts";
 import type { PreconditionFailedAnswer, WrittenAnswer } from "../../core/message.ts";
 import type { Committed } from "../../core/write-buffer.ts";
 
@@ -14,7 +14,7 @@ export function written({ epoch, seq, tag }: Committed): WrittenAnswer {
 }
 
 /** Of a write that there is no room for; it was not done. */
-export function bufferFull({ isShut }: Room): OperatingError {
+export function bufferFull({ isShut }: Admission): OperatingError {
   return new OperatingError(
     "buffer_full",
     isShut

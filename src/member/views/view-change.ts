@@ -83,7 +83,7 @@ export class ViewChange {
     this.#handingOff = false;
     this.#hasHandedOff = false;
     this.#timer?.cancel();
-    buffer.room.shareAmong(votersOf(view).length);
+    buffer.admission.shareAmong(votersOf(view).length);
     log.info("view adopted", { epoch: view.epoch, members: view.members.map((member) => member.id) });
     this.#giveUpTenure();
     journal.append(adoptionOf(membership));

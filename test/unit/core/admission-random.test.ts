@@ -1,8 +1,8 @@
-/** Room against a model under random operations: its accounts are exact after each, and who waits is treated by the rules. */
+/** Admission against a model under random operations: its accounts are exact after each, and who waits is treated by the rules. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Room } from "../../../src/core/admission.ts";
+import { Admission } from "../../../src/core/admission.ts";
 import { ManualClock } from "../../harness/manual-clock.ts";
 import { seedOf } from "../../harness/seed.ts";
 import { SimRandom } from "../../harness/sim-random.ts";
@@ -12,12 +12,12 @@ const settings = { dirtyBytes: 1000, waitMs: 500 };
 /** Lets every promise that is resolved already reach those who wait for it. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe("Room, under random operations", () => {
+describe("Admission, under random operations", () => {
   it("has exactly the bytes in use that were taken and not given back, and serves in order who fits", async (test) => {
     const seed = seedOf(test);
     const random = new SimRandom(seed);
     const clock = new ManualClock();
-    const room = new Room(settings, clock);
+    const admission = new Admission(settings, clock);
     const held: number[] = [];
     /** Who waits, in order of arrival. */
     const waits: { readonly bytes: number; readonly since: number; readonly number: number }[] = [];
@@ -26,24 +26,24 @@ describe("Room, under random operations", () => {
     for (let step = 0; step < 3000; step++) {
       const context = `seed ${seed}, step ${step}`;
       const bytes = random.whole(1, 120);
-      const before = room.usedBytes;
+      const before = admission.usedBytes;
       const roll = random.next();
       if (roll < 0.25) {
         const fits = waits.length === 0 && before + bytes <= 1000;
-        assert.equal(room.tryTake(bytes), fits, context);
+        assert.equal(admission.tryTake(bytes), fits, context);
         if (fits) held.push(bytes);
       } else if (roll < 0.35) {
         const fits = before <= 1000 || before + bytes <= 1100;
-        assert.equal(room.tryTakeForReplica(bytes), fits, context);
+        assert.equal(admission.tryTakeForReplica(bytes), fits, context);
         if (fits) held.push(bytes);
       } else if (roll < 0.4) {
-        room.take(bytes);
+        admission.take(bytes);
         held.push(bytes);
       } else if (roll < 0.6) {
         const wait = { bytes, since: clock.now(), number: step };
         const refused = sum(waits.map((each) => each.bytes)) + bytes > 250;
         waits.push(wait);
-        const ended = room.waitAndTake(bytes).then((taken) => {
+        const ended = admission.waitAndTake(bytes).then((taken) => {
           waits.splice(waits.indexOf(wait), 1);
           if (!taken) return;
           served.push(step);
@@ -52,16 +52,16 @@ describe("Room, under random operations", () => {
         await Promise.race([ended, turn()]);
         assert.equal(waits.includes(wait), !refused, context);
       } else if (roll < 0.9 && held.length > 0) {
-        room.give(held.splice(random.whole(0, held.length - 1), 1)[0] as number);
+        admission.give(held.splice(random.whole(0, held.length - 1), 1)[0] as number);
         const servedBefore = served.length;
         await turn();
-        if (served.length > servedBefore) assert.ok(room.usedBytes <= 1000, context);
-        if (waits[0]) assert.ok(room.usedBytes + waits[0].bytes > 1000, context);
+        if (served.length > servedBefore) assert.ok(admission.usedBytes <= 1000, context);
+        if (waits[0]) assert.ok(admission.usedBytes + waits[0].bytes > 1000, context);
       } else {
         clock.advance(random.whole(0, 200));
       }
       await turn();
-      assert.equal(room.usedBytes, sum(held), context);
+      assert.equal(admission.usedBytes, sum(held), context);
       assert.ok(
         waits.every(({ since }) => clock.now() - since < settings.waitMs),
         context,

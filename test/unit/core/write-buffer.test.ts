@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AssertionError } from "../../../src/base/assert.ts";
-import { Room } from "../../../src/core/admission.ts";
+import { Admission } from "../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../../src/core/entry.ts";
 import {
   type HoldingLog,
@@ -18,7 +18,7 @@ import { seedOf } from "../../harness/seed.ts";
 import { SimRandom } from "../../harness/sim-random.ts";
 
 const bufferOf = (log: HoldingLog = { append: () => undefined }): WriteBuffer =>
-  new WriteBuffer(new Room({ dirtyBytes: 1e9, waitMs: 500 }, new ManualClock()), log);
+  new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, new ManualClock()), log);
 
 /** Version (1, `seq`) of `key`; `size` undefined: a tombstone. */
 function entryOf(key: string, seq: number, size?: number): Entry {
@@ -29,7 +29,7 @@ function entryOf(key: string, seq: number, size?: number): Entry {
 
 /** A write of `entry` that is assigned, its room taken; `lost` collects what it was ended with. */
 function assign(buffer: WriteBuffer, record: KeyRecord, entry: Entry, lost: Error[] = []): PendingWrite {
-  buffer.room.takeForWrite(footprint(entry));
+  buffer.admission.takeForWrite(footprint(entry));
   const write = pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false });
   write.outcome.catch((error: Error) => lost.push(error));
   buffer.assign(record, write);
@@ -37,7 +37,7 @@ function assign(buffer: WriteBuffer, record: KeyRecord, entry: Entry, lost: Erro
 }
 
 function hold(buffer: WriteBuffer, record: KeyRecord, entry: Entry): void {
-  buffer.room.take(footprint(entry));
+  buffer.admission.take(footprint(entry));
   buffer.hold(record, entry);
 }
 
@@ -99,7 +99,7 @@ describe("WriteBuffer, at a primary", () => {
     assert.deepEqual([record.entry?.seq, record.pending, record.dirty], [4, [], true]);
     await Promise.resolve();
     assert.deepEqual(lost, [error, error, error]);
-    assert.equal(buffer.room.usedBytes, footprint(entryOf("k", 4, 4)));
+    assert.equal(buffer.admission.usedBytes, footprint(entryOf("k", 4, 4)));
     assert.deepEqual(
       [record.store, record.lastSent, record.flight, record.failures, record.notBefore],
       [storeUnknown, undefined, undefined, 0, Number.NEGATIVE_INFINITY],
@@ -113,7 +113,7 @@ describe("WriteBuffer, at a primary", () => {
     record.flushed = true;
     buffer.endTenure(record, new Error("unused"));
     assert.deepEqual([record.entry?.seq, record.dirty], [1, true]);
-    assert.equal(buffer.room.usedBytes, footprint(entryOf("k", 1, 100)));
+    assert.equal(buffer.admission.usedBytes, footprint(entryOf("k", 1, 100)));
   });
 });
 
@@ -131,10 +131,10 @@ describe("WriteBuffer, what is inherited", () => {
     const buffer = bufferOf();
     const { record, write } = inherit(buffer, entryOf("k", 1, 100));
     assert.deepEqual([record.entry, record.newest, record.dirty], [undefined, write.entry, false]);
-    assert.equal(buffer.room.usedBytes, footprint(write.entry));
+    assert.equal(buffer.admission.usedBytes, footprint(write.entry));
     assert.equal(buffer.commit(record), write);
     assert.deepEqual([record.entry, record.dirty], [write.entry, true]);
-    assert.equal(buffer.room.usedBytes, footprint(write.entry));
+    assert.equal(buffer.admission.usedBytes, footprint(write.entry));
   });
 
   it("is held again when the tenure ends before that", async () => {
@@ -144,7 +144,7 @@ describe("WriteBuffer, what is inherited", () => {
     buffer.endTenure(record, error);
     await assert.rejects(write.outcome, error);
     assert.deepEqual([record.entry, record.pending], [write.entry, []]);
-    assert.equal(buffer.room.usedBytes, footprint(write.entry));
+    assert.equal(buffer.admission.usedBytes, footprint(write.entry));
   });
 
   it("is what was held, with nothing pending before it", () => {
@@ -188,7 +188,7 @@ describe("WriteBuffer, its log", () => {
     buffer.recover(entryOf("k", 4, 100), 7);
     const record = buffer.get("k");
     assert.deepEqual([record?.entry?.seq, record?.dirty, record?.dirtySince], [4, true, 7]);
-    assert.equal(buffer.room.usedBytes, footprint(entryOf("k", 4, 100)));
+    assert.equal(buffer.admission.usedBytes, footprint(entryOf("k", 4, 100)));
     assert.throws(() => buffer.recover(entryOf("k", 5, 1), 7), AssertionError);
     buffer.drop(buffer.open("nothing", 0));
     assert.deepEqual(lines, []);
@@ -219,7 +219,7 @@ describe("WriteBuffer, what is held", () => {
     hold(buffer, record, entryOf("k", 2, 1000));
     for (const seq of [1, 2]) assert.throws(() => buffer.hold(record, entryOf("k", seq, 1)), AssertionError);
     hold(buffer, record, entryOf("k", 3));
-    assert.equal(buffer.room.usedBytes, footprint(entryOf("k", 3)));
+    assert.equal(buffer.admission.usedBytes, footprint(entryOf("k", 3)));
   });
 
   it("gives its room back when it is dropped, which nothing pending ever is", () => {
@@ -230,7 +230,7 @@ describe("WriteBuffer, what is held", () => {
     assert.throws(() => buffer.drop(record), AssertionError);
     buffer.commit(record);
     buffer.drop(record);
-    assert.deepEqual([buffer.size, buffer.get("k"), buffer.room.usedBytes], [0, undefined, 0]);
+    assert.deepEqual([buffer.size, buffer.get("k"), buffer.admission.usedBytes], [0, undefined, 0]);
   });
 
   it("is found under its key, one record a key, in the order in which they became dirty, also while some are dropped", () => {
@@ -271,8 +271,8 @@ describe("WriteBuffer, under random operations", () => {
       const roll = random.next();
       if (roll < 0.15) {
         reserved.push(random.whole(1, 5000));
-        buffer.room.take(reserved.at(-1) as number);
-      } else if (roll < 0.3 && reserved.length > 0) buffer.room.give(reserved.pop() as number);
+        buffer.admission.take(reserved.at(-1) as number);
+      } else if (roll < 0.3 && reserved.length > 0) buffer.admission.give(reserved.pop() as number);
       else if (roll < 0.55) assign(buffer, record, entry);
       else if (roll < 0.75 && record.pending.length > 0) buffer.commit(record);
       else if (roll < 0.85 && record.pending.length === 0) hold(buffer, record, entry);
@@ -287,7 +287,7 @@ describe("WriteBuffer, under random operations", () => {
         if (each.entry) expected += footprint(each.entry);
         for (const write of each.pending) expected += footprint(write.entry);
       }
-      assert.equal(buffer.room.usedBytes, expected, `seed ${seed}, step ${step}`);
+      assert.equal(buffer.admission.usedBytes, expected, `seed ${seed}, step ${step}`);
     }
   });
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type ErrorCode, isOperatingError, OperatingError } from "../../../../src/base/errors.ts";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders } from "../../../../src/core/entry.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
 import { type KeyRecord, pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
@@ -36,9 +36,9 @@ function trialOf(): Trial {
   const clock = new ManualClock();
   const self = memberOf("a");
   const membership = memberIn(viewOf(4, [self]), self);
-  const buffer = new WriteBuffer(new Room({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
   const entry = entryOf(2);
-  buffer.room.take(footprint(entry));
+  buffer.admission.take(footprint(entry));
   const record = buffer.open("k", 0);
   buffer.hold(record, entry);
   Object.assign(record, { lastSent: version, failure: refused });
@@ -104,7 +104,7 @@ describe("what the store refuses", () => {
     assertThrows(trial, "not_ready", /client/);
     trial.requests.advance(requestId.router, 9);
     assert.equal(trial.discard.judge("k", version), true);
-    trial.buffer.room.takeForWrite(footprint(entryOf(3)));
+    trial.buffer.admission.takeForWrite(footprint(entryOf(3)));
     trial.buffer.assign(trial.record, pendingWrite(entryOf(3), { now: 0, missing: ["b"], needsStore: false }));
     assertThrows(trial, "not_ready", /newer write/);
   });

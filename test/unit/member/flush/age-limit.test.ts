@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { Backlog } from "../../../../src/core/backlog.ts";
 import { KeyRecord } from "../../../../src/core/write-buffer.ts";
 import { AgeLimit } from "../../../../src/member/flush/age-limit.ts";
@@ -17,7 +17,7 @@ const maxAgeMs = 10_000;
 function trial(maxMs = maxAgeMs) {
   const clock = new ManualClock();
   const backlog = new Backlog();
-  const room = new Room({ dirtyBytes: 1e6, waitMs: 500 }, clock);
+  const admission = new Admission({ dirtyBytes: 1e6, waitMs: 500 }, clock);
   const state = { flushedAt: Number.NEGATIVE_INFINITY, probes: 0, refuses: false, refusesRemovals: false };
   const trialOf = async (isRefused: boolean): Promise<void> => {
     state.probes++;
@@ -37,7 +37,7 @@ function trial(maxMs = maxAgeMs) {
   };
   const limit = new AgeLimit({
     backlog,
-    room,
+    admission,
     store,
     nodeId: "a",
     flushedAt: () => state.flushedAt,
@@ -60,32 +60,32 @@ function trial(maxMs = maxAgeMs) {
       await turn();
     }
   };
-  return { backlog, room, limit, state, add, refuse, pass };
+  return { backlog, admission, limit, state, add, refuse, pass };
 }
 
 describe("a bound on the age of what the store lacks", () => {
   it("has writers wait once the oldest is older, and lets them in the moment that is flushed", async () => {
-    const { backlog, room, limit, add, pass } = trial();
+    const { backlog, admission, limit, add, pass } = trial();
     const record = add("k");
     await pass(9_800);
-    assert.equal(room.tryTake(1), true);
+    assert.equal(admission.tryTake(1), true);
     await pass(400);
-    assert.equal(room.tryTake(1), false);
-    const waiting = room.waitAndTake(1);
+    assert.equal(admission.tryTake(1), false);
+    const waiting = admission.waitAndTake(1);
     backlog.remove(record);
     limit.check();
     assert.equal(await waiting, true);
   });
 
   it("keeps out neither replicas nor what is handed over", async () => {
-    const { room, add, pass } = trial();
+    const { admission, add, pass } = trial();
     add("k");
     await pass(11_000);
-    assert.equal(room.isShut, true);
-    assert.equal(room.tryTakeForReplica(5), true);
-    room.take(5);
-    room.takeForWrite(5);
-    assert.equal(room.usedBytes, 15);
+    assert.equal(admission.isShut, true);
+    assert.equal(admission.tryTakeForReplica(5), true);
+    admission.take(5);
+    admission.takeForWrite(5);
+    assert.equal(admission.usedBytes, 15);
   });
 
   it("hastens what waits from half of it on", async () => {
@@ -98,48 +98,48 @@ describe("a bound on the age of what the store lacks", () => {
   });
 
   it("does not stop for a key that is refused while the store takes others", async () => {
-    const { room, state, add, refuse, pass } = trial();
+    const { admission, state, add, refuse, pass } = trial();
     refuse(add("k"));
     await pass(30_000);
-    assert.equal(room.isShut, false);
+    assert.equal(admission.isShut, false);
     assert.ok(state.probes >= 3 && state.probes < 12, `${state.probes} probes in 30 s`);
   });
 
   it("does not stop for removals that are refused while the store takes values", async () => {
-    const { room, state, add, refuse, pass } = trial();
+    const { admission, state, add, refuse, pass } = trial();
     state.refusesRemovals = true;
     refuse(add("k"));
     await pass(30_000);
-    assert.equal(room.isShut, false);
+    assert.equal(admission.isShut, false);
   });
 
   it("asks the store for no proof while flushes go well", async () => {
-    const { room, state, add, refuse, pass } = trial();
+    const { admission, state, add, refuse, pass } = trial();
     refuse(add("k"));
     state.flushedAt = 1e9;
     await pass(30_000);
-    assert.deepEqual([room.isShut, state.probes], [false, 0]);
+    assert.deepEqual([admission.isShut, state.probes], [false, 0]);
   });
 
   it("stops where the store refuses everything, and goes on when it takes something again", async () => {
-    const { room, state, add, refuse, pass } = trial();
+    const { admission, state, add, refuse, pass } = trial();
     state.refuses = true;
     refuse(add("k"));
     await pass(9_800);
-    assert.equal(room.isShut, false);
+    assert.equal(admission.isShut, false);
     await pass(600);
-    assert.equal(room.isShut, true);
+    assert.equal(admission.isShut, true);
     await pass(20_000);
-    assert.equal(room.isShut, true);
+    assert.equal(admission.isShut, true);
     state.refuses = false;
     await pass(2_000);
-    assert.equal(room.isShut, false);
+    assert.equal(admission.isShut, false);
   });
 
   it("is none when it is 0", async () => {
-    const { room, limit, add, pass } = trial(0);
+    const { admission, limit, add, pass } = trial(0);
     add("k");
     await pass(100_000);
-    assert.deepEqual([room.isShut, limit.isLate()], [false, false]);
+    assert.deepEqual([admission.isShut, limit.isLate()], [false, false]);
   });
 });

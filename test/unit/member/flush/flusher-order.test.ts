@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import { DueQueue } from "../../../../src/core/flush-schedule.ts";
 import { type KeyRecord, pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
@@ -18,8 +18,8 @@ const a = memberOf("a");
 function trial(keys: number, isLate: (now: number) => boolean = () => false) {
   const clock = new ManualClock();
   const membership = servingMember(viewOf(4, [a]), a, clock);
-  const room = new Room({ dirtyBytes: 1e9, waitMs: 500 }, clock);
-  const buffer = new WriteBuffer(room, { append: () => undefined });
+  const admission = new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock);
+  const buffer = new WriteBuffer(admission, { append: () => undefined });
   const sent: string[] = [];
   const answered: (() => void)[] = [];
   const slow = { isSlow: false };
@@ -54,7 +54,7 @@ function trial(keys: number, isLate: (now: number) => boolean = () => false) {
       size: 1,
       requestId: noRequest,
     };
-    room.takeForWrite(footprint(entry));
+    admission.takeForWrite(footprint(entry));
     const record = buffer.open(key, 0);
     buffer.assign(record, pendingWrite(entry, { now: 0, missing: [], needsStore: false }));
     buffer.commit(record);

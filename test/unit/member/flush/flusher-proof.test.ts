@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { OperatingError } from "../../../../src/base/errors.ts";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import { pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import type { BlobInfo } from "../../../../src/store/blob-store.ts";
@@ -17,8 +17,8 @@ const a = memberOf("a");
 it("a write-through is in the store for good only when no earlier request can have come between it and its answer", async () => {
   const clock = new ManualClock();
   const membership = servingMember(viewOf(4, [a]), a, clock);
-  const room = new Room({ dirtyBytes: 1e9, waitMs: 500 }, clock);
-  const buffer = new WriteBuffer(room, { append: () => undefined });
+  const admission = new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock);
+  const buffer = new WriteBuffer(admission, { append: () => undefined });
   const told: string[] = [];
   const answers: PromiseWithResolvers<void>[] = [];
   let object: BlobInfo | undefined;
@@ -61,7 +61,7 @@ it("a write-through is in the store for good only when no earlier request can ha
       size,
       requestId: noRequest,
     };
-    room.takeForWrite(footprint(entry));
+    admission.takeForWrite(footprint(entry));
     buffer.assign(record, pendingWrite(entry, { now: clock.now(), missing: [], needsStore: true }));
     flusher.hasten(record);
   };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { OperatingError } from "../../../../src/base/errors.ts";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import { formatManifest } from "../../../../src/core/upload-manifest.ts";
 import { type KeyRecord, pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
@@ -36,8 +36,8 @@ class Trial {
 
   constructor() {
     const { clock, membership } = this;
-    const room = new Room({ dirtyBytes: 1e9, waitMs: 500 }, clock);
-    const buffer = new WriteBuffer(room, { append: () => undefined });
+    const admission = new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock);
+    const buffer = new WriteBuffer(admission, { append: () => undefined });
     const answer = <T>(what: string, answers: (T | Error)[]): Promise<T> => {
       this.asked.push(what);
       assert.notEqual(answers.length, 0, `${what} is not expected`);
@@ -67,7 +67,7 @@ class Trial {
     const upload = { token: "t", size: 9, manifest: formatManifest({ id: "u", parts: ["p"] }) };
     const plain = { epoch: 4, seq: 1, key: "k", value: undefined, headers: noHeaders, md5: "", modifiedMs: 7, size: 9 };
     const entry: Entry = { ...plain, requestId: noRequest, upload };
-    room.takeForWrite(footprint(entry));
+    admission.takeForWrite(footprint(entry));
     this.record = buffer.open("k", 0);
     buffer.assign(this.record, pendingWrite(entry, { now: 0, missing: [], needsStore: true }));
   }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import type { Durability, WriteRequest, WrittenAnswer } from "../../../../src/core/message.ts";
 import { type KeyRecord, WriteBuffer } from "../../../../src/core/write-buffer.ts";
@@ -28,11 +28,11 @@ interface Trial {
 /** Member a, which holds the committed version (4, 1) of its key, not flushed. */
 function trialOf(): Trial {
   const clock = new ManualClock();
-  const buffer = new WriteBuffer(new Room({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
   const record = buffer.open(key, 0);
   const common = { key, epoch: 4, seq: 1, headers: noHeaders, md5: "", modifiedMs: 0, size: 1 };
   const entry: Entry = { ...common, value: Buffer.from("v"), requestId: noRequest };
-  buffer.room.take(footprint(entry));
+  buffer.admission.take(footprint(entry));
   buffer.hold(record, entry);
   const hastened: string[] = [];
   const answer: WrittenAnswer = { kind: "written", version: { epoch: 4, seq: 1 }, tag: "", durability: "replicated" };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isOperatingError } from "../../../../src/base/errors.ts";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import type { ListQuery } from "../../../../src/core/listing.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
@@ -21,7 +21,7 @@ const whole: ListQuery = { prefix: "", after: "", delimiter: "", limit: 1_000 };
 
 class Trial {
   readonly clock = new ManualClock();
-  readonly buffer = new WriteBuffer(new Room({ dirtyBytes: 1e9, waitMs: 500 }, this.clock), {
+  readonly buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, this.clock), {
     append: () => undefined,
   });
   readonly membership: Membership;
@@ -50,7 +50,7 @@ class Trial {
 
   hold(key: string, value: string | undefined): KeyRecord {
     const entry = this.entry(key, value);
-    this.buffer.room.take(footprint(entry));
+    this.buffer.admission.take(footprint(entry));
     const record = this.buffer.open(key, 0);
     this.buffer.hold(record, entry);
     return record;
@@ -72,7 +72,7 @@ class Trial {
 
   assign(key: string, value: string, needsStore = false): KeyRecord {
     const entry = this.entry(key, value);
-    this.buffer.room.takeForWrite(footprint(entry));
+    this.buffer.admission.takeForWrite(footprint(entry));
     const record = this.buffer.open(key, 0);
     this.buffer.assign(record, pendingWrite(entry, { now: 0, missing: ["b"], needsStore }));
     return record;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
 import type { View } from "../../../../src/core/view.ts";
@@ -48,9 +48,9 @@ interface Trial {
 function trialOf(membership: Membership, ...keys: readonly string[]): Trial {
   const clock = new ManualClock();
   const network = new ScriptedNetwork();
-  const buffer = new WriteBuffer(new Room({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
   for (const key of keys) {
-    buffer.room.take(footprint(entryOf(key)));
+    buffer.admission.take(footprint(entryOf(key)));
     buffer.hold(buffer.open(key, 0), entryOf(key));
   }
   const tried: string[] = [];

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { isOperatingError } from "../../../../src/base/errors.ts";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { noHeaders } from "../../../../src/core/entry.ts";
 import type { Precondition, WriteRequest } from "../../../../src/core/message.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
@@ -28,7 +28,7 @@ function trial() {
   const clock = new ManualClock();
   const membership = servingMember(viewOf(4, [a]), a, clock);
   const nothing = (): undefined => undefined;
-  const buffer = new WriteBuffer(new Room({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: nothing });
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: nothing });
   const parts: Partial<PrimaryParts> = {
     membership,
     buffer,

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isOperatingError } from "../../../../src/base/errors.ts";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders } from "../../../../src/core/entry.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
 import type { PeerAnswer } from "../../../../src/core/message.ts";
@@ -66,7 +66,7 @@ interface Trial {
 function trialOf(journal: Journal = noJournal("b-disk"), dirtyBytes = 1e6): Trial {
   const clock = new ManualClock();
   const membership = memberIn(view, b, { clock });
-  const buffer = new WriteBuffer(new Room({ dirtyBytes, waitMs: 500 }, clock), journal);
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes, waitMs: 500 }, clock), journal);
   const requests = new RequestLog();
   return { membership, buffer, requests, replica: new Replica({ membership, buffer, requests, journal, clock }) };
 }
@@ -87,7 +87,7 @@ describe("Replica.replicate", () => {
     assert.deepEqual(held, entry);
     assert.notEqual(held?.value?.buffer, message.buffer, "the rest of the message is not kept alive");
     assert.deepEqual(trial.requests.find(entry.requestId)?.version, { epoch: 4, seq: 1 });
-    assert.equal(trial.buffer.room.usedBytes, footprint(entry));
+    assert.equal(trial.buffer.admission.usedBytes, footprint(entry));
   });
 
   it("keeps the higher version, whatever comes first, and acknowledges the lower one as well: it has that, or a newer one", () => {
@@ -98,7 +98,7 @@ describe("Replica.replicate", () => {
     assert.equal(trial.buffer.get(ab)?.entry?.seq, 3);
     void replicate(trial, entryOf(ab, 4));
     assert.equal(trial.buffer.get(ab)?.entry?.seq, 4);
-    assert.equal(trial.buffer.room.usedBytes, footprint(entryOf(ab, 4)));
+    assert.equal(trial.buffer.admission.usedBytes, footprint(entryOf(ab, 4)));
     assert.deepEqual(trial.requests.find({ router: "r", counter: 2 })?.version, { epoch: 4, seq: 2 });
   });
 
@@ -114,7 +114,7 @@ describe("Replica.replicate", () => {
 
   it("is refused past the reserve of a full buffer, which then holds nothing of it", () => {
     const trial = trialOf(noJournal("b-disk"), 10_000);
-    trial.buffer.room.take(10_001);
+    trial.buffer.admission.take(10_001);
     assert.throws(
       () => replicate(trial, entryOf(ab, 1)),
       (error) => isOperatingError(error, "buffer_full"),
@@ -207,9 +207,9 @@ describe("Replica.handOff", () => {
 
   it("is taken however full the buffer is: nobody else may hold it for much longer", () => {
     const trial = trialOf(noJournal("b-disk"), 10_000);
-    trial.buffer.room.take(20_000);
+    trial.buffer.admission.take(20_000);
     assert.deepEqual(handOff(trial, entryOf(ba, 1)), ack);
-    assert.equal(trial.buffer.room.usedBytes, 20_000 + footprint(entryOf(ba, 1)));
+    assert.equal(trial.buffer.admission.usedBytes, 20_000 + footprint(entryOf(ba, 1)));
   });
 
   it("wants of a list what it has not, or has in an older version", () => {
@@ -252,7 +252,7 @@ describe("Replica.clean", () => {
   /** Member b of the settled view, with version 3 of `key`. */
   function holding(key: string): Trial {
     const trial = trialOf();
-    trial.buffer.room.take(footprint(entryOf(key, 3)));
+    trial.buffer.admission.take(footprint(entryOf(key, 3)));
     trial.buffer.hold(trial.buffer.open(key, 0), entryOf(key, 3));
     trial.membership.markSettled();
     return trial;
@@ -276,7 +276,7 @@ describe("Replica.clean", () => {
     const trial = holding(ab);
     assert.throws(() => clean(trial, ab, 3, { epoch: 3 }), isWrongView);
     const early = trialOf();
-    early.buffer.room.take(footprint(entryOf(ab, 3)));
+    early.buffer.admission.take(footprint(entryOf(ab, 3)));
     early.buffer.hold(early.buffer.open(ab, 0), entryOf(ab, 3));
     assert.throws(() => clean(early, ab, 3), isWrongView);
     assert.deepEqual([trial.buffer.size, early.buffer.size], [1, 1]);

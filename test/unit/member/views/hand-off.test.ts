@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
-import { Room } from "../../../../src/core/admission.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders } from "../../../../src/core/entry.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
 import type { PeerAnswer } from "../../../../src/core/message.ts";
@@ -48,10 +48,10 @@ function trialOf(script: Script, ...entries: readonly Entry[]): Trial {
   const clock = new ManualClock();
   const network = new ScriptedNetwork(script);
   const membership = memberIn(view, a, { clock });
-  const buffer = new WriteBuffer(new Room({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
   const requests = new RequestLog();
   for (const entry of entries) {
-    buffer.room.take(footprint(entry));
+    buffer.admission.take(footprint(entry));
     buffer.hold(buffer.open(entry.key, 0), entry);
   }
   const events: string[] = [];
@@ -215,7 +215,7 @@ describe("HandOff, to the other owners", () => {
     const { handOff, buffer, requests, network } = trialOf(greedy, entryOf(ab, 1));
     const record = buffer.open(ab, 0);
     const entry = entryOf(ab, 2);
-    buffer.room.takeForWrite(footprint(entry));
+    buffer.admission.takeForWrite(footprint(entry));
     buffer.assign(record, pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false }));
     for (const counter of [1, 2]) requests.record({ router: "r", counter }, ab, { epoch: 3, seq: counter });
     handOff.handOff();
