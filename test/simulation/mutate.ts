@@ -12,7 +12,7 @@ import type { Profile } from "./fault-kinds.ts";
 export interface Mutation {
   /** In kebab case, for the command line. */
   readonly name: string;
-  /** What it breaks: the rule, and where that is written, by section of the protocol. */
+  /** The rule that it breaks, by its number in docs/internals/protocol.md, and in words. */
   readonly breaks: string;
   readonly edits: readonly Edit[];
   /** Where it is hunted. */

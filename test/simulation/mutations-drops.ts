@@ -9,8 +9,7 @@ export const dropMutations: readonly Mutation[] = [
   {
     name: "drop-by-clean-alone",
     world: "refusals+failures",
-    breaks:
-      "what is discarded is followed by a newer version, which beats it wherever it is held: telling its holders to forget it is not enough",
+    breaks: "D1: a discard is a write, whose version beats what is discarded wherever that is held",
     edits: [
       {
         file: primary,
@@ -33,13 +32,13 @@ export const dropMutations: readonly Mutation[] = [
   {
     name: "drop-while-a-request-may-land",
     world: "refusals+store",
-    breaks: "nothing is discarded while a request may still bring it, or something older, to the store",
+    breaks: "D3: nothing is discarded while a request may still take effect for the key",
     edits: [{ file: discard, find: "    if (flusher.mayChange(record))\n", replace: "    if (!flusher)\n" }],
   },
   {
     name: "drop-and-send-all-the-same",
     world: "refusals",
-    breaks: "what is discarded is not sent any more, once that has been assigned",
+    breaks: "D5: once a discard is assigned, what it discards is not sent any more",
     edits: [
       {
         file: primary,
@@ -51,7 +50,7 @@ export const dropMutations: readonly Mutation[] = [
   {
     name: "drop-while-a-client-waits",
     world: "refusals+retries",
-    breaks: "nothing is discarded as long as a client may be told that the store has it",
+    breaks: "D4: nothing is discarded while a router may still be asked whether the store has it",
     edits: [{ file: discard, find: "    if (requests.isAwaited(key))\n", replace: "    if (!requests)\n" }],
   },
 ];

@@ -9,7 +9,7 @@ export const largeMutations: readonly Mutation[] = [
   {
     name: "large-answered-before-it-is-completed",
     world: "large",
-    breaks: "a reference commits when the store has completed its upload",
+    breaks: "L1: a reference commits when the store has completed its upload",
     edits: [
       {
         file: primary,
@@ -21,7 +21,7 @@ export const largeMutations: readonly Mutation[] = [
   {
     name: "large-completed-before-the-replicas-have-it",
     world: "large+scripts",
-    breaks: "a reference is completed when all owners have it: who takes over must know that it may be",
+    breaks: "L2: an upload is completed when all owners have its reference",
     edits: [
       {
         file: flusher,
@@ -39,8 +39,7 @@ export const largeMutations: readonly Mutation[] = [
   {
     name: "large-completed-while-other-requests-may-land",
     world: "large+scripts",
-    breaks:
-      "a reference is completed when no other request for its key can take effect any more: it cannot be completed again",
+    breaks: "L4: an upload is completed when no other request for its key can take effect any more",
     edits: [
       {
         file: flusher,
@@ -52,7 +51,7 @@ export const largeMutations: readonly Mutation[] = [
   {
     name: "large-assigned-before-the-earlier-state-is-flushed",
     world: "large+losses",
-    breaks: "a write by reference is assigned when the store has the key's earlier state: its upload may be lost",
+    breaks: "L3: a reference is assigned when the store has the key's earlier state",
     edits: [
       {
         file: primary,
@@ -64,7 +63,7 @@ export const largeMutations: readonly Mutation[] = [
   {
     name: "large-inherited-is-taken-for-completed",
     world: "large+scripts",
-    breaks: "of an inherited reference only the store knows whether it was completed",
+    breaks: "L5: a member that inherits a reference asks the store whether it was completed",
     edits: [
       {
         file: "src/member/keys/inheritance.ts",
@@ -76,7 +75,7 @@ export const largeMutations: readonly Mutation[] = [
   {
     name: "large-refused-keeps-its-key",
     world: "large",
-    breaks: "an upload that the store refuses to complete is given up: the key's later writes wait for it",
+    breaks: "L7: an upload that the store refuses to complete is lost, and later writes go on",
     edits: [
       {
         file: "src/member/flush/flight.ts",
@@ -88,7 +87,7 @@ export const largeMutations: readonly Mutation[] = [
   {
     name: "large-lost-answered-as-done-to-a-repeat",
     world: "large",
-    breaks: "a repeat of a write by reference is done only if the store has its upload",
+    breaks: "L8: a repeat of a write by reference is done only if the object has its token",
     edits: [
       {
         file: "src/member/keys/repeats.ts",
@@ -100,7 +99,7 @@ export const largeMutations: readonly Mutation[] = [
   {
     name: "large-read-as-deleted",
     world: "large",
-    breaks: "a reference is no tombstone: its state is what the store has",
+    breaks: "L9: a reference is no tombstone",
     edits: [
       {
         file: "src/member/keys/read-path.ts",

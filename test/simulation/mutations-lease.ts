@@ -10,7 +10,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "no-lease-to-read",
     world: "isolation",
-    breaks: "§3: the lease is checked immediately before an answer is written (⚠)",
+    breaks: "R1: a read is answered with tenure and lease",
     edits: [
       {
         file: "src/member/keys/read-path.ts",
@@ -23,7 +23,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "no-lease-to-flush",
     world: "ambushes",
-    breaks: "§3: the lease is checked before a request is sent to the store (⚠)",
+    breaks: "F1: the lease is checked last before a request is sent to the store",
     edits: [
       {
         file: "src/member/flush/flight.ts",
@@ -35,13 +35,13 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "no-lease-at-all",
     world: "isolation",
-    breaks: "§3: a member answers only while it holds a lease",
+    breaks: "V8: a member answers only while it holds a lease",
     edits: [{ file: lease, find: "    return !this.#isSuspended && ", replace: "    return true || " }],
   },
   {
     name: "lease-counted-from-the-answer",
     world: "isolation",
-    breaks: "§3: the lease runs from the sending time of the requests that confirmed it",
+    breaks: "V10: a lease counts from the moment at which the question was sent",
     edits: [
       {
         file: "src/member/views/gossip.ts",
@@ -53,7 +53,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "lease-by-store-counted-from-the-answer",
     world: "lines",
-    breaks: "§3: the lease runs from the sending time of the requests that confirmed it",
+    breaks: "V10: a lease counts from the moment at which the question was sent, to the store, too",
     edits: [
       {
         file: "src/member/views/view-keeper.ts",
@@ -65,13 +65,13 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "lease-held-longer-than-its-time",
     world: "isolation",
-    breaks: "§3: of T its holder counts 0.95",
+    breaks: "V11: of T the holder counts 95 %",
     edits: [{ file: lease, find: "const heldPart = 0.95;", replace: "const heldPart = 1.2;" }],
   },
   {
     name: "lease-by-the-monotonic-clock-alone",
     world: "pauses",
-    breaks: "§10: the clock is one that counts suspended time",
+    breaks: "V12: a lease ends by the monotonic clock or by the wall clock",
     edits: [
       {
         file: lease,
@@ -83,13 +83,13 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "lease-by-half-of-the-members",
     world: "isolation",
-    breaks: "§3: more than half of the members confirm",
+    breaks: "V9: more than half of the voters confirm a lease",
     edits: [{ file: lease, find: ": Math.floor(voters / 2);", replace: ": Math.ceil(voters / 2) - 1;" }],
   },
   {
     name: "lease-kept-over-an-adoption",
     world: "isolation",
-    breaks: "§3: adopting a view voids the lease",
+    breaks: "V13: adopting a view ends the lease",
     edits: [
       {
         file: lease,
@@ -101,7 +101,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "older-epochs-confirmed",
     world: "isolation",
-    breaks: "§3: a member confirms only its adopted epoch",
+    breaks: "V14: a member confirms only the epoch that it has adopted",
     edits: [
       {
         file: membership,
@@ -113,7 +113,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "store-confirms-any-view",
     world: "isolation",
-    breaks: "§3: a read of the view that shows epoch e confirms",
+    breaks: "V15: a read of the view confirms the lease only if it shows this very epoch",
     edits: [
       {
         file: "src/member/views/view-keeper.ts",
@@ -125,7 +125,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "no-wait-after-a-drop",
     world: "isolation",
-    breaks: "§5: T has passed if somebody was dropped",
+    breaks: "V43: after a drop T has to pass before a view is activated",
     edits: [
       {
         file: membership,
@@ -137,7 +137,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "wait-counted-from-own-adoption",
     world: "isolation",
-    breaks: "§5: T counts from when a member learned that all had adopted (⚠)",
+    breaks: "V43: T counts from when this member learned that everyone had adopted the view",
     edits: [
       {
         file: membership,
@@ -149,7 +149,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "wait-only-after-a-drop-by-the-newest-view",
     world: "ambushes",
-    breaks: "§5: any view of the lineage after its first may have been a drop",
+    breaks: "V44: any drop since the last settled view counts",
     edits: [
       {
         file: viewChanges,
@@ -161,7 +161,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "settled-before-the-wait",
     world: "failures",
-    breaks: "§5: a view settles when T has been waited",
+    breaks: "V47: a view is settled when T has been waited",
     edits: [
       {
         file: membership,
@@ -173,7 +173,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "own-time-of-a-lease",
     world: "isolation",
-    breaks: "§10: T is that of the view, never of the own file",
+    breaks: "V3: T is that of the view, never of the member's own file",
     edits: [
       {
         file: membership,

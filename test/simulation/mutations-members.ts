@@ -11,7 +11,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "drop-without-half",
     world: "isolation",
-    breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
+    breaks: "V17: a drop keeps at least half of the voters' folders of each view since the last settled one",
     edits: [
       {
         file: viewChanges,
@@ -23,7 +23,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "drop-with-less-than-half",
     world: "isolation",
-    breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
+    breaks: "V17: a drop keeps at least half of the voters' folders of each view since the last settled one",
     edits: [
       {
         file: viewChanges,
@@ -35,7 +35,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "half-of-the-newest-view-only",
     world: "isolation",
-    breaks: "§5: the kept folders are at least half of each view in the lineage (⚠)",
+    breaks: "V17: half of each view since the last settled one is kept, not of the newest one alone",
     edits: [
       {
         file: viewChanges,
@@ -47,7 +47,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "half-counted-by-id",
     world: "twins",
-    breaks: "§2: whatever counts survivors counts folders, never ids (⚠)",
+    breaks: "V4: folders are counted, never ids, where half of a view is to be kept",
     edits: [
       {
         file: viewChanges,
@@ -60,7 +60,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "doubt-judged-by-id",
     world: "failures",
-    breaks: "§2: whatever counts survivors counts folders, never ids (⚠)",
+    breaks: "V4: folders are counted, never ids, where all owners of a key are gone",
     edits: [
       {
         file: "src/core/doubt.ts",
@@ -73,7 +73,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "another-folder-is-no-drop",
     world: "twins",
-    breaks: "§5: with another folder a joining id drops the old one",
+    breaks: "V21: an id that joins with another folder drops the old one",
     edits: [
       {
         file: viewChanges,
@@ -85,7 +85,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "joins-without-reaching-everybody",
     world: "oneLoss",
-    breaks: "§5: a member joins only when it can reach every member (⚠)",
+    breaks: "V22: a process whose id is not listed joins only when it reaches every member",
     edits: [
       {
         file: joining,
@@ -97,7 +97,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "leaves-without-weight-0-first",
     world: "members",
-    breaks: "§5: a member first swaps its own weight to 0 (⚠)",
+    breaks: "V27: a member that leaves first makes its weight 0",
     edits: [
       {
         file: leaving,
@@ -109,7 +109,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "leaves-before-the-view-is-settled",
     world: "members",
-    breaks: "§5: when that view is settled it swaps itself out",
+    breaks: "V28: a member takes itself out only of a settled view",
     edits: [
       {
         file: leaving,
@@ -121,7 +121,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "last-one-leaves-before-all-is-flushed",
     world: "members",
-    breaks: "§5: the last node flushes everything first",
+    breaks: "V29: the last owner leaves when everything is in the store",
     edits: [
       {
         file: leaving,
@@ -133,7 +133,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "view-swapped-unconditionally",
     world: "members",
-    breaks: "§2: the view changes only by compare-and-swap",
+    breaks: "V1: the view changes only by compare-and-swap",
     edits: [
       { file: record, find: '{ kind: "unchanged", tag: read.tag } as const', replace: '{ kind: "always" } as const' },
     ],
@@ -141,7 +141,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "swap-of-unknown-outcome-taken-for-won",
     world: "members+store",
-    breaks: "§2: a swap whose answer was lost is resolved by reading back",
+    breaks: "V2: a swap whose answer was lost has won only if the record has its proposal",
     edits: [
       {
         file: record,
@@ -153,7 +153,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "incarnations-not-told-apart",
     world: "crashes",
-    breaks: "§10: a member adopts only views that list its own incarnation; messages of others are refused",
+    breaks: "V5: a process is known by its id and incarnation",
     edits: [
       {
         file: "src/core/view.ts",
@@ -165,7 +165,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "nobody-is-dropped",
     world: "oneLoss",
-    breaks: "§5: silence for D is suspicion, and who is suspected is dropped",
+    breaks: "V16: a member that is silent for D is suspected, and dropped",
     edits: [
       {
         file: "src/member/views/eviction.ts",
@@ -177,7 +177,7 @@ export const memberMutations: readonly Mutation[] = [
   {
     name: "pings-answered-while-the-journal-is-stuck",
     world: "oneLoss",
-    breaks: "§10: a member answers pings only while its journal works",
+    breaks: "V20: a member whose journal is not written answers no pings",
     edits: [
       {
         file: "src/member/views/gossip.ts",

@@ -11,7 +11,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "no-delay-after-gaining-tenure",
     world: "lateFlushes",
-    breaks: "§6: after gaining tenure, no flush of that key for F (⚠)",
+    breaks: "F5: what was gained with a new tenure is not flushed for F",
     edits: [
       {
         file: membership,
@@ -23,7 +23,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "no-delay-though-a-predecessor-is-gone",
     world: "lateFlushes",
-    breaks: "§6: only predecessors that are there can say that they have no request under way",
+    breaks: "F6: only predecessors that are there can say that they have no request under way",
     edits: [
       {
         file: membership,
@@ -35,7 +35,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "no-delay-though-a-predecessor-is-not-quiet",
     world: "lateFlushes",
-    breaks: "§6: a predecessor may have a request under way",
+    breaks: "F6: the wait is left out only if every predecessor says that it has no request under way",
     edits: [
       {
         file: membership,
@@ -47,7 +47,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "flushes-unconditionally",
     world: "store",
-    breaks: "§6: each flush is one conditional request",
+    breaks: "F2: each request to the store has a condition",
     edits: [
       {
         file: "src/member/flush/store-condition.ts",
@@ -59,14 +59,13 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "requests-of-unknown-outcome-forgotten",
     world: "store",
-    breaks:
-      "§6: a request with an unknown outcome blocks flushes of other versions of the key until F after it was sent (⚠)",
+    breaks: "F3: a request whose outcome is unknown blocks other versions of its key until F after it",
     edits: [{ file: flight, find: "        open.add(entry.key, entry, now + deadlineMs, now);\n", replace: "" }],
   },
   {
     name: "older-version-sent-after-a-newer",
     world: "forgets",
-    breaks: "§6: a version lower than one already sent is never sent",
+    breaks: "F7: a version older than one that was sent is never sent",
     edits: [
       {
         file: "src/core/write-buffer.ts",
@@ -78,7 +77,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "write-through-clean-at-once",
     world: "store",
-    breaks: "§6: the entry of a write-through stays dirty until it was read back (⚠)",
+    breaks: "F11: a write-through is read back before it is clean",
     edits: [
       {
         file: flusher,
@@ -90,7 +89,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "clean-before-the-view-is-settled",
     world: "members+pauses",
-    breaks: "§6: only in a settled view may a flushed entry become clean (⚠)",
+    breaks: "F13: an entry becomes clean only in a settled view",
     edits: [
       {
         file: cleaner,
@@ -103,7 +102,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "replicas-never-told-to-forget",
     world: "links",
-    breaks: "§6: Clean is sent to the replicas, repeated after a reconnect",
+    breaks: "F14: the other owners are told what is clean, again and again",
     edits: [
       {
         file: cleaner,
@@ -115,7 +114,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "replica-forgets-newer-versions",
     world: "losses",
-    breaks: "§6: replicas drop that version or older",
+    breaks: "F15: an owner removes the version that it is told of and older ones, never a newer one",
     edits: [
       {
         file: "src/member/keys/replica.ts",
@@ -127,7 +126,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "newer-in-the-store-ignored",
     world: "forgets",
-    breaks: "§10: a newer version in the store is taken as an entry of its version",
+    breaks: "F9: a newer version in the store becomes the key's next write",
     edits: [
       {
         file: "src/member/flush/store-look.ts",
@@ -139,7 +138,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "conflict-taken-for-done",
     world: "store",
-    breaks: "§6: on 412 the object's metadata is read",
+    breaks: "F8: when a condition does not hold, an older version in the store is written over",
     edits: [
       {
         file: flusher,
@@ -151,7 +150,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "delete-left-out",
     world: "lateFlushes",
-    breaks: "ARCHITECTURE: a delete is always sent, however sure it seems that there is nothing to delete",
+    breaks: "F10: a delete is always sent, however sure it seems that there is nothing to delete",
     edits: [
       {
         file: flight,
@@ -164,7 +163,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "cleaned-entries-not-journaled",
     world: "failures",
-    breaks: "§10: Clean is a journal record",
+    breaks: "J3: that an entry is not held any more is a record, too",
     edits: [
       {
         file: "src/core/write-buffer.ts",
@@ -176,7 +175,7 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "durable-before-the-sync",
     world: "power",
-    breaks: "§7: a group of appends shares one fdatasync before any is confirmed",
+    breaks: "J1: nothing is confirmed before it has been synced",
     edits: [
       {
         file: "src/journal/segment-files.ts",

@@ -10,7 +10,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "hastened-copy-counts-by-the-hand-off",
     world: "lateCopies",
-    breaks: "§5: what is on its way to an owner is waited for, or it may come when the key has moved on",
+    breaks: "V46: an owner to which an entry was sent ahead counts only by the answer to that copy",
     edits: [
       {
         file: "src/member/keys/inheritance.ts",
@@ -22,7 +22,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "settled-without-owners",
     world: "members+crashes",
-    breaks: "§5: a view is settled when every owner has what was held; where nobody owns anything, nobody has it",
+    breaks: "V49: a view without owners is settled only if no member can hold anything",
     edits: [
       {
         file: "src/core/membership.ts",
@@ -34,7 +34,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "last-owner-leaves-an-open-view",
     world: "members",
-    breaks: "P4: the last owner has everything in the store, and leaves nothing to wait for",
+    breaks: "V30: the view that the last owner leaves behind is settled",
     edits: [
       {
         file: "src/core/view-changes.ts",
@@ -46,7 +46,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "tombstones-not-handed-off",
     world: "members",
-    breaks: "§5: a member sends every held entry",
+    breaks: "V38: a member hands off tombstones, too",
     edits: [
       {
         file: handOff,
@@ -59,7 +59,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "handed-off-when-sent",
     world: "crashes",
-    breaks: "§5: a member reports when all has been acknowledged",
+    breaks: "V40: a stage of the hand-off is done when everything has been acknowledged",
     edits: [
       {
         file: handOff,
@@ -71,7 +71,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "nothing-handed-off",
     world: "members",
-    breaks: "§5: a member sends every held entry to those owners that may not have it",
+    breaks: "V38: a member hands off every entry that it holds",
     edits: [
       {
         file: handOff,
@@ -83,7 +83,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "activated-before-all-have-delivered",
     world: "members",
-    breaks: "§10: a primary gains tenure when all have delivered",
+    breaks: "V42: a view is activated when every member has delivered",
     edits: [
       {
         file: membership,
@@ -95,7 +95,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "settled-before-all-have-handed-off",
     world: "scripts",
-    breaks: "§10: settling needs handedOff from all",
+    breaks: "V47: a view is settled when every member has handed off",
     edits: [
       {
         file: membership,
@@ -112,7 +112,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "inherited-entry-visible-at-once",
     world: "scripts",
-    breaks: "§10: an inherited entry becomes visible when every owner has it",
+    breaks: "V45: an inherited entry becomes visible when every other owner has it",
     edits: [
       {
         file: "src/member/keys/inheritance.ts",
@@ -124,7 +124,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "adoption-reported-before-it-is-journaled",
     world: "scripts",
-    breaks: "§5: a member journals that it adopted before it reports anything (⚠)",
+    breaks: "V32: a member journals that it has adopted a view before it says so",
     edits: [
       {
         file: viewChange,
@@ -136,7 +136,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "outcomes-forgotten-in-memory-alone",
     world: "crashes",
-    breaks: "§5: what does not count any more does not count after another start either",
+    breaks: "V37: the journal notes which outcomes are forgotten, as it notes entries",
     edits: [
       {
         file: viewChange,
@@ -148,13 +148,13 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "adoption-not-journaled",
     world: "power",
-    breaks: "§5: a member journals that it adopted, with what it holds (⚠)",
+    breaks: "V32: a member journals that it has adopted a view",
     edits: [{ file: viewChange, find: "    journal.append(adoptionOf(membership));\n", replace: "" }],
   },
   {
     name: "nothing-purged",
     world: "members",
-    breaks: "§5: a member purges held entries that are no longer its business (⚠)",
+    breaks: "V36: what does not count any more is removed at an adoption",
     edits: [
       {
         file: viewChange,
@@ -171,7 +171,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "purged-by-views-not-adopted",
     world: "mixed",
-    breaks: "§5: an entry is kept if its folder owned the key in some view that it had itself adopted (⚠)",
+    breaks: "V36: what a folder holds counts by the views that it had itself adopted",
     edits: [
       { file: membership, find: "this.#adoptedEpochs.has(past.epoch) && ", replace: "" },
       {
@@ -184,7 +184,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "cache-kept-without-tenure",
     world: "members",
-    breaks: "§5: without tenure the cached value is dropped (⚠)",
+    breaks: "R5: the cached value of a key goes with the tenure",
     edits: [
       {
         file: viewChange,
@@ -196,8 +196,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "tenure-kept-although-a-folder-comes-back",
     world: "lateReturns",
-    breaks:
-      "§5: whoever comes back while the view is unsettled may hold something newer than what was served without it",
+    breaks: "V34: tenure of a key ends when a folder comes back that owned it",
     edits: [
       {
         file: membership,
@@ -209,19 +208,19 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "store-reads-kept-over-a-view-change",
     world: "lateReads",
-    breaks: "§4: a store read that was sent before the tenure changed is thrown away (⚠)",
+    breaks: "R2: a read of the store that was sent before a view change is not used after it",
     edits: [{ file: viewChange, find: "    reads.invalidateAll();\n", replace: "" }],
   },
   {
     name: "store-reads-kept-over-a-write",
     world: "swings",
-    breaks: "§4: a store read that was sent before the key's state changed is thrown away (⚠)",
+    breaks: "R3: a read of the store that was sent before a write of its key is not used after it",
     edits: [{ file: "src/member/keys/primary.ts", find: "    reads.invalidate(entry.key);\n", replace: "" }],
   },
   {
     name: "store-read-while-a-write-is-pending",
     world: "forgets",
-    breaks: "§4: a store read waits for the outcome of a pending entry (⚠)",
+    breaks: "R4: while a write of the key is pending a read waits for the outcome",
     edits: [
       {
         file: "src/member/keys/read-path.ts",
@@ -248,7 +247,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "keys-in-doubt-served",
     world: "failures",
-    breaks: "§7: the primary of a key in doubt gets no tenure",
+    breaks: "V50: nobody answers for a key in doubt",
     edits: [
       {
         file: "src/core/doubt.ts",
@@ -260,7 +259,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "doubt-ends-when-the-view-settles",
     world: "failures",
-    breaks: "§7: at settling, lost keeps the views of which some key is still in doubt",
+    breaks: "V51: when a view settles, the views of which some key is in doubt stay in the record",
     edits: [
       {
         file: "src/core/view-changes.ts",
@@ -272,7 +271,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "settled-before-the-store-was-asked",
     world: "forgets",
-    breaks: "§7: what was given up may have written something newer to the store",
+    breaks: "V53: while the store has to be asked about forgotten keys the view is not settled",
     edits: [
       {
         file: viewChange,
@@ -284,7 +283,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "given-up-view-forgotten-while-one-is-in-doubt",
     world: "forgets",
-    breaks: "§7: who ends a doubt may hold something older than what a view that was given up wrote to the store",
+    breaks: "V52: with the first view of which a key is in doubt the later ones stay, forgotten or not",
     edits: [
       {
         file: "src/core/doubt.ts",
@@ -296,7 +295,7 @@ export const viewMutations: readonly Mutation[] = [
   {
     name: "dropped-member-goes-on",
     world: "pauses",
-    breaks: "§5: a member that finds itself dropped joins again as a new incarnation",
+    breaks: "V26: a member that finds itself dropped ends",
     edits: [
       {
         file: "src/member/member.ts",

@@ -10,7 +10,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "answer-before-the-replicas-have-it",
     world: "disks",
-    breaks: "§4: a write commits when every replica has acknowledged it",
+    breaks: "W3: a write commits when every other owner has acknowledged it",
     edits: [
       {
         file: "src/core/write-buffer.ts",
@@ -22,7 +22,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "answer-before-the-journal-has-it",
     world: "power+disks",
-    breaks: "§4: a write commits when the local journal has it",
+    breaks: "W4: a write commits when the primary's own journal has it, too",
     edits: [
       {
         file: "src/core/write-buffer.ts",
@@ -34,7 +34,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "answer-before-the-store-has-it",
     world: "forgets",
-    breaks: "§4: with too few owners the store has a write before it commits",
+    breaks: "W5: with fewer owners than R the store has a write before it commits",
     edits: [
       {
         file: primary,
@@ -46,7 +46,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "refused-although-an-earlier-copy-may-be-done",
     world: "crashes",
-    breaks: "§4: a write that is sent again is not refused for good once an earlier copy may have been assigned",
+    breaks: "W17: once an earlier copy may have been assigned, a later refusal is not told",
     edits: [
       {
         file: "src/member/route/router.ts",
@@ -58,7 +58,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "replica-acknowledges-before-its-journal",
     world: "power+disks",
-    breaks: "§4: a replica journals, then acknowledges",
+    breaks: "W8: a replica acknowledges a write once its journal has it",
     edits: [
       { file: replica, find: "    if (!durable) return answer;\n", replace: "    if (epoch > 0) return answer;\n" },
     ],
@@ -67,7 +67,7 @@ export const writeMutations: readonly Mutation[] = [
     name: "replica-takes-whatever-comes",
     world: "isolation",
     breaks:
-      "§4: a replica accepts only in its adopted epoch and from a member of it; an acknowledgement counts in the epoch in which the entry was accepted (⚠)",
+      "W7: a replica takes a write in its adopted epoch and from the primary, and judges the epoch again when it acknowledges",
     edits: [
       {
         file: replica,
@@ -94,7 +94,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "replica-takes-older-versions",
     world: "power",
-    breaks: "§4: a replica keeps the higher version",
+    breaks: "W1: every holder keeps the highest version",
     edits: [
       {
         file: replica,
@@ -111,7 +111,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "repeat-applied-again",
     world: "retries",
-    breaks: "§4: a request id among the key's recent ones is answered with its first outcome",
+    breaks: "W10: a write that is sent again has its first outcome, and is not applied again",
     edits: [
       {
         file: "src/core/request-log.ts",
@@ -123,7 +123,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "replicas-forget-request-ids",
     world: "retries",
-    breaks: "§10: ids are kept by every node that got them by Replicate",
+    breaks: "W11: everyone who got a write from the primary keeps its outcome",
     edits: [
       {
         file: replica,
@@ -135,7 +135,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "request-ids-not-handed-off",
     world: "retries",
-    breaks: "§10: ids with their outcomes are handed off, for clean keys too",
+    breaks: "W12: outcomes are handed off, for clean keys, too",
     edits: [
       {
         file: "src/member/views/hand-off.ts",
@@ -147,7 +147,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "request-ids-of-pending-writes-handed-off",
     world: "scripts",
-    breaks: "ARCHITECTURE, request ids: that of a pending write goes only together with its entry",
+    breaks: "W13: the outcome of a pending write goes only together with its entry",
     edits: [
       {
         file: "src/member/views/hand-off.ts",
@@ -159,7 +159,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "request-ids-not-recovered",
     world: "retries",
-    breaks: "§7: on start the member reads recent request ids from its journal",
+    breaks: "J5: a process that starts knows the outcomes that its journal knows",
     edits: [
       {
         file: member,
@@ -176,7 +176,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "nothing-recovered",
     world: "power",
-    breaks: "§7: on start the member reads its journal: held entries",
+    breaks: "J4: a process that starts holds every entry that its journal holds",
     edits: [
       {
         file: member,
@@ -188,7 +188,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "condition-judged-while-a-write-is-pending",
     world: "mixed",
-    breaks: "§10: conditional requests wait until no earlier write of the key is pending",
+    breaks: "W19: a conditional write waits until no earlier write of its key is pending",
     edits: [
       {
         file: primary,
@@ -205,7 +205,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "conditional-write-judged-by-its-own-effect",
     world: "retries",
-    breaks: "§4: a write that is sent again shares the fate of its first copy",
+    breaks: "W14: a repeat that comes while the first copy waits shares its fate",
     edits: [
       {
         file: primary,
@@ -222,7 +222,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "pending-writes-given-up-on-a-view-change",
     world: "crashes",
-    breaks: "§4: pending entries survive a view change",
+    breaks: "W9: an assigned write keeps its version through view changes",
     edits: [
       {
         file: "src/core/write-buffer.ts",
@@ -234,7 +234,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "stored-said-before-the-store-has-it",
     world: "mixed",
-    breaks: "§1 P2, Weir-Durability: stored is answered once the store has the version or a newer one",
+    breaks: "W21: `stored` is said when the store has the version or a newer one",
     edits: [
       {
         file: "src/member/keys/durable-writes.ts",
@@ -246,7 +246,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "stored-said-when-the-tenure-ends",
     world: "mixed",
-    breaks: "DurableWrites: whoever waits when the tenure ends is sent on to the next primary",
+    breaks: "W22: a client that waits for the store when the tenure ends is sent on to the next primary",
     edits: [
       {
         file: "src/member/keys/durable-writes.ts",
@@ -258,7 +258,7 @@ export const writeMutations: readonly Mutation[] = [
   {
     name: "stored-said-though-an-older-request-may-still-land",
     world: "crashes+store",
-    breaks: "§6: what was written through is read back before it counts as stored for good",
+    breaks: "F11: a write-through that something may still land over is read back before it counts as stored",
     edits: [
       { file: "src/member/keys/durable-writes.ts", find: "!record.dirty &&", replace: "record.flushed &&" },
       {

@@ -1,0 +1,62 @@
+/**
+ * The rules of the protocol (docs/internals/protocol.md) and those who cite them: no number is cited that there is not, and no rule is there that no code
+ * keeps and no planted bug or test tries.
+ */
+
+import assert from "node:assert/strict";
+import { globSync } from "node:fs";
+import { test } from "node:test";
+import { projectFile, root } from "../../harness/deployment.ts";
+import { mutations } from "../../simulation/mutations.ts";
+
+const rulesPath = "docs/internals/protocol.md";
+
+function filesOf(...patterns: string[]): string[] {
+  return patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).toSorted();
+}
+
+/** The numbers of all rules, in the order of the page. */
+const rules = [...projectFile(rulesPath).matchAll(/^### ([A-Z]\d+)$/gm)].map(([, number]) => number as string);
+const letters = [...new Set(rules.map((number) => number[0]))].join("");
+
+/** A citation: a number, or several, in brackets of their own, as in "(W3)" and "(W3, F1)". */
+const citation = new RegExp(`\\(([${letters}]\\d+(?:, [${letters}]\\d+)*)\\)`, "g");
+
+function citedIn(paths: readonly string[]): Set<string> {
+  return new Set(
+    paths.flatMap((path) =>
+      [...projectFile(path).matchAll(citation)].flatMap(([, numbers = ""]) => numbers.split(", ")),
+    ),
+  );
+}
+
+const byCode = citedIn(filesOf("src/**/*.ts"));
+const byTests = citedIn(filesOf("test/**/*.test.ts"));
+
+test("the rules of the protocol have numbers without a gap, each once", () => {
+  const expected = [...letters].flatMap((letter) =>
+    rules.filter((number) => number.startsWith(letter)).map((_, index) => `${letter}${index + 1}`),
+  );
+  assert.ok(rules.length > 100);
+  assert.deepEqual(rules, expected);
+});
+
+test("every planted bug says first which rule it breaks", () => {
+  const strangers = mutations.filter(({ breaks }) => !rules.includes(breaks.split(":")[0] as string));
+  assert.deepEqual(
+    strangers.map(({ name }) => name),
+    [],
+  );
+});
+
+test("every number of a rule that code, tests or documents cite is one of the protocol's", () => {
+  const word = new RegExp(`\\b[${letters}]\\d+\\b`, "g");
+  const byDocuments = filesOf("*.md", "docs/**/*.md").flatMap((path) =>
+    [...projectFile(path).matchAll(word)].map(([number]) => number),
+  );
+  const cited = new Set([...byCode, ...byTests, ...citedIn(filesOf("test/**/*.ts")), ...byDocuments]);
+  assert.deepEqual(
+    [...cited].filter((number) => !rules.includes(number)),
+    [],
+  );
+});
