@@ -1,6 +1,7 @@
 /**
- * From a request to the route that answers it, and from a failure to an answer in the form of that route. No route is called, and no body read, before the gate has
- * let the caller in. The path is matched as it came: see key.ts for why nothing here makes a URL of it.
+ * From a request to the route that answers it, and from a failure to an answer in that route's form. The gate comes
+ * first: no route is called and no body is read before the gate has let the caller in. The path is matched as it came.
+ * key.ts says why nothing here makes a URL of it.
  */
 
 import type { Access } from "../access/access.ts";
@@ -28,13 +29,13 @@ import { describeFailure, ProblemWriter } from "./server/problem.ts";
 import { allowOf, everyMethod, type FixedRoute, type KeyRoute, type Route } from "./server/route.ts";
 import type { HttpSettings } from "./server/settings.ts";
 
-/** What requests are done with. */
+/** What the router needs to answer requests. */
 export interface RouterOptions {
   readonly operations: Operations;
   readonly administration: Administration;
-  /** What `/metrics` is answered with. */
+  /** Makes the answer to `/metrics`. */
   readonly onScrape: () => Promise<Scrape>;
-  /** What people with a browser see. */
+  /** The page that people see in a browser. */
   readonly dashboard: DashboardPage;
   /** Who may do what. */
   readonly access: Access;
@@ -43,18 +44,18 @@ export interface RouterOptions {
   readonly log: Log;
 }
 
-/** A route, and what of the target is for it: the encoded key, or the query. */
+/** A route, and the rest of the target for it: the encoded key, or the query. */
 interface Match {
   readonly route: Route;
-  /** How metrics name it. */
+  /** The route's name in metrics. */
   readonly name: string;
   readonly rest: string;
 }
 
-/** What metrics call whatever no route is for. */
+/** The name in metrics of a request without a route. */
 const noName = "other";
 
-/** What stands for the status of a request whose client went away before it had an answer. */
+/** The status in metrics of a request whose client went away before its answer. */
 const clientGone = 499;
 
 export class Router {
@@ -98,12 +99,12 @@ export class Router {
     this.#metrics = metrics;
   }
 
-  /** Every route by its path, or the part of it before the key. */
+  /** Every route, by its path or by the part of the path before the key. */
   get routes(): readonly (readonly [path: string, route: Route])[] {
     return [...this.#keyRoutes.map(([prefix, route]) => [prefix, route] as const), ...this.#fixedRoutes];
   }
 
-  /** Answers the request, whatever happens. Fails only for a failed assertion. */
+  /** Answers every request. Throws or rejects only for a failed assertion. */
   handle(exchange: Exchange): void | Promise<void> {
     const { request } = exchange;
     const beganAt = this.#clock.now();
@@ -156,7 +157,7 @@ export class Router {
     for (const [prefix, route, name] of this.#keyRoutes) {
       if (!target.startsWith(prefix)) continue;
       const rest = target.slice(prefix.length);
-      // No key: it may be meant for all of them.
+      // There is no key. The request may be for all keys.
       const all = rest === "" || rest.startsWith("?") ? this.#fixedRoutes.get(prefix) : undefined;
       return all?.needs[method] === undefined ? { route, name, rest } : { route: all, name: prefix, rest };
     }
@@ -189,7 +190,7 @@ export class Router {
   #refuse(exchange: Exchange, route: Route | undefined, error: unknown): void {
     const { code, detail } = describeFailure(error, this.#log);
     if (exchange.response.headersSent) {
-      // Half an answer can't be mended; an honest end to it is all that is left.
+      // Half an answer cannot be repaired. Cutting the connection shows that it is incomplete.
       exchange.response.destroy();
       return;
     }
@@ -202,16 +203,16 @@ export class Router {
   }
 }
 
-/** RFC 7617, section 2. Some browsers show the realm beside the question for a name and a password. */
+/** RFC 7617, section 2. Some browsers show the realm when they ask for a name and a password. */
 const basicChallenge = 'Basic realm="weir: any name, and a token as password", charset="UTF-8"';
 
-/** As RFC 6750, section 3, has it: no error is named to who has sent no token. */
+/** RFC 6750, section 3: a client that has sent no token is told no error. */
 function challenge({ request }: Exchange): string {
   const realm = 'Bearer realm="weir"';
   return request.headers.authorization === undefined ? realm : `${realm}, error="invalid_token"`;
 }
 
-/** A target may name scheme and host too (RFC 9112, section 3.2.2); they are no part of the key. */
+/** A target may name scheme and host too (RFC 9112, section 3.2.2). They are no part of the key. */
 function originForm(target: string): string {
   if (target.startsWith("/")) return target;
   const rest = /^https?:\/\/[^/?#]*(.*)$/is.exec(target)?.[1];

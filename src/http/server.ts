@@ -1,6 +1,4 @@
-/**
- * The server for clients, over node:http: its limits, how it starts and how it ends. What requests mean is the router's.
- */
+/** The server for clients, over node:http: its limits, its start and its end. The router knows what requests mean. */
 
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import https from "node:https";
@@ -23,14 +21,14 @@ import type { HttpSettings } from "./server/settings.ts";
 import { UnreadAnswers } from "./server/unread-answers.ts";
 
 export interface HttpServerOptions extends RouterOptions {
-  /** With it the server speaks TLS, and nothing else. */
+  /** With it the server speaks TLS only. */
   readonly tls?: ServerTls | undefined;
   /**
-   * Takes over connections whose request asks for `upgradeProtocol`. Requests that ask for another (some clients offer HTTP/2 this way
-   * with every request) are served as if they had not, as RFC 9110 has it.
+   * Takes over connections whose request asks for `upgradeProtocol`. A request that asks for another protocol is served
+   * as if it had not asked, as RFC 9110 says. Some clients offer HTTP/2 in this way with every request.
    */
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-  /** Lower-case; given together with `onUpgrade`. */
+  /** In lower case. Given if and only if `onUpgrade` is given. */
   readonly upgradeProtocol?: string;
 }
 
@@ -38,7 +36,7 @@ export interface HttpServerOptions extends RouterOptions {
 export interface ServerTls {
   readonly cert: string;
   readonly key: string;
-  /** With it whoever connects must show a certificate of one of these authorities. */
+  /** With it every client must show a certificate of one of these authorities. */
   readonly clientCa?: string | undefined;
 }
 
@@ -48,18 +46,22 @@ export interface HttpServer extends AsyncDisposable {
   readonly connections: number;
 
   /**
-   * Begins to serve. To be called once.
-   * @throws OperatingError `config_invalid` when the address can't be had.
+   * Begins to serve. Must be called once.
+   *
+   * @throws OperatingError `config_invalid` when the address cannot be had.
    */
   listen(): Promise<HttpAddress>;
-  /** New connections use these. Whether certificates of clients are asked for stays as it was at first. */
+  /** New connections use these. Whether the server asks for clients' certificates stays as it was at first. */
   setTls(tls: ServerTls): void;
   /**
-   * From now on connections end with the next answer on each, so that clients that keep them go elsewhere. Goes on serving. Resolves when all requests that are under way
-   * are answered; those that take longer than `finishMs` are cut.
+   * From now on each connection ends with its next answer, so that clients that keep connections go elsewhere. The
+   * server goes on serving. Resolves when all requests under way are answered. Requests that take longer than
+   * `finishMs` are cut.
    */
   finish(): Promise<void>;
-  /** Takes no more connections, finishes requests under way, and ends. Upgraded connections are left to their owner. */
+  /**
+   * Takes no more connections, finishes the requests under way, and ends. The taker of an upgraded connection keeps it.
+   */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -72,10 +74,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return new NodeHttpServer(options);
 }
 
-/** At the end so many of those who still come are let in. */
+/** At the end, clients that are still connecting are let in for at most so many turns of the event loop. */
 const maxTurns = 1_000;
 
-/** What a request wants to hear before it sends its body. */
+/** What a request expects before it sends its body. */
 type Expectation = "nothing" | "continue" | "unknown";
 
 class NodeHttpServer implements HttpServer {
@@ -94,7 +96,7 @@ class NodeHttpServer implements HttpServer {
   readonly #onCut = (connections: number): void =>
     this.#log.warn("cutting off requests that did not finish in time", { connections });
   #draining = false;
-  /** Connections so far. */
+  /** How many connections were accepted so far. */
   #accepted = 0;
 
   constructor(options: HttpServerOptions) {
@@ -157,9 +159,12 @@ class NodeHttpServer implements HttpServer {
     this.#unread[Symbol.dispose]();
   }
 
-  /** Who waits to be let in is let in, as far as may be: the system would reset them. The runtime takes one in each turn of its loop. */
+  /**
+   * Lets in the clients that wait for a connection, as far as possible. The system would reset the others when the
+   * server closes. The runtime accepts one in each turn of its loop.
+   */
   async #letIn(): Promise<void> {
-    // This turn may have looked already.
+    // In this turn the runtime may already have looked for new connections.
     await nextTurn();
     for (let turns = 0, before = -1; turns < maxTurns && before < this.#accepted; turns++) {
       before = this.#accepted;
@@ -172,30 +177,32 @@ class NodeHttpServer implements HttpServer {
     const options: http.ServerOptions = {
       maxHeaderSize: settings.maxHeaderBytes,
       headersTimeout: settings.headersTimeoutMs,
-      // Bodies have a deadline of their own, which answers.
+      // Bodies have a deadline of their own, with an answer.
       requestTimeout: 0,
       connectionsCheckingInterval: Math.ceil(settings.headersTimeoutMs / 4),
       keepAliveTimeout: settings.keepAliveMs,
-      // Strict whatever the process was started with: lenient parsers are how requests get smuggled.
+      // Strict even if the process was started otherwise: lenient parsers let attackers smuggle requests.
       insecureHTTPParser: false,
       // header-check.ts does it, with a proper answer.
       requireHostHeader: false,
-      // A request without a body needs no stream: a tenth of the cost of a GET.
+      // A request without a body needs no stream. That saves a tenth of the cost of a GET.
       optimizeEmptyRequests: true,
       shouldUpgradeCallback: (request) => this.#shouldUpgrade(request),
     };
     const server = tls === undefined ? http.createServer(options) : createTlsServer(options, tls, settings);
     server.timeout = settings.stallMs;
     server.maxConnections = settings.connections + settings.spareConnections;
-    // Unlimited in number, since maxHeaderBytes bounds them; the runtime would silently drop those beyond its own limit.
+    // No limit on their number, since maxHeaderBytes bounds them. The runtime would silently drop headers beyond its
+    // own limit.
     server.maxHeadersCount = 0;
     // A client that has shut down its side still gets its answer.
     (server as http.Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
-    // The runtime's own also cuts connections whose last answer is not out yet; `finish` doesn't.
+    // The runtime's function also cuts connections whose last answer is not out yet. `finish` does not.
     server.closeIdleConnections = () => undefined;
     server.on("connection", () => this.#accepted++);
     server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
-      // Its handshake was under way when the server closed: nobody would end it, and it would keep the process.
+      // Its handshake was under way when the server closed. Nothing else would end it, and it would keep the process
+      // alive.
       if (this.#draining) socket.destroy();
       else this.#connections.add(socket);
     });
@@ -219,7 +226,7 @@ class NodeHttpServer implements HttpServer {
   #serve(request: IncomingMessage, response: ServerResponse, expects: Expectation): void {
     const connection = this.#connections.get(request.socket);
     if (connection === undefined) {
-      // It came in one piece with the end of a handshake, on a connection that was ended because the server has closed.
+      // The server has closed and ended this connection. The request came in one piece with the end of the handshake.
       assert(request.socket.destroyed, "a request comes on an open connection");
       return;
     }
@@ -230,7 +237,8 @@ class NodeHttpServer implements HttpServer {
     } else if (++connection.waiting > this.#settings.pipelinedRequests) {
       request.socket.destroy();
     } else {
-      // Pipelined: a read must see the write before it (RFC 9112, section 9.3.2), so one is served after the other.
+      // Pipelined requests are served one after the other: a read must see the write before it (RFC 9112, section
+      // 9.3.2).
       earlier.response.once("close", () => {
         connection.waiting--;
         if (!response.destroyed) this.#handle(connection, exchange, earlier, expects);
@@ -239,11 +247,12 @@ class NodeHttpServer implements HttpServer {
   }
 
   #handle(connection: Connection, exchange: Exchange, earlier: Exchange | undefined, expects: Expectation): void {
-    // The client was told that nothing behind that is served (RFC 9112, section 9.6): it may be sending this again, elsewhere.
+    // An earlier answer told the client that later requests on this connection are not served (RFC 9112, section 9.6).
+    // The client may already be sending this one again on another connection.
     if (earlier?.closing) exchange.closing = true;
     else if (connection.surplus) this.#router.refuse(exchange, "overloaded", "this node has too many connections");
     else if (expects === "unknown") this.#router.refuse(exchange, "header_invalid", "Expect may only be 100-continue");
-    // A rejection is a failed assertion, which has to end the process.
+    // A rejection is a failed assertion. It must end the process.
     else void this.#router.handle(exchange);
   }
 
@@ -274,7 +283,7 @@ class NodeHttpServer implements HttpServer {
       this.#onUpgrade !== undefined &&
       !this.#draining &&
       !announcesBody(request) &&
-      // The answer to that would go out between the words of the other protocol.
+      // The earlier answer would go out in the middle of the other protocol.
       !this.#connections.isBusy(request.socket) &&
       request.headers.upgrade?.toLowerCase() === this.#upgradeProtocol
     );
@@ -290,7 +299,7 @@ function createTlsServer(options: http.ServerOptions, tls: ServerTls, settings: 
     rejectUnauthorized: asksForCertificate,
     handshakeTimeout: settings.headersTimeoutMs,
   });
-  // Until its handshake is done a connection is nobody's, and must not keep a process that has stopped from ending.
+  // Until its handshake is done, a connection has no owner. It must not keep a stopped process alive.
   server.on("connection", (socket: Socket) => socket.unref());
   server.on("secureConnection", (socket: Socket) => socket.ref());
   return server;

@@ -1,4 +1,4 @@
-/** What load balancers and people ask a node about itself, and what operators can have it do. */
+/** What load balancers and people ask a node about itself, and what operators can make it do. */
 
 import { OperatingError } from "../../base/errors.ts";
 import type { Administration } from "../../core/administration.ts";
@@ -8,8 +8,9 @@ import { type FixedRoute, reading } from "../server/route.ts";
 import { flush } from "./flush-route.ts";
 
 /**
- * Milliseconds for which a node that served counts as ready while requests on it wait, because members change: as long as that may take after a loss. All nodes
- * pause at such a moment, and a load balancer that heard so from each would have nowhere to go.
+ * Milliseconds. A node that served stays ready for so long while its requests wait because members change. A change may
+ * take as long after a loss. All nodes pause at such a moment. A load balancer that heard so from each would have
+ * nowhere to send requests.
  */
 const longestPauseMs = 3_000;
 
@@ -24,7 +25,7 @@ export class AdminRoutes {
   readonly #administration: Administration;
   readonly #onScrape: () => Promise<Scrape>;
 
-  /** @param onScrape - what `/metrics` is answered with */
+  /** @param onScrape Makes the answer to `/metrics`. */
   constructor(operations: Operations, administration: Administration, onScrape: () => Promise<Scrape>) {
     this.#operations = operations;
     this.#administration = administration;

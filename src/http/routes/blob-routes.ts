@@ -1,6 +1,6 @@
 /**
- * `/kv/{key}`: values by their key. There is no query on these routes: a `?` in the path is refused, since it's more likely part
- * of a key that somebody forgot to encode than anything that we could ignore.
+ * `/kv/{key}`: values by their key. These routes have no query, and a `?` in the path is refused. It is more likely
+ * part of a key that was not encoded than something to ignore.
  */
 
 import { OperatingError } from "../../base/errors.ts";
@@ -24,7 +24,7 @@ export interface BlobSettings {
   readonly maxMetadataBytes: number;
 }
 
-/** How often a value that is in the store only is looked for again because it has been replaced meanwhile. */
+/** How often a value that is only in the store is looked up again because it has been replaced meanwhile. */
 const storedAttempts = 8;
 
 interface PartOfValue {
@@ -37,8 +37,9 @@ interface PartOfValue {
 }
 
 /**
- * A value may be a page with scripts, put there by somebody who may write one key. Opened in a browser it would be of the same site as the dashboard, and could do whatever its
- * reader may: `sandbox` makes it a site of its own. As part of another page, an image, a style or a script, it works as ever.
+ * A value may be a page with scripts, and its writer may have the right to one key only. In a browser it would be of
+ * the same site as the dashboard, and could do whatever its reader may. `sandbox` makes it a site of its own. As part
+ * of another page (an image, a style, a script) it works as before.
  */
 const sandboxed = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"] as const;
 
@@ -82,7 +83,10 @@ export class BlobRoutes {
     }
   }
 
-  /** What its primary has in memory goes out in the turn that asked for it: a promise in between is a tenth of the cost of a GET. */
+  /**
+   * Answers in the same turn if the primary is this node and has the value in memory. A promise in between costs a
+   * tenth of a GET.
+   */
   #read(exchange: Exchange, key: string, wantValue: boolean): void | Promise<void> {
     const outcome = this.#operations.read(key, wantValue);
     if (outcome instanceof Promise) return this.#readOn(exchange, key, wantValue, outcome);
@@ -111,7 +115,7 @@ export class BlobRoutes {
     throw new OperatingError("store_unavailable", "the value was replaced each time it was about to be read");
   }
 
-  /** Answers, unless bytes of the value must be had from the store for that: then it says which. */
+  /** Answers, unless the answer needs bytes of the value from the store. Then returns which bytes. */
   #answerRead(exchange: Exchange, outcome: ReadOutcome, wantValue: boolean): PartOfValue | undefined {
     if (outcome.kind === "missing") {
       this.#problems.answer(exchange, "key_not_found", "there is no value under this key");
@@ -128,7 +132,7 @@ export class BlobRoutes {
     return undefined;
   }
 
-  /** Whether the answer is that a condition of the request does not hold: then it has been given. */
+  /** Judges the request's conditions. If one does not hold, answers that and returns true. */
   #judge(exchange: Exchange, info: ValueInfo): boolean {
     const { headers } = exchange.request;
     if (!hasReadConditions(headers)) return false;
@@ -142,7 +146,9 @@ export class BlobRoutes {
     return true;
   }
 
-  /** Which bytes of the value are asked for; undefined if there are none of those: then the answer has been given. */
+  /**
+   * Which bytes of the value the request asks for. If the value has none of them, answers that and returns undefined.
+   */
   #partOf(exchange: Exchange, info: ValueInfo): PartOfValue | undefined {
     const { headers, method } = exchange.request;
     const { size } = info;
@@ -165,7 +171,7 @@ export class BlobRoutes {
   #valueHeaders(info: ValueInfo, length: number, headers: HeaderList): HeaderList {
     // Kept headers come before Content-Length: behind it, node:http takes Content-Disposition for UTF-8.
     if (info.headers !== noHeaders) addKept(headers, info.headers);
-    // As stores do: without it browsers would guess, and might run what was meant as data.
+    // As stores do. Without it, browsers would guess the type, and might run data as a script.
     if (info.headers["content-type"] === undefined) headers.push("Content-Type", "application/octet-stream");
     else headers.push(...sandboxed);
     headers.push(
@@ -183,7 +189,7 @@ export class BlobRoutes {
     return headers;
   }
 
-  /** For 304: what a cache needs to go on with what it has. */
+  /** For 304: what a cache needs to keep using its copy. */
   #validators(info: ValueInfo): HeaderList {
     const headers = ["ETag", `"${info.md5}"`, "Last-Modified", this.#dates.lastModified(info.modifiedMs)];
     headers.push("Weir-Version", `${info.epoch}.${info.seq}`);
@@ -208,7 +214,7 @@ export class BlobRoutes {
       await this.#putStream(exchange, { ...write, length, body: this.#bodies.stream(exchange) }, md5);
       return;
     }
-    // What is refused for its length is told the limit of all values.
+    // The refusal of a body that is too long names the limit of all values.
     const maxBytes = length === undefined ? maxValueBytes : Math.max(maxValueBytes, maxStreamBytes);
     const body = await this.#bodies.read(exchange, maxBytes, maxStreamBytes > maxValueBytes);
     const { stream } = body;
@@ -231,7 +237,7 @@ export class BlobRoutes {
     try {
       outcome = await this.#operations.putStream(operation);
     } finally {
-      // The rest of a body that was not wanted: a sender that is held back would never get to read the refusal.
+      // Gives up the rest of a body that was not wanted. A sender that is held back would never read the refusal.
       await operation.body.return?.();
     }
     this.#answerWrite(exchange, outcome);
@@ -259,7 +265,7 @@ export class BlobRoutes {
   }
 }
 
-/** An object that others put into the store may have headers that HTTP can't carry: it's served without those. */
+/** An object of others in the store may have headers that HTTP cannot carry. They are left out. */
 function addKept(headers: HeaderList, kept: ValueInfo["headers"]): void {
   for (const name in kept) {
     const value = kept[name] as string;

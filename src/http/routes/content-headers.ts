@@ -1,17 +1,20 @@
 /**
- * The headers that are kept with a value: four of HTTP's own and the user's metadata. What the store would refuse later is refused here,
- * while there is somebody to tell.
+ * The headers that are kept with a value: four of HTTP's own and the user's metadata. What the store would refuse later
+ * is refused here, while the client still waits for the answer.
  */
 
 import { OperatingError } from "../../base/errors.ts";
 import { type ContentHeaders, noHeaders } from "../../core/entry.ts";
 
-/** Metadata NAME is the header of this and NAME. */
+/** The header of metadata NAME is this and NAME. */
 export const metadataPrefix = "x-weir-meta-";
 
 /**
- * What weir's own takes of the metadata in the store: the name weir-upload (11), the cluster's id (32), the key's tag (8), epoch (16 digits at most) and seq (1), 32 digits of chance
- * and four dots, which is more than weir-version takes; the name weir-content-type (17) and `none`, for a value without one.
+ * What weir's own metadata takes in the store.
+ * - the name weir-upload: 11
+ * - its value: the cluster's id (32), the key's tag (8), epoch (16 digits at most), seq (1), 32 random digits, four
+ *   dots. This is more than weir-version takes.
+ * - the name weir-content-type (17) and `none`, for a value without a content type
  */
 const ownBytes = 11 + 32 + 8 + 16 + 1 + 32 + 4 + 17 + 4;
 
@@ -20,14 +23,15 @@ const space = 0x20;
 const metadataName = /^[a-z0-9-]+$/;
 
 /**
- * The headers to keep among a request's, which are names and values in turn.
+ * The headers of a request that are kept. `rawHeaders` has names and values in turn.
+ *
  * @throws OperatingError `header_invalid`.
  */
 export function contentHeaders(rawHeaders: readonly string[], maxMetadataBytes: number): ContentHeaders {
   let kept: Record<string, string> | undefined;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const rawName = rawHeaders[i] as string;
-    // All of them are longer, and begin with c or x: most headers go no further than this.
+    // All of them are longer and begin with c or x. Most headers go no further than this.
     if (rawName.length < 12) continue;
     const initial = rawName.charCodeAt(0) | 0x20;
     if (initial !== 0x63 && initial !== 0x78) continue;
@@ -53,7 +57,7 @@ export function isSendable(value: string): boolean {
   return !unsendable.test(value);
 }
 
-/** Why the store would not take them; undefined if it would. */
+/** Why the store would not take the headers. Undefined if it would. */
 export function sizeProblem(headers: ContentHeaders, maxMetadataBytes: number): string | undefined {
   let metadata = ownBytes;
   let content = 0;
@@ -64,7 +68,7 @@ export function sizeProblem(headers: ContentHeaders, maxMetadataBytes: number): 
       metadata += name.length - metadataPrefix.length + stored;
     } else {
       content += name.length + stored;
-      // One that the store can't hold as it is, is kept whole among the metadata too, as `weir-<name>`.
+      // A header that the store cannot hold as it is, is also kept whole in the metadata, as `weir-<name>`.
       if (stored !== value.length) metadata += 5 + name.length + stored;
     }
   }
@@ -93,7 +97,10 @@ function ruleOf(name: string): Rule | undefined {
   return "metadata";
 }
 
-/** Bytes in the store, where percent signs, whatever is not printable ASCII, and spaces at an end or in a row are percent-encoded. */
+/**
+ * The value's bytes in the store. Percent signs, characters other than printable ASCII, and spaces at an end or in a
+ * row are percent-encoded there.
+ */
 function storedLength(value: string): number {
   if (value === "") return 1;
   let length = value.length;

@@ -1,4 +1,7 @@
-/** `Content-MD5` (RFC 1864), as S3 takes it: the sender's word for what the body is. What came otherwise is refused, and nothing of it stored. */
+/**
+ * `Content-MD5` (RFC 1864), as S3 takes it: the sender states the body's MD5. A body with another MD5 is refused, and
+ * nothing of it is stored.
+ */
 
 import { createHash, hash } from "node:crypto";
 import { OperatingError } from "../../base/errors.ts";
@@ -6,23 +9,24 @@ import { OperatingError } from "../../base/errors.ts";
 const md5Bytes = 16;
 
 /**
- * The MD5 that the header names, in hexadecimal digits; undefined without one.
+ * The MD5 that the header names, in hexadecimal digits. Undefined without the header.
+ *
  * @throws OperatingError `header_invalid`.
  */
 export function announcedMd5(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
   const digest = Buffer.from(String(header), "base64");
-  // The decoder skips what it doesn't know; encoding its result again shows whether it had to.
+  // The decoder skips what it does not know. Encoding its result again shows whether it did.
   if (digest.length === md5Bytes && digest.toString("base64") === header) return digest.toString("hex");
   throw new OperatingError("header_invalid", "Content-MD5 must be the 16 bytes of an MD5 in base64");
 }
 
-/** @throws OperatingError `body_invalid` where the body has another MD5 than `announced`. */
+/** @throws OperatingError `body_invalid` if the body's MD5 is not `announced`. */
 export function requireMd5(body: Buffer, announced: string): void {
   compare(hash("md5", body), announced);
 }
 
-/** The same body, which rejects with `body_invalid` in place of its end where it has another MD5 than `announced`. */
+/** The same body. If its MD5 is not `announced`, it rejects with `body_invalid` in place of its end. */
 export function requiringMd5(
   body: AsyncIterableIterator<Uint8Array, void>,
   announced: string,
@@ -40,7 +44,7 @@ export function requiringMd5(
       }
       return result;
     },
-    // What is not wanted to its end has no MD5.
+    // A body that is not read to its end has no MD5.
     async return() {
       isOver = true;
       return (await body.return?.()) ?? { done: true, value: undefined };

@@ -3,11 +3,11 @@
 import { answer, type Exchange } from "../server/exchange.ts";
 import { type FixedRoute, reading } from "../server/route.ts";
 
-/** The page, as whoever makes it gives it. */
+/** The page, as its maker gives it. */
 export interface DashboardPage {
   /** Its Content-Security-Policy. */
   readonly policy: string;
-  /** HTML of this moment. */
+  /** The HTML of this moment. */
   readonly render: () => string;
 }
 

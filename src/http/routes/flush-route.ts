@@ -1,6 +1,6 @@
 /**
- * `POST /cluster/flush`: the answer is a line of JSON for each look at how far the flush is, the last one with its `outcome`. So one request does for `curl` and for a progress bar, and
- * nothing is left behind when the client goes away.
+ * `POST /cluster/flush`. The answer is a line of JSON for each look at the flush's progress. The last line has its
+ * `outcome`. So one request serves `curl` and a progress bar, and nothing is left behind when the client goes away.
  */
 
 import { once } from "node:events";

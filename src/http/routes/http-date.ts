@@ -2,10 +2,10 @@
 
 import type { Clock } from "../../base/clock.ts";
 
-/** Enough for the values that are written within a quarter of an hour to find their date made. */
+/** Enough to remember the dates of values that were written within a quarter of an hour. */
 const slots = 1024;
 
-/** Formats dates of values, remembering recent ones: making one costs as much as a good part of an answer. */
+/** Formats dates of values and remembers recent ones. Formatting a date costs as much as a good part of an answer. */
 export class DateFormatter {
   readonly #clock: Clock;
   readonly #seconds: Float64Array = new Float64Array(slots).fill(-1);
@@ -16,8 +16,9 @@ export class DateFormatter {
   }
 
   /**
-   * `Last-Modified` of a value that was written `ms` after 1970, by another node's or the store's clock: never later than this node's own, which dates
-   * the answer (RFC 9110, section 8.8.2.1). A fraction of a second is cut off.
+   * `Last-Modified` of a value that was written `ms` milliseconds after 1970. That time is by another node's or the
+   * store's clock. The result is never later than this node's own clock, which dates the answer (RFC 9110, section
+   * 8.8.2.1). A fraction of a second is cut off.
    */
   lastModified(ms: number): string {
     const second = Math.floor(Math.min(ms, this.#clock.wallMs()) / 1000);
@@ -34,7 +35,7 @@ const fixdate = /^\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 const rfc850 = /^\w{6,9}, \d{2}-\w{3}-\d{2} \d{2}:\d{2}:\d{2} GMT$/;
 const asctime = /^\w{3} \w{3} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/;
 
-/** Whole seconds since 1970, or undefined for what is none of HTTP's three forms of a date. */
+/** Whole seconds since 1970. Undefined for a text in none of HTTP's three forms of a date. */
 export function parseHttpDate(text: string): number | undefined {
   let ms = Number.NaN;
   if (fixdate.test(text) || rfc850.test(text)) ms = Date.parse(text);

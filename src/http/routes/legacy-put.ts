@@ -1,4 +1,4 @@
-/** The body of the old API's put: what it must be, and what was wrong with it, in words for whoever wrote the client. */
+/** The body of the old API's put: what it must be. What is wrong with it is said in words for the client's author. */
 
 import { isUtf8 } from "node:buffer";
 import { OperatingError } from "../../base/errors.ts";
@@ -11,7 +11,7 @@ export interface LegacyPut {
   readonly value: Buffer;
 }
 
-/** A field is missing: the old API has a status and a sentence of its own for that. */
+/** A field is missing. The old API has a status and a sentence of its own for that. */
 export interface MissingField {
   readonly missing: string;
 }
@@ -20,11 +20,15 @@ export interface MissingField {
 const fields = ["data", "key", "extension"] as const;
 
 /**
- * Key and extension in JSON, each character escaped at worst, the names of the fields and room for spaces between them.
+ * The most bytes of everything but the data: key and extension in JSON with each character escaped, the fields' names,
+ * spaces.
  */
 const envelopeBytes = 16 * 1024;
 
-/** The longest body worth reading: Base64 of the largest value, with an escaped line break (4 bytes) after every 64 characters, as PEM has. */
+/**
+ * The longest body worth reading. That is the Base64 of the largest value, with an escaped line break (4 bytes) after
+ * every 64 characters, as in PEM.
+ */
 export function legacyBodyLimit(maxValueBytes: number): number {
   const encoded = Math.ceil(maxValueBytes / 3) * 4;
   return encoded + Math.ceil(encoded / 64) * 4 + envelopeBytes;
@@ -72,8 +76,8 @@ function textOf(json: Readonly<Record<string, unknown>>, field: (typeof fields)[
 }
 
 /**
- * Bytes with no memory around them, or undefined for anything but the standard alphabet, padded, with line breaks anywhere. The
- * decoder skips what it doesn't know; encoding its result again shows whether it had to.
+ * The bytes, without unused memory around them. Undefined unless the text is in the standard alphabet, padded, with
+ * line breaks anywhere. The decoder skips what it does not know. Encoding its result again shows whether it did.
  */
 function decodeBase64(text: string): Buffer | undefined {
   const joined = /[\r\n]/.test(text) ? text.replaceAll(/[\r\n]+/g, "") : text;

@@ -1,6 +1,7 @@
 /**
- * The API of the stack that weir replaces, kept so that its clients and its bucket need no change: values in JSON, in Base64. It holds
- * the same values as `/kv/`; what it knows beyond that, the extension, is metadata of the value.
+ * The API of the stack that weir replaces: values in JSON, in Base64. It is kept so that its clients and its bucket
+ * need no change. It serves the same values as `/kv/`. It knows one thing more, the extension, which is metadata of the
+ * value.
  */
 
 import { isUtf8 } from "node:buffer";
@@ -63,7 +64,7 @@ export class LegacyRoutes {
     if (headers["content-encoding"] !== undefined) {
       throw new OperatingError("header_invalid", "Content-Encoding is not supported on this route");
     }
-    // They would be about /put/, which is nothing; ignored, they would be trusted.
+    // The conditions would be about /put/, which is no value. If they were ignored, the client would trust them.
     if ((headers["if-match"] ?? headers["if-none-match"] ?? headers["if-unmodified-since"]) !== undefined) {
       throw new OperatingError("header_invalid", "Conditions are not supported on this route; use PUT /kv/");
     }
@@ -103,7 +104,7 @@ export class LegacyRoutes {
     }
     const { info, value } = outcome;
     const extension = textOf(info.headers[extensionHeader] ?? "");
-    // What is sent depends on both, and the key.
+    // The answer depends on the value, the extension and the key.
     const tag = `${info.md5}-${xxh32(extension).toString(16)}`;
     const validators = ["ETag", `"${tag}"`, "Last-Modified", this.#dates.lastModified(info.modifiedMs)];
     const decision = judgeRead(headers, { md5: tag, modifiedMs: info.modifiedMs });
@@ -119,7 +120,7 @@ export class LegacyRoutes {
     answer(exchange, 200, ["Content-Type", "application/json", "Content-Length", String(length), ...validators], body);
   }
 
-  /** The old API's errors: its own form, with the statuses of the new one. */
+  /** The old API's errors: its own form, with the statuses of the new API. */
   #refuse(exchange: Exchange, code: ErrorCode, detail: string, headers: HeaderList): void {
     this.#problems.answerAs(exchange, errorKinds[code].status, "application/json", { msg: detail }, [
       "Cache-Control",
@@ -129,7 +130,7 @@ export class LegacyRoutes {
   }
 }
 
-/** @throws OperatingError `body_invalid` for an extension that can't be metadata. */
+/** @throws OperatingError `body_invalid` for an extension that cannot be metadata. */
 function keptHeaders(put: LegacyPut, maxMetadataBytes: number): ContentHeaders {
   const extension = bytesOf(put.extension);
   if (!isHeaderValue(extension)) {
@@ -142,13 +143,13 @@ function keptHeaders(put: LegacyPut, maxMetadataBytes: number): ContentHeaders {
   if (sizeProblem(headers, maxMetadataBytes) !== undefined) {
     throw new OperatingError("body_invalid", "Field 'extension' is too long to be kept!");
   }
-  // The old service wrote the key too. Nobody needs it to read the value: where it doesn't fit, it's left out.
+  // The old service wrote the key too. No reader of the value needs it, so it is left out if it does not fit.
   const key = bytesOf(put.key);
   const both = { ...headers, [keyHeader]: key };
   return isHeaderValue(key) && sizeProblem(both, maxMetadataBytes) === undefined ? both : headers;
 }
 
-/** Whether it comes back from a header as it went in. */
+/** Whether the text comes back from a header as it went in. */
 function isHeaderValue(bytes: string): boolean {
   return isSendable(bytes) && !bytes.includes("\t") && !bytes.startsWith(" ") && !bytes.endsWith(" ");
 }
@@ -158,7 +159,7 @@ function bytesOf(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** The text of a byte string: UTF-8 if it is that, else Latin-1, which anything is. */
+/** The text of a byte string: UTF-8 if it is valid UTF-8, otherwise Latin-1, which every byte string is. */
 function textOf(bytes: string): string {
   const buffer = Buffer.from(bytes, "latin1");
   return isUtf8(buffer) ? buffer.toString("utf8") : bytes;

@@ -1,6 +1,6 @@
 /**
- * `GET /kv/`: a page of the keys. The query is read strictly: whatever is not understood is refused, since a listing that silently leaves out a condition lists too much.
- * In a query `+` is a space, as programs that make queries from forms and tables have it.
+ * `GET /kv/`: a page of the keys. The query is read strictly. A part that is not understood is refused: a listing that
+ * silently ignores a condition lists too much. In a query `+` is a space, as in queries made from forms and tables.
  */
 
 import { OperatingError } from "../../base/errors.ts";
@@ -22,7 +22,7 @@ export class ListRoute {
   readonly #operations: Operations;
   readonly #maxKeys: number;
 
-  /** @param maxKeys - entries in a page, at most, and where the query names no limit */
+  /** @param maxKeys The most entries in a page, and the limit of a query that names none. */
   constructor(operations: Operations, maxKeys: number) {
     this.#operations = operations;
     this.#maxKeys = maxKeys;
@@ -49,7 +49,7 @@ function describe({ keys, prefixes, next }: ListOutcome): Record<string, unknown
   };
 }
 
-/** @param text - empty, or a question mark and the query */
+/** @param text Empty, or a question mark and the query. */
 function parseQuery(text: string, maxKeys: number): ListQuery {
   const values = new Map<string, string>();
   for (const part of text.slice(1).split("&")) {

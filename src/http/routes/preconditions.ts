@@ -1,6 +1,6 @@
 /**
- * Conditional requests (RFC 9110, section 13). On a write the conditions go with the operation, to be judged where writes of
- * the key are ordered; on a read they are judged here, on the value that was read.
+ * Conditional requests (RFC 9110, section 13). The conditions of a write go with the operation and are judged where the
+ * key's writes are ordered. The conditions of a read are judged here, on the value that was read.
  */
 
 import type { IncomingHttpHeaders } from "node:http";
@@ -18,10 +18,11 @@ export interface EntityTag {
 const any = "*";
 
 /**
- * The condition of a PUT or DELETE, or undefined for none.
+ * The condition of a PUT or DELETE. Undefined if there is none.
  *
- * Entity tags that no value of ours can have are left out: weak ones of If-Match (which compares strongly) and the quoted `"*"`, which would
- * be taken for `*`.
+ * Entity tags that no value of ours can have are left out. These are weak tags in If-Match, which compares strongly,
+ * and the quoted `"*"`, which would be taken for `*`.
+ *
  * @throws OperatingError `header_invalid`.
  */
 export function writePrecondition(headers: IncomingHttpHeaders): Precondition | undefined {
@@ -29,7 +30,8 @@ export function writePrecondition(headers: IncomingHttpHeaders): Precondition | 
   const ifNoneMatch = headers["if-none-match"];
   const ifUnmodifiedSince = headers["if-unmodified-since"];
   if (ifMatch === undefined && ifNoneMatch === undefined && ifUnmodifiedSince === undefined) return undefined;
-  // No tag to match is a condition that never holds; no tag to avoid, and what is no date, are none.
+  // An If-Match without usable tags never holds. An If-None-Match without tags and a date that is none are no
+  // conditions.
   const match = ifMatch === undefined ? undefined : opaques(ifMatch, "If-Match", false);
   const noneMatch = ifNoneMatch === undefined ? [] : opaques(ifNoneMatch, "If-None-Match", true);
   const unmodifiedSince = match || ifUnmodifiedSince === undefined ? undefined : parseHttpDate(ifUnmodifiedSince);
@@ -46,6 +48,7 @@ export type ReadDecision = "serve" | "not_modified" | "failed";
 
 /**
  * Judges a GET or HEAD, in the order of section 13.2.2.
+ *
  * @throws OperatingError `header_invalid`.
  */
 export function judgeRead(headers: IncomingHttpHeaders, info: Pick<ValueInfo, "md5" | "modifiedMs">): ReadDecision {
@@ -74,12 +77,13 @@ export function hasReadConditions(headers: IncomingHttpHeaders): boolean {
 
 /**
  * A list of entity tags, or `*` for any. `name` is the header's, for the error.
+ *
  * @throws OperatingError `header_invalid`.
  */
 export function parseTags(text: string, name: string): readonly EntityTag[] | typeof any {
   if (text === any) return any;
   const tags: EntityTag[] = [];
-  // Either a tag, or nothing between two commas, which a list may have (section 5.6.1).
+  // Either a tag or nothing between two commas. A list may have both (section 5.6.1).
   const element = /[ \t]*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)/y;
   while (element.lastIndex < text.length) {
     const found = element.exec(text);
@@ -101,7 +105,7 @@ function matches(tags: readonly EntityTag[] | typeof any, md5: string, weakToo: 
   return tags === any || tags.some((tag) => (weakToo || !tag.weak) && tag.opaque === md5);
 }
 
-/** Undefined without a header, or with one that isn't a date, which must be ignored. */
+/** Undefined without a header. Also undefined for a header that is not a date, which must be ignored. */
 function modifiedSince(date: string | undefined, modifiedMs: number): boolean | undefined {
   const seconds = date === undefined ? undefined : parseHttpDate(date);
   return seconds === undefined ? undefined : Math.floor(modifiedMs / 1000) > seconds;

@@ -1,6 +1,7 @@
 /**
- * Part of a value (RFC 9110, section 14). One range of bytes is honoured; several are answered with the whole value, as the RFC allows: a
- * multipart answer serves few and has been a way to make servers work hard for nothing.
+ * Part of a value (RFC 9110, section 14). One range of bytes is honoured. Several ranges are answered with the whole
+ * value, as the RFC allows. A multipart answer is of use to few, and attackers have used it to make servers work hard
+ * for nothing.
  */
 
 import type { IncomingHttpHeaders } from "node:http";
@@ -17,8 +18,10 @@ const singleRange = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i;
 const byteRanges = /^bytes=/i;
 
 /**
- * The range that a GET asks for in a value of `size` bytes; undefined for the whole. One that is malformed may be ignored, or refused as one that is not there (section
- * 14.2): its sender would hardly be glad of the whole.
+ * The range that a GET asks for in a value of `size` bytes. Undefined for the whole value. A malformed range may be
+ * ignored, or refused like a range that is not there (section 14.2). It is refused: its sender would hardly want the
+ * whole value.
+ *
  * @throws OperatingError `header_invalid` for an If-Range that is neither a tag nor anything like a date.
  */
 export function requestedRange(
@@ -30,10 +33,11 @@ export function requestedRange(
   if (text === undefined || !ifRangeHolds(headers["if-range"], md5)) return undefined;
   const found = singleRange.exec(text);
   if (found === null) {
-    // Other units must be ignored, several ranges may be; what else begins with `bytes=` is malformed.
+    // Other units must be ignored, and several ranges may be ignored. Anything else that begins with `bytes=` is
+    // malformed.
     return byteRanges.test(text) && !text.includes(",") ? "malformed" : undefined;
   }
-  // Its last bytes are a range that an empty value has, and that no Content-Range can name.
+  // An empty value has the range of its last bytes, but no Content-Range can name it.
   if (size === 0 && found[1] === "" && Number(found[2]) > 0) return undefined;
   const range = found[1] === "" ? lastBytes(found[2] as string, size) : between(found[1] as string, found[2] as string);
   if (range === undefined) return "malformed";
@@ -53,8 +57,8 @@ function between(first: string, last: string): ByteRange | undefined {
 }
 
 /**
- * If-Range compares strongly. A date never holds: two writes within its second would have the same, and the client would put
- * together parts of both.
+ * If-Range compares strongly. A date never holds: two writes within one second have the same date. The client would
+ * then join parts of both.
  */
 function ifRangeHolds(text: string | string[] | undefined, md5: string): boolean {
   if (typeof text !== "string") return text === undefined;

@@ -1,6 +1,6 @@
 /**
- * `/cluster/refused/{key}`: what of a key the store refuses, with its version as the entity tag. DELETE gives it up, and nothing else than that: `If-Match` has to name the version
- * that somebody has looked at.
+ * `/cluster/refused/{key}`: the value of a key that the store refuses. Its entity tag is its version. DELETE discards
+ * this version and no other: `If-Match` must name the version that the operator has looked at.
  */
 
 import { OperatingError } from "../../base/errors.ts";

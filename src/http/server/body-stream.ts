@@ -1,6 +1,6 @@
 /**
- * The body of a request as a stream: read as it is wanted, so that a sender is held back by whoever takes it. It ends well only where the body does; a
- * sender that goes silent is given up.
+ * The body of a request as a stream. It is read only as the reader asks for it, so a slow reader slows the sender down.
+ * It ends well only if the body does. A sender that goes silent is given up.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -21,11 +21,11 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   readonly #clock: Clock;
   readonly #exchange: Exchange;
   readonly #idleMs: number;
-  /** What has come and nobody has asked for yet. */
+  /** What has come before the reader asked for it. */
   readonly #chunks: Buffer[] = [];
-  /** To be called once what had been read is in use no more. */
+  /** Called once the reader is done with the first chunk. */
   #onFirstUsed: (() => void) | undefined;
-  /** What was given out last. */
+  /** The chunk that the reader got last. */
   #given: Buffer | undefined;
   #waiter: Waiter | undefined;
   #failure: Error | undefined;
@@ -33,10 +33,10 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   #isOver = false;
 
   /**
-   * The stream takes the request over, which must not have ended.
+   * The stream takes the request over. The request must not have ended.
    *
-   * @param first What has been read of it.
-   * @param onFirstUsed Called when that has been used.
+   * @param first The bytes that have been read already.
+   * @param onFirstUsed Called when the reader is done with `first`.
    */
   constructor(clock: Clock, exchange: Exchange, idleMs: number, first?: Buffer, onFirstUsed?: () => void) {
     this.#clock = clock;
@@ -56,7 +56,10 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
     return this;
   }
 
-  /** Tells a client that waits for it to send the body. By then the chunk before has been used, and is freed. */
+  /**
+   * Frees the chunk before: its reader is done with it. Then tells a client that waits for `100 Continue` to send the
+   * body.
+   */
   next(): Promise<IteratorResult<Uint8Array>> {
     assert(this.#waiter === undefined, "a body has one reader");
     this.#freeGiven();
@@ -78,7 +81,7 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
     });
   }
 
-  /** Nobody wants the rest: who waits for it is told that this is the end. */
+  /** The reader does not want the rest. A pending `next` resolves to the end. */
   return(): Promise<IteratorResult<Uint8Array>> {
     const waiter = this.#takeWaiter();
     this.#release();
@@ -136,7 +139,7 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
     return waiter;
   }
 
-  /** The request is its own again. What still comes is thrown away, or read by who answers it. */
+  /** Gives the request back. Later bytes are thrown away, or the answer's writer reads them. */
   #release(): void {
     if (this.#isOver) return;
     this.#isOver = true;

@@ -1,6 +1,6 @@
 /**
- * Reading the body of a request, whole or not at all: a value that was cut off must never be stored. What is read is bounded for
- * each request and for the node, and each byte is copied at most once on its way.
+ * Reads the body of a request, whole or not at all: a value that was cut off must never be stored. The bytes that are
+ * read are bounded for each request and for the node. Each byte is copied at most once on its way.
  */
 
 import type { IncomingMessage } from "node:http";
@@ -21,15 +21,18 @@ export interface BodySettings {
 }
 
 export interface Body {
-  /** With no memory around it. */
+  /** A buffer without unused memory around it. */
   readonly bytes: Buffer;
-  /** Says that the bytes are no longer under way. To be called once, when the request is answered. */
+  /** Says that the bytes are no longer under way. Must be called once, when the request is answered. */
   release(): void;
-  /** All of a body that has more than was allowed, where that was asked for; then there are no bytes. */
+  /** The whole body, if it has more than `maxBytes` and the caller allowed a stream. Then there are no bytes. */
   readonly stream: BodyStream | undefined;
 }
 
-/** Shorter chunks are gathered in buffers of this size: each is a buffer of its own, and one of a single byte takes some 400. */
+/**
+ * Shorter chunks are gathered in buffers of this size. Each chunk is a buffer of its own, and one of a single byte
+ * takes some 400 bytes.
+ */
 const gatheredBytes = 4096;
 
 const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, stream: undefined });
@@ -46,17 +49,18 @@ export class Bodies implements Linger, Disposable {
     this.#deadlines = new Deadlines(clock, settings.bodyTimeoutMs);
   }
 
-  /** Bytes of the bodies that are being read or that have not been released. */
+  /** Bytes of the bodies that are being read or have not been released. */
   get inFlightBytes(): number {
     return this.#inFlightBytes;
   }
 
   /**
-   * Reads the body, after telling a client that waits for it to go on.
+   * Reads the body. First tells a client that waits for `100 Continue` to go on.
    *
-   * @param mayStream Whether a body without an announced length may have more than `maxBytes`: then it comes as a stream.
-   * @throws OperatingError `value_too_large`, `overloaded`, `header_invalid`: before anything was read if the length is announced;
-   *   `body_truncated`, `body_timeout`, `body_invalid`.
+   * @param mayStream Whether a body without an announced length may have more than `maxBytes`. Then it comes as a
+   * stream.
+   * @throws OperatingError `value_too_large`, `overloaded`, `header_invalid`: before anything was read if the length is
+   * announced. Also `body_truncated`, `body_timeout`, `body_invalid`.
    */
   read(exchange: Exchange, maxBytes: number, mayStream = false): Promise<Body> {
     const length = announcedLength(exchange.request);
@@ -75,12 +79,12 @@ export class Bodies implements Linger, Disposable {
     });
   }
 
-  /** The body as it comes, after what has been read of it. */
+  /** The body as it comes, after the bytes that have been read already. */
   stream(exchange: Exchange, first?: Buffer, onFirstUsed?: () => void): BodyStream {
     return new BodyStream(this.#clock, exchange, this.#settings.bodyIdleMs, first, onFirstUsed);
   }
 
-  /** Counts bytes in; false, and nothing counted, if they are too many. */
+  /** Reserves the bytes. If they are too many, reserves nothing and returns false. */
   reserve(bytes: number): boolean {
     if (this.#inFlightBytes + bytes > this.#settings.inFlightBytes) return false;
     this.#inFlightBytes += bytes;
@@ -92,13 +96,13 @@ export class Bodies implements Linger, Disposable {
     assert(this.#inFlightBytes >= 0, "no more bytes are released than were reserved");
   }
 
-  /** A reader is done, well or not. */
+  /** Called when a reader is done, well or not. */
   forget(reader: Expiring): void {
     this.#deadlines.remove(reader);
   }
 
   discard(request: IncomingMessage, done: () => void): void {
-    // As much as may be in flight: a client that goes on beyond that isn't listening anyway.
+    // As much as may be in flight. A client that sends more than that does not listen anyway.
     let left = this.#settings.inFlightBytes;
     const finish = (): void => {
       timer.cancel();
@@ -128,7 +132,7 @@ class BodyReader implements Expiring, Body {
   readonly #resolve: (body: Body) => void;
   readonly #reject: (error: Error) => void;
   readonly #chunks: Buffer[] = [];
-  /** What short chunks are gathered in, and how much of it is filled. */
+  /** The buffer in which short chunks are gathered, and its filled bytes. */
   #gathering: Buffer | undefined;
   #gathered = 0;
   #received = 0;
@@ -192,7 +196,7 @@ class BodyReader implements Expiring, Body {
     if (this.#length === undefined) {
       this.#addChunk(chunk);
     } else if (chunk.length === this.#length) {
-      // All of it at once, in memory of its own: the usual case of a small value, and nothing is copied.
+      // The usual case of a small value: all bytes come at once, in memory of their own. Nothing is copied.
       this.#bytes = compact(chunk);
     } else {
       assert(this.#received <= this.#length, "the parser ends a body at its announced length");
@@ -230,7 +234,7 @@ class BodyReader implements Expiring, Body {
     this.#gathered = 0;
   }
 
-  /** All that was kept, as one. */
+  /** All chunks that were kept, as one. */
   #takeKept(): Buffer {
     this.#endGathering();
     const bytes = join(this.#chunks, this.#received);
@@ -241,7 +245,8 @@ class BodyReader implements Expiring, Body {
   #beStream(): void {
     this.#finish();
     const first = this.#takeKept();
-    // Of the rest no more is in memory than the socket holds: an upload of an hour must not keep others out for as long.
+    // Only the socket's buffer holds more of the body. So the bytes are released: an upload of an hour must not keep
+    // others out.
     this.stream = this.#owner.stream(this.#exchange, first, () => this.release());
     this.#resolve(this);
   }
@@ -258,7 +263,7 @@ class BodyReader implements Expiring, Body {
   }
 
   #onClose(): void {
-    // It comes after the end of every request: an error, with its stack, is made only if it is one.
+    // Every request closes after its end. So the error, with its stack, is made only if there is one.
     if (!this.#done) this.fail(truncated());
   }
 
@@ -269,7 +274,7 @@ class BodyReader implements Expiring, Body {
   }
 }
 
-/** Bytes that the body will have; undefined if it is chunked and nobody knows. */
+/** The bytes that the body will have. Undefined if it is chunked, so that its length is unknown. */
 export function announcedLength(request: IncomingMessage): number | undefined {
   const { headers } = request;
   const coding = headers["transfer-encoding"];

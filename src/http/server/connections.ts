@@ -1,6 +1,6 @@
 /**
- * The open connections of clients: how many there are, what each is doing, what to say when one sends something that isn't HTTP, and how to
- * end them all without cutting an answer.
+ * The open connections of clients: how many there are and what each is doing. Refuses a client that sends something
+ * other than HTTP. Ends all connections without cutting an answer.
  */
 
 import type { ServerResponse } from "node:http";
@@ -12,17 +12,17 @@ import type { Exchange } from "./exchange.ts";
 import { problem } from "./problem.ts";
 
 export interface Connection {
-  /** There were too many when it came: it is told so and closed. */
+  /** There were too many connections when it came. Its request is refused and it is closed. */
   readonly surplus: boolean;
-  /** The request that came last, answered or not. */
+  /** The latest request, answered or not. */
   latest: Exchange | undefined;
   /** Requests that wait for the answer to an earlier one. */
   waiting: number;
-  /** It sent something that isn't HTTP. */
+  /** The client sent something other than HTTP. */
   broken: boolean;
 }
 
-/** Within this a client that has connected sends its first request, mostly; in milliseconds. */
+/** Most clients that connect send their first request within this, in milliseconds. */
 const firstRequestMs = 200;
 
 interface Ending {
@@ -35,7 +35,7 @@ export class Connections {
   readonly #clock: Clock;
   readonly #limit: number;
   readonly #open = new Map<Duplex, Connection>();
-  /** Who waits for some of them to be closed. */
+  /** Each waits until its connections are closed. */
   readonly #endings = new Set<Ending>();
 
   constructor(clock: Clock, limit: number) {
@@ -52,7 +52,7 @@ export class Connections {
     socket.once("close", () => this.remove(socket));
   }
 
-  /** It has closed, or is no client's any more. */
+  /** Called when the connection has closed, or belongs to another protocol. */
   remove(socket: Duplex): void {
     this.#open.delete(socket);
     for (const { left, done } of this.#endings) if (left.delete(socket) && left.size === 0) done();
@@ -62,13 +62,16 @@ export class Connections {
     return this.#open.get(socket);
   }
 
-  /** Whether it still has to be answered. */
+  /** Whether an answer is still due on it. */
   isBusy(socket: Duplex): boolean {
     const latest = this.#open.get(socket)?.latest;
     return latest !== undefined && !isSent(latest.response);
   }
 
-  /** Answers on a connection that node:http has given up, once the answers under way are out: sooner, the client would take it for one of those. */
+  /**
+   * Answers on a connection that node:http has given up. Waits until the answers under way are out, since the client
+   * would take an earlier one for one of those.
+   */
   refuse(socket: Duplex, code: ErrorCode, detail: string, headers: readonly string[] = []): void {
     const latest = this.#open.get(socket)?.latest;
     if (latest === undefined || isSent(latest.response)) {
@@ -79,10 +82,13 @@ export class Connections {
     latest.response.once("finish", () => refuseRaw(socket, this.#clock, code, detail, headers));
   }
 
-  /** node:http has let go of the connection, and no longer tells an answer that there is room for more of it. */
+  /**
+   * Tells the answer under way when there is room for more of it. node:http has let go of the connection and no longer
+   * does.
+   */
   keepGoing(socket: Duplex): void {
     const { latest, waiting = 0 } = this.#open.get(socket) ?? {};
-    // With others before it, nobody knows which answer is going out now.
+    // With pipelined requests, it is not known which answer is going out now.
     if (waiting > 0) socket.destroy();
     else if (latest) socket.on("drain", () => latest.response.emit("drain"));
   }
@@ -99,7 +105,7 @@ export class Connections {
     const { latest } = connection;
     const [code, detail] = explain(error, latest?.request.complete === false);
     if (latest?.request.complete === false) {
-      // It is in the middle of a body: that request fails, and is answered in its turn.
+      // The connection is in the middle of a body. That request fails, and its answer says why.
       latest.broken = new OperatingError(code, detail);
       latest.reader?.fail(latest.broken);
     } else {
@@ -108,8 +114,8 @@ export class Connections {
   }
 
   /**
-   * Closes each connection with a request under way once its answer is out, and cuts those that are left after `withinMs`, of which `onCut` is told the number. Resolves when
-   * all of them are closed. The others stay.
+   * Closes each connection with a request under way once its answer is out. After `withinMs` it cuts those that are
+   * left, and calls `onCut` with their number. Resolves when all of them are closed. The other connections stay open.
    */
   async endBusy(withinMs: number, onCut: (count: number) => void): Promise<void> {
     const busy = [...this.#open].filter(([socket]) => this.isBusy(socket));
@@ -117,17 +123,17 @@ export class Connections {
     await this.#ended(new Set(busy.map(([socket]) => socket)), withinMs, onCut);
   }
 
-  /** As {@link endBusy} for all connections: one that waits for a request is closed at once. */
+  /** Like {@link endBusy}, for all connections. A connection that waits for a request is closed at once. */
   async end(withinMs: number, onCut: (count: number) => void): Promise<void> {
     for (const [socket, connection] of this.#open) {
       if (connection.latest !== undefined) closeAfterLatest(socket, connection);
-      // Who has only just come is about to ask for something.
+      // A client that has just connected is about to send a request.
       else this.#clock.after(firstRequestMs, () => closeAfterLatest(socket, connection));
     }
     await this.#ended(new Set(this.#open.keys()), withinMs, onCut);
   }
 
-  /** @param left those to wait for, which get fewer */
+  /** @param left The connections to wait for. Connections that close leave the set. */
   async #ended(left: Set<Duplex>, withinMs: number, onCut: (count: number) => void): Promise<void> {
     if (left.size === 0) return;
     const { promise, resolve: done } = Promise.withResolvers<void>();
@@ -143,7 +149,7 @@ export class Connections {
   }
 }
 
-/** Given to the system, though perhaps not to the client yet. */
+/** Whether the answer was given to the system. The client may not have it yet. */
 function isSent(response: ServerResponse): boolean {
   return response.writableFinished || response.destroyed;
 }
@@ -151,11 +157,11 @@ function isSent(response: ServerResponse): boolean {
 function closeAfterLatest(socket: Duplex, connection: Connection): void {
   const response = connection.latest?.response;
   if (response === undefined || isSent(response)) (socket as Socket).destroySoon();
-  // By then another may have come.
+  // Another request may have come by then.
   else response.once("finish", () => closeAfterLatest(socket, connection));
 }
 
-/** A key with a space in it is the usual reason. */
+/** The usual reason is a key with a space in it. */
 const malformedLine =
   "the request line is malformed: it is METHOD TARGET HTTP/1.1, and keys in the target are percent-encoded (a space is %20)";
 
@@ -179,7 +185,7 @@ function explain(error: NodeJS.ErrnoException, inBody: boolean): readonly [Error
     : ["header_invalid", `this is not an HTTP/1.1 request: ${error.message}`];
 }
 
-/** Answers without node:http, which has given the connection up, and ends it. */
+/** Answers without node:http, which has given the connection up, and ends the connection. */
 export function refuseRaw(
   socket: Duplex,
   clock: Clock,
@@ -191,7 +197,7 @@ export function refuseRaw(
     socket.destroy();
     return;
   }
-  // With the connection node:http has given up its listener, too: a client that has gone by now would end the process.
+  // node:http has also removed its error listener. Without one, a client that has gone by now would end the process.
   socket.on("error", () => socket.destroy());
   const answer = problem(code, detail);
   const body = JSON.stringify(answer);

@@ -1,6 +1,7 @@
 /**
- * Pages of other sites that may use this node (the Fetch standard's CORS protocol): those of the configured origins, and without any, none. Credentials of a browser's own (cookies,
- * client certificates) are never asked for: a page sends its token itself.
+ * Which pages of other sites may use this node (the Fetch standard's CORS protocol): those of the configured origins.
+ * Without any, no page may. The node never asks for a browser's own credentials (cookies, client certificates). A page
+ * sends its token itself.
  */
 
 import type { IncomingMessage } from "node:http";
@@ -9,13 +10,13 @@ import type { HeaderList } from "./exchange.ts";
 export interface CorsSettings {
   /** As browsers send them, or `*` for all. */
   readonly origins: readonly string[];
-  /** How long a browser may remember what was allowed. */
+  /** How long a browser may remember the answer to a preflight request. */
   readonly maxAgeSeconds: number;
 }
 
 const anyOrigin = "*";
 const nothing: readonly string[] = Object.freeze([]);
-/** A list of names of headers. */
+/** A list of header names. */
 const headerNames = /^[\w!#$%&'*+.^`|~, -]*$/;
 
 export class Cors {
@@ -32,11 +33,11 @@ export class Cors {
     return origin !== undefined && (this.#origins.has(origin) || this.#origins.has(anyOrigin));
   }
 
-  /** What every answer to the request says, errors included: otherwise a page could not read them. */
+  /** The headers of every answer to the request, errors included. Without them a page could not read the answer. */
   headersFor({ headers }: IncomingMessage): readonly string[] {
     if (this.#origins.size === 0) return nothing;
     const any = this.#origins.has(anyOrigin);
-    // A cache must not give the answer to one origin's page to another's.
+    // A cache must not give the answer for one origin's page to another's.
     const result = any ? [] : ["Vary", "Origin"];
     const { origin } = headers;
     if (origin === undefined || !this.allows(origin)) return result;
@@ -46,7 +47,10 @@ export class Cors {
     return result;
   }
 
-  /** For the answer to OPTIONS: which of `methods`, and that all headers, may be sent; nothing if it is no preflight request, or not allowed. */
+  /**
+   * For the answer to OPTIONS: allows `methods` and all the headers asked for. Empty if it is no preflight request, or
+   * the origin is not allowed.
+   */
   preflight({ headers }: IncomingMessage, methods: string): HeaderList {
     if (headers["access-control-request-method"] === undefined || !this.allows(headers.origin)) return [];
     const result = ["Access-Control-Allow-Methods", methods, "Access-Control-Max-Age", this.#maxAge];

@@ -1,6 +1,6 @@
 /**
- * The one way into every route: who calls, whether they may, and whether a page of another site has made a browser send it. The router asks here before it calls a route
- * or reads a body.
+ * The only way into every route. The gate finds out who calls and whether they may. It also finds out whether a page of
+ * another site made a browser send the request. The router asks the gate before it calls a route or reads a body.
  */
 
 import type { IncomingMessage } from "node:http";
@@ -13,7 +13,7 @@ import type { Need, Route } from "./route.ts";
 /** Methods that change nothing (RFC 9110, section 9.2.1). */
 const safeMethods: readonly (string | undefined)[] = ["GET", "HEAD", "OPTIONS"];
 
-/** Names that mean this host wherever they are looked up. */
+/** Names that mean the own host on every host. */
 const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
 export class Gate {
@@ -27,17 +27,19 @@ export class Gate {
 
   /**
    * What the caller of a route that needs `need` may do.
+   *
    * @throws OperatingError `unauthorized`, `forbidden`, `cross_site_request`.
    */
   admit(request: IncomingMessage, need: Need, { takesBasic }: Pick<Route, "takesBasic">): Grant {
-    // Sites that may use the values may still not change the cluster.
+    // Sites that may use the values must still not change the cluster.
     const isWelcome = (need === "read" || need === "write") && this.#cors.allows(request.headers.origin);
     if (!safeMethods.includes(request.method) && !isWelcome && isCrossSite(request)) {
       throw new OperatingError("cross_site_request", "another site has sent this request");
     }
     if (need === "open") return noGrant;
     const { host, authorization } = request.headers;
-    // A site may have its own name resolve to 127.0.0.1 for a moment, and then read all answers as its own (DNS rebinding).
+    // A site may let its own name resolve to 127.0.0.1 for a moment (DNS rebinding). Then its page could read all
+    // answers.
     if (this.#access.loopbackOnly && host !== undefined && !loopbackHost.test(host)) {
       throw new OperatingError(
         "cross_site_request",
@@ -50,14 +52,14 @@ export class Gate {
       grant.requireRight(need);
     } catch (error) {
       if (bearer === authorization || !isOperatingError(error, "forbidden")) throw error;
-      // A browser would keep a password that gets a 403, and never ask for another one.
+      // A browser keeps a password that gets a 403 and never asks for another one.
       throw new OperatingError("unauthorized", error.message);
     }
     return grant;
   }
 }
 
-/** The password of Basic credentials (RFC 7617) as a bearer's token; anything else as it is. */
+/** The password of Basic credentials (RFC 7617) as a bearer's token. Anything else stays as it is. */
 function asBearer(authorization: string | undefined): string | undefined {
   const encoded = /^Basic +([\w+/]+=*)$/i.exec(authorization ?? "")?.[1];
   if (encoded === undefined) return authorization;
@@ -66,8 +68,8 @@ function asBearer(authorization: string | undefined): string | undefined {
 }
 
 /**
- * Whether a page of another site made a browser send this: it needs no consent of ours for a simple POST. Browsers say so in `Sec-Fetch-Site`, which no page can
- * set; those that don't know it yet send `Origin`. Programs send neither.
+ * Whether a page of another site made a browser send this. A page needs no consent of ours for a simple POST. Browsers
+ * tell it in `Sec-Fetch-Site`, which no page can set. Older browsers send `Origin`. Programs send neither.
  */
 function isCrossSite({ headers }: IncomingMessage): boolean {
   const site = headers["sec-fetch-site"];

@@ -1,13 +1,16 @@
 /**
- * What must hold of every request's headers before anyone acts on them. node:http keeps the first of some duplicated headers and says nothing;
- * where two parties could take different ones, the request is refused.
+ * What must hold of every request's headers before anything acts on them. node:http silently keeps the first of some
+ * duplicated headers. Two parties could take different ones, so such a request is refused.
  */
 
 import type { IncomingMessage } from "node:http";
 import { OperatingError } from "../../base/errors.ts";
 import { announcesBody } from "./exchange.ts";
 
-/** The names that node:http keeps the first of, and that change what we do: they differ in length, so that most headers cost a comparison. */
+/**
+ * The headers of which node:http keeps the first, and that change what we do. They differ in length, so most headers
+ * cost one comparison.
+ */
 function singleOf(length: number): string | undefined {
   switch (length) {
     case 4:
@@ -43,7 +46,8 @@ export function checkHeaders(request: IncomingMessage): void {
     throw new OperatingError("header_invalid", "HTTP/1.0 has no Transfer-Encoding");
   }
   if (method === "PUT" && request.httpVersionMinor === 0 && headers["content-length"] === undefined) {
-    // By HTTP/1.1 it has no body (RFC 9112, section 6.3); of HTTP/1.0 some clients end one by closing, and it would be lost.
+    // By HTTP/1.1 it has no body (RFC 9112, section 6.3). Some HTTP/1.0 clients end a body by closing, and it would be
+    // lost.
     throw new OperatingError("header_invalid", "an HTTP/1.0 request says the length of its body: Content-Length");
   }
   if (method !== "PUT" && method !== "POST" && announcesBody(request)) {

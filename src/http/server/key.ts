@@ -1,6 +1,7 @@
 /**
- * From a request's path to a key, and what may be a key. The path is the raw request target as node:http gives it (a character for each
- * byte), because every library for URLs normalises, and `a//b` and `a/../b` are keys like any other. `%2F` and `/` are the same byte.
+ * From a request's path to a key, and the rules for keys. The path is the raw request target as node:http gives it, one
+ * character for each byte. Every library for URLs normalises paths, but `a//b` and `a/../b` are keys like any other.
+ * `%2F` and `/` are the same byte.
  */
 
 import { OperatingError } from "../../base/errors.ts";
@@ -12,7 +13,8 @@ const percent = 0x25;
 const hash = 0x23;
 
 /**
- * The key that the rest of a path encodes. It is ASCII: the runtime's parser refuses targets with other bytes.
+ * The key that the rest of a path encodes. `encoded` is ASCII: the runtime's parser refuses targets with other bytes.
+ *
  * @throws OperatingError `key_invalid`.
  */
 export function parseKey(encoded: string): string {
@@ -33,6 +35,7 @@ export function parseKey(encoded: string): string {
 
 /**
  * Checks a key that came as text.
+ *
  * @throws OperatingError `key_invalid`.
  */
 export function checkKey(key: string): void {

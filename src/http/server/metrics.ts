@@ -1,13 +1,16 @@
-/** What the server for clients counts: requests by route, method and status, and how long they took. Plain numbers, for others to read and expose. */
+/**
+ * What the server for clients counts: requests by route, method and status, and how long they took. These are plain
+ * numbers. Other parts read and expose them.
+ */
 
 import { Histogram, latencyBounds } from "../../base/histogram.ts";
 import { everyMethod } from "./route.ts";
 
 /** Requests of one route and method. */
 export interface RouteMetrics {
-  /** How many were answered with which status; 499 stands for a client that went away before it had an answer. */
+  /** How many were answered with which status. 499 is a client that went away before its answer. */
   readonly statuses: ReadonlyMap<number, number>;
-  /** From a request's headers to its answer's, and for what is streamed to its end. */
+  /** From a request's headers to its answer's headers. For a streamed answer, to its end. */
   readonly seconds: Histogram;
 }
 
@@ -20,7 +23,7 @@ const methods: ReadonlySet<string> = new Set(everyMethod.split(", "));
 export class HttpMetrics {
   readonly #routes = new Map<string, Map<string, Series>>();
 
-  /** @param route - one of a fixed set: never what a client chose */
+  /** @param route One of a fixed set, never a client's text. */
   count(route: string, method: string, status: number, ms: number): void {
     let byMethod = this.#routes.get(route);
     if (!byMethod) {

@@ -1,4 +1,7 @@
-/** Percent-encoding, read strictly: every library for it that comes with the runtime passes over what it does not understand, or makes something else of it. */
+/**
+ * Strict percent-decoding. Every library in the runtime skips what it does not understand, or makes something else of
+ * it.
+ */
 
 import { isUtf8 } from "node:buffer";
 import type { OperatingError } from "../../base/errors.ts";
@@ -6,8 +9,10 @@ import type { OperatingError } from "../../base/errors.ts";
 const percent = 0x25;
 
 /**
- * The text whose UTF-8 is encoded; characters that are not encoded stand for themselves, and are ASCII, since the runtime's parser refuses others.
- * @param invalid - makes the error that is thrown of what is wrong
+ * The text whose UTF-8 is encoded. Characters that are not encoded stand for themselves. They are ASCII: the runtime's
+ * parser refuses others.
+ *
+ * @param invalid Makes the error to throw.
  */
 export function decodePercent(encoded: string, invalid: (detail: string) => OperatingError): string {
   const bytes = Buffer.allocUnsafe(encoded.length);
@@ -29,7 +34,7 @@ export function decodePercent(encoded: string, invalid: (detail: string) => Oper
   return exact.toString("utf8");
 }
 
-/** -1 for what is no digit, NaN included. */
+/** -1 for what is not a digit, NaN included. */
 function hexDigit(code: number): number {
   if (code >= 0x30 && code <= 0x39) return code - 0x30;
   const lower = code | 0x20;

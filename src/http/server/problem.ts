@@ -6,7 +6,7 @@ import type { Log } from "../../base/log.ts";
 import { answerUnread, type Exchange, type HeaderList, type Linger } from "./exchange.ts";
 
 export interface Problem {
-  /** Names the kind of problem; not an address. */
+  /** Names the kind of problem. It is no address. */
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -31,8 +31,8 @@ export function problem(code: ErrorCode, detail: string): Problem {
 }
 
 /**
- * What the client is told of a failure. One that nobody expected is logged and told without its message, which may say too much; a
- * failed assertion is thrown on, to stop the process.
+ * What the client is told of a failure. An unexpected failure is logged. The client does not get its message, which may
+ * reveal too much. A failed assertion is thrown on and ends the process.
  */
 export function describeFailure(error: unknown, log: Log): { readonly code: ErrorCode; readonly detail: string } {
   if (error instanceof AssertionError) throw error;
@@ -55,12 +55,12 @@ export class ProblemWriter {
 
   answer(exchange: Exchange, code: ErrorCode, detail: string, headers: HeaderList = []): void {
     const body = problem(code, detail);
-    // Without it caches may keep some errors, 404 among them, by their own judgement.
+    // Without it, caches may keep some errors as they like, 404 among them.
     headers.push("Cache-Control", "no-store");
     this.answerAs(exchange, body.status, "application/problem+json", body, headers);
   }
 
-  /** The same for an answer of another form. */
+  /** Like {@link answer}, for an error in another form. */
   answerAs(exchange: Exchange, status: number, contentType: string, value: unknown, headers: HeaderList = []): void {
     const body = JSON.stringify(value);
     if (status === 503) headers.push("Retry-After", this.#retryAfter);

@@ -1,4 +1,4 @@
-/** The limits of the server for clients: every one of them with its default and the reason for it. */
+/** The limits of the server for clients, each with its default and the reason for it. */
 
 import type { CorsSettings } from "./cors.ts";
 
@@ -6,51 +6,73 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export interface HttpSettings {
-  /** The address to listen on. Loopback by default: a node is open to others only where that was written out. */
+  /** The address to listen on. Loopback by default: a node is open to other hosts only if the configuration says so. */
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   readonly port: number;
-  /** Of a value that is read as a whole before it is stored. */
+  /** The most bytes of a value that is read as a whole before it is stored. */
   readonly maxValueBytes: number;
-  /** Of one that is stored as it comes; none are unless this is more. */
+  /**
+   * The most bytes of a value that is streamed to the store. Values are streamed only if this is above `maxValueBytes`.
+   */
   readonly maxStreamBytes: number;
-  /** Of a request's line and headers together. A key may take 3 KiB of it in percent-encoding, metadata 2 KiB and content headers 2 KiB. */
+  /**
+   * The most bytes of a request's line and headers together. The percent-encoding of a key may take 3 KiB of it,
+   * metadata 2 KiB and content headers 2 KiB.
+   */
   readonly maxHeaderBytes: number;
-  /** Of user metadata (names and values), weir's own included; of the content headers likewise. S3 takes 2 KiB of each. */
+  /**
+   * The most bytes of user metadata (names and values), weir's own included. The content headers have the same limit of
+   * their own. S3 takes 2 KiB of each.
+   */
   readonly maxMetadataBytes: number;
-  /** Keys and common prefixes in one answer of a listing: as many as S3 gives. */
+  /** The most keys and common prefixes in one answer of a listing. S3 gives as many. */
   readonly maxListKeys: number;
   /**
-   * Bodies being read or stored on this node, together. A body counts with its announced length from its first byte to its answer, so
-   * that what has been begun can be finished. 32 of the largest values by default.
+   * The most bytes of bodies that this node reads or stores at a time. A body counts with its announced length from its
+   * first byte to its answer. So a body that was begun can be finished. By default 32 of the largest values.
    */
   readonly inFlightBytes: number;
-  /** Connections of clients that are served; requests on others are answered `overloaded`. */
+  /** How many connections of clients are served. Requests on further connections are answered `overloaded`. */
   readonly connections: number;
-  /** Connections beyond those: for peers' links, which come in by the same port, and for the refusals. */
+  /**
+   * Connections beyond `connections`. Peers' links need them, since they come in by the same port. So do the refusals.
+   */
   readonly spareConnections: number;
   readonly headersTimeoutMs: number;
-  /** For a whole body: 4 MiB in 60 s is 70 KB/s. */
+  /** For a whole body. 4 MiB in 60 s is 70 KB/s. */
   readonly bodyTimeoutMs: number;
-  /** Between two chunks of a body that is streamed: its whole may take as long as it takes. */
+  /** Between two chunks of a body that is streamed. The whole body may take any time. */
   readonly bodyIdleMs: number;
-  /** How long an idle connection is kept. Longer than the 60 s of usual load balancers, so that it's they who close it. */
+  /**
+   * How long an idle connection is kept. It is longer than the 60 s of usual load balancers, so that they close it
+   * first.
+   */
   readonly keepAliveMs: number;
-  /** A connection with a request under way on which nothing moves is cut: a client that doesn't read holds memory. Longer than any operation. */
+  /**
+   * A connection with a request under way is cut if nothing moves on it for this long. A client that does not read
+   * holds memory. It is longer than any operation.
+   */
   readonly stallMs: number;
   /** How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal. */
   readonly lingerMs: number;
-  /** How long requests under way may take to finish when the server stops. A request that takes longer is cut. */
+  /** How long requests under way may take when the server stops. Then they are cut. */
   readonly finishMs: number;
-  /** How long a client may take to read an answer. 4 MiB in 60 s are 70 KB/s. */
+  /** How long a client may take to read an answer. 4 MiB in 60 s is 70 KB/s. */
   readonly answerTimeoutMs: number;
-  /** Of answers that clients have not read yet, together, beyond what the system's buffers take: then those that wait longest are cut. */
+  /**
+   * The most bytes of all answers that clients have not read yet, beyond the system's buffers. Above it, the answers
+   * that wait longest are cut.
+   */
   readonly unreadBytes: number;
-  /** Requests that a client may send on a connection before it has the answer to the first: then the connection is cut. */
+  /**
+   * How many requests a client may send on a connection before it has the answer to the first. Then the connection is
+   * cut.
+   */
   readonly pipelinedRequests: number;
   /** Which other sites' pages may use the node. None by default. */
   readonly cors: CorsSettings;
-  /** What a 503 tells the client to wait. */
+  /** How long a 503 tells the client to wait. */
   readonly retryAfterSeconds: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Answers whose body is a stream: as fast as the client takes it. What breaks off can't be mended once the head is out, so the connection is cut: the client
- * sees that there should be more.
+ * Answers whose body is a stream, as fast as the client takes it. If the stream breaks off, the head is already out. So
+ * the connection is cut: the client sees that there should be more.
  */
 
 import type { ServerResponse } from "node:http";
@@ -8,7 +8,7 @@ import { free } from "../../base/memory.ts";
 import type { ValueStream } from "../../core/operation.ts";
 import { type Exchange, type HeaderList, isLast } from "./exchange.ts";
 
-/** `Content-Length` must be among `headers`. Disposes of the stream. */
+/** `headers` must contain `Content-Length`. Disposes of the stream. */
 export async function answerStream(
   exchange: Exchange,
   status: number,
@@ -21,7 +21,7 @@ export async function answerStream(
   if (isLast(exchange)) headers.push("Connection", "close");
   headers.push(...exchange.always);
   response.writeHead(status, headers);
-  // Who has cut the connection is told by its end; what the store says goes to the caller, who cuts it too.
+  // A client that has cut the connection knows. A failure of the store goes to the caller, who cuts the connection too.
   for await (const chunk of stream) {
     if (!write(response, chunk)) await writable(response);
     if (response.destroyed) return;
@@ -29,7 +29,7 @@ export async function answerStream(
   response.end();
 }
 
-/** False if there is no room for more. Once the chunk has been sent, it is freed. */
+/** False if there is no room for more. The chunk is freed once it has been sent. */
 function write(response: ServerResponse, chunk: Uint8Array): boolean {
   return response.write(chunk, (error) => {
     if (!error) free(chunk);

@@ -1,7 +1,7 @@
 /**
- * Answers that their clients have not read: the system's buffers are full, and the rest is kept here. A client that reads slowly, or not at all, holds memory for a bounded
- * time only; and all of them together a bounded number of bytes: beyond that, those that wait longest are cut. Their clients see a connection that ends before the answer
- * does.
+ * Answers that their clients have not read. The system's buffers are full, and the rest is kept here. A slow client
+ * holds memory for a bounded time only. All of them together hold a bounded number of bytes. Above that, the answers
+ * that wait longest are cut: their clients see a connection that ends before the answer does.
  */
 
 import type { ServerResponse } from "node:http";
@@ -16,7 +16,7 @@ export interface UnreadSettings {
 export class UnreadAnswers implements Disposable {
   readonly #settings: UnreadSettings;
   readonly #deadlines: Deadlines;
-  /** Longest waiting first (a Set keeps the order of insertion). */
+  /** The longest waiting first: a Set keeps the order of insertion. */
   readonly #answers = new Set<Unread>();
   #bytes = 0;
 
@@ -25,12 +25,12 @@ export class UnreadAnswers implements Disposable {
     this.#deadlines = new Deadlines(clock, settings.answerTimeoutMs);
   }
 
-  /** Bytes that were not taken at once, of answers that are not read yet. */
+  /** Bytes of unread answers that the system did not take at once. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Adds one whose last byte was written, and is not taken yet. */
+  /** Adds an answer whose last byte was written but not yet taken by the system. */
   add(response: ServerResponse): void {
     const answer = new Unread(response);
     this.#answers.add(answer);
