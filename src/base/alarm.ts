@@ -1,4 +1,7 @@
-/** One timer that rings at the earliest of the instants it was set to, for an owner that has many things to do later and finds out itself what is due. */
+/**
+ * One timer for an owner that has many things to do later. It rings at the earliest of the instants it was set to; the
+ * owner then finds out itself what is due.
+ */
 
 import type { Clock, Instant, Timer } from "./clock.ts";
 
@@ -12,7 +15,7 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** Rings at that instant, unless it is set to an earlier one. */
+  /** Rings at `at`, unless it is already set to an earlier instant. */
   set(at: Instant): void {
     if (this.#set) {
       if (this.#set.at <= at) return;

@@ -1,6 +1,6 @@
 /**
- * Assertions: what the author believes, checked in production too. A failed one is a bug in weir, so it is
- * never caught: the process stops rather than go on with a state that nobody has thought about.
+ * Assertions: what the author believes, checked in production too. A failed assertion is a bug in weir. It is never
+ * caught: the process stops rather than go on with a state that nobody has thought about.
  */
 
 export class AssertionError extends Error {

@@ -1,9 +1,12 @@
 /**
- * Time as a port. Nothing but `system.ts` reads a real clock: everything else is given one, so that a whole
- * cluster can run under a simulated one.
+ * Time as a port. Only `system.ts` reads a real clock. Everything else is given a clock, so that a whole cluster can
+ * run under a simulated one.
  */
 
-/** Milliseconds on a monotonic clock, which may stand still while the host is suspended; comparable within one process only. */
+/**
+ * Milliseconds on a monotonic clock. It may stand still while the host is suspended. Two instants are comparable within
+ * one process only.
+ */
 export type Instant = number;
 
 export interface Timer {
@@ -14,8 +17,8 @@ export interface Timer {
 export interface Clock {
   now(): Instant;
   /**
-   * Milliseconds since 1970 by the host's wall clock, which may jump: for people (`Last-Modified`), and to notice that the host was suspended; never to
-   * decide that something may go on for longer.
+   * Milliseconds since 1970 by the host's wall clock, which may jump. It is for people (`Last-Modified`), and to notice
+   * that the host was suspended. It must never decide that something may go on for longer.
    */
   wallMs(): number;
   /** Runs the callback once, after at least `ms` milliseconds. */

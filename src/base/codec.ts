@@ -1,13 +1,13 @@
 /**
- * Bytes by hand: the writer and the reader under every binary format of weir. Numbers are little-endian. The writer's buffer
- * grows and is used again, so that writing a message allocates nothing; the reader checks every bound, so that no
- * input, however damaged, does more than throw a MalformedError.
+ * Bytes by hand: the writer and the reader under every binary format of weir. Numbers are little-endian. The writer's
+ * buffer grows and is used again, so writing a message allocates nothing. The reader checks every bound, so damaged
+ * input can do no more than throw a MalformedError.
  */
 
 import { isUtf8 } from "node:buffer";
 import { assert } from "./assert.ts";
 
-/** The bytes are not what the format says. Whoever reads bytes from outside catches it and gives up their source. */
+/** The bytes are not what the format says. Code that reads bytes from outside catches it and gives up their source. */
 export class MalformedError extends Error {
   override name = "MalformedError";
 }
@@ -30,7 +30,7 @@ export class ByteWriter {
     this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
   }
 
-  /** The bytes written so far are its first {@link length}. Another buffer takes its place when it grows. */
+  /** The bytes written so far are its first {@link length} bytes. When the writer grows, it moves to another buffer. */
   get buffer(): Buffer {
     return this.#buffer;
   }
@@ -45,7 +45,7 @@ export class ByteWriter {
     this.#length = length;
   }
 
-  /** Leaves `bytes` bytes for {@link setU32} and its like; what is in them is undefined until then. */
+  /** Leaves a gap of `bytes` bytes, for {@link setU32} to fill. Until then the content of the gap is undefined. */
   skip(bytes: number): void {
     this.#room(bytes);
     this.#length += bytes;
@@ -106,8 +106,8 @@ export class ByteWriter {
   }
 
   /**
-   * Lower-case hexadecimal digits, two a byte, without their number: the reader must know it. Returns false, and has written nothing,
-   * when they are anything else.
+   * Writes lower-case hexadecimal digits, two a byte. It does not write how many: the reader must know that. Returns
+   * false, with nothing written, when `digits` is anything else.
    */
   hex(digits: string): boolean {
     const bytes = digits.length >>> 1;
@@ -127,7 +127,7 @@ export class ByteWriter {
     return true;
   }
 
-  /** Raw bytes, without their number. */
+  /** Writes raw bytes. It does not write how many. */
   bytes(value: Uint8Array): void {
     this.#room(value.length);
     this.#buffer.set(value, this.#length);
@@ -160,13 +160,16 @@ export class ByteWriter {
   }
 }
 
-/** Reads what a ByteWriter wrote; every method throws a MalformedError at the end of the bytes or on what no writer writes. */
+/**
+ * Reads what a ByteWriter wrote. Every method throws a MalformedError at the end of the bytes, or on bytes that no
+ * writer writes.
+ */
 export class ByteReader {
   #buffer: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
 
-  /** Begins to read `buffer` from `start`, up to but without `end`; one reader serves for any number of buffers. */
+  /** Begins to read `buffer` from `start` up to `end`, which is excluded. One reader serves any number of buffers. */
   reset(buffer: Buffer, start: number, end: number): void {
     assert(start >= 0 && start <= end && end <= buffer.length, "a reader stays within its buffer");
     this.#buffer = buffer;
@@ -216,7 +219,8 @@ export class ByteReader {
     const bytes = this.u16();
     const at = this.#take(bytes);
     const value = this.#buffer.toString("utf8", at, at + bytes);
-    // What is not UTF-8 decodes to the replacement character, which may also be meant; the second test decides, and is rare.
+    // Bytes that are not UTF-8 decode to the replacement character. That character may also be meant, so a second test
+    // decides. It is rare.
     if (value.includes("\ufffd") && !isUtf8(this.#buffer.subarray(at, at + bytes))) {
       throw new MalformedError("text that is not UTF-8");
     }

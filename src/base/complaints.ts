@@ -1,15 +1,18 @@
 /**
- * Warnings, each at most once in a while, with a count of those that were held back: a peer that is refused is refused again
- * every few seconds, and callers from outside must not be able to fill the log.
+ * Warnings, each at most once in an interval, with a count of those held back. A peer that is refused is refused again
+ * every few seconds. Callers from outside must not be able to fill the log.
  */
 
 import type { Clock, Instant } from "./clock.ts";
 import type { Log, LogFields } from "./log.ts";
 
-/** How often what keeps going wrong is logged, in milliseconds, unless there is a reason to choose otherwise. */
+/** The usual time between two log lines about the same trouble, in milliseconds. */
 export const complaintIntervalMs = 10_000;
 
-/** Complaints that are told apart at a time; further ones are only counted, until the others are old. */
+/**
+ * How many complaints are told apart at a time. More than these are dropped until one of them is older than the
+ * interval.
+ */
 const maxSubjects = 256;
 
 interface Subject {
@@ -29,7 +32,10 @@ export class Complaints {
     this.#intervalMs = intervalMs;
   }
 
-  /** `subject` tells complaints apart; it must not be chosen freely by a caller from outside. */
+  /**
+   * Logs the warning, or only counts it. `subject` tells complaints apart; a caller from outside must not choose it
+   * freely.
+   */
   warn(subject: string, message: string, fields: LogFields): void {
     const now = this.#clock.now();
     const last = this.#subjects.get(subject);
@@ -43,7 +49,7 @@ export class Complaints {
     this.#log.warn(message, last !== undefined && last.heldBack > 0 ? { ...fields, heldBack: last.heldBack } : fields);
   }
 
-  /** The map is in order of `since`: only its first can be old enough to go. */
+  /** The map is in order of `since`, so only its first subject can be old enough to go. */
   #makeRoom(now: Instant): boolean {
     for (const [subject, { since }] of this.#subjects) {
       if (now - since < this.#intervalMs) return false;

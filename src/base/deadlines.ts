@@ -1,6 +1,6 @@
 /**
- * Many deadlines with the same allowance, for the price of one timer: a timer for each request would cost more than the rest of reading its
- * body. They fall due in the order in which they were added, so looking at the oldest is enough.
+ * Many deadlines with the same allowance, for the price of one timer. A timer for each request would cost more than the
+ * rest of reading its body. Items fall due in the order in which they were added, so looking at the oldest is enough.
  */
 
 import { assert } from "./assert.ts";
@@ -9,7 +9,7 @@ import type { Clock, Instant, Timer } from "./clock.ts";
 export interface Expiring {
   /** Set by {@link Deadlines.add}. */
   due: Instant;
-  /** Called once, unless it was removed before. */
+  /** Called once, when the item falls due. Not called after {@link Deadlines.remove}. */
   expire(): void;
 }
 
@@ -29,7 +29,7 @@ export class Deadlines {
     assert(!this.#items.has(item), "an item has one deadline");
     item.due = this.#clock.now() + this.#allowanceMs;
     this.#items.add(item);
-    // An armed timer is left alone when the items go: it costs less to let it find nothing than to cancel it.
+    // When the last item goes, an armed timer stays: letting it find nothing costs less than cancelling it.
     this.#timer ??= this.#clock.after(this.#allowanceMs, this.#sweep);
   }
 

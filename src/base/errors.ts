@@ -1,6 +1,6 @@
 /**
- * Every way in which an operation can fail, in one table: the HTTP status a client sees and what it should do
- * next. A code is a promise to users (it is in every error answer), so codes are only ever added.
+ * Every way in which an operation can fail, in one table: the HTTP status that a client sees, and what it should do
+ * next. A code is a promise to users (every error answer carries it), so codes are only ever added.
  */
 
 interface ErrorKind {
@@ -69,7 +69,10 @@ export class OperatingError extends Error {
   }
 }
 
-/** Options that contradict each other, or name what is not there: a command that is used wrongly, which ends with exit code 2. */
+/**
+ * Options that contradict each other, or that name something that does not exist. The command was used wrongly and ends
+ * with exit code 2.
+ */
 export class UsageError extends OperatingError {
   constructor(message: string) {
     super("config_invalid", message);

@@ -1,15 +1,16 @@
 /**
- * How often a measure fell into which range: plain numbers that cost some nanoseconds to add to, and that whoever exposes them reads. Names and the exposition format are not its business.
+ * Counts how often a measure fell into which range. These are plain numbers: adding to them takes some nanoseconds. The
+ * code that exposes them knows their names and the exposition format.
  */
 
 import { assert } from "./assert.ts";
 
-/** Upper bounds, in seconds, for what should take milliseconds: requests, replication, syncs. */
+/** Upper bounds, in seconds, for work that should take milliseconds: requests, replication, syncs. */
 export const latencyBounds: readonly number[] = [
   0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
 
-/** Upper bounds, in seconds, for what waits by design, and for as long as a store is away. */
+/** Upper bounds, in seconds, for work that waits by design, and for as long as a store is away. */
 export const delayBounds: readonly number[] = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600];
 
 /** Upper bounds, in bytes. */
@@ -18,7 +19,7 @@ export const sizeBounds: readonly number[] = [1_024, 4_096, 16_384, 65_536, 262_
 export class Histogram {
   /** Ascending; a value belongs to the first bound that it does not exceed. */
   readonly bounds: readonly number[];
-  /** One for each bound, and one for what is beyond the last. */
+  /** One count for each bound, and one for values beyond the last bound. */
   readonly counts: Float64Array;
   #sum = 0;
 
@@ -43,7 +44,7 @@ export class Histogram {
     this.#sum += value;
   }
 
-  /** The same for a time in milliseconds, where the bounds are seconds. */
+  /** As {@link observe}, for a time in milliseconds; the bounds are seconds. */
   observeMs(ms: number): void {
     this.observe(ms / 1_000);
   }

@@ -1,9 +1,10 @@
 /**
- * The memory behind buffers. It lies outside of the heap, which is what the garbage collector looks at: left to that, tens of MiB of what passes through as a
- * stream pile up, and a few bytes that are kept keep all of the chunk in which they came.
+ * The memory behind buffers. It lies outside the heap, and the garbage collector looks at the heap. Left to the
+ * collector, streams that pass through pile up tens of MiB. And a few bytes that are kept keep the whole chunk in which
+ * they came.
  */
 
-/** The buffer itself, or a copy with memory of its own when it is a view on a larger one. */
+/** Returns `buffer` itself, or, when it is a view on a larger one, a copy with memory of its own. */
 export function compact(buffer: Buffer): Buffer {
   if (buffer.byteLength === buffer.buffer.byteLength) return buffer;
   const copy = Buffer.allocUnsafeSlow(buffer.byteLength);
@@ -12,8 +13,8 @@ export function compact(buffer: Buffer): Buffer {
 }
 
 /**
- * Frees the bytes now. Nobody may use them any more, or still be sending them: they are gone. Bytes that share their memory with others are left to the garbage
- * collector.
+ * Frees the bytes now. Nobody may use them any more, or still be sending them. Bytes that share their memory with
+ * others are left to the garbage collector.
  */
 export function free(bytes: Uint8Array): void {
   const { buffer } = bytes;

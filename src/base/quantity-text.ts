@@ -2,7 +2,7 @@
 
 const units = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 
-/** Bytes with a binary unit and three digits at most: `0 B`, `1.5 MiB`, `12 GiB`. */
+/** Bytes with a binary unit and at most three digits: `0 B`, `1.5 MiB`, `12 GiB`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -28,12 +28,15 @@ export function formatShare(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-/** A key in quotes, with nothing in it that a terminal would act on: as JSON has it, and the control characters that JSON lets through (C1) escaped as well. */
+/**
+ * A key in quotes, with nothing in it that a terminal would act on. It is written as in JSON. The control characters
+ * that JSON lets through (C1) are escaped as well.
+ */
 export function quote(key: string): string {
   return JSON.stringify(key).replace(/\p{Cc}/gu, escapeControl);
 }
 
-/** Words that may have a key or another program's words in them, on one line, with nothing that a terminal would act on. */
+/** Words that may contain a key or another program's words, on one line, with nothing that a terminal would act on. */
 export function plain(words: string): string {
   return words.replace(/\p{Cc}/gu, (character) => quote(character).slice(1, -1));
 }

@@ -1,9 +1,11 @@
 /**
- * The order of texts by the bytes of their UTF-8, in which stores list their names. JavaScript's own order is that of UTF-16, which has
- * the characters beyond U+FFFF before those from U+E000 on.
+ * The order of texts by the bytes of their UTF-8: stores list their names in this order. JavaScript's own order is that
+ * of UTF-16, which puts the characters beyond U+FFFF before those from U+E000 on.
  */
 
-/** Negative when `a` comes before `b`, positive when after it, 0 when they are the same. Both must be well-formed. */
+/**
+ * Negative when `a` comes before `b`, positive when it comes after, 0 when they are equal. Both must be well-formed.
+ */
 export function compareText(a: string, b: string): number {
   const end = Math.min(a.length, b.length);
   for (let i = 0; i < end; i++) {
@@ -14,7 +16,10 @@ export function compareText(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Halves of surrogate pairs come last: what they stand for takes four bytes, of which the first is greater than any other. */
+/**
+ * Halves of surrogate pairs come last. Such a character takes four bytes in UTF-8, and its first byte is greater than
+ * that of any other character.
+ */
 function rankOf(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x1_0000 : unit;
 }
