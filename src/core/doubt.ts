@@ -20,7 +20,7 @@ interface Loss {
 export class Doubt {
   /** The views of which some key has lost all of its owners. */
   readonly #losses: readonly Loss[];
-  /** Whether there may be any keys in doubt. */
+  /** Whether there may be keys in doubt. */
   readonly any: boolean;
 
   constructor(view: View) {

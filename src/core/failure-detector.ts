@@ -1,15 +1,17 @@
 /**
- * The failure detector: which peers are silent. A peer is heard while it answers pings, there and back; one that has not for D is *suspected*. One that answers pings and
- * does not do its work (replicating to it takes too long) counts as silent, too, for a while.
+ * The failure detector: which peers are silent. A peer is heard while it answers pings, there and back. A peer that has
+ * not been heard for D is *suspected*. A peer that answers pings and does not do its work (replicating to it takes too
+ * long) counts as silent for a while, too.
  *
- * Silence is counted in ticks of this process: a process that was paused has heard nobody meanwhile, and that says nothing about its peers. Nor does the silence of most of them: then it
- * is this member that is cut off, and when it hears somebody again it counts anew for all.
+ * Silence is counted in ticks of this process. A process that was paused has heard nobody meanwhile, which says nothing
+ * about its peers. Silence of most peers says nothing about them either: then this member is cut off. When it hears one
+ * peer again, it counts anew for all of them.
  */
 
 import { assert } from "../base/assert.ts";
 
 export interface FailureDetectorSettings {
-  /** D: silence after which a peer is suspected, in milliseconds. */
+  /** D: a peer that is silent for this long is suspected, in milliseconds. */
   readonly suspectMs: number;
   /** Time between two ticks, in milliseconds. */
   readonly tickMs: number;
@@ -17,24 +19,27 @@ export interface FailureDetectorSettings {
 
 /** A peer that has answered within this many ticks is certainly there. */
 const freshTicks = 2;
-/** At most this much of the time between two ticks counts as silence, in ticks: the rest is this process's own pause. */
+/** How much of the time between two ticks counts as silence, in ticks. The rest is this process's own pause. */
 const maxTicksCounted = 2;
 
-/** Part of D: when most have been silent for longer, this member takes itself to be cut off. Sooner than it suspects them, since after a cut it hears some later than others. */
+/**
+ * Part of D: when most peers have been silent for longer, this member takes itself to be cut off. It is less than D
+ * because after a cut it hears some peers later than others.
+ */
 const cutOffShare = 0.5;
 
 interface Watched {
   silentMs: number;
   /** For this long it counts as silent, whatever it answers. */
   stuckMs: number;
-  /** Whether it has answered at all: one that is new is not silent yet, and nobody knows whether it is reached. */
+  /** Whether it has ever answered. A new peer is not silent yet, and nobody knows whether it can be reached. */
   wasHeard: boolean;
 }
 
 export class FailureDetector {
   readonly #settings: FailureDetectorSettings;
   readonly #watched = new Map<string, Watched>();
-  /** Whether less than half of all, this member included, have been heard lately. */
+  /** Whether less than half of all members, this one included, have been heard lately. */
   #isCutOff = false;
 
   constructor(settings: FailureDetectorSettings) {
@@ -42,7 +47,7 @@ export class FailureDetector {
     this.#settings = settings;
   }
 
-  /** Whom to watch from now on: processes by any name that is theirs alone. New ones are not silent yet. */
+  /** Sets which processes to watch from now on, each by a name of its own. New ones are not silent yet. */
   watch(names: Iterable<string>): void {
     const wanted = new Set(names);
     for (const name of this.#watched.keys()) if (!wanted.has(name)) this.#watched.delete(name);
@@ -51,7 +56,7 @@ export class FailureDetector {
     }
   }
 
-  /** It has answered a ping. */
+  /** The peer has answered a ping. */
   heard(name: string): void {
     const watched = this.#watched.get(name);
     if (!watched) return;
@@ -61,13 +66,16 @@ export class FailureDetector {
     watched.wasHeard = true;
   }
 
-  /** It does not do its work: suspected from now on, for as long as silence would take to be noticed again. */
+  /**
+   * The peer does not do its work. It is suspected from now on, for as long as it would take to notice its silence
+   * again.
+   */
   stuck(name: string): void {
     const watched = this.#watched.get(name);
     if (watched) watched.stuckMs = 2 * this.#settings.suspectMs;
   }
 
-  /** To be called each `tickMs`; `elapsedMs` have passed since the last time. */
+  /** Call it each `tickMs`. `elapsedMs` have passed since the last call. */
   tick(elapsedMs: number): void {
     const countedMs = Math.min(elapsedMs, maxTicksCounted * this.#settings.tickMs);
     for (const watched of this.#watched.values()) {
@@ -75,7 +83,7 @@ export class FailureDetector {
       watched.stuckMs = Math.max(0, watched.stuckMs - countedMs);
     }
     const { suspectMs, tickMs } = this.#settings;
-    // A tick that is late does not look like that: however late, all that answer are heard in between.
+    // A tick that is late does not look like a cut: however late, all peers that answer are heard in between.
     const cutOffMs = Math.max(suspectMs * cutOffShare, maxTicksCounted * tickMs);
     let heard = 1;
     for (const { silentMs, stuckMs } of this.#watched.values()) {
@@ -84,7 +92,7 @@ export class FailureDetector {
     this.#isCutOff = 2 * heard < this.#watched.size + 1;
   }
 
-  /** Whether it has answered just now: not merely that it is not suspected yet. */
+  /** Whether it has answered just now. That is more than not being suspected yet. */
   isFresh(name: string): boolean {
     const watched = this.#watched.get(name);
     if (!watched?.wasHeard || watched.stuckMs > 0) return false;

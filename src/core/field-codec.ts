@@ -1,6 +1,6 @@
 /**
- * The fields that several messages share, as bytes: versions, request ids and outcomes, headers, digests, entries without their value, a member's
- * state. Each `write` has its `read`, and what one writes the other gives back unchanged.
+ * The fields that several messages share, as bytes: versions, request ids and outcomes, headers, digests, entries
+ * without their value, a member's state. Each `write` has its `read`, which gives back exactly what was written.
  */
 
 import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
@@ -51,7 +51,10 @@ const emptyDigest = 0;
 const hexDigest = 1;
 const otherDigest = 2;
 
-/** Text that is usually 32 lower-case hexadecimal digits (an MD5, an incarnation) and then takes 17 bytes, or none at all. */
+/**
+ * Writes a text that is usually 32 lower-case hexadecimal digits (an MD5, an incarnation), or empty. Such digits take
+ * 17 bytes, the empty text takes one, any other text is written as it is.
+ */
 export function writeDigest(writer: ByteWriter, digest: string): void {
   if (digest === "") {
     writer.u8(emptyDigest);
@@ -121,7 +124,7 @@ export function readValueInfo(reader: ByteReader): ValueInfo {
   return { epoch, seq, headers, md5, modifiedMs: reader.f64(), size: reader.integer() };
 }
 
-/** An entry apart from its value, of which only whether there is one is written. */
+/** Writes the entry without its value. Of the value it writes only whether there is one. */
 export function writeEntry(writer: ByteWriter, entry: Entry): void {
   writer.text(entry.key);
   writeValueInfo(writer, entry);
@@ -153,7 +156,10 @@ const noBody = 0;
 const valueBody = 1;
 const uploadBody = 2;
 
-/** What the payload is: nothing, a value, or the manifest of an upload, of which the rest is written here. */
+/**
+ * Writes what the payload is: nothing, a value, or the manifest of an upload. The upload's other fields are written
+ * here.
+ */
 export function writeBody(writer: ByteWriter, { value, upload }: Pick<Entry, "value" | "upload">): void {
   if (!upload) {
     writer.u8(value === undefined ? noBody : valueBody);
@@ -174,7 +180,7 @@ export function readBody(reader: ByteReader, payload: Buffer): Pick<Entry, "valu
   return { value: undefined };
 }
 
-/** The payload, or undefined where the message says that it has no value (then there must be no payload). */
+/** Returns the payload, or undefined where the message says that it has no value. Then there must be no payload. */
 export function readValue(reader: ByteReader, payload: Buffer): Buffer | undefined {
   if (reader.bool()) return payload;
   if (payload.length > 0) throw new MalformedError("a payload without a value");
@@ -198,7 +204,7 @@ export function readPrecondition(reader: ByteReader): Precondition | undefined {
   return { ...(match && { match }), ...(noneMatch && { noneMatch }), ...date };
 }
 
-/** The number of tags plus one, so that no list and an empty list differ. */
+/** Writes the number of tags plus one, so that no list and an empty list differ. */
 function writeTags(writer: ByteWriter, tags: readonly string[] | undefined): void {
   writer.u16(tags === undefined ? 0 : tags.length + 1);
   if (tags !== undefined) for (const tag of tags) writeDigest(writer, tag);
@@ -297,7 +303,7 @@ export function readFailingKeys(reader: ByteReader): FailingKey[] {
   }));
 }
 
-/** Codes are only ever added: one that this program does not know yet is to its callers a failure like any other. */
+/** Codes are only ever added. A code that this program does not know yet is a failure like any other to its callers. */
 export function readErrorCode(reader: ByteReader): ErrorCode {
   const text = reader.byteText();
   return Object.hasOwn(errorKinds, text) ? (text as ErrorCode) : "internal";

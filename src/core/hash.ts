@@ -1,7 +1,7 @@
 /**
- * xxHash32, the hash that places keys and members on the ring and ties a version to its key. Every member must compute the
- * same value for ever, so the algorithm is written out here and checked against its official vectors, rather than
- * left to a library or to the platform.
+ * xxHash32, the hash that places keys and members on the ring and ties a version to its key. Every member must compute
+ * the same value for ever. So the algorithm is written out here and checked against its official vectors; no library
+ * and no platform can change it.
  */
 
 // The primes of the algorithm (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md).
@@ -14,16 +14,16 @@ const prime5 = 0x165667b1;
 const lastAsciiCode = 0x7f;
 
 /**
- * xxHash32, with seed 0, of the text's bytes in UTF-8; 0 to 2^32 - 1. A surrogate without its other half counts as U+FFFD,
- * as in every encoder of the platform.
+ * The xxHash32, with seed 0, of the text's bytes in UTF-8: 0 to 2^32 - 1. A surrogate without its other half counts as
+ * U+FFFD, as in every encoder of the platform.
  */
 export function xxh32(text: string): number {
   return xxh32Signed(text) >>> 0;
 }
 
 /**
- * The same 32 bits as a signed number, -2^31 to 2^31 - 1. The engine keeps such a number in a word, where a larger one
- * is an object on the heap: so this allocates nothing when the text is ASCII.
+ * The same 32 bits as a signed number, -2^31 to 2^31 - 1. The engine keeps such a number in a word; a larger one is an
+ * object on the heap. So this allocates nothing when the text is ASCII.
  */
 export function xxh32Signed(text: string): number {
   return hashByteString(isAscii(text) ? text : Buffer.from(text, "utf8").toString("latin1"));
@@ -36,7 +36,7 @@ function isAscii(text: string): boolean {
   return true;
 }
 
-/** Of a string whose every character is one byte (U+0000 to U+00FF). */
+/** The hash of a string whose every character is one byte (U+0000 to U+00FF). */
 function hashByteString(bytes: string): number {
   const length = bytes.length;
   let at = 0;

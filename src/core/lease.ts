@@ -1,10 +1,16 @@
 /**
- * The lease: the right to answer under the adopted view. It is confirmed by more than half of the view's voters, itself included ("I have adopted this
- * epoch", so it confirms no older one any more), or by the store (a read that shows this epoch), and lasts for T from when the confirming request was *sent*. Whoever
- * takes over after a drop waits T, so two members never hold leases on different views that both may serve a key.
+ * The lease: the right to answer under the adopted view. It lasts for T from when the confirming request was *sent*.
+ * Two things confirm it:
  *
- * Of T its holder counts a part only, for clocks whose rates differ. It counts on two clocks: the monotonic one may stand still while the host sleeps, the wall clock
- * may be set; the lease ends when either says so, and when the wall clock is seen to have been set back.
+ * - More than half of the view's voters, this member included. Each says "I have adopted this epoch", so it confirms no
+ *   older epoch any more.
+ * - The store: a read of the view that shows this epoch.
+ *
+ * After a drop, the new primary waits T. So two members never hold leases on different views that both may serve a key.
+ *
+ * The holder counts only a part of T, because clocks may run at different rates. It counts on two clocks. The monotonic
+ * clock may stand still while the host sleeps; the wall clock may be set. The lease ends when either clock says so, and
+ * when the wall clock is seen to have been set back.
  */
 
 import type { Clock, Instant } from "../base/clock.ts";
@@ -15,9 +21,9 @@ export interface SentAt {
   readonly wallMs: number;
 }
 
-/** The holder's part of T: clocks may differ by less than the rest. */
+/** The holder's part of T. The rates of clocks may differ by less than the rest. */
 const heldPart = 0.95;
-/** A wall clock that goes back by no more than this, in milliseconds, is being adjusted, not set. */
+/** A wall clock that goes back by at most this, in milliseconds, is being adjusted, not set. */
 const wallSlackMs = 10;
 
 const expired: SentAt = Object.freeze({ now: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY });
@@ -26,30 +32,30 @@ const always: SentAt = Object.freeze({ now: Number.POSITIVE_INFINITY, wallMs: Nu
 export class Lease {
   readonly #clock: Clock;
   #heldMs = 0;
-  /** How many peers must confirm, beside this member itself; Infinity where only the store can. */
+  /** How many peers must confirm, beside this member itself. Infinity when only the store can. */
   #quorum = Number.POSITIVE_INFINITY;
   /** By id of the peer. */
   readonly #confirmed = new Map<string, SentAt>();
   #byStore: SentAt | undefined;
   #until: SentAt = expired;
   #isSuspended = false;
-  /** The latest that the wall clock has shown. */
+  /** The latest time that the wall clock has shown. */
   #latestWallMs = Number.NEGATIVE_INFINITY;
-  /** When it was last seen to have been set back: what was asked before confirms nothing. */
+  /** When the wall clock was last seen to have been set back. Answers to earlier requests confirm nothing. */
   #setBackAt: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** This moment, to be handed to {@link confirm} when the request that is sent now is answered. */
+  /** This moment on both clocks. Hand it to {@link confirm} when the request that is sent now is answered. */
   stamp(): SentAt {
     const wallMs = this.#wallMs();
     return { now: this.#clock.now(), wallMs };
   }
 
   /**
-   * Under a view just adopted it has to be earned anew.
+   * Starts anew under a view just adopted: the lease has to be earned again.
    *
    * @param peers - how many voters of the view have to confirm it, beside this member; Infinity: only the store can
    */
@@ -62,12 +68,12 @@ export class Lease {
     this.#renew();
   }
 
-  /** It is gone for good: this member has ended. */
+  /** This member has ended: the lease is gone for good. */
   void(): void {
     this.reset(Number.POSITIVE_INFINITY, 0);
   }
 
-  /** It is not used until {@link resume}, however it is confirmed. */
+  /** The lease is not used until {@link resume}, however it is confirmed. */
   suspend(): void {
     this.#isSuspended = true;
   }
@@ -76,7 +82,7 @@ export class Lease {
     this.#isSuspended = false;
   }
 
-  /** The peer's answer to a request sent then says that it has adopted the same epoch. */
+  /** The peer's answer to a request that was sent at `sentAt` says that it has adopted the same epoch. */
   confirm(peer: string, sentAt: SentAt): void {
     const earlier = this.#confirmed.get(peer);
     if ((earlier && earlier.now >= sentAt.now) || this.#isVoid(sentAt)) return;
@@ -84,24 +90,30 @@ export class Lease {
     this.#renew();
   }
 
-  /** A read of the view, sent then, shows this epoch. */
+  /** A read of the view that was sent at `sentAt` shows this epoch. */
   confirmByStore(sentAt: SentAt): void {
     if ((this.#byStore && this.#byStore.now >= sentAt.now) || this.#isVoid(sentAt)) return;
     this.#byStore = sentAt;
     this.#renew();
   }
 
-  /** Whether it is held at this moment. */
+  /** Whether this member holds the lease at this moment. */
   held(): boolean {
     return !this.#isSuspended && this.#wallMs() < this.#until.wallMs && this.#clock.now() < this.#until.now;
   }
 
-  /** For how long it is still held unless it is confirmed again, in milliseconds; Infinity for a member that confirms itself. */
+  /**
+   * How much longer the lease is held if nothing confirms it, in milliseconds. Infinity for a member that confirms
+   * itself.
+   */
   get leftMs(): number {
     return Math.max(0, Math.min(this.#until.now - this.#clock.now(), this.#until.wallMs - this.#wallMs()));
   }
 
-  /** The wall clock's time. What was confirmed before it was set back counts no more: the host may have slept, and nobody could tell. */
+  /**
+   * The wall clock's time. A clock that was set back voids all earlier confirmations: the host may have slept, and
+   * nobody could tell.
+   */
   #wallMs(): number {
     const wallMs = this.#clock.wallMs();
     if (wallMs < this.#latestWallMs - wallSlackMs) {
@@ -115,7 +127,7 @@ export class Lease {
     return wallMs;
   }
 
-  /** Whether the wall clock has been set back since, so that it cannot tell how long ago that was. */
+  /** Whether the wall clock has been set back since `sentAt`. Then it cannot tell how long ago that was. */
   #isVoid(sentAt: SentAt): boolean {
     const wallMs = this.#wallMs();
     return sentAt.now < this.#setBackAt || sentAt.wallMs > wallMs + wallSlackMs;
@@ -128,7 +140,9 @@ export class Lease {
     this.#until = { now: from.now + this.#heldMs, wallMs: from.wallMs + this.#heldMs };
   }
 
-  /** The moment by which enough peers had been asked: of the freshest confirmations the oldest that is needed. */
+  /**
+   * The moment at which the last of enough peers had been asked: the oldest of the freshest `#quorum` confirmations.
+   */
   #confirmedByPeers(): SentAt {
     if (this.#quorum === 0) return always;
     if (this.#confirmed.size < this.#quorum) return expired;
@@ -141,8 +155,8 @@ export class Lease {
 }
 
 /**
- * How many voters of a view must confirm a lease, beside the member itself, so that they are more than half of them. Infinity where only the store can: a voter alone that
- * has to write through anyway, because nobody is left who could take its word back.
+ * How many voters of a view must confirm a lease, beside the member itself, to be more than half of them. Infinity when
+ * only the store can. That is a voter alone which writes through anyway: nobody is left who could take its word back.
  *
  * @param replicas - R
  */

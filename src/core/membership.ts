@@ -1,7 +1,10 @@
 /**
- * What this member knows of the cluster: the view it has adopted, who owns which key under it, where every other member stands, and whether it holds the lease. From that
- * follow the moments of a view's life: it is *activated* here once everyone has delivered what it held to the new primaries (and T has passed, if somebody was
- * dropped), and can be *settled* once everyone has handed off to every owner.
+ * What this member knows of the cluster: the view it has adopted, who owns which key under it, how far every other
+ * member has come, and whether it holds the lease. Two moments of a view's life follow from that:
+ *
+ * - The view is *activated* here once everyone has delivered what it held to the new primaries. If a member was
+ *   dropped, T has to pass as well.
+ * - The view can be *settled* once everyone has handed off to every owner.
  */
 
 import { assert } from "../base/assert.ts";
@@ -34,7 +37,7 @@ export class Membership {
   readonly #tenure: Tenure;
   /** The newest state heard of each process, by id. */
   readonly #heard = new Map<string, Heard>();
-  /** Epochs that this data folder has adopted, of those that the lineage or the lost views may still name. */
+  /** Epochs that this data folder has adopted and that the lineage or the lost views may still name. */
   #adoptedEpochs: ReadonlySet<number>;
   /** See {@link cluster}. */
   readonly #cluster: string | undefined;
@@ -49,8 +52,8 @@ export class Membership {
   #allAdoptedAt: Instant | undefined;
 
   /**
-   * @param adoptedEpochs - those of earlier processes on the same data folder
-   * @param cluster - the id of the cluster that they are of, if that is known
+   * @param adoptedEpochs - the epochs that earlier processes on the same data folder adopted
+   * @param cluster - the id of the cluster that these epochs are of, if that is known
    */
   constructor(self: SelfIdentity, clock: Clock, adoptedEpochs: readonly number[], cluster?: string) {
     this.self = self;
@@ -61,7 +64,7 @@ export class Membership {
     this.#cluster = cluster;
   }
 
-  /** The adopted view. Only valid after the first adoption. */
+  /** The adopted view. Valid only after the first adoption. */
   get view(): View {
     assert(this.#view !== undefined, "a view is adopted before it is used");
     return this.#view;
@@ -89,7 +92,7 @@ export class Membership {
     return [...this.#adoptedEpochs].toSorted((a, b) => a - b);
   }
 
-  /** The id of the cluster that this data folder's views are of; undefined if it has none, or does not say. */
+  /** The id of the cluster that this data folder's views are of. Undefined if the folder has none, or does not say. */
   get cluster(): string | undefined {
     return this.#view?.parameters.clusterId ?? this.#cluster;
   }
@@ -121,7 +124,7 @@ export class Membership {
     return this.#doubt?.awaited ?? [];
   }
 
-  /** Takes on a newer view that lists this process. What follows from it for each key is the caller's work. */
+  /** Takes on a newer view that lists this process. The caller works out what follows from it for each key. */
   adopt(view: View): void {
     assert(view.epoch > this.epoch, "epochs only grow");
     assert(listsProcess(view, this.self), "a member adopts only views that list its own process");
@@ -144,7 +147,7 @@ export class Membership {
 
   /** The key's owners under the adopted view, primary first; empty before the first view. */
   ownersOf(key: string): readonly string[] {
-    // One operation asks several times in a row: the same string again needs no hash.
+    // One operation asks several times in a row: for the same string again, no hash is needed.
     if (key !== this.#lastKey) {
       this.#lastOwners = this.#ring?.ownersOf(key) ?? noOwners;
       this.#lastKey = key;
@@ -152,7 +155,9 @@ export class Membership {
     return this.#lastOwners;
   }
 
-  /** Whether a key with these owners has fewer than R of them: then the store must have its writes before they commit. */
+  /**
+   * Whether a key with these owners has fewer than R of them. Then the store must have its writes before they commit.
+   */
   isShort(owners: readonly string[]): boolean {
     return owners.length < this.view.parameters.replicas;
   }
@@ -162,17 +167,20 @@ export class Membership {
     return this.#ring?.share(id) ?? 0;
   }
 
-  /** Whether this member is the active primary of `key`, whose owners are `owners`: it has tenure. To answer it needs the lease, too. */
+  /**
+   * Whether this member is the active primary of `key`, whose owners are `owners`: it has tenure. To answer, it needs
+   * the lease, too.
+   */
   serves(key: string, owners: readonly string[]): boolean {
     return this.#tenure.has(key, owners[0]);
   }
 
-  /** Whether this member may answer for `key` at this moment, and commit and flush what it holds of it. */
+  /** Whether this member may, at this moment, answer for `key`, and commit and flush what it holds of it. */
   mayAnswer(key: string): boolean {
     return this.#progress !== "adopting" && this.serves(key, this.ownersOf(key)) && this.lease.held();
   }
 
-  /** The same for every key of which this member is the primary, whichever these are. */
+  /** Whether it may do so for every key whose primary it is, whichever keys those are. */
   mayAnswerForAll(): boolean {
     return this.#progress !== "adopting" && this.activated && this.#doubt?.any === false && this.lease.held();
   }
@@ -198,20 +206,25 @@ export class Membership {
   }
 
   /**
-   * Tells whether what this data folder holds of a key still counts: of those keys that it owned under a view that it had itself adopted, and that the lineage still names; or that a
-   * lost view names, if none of its owners was there when a later view was settled, and they were not all forgotten. What it holds of any other key has been handed over long ago, or
-   * the key was served without it, and must not count any more even if it owns the key again now.
+   * Tells whether what this data folder holds of a key still counts. It counts in two cases:
+   *
+   * - The folder owned the key under a view that it had itself adopted, and the lineage still names that view.
+   * - The folder owned the key under a lost view that it had itself adopted. None of the key's owners was there when a
+   *   later view was settled, and they have not all been forgotten.
+   *
+   * What it holds of any other key was handed over long ago, or the key was served without it. That must not count any
+   * more, even if the folder owns the key again now.
    */
   countsFor(): (key: string) => boolean {
     const { lineage, lost, parameters } = this.view;
     const { folder } = this.self;
-    // By the folder alone: its node may have another id by now.
+    // The entries are found by the folder alone: its node may have another id by now.
     const own = (past: PastView): { readonly ring: Ring; readonly id: string; readonly past: PastView }[] => {
       const isOwn = (each: ViewMember): boolean => this.#adoptedEpochs.has(past.epoch) && each.folder === folder;
       const ids = past.members.filter(isOwn).map(({ id }) => id);
       if (ids.length === 0) return [];
       const ring = ringOf(past.members, parameters);
-      // Two ids, while the folder's earlier entry is still listed.
+      // There are two ids while the folder's earlier entry is still listed.
       return ids.map((id) => ({ ring, id, past }));
     };
     const rings = lineage.flatMap(own);
@@ -229,12 +242,15 @@ export class Membership {
       });
   }
 
-  /** Whether this member still waits before it flushes keys that it gained: a lost predecessor may have a request under way. */
+  /**
+   * Whether this member still waits before it flushes keys that it gained: a lost predecessor may have a request to the
+   * store under way.
+   */
   waitsToFlush(now: Instant): boolean {
     return this.#tenure.waits(now);
   }
 
-  /** Whether anybody owns keys under the adopted view; if not nothing is served. */
+  /** Whether any member owns keys under the adopted view. If none does, nothing is served. */
   get isOwned(): boolean {
     return votersOf(this.view).length > 0;
   }
@@ -244,7 +260,10 @@ export class Membership {
     return this.#view !== undefined && listsProcess(this.#view, peer);
   }
 
-  /** Takes note of a peer's state. The answer to a ping may be read after a notice that was sent later: what is older is ignored. */
+  /**
+   * Takes note of a peer's state. The answer to a ping may be read after a notice that was sent later, so an older
+   * state is ignored.
+   */
   hear(from: PeerIdentity, state: MemberState): void {
     const last = this.#heard.get(from.id);
     if (last?.incarnation === from.incarnation && rankOf(state) < rankOf(last.state)) return;
@@ -252,7 +271,10 @@ export class Membership {
     if (state.settled && state.epoch === this.epoch && this.lists(from)) this.#settled = true;
   }
 
-  /** A peer answered, with this state, a ping that was sent then: if it has adopted the same view, that confirms the lease. */
+  /**
+   * A peer answered with this state a ping that was sent at `sentAt`. If the peer has adopted the same view, that
+   * confirms the lease.
+   */
   confirm(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {
     if (state.epoch !== this.epoch || state.progress === "adopting" || !this.#isVoter(from)) return;
     this.lease.confirm(from.id, sentAt);
@@ -268,12 +290,15 @@ export class Membership {
     return heard?.incarnation === peer.incarnation ? heard.state : undefined;
   }
 
-  /** Who says that it has adopted a newer view than this member: also one that the adopted view does not list yet. */
+  /**
+   * The ids of members that say they have adopted a newer view than this member. The adopted view may not list them
+   * yet.
+   */
   get ahead(): readonly string[] {
     return [...this.#heard].flatMap(([id, { state }]) => (state.epoch > this.epoch ? id : []));
   }
 
-  /** This member has come one step further with the adopted view. */
+  /** This member has come further with the adopted view. */
   advance(progress: Progress): void {
     assert(ranks[progress] > ranks[this.#progress], "progress under a view only goes forward");
     this.#progress = progress;
@@ -296,8 +321,11 @@ export class Membership {
   }
 
   /**
-   * From when no lease on an older view can be held any more: undefined while that is not known. Where nobody was dropped, everyone that could hold one has adopted
-   * this view; else T has to pass since this member *learned* that everyone had, because one that lagged may have confirmed an old lease until then.
+   * The instant from which no lease on an older view can be held any more. Undefined while that is not known.
+   *
+   * - Where no member was dropped, every member that could hold such a lease has adopted this view.
+   * - Otherwise T has to pass since this member *learned* that everyone had adopted it. A member that lagged may have
+   *   confirmed an old lease until then.
    */
   safeFrom(): Instant | undefined {
     if (this.#settled || !hasDrop(this.view)) return Number.NEGATIVE_INFINITY;
@@ -305,18 +333,23 @@ export class Membership {
     return this.#allAdoptedAt === undefined ? undefined : this.#allAdoptedAt + this.view.parameters.leaseMs;
   }
 
-  /** Whether whoever becomes primary under this view may serve: all that was held has been delivered, and no older view is served. */
+  /**
+   * Whether a new primary under this view may serve: all that was held has been delivered, and no older view is served.
+   */
   mayActivate(): boolean {
     const safeFrom = this.safeFrom();
     return safeFrom !== undefined && safeFrom <= this.#clock.now() && this.everyoneHas("delivered");
   }
 
-  /** Whether the adopted view can be settled, or is. */
+  /** Whether the adopted view can be settled, or is settled. */
   maySettle(): boolean {
     return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off") && this.mayActivate();
   }
 
-  /** Whether some member may hold what has to be handed to an owner: of a view that was never settled, or of one of which it was gone when a later one was. */
+  /**
+   * Whether some member may hold what has to be handed to an owner. It may hold entries of a view that was never
+   * settled. Or it holds entries of a lost view, and was gone when a later view was settled.
+   */
   #mayBeHeld(): boolean {
     const { lineage, lost, members } = this.view;
     const here = new Set(members.map(({ folder }) => folder));
@@ -328,7 +361,8 @@ export class Membership {
   }
 
   /**
-   * Gains tenure of every key whose primary this member is and that is not in doubt. Call once, when {@link mayActivate}.
+   * Gains tenure of every key whose primary this member is and that is not in doubt. Call it once, when {@link
+   * mayActivate}.
    *
    * @param quiet - what this member says of itself in {@link MemberState.quiet}
    */
@@ -336,7 +370,8 @@ export class Membership {
     assert(this.mayActivate(), "a view is activated after every delivery");
     const now = this.#clock.now();
     const { lineage, lost, parameters } = this.view;
-    // Whoever might have a request to the store under way for a key that this member gains now is here and says that it has none.
+    // This member may flush the keys that it gains now at once if no earlier process has a request under way for them.
+    // So every process of the earlier views must be here, and say that it has none.
     const here = new Set(this.view.members.map((member) => member.incarnation));
     const allHere = [...lost, ...lineage].every((past) => past.members.every((each) => here.has(each.incarnation)));
     const allQuiet =
@@ -352,14 +387,19 @@ export class Membership {
 
 const ranks: Readonly<Record<Progress, number>> = { adopting: 0, adopted: 1, delivered: 2, handed_off: 3 };
 
-/** A number that only grows as a process goes on: epochs, and within one the progress and settling. */
+/**
+ * A number that only grows as a process goes on: by its epoch, and within one epoch by its progress and by settling.
+ */
 function rankOf({ epoch, progress, settled }: MemberState): number {
   return epoch * 8 + (settled ? 4 : 0) + ranks[progress];
 }
 
 /**
- * Which keys were owned, in a view that still matters, by a folder that comes back although the view before went without it; undefined if none does. What it holds of them may be newer
- * than what was served meanwhile: it has to be handed over first, as to a new owner. When the view before is settled nothing of it counts any more, but for keys in doubt, which nobody serves.
+ * The keys that a returning folder owned in a view that still matters, although the view before went without that
+ * folder. Undefined if no folder returns so. What the folder holds of these keys may be newer than what was served
+ * meanwhile. It has to be handed over first, as to a new owner.
+ *
+ * When the view before is settled, nothing of it counts any more, except for keys in doubt, and nobody serves those.
  */
 function ownedByReturned(before: View, view: View): ((key: string) => boolean) | undefined {
   if (view.lineage.length < 2) return undefined;

@@ -1,9 +1,11 @@
-/** Judging conditional requests (RFC 9110, section 13.1) by a key's state. Without a value there is no date to judge by. */
+/**
+ * Judges conditional requests (RFC 9110, section 13.1) by a key's state. Without a value there is no date to judge by.
+ */
 
 import { assert } from "../base/assert.ts";
 import type { Precondition } from "./message.ts";
 
-/** Whether a state (undefined: there is no value) meets what the client requires of it. */
+/** Whether a state meets what the client requires of it. An undefined state means that there is no value. */
 export function meets(
   state: { readonly md5: string; readonly modifiedMs: number } | undefined,
   { match, noneMatch, unmodifiedSince }: Precondition,

@@ -1,7 +1,9 @@
 /**
- * The outcomes of recent writes by request id, so that a write which is sent again (because a link broke before its answer) is not
- * applied again. A router says with its *watermark* which of its requests it will never send again; until then their outcomes
- * are kept, by everyone who assigned or replicated them, also after the value has left for the store.
+ * The outcomes of recent writes by request id. A router sends a write again when a link broke before its answer; with
+ * its outcome here, the write is not applied twice.
+ *
+ * A router says with its *watermark* which of its requests it will never send again. Until then every member that
+ * assigned or replicated a write keeps its outcome, even after the value has left for the store.
  */
 
 import { noRequest, type RequestId } from "./entry.ts";
@@ -14,7 +16,7 @@ interface RouterLog {
   readonly outcomes: Map<number, RequestOutcome>;
 }
 
-/** Of the first request of each router: a process that only pings, and has sent nothing, is not worth a log. */
+/** The counter of a router's first request. A process that only pings has sent nothing, so it gets no log. */
 const firstCounter = 1;
 
 export class RequestLog {
@@ -24,7 +26,7 @@ export class RequestLog {
     return this.#routers.get(id.router)?.outcomes.get(id.counter);
   }
 
-  /** Whether the router has given the request up: a copy that comes to its turn only now must not be applied. */
+  /** Whether the router has given up the request. A copy of it that comes to its turn only now must not be applied. */
   isFinished(id: RequestId): boolean {
     return id.counter < (this.#routers.get(id.router)?.watermark ?? 0);
   }
@@ -33,7 +35,7 @@ export class RequestLog {
     if (requestId.router === noRequest.router) return;
     const log = this.#logOf(requestId.router);
     if (requestId.counter < log.watermark) return;
-    // Done twice, by two primaries, only the later one can be what anybody saw.
+    // When two primaries applied the same request, only the later outcome can be the one that anyone saw.
     const known = log.outcomes.get(requestId.counter);
     if (known && compareVersions(known.version, version) >= 0) return;
     log.outcomes.set(requestId.counter, { requestId, key, version });
@@ -60,12 +62,12 @@ export class RequestLog {
     }
   }
 
-  /** The watermark of each router that has one: its counter is that of the first request which may not be finished. */
+  /** The watermark of each router that has one. Its counter is that of the first request which may not be finished. */
   get finished(): RequestId[] {
     return [...this.#routers].flatMap(([router, { watermark: counter }]) => (counter > 0 ? { router, counter } : []));
   }
 
-  /** Forgets all routers but these: a process that is no member sends nothing again. */
+  /** Forgets all routers but these. A process that is no member sends nothing again. */
   keepRouters(incarnations: ReadonlySet<string>): void {
     for (const router of this.#routers.keys()) {
       if (!incarnations.has(router)) this.#routers.delete(router);
@@ -73,8 +75,9 @@ export class RequestLog {
   }
 
   /**
-   * Forgets the outcomes for keys of which nothing that this member holds counts any more: the entry of such a write may never have reached anybody else, and is
-   * forgotten, too.
+   * Forgets the outcomes for keys of which nothing that this member holds counts any more. The entry of such a write
+   * may never have reached another member, and is forgotten, too.
+   *
    * @returns the requests whose outcomes are forgotten
    */
   keepKeys(counts: (key: string) => boolean): RequestId[] {

@@ -1,17 +1,20 @@
 /**
- * The ring says which members own a key: its *preference list*, the primary first. It is computed alike by every member,
- * from the view alone, so nobody has to be asked; and it changes little when the members change: a new member takes keys from all
- * others, and no key moves between those.
+ * The ring says which members own a key: its *preference list*, the primary first. Every member computes it alike, from
+ * the view alone, so no member has to be asked. It changes little when the members change: a new member takes keys from
+ * all others, and no key moves between those.
  *
- * Ring version 1, so that another program can compute it (`test/unit/core/ring-vectors.json` has examples):
+ * This is ring version 1, described so that another program can compute it (`test/unit/core/ring-vectors.json` has
+ * examples):
  *
- * 1. A member of weight w > 0 has round(w × 3072) *points*, halves rounded up, but at least 1. Its point number i, from 0,
- *    is at the position xxHash32 (`hash.ts`) of the text `ID#i` (i in decimal), from 0 to 2^32 - 1. A member of weight 0 has none.
- * 2. The points stand in order of position; where two have the same position, in order of id (by UTF-16 code units).
- * 3. A key begins at the first point whose position is not less than the xxHash32 of the key, or at the first of all when there
- *    is none. From there the points are taken in order, the last followed by the first; each names its member.
- * 4. The preference list is the first R different members so named. Where the members of weight > 0 span at least R zones, a member whose
- *    zone is in the list already is passed over. A member without a zone is a zone by itself.
+ * 1. A member of weight w > 0 has round(w × 3072) *points*, halves rounded up, but at least 1. Its point number i, from
+ *    0, is at the position xxHash32 (`hash.ts`) of the text `ID#i` (i in decimal), from 0 to 2^32 - 1. A member of
+ *    weight 0 has none.
+ * 2. The points stand in order of position. Points at the same position stand in order of id (by UTF-16 code units).
+ * 3. A key begins at the first point whose position is not less than the xxHash32 of the key. When there is none, it
+ *    begins at the first point of all. From there the points are taken in order, the last followed by the first. Each
+ *    names its member.
+ * 4. The preference list is the first R different members so named. When the members of weight > 0 span at least R
+ *    zones, a member is passed over if its zone is in the list already. A member without a zone is a zone by itself.
  */
 
 import { assert } from "../base/assert.ts";
@@ -19,9 +22,10 @@ import { xxh32Signed } from "./hash.ts";
 
 /**
  * Points of a member of weight 1. With p points each, a member's share of n varies around 1/n with a relative standard
- * deviation of sqrt((1 - 1/n) / p): 1.8 % for 3072, so that being 10 % off is 5.5 deviations, which less than one cluster in
- * ten thousand has at any size (50 members times 48 sizes to try, 4 in 10^8 each). 2048 points would leave 4.5 deviations, one cluster
- * in a hundred. The price is 16 bytes a point while the ring is built, 8 afterwards: 1.2 MB for 50 members.
+ * deviation of sqrt((1 - 1/n) / p). That is 1.8 % for 3072, so being 10 % off is 5.5 deviations. Less than one cluster
+ * in ten thousand has that at any size (50 members times 48 sizes to try, 4 in 10^8 each). 2048 points would leave 4.5
+ * deviations: one cluster in a hundred. The price is 16 bytes a point while the ring is built and 8 afterwards: 1.2 MB
+ * for 50 members.
  */
 export const pointsPerWeight = 3072;
 
@@ -66,8 +70,9 @@ export class Ring {
   }
 
   /**
-   * The ids of the key's owners, the primary first; fewer than R when there are fewer members of weight > 0, none when there are
-   * none. Frozen, and the same array whenever the list is the same, so that it can be compared by identity and costs no memory.
+   * The ids of the key's owners, the primary first. They are fewer than R when there are fewer members of weight > 0,
+   * and none when there are none. The array is frozen, and equal lists are the same array: it can be compared by
+   * identity, and costs no memory.
    */
   ownersOf(key: string): readonly string[] {
     return this.ownersAt(xxh32Signed(key) >>> 0);
@@ -86,7 +91,7 @@ export class Ring {
   /** The owners of the keys whose hash this is: a whole number from 0 to 2^32 - 1. */
   ownersAt(position: number): readonly string[] {
     if (this.#positions.length === 0) return noOwners;
-    // Every point before `low` lies before the position, none from `high` on does.
+    // Every point before `low` lies before the position. No point from `high` on does.
     let low = 0;
     let high = this.#positions.length;
     while (low < high) {
@@ -107,12 +112,12 @@ interface Points {
   readonly owners: Uint32Array;
 }
 
-/** `members` are in order of id, so that equal positions come out in order of id too. */
+/** Places the points of `members`. They are in order of id, so equal positions come out in order of id, too. */
 function placePoints(members: readonly RingMember[]): Points {
   const counts = members.map(pointCount);
   const count = counts.reduce((sum, each) => sum + each, 0);
   assert(members.length * circle <= Number.MAX_SAFE_INTEGER, "a position and a member fit one number");
-  // One number a point, position × members + member, since numbers are what a typed array sorts without calling back.
+  // Each point is one number, position × members + member: a typed array sorts numbers without calling back.
   const packed = new Float64Array(count);
   let at = 0;
   for (const [index, member] of members.entries()) {
@@ -137,7 +142,7 @@ function pointCount(member: RingMember): number {
   return Math.max(1, Math.round(member.weight * pointsPerWeight));
 }
 
-/** For each member the number of its group: two of one group are never in one list. */
+/** For each member the number of its group. Two members of one group are never in one list. */
 function groupsOf(members: readonly RingMember[], replicas: number): readonly number[] {
   const zones = new Map<string, number>();
   const zoneOfMember = members.map(({ zone }, index) => {
@@ -150,9 +155,9 @@ function groupsOf(members: readonly RingMember[], replicas: number): readonly nu
 }
 
 /**
- * The different preference lists, and which of them each point has. It goes through the points backwards: a point's list is the
- * next point's with the point's own member put in front, in place of the one of its group, or else of the last. So each
- * point costs R steps, however far apart the members of a small zone are.
+ * The different preference lists, and which of them each point has. It goes through the points backwards. A point's
+ * list is the next point's list with the point's own member put in front. That member takes the place of the one of its
+ * group, or else of the last. So each point costs R steps, however far apart the members of a small zone are.
  */
 function preferenceLists(
   owners: Uint32Array,
@@ -163,7 +168,7 @@ function preferenceLists(
   const lists: (readonly string[])[] = [];
   const listOfPoint = new Uint32Array(owners.length);
   const indexOf = new Map<number | string, number>();
-  // The last point is followed by the first, so the list of that comes first.
+  // The last point is followed by the first, so it starts from the first point's list.
   const current = listFrom(owners, groups, replicas);
   for (let point = owners.length - 1; point >= 0; point--) {
     moveToFront(current, owners[point] as number, groups);
@@ -196,14 +201,17 @@ function moveToFront(list: number[], owner: number, groups: readonly number[]): 
   list[0] = owner;
 }
 
-/** Differs for different lists of one length: the list as the digits of a number, which is quick, or as text when that is too large. */
+/**
+ * A name that differs for different lists of one length. It is the list as the digits of a number, which is quick, or
+ * as text when that number is too large.
+ */
 function nameOf(list: readonly number[], memberCount: number): number | string {
   let name = 0;
   for (const member of list) name = name * memberCount + member;
   return name <= Number.MAX_SAFE_INTEGER ? name : list.join();
 }
 
-/** For each id the part of all positions from which its points come next. */
+/** For each id the part of all positions whose next point is one of its own. */
 function sharesOf(points: Points, ids: readonly string[]): ReadonlyMap<string, number> {
   const sums = new Float64Array(ids.length);
   let previous = (points.positions.at(-1) ?? 0) - circle;

@@ -1,12 +1,18 @@
 /**
- * May this node be stopped? What stopping it in order (SIGTERM, `weir leave`) and killing it would mean at this moment, in words, from what the protocol keeps: a node that leaves
- * hands over first, so nothing is lost by that, but it can only leave through the store; and of a node that is killed, what it held is on the other owners of each key, and in its journal.
+ * May this node be stopped? This says in words what stopping it in order (SIGTERM, `weir leave`) and killing it would
+ * mean at this moment, from what the protocol keeps.
+ *
+ * - A node that leaves hands over first, so nothing is lost. But it can leave only through the store.
+ * - What a killed node held is on the other owners of each key, and in its journal.
  */
 
 import { formatBytes, formatDuration } from "../base/quantity-text.ts";
 import type { MemberFigures } from "./message.ts";
 
-/** `wait`: soon, by itself. `no`: something has to be mended, or brought back, first. */
+/**
+ * `wait`: it may be stopped soon; the advice says what to wait for, or to run first. `no`: something has to be mended,
+ * or brought back, first.
+ */
 export type StopVerdict = "yes" | "wait" | "no";
 
 export interface StopAdvice {
@@ -18,7 +24,7 @@ export interface StopAdvice {
   readonly killed: string;
 }
 
-/** A member, as far as the advice goes by it. */
+/** What the advice needs to know of a member. */
 export interface StopMember extends Pick<MemberFigures, "dirtyBytes" | "refusedKeys" | "journaled"> {
   readonly id: string;
   readonly weight: number;
@@ -35,9 +41,9 @@ export interface StopCluster {
   readonly members: readonly StopMember[];
 }
 
-/** The store has failed a member for so long that it is not taken for a hiccup, in milliseconds. */
+/** A store that has failed a member for this long, in milliseconds, is away: this is no hiccup. */
 export const storeAwayMs = 3_000;
-/** What a view change takes, in seconds, and how many bytes a second are handed over, for an estimate. */
+/** For an estimate: what a view change takes, in seconds, and how many bytes a second are handed over. */
 const viewChangeSeconds = 1;
 const handOffBytesPerSecond = 50e6;
 
@@ -46,7 +52,7 @@ export function stopAdvice(cluster: StopCluster, member: StopMember): StopAdvice
   return { ...inOrder(cluster, member), killed: whenKilled(cluster, member) };
 }
 
-/** Those with the same advice together, in the order of the first of each. */
+/** Groups members with the same advice, in the order of the first of each. */
 export function alikeToStop<T extends { readonly stop: StopAdvice }>(members: readonly T[]): [StopAdvice, T[]][] {
   const groups = Map.groupBy(members, ({ stop }) => JSON.stringify(stop));
   return [...groups.values()].map((alike) => [(alike[0] as T).stop, alike]);
@@ -88,7 +94,7 @@ function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "ki
     };
   }
   const heirs = others.filter(({ weight }) => weight > 0);
-  // Fewer owners than copies need the store for everything: for writes, and one that is alone for its lease.
+  // With fewer owners than copies, the heirs need the store: for each write, and a single heir for its lease, too.
   if (heirs.every(({ storeFailingMs }) => storeFailingMs > storeAwayMs)) {
     const ids = heirs.map(({ id }) => id).join(", ");
     const since = formatDuration(Math.max(...heirs.map(({ storeFailingMs }) => storeFailingMs)));
@@ -106,7 +112,7 @@ function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "ki
 }
 
 function whenKilled({ replicas, members, settled }: StopCluster, member: StopMember): string {
-  // Who owns nothing has no copy of anything, and cannot go on without the only owner.
+  // A member that owns nothing has no copy of anything, and cannot go on without the only owner.
   const others = members.filter(({ id, state, weight }) => id !== member.id && state !== "unreachable" && weight > 0);
   const copies = Math.min(replicas - 1, others.length);
   const bytes = formatBytes(member.dirtyBytes);

@@ -2,14 +2,14 @@
 
 import type { Instant } from "../base/clock.ts";
 
-/** A flush that went well says for so long that the store works, in milliseconds. */
+/** For so long after a flush that went well, the store counts as working, in milliseconds. */
 const latelyMs = 10_000;
 
 export class StoreHealth {
   #workedAt: Instant = Number.NEGATIVE_INFINITY;
   #failingSince: Instant | undefined;
 
-  /** When the last flush went well. */
+  /** When the last flush that went well did so. */
   get workedAt(): Instant {
     return this.#workedAt;
   }
@@ -23,7 +23,10 @@ export class StoreHealth {
     this.#failingSince ??= now;
   }
 
-  /** What has failed is nobody's here any more, or the store has proved to be well otherwise: how it treats the next flush is to be seen. */
+  /**
+   * This member has nothing left that failed, or the store has proved to be well otherwise. The next flush will show
+   * how the store treats it.
+   */
   forgive(): void {
     this.#failingSince = undefined;
   }

@@ -1,8 +1,12 @@
 /**
- * Tenure: whether this member is the active primary of a key, and since when. Becoming primary by a new view is not enough: what
- * others hold has to arrive first (the view is then *activated*). A member that was active in the view it adopted just before keeps
- * its tenure without a break, but for keys of which a member that was gone may bring something newer. Nothing is stored per key: a tenure follows from the rings of the last views, and views whose start
- * no longer matters are forgotten.
+ * Tenure: whether this member is the active primary of a key, and since when. Becoming primary by a new view is not
+ * enough: what others hold has to arrive first. The view is then *activated*.
+ *
+ * A member that was active in the view it adopted just before keeps its tenure without a break. The exception are keys
+ * of which a returned member may bring something newer.
+ *
+ * Nothing is stored per key: a tenure follows from the rings of the last views. Views whose start no longer matters are
+ * forgotten.
  */
 
 import { assert } from "../base/assert.ts";
@@ -14,9 +18,12 @@ import type { Ring } from "./ring.ts";
 interface Term {
   readonly ring: Ring;
   readonly doubt: Doubt;
-  /** From when what was gained with this term may be flushed; undefined until it is activated. */
+  /** From when keys that were gained with this term may be flushed. Undefined until the term is activated. */
   flushFrom: Instant | undefined;
-  /** The keys of which somebody has come back with what may be newer than what was served without it: no tenure of those lasts from the term before. Undefined if there are none. */
+  /**
+   * Tells the keys that a returned member may hold in a newer state than was served without it. Tenure of those does
+   * not last from the term before. Undefined if there are none.
+   */
   readonly isAnew: ((key: string) => boolean) | undefined;
 }
 
@@ -29,9 +36,13 @@ export class Tenure {
     this.#self = self;
   }
 
-  /** Starts a term under `ring`, not yet activated; keys in doubt have no primary in it, and tenure of those that are `isAnew` begins anew with it. */
+  /**
+   * Starts a term under `ring`, not yet activated. Keys in doubt have no primary in it. Tenure of keys that are
+   * `isAnew` begins anew with it.
+   */
   adopt(ring: Ring, doubt: Doubt, now: Instant, isAnew?: (key: string) => boolean): void {
-    // Where nothing waits any more it does not matter when a tenure began: only the last of such terms is needed.
+    // Once a term's keys need not wait to be flushed, it no longer matters when their tenure began. Of the terms that
+    // came before the first one that waits, only the last activated one is needed.
     const waiting = this.#terms.findIndex((term) => term.flushFrom !== undefined && term.flushFrom > now);
     const calm = waiting === -1 ? this.#terms : this.#terms.slice(0, waiting);
     const last = calm.findLastIndex((term) => term.flushFrom !== undefined);
@@ -39,11 +50,14 @@ export class Tenure {
     this.#terms.push({ ring, doubt, flushFrom: undefined, isAnew });
   }
 
-  /** All that others held has arrived: every key whose primary this member is under the newest ring is now served. */
+  /**
+   * All that others held has arrived. From now on this member serves every key whose primary it is under the newest
+   * ring.
+   */
   activate(flushFrom: Instant): void {
     const term = this.#terms.at(-1);
     assert(term !== undefined && term.flushFrom === undefined, "a term is activated once");
-    // One that was primary of every key before has gained none.
+    // A member that was primary of every key before has gained none.
     const before = this.#terms.at(-2);
     const hadAll =
       term.isAnew === undefined &&
@@ -58,7 +72,7 @@ export class Tenure {
     return this.#terms.at(-1)?.flushFrom !== undefined;
   }
 
-  /** Whether this member gained keys, here or under an earlier term, that may not be flushed yet. */
+  /** Whether this member gained keys, in this term or an earlier one, that may not be flushed yet. */
   waits(now: Instant): boolean {
     return this.#terms.some((term) => term.flushFrom !== undefined && term.flushFrom > now);
   }
@@ -72,8 +86,8 @@ export class Tenure {
   }
 
   /**
-   * From when this member may flush `key`: F after its tenure began, unless its predecessors are known to have no request under
-   * way. Undefined without tenure.
+   * From when this member may flush `key`: F after its tenure began, or at once when its predecessors are known to have
+   * no request under way. Undefined without tenure.
    */
   flushFrom(key: string): Instant | undefined {
     let from: Instant | undefined;

@@ -1,11 +1,11 @@
-/** What is wrong with a cluster, in plain words with what to do, as `weir status` and the dashboard tell it. */
+/** What is wrong with a cluster, in plain words, each with what to do. `weir status` and the dashboard show it. */
 
 import { formatBytes, formatDuration, plain, quote } from "../base/quantity-text.ts";
 import type { FailingKey } from "./message.ts";
 import type { ClusterStatus, MemberStatus } from "./operation.ts";
 import { storeAwayMs } from "./stop-advice.ts";
 
-/** The worst first; none when all is well. */
+/** The troubles, the worst first; none when all is well. */
 export function troublesOf(status: ClusterStatus): string[] {
   const { members } = status;
   if (members.length === 0)
@@ -44,7 +44,7 @@ function unreached({ self, leaseMs, members }: ClusterStatus): string[] {
   return texts;
 }
 
-/** What becomes of the keys of those that can't be reached. */
+/** What becomes of the keys of members that can't be reached. */
 function outlook(members: readonly MemberStatus[]): string {
   const owners = members.filter(({ weight }) => weight > 0);
   const lost = owners.filter(({ state }) => state === "unreachable").length;
@@ -53,7 +53,7 @@ function outlook(members: readonly MemberStatus[]): string {
     : "If it stays so, the others take over within seconds; it joins again by itself.";
 }
 
-/** What keeps its values from the store. */
+/** What keeps the member's values from the store. */
 function troublesOfMember({
   id,
   failingKeys,

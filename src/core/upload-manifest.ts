@@ -1,10 +1,13 @@
-/** What the completion of an upload needs, as it travels with its reference: the upload's id and the tags of its parts. */
+/**
+ * What the completion of an upload needs: the upload's id and the tags of its parts. It travels with the upload's
+ * reference.
+ */
 
 import { z } from "zod";
 
 const manifestSchema = z.strictObject({ id: z.string(), parts: z.array(z.string()) });
 
-/** In place of the id, of an upload that was found completed: nobody can do that again, nor needs to. */
+/** Stands in place of the id for an upload that was found completed: nobody can complete it again, nor needs to. */
 export const takenOver = "";
 
 export type UploadManifest = Readonly<z.infer<typeof manifestSchema>>;
@@ -19,7 +22,10 @@ export function formatManifest(manifest: UploadManifest): Buffer {
 /** See {@link takenOver}. */
 export const takenOverManifest = formatManifest({ id: takenOver, parts: [] });
 
-/** @throws when it is none: that is a bug of whoever wrote it, so not an OperatingError. */
+/**
+ * @throws ZodError or SyntaxError when `bytes` is no manifest: a bug of the code that wrote it, so not an
+ *   OperatingError
+ */
 export function parseManifest(bytes: Buffer): UploadManifest {
   return manifestSchema.parse(JSON.parse(bytes.toString()));
 }

@@ -1,6 +1,6 @@
 /**
  * Versions order the states of a key: `(epoch, seq)`, compared in that order. The primary of a key gives the next
- * one to each write; an object in the store carries its version as metadata, tied to the cluster and to the key.
+ * version to each write. An object in the store carries its version as metadata, tied to the cluster and to the key.
  */
 
 import { xxh32 } from "./hash.ts";
@@ -20,7 +20,7 @@ export function compareVersions(a: Version, b: Version): number {
   return a.epoch - b.epoch || a.seq - b.seq;
 }
 
-/** The version of an entry or a value, alone: kept in its place it does not keep the value in memory. */
+/** A copy of the version alone. Who keeps it does not keep the entry's value in memory. */
 export function versionOf({ epoch, seq }: Version): Version {
   return { epoch, seq };
 }
@@ -31,8 +31,8 @@ export function formatVersion(clusterId: string, key: string, version: Version):
 }
 
 /**
- * Reads what {@link formatVersion} wrote. Text of another cluster, of another key (a copied object), malformed text and
- * no text at all are {@link noVersion}.
+ * Reads what {@link formatVersion} wrote. Any other text is {@link noVersion}: that of another cluster or another key
+ * (a copied object), malformed text, and no text at all.
  */
 export function parseVersion(clusterId: string, key: string, text: string | undefined): Version {
   const parts = text?.split(".");
@@ -42,7 +42,7 @@ export function parseVersion(clusterId: string, key: string, text: string | unde
   return epoch === undefined || seq === undefined ? noVersion : { epoch, seq };
 }
 
-/** A whole number from 1 in its only spelling. */
+/** Reads a whole number from 1 in its only spelling. */
 function parseCount(text: string | undefined): number | undefined {
   if (text === undefined || !/^[1-9][0-9]{0,15}$/.test(text)) return undefined;
   const count = Number(text);

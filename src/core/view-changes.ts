@@ -1,9 +1,12 @@
 /**
- * How views follow each other: each kind of change derives the next view from the last, and here is what makes a change safe as far as the record alone
- * can tell. Who may make which change, and when, is decided elsewhere.
+ * How views follow each other: each kind of change derives the next view from the last. Here is what makes a change
+ * safe as far as the record alone can tell. Who may make which change, and when, is decided elsewhere.
  *
- * What is removed without being known to have stopped is a *drop*. A folder is known to have stopped when it is back with another incarnation (one process at a
- * time has it), or when it had weight 0 in a settled view: it owned nothing, and is no voter, so its word confirms no lease.
+ * A member that is removed without being known to have stopped is a *drop*. A folder is known to have stopped in two
+ * cases:
+ *
+ * - It is back with another incarnation: one process at a time has it.
+ * - It had weight 0 in a settled view: it owned nothing, and is no voter, so its word confirms no lease.
  */
 
 import { assert } from "../base/assert.ts";
@@ -25,8 +28,8 @@ export function firstView(member: ViewMember, parameters: ViewParameters, propos
 }
 
 /**
- * With `member` in it: added, or in place of an earlier process of the same id. Replacing another folder drops that one. A member that comes into a view that everybody has left brings its own
- * parameters.
+ * The next view with `member` in it: added, or in place of an earlier process of the same id. Replacing another folder
+ * drops that one. A member that comes into a view that everybody has left brings its own parameters.
  */
 export function joinedView(
   view: View,
@@ -42,7 +45,7 @@ export function joinedView(
   return { ...next, parameters: { ...next.parameters, ...parameters } };
 }
 
-/** Without the members `ids`. */
+/** The next view without the members `ids`. */
 export function droppedView(view: View, ids: ReadonlySet<string>, proposal: string): View {
   return successor(
     view,
@@ -51,7 +54,7 @@ export function droppedView(view: View, ids: ReadonlySet<string>, proposal: stri
   );
 }
 
-/** With another weight for the member `id`. */
+/** The next view with another weight for the member `id`. */
 export function reweightedView(view: View, id: string, weight: number, proposal: string): View {
   return successor(
     view,
@@ -61,8 +64,10 @@ export function reweightedView(view: View, id: string, weight: number, proposal:
 }
 
 /**
- * Without the member `id`, which leaves this settled view in order: it owns nothing in it, or it is the last owner. That one has everything in the store, gave up its lease before, and is
- * asked for no outcome any more: what it leaves behind, with members that own nothing or with none, is settled, and whoever comes next serves at once.
+ * The next view without the member `id`, which leaves this settled view in order. It owns nothing in the view, or it is
+ * the last owner. The last owner has everything in the store, gave up its lease before, and will be asked for no
+ * outcome any more. It leaves behind members that own nothing, or none. That view is settled, so the next owner serves
+ * at once.
  */
 export function leftView(view: View, id: string, proposal: string): View {
   assert(view.settled, "what a member holds is needed until the view is settled");
@@ -81,8 +86,11 @@ export function settledView(view: View, lost: readonly PastView[], proposal: str
 }
 
 /**
- * Without `id`, whose data an operator gives up: what only that folder held is lost. Undefined when no view that matters names it. With `force` the
- * operator vouches that its process is off, so that it counts as kept where half of a view has to be; without, a member is only removed if that holds anyway.
+ * The next view without `id`, whose data an operator gives up: what only that folder held is lost. Undefined when no
+ * view that matters names it.
+ *
+ * With `force` the operator vouches that its process is off. So it counts as kept where half of a view has to be kept.
+ * Without `force`, a member is removed only if half is kept anyway; otherwise the answer is "refused".
  */
 export function forgottenView(view: View, id: string, force: boolean, proposal: string): View | "refused" | undefined {
   const next = droppedView(view, new Set([id]), proposal);
@@ -102,8 +110,9 @@ export function forgottenView(view: View, id: string, force: boolean, proposal: 
 }
 
 /**
- * Whether the view may follow although it drops somebody: of each view of its lineage at least half of the voters' folders are kept. More than half of a view's voters
- * confirm a lease on it, so one of those kept would have to be among them, and they confirm it no more.
+ * Whether the view may follow although it drops members: of each view of its lineage, at least half of the voters'
+ * folders are kept. More than half of a view's voters have to confirm a lease on it. So one of the kept ones would have
+ * to be among them, and those confirm it no more.
  */
 export function keepsHalf(next: View): boolean {
   const kept = foldersOf(next);
@@ -113,7 +122,10 @@ export function keepsHalf(next: View): boolean {
   });
 }
 
-/** Whether nobody may serve keys gained in this view before T has passed: somebody was dropped since the last settled view. */
+/**
+ * Whether no member may serve keys gained in this view before T has passed: one was dropped since the last settled
+ * view.
+ */
 export function hasDrop({ dropped, lineage }: Pick<View, "dropped" | "lineage">): boolean {
   return dropped || lineage.slice(1).some((past) => past.dropped);
 }

@@ -1,6 +1,7 @@
 /**
- * The view: the agreed membership, numbered by epoch, kept as one JSON object in the store and changed only by compare-and-swap. This file knows its
- * shape; how each kind of change derives the next view from the last is in `view-changes.ts`.
+ * The view: the agreed membership, numbered by epoch. It is kept as one JSON object in the store and changed only by
+ * compare-and-swap. This file knows its shape. `view-changes.ts` knows how each kind of change derives the next view
+ * from the last.
  */
 
 import { z } from "zod";
@@ -10,13 +11,13 @@ import { maxWeight, Ring } from "./ring.ts";
 /** Name of the view's object in the store. */
 export const viewName = ".weir/view.json";
 
-// Unknown fields are kept: a later release adds some, and members of both take part in a view while it is rolled out. What an earlier one
-// would misunderstand raises `format`.
+// Unknown fields are kept: a later release adds some, and members of both releases take part in a view during a rolling
+// upgrade. A field that an earlier release would misunderstand raises `format`.
 const memberSchema = z.looseObject({
   id: z.string(),
   /**
-   * Names the data folder (with no journal: the process), so that an empty disk does not count as the data. Whoever asks who holds what, or who
-   * survived, compares folders, never ids.
+   * Names the data folder (with no journal: the process), so that an empty disk does not count as the data. To tell who
+   * holds what, or who survived, compare folders, never ids.
    */
   folder: z.string(),
   incarnation: z.string(),
@@ -31,7 +32,10 @@ const pastMemberSchema = memberSchema.extend({
   forgotten: z.boolean().optional(),
   /** Its process confirms nothing any more: an operator vouches that it is off. */
   off: z.boolean().optional(),
-  /** It was there when a later view was settled: what it held of this one is on others since, and its own copies do not count any more. */
+  /**
+   * It was there when a later view was settled. Others hold what it held of this view since then, and its own copies do
+   * not count any more.
+   */
   handedOff: z.boolean().optional(),
 });
 
@@ -41,9 +45,12 @@ function unique<T extends { id: string }>(members: readonly T[]): boolean {
 
 const membersSchema = z.array(memberSchema).refine(unique, "two members have the same id");
 
-/** What a view fixes for all of its members, whatever their own configuration says; the same in all views of a cluster. */
+/**
+ * What a view fixes for all of its members, whatever their own configuration says. It is the same in all views of a
+ * cluster.
+ */
 const parametersSchema = z.looseObject({
-  /** Drawn with the first view; part of every version kept in the store. */
+  /** Drawn with the first view. It is part of every version kept in the store. */
   clusterId: z.string().regex(/^[^.]+$/, "must not have a dot in it"),
   /** R: how many members hold a dirty entry. */
   replicas: z.number().int().min(1),
@@ -58,7 +65,7 @@ const parametersSchema = z.looseObject({
 const pastViewSchema = z.looseObject({
   epoch: z.number().int().min(1),
   members: z.array(pastMemberSchema).refine(unique, "two members have the same id"),
-  /** Whether it removed a folder that is not known to have stopped. */
+  /** Whether this view removed a folder that is not known to have stopped. */
   dropped: z.boolean(),
 });
 
@@ -68,11 +75,14 @@ const viewSchema = z.looseObject({
   epoch: z.number().int().min(1),
   members: membersSchema,
   dropped: z.boolean(),
-  /** Whether every owner holds every dirty entry, and no older view can be served by anyone. */
+  /** Whether every owner holds every dirty entry, and nobody can serve an older view. */
   settled: z.boolean(),
-  /** The last settled view and every one since, before this one, oldest first. */
+  /** The last settled view and every later one before this one, oldest first. */
   lineage: z.array(pastViewSchema),
-  /** Earlier views that still matter: a whole preference list of theirs is gone, and with it, perhaps, the only copies of what it held. */
+  /**
+   * Earlier views that still matter. A whole preference list of theirs is gone, and with it, perhaps, the only copies
+   * of what its members held.
+   */
   lost: z.array(pastViewSchema),
   /** A random id that makes each record's bytes, so its ETag, unique. */
   proposal: z.string(),
@@ -118,7 +128,7 @@ export function listsProcess(
   return view.members.some((member) => member.id === process.id && member.incarnation === process.incarnation);
 }
 
-/** The members that confirm leases, and that count when it is asked whether half of a view is kept: those that own something. */
+/** The members that own something. They confirm leases, and they count when half of a view has to be kept. */
 export function votersOf<T extends ViewMember>({ members }: { readonly members: readonly T[] }): readonly T[] {
   return members.filter((member) => member.weight > 0);
 }
