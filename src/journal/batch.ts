@@ -1,4 +1,4 @@
-/** One group of records while it fills: their bytes, and the promise of those who wait for it. */
+/** One group of records while it fills: the bytes, and the promise of those who wait for it. */
 
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
@@ -6,7 +6,7 @@ import type { ByteWriter } from "../base/codec.ts";
 import { groupHeader, groupHeaderBytes, groupSeed } from "./group.ts";
 import { appendRecord, type SegmentRecord } from "./record.ts";
 
-/** Where in a writer's bytes a value belongs that is passed on as it is. */
+/** A value that is passed on as it is, and where it belongs in the writer's bytes. */
 interface Cut {
   readonly at: number;
   readonly value: Buffer;
@@ -16,7 +16,7 @@ export class Batch {
   readonly segment: number;
   /** Where in the segment it begins. */
   readonly offset: number;
-  /** Since when somebody may wait for it; undefined while it holds nothing but what may get lost. */
+  /** Since when anyone may wait for it. Undefined while it holds only records that may get lost. */
   since: Instant | undefined;
   readonly writer: ByteWriter;
   readonly #folderSeed: number;
@@ -27,7 +27,7 @@ export class Batch {
   /** Segments below this one may be deleted once the batch is durable. */
   releases = 0;
 
-  /** @param writer - is used by this batch alone until it is durable */
+  /** @param writer - this batch alone uses it until the batch is durable */
   constructor(segment: number, offset: number, folderSeed: number, writer: ByteWriter) {
     this.segment = segment;
     this.offset = offset;
@@ -49,7 +49,7 @@ export class Batch {
     return this.#done.promise;
   }
 
-  /** Takes a record, and says how many bytes it is. */
+  /** Takes a record, and returns how many bytes it is. */
   add(record: SegmentRecord): number {
     const before = this.bytes;
     const value = appendRecord(this.writer, record, this.#seed);
@@ -60,7 +60,7 @@ export class Batch {
     return this.bytes - before;
   }
 
-  /** What is to be written; nothing may be added any more. */
+  /** The bytes to write. Nothing may be added any more. */
   buffers(): Buffer[] {
     assert(this.bytes > groupHeaderBytes, "a group has a record");
     const { buffer, length } = this.writer;

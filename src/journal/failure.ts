@@ -1,13 +1,13 @@
-/** What goes wrong with a data folder, told so that an operator knows what to do. */
+/** What goes wrong with a data folder, in words that tell an operator what to do. */
 
 import { OperatingError } from "../base/errors.ts";
 
-/** The folder can't be used as it is; the message says what is to be mended. */
+/** The folder can't be used as it is. The message says what has to be mended. */
 export function unusable(message: string, cause?: unknown): OperatingError {
   return new OperatingError("config_invalid", message, cause === undefined ? undefined : { cause });
 }
 
-/** The file system refused a write, a sync or whatever else: nothing more is confirmed by this process. */
+/** The file system refused a write, a sync or any other call. This process confirms nothing more. */
 export function diskFailure(folder: string, cause: unknown): OperatingError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;

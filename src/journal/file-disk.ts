@@ -1,6 +1,6 @@
 /**
- * The disk port over a folder of the file system: one `writev` and one `fdatasync` a group. Files are written by position, so that what is there already can be
- * written once more.
+ * The disk port over a folder of the file system: one `writev` and one `fdatasync` a group. Files are written by
+ * position, so that bytes which are already there can be written once more.
  */
 
 import { constants } from "node:fs";
@@ -18,8 +18,10 @@ const nameFile = "folder";
 const namePattern = /^[0-9a-f]{32}$/;
 
 /**
- * Opens the data folder at `path`, for this process alone; makes it if there is none.
- * @throws OperatingError `config_invalid` when another process has it or it can't be used, `disk_failed`; the message says what to do.
+ * Opens the data folder at `path`, for this process alone. Makes it if there is none.
+ *
+ * @throws OperatingError `config_invalid` when another process has the folder or it can't be used; `disk_failed` when
+ *   the disk fails. The message says what to do.
  */
 export async function openFileDisk(path: string, random: Random): Promise<Disk> {
   try {
@@ -41,14 +43,14 @@ export async function openFileDisk(path: string, random: Random): Promise<Disk> 
   }
 }
 
-/** Makes the folder, and those above it, for good. */
+/** Makes the folder, and those above it, and makes them durable. */
 async function makeFolder(path: string): Promise<void> {
   const highest = await makeFolders(path).catch((cause: unknown) => {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-    // Of a folder that was there it would be "gone"; this one has never been.
+    // For a folder that was there, "gone" would be the word. This one has never been there.
     throw unusable(`the data folder ${path} can't be made (${(cause as Error).message}): choose another one`, cause);
   });
-  // SQLite, which takes the lock, would not say what the matter is.
+  // SQLite, which takes the lock, would not say what is wrong.
   await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   if (highest === undefined) return;
   for (let folder = resolve(path); folder.length >= highest.length; folder = dirname(folder)) {
@@ -170,12 +172,12 @@ class OpenFile implements DiskFile {
     await this.#writeAt([bytes], offset);
   }
 
-  /** Resolves with the position behind what was written. */
+  /** Resolves with the position behind the written bytes. */
   async #writeAt(buffers: readonly Buffer[], position: number): Promise<number> {
     const total = buffers.reduce((bytes, buffer) => bytes + buffer.length, 0);
     const { bytesWritten } = await this.#handle.writev(buffers, position);
     if (bytesWritten === total) return position + total;
-    // A disk that is getting full takes a part; the rest then fails, or not.
+    // A disk that is getting full takes only a part. Writing the rest then fails, or not.
     return await this.#writeAt(rest(buffers, bytesWritten), position + bytesWritten);
   }
 

@@ -1,14 +1,19 @@
 /**
- * The journal in a folder of segments. Appended records gather in a batch; whatever one turn of the event loop brings, and whatever comes while the batch
- * before is being synced, becomes one group: one write, one `fdatasync`. So a lone writer waits for one sync, and a thousand writers share it.
+ * The journal in a folder of segments. Appended records gather in a batch. A batch takes what one turn of the event
+ * loop brings, and what comes while the batch before it is being synced. It becomes one group: one write, one
+ * `fdatasync`. So a lone writer waits for one sync, and a thousand writers share it.
  *
- * A segment that is full is sealed, and the next one begins with what must outlive those before it. A segment is deleted, oldest first, when no newest record of
- * a held key is in it or in an older one; that fact is itself a record, and durable before the file goes, so that a file which is
- * missing is noticed. When too much of the disk is taken by what does not count any more, the entries of the oldest segment are written forward, some with
- * each group.
+ * A segment that is full is sealed. The next segment begins with what must outlive those before it.
  *
- * Each group comes with everything that was appended before it or with it in the same turn, or not at all. What is repeated at the beginning of a segment is taken
- * when the first record of a turn comes, and is part of that turn's group: an outcome never gets to the disk before its entry.
+ * Segments are deleted, oldest first. A segment may go when neither it nor an older one has the newest record of a held
+ * key. That fact is itself a record. It is durable before the file goes, so that a missing file is noticed.
+ *
+ * The disk may fill with records that do not count any more. When they take too much of it, the journal writes the
+ * entries of the oldest segment forward, some with each group.
+ *
+ * A group comes with everything that was appended before it, or with it in the same turn, or not at all. What a segment
+ * repeats at its beginning is collected when the first record of a turn comes, and is part of that turn's group. So an
+ * outcome never gets to the disk before its entry.
  */
 
 import { assert } from "../base/assert.ts";
@@ -29,21 +34,21 @@ import { SegmentFiles } from "./segment-files.ts";
 import { segmentName } from "./segment-name.ts";
 
 export interface JournalSettings {
-  /** Bytes at which a segment is sealed, without what it repeats at its beginning. */
+  /** A segment is sealed at this many bytes, not counting what it repeats at its beginning. */
   readonly segmentBytes: number;
-  /** Bytes of records that are held at most, as the owner sees to it: the disk takes at most twice as much and two segments. */
+  /** The owner holds at most this many bytes of records. The disk then takes at most twice as much and two segments. */
   readonly liveLimitBytes: number;
 }
 
 export const defaultSegmentBytes = 64 * 1024 * 1024;
 
-/** What a journal on a disk counts and can say of this moment. */
+/** What a journal on a disk has counted, and what it can say of this moment. */
 export interface JournalMetrics {
-  /** Writing and syncing a group, in seconds. */
+  /** Time to write and sync a group, in seconds. */
   readonly groupSeconds: Histogram;
-  /** Of a group. */
+  /** Bytes of a group. */
   readonly groupBytes: Histogram;
-  /** Bytes in its segments, and of the records in them that count. */
+  /** Bytes in the segments, and bytes of those of their records that count. */
   readonly diskBytes: number;
   readonly liveBytes: number;
 }
@@ -57,32 +62,44 @@ export interface JournalParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: JournalSettings;
-  /** Called once, when nothing more will be confirmed: the process has to end. The message says what an operator has to do. */
+  /**
+   * Called once, when nothing more will be confirmed: the process has to end. The message tells an operator what to do.
+   */
   readonly onFailed: (error: Error) => void;
 }
 
-/** A batch that has got so large, as a part of a segment, is closed at the end of its turn, so that those who came first do not wait for all. */
+/**
+ * A batch of this size, as a part of a segment, is closed at the end of its turn. So those who came first do not wait
+ * for all others.
+ */
 const groupPart = 1 / 8;
-/** At least so much, as a part of a segment, is written forward with a group while that is due; and at least so many bytes. */
+/**
+ * While writing forward is due, each group takes at least this much of it: a part of a segment, and a number of bytes.
+ */
 const forwardPart = 1 / 128;
 const minForwardBytes = 4 * 1024;
-/** And as many times the group's own bytes: writing forward must outrun what is appended. */
+/** It also takes this many times the group's own bytes: writing forward must outrun what is appended. */
 const forwardFactor = 2;
-/** Writing forward begins when the segments take more than this many times what counts, and one segment. */
+/** Writing forward begins when the segments take more than one segment and this many times what counts. */
 const wasteFactor = 1.5;
-/** Outcomes in one record. */
+/** How many outcomes go into one record. */
 const outcomesPerRecord = 1024;
 const writerBytes = 64 * 1024;
-/** A writer that has grown beyond this is not used again, and so many are kept. */
+/** A writer that has grown beyond this is not used again. At most so many are kept. */
 const keptWriterBytes = 4 * 1024 * 1024;
 const keptWriters = 2;
-/** Records of what is not held any more wait for others that need a sync, at most so long, in milliseconds, or until they are so many bytes. */
+/**
+ * Records of entries that are not held any more wait for other records that need a sync. They wait at most this long,
+ * in milliseconds, or until they are this many bytes.
+ */
 const lazyMs = 1000;
 const lazyBytes = 64 * 1024;
 
 /**
- * Reads what the folder holds, and goes on writing there. The journal owns the disk from then on, also if this fails.
- * @throws OperatingError `config_invalid` when the journal is damaged, `disk_failed` when the disk fails; the message says what to do.
+ * Reads what the folder holds, and goes on writing there. From then on the journal owns the disk, even if this fails.
+ *
+ * @throws OperatingError `config_invalid` when the journal is damaged, `disk_failed` when the disk fails. The message
+ *   says what to do.
  */
 export async function openJournal(parts: JournalParts): Promise<DiskJournal> {
   const { disk, log } = parts;
@@ -123,23 +140,23 @@ class FileJournal implements DiskJournal {
   readonly #files: SegmentFiles;
   /** Where in the newest segment the next batch begins. */
   #offset: number;
-  /** Bytes of the newest segment that it repeats. */
+  /** Bytes that the newest segment repeats at its beginning. */
   #headBytes = 0;
   /** The next batch begins another segment. */
   #isSealed: boolean;
   /** The lowest number of a segment that is needed, as the journal last recorded it. */
   #oldest: number;
 
-  /** Takes what is appended. */
+  /** The batch that takes what is appended. */
   #filling: Batch | undefined;
-  /** The turn in which it was last appended is not over. */
+  /** The turn of the last append is not over. */
   #isTurnOpen = false;
   readonly #closed: Batch[] = [];
   #writing: Batch | undefined;
-  /** Whether groups are being written, and a promise that resolves when they have been. */
+  /** Whether groups are being written, and a promise that resolves once they are written. */
   #isRunning = false;
   #run: Promise<void> = Promise.resolve();
-  /** Runs out when records that may wait have waited. */
+  /** Runs out when records that may wait have waited long enough. */
   #timer: Timer | undefined;
   readonly #writers: ByteWriter[] = [];
   readonly #groupSeconds = new Histogram(latencyBounds);
@@ -158,7 +175,7 @@ class FileJournal implements DiskJournal {
     this.#offset = offset;
     this.#isSealed = replayed.last?.isSealed ?? false;
     this.#oldest = replayed.oldest;
-    // An earlier process had no time left for it.
+    // An earlier process may have had no time left to delete these.
     this.#delete(Math.min(replayed.oldest, replayed.ledger.oldest));
   }
 
@@ -193,7 +210,7 @@ class FileJournal implements DiskJournal {
   }
 
   durable(): Promise<void> | undefined {
-    // What was appended after its end is nowhere.
+    // Records that were appended after the journal's end are nowhere.
     if (this.#isFailed || this.#isClosing) return this.#never;
     const batch = this.#filling ?? this.#closed.at(-1) ?? this.#writing;
     if (batch === undefined) return undefined;
@@ -209,7 +226,7 @@ class FileJournal implements DiskJournal {
     return since === undefined ? 0 : this.#parts.clock.now() - since;
   }
 
-  /** Writes what was appended, and lets the folder go. */
+  /** Writes what was appended, and gives up the folder. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
@@ -245,7 +262,7 @@ class FileJournal implements DiskJournal {
     return batch;
   }
 
-  /** What must outlive the segments before this one. */
+  /** Adds what must outlive the segments before this one. */
   #addHead(batch: Batch): number {
     const source = this.#attached();
     let bytes = batch.add({ kind: "head", oldest: this.#oldest });
@@ -262,7 +279,7 @@ class FileJournal implements DiskJournal {
     return bytes;
   }
 
-  /** Nothing is added to the batch that fills any more. */
+  /** Closes the batch that fills: nothing is added to it any more. */
   #close(): void {
     const batch = this.#filling;
     assert(batch !== undefined, "only a batch that fills is closed");
@@ -282,17 +299,17 @@ class FileJournal implements DiskJournal {
     this.#closed.push(batch);
   }
 
-  /** Whether so much of the disk is wasted that it is worth a group of its own. */
+  /** Whether so much of the disk is wasted that writing forward deserves a group of its own. */
   #isForwardDue(): boolean {
     const { bytes, liveBytes, oldest, newest } = this.#ledger;
     return oldest < newest && bytes > liveBytes * wasteFactor + this.#parts.settings.segmentBytes;
   }
 
-  /** Writes entries of the oldest segments once more, so that those can be deleted. */
+  /** Writes entries of the oldest segments once more, so that those segments can be deleted. */
   #writeForward(batch: Batch): void {
     const { segmentBytes, liveLimitBytes } = this.#parts.settings;
     const isDue = this.#isForwardDue();
-    // Entries that the owner has let go without a word count as held until somebody asks for them.
+    // The owner lets some entries go without a word. They count as held until the journal asks for them.
     if (!isDue && this.#ledger.bytes <= liveLimitBytes * wasteFactor + segmentBytes) return;
     const least = isDue ? Math.max(segmentBytes * forwardPart, minForwardBytes) : 0;
     let budget = Math.max(least, batch.bytes * forwardFactor);
@@ -318,7 +335,7 @@ class FileJournal implements DiskJournal {
     this.#run = this.#writeAll();
   }
 
-  /** One group after the other, as long as there are any. */
+  /** Writes one group after the other, as long as there are any. */
   async #writeAll(): Promise<void> {
     try {
       for (let batch = this.#take(); batch !== undefined; batch = this.#take()) {
@@ -338,7 +355,7 @@ class FileJournal implements DiskJournal {
     }
   }
 
-  /** The batch that is to be written next, if one is. */
+  /** The batch to write next, if there is one. */
   #take(): Batch | undefined {
     if (this.#closed.length > 0) return this.#closed.shift();
     if (this.#isFailed || (this.#isTurnOpen && !this.#isClosing)) return undefined;
@@ -350,7 +367,7 @@ class FileJournal implements DiskJournal {
     return this.#closed.shift();
   }
 
-  /** Whether nobody waits for the batch; then it's written a while later. */
+  /** Whether nobody waits for the batch. Then it is written a while later. */
   #mayWait(batch: Batch): boolean {
     if (batch.since !== undefined || batch.bytes >= lazyBytes || this.#isClosing) return false;
     this.#timer ??= this.#parts.clock.after(lazyMs, () => {

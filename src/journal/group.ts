@@ -1,5 +1,6 @@
 /**
- * A group: the records that one write and one sync make durable together, all of them or none. It is a header and records.
+ * A group: the records that one write and one sync make durable together, all of them or none. It is a header and
+ * records.
  *
  * | offset | bytes | field |
  * | --- | --- | --- |
@@ -9,9 +10,11 @@
  * | 16 | 8 | bytes of the segment that were synced when the group was written: all before it |
  * | 24 | 8 | bytes of the records |
  *
- * Each write waits for the sync before it, so what was synced is what is in front of the group, and a sound header proves at once that
- * it's in its place and that all in front of it had been made durable. The checksums begin with a seed made of the folder's name, so that a copy of a
- * segment, as a value in this one or as old bytes of a disk, does not pass for one.
+ * Each write waits for the sync before it, so everything in front of a group was synced before. A sound header proves
+ * at once that it is in its place and that everything in front of it had been made durable.
+ *
+ * The checksums begin with a seed made of the folder's name. So a copy of a segment never passes for a segment of this
+ * folder, be it a value in one or old bytes of a disk.
  */
 
 import { crc32 } from "node:zlib";
@@ -26,7 +29,7 @@ const numberOffset = 8;
 const syncedOffset = 16;
 const lengthOffset = 24;
 
-/** What the checksums of a segment's groups begin with. */
+/** What the checksums of a segment's group headers begin with. */
 export function folderSeed(folder: string): number {
   return crc32(folder);
 }
@@ -53,8 +56,8 @@ export function groupHeader(seed: number, segment: number, offset: number, lengt
 }
 
 /**
- * The bytes of records that follow the header at `at` in `buffer`, if there is a sound header of `segment` whose place is `offset`; undefined if
- * there isn't.
+ * Looks for a sound header of `segment` at `at` in `buffer`, whose place is `offset`. Returns how many bytes of records
+ * follow it, or undefined if there is no such header.
  */
 export function checkHeader(
   buffer: Buffer,

@@ -1,6 +1,6 @@
 /**
- * What the segments of a journal are still good for: which of them have newest records of keys that are held. A segment without any is not needed, once those before
- * it are not either.
+ * What the segments of a journal are still good for: which of them have newest records of held keys. A segment that has
+ * none is no longer needed, once the segments before it are not needed either.
  */
 
 import { assert } from "../base/assert.ts";
@@ -9,7 +9,7 @@ import { Places } from "./places.ts";
 
 interface Segment {
   readonly number: number;
-  /** Bytes of its groups, without what it repeats at its beginning. */
+  /** Bytes of its groups, not counting what it repeats at its beginning. */
   bytes: number;
   /** Keys whose newest record is in it. */
   live: number;
@@ -17,11 +17,11 @@ interface Segment {
 
 export class Ledger {
   readonly #places = new Places();
-  /** Those that are needed, without a gap, and the newest. */
+  /** The segments that are needed, without a gap, and the newest. */
   readonly #segments: Segment[] = [];
   #bytes = 0;
   #liveBytes = 0;
-  /** Slots below this one have no key of the oldest segment. */
+  /** No slot below this one has a key of the oldest segment. */
   #searched = 0;
 
   /** Keys with a record that counts. */
@@ -49,7 +49,7 @@ export class Ledger {
     return this.#segments.at(-1)?.number ?? 0;
   }
 
-  /** A segment comes after those so far. */
+  /** A new segment begins, after those so far. */
   begin(number: number): void {
     assert(this.newest === 0 || number === this.newest + 1, "segments are numbered without a gap");
     this.#segments.push({ number, bytes: 0, live: 0 });
@@ -62,7 +62,7 @@ export class Ledger {
     this.#bytes += bytes;
   }
 
-  /** The newest segment has got a record of this version, which counts unless a newer one is known. */
+  /** The newest segment has got a record of this version. It counts unless a newer one is known. */
   hold(key: string, version: Version, bytes: number): void {
     const slot = this.#places.find(key);
     if (slot !== undefined) {
@@ -97,7 +97,7 @@ export class Ledger {
     this.#release();
   }
 
-  /** A key whose record is in the oldest segment; undefined when that is the newest, too. */
+  /** A key whose record is in the oldest segment. Undefined when the oldest segment is also the newest. */
   oldKey(): string | undefined {
     const { oldest } = this;
     if (oldest === this.newest) return undefined;

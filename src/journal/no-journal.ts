@@ -1,4 +1,7 @@
-/** The journal that keeps nothing (`journal: "off"`): each process begins with nothing, so each is a data folder of its own. */
+/**
+ * The journal that keeps nothing (`journal: "off"`). Each process begins with nothing, so each is a data folder of its
+ * own.
+ */
 
 import { type Journal, nothingRecovered } from "./journal.ts";
 

@@ -1,6 +1,7 @@
 /**
- * Where the newest record of each key is. In columns, because there is one for every entry in memory: a key takes about 80 bytes, its slot in the map included (the
- * key itself is shared with the entry), and the collector has nothing to look at.
+ * Where the newest record of each key is. There is one for every entry in memory, so it is kept in columns. A key takes
+ * about 80 bytes, its slot in the map included; the key itself is shared with the entry. The collector has nothing to
+ * look at.
  */
 
 import { assert } from "../base/assert.ts";
@@ -11,7 +12,7 @@ const growth = 1.5;
 
 export class Places {
   readonly #slots = new Map<string, number>();
-  /** By slot; a slot that is free has no key. */
+  /** By slot. A free slot has no key. */
   #keys: (string | undefined)[] = [];
   #free: number[] = [];
   #segments = new Uint32Array(firstSlots);
@@ -23,7 +24,7 @@ export class Places {
     return this.#slots.size;
   }
 
-  /** Slots so far, free ones among them. */
+  /** How many slots there are so far, the free ones among them. */
   get end(): number {
     return this.#keys.length;
   }
@@ -52,7 +53,7 @@ export class Places {
     return (this.#epochs[slot] as number) - epoch || (this.#seqs[slot] as number) - seq;
   }
 
-  /** The record of the key is this one from now on. */
+  /** From now on, this is the key's record. */
   set(key: string, version: Version, segment: number, bytes: number): void {
     assert(segment < 2 ** 32 && bytes < 2 ** 32, "segments and records are counted in 32 bits");
     const slot = this.#slots.get(key) ?? this.#take(key);
@@ -87,7 +88,7 @@ export class Places {
     this.#seqs = copied(new Float64Array(size), this.#seqs);
   }
 
-  /** Gives back what a crowd has needed. */
+  /** Gives back the memory that very many keys needed. */
   #reset(): void {
     this.#keys = [];
     this.#free = [];

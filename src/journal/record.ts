@@ -1,5 +1,5 @@
 /**
- * Records of the journal as bytes. A record is a header, a head that the kind decides, and at most one value.
+ * Records of the journal as bytes. A record is a header, a head whose form depends on the kind, and at most one value.
  *
  * | offset | bytes | field |
  * | --- | --- | --- |
@@ -9,8 +9,8 @@
  * | 12 | 1 | kind |
  * | 13 | | the rest of the head, then the value |
  *
- * Numbers are little-endian. The seed is another one for each group (see `group.ts`): old bytes that come up where a write was lost never pass for a
- * record of that place.
+ * Numbers are little-endian. Each group has another seed (see `group.ts`). A lost write may leave old bytes in its
+ * place; they never pass for a record of that place.
  */
 
 import { crc32 } from "node:zlib";
@@ -33,11 +33,14 @@ import type { JournalRecord } from "./journal.ts";
 /** What is in a segment: what was appended, and what the journal notes for itself. */
 export type SegmentRecord =
   | JournalRecord
-  /** The first of each segment: outcomes and adoptions before it count no more, those that do are repeated behind it. */
+  /**
+   * The first record of each segment. Outcomes and adoptions before it do not count any more; those that do are
+   * repeated behind it.
+   */
   | { readonly kind: "head"; readonly oldest: number }
   /** Segments below this number are not needed any more. */
   | { readonly kind: "oldest"; readonly oldest: number }
-  /** The last of a segment: the next one may exist. */
+  /** The last record of a segment: the next segment may exist. */
   | { readonly kind: "seal" };
 
 /** The numbers are part of the format: append only. */
@@ -52,16 +55,21 @@ const tags = {
   adopt: 9,
 } as const satisfies Record<SegmentRecord["kind"], number>;
 
-/** Of an adoption without its cluster, as earlier releases wrote it. */
+/** The tag of an adoption without its cluster, as earlier releases wrote it. */
 const bareAdoptTag = 3;
 
 /** Before the head: CRC and two lengths. */
 const recordHeaderBytes = 12;
 
-/** Values up to this size are copied behind their head. Up to 16 KiB that costs no more than one more buffer in the call to the system (measured). */
+/**
+ * Values up to this size are copied behind their head. Up to 16 KiB, copying costs no more than one more buffer in the
+ * call to the system (measured).
+ */
 export const copiedBytes = 8 * 1024;
 
-/** Appends a record. Returns its value if that is to be written right behind: it is part of the record, and not copied. */
+/**
+ * Appends a record. Returns its value if that has to be written right behind: it is part of the record, and not copied.
+ */
 export function appendRecord(writer: ByteWriter, record: SegmentRecord, seed: number): Buffer | undefined {
   const start = writer.length;
   writer.skip(recordHeaderBytes);
@@ -114,7 +122,7 @@ function writeHead(writer: ByteWriter, record: SegmentRecord): void {
   }
 }
 
-/** Where the record at `start` ends, if it is a sound one that ends by `end`; undefined if it isn't. */
+/** Where the record at `start` ends, if it is sound and ends by `end`. Undefined if it is not. */
 export function checkRecord(buffer: Buffer, start: number, end: number, seed: number): number | undefined {
   if (start + recordHeaderBytes >= end) return undefined;
   const recordEnd = start + recordHeaderBytes + readU32(buffer, start + 4) + readU32(buffer, start + 8);
@@ -124,7 +132,8 @@ export function checkRecord(buffer: Buffer, start: number, end: number, seed: nu
 
 /**
  * Reads a record that {@link checkRecord} found sound, and says where it ends. Its value has memory of its own.
- * @throws MalformedError when another version of this program must have written it.
+ *
+ * @throws MalformedError when another version of this program must have written it
  */
 export function readRecord(
   reader: ByteReader,

@@ -1,9 +1,13 @@
 /**
- * Reading a journal at the start of a process: which entries are held, which requests were done, which views were adopted, and where to go on. What a crash
- * may have left is mended; anything else that is not as it was written stops the start, because an acknowledged value may be in it.
+ * Reads a journal at the start of a process: which entries are held, which requests were done, which views were
+ * adopted, and where to go on. It mends what a crash may have left. Anything else that is not as it was written stops
+ * the start, because an acknowledged value may be in it.
  *
- * A bad record is the **torn tail** of the last write only in the last segment, and only if no group behind it says that the disk had it already. The tail is
- * cut off. What the last write left whole may be in the system's memory only: it is written and synced once more before anybody is told of it.
+ * A bad record is the **torn tail** of the last write under two conditions. It is in the last segment, and no group
+ * behind it says that the disk had it already. The tail is cut off.
+ *
+ * What the last write left whole may be only in the system's memory. It is written and synced once more before anyone
+ * is told of it.
  */
 
 import { MalformedError } from "../base/codec.ts";
@@ -23,15 +27,15 @@ import { findGroupBehind, type ScanResult, scanSegment } from "./segment-scan.ts
 export interface Replayed {
   readonly recovered: Recovered;
   readonly ledger: Ledger;
-  /** The newest segment, open; undefined when there is none. */
+  /** The newest segment, open. Undefined when there is none. */
   readonly last: { readonly file: DiskFile; readonly isSealed: boolean } | undefined;
   /** The lowest number of a segment that is there. */
   readonly first: number;
-  /** The lowest number that is needed, as the journal last recorded it. */
+  /** The lowest number of a segment that is needed, as the journal last recorded it. */
   readonly oldest: number;
 }
 
-/** @throws OperatingError `config_invalid` that names file and offset, when the journal is damaged. */
+/** @throws OperatingError `config_invalid`, which names file and offset, when the journal is damaged */
 export async function replay(disk: Disk, log: Log): Promise<Replayed> {
   const numbers = segmentNumbers(await disk.list());
   const state = new ReplayState();
@@ -42,7 +46,7 @@ export async function replay(disk: Disk, log: Log): Promise<Replayed> {
     const isLast = index === numbers.length - 1;
     const file = await disk.open(segmentName(number));
     try {
-      // What the last segment repeats makes up for all before, unless a crash has left nothing of it.
+      // What the last segment repeats makes up for all before it, unless a crash has left nothing of it.
       state.begin(number, index >= numbers.length - 2);
       const scan = await scanInto(disk, file, number, state);
       if (isLast) {
@@ -96,7 +100,7 @@ async function cutTail(
   await file.truncate(scan.end);
 }
 
-/** Makes durable what was found: an earlier process may have written it without a sync, or with one that failed. */
+/** Makes durable what was found. An earlier process may have written it without a sync, or with one that failed. */
 async function secure(disk: Disk, file: DiskFile, scan: ScanResult): Promise<void> {
   if (scan.end > scan.lastGroup) {
     await file.rewrite(scan.lastGroup, await file.read(scan.lastGroup, scan.end - scan.lastGroup));
@@ -119,7 +123,7 @@ class ReplayState {
   #isFirst = true;
   #hasOutcomes = true;
 
-  /** The records of the next segment follow; its outcomes are worth remembering, or not. */
+  /** The records of the next segment follow. `hasOutcomes` says whether its outcomes are worth remembering. */
   begin(number: number, hasOutcomes: boolean): void {
     this.ledger.begin(number);
     this.#hasOutcomes = hasOutcomes;
@@ -195,7 +199,8 @@ class ReplayState {
       this.#outcomes.set(router, new Map([[counter, outcome]]));
       return;
     }
-    // As `RequestLog.record`: done twice, by two primaries, only the later one can be what anybody saw.
+    // As in `RequestLog.record`: when two primaries did a request, only the later outcome can be the one that anyone
+    // saw.
     const known = log.get(counter);
     if (known === undefined || compareVersions(outcome.version, known.version) > 0) log.set(counter, outcome);
   }

@@ -7,14 +7,14 @@ import { segmentName } from "./segment-name.ts";
 
 export class SegmentFiles {
   readonly #disk: Disk;
-  /** The newest, and its number. */
+  /** The newest segment and its number. */
   #file: DiskFile;
   #number: number;
-  /** The lowest number that is there, or is about to be deleted. */
+  /** The lowest number of a segment that is there, or is about to be deleted. */
   #first: number;
   #deletion: Promise<void> = Promise.resolve();
 
-  /** Segments `first` to `number` are there; `file` is the last of them. */
+  /** Segments `first` to `number` are there. `file` is the last of them. */
   constructor(disk: Disk, first: number, number: number, file: DiskFile) {
     this.#disk = disk;
     this.#first = first;
@@ -22,7 +22,7 @@ export class SegmentFiles {
     this.#file = file;
   }
 
-  /** Resolves when the batch is durable. One at a time. */
+  /** Resolves when the batch is durable. Write one batch at a time. */
   async write(batch: Batch): Promise<void> {
     if (batch.segment !== this.#number) await this.#begin(batch.segment);
     assert(this.#file.size === batch.offset, "a batch is written where it was meant to be");
@@ -30,7 +30,10 @@ export class SegmentFiles {
     await this.#file.sync();
   }
 
-  /** Deletes the segments below `end`, one after the other, each for good before the next: none is ever missing between others. Resolves when they are gone. */
+  /**
+   * Deletes the segments below `end`, one after the other. Each is gone for good before the next, so none is ever
+   * missing between others. Resolves when they are gone.
+   */
   deleteBelow(end: number): Promise<void> {
     const first = this.#first;
     if (first < end) {
@@ -45,16 +48,16 @@ export class SegmentFiles {
     return this.#deletion;
   }
 
-  /** Waits for deletions, and closes. */
+  /** Waits for deletions, and closes the newest segment. */
   async close(): Promise<void> {
     await this.#deletion;
     await this.#file.close();
   }
 
-  /** What the segment before holds is synced. */
+  /** Begins the next segment. What the segment before holds is synced. */
   async #begin(number: number): Promise<void> {
     assert(number === this.#number + 1, "segments are written one after the other");
-    // So that the disk does not fill with what is to be deleted.
+    // It waits for deletions, so that the disk does not fill with what is about to go.
     await this.#deletion;
     await this.#file.close();
     this.#file = await this.#disk.create(segmentName(number));

@@ -1,4 +1,4 @@
-/** How the files of a journal are called. */
+/** The names of a journal's files. */
 
 const pattern = /^journal-([0-9]{16})\.wal$/;
 

@@ -1,6 +1,6 @@
 /**
- * Reading one segment from its beginning to its end, a window at a time. A group counts only as a whole: its records are looked at once all of them have proved
- * sound.
+ * Reads one segment from its beginning to its end, a window at a time. A group counts only as a whole: its records are
+ * looked at once all of them have proved sound.
  */
 
 import { assert } from "../base/assert.ts";
@@ -12,20 +12,20 @@ import { checkRecord, readRecord, type SegmentRecord } from "./record.ts";
 /** Bytes read at once, unless a group is larger. */
 const windowBytes = 4 * 1024 * 1024;
 
-/** Gets each record, in order, with its size in bytes; `group` is the offset of the group that it is in. */
+/** Gets each record, in order, with its size in bytes. `group` is the offset of the record's group. */
 export type RecordVisitor = (record: SegmentRecord, bytes: number, group: number) => void;
 
 export interface ScanResult {
   /** Where the last sound group ends. */
   readonly end: number;
-  /** Where it begins. */
+  /** Where the last sound group begins. */
   readonly lastGroup: number;
-  /** Where the first record or header is that is not sound; undefined when all are. */
+  /** Where the first record or header is that is not sound. Undefined when all are sound. */
   readonly badAt: number | undefined;
   readonly isSealed: boolean;
 }
 
-/** @throws MalformedError for a record that is sound but is none that this program writes. */
+/** @throws MalformedError for a record that is sound and that this program never writes */
 export async function scanSegment(
   file: DiskFile,
   folderSeed: number,
@@ -79,7 +79,8 @@ function firstBadRecord(buffer: Buffer, start: number, end: number, seed: number
 }
 
 /**
- * Where behind `badAt` a group begins; undefined when none does. Its header says that all in front of it had been synced, the bad record among it.
+ * Where a group begins behind `badAt`; undefined when there is none. Its header says that everything in front of it had
+ * been synced, and the bad record is in front of it.
  */
 export async function findGroupBehind(
   file: DiskFile,

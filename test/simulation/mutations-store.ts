@@ -179,8 +179,8 @@ export const storeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/journal/segment-files.ts",
-        find: "    await this.#file.sync();\n  }\n\n  /** Deletes",
-        replace: "  }\n\n  /** Deletes",
+        find: "    await this.#file.append(batch.buffers());\n    await this.#file.sync();\n",
+        replace: "    await this.#file.append(batch.buffers());\n",
       },
     ],
   },
