@@ -1,6 +1,6 @@
 /**
- * The large payloads that wait on one link: a few at a time are sent in turn, a piece each, and the others wait for their
- * end. How many are begun, and how many bytes those have, stays within what the peer sets aside for them.
+ * The large payloads that wait on one link. A few at a time are sent in turn, a piece each; the others wait until one
+ * of these ends. How many are begun, and how many bytes those have, stays within what the peer sets aside for them.
  */
 
 import { assert } from "../base/assert.ts";
@@ -11,13 +11,13 @@ export interface BulkMessage {
   readonly number: number;
   readonly head: Buffer;
   readonly payload: Buffer;
-  /** Bytes of the payload that are sent. */
+  /** Bytes of the payload that have been sent. */
   sent: number;
 }
 
 export class BulkQueue {
   readonly #limits: ReceiveLimits;
-  /** Begun; the first is the next to send a piece. */
+  /** The messages that are begun. The first is the next to send a piece. */
   readonly #active: BulkMessage[] = [];
   #activeBytes = 0;
   readonly #waiting: BulkMessage[] = [];
@@ -32,7 +32,7 @@ export class BulkQueue {
     return message;
   }
 
-  /** The message whose turn it is; call {@link sent} before the next. */
+  /** The message whose turn it is. Call {@link sent} before the next call. */
   next(): BulkMessage | undefined {
     const waiting = this.#waiting[0];
     if (waiting !== undefined && this.#mayBegin(waiting)) {
@@ -43,7 +43,7 @@ export class BulkQueue {
     return this.#active[0];
   }
 
-  /** `bytes` more of the message are sent: it goes behind the others, or is done. */
+  /** `bytes` more of the message have been sent: it goes behind the others, or is done. */
   sent(message: BulkMessage, bytes: number): void {
     assert(this.#active[0] === message, "a piece is of the message whose turn it is");
     this.#active.shift();
@@ -53,7 +53,7 @@ export class BulkQueue {
     else this.#activeBytes -= message.payload.length;
   }
 
-  /** Whether it was still there. */
+  /** Removes the message. Returns whether it was still there. */
   remove(message: BulkMessage): boolean {
     const waiting = this.#waiting.indexOf(message);
     if (waiting >= 0) {

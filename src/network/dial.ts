@@ -1,9 +1,12 @@
-/** Connects to a peer's HTTP port and takes the connection over from HTTP, by `Upgrade` (RFC 9110, section 7.8). */
+/** Connects to a peer's HTTP port, and takes the connection over from HTTP by `Upgrade` (RFC 9110, section 7.8). */
 
 import type { Duplex } from "node:stream";
 import { Client, errors } from "undici";
 
-/** The name in `Upgrade`, and the version of the handshake that follows. That of the frames is in the handshake. */
+/**
+ * The name in `Upgrade`. It has the version of the handshake that follows. The version of the frames is in the
+ * handshake.
+ */
 export const peerProtocol = "weir-peer/1";
 
 /** The path that is asked for, below the peer's base URL. */
@@ -21,17 +24,20 @@ export interface DialTls {
 export interface DialOptions {
   /** Base URL of the peer. */
   readonly url: string;
-  /** Milliseconds until the connection, and then the answer, is given up. */
+  /** Milliseconds after which it gives up waiting for the connection, and then for the answer. */
   readonly timeoutMs: number;
   readonly tls: DialTls | undefined;
 }
 
-/** The connection, paused, with nothing read from it that came behind the answer. Rejects when there is none, and when `signal` is aborted. */
+/**
+ * The connection, paused. Nothing that came behind the answer has been read from it. Rejects when there is none, and
+ * when `signal` is aborted.
+ */
 export async function dial(options: DialOptions, signal: AbortSignal): Promise<Duplex> {
   const { url, timeoutMs, tls } = options;
   const base = new URL(url.endsWith("/") ? url : `${url}/`);
   const client = new Client(base.origin, {
-    // Both ends are of our making: nothing older is to be spoken to.
+    // Both ends are weir, so it need not speak to anything older.
     connect: { ...tls, timeout: timeoutMs, minVersion: "TLSv1.3" },
     headersTimeout: timeoutMs,
     allowH2: false,
@@ -45,7 +51,7 @@ export async function dial(options: DialOptions, signal: AbortSignal): Promise<D
     if (!(cause instanceof errors.SocketError) || signal.aborted) throw cause;
     throw new Error(`${url} answers, but does not take calls of peers: it is not weir, or too busy`, { cause });
   } finally {
-    // The connection, once taken over, is no longer the client's.
+    // Once it is taken over, the connection is no longer the client's.
     void client.destroy();
   }
 }

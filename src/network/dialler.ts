@@ -1,6 +1,6 @@
 /**
- * Keeps trying to reach one peer: at once, then after waits that double, with chance in them so that two members that lost each
- * other do not collide again and again. It only decides when; how a link is made is its owner's business.
+ * Keeps trying to reach one peer: at once, then after waits that double. The waits have chance in them, so that two
+ * members that lost each other do not collide again and again. It decides only when; its owner makes the link.
  */
 
 import { assert } from "../base/assert.ts";
@@ -8,14 +8,14 @@ import type { Clock, Instant, Timer } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { LinkSettings } from "./link-settings.ts";
 
-/** What became of an attempt: `hopeless` when only an operator can help. */
+/** The result of an attempt: `hopeless` when only an operator can help. */
 export type DialOutcome = "linked" | "failed" | "hopeless";
 
 export interface DiallerOptions {
   readonly settings: LinkSettings;
   readonly clock: Clock;
   readonly random: Random;
-  /** Tries once; it must not reject, and ends soon after `signal` is aborted. */
+  /** Tries once. It must not reject, and ends soon after `signal` is aborted. */
   readonly attempt: (signal: AbortSignal) => Promise<DialOutcome>;
 }
 
@@ -36,12 +36,12 @@ export class Dialler {
     return this.#attempt !== undefined && this.#options.clock.now() - this.#attempt.since < ms;
   }
 
-  /** Whether it has failed so often that it waits as long as it ever does: a restart would be over by now. */
+  /** Whether it has failed so often that its waits are the longest there are. A restart would be over by now. */
   get isPersistent(): boolean {
     return this.#failures >= this.#failuresUntilLongest;
   }
 
-  /** There is no link: to be called at first, and when one was lost. */
+  /** There is no link. Call it at first, and when a link was lost. */
   begin(): void {
     const { settings, clock } = this.#options;
     if (this.#linkedSince !== undefined && clock.now() - this.#linkedSince >= settings.steadyMs) this.#failures = 0;
@@ -51,7 +51,7 @@ export class Dialler {
     else this.#wait();
   }
 
-  /** There is a link, whoever made it: gives up what is under way. */
+  /** There is a link; either end may have made it. The attempt that is under way is given up. */
   linked(): void {
     this.#linkedSince = this.#options.clock.now();
     this.stop();
@@ -79,7 +79,7 @@ export class Dialler {
   #wait(): void {
     const { settings, clock, random } = this.#options;
     const fullMs = Math.min(settings.redialMaxMs, settings.redialMinMs * 2 ** (this.#failures - 1));
-    // Between half of it and all of it.
+    // A random wait between half of it and all of it.
     const waitMs = fullMs * (0.5 + random.next() / 2);
     this.#timer = clock.after(waitMs, () => {
       this.#timer = undefined;
@@ -95,7 +95,7 @@ export class Dialler {
     this.#attempt = current;
     this.#failures += 1;
     void attempt(abort.signal).then((outcome) => {
-      // A later attempt, a link or a stop has taken its place.
+      // A later attempt, a link or a stop may have taken its place.
       if (this.#attempt !== current) return;
       this.#attempt = undefined;
       if (outcome === "linked") return;

@@ -1,7 +1,7 @@
 /**
- * Turns the chunks that a socket gives into messages, with as few copies as the chunks allow: a message that lies whole within
- * a chunk is handed on where it is; the payload of any other is copied once, to a buffer of its own. Checks every limit before
- * it allocates.
+ * Turns the chunks that a socket gives into messages, with as few copies as the chunks allow. A message that lies whole
+ * within a chunk is handed on where it is. The payload of any other message is copied once, to a buffer of its own.
+ * Every limit is checked before anything is allocated.
  */
 
 import { assert } from "../base/assert.ts";
@@ -10,17 +10,17 @@ import { fragmentOffset, frameKinds, headerBytes, type MessageKind, type Receive
 
 /** Takes what a FrameReader has read. */
 export interface FrameSink {
-  /** The head is `buffer` from `start` to `end`; it and the payload may share the memory of other messages. */
+  /** The head is `buffer` from `start` to `end`. Head and payload may share the memory of other messages. */
   onMessage(kind: MessageKind, number: number, buffer: Buffer, start: number, end: number, payload: Buffer): void;
-  /** The other end wants to know whether this one is there. */
+  /** The other end asks whether this end is there. */
   onProbe(): void;
-  /** So many bytes of payloads in fragments have been read. */
+  /** This many payload bytes in fragments have been read. */
   onFragment(bytes: number): void;
-  /** The other end has read so many of those sent to it. */
+  /** The other end has read this many of the payload bytes in fragments that were sent to it. */
   onCredit(bytes: number): void;
 }
 
-/** A message of which not all bytes are here yet. */
+/** A message of which some bytes are not here yet. */
 interface Assembly {
   readonly kind: MessageKind;
   readonly number: number;
@@ -43,15 +43,15 @@ export class FrameReader {
   /** A header that was cut by the end of a chunk. */
   readonly #cutHeader = Buffer.allocUnsafeSlow(headerBytes);
   #cutBytes = 0;
-  /** The message that the frame being read belongs to, when the frame did not lie whole within a chunk. */
+  /** The message of the frame being read, when the frame did not lie whole within a chunk. */
   #current: Assembly | undefined;
   /** Bytes of the current frame's head that are still to come. */
   #headLeft = 0;
   /** Bytes of the current frame's payload that are still to come. */
   #partLeft = 0;
-  /** Of the current frame, the payload bytes to be credited once it is read: those of a fragment. */
+  /** Payload bytes of the current frame to credit once it is read. Only fragments are credited. */
   #creditBytes = 0;
-  /** Bytes of a frame without meaning that are still to be read over. */
+  /** Bytes of a frame without meaning that are still to be passed over. */
   #skipLeft = 0;
   readonly #begun = new Map<number, Assembly>();
   #begunBytes = 0;
@@ -67,7 +67,7 @@ export class FrameReader {
     return this.#begunBytes;
   }
 
-  /** Hands on nothing more, not even what is left of the chunk being read. */
+  /** Hands on nothing more, not even the rest of the chunk being read. */
   stop(): void {
     this.#stopped = true;
     this.#current = undefined;
@@ -76,8 +76,11 @@ export class FrameReader {
   }
 
   /**
-   * Reads the next chunk of the stream and hands on every message that it completes. The chunk must not be changed afterwards.
-   * @throws MalformedError when the stream is not one of frames within the limits; nothing more can be read from it then.
+   * Reads the next chunk of the stream, and hands on every message that it completes. The chunk must not be changed
+   * afterwards.
+   *
+   * @throws MalformedError when the stream is not one of frames within the limits. Nothing more can be read from it
+   *   then.
    */
   push(chunk: Buffer): void {
     let at = 0;
@@ -99,7 +102,7 @@ export class FrameReader {
     return this.#open(this.#cutHeader, 0, chunk, at + taken);
   }
 
-  /** Reads a header at `headerAt`; what follows it is in `chunk` from `at`. Returns how far it has read the chunk. */
+  /** Reads a header at `headerAt`. What follows it is in `chunk` from `at`. Returns how far it has read the chunk. */
   #open(header: Buffer, headerAt: number, chunk: Buffer, at: number): number {
     const length = readU32(header, headerAt);
     const kindAndHead = readU32(header, headerAt + 4);
@@ -151,7 +154,7 @@ export class FrameReader {
     }
   }
 
-  /** A message that does not lie whole in this chunk: room for all of it, to be filled. */
+  /** Makes room for a message that does not lie whole in this chunk. It is filled later. */
   #begin(kind: MessageKind, number: number, headLength: number, partLength: number, size: number): void {
     const limits = this.#limits;
     if (size > limits.payloadBytes) throw new MalformedError("a payload over the limit");
@@ -199,7 +202,7 @@ export class FrameReader {
     this.#begunBytes -= message.payload.length;
   }
 
-  /** Copies what the chunk has for the current frame; hands the message on when that completes it. */
+  /** Copies what the chunk has for the current frame. When that completes the message, hands it on. */
   #fill(message: Assembly, chunk: Buffer, start: number): number {
     let at = start;
     if (this.#headLeft > 0) {
@@ -225,7 +228,7 @@ export class FrameReader {
 
   #complete(message: Assembly): void {
     const key = assemblyKey(message.kind, message.number);
-    // By identity: a whole message may have the number of one in fragments, if the peer is out of its mind.
+    // It compares by identity: a faulty peer may send a whole message with the number of one in fragments.
     if (this.#begun.get(key) === message) {
       this.#begun.delete(key);
       this.#begunBytes -= message.payload.length;

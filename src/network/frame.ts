@@ -1,7 +1,7 @@
 /**
- * The layout of a frame, the unit of a link between members. A frame is a header of 16 bytes, the head of a message and bytes of its
- * payload. A message with a large payload is spread over several frames, with other messages between them, so that it does not
- * hold those up.
+ * The layout of a frame, the unit of a link between members. A frame is a header of 16 bytes, the head of a message and
+ * bytes of its payload. A message with a large payload is spread over several frames. Other messages go between them,
+ * so that it does not hold those up.
  *
  * | offset | bytes | field |
  * | --- | --- | --- |
@@ -11,9 +11,13 @@
  * | 8 | 4 | number: a request's own, an answer's is that of its request |
  * | 12 | 4 | in a message's first frame the size of its whole payload, in a fragment the offset in it |
  *
- * Numbers are little-endian. A message whose first frame does not hold its whole payload is completed by fragments with the same number,
- * in order; a request can be cancelled between them. Their payload bytes are credited to the sender as they are read: it keeps few of them on
- * their way, so that what comes behind does not wait for all that the operating systems' buffers can hold.
+ * Numbers are little-endian.
+ *
+ * A message whose first frame does not hold its whole payload is completed by fragments. They have the same number and
+ * come in order. A request can be cancelled between them.
+ *
+ * The receiver credits the payload bytes of these frames to the sender as it reads them. The sender keeps few of them
+ * on their way. So what comes behind them does not wait for all that the operating systems' buffers can hold.
  */
 
 import type { ByteWriter } from "../base/codec.ts";
@@ -26,29 +30,29 @@ export const frameKinds = {
   notice: 3,
   requestFragment: 5,
   answerFragment: 6,
-  /** No more fragments of this request will come; it is as if it had not been sent. */
+  /** No more fragments of this request will come. It is as if it had not been sent. */
   requestCancel: 9,
   /** Are you there? */
   probe: 16,
   /** I am. */
   probeAnswer: 17,
-  /** So many bytes of large payloads (the number) have been read: as many more may be sent. */
+  /** This many bytes of large payloads (the number) have been read: as many more may be sent. */
   credit: 24,
-  /** To be passed over: a request that was given up between being written and being sent. */
+  /** A frame to pass over: a request that was given up after it was written and before it was sent. */
   void: 18,
 } as const;
 
 export type MessageKind = (typeof frameKinds)["request" | "answer" | "notice"];
 
-/** What is added to the kind of a message for that of its fragments. */
+/** A fragment's kind is that of its message plus this. */
 export const fragmentOffset = 4;
 
-/** Where in a frame its kind is, from its first byte. */
+/** Where in a frame its kind is, counted from the frame's first byte. */
 export const kindOffset = 4;
 
 /**
- * What the receiving end of a link takes; each end tells the other when the link is made. Whoever sends more breaks the
- * protocol and loses the link.
+ * What the receiving end of a link takes. Each end tells the other when the link is made. An end that sends more breaks
+ * the protocol and loses the link.
  */
 export interface ReceiveLimits {
   /** Payload bytes in one frame. */

@@ -1,13 +1,13 @@
 /**
- * Short JSON messages over a connection that has just been taken over, before there are frames: each with its length (two bytes,
- * big-endian) before it. It reads no more than it must, so that an unknown caller costs little.
+ * Short JSON messages over a connection that has just been taken over, before there are frames. Each has its length
+ * (two bytes, big-endian) before it. The channel reads no more than it must, so that an unknown caller costs little.
  */
 
 import type { Duplex } from "node:stream";
 import { MalformedError } from "../base/codec.ts";
 
 const lengthBytes = 2;
-/** A hello has some 400 bytes; ids and names of any reasonable length fit. */
+/** A hello has some 400 bytes. Ids and names of any reasonable length fit. */
 const maxMessageBytes = 4096;
 
 export class HandshakeChannel {
@@ -23,7 +23,7 @@ export class HandshakeChannel {
   readonly #onError = (error: Error): void => this.fail(error);
   readonly #onEnd = (): void => this.fail(new Error("the other end closed the connection"));
 
-  /** `head`: bytes that came with the request that made the connection. */
+  /** @param head - bytes that came with the request that made the connection */
   constructor(socket: Duplex, head: Buffer) {
     this.#socket = socket;
     this.#received = head;
@@ -41,7 +41,7 @@ export class HandshakeChannel {
     if (!this.#socket.destroyed) this.#socket.write(framed);
   }
 
-  /** The next message. Rejects when the connection ends, or with a MalformedError when there is too much before a message's end. */
+  /** The next message. Rejects when the connection ends, and with a MalformedError when a message is over the limit. */
   read(): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -49,18 +49,22 @@ export class HandshakeChannel {
     });
   }
 
-  /** Ends the exchange: destroys the connection once what was written is on its way, and every read rejects with `error`. */
+  /**
+   * Ends the exchange. The connection is destroyed once what was written is on its way. Every read rejects with
+   * `error`.
+   */
   fail(error: Error): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
-    // What was written is a few hundred bytes on a connection that is new: the system takes it whatever the other end does.
+    // What was written is a few hundred bytes on a new connection. The system takes that, whatever the other end does.
     this.#socket.end(() => this.#socket.destroy());
     this.#serve();
   }
 
   /**
    * Hands the connection over, paused, with the bytes that came behind the last message.
-   * @throws the error of the connection, if it has ended meanwhile.
+   *
+   * @throws the error of the connection, if it has ended meanwhile
    */
   release(): Buffer {
     if (this.#failure !== undefined) throw this.#failure;
@@ -96,7 +100,10 @@ export class HandshakeChannel {
   }
 }
 
-/** Runs an exchange over the channel. When it fails, or `signal` is aborted before its end, the channel does too. */
+/**
+ * Runs an exchange over the channel. The channel fails when the exchange fails, and when `signal` is aborted before its
+ * end.
+ */
 export async function withinSignal<T>(
   channel: HandshakeChannel,
   signal: AbortSignal,

@@ -1,7 +1,12 @@
 /**
- * The network between real processes: links over connections that are taken over from HTTP, so that peers need no port of their own. Both ends may
- * dial (either may know only the other); the newest link to a peer wins. When both dial at once, the member with the smaller id
- * refuses the other's call while its own is young, and the other gives its own up when it accepts: one link remains.
+ * The network between real processes. Its links are connections that are taken over from HTTP, so that peers need no
+ * port of their own. Both ends may dial, because perhaps only one of them knows the other. The newest link to a peer
+ * wins.
+ *
+ * Two members A < B (by id) that dial at once end up with one link:
+ *
+ * 1. B's call reaches A while A's own call is young: A refuses B's call.
+ * 2. A's call reaches B: B accepts it, and gives up its own.
  */
 
 import type { IncomingMessage } from "node:http";
@@ -32,35 +37,38 @@ import { PeerLink } from "./peer-link.ts";
 
 export interface HttpNetworkOptions {
   readonly identity: PeerIdentity;
-  /** The cluster's name: the same in every member. */
+  /** The cluster's name, the same in every member. */
   readonly cluster: string;
-  /** The same in every member; never sent. Asked for with each handshake, since they may be changed: the first is used, each is accepted. */
+  /**
+   * The secrets, the same in every member, never sent. They may be changed, so each handshake asks for them anew. A
+   * call is made with the first, and taken with each.
+   */
   readonly secrets: () => readonly string[];
   readonly settings: LinkSettings;
   readonly clock: Clock;
-  /** Its ids are the nonces: they must be unpredictable. */
+  /** Its ids are the nonces, so they must be unpredictable. */
   readonly random: Random;
   readonly log: Log;
-  /** For peers with `https:` URLs; asked for with each dial, since certificates are renewed. */
+  /** For peers with `https:` URLs. Certificates are renewed, so each dial asks for them anew. */
   readonly tls?: () => DialTls | undefined;
 }
 
-/** What is known of a peer that is named in the list, or linked, or both. */
+/** What is known of a peer that is in the list, or linked, or both. */
 interface Peer {
   readonly id: string;
-  /** Undefined for one that has called in and is not in the list. */
+  /** Undefined for a peer that has called in and is not in the list. */
   url: string | undefined;
   link: PeerLink | undefined;
   readonly dialler: Dialler;
 }
 
-/** How it stands with one peer. */
+/** The state of the connection to one peer. */
 export interface PeerFigures {
   readonly id: string;
   readonly linked: boolean;
-  /** Bytes that wait to be sent to it. */
+  /** Bytes that wait to be sent to the peer. */
   readonly queuedBytes: number;
-  /** Requests to it without an answer. */
+  /** Requests to the peer that have no answer. */
   readonly inFlight: number;
 }
 
@@ -71,7 +79,7 @@ export class HttpNetwork implements Network {
   readonly #peers = new Map<string, Peer>();
   /** Calls and dials that are not links yet. */
   readonly #underWay = new Set<Promise<unknown>>();
-  /** The callers among these, who have not proven themselves: the oldest first. */
+  /** The callers among these that have not proven themselves yet, the oldest first. */
   readonly #callers = new Set<AbortController>();
   #handler: PeerHandler | undefined;
   #ticker: Timer | undefined;
@@ -94,7 +102,7 @@ export class HttpNetwork implements Network {
   setPeers(peers: readonly PeerAddress[]): void {
     assert(this.#handler !== undefined, "a network is started before it has peers");
     if (this.#disposed) return;
-    // A member's own entry may be in the list: it is the same list on every host.
+    // A member's own entry may be in the list, which is the same on every host.
     const urls = new Map(peers.map(({ id, url }) => [id, url]));
     urls.delete(this.#options.identity.id);
     for (const peer of this.#peers.values()) {
@@ -122,7 +130,7 @@ export class HttpNetwork implements Network {
     return this.#peers.get(id)?.link?.peer;
   }
 
-  /** How it stands with each peer that is named or linked. */
+  /** The state of the connection to each peer that is listed or linked. */
   get peers(): readonly PeerFigures[] {
     return [...this.#peers.values()].map(({ id, link }) => ({
       id,
@@ -142,7 +150,7 @@ export class HttpNetwork implements Network {
     return this.#peers.get(id)?.link?.notify(notice) ?? false;
   }
 
-  /** For the HTTP server's `upgrade` event: takes the connection over, whatever becomes of it. */
+  /** For the HTTP server's `upgrade` event. Takes the connection over in any case, even to refuse it. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (request.headers.upgrade?.toLowerCase() !== peerProtocol) {
       refuseUpgrade(socket, "426 Upgrade Required", `This node speaks ${peerProtocol} here.`);
@@ -155,7 +163,7 @@ export class HttpNetwork implements Network {
     }
   }
 
-  /** Closes every link, without a redial; what has no answer fails with `peer_unreachable`. */
+  /** Closes every link, without a redial. Requests without an answer fail with `peer_unreachable`. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return;
     this.#end.abort(new Error("this node is stopping"));
@@ -222,7 +230,10 @@ export class HttpNetwork implements Network {
     }
   }
 
-  /** A peer proves itself in a moment: the caller that has taken longest is the least likely to be one. If the newest were refused, strangers that say nothing could keep all peers out. */
+  /**
+   * Gives up the caller that has taken longest. A peer proves itself in a moment, so that caller is the least likely to
+   * be one. If the newest were refused, strangers that say nothing could keep all peers out.
+   */
   #giveUpOldestCaller(): void {
     this.#complaints.warn(
       "busy",

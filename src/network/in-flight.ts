@@ -1,6 +1,7 @@
 /**
- * The requests on one link that have no answer yet, by number, with their deadlines. Deadlines are looked for now and then instead of with
- * a timer for each: that costs a thousandth of it, and nobody minds a few milliseconds.
+ * The requests on one link that have no answer yet, by number, with their deadlines. The link looks for expired
+ * deadlines now and then. A timer for each request would cost a thousand times as much, and a few milliseconds do not
+ * matter.
  */
 
 import type { Instant } from "../base/clock.ts";
@@ -25,7 +26,9 @@ export class PendingRequest implements SendTicket {
   }
 }
 
-/** Numbers start again after this: they stay small integers to the engine, and none is in use for so long. */
+/**
+ * Numbers start again after this. So they stay small integers to the engine. No request is in flight for a whole round.
+ */
 const numberMask = 2 ** 30 - 1;
 
 export class InFlight {
@@ -45,14 +48,14 @@ export class InFlight {
     this.#requests.set(number, request);
   }
 
-  /** The request, which is then no longer in flight; undefined when it was given up. */
+  /** The request, which is then no longer in flight. Undefined when it was given up. */
   take(number: number): PendingRequest | undefined {
     const request = this.#requests.get(number);
     if (request !== undefined) this.#requests.delete(number);
     return request;
   }
 
-  /** Takes those whose deadline has passed. */
+  /** Takes the requests whose deadline has passed. */
   takeExpired(now: Instant): PendingRequest[] {
     const expired: PendingRequest[] = [];
     for (const [number, request] of this.#requests) {

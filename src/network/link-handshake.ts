@@ -3,12 +3,16 @@
  *
  * 1. dialler → acceptor: hello (protocol version, cluster, who I am, whom I call, a nonce, what I take)
  * 2. acceptor → dialler: hello
- * 3. dialler → acceptor: proof, an HMAC-SHA256 with the cluster secret over its role, both hellos as they were sent, and what binds it to the TLS connection, if it is one
+ * 3. dialler → acceptor: proof. It is an HMAC-SHA256 with the cluster secret over its role, both hellos as they were
+ *    sent, and what binds it to the TLS connection, if it is one.
  * 4. acceptor → dialler: proof
  *
- * In place of any of these either end may send a refusal with its reason, for the operator at the other end. A proof covers both
- * nonces, so an old one proves nothing; the role, so that it can't be sent back; and all that the hellos say. The
- * dialler proves first: a caller who does not know the secret gets nothing to try guesses on.
+ * In place of any of these either end may send a refusal. Its reason is for the operator at the other end.
+ *
+ * A proof covers three things. Both nonces, so that an old proof proves nothing. The role, so that it can't be sent
+ * back. And all that the hellos say.
+ *
+ * The dialler proves first: a caller that does not know the secret gets nothing to try guesses on.
  */
 
 import { createHmac, timingSafeEqual } from "node:crypto";
@@ -19,19 +23,24 @@ import type { PeerIdentity } from "../core/message.ts";
 import type { ReceiveLimits } from "./frame.ts";
 import type { HandshakeChannel } from "./handshake-channel.ts";
 
-/** Of the frames and messages. Two processes link only if theirs are the same. */
+/** The version of the frames and messages. Two processes link only if they have the same. */
 export const protocolVersion = 5;
 
 /**
- * Why a link is refused: `version`, `cluster`, `secret`: the two ends' differ. `self`: the caller has the callee's own id. `wrong_id`: the callee is not the one
- * that was called. `crossed`: the callee is just calling the caller. `closing`: the callee stops.
+ * Why a link is refused:
+ *
+ * - `version`, `cluster`, `secret`: those of the two ends differ.
+ * - `self`: the caller has the callee's own id.
+ * - `wrong_id`: the callee is not the member that was called.
+ * - `crossed`: the callee is calling the caller just now.
+ * - `closing`: the callee stops.
  */
 const refusalCodes = ["version", "cluster", "secret", "self", "wrong_id", "crossed", "closing"] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 
 export interface Refusal {
   readonly code: RefusalCode;
-  /** For people; nothing secret. */
+  /** For people. It has nothing secret in it. */
   readonly detail: string;
 }
 
@@ -50,9 +59,9 @@ export class LinkRefusedError extends Error {
 export interface LinkCredentials {
   readonly identity: PeerIdentity;
   readonly cluster: string;
-  /** One at least; a call is made with the first, and taken with each. */
+  /** At least one. A call is made with the first, and taken with each. */
   readonly secrets: readonly string[];
-  /** Of this connection alone (see channel-binding.ts). */
+  /** Bytes of this connection alone (see channel-binding.ts). */
   readonly binding: Buffer;
   readonly receive: ReceiveLimits;
 }
@@ -75,7 +84,7 @@ const helloSchema = z.object({
   cluster: name,
   id: name,
   incarnation: name,
-  /** The id of the member that the dialler means to call; in the acceptor's hello the dialler's. */
+  /** In the dialler's hello, the id of the member that it means to call. In the acceptor's hello, the dialler's id. */
   to: name,
   nonce: z.string().length(nonceDigits),
   receive: z.object({
@@ -93,8 +102,9 @@ const refusalSchema = z.object({ type: z.literal("refused"), code: z.string(), d
 type Hello = Readonly<z.infer<typeof helloSchema>>;
 
 /**
- * The dialler's part, with the member `to`; `nonce` is a fresh random id.
- * @throws LinkRefusedError by either end; MalformedError; Error when the connection ends.
+ * The dialler's part, with the member `to`. `nonce` is a fresh random id.
+ *
+ * @throws LinkRefusedError by either end; MalformedError; Error when the connection ends
  */
 export async function dialHandshake(
   channel: HandshakeChannel,
@@ -118,8 +128,10 @@ export async function dialHandshake(
 }
 
 /**
- * The acceptor's part. `judge` is asked twice, before anything is told to the caller and when it has proven itself, for a reason to refuse it.
- * @throws as {@link dialHandshake}.
+ * The acceptor's part. `judge` may return a reason to refuse the caller. It is asked twice: before anything is told to
+ * the caller, and when the caller has proven itself.
+ *
+ * @throws as {@link dialHandshake}
  */
 export async function acceptHandshake(
   channel: HandshakeChannel,
@@ -171,7 +183,7 @@ function formatProof(proof: Buffer): Buffer {
   return Buffer.from(JSON.stringify({ type: "proof", proof: proof.toString("hex") }));
 }
 
-/** Each hello has its length before it, so that no two pairs of them run together to the same bytes. */
+/** Each hello has its length before it, so that no two pairs of hellos run together to the same bytes. */
 function proofOf(
   secret: string,
   role: "dialler" | "acceptor",
@@ -202,14 +214,14 @@ function parseHello(channel: HandshakeChannel, message: Buffer): Hello {
 
 function checkCluster(channel: HandshakeChannel, credentials: LinkCredentials, hello: Hello): void {
   if (hello.cluster === credentials.cluster) return;
-  // The name that the other end gave is known to it: it learns no other.
+  // The detail names the cluster that the other end named itself. It learns no other.
   refuse(channel, {
     code: "cluster",
     detail: `"${hello.id}" is of the cluster "${hello.cluster}", which is not that of "${credentials.identity.id}"`,
   });
 }
 
-/** The one of `secrets` that the other end has proven to know, `expected` telling the proof of each. */
+/** The one of `secrets` that the other end has proven to know. `expected` gives the proof that belongs to a secret. */
 function provenSecret(
   channel: HandshakeChannel,
   message: Buffer,
@@ -225,7 +237,7 @@ function provenSecret(
   });
 }
 
-/** Tells the other end, and throws. */
+/** Tells the other end why, and throws. */
 function refuse(channel: HandshakeChannel, refusal: Refusal): never {
   channel.write(Buffer.from(JSON.stringify({ type: "refused", ...refusal })));
   throw new LinkRefusedError(refusal, false);
@@ -239,7 +251,11 @@ function parseJson(message: Buffer): unknown {
   }
 }
 
-/** What the other end says, unless it refuses. */
+/**
+ * Reads what the other end says.
+ *
+ * @throws LinkRefusedError when it refuses; MalformedError
+ */
 function parse<Schema extends z.ZodType>(schema: Schema, json: unknown): z.infer<Schema> {
   const refused = refusalSchema.safeParse(json);
   if (refused.success) {

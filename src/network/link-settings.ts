@@ -1,55 +1,75 @@
-/** Every limit of the links between members, with what it costs and why it is what it is. */
+/** Every limit of the links between members, with what it costs and the reason for its value. */
 
 import { complaintIntervalMs } from "../base/complaints.ts";
 import type { ReceiveLimits } from "./frame.ts";
 
 export interface LinkSettings {
-  /** What a peer may send to this process; told to it when the link is made. */
+  /** What a peer may send to this process. The peer is told when the link is made. */
   readonly receive: ReceiveLimits;
 
-  /** A larger payload is sent in pieces of this size, with smaller messages between them. At 1 Gbit/s one holds up others for 0.5 ms. */
+  /**
+   * A larger payload is sent in pieces of this size, with smaller messages between them. At 1 Gbit/s one piece holds up
+   * other messages for 0.5 ms.
+   */
   readonly fragmentBytes: number;
   /**
-   * Bytes of pieces on their way that the peer has not read: smaller messages wait behind so many at most, on a slow network too. At a round trip
-   * of 1 ms it allows 500 MB/s.
+   * Bytes of pieces that are on their way and not read by the peer. Smaller messages wait behind at most this many,
+   * even on a slow network. At a round trip of 1 ms it allows 500 MB/s.
    */
   readonly bulkWindowBytes: number;
-  /** Up to this size a payload is copied between its neighbours; a larger one costs less as a buffer of its own in the socket's write. */
+  /**
+   * A payload of up to this size is copied between its neighbours. A larger one costs less as a buffer of its own in
+   * the socket's write.
+   */
   readonly inlineBytes: number;
-  /** Small messages that wait are written to the socket in blocks of about this size, so that urgent ones can pass between. */
+  /**
+   * Small messages that wait are written to the socket in blocks of about this size, so that urgent ones can pass
+   * between.
+   */
   readonly blockBytes: number;
-  /** Written to one socket in one turn of the event loop, about; then others have their turn. */
+  /**
+   * About this many bytes are written to one socket in one turn of the event loop. Then other sockets have their turn.
+   */
   readonly turnBytes: number;
 
-  /** Waiting to be sent to one peer, payloads included; over it requests fail with `overloaded`. One message passes whatever its size. */
+  /**
+   * Bytes that may wait to be sent to one peer, payloads included. Over it requests fail with `overloaded`. One message
+   * passes whatever its size.
+   */
   readonly maxQueueBytes: number;
-  /** Beyond that: for answers without a value, pings and states. An end that does not read even those loses the link. */
+  /**
+   * Bytes beyond that for answers without a value, pings and states. An end that does not read even those loses the
+   * link.
+   */
   readonly queueReserveBytes: number;
-  /** Requests to one peer that have no answer yet; over it they fail with `overloaded`. */
+  /** Requests to one peer that have no answer yet. Over it they fail with `overloaded`. */
   readonly maxInFlight: number;
-  /** Requests of one peer that are being handled; over it they are refused with `overloaded`. */
+  /** Requests of one peer that are being handled. Over it they are refused with `overloaded`. */
   readonly maxIncoming: number;
 
-  /** How often deadlines and silence are looked at, in milliseconds: requests expire up to this much late. */
+  /** How often deadlines and silence are checked, in milliseconds. Requests expire up to this much late. */
   readonly tickMs: number;
-  /** After hearing nothing for so long the peer is asked whether it is there, in milliseconds. */
+  /** After hearing nothing for this long, it asks the peer whether it is there. In milliseconds. */
   readonly probeAfterMs: number;
-  /** After hearing nothing for so long the link is closed, in milliseconds. */
+  /** After hearing nothing for this long, it closes the link. In milliseconds. */
   readonly silenceMs: number;
 
-  /** From connecting to a proven link, in milliseconds. */
+  /** The longest time from connecting to a proven link, in milliseconds. */
   readonly handshakeMs: number;
-  /** Connections that have called in and not proven themselves; with more of them the oldest is given up. */
+  /** Connections that have called in and not proven themselves. When there are more, the oldest is given up. */
   readonly maxHandshakes: number;
-  /** Before a lost link is dialled again, in milliseconds: about this at first, then twice as long each time ... */
+  /**
+   * The wait before a lost link is dialled again, in milliseconds: about this at first, then twice as long each time
+   * ...
+   */
   readonly redialMinMs: number;
-  /** ... up to this. A refusal that only an operator can end goes there at once. */
+  /** ... up to this. After a refusal that only an operator can end, it waits this long at once. */
   readonly redialMaxMs: number;
-  /** A link that lasted so long was a good one: the next wait is short again. In milliseconds. */
+  /** A link that lasted this long was a good one: the next wait is short again. In milliseconds. */
   readonly steadyMs: number;
   /** While its own dial is younger than this, in milliseconds, the member with the smaller id refuses the other's. */
   readonly crossedMs: number;
-  /** The same complaint is logged once in this time, in milliseconds. */
+  /** The same complaint is logged at most once in this time, in milliseconds. */
   readonly complaintMs: number;
 }
 

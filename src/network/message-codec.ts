@@ -1,7 +1,7 @@
 /**
- * Messages between members as bytes. A message becomes a head, appended to a writer, and at most one payload (its value), which is
- * handed on by reference and never copied here. The formats are part of the link's protocol version: a change of any
- * needs a new one.
+ * Messages between members as bytes. A message becomes a head, which is appended to a writer, and at most one payload
+ * (its value). The payload is handed on by reference and never copied here. The formats are part of the link's protocol
+ * version: a change to any of them needs a new version.
  */
 
 import { unreachable } from "../base/assert.ts";
@@ -37,7 +37,7 @@ import type { Durability, KeyVersion, PeerAnswer, PeerNotice, PeerRequest } from
 import { noVersion } from "../core/version.ts";
 import { readHeldEntries, readListQuery, writeHeldEntries, writeListQuery } from "./listing-codec.ts";
 
-/** The first byte of a head. Numbers are never given again to another kind. */
+/** The first byte of a head. A number is never given again to another kind. */
 const tags = {
   ping: 1,
   read: 2,
@@ -68,10 +68,10 @@ const tags = {
   state: 64,
 } as const satisfies Record<PeerRequest["kind"] | PeerAnswer["kind"] | PeerNotice["kind"], number>;
 
-/** Characters of a refusal's detail that are sent: it may quote an error of any length, and is for people. */
+/** How many characters of a refusal's detail are sent. It is for people, and may quote an error of any length. */
 const maxDetail = 2000;
 
-/** Appends the head of a request; returns its payload, if it has one. */
+/** Appends the head of a request. Returns its payload, if it has one. */
 export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer | undefined {
   writer.u8(tags[request.kind]);
   switch (request.kind) {
@@ -139,7 +139,8 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
 }
 
 /**
- * Reads a request from all that is left in `reader`; its value, if it has one, is `payload` itself.
+ * Reads a request from all that is left in `reader`. Its value, if it has one, is `payload` itself.
+ *
  * @throws MalformedError
  */
 export function readRequest(reader: ByteReader, payload: Buffer): PeerRequest {
@@ -216,7 +217,7 @@ function readItems(reader: ByteReader): KeyVersion[] {
   return items;
 }
 
-/** Appends the head of an answer; returns its payload, if it has one. */
+/** Appends the head of an answer. Returns its payload, if it has one. */
 export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | undefined {
   writer.u8(tags[answer.kind]);
   switch (answer.kind) {
@@ -274,7 +275,8 @@ export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | un
 }
 
 /**
- * Reads an answer from all that is left in `reader`; its value, if it has one, is `payload` itself.
+ * Reads an answer from all that is left in `reader`. Its value, if it has one, is `payload` itself.
+ *
  * @throws MalformedError
  */
 export function readAnswer(reader: ByteReader, payload: Buffer): PeerAnswer {
@@ -347,6 +349,7 @@ export function writeNotice(writer: ByteWriter, notice: PeerNotice): void {
 
 /**
  * Reads a notice from all that is left in `reader`.
+ *
  * @throws MalformedError
  */
 export function readNotice(reader: ByteReader, payload: Buffer): PeerNotice {

@@ -1,6 +1,7 @@
 /**
- * One link to one process of a peer, proven and up, until it is closed for good: requests and their answers, notices, and the watch over the
- * other end's silence. Whatever goes wrong on it closes it, with a reason, and harms nothing else.
+ * One link to one process of a peer, proven and up, until it is closed for good. It carries requests and their answers,
+ * and notices, and watches for the other end's silence. Anything that goes wrong on it closes it, with a reason, and
+ * harms nothing else.
  */
 
 import type { Duplex } from "node:stream";
@@ -29,11 +30,14 @@ export interface PeerLinkOptions {
   readonly handler: PeerHandler;
   readonly clock: Clock;
   readonly log: Log;
-  /** Called once, in the same turn in which nothing more is delivered. */
+  /** Called once, in the same turn from which nothing more is delivered. */
   readonly onClosed: (link: PeerLink, reason: string) => void;
 }
 
-/** Of a time between two ticks, so much counts as silence at most, in ticks: when this process was paused, its peer was not silent. */
+/**
+ * How much of the time between two ticks counts as silence, in ticks. While this process was paused, its peer was not
+ * silent.
+ */
 const maxTicksCounted = 4;
 
 export class PeerLink implements FrameSink {
@@ -113,7 +117,7 @@ export class PeerLink implements FrameSink {
     return this.#queue.finish(frameKinds.notice, 0, undefined, this.#maxBytes(true), undefined) === "queued";
   }
 
-  /** To be called each `tickMs`; `elapsedMs` have passed since the last call. */
+  /** Call it each `tickMs`. `elapsedMs` have passed since the last call. */
   tick(elapsedMs: number): void {
     for (const request of this.#inFlight.takeExpired(this.#clock.now())) {
       this.#queue.takeBack(request);
@@ -129,7 +133,10 @@ export class PeerLink implements FrameSink {
     }
   }
 
-  /** Nothing is delivered after this; what has no answer fails with `peer_unreachable`. Calling it again does nothing. */
+  /**
+   * Nothing is delivered after this. Requests without an answer fail with `peer_unreachable`. Another call does
+   * nothing.
+   */
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -231,7 +238,8 @@ export class PeerLink implements FrameSink {
       this.close("the peer does not read its answers");
       return;
     }
-    // The asker must not wait for an answer that can't be sent. The refusal itself always can be, or the link ends.
+    // The asker must not wait for an answer that can't be sent, so it gets a refusal. That can always be sent, or the
+    // link ends.
     assert(answer.kind !== "refused", "a refusal is never too large");
     const error = sendError(result, this.peer.id);
     this.#answer(number, refused(error.code, error.message));
@@ -243,7 +251,7 @@ export class PeerLink implements FrameSink {
   }
 }
 
-/** The link does not know the member's epoch: 0 tells nobody anything. */
+/** The link does not know the member's epoch. An epoch of 0 says nothing. */
 function refused(code: RefusedAnswer["code"], detail: string): RefusedAnswer {
   return { kind: "refused", code, epoch: 0, detail };
 }

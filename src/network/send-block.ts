@@ -1,6 +1,6 @@
 /**
- * Frames on their way to the socket, one after the other in one buffer, with the payloads that are too large to copy kept by
- * reference at their places between them.
+ * Frames on their way to the socket, one after the other in one buffer. Payloads that are too large to copy are kept by
+ * reference at their places between the frames.
  */
 
 import type { Duplex } from "node:stream";
@@ -15,7 +15,7 @@ interface Reference {
 }
 
 export class SendBlock {
-  /** Undefined once the block is written: the writer then serves another. */
+  /** Undefined once the block is written: the writer then serves another block. */
   #writer: ByteWriter | undefined;
   #references: Reference[] | undefined;
   #referenceBytes = 0;
@@ -40,14 +40,17 @@ export class SendBlock {
     this.#referenceBytes += payload.length;
   }
 
-  /** Makes the receiver pass over the frame at `start`. False when the block is written, and the frame on its way. */
+  /**
+   * Makes the receiver pass over the frame at `start`. Returns false when the block is written, and the frame on its
+   * way.
+   */
   void(start: number): boolean {
     if (this.#writer === undefined) return false;
     this.#writer.buffer[start + kindOffset] = frameKinds.void;
     return true;
   }
 
-  /** Writes all of it; returns its writer, whose buffer the socket may still need. */
+  /** Writes all of it. Returns its writer, whose buffer the socket may still need. */
   writeTo(socket: Duplex): ByteWriter {
     const writer = this.writer;
     let from = 0;

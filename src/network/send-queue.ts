@@ -1,7 +1,9 @@
 /**
- * What waits to be sent on one link, and in which order it goes. Urgent messages go first, then the others in the order in which they came,
- * and after each block of those one piece of a large payload, the large ones in turn. All that one turn of the event loop asks for is
- * written to the socket at its end in one piece, and nothing while the socket has enough.
+ * What waits to be sent on one link, and in which order it goes. Urgent messages go first, then the others in the order
+ * in which they came. After each block of those comes one piece of a large payload, and the large payloads take turns.
+ *
+ * What one turn of the event loop asks for is written to the socket at its end, in one piece. Nothing is written while
+ * the socket has enough.
  */
 
 import type { Duplex } from "node:stream";
@@ -27,10 +29,10 @@ export interface SendTicket {
   bulk: BulkMessage | undefined;
 }
 
-/** What became of a message: only a `queued` one was taken. */
+/** The result for a message. Only a `queued` one was taken. */
 export type SendResult = "queued" | "full" | "head_too_large" | "payload_too_large";
 
-/** Beside the blocks' size: the last message of a block, and the head of a large one. */
+/** Room beside the blocks' size, for the last message of a block and the head of a large one. */
 const slackBytes = 16 * 1024;
 /** Urgent messages are few and small. */
 const urgentBytes = 4 * 1024;
@@ -48,13 +50,13 @@ export class SendQueue {
   readonly #blocks: SendBlock[];
   /** Writers for blocks, to be used again. */
   readonly #spares: ByteWriter[] = [];
-  /** Writers whose buffers the socket may still read, until it has nothing left to write. */
+  /** Writers whose buffers the socket may still read. They stay here until it has nothing left to write. */
   readonly #held: ByteWriter[] = [];
-  /** Bytes in blocks and in large messages, without what the socket has taken. */
+  /** Bytes in blocks and in large messages, without those that the socket has taken. */
   #bytes = 0;
   /** Bytes of fragments that the peer has not credited yet. */
   #uncredited = 0;
-  /** The message being written: its lane, and where its header is. */
+  /** The block of the message being written, and where in it the message's header is. */
   #open: SendBlock | undefined;
   #openAt = 0;
   #immediate: NodeJS.Immediate | undefined;
@@ -62,7 +64,10 @@ export class SendQueue {
   #blocked = false;
   #closed = false;
 
-  /** The socket must be done with a buffer when its `writableLength` is 0, as those of TCP and TLS are. `limits` are those of the peer. */
+  /**
+   * @param socket - must be done with a buffer when its `writableLength` is 0, as TCP and TLS sockets are
+   * @param limits - those of the peer
+   */
   constructor(socket: Duplex, settings: LinkSettings, limits: ReceiveLimits) {
     this.#socket = socket;
     this.#settings = settings;
@@ -82,7 +87,7 @@ export class SendQueue {
     return this.#bytes + this.#socket.writableLength;
   }
 
-  /** Begins a message: its head is to be appended to the writer, then {@link finish} called. */
+  /** Begins a message. Append its head to the writer, then call {@link finish}. */
   begin(urgent: boolean): ByteWriter {
     assert(this.#open === undefined, "one message is written at a time");
     const block = urgent ? this.#urgent : this.#openBlock();
@@ -94,8 +99,8 @@ export class SendQueue {
   }
 
   /**
-   * Ends the message begun last. It is `full` when more than `maxBytes` would wait, something waits already, and it is thus not taken.
-   * The ticket, if there is one, is good for {@link takeBack}.
+   * Ends the message begun last. It is `full`, and not taken, when something waits already and more than `maxBytes`
+   * would wait with it. The ticket, if there is one, is good for {@link takeBack}.
    */
   finish(
     kind: MessageKind,
@@ -139,7 +144,7 @@ export class SendQueue {
     return "queued";
   }
 
-  /** A frame of nothing but its kind and number; urgent ones pass all others. */
+  /** Sends a frame of nothing but its kind and number. It is urgent, so it passes all others. */
   control(kind: number, number: number): void {
     const writer = this.#urgent.writer;
     const start = writer.length;
@@ -150,8 +155,8 @@ export class SendQueue {
   }
 
   /**
-   * Takes a message back as far as it has not been sent: after this it either has been given to the socket whole, before anything that is sent
-   * from now on, or never reaches the peer.
+   * Takes a message back as far as it has not been sent. After this there are two cases. The socket has been given the
+   * whole message, before anything that is sent from now on. Or the message never reaches the peer.
    */
   takeBack(ticket: SendTicket): void {
     if (ticket.block?.void(ticket.start)) return;
@@ -161,7 +166,7 @@ export class SendQueue {
     if (message.sent > 0) this.control(frameKinds.requestCancel, message.number);
   }
 
-  /** The peer has read so many bytes of fragments; false when so many were not on their way. */
+  /** The peer has read this many bytes of fragments. Returns false when fewer were on their way. */
   credit(bytes: number): boolean {
     if (bytes > this.#uncredited) return false;
     this.#uncredited -= bytes;
@@ -206,8 +211,8 @@ export class SendQueue {
   }
 
   /**
-   * After all that this turn has to read: clients on many sockets ask in one turn, and with a flush after each of them (a microtask, `nextTick`) an
-   * entry node takes a quarter fewer requests, each for 40 % more processor time.
+   * Flushes after all that this turn has to read: clients on many sockets ask in one turn. With a flush after each of
+   * them (a microtask, `nextTick`), an entry node takes a quarter fewer requests, each for 40 % more processor time.
    */
   #schedule(): void {
     if (this.#immediate !== undefined || this.#blocked || this.#closed) return;
@@ -249,7 +254,7 @@ export class SendQueue {
     const writer = block.bytes > 0 ? block.writeTo(socket) : undefined;
     socket.uncork();
     const taken = socket.writableLength === 0;
-    // Short of `drain` nothing tells when more is welcome; without `writableNeedDrain` no `drain` will come.
+    // Only `drain` tells that more is welcome. Without `writableNeedDrain` no `drain` will come.
     this.#blocked = !taken && socket.writableNeedDrain;
     if (urgentWriter !== undefined) {
       if (taken) urgentWriter.truncate(0);
@@ -277,7 +282,7 @@ export class SendQueue {
       writer.bytes(message.head);
       setHeader(writer, start, message.kind, message.number, message.head.length, part, size);
     } else {
-      // Counted when the message was queued, but for the headers of its later pieces.
+      // The message was counted when it was queued, without the headers of its later pieces.
       this.#bytes += headerBytes;
       setHeader(writer, start, message.kind + fragmentOffset, message.number, 0, part, message.sent);
     }
