@@ -1,6 +1,7 @@
 /**
- * A cluster for commands that send many requests: they go to all nodes in turn, and what a node can't do now is tried again, on the next, for a while. So a command rides out
- * a failover, a full buffer, and a node that stops.
+ * A cluster for commands that send many requests. The requests go to all nodes in turn. A request that a node cannot do
+ * now is tried again on the next node, for a while. So a command survives a failover, a full buffer, and a node that
+ * stops.
  */
 
 import { type Clock, type Instant, sleep } from "../../base/clock.ts";
@@ -19,9 +20,9 @@ export class BulkClient implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #random: Random;
   #next = 0;
-  /** Whether any node has answered yet: until then each is tried only once. */
+  /** Whether any node has answered yet. Until then each node is tried only once. */
   #hasAnswered = false;
-  /** Attempts that failed and were made again. */
+  /** Failed attempts that were repeated. */
   retries = 0;
 
   constructor(target: Target, ports: { readonly clock: Clock; readonly random: Random }) {
@@ -31,8 +32,9 @@ export class BulkClient implements AsyncDisposable {
   }
 
   /**
-   * What the work comes to; it is done again when it fails with what may pass, so it must be such that it may be.
-   * @throws OperatingError: the last attempt's.
+   * The result of `work`. Work that fails for a passing reason is done again, so it must be repeatable.
+   *
+   * @throws OperatingError The error of the last attempt.
    */
   async persist<T>(work: (client: ClusterClient) => Promise<T>): Promise<T> {
     let giveUpAt: Instant | undefined;
@@ -46,7 +48,7 @@ export class BulkClient implements AsyncDisposable {
         if (error instanceof RefusedError) this.#hasAnswered = true;
         if (!mayPass(error) || (!this.#hasAnswered && failures >= this.#clients.length - 1)) throw error;
         failures++;
-        // A large value may take longer than that by itself.
+        // The time counts from the first failure: one large value may take longer than that by itself.
         giveUpAt ??= this.#clock.now() + patienceMs;
         const asked = error instanceof RefusedError ? error.retryAfterMs : 0;
         const backoff = Math.min(firstPauseMs * 2 ** Math.min(failures, 10), lastPauseMs);
@@ -63,13 +65,13 @@ export class BulkClient implements AsyncDisposable {
   }
 }
 
-/** Whether another try may go better. */
+/** Whether another try may succeed. */
 function mayPass(error: unknown): boolean {
   if (error instanceof RefusedError) return errorKinds[error.code].status === 503 && error.code !== "store_refused";
   return isOperatingError(error, "peer_unreachable");
 }
 
-/** OperatingError for a body that broke off: like a lost connection, it is tried again. */
+/** The error for a body that broke off. Like a lost connection, it is tried again. */
 export function brokenBody(reason: string, cause?: unknown): OperatingError {
   return new OperatingError("peer_unreachable", `the value did not arrive whole: ${reason}`, { cause });
 }

@@ -1,6 +1,6 @@
 /**
- * Requests to a cluster from the command line: to the first node that answers, keys sent exactly as given, and error answers
- * turned into the OperatingErrors that they came from.
+ * Requests to a cluster from the command line, to the first node that answers. Keys are sent exactly as given. Error
+ * answers become the OperatingErrors that they came from.
  */
 
 import { isIP } from "node:net";
@@ -10,10 +10,10 @@ import { Agent, type Dispatcher, errors } from "undici";
 import { type ErrorCode, errorKinds, OperatingError } from "../../base/errors.ts";
 import type { Target, TargetTls } from "./target.ts";
 
-/** A node that is up accepts a connection at once; longer means another should be tried. */
+/** A running node accepts a connection at once. If it takes longer, another node should be tried. */
 const connectMs = 2_000;
 
-/** Longer than a node takes to give up a request (`request.deadlineMs`), so that its own answer is seen. */
+/** Longer than a node takes to give up a request (`request.deadlineMs`). So the client sees the node's own answer. */
 const defaultAnswerMs = 60_000;
 
 export interface ClientRequest {
@@ -26,7 +26,7 @@ export interface ClientRequest {
 
 /** A node's answer of 400 and above. */
 export class RefusedError extends OperatingError {
-  /** How long it asks to wait before another try, in milliseconds. */
+  /** How long the node asks to wait before another try, in milliseconds. */
   readonly retryAfterMs: number;
 
   constructor(code: ErrorCode, message: string, retryAfterMs: number) {
@@ -37,10 +37,10 @@ export class RefusedError extends OperatingError {
 
 export interface ClientAnswer {
   readonly status: number;
-  /** Lower-case names. */
+  /** Names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Readable;
-  /** The node that gave it. */
+  /** The node that answered. */
   readonly url: string;
 }
 
@@ -49,7 +49,7 @@ export class ClusterClient implements AsyncDisposable {
   readonly #authorization: Readonly<Record<string, string>>;
   readonly #agent: Agent;
 
-  /** @param answerMs milliseconds for an answer, and for each further piece of it */
+  /** @param answerMs Milliseconds for an answer, and for each further piece of it. */
   constructor({ urls, token, tls }: Target, answerMs = defaultAnswerMs) {
     this.#urls = urls;
     this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -61,14 +61,15 @@ export class ClusterClient implements AsyncDisposable {
   }
 
   /**
-   * Sends a request to the first node that answers `/readyz` well, or else to the first that answers it at all.
-   * @throws OperatingError with the code of an answer of 400 and above; `peer_unreachable` when no node answers.
+   * Sends a request to the first node whose `/readyz` answers 200, or else to the first that answers at all.
+   *
+   * @throws OperatingError with the code of an answer of 400 and above. `peer_unreachable` when no node answers.
    */
   async request(request: ClientRequest): Promise<ClientAnswer> {
     const url = await this.#pick();
     let answer: Dispatcher.ResponseData;
     try {
-      // The agent takes origin and path apart, so that no dots in a key are normalised away.
+      // The agent takes origin and path apart. So no dots in a key are normalised away.
       answer = await this.#agent.request({
         origin: url,
         path: request.path,
@@ -90,7 +91,7 @@ export class ClusterClient implements AsyncDisposable {
       ]),
     );
     if (answer.statusCode >= 400) throw await problemOf(answer.statusCode, headers, answer.body, url);
-    // Whatever else may listen there, and answer well: a write is done when a node says with which version.
+    // Another program may listen there and answer 2xx. A write is done only if the answer names its version.
     if ((request.method === "PUT" || request.method === "DELETE") && headers["weir-version"] === undefined) {
       throw new OperatingError("peer_unreachable", `${url} answered ${answer.statusCode}; is it a node of weir?`);
     }
@@ -101,7 +102,7 @@ export class ClusterClient implements AsyncDisposable {
     await this.#agent.destroy();
   }
 
-  /** With several nodes, asks before it sends: a body that has begun can't be sent again. */
+  /** With several nodes, asks before it sends: a body that has begun cannot be sent again. */
   async #pick(): Promise<string> {
     const [only] = this.#urls;
     if (this.#urls.length === 1 && only !== undefined) return only;
@@ -132,22 +133,22 @@ export function keyPath(key: string): string {
   return `/kv/${encodeKey(key)}`;
 }
 
-/** Percent-encoded but for slashes. */
+/** Percent-encoded, but with its slashes. */
 export function encodeKey(key: string): string {
   return key.split("/").map(encodeURIComponent).join("/");
 }
 
-/** The ETag of an answer without its quotes; empty if it has none. */
+/** The ETag of an answer without its quotes. Empty if it has none. */
 export function etagOf({ headers }: ClientAnswer): string {
   return (headers["etag"] ?? "").replaceAll('"', "");
 }
 
-/** For an answer that is not what this version expects: another program, or another release, may have given it. */
+/** For an answer that this version does not expect. Another program or another release may have given it. */
 export function foreignAnswer({ url }: ClientAnswer): OperatingError {
   return new OperatingError("peer_unreachable", `${url} does not answer as a node of this version of weir`);
 }
 
-/** @throws OperatingError `peer_unreachable` where it breaks off */
+/** @throws OperatingError `peer_unreachable` if the answer breaks off. */
 export async function readText(body: Readable): Promise<string> {
   const chunks: Buffer[] = [];
   try {
@@ -158,7 +159,7 @@ export async function readText(body: Readable): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** Undefined for what is no JSON, which every schema refuses: another program may have answered. */
+/** Undefined for a text that is not JSON, which every schema refuses. Another program may have answered. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -179,7 +180,7 @@ function connectTls({
   };
 }
 
-/** Connection errors hide in each other: the innermost one tells. */
+/** Connection errors wrap each other. The innermost one has the reason. */
 function innermost(error: unknown): unknown {
   if (error instanceof AggregateError) return innermost(error.errors[0]);
   return error instanceof Error && error.cause !== undefined ? innermost(error.cause) : error;
@@ -192,7 +193,8 @@ function reasonOf(outer: unknown, url: string): string {
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (code === "ENOTFOUND") return "the host's name is unknown";
   if (code === "UND_ERR_CONNECT_TIMEOUT") return "no connection in time";
-  // Nodes hang up without a word on who speaks otherwise than they do, or shows no certificate where they want one.
+  // A node closes the connection without a word in two cases. The client does not speak TLS to a node with TLS, or TLS
+  // to one without. Or it shows no certificate where the node wants one.
   if (code === "UND_ERR_SOCKET" || code === "ECONNRESET") {
     const maybe = url.startsWith("https:") ? "wants a client certificate: --cert and --key" : "speaks TLS: https://";
     return `it closed the connection (perhaps it ${maybe})`;
@@ -200,7 +202,9 @@ function reasonOf(outer: unknown, url: string): string {
   return tlsReasonOf(error) ?? error.message;
 }
 
-/** What only the caller's settings, or the node's, can mend; undefined for all else. Something answers there. */
+/**
+ * The reason if something answers there, but only other settings of the caller or the node help. Otherwise undefined.
+ */
 function tlsReasonOf(error: unknown): string | undefined {
   const { code = "", message } = error as NodeJS.ErrnoException;
   if (/SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/.test(code)) {

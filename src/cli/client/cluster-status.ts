@@ -1,10 +1,10 @@
-/** The answer of `GET /cluster`, fetched and checked: another program, or another release, may listen there. */
+/** Fetches the answer of `GET /cluster` and checks it: another program, or another release, may listen there. */
 
 import { z } from "zod";
 import type { ClusterStatus } from "../../core/operation.ts";
 import { type ClusterClient, foreignAnswer, parseJson, readText } from "./client.ts";
 
-/** A key that can't get into the store. */
+/** A key whose value cannot get into the store. */
 export const failingSchema = z.object({
   key: z.string(),
   version: z.object({ epoch: z.number(), seq: z.number() }),
@@ -28,7 +28,7 @@ export const flushLineSchema = z.union([
   z.object({ outcome: z.literal("failed"), code: z.string(), detail: z.string() }),
 ]);
 
-// Fields that a release beside this one may lack have a default: nodes of both run while they are upgraded one by one.
+// A field that another release may lack has a default. During an upgrade, nodes of both releases run.
 const statusSchema = z.object({
   cluster: z.string(),
   self: z.string(),
@@ -65,7 +65,7 @@ const statusSchema = z.object({
   ),
 });
 
-/** @throws OperatingError `peer_unreachable` when no node answers as one. */
+/** @throws OperatingError `peer_unreachable` when no node answers as weir does. */
 export async function fetchStatus(client: ClusterClient): Promise<ClusterStatus> {
   const answer = await client.request({ method: "GET", path: "/cluster" });
   const text = await readText(answer.body);

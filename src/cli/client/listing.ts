@@ -1,4 +1,4 @@
-/** `GET /kv/` from the command line: pages, checked, one after the other. */
+/** `GET /kv/` from the command line: checked pages, one after the other. */
 
 import { z } from "zod";
 import type { BulkClient } from "./bulk-client.ts";
@@ -30,7 +30,7 @@ export async function fetchPage(client: ClusterClient, query: PageQuery): Promis
   throw foreignAnswer(answer);
 }
 
-/** All pages from the first on. */
+/** All pages, beginning with the first. */
 export async function* pages(cluster: BulkClient, query: Omit<PageQuery, "after">): AsyncGenerator<ListedPage> {
   for (let after: string | null = ""; after !== null; ) {
     const from: string = after;

@@ -1,6 +1,6 @@
 /**
- * From a parsed command line to an exit code: 0 done, 1 failed, 2 used wrongly. Expected failures are told in a sentence with what
- * to do next; anything else is a bug and shows its stack.
+ * From a parsed command line to an exit code: 0 done, 1 failed, 2 used wrongly. An expected failure is told in a
+ * sentence, with what to do next. Anything else is a bug and shows its stack.
  */
 
 import { type Command, CommanderError } from "commander";
@@ -12,19 +12,19 @@ const done = 0;
 const failed = 1;
 const usage = 2;
 
-/** What to do about a code here, where the general advice is about HTTP. */
+/** What to do about a code on the command line, if the general advice is about HTTP. */
 const ownAdvice: Partial<Record<ErrorCode, string>> = {
   unauthorized: "Give a token of this cluster with --token-file FILE or in WEIR_TOKEN.",
 };
 
-/** A node that can't be reached from here, unlike one that another node can't reach, may well be no node at all. */
+/** Unlike a peer that another node cannot reach, an unreachable address here may be no node at all. */
 const unreachedAdvice =
   "Check the address (--url, WEIR_URL or --config), and that a node runs there; if all is right, retry after a while.";
 
-/** Codes whose message says by itself what to do. */
+/** Codes whose message itself says what to do. */
 const selfExplaining: readonly ErrorCode[] = ["config_invalid", "disk_failed"];
 
-/** Runs the command that `argv` (with two leading elements, as in `process.argv`) names. Never rejects. */
+/** Runs the command that `argv` names. `argv` has two leading elements, as `process.argv` has. Never rejects. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
   try {
     await program.parseAsync(argv);
@@ -42,7 +42,10 @@ export class CommandFailure extends Error {
   override name = "CommandFailure";
 }
 
-/** The store has refused this very process, and its words say what is to be mended; who asks a node can only tell the operator. */
+/**
+ * The store has refused this very process, and its message says what to correct. A client of a node can only tell the
+ * operator.
+ */
 function isStoresOwn(error: OperatingError): boolean {
   return error.code === "store_refused" && !(error instanceof RefusedError);
 }

@@ -1,4 +1,4 @@
-/** How a client command reaches the cluster: options that all of them share, and what these come down to. */
+/** How a client command reaches the cluster: the options of all such commands, and the target that they name. */
 
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
@@ -21,12 +21,12 @@ export interface TargetOptions {
 
 /** In PEM. */
 export interface TargetTls {
-  /** In place of the authorities that the runtime knows. */
+  /** Replaces the authorities that the runtime knows. */
   readonly ca?: string;
   /** Shown to nodes that ask for it. */
   readonly cert?: string;
   readonly key?: string;
-  /** The host that the node's certificate must be for, where that is not the one in the url. */
+  /** The host that the node's certificate must name, if it is not the host in the url. */
   readonly host?: string;
 }
 
@@ -47,7 +47,7 @@ export function addTargetOptions(command: Command): Command {
     .option("--node <id>", "with --config: the node to try first");
 }
 
-/** What a command shows to nodes, wherever it finds them. */
+/** The options for what a command shows to nodes. */
 export function addCredentialOptions(command: Command): Command {
   return command
     .option("--token-file <file>", "send the token in this file (default: $WEIR_TOKEN)")
@@ -61,7 +61,8 @@ export function addCredentialOptions(command: Command): Command {
 
 /**
  * The nodes to ask, and what to show them.
- * @throws UsageError when the options contradict each other; OperatingError `config_invalid` when a file is wrong.
+ *
+ * @throws UsageError when the options contradict each other. OperatingError `config_invalid` when a file is wrong.
  */
 export function resolveTarget(options: TargetOptions, env: Terminal["env"]): Target {
   const config =
@@ -86,7 +87,7 @@ function resolveUrls(options: TargetOptions, config: Config | undefined, env: Te
   return [...(first === undefined ? [] : [first]), ...nodes.filter((node) => node !== first)].map((node) => node.url);
 }
 
-/** What was found is not quoted: a wrong file may hold any secret. */
+/** The error does not quote the text: a wrong file may hold any secret. */
 function resolveToken({ tokenFile }: TargetOptions, env: Terminal["env"]): string | undefined {
   const source = tokenFile ?? "WEIR_TOKEN";
   const token = (tokenFile === undefined ? env["WEIR_TOKEN"] : readGiven(tokenFile))?.trim();
@@ -95,7 +96,10 @@ function resolveToken({ tokenFile }: TargetOptions, env: Terminal["env"]): strin
   throw new OperatingError("config_invalid", `${source} does not hold a token, as weir token prints it`);
 }
 
-/** A client may be on a host that has no certificate of its own, or no right to read its key: then it shows none. */
+/**
+ * The client's host may have no certificate of its own, or the user no right to read its key. Then the client shows
+ * none.
+ */
 function resolveTls(options: TargetOptions, tls: Config["tls"], env: Terminal["env"]): TargetTls {
   const ca = options.ca ?? (env["WEIR_CA"] || tls?.ca);
   const cert = options.cert ?? (env["WEIR_CERT"] || undefined);

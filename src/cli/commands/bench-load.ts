@@ -1,6 +1,6 @@
 /**
- * The load of `weir bench`: a fixed number of lanes, each of which sends its next request once the last one is answered. So a slower cluster gets fewer requests, and the percentiles are those of
- * requests that were sent.
+ * The load of `weir bench`: a fixed number of lanes. Each lane sends its next request once the last one is answered. So
+ * a slower cluster gets fewer requests. The percentiles are those of requests that were sent.
  */
 
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
@@ -20,7 +20,7 @@ export interface LoadSettings {
   readonly prefix: string;
 }
 
-/** One kind of request as it went. */
+/** The results for one kind of request. */
 export interface Measured {
   /** Microseconds. */
   readonly latency: RecordableHistogram;
@@ -30,7 +30,7 @@ export interface Measured {
 export class Load implements AsyncDisposable {
   readonly reads: Measured = { latency: createHistogram(), failed: 0 };
   readonly writes: Measured = { latency: createHistogram(), failed: 0 };
-  /** How long it took in the end. */
+  /** How long the run took in the end. */
   seconds = 0;
   lastFailure = "";
   readonly #clients: readonly ClusterClient[];
@@ -44,7 +44,7 @@ export class Load implements AsyncDisposable {
     this.#options = options;
     this.#clock = ports.clock;
     this.#random = ports.random;
-    // What can't be made smaller on its way.
+    // Random bytes, which nothing on the way can compress.
     this.#value = Buffer.from(Array.from({ length: options.size }, () => Math.floor(ports.random.next() * 256)));
   }
 
@@ -112,7 +112,7 @@ export class Load implements AsyncDisposable {
       try {
         while (next < keys) await work(client, this.#key(next++));
       } finally {
-        // After a failure the others end, too: nothing is under way when this rejects.
+        // After a failure the other lanes end, too. So nothing is under way when this rejects.
         next = keys;
       }
     };

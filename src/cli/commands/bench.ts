@@ -1,4 +1,4 @@
-/** `weir bench`: what a running cluster does under load, as a client sees it. */
+/** `weir bench`: throughput and latency of a running cluster under load, as a client sees them. */
 
 import { type Command, InvalidArgumentError } from "commander";
 import { formatBytes } from "../../base/quantity-text.ts";
@@ -75,7 +75,7 @@ interface Figures {
   readonly requests: number;
   readonly failed: number;
   readonly perSecond: number;
-  /** Milliseconds; of no requests, 0. */
+  /** Milliseconds. 0 if there were no requests. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;

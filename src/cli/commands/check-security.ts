@@ -1,4 +1,4 @@
-/** What `weir check` finds of who is let in, and of the certificate that a node would show. */
+/** What `weir check` finds out about tokens and about the certificate that a node would show. */
 
 import { isOperatingError } from "../../base/errors.ts";
 import { dateText } from "../../config/certificates.ts";
@@ -40,7 +40,7 @@ export async function checkTlsOf(
   };
 }
 
-/** Undefined where it is nobody's mistake that it can't be told. */
+/** Undefined if this host's node cannot be told and no option names it. That is no mistake. */
 function ownNode(config: Config, node: string | undefined, env: Terminal["env"]): NodeConfig | undefined {
   try {
     return findOwnNode(config, { node, env, addresses: hostAddresses() });
@@ -50,7 +50,7 @@ function ownNode(config: Config, node: string | undefined, env: Terminal["env"])
   }
 }
 
-/** Who is let in, in words. */
+/** Who may use the cluster, in words. */
 export function authText({ auth, tls, nodes }: Config): string {
   if (auth === undefined) return "none: programs of this host only";
   if (auth === "none") return "none: whoever reaches a node can read and write everything";

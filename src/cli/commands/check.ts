@@ -1,4 +1,4 @@
-/** `weir check`: whether a cluster.json is right and its store can be used, without starting anything. */
+/** `weir check`: whether a cluster.json is right and its store can be used. It starts nothing. */
 
 import type { Command } from "commander";
 import { UsageError } from "../../base/errors.ts";
@@ -46,7 +46,7 @@ function namedFile(argument: string | undefined, { config }: CheckOptions): stri
 }
 
 async function check(file: string, config: Config, options: CheckOptions, terminal: Terminal): Promise<void> {
-  // A wrong id is a mistake, whatever it would have been needed for.
+  // A wrong id is a mistake, even if it is not needed.
   if (options.node !== undefined) namedNode(config, options.node);
   const tls = config.tls && (await checkTlsOf(config, config.tls, options.node, terminal.env));
   if (!options.json) {
@@ -54,7 +54,7 @@ async function check(file: string, config: Config, options: CheckOptions, termin
   }
   await using store = openConfiguredStore(config);
   const abilities = await store.probe({ deadlineMs: config.flush.deadlineMs });
-  // Without conditional writes two nodes could each believe that they have the last word.
+  // Without conditional writes, each of two nodes could believe that its write was the last.
   const isUsable = abilities.conditionalWrites || config.nodes.length === 1;
   if (options.json) {
     printJson(terminal, {

@@ -1,6 +1,10 @@
 /**
- * What can be seen of a node that leaves, through it and through the others, and what that means. The node's weight becomes 0, it hands over, the view no longer
- * lists it, its process ends; whoever runs it may start it again at once, which is not what was wanted.
+ * What can be seen of a node that leaves, through it and through the other nodes, and what that means. In order:
+ *
+ * 1. The node's weight becomes 0.
+ * 2. The node hands over.
+ * 3. The view no longer lists it.
+ * 4. Its process ends. A supervisor may start it again at once, which is not what the user wanted.
  */
 
 import type { ClusterStatus } from "../../core/operation.ts";
@@ -11,12 +15,15 @@ export type Departure =
   | { readonly kind: "left"; readonly epoch: number; readonly remaining: readonly string[] }
   /** It was the only node, and does not answer any more. */
   | { readonly kind: "ended" }
-  /** It is gone without having handed over everything: others wait for its data folder. */
+  /** It is gone without having handed over everything. Other nodes wait for its data folder. */
   | { readonly kind: "lost" }
   /** It has left, and has joined again. */
   | { readonly kind: "returned" };
 
-/** Looks in a row at which nothing answers: after so many it is taken to have ended, and the only node to be done. A node that is busy once has not. */
+/**
+ * Looks in a row without an answer. After `goneLooks` the node counts as ended. After `endedLooks` an only node counts
+ * as done. A node that is busy once counts as neither.
+ */
 const goneLooks = 3;
 const endedLooks = 20;
 
@@ -25,30 +32,32 @@ export class DepartureWatch {
   #others: readonly string[] = [];
   #hadNoWeight = false;
   #wasGone = false;
-  /** Looks in a row at which it has not answered. */
+  /** Looks in a row at which the node has not answered. */
   #silentLooks = 0;
   #last: Departure | undefined;
 
-  /** @param status as the leaving node showed it before */
+  /** @param status The leaving node's status before it was asked to leave. */
   constructor(status: ClusterStatus) {
     this.#id = status.self;
     this.#learn(status);
   }
 
-  /** URLs of the other nodes, as was last seen. */
+  /** URLs of the other nodes, as last seen. */
   get others(): readonly string[] {
     return this.#others;
   }
 
   /**
-   * @param own what the node itself answers; undefined when it does not
-   * @param other what one of the others answers; undefined when none does
+   * Judges one look.
+   *
+   * @param own The node's own answer. Undefined without one.
+   * @param other The answer of another node. Undefined without one.
    */
   judge(own: ClusterStatus | undefined, other: ClusterStatus | undefined): Departure {
     const isOwn = own?.self === this.#id;
     this.#silentLooks = isOwn ? 0 : this.#silentLooks + 1;
     if (other !== undefined && other.epoch > 0 && !other.members.some(({ id }) => id === this.#id)) {
-      // Who runs on has been dropped, perhaps, and joins again to hand over.
+      // It still runs. Perhaps the others dropped it, and it joins again to hand over.
       if (isOwn) return this.#underWay(`${this.#id} is no longer in the view, and has not ended yet`, 0, 0);
       if (other.awaited.includes(this.#id)) return { kind: "lost" };
       return { kind: "left", epoch: other.epoch, remaining: other.members.map(({ id }) => id) };

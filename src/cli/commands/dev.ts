@@ -1,4 +1,4 @@
-/** `weir dev`: a whole cluster on this machine, of real processes, with nothing to configure. */
+/** `weir dev`: a whole cluster of real processes on this machine, with nothing to configure. */
 
 import { resolve } from "node:path";
 import type { Command } from "commander";
@@ -32,16 +32,19 @@ interface DevOptions {
 
 const defaultPort = 7070;
 
-/** Named a to z; more would not show more on one machine. */
+/** Named a to z. More would not show more on one machine. */
 const maxNodes = 26;
 
-/** Milliseconds for the others to hear that a node has left, some pings long: until then they complain that they can't reach it. */
+/**
+ * Milliseconds for the others to hear that a node has left, several pings long. Until then they complain that they
+ * cannot reach it.
+ */
 const hearMs = 500;
 
 /** Milliseconds until a node that has ended is started again: long enough to see that the others go on. */
 const restartMs = 3_000;
 
-/** Milliseconds for the nodes to stop in order. Longer than one waits for the store (`flush.stopMs`). */
+/** Milliseconds for the nodes to stop in order. Longer than a node waits for the store (`flush.stopMs`). */
 const stopMs = 30_000;
 
 export function addDevCommand(program: Command, terminal: Terminal): void {
@@ -116,7 +119,7 @@ async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
   running = devNodes;
   const ready = devNodes.allReady().then(async () => {
     if (leftovers.length === 0) return "ready" as const;
-    // Nodes that are not listed any more leave by themselves, as on any host.
+    // Nodes that are no longer listed leave by themselves, as on any host.
     write(nodes, all.length);
     await devNodes.left(leftoverIds);
     await sleep(systemClock, hearMs);
@@ -143,7 +146,7 @@ async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
   } finally {
     output.hold();
     const failures = await devNodes.stop(stopMs);
-    // Its rejection has been seen above, or is that of stopping.
+    // Its rejection was handled above, or comes from stopping.
     await ready.catch(() => undefined);
     if (failures.length > 0) output.release();
     for (const text of failures) terminal.stderr.write(`weir: ${text}\n`);

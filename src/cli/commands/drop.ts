@@ -1,4 +1,7 @@
-/** `weir drop`: gives up what the store refuses of a key. It shows that first; what is given up then is the very version that it has shown. */
+/**
+ * `weir drop`: discards the version of a key that the store refuses. Without `--force` the command only shows that
+ * version. With it, the command discards the very version that the user has seen.
+ */
 
 import { type Command, InvalidArgumentError } from "commander";
 import { formatBytes, formatDuration, plain, quote } from "../../base/quantity-text.ts";
@@ -9,7 +12,7 @@ import { addTargetOptions, resolveTarget, type TargetOptions } from "../client/t
 import { printJson, printLine, type Terminal } from "../process/terminal.ts";
 
 interface DropOptions extends TargetOptions {
-  /** The version that is given up. */
+  /** The version to discard. */
   readonly force?: string;
   readonly json?: boolean;
 }

@@ -80,7 +80,7 @@ class Export implements Copy<ExportItem> {
     return file.etag === etag || (await hasContentOf(file.path, size, etag));
   }
 
-  /** @param before - what the attempt before has brought, if that was not taken */
+  /** @param before The MD5 of the attempt before, if its content was not accepted. */
   async #fetch(client: ClusterClient, name: string, key: string, before: { md5?: string }): Promise<Fate> {
     const answer = await client.request({ method: "GET", path: keyPath(key) });
     const etag = etagOf(answer);
@@ -88,7 +88,8 @@ class Export implements Copy<ExportItem> {
     const facts = await this.#files.put(name, received(answer.body), about, ({ size, md5 }) => {
       if (size !== Number(answer.headers["content-length"] ?? size)) throw brokenBody("it is too short");
       if (!isMd5(etag) || md5 === etag || md5 === before.md5) return;
-      // Where the store encrypts (by KMS, say), tags look like an MD5 and are none: what comes twice is whole.
+      // If the store encrypts (by KMS, for example), its tags look like an MD5 but are none. Content that comes twice
+      // is whole.
       before.md5 = md5;
       throw brokenBody("it is not what its ETag says");
     });
@@ -106,7 +107,7 @@ async function* received(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 
 const contentNames = ["content-type", "content-encoding", "cache-control", "content-disposition"];
 
-/** What stands for a value without a type. */
+/** Stands for a value without a type. */
 const noType = "application/octet-stream";
 
 function keptHeaders({ headers }: ClientAnswer): ContentHeaders {

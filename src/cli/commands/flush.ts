@@ -1,4 +1,4 @@
-/** `weir flush`: has every node send at once what the store lacks, and waits until it has it. */
+/** `weir flush`: makes every node send at once what the store lacks, and waits until the store has it. */
 
 import type { Readable } from "node:stream";
 import { type Command, InvalidArgumentError } from "commander";
@@ -21,13 +21,16 @@ interface FlushOptions extends TargetOptions {
   readonly json?: boolean;
 }
 
-/** How it ended, with the last that was heard. */
+/** How it ended, with the last progress. */
 interface FlushEnd {
   readonly outcome: "stored" | "refused" | "asked" | "timeout";
   readonly progress: FlushProgress;
 }
 
-/** Milliseconds between two pieces of the answer: a node tells how far it is four times a second, unless another one does not answer. */
+/**
+ * Milliseconds between two pieces of the answer. A node tells its progress four times a second, unless another node
+ * does not answer.
+ */
 const silenceMs = 20_000;
 
 export function addFlushCommand(program: Command, terminal: Terminal): void {
@@ -68,7 +71,7 @@ async function flush(client: ClusterClient, options: FlushOptions, terminal: Ter
       total = Math.max(total, last.keys);
       show(progress, last, total);
       if (last.outcome !== undefined) return { outcome: last.outcome, progress: last };
-      // Once all have answered they are at it.
+      // All nodes have answered, so all are flushing.
       if (!options.wait && last.waitingFor.length === 0) return { outcome: "asked", progress: last };
     }
   } catch (error) {

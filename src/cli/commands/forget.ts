@@ -1,6 +1,7 @@
 /**
- * `weir forget`: gives up what only a lost node had. It works on the view in the store, so it needs no node that runs: it is for when the others can't or may not decide by
- * themselves. It says what is lost before it does anything.
+ * `weir forget`: gives up the data that only a lost node had. It works on the view in the store, so it needs no running
+ * node. It is for when the other nodes cannot decide by themselves, or may not. It tells what is lost before it does
+ * anything.
  */
 
 import { createInterface } from "node:readline";
@@ -68,17 +69,21 @@ async function forget(id: string, config: Config, options: ForgetOptions, termin
       terminal.stderr.write("weir: nothing was changed\n");
       throw new CommandFailure("not confirmed");
     }
-    // Never aborted: an answer that leaves the outcome open is resolved, however long the store is away.
+    // The swap is never aborted. If the outcome is open, the record resolves it, however long the store is away.
     if (await opened.record.swap(stored, plan.next, new AbortController().signal)) {
       tell(id, plan, options, terminal);
       return;
     }
-    // The view has changed meanwhile, and perhaps what is lost with it: judged, and confirmed, anew. But first whatever was sent takes effect, or never does.
+    // The view has changed meanwhile, and perhaps the loss with it. So it is judged and confirmed again. First every
+    // request that was sent must have taken effect or never will.
     await sleep(systemClock, Math.max(0, opened.record.openUntil - systemClock.now()));
   }
 }
 
-/** A member that runs is not lost. One that waits to join may wait for just this: its id on another data folder. */
+/**
+ * A running member is not lost. A node that waits to join may wait for just this: it has its id, but another data
+ * folder.
+ */
 async function refuseIfRunning(id: string, view: View, options: ForgetOptions, terminal: Terminal): Promise<void> {
   const url = view.members.find((member) => member.id === id)?.url ?? "";
   await using client = new ClusterClient({ ...resolveTarget(options, terminal.env), urls: [url] }, answerMs);
@@ -86,7 +91,7 @@ async function refuseIfRunning(id: string, view: View, options: ForgetOptions, t
     const { self, epoch } = await fetchStatus(client);
     if (self !== id || epoch === 0) return;
   } catch (error) {
-    // Whoever refuses to say who it is may well be the node.
+    // A process that refuses to say who it is may well be the node.
     if (isOperatingError(error) && !isOperatingError(error, "unauthorized", "forbidden", "config_invalid")) return;
     throw error;
   }
@@ -150,7 +155,7 @@ async function confirm(id: string, terminal: Terminal): Promise<boolean> {
   const questions = createInterface({ input: terminal.stdin, output: terminal.stderr });
   const { promise: answer, resolve } = Promise.withResolvers<string>();
   questions.once("line", resolve);
-  // The end of the input, or Ctrl-C, is an answer, too: no.
+  // The end of the input, or Ctrl-C, also answers: no.
   questions.once("close", () => resolve(""));
   questions.setPrompt(`Type ${id} to go on: `);
   questions.prompt();

@@ -1,10 +1,12 @@
 /**
- * What giving a node up would mean, worked out from the view alone: which view would follow, why it may not, and how much of the keys' space is lost or stays in
- * doubt. For a command that works while no node does.
+ * What forgetting a node would mean: which view would follow, why it may not, which share of the keys is lost or stays
+ * in doubt. All of it follows from the view alone, so the command works while no node runs.
  *
- * Without force only data is given up: that of folders which are gone since a view that is settled, so that their processes can't answer for anything any more.
- * Taking a member out, or one that was dropped just now for one that is off, needs somebody to vouch that its process is off: nodes count it as such
- * when they judge how many of them may go on.
+ * Without force only data is forgotten. It is the data of folders that are gone since a settled view. So their
+ * processes cannot answer for any key any more.
+ *
+ * With force a member may be removed, or a node that was dropped just now may be declared off. For both an operator
+ * must vouch that the process is off. Nodes count it as off when they judge how many of them may go on.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -12,18 +14,18 @@ import { Doubt } from "../../core/doubt.ts";
 import type { PastMember, View } from "../../core/view.ts";
 import { droppedView, forgottenView, keepsHalf, reweightedView } from "../../core/view-changes.ts";
 
-/** Shares are estimated from so many keys: right to a percent or so. */
+/** The shares are estimated from so many keys, right to about a percent. */
 const sampleKeys = 10_000;
 
 export interface Forgetting {
   readonly kind: "possible";
   /** To be swapped in. */
   readonly next: View;
-  /** Whether the node is taken out of the view. */
+  /** Whether the node is removed from the view. */
   readonly removes: boolean;
-  /** Share of the keys of which nobody has any more what the store lacks. */
+  /** Share of the keys for which the latest writes are nowhere any more. */
   readonly lost: number;
-  /** Share of the keys that are in doubt then, for the sake of {@link awaited}. */
+  /** Share of the keys that are in doubt then, waiting for {@link awaited}. */
   readonly inDoubt: number;
   readonly awaited: readonly string[];
 }
@@ -33,7 +35,10 @@ export type Refusal =
   | { readonly kind: "unknown" }
   /** It was dropped from a view that is not settled yet. */
   | { readonly kind: "unsettled" }
-  /** It is a member. `tooFew`: the others may not drop it by themselves, since of this view less than half would be left. */
+  /**
+   * It is a member. `tooFew`: the others may not drop it by themselves, since less than half of this view would be
+   * left.
+   */
   | { readonly kind: "member"; readonly tooFew?: TooFew };
 
 export interface TooFew {
@@ -42,7 +47,7 @@ export interface TooFew {
   readonly kept: readonly string[];
 }
 
-/** @param proposal of the view that follows */
+/** @param proposal The proposal of the view that follows. */
 export function forgetting(view: View, id: string, force: boolean, proposal: string): Forgetting | Refusal {
   if (!force) {
     const next = withoutItsLostFolders(view, id, proposal);
@@ -56,7 +61,7 @@ export function forgetting(view: View, id: string, force: boolean, proposal: str
   return { kind: "possible", next, removes: hasMember(view, id), ...loss(view, next) };
 }
 
-/** The same members, and the folders that `id` had in lost views given up; undefined when there is none of them. */
+/** The same members. The folders that `id` had in lost views are forgotten. Undefined if there are none. */
 function withoutItsLostFolders(view: View, id: string, proposal: string): View | undefined {
   const folders = new Set(view.members.map(({ folder }) => folder));
   let isAny = false;
@@ -70,7 +75,7 @@ function withoutItsLostFolders(view: View, id: string, proposal: string): View |
     }),
   }));
   const [first] = view.members;
-  // With nobody in the view there is nobody to settle the next one, and nobody who waits.
+  // An empty view has no member that could settle the next view, and none that waits.
   if (!isAny) return undefined;
   if (first === undefined) return { ...view, epoch: view.epoch + 1, lost, proposal };
   return { ...reweightedView(view, first.id, first.weight, proposal), lost };
@@ -85,7 +90,7 @@ function refusal(view: View, id: string, proposal: string): Refusal {
   return keepsHalf(next) ? { kind: "member" } : { kind: "member", tooFew: tooFew(next) };
 }
 
-/** The view of the lineage of which the smallest part is left: it tells best why. */
+/** The view of the lineage of which the smallest part would be left. It is the best reason. */
 function tooFew({ lineage, members }: View): TooFew {
   const folders = new Set(members.map(({ folder }) => folder));
   const [worst] = lineage

@@ -1,4 +1,4 @@
-/** `weir get`: a value to the standard output or, whole or not at all, to a file. */
+/** `weir get`: a value to the standard output, or to a file, whole or not at all. */
 
 import { open, realpath, rename, rm, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
@@ -80,9 +80,9 @@ async function copyOut(body: Readable, terminal: Terminal): Promise<void> {
 
 async function writeFile(path: string, body: Readable): Promise<void> {
   const there = await stat(path).catch(() => undefined);
-  // A device or a pipe, such as /dev/null, is written to: a file must never take its place.
+  // A device or a pipe, such as /dev/null, is written to. A file must never take its place.
   if (there !== undefined && !there.isFile() && !there.isDirectory()) return await writeTo(path, path, body);
-  // What a link leads to is replaced, not the link.
+  // Replaces the target of a link, not the link.
   const place = there === undefined ? path : await realpath(path);
   const partial = `${place}.partial`;
   try {
@@ -94,11 +94,11 @@ async function writeFile(path: string, body: Readable): Promise<void> {
   }
 }
 
-/** @param path - as it was named */
+/** @param path The path as the user gave it. */
 async function writeTo(place: string, path: string, body: Readable): Promise<void> {
   const handle = await open(place, "w").catch((error: unknown) => unwritable(path, error));
   await pipeline(body, handle.createWriteStream()).catch((error: unknown) => {
-    // Of a disk that is full it is not the sender that is to blame.
+    // The disk is full or similar: the sender is not to blame.
     if ((error as NodeJS.ErrnoException).syscall === "write") unwritable(path, error);
     throw broken(error);
   });

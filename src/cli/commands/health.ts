@@ -1,4 +1,7 @@
-/** `weir health`: whether a node answers, for what watches its process; with `--ready` whether it may be sent requests. */
+/**
+ * `weir health`: whether a node answers, for the supervisor of its process. With `--ready`: whether it may be sent
+ * requests.
+ */
 
 import { isIPv6 } from "node:net";
 import type { Command } from "commander";
@@ -14,7 +17,7 @@ interface HealthOptions extends TargetOptions {
   readonly json?: boolean;
 }
 
-/** Milliseconds for an answer: less than health checks are usually given, so that it's this command that says what is wrong. */
+/** Milliseconds for an answer. Health checks usually allow more, so that this command says what is wrong. */
 const answerMs = 3_000;
 
 export function addHealthCommand(program: Command, terminal: Terminal): void {
@@ -38,13 +41,13 @@ export function addHealthCommand(program: Command, terminal: Terminal): void {
     });
 }
 
-/** One node, never another one that answers in its place. */
+/** This one node, and no other node that answers in its place. */
 function ownTarget(options: HealthOptions, { env }: Terminal): Target {
   const target = resolveTarget(options, env);
   if (options.config === undefined) return target;
   const config = loadConfig(options.config, { env, purpose: "client" });
   const node = findOwnNode(config, { node: options.node, env, addresses: hostAddresses() });
-  // Where it listens, which may not be where others reach it.
+  // The address on which it listens. Others may reach it at another one.
   const { host, port } = listenAddress(config, node);
   return {
     ...target,
@@ -53,7 +56,7 @@ function ownTarget(options: HealthOptions, { env }: Terminal): Target {
   };
 }
 
-/** An address that means each of the host's own can be listened on, but not everywhere be called. */
+/** A node can listen on all addresses of its host, but not every system can connect to that wildcard. */
 function hostInUrl(host: string | undefined): string {
   if (host === undefined || host === "0.0.0.0") return "127.0.0.1";
   if (host === "::") return "[::1]";

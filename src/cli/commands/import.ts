@@ -67,7 +67,7 @@ class Import implements Copy<ImportItem> {
     const onUnreadable = (path: string, error: Error): void =>
       transfer.fail(path, `can't be read: ${fileTrouble(error)}`);
     for await (const file of this.#files.files(onUnreadable)) {
-      // Of weir's own, if the folder was a store.
+      // If the folder was a store, these files are weir's own.
       if (file.name.startsWith(reservedPrefix)) continue;
       const key = this.#prefix + file.name;
       const mistake = mistakeIn(key);
@@ -96,7 +96,7 @@ class Import implements Copy<ImportItem> {
   async #send(client: ClusterClient, key: string, file: CopiedFile): Promise<void> {
     const type = this.#type === "auto" ? typeOfName(file.name) : this.#type;
     const answer = await readable(file, async () => {
-      // It may have grown since it was found, or since the last attempt.
+      // The file may have grown since it was found, or since the last attempt.
       const { size } = await stat(file.path);
       const body = createReadStream(file.path);
       const broken = new Promise<never>((_, reject) => void body.once("error", reject));
@@ -111,14 +111,14 @@ class Import implements Copy<ImportItem> {
   }
 }
 
-/** Why a file can't be a value; undefined if it can. */
+/** Why a file cannot be a value. Undefined if it can. */
 function mistakeIn(key: string): string | undefined {
   if (key.startsWith(reservedPrefix)) return reservedMistake;
   const bytes = Buffer.byteLength(key);
   return bytes > maxKeyBytes ? `its key would have ${bytes} bytes, more than ${maxKeyBytes}` : undefined;
 }
 
-/** What the reading comes to; a file that can't be read is a failure of its own, and nobody's bug. */
+/** The result of `read`. A file that cannot be read is a failure of this item, not a bug. */
 async function readable<T>(file: CopiedFile, read: () => Promise<T>): Promise<T> {
   try {
     return await read();

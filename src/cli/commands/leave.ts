@@ -1,4 +1,4 @@
-/** `weir leave`: has a node hand over what it holds and leave the cluster, and waits until it has. */
+/** `weir leave`: makes a node hand over what it holds and leave the cluster, and waits until it has left. */
 
 import type { Command } from "commander";
 import { sleep } from "../../base/clock.ts";
@@ -20,13 +20,16 @@ interface LeaveOptions extends TargetOptions {
   readonly json?: boolean;
 }
 
-/** Milliseconds between two looks: less than the stages of leaving take. */
+/** Milliseconds between two looks. The stages of leaving take longer. */
 const pollMs = 100;
 
-/** Milliseconds for a node to say how far it is; one that can't is asked again. */
+/** Milliseconds for a node to tell its progress. If it does not, it is asked again. */
 const answerMs = 2_000;
 
-/** Milliseconds without a word from any node after which nothing more is to be learned: several leave at once, perhaps. */
+/**
+ * Milliseconds without an answer from any node. After that nothing more can be learned. Several nodes may be leaving at
+ * once.
+ */
 const silenceMs = 15_000;
 
 export function addLeaveCommand(program: Command, terminal: Terminal): void {
@@ -46,7 +49,7 @@ export function addLeaveCommand(program: Command, terminal: Terminal): void {
     });
 }
 
-/** The node that is to leave: never just any that answers. */
+/** The node that is to leave, never just any node that answers. */
 function leaverUrl(options: LeaveOptions, terminal: Terminal): string {
   if (options.config === undefined && options.url === undefined) {
     // WEIR_URL may be that of a load balancer.
@@ -98,7 +101,7 @@ async function untilGone(
 
 async function statusOfAny(target: Target): Promise<ClusterStatus | undefined> {
   if (target.urls.length === 0) return undefined;
-  // A client of its own: the others change while nodes come and go.
+  // Each call has its own client, because the other nodes change as nodes come and go.
   await using client = new ClusterClient(target, answerMs);
   return await statusOf(client);
 }

@@ -66,7 +66,7 @@ function longLine(entry: Entry): string {
   return `${formatBytes(size).padStart(8)}  ${lastModified}  ${etag.padEnd(32)}  ${shortLine(entry)}`;
 }
 
-/** A key with a line break, or anything that a terminal would act on, is shown as JSON has it. */
+/** A key with a line break, or with anything else that a terminal would act on, is shown as in JSON. */
 function shortLine(entry: Entry): string {
   const name = nameOf(entry);
   return /[\p{Cc}]/u.test(name) ? quote(name) : name;

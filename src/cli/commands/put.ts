@@ -63,7 +63,7 @@ async function put(key: string, file: string, options: PutOptions, terminal: Ter
   else printLine(terminal, `${key} stored (version ${version})`);
 }
 
-/** One more. Its value goes as the bytes of its UTF-8, as curl sends it. */
+/** Adds one. Its value goes as the bytes of its UTF-8, as curl sends it. */
 function addMetadata(text: string, earlier: Metadata = {}): Metadata {
   const [, name, value = ""] = /^([a-z0-9-]+)=(.*)$/is.exec(text) ?? [];
   if (name === undefined) throw new InvalidArgumentError("It must be NAME=VALUE, NAME of letters, digits and hyphens.");
@@ -76,7 +76,7 @@ async function openFile(path: string): Promise<{ stream: Readable; bytes: number
   try {
     const info = await stat(path);
     if (!info.isFile()) throw new OperatingError("config_invalid", `${path} is not a file`);
-    // Opened here, not by the stream: nobody listens to that before a node has been found.
+    // Opened here, not by the stream: until a node has been found, nothing listens to the stream's errors.
     const handle = await open(path);
     return { stream: handle.createReadStream(), bytes: info.size };
   } catch (cause) {

@@ -20,7 +20,10 @@ interface ServeOptions {
   readonly node?: string;
 }
 
-/** Milliseconds that a node whose parent is gone may take to stop in order: nobody waits for it, and nobody would end it. */
+/**
+ * Milliseconds that an orderly stop may take after the parent is gone. Nobody waits for such a node, and nobody would
+ * end it.
+ */
 const orphanStopMs = 10_000;
 
 export function addServeCommand(program: Command, terminal: Terminal): void {
@@ -44,7 +47,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
   let watch: FileWatch | undefined;
   using stop = new StopRequest(systemClock, {
     stopAtOnce: () => process.stderr.write(`weir: stopped at once; ${lossText(config)}\n`),
-    // Before the file is watched it is about to be read anyway.
+    // Before the watch begins, the file is about to be read anyway.
     onHangup: () => void watch?.reread(),
   });
   const text = readConfigFile(options.config);
@@ -77,14 +80,14 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
   watch[Symbol.dispose]();
   reload[Symbol.dispose]();
   log.info("stopping", { reason });
-  // Of a child of weir dev whose parent is gone.
+  // This is a child of weir dev whose parent is gone.
   const bound = process.connected === false ? boundOrphanStop(log) : undefined;
   await node.stop();
   bound?.cancel();
   log.info("stopped");
 }
 
-/** What stopping at once means for what was acknowledged and is not in the store yet. */
+/** What stopping at once means for acknowledged writes that are not in the store yet. */
 function lossText(config: Config | undefined): string {
   if (config === undefined) return "it had not started";
   return config.journal === "off"
@@ -92,7 +95,7 @@ function lossText(config: Config | undefined): string {
     : "nothing is lost: what is not in the store yet is in the journal, and counts again when the node is started";
 }
 
-/** Ends the process at once: what is half started, or has failed, has nothing left that could be stopped in order. */
+/** Ends the process at once. A node that is half started or has failed has nothing left to stop in order. */
 function giveUp(log: Log, what: string, error: unknown): never {
   log.error(what, { error });
   process.exit(1);

@@ -19,10 +19,10 @@ interface StatusOptions extends TargetOptions {
   readonly watch?: boolean;
 }
 
-/** Milliseconds between two looks with `--watch`: figures change with every ping, five times a second. */
+/** Milliseconds between two looks with `--watch`. Figures change with every ping, five times a second. */
 const watchMs = 1_000;
 
-/** Moves to the top left and clears what is below, without the flicker of clearing first. */
+/** Moves to the top left and clears what is below. Clearing first would flicker. */
 const homeAndClear = "\u001b[H\u001b[J";
 
 export function addStatusCommand(program: Command, terminal: Terminal): void {
@@ -41,7 +41,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
     });
 }
 
-/** Until the process is stopped. A cluster that doesn't answer for a while is a thing to watch, too. */
+/** Runs until the process is stopped. If the cluster does not answer for a while, that is shown, too. */
 async function watch(client: ClusterClient, options: StatusOptions, terminal: Terminal): Promise<never> {
   for (;;) {
     let status: ClusterStatus | OperatingError;
@@ -67,8 +67,9 @@ function show(status: ClusterStatus, options: StatusOptions, terminal: Terminal)
 }
 
 /**
- * The status as a person reads it, the advice on stopping at its end.
- * @param width characters in a line: sentences are broken there, the table is cut, and keys are shortened
+ * The status as a person reads it, with the advice on stopping at its end.
+ *
+ * @param width Characters in a line. Sentences are broken there, the table is cut, and keys are shortened.
  */
 export function statusLines(status: ClusterStatus, width = Number.POSITIVE_INFINITY): string[] {
   const header = ["node", "state", "share", "not stored", "keys", "oldest", "failing", "cache", "zone", "url"];
@@ -104,7 +105,7 @@ function troubleLines(status: ClusterStatus, width: number): string[] {
   return troubles.length === 0 ? [] : [...troubles, ""];
 }
 
-/** May I stop a node? Those with the same answer are told together. */
+/** "May I stop a node?" Nodes with the same answer are listed together. */
 function stopLines({ members }: ClusterStatus): string[] {
   if (members.length === 0) return ["May I stop a node? No: this node has not joined a view yet."];
   return [
@@ -116,7 +117,7 @@ function stopLines({ members }: ClusterStatus): string[] {
   ];
 }
 
-/** Longer is for ever: nobody but this node has a say. */
+/** A longer lease never ends: no other node has a say. */
 const foreverMs = 1_000_000_000;
 
 function leaseText({ self, leaseMs }: ClusterStatus): string {

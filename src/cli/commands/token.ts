@@ -55,7 +55,7 @@ function makeToken({ name, allow, prefix, json }: TokenOptions, terminal: Termin
     printJson(terminal, { token, entry });
     return;
   }
-  // The token alone goes to the standard output, so that "> FILE" makes a file for --token-file.
+  // Only the token goes to the standard output, so that "> FILE" makes a file for --token-file.
   const { stderr } = terminal;
   stderr.write("The token, shown only this once; whoever has it can do what it allows:\n\n");
   printLine(terminal, token);

@@ -1,4 +1,4 @@
-/** What `weir put` and `weir rm` have in common: the options of a write, and the headers that they come down to. */
+/** What `weir put` and `weir rm` have in common: the options of a write, and their headers. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Durability } from "../../core/message.ts";
@@ -6,7 +6,7 @@ import { addTargetOptions, type TargetOptions } from "../client/target.ts";
 
 export interface WriteOptions extends TargetOptions {
   readonly durability?: Durability;
-  /** As a header has it. */
+  /** In the form of the header. */
   readonly ifMatch?: string;
   readonly json?: boolean;
 }
@@ -32,7 +32,10 @@ export function writeHeaders({ durability, ifMatch }: WriteOptions): Record<stri
   };
 }
 
-/** With its quotes, which may be left out, and which `weir get --json` leaves out. An empty one, as of a variable that is not set, must not be no condition. */
+/**
+ * The ETag in quotes. The user may leave them out, as `weir get --json` does. An empty ETag, from a variable that is
+ * not set, must not mean "no condition".
+ */
 function entityTag(text: string): string {
   const opaque = /^("?)([\x21\x23-\x7e]+)\1$/.exec(text)?.[2];
   if (opaque === undefined) throw new InvalidArgumentError("It must be one ETag, as weir get --json prints it, or *.");

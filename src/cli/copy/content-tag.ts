@@ -1,7 +1,10 @@
 /**
- * What an ETag tells of the content: it is the MD5, or, of an object that was uploaded to S3 in parts, the MD5 of the parts' MD5s with their number behind it. How large the parts were
- * it does not say, so the sizes that weir and other programs use are tried. Where none fits (and for stores whose tags are no hashes) nothing is told: what is the same is copied
- * again then, and what is not is never taken for it.
+ * What an ETag tells about the content. It is the content's MD5. For an object that was uploaded to S3 in parts, it is
+ * the MD5 of the parts' MD5s, followed by their number.
+ *
+ * The ETag does not tell the size of the parts. So the sizes that weir and other programs use are tried. If none fits,
+ * or the store's tags are no hashes, the answer is "not surely the same". Then the same content is copied again.
+ * Different content is never taken for the same.
  */
 
 import { createHash } from "node:crypto";
@@ -10,17 +13,17 @@ import { factsOf } from "../../store/folder/folder-copy.ts";
 
 const mebibyte = 1024 ** 2;
 
-/** weir's `large.partBytes`; and those of other programs, which take powers of two. */
+/** weir's `large.partBytes`, and the powers of two that other programs use. */
 const usualPartBytes = [5 * mebibyte, ...Array.from({ length: 10 }, (_, n) => 8 * mebibyte * 2 ** n)];
 
-/** S3's own limit: the parts of the largest values are as small as it allows. */
+/** S3's own limit. The parts of the largest values are as small as this limit allows. */
 const maxParts = 10_000;
 
 export function isMd5(etag: string): boolean {
   return /^[0-9a-f]{32}$/.test(etag);
 }
 
-/** Whether the file, of `size` bytes, is surely what the ETag stands for. */
+/** Whether the ETag surely stands for the content of the file, which has `size` bytes. */
 export async function hasContentOf(file: string, size: number, etag: string): Promise<boolean> {
   if (isMd5(etag)) return (await factsOf(file)).md5 === etag;
   const count = Number(/^[0-9a-f]{32}-(\d+)$/.exec(etag)?.[1]);
@@ -32,7 +35,7 @@ export async function hasContentOf(file: string, size: number, etag: string): Pr
   return digests.some((digest) => digest.digest() === etag);
 }
 
-/** The sizes of parts that make `count` of them. */
+/** The sizes of parts that give `count` parts. */
 function partSizes(size: number, count: number): number[] {
   const sizes = new Set([...usualPartBytes, Math.ceil(size / maxParts)]);
   return [...sizes].filter((bytes) => Math.ceil(size / bytes) === count);

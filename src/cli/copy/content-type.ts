@@ -28,7 +28,7 @@ const types: Readonly<Record<string, string>> = {
   ".zip": "application/zip",
 };
 
-/** The type that `name` suggests; `application/octet-stream` if it suggests none. */
+/** The type that `name` suggests. `application/octet-stream` if it suggests none. */
 export function typeOfName(name: string): string {
   return types[extname(name).toLowerCase()] ?? "application/octet-stream";
 }

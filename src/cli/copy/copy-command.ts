@@ -1,4 +1,6 @@
-/** What `weir import` and `weir export` have in common: options, the run with its progress, and what is told at the end. */
+/**
+ * What `weir import` and `weir export` have in common: the options, the run with its progress, and the final report.
+ */
 
 import type { Command } from "commander";
 import { formatBytes, formatDuration, plain, quote } from "../../base/quantity-text.ts";
@@ -19,15 +21,15 @@ export interface CopyOptions extends TargetOptions {
 
 /** Something to be copied. */
 export interface CopyItem {
-  /** For people, should it fail. */
+  /** Shown to people if the copy fails. */
   readonly name: string;
 }
 
-/** One command's own part. */
+/** The part that differs between the commands. */
 export interface Copy<T extends CopyItem> {
-  /** What is to be copied; those that can't be are told to `transfer` instead. */
+  /** What is to be copied. An item that cannot be copied goes to {@link Transfer.fail} instead. */
   items(cluster: BulkClient, transfer: Transfer): AsyncGenerator<T>;
-  /** The same once more, only to be counted; shows in the progress. */
+  /** The sizes of the items, only to be counted for the progress. */
   sizes(cluster: BulkClient): AsyncIterable<number>;
   copy(cluster: BulkClient, item: T): Promise<Fate>;
 }
@@ -42,7 +44,11 @@ export function addCopyOptions(command: Command): Command {
     .option("--json", "print what was done as JSON");
 }
 
-/** Copies everything and tells what became of it. @throws CommandFailure when something could not be copied, and has been told. */
+/**
+ * Copies everything and tells the outcome.
+ *
+ * @throws CommandFailure when something could not be copied. The user has then been told.
+ */
 export async function runCopy<T extends CopyItem>(
   copy: Copy<T>,
   options: CopyOptions,
@@ -66,7 +72,9 @@ export async function runCopy<T extends CopyItem>(
   report(transfer, progress.seconds, options, terminal);
 }
 
-/** Goes ahead of the copying, so that it can be said how much is left. What goes wrong there goes wrong in the copying, too. */
+/**
+ * Runs ahead of the copying, so that the progress can tell how much is left. What fails here fails in the copying, too.
+ */
 async function count(sizes: AsyncIterable<number>, { total }: TransferProgress, signal: AbortSignal): Promise<void> {
   try {
     for await (const bytes of sizes) {

@@ -1,4 +1,7 @@
-/** What the cluster has of keys that are asked for in order: the listing, read alongside, and jumped ahead in where there is nothing of interest. */
+/**
+ * What the cluster has of keys that are asked for in ascending order. It reads the listing alongside, and skips ahead
+ * if no key in between is of interest.
+ */
 
 import { compareText } from "../../base/text-order.ts";
 import { maxKeyBytes } from "../../core/keys.ts";
@@ -9,16 +12,16 @@ export class RemoteIndex {
   readonly #cluster: BulkClient;
   readonly #prefix: string;
   #keys: ReadonlyMap<string, ListedKey> = new Map();
-  /** All keys up to this one are known, from where it began to read last; null at the end. */
+  /** All keys up to this one are known, beginning where the last page began. null at the end. */
   #end: string | null = "";
 
-  /** @param prefix - what all keys begin with that will be asked for */
+  /** @param prefix The beginning of all keys that will be asked for. */
   constructor(cluster: BulkClient, prefix: string) {
     this.#cluster = cluster;
     this.#prefix = prefix;
   }
 
-  /** Undefined if the cluster has no such key, and for one that is less than what was asked for before. */
+  /** Undefined if the cluster has no such key. Also undefined for a key before one that was asked for. */
   async find(key: string): Promise<ListedKey | undefined> {
     while (this.#end !== null && compareText(key, this.#end) > 0) {
       const ahead = justBefore(key);
@@ -31,13 +34,13 @@ export class RemoteIndex {
   }
 }
 
-/** A text that is less than `key`, with hardly another key in between. */
+/** A text before `key`, with hardly another key in between. */
 export function justBefore(key: string): string {
   const last = /.$/su.exec(key)?.[0] as string;
   const head = key.slice(0, -last.length);
   const point = last.codePointAt(0) as number;
   if (point === 0) return head;
-  // There is nothing between the last before the surrogates and the first behind them.
+  // The surrogates are no characters: U+D7FF comes right before U+E000.
   const before = point === 0xe000 ? 0xd7ff : point - 1;
   const text = `${head}${String.fromCodePoint(before)}\u{10FFFF}`;
   return Buffer.byteLength(text) > maxKeyBytes ? head : text;

@@ -1,4 +1,7 @@
-/** How far a transfer is: on a terminal a bar that changes in place, elsewhere a line now and then. On standard error, so that results stay apart. */
+/**
+ * The progress of a transfer. On a terminal it is a bar that changes in place, elsewhere a line now and then. It goes
+ * to standard error, so that the results stay apart.
+ */
 
 import { Presets, SingleBar } from "cli-progress";
 import type { Clock, Instant } from "../../base/clock.ts";
@@ -13,7 +16,7 @@ export interface Total {
   isWhole: boolean;
 }
 
-/** Between two lines where there is no terminal, in milliseconds. */
+/** Milliseconds between two lines without a terminal. */
 const lineMs = 10_000;
 
 export class TransferProgress implements Disposable {
@@ -38,7 +41,7 @@ export class TransferProgress implements Disposable {
         clearOnComplete: true,
         barsize: 24,
         fps: 10,
-        // Cut to the terminal's width: what turns wrapping off would leave it off after Ctrl-C.
+        // The line is cut to the terminal's width. Turning wrapping off would leave it off after Ctrl-C.
         linewrap: true,
         // It would catch signals of its own.
         gracefulExit: false,
@@ -48,7 +51,7 @@ export class TransferProgress implements Disposable {
     this.#bar.start(1, 0, this.#figures(undefined));
   }
 
-  /** Seconds since it began. */
+  /** Seconds since the beginning. */
   get seconds(): number {
     return (this.#clock.now() - this.#startedAt) / 1_000;
   }
@@ -64,7 +67,7 @@ export class TransferProgress implements Disposable {
     }
   }
 
-  /** Takes the bar away. */
+  /** Clears the bar. */
   [Symbol.dispose](): void {
     this.#bar?.stop();
   }

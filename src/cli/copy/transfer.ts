@@ -1,4 +1,7 @@
-/** Many values on their way, several at a time: how far they are, what became of each, and what failed. One that fails holds up no other. */
+/**
+ * Copies many values, several at a time. Counts them, and records what became of each and what failed. A value that
+ * fails does not hold up the others.
+ */
 
 import { type ErrorCode, isOperatingError } from "../../base/errors.ts";
 
@@ -7,7 +10,7 @@ export type Fate =
   | { readonly kind: "copied"; readonly bytes: number }
   /** It was there already. */
   | { readonly kind: "same"; readonly bytes: number }
-  /** It has gone since it was listed. */
+  /** It was removed after it was listed. */
   | { readonly kind: "gone" };
 
 export interface Failure {
@@ -24,10 +27,10 @@ export interface TransferCounts {
   failed: number;
 }
 
-/** What would fail for every value. */
+/** Errors that every value would get. */
 const fatal: readonly ErrorCode[] = ["unauthorized", "forbidden"];
 
-/** So many are kept to be told at the end; the rest is counted. */
+/** The most failures that are kept for the report. Further ones are only counted. */
 const maxFailures = 1_000;
 
 export class Transfer {
@@ -39,7 +42,7 @@ export class Transfer {
     this.#onChange = onChange;
   }
 
-  /** Values that are done, whatever became of them. */
+  /** Values that are done, well or not. */
   get done(): number {
     const { copied, same, gone, failed } = this.counts;
     return copied + same + gone + failed;
@@ -47,7 +50,8 @@ export class Transfer {
 
   /**
    * Does the work of each item, `lanes` at a time.
-   * @throws what `items` throws, or an item's failure that would be everybody's: the others under way end first
+   *
+   * @throws what `items` throws, or an item's failure that every item would get. The work under way ends first.
    */
   async run<T extends { readonly name: string }>(
     items: AsyncIterator<T>,
@@ -70,7 +74,7 @@ export class Transfer {
     if (broken) throw broken.error;
   }
 
-  /** Takes note of what can't even be tried. */
+  /** Records an item that cannot even be tried. */
   fail(name: string, reason: string): void {
     this.counts.failed++;
     if (this.failures.length < maxFailures) this.failures.push({ name, reason });

@@ -1,6 +1,7 @@
 /**
- * Child processes of which none outlives the owner, and of whose ends the owner hears. Each gets a process group of its own, so that Ctrl-C reaches the
- * owner alone, which then stops them in order; and a channel whose closing tells it that the owner is gone, however that ended.
+ * Child processes that never outlive their owner, and whose owner hears how each ends. Each child gets two things:
+ * - A process group of its own. So Ctrl-C reaches only the owner, which then stops the children in order.
+ * - A channel to the owner. It closes when the owner is gone in any way, which tells the child.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -26,7 +27,7 @@ export interface ChildEnd {
 export interface ChildObserver {
   /** A line that a child has printed, on either stream. */
   onLine(name: string, line: string): void;
-  /** A child has ended, whoever asked it to, and all that it printed was read. */
+  /** A child has ended for any reason, and all that it printed was read. */
   onEnd(end: ChildEnd): void;
 }
 
@@ -46,7 +47,7 @@ export class ChildProcesses {
     this.#observer = observer;
   }
 
-  /** Starts a child; one of this name may have ended before. */
+  /** Starts a child. An earlier child of this name must have ended. */
   start(spec: ChildSpec): void {
     assert(
       !this.#running.has(spec.name) && !this.#isStopping,
@@ -61,17 +62,19 @@ export class ChildProcesses {
     });
   }
 
-  /** The process id of a child that runs. */
+  /** The process id of a running child. */
   pidOf(name: string): number | undefined {
     return this.#running.get(name)?.process.pid;
   }
 
-  /** The names of those that run. */
+  /** The names of the running children. */
   get running(): readonly string[] {
     return [...this.#running.keys()];
   }
 
-  /** Asks all to stop, and ends those that haven't after `graceMs`. Resolves once none is left, with how each ended. */
+  /**
+   * Asks all to stop, and kills those that are left after `graceMs`. Resolves once none is left, with how each ended.
+   */
   async stop(graceMs: number): Promise<readonly ChildEnd[]> {
     this.#isStopping = true;
     const children = [...this.#running.values()];
@@ -87,7 +90,7 @@ export class ChildProcesses {
     return ends;
   }
 
-  /** Ends all at once. */
+  /** Kills all at once. */
   killAll(): void {
     this.#isStopping = true;
     for (const { process } of this.#running.values()) process.kill("SIGKILL");

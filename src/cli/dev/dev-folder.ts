@@ -1,6 +1,6 @@
 /**
- * The folder in which `weir dev` keeps its cluster.json, the nodes' journals and, unless told otherwise, its store. One `weir dev` at a time uses it: a
- * second one would start other nodes on the same store.
+ * The folder in which `weir dev` keeps its cluster.json, the nodes' journals and, by default, its store. One `weir dev`
+ * at a time uses it. A second one would start other nodes on the same store.
  */
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,8 @@ export class DevFolder implements Disposable {
 
   /**
    * Makes the folder if there is none.
-   * @throws OperatingError `config_invalid` when another `weir dev` that is alive uses the folder, or it can't be written in.
+   *
+   * @throws OperatingError `config_invalid` when another running `weir dev` uses the folder, or it cannot be written.
    */
   static async open(path: string): Promise<DevFolder> {
     const folder = new DevFolder(path);
@@ -39,7 +40,7 @@ export class DevFolder implements Disposable {
     return join(this.path, "cluster.json");
   }
 
-  /** Puts the nodes' configuration in place, whole: they may be watching it. */
+  /** Replaces the nodes' configuration in one step, since running nodes watch it. */
   writeClusterFile(content: unknown): void {
     const draft = `${this.clusterFile}.new`;
     writeFileSync(draft, `${JSON.stringify(content, null, 2)}\n`);

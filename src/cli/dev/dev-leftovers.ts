@@ -1,6 +1,7 @@
 /**
- * What the last `weir dev` in the same folder has left to the next one. Stopped in order it leaves nothing; killed, it leaves nodes in the view whose journals have values that are
- * nowhere else. Those are started again even if fewer nodes are wanted now, and leave in order.
+ * What the last `weir dev` in the same folder has left. After an orderly stop, that is nothing. After a kill, there are
+ * nodes in the view whose journals have values that are nowhere else. Those nodes are started again, even if fewer are
+ * wanted now, and leave in order.
  */
 
 import { existsSync } from "node:fs";
@@ -11,8 +12,10 @@ import { type Config, dataFolder } from "../../config/config.ts";
 import { Doubt } from "../../core/doubt.ts";
 
 /**
- * The nodes beyond those of `config` that have to be started, too.
- * @throws OperatingError `config_invalid` when the store is in use by a cluster that is not of this folder; that of the store when it can't be read.
+ * The nodes beyond those of `config` that must be started, too.
+ *
+ * @throws OperatingError `config_invalid` when a cluster of another folder uses the store. The store's own error when
+ * it cannot be read.
  */
 export async function findLeftovers(config: Config, log: Log): Promise<readonly string[]> {
   await using opened = await openViewRecord(config, log);
@@ -20,7 +23,8 @@ export async function findLeftovers(config: Config, log: Log): Promise<readonly 
   if (view === undefined) return [];
   const hasData = (id: string): boolean => existsSync(dataFolder(config, id));
   const foreign = view.members.filter(({ id }) => !hasData(id));
-  // So many can't be done without; and who would start there anyway, would take the place of nodes that may be running elsewhere.
+  // A view cannot do without so many of its members. And new nodes would take the place of nodes that may run
+  // elsewhere.
   if (2 * foreign.length > view.members.length) {
     const names = foreign.map(({ id, url }) => `${id} (${url})`).join(", ");
     throw new OperatingError(

@@ -1,6 +1,7 @@
 /**
- * The nodes of `weir dev`. Until all of them serve, the end of any one ends the whole; from then on one that ends is started again, as whatever runs weir on a host would do, so
- * that `kill -9` can be tried out. One that ends well has left the cluster, and stays away.
+ * The nodes of `weir dev`. Until all of them serve, the end of one ends all. From then on a node that ends is started
+ * again, as a supervisor does on a host. So a user can try `kill -9`. A node that ends well has left the cluster and is
+ * not started again.
  */
 
 import { setMaxListeners } from "node:events";
@@ -25,7 +26,7 @@ export interface DevNodesParts {
   readonly flushDeadlineMs: number;
 }
 
-/** Why there is nothing left to run: a node can't be, in words; or all have left. */
+/** Why nothing is left to run. `failed`: a node cannot run, `text` says why. `left`: all nodes have left. */
 export type DevEnd = { readonly kind: "failed"; readonly text: string } | { readonly kind: "left" };
 
 interface NodeState {
@@ -33,25 +34,25 @@ interface NodeState {
   /** How often in a row it has ended without having served. */
   failedStarts: number;
   isServing: boolean;
-  /** To be started again when it fires. */
+  /** Starts the node again. */
   timer?: Timer;
 }
 
-/** Milliseconds for all nodes to serve: about a second each on a slow machine, and what the store takes. */
+/** Milliseconds for all nodes to serve: about a second each on a slow machine, and the store's time. */
 const readyMs = 60_000;
 /** Milliseconds between two questions whether a node serves. */
 const askMs = 50;
-/** Stopping usually takes less, in milliseconds; from then on it is told what it waits for. */
+/** Milliseconds. Stopping usually takes less. After this, the user is told what it waits for. */
 const patienceMs = 1_500;
-/** A node that ends so often without having served can't. */
+/** A node that ends so often without having served cannot run. */
 const maxFailedStarts = 3;
 
 export class DevNodes {
-  /** Resolves when it makes no sense to go on. */
+  /** Resolves when nothing is left to run. */
   readonly ended: Promise<DevEnd>;
   readonly #parts: DevNodesParts;
   readonly #children: ChildProcesses;
-  /** By id; those that have left are not among them. */
+  /** By id, without the nodes that have left. */
   readonly #nodes: Map<string, NodeState>;
   readonly #end: (end: DevEnd) => void;
   readonly #agent = new Agent();
@@ -71,14 +72,16 @@ export class DevNodes {
     for (const { id } of parts.nodes) this.#children.start(parts.specOf(id));
   }
 
-  /** The process id of a node that runs. */
+  /** The process id of a running node. */
   pidOf(id: string): number | undefined {
     return this.#children.pidOf(id);
   }
 
   /**
    * Resolves once every node serves.
-   * @throws OperatingError `not_ready` with the node's reason when one doesn't in time, `shutting_down` when they are stopped.
+   *
+   * @throws OperatingError `not_ready` with the node's reason when a node does not serve in time. `shutting_down` when
+   * the nodes are stopped.
    */
   async allReady(): Promise<void> {
     const deadline = this.#parts.clock.now() + readyMs;
@@ -94,8 +97,9 @@ export class DevNodes {
   }
 
   /**
-   * These nodes are about to end by themselves: resolves once all have, and well.
-   * @throws OperatingError `shutting_down` when they are stopped.
+   * The caller has made these nodes leave. Resolves once all of them have ended well.
+   *
+   * @throws OperatingError `shutting_down` when the nodes are stopped.
    */
   left(ids: readonly string[]): Promise<void> {
     const all = ids.map((id) => new Promise<void>((resolve) => this.#leaving.set(id, resolve)));
@@ -110,7 +114,10 @@ export class DevNodes {
     this.#keepsRunning = true;
   }
 
-  /** Asks all to stop in order, and ends those that haven't after `graceMs`. Resolves once none is left, with what went wrong, in words. */
+  /**
+   * Asks all to stop in order, and kills those that are left after `graceMs`. Resolves once none is left, with what
+   * went wrong, in words.
+   */
   async stop(graceMs: number): Promise<readonly string[]> {
     this.#stopping.abort(new OperatingError("shutting_down", "the nodes are stopped"));
     for (const { timer } of this.#nodes.values()) timer?.cancel();
@@ -121,7 +128,7 @@ export class DevNodes {
     return ends.filter(({ code }) => code !== 0).map(endText);
   }
 
-  /** Ends all at once. */
+  /** Kills all at once. */
   killAll(): void {
     this.#stopping.abort(new OperatingError("shutting_down", "the nodes are stopped"));
     this.#children.killAll();
@@ -173,7 +180,9 @@ export class DevNodes {
     );
   }
 
-  /** Asks until the node serves; false when `goesOn`, which is told why it does not yet, says no. */
+  /**
+   * Asks until the node serves. In between `goesOn` hears why it does not serve yet. False if `goesOn` returns false.
+   */
   async #serves(node: NodeState, goesOn: (reason: string) => boolean): Promise<boolean> {
     for (;;) {
       const reason = await this.#unreadiness(node.port);
@@ -186,7 +195,7 @@ export class DevNodes {
     }
   }
 
-  /** Why the node on `port` does not serve yet; undefined if it does. */
+  /** Why the node on `port` does not serve yet. Undefined if it does. */
   async #unreadiness(port: number): Promise<string | undefined> {
     const { signal } = this.#stopping;
     const address = { origin: `http://127.0.0.1:${port}`, path: "/readyz", method: "GET" } as const;

@@ -1,11 +1,11 @@
 /**
- * What the nodes of `weir dev` print, as its own output. While they start and stop they complain about each other, rightly and of
- * no use to anyone: such lines are held back, and shown only if something did go wrong.
+ * What the nodes of `weir dev` print, as its own output. Nodes that start and stop complain about each other. They are
+ * right, but it helps no one. So such lines are held back, and shown only if something did go wrong.
  */
 
 import { printLine, type Terminal } from "../process/terminal.ts";
 
-/** Lines held back, at most: the last ones tell why a node ended. */
+/** The most lines held back. The last ones tell why a node ended. */
 const maxHeldLines = 500;
 
 export class DevOutput {
@@ -13,7 +13,7 @@ export class DevOutput {
   readonly #isVerbose: boolean;
   #held: string[] | undefined = [];
 
-  /** @param isVerbose nothing is held back. */
+  /** @param isVerbose Nothing is held back. */
   constructor(terminal: Terminal, isVerbose: boolean) {
     this.#terminal = terminal;
     this.#isVerbose = isVerbose;
@@ -30,12 +30,12 @@ export class DevOutput {
     this.#held = [];
   }
 
-  /** From now on lines are shown; those held back are forgotten. */
+  /** From now on lines are shown. Those held back are dropped. */
   show(): void {
     this.#held = undefined;
   }
 
-  /** From now on lines are shown; first those held back. */
+  /** From now on lines are shown, first those held back. */
   release(): void {
     for (const line of this.#held ?? []) printLine(this.#terminal, line);
     this.#held = undefined;

@@ -1,29 +1,29 @@
-/** What `weir dev` runs: a cluster.json for nodes that share this machine, and the store that it was asked for. */
+/** What `weir dev` runs: a cluster.json for nodes that share this machine, over the store that the user named. */
 
 import { resolve } from "node:path";
 import { parseStoreUrl } from "../../store/open-store.ts";
 
-/** The environment variable that hands the cluster's secret to the nodes. */
+/** The environment variable that passes the cluster's secret to the nodes. */
 export const devSecretName = "WEIR_DEV_SECRET";
 
-/** Of the machine's memory, for the buffers and caches of all nodes together: other work goes on beside them. */
+/** Share of the machine's memory for the buffers and caches of all nodes together. The rest is for other work. */
 const memoryShare = 0.25;
 
-/** Each of a node's two, at most: enough to try things out. */
+/** The most for a buffer or a cache. It is enough to try things out. */
 const maxBufferBytes = 256 * 1024 ** 2;
 
-/** Each of a node's two, at least: the least that holds four values of 4 MiB. */
+/** The least for a buffer or a cache. It holds four values of 4 MiB. */
 const minBufferBytes = 16 * 1024 ** 2;
 
 export interface DevNode {
   readonly id: string;
-  /** Of 127.0.0.1. */
+  /** On 127.0.0.1. */
   readonly port: number;
 }
 
 export interface DevSettings {
   readonly nodes: readonly DevNode[];
-  /** How many nodes share the memory: more than there are in the file while some leave. */
+  /** How many nodes share the memory. While some leave, that is more than the file lists. */
   readonly sharers: number;
   /** As in cluster.json. */
   readonly store: Readonly<Record<string, unknown>>;
@@ -48,7 +48,8 @@ export function devClusterFile(settings: DevSettings): Readonly<Record<string, u
     secret: `env:${devSecretName}`,
     store: settings.store,
     nodes: nodes.map(({ id, port }) => ({ id, url: `http://127.0.0.1:${port}` })),
-    // Also for one node, which then writes through to the store: the first run fixes it, and the next may have more.
+    // Also for one node, which then writes through to the store. The first run fixes it, and the next may have more
+    // nodes.
     replicas: 2,
     buffer: { dirtyBytes: bufferBytes, cacheBytes: bufferBytes },
     http: { drainMs: 0 },
@@ -56,7 +57,10 @@ export function devClusterFile(settings: DevSettings): Readonly<Record<string, u
   };
 }
 
-/** The store at `url` (see {@link parseStoreUrl}) as a cluster.json names it: paths absolute, since they'd be relative to that file. */
+/**
+ * The store at `url` (see {@link parseStoreUrl}) as cluster.json names it. Paths are absolute, since that file's own
+ * folder would be their base.
+ */
 export function devStore(url: string): Readonly<Record<string, unknown>> {
   const settings = parseStoreUrl(url);
   if (settings.type === "file") return { type: "file", path: resolve(settings.path) };

@@ -1,4 +1,4 @@
-/** What `weir dev` prints once its nodes serve: where they are, and commands to try. */
+/** What `weir dev` prints once its nodes serve: their addresses, and commands to try. */
 
 import { join, relative } from "node:path";
 import { printLine, type Terminal } from "../process/terminal.ts";
@@ -6,14 +6,14 @@ import type { DevNode } from "./dev-settings.ts";
 
 export interface DevWelcome {
   readonly nodes: readonly DevNode[];
-  /** Undefined: a folder in {@link folder}. */
+  /** Undefined if the store is a folder in {@link folder}. */
   readonly storeUrl: string | undefined;
   readonly folder: string;
   /** The process id of a node. */
   readonly pidOf: (id: string) => number | undefined;
 }
 
-/** A word as a POSIX shell takes it for one. */
+/** The text as one word of a POSIX shell. */
 function shellWord(text: string): string {
   const isPlain = /^[\w./:@%+,=][\w./:@%+,=-]*$/.test(text);
   return isPlain ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,11 +1,11 @@
-/** Ports of the loopback address that nothing listens on. */
+/** Ports of the loopback address on which nothing listens. */
 
 import { once } from "node:events";
 import { createServer } from "node:net";
 
 const host = "127.0.0.1";
 
-/** The first of `ports` that something listens on already; undefined if all are free. */
+/** The first of `ports` on which something listens already. Undefined if all are free. */
 export async function takenPort(ports: readonly number[]): Promise<number | undefined> {
   for (const port of ports) {
     if ((await listenBriefly(port)) === undefined) return port;
@@ -14,8 +14,8 @@ export async function takenPort(ports: readonly number[]): Promise<number | unde
 }
 
 /**
- * `count` different free ports, chosen by the system, none of `others` (which are about to be used). Another process may take one before it is used; that is
- * then told.
+ * `count` different free ports, chosen by the system. None is in `others`, which are about to be used. Another process
+ * may take a port before the caller uses it. The caller then gets an error.
  */
 export async function freePorts(count: number, others: ReadonlySet<number> = new Set()): Promise<number[]> {
   const ports = new Set<number>();
@@ -26,7 +26,7 @@ export async function freePorts(count: number, others: ReadonlySet<number> = new
   return [...ports];
 }
 
-/** The port listened on, or undefined if it is in use. */
+/** The port listened on. Undefined if it is in use. */
 async function listenBriefly(port: number): Promise<number | undefined> {
   const server = createServer();
   try {

@@ -1,7 +1,9 @@
 /**
- * What a running node makes of a cluster.json that has changed: nodes, tokens, secrets and the log's level take effect at once, everything else at the next start, which
- * is said. A file with mistakes changes nothing; neither does one of another cluster, which has got there by accident. Whoever writes it in place leaves it empty or
- * half for a moment: what is wrong is only told if it stays so.
+ * What a running node does when its cluster.json changes. Nodes, tokens, secrets and the log's level take effect at
+ * once. Everything else takes effect at the next start, and the log says so.
+ *
+ * A file with mistakes changes nothing. Neither does the file of another cluster, which is there by accident. An editor
+ * that writes in place leaves the file empty or half written for a moment. So a mistake is told only if it stays.
  */
 
 import type { Clock, Timer } from "../../base/clock.ts";
@@ -10,9 +12,9 @@ import { type ConfigChanges, configChanges, sharedSettings } from "../../config/
 import { type Config, type ConfigContext, fileContext, parseConfig } from "../../config/config.ts";
 import type { FileObserver } from "../../config/file-watch.ts";
 
-/** What can be changed about a node that runs. */
+/** What can be changed about a running node. */
 export interface Reloadable {
-  /** Takes over what can change while the node runs. Nodes no longer listed are asked to leave. */
+  /** Takes over what can change while the node runs. Nodes that are no longer listed are asked to leave. */
   reconfigure(config: Config): void;
   /** Begins to take the node out of the cluster. */
   leave(): void;
@@ -30,17 +32,20 @@ export interface ConfigReloadOptions {
   readonly log: Log;
 }
 
-/** Milliseconds that a file must stay wrong to be told so: some looks of FileWatch after a sign of a change. */
+/**
+ * Milliseconds that a mistake must stay before it is told. FileWatch looks several times in it after a sign of a
+ * change.
+ */
 const patienceMs = 1_000;
 
 export class ConfigReload implements FileObserver, Disposable {
   readonly #options: ConfigReloadOptions;
-  /** The configuration that counts, for what can be changed. */
+  /** The configuration that counts, of what can be changed. */
   #latest: Config;
-  /** The settings that were said to need a restart. */
+  /** The settings that were last said to need a restart. */
   #told = "";
   #isLeaving = false;
-  /** Tells what is wrong, unless it is mended before. */
+  /** Tells the mistake, unless the file is corrected before. */
   #complaint: Timer | undefined;
 
   constructor(options: ConfigReloadOptions) {
@@ -105,7 +110,7 @@ export class ConfigReload implements FileObserver, Disposable {
     this.#complaint = clock.after(patienceMs, () => log.error(what, { reason: message }));
   }
 
-  /** Once for each set of them: a file that changes in other things would repeat it. */
+  /** Once for each set of settings. Otherwise every other change of the file would repeat it. */
   #tellRestart({ needRestart }: ConfigChanges): void {
     const settings = needRestart.join(", ");
     if (settings === this.#told) return;

@@ -1,4 +1,4 @@
-/** Why a file named on the command line can't be read or written, in words. */
+/** Why a file named on the command line cannot be read or written, in words. */
 
 const words: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file or folder",

@@ -1,6 +1,6 @@
 /** Figures and tables as people read them. */
 
-/** How much is done, drawn: `[#####-----] 50 %`. Nothing to do is done. */
+/** How much is done, drawn: `[#####-----] 50 %`. With nothing to do, all is done. */
 export function formatBar(done: number, total: number): string {
   const part = total === 0 ? 1 : Math.min(1, Math.max(0, done / total));
   const filled = Math.floor(part * barWidth);
@@ -9,7 +9,7 @@ export function formatBar(done: number, total: number): string {
 
 const barWidth = 20;
 
-/** Lines of aligned columns, two spaces apart; `right` lists the indexes of columns that hold figures. */
+/** Lines of aligned columns, two spaces apart. `right` has the indexes of the columns with figures. */
 export function formatTable(rows: readonly (readonly string[])[], right: readonly number[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {
@@ -27,13 +27,13 @@ export function formatTable(rows: readonly (readonly string[])[], right: readonl
   );
 }
 
-/** The text in `width` characters at most: what is too much is left out at its end. */
+/** The text in at most `width` characters. The rest is cut off at its end. */
 export function cutEnd(text: string, width: number): string {
   const characters = Array.from(text);
   return characters.length <= width ? text : `${characters.slice(0, width - 1).join("")}…`;
 }
 
-/** The same, left out of its middle. */
+/** The text in at most `width` characters. The rest is cut out of its middle. */
 export function cutMiddle(text: string, width: number): string {
   const characters = Array.from(text);
   if (characters.length <= width) return text;
@@ -42,12 +42,15 @@ export function cutMiddle(text: string, width: number): string {
   return `${characters.slice(0, head).join("")}…${characters.slice(characters.length - tail).join("")}`;
 }
 
-/** The text in lines of `width` characters at most, but for words that are longer; further lines are indented. */
+/**
+ * The text in lines of at most `width` characters. A longer word gets a line of its own. All lines but the first are
+ * indented.
+ */
 export function wrap(text: string, width: number): string[] {
   if (text.length <= width) return [text];
   const lines: string[] = [];
   let line = "";
-  // What the text is indented by goes with its first word.
+  // The text's own indentation belongs to its first word.
   for (const word of text.match(/^ *\S+|\S+/g) ?? []) {
     if (line !== "" && line.length + 1 + word.length > width) {
       lines.push(line);

@@ -1,11 +1,13 @@
-/** Output: at the pace of whoever reads it, and what it means that it can't be written. */
+/** Output at its reader's pace, and what happens when it cannot be written. */
 
 import { pipeline } from "node:stream/promises";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Writes what comes to the standard output. A reader that has seen enough (`weir ls | head`) ends it, and is no failure.
- * @throws what `chunks` throws, and whatever else the output fails with
+ * Writes `chunks` to the standard output. A reader that has seen enough (`weir ls | head`) closes it. That is no
+ * failure.
+ *
+ * @throws what `chunks` throws, and any other failure of the output.
  */
 export async function writeOut(
   chunks: AsyncIterable<string | Buffer> | NodeJS.ReadableStream,
@@ -19,8 +21,9 @@ export async function writeOut(
 }
 
 /**
- * From now on a standard output that can't be written ends the process: with 1 and a word why, or, when its reader has seen enough (`weir status | grep -q`), as if all had been
- * written. Nobody else hears of a write that fails after it was handed over.
+ * From now on, a standard output that cannot be written ends the process, with exit code 1 and a reason. If the reader
+ * has seen enough (`weir status | grep -q`), the process ends as if all had been written. A write that fails after it
+ * was handed over is reported nowhere else.
  */
 export function exitWithoutOutput(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,8 +1,11 @@
-/** How far a command is that takes a while: on a terminal one line that changes in place, elsewhere a line for each stage. On standard error, so that results stay apart. */
+/**
+ * The progress of a command that takes a while. On a terminal it is one line that changes in place, elsewhere a line
+ * for each stage. It goes to standard error, so that the results stay apart.
+ */
 
 import type { Terminal } from "./terminal.ts";
 
-/** To the start of the line, and clear it. */
+/** Moves to the start of the line and clears it. */
 const clearLine = "\r\u001b[K";
 
 export class Progress implements Disposable {
@@ -14,18 +17,18 @@ export class Progress implements Disposable {
     this.#terminal = terminal;
   }
 
-  /** @param detail figures, which change too often for lines of their own */
+  /** @param detail Figures, which change too often for lines of their own. */
   show(stage: string, detail = ""): void {
     const { stderr } = this.#terminal;
     const line = `${stage}${detail === "" ? "" : ` (${detail})`}`;
-    // What wraps can't be taken away again.
+    // A line that wraps could not be cleared again.
     if (stderr.isTTY) stderr.write(`${clearLine}${stderr.columns ? line.slice(0, stderr.columns - 1) : line}`);
     else if (stage !== this.#stage) stderr.write(`${stage}\n`);
     this.#stage = stage;
     this.#isShown = stderr.isTTY === true;
   }
 
-  /** Takes the line away. */
+  /** Clears the line. */
   [Symbol.dispose](): void {
     if (this.#isShown) this.#terminal.stderr.write(clearLine);
     this.#isShown = false;

@@ -1,4 +1,4 @@
-/** How this program starts itself again, as another process: from source, or as the single executable. */
+/** How this program starts itself again as another process, from source or as the single executable. */
 
 import { isSea } from "node:sea";
 

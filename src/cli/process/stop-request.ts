@@ -1,7 +1,8 @@
 /**
- * When a long-running command should stop: a signal asks for it in order, a second one at once. A child of `weir dev` is also
- * asked when its parent is gone, however that ended, so that no node outlives it. SIGHUP means to daemons that they should read their configuration
- * again, and to what runs on a terminal that this is gone.
+ * When a long-running command should stop. The first signal asks for an orderly stop, the second stops at once. A child
+ * of `weir dev` is also asked when its parent is gone in any way, so that no node outlives it.
+ *
+ * SIGHUP has two meanings. To a daemon: read the configuration again. To a process on a terminal: the terminal is gone.
  */
 
 import { isatty } from "node:tty";
@@ -12,21 +13,24 @@ const signals = ["SIGINT", "SIGTERM"] as const;
 /** The descriptor of the standard output. */
 const outputFd = 1;
 
-/** What shells show for a process that a signal ended: 128 and the signal's number, of SIGTERM. */
+/** What shells show for a process that SIGTERM ended: 128 and the signal's number. */
 const stoppedAtOnce = 143;
 
-/** Milliseconds within which a second signal is the first one again: npm passes Ctrl-C on to a process that has had it from the terminal. */
+/**
+ * A second signal within so many milliseconds counts as the first one. npm passes Ctrl-C on to a process that already
+ * had it from the terminal.
+ */
 const echoMs = 300;
 
 export interface StopRequestOptions {
   /** Runs on a second request, before the process exits. */
   readonly stopAtOnce: () => void;
-  /** Runs on SIGHUP while the terminal, if there was one, is still there. Without it SIGHUP asks to stop. */
+  /** Runs on SIGHUP if the terminal is still there, or there was none. Without it SIGHUP asks to stop. */
   readonly onHangup?: () => void;
 }
 
 export class StopRequest implements Disposable {
-  /** Resolves with the reason, in words, when the first request to stop comes. */
+  /** Resolves at the first request to stop, with the reason in words. */
   readonly requested: Promise<string>;
   readonly #onSignal: (signal: NodeJS.Signals) => void;
   readonly #onHangup: () => void;
@@ -53,13 +57,13 @@ export class StopRequest implements Disposable {
       else onHangup();
     };
     this.#onDisconnect = () => {
-      // A parent that has sent SIGTERM may then go; that is no second request.
+      // A parent that has sent SIGTERM may then go. That is no second request.
       if (requestedAt === undefined) request("the parent process is gone");
     };
     for (const signal of signals) process.on(signal, this.#onSignal);
     process.on("SIGHUP", this.#onHangup);
     process.on("disconnect", this.#onDisconnect);
-    // The channel to the parent must not keep this process alive once all else is done.
+    // The channel to the parent must not keep this process alive once everything else is done.
     process.channel?.unref();
   }
 

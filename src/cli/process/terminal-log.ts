@@ -1,4 +1,6 @@
-/** The log port for commands that run parts of a node: warnings and errors on standard error, as a person reads them. */
+/**
+ * The log port for commands that run parts of a node. Warnings and errors go to standard error, in a form for people.
+ */
 
 import type { Log, LogFields } from "../../base/log.ts";
 import type { Terminal } from "./terminal.ts";

@@ -1,4 +1,7 @@
-/** What a command reads and writes: the process's own streams and environment, as an argument so that commands can be tested. */
+/**
+ * What a command reads and writes: the process's streams and environment. It is an argument, so that commands can be
+ * tested.
+ */
 
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -20,7 +23,7 @@ export const processTerminal: Terminal = {
   },
 };
 
-/** Characters in a line of what reads the standard output; no bound unless that is a terminal. */
+/** Characters in a line of the terminal on the standard output. Without a terminal there is no limit. */
 export function outputWidth({ stdout }: Terminal): number {
   return (stdout.isTTY === true && stdout.columns) || Number.POSITIVE_INFINITY;
 }

@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError } from "commander";
 
-/** A parser for commander, which tells the user what it throws. */
+/** A parser for commander, which shows its error to the user. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
