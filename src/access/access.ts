@@ -1,6 +1,8 @@
 /**
- * Who may do what, as the configuration says, and as it is changed while the node runs. Tokens are looked up by their hash. That a look-up takes longer or shorter tells
- * nothing that helps: what is compared are digests, of which nobody can choose the bytes, and a stored digest known in full does not give its token away.
+ * Who may do what, as the configuration says. The rules may change while the node runs.
+ *
+ * Tokens are looked up by their hash. How long a look-up takes tells an attacker nothing that helps: it compares
+ * digests, whose bytes nobody can choose. And a stored digest, even known in full, does not give its token away.
  */
 
 import { OperatingError } from "../base/errors.ts";
@@ -14,7 +16,10 @@ export interface TokenRule {
   readonly prefix?: string | undefined;
 }
 
-/** `none`: whoever reaches the port may do everything; `loopback`: the same, for programs of this host; else only who has a token. */
+/**
+ * `none`: everyone who reaches the port may do everything. `loopback`: the same, for programs of this host. Otherwise
+ * only the holder of a token is served.
+ */
 export type AccessRules = "none" | "loopback" | { readonly tokens: readonly TokenRule[] };
 
 export class Access {
@@ -26,7 +31,7 @@ export class Access {
     this.setRules(rules);
   }
 
-  /** These count from the next request on. */
+  /** Sets the rules that count from the next request on. */
   setRules(rules: AccessRules): void {
     this.#loopbackOnly = rules === "loopback";
     this.#grants =
@@ -40,15 +45,19 @@ export class Access {
           );
   }
 
-  /** Only programs of this host are meant to be served: what names it otherwise comes by way of a browser that was misled. */
+  /**
+   * Whether only programs of this host are to be served. A request that names the host otherwise comes from a browser
+   * that was misled.
+   */
   get loopbackOnly(): boolean {
     return this.#loopbackOnly;
   }
 
   /**
    * What the caller may do.
+   *
    * @param authorization - the header's value
-   * @throws OperatingError `unauthorized`.
+   * @throws OperatingError `unauthorized`
    */
   grantOf(authorization: string | undefined): Grant {
     const grants = this.#grants;
