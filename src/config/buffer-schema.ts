@@ -3,7 +3,10 @@
 import { z } from "zod";
 import { byteCount, dayMs, mebibyte } from "./quantities.ts";
 
-/** The most that `buffer.maxValueBytes` may be: whatever it is now, a value that is held may be of a time when it was this. */
+/**
+ * The most that `buffer.maxValueBytes` may be. A node may still hold a value from a time when the setting was this
+ * high.
+ */
 export const largestBufferedBytes = 64 * mebibyte;
 
 export const bufferSchema = z.strictObject({

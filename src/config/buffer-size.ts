@@ -1,15 +1,18 @@
 /**
- * How large the buffer is where cluster.json leaves it open: shares of the memory that this process may use, so that the same
- * file suits hosts of different sizes.
+ * The size of the buffer when cluster.json leaves it open. It is a share of the memory that this process may use, so
+ * that the same file suits hosts of different sizes.
  */
 
 import { totalmem } from "node:os";
 import type { RawConfig } from "./schema.ts";
 
-/** Of the memory limit, for dirty values and again for the cache: the other half is the runtime's, requests' and the store client's. */
+/**
+ * Part of the memory limit for dirty values, and again for the cache. The other half is for the runtime, for requests
+ * and for the store client.
+ */
 const bufferShare = 0.25;
 
-/** A larger cache is a decision: past this, entries by the million make garbage collection felt. */
+/** A larger cache must be a decision: beyond this, millions of entries make garbage collection noticeable. */
 const maxDefaultCacheBytes = 16 * 1024 ** 3;
 
 export interface BufferConfig extends Readonly<Omit<RawConfig["buffer"], "dirtyBytes" | "cacheBytes">> {

@@ -1,18 +1,18 @@
 /**
- * Certificates as files have them, and what would make others refuse one: judged here before anyone shows it, since a refused handshake tells its reason to nobody
- * who could mend it.
+ * Certificates in files, and the reasons why others would refuse them. They are checked here before they are used: a
+ * refused handshake does not tell its reason to anyone who could mend it.
  */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 
-/** What a certificate's extended key usage must name, where it has one (RFC 5280, section 4.2.1.12). */
+/** What a certificate's extended key usage must name, if it has one (RFC 5280, section 4.2.1.12). */
 const serverUsage = "1.3.6.1.5.5.7.3.1";
 const clientUsage = "1.3.6.1.5.5.7.3.2";
 
 const pemBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** The certificates in a PEM file, in their order; undefined if it has none, or one that can't be read. */
+/** The certificates in a PEM file, in their order. Undefined if it has none, or one that can't be read. */
 export function parseCertificates(pem: string): readonly X509Certificate[] | undefined {
   const blocks = pem.match(pemBlock);
   if (blocks === null) return undefined;
@@ -35,9 +35,9 @@ export function parseKey(pem: string): KeyObject | string {
 }
 
 export interface CertificateUse {
-  /** The host in the url of the node that shows it; undefined if it is not known which node that is. */
+  /** The host in the url of the node that shows the certificate. Undefined if it is not known which node that is. */
   readonly host: string | undefined;
-  /** Whether it is shown to servers, too, which want one of their clients. */
+  /** Whether it is also shown to servers, as the certificate of a client. */
   readonly asClient: boolean;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
@@ -55,7 +55,7 @@ export function certificateMistakes(certificate: X509Certificate, { host, asClie
     const names = certificate.subjectAltName ?? "no names at all";
     mistakes.push(`is not for ${host}, the host in this node's url, but for ${names}`);
   }
-  // The runtime types it as always there; a certificate without the extension has none.
+  // The runtime's type says that it is always there. A certificate without the extension has none.
   const usages = keyUsage as readonly string[] | undefined;
   if (usages !== undefined && !usages.includes(serverUsage)) mistakes.push("is not for servers (extended key usage)");
   if (usages !== undefined && asClient && !usages.includes(clientUsage)) {
@@ -66,7 +66,7 @@ export function certificateMistakes(certificate: X509Certificate, { host, asClie
   return mistakes;
 }
 
-/** Whether one of `authorities` has issued the certificate, or one that stands behind it in its file. */
+/** Whether one of `authorities` has issued the certificate, or one of those behind it in its file. */
 export function isIssuedBy(chain: readonly X509Certificate[], authorities: readonly X509Certificate[]): boolean {
   return chain.some((certificate) =>
     authorities.some(
@@ -82,7 +82,7 @@ export function dateText(date: Date): string {
 }
 
 function isFor(certificate: X509Certificate, host: string): boolean {
-  // Names in the subject count for no client any more.
+  // No client accepts names in the subject any more.
   const found = isIP(host) === 0 ? certificate.checkHost(host, { subject: "never" }) : certificate.checkIP(host);
   return found !== undefined;
 }

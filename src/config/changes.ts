@@ -1,4 +1,7 @@
-/** What differs between the configuration that a node runs with and a newer one: which of it can take effect while the node runs, and which can't. */
+/**
+ * The differences between the configuration that a node runs with and a newer one: those that can take effect while the
+ * node runs, and those that can't.
+ */
 
 import type { Config, NodeConfig } from "./config.ts";
 import { Secret } from "./secret.ts";
@@ -10,7 +13,10 @@ export interface ConfigChanges {
   readonly moved: readonly string[];
   /** Those of {@link liveSettings} that differ. */
   readonly live: readonly string[];
-  /** Paths of settings that are read when a node starts only; `nodes.ID.weight` for those of the node's own entry. */
+  /**
+   * Paths of settings that a node reads only when it starts. Those of the node's own entry are `nodes.ID.weight` and so
+   * on.
+   */
   readonly needRestart: readonly string[];
 }
 
@@ -36,7 +42,7 @@ export function configChanges(running: Config, newer: Config, own: string): Conf
     live: liveSettings.filter((setting) => paths.some((path) => isOf(path, setting))),
     needRestart: [
       ...paths.filter((path) => !liveSettings.some((setting) => isOf(path, setting))),
-      // Of a node that is in one of the two only, adding or removing says it all.
+      // A node that is in only one of the two is reported as added or removed. That says it all.
       ...(ownNow !== undefined && ownNext !== undefined ? differences(ownNow, ownNext, `nodes.${own}`) : []),
     ],
   };

@@ -1,6 +1,6 @@
 /**
- * cluster.json, checked and completed: the same file on every host, of which every mistake is told at once. What comes out is
- * frozen, has every setting filled in, and shows no secret when it is printed.
+ * cluster.json, checked and completed. It is the same file on every host, and every mistake in it is reported at once.
+ * The result is frozen, has every setting filled in, and shows no secret when it is printed.
  */
 
 import { readFileSync } from "node:fs";
@@ -40,35 +40,39 @@ export interface Config extends Readonly<Omit<RawConfig, "tls" | "secret" | "sto
   readonly store: StoreConfig;
   readonly nodes: readonly NodeConfig[];
   readonly buffer: BufferConfig;
-  /** Absolute; {@link dataFolder} is a node's own. */
+  /** Absolute. A node's own folder is {@link dataFolder}. */
   readonly data: string;
 }
 
-/** Where {@link parseConfig} looks for what the file leaves open. */
+/** Where {@link parseConfig} finds what the file leaves open. */
 export interface ConfigContext {
   /** The file as messages name it. */
   readonly fileName: string;
-  /** Relative paths in the file are taken from here. */
+  /** Relative paths in the file are taken from this folder. */
   readonly folder: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Bytes of memory that this process may use. */
   readonly memoryBytes: number;
   /**
-   * `member` needs the secrets, and buffers that fit into the memory. `store` needs the keys of the store only: it looks at what the cluster
-   * keeps there. `client` needs nothing of these: it only looks up urls, maybe on a host that is no member.
+   * Who reads the file, which decides what must be there:
+   *
+   * - `member` needs the secrets, and buffers that fit into the memory.
+   * - `store` needs only the keys of the store: it looks at what the cluster keeps there.
+   * - `client` needs none of these. It only looks up urls, perhaps on a host that is no member.
    */
   readonly purpose: "member" | "store" | "client";
 }
 
-/** What every S3 server but AWS's own takes for its region. */
+/** The region of every S3 server other than AWS's own. */
 const endpointRegion = "us-east-1";
 
-/** A secret shorter than this can be guessed off line by whoever sees one handshake. */
+/** A shorter secret can be guessed off line by anyone who sees one handshake. */
 const minSecretBytes = 16;
 
 /**
  * Reads and checks the file at `path`.
- * @throws OperatingError `config_invalid` whose message names every mistake.
+ *
+ * @throws OperatingError `config_invalid`; its message names every mistake
  */
 export function loadConfig(path: string, options: Pick<ConfigContext, "env" | "purpose">): Config {
   return parseConfig(readConfigFile(path), fileContext(path, options));
@@ -80,7 +84,11 @@ const unreadable: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
 };
 
-/** The text of the file at `path`. @throws OperatingError `config_invalid` when it can't be read. */
+/**
+ * The text of the file at `path`.
+ *
+ * @throws OperatingError `config_invalid` when it can't be read
+ */
 export function readConfigFile(path: string): string {
   try {
     return readFileSync(path, "utf8");
@@ -96,14 +104,15 @@ export function fileContext(path: string, options: Pick<ConfigContext, "env" | "
   return { ...options, fileName: path, folder: dirname(resolve(path)), memoryBytes: memoryLimitBytes() };
 }
 
-/** The folder of a node's journal. Several nodes of one host share a file, so each has one of its own. */
+/** The folder of a node's journal. Several nodes of one host share a cluster.json, so each has a folder of its own. */
 export function dataFolder({ data }: Config, nodeId: string): string {
   return join(data, nodeId);
 }
 
 /**
  * Checks and completes the text of a cluster.json.
- * @throws OperatingError `config_invalid` whose message names every mistake.
+ *
+ * @throws OperatingError `config_invalid`; its message names every mistake
  */
 export function parseConfig(content: string, context: ConfigContext): Config {
   // Some editors put a byte order mark in front.
@@ -112,7 +121,8 @@ export function parseConfig(content: string, context: ConfigContext): Config {
   try {
     json = JSON.parse(text);
   } catch {
-    // The runtime's error quotes the text, which may hold a secret in the wrong place: it isn't kept, not even as the cause.
+    // The runtime's error quotes the text, which may hold a secret in the wrong place. So it is not kept, not even as
+    // the cause.
     throw new OperatingError("config_invalid", `${context.fileName} is not JSON: ${jsonMistake(text)}`);
   }
   const result = configSchema.safeParse(json, { reportInput: true });
@@ -136,7 +146,7 @@ export function parseConfig(content: string, context: ConfigContext): Config {
   return freeze(complete(result.data, context, secrets));
 }
 
-/** What lies in the folder of a store is values, for clients to read and write. */
+/** What lies in the folder of a store is served: its files are values that clients read and write. */
 function folderMistakes({ store, data, journal }: RawConfig, { folder }: ConfigContext): Mistake[] {
   if (store.type !== "file" || journal === "off") return [];
   const storePath = resolve(folder, store.path);

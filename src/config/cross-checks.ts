@@ -1,6 +1,7 @@
 /**
- * Mistakes that no single setting shows: two nodes of one name, a buffer that can't hold its values, a node that the whole network
- * can reach by accident. Each check reads the file by itself, so that it speaks even if other parts have mistakes too.
+ * Mistakes that no single setting shows: two nodes of one name, a buffer that can't hold its values, a node that the
+ * whole network can reach by accident. Each check reads the file by itself, so it reports even if other parts have
+ * mistakes, too.
  */
 
 import { bufferSchema } from "./buffer-schema.ts";
@@ -9,7 +10,7 @@ import type { Mistake } from "./mistakes.ts";
 import { isLoopbackHost, isTlsUrl, urlHost } from "./node-url.ts";
 import { nodeSchema, type RawConfig } from "./schema.ts";
 
-/** Of the memory limit, for both together: what is left is needed to work at all. */
+/** Part of the memory limit, for both together. The process needs the rest to work at all. */
 const maxBufferShare = 0.8;
 
 /** A buffer of fewer of the largest values could not take one more while others are on their way to the store. */
@@ -22,7 +23,7 @@ export interface CrossCheckContext {
   readonly purpose: "member" | "store" | "client";
 }
 
-/** All of them that can be told from a file with other mistakes in it. */
+/** All mistakes of this kind that can be found in a file with other mistakes in it. */
 export function crossMistakes(json: unknown, context: CrossCheckContext): Mistake[] {
   return [
     ...nodeMistakes(json),
@@ -60,7 +61,7 @@ function schemeMistakes(nodes: readonly unknown[], hasTls: boolean): Mistake[] {
   });
 }
 
-/** Those fields that several elements of the list at `path` have in common. */
+/** The fields that several elements of the list at `path` have in common. */
 function repetitions(list: readonly unknown[], path: string, names: readonly string[]): Mistake[] {
   const mistakes: Mistake[] = [];
   for (const name of names) {
@@ -98,7 +99,7 @@ function bufferMistakes(json: unknown, context: CrossCheckContext): Mistake[] {
   return mistakes;
 }
 
-/** Without clients that prove who they are, a node that other hosts can reach must be somebody's decision. */
+/** Without `auth`, a node that other hosts can reach must be a deliberate choice. */
 function exposureMistakes(json: unknown): Mistake[] {
   if (field(json, "auth") !== undefined) return [];
   const nodes = field(json, "nodes");
@@ -118,7 +119,7 @@ function exposureMistakes(json: unknown): Mistake[] {
   ];
 }
 
-/** Where nobody needs a token, any page that a browser near the node shows could read and write everything. */
+/** Without tokens, any page in a browser near the node could read and write everything. */
 function corsMistakes(json: unknown): Mistake[] {
   const origins = field(field(field(json, "http"), "cors"), "origins");
   const hasTokens = field(field(json, "auth"), "tokens") !== undefined;
@@ -128,7 +129,7 @@ function corsMistakes(json: unknown): Mistake[] {
   ];
 }
 
-/** A token that is in the list twice, or for less than it seems. */
+/** A token that is in the list twice, or that is for less than it seems. */
 function tokenMistakes(tokens: unknown): Mistake[] {
   if (!Array.isArray(tokens)) return [];
   const mistakes = repetitions(tokens, "auth.tokens", ["name", "hash"]);
@@ -145,13 +146,16 @@ function tokenMistakes(tokens: unknown): Mistake[] {
   return mistakes;
 }
 
-/** Pings that may be lost or late in a row before that counts for anything. */
+/** This many pings in a row may be lost or late before it counts for anything. */
 const minPings = 3;
 
-/** Milliseconds that a failover takes beyond noticing the loss and waiting for its leases to end: swapping the view, handing off. */
+/**
+ * Milliseconds of a failover for swapping the view and handing off. Noticing the loss, and waiting for the lost node's
+ * leases to end, come on top.
+ */
 const failoverMs = 2_000;
 
-/** Times that only make sense if they are longer than others. */
+/** Times that make sense only if they are longer than others. */
 export function timeMistakes({ buffer, flush, peers, request }: RawConfig): Mistake[] {
   const { pingMs, suspectMs, leaseMs } = peers;
   const pings = `${minPings} × peers.pingMs, so that a late ping is no loss`;
@@ -177,7 +181,7 @@ export function timeMistakes({ buffer, flush, peers, request }: RawConfig): Mist
   return mistakes;
 }
 
-/** Parts of a value, at most: see `large.partBytes`. */
+/** A value has at most this many parts: see `large.partBytes`. */
 const maxParts = 10_000;
 
 /** Settings that are larger than another that bounds them. */
@@ -188,7 +192,7 @@ export function orderMistakes(config: RawConfig): Mistake[] {
     ["peers.pingMs", config.peers.pingMs, "peers.silenceMs", config.peers.silenceMs],
     // A body that is larger than all of them together would never be let in.
     ["buffer.maxValueBytes", config.buffer.maxValueBytes, "http.inFlightBytes", config.http.inFlightBytes],
-    // Nor would a value of which one part is, and there are so many of those at most.
+    // Nor would a part, and a value has only so many parts.
     ["large.partBytes", config.large.partBytes, "large.inFlightBytes", config.large.inFlightBytes],
     [
       "large.maxValueBytes",

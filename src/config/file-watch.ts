@@ -1,7 +1,7 @@
 /**
- * Tells when a file has other content. Editors put a new file in its place and Kubernetes swaps a link beside it, so it's the folder that is watched; and what no
- * system tells (network file systems, a link into another folder) is found by looking now and then. Only the content counts, so a look too many does
- * no harm.
+ * Tells when the content of a file changes. Editors put a new file in its place, and Kubernetes swaps a link beside it.
+ * So the folder is watched. Some changes no system reports (network file systems, a link into another folder), so the
+ * file is also read now and then. Only the content counts, so reading it once too often does no harm.
  */
 
 import { type FSWatcher, watch } from "node:fs";
@@ -11,24 +11,26 @@ import type { Clock, Timer } from "../base/clock.ts";
 
 export interface FileWatchOptions {
   readonly path: string;
-  /** Its content as far as the caller knows it. */
+  /** The file's content as far as the caller knows it. */
   readonly text: string;
   readonly clock: Clock;
   readonly observer: FileObserver;
-  /** Milliseconds between two looks that nothing gave rise to; 5 s unless told. */
+  /** Milliseconds between two looks without any sign of a change; 5 s by default. */
   readonly pollMs?: number;
 }
 
 export interface FileObserver {
   onChange(text: string): void;
-  /** It can't be read any more. Told once, until it can be again. */
+  /** The file can't be read any more. Reported once, until it can be read again. */
   onUnreadable(error: Error): void;
 }
 
-/** Once a minute would do for people, but they wait for what they have just done. */
+/** Once a minute would be often enough, but people wait for the effect of what they have just done. */
 const defaultPollMs = 5_000;
 
-/** Milliseconds from a first sign of a change to the look: whoever writes is mostly done by then, and if not there is another sign. */
+/**
+ * Milliseconds from a first sign of a change to the look. Most writers are done by then. If not, there is another sign.
+ */
 const settleMs = 100;
 
 export class FileWatch implements Disposable {
@@ -55,7 +57,7 @@ export class FileWatch implements Disposable {
     this.#poll();
   }
 
-  /** Reads it now, and tells its content even if it is what it was. Resolves when it has told. */
+  /** Reads the file now, and reports its content even if it has not changed. Resolves when it has reported. */
   async reread(): Promise<void> {
     await this.#look(true);
   }
@@ -71,14 +73,17 @@ export class FileWatch implements Disposable {
     try {
       const watcher = watch(dirname(this.#path), { persistent: false }, () => this.#lookSoon());
       this.#watcher = watcher;
-      // Of a folder that is gone, say. Looking now and then is left.
+      // The folder is gone, for example. Then only the looks now and then are left.
       watcher.on("error", () => watcher.close());
     } catch {
       // The system has no more watches to give, or none for this folder.
     }
   }
 
-  /** However many signs there are, as in a folder where others write: a look for each {@link settleMs} at most. */
+  /**
+   * There is at most one look for each {@link settleMs}, however many signs there are. In a folder where others write
+   * there may be many.
+   */
   #lookSoon(): void {
     this.#settling ??= this.#clock.after(settleMs, () => {
       this.#settling = undefined;
@@ -94,7 +99,7 @@ export class FileWatch implements Disposable {
     });
   }
 
-  /** Not synchronously: a file server that hangs must not hold up the process. */
+  /** The read is asynchronous: a file server that hangs must not hold up the process. */
   #look(tellsAlways: boolean): Promise<void> {
     this.#looks = this.#looks.then(async () => {
       if (this.#isDisposed) return;
@@ -106,7 +111,7 @@ export class FileWatch implements Disposable {
         this.#isReadable = false;
         return;
       }
-      // Back as it was: whoever was told that it is away must not go on believing that.
+      // The file can be read again, unchanged. An observer that was told that it can't must be told that it can.
       const isBack = !this.#isReadable;
       this.#isReadable = true;
       if (this.#isDisposed || (text === this.#text && !tellsAlways && !isBack)) return;

@@ -1,9 +1,9 @@
 /**
- * Where a text stops being JSON. The runtime's own message quotes the text around the mistake, which may be a secret, and
- * leaves out the line; this one gives line and column and what was expected there.
+ * Finds where a text stops being JSON. The runtime's own message quotes the text around the mistake, which may be a
+ * secret, and leaves out the line. This one gives line and column, and what was expected there.
  */
 
-/** Of the control characters that JSON forbids in strings, those that people type. */
+/** JSON forbids control characters in strings. This rejects those that people type. */
 const token =
   /[ \t\r\n]*(?:("(?:[^"\\\n\r\t]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)|([{}[\],:]))/y;
 
@@ -19,7 +19,7 @@ const expectations: Readonly<Record<State, string>> = {
   comma: "a comma or the end of the list or object",
 };
 
-/** The first mistake in `text`, as `line 3, column 5: expected a colon`; undefined if it is JSON. */
+/** The first mistake in `text`, as `line 3, column 5: expected a colon`. Undefined if it is JSON. */
 export function jsonMistake(text: string): string | undefined {
   const open: ("{" | "[")[] = [];
   let state: State | "end" = "value";
@@ -37,18 +37,21 @@ export function jsonMistake(text: string): string | undefined {
   }
 }
 
-/** A name that stands twice in one object, which the runtime passes over in silence. */
+/** A name that stands twice in one object. The runtime ignores that in silence. */
 export interface RepeatedName {
-  /** From the top of the file: names, and indexes of lists. */
+  /** From the top of the file: names, and indexes in lists. */
   readonly path: readonly (string | number)[];
-  /** The line of the second. */
+  /** The line of the second occurrence. */
   readonly line: number;
 }
 
-/** Those in `text`, which must be JSON. */
+/** The repeated names in `text`, which must be JSON. */
 export function repeatedNames(text: string): RepeatedName[] {
   const found: RepeatedName[] = [];
-  /** What is open, outermost first: an object's names so far, none for a list, and where in it the search is. */
+  /**
+   * The objects and lists that are open, outermost first. For each: an object's names so far (a list has none), and
+   * where in it the search is.
+   */
   const open: { readonly names: Set<string> | undefined; at: string | number }[] = [];
   let isName = false;
   token.lastIndex = 0;
@@ -75,7 +78,7 @@ export function repeatedNames(text: string): RepeatedName[] {
   return found;
 }
 
-/** The state after `piece`; undefined if it can't stand here. Opens and closes what it opens and closes. */
+/** The state after `piece`. Undefined if the piece can't stand here. Keeps `open` up to date. */
 function follow(state: State, open: ("{" | "[")[], isString: boolean, piece: string): State | "end" | undefined {
   const closed = (): State | "end" => (open.length === 0 ? "end" : "comma");
   switch (state) {

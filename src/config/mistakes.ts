@@ -1,18 +1,18 @@
 /**
- * What is wrong with a cluster.json, said so that the reader can put it right: each mistake with the path of the setting, what
- * it is and what it would have to be.
+ * What is wrong with a cluster.json, in words that let the reader put it right. Each mistake has the path of its
+ * setting, what the setting is, and what it would have to be.
  */
 
 import type { z } from "zod";
 import { listSettings } from "./settings.ts";
 
 export interface Mistake {
-  /** Dotted, with indexes: `nodes[1].url`; empty for the file as a whole. */
+  /** Dotted, with indexes: `nodes[1].url`. Empty for the file as a whole. */
   readonly path: string;
   readonly text: string;
 }
 
-/** Names that differ from a setting's by this many edits at most are taken for slips of it. */
+/** A name is taken for a slip of a setting's name if it differs by at most this many edits. */
 const maxSlips = 2;
 
 /** What the schema found, as mistakes. `issues` must come from a parse with `reportInput`. */
@@ -32,14 +32,14 @@ export function schemaMistakes(issues: readonly z.core.$ZodIssue[]): Mistake[] {
   });
 }
 
-/** False for the bound of whole numbers in general where the setting's own is told, too. */
+/** False for the general bound of whole numbers when the setting's own bound is reported, too. */
 function isLastBound(issue: z.core.$ZodIssue, index: number, issues: readonly z.core.$ZodIssue[]): boolean {
   if (issue.code !== "too_big" && issue.code !== "too_small") return true;
   const path = formatPath(issue.path);
   return !issues.some((other, at) => at > index && other.code === issue.code && formatPath(other.path) === path);
 }
 
-/** Whether it says that the value is not even of the right kind. */
+/** Whether the issue says that the value is not even of the right kind. */
 function isOfWhole(issue: z.core.$ZodIssue): boolean {
   return issue.path.length === 0 && issue.code !== "unrecognized_keys";
 }
@@ -71,7 +71,7 @@ function issueText(issue: z.core.$ZodIssue, path: string): string {
   }
 }
 
-/** What there is to choose from, where that can be said of each kind in a word. */
+/** The alternatives, if each can be named in a word. */
 function alternatives({ errors }: z.core.$ZodIssueInvalidUnion): string {
   const words = errors.map(([first]) => {
     if (first?.code === "invalid_value") return first.values.map((value) => JSON.stringify(value)).join(" or ");
@@ -80,7 +80,7 @@ function alternatives({ errors }: z.core.$ZodIssueInvalidUnion): string {
   return words.includes(undefined) ? "" : `, must be ${words.join(" or ")}`;
 }
 
-/** A value for people; strings are left out, since one may be a secret in the wrong place. */
+/** A value for people. Texts are left out, because one may be a secret in the wrong place. */
 function shown(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
@@ -102,7 +102,7 @@ function withArticle(type: string): string {
   return typeNames[type] ?? type;
 }
 
-/** The setting's own description, as an appendix. */
+/** The setting's own description, in parentheses. */
 function hint(path: string): string {
   const general = path.replaceAll(/\[\d+\]/g, "[]");
   const description = listSettings().find((setting) => setting.path === general)?.description;
@@ -116,7 +116,7 @@ function suggestion(parent: string, key: string): string {
     const name = setting.path.startsWith(prefix) ? setting.path.slice(prefix.length).split(/[.[]/)[0] : undefined;
     if (name !== undefined && name !== "") siblings.add(name);
   }
-  // A setting, but of another kind of store.
+  // It is a setting, but of another kind of store.
   if (siblings.has(key)) return " with this type";
   const nearest = [...siblings]
     .map((name) => ({ name, distance: editDistance(name.toLowerCase(), key.toLowerCase()) }))

@@ -1,6 +1,6 @@
-/** A node's URL, `http://HOST:PORT` or `https://HOST:PORT`: what one may look like, and its parts. */
+/** A node's URL, `http://HOST:PORT` or `https://HOST:PORT`: its form and its parts. */
 
-/** What is wrong with `text` as a node's URL, as the end of a sentence; undefined if nothing is. */
+/** What is wrong with `text` as a node's URL, as the end of a sentence. Undefined if nothing is. */
 export function nodeUrlMistake(text: string): string | undefined {
   const url = URL.parse(text);
   if (url === null) return "is not a URL; write http://HOST:PORT";

@@ -1,6 +1,6 @@
 /**
- * Which entry of `nodes` this process is, and where it listens: the same cluster.json lies on every host, so each has to
- * find itself in it.
+ * Which entry of `nodes` this process is, and where it listens. The same cluster.json lies on every host, so each
+ * process has to find itself in it.
  */
 
 import { isIP } from "node:net";
@@ -18,8 +18,10 @@ export interface OwnNodeHints {
 }
 
 /**
- * The entry that is this process: named by `--node`, by WEIR_NODE, or the only one whose url holds an address of this host.
- * @throws OperatingError `config_invalid` that says what to do when there is none, or more than one.
+ * The entry that is this process: the one named by `--node`, or by WEIR_NODE, or the only one whose url holds an
+ * address of this host.
+ *
+ * @throws OperatingError `config_invalid`, which says what to do, when there is none, or more than one
  */
 export function findOwnNode(config: Config, hints: OwnNodeHints): NodeConfig {
   const name = hints.node ?? (hints.env["WEIR_NODE"] || undefined);
@@ -37,7 +39,11 @@ export function findOwnNode(config: Config, hints: OwnNodeHints): NodeConfig {
   );
 }
 
-/** The entry of this id. @throws UsageError when there is none. */
+/**
+ * The entry of this id.
+ *
+ * @throws UsageError when there is none
+ */
 export function namedNode(config: Config, id: string): NodeConfig {
   const named = config.nodes.find((node) => node.id === id);
   if (named !== undefined) return named;
@@ -48,7 +54,7 @@ function idsOf({ nodes }: Config): string {
   return nodes.map(({ id }) => id).join(", ");
 }
 
-/** This host's addresses, and the name that always means it. */
+/** This host's addresses, and the name that always means this host. */
 export function hostAddresses(): readonly string[] {
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
   return [...addresses.map((each) => each.address), "localhost"];
@@ -61,8 +67,9 @@ export interface ListenAddress {
 }
 
 /**
- * Where `node` listens. An address in its url is the one that it listens on, so that a host's other networks can't reach
- * it; a name may resolve to an address that isn't the host's own (a service, a translated address), so for that it's all.
+ * Where `node` listens. If its url has an address, it listens on that one, so that the host's other networks can't
+ * reach it. A name may resolve to an address that isn't the host's own (a service, a translated address). So with a
+ * name it listens on all addresses.
  */
 export function listenAddress(config: Config, node: NodeConfig): ListenAddress {
   const host = urlHost(node.url);

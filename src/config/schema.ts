@@ -1,6 +1,6 @@
 /**
- * The shape of cluster.json: each setting with its unit, its default and the reason for it. The descriptions are what error
- * messages quote and what docs/configuration.md is written from, so that a setting is explained in one place.
+ * The shape of cluster.json: each setting with its unit, its default and the reason for it. Error messages quote the
+ * descriptions, and docs/configuration.md is made from them, so each setting is explained in one place.
  */
 
 import { z } from "zod";
@@ -27,10 +27,13 @@ const nodeUrl = z.string().superRefine((text, context) => {
   if (mistake !== undefined) context.addIssue({ code: "custom", message: mistake });
 });
 
-/** More are no keys for people and programs any more, but users: those need a service of their own in front. */
+/**
+ * With more, tokens would no longer be for a few people and programs, but for users. Users need a service of their own
+ * in front.
+ */
 const maxTokens = 1_000;
 
-/** While secrets are changed there are two. */
+/** There are two while the secret is being changed. */
 const maxSecrets = 4;
 
 const pemFile = z.string().min(1);
@@ -132,7 +135,7 @@ function isOrigin(text: string): boolean {
   return text === "*" || (/^https?:/.test(text) && URL.parse(text)?.origin === text);
 }
 
-/** Named as in HttpSettings, whose other limits follow from these or need no operator. */
+/** The names are those of HttpSettings. Its other limits follow from these, or need no operator. */
 const httpSchema = z
   .strictObject({
     connections: z
@@ -212,7 +215,7 @@ const httpSchema = z
   })
   .prefault({});
 
-/** Named as in LinkSettings, whose other limits need no operator. */
+/** The names are those of LinkSettings. Its other limits need no operator. */
 const peersSchema = z
   .strictObject({
     pingMs: durationMs.default(200).describe("Milliseconds between two signs of life to each other node."),
@@ -304,7 +307,7 @@ export const configSchema = z.strictObject({
   peers: peersSchema,
   request: z
     .strictObject({
-      // Less, by any clock, than a node waits that comes back with old copies of writes: see settledWaitMs.
+      // A node that comes back with old copies of writes waits longer than this, by any clock: see settledWaitMs.
       deadlineMs: durationMs
         .max(25_000)
         .default(10_000)
@@ -333,5 +336,8 @@ export const configSchema = z.strictObject({
     .prefault({}),
 });
 
-/** A file that has passed the schema: defaults filled in, computed ones still open, secrets still references. */
+/**
+ * A file that has passed the schema. Defaults are filled in; computed ones are still open, and secrets are still
+ * references.
+ */
 export type RawConfig = z.output<typeof configSchema>;

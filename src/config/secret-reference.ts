@@ -1,4 +1,4 @@
-/** How a secret is named in cluster.json, wherever one is wanted. */
+/** The form in which cluster.json names a secret. */
 
 import { z } from "zod";
 import { secretPattern } from "./secret.ts";

@@ -1,6 +1,6 @@
 /**
  * A secret is named in cluster.json, never written into it: by an environment variable or a file. This is the reference
- * with what it stands for, made so that no log line or error message can show it by accident.
+ * with the secret it stands for, made so that no log line or error message can show the secret by accident.
  */
 
 import { readFileSync } from "node:fs";
@@ -20,13 +20,13 @@ export class Secret {
     this.#value = value;
   }
 
-  /** @throws OperatingError `config_invalid` if the configuration was read without its secrets, as clients do. */
+  /** @throws OperatingError `config_invalid` if the configuration was read without its secrets, as clients do */
   reveal(): string {
     if (this.#value === undefined) throw new OperatingError("config_invalid", `${this.reference} was not read`);
     return this.#value;
   }
 
-  /** Whether both are the same reference and stand for the same. */
+  /** Whether both are the same reference and stand for the same secret. */
   equals(other: Secret): boolean {
     return this.reference === other.reference && this.#value === other.#value;
   }
@@ -41,10 +41,10 @@ export class Secret {
 }
 
 /**
- * What `reference` stands for, without the line break at its end that editors leave in files.
+ * The secret that `reference` stands for, without the line break that editors leave at the end of files.
  *
- * @param folder relative paths are taken from here.
- * @returns the value, or the mistake as a sentence for people.
+ * @param folder - relative paths are taken from here
+ * @returns the value, or the mistake as a sentence for people
  */
 export function readSecret(
   reference: string,

@@ -1,6 +1,6 @@
 /**
- * The settings as a list, drawn from the schema: what docs/configuration.md, the error messages and their "did you mean"
- * are made of.
+ * The settings as a list, made from the schema. docs/configuration.md, the error messages and their "did you mean" use
+ * it.
  */
 
 import { z } from "zod";
@@ -11,7 +11,7 @@ export interface Setting {
   readonly path: string;
   /** What it is, its unit, and the reason for its default. */
   readonly description: string;
-  /** The default as people write it; undefined when there is none. */
+  /** The default as people write it. Undefined when there is none. */
   readonly fallback: string | undefined;
   readonly required: boolean;
 }
@@ -28,7 +28,7 @@ interface SchemaNode {
   readonly anyOf?: readonly SchemaNode[];
 }
 
-/** Every setting in the order of the schema, groups left out and each kind of store in turn. */
+/** Every setting in the order of the schema. Groups are left out; the kinds of store come one after the other. */
 export function listSettings(): readonly Setting[] {
   const settings = new Map<string, Setting>();
   collect(z.toJSONSchema(configSchema, { io: "input" }) as SchemaNode, "", settings);

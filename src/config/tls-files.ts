@@ -16,15 +16,15 @@ export interface TlsTexts {
   readonly clientCa?: string;
 }
 
-/** Files that have passed. */
+/** Files that have passed the checks. */
 export interface TlsMaterial {
   readonly texts: TlsTexts;
-  /** The node's own. */
+  /** The node's own certificate. */
   readonly certificate: X509Certificate;
 }
 
 export interface TlsUse {
-  /** The host in the node's url; undefined if it isn't known which node it is. */
+  /** The host in the node's url. Undefined if it is not known which node this is. */
   readonly host: string | undefined;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
@@ -34,13 +34,14 @@ const fileSettings = ["cert", "key", "ca", "clientCa"] as const;
 
 /**
  * Reads and checks the files.
- * @throws OperatingError `config_invalid` that names every mistake.
+ *
+ * @throws OperatingError `config_invalid`; it names every mistake
  */
 export async function loadTls(tls: TlsConfig, use: TlsUse): Promise<TlsMaterial> {
   return checkTls(tls, await readTlsFiles(tls), use);
 }
 
-/** @throws OperatingError `config_invalid` that names every file that can't be read. */
+/** @throws OperatingError `config_invalid`; it names every file that can't be read */
 export async function readTlsFiles(tls: TlsConfig): Promise<TlsTexts> {
   const texts: Partial<Record<keyof TlsTexts, string>> = {};
   const mistakes: Mistake[] = [];
@@ -57,7 +58,7 @@ export async function readTlsFiles(tls: TlsConfig): Promise<TlsTexts> {
   return texts as TlsTexts;
 }
 
-/** @throws OperatingError `config_invalid` that names every mistake. */
+/** @throws OperatingError `config_invalid`; it names every mistake */
 export function checkTls(tls: TlsConfig, texts: TlsTexts, { host, nowMs }: TlsUse): TlsMaterial {
   const mistakes: Mistake[] = [];
   const report = (name: keyof TlsTexts, text: string): void => {
@@ -86,7 +87,7 @@ export function checkTls(tls: TlsConfig, texts: TlsTexts, { host, nowMs }: TlsUs
   }
   refuse(mistakes);
   try {
-    // What else there may be: a key that is too short, say.
+    // The runtime may have other objections: the key is too short, for example.
     createSecureContext({ cert: texts.cert, key: texts.key });
   } catch (error) {
     refuse([{ path: "tls", text: `can't be used: ${(error as Error).message}` }]);

@@ -1,6 +1,8 @@
 /**
- * Takes new certificates while a node runs, as tools that renew them put them in place, and tells before one expires. Certificate and key are two files: between the two
- * writes they do not match. So what is wrong is only told if it still is at the next look; until then, and after, what there was is used.
+ * Takes new certificates while a node runs: tools that renew them put them in place. It also warns before one expires.
+ *
+ * Certificate and key are two files, and do not match between the two writes. So a mistake is reported only if it is
+ * still there at the next look. Until then, and afterwards, the node uses the files that it had.
  */
 
 import type { Clock, Timer } from "../base/clock.ts";
@@ -14,25 +16,25 @@ export interface TlsReloadOptions {
   readonly tls: TlsConfig;
   /** The host in the node's url. */
   readonly host: string;
-  /** What is in use. */
+  /** The files in use. */
   readonly material: TlsMaterial;
   readonly clock: Clock;
   readonly log: Log;
-  /** Uses other files from now on. */
+  /** Called with new files, to be used from now on. */
   readonly onChange: (material: TlsMaterial) => void;
-  /** Milliseconds between two looks; 5 s unless told. */
+  /** Milliseconds between two looks; 5 s by default. */
   readonly pollMs?: number;
 }
 
-/** Four small files: not worth a watch on each folder. */
+/** These are four small files: not worth a watch on each folder. */
 const defaultPollMs = 5_000;
 
 export class TlsReload implements Disposable {
   readonly #options: TlsReloadOptions;
   #material: TlsMaterial;
-  /** What was seen at the last look: the files, or why they can't be read. */
+  /** What the last look has seen: the files, or why they can't be read. */
   #seen = "";
-  /** What was told to be wrong. */
+  /** The mistake that was last reported. */
   #told = "";
   #warnedAtMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
@@ -90,7 +92,7 @@ export class TlsReload implements Disposable {
     onChange(this.#material);
   }
 
-  /** Once a day. */
+  /** Warns once a day. */
   #warnOfExpiry(): void {
     const { tls, clock, log } = this.#options;
     const nowMs = clock.wallMs();
