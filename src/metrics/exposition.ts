@@ -1,6 +1,6 @@
 /**
- * The exposition: measures read when somebody scrapes, and written in Prometheus' text format by its own client. What is measured stays where it happens, as plain
- * numbers; nothing in here is global.
+ * The exposition: measures are read when someone scrapes, and written in Prometheus' text format by its own client. The
+ * measures stay where they are taken, as plain numbers. Nothing in here is global.
  */
 
 import {
@@ -20,12 +20,13 @@ export type Labels = Readonly<Record<string, string>>;
 export type Series<T> = readonly [Labels, T];
 
 /**
- * How often the client looks at the event loop's delay and use. Its own 10 and 100 ms take a seventh of the processor time of an idle node.
+ * How often the client looks at the event loop's delay and use. With the client's own values, 10 and 100 ms, that takes
+ * a seventh of the processor time of an idle node.
  */
 const loopDelayMs = 50;
 const loopUseMs = 1_000;
 
-/** Of the client's own metrics of the process: those whose names break Prometheus' conventions, which other ones tell as well. */
+/** The client's own metrics of the process whose names break Prometheus' conventions. Other metrics tell the same. */
 const misnamed = [
   "nodejs_active_handles_total",
   "nodejs_active_requests_total",
@@ -36,7 +37,7 @@ const misnamed = [
 export class Exposition {
   readonly #registry = new Registry();
 
-  /** A value that goes up and down; no series while there is none. */
+  /** A value that goes up and down. There is no series while there is no value. */
   gauge(name: string, help: string, read: () => number | undefined): void {
     this.gauges(name, help, [], () => {
       const value = read();
@@ -52,7 +53,7 @@ export class Exposition {
       registers: [this.#registry],
       collect() {
         this.reset();
-        // A gauge without labels is 0 after a reset: it must be gone where there is nothing to tell.
+        // A gauge without labels is 0 after a reset. It must be gone when there is nothing to tell.
         this.remove({});
         for (const [labels, value] of read()) this.set(labels, value);
       },
@@ -82,7 +83,8 @@ export class Exposition {
   }
 
   histograms(name: string, help: string, read: () => Iterable<Series<Histogram>>): void {
-    // The client asks nothing of a metric but its name and its values: one that is filled elsewhere can't be of its own classes.
+    // The client asks a metric only for its name and its values. A metric that is filled elsewhere can't be of its own
+    // classes.
     this.#registry.registerMetric(new FilledHistogram(name, help, read) as unknown as Metric<string>);
   }
 
@@ -98,12 +100,12 @@ export class Exposition {
 
   async scrape(): Promise<Scrape> {
     const text = await this.#registry.metrics();
-    // The client writes Nan where it has measured nothing yet; the format knows NaN.
+    // The client writes Nan when it has measured nothing yet. The format knows NaN.
     return { contentType: this.#registry.contentType, text: text.replaceAll(/ Nan$/gm, " NaN") };
   }
 }
 
-/** A histogram that is filled elsewhere, as the client's registry takes it. */
+/** A histogram that is filled elsewhere, in the form that the client's registry takes. */
 class FilledHistogram {
   readonly name: string;
   readonly help: string;

@@ -1,6 +1,7 @@
 /**
- * What a node exposes: each measure with its name, its meaning and where it is read. Names follow Prometheus' conventions: the base unit at the end, `_total` for what only grows. No
- * label is ever what a client chose: peers, routes, statuses and error codes are few.
+ * What a node exposes: each measure with its name, its meaning and where it is read. Names follow Prometheus'
+ * conventions: the base unit at the end, `_total` for values that only grow. A client never chooses a label's value:
+ * peers, routes, statuses and error codes are few.
  */
 
 import type { ClusterStatus } from "../core/operation.ts";
@@ -25,7 +26,7 @@ export interface NodeSources {
   readonly journal: { readonly metrics: JournalMetrics; readonly lagMs: number } | undefined;
   readonly peers: () => readonly PeerFigures[];
   readonly limits: { readonly dirtyBytes: number; readonly cacheBytes: number };
-  /** Of the certificate in use; undefined without TLS. */
+  /** When the certificate in use expires. Undefined without TLS. */
   readonly certificateExpires: () => Date | undefined;
 }
 
