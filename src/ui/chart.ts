@@ -7,23 +7,23 @@ import { html, type Markup } from "./markup.ts";
 
 const width = 600;
 const height = 150;
-/** Room for the labels above the scale's lines and below the time's. */
+/** Room for the labels above the scale's lines and below the time's lines. */
 const top = 14;
 const bottom = 18;
 
 const spanMs = maxSamples * sampleMs;
-/** A gap wider than this between two looks is left open: the host was suspended. */
+/** A wider gap than this between two looks is left open: the host was suspended. */
 const maxGapMs = 2.5 * sampleMs;
 
 export interface ChartKind {
   readonly title: string;
   readonly figure: (sample: MemberSample) => number;
   readonly format: (value: number) => string;
-  /** What the scale may end with, ascending; beyond the last it ends with the largest figure. */
+  /** The values that the scale may end with, ascending. Beyond the last it ends with the largest figure. */
   readonly scale: readonly number[];
 }
 
-/** @param ids - of the nodes, in the order of their colours */
+/** @param ids - the nodes' ids, in the order of their colours */
 export function drawChart(kind: ChartKind, samples: readonly Sample[], ids: readonly string[], now: Instant): Markup {
   const { title, figure, format, scale } = kind;
   const most = Math.max(0, ...samples.flatMap(({ members }) => [...members.values()].map(figure)));

@@ -1,4 +1,7 @@
-/** The dashboard of a node: what it shows of the cluster at this moment and over the last minutes, and what a browser may do with the page. */
+/**
+ * The dashboard of a node: what it shows of the cluster, at this moment and over the last minutes, and what a browser
+ * may do with the page.
+ */
 
 import { hash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
@@ -17,8 +20,8 @@ export interface DashboardParts {
 }
 
 /**
- * The page's Content-Security-Policy: its own style and script, by their hashes, questions to its own node, and nothing else. So a name or a key that were taken for markup in
- * spite of all could do nothing.
+ * The page's Content-Security-Policy. It allows the page's own style and script, by their hashes, and requests to its
+ * own node, and nothing else. So a name or a key could do nothing, even if it were taken for markup.
  */
 export const pagePolicy = [
   "default-src 'none'",
@@ -41,7 +44,7 @@ export class Dashboard implements Disposable {
     this.#history = new History(parts.clock, parts.status);
   }
 
-  /** The page, of this moment. */
+  /** The page, as of this moment. */
   render(): string {
     const { version, status: look, clock } = this.#parts;
     const status = look();

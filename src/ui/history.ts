@@ -1,19 +1,22 @@
-/** The last minutes of the cluster as one node has seen them: the figures of each member at regular times, and what changed, in words. In memory only. */
+/**
+ * The last minutes of the cluster as one node has seen them: the figures of each member at regular times, and what
+ * changed, in words. It is kept in memory only.
+ */
 
 import type { Clock, Instant, Timer } from "../base/clock.ts";
 import type { ClusterStatus } from "../core/operation.ts";
 import { changesBetween } from "./changes.ts";
 
-/** Milliseconds between two looks: what comes and goes in between is not seen. */
+/** Milliseconds between two looks. What comes and goes in between is not seen. */
 const lookMs = 500;
-/** Milliseconds between two looks of which the figures are kept. */
+/** Milliseconds between two looks whose figures are kept. */
 export const sampleMs = 2_000;
-/** Samples that are kept: of five minutes. */
+/** How many samples are kept: those of five minutes. */
 export const maxSamples = 150;
-/** Changes that are kept. */
+/** How many changes are kept. */
 const maxChanges = 50;
 
-/** What is drawn of a member. */
+/** The figures of a member that are drawn. */
 export interface MemberSample {
   readonly dirtyBytes: number;
   readonly oldestDirtyMs: number;
@@ -21,7 +24,7 @@ export interface MemberSample {
 
 export interface Sample {
   readonly at: Instant;
-  /** By id; of those that were reached. */
+  /** By id. Only members that were reached are in it. */
   readonly members: ReadonlyMap<string, MemberSample>;
 }
 

@@ -1,4 +1,4 @@
-/** HTML with what is not ours escaped in it: names, addresses, keys and a store's words come from elsewhere. */
+/** HTML in which foreign text is escaped: names, addresses, keys and a store's words come from elsewhere. */
 
 /** Text that is markup already. */
 export class Markup {
@@ -11,7 +11,9 @@ export class Markup {
 
 export type Content = string | number | Markup | readonly Content[] | undefined;
 
-/** For templates of markup: whatever is put in is escaped, unless it is {@link Markup} itself; undefined is nothing. */
+/**
+ * For templates of markup. Contents are escaped, unless they are {@link Markup} themselves; undefined becomes nothing.
+ */
 export function html(strings: TemplateStringsArray, ...contents: readonly Content[]): Markup {
   return new Markup(String.raw({ raw: strings }, ...contents.map(textOf)));
 }

@@ -1,8 +1,11 @@
-/** What keeps an open dashboard fresh: it asks for the page again and puts the new content in place of the old, and says so when no answer comes. */
+/**
+ * Keeps an open dashboard fresh. It asks for the page again, and puts the new content in place of the old. When no
+ * answer comes, it says so.
+ */
 
 import { sampleMs } from "./history.ts";
 
-/** Milliseconds for which an answer is waited for. */
+/** Milliseconds that it waits for an answer. */
 const answerMs = 5_000;
 
 export const pageScript = `

@@ -1,4 +1,7 @@
-/** The dashboard as one page of HTML: of a moment, complete without its script, which only keeps it fresh. */
+/**
+ * The dashboard as one page of HTML. It shows one moment, and is complete without its script, which only keeps it
+ * fresh.
+ */
 
 import type { Instant } from "../base/clock.ts";
 import { formatBytes, formatDuration, formatShare } from "../base/quantity-text.ts";
@@ -103,7 +106,7 @@ function nodeRow(member: MemberStatus, index: number): Markup {
 `;
 }
 
-/** May I stop it? Those with the same answer are told together. */
+/** May I stop it? Nodes with the same answer are shown together. */
 function stopSection({ members }: ClusterStatus): Markup {
   const items = alikeToStop(members).map(([{ verdict, inOrder, killed }, alike]) => {
     const ids = alike.map(({ id }) => id).join(", ");

@@ -1,5 +1,6 @@
 /**
- * The ring, drawn: the outer band has the real thing, who is the primary at each half degree; the inner one, in one piece for each node, how much of it that is.
+ * The ring, drawn as two bands. The outer band is the ring itself: which node is the primary at each half degree. The
+ * inner band has one piece for each node: its share of the whole.
  */
 
 import { formatShare } from "../base/quantity-text.ts";
@@ -8,14 +9,17 @@ import { circle, Ring } from "../core/ring.ts";
 import { colourAt } from "./colours.ts";
 import { html, type Markup } from "./markup.ts";
 
-/** Places at which the ring is looked at: narrower arcs than these can't be seen. */
+/** Places at which the ring is looked at. Narrower arcs than these can't be seen. */
 const places = 720;
 
 const outerRadius = 94;
 const innerRadius = 70;
 
 export class RingDrawing {
-  /** What the arcs were made of, and they: a ring takes milliseconds to build, and is the same for the whole view. */
+  /**
+   * The arcs, and the members they were made from. A ring takes milliseconds to build, and stays the same for the whole
+   * view.
+   */
   #members = "";
   #arcs = new Map<string, string>();
 
@@ -38,7 +42,7 @@ ${bands}${shares}
 <text y="-4" class="count">${count}</text><text y="14" class="sub">view ${epoch}, R = ${replicas}</text></svg>`;
   }
 
-  /** For each node the arcs that it is the primary of, as one path. */
+  /** For each node, the arcs whose primary it is, as one path. */
   #arcsOf(members: readonly MemberStatus[], replicas: number): ReadonlyMap<string, string> {
     const described = JSON.stringify([replicas, members.map(({ id, weight, zone }) => [id, weight, zone])]);
     if (described === this.#members) return this.#arcs;
@@ -62,7 +66,7 @@ ${bands}${shares}
   }
 }
 
-/** The path of an arc clockwise around the origin; `from` and `to` as parts of the circle, 0 at the top. */
+/** The path of an arc clockwise around the origin. `from` and `to` are parts of the circle, 0 at the top. */
 function arc(radius: number, from: number, to: number): string {
   if (to <= from) return "";
   // One arc can't go all the way round: its ends would be the same.
