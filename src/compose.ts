@@ -1,6 +1,6 @@
 /**
- * The composition of one node: its settings, store, journal, networks, participant and HTTP server put together. The only file that knows
- * all of them.
+ * The composition of one node: its settings, store, journal, networks, participant and HTTP server put together. It is
+ * the only file that knows all of them.
  */
 
 import type { IncomingMessage } from "node:http";
@@ -42,23 +42,30 @@ export interface NodeOptions {
 export interface RunningNode {
   /** Where it serves, such as `http://127.0.0.1:7070`. */
   readonly url: string;
-  /** Rejects when the node cannot go on: its process has to end, at once. Never resolves. */
+  /** Rejects when the node cannot go on: its process has to end at once. Never resolves. */
   readonly failed: Promise<never>;
-  /** Resolves, with the reason in words, when it has left the cluster without {@link stop}: it is to be stopped, and has nothing more to do. */
+  /**
+   * Resolves, with the reason in words, when the node has left the cluster without {@link stop}. The node has nothing
+   * more to do, so the caller stops it.
+   */
   readonly ended: Promise<string>;
   /**
-   * Takes over this configuration's nodes, tokens and secrets: new nodes are connected to, those no longer listed are asked to leave.
+   * Takes over this configuration's nodes, tokens and secrets. New nodes are connected to. Nodes that are no longer
+   * listed are asked to leave.
    */
   reconfigure(config: Config): void;
-  /** Begins to leave the cluster; {@link ended} tells when it has. */
+  /** Begins to leave the cluster. {@link ended} tells when it has. */
   leave(): void;
-  /** Stops in order, within bounded time: hands over what it holds, leaves the cluster, answers what is under way. */
+  /**
+   * Stops in order, within bounded time: hands over what the node holds, leaves the cluster, answers what is under way.
+   */
   stop(): Promise<void>;
 }
 
 /**
- * Starts the node `nodeId` of `config`; resolves once it listens (`/readyz` says when it serves).
- * @throws OperatingError when it can't listen, or its certificate or its data folder can't be used.
+ * Starts the node `nodeId` of `config`. Resolves once it listens (`/readyz` says when it serves).
+ *
+ * @throws OperatingError when it can't listen, or its certificate or its data folder can't be used
  */
 export async function startNode(config: Config, nodeId: string, { log }: NodeOptions): Promise<RunningNode> {
   const node = config.nodes.find((each) => each.id === nodeId);
@@ -77,7 +84,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   // Nobody has to wait for it.
   failed.catch(() => undefined);
   const { promise: ended, resolve: end } = Promise.withResolvers<string>();
-  /** Taken down in reverse order: when the node stops, or when something in here can't be set up. */
+  /** Taken down in reverse order: when the node stops, or when a later part can't be set up. */
   await using stack = new AsyncDisposableStack();
   const store = stack.use(new MeteredStore(openConfiguredStore(config), systemClock));
   const diskJournal = await openNodeJournal(config, nodeId, log, fail);
@@ -147,8 +154,12 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   let isStopping = false;
   let drained: Promise<void> | undefined;
   /**
-   * Load balancers are told, and have time to see it; then what clients have begun is done to its end, and they are told to go elsewhere. While it leaves it still
-   * answers, by way of the others.
+   * Prepares to leave, in two steps:
+   *
+   * 1. Load balancers are told, and have time to see it.
+   * 2. What clients have begun is done to its end, and they are told to go elsewhere.
+   *
+   * While the node leaves, it still answers, by way of the other nodes.
    */
   const drain = (): Promise<void> => {
     const { joined } = participant;
@@ -157,7 +168,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     return drained;
   };
   const leave = (): void => void drain().then(() => participant.leave());
-  // It joins in its own time: meanwhile `/readyz` says why it does not serve yet.
+  // The participant joins in its own time. Meanwhile `/readyz` says why it does not serve yet.
   participant.start().catch((error: unknown) => {
     if (!isStopping) fail(error);
   });
@@ -181,9 +192,9 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   };
 }
 
-/** The networks of a participant's lives, of which the latest takes the calls of peers. */
+/** The networks of a participant's lives. The latest takes the calls of peers. */
 class Networks {
-  /** For new links. */
+  /** The files that new links use. */
   tls: TlsMaterial | undefined;
   readonly #config: Config;
   readonly #log: Log;
@@ -197,7 +208,7 @@ class Networks {
     this.setSecrets(config);
   }
 
-  /** New links use those of this configuration. */
+  /** New links use the secrets of this configuration. */
   setSecrets({ secret }: Config): void {
     this.#secrets = secret.map((each) => each.reveal());
   }
@@ -220,14 +231,14 @@ class Networks {
     return this.#latest;
   }
 
-  /** One that has ended refuses the call by itself. */
+  /** Passes a peer's call to the latest network. A network that has ended refuses the call itself. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#latest === undefined) refuseRaw(socket, systemClock, "not_ready", "this node has not started yet");
     else this.#latest.accept(request, socket, head);
   }
 }
 
-/** Undefined where the configuration wants none. */
+/** Opens the node's journal. Undefined if the configuration wants none. */
 async function openNodeJournal(
   config: Config,
   nodeId: string,
@@ -238,13 +249,13 @@ async function openNodeJournal(
   const disk = await openFileDisk(dataFolder(config, nodeId), systemRandom).catch(nameDataSetting);
   const settings = {
     segmentBytes: defaultSegmentBytes,
-    // The journal holds what the buffer does, others' values beyond its limit included.
+    // The journal holds what the buffer holds, including others' values beyond the buffer's limit.
     liveLimitBytes: Math.ceil((1 + replicaReserve) * config.buffer.dirtyBytes),
   };
   return await openJournal({ disk, clock: systemClock, log, settings, onFailed });
 }
 
-/** A journal's errors are about its folder; here it is known which setting chooses that. */
+/** A journal's errors are about its folder. This adds which setting chooses the folder. */
 function nameDataSetting(error: unknown): never {
   if (!isOperatingError(error, "config_invalid", "disk_failed")) throw error;
   throw new OperatingError(
@@ -254,7 +265,7 @@ function nameDataSetting(error: unknown): never {
   );
 }
 
-/** The store that the configuration names; it still has to be probed. */
+/** The store that the configuration names. It still has to be probed. */
 export function openConfiguredStore(config: Config): BlobStore {
   return openStore(storeSettings(config), { clock: systemClock, random: systemRandom });
 }
@@ -263,7 +274,7 @@ export function openConfiguredStore(config: Config): BlobStore {
 export async function openViewRecord(config: Config, log: Log): Promise<OpenedViewRecord> {
   const store = openConfiguredStore(config);
   try {
-    // It also finds out how this store wants its conditions.
+    // The probe also finds out in which form this store wants its conditions.
     await store.probe({ deadlineMs: config.flush.deadlineMs });
   } catch (error) {
     await store[Symbol.asyncDispose]();
@@ -283,13 +294,13 @@ export interface OpenedViewRecord extends AsyncDisposable {
   readonly record: ViewRecord;
 }
 
-/** A node shows its certificate where it is asked for one. */
+/** A node shows its certificate to a peer that asks for one. */
 function dialTls({ texts: { cert, key, ca } }: TlsMaterial): DialTls {
   return { cert, key, ...(ca !== undefined && { ca }) };
 }
 
 function accessRules({ auth }: Config): AccessRules {
-  // Nodes that others can reach have it written out: the configuration is refused otherwise.
+  // Without `auth`, no other host can reach the nodes: such a configuration is refused.
   return auth ?? "loopback";
 }
 

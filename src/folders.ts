@@ -1,18 +1,22 @@
 /**
- * Makes folders, with those above them. Node's own way to do so never ends where the system says that the parent is missing though it is there, as /proc does: it makes the
- * parent, tries again, and so on.
+ * Makes folders, with those above them. A system may say that the parent is missing although it is there, as /proc
+ * does. Node's own way never ends then: it makes the parent, tries again, and so on.
  */
 
 import { lstat, mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
-/** Others may remove empty folders meanwhile, and each time the parent has to be made once more; so often in a row it is no coincidence. */
+/**
+ * Other processes may remove empty folders meanwhile, and each time the parent has to be made once more. This many
+ * times in a row is no coincidence.
+ */
 const maxAttempts = 10;
 
 /**
  * Makes the folder, and those above it that are missing.
- * @returns the absolute path of the highest that was made; undefined if the folder was there
- * @throws the system's error of the first that can't be made
+ *
+ * @returns the absolute path of the highest folder that was made; undefined if the folder was there
+ * @throws the system's error for the first folder that can't be made
  */
 export async function makeFolders(path: string): Promise<string | undefined> {
   const folder = resolve(path);
@@ -26,7 +30,8 @@ export async function makeFolders(path: string): Promise<string | undefined> {
       const { code } = error as NodeJS.ErrnoException;
       const isParentMissing = code === "ENOENT" && parent !== folder;
       if (!isParentMissing && (await isFolder(folder))) return highest;
-      // It was there, and has been removed since: again, or it would be taken for something else in its place.
+      // It was there and has been removed since. Try again: otherwise the error would say that something else is in its
+      // place.
       const isGone = code === "EEXIST" && (await isRemoved(folder));
       if ((!isParentMissing && !isGone) || attempt === maxAttempts) throw error;
       if (isGone) continue;
@@ -43,7 +48,7 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-/** Whether nothing is there, or a folder by now; a link that leads nowhere is something. */
+/** Whether nothing is there, or a folder by now. A link that leads nowhere counts as something. */
 async function isRemoved(path: string): Promise<boolean> {
   try {
     return (await lstat(path)).isDirectory();

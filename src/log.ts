@@ -1,6 +1,7 @@
 /**
- * The log port over pino: JSON lines for machines, readable lines on a terminal. Written synchronously and without
- * pino's worker threads: what was logged before a crash is there after it, and the single executable has no files for workers.
+ * The log port over pino: JSON lines for machines, readable lines on a terminal. It writes synchronously and without
+ * pino's worker threads. So what was logged before a crash is there after it. And the single executable has no files
+ * for workers.
  */
 
 import { type DestinationStream, type Logger, pino } from "pino";
@@ -13,7 +14,7 @@ export interface LogSettings {
   readonly format: "auto" | "json" | "pretty";
 }
 
-/** A log that can be made to tell more or less while it is used, and its children with it. */
+/** A log whose level can be changed while it is used. Its children follow. */
 export interface AdjustableLog extends Log {
   setLevel(level: LogSettings["level"]): void;
   child(fields: LogFields): AdjustableLog;
@@ -27,23 +28,23 @@ interface Threshold {
   severity: number;
 }
 
-/** Of lines that could not be written, kept to be written later, at most. */
+/** How many bytes of lines that could not be written are kept, to be written later. */
 const maxUnwrittenBytes = 1024 ** 2;
 
-/** Causes of an error that are printed, at most: a chain may be a ring. */
+/** How many causes of an error are printed at most: a chain of causes may be a ring. */
 const maxCauses = 8;
 
 /**
  * A log that writes to `destination`.
  *
- * @param isTerminal whether a person reads it: colours, and what `auto` means.
+ * @param isTerminal - whether a person reads it; decides the colours, and what `auto` means
  */
 export function createLog(settings: LogSettings, destination: DestinationStream, isTerminal: boolean): AdjustableLog {
   const isPretty = settings.format === "pretty" || (settings.format === "auto" && isTerminal);
   const threshold = { severity: severities[settings.level] };
   const logger = pino(
     {
-      // The threshold, which can be changed, is below.
+      // The threshold that can be changed is below.
       level: "debug",
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
@@ -55,7 +56,10 @@ export function createLog(settings: LogSettings, destination: DestinationStream,
   return new PinoLog(logger, threshold);
 }
 
-/** The log of this process, on its standard output. One that can't be written (a full disk, a terminal that is gone) is no reason to end. */
+/**
+ * The log of this process, on its standard output. When it can't be written (a full disk, a terminal that is gone), the
+ * process goes on.
+ */
 export function createProcessLog(settings: LogSettings): AdjustableLog {
   const destination = pino.destination({ fd: 1, sync: true, maxLength: maxUnwrittenBytes });
   destination.on("error", () => undefined);
@@ -101,7 +105,7 @@ function prettyDestination(destination: DestinationStream, colorize: boolean): D
   return { write: (line) => destination.write(pretty(line)) };
 }
 
-/** An error as data: its code and message, what caused it, and (`withStack`) where it was thrown. */
+/** An error as data: its code and message, its cause, and (`withStack`) where it was thrown. */
 function describeError(error: unknown, withStack: boolean, depth = 0): unknown {
   if (!(error instanceof Error)) return error;
   const { code } = error as { code?: unknown };

@@ -1,4 +1,4 @@
-/** From the configuration to the settings of each part of a node: what `compose.ts` hands out. */
+/** Turns the configuration into the settings of each part of a node. `compose.ts` hands them out. */
 
 import { OperatingError } from "./base/errors.ts";
 import { largestBufferedBytes } from "./config/buffer-schema.ts";
@@ -10,15 +10,15 @@ import type { MemberSettings } from "./member/settings.ts";
 import { defaultLinkSettings, type LinkSettings } from "./network/link-settings.ts";
 import type { StoreSettings } from "./store/open-store.ts";
 
-/** A flush begins with this many requests at once, and adds to them while the store keeps up. */
+/** Flushing begins with this many requests at once, and adds to them while the store keeps up. */
 const initialConcurrency = 8;
-/** Connections to the store beyond those for flushing: for reads. */
+/** Connections to the store for reads, beyond those for flushing. */
 const readConnections = 64;
-/** The journal's, the log's, the runtime's own, and what is open for a moment only. */
+/** The files of the journal, of the log and of the runtime, and those that are open only for a moment. */
 const otherFiles = 64;
-/** With less there is no point in beginning. */
+/** With fewer connections there is no point in starting. */
 const leastConnections = 16;
-/** Beyond what a request may take without a sign of life before its connection is cut, in milliseconds. */
+/** The longest silence that a request may need, plus this, in milliseconds: then its connection is cut. */
 const silenceMarginMs = 10_000;
 
 export function memberSettings(config: Config): MemberSettings {
@@ -51,8 +51,9 @@ export function memberSettings(config: Config): MemberSettings {
 }
 
 /**
- * @param openFiles - how many files and sockets the process may have open: where they are too few for `http.connections`, as many connections as they leave room for
- * @throws OperatingError `config_invalid` when they are too few to do anything.
+ * @param openFiles - how many files and sockets the process may have open. If they are too few for `http.connections`,
+ *   there are as many connections as they leave room for.
+ * @throws OperatingError `config_invalid` when they are too few to do anything
  */
 export function httpSettings(config: Config, node: NodeConfig, openFiles = Number.POSITIVE_INFINITY): HttpSettings {
   const { host = "::", port } = listenAddress(config, node);
@@ -76,15 +77,18 @@ export function httpSettings(config: Config, node: NodeConfig, openFiles = Numbe
   };
 }
 
-/** What a node has open for itself, at most. */
+/** How many files and sockets a node has open for itself, at most. */
 function ownFiles({ store, flush, large, nodes }: Config): number {
-  // To a folder it is the object, that one's metadata, a lock and the folder.
+  // A flush to a folder has four files open: the object, its metadata, a lock and the folder.
   const ofFlush = store.type === "file" ? 4 : 1;
   const ofStore = ofFlush * flush.concurrency + readConnections + partsUnderWay * large.uploads + large.downloads;
   return ofStore + 4 * nodes.length + otherFiles;
 }
 
-/** How long a request may be under way with nothing moving on its connection: between two chunks of its body, or while the store takes a part of it at the last try and completes it. */
+/**
+ * How long a request may be under way with nothing moving on its connection. That may be between two chunks of its
+ * body. Or it is while the store takes a part of the body at the last try, and completes the value.
+ */
 function longestSilenceMs({ large, flush, request }: Config): number {
   const storeMs = longestTriesMs(flush.deadlineMs) + 2 * flush.deadlineMs + request.deadlineMs;
   return Math.max(large.idleMs, storeMs) + silenceMarginMs;
@@ -103,15 +107,16 @@ export function linkSettings({ peers, buffer }: Config): LinkSettings {
     maxInFlight,
     receive: {
       ...receive,
-      // Whatever a node's own limit is: another may hold what was written when it was higher, and has to hand it over.
+      // The largest limit there is, not the node's own. Another node may hold a value from a time when its limit was
+      // higher, and has to hand it over.
       payloadBytes: largestBufferedBytes,
-      // Two of the largest that it takes itself at once.
+      // Room for two of the largest values that the node itself takes.
       reassemblyBytes: Math.max(largestBufferedBytes, 2 * buffer.maxValueBytes),
     },
   };
 }
 
-/** Of the store that it names. */
+/** The settings of the store that the configuration names. */
 export function storeSettings({ store, flush, large }: Pick<Config, "store" | "flush" | "large">): StoreSettings {
   if (store.type === "file") return store;
   const connections = flush.concurrency + large.uploads * partsUnderWay + large.downloads + readConnections;

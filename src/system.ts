@@ -1,12 +1,16 @@
-/** The real clock and the real chance: the only file that reads them. */
+/** The real clock and the real chance. No other file reads them. */
 
 import { randomBytes } from "node:crypto";
 import type { Clock } from "./base/clock.ts";
 import type { Random } from "./base/random.ts";
 
 /**
- * `now` is CLOCK_MONOTONIC on Linux: it stands still while the host is suspended, or a virtual machine is paused; `wallMs` goes on, but may be set to
- * anything. So what must not outlast a pause, a lease, ends when either of them says so.
+ * The clock of the system:
+ *
+ * - `now` is CLOCK_MONOTONIC on Linux. It stands still while the host is suspended, or a virtual machine is paused.
+ * - `wallMs` goes on, but may be set to anything.
+ *
+ * A lease must not outlast a pause. So it ends when either of them says so.
  */
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -18,8 +22,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * How many files and sockets this process may have open at a time; infinite where the system sets or tells no limit. The runtime has raised the limit as far as the
- * process may.
+ * How many files and sockets this process may have open at a time. Infinite when the system sets or tells no limit. The
+ * runtime has already raised the limit as far as the process may.
  */
 export function openFilesLimit(): number {
   const { userLimits } = process.report.getReport() as { readonly userLimits?: UserLimits };
@@ -27,7 +31,7 @@ export function openFilesLimit(): number {
   return typeof limit === "number" ? limit : Number.POSITIVE_INFINITY;
 }
 
-/** As the runtime's report has it. */
+/** The limits in the form of the runtime's report. */
 interface UserLimits {
   readonly open_files?: { readonly soft: number | "unlimited" };
 }
