@@ -4,7 +4,7 @@ import { OperatingError } from "./base/errors.ts";
 import { largestBufferedBytes } from "./config/buffer-schema.ts";
 import type { Config, NodeConfig } from "./config/config.ts";
 import { listenAddress } from "./config/own-node.ts";
-import { defaultHttpSettings, type HttpSettings } from "./http/server/settings.ts";
+import { defaultHttpSettings, type HttpSettings } from "./http/server/http-settings.ts";
 import { longestTriesMs, partsUnderWay } from "./member/large/upload-run.ts";
 import type { MemberSettings } from "./member/settings.ts";
 import { defaultLinkSettings, type LinkSettings } from "./network/link-settings.ts";

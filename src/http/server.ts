@@ -10,17 +10,17 @@ import { noGrant } from "../access/grant.ts";
 import { assert } from "../base/assert.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { Router, type RouterOptions } from "./router.ts";
+import { RequestRouter, type RequestRouterOptions } from "./request-router.ts";
 import { Bodies } from "./server/body.ts";
-import { type Connection, Connections } from "./server/connections.ts";
+import { type ClientConnection, Connections } from "./server/connections.ts";
 import { Cors } from "./server/cors.ts";
 import { announcesBody, type Exchange, type Service } from "./server/exchange.ts";
+import type { HttpSettings } from "./server/http-settings.ts";
 import { HttpMetrics } from "./server/metrics.ts";
 import { everyMethod } from "./server/route.ts";
-import type { HttpSettings } from "./server/settings.ts";
 import { UnreadAnswers } from "./server/unread-answers.ts";
 
-export interface HttpServerOptions extends RouterOptions {
+export interface HttpServerOptions extends RequestRouterOptions {
   /** With it the server speaks TLS only. */
   readonly tls?: ServerTls | undefined;
   /**
@@ -89,7 +89,7 @@ class NodeHttpServer implements HttpServer {
   readonly #bodies: Bodies;
   readonly #unread: UnreadAnswers;
   readonly #cors: Cors;
-  readonly #router: Router;
+  readonly #router: RequestRouter;
   readonly #connections: Connections;
   readonly #server: http.Server;
   readonly #service: Service = { isEnding: false };
@@ -113,7 +113,7 @@ class NodeHttpServer implements HttpServer {
     this.#bodies = new Bodies(options.clock, settings);
     this.#unread = new UnreadAnswers(options.clock, settings);
     this.#cors = new Cors(settings.cors);
-    this.#router = new Router(options, this.#bodies, this.#cors, this.metrics);
+    this.#router = new RequestRouter(options, this.#bodies, this.#cors, this.metrics);
     this.#connections = new Connections(options.clock, settings.connections);
     this.#server = this.#createServer(options.tls);
   }
@@ -246,7 +246,7 @@ class NodeHttpServer implements HttpServer {
     }
   }
 
-  #handle(connection: Connection, exchange: Exchange, earlier: Exchange | undefined, expects: Expectation): void {
+  #handle(connection: ClientConnection, exchange: Exchange, earlier: Exchange | undefined, expects: Expectation): void {
     // An earlier answer told the client that later requests on this connection are not served (RFC 9112, section 9.6).
     // The client may already be sending this one again on another connection.
     if (earlier?.closing) exchange.closing = true;
@@ -257,7 +257,7 @@ class NodeHttpServer implements HttpServer {
   }
 
   #begin(
-    connection: Connection,
+    connection: ClientConnection,
     request: IncomingMessage,
     response: ServerResponse,
     awaitsContinue: boolean,

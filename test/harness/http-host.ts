@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { Access } from "../../src/access/access.ts";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { Log, LogFields } from "../../src/base/log.ts";
-import { Router } from "../../src/http/router.ts";
+import { RequestRouter } from "../../src/http/request-router.ts";
 import { Bodies } from "../../src/http/server/body.ts";
 import { Cors } from "../../src/http/server/cors.ts";
+import { defaultHttpSettings, type HttpSettings } from "../../src/http/server/http-settings.ts";
 import { HttpMetrics } from "../../src/http/server/metrics.ts";
 import type { Problem } from "../../src/http/server/problem.ts";
-import { defaultHttpSettings, type HttpSettings } from "../../src/http/server/settings.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/http/server.ts";
 import { systemClock } from "../../src/system.ts";
 import { MemoryAdministration } from "./memory-administration.ts";
@@ -59,9 +59,10 @@ export class HttpHost implements AsyncDisposable {
   }
 
   /** Every route that it has, by its path, or the part of it before the key. */
-  get routes(): Router["routes"] {
+  get routes(): RequestRouter["routes"] {
     const { settings, clock } = this.#options;
-    return new Router(this.#options, new Bodies(clock, settings), new Cors(settings.cors), new HttpMetrics()).routes;
+    return new RequestRouter(this.#options, new Bodies(clock, settings), new Cors(settings.cors), new HttpMetrics())
+      .routes;
   }
 
   connect(): Promise<RawConnection> {

@@ -13,7 +13,7 @@ import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import { compareText } from "../../src/base/text-order.ts";
 import { BulkClient, brokenBody } from "../../src/cli/client/bulk-client.ts";
 import { ClusterClient } from "../../src/cli/client/client.ts";
-import { type ListedKey, pages } from "../../src/cli/client/listing.ts";
+import { type PageKey, pages } from "../../src/cli/client/listing.ts";
 import { Load } from "../../src/cli/commands/bench-load.ts";
 import { justBefore, RemoteIndex } from "../../src/cli/copy/remote-index.ts";
 import { Transfer } from "../../src/cli/copy/transfer.ts";
@@ -285,7 +285,7 @@ test("RemoteIndex.find reads pages alongside the keys that are asked for, and ju
     assert.equal(query.get("prefix"), "p/");
     const after = query.get("after") ?? "";
     const found = keys.filter((key) => key > after).slice(0, 100);
-    const listed: ListedKey[] = found.map((key) => ({ key, size: 1, etag: key, lastModified: "" }));
+    const listed: PageKey[] = found.map((key) => ({ key, size: 1, etag: key, lastModified: "" }));
     const next = found.length === 100 ? found.at(-1) : null;
     response.end(JSON.stringify({ keys: listed, prefixes: [], next }));
   };
@@ -307,7 +307,7 @@ test("export takes a value whose tag looks like an MD5 and is none, as where the
   const folder = mkdtempSync(join(tmpdir(), "weir-export-"));
   const etag = "0123456789abcdef".repeat(2);
   const serve: RequestListener = (request, response) => {
-    const keys: ListedKey[] = [{ key: "large", size: 5, etag, lastModified: "" }];
+    const keys: PageKey[] = [{ key: "large", size: 5, etag, lastModified: "" }];
     if (request.url?.startsWith("/kv/?")) response.end(JSON.stringify({ keys, prefixes: [], next: null }));
     else response.writeHead(200, { etag: `"${etag}"`, "content-length": 5 }).end("value");
   };
@@ -330,7 +330,7 @@ test("export does not take a value that is not what its tag says, but asks for i
   const etag = hash("md5", "value");
   let asked = 0;
   const serve: RequestListener = (request, response) => {
-    const keys: ListedKey[] = [{ key: "a", size: 5, etag, lastModified: "" }];
+    const keys: PageKey[] = [{ key: "a", size: 5, etag, lastModified: "" }];
     if (request.url?.startsWith("/kv/?")) response.end(JSON.stringify({ keys, prefixes: [], next: null }));
     else response.writeHead(200, { etag: `"${etag}"`, "content-length": 5 }).end(++asked === 1 ? "torn!" : "value");
   };

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { largestBufferedBytes } from "../../src/config/buffer-schema.ts";
 import { type Config, type NodeConfig, parseConfig } from "../../src/config/config.ts";
-import { defaultHttpSettings } from "../../src/http/server/settings.ts";
+import { defaultHttpSettings } from "../../src/http/server/http-settings.ts";
 import { httpSettings, linkSettings, memberSettings, storeSettings } from "../../src/node-settings.ts";
 
 const minimal = {

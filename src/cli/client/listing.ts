@@ -11,7 +11,7 @@ const pageSchema = z.object({
 });
 
 export type ListedPage = Readonly<z.infer<typeof pageSchema>>;
-export type ListedKey = ListedPage["keys"][number];
+export type PageKey = ListedPage["keys"][number];
 
 export interface PageQuery {
   readonly prefix: string;

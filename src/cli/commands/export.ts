@@ -9,7 +9,7 @@ import { FolderCopy } from "../../store/folder/folder-copy.ts";
 import { systemClock, systemRandom } from "../../system.ts";
 import { type BulkClient, brokenBody } from "../client/bulk-client.ts";
 import { type ClientAnswer, type ClusterClient, etagOf, keyPath } from "../client/client.ts";
-import { type ListedKey, pages } from "../client/listing.ts";
+import { type PageKey, pages } from "../client/listing.ts";
 import { hasContentOf, isMd5 } from "../copy/content-tag.ts";
 import { addCopyOptions, type Copy, type CopyItem, type CopyOptions, runCopy } from "../copy/copy-command.ts";
 import type { Fate } from "../copy/transfer.ts";
@@ -35,7 +35,7 @@ export function addExportCommand(program: Command, terminal: Terminal): void {
 }
 
 interface ExportItem extends CopyItem {
-  readonly listed: ListedKey;
+  readonly listed: PageKey;
 }
 
 class Export implements Copy<ExportItem> {
@@ -74,7 +74,7 @@ class Export implements Copy<ExportItem> {
     }
   }
 
-  async #isThere(name: string, { size, etag }: ListedKey): Promise<boolean> {
+  async #isThere(name: string, { size, etag }: PageKey): Promise<boolean> {
     const file = await this.#files.find(name);
     if (file?.size !== size) return false;
     return file.etag === etag || (await hasContentOf(file.path, size, etag));

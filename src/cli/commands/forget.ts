@@ -20,7 +20,7 @@ import { CommandFailure } from "../client/run.ts";
 import { addCredentialOptions, resolveTarget, type TargetOptions } from "../client/target.ts";
 import { printJson, printLine, type Terminal } from "../process/terminal.ts";
 import { createTerminalLog } from "../process/terminal-log.ts";
-import { type Forgetting, forgetting, type Refusal } from "./forgetting.ts";
+import { type ForgetRefusal, type Forgetting, forgetting } from "./forgetting.ts";
 
 interface ForgetOptions extends TargetOptions {
   readonly config: string;
@@ -102,7 +102,7 @@ async function refuseIfRunning(id: string, view: View, options: ForgetOptions, t
   );
 }
 
-function refusalText(id: string, refusal: Refusal, { epoch, members }: View): string {
+function refusalText(id: string, refusal: ForgetRefusal, { epoch, members }: View): string {
   const ids = members.map((member) => member.id).join(", ") || "no nodes";
   switch (refusal.kind) {
     case "unknown":

@@ -30,7 +30,7 @@ export interface Forgetting {
   readonly awaited: readonly string[];
 }
 
-export type Refusal =
+export type ForgetRefusal =
   /** No view that matters names it. */
   | { readonly kind: "unknown" }
   /** It was dropped from a view that is not settled yet. */
@@ -48,7 +48,7 @@ export interface TooFew {
 }
 
 /** @param proposal The proposal of the view that follows. */
-export function forgetting(view: View, id: string, force: boolean, proposal: string): Forgetting | Refusal {
+export function forgetting(view: View, id: string, force: boolean, proposal: string): Forgetting | ForgetRefusal {
   if (!force) {
     const next = withoutItsLostFolders(view, id, proposal);
     return next === undefined
@@ -81,7 +81,7 @@ function withoutItsLostFolders(view: View, id: string, proposal: string): View |
   return { ...reweightedView(view, first.id, first.weight, proposal), lost };
 }
 
-function refusal(view: View, id: string, proposal: string): Refusal {
+function refusal(view: View, id: string, proposal: string): ForgetRefusal {
   if (!hasMember(view, id)) {
     const isDropped = view.lineage.some(({ members }) => members.some((member) => member.id === id));
     return { kind: isDropped ? "unsettled" : "unknown" };

@@ -9,7 +9,7 @@ import { type CopiedFile, FolderCopy } from "../../store/folder/folder-copy.ts";
 import { systemClock, systemRandom } from "../../system.ts";
 import type { BulkClient } from "../client/bulk-client.ts";
 import { type ClusterClient, keyPath, readText } from "../client/client.ts";
-import type { ListedKey } from "../client/listing.ts";
+import type { PageKey } from "../client/listing.ts";
 import { hasContentOf } from "../copy/content-tag.ts";
 import { typeOfName } from "../copy/content-type.ts";
 import { addCopyOptions, type Copy, type CopyItem, type CopyOptions, runCopy } from "../copy/copy-command.ts";
@@ -48,7 +48,7 @@ interface ImportItem extends CopyItem {
   readonly key: string;
   readonly file: CopiedFile;
   /** What the cluster has, or had when it was listed. */
-  readonly remote: ListedKey | undefined;
+  readonly remote: PageKey | undefined;
 }
 
 class Import implements Copy<ImportItem> {

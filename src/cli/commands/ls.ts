@@ -5,7 +5,7 @@ import { formatBytes, quote } from "../../base/quantity-text.ts";
 import { compareText } from "../../base/text-order.ts";
 import { systemClock, systemRandom } from "../../system.ts";
 import { BulkClient } from "../client/bulk-client.ts";
-import { type ListedKey, type ListedPage, pages } from "../client/listing.ts";
+import { type ListedPage, type PageKey, pages } from "../client/listing.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "../client/target.ts";
 import { writeOut } from "../process/output.ts";
 import type { Terminal } from "../process/terminal.ts";
@@ -36,12 +36,12 @@ export function addListCommand(program: Command, terminal: Terminal): void {
 async function list(prefix: string, options: ListOptions, terminal: Terminal): Promise<void> {
   const target = resolveTarget(options, terminal.env);
   await using cluster = new BulkClient(target, { clock: systemClock, random: systemRandom });
-  const line = options.json ? (entry: Entry) => JSON.stringify(entry) : options.long ? longLine : shortLine;
+  const line = options.json ? (entry: PageEntry) => JSON.stringify(entry) : options.long ? longLine : shortLine;
   const all = pages(cluster, { prefix, delimiter: options.delimiter ?? "" });
   await writeOut(linesOf(all, line), terminal);
 }
 
-async function* linesOf(all: AsyncIterable<ListedPage>, line: (entry: Entry) => string): AsyncGenerator<string> {
+async function* linesOf(all: AsyncIterable<ListedPage>, line: (entry: PageEntry) => string): AsyncGenerator<string> {
   for await (const page of all) {
     yield entriesOf(page)
       .map((entry) => `${line(entry)}\n`)
@@ -49,25 +49,25 @@ async function* linesOf(all: AsyncIterable<ListedPage>, line: (entry: Entry) => 
   }
 }
 
-type Entry = ListedKey | { readonly prefix: string };
+type PageEntry = PageKey | { readonly prefix: string };
 
-function entriesOf({ keys, prefixes }: ListedPage): Entry[] {
-  const entries: Entry[] = [...keys, ...prefixes.map((prefix) => ({ prefix }))];
+function entriesOf({ keys, prefixes }: ListedPage): PageEntry[] {
+  const entries: PageEntry[] = [...keys, ...prefixes.map((prefix) => ({ prefix }))];
   return entries.sort((a, b) => compareText(nameOf(a), nameOf(b)));
 }
 
-function nameOf(entry: Entry): string {
+function nameOf(entry: PageEntry): string {
   return "key" in entry ? entry.key : entry.prefix;
 }
 
-function longLine(entry: Entry): string {
+function longLine(entry: PageEntry): string {
   if (!("key" in entry)) return `${"".padStart(8)}  ${"".padEnd(24)}  ${"".padEnd(32)}  ${shortLine(entry)}`;
   const { size, lastModified, etag } = entry;
   return `${formatBytes(size).padStart(8)}  ${lastModified}  ${etag.padEnd(32)}  ${shortLine(entry)}`;
 }
 
 /** A key with a line break, or with anything else that a terminal would act on, is shown as in JSON. */
-function shortLine(entry: Entry): string {
+function shortLine(entry: PageEntry): string {
   const name = nameOf(entry);
   return /[\p{Cc}]/u.test(name) ? quote(name) : name;
 }

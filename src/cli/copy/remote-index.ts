@@ -6,12 +6,12 @@
 import { compareText } from "../../base/text-order.ts";
 import { maxKeyBytes } from "../../core/keys.ts";
 import type { BulkClient } from "../client/bulk-client.ts";
-import { fetchPage, type ListedKey } from "../client/listing.ts";
+import { fetchPage, type PageKey } from "../client/listing.ts";
 
 export class RemoteIndex {
   readonly #cluster: BulkClient;
   readonly #prefix: string;
-  #keys: ReadonlyMap<string, ListedKey> = new Map();
+  #keys: ReadonlyMap<string, PageKey> = new Map();
   /** All keys up to this one are known, beginning where the last page began. null at the end. */
   #end: string | null = "";
 
@@ -22,7 +22,7 @@ export class RemoteIndex {
   }
 
   /** Undefined if the cluster has no such key. Also undefined for a key before one that was asked for. */
-  async find(key: string): Promise<ListedKey | undefined> {
+  async find(key: string): Promise<PageKey | undefined> {
     while (this.#end !== null && compareText(key, this.#end) > 0) {
       const ahead = justBefore(key);
       const after = compareText(ahead, this.#end) > 0 ? ahead : this.#end;

@@ -9,7 +9,7 @@ import { OperatingError } from "../../base/errors.ts";
 import { free } from "../../base/memory.ts";
 import type { Exchange } from "./exchange.ts";
 
-interface Waiter {
+interface PendingRead {
   readonly resolve: (result: IteratorResult<Uint8Array>) => void;
   readonly reject: (error: Error) => void;
   readonly timer: Timer;
@@ -27,7 +27,7 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   #onFirstUsed: (() => void) | undefined;
   /** The chunk that the reader got last. */
   #given: Buffer | undefined;
-  #waiter: Waiter | undefined;
+  #pending: PendingRead | undefined;
   #failure: Error | undefined;
   #isEnded = false;
   #isOver = false;
@@ -61,7 +61,7 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
    * body.
    */
   next(): Promise<IteratorResult<Uint8Array>> {
-    assert(this.#waiter === undefined, "a body has one reader");
+    assert(this.#pending === undefined, "a body has one reader");
     this.#freeGiven();
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) return Promise.resolve(this.#give(chunk));
@@ -76,31 +76,31 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
       const timer = this.#clock.after(this.#idleMs, () => {
         this.fail(new OperatingError("body_timeout", `nothing of the body came for ${this.#idleMs} ms`));
       });
-      this.#waiter = { resolve, reject, timer };
+      this.#pending = { resolve, reject, timer };
       request.resume();
     });
   }
 
   /** The reader does not want the rest. A pending `next` resolves to the end. */
   return(): Promise<IteratorResult<Uint8Array>> {
-    const waiter = this.#takeWaiter();
+    const pending = this.#takePending();
     this.#release();
-    waiter?.resolve(end);
+    pending?.resolve(end);
     return Promise.resolve(end);
   }
 
   fail(error: Error): void {
     if (this.#failure !== undefined || this.#isEnded || this.#isOver) return;
     this.#failure = error;
-    const waiter = this.#takeWaiter();
+    const pending = this.#takePending();
     this.#release();
-    waiter?.reject(error);
+    pending?.reject(error);
   }
 
   readonly #onData = (chunk: Buffer): void => {
     this.#exchange.request.pause();
-    const waiter = this.#takeWaiter();
-    if (waiter) waiter.resolve(this.#give(chunk));
+    const pending = this.#takePending();
+    if (pending) pending.resolve(this.#give(chunk));
     else this.#chunks.push(chunk);
   };
 
@@ -110,9 +110,9 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
       return;
     }
     this.#isEnded = true;
-    const waiter = this.#takeWaiter();
+    const pending = this.#takePending();
     this.#release();
-    waiter?.resolve(end);
+    pending?.resolve(end);
   };
 
   readonly #onClose = (): void => {
@@ -132,11 +132,11 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
     this.#onFirstUsed = undefined;
   }
 
-  #takeWaiter(): Waiter | undefined {
-    const waiter = this.#waiter;
-    this.#waiter = undefined;
-    waiter?.timer.cancel();
-    return waiter;
+  #takePending(): PendingRead | undefined {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.timer.cancel();
+    return pending;
   }
 
   /** Gives the request back. Later bytes are thrown away, or the answer's writer reads them. */

@@ -11,7 +11,7 @@ import { type ErrorCode, OperatingError } from "../../base/errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { problem } from "./problem.ts";
 
-export interface Connection {
+export interface ClientConnection {
   /** There were too many connections when it came. Its request is refused and it is closed. */
   readonly surplus: boolean;
   /** The latest request, answered or not. */
@@ -34,7 +34,7 @@ interface Ending {
 export class Connections {
   readonly #clock: Clock;
   readonly #limit: number;
-  readonly #open = new Map<Duplex, Connection>();
+  readonly #open = new Map<Duplex, ClientConnection>();
   /** Each waits until its connections are closed. */
   readonly #endings = new Set<Ending>();
 
@@ -58,7 +58,7 @@ export class Connections {
     for (const { left, done } of this.#endings) if (left.delete(socket) && left.size === 0) done();
   }
 
-  get(socket: Duplex): Connection | undefined {
+  get(socket: Duplex): ClientConnection | undefined {
     return this.#open.get(socket);
   }
 
@@ -154,7 +154,7 @@ function isSent(response: ServerResponse): boolean {
   return response.writableFinished || response.destroyed;
 }
 
-function closeAfterLatest(socket: Duplex, connection: Connection): void {
+function closeAfterLatest(socket: Duplex, connection: ClientConnection): void {
   const response = connection.latest?.response;
   if (response === undefined || isSent(response)) (socket as Socket).destroySoon();
   // Another request may have come by then.

@@ -14,14 +14,14 @@ export interface RouteMetrics {
   readonly seconds: Histogram;
 }
 
-interface Series extends RouteMetrics {
+interface RouteSeries extends RouteMetrics {
   readonly statuses: Map<number, number>;
 }
 
 const methods: ReadonlySet<string> = new Set(everyMethod.split(", "));
 
 export class HttpMetrics {
-  readonly #routes = new Map<string, Map<string, Series>>();
+  readonly #routes = new Map<string, Map<string, RouteSeries>>();
 
   /** @param route One of a fixed set, never a client's text. */
   count(route: string, method: string, status: number, ms: number): void {

@@ -35,7 +35,7 @@ export interface AzureRequest {
   readonly maxBodyBytes?: number;
 }
 
-interface Connection {
+interface OpenContainer {
   readonly target: AzureTarget;
   readonly signer: SasSigner;
   readonly pools: StorePools;
@@ -47,7 +47,7 @@ export class AzureClient {
   readonly #connections: number;
   readonly #clock: Clock;
   readonly #time: StoreTime;
-  #connection: Connection | undefined;
+  #connection: OpenContainer | undefined;
   #closed = false;
 
   /** @param connections The most for reads, and the most for writes. Further requests wait for one. */
@@ -116,7 +116,7 @@ export class AzureClient {
     await this.#connection?.pools.close();
   }
 
-  #connect(): Connection {
+  #connect(): OpenContainer {
     if (this.#connection !== undefined) return this.#connection;
     const target = resolveTarget(this.#location, process.env);
     if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");

@@ -18,7 +18,7 @@ import { exists, hasCode, hashOf, openFile, readWhole, statOrUndefined } from ".
 import { type FileState, matchState, parseMetadata } from "./file-metadata.ts";
 import { type FilePaths, ownFolder } from "./file-names.ts";
 
-export interface Found {
+export interface FoundBlob {
   /** Relative to the store's folder. */
   readonly place: string;
   readonly info: BlobInfo;
@@ -56,7 +56,7 @@ export class FileLookup {
    *
    * @param maxBytes A larger body is not read. Undefined if the body is not wanted.
    */
-  async find(paths: FilePaths, maxBytes: number | undefined, giveUpAt: Instant): Promise<Found | undefined> {
+  async find(paths: FilePaths, maxBytes: number | undefined, giveUpAt: Instant): Promise<FoundBlob | undefined> {
     for (;;) {
       const found = await this.#findOnce(paths, maxBytes);
       if (found !== "changed") return found;
@@ -81,7 +81,7 @@ export class FileLookup {
     }
   }
 
-  async #findOnce(paths: FilePaths, maxBytes: number | undefined): Promise<Found | undefined | "changed"> {
+  async #findOnce(paths: FilePaths, maxBytes: number | undefined): Promise<FoundBlob | undefined | "changed"> {
     const opened = await this.#open(paths);
     if (opened === undefined) return undefined;
     await using handle = opened.handle;
@@ -109,7 +109,7 @@ export class FileLookup {
     place: string,
     metadata: string,
     maxBytes: number | undefined,
-  ): Promise<Found | "changed"> {
+  ): Promise<FoundBlob | "changed"> {
     const size = Number(stats.size);
     const wanted = maxBytes !== undefined && size <= maxBytes;
     const body = wanted ? await readWhole(handle, size) : undefined;

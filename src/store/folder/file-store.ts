@@ -51,7 +51,7 @@ import {
 } from "./durable-files.ts";
 import { FileListing } from "./file-listing.ts";
 import { FileLocks } from "./file-locks.ts";
-import { FileLookup, type Found } from "./file-lookup.ts";
+import { FileLookup, type FoundBlob } from "./file-lookup.ts";
 import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { asideFolder, filePaths, lockFolder, metadataFolder, temporaryFolder, uploadFolder } from "./file-names.ts";
 import { FileStream } from "./file-stream.ts";
@@ -314,7 +314,7 @@ export class FileStore implements BlobStore {
     }
   }
 
-  async #find(name: string, maxBytes: number | undefined, options: RequestOptions): Promise<Found | undefined> {
+  async #find(name: string, maxBytes: number | undefined, options: RequestOptions): Promise<FoundBlob | undefined> {
     return await this.#inTime(options, async ({ authorize, giveUpAt }) => {
       authorize?.();
       const found = await this.#lookup.find(filePaths(name), maxBytes, giveUpAt);
@@ -343,7 +343,7 @@ export class FileStore implements BlobStore {
   }
 }
 
-function holds(condition: WriteCondition, found: Found | undefined): boolean {
+function holds(condition: WriteCondition, found: FoundBlob | undefined): boolean {
   if (condition.kind === "always") return true;
   if (condition.kind === "absent") return found === undefined;
   return found?.info.tag === condition.tag;

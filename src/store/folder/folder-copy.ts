@@ -19,7 +19,7 @@ import { type ContentHeaders, noHeaders } from "../../core/entry.ts";
 import { makeFolders } from "../../folders.ts";
 import { fileError, hasCode, makeFolder } from "./durable-files.ts";
 import { FileListing, type ListedFile, type OnUnreadable } from "./file-listing.ts";
-import { FileLookup, type Found } from "./file-lookup.ts";
+import { FileLookup, type FoundBlob } from "./file-lookup.ts";
 import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { type FilePaths, filePaths, metadataFolder, ownFolder, temporaryFolder } from "./file-names.ts";
 
@@ -165,7 +165,7 @@ export class FolderCopy {
     await rename(temporary, this.#absolute(paths.metadata));
   }
 
-  async #find(name: string): Promise<Found | undefined> {
+  async #find(name: string): Promise<FoundBlob | undefined> {
     try {
       return await this.#lookUp(name);
     } catch (error) {
@@ -173,7 +173,7 @@ export class FolderCopy {
     }
   }
 
-  #lookUp(name: string): Promise<Found | undefined> {
+  #lookUp(name: string): Promise<FoundBlob | undefined> {
     return this.#lookup.find(filePaths(name), undefined, Number.POSITIVE_INFINITY);
   }
 

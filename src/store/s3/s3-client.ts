@@ -20,7 +20,7 @@ import type { StreamedAnswer } from "../http/stream-exchange.ts";
 import { type Credentials, QuerySigner } from "./s3-signature.ts";
 import { resolveTarget, type S3Location, type S3Target } from "./s3-target.ts";
 
-interface Connection {
+interface OpenBucket {
   readonly target: S3Target;
   readonly signer: QuerySigner;
   readonly pools: StorePools;
@@ -45,8 +45,8 @@ export class S3Client {
   readonly #connections: number;
   readonly #clock: Clock;
   readonly #time: StoreTime;
-  #opening: Promise<Connection> | undefined;
-  #connection: Connection | undefined;
+  #opening: Promise<OpenBucket> | undefined;
+  #connection: OpenBucket | undefined;
   #closed = false;
 
   /** @param connections The most for reads, and the most for writes. Further requests wait for one. */
@@ -136,7 +136,7 @@ export class S3Client {
     }
   }
 
-  #connect(): Promise<Connection> {
+  #connect(): Promise<OpenBucket> {
     this.#opening ??= this.#open().catch((error: unknown) => {
       // The next call tries again.
       this.#opening = undefined;
@@ -145,7 +145,7 @@ export class S3Client {
     return this.#opening;
   }
 
-  async #open(): Promise<Connection> {
+  async #open(): Promise<OpenBucket> {
     const target = await resolveTarget(this.#location);
     if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
     const pools = new StorePools(target.origin, this.#connections);

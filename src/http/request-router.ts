@@ -23,14 +23,14 @@ import type { Cors } from "./server/cors.ts";
 import { answer, type Exchange } from "./server/exchange.ts";
 import { Gate } from "./server/gate.ts";
 import { checkHeaders } from "./server/header-check.ts";
+import type { HttpSettings } from "./server/http-settings.ts";
 import { parseKey } from "./server/key.ts";
 import type { HttpMetrics } from "./server/metrics.ts";
 import { describeFailure, ProblemWriter } from "./server/problem.ts";
 import { allowOf, everyMethod, type FixedRoute, type KeyRoute, type Route } from "./server/route.ts";
-import type { HttpSettings } from "./server/settings.ts";
 
 /** What the router needs to answer requests. */
-export interface RouterOptions {
+export interface RequestRouterOptions {
   readonly operations: Operations;
   readonly administration: Administration;
   /** Makes the answer to `/metrics`. */
@@ -58,7 +58,7 @@ const noName = "other";
 /** The status in metrics of a request whose client went away before its answer. */
 const clientGone = 499;
 
-export class Router {
+export class RequestRouter {
   /** By the part of the path before the key. */
   readonly #keyRoutes: readonly (readonly [prefix: string, route: KeyRoute, name: string])[];
   /** By their paths. */
@@ -70,7 +70,7 @@ export class Router {
   readonly #log: Log;
   readonly #metrics: HttpMetrics;
 
-  constructor(options: RouterOptions, bodies: Bodies, cors: Cors, metrics: HttpMetrics) {
+  constructor(options: RequestRouterOptions, bodies: Bodies, cors: Cors, metrics: HttpMetrics) {
     const { operations, administration, onScrape, dashboard, access, settings, clock, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
     const dates = new DateFormatter(clock);
