@@ -10,12 +10,43 @@ export const settingsPagePath = "docs/configuration.md";
 export function settingsPage(): string {
   return `# Settings
 
-Every setting of \`cluster.json\`, from the schema that checks it (\`npm run settings\` writes this page). Times are in milliseconds, sizes in bytes. \`weir check cluster.json\` finds every
-mistake in a file at once. [README](../README.md#configure) tells how a node finds its file and itself, [operations](operations.md) how to choose the sizes.
+This page says how a node finds its configuration, which changes count while it runs, and what each setting means.
 
-A secret is named, never written into the file: \`"env:NAME"\` is an environment variable, \`"file:PATH"\` a file.
+## The file
+
+\`cluster.json\` is the same file on every host. [cluster.example.json](../cluster.example.json) shows the usual settings. An
+unknown setting is an error. \`weir check cluster.json\` finds every mistake in a file at once.
+
+**Its own entry.** A node finds its entry in \`nodes\` by \`--node\`, by \`WEIR_NODE\`, or by the one url that names an address of its host.
+
+**Secrets** are named, never written into the file: \`"env:NAME"\` is an environment variable, \`"file:PATH"\` a file.
+
+**Access.** Without \`auth\` a node serves programs of its own host only; see [Security](security.md). Nodes prove the cluster's secret to each other in any case.
+
+**Sizes.** [Operations](operations.md#sizing) tells how to choose them.
+
+## Changes while nodes run
+
+The nodes watch \`cluster.json\`.
+
+- A node that is added is reached at once. A node that is removed is asked to leave.
+- \`auth\`, \`secret\`, \`log.level\` and the content of the files of \`tls\` count at once.
+- Everything else takes effect at the next start. The log says which settings that is.
+- A file with mistakes, or of another cluster, is logged and ignored.
+- \`SIGHUP\` makes a node read the file at once. It also reads the files of secrets, which are not watched.
+
+## The settings to know first
+
+\`cluster\`, \`secret\`, \`store\`, \`nodes\`, \`auth\`, \`replicas\`, \`journal\`, \`data\`, \`buffer.dirtyBytes\`, \`buffer.cacheBytes\`, \`buffer.maxValueBytes\`,
+\`large.maxValueBytes\`, \`flush.delayMs\`, \`flush.stopMs\` and \`log.level\`. The others have defaults that fit most clusters.
+
+## Every setting
+
+This table comes from the schema that checks the file (\`npm run settings\` writes this page). Times are in milliseconds, sizes in bytes.
 
 ${settingsTable()}
+
+Next: [security](security.md).
 `;
 }
 
