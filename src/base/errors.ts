@@ -24,7 +24,7 @@ export const errorKinds = {
     advice: "Nothing is to be given up: the store has not refused what the key holds, and will be sent it.",
   },
   key_not_found: { status: 404, advice: "Put the value first, or check how the key is written." },
-  route_not_found: { status: 404, advice: "See the README for the routes there are." },
+  route_not_found: { status: 404, advice: "See docs/http.md for the routes there are." },
   method_not_allowed: { status: 405, advice: "Use one of the methods in the Allow header." },
   body_timeout: { status: 408, advice: "Send the request faster; nothing was stored." },
   precondition_failed: { status: 412, advice: "Read the key again and decide anew." },

@@ -1,7 +1,24 @@
-/** What the documents owe to the code: each error code and each setting is explained, and as the code has it. */
+/** What the documents owe to the code and to their readers: codes and settings as the code has them, figures of one source, sentences that are short. */
 
-import { errorKinds } from "../../../src/base/errors.ts";
+import { type ErrorCode, errorKinds } from "../../../src/base/errors.ts";
 import { listSettings, settingsTable } from "../../../src/config/settings.ts";
+import { type ProseLimits, proseViolations } from "./prose.ts";
+
+/** Lines of the README, at most: who wants more goes to a page of docs. */
+const maxReadmeLines = 150;
+
+/** Codes that no HTTP answer carries: the table says in place of a status where they show. */
+const otherwiseShown: readonly ErrorCode[] = ["disk_failed", "config_invalid"];
+
+/** How long sentences may be, by the beginning of a document's path; the first that fits counts. */
+const proseLimits: readonly (readonly [path: string, limits: ProseLimits])[] = [
+  ["README.md", { longest: 25, mean: 12 }],
+  ["CONTRIBUTING.md", { longest: 25, mean: 15 }],
+  // Its cells come from the schema.
+  ["docs/configuration.md", { longest: 35, mean: 15 }],
+  ["docs/internals/", { longest: 35, mean: 15 }],
+  ["docs/", { longest: 25, mean: 15 }],
+];
 
 /** Where {@link settingsPage} is kept. */
 export const settingsPagePath = "docs/configuration.md";
@@ -50,21 +67,81 @@ Next: [security](security.md).
 `;
 }
 
-/** Judges the README's text. */
-export function readmeViolations(readme: string): string[] {
+/** Judges the README, whose figures are those of `benchmarks`. */
+export function readmeViolations(readme: string, benchmarks: string): string[] {
   const found: string[] = [];
-  for (const code of Object.keys(errorKinds)) {
-    if (!readme.includes(`\`${code}\``)) found.push(`README.md: does not explain the error code ${code}`);
+  const lines = readme.replace(/\n$/, "").split("\n").length;
+  if (lines > maxReadmeLines) found.push(`README.md: has ${lines} lines, at most ${maxReadmeLines}`);
+  const rows = speedRows(readme);
+  if (rows.length === 0) found.push("README.md: has no table of what is measured");
+  const sources = rowsOf(benchmarks);
+  for (const [what, ...figures] of rows) {
+    const source = sources.find((cells) => cells[0] === what);
+    const differing = figures.flatMap((cell, index) => {
+      const known = numbersIn(source?.[index + 1] ?? "");
+      return numbersIn(cell).filter((number) => !known.includes(number));
+    });
+    if (source === undefined) found.push(`README.md: "${what}" is not in docs/benchmarks.md`);
+    else for (const figure of differing) found.push(`README.md: docs/benchmarks.md has another figure than ${figure}`);
   }
+  return found;
+}
+
+/** Judges the page of error codes: each has its row, with the status and the advice of the code, and means something to operators. */
+export function errorsPageViolations(page: string): string[] {
+  const found: string[] = [];
+  const [forClients = "", forOperators = ""] = page.split(/^## For operators$/m);
+  const rows = rowsOf(forClients).filter(([code]) => code?.startsWith("`"));
+  const codes = Object.keys(errorKinds) as ErrorCode[];
+  for (const code of codes) {
+    const { status, advice } = errorKinds[code];
+    const [row, ...further] = rows.filter(([name]) => name === `\`${code}\``);
+    if (row === undefined || further.length > 0) found.push(`docs/errors.md: needs one row for the code ${code}`);
+    else if (row[2] !== advice) found.push(`docs/errors.md: advises otherwise on ${code} than the code: "${advice}"`);
+    else if (!otherwiseShown.includes(code) && row[1] !== String(status)) {
+      found.push(`docs/errors.md: ${code} has the status ${status}`);
+    }
+    if (!forOperators.includes(`\`${code}\``)) found.push(`docs/errors.md: does not tell operators about ${code}`);
+  }
+  const unknown = rows
+    .map(([name = ""]) => name.replaceAll("`", ""))
+    .filter((name) => !Object.hasOwn(errorKinds, name));
+  return [...found, ...unknown.map((name) => `docs/errors.md: there is no code ${name}`)];
+}
+
+/** Judges any document: a row of a setting is that of the page of settings, and sentences are short. */
+export function documentViolations(path: string, text: string): string[] {
+  const found: string[] = [];
   const rows = new Set(settingsTable().split("\n"));
-  for (const { path } of listSettings()) {
-    for (const line of readme.split("\n")) {
-      if (line.startsWith(`| \`${path}\` |`) && !rows.has(line)) {
-        found.push(`README.md: has another row for ${path} than ${settingsPagePath}: copy that`);
+  for (const { path: setting } of listSettings()) {
+    for (const line of text.split("\n")) {
+      if (line.startsWith(`| \`${setting}\` |`) && !rows.has(line)) {
+        found.push(`${path}: has another row for ${setting} than ${settingsPagePath}: copy that`);
       }
     }
   }
-  return found;
+  const limits = proseLimits.find(([beginning]) => path.startsWith(beginning))?.[1];
+  return limits === undefined ? found : [...found, ...proseViolations(path, text, limits)];
+}
+
+/** The cells of every row of every table. */
+function rowsOf(text: string): string[][] {
+  return text
+    .split("\n")
+    .filter((line) => line.startsWith("| "))
+    .map((line) => line.slice(1, line.lastIndexOf("|")).split("|"))
+    .map((cells) => cells.map((cell) => cell.trim()));
+}
+
+function speedRows(readme: string): string[][] {
+  const [, section = ""] = readme.split(/^## Speed$/m);
+  const [table = ""] = section.split(/^## /m);
+  return rowsOf(table).filter(([what]) => what !== "what" && what !== "---");
+}
+
+/** As they are written: 67,500 or 1.2. */
+function numbersIn(cell: string): string[] {
+  return cell.match(/\d(?:[\d.,]*\d)?/g) ?? [];
 }
 
 /** Judges the page of settings, undefined if there is none. */

@@ -4,7 +4,13 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../steps.ts";
-import { readmeViolations, settingsPagePath, settingsPageViolations } from "./documents.ts";
+import {
+  documentViolations,
+  errorsPageViolations,
+  readmeViolations,
+  settingsPagePath,
+  settingsPageViolations,
+} from "./documents.ts";
 import { fileViolations } from "./rules.ts";
 
 const textFile =
@@ -17,10 +23,14 @@ export function projectViolations(): string[] {
     .toString("utf8")
     .split("\0")
     .filter((path) => textFile.test(path) && existsSync(join(root, path)));
-  const found = paths.flatMap((path) => fileViolations(path, readFileSync(join(root, path), "utf8")));
+  const found = paths.flatMap((path) => {
+    const text = readFileSync(join(root, path), "utf8");
+    return [...fileViolations(path, text), ...(path.endsWith(".md") ? documentViolations(path, text) : [])];
+  });
   return [
     ...found,
-    ...readmeViolations(textOf("README.md") ?? ""),
+    ...readmeViolations(textOf("README.md") ?? "", textOf("docs/benchmarks.md") ?? ""),
+    ...errorsPageViolations(textOf("docs/errors.md") ?? ""),
     ...settingsPageViolations(textOf(settingsPagePath)),
   ];
 }

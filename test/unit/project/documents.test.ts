@@ -1,20 +1,40 @@
-/** What the documents say can be done: their links lead somewhere, and the commands, settings, codes and log lines that they name exist. */
+/**
+ * What the documents say can be done: their links lead somewhere, and the commands, settings, files, variables, codes and log
+ * lines that they name exist. And nothing is left out: what a user can ask for has its page.
+ */
 
 import assert from "node:assert/strict";
 import { existsSync, globSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
-import { errorKinds } from "../../../src/base/errors.ts";
+import { parse } from "yaml";
 import { createProgram } from "../../../src/cli/program.ts";
 import { listSettings } from "../../../src/config/settings.ts";
 import { protocolVersion } from "../../../src/network/link-handshake.ts";
 import { commandMistake, projectFile, root } from "../../harness/deployment.ts";
 
-const paths = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", ...globSync("docs/*.md", { cwd: root })];
+const pages = globSync("docs/*.md", { cwd: root }).toSorted();
+const paths = [
+  "README.md",
+  "ARCHITECTURE.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  ...pages,
+  ...globSync("docs/internals/*.md", { cwd: root }),
+];
 const documents = paths.map((path) => ({ path, text: projectFile(path) }));
+const sources = globSync("src/**/*.ts", { cwd: root }).map(projectFile).join("\n");
+const packageFile = JSON.parse(projectFile("package.json")) as Readonly<
+  Record<"scripts" | "dependencies" | "devDependencies", Readonly<Record<string, string>>>
+>;
 const operations = projectFile("docs/operations.md");
 
 const fence = /^```(\w*)\n([\s\S]*?)^```$/gm;
+
+/** For a regular expression. */
+function escaped(text: string): string {
+  return text.replaceAll(/[{}./?]/g, "\\$&");
+}
 
 function prose(text: string): string {
   return text.replaceAll(fence, "");
@@ -87,10 +107,9 @@ for (const { path, text } of documents) {
   });
 
   test(`the npm scripts that ${path} names exist`, () => {
-    const { scripts } = JSON.parse(projectFile("package.json")) as { scripts: Record<string, string> };
     const names = [...text.matchAll(/\bnpm run ([a-z-]+)/g)].map(([, name]) => name as string);
     assert.deepEqual(
-      names.filter((name) => scripts[name] === undefined),
+      names.filter((name) => packageFile.scripts[name] === undefined),
       [],
     );
   });
@@ -112,6 +131,80 @@ for (const { path, text } of documents) {
   });
 }
 
+// The changelog tells of what was there once.
+for (const { path, text } of documents.filter((each) => each.path !== "CHANGELOG.md")) {
+  test(`the project's files that ${path} names exist`, () => {
+    const named = quoted(text)
+      .map((code) => code.replace(/^npx node (?:--test )?|^npm test -- /, ""))
+      .filter((code) => /^(?:src|test|scripts|deploy|docs)\/[\w./*-]+$/.test(code));
+    assert.deepEqual(
+      named.filter((code) => globSync(code, { cwd: root }).length === 0),
+      [],
+    );
+  });
+
+  test(`the variables WEIR_ that ${path} names are read somewhere`, () => {
+    const named = new Set(text.match(/\bWEIR_[A-Z_]+\b/g));
+    const readers = `${sources}\n${projectFile("Dockerfile")}\n${projectFile("scripts/test.ts")}`;
+    assert.deepEqual(
+      [...named].filter((name) => !readers.includes(name)),
+      [],
+    );
+  });
+}
+
+for (const path of pages) {
+  const lines = projectFile(path).trim().split("\n");
+
+  test(`${path} says in its first line what it is for, and at its end where to read on`, () => {
+    assert.match(lines[0] ?? "", /^# /);
+    assert.match(lines[2] ?? "", /^This page /);
+    assert.match(lines.at(-1) ?? "", /^Next: \[/);
+  });
+
+  test(`${path} is named in the README`, () => {
+    assert.ok(projectFile("README.md").includes(`](${path})`));
+  });
+}
+
+test("every command of weir is on the page of the command line", () => {
+  const page = projectFile("docs/cli.md");
+  const names = createProgram().commands.map((each) => each.name());
+  assert.deepEqual(
+    names.filter((name) => !new RegExp(`\`weir ${name}\\b`).test(page)),
+    [],
+  );
+});
+
+test("every path of the interface is on the page of HTTP", () => {
+  const page = projectFile("docs/http.md");
+  const { paths: routes } = parse(projectFile("docs/openapi.yaml")) as { paths: Record<string, unknown> };
+  assert.deepEqual(
+    Object.keys(routes).filter(
+      (route) => !quoted(page).some((code) => new RegExp(`(?:^| )${escaped(route)}/?(?:$|[?])`).test(code)),
+    ),
+    [],
+  );
+});
+
+test("every package that the project depends on is on the page of dependencies", () => {
+  const page = projectFile("docs/dependencies.md");
+  const names = Object.keys({ ...packageFile.dependencies, ...packageFile.devDependencies });
+  assert.deepEqual(
+    names.filter((name) => !page.includes(name)),
+    [],
+  );
+});
+
+test("every npm script is in the guide for those who work on weir", () => {
+  const guide = projectFile("CONTRIBUTING.md");
+  const names = Object.keys(packageFile.scripts).filter((name) => !/^(?:pre|post)/.test(name));
+  assert.deepEqual(
+    names.filter((name) => !new RegExp(`\\bnpm (?:run )?${name}\\b`).test(guide)),
+    [],
+  );
+});
+
 function mentionMistake(name: string, rest: readonly string[]): string | undefined {
   const command = createProgram().commands.find((each) => each.name() === name);
   if (command === undefined) return `weir has no command ${name}`;
@@ -120,13 +213,7 @@ function mentionMistake(name: string, rest: readonly string[]): string | undefin
   return unknown.length === 0 ? undefined : `weir ${name} has no option ${unknown.join(", ")}`;
 }
 
-test("the operations guide says for every error code what an operator does", () => {
-  const missing = Object.keys(errorKinds).filter((code) => !operations.includes(`\`${code}\``));
-  assert.deepEqual(missing, []);
-});
-
 test("the log lines that the operations guide explains are those that the program prints", () => {
-  const sources = globSync("src/**/*.ts", { cwd: root }).map(projectFile).join("\n");
   const section = operations.slice(operations.indexOf("## Log lines"));
   const messages = [...section.matchAll(/^\| "([^"]+)" \|/gm)].map(([, message]) => message as string);
   assert.ok(messages.length > 10);

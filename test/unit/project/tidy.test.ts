@@ -1,11 +1,21 @@
 /** The house rules: the project keeps them, and each of them is able to say no. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { settingsTable } from "../../../src/config/settings.ts";
+import { root } from "../../harness/steps.ts";
 import { blank } from "../../harness/tidy/code-text.ts";
-import { readmeViolations, settingsPage, settingsPageViolations } from "../../harness/tidy/documents.ts";
+import {
+  documentViolations,
+  errorsPageViolations,
+  readmeViolations,
+  settingsPage,
+  settingsPageViolations,
+} from "../../harness/tidy/documents.ts";
 import { projectViolations } from "../../harness/tidy/project.ts";
+import { meanWords, sentencesOf } from "../../harness/tidy/prose.ts";
 import { fileViolations } from "../../harness/tidy/rules.ts";
 
 const header = "/** Why this file exists. */\n\n";
@@ -145,12 +155,73 @@ test("a lock file that says where packages came from is found", () => {
   assert.match(violations("package-lock.json", text).join(), /where packages came from/);
 });
 
-test("a README that leaves out an error code, or explains a setting in words of its own, is found", () => {
-  const found = readmeViolations(settingsTable());
-  assert.ok(found.includes("README.md: does not explain the error code buffer_full"));
-  assert.ok(!found.some((line) => line.includes("has another row")));
-  const changed = readmeViolations("| `buffer.waitMs` | `1` | Milliseconds to wait. |");
-  assert.ok(changed.some((line) => line.includes("has another row for buffer.waitMs")));
+test("a row of a setting in words of its own is found in any document", () => {
+  assert.deepEqual(documentViolations("ARCHITECTURE.md", settingsTable()), []);
+  const changed = documentViolations("docs/x.md", "| `buffer.waitMs` | `1` | Milliseconds to wait. |");
+  assert.match(changed.join(), /has another row for buffer\.waitMs/);
+});
+
+test("a page of error codes that lacks a code, or has another status or advice, is found", () => {
+  const page = readFileSync(join(root, "docs/errors.md"), "utf8");
+  assert.deepEqual(errorsPageViolations(page), []);
+  const [forClients = "", forOperators = ""] = page.split("## For operators");
+  const cases: readonly (readonly [text: string, what: RegExp])[] = [
+    [page.replace(/^\| `buffer_full` \| 503.*\n/m, ""), /needs one row for the code buffer_full/],
+    [page.replace(/^\| `internal` \| 500/m, "| `internal` | 501"), /internal has the status 500/],
+    [page.replace("Retry: the members have just changed.", "Retry."), /advises otherwise on wrong_view/],
+    [page.replace("Mend the disk of the data folder", "Mend the disk"), /advises otherwise on disk_failed/],
+    [page.replace("| `overloaded` | 503", "| `overlooked` | 503"), /there is no code overlooked/],
+    [
+      `${forClients}## For operators${forOperators.replace("`internal`", "")}`,
+      /does not tell operators about internal/,
+    ],
+  ];
+  for (const [text, what] of cases) assert.match(errorsPageViolations(text).join("\n"), what);
+});
+
+test("a README that is long, or has another figure than the benchmarks, is found", () => {
+  const benchmarks = "| GET | 67,500/s (15 µs) | bare 85,900/s (11 µs) | 0.77 |\n";
+  const readme = (row: string): string =>
+    `# x\n\n## Speed\n\n| what | weir |\n| --- | --- |\n${row}\n\n## Other\n\n| a | b |\n`;
+  const found = (text: string): string => readmeViolations(text, benchmarks).join("\n");
+  assert.equal(found(readme("| GET | 67,500/s, 15 µs | bare 85,900/s |")), "");
+  assert.match(found(readme("| GET | 67,501/s | bare 85,900/s |")), /another figure than 67,501$/);
+  assert.match(found(readme("| GET | 67,5/s | |")), /another figure than 67,5$/);
+  assert.match(found(readme("| PUT | 1/s | |")), /"PUT" is not in docs\/benchmarks\.md/);
+  assert.match(found("# x\n"), /has no table/);
+  assert.match(found(readme("| GET | 67,500/s | |") + "\n".repeat(140)), /has 15\d lines, at most 150/);
+});
+
+test("a document's sentence that is long is found, and so are sentences that are long on average", () => {
+  const long = `${"word ".repeat(25)}end.`;
+  assert.match(
+    documentViolations("docs/x.md", `# x\n\nShort.\n\n- ${long}\n`).join(),
+    /^docs\/x\.md:5: .* of 26 words/,
+  );
+  assert.match(documentViolations("docs/x.md", `| a | ${long} |\n`).join(), /of 26 words, at most 25/);
+  assert.match(documentViolations("docs/x.md", `${"word ".repeat(16)}end.`).join(), /17\.0 words .* on average/);
+  for (const text of [`> ${long}`, `\`\`\`\n${long}\n\`\`\``, `## ${long}`, "A short one. ".repeat(30)]) {
+    assert.deepEqual(documentViolations("docs/x.md", `${text}\n`), []);
+  }
+});
+
+test("sentences end at their full stops, not in numbers, links, code or at the end of a line", () => {
+  const text =
+    "A [link. Two](x.md) of\n1.7 KiB in `a. b c`. **Next?** Yes.\n1. Item\n2. Item\n\n| a cell | b |\n| --- | --- |\n";
+  assert.deepEqual(
+    sentencesOf(text).map(({ words, line, isInTable }) => [words, line, isInTable]),
+    [
+      [2, 1, false],
+      [6, 1, false],
+      [1, 1, false],
+      [1, 1, false],
+      [1, 3, false],
+      [1, 4, false],
+      [2, 6, true],
+      [1, 6, true],
+    ],
+  );
+  assert.equal(meanWords("One two. Three four five six.\n| a b c d e f g | h |\n"), 3);
 });
 
 test("a page of settings that is missing, or is not what the schema says, is found", () => {
