@@ -108,12 +108,12 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const dashboard = stack.use(new Dashboard({ version, status: () => participant.status(), clock: systemClock }));
   const http = stack.use(
     createHttpServer({
-      operations: participant,
-      administration: {
+      operations: () => participant.operations,
+      administration: () => participant.operations,
+      node: {
+        readiness: () => participant.readiness(),
+        status: () => participant.status(),
         leave: () => leave(),
-        flush: (signal) => participant.flush(signal),
-        refused: (key) => participant.refused(key),
-        discard: (key, version) => participant.discard(key, version),
       },
       onScrape: () => exposition.scrape(),
       dashboard: { policy: pagePolicy, render: () => dashboard.render() },

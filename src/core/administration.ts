@@ -1,7 +1,7 @@
 /** What an operator can have a cluster do through any node: the interface between the protocol and whatever speaks to operators (HTTP today). */
 
-import type { FailingKey } from "./message.ts";
 import type { WriteOutcome } from "./operation.ts";
+import type { ClusterStatus, FailingKey, Readiness } from "./status.ts";
 import type { Version } from "./version.ts";
 
 /** How far a flush is that somebody has asked for. */
@@ -19,9 +19,15 @@ export interface FlushProgress {
   readonly outcome?: "stored" | "refused";
 }
 
-export interface Administration {
+/** What an operator can ask of the node itself, also while it is no member of a cluster. */
+export interface NodeControl {
+  readiness(): Readiness;
+  status(): ClusterStatus;
   /** Begins to take this node out of the cluster; may be called again. */
   leave(): void;
+}
+
+export interface Administration {
   /**
    * Has all members flush at once, and tells how far they are until everything is in the store that was acknowledged before.
    * @throws OperatingError; the signal's reason when it is aborted

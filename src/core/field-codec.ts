@@ -6,7 +6,9 @@
 import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
 import { type ErrorCode, errorKinds } from "../base/errors.ts";
 import { type ContentHeaders, type Entry, noHeaders, type RequestId, type ValueInfo } from "./entry.ts";
-import type { FailingKey, MemberState, Precondition, Progress, RequestOutcome } from "./message.ts";
+import type { MemberState, Progress, RequestOutcome } from "./message.ts";
+import type { Precondition } from "./precondition.ts";
+import type { FailingKey } from "./status.ts";
 import type { Version } from "./version.ts";
 
 export function writeVersion(writer: ByteWriter, version: Version): void {

@@ -4,8 +4,10 @@
  */
 
 import type { ErrorCode } from "../base/errors.ts";
-import type { Entry, RequestId, Upload, ValueInfo } from "./entry.ts";
+import type { Entry, RequestId } from "./entry.ts";
 import type { ListQuery } from "./listing.ts";
+import type { PreconditionFailed, ReadOutcome, WriteOperation, WriteOutcome, Written } from "./operation.ts";
+import type { FailingKey, MemberFigures } from "./status.ts";
 import type { Version } from "./version.ts";
 
 /** Who a process in the cluster is. */
@@ -15,19 +17,6 @@ export interface PeerIdentity {
   /** Drawn by each process start: 32 hexadecimal digits. */
   readonly incarnation: string;
 }
-
-/** What a client requires of the state that its write replaces; entity tags are MD5s without quotes, or `*` for any value. */
-export interface Precondition {
-  /** If-Match: one of these must be the value's. */
-  readonly match?: readonly string[];
-  /** If-None-Match: none of these may be the value's. */
-  readonly noneMatch?: readonly string[];
-  /** If-Unmodified-Since: the value must not have been written in a later second, counted since 1970. */
-  readonly unmodifiedSince?: number;
-}
-
-/** Who has a write when its client is answered: every owner of the key, or the store. */
-export type Durability = "replicated" | "stored";
 
 /** How far a member has come with its view; each step presupposes the ones before. */
 export type Progress = "adopting" | "adopted" | "delivered" | "handed_off";
@@ -65,39 +54,6 @@ export interface MemberState {
   readonly figures: MemberFigures;
 }
 
-/** For people: `GET /cluster`. */
-export interface MemberFigures {
-  readonly dirtyBytes: number;
-  readonly dirtyKeys: number;
-  readonly cacheBytes: number;
-  /** Age of the oldest state, of the keys that it serves, that has not reached the store, in milliseconds; 0 when there is none. */
-  readonly oldestDirtyMs: number;
-  /** Keys whose last attempt to flush failed, and those of them that the store refuses. */
-  readonly failingKeys: number;
-  readonly refusedKeys: number;
-  /** Some of them. */
-  readonly failing: readonly FailingKey[];
-  /** Whether writers wait because a value is older than `buffer.maxDirtyAgeMs`. */
-  readonly slowing: boolean;
-  /** Writers wait because its buffer is full. */
-  readonly full: boolean;
-  /** Whether what it holds is on its disk, too. */
-  readonly journaled: boolean;
-}
-
-/** A key whose last attempt to flush failed. */
-export interface FailingKey {
-  readonly key: string;
-  /** Of the state that the store lacks; `size` is that of its value, 0 where it is a delete. */
-  readonly version: Version;
-  readonly size: number;
-  readonly isDelete: boolean;
-  /** For how long the store has lacked something of the key, in milliseconds. */
-  readonly ageMs: number;
-  readonly code: ErrorCode;
-  readonly reason: string;
-}
-
 export interface PingRequest {
   readonly kind: "ping";
   readonly state: MemberState;
@@ -115,23 +71,11 @@ export interface ReadRequest {
   readonly deadlineMs: number;
 }
 
-export interface WriteRequest {
+export interface WriteRequest extends WriteOperation {
   readonly kind: "write";
   readonly epoch: number;
-  readonly key: string;
+  /** The same for every copy of it. */
   readonly requestId: RequestId;
-  readonly precondition: Precondition | undefined;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Undefined deletes the key, unless there is an upload. */
-  readonly value: Buffer | undefined;
-  /** In place of a value that is in the store already, in parts. */
-  readonly upload?: Upload;
-  /** Of the value; empty for a delete and for an upload. */
-  readonly md5: string;
-  /** Of a write of what the store has: the version that is discarded for it. */
-  readonly discards?: Version;
-  /** What the answer waits for. */
-  readonly durability: Durability;
   /** Milliseconds that the router will still wait. */
   readonly deadlineMs: number;
 }
@@ -238,13 +182,6 @@ export interface PongAnswer {
   readonly state: MemberState;
 }
 
-export interface ValueAnswer {
-  readonly kind: "value";
-  readonly info: ValueInfo;
-  /** Undefined when it was not wanted. */
-  readonly value: Buffer | undefined;
-}
-
 /** What a member holds of an entry of a listing. */
 export type HeldEntry =
   | {
@@ -265,29 +202,6 @@ export interface HeldAnswer {
   readonly entries: readonly HeldEntry[];
   /** No entry up to this one is missing; undefined when none is at all. */
   readonly end: string | undefined;
-}
-
-/** The value is too large to be sent: the router gets it from the store, under the tag that is its `md5`. */
-export interface StoredAnswer {
-  readonly kind: "stored";
-  readonly info: ValueInfo;
-}
-
-export interface MissingAnswer {
-  readonly kind: "missing";
-}
-
-export interface WrittenAnswer {
-  readonly kind: "written";
-  readonly version: Version;
-  /** The store's tag of what was uploaded; empty for other writes. */
-  readonly tag: string;
-  /** What is known to hold of it: `replicated`, also where the store was waited for, when it did not have it in time. */
-  readonly durability: Durability;
-}
-
-export interface PreconditionFailedAnswer {
-  readonly kind: "precondition_failed";
 }
 
 /** Done, under this epoch. */
@@ -339,12 +253,9 @@ export interface RefusedAnswer {
 
 export type PeerAnswer =
   | PongAnswer
-  | ValueAnswer
+  | ReadOutcome
+  | WriteOutcome
   | HeldAnswer
-  | StoredAnswer
-  | MissingAnswer
-  | WrittenAnswer
-  | PreconditionFailedAnswer
   | AckAnswer
   | WantedAnswer
   | FlushingAnswer
@@ -359,3 +270,10 @@ export interface StateNotice {
 }
 
 export type PeerNotice = StateNotice;
+
+/** Names that the primary's room still uses for the outcomes of `operation.ts`. */
+export type WrittenAnswer = Written;
+export type PreconditionFailedAnswer = PreconditionFailed;
+export type ValueAnswer = Extract<ReadOutcome, { kind: "value" }>;
+export type StoredAnswer = Extract<ReadOutcome, { kind: "stored" }>;
+export type MissingAnswer = Extract<ReadOutcome, { kind: "missing" }>;

@@ -3,7 +3,16 @@
  */
 
 import { assert } from "../base/assert.ts";
-import type { Precondition } from "./message.ts";
+
+/** What a client requires of the state that its write replaces; entity tags are MD5s without quotes, or `*` for any value. */
+export interface Precondition {
+  /** If-Match: one of these must be the value's. */
+  readonly match?: readonly string[];
+  /** If-None-Match: none of these may be the value's. */
+  readonly noneMatch?: readonly string[];
+  /** If-Unmodified-Since: the value must not have been written in a later second, counted since 1970. */
+  readonly unmodifiedSince?: number;
+}
 
 /** Whether a state meets what the client requires of it. An undefined state means that there is no value. */
 export function meets(

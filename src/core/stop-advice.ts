@@ -7,7 +7,7 @@
  */
 
 import { formatBytes, formatDuration } from "../base/quantity-text.ts";
-import type { MemberFigures } from "./message.ts";
+import type { MemberFigures } from "./status.ts";
 
 /**
  * `wait`: it may be stopped soon; the advice says what to wait for, or to run first. `no`: something has to be mended,

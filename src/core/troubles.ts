@@ -1,8 +1,7 @@
 /** What is wrong with a cluster, in plain words, each with what to do. `weir status` and the dashboard show it. */
 
 import { formatBytes, formatDuration, plain, quote } from "../base/quantity-text.ts";
-import type { FailingKey } from "./message.ts";
-import type { ClusterStatus, MemberStatus } from "./operation.ts";
+import type { ClusterStatus, FailingKey, MemberStatus } from "./status.ts";
 import { storeAwayMs } from "./stop-advice.ts";
 
 /** The troubles, the worst first; none when all is well. */

@@ -9,7 +9,7 @@ import { withoutTokens } from "../access/token.ts";
 import type { Clock, Instant } from "../base/clock.ts";
 import { type ErrorCode, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Administration } from "../core/administration.ts";
+import type { Administration, NodeControl } from "../core/administration.ts";
 import type { Operations } from "../core/operation.ts";
 import { AdminRoutes, type Scrape } from "./routes/admin-routes.ts";
 import { BlobRoutes } from "./routes/blob-routes.ts";
@@ -31,8 +31,10 @@ import { allowOf, everyMethod, type FixedRoute, type KeyRoute, type Route } from
 
 /** What the router needs to answer requests. */
 export interface RequestRouterOptions {
-  readonly operations: Operations;
-  readonly administration: Administration;
+  /** Asked for each time: another member may take the place of the one that answered last. */
+  readonly operations: () => Operations;
+  readonly administration: () => Administration;
+  readonly node: NodeControl;
   /** Makes the answer to `/metrics`. */
   readonly onScrape: () => Promise<Scrape>;
   /** The page that people see in a browser. */
@@ -71,13 +73,13 @@ export class RequestRouter {
   readonly #metrics: HttpMetrics;
 
   constructor(options: RequestRouterOptions, bodies: Bodies, cors: Cors, metrics: HttpMetrics) {
-    const { operations, administration, onScrape, dashboard, access, settings, clock, log } = options;
+    const { operations, administration, node, onScrape, dashboard, access, settings, clock, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
     const dates = new DateFormatter(clock);
     const blobs = new BlobRoutes(operations, bodies, this.#problems, dates, settings);
     const legacy = new LegacyRoutes(operations, bodies, this.#problems, dates, settings);
     const list = new ListRoute(operations, settings.maxListKeys);
-    const admin = new AdminRoutes(operations, administration, onScrape);
+    const admin = new AdminRoutes(node, administration, onScrape);
     this.#keyRoutes = [
       ["/kv/", blobs.route, "/kv/{key}"],
       ["/get/", legacy.get, "/get/{key}"],

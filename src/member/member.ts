@@ -6,13 +6,11 @@
 import { assert, unreachable } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
-import type { FlushProgress } from "../core/administration.ts";
+import type { Administration } from "../core/administration.ts";
 import type { Entry } from "../core/entry.ts";
 import type { SentAt } from "../core/lease.ts";
-import type { ListQuery } from "../core/listing.ts";
 import type { Membership } from "../core/membership.ts";
 import type {
-  FailingKey,
   MemberState,
   PeerAnswer,
   PeerIdentity,
@@ -21,28 +19,21 @@ import type {
   RefusedAnswer,
   RequestOutcome,
 } from "../core/message.ts";
-import type {
-  ClusterStatus,
-  DeleteOperation,
-  ListOutcome,
-  Operations,
-  PutOperation,
-  PutStreamOperation,
-  Readiness,
-  ReadOutcome,
-  ValueStream,
-  WriteOutcome,
-} from "../core/operation.ts";
-import { type Version, versionOf } from "../core/version.ts";
+import type { Operations } from "../core/operation.ts";
+import type { ClusterStatus, Readiness } from "../core/status.ts";
+import { versionOf } from "../core/version.ts";
 import { formatView, type View, type ViewMember, type ViewParameters } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
 import type { MemberGauges } from "./admin/status.ts";
 import type { MemberParts } from "./member-parts.ts";
+import { MemberOperations } from "./operations.ts";
 import { ConfiguredNodes } from "./views/configured-nodes.ts";
 import { type Wired, wire } from "./wiring.ts";
 
-export class Member implements Operations, PeerHandler, JournalSource {
+export class Member implements PeerHandler, JournalSource {
+  /** What clients and operators can ask of it. */
+  readonly operations: Operations & Administration;
   readonly #parts: MemberParts;
   readonly #wired: Wired;
   readonly #membership: Membership;
@@ -68,6 +59,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
         if (!this.#drained) this.#wired.router.resume();
       },
     });
+    this.operations = new MemberOperations(this.#wired);
     this.#membership = this.#wired.membership;
     this.#configured = new ConfiguredNodes({ ...parts, named: parts.nodes, membership: this.#membership });
     this.#recover(parts.recovered);
@@ -107,7 +99,9 @@ export class Member implements Operations, PeerHandler, JournalSource {
   end(): Recovered {
     assert(!this.#ended, "a member ends once");
     this.#ended = true;
-    this.#abort.abort(new OperatingError("shutting_down", "the member has ended"));
+    const reason = new OperatingError("shutting_down", "the member has ended");
+    this.#abort.abort(reason);
+    this.#wired.flushOnDemand.stop(reason);
     const { lease } = this.#membership;
     lease.void();
     this.#wired.gossip.stop();
@@ -127,7 +121,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
         new OperatingError("peer_unreachable", "this node has left the view, and others may have this write"),
       );
     this.#wired.router.end();
-    this.#wired.inTime.stop();
+    this.#wired.deadlines.stop();
     const entries = [...this.#wired.buffer.records()].flatMap(({ entry }) => (entry ? [entry] : []));
     const { adoptedEpochs: adopted, cluster } = this.#membership;
     return { entries, outcomes: [...this.#wired.requests.outcomes()], adopted, cluster };
@@ -138,30 +132,6 @@ export class Member implements Operations, PeerHandler, JournalSource {
     this.#configured.set(nodes);
     this.#wired.gossip.setNodes(nodes);
     this.#setPeers(this.#membership.epoch === 0 ? [] : this.#membership.view.members);
-  }
-
-  put(operation: PutOperation): Promise<WriteOutcome> {
-    return this.#wired.router.put(operation);
-  }
-
-  putStream(operation: PutStreamOperation): Promise<WriteOutcome> {
-    return this.#wired.uploads.put(operation);
-  }
-
-  delete(operation: DeleteOperation): Promise<WriteOutcome> {
-    return this.#wired.router.delete(operation);
-  }
-
-  read(key: string, wantValue: boolean, changed?: string): ReadOutcome | Promise<ReadOutcome> {
-    return this.#wired.router.read(key, wantValue, changed);
-  }
-
-  open(key: string, tag: string, start: number, end: number): Promise<ValueStream | undefined> {
-    return this.#wired.downloads.open(key, tag, { start, end });
-  }
-
-  list(query: ListQuery): Promise<ListOutcome> {
-    return this.#wired.lister.list(query);
   }
 
   /** Whether it takes part in a view. */
@@ -189,21 +159,6 @@ export class Member implements Operations, PeerHandler, JournalSource {
 
   status(): ClusterStatus {
     return this.#wired.status.ofCluster(this.#configured.named.map(({ id }) => id));
-  }
-
-  /** As `Administration.flush`; ends with this member. */
-  flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void> {
-    return this.#wired.flushOnDemand.run(AbortSignal.any([signal, this.#abort.signal]));
-  }
-
-  /** As `Administration.refused`. */
-  refused(key: string): Promise<FailingKey> {
-    return this.#wired.discard.refused(key);
-  }
-
-  /** As `Administration.discard`. */
-  discard(key: string, version: Version): Promise<WriteOutcome> {
-    return this.#wired.router.discard(key, version);
   }
 
   gauges(): MemberGauges {
@@ -236,7 +191,7 @@ export class Member implements Operations, PeerHandler, JournalSource {
       if (!(answer instanceof Promise)) return answer;
       // Requests without a deadline wait for this member's journal: the asker decides for how long.
       if (!("deadlineMs" in request)) return answer.catch((error: unknown) => this.#refused(error));
-      return this.#wired.inTime.answer(answer, request.deadlineMs).catch((error: unknown) => this.#refused(error));
+      return this.#wired.deadlines.within(answer, request.deadlineMs).catch((error: unknown) => this.#refused(error));
     } catch (error) {
       return this.#refused(error);
     }

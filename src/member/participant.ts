@@ -7,22 +7,10 @@ import { type Clock, type Instant, sleep } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
-import type { Administration, FlushProgress } from "../core/administration.ts";
-import type { ListQuery } from "../core/listing.ts";
-import type { FailingKey, PeerIdentity } from "../core/message.ts";
-import type {
-  ClusterStatus,
-  DeleteOperation,
-  ListOutcome,
-  Operations,
-  PutOperation,
-  PutStreamOperation,
-  Readiness,
-  ReadOutcome,
-  ValueStream,
-  WriteOutcome,
-} from "../core/operation.ts";
-import type { Version } from "../core/version.ts";
+import type { Administration, NodeControl } from "../core/administration.ts";
+import type { PeerIdentity } from "../core/message.ts";
+import type { Operations } from "../core/operation.ts";
+import type { ClusterStatus, Readiness } from "../core/status.ts";
 import type { ViewMember } from "../core/view.ts";
 import type { Journal, Recovered } from "../journal/journal.ts";
 import type { Network, PeerAddress } from "../network/network.ts";
@@ -30,6 +18,7 @@ import type { BlobStore } from "../store/blob-store.ts";
 import type { MemberGauges } from "./admin/status.ts";
 import { Member } from "./member.ts";
 import { MemberMetrics } from "./metrics.ts";
+import { noMember } from "./operations.ts";
 import type { MemberSettings } from "./settings.ts";
 import { probeStore } from "./views/store-probe.ts";
 
@@ -67,7 +56,7 @@ const lastPauseMs = 60_000;
 /** Between two attempts to join that failed, in milliseconds. */
 const startPauseMs = 1_000;
 
-export class Participant implements Operations, Administration {
+export class Participant implements NodeControl {
   /** What all its members have counted. */
   readonly metrics = new MemberMetrics();
   readonly #parts: ParticipantParts;
@@ -158,28 +147,9 @@ export class Participant implements Operations, Administration {
     this.#life?.member.setNodes(nodes);
   }
 
-  put(operation: PutOperation): Promise<WriteOutcome> {
-    return this.#life ? this.#life.member.put(operation) : Promise.reject(notAMember());
-  }
-
-  async putStream(operation: PutStreamOperation): Promise<WriteOutcome> {
-    return await this.#member.putStream(operation);
-  }
-
-  async delete(operation: DeleteOperation): Promise<WriteOutcome> {
-    return await this.#member.delete(operation);
-  }
-
-  read(key: string, wantValue: boolean, changed?: string): ReadOutcome | Promise<ReadOutcome> {
-    return this.#life ? this.#life.member.read(key, wantValue, changed) : Promise.reject(notAMember());
-  }
-
-  async open(key: string, tag: string, start: number, end: number): Promise<ValueStream | undefined> {
-    return await this.#member.open(key, tag, start, end);
-  }
-
-  async list(query: ListQuery): Promise<ListOutcome> {
-    return await this.#member.list(query);
+  /** What the present member can be asked for; while there is none, it refuses with `not_ready`. To be asked for each time. */
+  get operations(): Operations & Administration {
+    return this.#life?.member.operations ?? noMember;
   }
 
   readiness(): Readiness {
@@ -196,18 +166,6 @@ export class Participant implements Operations, Administration {
     return { cluster, self: host.id, store: store.description, ...nothing };
   }
 
-  flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void> {
-    return this.#member.flush(signal);
-  }
-
-  async refused(key: string): Promise<FailingKey> {
-    return await this.#member.refused(key);
-  }
-
-  async discard(key: string, version: Version): Promise<WriteOutcome> {
-    return await this.#member.discard(key, version);
-  }
-
   /** Undefined while there is no member. */
   gauges(): MemberGauges | undefined {
     return this.#life?.member.gauges();
@@ -216,11 +174,6 @@ export class Participant implements Operations, Administration {
   /** Whether this process may answer for the key at this moment: at most one may. */
   servesNow(key: string): boolean {
     return this.#life?.member.servesNow(key) ?? false;
-  }
-
-  get #member(): Member {
-    if (!this.#life) throw notAMember();
-    return this.#life.member;
   }
 
   async #startUp(): Promise<void> {
@@ -349,8 +302,4 @@ async function withinSignal(work: Promise<void> | undefined, signal: AbortSignal
 
 function stopping(): OperatingError {
   return new OperatingError("shutting_down", "the node is stopping");
-}
-
-function notAMember(): OperatingError {
-  return new OperatingError("not_ready", "the node has not joined the cluster yet");
 }

@@ -29,8 +29,8 @@ import { Downloads } from "./large/downloads.ts";
 import { Leftovers } from "./large/leftovers.ts";
 import { Uploads } from "./large/uploads.ts";
 import type { MemberParts } from "./member-parts.ts";
-import { InTime } from "./route/deadline.ts";
 import { Lister } from "./route/lister.ts";
+import { OperationDeadlines } from "./route/operation-deadlines.ts";
 import { Router } from "./route/router.ts";
 import { Eviction } from "./views/eviction.ts";
 import { Gossip } from "./views/gossip.ts";
@@ -66,7 +66,7 @@ export interface Wired {
   readonly flushOnDemand: FlushOnDemand;
   readonly discard: Discard;
   readonly viewChange: ViewChange;
-  readonly inTime: InTime;
+  readonly deadlines: OperationDeadlines;
   readonly gossip: Gossip;
   readonly downloads: Downloads;
   readonly uploads: Uploads;
@@ -100,7 +100,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   const cache = createCache(settings.cacheBytes);
   const requests = new RequestLog();
   const complaints = new Complaints(log, clock, complaintIntervalMs);
-  const inTime = new InTime(clock, settings.operationMs);
+  const deadlines = new OperationDeadlines(clock, settings.operationMs);
   const context: MemberContext = {
     clock,
     random,
@@ -212,17 +212,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       onStuck,
     },
   });
-  const router: Router = new Router({
-    membership,
-    durableWrites,
-    reads,
-    network,
-    clock,
-    settings,
-    inTime,
-    fits: (key) => store.fits(key),
-    onNewerEpoch,
-  });
+  const router = new Router(context, durableWrites, reads, deadlines, onNewerEpoch);
   const heldKeys = new HeldKeys({
     membership,
     buffer,
@@ -230,7 +220,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     clock,
     hasten: (each) => primary.inheritance.hasten(each),
   });
-  const lister = new Lister({ membership, heldKeys, router, inTime, store, clock, operationMs: settings.operationMs });
+  const lister = new Lister(context, router, heldKeys, deadlines);
   const downloads = new Downloads({
     store,
     clock,
@@ -244,8 +234,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     random,
     complaints,
     settings: { ...settings.large, bufferedBytes: settings.maxValueBytes },
-    read: (key) => router.read(key, false),
-    write: (upload, operation) => router.putUpload(upload, operation),
+    router,
   });
   const { leftoverMs } = settings.large;
   const leftovers = new Leftovers({ membership, store, clock, log, complaints, leftoverMs });
@@ -404,7 +393,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     flushOnDemand,
     discard,
     viewChange,
-    inTime,
+    deadlines,
     gossip,
     downloads,
     uploads,

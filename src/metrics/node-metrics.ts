@@ -4,7 +4,7 @@
  * peers, routes, statuses and error codes are few.
  */
 
-import type { ClusterStatus } from "../core/operation.ts";
+import type { ClusterStatus } from "../core/status.ts";
 import type { HttpServer } from "../http/server.ts";
 import type { JournalMetrics } from "../journal/file-journal.ts";
 import type { MemberGauges } from "../member/admin/status.ts";

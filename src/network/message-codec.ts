@@ -33,7 +33,8 @@ import {
   writeValueInfo,
   writeVersion,
 } from "../core/field-codec.ts";
-import type { Durability, KeyVersion, PeerAnswer, PeerNotice, PeerRequest } from "../core/message.ts";
+import type { KeyVersion, PeerAnswer, PeerNotice, PeerRequest } from "../core/message.ts";
+import type { Durability } from "../core/operation.ts";
 import { noVersion } from "../core/version.ts";
 import { readHeldEntries, readListQuery, writeHeldEntries, writeListQuery } from "./listing-codec.ts";
 

@@ -1,6 +1,6 @@
 /** What has changed in a cluster between two looks at it, in words. */
 
-import type { ClusterStatus, MemberStatus } from "../core/operation.ts";
+import type { ClusterStatus, MemberStatus } from "../core/status.ts";
 import { storeAwayMs } from "../core/stop-advice.ts";
 
 export function changesBetween(before: ClusterStatus, after: ClusterStatus): string[] {

@@ -5,7 +5,7 @@
 
 import { hash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
-import type { ClusterStatus } from "../core/operation.ts";
+import type { ClusterStatus } from "../core/status.ts";
 import { History } from "./history.ts";
 import { renderPage } from "./page.ts";
 import { pageScript } from "./page-script.ts";

@@ -4,7 +4,7 @@
  */
 
 import type { Clock, Instant, Timer } from "../base/clock.ts";
-import type { ClusterStatus } from "../core/operation.ts";
+import type { ClusterStatus } from "../core/status.ts";
 import { changesBetween } from "./changes.ts";
 
 /** Milliseconds between two looks. What comes and goes in between is not seen. */

@@ -5,7 +5,7 @@
 
 import type { Instant } from "../base/clock.ts";
 import { formatBytes, formatDuration, formatShare } from "../base/quantity-text.ts";
-import type { ClusterStatus, MemberStatus } from "../core/operation.ts";
+import type { ClusterStatus, MemberStatus } from "../core/status.ts";
 import { alikeToStop } from "../core/stop-advice.ts";
 import { troublesOf } from "../core/troubles.ts";
 import { type ChartKind, drawChart } from "./chart.ts";

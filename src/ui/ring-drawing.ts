@@ -4,8 +4,8 @@
  */
 
 import { formatShare } from "../base/quantity-text.ts";
-import type { ClusterStatus, MemberStatus } from "../core/operation.ts";
 import { circle, Ring } from "../core/ring.ts";
+import type { ClusterStatus, MemberStatus } from "../core/status.ts";
 import { colourAt } from "./colours.ts";
 import { html, type Markup } from "./markup.ts";
 

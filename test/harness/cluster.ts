@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert } from "../../src/base/assert.ts";
 import { sleep } from "../../src/base/clock.ts";
-import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
+import type { ClusterStatus, MemberStatus } from "../../src/core/status.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { type Answer, type ClientTls, HttpClient, pathOf, type RequestOptions } from "./http-client.ts";
 import { type NodeEnd, NodeProcess, type NodeProcessOptions } from "./node-process.ts";

@@ -13,6 +13,7 @@ import type { Problem } from "../../src/http/server/problem.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/http/server.ts";
 import { systemClock } from "../../src/system.ts";
 import { MemoryAdministration } from "./memory-administration.ts";
+import { MemoryNode } from "./memory-node.ts";
 import { MemoryOperations } from "./memory-operations.ts";
 import { type RawAnswer, RawConnection, rawRequest } from "./raw-http.ts";
 
@@ -27,6 +28,7 @@ type MoreOptions = Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol" | "tl
 export class HttpHost implements AsyncDisposable {
   readonly operations = new MemoryOperations();
   readonly administration = new MemoryAdministration();
+  readonly node = new MemoryNode();
   readonly access = new Access("none");
   /** What was logged above the level of debug. */
   readonly lines: LogLine[] = [];
@@ -39,10 +41,11 @@ export class HttpHost implements AsyncDisposable {
   private constructor(settings: Partial<HttpSettings>, more: MoreOptions) {
     this.log = this.#log();
     this.#options = {
-      operations: this.operations,
+      operations: () => this.operations,
       onScrape: () => Promise.resolve({ contentType: "text/plain", text: "up 1\n" }),
       dashboard: { policy: "default-src 'none'", render: () => "<p>up" },
-      administration: this.administration,
+      administration: () => this.administration,
+      node: this.node,
       access: this.access,
       settings: { ...defaultHttpSettings, port: 0, ...settings },
       clock: systemClock,

@@ -1,16 +1,14 @@
-/** What an operator may ask of a node, for the tests of what HTTP makes of it: it notes what was asked, and tells of a flush what it was told to. */
+/** What an operator may ask of a cluster, for the tests of what HTTP makes of it: it notes what was asked, and tells of a flush what it was told to. */
 
 import { sleep } from "../../src/base/clock.ts";
 import { OperatingError } from "../../src/base/errors.ts";
 import type { Administration, FlushProgress } from "../../src/core/administration.ts";
-import type { FailingKey } from "../../src/core/message.ts";
 import type { WriteOutcome } from "../../src/core/operation.ts";
+import type { FailingKey } from "../../src/core/status.ts";
 import { compareVersions, type Version } from "../../src/core/version.ts";
 import { systemClock } from "../../src/system.ts";
 
 export class MemoryAdministration implements Administration {
-  /** How often the node was asked to leave. */
-  leaves = 0;
   /** What a flush tells, one after the other. */
   flushTells: readonly FlushProgress[] = [];
   /** What a flush ends with, once it has told all that, while it is set; else it tells the last again and again, if that is no outcome. */
@@ -21,10 +19,6 @@ export class MemoryAdministration implements Administration {
   readonly refusals = new Map<string, FailingKey>();
   /** What was given up. */
   readonly givenUp: string[] = [];
-
-  leave(): void {
-    this.leaves++;
-  }
 
   async refused(key: string): Promise<FailingKey> {
     const failing = this.refusals.get(key);
@@ -38,7 +32,7 @@ export class MemoryAdministration implements Administration {
     this.refusals.delete(key);
     this.givenUp.push(key);
     const next = { epoch: version.epoch, seq: version.seq + 1 };
-    return { kind: "written", version: next, md5: "", durability: "replicated" };
+    return { kind: "written", version: next, tag: "", durability: "replicated" };
   }
 
   async *flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void> {

@@ -3,77 +3,66 @@
  * make them fail or wait.
  */
 
-import { hash } from "node:crypto";
 import { compareText } from "../../src/base/text-order.ts";
 import type { ValueInfo } from "../../src/core/entry.ts";
 import { entryOf, isCommonPrefix, type ListQuery } from "../../src/core/listing.ts";
-import type { Precondition } from "../../src/core/message.ts";
 import type {
-  ClusterStatus,
-  DeleteOperation,
   ListedKey,
   ListOutcome,
   Operations,
-  PutOperation,
-  PutStreamOperation,
-  Readiness,
   ReadOutcome,
+  StreamOperation,
+  WriteOperation,
   WriteOutcome,
 } from "../../src/core/operation.ts";
+import type { Precondition } from "../../src/core/precondition.ts";
 import { meets } from "../../src/core/precondition.ts";
+
+import { putOf } from "./write-operations.ts";
 
 export class MemoryOperations implements Operations {
   /** By key; the outcomes of reads, ready made. */
   readonly values = new Map<string, Extract<ReadOutcome, { kind: "value" }>>();
   /** The put that came last. */
-  lastPut: PutOperation | undefined;
+  lastPut: (WriteOperation & { readonly value: Buffer }) | undefined;
   /** The delete that came last. */
-  lastDelete: DeleteOperation | undefined;
+  lastDelete: WriteOperation | undefined;
   /** The listing that came last. */
   lastList: ListQuery | undefined;
   /** What every operation rejects with, while it is set. */
   failure: Error | undefined;
   /** What every operation waits for, while it is set. */
   gate: Promise<void> | undefined;
-  ready = true;
-  /** Since it served, while it is not ready. */
-  pausedMs: number | undefined;
   /** Operations that were begun. */
   calls = 0;
   /** The time of writes, milliseconds since 1970. */
   nowMs: () => number = Date.now;
   #seq = 0;
 
-  async put(operation: PutOperation): Promise<WriteOutcome> {
+  async write(operation: WriteOperation): Promise<WriteOutcome> {
     await this.#enter();
-    this.lastPut = operation;
-    if (!this.#allows(operation.key, operation.precondition)) return { kind: "precondition_failed" };
-    const { key, value, headers } = operation;
-    const md5 = hash("md5", value, "hex");
+    const { key, value, headers, precondition, md5, durability } = operation;
+    if (value === undefined) this.lastDelete = operation;
+    else this.lastPut = { ...operation, value };
+    if (!this.#allows(key, precondition)) return { kind: "precondition_failed" };
     const version = { epoch: 1, seq: ++this.#seq };
-    const info: ValueInfo = { ...version, headers, md5, modifiedMs: this.nowMs(), size: value.length };
-    this.values.set(key, { kind: "value", info, value });
-    return { kind: "written", version, md5, durability: operation.durability ?? "replicated" };
+    if (value === undefined) {
+      this.values.delete(key);
+    } else {
+      const info: ValueInfo = { ...version, headers, md5, modifiedMs: this.nowMs(), size: value.length };
+      this.values.set(key, { kind: "value", info, value });
+    }
+    return { kind: "written", version, tag: md5, durability };
   }
 
   /** What comes in is put like any other value, so that a test sees it. */
-  async putStream({ key, headers, precondition, body }: PutStreamOperation): Promise<WriteOutcome> {
+  async writeStream({ key, headers, precondition, body }: StreamOperation): Promise<WriteOutcome> {
     // What is bound to fail is not read.
     if (!this.#allows(key, precondition)) return { kind: "precondition_failed" };
     const chunks: Uint8Array[] = [];
     // A chunk is gone once the next one is asked for.
     for await (const chunk of body) chunks.push(Buffer.from(chunk));
-    const operation = { key, headers, value: Buffer.concat(chunks) };
-    return await this.put(precondition ? { ...operation, precondition } : operation);
-  }
-
-  async delete(operation: DeleteOperation): Promise<WriteOutcome> {
-    await this.#enter();
-    this.lastDelete = operation;
-    if (!this.#allows(operation.key, operation.precondition)) return { kind: "precondition_failed" };
-    this.values.delete(operation.key);
-    const version = { epoch: 1, seq: ++this.#seq };
-    return { kind: "written", version, md5: "", durability: operation.durability ?? "replicated" };
+    return await this.write(putOf(key, Buffer.concat(chunks), { headers, precondition }));
   }
 
   async read(key: string, wantValue: boolean): Promise<ReadOutcome> {
@@ -105,25 +94,6 @@ export class MemoryOperations implements Operations {
   /** Nothing here is too large to be answered as a value. */
   open(): Promise<undefined> {
     return Promise.resolve(undefined);
-  }
-
-  readiness(): Readiness {
-    if (this.ready) return { ready: true, reason: "serving" };
-    return { ready: false, reason: "joining", ...(this.pausedMs !== undefined && { pausedMs: this.pausedMs }) };
-  }
-
-  status(): ClusterStatus {
-    const view = {
-      cluster: "test",
-      self: "a",
-      epoch: 1,
-      settled: true,
-      leaseMs: 900,
-      awaited: [],
-      absent: [],
-      replicas: 2,
-    };
-    return { ...view, store: "none", members: [] };
   }
 
   async #enter(): Promise<void> {

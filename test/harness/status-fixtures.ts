@@ -1,6 +1,6 @@
 /** What a node says of a small cluster that is well, to be changed by what a test is about. */
 
-import type { ClusterStatus, MemberStatus } from "../../src/core/operation.ts";
+import type { ClusterStatus, MemberStatus } from "../../src/core/status.ts";
 import { noFigures } from "../../src/member/admin/status.ts";
 
 export function memberStatus(id: string, changes: Partial<MemberStatus> = {}): MemberStatus {

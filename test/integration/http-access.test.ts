@@ -61,7 +61,7 @@ describe("a route", { timeout }, () => {
       }
     }
     assert.deepEqual(open, ["GET /healthz", "HEAD /healthz", "GET /readyz", "HEAD /readyz"]);
-    assert.equal(host.administration.leaves, 0);
+    assert.equal(host.node.leaves, 0);
     assert.equal(host.operations.calls, 0);
   });
 
@@ -220,7 +220,7 @@ describe("what a browser sends for a page of another site", { timeout }, () => {
       }
     }
     assert.equal(host.operations.calls, 0);
-    assert.equal(host.administration.leaves, 0);
+    assert.equal(host.node.leaves, 0);
   });
 
   test("is no page of the node's own site where it is a value, whatever type the value is said to have", async () => {

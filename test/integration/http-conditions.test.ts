@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { describe, test } from "node:test";
-import type { Precondition } from "../../src/core/message.ts";
+import type { Precondition } from "../../src/core/precondition.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
 
 const timeout = 10_000;

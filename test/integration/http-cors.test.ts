@@ -94,7 +94,7 @@ describe("requests of another site's page", { timeout }, () => {
   test("of an allowed origin cannot change the cluster", async () => {
     await using host = await HttpHost.start(allowed);
     assert.equal((await host.request("POST", "/cluster/leave", from(app))).status, 403);
-    assert.equal(host.administration.leaves, 0);
+    assert.equal(host.node.leaves, 0);
   });
 
   test("a header's name that is none is not allowed back", async () => {

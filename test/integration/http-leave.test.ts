@@ -16,7 +16,7 @@ describe("POST /cluster/leave", { timeout }, () => {
       const answer = await host.request("POST", "/cluster/leave", count === 2 ? ["Content-Length: 0"] : []);
       assert.equal(answer.status, 202);
       assert.deepEqual(JSON.parse(answer.body.toString()), { node: "a", leaving: true });
-      assert.equal(host.administration.leaves, count);
+      assert.equal(host.node.leaves, count);
     }
   });
 
@@ -33,7 +33,7 @@ describe("POST /cluster/leave", { timeout }, () => {
     for (const headers of foreign) {
       assertProblem(await host.request("POST", "/cluster/leave", headers), 403, "cross_site_request");
     }
-    assert.equal(host.administration.leaves, 0);
+    assert.equal(host.node.leaves, 0);
     for (const headers of [["Sec-Fetch-Site: same-origin"], ["Sec-Fetch-Site: none"], ["Origin: http://test"]]) {
       assert.equal((await host.request("POST", "/cluster/leave", headers)).status, 202, headers.join());
     }
@@ -42,7 +42,7 @@ describe("POST /cluster/leave", { timeout }, () => {
   test("is refused with a body, and the node stays", async () => {
     await using host = await HttpHost.start();
     assertProblem(await host.request("POST", "/cluster/leave", ["Content-Type: text/plain"], "x"), 400, "body_invalid");
-    assert.equal(host.administration.leaves, 0);
+    assert.equal(host.node.leaves, 0);
   });
 });
 

@@ -8,6 +8,7 @@ import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
 import { rawRequest } from "../harness/raw-http.ts";
+import { putOf } from "../harness/write-operations.ts";
 
 const timeout = 10_000;
 /** So that one that fails ends soon. */
@@ -70,7 +71,7 @@ describe("a server that ends while a request is under way", { timeout }, () => {
   test("answers what comes while the answer before it still goes out", async () => {
     await using host = await HttpHost.start();
     const value = Buffer.alloc(8 * 1024 * 1024, "x");
-    await host.operations.put({ key: "large", value, headers: {} });
+    await host.operations.write(putOf("large", value));
     await using connection = await host.connect();
     connection.send(rawRequest("GET", "/kv/large"));
     await once(connection.socket, "data");

@@ -11,6 +11,7 @@ import { isOperatingError } from "../../src/base/errors.ts";
 import { systemClock } from "../../src/system.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
 import { RawConnection, rawRequest } from "../harness/raw-http.ts";
+import { putOf } from "../harness/write-operations.ts";
 
 const timeout = 10_000;
 
@@ -25,12 +26,12 @@ describe("routes", { timeout }, () => {
       assert.equal((await host.request("HEAD", path)).headers["content-length"], String(get.body.length));
     }
     const cluster: unknown = JSON.parse((await host.request("GET", "/cluster")).body.toString());
-    assert.deepEqual(cluster, JSON.parse(JSON.stringify(host.operations.status())));
+    assert.deepEqual(cluster, JSON.parse(JSON.stringify(host.node.status())));
   });
 
   test("a node that is not ready says why, and is alive", async () => {
     await using host = await HttpHost.start();
-    host.operations.ready = false;
+    host.node.ready = false;
     assert.equal(assertProblem(await host.request("GET", "/readyz"), 503, "not_ready").detail, "joining");
     assert.equal((await host.request("HEAD", "/readyz")).status, 503);
     assert.equal((await host.request("GET", "/healthz")).status, 200);
@@ -38,10 +39,10 @@ describe("routes", { timeout }, () => {
 
   test("a node that pauses because members change is ready, unless that takes long", async () => {
     await using host = await HttpHost.start();
-    host.operations.ready = false;
-    host.operations.pausedMs = 2_900;
+    host.node.ready = false;
+    host.node.pausedMs = 2_900;
     assert.equal((await host.request("GET", "/readyz")).status, 200);
-    host.operations.pausedMs = 3_000;
+    host.node.pausedMs = 3_000;
     assertProblem(await host.request("GET", "/readyz"), 503, "not_ready");
   });
 
@@ -332,7 +333,7 @@ describe("the server's end", { timeout }, () => {
   test("an answer that is still going out is not cut", async () => {
     const host = await HttpHost.start();
     const value = Buffer.alloc(4 * 1024 * 1024, "x");
-    await host.operations.put({ key: "a", value, headers: {} });
+    await host.operations.write(putOf("a", value));
     await using connection = await host.connect();
     connection.send(rawRequest("GET", "/kv/a"));
     await once(connection.socket, "data");

@@ -113,7 +113,7 @@ const refuses = (host: HttpHost): void => {
 const guarded = (host: HttpHost): void => host.access.setRules({ tokens: [] });
 const old = JSON.stringify({ key: "old", extension: "txt", data: "YWJj" });
 const unready = (host: HttpHost): void => {
-  host.operations.ready = false;
+  host.node.ready = false;
 };
 
 interface Case {

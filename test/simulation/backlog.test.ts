@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { noHeaders } from "../../src/core/entry.ts";
+import { putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 import { healthyStore } from "./store-faults.ts";
@@ -48,7 +48,7 @@ async function relieverOf(count: number) {
     for (const host of [a, b]) {
       const key = cluster.keyOf(host, "later");
       const value = Buffer.from(`${world.now}`);
-      cluster.ask(host, (member) => member.put({ key, value, headers: noHeaders, durability: "stored" }));
+      cluster.ask(host, (member) => member.operations.write(putOf(key, value, { durability: "stored" })));
     }
     if (views.at(-1) !== "1,0") world.schedule(2_000, later);
   };
@@ -64,9 +64,11 @@ describe("a lone survivor with a great backlog", () => {
     const { cluster, a, keys } = await survivorOf(2_500);
     const { world } = cluster;
     const asked = [
-      cluster.ask<unknown>(a, (member) => member.put({ key: "new", value: Buffer.from("x"), headers: noHeaders })),
+      cluster.ask<unknown>(a, (member) => member.operations.write(putOf("new", Buffer.from("x")))),
       ...[0.1, 0.5, 0.9].map((part) =>
-        cluster.ask<unknown>(a, (member) => member.read(keys[Math.floor(part * keys.length)] as string, true)),
+        cluster.ask<unknown>(a, (member) =>
+          member.operations.read(keys[Math.floor(part * keys.length)] as string, true),
+        ),
       ),
     ];
     await world.run(world.now + 2_000);
@@ -79,7 +81,7 @@ describe("a lone survivor with a great backlog", () => {
   it("takes writes as long as its buffer is not full", async () => {
     const { cluster, a } = await survivorOf(4_000);
     const { world } = cluster;
-    const asked = cluster.ask(a, (member) => member.put({ key: "new", value: Buffer.from("x"), headers: noHeaders }));
+    const asked = cluster.ask(a, (member) => member.operations.write(putOf("new", Buffer.from("x"))));
     await world.run(world.now + 2_000);
     assert.deepEqual([asked.error?.message, asked.answer?.kind], [undefined, "written"]);
   });
@@ -87,7 +89,7 @@ describe("a lone survivor with a great backlog", () => {
   it("takes writes as long as its buffer is not full, also where others are there who own nothing", async () => {
     const { cluster, a } = await relieverOf(4_000);
     const { world } = cluster;
-    const asked = cluster.ask(a, (member) => member.put({ key: "new", value: Buffer.from("x"), headers: noHeaders }));
+    const asked = cluster.ask(a, (member) => member.operations.write(putOf("new", Buffer.from("x"))));
     await world.run(world.now + 2_000);
     assert.deepEqual([asked.error?.message, asked.answer?.kind], [undefined, "written"]);
   });

@@ -80,7 +80,7 @@ describe("what was given up while it was on its way to the store", () => {
     await world.run(world.now + flushDeadlineMs * 0.1);
     const told = Promise.withResolvers<void>();
     store.watchRead((name) => (keys.includes(name) ? told.promise : undefined));
-    const early = keys.map((key) => cluster.ask(a, (member) => member.read(key, true)));
+    const early = keys.map((key) => cluster.ask(a, (member) => member.operations.read(key, true)));
     const later = world.now + flushDeadlineMs * 0.95;
     await world.run(later);
     told.resolve();

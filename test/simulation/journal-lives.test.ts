@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
-import { noHeaders } from "../../src/core/entry.ts";
 import { keysOwned } from "../harness/view-fixtures.ts";
+import { putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { healthyDisk } from "./sim-disk.ts";
 import { StagedCluster } from "./staged-cluster.ts";
@@ -22,7 +22,7 @@ describe("a member that is dropped while its journal writes forward", () => {
     const value = Buffer.alloc(5_000, 1);
     const asked = [];
     for (const key of keys) {
-      asked.push(cluster.ask(b, (member) => member.put({ key, value, headers: noHeaders })));
+      asked.push(cluster.ask(b, (member) => member.operations.write(putOf(key, value))));
       await world.run(world.now + 1);
     }
     await world.run(world.now + 200);

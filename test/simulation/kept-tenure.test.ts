@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { noHeaders } from "../../src/core/entry.ts";
 import { keyOwned } from "../harness/view-fixtures.ts";
+import { putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { healthyDisk } from "./sim-disk.ts";
 import { StagedCluster } from "./staged-cluster.ts";
@@ -25,7 +25,7 @@ describe("a write whose primary keeps its key when another member is dropped", (
     await world.run(20_000, () => cluster.views.length > views);
     // The others have adopted it, b has the write, and a has its lease, when a's journal has both.
     a.folder.setFaults({ ...healthyDisk, stuckChance: 1, stuckMs });
-    const put = cluster.ask(a, (member) => member.put({ key, value: Buffer.from("v"), headers: noHeaders }));
+    const put = cluster.ask(a, (member) => member.operations.write(putOf(key, Buffer.from("v"))));
     await world.run(world.now + 1_000, () => epochOf(a) > before && epochOf(b) > before);
     await world.run(world.now + 1);
     a.folder.setFaults(healthyDisk);

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { noHeaders } from "../../src/core/entry.ts";
 import { keyOwned } from "../harness/view-fixtures.ts";
+import { deleteOf, putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
@@ -23,15 +23,15 @@ describe("a late copy of an inherited entry", () => {
     await world.run(world.now + 20_000, () => a.member !== undefined);
     const undo = network.delayLarge("a", "b", 2_500);
     const value = Buffer.alloc(largeBytes, "v");
-    const put = cluster.ask(b, (member) => member.put({ key, value, headers: noHeaders }));
+    const put = cluster.ask(b, (member) => member.operations.write(putOf(key, value)));
     await world.run(world.now + 20_000, () => put.answer !== undefined);
     // Somebody waits for the key when a inherits it.
     for (let ms = 0; ms < 9_000 && a.member?.servesNow?.(key) !== true; ms++) {
-      cluster.ask(c, (member) => member.read(key, false));
+      cluster.ask(c, (member) => member.operations.read(key, false));
       await world.run(world.now + 1);
     }
     assert.equal(a.member?.servesNow?.(key), true);
-    const remove = cluster.ask(a, (member) => member.delete({ key, durability: "stored" }));
+    const remove = cluster.ask(a, (member) => member.operations.write(deleteOf(key, { durability: "stored" })));
     await world.run(world.now + 2_000);
     undo();
     await world.run(world.now + 10_000);

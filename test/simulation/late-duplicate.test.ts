@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { noHeaders } from "../../src/core/entry.ts";
 import { keyOwned } from "../harness/view-fixtures.ts";
+import { putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
@@ -34,12 +34,10 @@ async function tell(leadMs: number): Promise<Told> {
   const answered = Promise.withResolvers<void>();
   cluster.answered.set(key, answered.promise);
   const givesUpAt = world.now + allowanceMs;
-  cluster.ask(x, (member) =>
-    member.put({ key, value: Buffer.from("first"), headers: noHeaders, durability: "stored" }),
-  );
+  cluster.ask(x, (member) => member.operations.write(putOf(key, Buffer.from("first"), { durability: "stored" })));
   await world.run(world.now + 100);
   assert.equal(await cluster.read(b, key), "first");
-  const second = cluster.ask(b, (member) => member.put({ key, value: Buffer.from("second"), headers: noHeaders }));
+  const second = cluster.ask(b, (member) => member.operations.write(putOf(key, Buffer.from("second"))));
   await world.run(world.now + 100);
   assert(second.answer?.kind === "written");
   const states = [await cluster.read(a, key)];

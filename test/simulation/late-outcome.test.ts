@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { noHeaders } from "../../src/core/entry.ts";
 import { keyOwned } from "../harness/view-fixtures.ts";
+import { putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { type Asked, StagedCluster } from "./staged-cluster.ts";
 
@@ -15,7 +15,7 @@ it("the last owner stays until nobody waits for its answer to a write: the next 
   b.weight = 0;
   const key = keyOwned({ ac: /^ac$/ });
   const put = (host: SimHost, text: string): Asked<unknown> =>
-    cluster.ask(host, (member) => member.put({ key, value: Buffer.from(text), headers: noHeaders }));
+    cluster.ask(host, (member) => member.operations.write(putOf(key, Buffer.from(text))));
   await world.run(10_000);
   const first = put(b, "first");
   // The primary has it, and the answer stays away.
@@ -32,7 +32,7 @@ it("the last owner stays until nobody waits for its answer to a write: the next 
   // All is in the store, and b, which stays, was waited for long enough.
   await world.run(world.now + 5_000);
   assert.notEqual(a.running, undefined);
-  const late = cluster.ask(a, (member) => member.read(key, true));
+  const late = cluster.ask(a, (member) => member.operations.read(key, true));
   await world.run(world.now + 20);
   assert.equal(late.error?.code, "shutting_down", "it takes nothing new, however often it looks at the view");
   mend();

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { noHeaders } from "../../src/core/entry.ts";
 import { keyOwned } from "../harness/view-fixtures.ts";
+import { putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { healthyDisk } from "./sim-disk.ts";
 import { type Asked, StagedCluster } from "./staged-cluster.ts";
@@ -23,7 +23,7 @@ describe("a repeat of a write in whose place a later one is pending", () => {
     cluster.write(b, keyOwned({ abcde: /^bd$/ }));
     await world.run(world.now + 20);
     const put = (host: SimHost, text: string): Asked<unknown> =>
-      cluster.ask(host, (member) => member.put({ key, value: Buffer.from(text), headers: noHeaders }));
+      cluster.ask(host, (member) => member.operations.write(putOf(key, Buffer.from(text))));
     const first = put(d, "first");
     await world.run(world.now + 20);
     const second = put(e, "second");

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isOperatingError } from "../../src/base/errors.ts";
-import { noHeaders } from "../../src/core/entry.ts";
 import { keyOwned } from "../harness/view-fixtures.ts";
+import { deleteOf, putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { healthyDisk } from "./sim-disk.ts";
 import { StagedCluster } from "./staged-cluster.ts";
@@ -33,7 +33,7 @@ describe("a member that comes back late", () => {
     // As long as c cannot be handed this, no view is settled.
     cluster.write(b, other);
     await world.run(14_100);
-    await losePower(cluster, [b, a], () => cluster.ask(b, (member) => member.delete({ key })));
+    await losePower(cluster, [b, a], () => cluster.ask(b, (member) => member.operations.write(deleteOf(key))));
     const mend = network.choke("b", "c");
     b.start();
     await world.run(world.now + 8_000);
@@ -82,7 +82,7 @@ describe("a member that comes back late", () => {
     await world.run(10_000);
     cluster.write(b, key, "before");
     await world.run(14_000);
-    const read = cluster.ask(d, (member) => member.read(key, true));
+    const read = cluster.ask(d, (member) => member.operations.read(key, true));
     await world.run(14_200);
     assert(read.answer?.kind === "value");
     // As long as c cannot be handed this, no view is settled.
@@ -93,7 +93,7 @@ describe("a member that comes back late", () => {
     network.choke("a", "c");
     const precondition = { unmodifiedSince: Math.floor(read.answer.info.modifiedMs / 1_000) };
     const value = Buffer.from("after");
-    const write = cluster.ask(d, (member) => member.put({ key, value, headers: noHeaders, precondition }));
+    const write = cluster.ask(d, (member) => member.operations.write(putOf(key, value, { precondition })));
     await world.run(world.now + 40);
     for (const host of [b, p]) host.crash();
     await world.run(world.now + 9_000);

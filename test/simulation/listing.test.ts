@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { noHeaders } from "../../src/core/entry.ts";
 import { keyOwned } from "../harness/view-fixtures.ts";
+import { putOf } from "../harness/write-operations.ts";
 import type { Profile } from "./fault-kinds.ts";
 import { runScenario } from "./scenario.ts";
 import { planFor } from "./scenario-plan.ts";
@@ -53,7 +54,9 @@ describe("a listing in a simulated cluster", () => {
     const key = cluster.keyOf(b, "k");
     const put = (length: number): unknown => {
       const body = streamOf(Buffer.alloc(length));
-      return cluster.ask(a, (member) => member.putStream({ key, headers: noHeaders, length, body }));
+      return cluster.ask(a, (member) =>
+        member.operations.writeStream({ key, headers: noHeaders, precondition: undefined, length, body }),
+      );
     };
     put(500);
     await world.run(30_000);
@@ -62,8 +65,10 @@ describe("a listing in a simulated cluster", () => {
     put(700);
     const isStored = (): boolean => cluster.store.peek(key)?.size === 700;
     assert.ok(await world.run(60_000, isStored));
-    const read = cluster.ask(c, (member) => member.read(key, false));
-    const list = cluster.ask(c, (member) => member.list({ prefix: "", after: "", delimiter: "", limit: 10 }));
+    const read = cluster.ask(c, (member) => member.operations.read(key, false));
+    const list = cluster.ask(c, (member) =>
+      member.operations.list({ prefix: "", after: "", delimiter: "", limit: 10 }),
+    );
     await world.run(world.now + 100);
     assert.ok(read.answer?.kind === "stored");
     assert.deepEqual([read.answer.info.size, list.answer?.keys.map(({ size }) => size)], [500, [500]]);
@@ -82,17 +87,19 @@ describe("a listing in a simulated cluster", () => {
     assert.equal(await cluster.read(a, key), "old");
     const answered = Promise.withResolvers<void>();
     cluster.answered.set(key, answered.promise);
-    const put = cluster.ask(a, (member) => member.put({ key, value: Buffer.from("newer"), headers: noHeaders }));
+    const put = cluster.ask(a, (member) => member.operations.write(putOf(key, Buffer.from("newer"))));
     await world.run(world.now + 1_000);
     assert.equal(cluster.store.peek(key)?.size, 5);
     b.folder.setFaults({ ...healthyDisk, stuckChance: 1, stuckMs: 500 });
     b.start();
     let compared = 0;
     for (let ms = 0; ms < 10_000 && put.answer === undefined; ms += 20) {
-      const before = cluster.ask(a, (member) => member.read(key, false));
-      const list = cluster.ask(a, (member) => member.list({ prefix: "", after: "", delimiter: "", limit: 10 }));
+      const before = cluster.ask(a, (member) => member.operations.read(key, false));
+      const list = cluster.ask(a, (member) =>
+        member.operations.list({ prefix: "", after: "", delimiter: "", limit: 10 }),
+      );
       await world.run(world.now + 10);
-      const after = cluster.ask(a, (member) => member.read(key, false));
+      const after = cluster.ask(a, (member) => member.operations.read(key, false));
       await world.run(world.now + 10);
       if (list.answer === undefined || before.answer?.kind !== "value" || after.answer?.kind !== "value") continue;
       if (before.answer.info.size !== after.answer.info.size) continue;

@@ -77,7 +77,7 @@ export class Listings {
     const found = new Map<string, string>();
     for (let after: string | undefined = ""; after !== undefined; ) {
       const query = { prefix: "", after, delimiter: "", limit: pageKeys };
-      const page: ListOutcome = await running.member.list(query);
+      const page: ListOutcome = await running.member.operations.list(query);
       for (const { key, etag } of page.keys) {
         if (found.has(key)) this.#violations.push(`${label} has ${key} twice`);
         found.set(key, etag);

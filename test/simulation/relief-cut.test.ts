@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { noHeaders } from "../../src/core/entry.ts";
 import { keysOwned } from "../harness/view-fixtures.ts";
+import { putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
@@ -11,7 +11,7 @@ import { StagedCluster } from "./staged-cluster.ts";
 async function writes(cluster: StagedCluster, host: SimHost, keys: readonly string[], ms: number): Promise<unknown[]> {
   const { world } = cluster;
   const value = Buffer.from("value");
-  const all = keys.map((key) => cluster.ask(host, (member) => member.put({ key, value, headers: noHeaders })));
+  const all = keys.map((key) => cluster.ask(host, (member) => member.operations.write(putOf(key, value))));
   await world.run(world.now + ms);
   return all.map(({ answer, error }) => answer?.kind ?? error?.code);
 }

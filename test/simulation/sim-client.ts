@@ -7,11 +7,12 @@ import { hash } from "node:crypto";
 import type { Timer } from "../../src/base/clock.ts";
 import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import type { ContentHeaders } from "../../src/core/entry.ts";
-import type { Durability, Precondition } from "../../src/core/message.ts";
-import type { ReadOutcome, WriteOutcome } from "../../src/core/operation.ts";
+import type { Durability, ReadOutcome, WriteOutcome } from "../../src/core/operation.ts";
+import type { Precondition } from "../../src/core/precondition.ts";
 import type { Version } from "../../src/core/version.ts";
 import type { History, RegisterAction, RegisterCondition, RegisterOutcome } from "../harness/history.ts";
 import type { SimRandom } from "../harness/sim-random.ts";
+import { deleteOf, putOf } from "../harness/write-operations.ts";
 import { type Expectations, notDone } from "./expectations.ts";
 import { partBytesOf, type ScenarioPlan } from "./scenario-plan.ts";
 import type { Running, RunningMember, SimHost } from "./sim-cluster.ts";
@@ -193,17 +194,22 @@ function call(
   const infoOnly = random.chance(0.2);
   if (action.kind === "get") return readWhole(member, key, !infoOnly);
   if (action.kind === "drop") return discard(process, member, key, random.exponential(meanReadingMs));
-  const precondition =
-    action.condition === undefined ? {} : { precondition: conditionFor(parts.contents, action.condition) };
+  const precondition = action.condition && conditionFor(parts.contents, action.condition);
   const durability: Durability = action.stored === true ? "stored" : "replicated";
-  if (action.kind === "delete") return member.delete({ key, ...precondition, durability });
+  if (action.kind === "delete") return member.operations.write(deleteOf(key, { precondition, durability }));
   const content = parts.contents.named(action.value);
   if (content === undefined) throw new Error(`there is no content ${action.value}`);
   if (content.isLarge) {
     const { value, headers } = content;
-    return member.putStream({ key, headers, ...precondition, length: value.length, body: inPieces(value) });
+    return member.operations.writeStream({
+      key,
+      headers,
+      precondition,
+      length: value.length,
+      body: inPieces(value),
+    });
   }
-  return member.put({ key, value: content.value, headers: content.headers, ...precondition, durability });
+  return member.operations.write(putOf(key, content.value, { headers: content.headers, precondition, durability }));
 }
 
 /** Looks at what the store refuses of the key, and gives that up after a while. */
@@ -213,20 +219,20 @@ async function discard(
   key: string,
   readingMs: number,
 ): Promise<WriteOutcome> {
-  const { version } = await member.refused(key);
+  const { version } = await member.operations.refused(key);
   await new Promise<void>((resolve) => void process.schedule(readingMs, resolve));
-  return await member.discard(key, version);
+  return await member.operations.discard(key, version);
 }
 
 /** Reads a value that is in the store only as a client's request does: from there, and once more if it has been replaced meanwhile. */
 async function readWhole(member: RunningMember, key: string, wantValue: boolean): Promise<ReadOutcome> {
   let changed: string | undefined;
   for (let count = 0; count < storedAttempts; count++) {
-    const outcome = await member.read(key, wantValue, changed);
+    const outcome = await member.operations.read(key, wantValue, changed);
     if (outcome.kind !== "stored") return outcome;
     const { info } = outcome;
     if (!wantValue) return { kind: "value", info, value: undefined };
-    const stream = await member.open(key, info.md5, 0, info.size);
+    const stream = await member.operations.open(key, info.md5, 0, info.size);
     if (stream) {
       await using _ = stream;
       const chunks: Uint8Array[] = [];
@@ -275,8 +281,8 @@ function judge(contents: Contents, action: RegisterAction, outcome: ReadOutcome 
       return { kind: "condition_failed" };
     case "written": {
       const expected = action.kind === "put" ? contents.named(action.value)?.md5 : "";
-      if (outcome.md5 !== expected)
-        throw new Error(`a ${action.kind} was answered with the MD5 "${outcome.md5}", not "${expected}"`);
+      if (outcome.tag !== expected)
+        throw new Error(`a ${action.kind} was answered with the MD5 "${outcome.tag}", not "${expected}"`);
       return { kind: "written" };
     }
     case "value": {

@@ -8,9 +8,10 @@ import type { Clock } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Random } from "../../src/base/random.ts";
-import type { Administration } from "../../src/core/administration.ts";
+import type { Administration, NodeControl } from "../../src/core/administration.ts";
 import type { PeerIdentity } from "../../src/core/message.ts";
-import type { MemberStatus, Operations } from "../../src/core/operation.ts";
+import type { Operations } from "../../src/core/operation.ts";
+import type { MemberStatus } from "../../src/core/status.ts";
 import type { Journal } from "../../src/journal/journal.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
 import type { Network, PeerAddress } from "../../src/network/network.ts";
@@ -39,13 +40,12 @@ export interface MemberParts {
   readonly onLeft: () => void;
 }
 
-export interface RunningMember extends Operations, Pick<Administration, "refused" | "discard"> {
+export interface RunningMember extends Pick<NodeControl, "readiness" | "status" | "leave"> {
+  readonly operations: Operations & Administration;
   /** Resolves when it has joined. */
   start(): Promise<void>;
   /** Leaves in order. */
   stop(): Promise<void>;
-  /** Begins to leave. */
-  leave(): void;
   setNodes(nodes: readonly PeerAddress[]): void;
   /** Whether it believes at this instant that it may answer for the key. */
   servesNow?(key: string): boolean;

@@ -5,12 +5,12 @@
 import { assert } from "../../src/base/assert.ts";
 import { isOperatingError, type OperatingError } from "../../src/base/errors.ts";
 import type { FlushProgress } from "../../src/core/administration.ts";
-import { noHeaders } from "../../src/core/entry.ts";
 import { parseView, viewName } from "../../src/core/view.ts";
 import type { JournalSettings } from "../../src/journal/file-journal.ts";
 import { Participant } from "../../src/member/participant.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
 import type { BlobStore } from "../../src/store/blob-store.ts";
+import { putOf } from "../harness/write-operations.ts";
 import { planFor } from "./scenario-plan.ts";
 import { type MemberParts, type RunningMember, SimHost } from "./sim-cluster.ts";
 import { diskFolder, memoryFolder } from "./sim-folder.ts";
@@ -97,7 +97,7 @@ export class StagedCluster {
   }
 
   write(host: SimHost, key: string, text = `value of ${this.world.now}`): void {
-    this.ask(host, (member) => member.put({ key, value: Buffer.from(text), headers: noHeaders }));
+    this.ask(host, (member) => member.operations.write(putOf(key, Buffer.from(text))));
   }
 
   /** A client asks this host for something. */
@@ -119,7 +119,7 @@ export class StagedCluster {
 
   /** What a client of this host reads; undefined when there is no value. */
   async read(host: SimHost, key: string): Promise<string | undefined> {
-    const asked = this.ask(host, (member) => member.read(key, true));
+    const asked = this.ask(host, (member) => member.operations.read(key, true));
     await this.world.run(this.world.now + readMs, () => asked.answer !== undefined || asked.error !== undefined);
     assert(asked.answer !== undefined, "a read is answered");
     return asked.answer.kind === "value" ? asked.answer.value?.toString() : undefined;
@@ -140,7 +140,7 @@ export class StagedCluster {
     const abort = new AbortController();
     const ask = async (): Promise<void> => {
       const participant = this.#participants.get(host.id) as Participant;
-      for await (const progress of participant.flush(abort.signal)) told.push(progress);
+      for await (const progress of participant.operations.flush(abort.signal)) told.push(progress);
     };
     host.process?.schedule(0, () => {
       ask().catch((error: unknown) => {

@@ -7,6 +7,7 @@ import { formatView, viewName } from "../../src/core/view.ts";
 import { firstView, leftView, settledView } from "../../src/core/view-changes.ts";
 import type { Blob } from "../../src/store/blob-store.ts";
 import { memberOf, parameters } from "../harness/view-fixtures.ts";
+import { putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
@@ -18,7 +19,7 @@ async function afterPowerLoss(): Promise<{ cluster: StagedCluster; view: Blob }>
   const { world, store, hosts } = cluster;
   const [a] = hosts as [SimHost, SimHost];
   await world.run(10_000);
-  const asked = cluster.ask(a, (member) => member.put({ key: "k", value: Buffer.from("v"), headers: noHeaders }));
+  const asked = cluster.ask(a, (member) => member.operations.write(putOf("k", Buffer.from("v"))));
   await world.run(world.now + 1_000);
   assert.equal(asked.answer?.kind, "written");
   assert.equal(store.peek("k"), undefined);

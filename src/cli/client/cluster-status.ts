@@ -1,7 +1,7 @@
 /** Fetches the answer of `GET /cluster` and checks it: another program, or another release, may listen there. */
 
 import { z } from "zod";
-import type { ClusterStatus } from "../../core/operation.ts";
+import type { ClusterStatus } from "../../core/status.ts";
 import { type ClusterClient, foreignAnswer, parseJson, readText } from "./client.ts";
 
 /** A key whose value cannot get into the store. */

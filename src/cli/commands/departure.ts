@@ -7,7 +7,7 @@
  * 4. Its process ends. A supervisor may start it again at once, which is not what the user wanted.
  */
 
-import type { ClusterStatus } from "../../core/operation.ts";
+import type { ClusterStatus } from "../../core/status.ts";
 
 export type Departure =
   | { readonly kind: "under way"; readonly stage: string; readonly dirtyKeys: number; readonly dirtyBytes: number }

@@ -5,7 +5,7 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 import { formatBytes, formatDuration, plain, quote } from "../../base/quantity-text.ts";
-import type { FailingKey } from "../../core/message.ts";
+import type { FailingKey } from "../../core/status.ts";
 import { ClusterClient, encodeKey, foreignAnswer, parseJson, readText } from "../client/client.ts";
 import { failingSchema } from "../client/cluster-status.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "../client/target.ts";

@@ -6,7 +6,7 @@ import { isOperatingError, OperatingError, UsageError } from "../../base/errors.
 import { formatBytes } from "../../base/quantity-text.ts";
 import { loadConfig } from "../../config/config.ts";
 import { findOwnNode, hostAddresses } from "../../config/own-node.ts";
-import type { ClusterStatus } from "../../core/operation.ts";
+import type { ClusterStatus } from "../../core/status.ts";
 import { systemClock } from "../../system.ts";
 import { ClusterClient, readText } from "../client/client.ts";
 import { fetchStatus } from "../client/cluster-status.ts";

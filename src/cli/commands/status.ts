@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { sleep } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { formatBytes, formatDuration, formatShare } from "../../base/quantity-text.ts";
-import type { ClusterStatus } from "../../core/operation.ts";
+import type { ClusterStatus } from "../../core/status.ts";
 import { alikeToStop } from "../../core/stop-advice.ts";
 import { troublesOf } from "../../core/troubles.ts";
 import { systemClock } from "../../system.ts";

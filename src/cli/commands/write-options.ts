@@ -1,7 +1,7 @@
 /** What `weir put` and `weir rm` have in common: the options of a write, and their headers. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Durability } from "../../core/message.ts";
+import type { Durability } from "../../core/operation.ts";
 import { addTargetOptions, type TargetOptions } from "../client/target.ts";
 
 export interface WriteOptions extends TargetOptions {

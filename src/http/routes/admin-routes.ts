@@ -1,8 +1,7 @@
 /** What load balancers and people ask a node about itself, and what operators can make it do. */
 
 import { OperatingError } from "../../base/errors.ts";
-import type { Administration } from "../../core/administration.ts";
-import type { Operations } from "../../core/operation.ts";
+import type { Administration, NodeControl } from "../../core/administration.ts";
 import { answer, answerJson, type Exchange, refuseBody } from "../server/exchange.ts";
 import { type FixedRoute, reading } from "../server/route.ts";
 import { flush } from "./flush-route.ts";
@@ -21,13 +20,13 @@ export interface Scrape {
 }
 
 export class AdminRoutes {
-  readonly #operations: Operations;
-  readonly #administration: Administration;
+  readonly #node: NodeControl;
+  readonly #administration: () => Administration;
   readonly #onScrape: () => Promise<Scrape>;
 
   /** @param onScrape Makes the answer to `/metrics`. */
-  constructor(operations: Operations, administration: Administration, onScrape: () => Promise<Scrape>) {
-    this.#operations = operations;
+  constructor(node: NodeControl, administration: () => Administration, onScrape: () => Promise<Scrape>) {
+    this.#node = node;
     this.#administration = administration;
     this.#onScrape = onScrape;
   }
@@ -45,19 +44,19 @@ export class AdminRoutes {
       "/cluster": {
         kind: "fixed",
         needs: reading("monitor"),
-        handle: (exchange) => answerFresh(exchange, 200, this.#operations.status()),
+        handle: (exchange) => answerFresh(exchange, 200, this.#node.status()),
       },
       "/cluster/flush": {
         kind: "fixed",
         needs: { POST: "admin" },
-        handle: (exchange) => flush(exchange, this.#administration),
+        handle: (exchange) => flush(exchange, this.#administration()),
       },
       "/cluster/leave": { kind: "fixed", needs: { POST: "admin" }, handle: (exchange) => this.#leave(exchange) },
     };
   }
 
   #tellReadiness(exchange: Exchange): void {
-    const { ready, reason, pausedMs } = this.#operations.readiness();
+    const { ready, reason, pausedMs } = this.#node.readiness();
     if (!ready && !(pausedMs !== undefined && pausedMs < longestPauseMs)) throw new OperatingError("not_ready", reason);
     answerFresh(exchange, 200, { ready: true, reason });
   }
@@ -70,8 +69,8 @@ export class AdminRoutes {
 
   #leave(exchange: Exchange): void {
     refuseBody(exchange);
-    this.#administration.leave();
-    const { self } = this.#operations.status();
+    this.#node.leave();
+    const { self } = this.#node.status();
     answerFresh(exchange, 202, { node: self, leaving: true });
   }
 }

@@ -5,14 +5,14 @@
 
 import { OperatingError } from "../../base/errors.ts";
 import { noHeaders, type ValueInfo } from "../../core/entry.ts";
-import type { Operations, PutStreamOperation, ReadOutcome, WriteOutcome } from "../../core/operation.ts";
+import type { Operations, ReadOutcome, StreamOperation, WriteOutcome } from "../../core/operation.ts";
 import { announcedLength, type Bodies } from "../server/body.ts";
 import { answer, type Exchange, type HeaderList } from "../server/exchange.ts";
 import type { ProblemWriter } from "../server/problem.ts";
 import { type KeyRoute, reading } from "../server/route.ts";
 import { answerStream } from "../server/stream.ts";
 import { contentHeaders, isSendable } from "./content-headers.ts";
-import { announcedMd5, requireMd5, requiringMd5 } from "./content-md5.ts";
+import { announcedMd5, md5Of, requiringMd5 } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
 import type { DateFormatter } from "./http-date.ts";
 import { hasReadConditions, judgeRead, writePrecondition } from "./preconditions.ts";
@@ -50,14 +50,14 @@ export class BlobRoutes {
     needs: { ...reading("read"), PUT: "write", DELETE: "write" },
     handle: (exchange, key) => this.#handle(exchange, key),
   };
-  readonly #operations: Operations;
+  readonly #operations: () => Operations;
   readonly #bodies: Bodies;
   readonly #problems: ProblemWriter;
   readonly #settings: BlobSettings;
   readonly #dates: DateFormatter;
 
   constructor(
-    operations: Operations,
+    operations: () => Operations,
     bodies: Bodies,
     problems: ProblemWriter,
     dates: DateFormatter,
@@ -88,7 +88,7 @@ export class BlobRoutes {
    * tenth of a GET.
    */
   #read(exchange: Exchange, key: string, wantValue: boolean): void | Promise<void> {
-    const outcome = this.#operations.read(key, wantValue);
+    const outcome = this.#operations().read(key, wantValue);
     if (outcome instanceof Promise) return this.#readOn(exchange, key, wantValue, outcome);
     if (this.#answerRead(exchange, outcome, wantValue) === undefined) return;
     return this.#readOn(exchange, key, wantValue, outcome);
@@ -105,12 +105,12 @@ export class BlobRoutes {
       const stored = this.#answerRead(exchange, outcome, wantValue);
       if (stored === undefined) return;
       const { info, status, start, end, headers } = stored;
-      const stream = await this.#operations.open(key, info.md5, start, end);
+      const stream = await this.#operations().open(key, info.md5, start, end);
       if (stream !== undefined) {
         await answerStream(exchange, status, this.#valueHeaders(info, end - start, headers), stream);
         return;
       }
-      outcome = await this.#operations.read(key, wantValue, info.md5);
+      outcome = await this.#operations().read(key, wantValue, info.md5);
     }
     throw new OperatingError("store_unavailable", "the value was replaced each time it was about to be read");
   }
@@ -207,7 +207,7 @@ export class BlobRoutes {
     const precondition = writePrecondition(headers);
     const md5 = announcedMd5(headers["content-md5"]);
     const kept = contentHeaders(rawHeaders, this.#settings.maxMetadataBytes);
-    const write = { key, headers: kept, ...(precondition && { precondition }) };
+    const write = { key, headers: kept, precondition };
     const { maxValueBytes, maxStreamBytes } = this.#settings;
     const length = announcedLength(exchange.request);
     if (length !== undefined && length > maxValueBytes && length <= maxStreamBytes) {
@@ -223,19 +223,18 @@ export class BlobRoutes {
         await this.#putStream(exchange, { ...write, length: undefined, body: stream }, md5);
         return;
       }
-      const operation = { ...write, value: body.bytes, durability };
-      if (md5 !== undefined) requireMd5(body.bytes, md5);
-      this.#answerWrite(exchange, await this.#operations.put(md5 === undefined ? operation : { ...operation, md5 }));
+      const operation = { ...write, value: body.bytes, md5: md5Of(body.bytes, md5), durability };
+      this.#answerWrite(exchange, await this.#operations().write(operation));
     } finally {
       body.release();
     }
   }
 
-  async #putStream(exchange: Exchange, plain: PutStreamOperation, md5: string | undefined): Promise<void> {
+  async #putStream(exchange: Exchange, plain: StreamOperation, md5: string | undefined): Promise<void> {
     const operation = md5 === undefined ? plain : { ...plain, body: requiringMd5(plain.body, md5) };
     let outcome: WriteOutcome;
     try {
-      outcome = await this.#operations.putStream(operation);
+      outcome = await this.#operations().writeStream(operation);
     } finally {
       // Gives up the rest of a body that was not wanted. A sender that is held back would never read the refusal.
       await operation.body.return?.();
@@ -245,12 +244,10 @@ export class BlobRoutes {
 
   async #delete(exchange: Exchange, key: string): Promise<void> {
     const { headers } = exchange.request;
-    const operation = { key, durability: wantedDurability(headers["weir-durability"]) };
+    const durability = wantedDurability(headers["weir-durability"]);
     const precondition = writePrecondition(headers);
-    this.#answerWrite(
-      exchange,
-      await this.#operations.delete(precondition ? { ...operation, precondition } : operation),
-    );
+    const operation = { key, value: undefined, headers: noHeaders, precondition, md5: "", durability };
+    this.#answerWrite(exchange, await this.#operations().write(operation));
   }
 
   #answerWrite(exchange: Exchange, outcome: WriteOutcome): void {
@@ -258,9 +255,9 @@ export class BlobRoutes {
       this.#problems.answer(exchange, "precondition_failed", "the value does not meet the request's condition");
       return;
     }
-    const { version, md5, durability } = outcome;
+    const { version, tag, durability } = outcome;
     const headers = ["Weir-Version", `${version.epoch}.${version.seq}`, "Weir-Durability", durability];
-    if (md5 !== "") headers.push("ETag", `"${md5}"`);
+    if (tag !== "") headers.push("ETag", `"${tag}"`);
     answer(exchange, 204, headers);
   }
 }

@@ -21,9 +21,14 @@ export function announcedMd5(header: string | string[] | undefined): string | un
   throw new OperatingError("header_invalid", "Content-MD5 must be the 16 bytes of an MD5 in base64");
 }
 
-/** @throws OperatingError `body_invalid` if the body's MD5 is not `announced`. */
-export function requireMd5(body: Buffer, announced: string): void {
-  compare(hash("md5", body), announced);
+/**
+ * The body's MD5, in hexadecimal digits.
+ * @throws OperatingError `body_invalid` where that is not what was announced.
+ */
+export function md5Of(body: Buffer, announced?: string): string {
+  const md5 = hash("md5", body);
+  if (announced !== undefined) compare(md5, announced);
+  return md5;
 }
 
 /** The same body. If its MD5 is not `announced`, it rejects with `body_invalid` in place of its end. */

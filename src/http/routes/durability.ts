@@ -1,7 +1,7 @@
 /** `Weir-Durability`: when a write is answered. */
 
 import { OperatingError } from "../../base/errors.ts";
-import type { Durability } from "../../core/message.ts";
+import type { Durability } from "../../core/operation.ts";
 
 /** @throws OperatingError `header_invalid`. */
 export function wantedDurability(header: string | string[] | undefined): Durability {

@@ -14,6 +14,7 @@ import { answer, answerJson, type Exchange, type HeaderList } from "../server/ex
 import type { ProblemWriter } from "../server/problem.ts";
 import { type FixedRoute, type KeyRoute, reading } from "../server/route.ts";
 import { isSendable, metadataPrefix, sizeProblem } from "./content-headers.ts";
+import { md5Of } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
 import type { DateFormatter } from "./http-date.ts";
 import { type LegacyPut, legacyBodyLimit, parseLegacyPut } from "./legacy-put.ts";
@@ -33,7 +34,7 @@ export class LegacyRoutes {
   readonly put: FixedRoute;
   /** `GET /get/{key}`. */
   readonly get: KeyRoute;
-  readonly #operations: Operations;
+  readonly #operations: () => Operations;
   readonly #bodies: Bodies;
   readonly #problems: ProblemWriter;
   readonly #dates: DateFormatter;
@@ -41,7 +42,7 @@ export class LegacyRoutes {
   readonly #bodyLimit: number;
 
   constructor(
-    operations: Operations,
+    operations: () => Operations,
     bodies: Bodies,
     problems: ProblemWriter,
     dates: DateFormatter,
@@ -76,10 +77,12 @@ export class LegacyRoutes {
         return;
       }
       exchange.grant.requireKey(put.key);
-      const outcome = await this.#operations.put({
+      const outcome = await this.#operations().write({
         key: put.key,
         value: put.value,
         headers: keptHeaders(put, this.#settings.maxMetadataBytes),
+        precondition: undefined,
+        md5: md5Of(put.value),
         durability,
       });
       if (outcome.kind !== "written") throw new OperatingError("internal", "an unconditional put was refused");
@@ -91,7 +94,7 @@ export class LegacyRoutes {
 
   async #get(exchange: Exchange, key: string): Promise<void> {
     const { method, headers } = exchange.request;
-    const outcome = await this.#operations.read(key, method === "GET");
+    const outcome = await this.#operations().read(key, method === "GET");
     if (outcome.kind === "missing") {
       answerJson(exchange, 404, { msg: `File with key ${key} not found!` }, ["Cache-Control", "no-store"]);
       return;

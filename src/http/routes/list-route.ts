@@ -19,11 +19,11 @@ export class ListRoute {
     needs: reading("read"),
     handle: (exchange, query) => this.#list(exchange, query),
   };
-  readonly #operations: Operations;
+  readonly #operations: () => Operations;
   readonly #maxKeys: number;
 
   /** @param maxKeys The most entries in a page, and the limit of a query that names none. */
-  constructor(operations: Operations, maxKeys: number) {
+  constructor(operations: () => Operations, maxKeys: number) {
     this.#operations = operations;
     this.#maxKeys = maxKeys;
   }
@@ -31,7 +31,7 @@ export class ListRoute {
   async #list(exchange: Exchange, text: string): Promise<void> {
     const query = parseQuery(text, this.#maxKeys);
     exchange.grant.requirePrefix(query.prefix);
-    const outcome = await this.#operations.list(query);
+    const outcome = await this.#operations().list(query);
     answerJson(exchange, 200, describe(outcome), ["Cache-Control", "no-store"]);
   }
 }

@@ -6,7 +6,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { OperatingError } from "../../base/errors.ts";
 import type { ValueInfo } from "../../core/entry.ts";
-import type { Precondition } from "../../core/message.ts";
+import type { Precondition } from "../../core/precondition.ts";
 import { parseHttpDate } from "./http-date.ts";
 
 export interface EntityTag {

@@ -9,13 +9,13 @@ import type { Version } from "../../core/version.ts";
 import { answer, answerJson, type Exchange } from "../server/exchange.ts";
 import { type KeyRoute, reading } from "../server/route.ts";
 
-export function refusedRoute(administration: Administration): KeyRoute {
+export function refusedRoute(administration: () => Administration): KeyRoute {
   return {
     kind: "key",
     needs: { ...reading("monitor"), DELETE: "admin" },
     handle: async (exchange, key) => {
-      if (exchange.request.method === "DELETE") await discard(exchange, key, administration);
-      else await tell(exchange, key, administration);
+      if (exchange.request.method === "DELETE") await discard(exchange, key, administration());
+      else await tell(exchange, key, administration());
     },
   };
 }

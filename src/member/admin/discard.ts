@@ -11,9 +11,13 @@
 
 import { OperatingError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { whatTheStoreHas } from "../../core/discarded.ts";
+import { noHeaders } from "../../core/entry.ts";
 import type { Membership } from "../../core/membership.ts";
-import type { FailingAnswer, FailingKey, FailingRequest } from "../../core/message.ts";
+import type { FailingAnswer, FailingRequest } from "../../core/message.ts";
+import type { WriteOutcome } from "../../core/operation.ts";
 import type { RequestLog } from "../../core/request-log.ts";
+import type { FailingKey } from "../../core/status.ts";
 import { compareVersions, type Version } from "../../core/version.ts";
 import type { KeyRecord, WriteBuffer } from "../../core/write-buffer.ts";
 import type { Flusher } from "../flush/flusher.ts";
@@ -27,7 +31,7 @@ export interface DiscardParts {
   readonly requests: RequestLog;
   readonly flusher: Pick<Flusher, "mayChange">;
   readonly status: Pick<Status, "failingKey">;
-  readonly router: Pick<Router, "persist" | "primaryOf" | "ask">;
+  readonly router: Pick<Router, "persist" | "primaryOf" | "ask" | "write">;
   readonly log: Log;
 }
 
@@ -55,6 +59,15 @@ export class Discard {
     if (!failing) throw notRefused("nothing of this key has failed to reach the store");
     if (failing.code !== "store_refused") throw notRefused(`it fails for another reason: ${failing.reason}`);
     return failing;
+  }
+
+  /**
+   * Discards this version of the key, on any member: as `Administration.discard`.
+   * @throws OperatingError (rejects with one): `not_refused`; the router's.
+   */
+  discard(key: string, version: Version): Promise<WriteOutcome> {
+    const state = { value: undefined, upload: whatTheStoreHas, headers: noHeaders, precondition: undefined, md5: "" };
+    return this.#parts.router.write({ key, ...state, durability: "replicated", discards: version });
   }
 
   /** @throws OperatingError `wrong_view`, `not_ready`. */

@@ -34,6 +34,7 @@ const maxRuns = 8;
 
 export class FlushOnDemand {
   readonly #parts: FlushOnDemandParts;
+  readonly #abort = new AbortController();
   #runs = 0;
 
   constructor(parts: FlushOnDemandParts) {
@@ -63,9 +64,10 @@ export class FlushOnDemand {
 
   /**
    * Asks everyone, and tells how far they are until all is in the store, or only what it refuses is left.
-   * @throws OperatingError `overloaded` when too many ask already; the signal's reason when it is aborted.
+   * @throws OperatingError `overloaded` when too many ask already; the signal's reason when it is aborted; that of {@link stop}.
    */
-  async *run(signal: AbortSignal): AsyncGenerator<FlushProgress, void> {
+  async *run(asker: AbortSignal): AsyncGenerator<FlushProgress, void> {
+    const signal = AbortSignal.any([asker, this.#abort.signal]);
     if (this.#runs >= maxRuns) throw new OperatingError("overloaded", `${this.#runs} others wait for a flush already`);
     this.#runs++;
     try {
@@ -83,6 +85,11 @@ export class FlushOnDemand {
     } finally {
       this.#runs--;
     }
+  }
+
+  /** This member is no more: every run ends with this reason. */
+  stop(reason: Error): void {
+    this.#abort.abort(reason);
   }
 
   async #askAll(epoch: number, marks: Map<string, Instant>): Promise<FlushProgress> {

@@ -3,8 +3,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { isTombstone } from "../../core/entry.ts";
 import type { Membership } from "../../core/membership.ts";
-import type { FailingKey, MemberFigures } from "../../core/message.ts";
-import type { ClusterStatus, MemberStatus } from "../../core/operation.ts";
+import type { ClusterStatus, FailingKey, MemberFigures, MemberStatus } from "../../core/status.ts";
 import { stopAdvice } from "../../core/stop-advice.ts";
 import { versionOf } from "../../core/version.ts";
 import type { ViewMember } from "../../core/view.ts";

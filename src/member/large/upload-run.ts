@@ -6,12 +6,12 @@
 import { type Clock, sleep } from "../../base/clock.ts";
 import { isOperatingError, OperatingError, transientCodes } from "../../base/errors.ts";
 import { free } from "../../base/memory.ts";
-import type { PutStreamOperation } from "../../core/operation.ts";
+import type { StreamOperation } from "../../core/operation.ts";
 import type { OpenUpload } from "../../store/blob-store.ts";
 
 export interface UploadRunParts {
   readonly upload: OpenUpload;
-  readonly body: PutStreamOperation["body"];
+  readonly body: StreamOperation["body"];
   /** In the body, at most. */
   readonly maxBytes: number;
   readonly clock: Clock;

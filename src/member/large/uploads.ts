@@ -10,7 +10,7 @@ import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Upload, ValueInfo } from "../../core/entry.ts";
 import type { Membership } from "../../core/membership.ts";
-import type { PutStreamOperation, ReadOutcome, WriteOutcome } from "../../core/operation.ts";
+import type { Operations, StreamOperation, WriteOutcome } from "../../core/operation.ts";
 import { meets } from "../../core/precondition.ts";
 import { formatManifest } from "../../core/upload-manifest.ts";
 import { formatToken } from "../../core/upload-token.ts";
@@ -25,9 +25,8 @@ export interface UploadsParts {
   readonly random: Random;
   readonly complaints: Complaints;
   readonly settings: LargeSettings & { readonly bufferedBytes: number };
-  readonly read: (key: string) => ReadOutcome | Promise<ReadOutcome>;
-  /** Writes the reference. */
-  readonly write: (upload: Upload, operation: PutStreamOperation) => Promise<WriteOutcome>;
+  /** Of the member: it writes the reference. */
+  readonly router: Pick<Operations, "read" | "write">;
 }
 
 /** After these nobody has assigned the write, or will. */
@@ -43,7 +42,7 @@ export class Uploads {
   }
 
   /** @throws OperatingError: the body's, the store's, the write's; `value_too_large`, `overloaded`, `not_ready`. */
-  async put(operation: PutStreamOperation): Promise<WriteOutcome> {
+  async write(operation: StreamOperation): Promise<WriteOutcome> {
     const { settings, store, membership } = this.#parts;
     const { key, length, precondition } = operation;
     const maxBytes = Math.max(settings.maxValueBytes, settings.bufferedBytes);
@@ -80,13 +79,13 @@ export class Uploads {
   }
 
   async #upload(
-    operation: PutStreamOperation,
+    operation: StreamOperation,
     maxBytes: number,
     partBytes: number,
     reserve: () => boolean,
   ): Promise<WriteOutcome> {
-    const { store, clock, membership, random, write } = this.#parts;
-    const { key, headers, body } = operation;
+    const { store, clock, membership, random, router } = this.#parts;
+    const { key, headers, precondition, body } = operation;
     const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
     const token = formatToken(clusterId, key, membership.epoch, random.id());
     const open = await tried(clock, () => store.beginUpload(key, { headers, token }, { deadlineMs }));
@@ -100,7 +99,16 @@ export class Uploads {
       throw error;
     }
     try {
-      const outcome = await write(upload, operation);
+      const reference = {
+        key,
+        value: undefined,
+        upload,
+        headers,
+        precondition,
+        md5: "",
+        durability: "stored",
+      } as const;
+      const outcome = await router.write(reference);
       if (outcome.kind !== "written") this.#abort(key, open.id, deadlineMs);
       return outcome;
     } catch (error) {
@@ -119,7 +127,7 @@ export class Uploads {
   }
 
   async #stateOf(key: string): Promise<ValueInfo | undefined> {
-    const outcome = await this.#parts.read(key);
+    const outcome = await this.#parts.router.read(key, false);
     return outcome.kind === "missing" ? undefined : outcome.info;
   }
 

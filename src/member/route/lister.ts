@@ -16,30 +16,25 @@
  * then is whole up to `next`.
  */
 
-import type { Clock, Instant } from "../../base/clock.ts";
+import type { Instant } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compareText } from "../../base/text-order.ts";
 import { maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
 import { isCommonPrefix, type ListQuery, maxListLimit } from "../../core/listing.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { HeldAnswer, HeldEntry, ListRequest } from "../../core/message.ts";
 import type { ListedKey, ListOutcome } from "../../core/operation.ts";
 import { votersOf } from "../../core/view.ts";
 import type { BlobStore, ListedBlob } from "../../store/blob-store.ts";
+import type { ContextOf } from "../context.ts";
 import type { HeldKeys } from "../keys/held-keys.ts";
-import type { InTime } from "./deadline.ts";
+import type { MemberSettings } from "../settings.ts";
+import type { OperationDeadlines } from "./operation-deadlines.ts";
 import type { Router } from "./router.ts";
 
-export interface ListerParts {
-  readonly membership: Membership;
-  readonly heldKeys: Pick<HeldKeys, "answer">;
-  readonly router: Pick<Router, "persist" | "ask" | "requireView">;
-  readonly inTime: Pick<InTime, "answer">;
+type ListerContext = ContextOf<"clock" | "membership"> & {
+  readonly settings: Pick<MemberSettings, "operationMs">;
   readonly store: Pick<BlobStore, "list">;
-  readonly clock: Clock;
-  /** Milliseconds after which a client's operation is given up. */
-  readonly operationMs: number;
-}
+};
 
 /** Of what is asked for at a time: a page of few entries may have to pass over many deleted ones. */
 const minAsked = 100;
@@ -66,31 +61,42 @@ interface Found {
 }
 
 export class Lister {
-  readonly #parts: ListerParts;
+  readonly #context: ListerContext;
+  readonly #router: Pick<Router, "persist" | "ask" | "requireView">;
+  readonly #heldKeys: Pick<HeldKeys, "answer">;
+  readonly #deadlines: Pick<OperationDeadlines, "within">;
 
-  constructor(parts: ListerParts) {
-    this.#parts = parts;
+  constructor(
+    context: ListerContext,
+    router: Pick<Router, "persist" | "ask" | "requireView">,
+    heldKeys: Pick<HeldKeys, "answer">,
+    deadlines: Pick<OperationDeadlines, "within">,
+  ) {
+    this.#context = context;
+    this.#router = router;
+    this.#heldKeys = heldKeys;
+    this.#deadlines = deadlines;
   }
 
   /** @throws OperatingError (rejects with one), as a read does. */
   async list(query: ListQuery): Promise<ListOutcome> {
-    const { clock, operationMs } = this.#parts;
+    const { clock, settings } = this.#context;
     const page: Page = { query, keys: [], prefixes: [], position: query.after };
-    const shortAt = clock.now() + operationMs / 2;
-    await this.#parts.router.persist((deadlineMs) => this.#fill(page, shortAt, clock.now() + deadlineMs));
+    const shortAt = clock.now() + settings.operationMs / 2;
+    await this.#router.persist((deadlineMs) => this.#fill(page, shortAt, clock.now() + deadlineMs));
     return { keys: page.keys, prefixes: page.prefixes, next: page.position };
   }
 
   /** Goes on with the page until it is full, or has gone on for long enough. */
   async #fill(page: Page, shortAt: Instant, deadline: Instant): Promise<void> {
     while (page.position !== undefined && !isFull(page)) {
-      if (this.#parts.clock.now() >= shortAt && page.position !== page.query.after) return;
+      if (this.#context.clock.now() >= shortAt && page.position !== page.query.after) return;
       await this.#round(page, deadline);
     }
   }
 
   async #round(page: Page, deadline: Instant): Promise<void> {
-    const { store, clock, membership } = this.#parts;
+    const { store, clock, membership } = this.#context;
     const after = page.position as string;
     const query = { ...page.query, after, limit: Math.max(page.query.limit, minAsked) };
     const held = await this.#ask(query, deadline);
@@ -151,9 +157,9 @@ export class Lister {
 
   /** What the primaries of all keys hold. */
   async #ask(query: ListQuery, deadline: Instant): Promise<HeldAnswer[]> {
-    const { membership, router, clock } = this.#parts;
+    const { membership, clock } = this.#context;
     const deadlineMs = deadline - clock.now();
-    router.requireView(deadlineMs);
+    this.#router.requireView(deadlineMs);
     const request: ListRequest = { kind: "list", epoch: membership.epoch, query, deadlineMs };
     const owners = votersOf(membership.view);
     if (owners.length === 0) throw new OperatingError("not_ready", "no node owns any key at the moment");
@@ -161,9 +167,9 @@ export class Lister {
   }
 
   async #askOne(id: string, request: ListRequest): Promise<HeldAnswer> {
-    const { membership, heldKeys, router, inTime } = this.#parts;
-    if (id === membership.self.id) return await inTime.answer(heldKeys.answer(request), request.deadlineMs);
-    const answer = await router.ask(id, request, request.deadlineMs);
+    if (id === this.#context.membership.self.id)
+      return await this.#deadlines.within(this.#heldKeys.answer(request), request.deadlineMs);
+    const answer = await this.#router.ask(id, request, request.deadlineMs);
     if (answer.kind === "held") return answer;
     throw new OperatingError("internal", `a peer answered ${answer.kind}`);
   }

@@ -1,42 +1,24 @@
 /**
- * The router: takes a client's operation on any member to the key's primary, and tries again, under the same request id, when the members have
- * changed, a hand-off is under way or a link broke, until the operation's deadline. A client sees a pause then, not an error.
+ * The router takes a client's operation on any member to the key's primary. When the members have changed, a hand-off is
+ * under way or a link broke, it tries again under the same request id, until the operation's deadline. The client sees a
+ * pause then, not an error.
  */
 
-import { hash } from "node:crypto";
-import type { Clock } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
-import { whatTheStoreHas } from "../../core/discarded.ts";
-import { noHeaders, type Upload } from "../../core/entry.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { PeerAnswer, PeerRequest, ReadRequest, WriteRequest } from "../../core/message.ts";
-import type {
-  DeleteOperation,
-  PutOperation,
-  PutStreamOperation,
-  ReadOutcome,
-  WriteOutcome,
-} from "../../core/operation.ts";
+import type { ReadOutcome, WriteOperation, WriteOutcome } from "../../core/operation.ts";
 import type { Version } from "../../core/version.ts";
-import type { Network } from "../../network/network.ts";
+import type { BlobStore } from "../../store/blob-store.ts";
+import type { ContextOf } from "../context.ts";
 import type { DurableWrites } from "../keys/durable-writes.ts";
 import type { ReadPath } from "../keys/read-path.ts";
 import type { MemberSettings } from "../settings.ts";
-import type { InTime } from "./deadline.ts";
+import type { OperationDeadlines } from "./operation-deadlines.ts";
 
-export interface RouterParts {
-  readonly membership: Membership;
-  readonly durableWrites: DurableWrites;
-  readonly reads: ReadPath;
-  readonly network: Network;
-  readonly clock: Clock;
-  readonly settings: MemberSettings;
-  readonly inTime: InTime;
-  /** Whether the store can hold a key of this name. */
-  readonly fits: (key: string) => boolean;
-  /** A peer has adopted this newer epoch. */
-  readonly onNewerEpoch: (epoch: number) => void;
-}
+type RouterContext = ContextOf<"clock" | "membership" | "network"> & {
+  readonly settings: Pick<MemberSettings, "operationMs" | "operationLimit" | "flushDeadlineMs">;
+  readonly store: Pick<BlobStore, "fits">;
+};
 
 /** Pause before the first and before later new attempts, in milliseconds; a new view ends it. */
 const firstRetryMs = 5;
@@ -49,11 +31,12 @@ const completionDeadlines = 2;
 /** All owners keep the outcomes of writes later than the oldest under way: of this many at most, some 50 MB where keys are short. */
 const maxOutcomes = 200_000;
 
-/** A write as the client asked for it: what all attempts have in common. */
-type Write = Omit<WriteRequest, "kind" | "epoch" | "requestId" | "deadlineMs">;
-
 export class Router {
-  readonly #parts: RouterParts;
+  readonly #context: RouterContext;
+  readonly #durableWrites: Pick<DurableWrites, "write">;
+  readonly #reads: Pick<ReadPath, "fromMemory" | "read">;
+  readonly #deadlines: OperationDeadlines;
+  readonly #onNewerEpoch: (epoch: number) => void;
   readonly #incarnation: string;
   /** Counters of the writes under way, ascending (a Set keeps the order of insertion). */
   readonly #writing = new Set<number>();
@@ -66,9 +49,20 @@ export class Router {
   /** Those who wait for a change to try again. */
   readonly #waiting = new Set<() => void>();
 
-  constructor(parts: RouterParts) {
-    this.#parts = parts;
-    this.#incarnation = parts.membership.self.incarnation;
+  /** @param onNewerEpoch - is told of a newer epoch than this member's that a peer has adopted */
+  constructor(
+    context: RouterContext,
+    durableWrites: Pick<DurableWrites, "write">,
+    reads: Pick<ReadPath, "fromMemory" | "read">,
+    deadlines: OperationDeadlines,
+    onNewerEpoch: (epoch: number) => void,
+  ) {
+    this.#context = context;
+    this.#durableWrites = durableWrites;
+    this.#reads = reads;
+    this.#deadlines = deadlines;
+    this.#onNewerEpoch = onNewerEpoch;
+    this.#incarnation = context.membership.self.incarnation;
   }
 
   /** Every write with a lower counter is finished and will not be sent again. */
@@ -77,47 +71,28 @@ export class Router {
     return this.#counter + 1;
   }
 
-  put({ key, value, headers, precondition, durability = "replicated", md5 }: PutOperation): Promise<WriteOutcome> {
-    return this.#parts.fits(key)
-      ? this.#write({ key, value, headers, precondition, md5: md5 ?? hash("md5", value), durability })
+  write(operation: WriteOperation): Promise<WriteOutcome> {
+    // A removal that no store can take would stay in the buffer for ever. What is discarded need not be taken by it.
+    return operation.discards || this.#context.store.fits(operation.key)
+      ? this.#write(operation)
       : Promise.reject(tooLong());
-  }
-
-  /** Writes a value that has been uploaded to the store, where it still has to be completed. */
-  async putUpload(upload: Upload, { key, headers, precondition }: PutStreamOperation): Promise<WriteOutcome> {
-    const { operationMs, flushDeadlineMs } = this.#parts.settings;
-    const write = { key, value: undefined, upload, headers, precondition, md5: "", durability: "stored" } as const;
-    return await this.#write(write, operationMs + completionDeadlines * flushDeadlineMs);
-  }
-
-  async delete({ key, precondition, durability = "replicated" }: DeleteOperation): Promise<WriteOutcome> {
-    // A removal that no store can take would stay in the buffer for ever.
-    if (!this.#parts.fits(key)) throw tooLong();
-    return await this.#write({ key, value: undefined, headers: noHeaders, precondition, md5: "", durability });
-  }
-
-  /** Discards this version of a key for what the store has: see `admin/discard.ts`. */
-  async discard(key: string, discards: Version): Promise<WriteOutcome> {
-    const upload = whatTheStoreHas;
-    const write = { key, value: undefined, upload, headers: noHeaders, precondition: undefined, md5: "" };
-    return await this.#write({ ...write, durability: "replicated", discards });
   }
 
   read(key: string, wantValue: boolean, changed = ""): ReadOutcome | Promise<ReadOutcome> {
     // Most reads of a key's primary need nothing but a look: they are spared the rest.
-    const answer = this.#stopped || changed !== "" ? undefined : this.#parts.reads.fromMemory(key, wantValue);
+    const answer = this.#stopped || changed !== "" ? undefined : this.#reads.fromMemory(key, wantValue);
     return answer ?? this.#read(key, wantValue, changed);
   }
 
   async #read(key: string, wantValue: boolean, changed: string): Promise<ReadOutcome> {
-    const { membership, reads, inTime } = this.#parts;
-    if (!this.#parts.fits(key)) throw tooLong();
+    const { membership } = this.#context;
+    if (!this.#context.store.fits(key)) throw tooLong();
     return await this.persist(async (deadlineMs) => {
       const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, changed, deadlineMs };
       const primary = this.primaryOf(key, deadlineMs);
       if (primary === membership.self.id) {
-        const answer = reads.read(request);
-        return answer instanceof Promise ? await inTime.answer(answer, deadlineMs) : answer;
+        const answer = this.#reads.read(request);
+        return answer instanceof Promise ? await this.#deadlines.within(answer, deadlineMs) : answer;
       }
       const answer = await this.ask(primary, request, deadlineMs);
       if (answer.kind === "value" || answer.kind === "stored" || answer.kind === "missing") return answer;
@@ -130,7 +105,7 @@ export class Router {
    * @throws OperatingError (rejects with one): the last attempt's, or `overloaded`, `shutting_down`.
    */
   async persist<T>(attempt: (deadlineMs: number) => Promise<T>): Promise<T> {
-    const { clock, settings } = this.#parts;
+    const { clock, settings } = this.#context;
     this.#admit();
     try {
       const deadline = clock.now() + settings.operationMs;
@@ -167,7 +142,7 @@ export class Router {
     if (this.#underWay === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#whenIdle.push(resolve);
-    const timer = this.#parts.clock.after(withinMs, resolve);
+    const timer = this.#context.clock.after(withinMs, resolve);
     await promise;
     timer.cancel();
   }
@@ -182,36 +157,32 @@ export class Router {
     this.wake();
   }
 
-  async #write(write: Write, allowedMs = this.#parts.settings.operationMs): Promise<WriteOutcome> {
-    const { key, upload, precondition, md5, durability, discards } = write;
-    const { membership, durableWrites, clock, inTime } = this.#parts;
+  async #write(operation: WriteOperation): Promise<WriteOutcome> {
+    const { key, upload, precondition, md5, durability, discards } = operation;
+    const { membership, clock } = this.#context;
     if (this.#counter - this.watermark >= maxOutcomes)
       throw new OperatingError("overloaded", "too many writes on this node came after one that is still under way");
     this.#admit();
     const requestId = { router: this.#incarnation, counter: ++this.#counter };
     this.#writing.add(requestId.counter);
     try {
-      const deadline = clock.now() + allowedMs;
+      const deadline = clock.now() + this.#allowedMs(operation);
       let broken: OperatingError | undefined;
       // Whether an upload that the store did not answer for is done is not asked here.
       let mayBeBack = upload === undefined;
       for (let attempt = 0; ; attempt++) {
         const deadlineMs = deadline - clock.now();
-        const request: WriteRequest = { ...write, kind: "write", epoch: membership.epoch, requestId, deadlineMs };
+        const request: WriteRequest = { ...operation, kind: "write", epoch: membership.epoch, requestId, deadlineMs };
         try {
           const owner = this.primaryOf(key, deadlineMs);
           const answer =
             owner === membership.self.id
-              ? await inTime.answer(durableWrites.write(request), deadlineMs)
+              ? await this.#deadlines.within(this.#durableWrites.write(request), deadlineMs)
               : await this.ask(owner, request, deadlineMs);
           if (answer.kind === "written") {
             if (durability === "stored" && answer.durability !== "stored") throw notStored(answer.version);
-            return {
-              kind: "written",
-              version: answer.version,
-              md5: upload ? answer.tag : md5,
-              durability: answer.durability,
-            };
+            if (upload) return answer;
+            return { kind: "written", version: answer.version, tag: md5, durability: answer.durability };
           }
           if (answer.kind === "precondition_failed") {
             // The state that an earlier copy was for may be gone because that was done; and two members may know different times of one state: the write's, and the store's.
@@ -235,9 +206,14 @@ export class Router {
     }
   }
 
+  #allowedMs({ upload, discards }: WriteOperation): number {
+    const { operationMs, flushDeadlineMs } = this.#context.settings;
+    return upload && !discards ? operationMs + completionDeadlines * flushDeadlineMs : operationMs;
+  }
+
   #admit(): void {
     if (this.#stopped) throw new OperatingError("shutting_down", "this node is stopping");
-    if (this.#underWay >= this.#parts.settings.operationLimit) {
+    if (this.#underWay >= this.#context.settings.operationLimit) {
       throw new OperatingError("overloaded", `${this.#underWay} operations are under way on this node`);
     }
     this.#underWay++;
@@ -251,7 +227,7 @@ export class Router {
   /** @throws OperatingError when there is nobody whom an attempt could ask, or no time. */
   primaryOf(key: string, deadlineMs: number): string {
     this.requireView(deadlineMs);
-    const primary = this.#parts.membership.ownersOf(key)[0];
+    const primary = this.#context.membership.ownersOf(key)[0];
     if (primary === undefined) throw new OperatingError("not_ready", "no node owns any key at the moment");
     return primary;
   }
@@ -261,21 +237,21 @@ export class Router {
     if (this.#ended)
       throw new OperatingError("not_ready", "the others went on without this node, which joins them again");
     if (deadlineMs <= 0) throw new OperatingError("deadline_exceeded", "no answer in time");
-    if (this.#parts.membership.epoch === 0)
+    if (this.#context.membership.epoch === 0)
       throw new OperatingError("not_ready", "this node is not a member of a view yet");
   }
 
   /** What the peer answers. @throws OperatingError (rejects with one): the link's, or with the code of a refusal. */
   async ask(id: string, request: PeerRequest, deadlineMs: number): Promise<PeerAnswer> {
-    const answer = await this.#parts.network.request(id, request, deadlineMs);
+    const answer = await this.#context.network.request(id, request, deadlineMs);
     if (answer.kind !== "refused") return answer;
-    if (answer.epoch > this.#parts.membership.epoch) this.#parts.onNewerEpoch(answer.epoch);
+    if (answer.epoch > this.#context.membership.epoch) this.#onNewerEpoch(answer.epoch);
     throw new OperatingError(answer.code, `${id}: ${answer.detail}`);
   }
 
   /** Waits a little before the next attempt; throws why the last one failed when the deadline comes first. */
   #pause(attempt: number, deadline: number, reason: unknown): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock } = this.#context;
     const ms = Math.min(firstRetryMs * 2 ** Math.min(attempt, 10), maxRetryMs);
     if (this.#ended || clock.now() + ms >= deadline) throw reason;
     return new Promise((resolve) => {

@@ -3,8 +3,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sleep } from "../../../src/base/clock.ts";
-import type { ClusterStatus } from "../../../src/core/operation.ts";
 import { Ring } from "../../../src/core/ring.ts";
+import type { ClusterStatus } from "../../../src/core/status.ts";
 import { runtimeOptions } from "../../../src/runtime-options.ts";
 import { systemClock } from "../../../src/system.ts";
 import { ownPorts } from "../own-ports.ts";

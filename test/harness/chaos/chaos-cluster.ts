@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../../../src/base/assert.ts";
 import { sleep } from "../../../src/base/clock.ts";
-import type { ClusterStatus } from "../../../src/core/operation.ts";
+import type { ClusterStatus } from "../../../src/core/status.ts";
 import { systemClock, systemRandom } from "../../../src/system.ts";
 import { HttpClient } from "../http-client.ts";
 import { ownPorts } from "../own-ports.ts";

@@ -1,7 +1,7 @@
 /** What a fault cost, as one line, and all faults of a run as a table by kind. */
 
-import type { MemberStatus } from "../../../src/core/operation.ts";
 import { Ring } from "../../../src/core/ring.ts";
+import type { MemberStatus } from "../../../src/core/status.ts";
 import type { Fault, FaultKind } from "./fault.ts";
 import type { Feeling } from "./fault-watch.ts";
 

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { ByteReader, ByteWriter, MalformedError } from "../../../src/base/codec.ts";
 import { whatTheStoreHas } from "../../../src/core/discarded.ts";
 import { type Entry, noHeaders } from "../../../src/core/entry.ts";
-import type { FailingKey, MemberState, PeerAnswer, PeerNotice, PeerRequest } from "../../../src/core/message.ts";
+import type { MemberState, PeerAnswer, PeerNotice, PeerRequest } from "../../../src/core/message.ts";
+import type { FailingKey } from "../../../src/core/status.ts";
 import {
   readAnswer,
   readNotice,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ClusterStatus, MemberStatus } from "../../../src/core/operation.ts";
+import type { ClusterStatus, MemberStatus } from "../../../src/core/status.ts";
 import { changesBetween } from "../../../src/ui/changes.ts";
 import { clusterStatus, memberStatus } from "../../harness/status-fixtures.ts";
 

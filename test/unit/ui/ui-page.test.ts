@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { test } from "node:test";
-import type { ClusterStatus } from "../../../src/core/operation.ts";
 import { Ring } from "../../../src/core/ring.ts";
+import type { ClusterStatus } from "../../../src/core/status.ts";
 import { drawChart } from "../../../src/ui/chart.ts";
 import { Dashboard, pagePolicy } from "../../../src/ui/dashboard.ts";
 import { History, maxSamples, sampleMs } from "../../../src/ui/history.ts";

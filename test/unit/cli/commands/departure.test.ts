@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Departure, DepartureWatch } from "../../../../src/cli/commands/departure.ts";
-import type { ClusterStatus } from "../../../../src/core/operation.ts";
+import type { ClusterStatus } from "../../../../src/core/status.ts";
 import { clusterStatus, memberStatus } from "../../../harness/status-fixtures.ts";
 
 /** A view of nodes with their weights, as `self` sees it. */

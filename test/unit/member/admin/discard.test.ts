@@ -52,7 +52,7 @@ function trialOf(): Trial {
     requests,
     flusher: { mayChange: () => trial.mayChange },
     status: { failingKey: never },
-    router: { persist: never, primaryOf: never, ask: never },
+    router: { persist: never, primaryOf: never, ask: never, write: never },
     log,
   });
   return Object.assign(trial, { discard });

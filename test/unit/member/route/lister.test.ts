@@ -8,6 +8,7 @@ import { entryOf, isCommonPrefix, type ListQuery } from "../../../../src/core/li
 import type { HeldAnswer, HeldEntry, ListRequest, PeerAnswer } from "../../../../src/core/message.ts";
 import type { ListOutcome } from "../../../../src/core/operation.ts";
 import { Lister } from "../../../../src/member/route/lister.ts";
+import type { Router } from "../../../../src/member/route/router.ts";
 import type { ListPage } from "../../../../src/store/blob-store.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { seedOf } from "../../../harness/seed.ts";
@@ -37,34 +38,34 @@ class Trial {
   readonly lister: Lister;
 
   constructor(members = [a, b, idle]) {
-    this.lister = new Lister({
+    const context = {
       membership: servingMember(viewOf(4, members), a, this.clock),
       clock: this.clock,
-      operationMs,
-      heldKeys: { answer: (request) => Promise.resolve(this.#answer("a", request)) },
-      inTime: { answer: (work) => work },
-      router: {
-        requireView: () => undefined,
-        ask: (id, request) => Promise.resolve(this.#answer(id, request as ListRequest) as PeerAnswer),
-        persist: async (attempt) => {
-          for (;;) {
-            this.onAttempt();
-            try {
-              return await attempt(operationMs - this.clock.now());
-            } catch (error) {
-              if (!isOperatingError(error, "not_ready", "wrong_view")) throw error;
-            }
-          }
-        },
-      },
+      settings: { operationMs },
       store: {
-        list: (query) => {
+        list: (query: ListQuery) => {
           this.asked.push("store");
           this.onStore();
           return Promise.resolve(pageOf(this.stored, { ...query, limit: Math.min(query.limit, this.storeLimit) }));
         },
       },
-    });
+    };
+    const router: Pick<Router, "requireView" | "ask" | "persist"> = {
+      requireView: () => undefined,
+      ask: (id, request) => Promise.resolve(this.#answer(id, request as ListRequest) as PeerAnswer),
+      persist: async (attempt) => {
+        for (;;) {
+          this.onAttempt();
+          try {
+            return await attempt(operationMs - this.clock.now());
+          } catch (error) {
+            if (!isOperatingError(error, "not_ready", "wrong_view")) throw error;
+          }
+        }
+      },
+    };
+    const heldKeys = { answer: (request: ListRequest) => Promise.resolve(this.#answer("a", request)) };
+    this.lister = new Lister(context, router, heldKeys, { within: (work) => work });
   }
 
   async names(query: Partial<ListQuery> = {}): Promise<string[]> {

@@ -3,22 +3,26 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type ErrorCode, OperatingError } from "../../../../src/base/errors.ts";
-import { noHeaders } from "../../../../src/core/entry.ts";
-import type { PeerAnswer, Precondition } from "../../../../src/core/message.ts";
-import type { WriteOutcome } from "../../../../src/core/operation.ts";
-import { Router, type RouterParts } from "../../../../src/member/route/router.ts";
+import { whatTheStoreHas } from "../../../../src/core/discarded.ts";
+import type { PeerAnswer } from "../../../../src/core/message.ts";
+import type { WriteOutcome, Written } from "../../../../src/core/operation.ts";
+import type { Precondition } from "../../../../src/core/precondition.ts";
+import { OperationDeadlines } from "../../../../src/member/route/operation-deadlines.ts";
+import { Router } from "../../../../src/member/route/router.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { ScriptedNetwork, turn } from "../../../harness/scripted-network.ts";
 import { keyWhere, memberOf, ringOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
+import { deleteOf, putOf } from "../../../harness/write-operations.ts";
 
 const [a, b] = [memberOf("a"), memberOf("b")];
 const view = viewOf(4, [a, b]);
 const key = keyWhere((each) => ringOf(view).ownersOf(each)[0] === "b");
 
 const refused = (code: ErrorCode): PeerAnswer => ({ kind: "refused", code, epoch: 4, detail: "" });
-const written: PeerAnswer = { kind: "written", version: { epoch: 4, seq: 1 }, tag: "", durability: "replicated" };
+const written: Written = { kind: "written", version: { epoch: 4, seq: 1 }, tag: "", durability: "replicated" };
 /** Whose link broke, or who has taken the write and does not own the key any more. */
 const lost = [new OperatingError("peer_unreachable", "the link broke"), refused("peer_unreachable")];
+const never = (): never => assert.fail("this member is not the primary");
 const certain = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
 
 class Trial {
@@ -28,18 +32,20 @@ class Trial {
 
   /** Member a. Its part as a primary is not asked, because b owns the key. */
   constructor(fits = true) {
-    const parts: Partial<RouterParts> = {
+    const context = {
       membership: servingMember(view, a, this.#clock),
       network: this.network,
       clock: this.#clock,
-      fits: () => fits,
+      settings: { operationMs: 10_000, operationLimit: 10, flushDeadlineMs: 1_000 },
+      store: { fits: () => fits },
     };
-    const settings = { operationMs: 10_000, operationLimit: 10 };
-    this.router = new Router({ ...parts, settings } as unknown as RouterParts);
+    const deadlines = new OperationDeadlines(this.#clock, context.settings.operationMs);
+    const reads = { fromMemory: () => undefined, read: never };
+    this.router = new Router(context, { write: never }, reads, deadlines, () => undefined);
   }
 
-  put(precondition: Precondition = {}): Promise<WriteOutcome> {
-    return this.router.put({ key, value: Buffer.from("v"), headers: noHeaders, precondition });
+  put(precondition?: Precondition): Promise<WriteOutcome> {
+    return this.router.write(putOf(key, Buffer.from("v"), { precondition }));
   }
 
   /** The code of the error in which a read ends. */
@@ -75,17 +81,21 @@ class Trial {
 describe("Router", () => {
   it("takes nothing for a key that the store can't hold, a removal neither: the store would refuse it for ever", async () => {
     const trial = new Trial(false);
-    const answers = [trial.put(), trial.router.delete({ key }), trial.router.read(key, false, "a tag")];
+    const answers = [trial.put(), trial.router.write(deleteOf(key)), trial.router.read(key, false, "a tag")];
     for (const answer of answers) await assert.rejects(Promise.resolve<unknown>(answer), { code: "key_invalid" });
   });
 
-  it("computes the MD5 of a value unless it is told", async () => {
+  it("answers with the MD5 that comes with a value, and with the store's tag of an upload", async () => {
     const trial = new Trial();
-    trial.network.script = () => written;
-    const put = { key, value: Buffer.from("v"), headers: noHeaders };
-    const outcomes = [await trial.router.put(put), await trial.router.put({ ...put, md5: "told" })];
-    const told = outcomes.map((outcome) => outcome.kind === "written" && outcome.md5);
-    assert.deepEqual(told, ["9e3669d19b675bd57058fd4664205d2a", "told"]);
+    const put = putOf(key, Buffer.from("v"));
+    const upload = { token: "t", size: 1, manifest: Buffer.alloc(1) };
+    const told: unknown[] = [];
+    for (const operation of [put, { ...put, md5: "told" }, { ...put, value: undefined, md5: "", upload }]) {
+      trial.network.script = () => ({ ...written, tag: "upload" in operation ? "the store's" : "" });
+      const outcome = await trial.router.write(operation);
+      told.push(outcome.kind === "written" && outcome.tag);
+    }
+    assert.deepEqual(told, ["9e3669d19b675bd57058fd4664205d2a", "told", "the store's"]);
   });
 
   it("tells a client that nothing was done if the only copy of its write was refused", async () => {
@@ -113,7 +123,7 @@ describe("Router", () => {
 
   it("does not know whether a key was given up if a copy was lost: what was to be given up may be gone because it was", async () => {
     const trial = new Trial();
-    const givenUp = trial.router.discard(key, { epoch: 4, seq: 1 });
+    const givenUp = trial.router.write({ ...deleteOf(key), upload: whatTheStoreHas, discards: { epoch: 4, seq: 1 } });
     assert.equal(await trial.outcome(givenUp, [...lost, { kind: "precondition_failed" }]), "deadline_exceeded");
   });
 

@@ -1,6 +1,6 @@
 /**
- * Answers in time: what a client or a peer asked for may go on for longer than anybody waits (a write is never given up), but the asker gets an
- * answer within the allowance.
+ * Answers in time. What a client or a peer asked for may go on for longer than anybody waits: a write is never given up.
+ * But the asker gets an answer within the allowance.
  */
 
 import type { Clock } from "../../base/clock.ts";
@@ -10,7 +10,7 @@ import { OperatingError } from "../../base/errors.ts";
 /** An allowance that has been used up by no more than this, in milliseconds, is taken for a whole one. */
 const slackMs = 20;
 
-export class InTime {
+export class OperationDeadlines {
   readonly #clock: Clock;
   readonly #allowanceMs: number;
   readonly #deadlines: Deadlines;
@@ -22,10 +22,10 @@ export class InTime {
   }
 
   /**
-   * Resolves or rejects as the work does; rejects with OperatingError `deadline_exceeded` when that takes longer than `ms`. The whole allowance is the usual
-   * case, which costs no timer of its own.
+   * Resolves or rejects as the work does; rejects with OperatingError `deadline_exceeded` when that takes longer than
+   * `ms`. The whole allowance is the usual case, and costs no timer of its own.
    */
-  answer<T>(work: Promise<T>, ms: number): Promise<T> {
+  within<T>(work: Promise<T>, ms: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const stop = this.#expireAfter(ms, () =>
         reject(new OperatingError("deadline_exceeded", "it took too long; a write may still take effect")),
