@@ -241,6 +241,7 @@ class NodeHttpServer implements HttpServer {
       // 9.3.2).
       earlier.response.once("close", () => {
         connection.waiting--;
+        assert(connection.waiting >= 0, "no more requests stop waiting than have waited");
         if (!response.destroyed) this.#handle(connection, exchange, earlier, expects);
       });
     }

@@ -6,7 +6,7 @@ import { systemClock, systemRandom } from "../../system.ts";
 import { CommandFailure } from "../client/run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "../client/target.ts";
 import { formatTable } from "../process/format.ts";
-import { Progress } from "../process/progress.ts";
+import { StageProgress } from "../process/stage-progress.ts";
 import { printJson, printLine, type Terminal } from "../process/terminal.ts";
 import { wholeNumber } from "../process/whole-number.ts";
 import { Load, type LoadSettings, type Measured } from "./bench-load.ts";
@@ -44,7 +44,7 @@ async function bench(options: BenchOptions, terminal: Terminal): Promise<void> {
     clock: systemClock,
     random: systemRandom,
   });
-  using progress = new Progress(terminal);
+  using progress = new StageProgress(terminal);
   progress.show("writing the values that are to be read");
   try {
     await load.fill();

@@ -12,7 +12,7 @@ import { flushLineSchema } from "../client/cluster-status.ts";
 import { CommandFailure } from "../client/run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "../client/target.ts";
 import { formatBar } from "../process/format.ts";
-import { Progress } from "../process/progress.ts";
+import { StageProgress } from "../process/stage-progress.ts";
 import { printJson, printLine, type Terminal } from "../process/terminal.ts";
 
 interface FlushOptions extends TargetOptions {
@@ -61,7 +61,7 @@ async function flush(client: ClusterClient, options: FlushOptions, terminal: Ter
           isLate = true;
           body.destroy();
         });
-  using progress = new Progress(terminal);
+  using progress = new StageProgress(terminal);
   let total = 0;
   try {
     for await (const line of linesOf(body)) {
@@ -100,7 +100,7 @@ function broken(error: unknown): OperatingError {
   });
 }
 
-function show(progress: Progress, { keys, bytes, waitingFor }: FlushProgress, total: number): void {
+function show(progress: StageProgress, { keys, bytes, waitingFor }: FlushProgress, total: number): void {
   if (waitingFor.length > 0) progress.show(`waiting for ${waitingFor.join("; ")}`);
   else progress.show("flushing", `${formatBar(total - keys, total)} ${keys} keys, ${formatBytes(bytes)} left`);
 }

@@ -12,7 +12,7 @@ import { ClusterClient, readText } from "../client/client.ts";
 import { fetchStatus } from "../client/cluster-status.ts";
 import { CommandFailure } from "../client/run.ts";
 import { addTargetOptions, resolveTarget, type Target, type TargetOptions } from "../client/target.ts";
-import { Progress } from "../process/progress.ts";
+import { StageProgress } from "../process/stage-progress.ts";
 import { printJson, printLine, type Terminal } from "../process/terminal.ts";
 import { type Departure, DepartureWatch } from "./departure.ts";
 
@@ -83,7 +83,7 @@ async function untilGone(
   target: Target,
   terminal: Terminal,
 ): Promise<Departure> {
-  using progress = new Progress(terminal);
+  using progress = new StageProgress(terminal);
   let heardAt = systemClock.now();
   for (;;) {
     const [own, other] = await Promise.all([statusOf(leaver), statusOfAny({ ...target, urls: watch.others })]);

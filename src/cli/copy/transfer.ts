@@ -3,6 +3,7 @@
  * fails does not hold up the others.
  */
 
+import { assert } from "../../base/assert.ts";
 import { type ErrorCode, isOperatingError } from "../../base/errors.ts";
 
 /** What became of one value. */
@@ -58,6 +59,7 @@ export class Transfer {
     lanes: number,
     work: (item: T) => Promise<Fate>,
   ): Promise<void> {
+    assert(lanes >= 1, "at least one lane does the work");
     let broken: { readonly error: unknown } | undefined;
     const lane = async (): Promise<void> => {
       while (!broken) {

@@ -6,6 +6,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type ErrorCode, OperatingError } from "../../base/errors.ts";
 import type { Exchange } from "./exchange.ts";
@@ -48,6 +49,7 @@ export class Connections {
   }
 
   add(socket: Socket): void {
+    assert(!this.#open.has(socket), "a connection is added once");
     this.#open.set(socket, { surplus: this.#open.size >= this.#limit, latest: undefined, waiting: 0, broken: false });
     socket.once("close", () => this.remove(socket));
   }

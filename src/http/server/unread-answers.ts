@@ -5,6 +5,7 @@
  */
 
 import type { ServerResponse } from "node:http";
+import { assert } from "../../base/assert.ts";
 import type { Clock, Instant } from "../../base/clock.ts";
 import { Deadlines, type Expiring } from "../../base/deadlines.ts";
 
@@ -52,6 +53,7 @@ export class UnreadAnswers implements Disposable {
     if (!this.#answers.delete(answer)) return;
     this.#deadlines.remove(answer);
     this.#bytes -= answer.bytes;
+    assert(this.#bytes >= 0, "no more bytes are read than were unread");
   }
 }
 

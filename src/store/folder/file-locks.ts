@@ -12,6 +12,7 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
+import { assert } from "../../base/assert.ts";
 import type { Clock, Instant } from "../../base/clock.ts";
 import { sleep } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
@@ -97,6 +98,7 @@ class FileLock {
   }
 
   take(): boolean {
+    assert(!this.#database.isTransaction, "a lock is taken once at a time");
     try {
       this.#database.exec("BEGIN EXCLUSIVE");
       return true;
@@ -107,6 +109,7 @@ class FileLock {
   }
 
   release(): void {
+    assert(this.#database.isTransaction, "a lock is released by its holder");
     this.#database.exec("ROLLBACK");
   }
 

@@ -3,6 +3,7 @@
  * end were not asked for and are dropped.
  */
 
+import { assert } from "../../base/assert.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { BlobStream } from "../blob-store.ts";
 
@@ -13,6 +14,7 @@ export class BoundedStream implements BlobStream {
 
   /** @param skip Bytes at the beginning that are not wanted. */
   constructor(stream: BlobStream, skip: number, length: number) {
+    assert(skip >= 0 && length >= 0, "a span begins in the stream and does not end before it begins");
     this.#stream = stream;
     this.#skip = skip;
     this.#length = length;

@@ -9,6 +9,7 @@
  * Too low is the safe side. A signature for too early a time expires too early, and the caller tries again.
  */
 
+import { assert } from "../../base/assert.ts";
 import type { Clock, Instant } from "../../base/clock.ts";
 
 /**
@@ -44,6 +45,7 @@ export class StoreTime {
       this.#lastDateMs = ms;
     }
     const now = this.#clock.now();
+    assert(now >= this.#windowStart, "the clock does not go back");
     if (now - this.#windowStart >= windowMs) {
       this.#earlierOffsetMs = this.#offsetMs;
       this.#offsetMs = undefined;

@@ -7,6 +7,7 @@
  * a body larger than the socket's buffer, and still finish afterwards. Conditions on the write are the second line.
  */
 
+import { assert } from "../../base/assert.ts";
 import type { Clock, Instant } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { RequestOptions } from "../blob-store.ts";
@@ -148,6 +149,7 @@ export class S3Client {
   async #open(): Promise<OpenBucket> {
     const target = await resolveTarget(this.#location);
     if (this.#closed) throw new OperatingError("store_unavailable", "the store is closed");
+    assert(this.#connection === undefined, "a bucket is opened once");
     const pools = new StorePools(target.origin, this.#connections);
     this.#connection = { target, pools, signer: new QuerySigner(target.region) };
     return this.#connection;

@@ -5,7 +5,7 @@ import { PassThrough, Writable } from "node:stream";
 import { test } from "node:test";
 import { Transfer } from "../../../../src/cli/copy/transfer.ts";
 import { TransferProgress } from "../../../../src/cli/copy/transfer-progress.ts";
-import { Progress } from "../../../../src/cli/process/progress.ts";
+import { StageProgress } from "../../../../src/cli/process/stage-progress.ts";
 import type { Terminal } from "../../../../src/cli/process/terminal.ts";
 import { systemClock } from "../../../../src/system.ts";
 
@@ -28,7 +28,7 @@ function shown(show: (terminal: Terminal) => void): string {
 }
 
 test("a line of progress is cut to the terminal", () => {
-  const text = shown((terminal) => new Progress(terminal).show("flushing", "x".repeat(100)));
+  const text = shown((terminal) => new StageProgress(terminal).show("flushing", "x".repeat(100)));
   assert.equal(text.slice(text.indexOf("flushing")).length, columns - 1);
 });
 

@@ -8,7 +8,7 @@ import type { Terminal } from "./terminal.ts";
 /** Moves to the start of the line and clears it. */
 const clearLine = "\r\u001b[K";
 
-export class Progress implements Disposable {
+export class StageProgress implements Disposable {
   readonly #terminal: Terminal;
   #stage = "";
   #isShown = false;
