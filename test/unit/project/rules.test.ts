@@ -4,8 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { existsSync, globSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { globSync } from "node:fs";
 import { test } from "node:test";
 import { projectFile, root } from "../../harness/deployment.ts";
 import { mutations } from "../../simulation/mutations.ts";
@@ -61,29 +60,3 @@ test("every number of a rule that code, tests or documents cite is one of the pr
     [],
   );
 });
-
-/** As GitHub makes a heading's anchor. */
-function anchorsOf(path: string): Set<string> {
-  const headings = [...projectFile(path).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading as string);
-  return new Set(
-    headings.map((each) =>
-      each
-        .toLowerCase()
-        .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
-        .replaceAll(" ", "-"),
-    ),
-  );
-}
-
-for (const path of filesOf("docs/internals/*.md")) {
-  test(`the links of ${path} lead to files and headings that there are`, () => {
-    const targets = [...projectFile(path).matchAll(/\[[^\]]*\]\(([^)\s]+)\)/g)].map(([, target]) => target as string);
-    const broken = targets.filter((target) => {
-      const [file = "", anchor] = target.split("#", 2);
-      const resolved = file === "" ? path : normalize(join(dirname(path), file));
-      if (!existsSync(join(root, resolved))) return true;
-      return anchor !== undefined && !anchorsOf(resolved).has(anchor);
-    });
-    assert.deepEqual(broken, []);
-  });
-}
