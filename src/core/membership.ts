@@ -276,6 +276,7 @@ export class Membership {
    * confirms the lease.
    */
   confirm(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {
+    assert(sentAt.now <= this.#clock.now(), "an answer comes after its request");
     if (state.epoch !== this.epoch || state.progress === "adopting" || !this.#isVoter(from)) return;
     this.lease.confirm(from.id, sentAt);
   }
@@ -300,6 +301,7 @@ export class Membership {
 
   /** This member has come further with the adopted view. */
   advance(progress: Progress): void {
+    assert(this.#view !== undefined, "a view is adopted before there is progress under it");
     assert(ranks[progress] > ranks[this.#progress], "progress under a view only goes forward");
     this.#progress = progress;
   }
@@ -361,8 +363,8 @@ export class Membership {
   }
 
   /**
-   * Gains tenure of every key whose primary this member is and that is not in doubt. Call it once, when {@link
-   * mayActivate}.
+   * Gains tenure of every key whose primary this member is and that is not in doubt. Call it once, when
+   * {@link mayActivate} says so.
    *
    * @param quiet - what this member says of itself in {@link MemberState.quiet}
    */

@@ -6,6 +6,7 @@
  * assigned or replicated a write keeps its outcome, even after the value has left for the store.
  */
 
+import { assert } from "../base/assert.ts";
 import { noRequest, type RequestId } from "./entry.ts";
 import type { RequestOutcome } from "./message.ts";
 import { compareVersions, type Version } from "./version.ts";
@@ -37,6 +38,7 @@ export class RequestLog {
     if (requestId.counter < log.watermark) return;
     // When two primaries applied the same request, only the later outcome can be the one that anyone saw.
     const known = log.outcomes.get(requestId.counter);
+    assert(known === undefined || known.key === key, "a request writes one key");
     if (known && compareVersions(known.version, version) >= 0) return;
     log.outcomes.set(requestId.counter, { requestId, key, version });
   }
@@ -56,6 +58,7 @@ export class RequestLog {
   advance(router: string, watermark: number): void {
     if (watermark <= (this.#routers.get(router)?.watermark ?? firstCounter)) return;
     const log = this.#logOf(router);
+    assert(watermark > log.watermark, "a watermark only grows");
     log.watermark = watermark;
     for (const counter of log.outcomes.keys()) {
       if (counter < watermark) log.outcomes.delete(counter);

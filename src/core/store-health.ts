@@ -1,5 +1,6 @@
 /** How the store treats this member: since when it has failed every flush, or whether it has taken one lately. */
 
+import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 
 /** For so long after a flush that went well, the store counts as working, in milliseconds. */
@@ -15,11 +16,13 @@ export class StoreHealth {
   }
 
   worked(now: Instant): void {
+    assert(now >= this.#workedAt, "flushes are reported in order of time");
     this.#workedAt = now;
     this.#failingSince = undefined;
   }
 
   failed(now: Instant): void {
+    assert(now >= this.#workedAt, "flushes are reported in order of time");
     this.#failingSince ??= now;
   }
 

@@ -48,6 +48,7 @@ export class Tenure {
     const last = calm.findLastIndex((term) => term.flushFrom !== undefined);
     if (last > 0) this.#terms = this.#terms.slice(last);
     this.#terms.push({ ring, doubt, flushFrom: undefined, isAnew });
+    assert(!this.activated, "a new term gives no tenure yet");
   }
 
   /**
@@ -66,6 +67,7 @@ export class Tenure {
       before.ring.lists.length > 0 &&
       before.ring.lists.every(([primary]) => primary === this.#self);
     term.flushFrom = hadAll ? Number.NEGATIVE_INFINITY : flushFrom;
+    assert(this.activated, "an activated term says from when its keys may be flushed");
   }
 
   get activated(): boolean {

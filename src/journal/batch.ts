@@ -57,7 +57,9 @@ export class Batch {
       this.#cuts.push({ at: this.writer.length, value });
       this.#valueBytes += value.length;
     }
-    return this.bytes - before;
+    const added = this.bytes - before;
+    assert(added > 0, "a record has bytes");
+    return added;
   }
 
   /** The bytes to write. Nothing may be added any more. */

@@ -283,6 +283,7 @@ class FileJournal implements DiskJournal {
   #close(): void {
     const batch = this.#filling;
     assert(batch !== undefined, "only a batch that fills is closed");
+    assert(batch.segment === this.#ledger.newest, "a batch that fills is for the newest segment");
     this.#filling = undefined;
     this.#writeForward(batch);
     if (this.#ledger.oldest > this.#oldest) {
@@ -294,6 +295,7 @@ class FileJournal implements DiskJournal {
       batch.add({ kind: "seal" });
       this.#isSealed = true;
     }
+    assert(batch.offset === this.#offset, "a batch begins where the one before it ends");
     this.#offset = batch.offset + batch.bytes;
     this.#ledger.grow(batch.offset === 0 ? batch.bytes - this.#headBytes : batch.bytes);
     this.#closed.push(batch);
@@ -339,6 +341,7 @@ class FileJournal implements DiskJournal {
   async #writeAll(): Promise<void> {
     try {
       for (let batch = this.#take(); batch !== undefined; batch = this.#take()) {
+        assert(this.#writing === undefined, "one batch is written at a time");
         this.#writing = batch;
         const writtenAt = this.#parts.clock.now();
         await this.#files.write(batch);

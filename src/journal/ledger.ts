@@ -58,6 +58,7 @@ export class Ledger {
 
   /** The newest segment has grown. */
   grow(bytes: number): void {
+    assert(bytes >= 0, "a segment only grows");
     this.#newest().bytes += bytes;
     this.#bytes += bytes;
   }
@@ -110,8 +111,10 @@ export class Ledger {
   #forget(slot: number): void {
     const segment = this.#segments[this.#places.segmentAt(slot) - this.oldest];
     assert(segment !== undefined, "a record that counts is in a segment that is needed");
+    assert(segment.live > 0, "a record counts in its segment until it is forgotten");
     segment.live -= 1;
     this.#liveBytes -= this.#places.bytesAt(slot);
+    assert(this.#liveBytes >= 0, "bytes of a record count once");
   }
 
   #release(): void {
@@ -120,6 +123,7 @@ export class Ledger {
       this.#segments.shift();
       this.#searched = 0;
     }
+    assert(this.#bytes >= 0, "bytes of a segment count once");
   }
 
   #newest(): Segment {

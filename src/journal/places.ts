@@ -69,11 +69,13 @@ export class Places {
     this.#keys[slot] = undefined;
     this.#segments[slot] = 0;
     this.#free.push(slot);
+    assert(this.#slots.size + this.#free.length === this.#keys.length, "a slot has a key or is free");
     if (this.#slots.size === 0 && this.#segments.length > firstSlots) this.#reset();
   }
 
   #take(key: string): number {
     const slot = this.#free.pop() ?? this.#keys.length;
+    assert(this.#keys[slot] === undefined, "a free slot has no key");
     if (slot === this.#segments.length) this.#grow();
     this.#keys[slot] = key;
     this.#slots.set(key, slot);

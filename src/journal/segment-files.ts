@@ -28,6 +28,7 @@ export class SegmentFiles {
     assert(this.#file.size === batch.offset, "a batch is written where it was meant to be");
     await this.#file.append(batch.buffers());
     await this.#file.sync();
+    assert(this.#file.size === batch.offset + batch.bytes, "a batch is written whole");
   }
 
   /**
@@ -35,6 +36,7 @@ export class SegmentFiles {
    * missing between others. Resolves when they are gone.
    */
   deleteBelow(end: number): Promise<void> {
+    assert(end <= this.#number, "the newest segment is never deleted");
     const first = this.#first;
     if (first < end) {
       this.#first = end;

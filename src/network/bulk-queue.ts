@@ -40,6 +40,8 @@ export class BulkQueue {
       this.#activeBytes += waiting.payload.length;
       this.#active.unshift(waiting);
     }
+    assert(this.#active.length <= this.#limits.interleaved, "no more messages are begun than the peer takes");
+    assert(this.#activeBytes <= this.#limits.reassemblyBytes, "no more bytes are begun than the peer takes");
     return this.#active[0];
   }
 
@@ -51,6 +53,7 @@ export class BulkQueue {
     assert(message.sent <= message.payload.length, "no more is sent than there is");
     if (message.sent < message.payload.length) this.#active.push(message);
     else this.#activeBytes -= message.payload.length;
+    assert(this.#activeBytes >= 0, "bytes that are begun are given back once");
   }
 
   /** Removes the message. Returns whether it was still there. */
@@ -64,6 +67,7 @@ export class BulkQueue {
     if (active < 0) return false;
     this.#active.splice(active, 1);
     this.#activeBytes -= message.payload.length;
+    assert(this.#activeBytes >= 0, "bytes that are begun are given back once");
     return true;
   }
 

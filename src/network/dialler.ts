@@ -77,6 +77,8 @@ export class Dialler {
   }
 
   #wait(): void {
+    assert(this.#timer === undefined && this.#attempt === undefined, "a wait is alone, between two attempts");
+    assert(this.#failures > 0, "the first attempt does not wait");
     const { settings, clock, random } = this.#options;
     const fullMs = Math.min(settings.redialMaxMs, settings.redialMinMs * 2 ** (this.#failures - 1));
     // A random wait between half of it and all of it.

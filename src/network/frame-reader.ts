@@ -156,6 +156,7 @@ export class FrameReader {
 
   /** Makes room for a message that does not lie whole in this chunk. It is filled later. */
   #begin(kind: MessageKind, number: number, headLength: number, partLength: number, size: number): void {
+    assert(this.#current === undefined, "one frame is read at a time");
     const limits = this.#limits;
     if (size > limits.payloadBytes) throw new MalformedError("a payload over the limit");
     if (partLength > size) throw new MalformedError("a frame with more than its payload");
@@ -184,6 +185,7 @@ export class FrameReader {
   }
 
   #resume(kind: MessageKind, number: number, partLength: number, offset: number): void {
+    assert(this.#current === undefined, "one frame is read at a time");
     const message = this.#begun.get(assemblyKey(kind, number));
     if (message === undefined) throw new MalformedError("a fragment of nothing");
     if (offset !== message.filled || partLength === 0) throw new MalformedError("a fragment out of place");
@@ -200,6 +202,7 @@ export class FrameReader {
     if (message === undefined) throw new MalformedError("a cancellation of nothing");
     this.#begun.delete(key);
     this.#begunBytes -= message.payload.length;
+    assert(this.#begunBytes >= 0, "bytes set aside are given back once");
   }
 
   /** Copies what the chunk has for the current frame. When that completes the message, hands it on. */
@@ -218,6 +221,7 @@ export class FrameReader {
       this.#partLeft -= taken;
       at += taken;
     }
+    assert(message.filled <= message.payload.length, "a payload is filled once");
     if (this.#headLeft === 0 && this.#partLeft === 0) {
       this.#current = undefined;
       if (this.#creditBytes > 0) this.#sink.onFragment(this.#creditBytes);

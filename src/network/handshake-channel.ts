@@ -4,6 +4,7 @@
  */
 
 import type { Duplex } from "node:stream";
+import { assert } from "../base/assert.ts";
 import { MalformedError } from "../base/codec.ts";
 
 const lengthBytes = 2;
@@ -43,6 +44,7 @@ export class HandshakeChannel {
 
   /** The next message. Rejects when the connection ends, and with a MalformedError when a message is over the limit. */
   read(): Promise<Buffer> {
+    assert(this.#waiting === undefined, "one message is read at a time");
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#serve();

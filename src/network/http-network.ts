@@ -315,6 +315,7 @@ export class HttpNetwork implements Network {
     const onClosed = (closed: PeerLink, reason: string): void => this.#onClosed(peer, closed, reason);
     const { limits } = established;
     const link = new PeerLink({ peer: identity, socket, rest, limits, settings, handler, clock, log, onClosed });
+    assert(peer.link === undefined, "a peer has one link");
     peer.link = link;
     log.info("linked to a peer", { peer: identity.id, incarnation: identity.incarnation });
     this.#keepTicking();

@@ -4,6 +4,7 @@
  * matter.
  */
 
+import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 import type { OperatingError } from "../base/errors.ts";
 import type { PeerAnswer } from "../core/message.ts";
@@ -45,6 +46,7 @@ export class InFlight {
   }
 
   add(number: number, request: PendingRequest): void {
+    assert(!this.#requests.has(number), "a number is in use once");
     this.#requests.set(number, request);
   }
 

@@ -209,10 +209,12 @@ export class PeerLink implements FrameSink {
     this.#incoming += 1;
     result.then(
       (answer) => {
+        assert(this.#incoming > 0, "a request is answered once");
         this.#incoming -= 1;
         this.#answer(number, answer);
       },
       (error: unknown) => {
+        assert(this.#incoming > 0, "a request is answered once");
         this.#incoming -= 1;
         this.#answer(number, this.#refusalOf(error, request));
       },

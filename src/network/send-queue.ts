@@ -163,6 +163,7 @@ export class SendQueue {
     const message = ticket.bulk;
     if (message === undefined || !this.#bulk.remove(message)) return;
     this.#bytes -= message.payload.length - message.sent + (message.sent === 0 ? headerBytes + message.head.length : 0);
+    assert(this.#bytes >= 0, "bytes that wait are taken back once");
     if (message.sent > 0) this.control(frameKinds.requestCancel, message.number);
   }
 
@@ -249,6 +250,7 @@ export class SendQueue {
     const bytes = urgent.bytes + block.bytes;
     if (bytes === 0) return 0;
     this.#bytes -= bytes;
+    assert(this.#bytes >= 0, "what is sent was counted");
     socket.cork();
     const urgentWriter = urgent.bytes > 0 ? urgent.writeTo(socket) : undefined;
     const writer = block.bytes > 0 ? block.writeTo(socket) : undefined;
