@@ -23,7 +23,7 @@ export async function findLeftovers(config: Config, log: Log): Promise<readonly 
   if (view === undefined) return [];
   const hasData = (id: string): boolean => existsSync(dataFolder(config, id));
   const foreign = view.members.filter(({ id }) => !hasData(id));
-  // A view cannot do without so many of its members. And new nodes would take the place of nodes that may run
+  // The cluster cannot do without so many members. New nodes would take the place of nodes that may still run
   // elsewhere.
   if (2 * foreign.length > view.members.length) {
     const names = foreign.map(({ id, url }) => `${id} (${url})`).join(", ");

@@ -40,7 +40,7 @@ const patienceMs = 1_000;
 
 export class ConfigReload implements FileObserver, Disposable {
   readonly #options: ConfigReloadOptions;
-  /** The configuration that counts, of what can be changed. */
+  /** The configuration in force, as far as it can change while the node runs. */
   #latest: Config;
   /** The settings that were last said to need a restart. */
   #told = "";

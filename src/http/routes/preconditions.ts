@@ -30,8 +30,8 @@ export function writePrecondition(headers: IncomingHttpHeaders): Precondition | 
   const ifNoneMatch = headers["if-none-match"];
   const ifUnmodifiedSince = headers["if-unmodified-since"];
   if (ifMatch === undefined && ifNoneMatch === undefined && ifUnmodifiedSince === undefined) return undefined;
-  // An If-Match without usable tags never holds. An If-None-Match without tags and a date that is none are no
-  // conditions.
+  // An If-Match without usable tags never holds. An If-None-Match without usable tags is no condition. Nor is a date
+  // that cannot be read.
   const match = ifMatch === undefined ? undefined : opaques(ifMatch, "If-Match", false);
   const noneMatch = ifNoneMatch === undefined ? [] : opaques(ifNoneMatch, "If-None-Match", true);
   const unmodifiedSince = match || ifUnmodifiedSince === undefined ? undefined : parseHttpDate(ifUnmodifiedSince);

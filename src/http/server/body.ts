@@ -245,8 +245,8 @@ class BodyReader implements Expiring, Body {
   #beStream(): void {
     this.#finish();
     const first = this.#takeKept();
-    // Only the socket's buffer holds more of the body. So the bytes are released: an upload of an hour must not keep
-    // others out.
+    // From here on only the socket's buffer holds more of the body. So its bytes count only until the first chunk is
+    // used: an upload of an hour must not keep others out for as long.
     this.stream = this.#owner.stream(this.#exchange, first, () => this.release());
     this.#resolve(this);
   }

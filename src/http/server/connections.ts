@@ -71,8 +71,8 @@ export class Connections {
   }
 
   /**
-   * Answers on a connection that node:http has given up. Waits until the answers under way are out, since the client
-   * would take an earlier one for one of those.
+   * Answers on a connection that node:http has given up. Waits until the answers under way are out. The client would
+   * take a refusal that comes sooner for one of those.
    */
   refuse(socket: Duplex, code: ErrorCode, detail: string, headers: readonly string[] = []): void {
     const latest = this.#open.get(socket)?.latest;

@@ -110,7 +110,10 @@ export class FileListing {
     });
   }
 
-  /** All files that the position's query lists, ascending by name. Some may lie before the position. */
+  /**
+   * All files that the position's query lists, ascending by name. The position may already have moved past some of
+   * them.
+   */
   async *#files(position: Position): AsyncGenerator<ListedFile> {
     const aside = (await this.#asideNames(position)).map((name) => ({ name, place: filePaths(name).aside }));
     let next = 0;
