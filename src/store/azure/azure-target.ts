@@ -81,7 +81,7 @@ function resolveAccount(location: AzureLocation, env: Environment): Account {
   };
 }
 
-/** Reads `AccountName=…;AccountKey=…;…` as the portal gives it. Its values are secrets, which no message repeats. */
+/** Reads `AccountName=…;AccountKey=…;…` as the portal gives it. Its values are secrets: no message has one. */
 function parseConnectionString(text: string): Account {
   const fields = new Map<string, string>();
   for (const part of text.split(";")) {
