@@ -28,6 +28,7 @@ const packageFile = JSON.parse(projectFile("package.json")) as Readonly<
   Record<"scripts" | "dependencies" | "devDependencies", Readonly<Record<string, string>>>
 >;
 const operations = projectFile("docs/operations.md");
+const failures = projectFile("docs/failures.md");
 
 const fence = /^```(\w*)\n([\s\S]*?)^```$/gm;
 
@@ -131,6 +132,17 @@ for (const { path, text } of documents) {
   });
 }
 
+test("the metrics that the documents name are those that a node exposes", () => {
+  const named = new Set(
+    documents.flatMap(({ text }) => quoted(text).flatMap((code) => code.match(/^weir_[a-z_]+/g) ?? [])),
+  );
+  assert.ok(named.size > 5);
+  assert.deepEqual(
+    [...named].filter((name) => !sources.includes(`"${name}"`)),
+    [],
+  );
+});
+
 // The changelog tells of what was there once.
 for (const { path, text } of documents.filter((each) => each.path !== "CHANGELOG.md")) {
   test(`the project's files that ${path} names exist`, () => {
@@ -213,8 +225,8 @@ function mentionMistake(name: string, rest: readonly string[]): string | undefin
   return unknown.length === 0 ? undefined : `weir ${name} has no option ${unknown.join(", ")}`;
 }
 
-test("the log lines that the operations guide explains are those that the program prints", () => {
-  const section = operations.slice(operations.indexOf("## Log lines"));
+test("the log lines that the page of failures explains are those that the program prints", () => {
+  const section = failures.slice(failures.indexOf("## Log lines"));
   const messages = [...section.matchAll(/^\| "([^"]+)" \|/gm)].map(([, message]) => message as string);
   assert.ok(messages.length > 10);
   assert.deepEqual(
