@@ -61,7 +61,7 @@ export class Member implements PeerHandler, JournalSource {
     });
     this.operations = new MemberOperations(this.#wired);
     this.#membership = this.#wired.membership;
-    this.#configured = new ConfiguredNodes({ ...parts, named: parts.nodes, membership: this.#membership });
+    this.#configured = new ConfiguredNodes({ ...parts, membership: this.#membership }, parts.nodes);
     this.#recover(parts.recovered);
   }
 
@@ -105,11 +105,11 @@ export class Member implements PeerHandler, JournalSource {
     const { lease } = this.#membership;
     lease.void();
     this.#wired.gossip.stop();
-    this.#wired.viewKeeper.stop();
+    this.#wired.viewWatch.stop();
     this.#wired.eviction.stop();
     this.#wired.storeFailover.stop();
     this.#wired.leftovers.stop();
-    this.#wired.viewChange.stop();
+    this.#wired.viewLife.stop();
     this.#wired.handOff.stop();
     this.#wired.flusher.stop();
     this.#wired.cleaner.stop();
@@ -224,7 +224,7 @@ export class Member implements PeerHandler, JournalSource {
       this.#hear(from, request.state);
       return this.#wired.gossip.pong();
     }
-    if (request.epoch > this.#membership.epoch) this.#wired.viewKeeper.learn(request.epoch);
+    if (request.epoch > this.#membership.epoch) this.#wired.viewWatch.learn(request.epoch);
     if (!this.#membership.lists(from))
       throw new OperatingError("wrong_view", `${from.id} is not a member of this view`);
     switch (request.kind) {
@@ -285,21 +285,19 @@ export class Member implements PeerHandler, JournalSource {
     // Several parts of this member look at the store: one may come with what another has brought already.
     if (this.#ended || view.epoch <= this.#membership.epoch) return;
     this.#setPeers(view.members);
-    this.#wired.viewChange.adopt(view);
+    this.#wired.viewLife.adopt(view);
   }
 
   #hear(from: PeerIdentity, state: MemberState): void {
     if (this.#ended) return;
     const membership = this.#membership;
     if (membership.activated && membership.lease.held()) this.#servedAt = this.#parts.clock.now();
-    const wasSettled = membership.settled;
     membership.hear(from, state);
     const { watermark: counter, finished } = state;
     for (const each of [{ router: from.incarnation, counter }, ...finished])
       this.#wired.requests.advance(each.router, each.counter);
-    this.#wired.viewKeeper.learn(Math.max(state.epoch, state.seenEpoch));
-    if (membership.settled && !wasSettled) this.#wired.viewChange.settled();
-    else this.#wired.viewChange.progress();
+    this.#wired.viewWatch.learn(Math.max(state.epoch, state.seenEpoch));
+    this.#wired.viewLife.step();
   }
 
   #onPong(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {

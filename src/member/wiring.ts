@@ -37,10 +37,11 @@ import { Gossip } from "./views/gossip.ts";
 import { HandOff } from "./views/hand-off.ts";
 import { Joining } from "./views/joining.ts";
 import { Leaving, type LeavingObserver } from "./views/leaving.ts";
+import { Proposer } from "./views/proposer.ts";
 import { StoreFailover } from "./views/store-failover.ts";
-import { ViewChange } from "./views/view-change.ts";
-import { ViewKeeper } from "./views/view-keeper.ts";
+import { ViewLife } from "./views/view-life.ts";
 import { ViewRecord } from "./views/view-record.ts";
+import { ViewWatch } from "./views/view-watch.ts";
 
 /** The parts of a member. */
 export interface Wired {
@@ -61,11 +62,11 @@ export interface Wired {
   readonly leaving: Leaving;
   readonly eviction: Eviction;
   readonly storeFailover: StoreFailover;
-  readonly viewKeeper: ViewKeeper;
+  readonly viewWatch: ViewWatch;
   readonly status: Status;
   readonly flushOnDemand: FlushOnDemand;
   readonly discard: Discard;
-  readonly viewChange: ViewChange;
+  readonly viewLife: ViewLife;
   readonly deadlines: OperationDeadlines;
   readonly gossip: Gossip;
   readonly downloads: Downloads;
@@ -116,10 +117,12 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     requests,
     cache,
   };
-  const record = new ViewRecord({ store, clock, random, complaints });
   const stuckMs = stuckSuspicions * settings.suspectMs;
-  const onNewerEpoch = (epoch: number): void => viewKeeper.learn(epoch);
-  const onView = (view: View): void => hooks.onView(view);
+  const record = new ViewRecord(context);
+  const viewWatch = new ViewWatch(context, record, hooks);
+  const onNewerEpoch = (epoch: number): void => viewWatch.learn(epoch);
+  const proposer = new Proposer(context, record, { ...hooks, onNewerEpoch });
+  const eviction = new Eviction(context, proposer);
   const onStuck = (peer: string): void => eviction.stuck(peer);
   const reads = new ReadPath({
     membership,
@@ -187,7 +190,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
       onNewerEpoch,
       onStuck,
       onInherited: (each) => backlog.add(each),
-      onAsked: () => viewChange.progress(),
+      onAsked: () => viewLife.step(),
     },
   });
   const durableWrites: DurableWrites = new DurableWrites({
@@ -197,21 +200,7 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     clock,
     urge: (each) => flusher.urge(each),
   });
-  const handOff: HandOff = new HandOff({
-    membership,
-    buffer,
-    requests,
-    network,
-    clock,
-    complaints,
-    deadlineMs: stuckMs,
-    observer: {
-      onDelivered: () => viewChange.delivered(),
-      onOwnerHas: (key, version, peer) => primary.inheritance.acknowledged(key, version, peer),
-      onHandedOff: () => viewChange.handedOff(),
-      onStuck,
-    },
-  });
+  const handOff = new HandOff(context, primary.inheritance, eviction, stuckMs);
   const router = new Router(context, durableWrites, reads, deadlines, onNewerEpoch);
   const heldKeys = new HeldKeys({
     membership,
@@ -251,82 +240,19 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
   });
   const discard: Discard = new Discard({ membership, buffer, requests, flusher, status, router, log });
   const flushOnDemand = new FlushOnDemand({ membership, flusher, status, network, clock });
-  const { suspectMs, pingMs } = settings;
-  const eviction: Eviction = new Eviction({
-    membership,
-    record,
-    clock,
-    random,
-    log,
-    complaints,
-    metrics,
-    suspectMs,
-    pingMs,
-    observer: { onView, onNewerEpoch },
-  });
-  const storeFailover = new StoreFailover({
-    membership,
-    record,
-    store,
-    clock,
-    random,
-    log,
-    complaints,
-    weight: identity.weight,
-    health: flusher.health,
-    areAllRefused: () => backlog.failingCount === backlog.refusedCount,
-    observer: { onView, onNewerEpoch },
-  });
-  const joining: Joining = new Joining({
-    self: identity,
-    parameters: {
-      replicas: settings.replicas,
-      leaseMs: settings.leaseMs,
-      flushDeadlineMs: settings.flushDeadlineMs,
-      ringVersion: 1,
-    },
-    membership,
-    record,
-    network,
-    clock,
-    random,
-    log,
-    isEmpty: () => buffer.size === 0,
-    onSeen: hooks.onSeen,
-  });
-  const gossip: Gossip = new Gossip(
-    {
-      membership,
-      joining,
-      requests,
-      router,
-      flusher,
-      eviction,
-      status,
-      journal,
-      network,
-      clock,
-      log,
-      pingMs,
-      journalLagMs: suspectMs,
-      observer: {
-        onRound: () => {
-          eviction.tick();
-          ageLimit.check();
-          if (!leaving.begun) storeFailover.tick();
-          viewKeeper.keepLease();
-        },
-        onPong: hooks.onPong,
-      },
-    },
-    parts.nodes,
-  );
-  const viewChange: ViewChange = new ViewChange({
-    membership,
-    buffer,
-    cache,
-    requests,
-    journal,
+  const storeFailover = new StoreFailover(context, proposer, flusher.health, backlog, identity.weight);
+  const joining = new Joining(context, record, identity, hooks.onSeen);
+  const leaving = new Leaving(context, record, proposer, flusher, identity.weight, { ...hooks, onNewerEpoch });
+  const onRound = (): void => {
+    eviction.tick();
+    ageLimit.check();
+    if (!leaving.begun) storeFailover.tick();
+    viewWatch.keepLease();
+  };
+  const { onPong } = hooks;
+  const sources = { joining, router, flusher, eviction, status };
+  const gossip = new Gossip(context, sources, { onRound, onPong }, parts.nodes);
+  const viewLife: ViewLife = new ViewLife(context, proposer, {
     reads,
     primary,
     durableWrites,
@@ -336,39 +262,6 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     eviction,
     gossip,
     router,
-    network,
-    clock,
-    log,
-    metrics,
-    settleSoon: () => viewKeeper.settleSoon(),
-  });
-  const leaving: Leaving = new Leaving({
-    membership,
-    record,
-    clock,
-    random,
-    log,
-    weight: identity.weight,
-    isEmpty: () => buffer.size === 0 && flusher.idle && !requests.isAwaitedBy(membership.others),
-    observer: { ...hooks, onView, onNewerEpoch },
-  });
-  const viewKeeper: ViewKeeper = new ViewKeeper({
-    membership,
-    record,
-    network,
-    clock,
-    random,
-    complaints,
-    observer: {
-      onView,
-      onSettled: () => {
-        membership.markSettled();
-        gossip.tellEveryone();
-        viewChange.settled();
-      },
-      onLease: hooks.onLease,
-      onOut: hooks.onOut,
-    },
   });
   return {
     membership,
@@ -388,11 +281,11 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     leaving,
     eviction,
     storeFailover,
-    viewKeeper,
+    viewWatch,
     status,
     flushOnDemand,
     discard,
-    viewChange,
+    viewLife,
     deadlines,
     gossip,
     downloads,

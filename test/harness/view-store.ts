@@ -48,7 +48,7 @@ export class ViewStore implements BlobStore {
     this.bytes = formatView(view);
   }
 
-  set bytes(body: Buffer) {
+  set bytes(body: Buffer | undefined) {
     this.#body = body;
     this.#tag++;
   }

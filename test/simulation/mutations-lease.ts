@@ -45,8 +45,8 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/views/gossip.ts",
-        find: "observer.onPong(peer, answer.state, sentAt);",
-        replace: "observer.onPong(peer, answer.state, membership.lease.stamp());",
+        find: "this.#observer.onPong(peer, answer.state, sentAt);",
+        replace: "this.#observer.onPong(peer, answer.state, membership.lease.stamp());",
       },
     ],
   },
@@ -56,9 +56,9 @@ export const leaseMutations: readonly Mutation[] = [
     breaks: "V10: a lease counts from the moment at which the question was sent, to the store, too",
     edits: [
       {
-        file: "src/member/views/view-keeper.ts",
-        find: "        membership.lease.confirmByStore(sentAt);\n",
-        replace: "        membership.lease.confirmByStore(membership.lease.stamp());\n",
+        file: "src/member/views/view-watch.ts",
+        find: "    membership.lease.confirmByStore(sentAt);\n",
+        replace: "    membership.lease.confirmByStore(membership.lease.stamp());\n",
       },
     ],
   },
@@ -116,8 +116,8 @@ export const leaseMutations: readonly Mutation[] = [
     breaks: "V15: a read of the view confirms the lease only if it shows this very epoch",
     edits: [
       {
-        file: "src/member/views/view-keeper.ts",
-        find: "        if (stored.view.epoch !== membership.epoch || !listsProcess(stored.view, membership.self)) return;\n",
+        file: "src/member/views/view-watch.ts",
+        find: "    if (view.epoch !== membership.epoch || !listsProcess(view, membership.self)) return;\n",
         replace: "",
       },
     ],

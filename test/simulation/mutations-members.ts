@@ -125,7 +125,7 @@ export const memberMutations: readonly Mutation[] = [
     edits: [
       {
         file: leaving,
-        find: "    const isDone = isSettled && isEmpty();",
+        find: "    const isDone = isSettled && this.#isEmpty();",
         replace: "    const isDone = isSettled;",
       },
     ],
@@ -181,8 +181,8 @@ export const memberMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/views/gossip.ts",
-        find: "    if (journal.lagMs > journalLagMs)",
-        replace: "    if (journal.lagMs > 1e9 + journalLagMs)",
+        find: "    if (journal.lagMs > settings.suspectMs)",
+        replace: "    if (journal.lagMs > 1e9 + settings.suspectMs)",
       },
     ],
   },

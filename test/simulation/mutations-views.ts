@@ -4,7 +4,7 @@ import type { Mutation } from "./mutate.ts";
 
 const membership = "src/core/membership.ts";
 const handOff = "src/member/views/hand-off.ts";
-const viewChange = "src/member/views/view-change.ts";
+const viewLife = "src/member/views/view-life.ts";
 
 export const viewMutations: readonly Mutation[] = [
   {
@@ -50,9 +50,9 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: handOff,
-        find: "    const record = this.#parts.buffer.get(key);\n    const first = record?.pending[0];\n",
+        find: "    const record = this.#context.buffer.get(key);\n    const first = record?.pending[0];\n",
         replace:
-          "    const record = this.#parts.buffer.get(key);\n    if (record?.entry && record.entry.value === undefined) return undefined;\n    const first = record?.pending[0];\n",
+          "    const record = this.#context.buffer.get(key);\n    if (record?.entry && record.entry.value === undefined) return undefined;\n    const first = record?.pending[0];\n",
       },
     ],
   },
@@ -127,7 +127,7 @@ export const viewMutations: readonly Mutation[] = [
     breaks: "V32: a member journals that it has adopted a view before it says so",
     edits: [
       {
-        file: viewChange,
+        file: viewLife,
         find: "    if (!durable) this.#adopted();\n",
         replace: "    if (view.epoch > 0) this.#adopted();\n",
       },
@@ -139,7 +139,7 @@ export const viewMutations: readonly Mutation[] = [
     breaks: "V37: the journal notes which outcomes are forgotten, as it notes entries",
     edits: [
       {
-        file: viewChange,
+        file: viewLife,
         find: '    if (forgotten.length > 0) journal.append({ kind: "forget", requests: forgotten });\n',
         replace: "    void forgotten;\n    void journal;\n",
       },
@@ -149,7 +149,7 @@ export const viewMutations: readonly Mutation[] = [
     name: "adoption-not-journaled",
     world: "power",
     breaks: "V32: a member journals that it has adopted a view",
-    edits: [{ file: viewChange, find: "    journal.append(adoptionOf(membership));\n", replace: "" }],
+    edits: [{ file: viewLife, find: "    journal.append(adoptionOf(membership));\n", replace: "" }],
   },
   {
     name: "nothing-purged",
@@ -157,7 +157,7 @@ export const viewMutations: readonly Mutation[] = [
     breaks: "V36: what does not count any more is removed at an adoption",
     edits: [
       {
-        file: viewChange,
+        file: viewLife,
         find: "      if (record.pending.length === 0 && !counts(record.key)) buffer.drop(record);\n",
         replace: "",
       },
@@ -187,7 +187,7 @@ export const viewMutations: readonly Mutation[] = [
     breaks: "R5: the cached value of a key goes with the tenure",
     edits: [
       {
-        file: viewChange,
+        file: viewLife,
         find: "      if (!membership.serves(key, membership.ownersOf(key))) cache.delete(key);\n",
         replace: "",
       },
@@ -209,7 +209,7 @@ export const viewMutations: readonly Mutation[] = [
     name: "store-reads-kept-over-a-view-change",
     world: "lateReads",
     breaks: "R2: a read of the store that was sent before a view change is not used after it",
-    edits: [{ file: viewChange, find: "    reads.invalidateAll();\n", replace: "" }],
+    edits: [{ file: viewLife, find: "    reads.invalidateAll();\n", replace: "" }],
   },
   {
     name: "store-reads-kept-over-a-write",
@@ -274,9 +274,9 @@ export const viewMutations: readonly Mutation[] = [
     breaks: "V53: while the store has to be asked about forgotten keys the view is not settled",
     edits: [
       {
-        file: viewChange,
-        find: ' && membership.progress === "delivered" && !this.#asksStore()) {',
-        replace: ' && membership.progress === "delivered") {',
+        file: viewLife,
+        find: ' || membership.progress !== "delivered" || this.#asksStore()) return;',
+        replace: ' || membership.progress !== "delivered") return;',
       },
     ],
   },

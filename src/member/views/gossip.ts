@@ -1,22 +1,35 @@
 /**
- * Gossip: each member tells every other how it stands, in a ping at a fixed interval, in the answer to one, and at once when something has
- * changed that others wait for. Answers to pings are what leases and the failure detector live by, so a member whose journal does not work gives none.
+ * Gossip: each member tells every other how it stands: in a ping at a fixed interval, in the answer to one, and at once when
+ * something has changed that others wait for. Leases and the failure detector live by answers to pings, so a member whose
+ * journal does not work gives none.
  */
 
-import type { Clock, Timer } from "../../base/clock.ts";
+import { assert } from "../../base/assert.ts";
+import type { Timer } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
-import type { Log } from "../../base/log.ts";
 import type { SentAt } from "../../core/lease.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { MemberState, PeerIdentity, PongAnswer } from "../../core/message.ts";
-import type { RequestLog } from "../../core/request-log.ts";
-import type { Journal } from "../../journal/journal.ts";
-import type { Network, PeerAddress } from "../../network/network.ts";
+import type { PeerAddress } from "../../network/network.ts";
 import type { Status } from "../admin/status.ts";
+import type { ContextOf } from "../context.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { Router } from "../route/router.ts";
+import type { MemberSettings } from "../settings.ts";
 import type { Eviction } from "./eviction.ts";
 import type { Joining } from "./joining.ts";
+
+type GossipContext = ContextOf<"membership" | "requests" | "journal" | "network" | "clock" | "log"> & {
+  readonly settings: Pick<MemberSettings, "pingMs" | "suspectMs">;
+};
+
+/** The parts that know how this member stands. */
+export interface GossipSources {
+  readonly joining: Pick<Joining, "seenEpoch">;
+  readonly router: Pick<Router, "watermark">;
+  readonly flusher: Pick<Flusher, "quiet" | "health">;
+  readonly eviction: Pick<Eviction, "suspects">;
+  readonly status: Pick<Status, "figures">;
+}
 
 export interface GossipObserver {
   /** A round of pings begins. */
@@ -25,37 +38,22 @@ export interface GossipObserver {
   onPong(from: PeerIdentity, state: MemberState, sentAt: SentAt): void;
 }
 
-export interface GossipParts {
-  readonly membership: Membership;
-  readonly joining: Joining;
-  readonly requests: RequestLog;
-  readonly router: Router;
-  readonly flusher: Flusher;
-  readonly eviction: Eviction;
-  readonly status: Status;
-  readonly journal: Journal;
-  readonly network: Network;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Milliseconds between two pings to a peer. */
-  readonly pingMs: number;
-  /** Milliseconds that a record may wait for the journal before this member counts as silent. */
-  readonly journalLagMs: number;
-  readonly observer: GossipObserver;
-}
-
-/** How long a ping may take, in milliseconds. */
+/** A ping may take so long, in milliseconds. */
 const pingDeadlineMs = 2_000;
 
 export class Gossip {
-  readonly #parts: GossipParts;
+  readonly #context: GossipContext;
+  readonly #sources: GossipSources;
+  readonly #observer: GossipObserver;
   /** Those that the configuration names; the members of the view are pinged, too. */
   #nodes: readonly PeerAddress[];
   #timer: Timer | undefined;
   #stopped = false;
 
-  constructor(parts: GossipParts, nodes: readonly PeerAddress[]) {
-    this.#parts = parts;
+  constructor(context: GossipContext, sources: GossipSources, observer: GossipObserver, nodes: readonly PeerAddress[]) {
+    this.#context = context;
+    this.#sources = sources;
+    this.#observer = observer;
     this.#nodes = nodes;
   }
 
@@ -66,11 +64,8 @@ export class Gossip {
   /** Pings every peer, now and from now on. */
   start(): void {
     if (this.#stopped) return;
-    const { clock, membership, requests, router, pingMs, observer } = this.#parts;
-    requests.advance(membership.self.incarnation, router.watermark);
-    this.#timer = clock.after(pingMs, () => this.start());
-    observer.onRound();
-    this.pingEveryone();
+    assert(this.#timer === undefined, "rounds of pings begin once");
+    this.#round();
   }
 
   stop(): void {
@@ -79,20 +74,21 @@ export class Gossip {
   }
 
   pingEveryone(): void {
-    const { membership } = this.#parts;
+    const { membership } = this.#context;
     const ids = new Set([...this.#nodes, ...membership.peers].map(({ id }) => id));
     ids.delete(membership.self.id);
     for (const id of ids) this.ping(id);
   }
 
   ping(id: string): void {
-    const { network, membership, observer, log } = this.#parts;
+    const { network, membership, log } = this.#context;
     const peer = network.linked(id);
     if (!peer || this.#stopped) return;
+    assert(id !== membership.self.id, "a member does not ping itself");
     const sentAt = membership.lease.stamp();
     network.request(id, { kind: "ping", state: this.state() }, pingDeadlineMs).then(
       (answer) => {
-        if (answer.kind === "pong" && !this.#stopped) observer.onPong(peer, answer.state, sentAt);
+        if (answer.kind === "pong" && !this.#stopped) this.#observer.onPong(peer, answer.state, sentAt);
       },
       (error: unknown) => {
         if (!isOperatingError(error)) throw error;
@@ -101,22 +97,24 @@ export class Gossip {
     );
   }
 
-  /** @throws OperatingError `not_ready` while the journal does not work: then this member does not, either. */
+  /** The answer to a ping. @throws OperatingError `not_ready` while the journal does not work. */
   pong(): PongAnswer {
-    const { journal, journalLagMs } = this.#parts;
-    if (journal.lagMs > journalLagMs) throw new OperatingError("not_ready", "the journal is not being written");
+    const { journal, settings } = this.#context;
+    // A record that has waited for the journal for D: this member counts as silent.
+    if (journal.lagMs > settings.suspectMs) throw new OperatingError("not_ready", "the journal is not being written");
     return { kind: "pong", state: this.state() };
   }
 
-  /** Something has changed: nobody should have to wait for the next ping to learn of it. */
+  /** Something has changed that others need not wait for the next ping to learn. */
   tellEveryone(): void {
-    const { membership, network } = this.#parts;
+    const { membership, network } = this.#context;
     const state = this.state();
     for (const peer of membership.peers) network.notify(peer.id, { kind: "state", state });
   }
 
   state(): MemberState {
-    const { membership, joining, flusher, eviction, requests, router, status, clock } = this.#parts;
+    const { membership, requests, clock } = this.#context;
+    const { joining, flusher, eviction, router, status } = this.#sources;
     const now = clock.now();
     return {
       epoch: membership.epoch,
@@ -131,5 +129,14 @@ export class Gossip {
       finished: membership.settled ? [] : requests.finished,
       figures: status.figures(),
     };
+  }
+
+  #round(): void {
+    const { clock, membership, requests, settings } = this.#context;
+    assert(!this.#stopped, "rounds end when the member does");
+    requests.advance(membership.self.incarnation, this.#sources.router.watermark);
+    this.#timer = clock.after(settings.pingMs, () => this.#round());
+    this.#observer.onRound();
+    this.pingEveryone();
   }
 }

@@ -1,48 +1,31 @@
 /**
- * Hand-off: after a view change what is held goes to the owners under the new view, in two stages. First every member *delivers* what it holds to the primary of each key. When
- * everyone has, each primary has the newest of all its keys, and brings that to the other owners: then it has *handed off*. Outcomes of recent requests go the same way.
+ * Hand-off: after a view change what is held goes to the owners under the new view, in two stages.
  *
- * Lists of keys and versions go first, and only what the receiver lacks follows. What fails is sent again for as long as the view stands.
+ * 1. Every member *delivers* what it holds to the primary of each key.
+ * 2. When every member has, each primary has the newest of all its keys. It brings that to the other owners: then it has
+ *    *handed off*.
+ *
+ * Outcomes of recent requests go the same way. Lists of keys and versions go first, and only what the receiver lacks
+ * follows. What fails is sent again for as long as the view stands.
  */
 
-import { type Clock, sleep } from "../../base/clock.ts";
-import type { Complaints } from "../../base/complaints.ts";
+import { assert } from "../../base/assert.ts";
+import { sleep } from "../../base/clock.ts";
 import { isOperatingError } from "../../base/errors.ts";
 import type { Entry } from "../../core/entry.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { KeyVersion, PeerAnswer, PeerRequest, RequestOutcome } from "../../core/message.ts";
-import type { RequestLog } from "../../core/request-log.ts";
 import { compareVersions, type Version, versionOf } from "../../core/version.ts";
-import type { WriteBuffer } from "../../core/write-buffer.ts";
-import type { Network } from "../../network/network.ts";
+import type { ContextOf } from "../context.ts";
+import type { Inheritance } from "../keys/inheritance.ts";
+import type { Eviction } from "./eviction.ts";
 
-export interface HandOffObserver {
-  /** The primary of every key has all that this member held. */
-  onDelivered(): void;
-  /** The peer, an owner, has this version or a newer one of a key whose primary this member is. */
-  onOwnerHas(key: string, version: Version, peer: string): void;
-  /** Every owner has everything. */
-  onHandedOff(): void;
-  /** The peer has a link and does not take what it is handed in time. */
-  onStuck(peer: string): void;
-}
+type HandOffContext = ContextOf<"membership" | "buffer" | "requests" | "network" | "clock" | "complaints">;
 
-export interface HandOffParts {
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly requests: RequestLog;
-  readonly network: Network;
-  readonly clock: Clock;
-  readonly complaints: Complaints;
-  /** How long one request may take, in milliseconds: a peer that needs longer counts as silent. */
-  readonly deadlineMs: number;
-  readonly observer: HandOffObserver;
-}
-
-/** Entries under way to one owner at once, keys in a list, outcomes in a message, and the pause after a failure in milliseconds. */
+/** At most so many entries are under way to one owner, keys in a list, and outcomes in a message. */
 const entriesUnderWay = 16;
 const keysPerList = 500;
 const outcomesPerMessage = 1_000;
+/** Pause after a failure, in milliseconds. */
 const retryMs = 50;
 
 /** What one member is to get. */
@@ -51,35 +34,47 @@ interface Parcel {
   readonly outcomes: RequestOutcome[];
 }
 
+type OnHas = (key: string, version: Version, peer: string) => void;
+
 export class HandOff {
-  readonly #parts: HandOffParts;
+  readonly #context: HandOffContext;
+  readonly #inheritance: Pick<Inheritance, "acknowledged">;
+  readonly #eviction: Pick<Eviction, "stuck">;
+  readonly #deadlineMs: number;
   /** Names the run of the adopted view; an earlier run notices that it is not this one, and ends. */
   #run: object = {};
 
-  constructor(parts: HandOffParts) {
-    this.#parts = parts;
+  /** @param deadlineMs - one request may take so long, in milliseconds: a peer that needs longer counts as silent */
+  constructor(
+    context: HandOffContext,
+    inheritance: Pick<Inheritance, "acknowledged">,
+    eviction: Pick<Eviction, "stuck">,
+    deadlineMs: number,
+  ) {
+    this.#context = context;
+    this.#inheritance = inheritance;
+    this.#eviction = eviction;
+    this.#deadlineMs = deadlineMs;
   }
 
-  /** First stage, for the view just adopted. */
-  deliver(): void {
-    const { membership, observer } = this.#parts;
-    const self = membership.self.id;
+  /** First stage, for the view just adopted. `onDone` runs when the primary of every key has all that this member holds. */
+  deliver(onDone: () => void): void {
+    const self = this.#context.membership.self.id;
     this.#run = {};
     this.#sendAll(
       (owners) => (owners[0] === undefined || owners[0] === self ? [] : [owners[0]]),
       () => undefined,
-      () => observer.onDelivered(),
+      onDone,
     );
   }
 
-  /** Second stage: everyone has delivered. */
-  handOff(): void {
-    const { membership, observer } = this.#parts;
-    const self = membership.self.id;
+  /** Second stage: every member has delivered. `onDone` runs when every owner has everything. */
+  handOff(onDone: () => void): void {
+    const self = this.#context.membership.self.id;
     this.#sendAll(
       (owners) => (owners[0] === self ? owners.slice(1) : []),
-      (key, version, peer) => observer.onOwnerHas(key, version, peer),
-      () => observer.onHandedOff(),
+      (key, version, peer) => this.#inheritance.acknowledged(key, version, peer),
+      onDone,
     );
   }
 
@@ -88,21 +83,22 @@ export class HandOff {
   }
 
   /** Sends what is held, and outcomes, to the receivers of each key. */
-  #sendAll(
-    receiversOf: (owners: readonly string[]) => readonly string[],
-    onHas: (key: string, version: Version, peer: string) => void,
-    onDone: () => void,
-  ): void {
+  #sendAll(receiversOf: (owners: readonly string[]) => readonly string[], onHas: OnHas, onDone: () => void): void {
+    const { membership } = this.#context;
+    const { epoch } = membership;
     const run = this.#run;
     const parcels = this.#pack(receiversOf);
+    assert(!parcels.has(membership.self.id), "nothing is handed off to its holder");
     const sent = Promise.all([...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel, onHas)));
     void sent.then(() => {
-      if (run === this.#run) onDone();
+      if (run !== this.#run) return;
+      assert(epoch === membership.epoch, "a run ends under the view that it began under");
+      onDone();
     });
   }
 
   #pack(receiversOf: (owners: readonly string[]) => readonly string[]): Map<string, Parcel> {
-    const { membership, buffer, requests } = this.#parts;
+    const { membership, buffer, requests } = this.#context;
     const parcels = new Map<string, Parcel>();
     const parcelFor = (peer: string): Parcel => {
       let parcel = parcels.get(peer);
@@ -122,19 +118,14 @@ export class HandOff {
     return parcels;
   }
 
-  /** The outcome of a pending write goes with its entry: without that it would be a promise that nobody can keep. */
+  /** The outcome of a pending write goes with its entry: without that no member could keep what the outcome promises. */
   #isPending({ key, version }: RequestOutcome): boolean {
-    const pending = this.#parts.buffer.get(key)?.pending ?? [];
+    const pending = this.#context.buffer.get(key)?.pending ?? [];
     return pending.some((write) => !write.inherited && compareVersions(write.entry, version) === 0);
   }
 
-  async #deliver(
-    run: object,
-    peer: string,
-    { keys, outcomes }: Parcel,
-    onHas: (key: string, version: Version, peer: string) => void,
-  ): Promise<void> {
-    const { epoch } = this.#parts.membership;
+  async #deliver(run: object, peer: string, { keys, outcomes }: Parcel, onHas: OnHas): Promise<void> {
+    const { epoch } = this.#context.membership;
     for (let start = 0; start < keys.length; start += keysPerList) {
       const items = this.#itemsOf(keys.slice(start, start + keysPerList));
       const answer = await this.#send(run, peer, { kind: "hand_off_list", epoch, items });
@@ -145,7 +136,7 @@ export class HandOff {
       const worker = async (): Promise<void> => {
         for (const index of queue) {
           const key = items[index]?.key;
-          // What this member has written itself meanwhile, it replicates itself; the newest held entry serves as well as an older one.
+          // The newest held entry serves as well as the listed one. What this member has written meanwhile it replicates.
           const entry = key === undefined ? undefined : this.#heldOf(key);
           if (entry) {
             if (!(await this.#send(run, peer, { kind: "hand_off", epoch, entry }))) return;
@@ -156,7 +147,7 @@ export class HandOff {
       await Promise.all(Array.from({ length: Math.min(entriesUnderWay, wanted.size) }, worker));
       if (run !== this.#run) return;
     }
-    // After the entries: nobody may know that a request was done without having its entry.
+    // After the entries: a member that knows that a request was done must have its entry.
     for (let start = 0; start < outcomes.length; start += outcomesPerMessage) {
       const some = outcomes.slice(start, start + outcomesPerMessage);
       await this.#send(run, peer, { kind: "hand_off_outcomes", epoch, outcomes: some });
@@ -174,27 +165,27 @@ export class HandOff {
 
   /** What is held of the key, visible or inherited. */
   #heldOf(key: string): Entry | undefined {
-    const record = this.#parts.buffer.get(key);
+    const record = this.#context.buffer.get(key);
     const first = record?.pending[0];
     return record?.entry ?? (first?.inherited ? first.entry : undefined);
   }
 
   /** Sends until it is acknowledged; undefined when the run ends before that. */
   async #send(run: object, peer: string, request: PeerRequest): Promise<PeerAnswer | undefined> {
-    const { membership, network, clock, complaints, deadlineMs, observer } = this.#parts;
+    const { membership, network, clock, complaints } = this.#context;
     while (run === this.#run) {
       try {
-        const answer = await network.request(peer, request, deadlineMs);
+        const answer = await network.request(peer, request, this.#deadlineMs);
         if (run !== this.#run) return undefined;
         if (answer.kind === "ack" || answer.kind === "wanted") return answer;
-        // That some have not adopted the same view yet, or have gone on to the next, is part of every change.
+        // Some have not adopted the same view yet, or have gone on to the next: that is part of every change.
         if (answer.kind !== "refused" || answer.epoch === membership.epoch) {
           const reason = answer.kind === "refused" ? answer.detail : answer.kind;
           complaints.warn(`hand-off ${peer}`, "a hand-off is refused and will be tried again", { peer, reason });
         }
       } catch (error) {
         if (!isOperatingError(error)) throw error;
-        if (isOperatingError(error, "deadline_exceeded") && run === this.#run) observer.onStuck(peer);
+        if (isOperatingError(error, "deadline_exceeded") && run === this.#run) this.#eviction.stuck(peer);
         complaints.warn(`hand-off ${peer}`, "a hand-off fails and will be tried again", { peer, error });
       }
       await sleep(clock, retryMs);

@@ -1,23 +1,25 @@
 /**
- * The first thing that a member does with its store: find out whether it can be used at all. A store that does not answer is tried for as long
- * as it takes; one that refuses, or that several members cannot agree through, ends the start with a message that says what to do.
+ * The first thing that a member does with its store: it finds out whether the store can be used at all. A store that does
+ * not answer is tried for as long as it takes. A store that refuses, or that several members cannot agree through, ends the
+ * start with a message that says what to do.
  */
 
-import { type Clock, sleep } from "../../base/clock.ts";
+import { sleep } from "../../base/clock.ts";
 import { isOperatingError, OperatingError, transientCodes } from "../../base/errors.ts";
-import type { Log } from "../../base/log.ts";
-import type { BlobStore, StoreAbilities } from "../../store/blob-store.ts";
+import type { StoreAbilities } from "../../store/blob-store.ts";
+import type { ContextOf } from "../context.ts";
 
-/** For one request of the probe, and the pause before the store is tried again, in milliseconds. */
+/** One request of the probe may take so long, in milliseconds. */
 const requestDeadlineMs = 10_000;
+/** Pause before the store is tried again, in milliseconds. */
 const pauseMs = 1_000;
 
 /**
  * @param memberCount - how many members the configuration names
- * @throws OperatingError `store_refused`, or the signal's reason when it is aborted.
+ * @throws OperatingError `store_refused`; the signal's reason when the signal is aborted.
  */
 export async function probeStore(
-  { store, clock, log }: { readonly store: BlobStore; readonly clock: Clock; readonly log: Log },
+  { store, clock, log }: ContextOf<"store" | "clock" | "log">,
   memberCount: number,
   signal: AbortSignal,
 ): Promise<void> {

@@ -1,63 +1,63 @@
 /**
- * The view's record in the store: read, and changed by compare-and-swap. Whatever a swap answers, what counts is what is read back.
+ * The view's record in the store: read, and changed by compare-and-swap. A swap's answer may be lost; then the record is
+ * read back, and what it shows counts.
  */
 
-import { type Clock, type Instant, sleep } from "../../base/clock.ts";
-import type { Complaints } from "../../base/complaints.ts";
+import { assert } from "../../base/assert.ts";
+import { type Instant, sleep } from "../../base/clock.ts";
 import { type ErrorCode, isOperatingError, OperatingError, transientCodes } from "../../base/errors.ts";
-import type { Random } from "../../base/random.ts";
 import { formatView, parseView, type View, viewName } from "../../core/view.ts";
-import type { BlobStore } from "../../store/blob-store.ts";
+import type { ContextOf } from "../context.ts";
 
-export interface ViewRecordParts {
-  readonly store: BlobStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly complaints: Complaints;
-}
+type RecordContext = ContextOf<"store" | "clock" | "random" | "complaints">;
 
 /** The view as the store has it. */
 export interface StoredView {
   readonly view: View;
-  /** For a swap on the condition that it has not changed. */
+  /** For a swap on the condition that the record has not changed. */
   readonly tag: string;
 }
 
-/** A view record is small: more is not one. */
+/** A view record is small: what has more bytes than this is not one. */
 const maxViewBytes = 1 << 24;
 const requestDeadlineMs = 5_000;
 /** Pause after a failure, in milliseconds; a random part of it is added. */
 const failurePauseMs = 200;
 
 export class ViewRecord {
-  readonly #parts: ViewRecordParts;
+  readonly #context: RecordContext;
   #openUntil: Instant = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: ViewRecordParts) {
-    this.#parts = parts;
+  constructor(context: RecordContext) {
+    this.#context = context;
   }
 
-  /** Until when a swap whose outcome was unknown may still take effect, though what was read back did not show it. */
+  /** A swap of unknown outcome may still take effect until then, although the record that was read back did not show it. */
   get openUntil(): Instant {
     return this.#openUntil;
   }
 
   /**
-   * Undefined when there is none.
-   * @param deadlineMs - until it is given up
+   * The record; undefined when there is none.
+   *
+   * @param deadlineMs - after so many milliseconds the read has failed
    * @throws OperatingError of the store; `store_refused` when what is there is not a view.
    */
   async read(deadlineMs: number = requestDeadlineMs): Promise<StoredView | undefined> {
-    const result = await this.#parts.store.read(viewName, maxViewBytes, { deadlineMs, isUrgent: true });
+    const result = await this.#context.store.read(viewName, maxViewBytes, { deadlineMs, isUrgent: true });
     if (result.kind === "missing") return undefined;
     if (result.kind === "too_large")
       throw new OperatingError("store_refused", `${viewName} in the store is not a view`);
     return { view: parseView(result.blob.body), tag: result.blob.tag };
   }
 
-  /** Reads, however long the store is away (or fails with one of `also`); rejects with the signal's reason when that is aborted. */
+  /**
+   * Reads until the store answers. Errors that are transient are borne, and those with a code in `also`.
+   *
+   * @throws OperatingError any other one of the store; the signal's reason when the signal is aborted.
+   */
   async readPatiently(signal: AbortSignal, ...also: ErrorCode[]): Promise<StoredView | undefined> {
-    const { clock, complaints, random } = this.#parts;
+    const { clock, complaints, random } = this.#context;
     for (;;) {
       try {
         return await this.read();
@@ -70,19 +70,24 @@ export class ViewRecord {
   }
 
   /**
-   * Swaps `next` in for what was read (undefined: for no record); whether it was this swap that won. An answer that leaves it open is resolved by reading back, for as
-   * long as that takes.
-   * @throws OperatingError (rejects with one) `store_refused`; the signal's reason when that is aborted meanwhile.
+   * Swaps `next` in for what was read (undefined: for no record). An answer that leaves the outcome open is resolved by
+   * reading back, for as long as that takes.
+   *
+   * @returns whether this swap won
+   * @throws OperatingError `store_refused`; the signal's reason when the signal is aborted while the record is read back.
    */
   async swap(read: StoredView | undefined, next: View, signal: AbortSignal): Promise<boolean> {
+    assert(read?.view.proposal !== next.proposal, "each proposal has an id of its own");
+    assert(next.epoch >= (read?.view.epoch ?? 1), "epochs only grow");
     const content = { body: formatView(next), headers: { "content-type": "application/json" } };
     const condition = read ? ({ kind: "unchanged", tag: read.tag } as const) : ({ kind: "absent" } as const);
-    const sentAt = this.#parts.clock.now();
+    const sentAt = this.#context.clock.now();
     try {
       const options = { deadlineMs: requestDeadlineMs, isUrgent: true };
-      return (await this.#parts.store.write(viewName, content, condition, options)).kind === "written";
+      return (await this.#context.store.write(viewName, content, condition, options)).kind === "written";
     } catch (error) {
       if (!isOperatingError(error, ...transientCodes)) throw error;
+      // A swap that was sent earlier may end later: the latest deadline counts.
       this.#openUntil = Math.max(this.#openUntil, sentAt + requestDeadlineMs);
       const stored = await this.readPatiently(signal);
       return stored?.view.proposal === next.proposal;

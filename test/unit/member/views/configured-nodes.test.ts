@@ -6,7 +6,7 @@ import { OperatingError } from "../../../../src/base/errors.ts";
 import { ConfiguredNodes } from "../../../../src/member/views/configured-nodes.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { ScriptedNetwork, turn } from "../../../harness/scripted-network.ts";
-import { memberOf } from "../../../harness/view-fixtures.ts";
+import { memberIn, memberOf, viewOf } from "../../../harness/view-fixtures.ts";
 
 const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
 
@@ -14,7 +14,7 @@ const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
 function trialOf() {
   const network = new ScriptedNetwork();
   const log = new RecordedLog();
-  const nodes = new ConfiguredNodes({ named: [a, b, c], membership: { epoch: 4 }, network, log });
+  const nodes = new ConfiguredNodes({ membership: memberIn(viewOf(4, [a, b, c]), a), network, log }, [a, b, c]);
   const asked = (): string[] => network.sent.map(({ to, request }) => `${to} ${request.kind}`);
   return { network, log, nodes, asked };
 }

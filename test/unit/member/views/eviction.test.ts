@@ -8,6 +8,7 @@ import type { View, ViewMember } from "../../../../src/core/view.ts";
 import { droppedView, joinedView } from "../../../../src/core/view-changes.ts";
 import { MemberMetrics } from "../../../../src/member/metrics.ts";
 import { Eviction } from "../../../../src/member/views/eviction.ts";
+import { Proposer } from "../../../../src/member/views/proposer.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
@@ -26,6 +27,7 @@ interface Trial {
   readonly membership: Membership;
   readonly eviction: Eviction;
   readonly log: RecordedLog;
+  readonly metrics: MemberMetrics;
   readonly events: string[];
   /** Lets so many rounds of pings pass, which these peers answer. */
   readonly rounds: (count: number, ...heard: readonly ViewMember[]) => Promise<void>;
@@ -40,25 +42,18 @@ function trialOf(view: View = abc): Trial {
   const random = new SimRandom(1);
   const membership = memberIn(view, a, { clock });
   const events: string[] = [];
-  const eviction = new Eviction({
-    membership,
-    record: new ViewRecord({ store, clock, random, complaints }),
-    clock,
-    random,
-    log,
-    complaints,
-    metrics: new MemberMetrics(),
-    suspectMs: 800,
-    pingMs,
-    observer: {
-      onView: (next) => {
-        events.push(`view ${next.members.map(({ id }) => id).join()}`);
-        membership.adopt(next);
-        eviction.adoptView();
-      },
-      onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
+  const metrics = new MemberMetrics();
+  const record = new ViewRecord({ store, clock, random, complaints });
+  const proposer = new Proposer({ membership }, record, {
+    onView: (next) => {
+      events.push(`view ${next.members.map(({ id }) => id).join()}`);
+      membership.adopt(next);
+      eviction.adoptView();
     },
+    onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
   });
+  const settings = { suspectMs: 800, pingMs };
+  const eviction = new Eviction({ membership, clock, random, log, complaints, metrics, settings }, proposer);
   eviction.adoptView();
   const rounds = async (count: number, ...heard: readonly ViewMember[]): Promise<void> => {
     for (let round = 0; round < count; round++) {
@@ -68,7 +63,7 @@ function trialOf(view: View = abc): Trial {
       await turn();
     }
   };
-  return { clock, store, membership, eviction, log, events, rounds };
+  return { clock, store, membership, eviction, log, metrics, events, rounds };
 }
 
 /** Time for whoever waits its turn to propose, and for the proposal. */
@@ -96,6 +91,7 @@ describe("Eviction", () => {
       [trial.events, trial.store.view?.members, trial.store.view?.dropped],
       [["view a,b"], [a, b], true],
     );
+    assert.equal(trial.metrics.views.dropped, 1);
   });
 
   it("waits longer the larger the part that it would drop", async () => {
@@ -185,6 +181,7 @@ describe("Eviction", () => {
     };
     await settle(trial);
     assert.deepEqual([trial.events, trial.store.view?.proposal], [[], "b's"]);
+    assert.equal(trial.metrics.views.dropped, 0);
   });
 
   it("drops who does not do its work, though it answers pings", async () => {

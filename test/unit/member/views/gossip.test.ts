@@ -11,7 +11,8 @@ import type { View } from "../../../../src/core/view.ts";
 import { noJournal } from "../../../../src/journal/no-journal.ts";
 import { MemberMetrics } from "../../../../src/member/metrics.ts";
 import { Eviction } from "../../../../src/member/views/eviction.ts";
-import { Gossip, type GossipParts } from "../../../../src/member/views/gossip.ts";
+import { Gossip } from "../../../../src/member/views/gossip.ts";
+import { Proposer } from "../../../../src/member/views/proposer.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
@@ -34,45 +35,30 @@ function trialOf(lagMs = 0) {
   const membership = memberIn(view, a, { clock, progress: "delivered" });
   const random = new SimRandom(1);
   const complaints = new Complaints(log, clock, 10_000);
-  const eviction = new Eviction({
-    membership,
-    record: new ViewRecord({ store: new ViewStore(view), clock, random, complaints }),
-    clock,
-    random,
-    log,
-    complaints,
-    metrics: new MemberMetrics(),
-    suspectMs,
-    pingMs,
-    observer: { onView: () => undefined, onNewerEpoch: () => undefined },
-  });
+  const metrics = new MemberMetrics();
+  const settings = { suspectMs, pingMs };
+  const record = new ViewRecord({ store: new ViewStore(view), clock, random, complaints });
+  const proposer = new Proposer({ membership }, record, { onView: () => undefined, onNewerEpoch: () => undefined });
+  const eviction = new Eviction({ membership, clock, random, log, complaints, metrics, settings }, proposer);
   eviction.adoptView();
   const events: string[] = [];
   const requests = new RequestLog();
   const { figures } = handedOff(4);
-  const parts: Omit<GossipParts, "joining" | "router" | "flusher" | "status"> = {
-    membership,
-    requests,
-    eviction,
-    journal: { ...noJournal("a-disk"), lagMs },
-    network,
-    clock,
-    log,
-    pingMs,
-    journalLagMs: suspectMs,
-    observer: {
-      onRound: () => events.push("round"),
-      onPong: (from, state, sentAt) => events.push(`pong ${from.incarnation} ${state.epoch} of ${sentAt.now}`),
-    },
-  };
-  const bare = {
+  const journal = { ...noJournal("a-disk"), lagMs };
+  const sources = {
     joining: { seenEpoch: 9 },
     router: { watermark: 7 },
     flusher: { quiet: true, health: new StoreHealth() },
+    eviction,
     status: { figures: () => figures },
   };
   const gossip = new Gossip(
-    { ...parts, ...bare } as unknown as GossipParts,
+    { membership, requests, journal, network, clock, log, settings },
+    sources,
+    {
+      onRound: () => events.push("round"),
+      onPong: (from, state, sentAt) => events.push(`pong ${from.incarnation} ${state.epoch} of ${sentAt.now}`),
+    },
     [a, c].map(({ id, url }) => ({ id, url })),
   );
   return { clock, network, membership, eviction, events, requests, gossip };

@@ -9,6 +9,7 @@ import { type Entry, footprint, noHeaders } from "../../../../src/core/entry.ts"
 import type { Membership } from "../../../../src/core/membership.ts";
 import type { PeerAnswer } from "../../../../src/core/message.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
+import type { Version } from "../../../../src/core/version.ts";
 import { pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { HandOff } from "../../../../src/member/views/hand-off.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
@@ -40,6 +41,9 @@ interface Trial {
   readonly buffer: WriteBuffer;
   readonly requests: RequestLog;
   readonly handOff: HandOff;
+  /** The two stages. */
+  readonly deliver: () => void;
+  readonly toOwners: () => void;
   readonly events: string[];
 }
 
@@ -55,22 +59,14 @@ function trialOf(script: Script, ...entries: readonly Entry[]): Trial {
     buffer.hold(buffer.open(entry.key, 0), entry);
   }
   const events: string[] = [];
-  const handOff = new HandOff({
-    membership,
-    buffer,
-    requests,
-    network,
-    clock,
-    complaints: new Complaints(new RecordedLog(), clock, 10_000),
-    deadlineMs,
-    observer: {
-      onDelivered: () => events.push("delivered"),
-      onOwnerHas: (key, { seq }, peer) => events.push(`${peer} has ${seq} of ${key}`),
-      onHandedOff: () => events.push("handed off"),
-      onStuck: (peer) => events.push(`stuck ${peer}`),
-    },
-  });
-  return { clock, network, membership, buffer, requests, handOff, events };
+  const complaints = new Complaints(new RecordedLog(), clock, 10_000);
+  const context = { membership, buffer, requests, network, clock, complaints };
+  const acknowledged = (key: string, { seq }: Version, peer: string) => events.push(`${peer} has ${seq} of ${key}`);
+  const stuck = (peer: string) => events.push(`stuck ${peer}`);
+  const handOff = new HandOff(context, { acknowledged }, { stuck }, deadlineMs);
+  const deliver = () => handOff.deliver(() => events.push("delivered"));
+  const toOwners = () => handOff.handOff(() => events.push("handed off"));
+  return { clock, network, membership, buffer, requests, handOff, deliver, toOwners, events };
 }
 
 /** A request in one word or two. */
@@ -84,16 +80,16 @@ function nameOf({ to, request }: SentRequest): string {
 
 describe("HandOff, to the primaries", () => {
   it("with nothing to deliver is done, though not before its caller has gone on", async () => {
-    const { handOff, events } = trialOf(greedy, entryOf(ab, 1));
-    handOff.deliver();
+    const { deliver, events } = trialOf(greedy, entryOf(ab, 1));
+    deliver();
     assert.deepEqual(events, []);
     await turn();
     assert.deepEqual(events, ["delivered"]);
   });
 
   it("takes each held entry to its key's primary, owner or not, and keeps its own keys to itself", async () => {
-    const { handOff, network, events } = trialOf(greedy, entryOf(ab, 1), entryOf(ba, 2), entryOf(cb, 3));
-    handOff.deliver();
+    const { deliver, network, events } = trialOf(greedy, entryOf(ab, 1), entryOf(ba, 2), entryOf(cb, 3));
+    deliver();
     await turn();
     assert.deepEqual(
       network.sent.map(nameOf).toSorted(),
@@ -103,20 +99,20 @@ describe("HandOff, to the primaries", () => {
   });
 
   it("sends what is wanted only", async () => {
-    const { handOff, network, events } = trialOf(
+    const { deliver, network, events } = trialOf(
       ({ request }) => (request.kind === "hand_off_list" ? wanted(1) : ack),
       entryOf(ba, 1),
       entryOf(bc, 2),
     );
-    handOff.deliver();
+    deliver();
     await turn();
     assert.deepEqual(network.sent.map(nameOf), [`list to b: ${ba},${bc}`, `entry to b: ${bc}`]);
     assert.deepEqual(events, ["delivered"]);
   });
 
   it("is done when every part is acknowledged, and not before", async () => {
-    const { handOff, network, events } = trialOf(() => undefined, entryOf(ba, 1), entryOf(cb, 2));
-    handOff.deliver();
+    const { deliver, network, events } = trialOf(() => undefined, entryOf(ba, 1), entryOf(cb, 2));
+    deliver();
     network.answer(wanted(0), "b");
     network.answer(wanted(), "c");
     await turn();
@@ -127,11 +123,11 @@ describe("HandOff, to the primaries", () => {
   });
 
   it("takes outcomes along, those of clean keys, too, and only after the entries: who knows the outcome must have the value", async () => {
-    const { handOff, network, requests, events } = trialOf(() => undefined, entryOf(ba, 5));
+    const { deliver, network, requests, events } = trialOf(() => undefined, entryOf(ba, 5));
     requests.record({ router: "r", counter: 5 }, ba, { epoch: 3, seq: 5 });
     requests.record({ router: "r", counter: 2 }, bc, { epoch: 3, seq: 2 });
     requests.record({ router: "r", counter: 1 }, ab, { epoch: 3, seq: 1 });
-    handOff.deliver();
+    deliver();
     network.answer(wanted(0));
     await turn();
     assert.deepEqual(network.sent.map(nameOf), [`list to b: ${ba}`, `entry to b: ${ba}`]);
@@ -150,11 +146,11 @@ describe("HandOff, to the primaries", () => {
     const keys: string[] = [];
     for (let number = 0; keys.length < 1_100; number++)
       if (ringOwner(`many-${number}`) === "b") keys.push(`many-${number}`);
-    const { handOff, network, events } = trialOf(
+    const { deliver, network, events } = trialOf(
       ({ request }) => (request.kind === "hand_off_list" ? wanted() : ack),
       ...keys.map((key, index) => entryOf(key, index + 1)),
     );
-    handOff.deliver();
+    deliver();
     await turn();
     const lengths = network.sent.map(({ request }) => (request.kind === "hand_off_list" ? request.items.length : 0));
     assert.deepEqual([lengths, events], [[500, 500, 100], ["delivered"]]);
@@ -164,11 +160,11 @@ describe("HandOff, to the primaries", () => {
     const keys: string[] = [];
     for (let number = 0; keys.length < 40; number++)
       if (ringOwner(`many-${number}`) === "b") keys.push(`many-${number}`);
-    const { handOff, network } = trialOf(
+    const { deliver, network } = trialOf(
       ({ request }) => (request.kind === "hand_off_list" ? wanted(...request.items.keys()) : undefined),
       ...keys.map((key, index) => entryOf(key, index + 1)),
     );
-    handOff.deliver();
+    deliver();
     await turn();
     assert.equal(network.sent.length, 1 + 16);
     network.answer(ack);
@@ -179,46 +175,46 @@ describe("HandOff, to the primaries", () => {
 
 describe("HandOff, to the other owners", () => {
   it("takes what this member is the primary of to each other owner, and says what each has", async () => {
-    const { handOff, network, events } = trialOf(greedy, entryOf(ab, 1), entryOf(ba, 2));
-    handOff.deliver();
+    const { deliver, toOwners, network, events } = trialOf(greedy, entryOf(ab, 1), entryOf(ba, 2));
+    deliver();
     await turn();
     network.sent.length = 0;
     events.length = 0;
-    handOff.handOff();
+    toOwners();
     await turn();
     assert.deepEqual(network.sent.map(nameOf), [`list to b: ${ab}`, `entry to b: ${ab}`]);
     assert.deepEqual(events, [`b has 1 of ${ab}`, "handed off"]);
   });
 
   it("says of what is not wanted, too, that the owner has it", async () => {
-    const { handOff, events } = trialOf(
+    const { toOwners, events } = trialOf(
       ({ request }) => (request.kind === "hand_off_list" ? wanted() : ack),
       entryOf(ab, 1),
     );
-    handOff.handOff();
+    toOwners();
     await turn();
     assert.deepEqual(events, [`b has 1 of ${ab}`, "handed off"]);
   });
 
   it("takes inherited entries, which nobody sees yet, and their outcomes", async () => {
-    const { handOff, buffer, requests, network } = trialOf(greedy, entryOf(ab, 1));
+    const { toOwners, buffer, requests, network } = trialOf(greedy, entryOf(ab, 1));
     requests.record({ router: "r", counter: 1 }, ab, { epoch: 3, seq: 1 });
     const record = buffer.open(ab, 0);
     const entry = record.entry as Entry;
     buffer.inherit(record, pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false, inherited: true }));
-    handOff.handOff();
+    toOwners();
     await turn();
     assert.deepEqual(network.sent.map(nameOf), [`list to b: ${ab}`, `entry to b: ${ab}`, "outcomes to b: 1"]);
   });
 
   it("leaves a pending write of its own to replication, and its outcome with it", async () => {
-    const { handOff, buffer, requests, network } = trialOf(greedy, entryOf(ab, 1));
+    const { toOwners, buffer, requests, network } = trialOf(greedy, entryOf(ab, 1));
     const record = buffer.open(ab, 0);
     const entry = entryOf(ab, 2);
     buffer.admission.takeForWrite(footprint(entry));
     buffer.assign(record, pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false }));
     for (const counter of [1, 2]) requests.record({ router: "r", counter }, ab, { epoch: 3, seq: counter });
-    handOff.handOff();
+    toOwners();
     await turn();
     const [, sent] = network.sent;
     assert.equal(sent?.request.kind === "hand_off" && sent.request.entry.seq, 1);
@@ -228,8 +224,8 @@ describe("HandOff, to the other owners", () => {
 
 describe("HandOff, when it fails", () => {
   it("sends again what was refused or failed, for as long as it takes", async () => {
-    const { handOff, clock, network, events } = trialOf(() => undefined, entryOf(ba, 1));
-    handOff.deliver();
+    const { deliver, clock, network, events } = trialOf(() => undefined, entryOf(ba, 1));
+    deliver();
     network.answer({ kind: "refused", code: "wrong_view", epoch: 3, detail: "not there yet" });
     await turn();
     assert.equal(network.sent.length, 1);
@@ -246,8 +242,8 @@ describe("HandOff, when it fails", () => {
   });
 
   it("tells of a peer that has a link and gives no answer in time", async () => {
-    const { handOff, network, events } = trialOf(() => undefined, entryOf(ba, 1));
-    handOff.deliver();
+    const { deliver, network, events } = trialOf(() => undefined, entryOf(ba, 1));
+    deliver();
     assert.equal(network.sent[0]?.deadlineMs, deadlineMs);
     network.answer(new OperatingError("deadline_exceeded", "no answer in time"));
     await turn();
@@ -256,8 +252,8 @@ describe("HandOff, when it fails", () => {
 
   it("ends with the view: a stopped run sends nothing again and is never done, nor is the peer said to be stuck", async () => {
     for (const late of [wanted(0), ack, new OperatingError("deadline_exceeded", "no answer in time")]) {
-      const { handOff, clock, network, events } = trialOf(() => undefined, entryOf(ba, 1));
-      handOff.deliver();
+      const { handOff, deliver, clock, network, events } = trialOf(() => undefined, entryOf(ba, 1));
+      deliver();
       handOff.stop();
       network.answer(late);
       await turn();
@@ -268,8 +264,8 @@ describe("HandOff, when it fails", () => {
   });
 
   it("counts nothing any more that an owner says it has under a view that is over", async () => {
-    const { handOff, network, events } = trialOf(() => undefined, entryOf(ab, 1));
-    handOff.handOff();
+    const { handOff, toOwners, network, events } = trialOf(() => undefined, entryOf(ab, 1));
+    toOwners();
     handOff.stop();
     network.answer(wanted());
     await turn();
@@ -277,9 +273,9 @@ describe("HandOff, when it fails", () => {
   });
 
   it("of an earlier run is not taken for the present one's", async () => {
-    const { handOff, network, events } = trialOf(() => undefined, entryOf(ba, 1));
-    handOff.deliver();
-    handOff.deliver();
+    const { deliver, network, events } = trialOf(() => undefined, entryOf(ba, 1));
+    deliver();
+    deliver();
     network.answer(wanted());
     await turn();
     assert.deepEqual(events, []);

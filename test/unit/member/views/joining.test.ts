@@ -4,9 +4,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import { Membership } from "../../../../src/core/membership.ts";
 import type { View, ViewMember } from "../../../../src/core/view.ts";
 import { joinedView, leftView } from "../../../../src/core/view-changes.ts";
+import { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { Joining } from "../../../../src/member/views/joining.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
@@ -23,6 +25,7 @@ interface Trial {
   readonly store: ViewStore;
   readonly network: ScriptedNetwork;
   readonly membership: Membership;
+  readonly buffer: WriteBuffer;
   readonly log: RecordedLog;
   readonly abort: AbortController;
   /** The members of the views that it wants to reach. */
@@ -34,28 +37,21 @@ interface Trial {
 }
 
 /** The process `self`, which begins to join. */
-function trialOf(self: ViewMember, view?: View): Trial {
+function trialOf(self: ViewMember, view?: View, cluster?: string): Trial {
   const clock = new ManualClock();
   const store = new ViewStore(view);
   const network = new ScriptedNetwork();
   const log = new RecordedLog();
   const random = new SimRandom(1);
-  const membership = new Membership(self, clock, []);
+  const membership = new Membership(self, clock, [], cluster);
   const abort = new AbortController();
   const seen: string[] = [];
-  const { replicas, leaseMs, flushDeadlineMs, ringVersion } = parameters;
-  const joining = new Joining({
-    self,
-    parameters: { replicas, leaseMs, flushDeadlineMs, ringVersion },
-    membership,
-    record: new ViewRecord({ store, clock, random, complaints: new Complaints(log, clock, 10_000) }),
-    network,
-    clock,
-    random,
-    log,
-    isEmpty: () => true,
-    onSeen: (each) => seen.push(each.members.map(({ id }) => id).join()),
-  });
+  const { replicas, leaseMs, flushDeadlineMs } = parameters;
+  const settings = { replicas, leaseMs, flushDeadlineMs };
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const record = new ViewRecord({ store, clock, random, complaints: new Complaints(log, clock, 10_000) });
+  const context = { membership, buffer, network, clock, random, log, settings };
+  const joining = new Joining(context, record, self, (each) => seen.push(each.members.map(({ id }) => id).join()));
   const turns = async (): Promise<void> => {
     for (let each = 0; each < 6; each++) await turn();
   };
@@ -63,6 +59,7 @@ function trialOf(self: ViewMember, view?: View): Trial {
     store,
     network,
     membership,
+    buffer,
     log,
     abort,
     seen,
@@ -214,6 +211,18 @@ describe("Joining, who is new", () => {
     const lines = trial.log.lines.filter(({ message }) => message === "waiting to join the cluster");
     assert.equal(lines.length, 2);
     assert.match(String(lines[0]?.fields?.["reason"]), /no link to a \(http:\/\/a:7070\)/);
+  });
+
+  it("waits while its data folder holds values of another cluster than the store's, and says so", async () => {
+    const trial = trialOf(a, undefined, "another");
+    trial.buffer.open("k", 0);
+    await trial.pass(11_000);
+    assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0]);
+    const lines = trial.log.lines.filter(({ message }) => message.includes("values of another cluster than the store"));
+    assert.equal(lines.length, 3);
+    for (const record of [...trial.buffer.records()]) trial.buffer.drop(record);
+    await trial.pass(200);
+    assert.equal(idsOf(trial), "a");
   });
 
   it("gives up with the signal, and for its reason", async () => {

@@ -4,10 +4,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
+import { Admission } from "../../../../src/core/admission.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
+import { RequestLog } from "../../../../src/core/request-log.ts";
 import type { View, ViewMember } from "../../../../src/core/view.ts";
 import { droppedView, hasDrop, joinedView, settledView } from "../../../../src/core/view-changes.ts";
-import { Leaving } from "../../../../src/member/views/leaving.ts";
+import { WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import { Leaving, type LeavingObserver } from "../../../../src/member/views/leaving.ts";
+import { Proposer, type ViewObserver } from "../../../../src/member/views/proposer.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
@@ -25,11 +29,13 @@ const idle = (member: ViewMember): ViewMember => ({ ...member, weight: 0 });
 interface Trial {
   readonly store: ViewStore;
   readonly membership: Membership;
+  readonly buffer: WriteBuffer;
+  readonly requests: RequestLog;
   readonly events: string[];
   readonly abort: AbortController;
   empty: boolean;
   /** What is under way at it for clients, within what it asked each time for the end of that, and how often it said that it stays. */
-  requests: Promise<void>;
+  underWay: Promise<void>;
   readonly going: number[];
   staying: number;
   /** The view is settled, and member a knows it. */
@@ -47,40 +53,45 @@ function trialOf(view: View): Trial {
   const membership = memberIn(view, view.members.find(({ id }) => id === "a") as ViewMember, { clock });
   const events: string[] = [];
   const abort = new AbortController();
-  const leaving = new Leaving({
-    membership,
-    record: new ViewRecord({ store, clock, random, complaints }),
-    clock,
-    random,
-    log: new RecordedLog(),
-    weight: 1,
-    isEmpty: () => trial.empty,
-    observer: {
-      onView: (next) => {
-        events.push(`view ${next.members.map(({ id, weight }) => `${id}${weight}`).join()}`);
-        membership.adopt(next);
-        membership.advance("handed_off");
-      },
-      onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
-      onLast: () => {
-        if (!events.includes("last")) events.push("last");
-      },
-      onGoing: (withinMs) => {
-        trial.going.push(withinMs);
-        return trial.requests;
-      },
-      onStaying: () => {
-        trial.staying++;
-      },
+  const log = new RecordedLog();
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const requests = new RequestLog();
+  const flusher = {
+    get idle(): boolean {
+      return trial.empty;
     },
-  });
+  };
+  const observer: ViewObserver & LeavingObserver = {
+    onView: (next) => {
+      events.push(`view ${next.members.map(({ id, weight }) => `${id}${weight}`).join()}`);
+      membership.adopt(next);
+      membership.advance("handed_off");
+    },
+    onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
+    onLast: () => {
+      if (!events.includes("last")) events.push("last");
+    },
+    onGoing: (withinMs) => {
+      trial.going.push(withinMs);
+      return trial.underWay;
+    },
+    onStaying: () => {
+      trial.staying++;
+    },
+  };
+  const record = new ViewRecord({ store, clock, random, complaints });
+  const proposer = new Proposer({ membership }, record, observer);
+  const context = { membership, clock, random, log, buffer, requests };
+  const leaving = new Leaving(context, record, proposer, flusher, 1, observer);
   const trial: Trial = {
     store,
     membership,
+    buffer,
+    requests,
     events,
     abort,
     empty: false,
-    requests: Promise.resolve(),
+    underWay: Promise.resolve(),
     going: [],
     staying: 0,
     settle: () => {
@@ -127,7 +138,7 @@ describe("Leaving, with others", () => {
   it("goes once what is under way for its clients is done, and goes on serving them where it could not go", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const trial = trialOf(settledOf(a, b));
-    trial.requests = promise;
+    trial.underWay = promise;
     await trial.looks(3);
     assert.deepEqual(trial.going, []);
     trial.settle();
@@ -202,6 +213,21 @@ describe("Leaving, with others", () => {
 });
 
 describe("Leaving, as the last owner", () => {
+  it("waits for its buffer to be empty, and for others to have no request that it may be asked for again", async () => {
+    const trial = trialOf(settledOf(a, idle(b)));
+    trial.empty = true;
+    trial.buffer.open("k", 0);
+    await trial.looks(50);
+    assert.deepEqual(trial.events, ["last"]);
+    for (const record of [...trial.buffer.records()]) trial.buffer.drop(record);
+    trial.requests.record({ router: b.incarnation, counter: 1 }, "k", { epoch: 4, seq: 1 });
+    await trial.looks(50);
+    assert.deepEqual(trial.events, ["last"]);
+    trial.requests.advance(b.incarnation, 2);
+    await trial.looks(50);
+    assert.deepEqual(trial.events, ["last", "left"]);
+  });
+
   it("waits until everything is in the store, and leaves an empty view that is settled", async () => {
     const trial = trialOf(settledOf(a));
     await trial.looks(3);

@@ -8,6 +8,7 @@ import { storeAwayMs } from "../../../../src/core/stop-advice.ts";
 import { StoreHealth } from "../../../../src/core/store-health.ts";
 import type { View, ViewMember } from "../../../../src/core/view.ts";
 import { reweightedView, settledView } from "../../../../src/core/view-changes.ts";
+import { Proposer } from "../../../../src/member/views/proposer.ts";
 import { StoreFailover } from "../../../../src/member/views/store-failover.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
 import type { BlobStore } from "../../../../src/store/blob-store.ts";
@@ -41,22 +42,19 @@ function trialOf(view: View = abc) {
       return Promise.resolve({ kind: "written", tag: "t" });
     },
   };
-  const storeFailover = new StoreFailover({
-    membership,
-    record: new ViewRecord({ store, clock, random, complaints }),
-    store: trial,
-    clock,
-    random,
-    log,
-    complaints,
-    weight: 1,
-    health,
-    areAllRefused: () => state.areAllRefused,
-    observer: {
-      onView: ({ epoch, members }) => events.push(`${epoch}: ${members.map(({ weight }) => weight).join()}`),
-      onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
-    },
+  const record = new ViewRecord({ store, clock, random, complaints });
+  const proposer = new Proposer({ membership }, record, {
+    onView: ({ epoch, members }) => events.push(`${epoch}: ${members.map(({ weight }) => weight).join()}`),
+    onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
   });
+  const backlog = {
+    failingCount: 2,
+    get refusedCount(): number {
+      return state.areAllRefused ? 2 : 1;
+    },
+  };
+  const context = { membership, store: trial, clock, random, log, complaints };
+  const storeFailover = new StoreFailover(context, proposer, health, backlog, 1);
   const rounds = async (count: number): Promise<void> => {
     for (let round = 0; round < count; round++) {
       clock.advance(pingMs);

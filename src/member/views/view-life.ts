@@ -1,0 +1,343 @@
+/**
+ * The life of a view, as it runs through one member:
+ *
+ * 1. *Adopted*: the newer view is taken on in one step, and journaled.
+ * 2. *Delivered*: the primary of every key has all that this member held.
+ * 3. *Activated*: every member has delivered, and no older view can be served any more. Primaries serve their new keys.
+ * 4. *Handed off*: every other owner, too, has all that this member held.
+ * 5. *Settled*: every member has handed off, and the store says so.
+ *
+ * The parts know what each step means for them; here is the order. See ARCHITECTURE.md.
+ */
+
+import { assert } from "../../base/assert.ts";
+import type { Timer } from "../../base/clock.ts";
+import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import type { Membership } from "../../core/membership.ts";
+import { type View, type ViewMember, viewName, votersOf } from "../../core/view.ts";
+import { settledView } from "../../core/view-changes.ts";
+import type { AdoptRecord } from "../../journal/journal.ts";
+import type { ContextOf } from "../context.ts";
+import type { Cleaner } from "../flush/cleaner.ts";
+import type { Flusher } from "../flush/flusher.ts";
+import type { DurableWrites } from "../keys/durable-writes.ts";
+import type { Inheritance } from "../keys/inheritance.ts";
+import type { Primary } from "../keys/primary.ts";
+import type { ReadPath } from "../keys/read-path.ts";
+import type { Router } from "../route/router.ts";
+import type { Eviction } from "./eviction.ts";
+import type { Gossip } from "./gossip.ts";
+import type { HandOff } from "./hand-off.ts";
+import type { Proposer } from "./proposer.ts";
+
+type ViewLifeContext = ContextOf<
+  | "membership"
+  | "buffer"
+  | "cache"
+  | "requests"
+  | "journal"
+  | "network"
+  | "clock"
+  | "random"
+  | "log"
+  | "complaints"
+  | "metrics"
+>;
+
+/** The parts that a view's life runs through, and what is asked of each. */
+export interface ViewFollowers {
+  readonly reads: Pick<ReadPath, "invalidateAll">;
+  readonly primary: Pick<Primary, "adoptView" | "mayAnswer"> & {
+    readonly inheritance: Pick<Inheritance, "begin" | "asksStore">;
+  };
+  readonly durableWrites: Pick<DurableWrites, "adoptView">;
+  readonly flusher: Pick<Flusher, "forget" | "hasten" | "schedule" | "quiet">;
+  readonly cleaner: Pick<Cleaner, "adoptView" | "viewSettled">;
+  readonly handOff: Pick<HandOff, "deliver" | "handOff" | "stop">;
+  readonly eviction: Pick<Eviction, "adoptView">;
+  readonly gossip: Pick<Gossip, "tellEveryone" | "pingEveryone">;
+  readonly router: Pick<Router, "wake">;
+}
+
+/** Members that could settle a view try one after the other, this many milliseconds apart. */
+const settleStaggerMs = 100;
+/** Pause before a view is settled that could not be so far, and after a failure, in milliseconds. */
+const settlePauseMs = 50;
+const failurePauseMs = 500;
+
+export class ViewLife {
+  readonly #context: ViewLifeContext;
+  readonly #proposer: Proposer;
+  readonly #followers: ViewFollowers;
+  readonly #abort = new AbortController();
+  /** Whether the second stage of the hand-off of the adopted view has begun. */
+  #handingOff = false;
+  /** Whether that has ended. */
+  #hasHandedOff = false;
+  /** Whether this member has done what follows from the adopted view's being settled. */
+  #hasFinished = false;
+  /** Until a time has passed that the next step waits for. */
+  #timer: Timer | undefined;
+  /** The view is about to be settled, or its settling is under way. */
+  #settleTimer: Timer | undefined;
+  /** The epoch that it has last tried to settle without success: perhaps a newer view in the store is still to be read. */
+  #triedEpoch = 0;
+
+  constructor(context: ViewLifeContext, proposer: Proposer, followers: ViewFollowers) {
+    this.#context = context;
+    this.#proposer = proposer;
+    this.#followers = followers;
+  }
+
+  /** Takes on a newer view, whole: nothing else runs between its first and its last step. */
+  adopt(view: View): void {
+    const { membership, buffer, journal, metrics, log } = this.#context;
+    const { reads, primary, durableWrites, cleaner, handOff, eviction, gossip, router } = this.#followers;
+    assert(!this.#abort.signal.aborted, "a member that has ended adopts nothing");
+    const before = membership.peers;
+    membership.adopt(view);
+    metrics.views.adopted++;
+    this.#handingOff = false;
+    this.#hasHandedOff = false;
+    this.#hasFinished = false;
+    this.#timer?.cancel();
+    buffer.admission.shareAmong(votersOf(view).length);
+    log.info("view adopted", { epoch: view.epoch, members: view.members.map((member) => member.id) });
+    this.#giveUpTenure();
+    journal.append(adoptionOf(membership));
+    reads.invalidateAll();
+    cleaner.adoptView();
+    handOff.stop();
+    primary.adoptView();
+    durableWrites.adoptView();
+    eviction.adoptView();
+    this.#disconnect(before);
+    gossip.tellEveryone();
+    router.wake();
+    const durable = journal.durable();
+    if (!durable) this.#adopted();
+    else
+      void durable.then(() => {
+        if (membership.epoch === view.epoch && !this.#abort.signal.aborted) this.#adopted();
+      });
+  }
+
+  /**
+   * Takes the next steps of the adopted view's life, as far as this member and all others have come. It may be called at
+   * any time, and takes each step once: when a peer has told how far it has come, when a part of this member has done its
+   * work, when a time has passed.
+   */
+  step(): void {
+    const { membership } = this.#context;
+    if (membership.epoch === 0 || membership.progress === "adopting" || this.#abort.signal.aborted) return;
+    this.#handOff();
+    this.#activate();
+    this.#tellHandedOff();
+    if (membership.settled) this.#finish();
+    else if (membership.maySettle()) this.#settleSoon();
+  }
+
+  stop(): void {
+    this.#abort.abort(new OperatingError("shutting_down", "the member is stopping"));
+    this.#timer?.cancel();
+    this.#settleTimer?.cancel();
+  }
+
+  /** What this member no longer serves, or never will again, it forgets as far as it must. */
+  #giveUpTenure(): void {
+    const { membership, buffer, cache, requests, journal } = this.#context;
+    const { flusher } = this.#followers;
+    const counts = membership.countsFor();
+    // The journal forgets it, too. Else it could count again after the next start, under a view that is adopted until then.
+    const forgotten = requests.keepKeys(counts);
+    if (forgotten.length > 0) journal.append({ kind: "forget", requests: forgotten });
+    requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
+    for (const record of buffer.records()) {
+      if (!membership.serves(record.key, membership.ownersOf(record.key))) {
+        flusher.forget(record);
+        buffer.endTenure(
+          record,
+          new OperatingError("peer_unreachable", "another node owns this key now, and may come to have this write"),
+        );
+      }
+      // What was handed over long ago must not count: newer states of it may be gone from memory everywhere.
+      if (record.pending.length === 0 && !counts(record.key)) buffer.drop(record);
+    }
+    for (const key of cache.keys()) {
+      if (!membership.serves(key, membership.ownersOf(key))) cache.delete(key);
+    }
+  }
+
+  /** A process that is no longer in the view gets no answers any more: nobody waits for its own either. */
+  #disconnect(before: readonly ViewMember[]): void {
+    const { membership, network } = this.#context;
+    for (const { id, incarnation } of before) {
+      if (!membership.lists({ id, incarnation }) && network.linked(id)?.incarnation === incarnation)
+        network.disconnect(id, "it is no longer in the view");
+    }
+  }
+
+  /** The adoption is in the journal. */
+  #adopted(): void {
+    const { membership } = this.#context;
+    const { primary, gossip, handOff, router } = this.#followers;
+    assert(membership.progress === "adopting", "an adoption is journaled once");
+    membership.advance("adopted");
+    // The lease may be there already: what is still served need not wait for what is gained.
+    primary.mayAnswer();
+    router.wake();
+    gossip.tellEveryone();
+    gossip.pingEveryone();
+    handOff.deliver(() => this.#delivered());
+    this.step();
+  }
+
+  /** The primary of every key has all that this member holds. */
+  #delivered(): void {
+    const { membership } = this.#context;
+    assert(membership.progress === "adopted", "what is held is delivered once");
+    membership.advance("delivered");
+    this.#followers.gossip.tellEveryone();
+    this.step();
+  }
+
+  /** Every member has delivered: what this member is the primary of goes to the other owners. */
+  #handOff(): void {
+    const { membership } = this.#context;
+    const { primary, handOff } = this.#followers;
+    if (this.#handingOff || membership.progress !== "delivered" || !membership.everyoneHas("delivered")) return;
+    assert(!this.#hasHandedOff, "a hand-off begins before it ends");
+    this.#handingOff = true;
+    if (!membership.activated) primary.inheritance.begin();
+    handOff.handOff(() => {
+      assert(this.#handingOff, "a hand-off ends after it has begun");
+      this.#hasHandedOff = true;
+      this.step();
+    });
+  }
+
+  /** Every member has delivered, and no older view can be served: the keys that this member gained are served. */
+  #activate(): void {
+    const { membership, buffer, clock, log } = this.#context;
+    const { flusher, primary, router } = this.#followers;
+    if (membership.activated) return;
+    if (!membership.mayActivate()) {
+      // T has to pass: no peer will say when it has.
+      const safeFrom = membership.safeFrom();
+      if (safeFrom !== undefined && safeFrom > clock.now()) this.#stepIn(safeFrom - clock.now());
+      return;
+    }
+    membership.activate(flusher.quiet);
+    assert(membership.activated, "a view is activated once");
+    if (membership.hasForgotten) this.#stepIn(membership.view.parameters.flushDeadlineMs);
+    log.info("view activated", { epoch: membership.epoch });
+    for (const record of buffer.records()) {
+      if (!membership.serves(record.key, membership.ownersOf(record.key))) continue;
+      if (record.pending.some((write) => write.needsStore)) flusher.hasten(record);
+      else if (record.dirty) flusher.schedule(record);
+    }
+    primary.mayAnswer();
+    router.wake();
+  }
+
+  /** Every owner has all that this member held: the others are told. */
+  #tellHandedOff(): void {
+    const { membership } = this.#context;
+    if (!this.#hasHandedOff || membership.progress !== "delivered" || this.#asksStore()) return;
+    membership.advance("handed_off");
+    this.#followers.gossip.tellEveryone();
+  }
+
+  /**
+   * Whether the store may have, or may still get, something newer than what is held of keys that were forgotten. Until
+   * that is over the view is not settled: else no member would know any more that the store has to be asked.
+   */
+  #asksStore(): boolean {
+    const { membership, clock } = this.#context;
+    if (this.#followers.primary.inheritance.asksStore) return true;
+    return membership.hasForgotten && (!membership.activated || membership.waitsToFlush(clock.now()));
+  }
+
+  #stepIn(ms: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#context.clock.after(ms, () => this.step());
+  }
+
+  /** The view is settled in the store, by this member or another. */
+  #finish(): void {
+    const { membership, log } = this.#context;
+    if (this.#hasFinished) return;
+    this.#hasFinished = true;
+    log.info("view settled", { epoch: membership.epoch });
+    this.#followers.cleaner.viewSettled();
+  }
+
+  /** Every member has handed off: this member settles the view, if none that comes before it in the view does. */
+  #settleSoon(): void {
+    const { membership, clock } = this.#context;
+    if (membership.settled || this.#settleTimer || this.#abort.signal.aborted) return;
+    const turn = membership.view.members.findIndex((member) => member.id === membership.self.id);
+    assert(turn >= 0, "the adopted view lists this member");
+    this.#settleTimer = clock.after(turn * settleStaggerMs, () => this.#trySettling());
+  }
+
+  #trySettling(): void {
+    const { membership, complaints } = this.#context;
+    const { epoch } = membership;
+    this.#settle().then(
+      () => {
+        this.#settleTimer = undefined;
+        if (membership.settled || !membership.maySettle()) return;
+        // 1. An attempt for the older view was under way when this view could be settled: it kept a new one from beginning.
+        // 2. It has ended. No peer will say again that this view can be settled, so this member begins anew.
+        if (membership.epoch !== epoch || this.#triedEpoch !== epoch) this.#settleSoon();
+        else this.#settleAfter(settlePauseMs);
+        this.#triedEpoch = epoch;
+      },
+      (error: unknown) => {
+        this.#settleTimer = undefined;
+        if (this.#abort.signal.aborted) return;
+        if (!isOperatingError(error)) throw error;
+        complaints.warn("settle", "the view cannot be settled and will be tried again", { error });
+        this.#settleAfter(failurePauseMs);
+      },
+    );
+  }
+
+  #settleAfter(pauseMs: number): void {
+    const { membership, clock } = this.#context;
+    if (this.#abort.signal.aborted) return;
+    assert(this.#settleTimer === undefined, "one attempt to settle at a time");
+    this.#settleTimer = clock.after(pauseMs, () => {
+      this.#settleTimer = undefined;
+      if (membership.maySettle()) this.#settleSoon();
+    });
+  }
+
+  /** Settles the adopted view in the store, unless it is settled there already. */
+  async #settle(): Promise<void> {
+    const { membership, random } = this.#context;
+    const { signal } = this.#abort;
+    if (membership.settled) return;
+    let settledEpoch = 0;
+    const outcome = await this.#proposer.propose((stored) => {
+      if (!stored.settled && !membership.maySettle()) return undefined;
+      settledEpoch = stored.epoch;
+      return stored.settled ? undefined : settledView(stored, membership.lostViews, random.id());
+    }, signal);
+    if (outcome === "missing") throw new OperatingError("store_refused", `${viewName} is gone from the store`);
+    // If another member was first, the next look finds it settled.
+    if (outcome === "lost" || signal.aborted) return;
+    // Others may have gone on to a newer view meanwhile, and this member with them.
+    if (settledEpoch !== membership.epoch || membership.settled) return;
+    membership.markSettled();
+    this.#followers.gossip.tellEveryone();
+    this.step();
+  }
+}
+
+/** The adoption as the journal keeps it. */
+function adoptionOf(membership: Membership): AdoptRecord {
+  const { epoch, cluster } = membership;
+  return { kind: "adopt", epoch, adopted: membership.adoptedEpochs, cluster };
+}

@@ -1,0 +1,305 @@
+/** The steps of a view's life in one member: in which order, each once, and what each waits for. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Complaints } from "../../../../src/base/complaints.ts";
+import { Admission } from "../../../../src/core/admission.ts";
+import { Membership } from "../../../../src/core/membership.ts";
+import type { Progress } from "../../../../src/core/message.ts";
+import { RequestLog } from "../../../../src/core/request-log.ts";
+import type { View } from "../../../../src/core/view.ts";
+import { settledView } from "../../../../src/core/view-changes.ts";
+import { WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import type { Journal, JournalRecord } from "../../../../src/journal/journal.ts";
+import { noJournal } from "../../../../src/journal/no-journal.ts";
+import { createCache } from "../../../../src/member/keys/cache.ts";
+import { MemberMetrics } from "../../../../src/member/metrics.ts";
+import { Proposer } from "../../../../src/member/views/proposer.ts";
+import { ViewLife } from "../../../../src/member/views/view-life.ts";
+import { ViewRecord } from "../../../../src/member/views/view-record.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
+import { RecordedLog } from "../../../harness/recorded-log.ts";
+import { ScriptedNetwork, turn } from "../../../harness/scripted-network.ts";
+import { SimRandom } from "../../../harness/sim-random.ts";
+import { leaseMs, memberOf, nextView, stateOf, viewOf } from "../../../harness/view-fixtures.ts";
+import { ViewStore } from "../../../harness/view-store.ts";
+
+const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
+const view = viewOf(4, [a, b]);
+
+/** Member a, which has adopted no view yet; the store has this one. */
+function trialOf(stored: View = view) {
+  const clock = new ManualClock();
+  const store = new ViewStore(stored);
+  const log = new RecordedLog();
+  const random = new SimRandom(1);
+  const complaints = new Complaints(log, clock, 10_000);
+  const membership = new Membership(a, clock, []);
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const network = new ScriptedNetwork();
+  const events: string[] = [];
+  const journaled: JournalRecord[] = [];
+  const state = { durable: undefined as Promise<void> | undefined, asksStore: false };
+  const journal: Journal = {
+    ...noJournal("a-disk"),
+    append: (record) => journaled.push(record),
+    durable: () => state.durable,
+  };
+  const record = new ViewRecord({ store, clock, random, complaints });
+  const proposer = new Proposer({ membership }, record, {
+    onView: () => events.push("onView"),
+    onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
+  });
+  const stages = { deliver: (): void => undefined, handOff: (): void => undefined };
+  const note = (event: string) => (): void => {
+    events.push(event);
+  };
+  const context = {
+    membership,
+    buffer,
+    cache: createCache(1_000),
+    requests: new RequestLog(),
+    journal,
+    network,
+    clock,
+    random,
+    log,
+    complaints,
+    metrics: new MemberMetrics(),
+  };
+  const life = new ViewLife(context, proposer, {
+    reads: { invalidateAll: note("reads") },
+    primary: {
+      adoptView: note("primary"),
+      mayAnswer: note("may answer"),
+      inheritance: {
+        begin: note("inherit"),
+        get asksStore(): boolean {
+          return state.asksStore;
+        },
+      },
+    },
+    durableWrites: { adoptView: note("durable writes") },
+    flusher: { forget: note("forget"), hasten: note("hasten"), schedule: note("schedule"), quiet: true },
+    cleaner: { adoptView: note("cleaner"), viewSettled: note("clean") },
+    handOff: {
+      deliver: (onDone) => {
+        events.push("deliver");
+        stages.deliver = onDone;
+      },
+      handOff: (onDone) => {
+        events.push("hand off");
+        stages.handOff = onDone;
+      },
+      stop: note("stop hand-off"),
+    },
+    eviction: { adoptView: note("eviction") },
+    gossip: { tellEveryone: () => events.push(`tell ${membership.progress}`), pingEveryone: note("ping") },
+    router: { wake: note("wake") },
+  });
+  const pass = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 10) {
+      clock.advance(10);
+      for (let each = 0; each < 10; each++) await turn();
+    }
+  };
+  /** What has happened since this was last asked. */
+  const news = (): string[] => events.splice(0);
+  const hear = (progress: Progress, epoch = membership.epoch): void => membership.hear(b, stateOf(epoch, progress));
+  return { clock, store, log, membership, network, journaled, state, stages, life, pass, news, hear };
+}
+
+/** Takes a trial's member, and its peer, as far as both have handed off. */
+function handOffAll({ life, stages, hear }: ReturnType<typeof trialOf>): void {
+  life.adopt(view);
+  stages.deliver();
+  hear("delivered");
+  life.step();
+  stages.handOff();
+  hear("handed_off");
+  life.step();
+}
+
+describe("ViewLife", () => {
+  it("takes a newer view on in one step, and tells that it has once that is journaled", async () => {
+    const { state, journaled, membership, life, news } = trialOf();
+    const written = Promise.withResolvers<void>();
+    state.durable = written.promise;
+    life.adopt(view);
+    const adopted = ["reads", "cleaner", "stop hand-off", "primary", "durable writes", "eviction", "tell adopting"];
+    assert.deepEqual(news(), [...adopted, "wake"]);
+    assert.deepEqual(
+      journaled.map(({ kind }) => kind),
+      ["adopt"],
+    );
+    life.step();
+    assert.deepEqual([news(), membership.progress], [[], "adopting"]);
+    written.resolve();
+    await turn();
+    assert.deepEqual(news(), ["may answer", "wake", "tell adopted", "ping", "deliver"]);
+  });
+
+  it("does not go on with a view that was replaced before it was journaled, nor after its end", async () => {
+    const { state, membership, life, news } = trialOf();
+    const written = Promise.withResolvers<void>();
+    state.durable = written.promise;
+    life.adopt(view);
+    state.durable = new Promise(() => undefined);
+    life.adopt(nextView(view, [a, b, c]));
+    news();
+    written.resolve();
+    await turn();
+    assert.deepEqual([news(), membership.progress], [[], "adopting"]);
+    const ended = trialOf();
+    ended.state.durable = Promise.resolve();
+    ended.life.adopt(view);
+    ended.life.stop();
+    ended.news();
+    await turn();
+    ended.life.step();
+    assert.deepEqual(ended.news(), []);
+  });
+
+  it("hands off and serves when all have delivered, whatever comes first, and each step once", () => {
+    const { stages, life, news, hear } = trialOf();
+    life.adopt(view);
+    news();
+    hear("delivered");
+    life.step();
+    assert.deepEqual(news(), []);
+    stages.deliver();
+    assert.deepEqual(news(), ["tell delivered", "inherit", "hand off", "may answer", "wake"]);
+    for (let time = 0; time < 3; time++) life.step();
+    assert.deepEqual(news(), []);
+    stages.handOff();
+    assert.deepEqual(news(), ["tell handed_off"]);
+    for (let time = 0; time < 3; time++) life.step();
+    assert.deepEqual(news(), []);
+  });
+
+  it("serves by itself when T has passed after a drop", async () => {
+    const { stages, membership, life, pass, hear } = trialOf();
+    life.adopt({ ...view, dropped: true });
+    hear("delivered");
+    stages.deliver();
+    await pass(leaseMs - 10);
+    assert.equal(membership.activated, false);
+    await pass(10);
+    assert.equal(membership.activated, true);
+  });
+
+  it("has not handed off while the store is asked for something that was forgotten", () => {
+    const { state, stages, membership, life, hear } = trialOf();
+    state.asksStore = true;
+    life.adopt(view);
+    hear("delivered");
+    stages.deliver();
+    stages.handOff();
+    assert.equal(membership.progress, "delivered");
+    state.asksStore = false;
+    life.step();
+    assert.equal(membership.progress, "handed_off");
+  });
+
+  it("disconnects from processes that are no longer in the view, and from no other", () => {
+    const { network, life } = trialOf();
+    network.link(b, c);
+    life.adopt(viewOf(4, [a, b, c]));
+    life.adopt(nextView(viewOf(4, [a, b, c]), [a, c]));
+    assert.deepEqual([...network.links.keys()], ["c"]);
+    network.link(memberOf("c", { incarnation: "c-2" }));
+    life.adopt(nextView(viewOf(5, [a, c]), [a]));
+    assert.deepEqual([...network.links.keys()], ["c"]);
+  });
+});
+
+describe("ViewLife, settling", () => {
+  it("settles the view in the store when all have handed off, once", async () => {
+    const trial = trialOf();
+    handOffAll(trial);
+    trial.news();
+    for (let time = 0; time < 3; time++) trial.life.step();
+    await trial.pass(20);
+    assert.deepEqual([trial.store.view?.settled, trial.membership.settled, trial.store.writes], [true, true, 1]);
+    assert.deepEqual(trial.news(), ["tell handed_off", "clean"]);
+    trial.life.step();
+    await trial.pass(1_000);
+    assert.deepEqual(
+      [trial.news(), trial.store.reads, trial.log.messages("info").join()],
+      [[], 1, "view adopted,view activated,view settled"],
+    );
+  });
+
+  it("finds it settled where another member was first, or hears that from it", async () => {
+    const found = trialOf(settledView(view, [], "b's"));
+    handOffAll(found);
+    await found.pass(20);
+    assert.deepEqual([found.membership.settled, found.store.writes, found.news().at(-1)], [true, 0, "clean"]);
+    const heard = trialOf();
+    handOffAll(heard);
+    heard.membership.hear(b, stateOf(4, "handed_off", { settled: true }));
+    heard.news();
+    heard.life.step();
+    heard.life.step();
+    await heard.pass(1_000);
+    assert.deepEqual([heard.news(), heard.store.reads], [["clean"], 0]);
+  });
+
+  it("that was not the first to be settled without a pause begins anew when the first attempt ends", async () => {
+    const trial = trialOf();
+    const { store, stages, life, pass } = trial;
+    const read = store.read.bind(store);
+    const late = Promise.withResolvers<void>();
+    store.read = async () => {
+      store.read = read;
+      await late.promise;
+      return await read();
+    };
+    handOffAll(trial);
+    await pass(20);
+    const next = nextView(view, [a, b]);
+    store.view = next;
+    life.adopt(next);
+    trial.hear("delivered");
+    stages.deliver();
+    stages.handOff();
+    trial.hear("handed_off");
+    life.step();
+    late.resolve();
+    await pass(20);
+    assert.equal(trial.membership.settled, true);
+  });
+
+  it("does not ask the store without a pause to settle a view that is not there any more", async () => {
+    const trial = trialOf(viewOf(3, [a, b]));
+    handOffAll(trial);
+    await trial.pass(1_000);
+    trial.life.stop();
+    assert.ok(trial.store.reads > 1 && trial.store.reads <= 25, `${trial.store.reads} reads in a second`);
+  });
+
+  it("learns of a newer view that it finds there", async () => {
+    const trial = trialOf(nextView(view, [a, b, c]));
+    handOffAll(trial);
+    await trial.pass(20);
+    trial.life.stop();
+    assert.equal(trial.news().at(-1), "epoch 5");
+    assert.equal(trial.store.writes, 0);
+  });
+
+  it("is tried again after a failure, and when the view is gone says so", async () => {
+    const failing = trialOf();
+    failing.store.writeEndings.push("refused");
+    handOffAll(failing);
+    await failing.pass(490);
+    assert.equal(failing.membership.settled, false);
+    await failing.pass(40);
+    assert.equal(failing.membership.settled, true);
+    const gone = trialOf();
+    gone.store.bytes = undefined;
+    handOffAll(gone);
+    await gone.pass(20);
+    gone.life.stop();
+    assert.match(gone.log.messages("warn").join(), /cannot be settled and will be tried again/);
+  });
+});
