@@ -1,4 +1,7 @@
-/** The nodes that the configuration names. One that it names no longer is asked to leave: at once, or as soon as it is reached. */
+/**
+ * The nodes that the configuration names. One that it names no longer is asked to leave: at once, or as soon as it is
+ * reached.
+ */
 
 import { assert } from "../../base/assert.ts";
 import { isOperatingError } from "../../base/errors.ts";
@@ -36,8 +39,8 @@ export class ConfiguredNodes {
   }
 
   /**
-   * The node is reached: there is a link to it, or it has answered a ping. A node that has not joined yet refuses, and is
-   * asked again once it has.
+   * The node is reached: there is a link to it, or it has answered a ping. A node that has not joined yet refuses, and
+   * is asked again once it has.
    */
   onReached(id: string): void {
     const { membership, network, log } = this.#context;

@@ -1,7 +1,7 @@
 /**
  * Eviction: a member that does not hear another proposes the view without it. It must hear every member that this view
- * keeps, and enough of the earlier views must be kept. The larger the part that it would drop, the longer it waits: so the
- * larger side of a partition moves first.
+ * keeps, and enough of the earlier views must be kept. The larger the part that it would drop, the longer it waits: so
+ * the larger side of a partition moves first.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -19,7 +19,10 @@ type EvictionContext = ContextOf<"membership" | "clock" | "random" | "log" | "co
   readonly settings: Pick<MemberSettings, "suspectMs" | "pingMs">;
 };
 
-/** A member that would drop all others waits this long, in milliseconds; one that would drop a part of them, that part of it. */
+/**
+ * A member that would drop all others waits this long, in milliseconds; one that would drop a part of them, that part
+ * of it.
+ */
 const staggerMs = 300;
 
 export class Eviction {

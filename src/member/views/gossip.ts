@@ -1,7 +1,7 @@
 /**
- * Gossip: each member tells every other how it stands: in a ping at a fixed interval, in the answer to one, and at once when
- * something has changed that others wait for. Leases and the failure detector live by answers to pings, so a member whose
- * journal does not work gives none.
+ * Gossip: each member tells every other how it stands: in a ping at a fixed interval, in the answer to one, and at once
+ * when something has changed that others wait for. Leases and the failure detector live by answers to pings, so a
+ * member whose journal does not work gives none.
  */
 
 import { assert } from "../../base/assert.ts";

@@ -2,8 +2,8 @@
  * Hand-off: after a view change what is held goes to the owners under the new view, in two stages.
  *
  * 1. Every member *delivers* what it holds to the primary of each key.
- * 2. When every member has, each primary has the newest of all its keys. It brings that to the other owners: then it has
- *    *handed off*.
+ * 2. When every member has, each primary has the newest of all its keys. It brings that to the other owners: then it
+ *    has *handed off*.
  *
  * Outcomes of recent requests go the same way. Lists of keys and versions go first, and only what the receiver lacks
  * follows. What fails is sent again for as long as the view stands.
@@ -57,7 +57,9 @@ export class HandOff {
     this.#deadlineMs = deadlineMs;
   }
 
-  /** First stage, for the view just adopted. `onDone` runs when the primary of every key has all that this member holds. */
+  /**
+   * First stage, for the view just adopted. `onDone` runs when the primary of every key has all that this member holds.
+   */
   deliver(onDone: () => void): void {
     const self = this.#context.membership.self.id;
     this.#run = {};
@@ -118,7 +120,9 @@ export class HandOff {
     return parcels;
   }
 
-  /** The outcome of a pending write goes with its entry: without that no member could keep what the outcome promises. */
+  /**
+   * The outcome of a pending write goes with its entry: without that no member could keep what the outcome promises.
+   */
   #isPending({ key, version }: RequestOutcome): boolean {
     const pending = this.#context.buffer.get(key)?.pending ?? [];
     return pending.some((write) => !write.inherited && compareVersions(write.entry, version) === 0);
@@ -136,7 +140,8 @@ export class HandOff {
       const worker = async (): Promise<void> => {
         for (const index of queue) {
           const key = items[index]?.key;
-          // The newest held entry serves as well as the listed one. What this member has written meanwhile it replicates.
+          // The newest held entry serves as well as the listed one. What this member has written meanwhile it
+          // replicates.
           const entry = key === undefined ? undefined : this.#heldOf(key);
           if (entry) {
             if (!(await this.#send(run, peer, { kind: "hand_off", epoch, entry }))) return;

@@ -1,7 +1,7 @@
 /**
- * Joining: how a process gets into the view. A process whose id is listed takes its entry over at once and needs only the
- * store: else no process could start after a power loss of all. Any other waits until it reaches every member: else a
- * partial partition would throw it in and out for ever.
+ * Joining: how a process gets into the view. A process whose id is listed takes its entry over at once and needs only
+ * the store: else no process could start after a power loss of all. Any other waits until it reaches every member: else
+ * a partial partition would throw it in and out for ever.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -26,8 +26,8 @@ const settledWaitMs = 30_000;
 /** While it cannot join, the log says why this often, in milliseconds. */
 const logMs = 5_000;
 /**
- * Once a view has changed so often without settling (this often, and twice for each member) a restarted process waits, too:
- * one that crashes again and again would make the lineage grow without end.
+ * Once a view has changed so often without settling (this often, and twice for each member) a restarted process waits,
+ * too: one that crashes again and again would make the lineage grow without end.
  */
 const longLineage = 16;
 
@@ -131,8 +131,8 @@ export class Joining {
   }
 
   /**
-   * Whether what the data folder holds is of another cluster than the store's: it would not count under this view, and be
-   * forgotten. Perhaps the configuration names another store than before, or a file system is not mounted.
+   * Whether what the data folder holds is of another cluster than the store's: it would not count under this view, and
+   * be forgotten. Perhaps the configuration names another store than before, or a file system is not mounted.
    */
   #isOfAnother(view: View | undefined): boolean {
     const { membership, buffer } = this.#context;
@@ -164,8 +164,8 @@ export class Joining {
       const isLong = !view.settled && view.lineage.length > longLineage + 2 * view.members.length;
       return isLong && waitedMs < settledWaitMs ? "the view has changed very often without settling" : undefined;
     }
-    // No member owns anything, so this process will be the only voter: it can drop members that are silent, and no member
-    // can drop it.
+    // No member owns anything, so this process will be the only voter: it can drop members that are silent, and no
+    // member can drop it.
     if (votersOf(view).length === 0) return this.#unsettled(view, waitedMs);
     const missing = view.members.filter((member) => network.linked(member.id)?.incarnation !== member.incarnation);
     if (missing.length > 0 && !this.#areSilent(view, missing))
@@ -181,8 +181,8 @@ export class Joining {
   }
 
   /**
-   * Whether a member that this process reaches says that it does not reach those either. Then they are down, and the fault
-   * is not this process's own link.
+   * Whether a member that this process reaches says that it does not reach those either. Then they are down, and the
+   * fault is not this process's own link.
    */
   #areSilent(view: View, missing: readonly ViewMember[]): boolean {
     const { membership } = this.#context;

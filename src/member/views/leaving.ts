@@ -20,8 +20,8 @@ export interface LeavingObserver extends Pick<ViewObserver, "onNewerEpoch"> {
   /** There is no member to hand off to: everything must go to the store, and nothing new be taken. */
   onLast(): void;
   /**
-   * The next step is out of the view, where this member can ask no other. From now on it takes nothing new from clients;
-   * resolves when what is under way is done, or after `withinMs` milliseconds.
+   * The next step is out of the view, where this member can ask no other. From now on it takes nothing new from
+   * clients; resolves when what is under way is done, or after `withinMs` milliseconds.
    */
   onGoing(withinMs: number): Promise<void>;
   /** It is still in the view, and may be for long. */
@@ -138,8 +138,8 @@ export class Leaving {
     this.#goingUntil ??= clock.now() + goingMs;
     await this.#observer.onGoing(Math.max(0, this.#goingUntil - clock.now()));
     signal.throwIfAborted();
-    // A process that comes into a view without members serves at once. So from the moment of the swap on this member must
-    // not serve, whenever it hears of the swap.
+    // A process that comes into a view without members serves at once. So from the moment of the swap on this member
+    // must not serve, whenever it hears of the swap.
     membership.lease.suspend();
   }
 
@@ -153,8 +153,8 @@ export class Leaving {
   /** A newer view does not list this process. Throws unless that is the end of leaving in order. */
   #requireOrder(view: View): void {
     const { membership } = this.#context;
-    // A swap of its own that was taken for lost, or another member has dropped it when it owned nothing any more: either
-    // way nothing is missing.
+    // A swap of its own that was taken for lost, or another member has dropped it when it owned nothing any more:
+    // either way nothing is missing.
     if (this.#hasNothing()) return;
     // The process that was started in its place goes on: if this one joined again, that one would end.
     if (view.members.some((member) => member.id === membership.self.id)) {
@@ -164,7 +164,9 @@ export class Leaving {
     throw new OperatingError("wrong_view", "the others have dropped this node before it had handed off everything");
   }
 
-  /** Whether it owned nothing any more in the view that it knows, or, as the last owner, had everything in the store. */
+  /**
+   * Whether it owned nothing any more in the view that it knows, or, as the last owner, had everything in the store.
+   */
   #hasNothing(): boolean {
     const { membership } = this.#context;
     if (!membership.settled) return false;
@@ -172,8 +174,8 @@ export class Leaving {
   }
 
   /**
-   * Whether this member holds nothing that the store may lack, and no other member may ask it once more for a write: the
-   * next owner would do that write again.
+   * Whether this member holds nothing that the store may lack, and no other member may ask it once more for a write:
+   * the next owner would do that write again.
    */
   #isEmpty(): boolean {
     const { buffer, requests, membership } = this.#context;
@@ -198,8 +200,8 @@ export class Leaving {
       this.#emptySince = undefined;
       return undefined;
     }
-    // Others that are leaving, too, have nothing to wait for. If they are still there after a while, they stay, as members
-    // that own nothing.
+    // Others that are leaving, too, have nothing to wait for. If they are still there after a while, they stay, as
+    // members that own nothing.
     this.#emptySince ??= clock.now();
     const isAlone = own === 0 || view.members.length === 1 || clock.now() - this.#emptySince >= othersMs;
     return isAlone ? leftView(view, id, random.id()) : undefined;

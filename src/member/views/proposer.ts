@@ -17,8 +17,8 @@ export interface ViewObserver {
 }
 
 /**
- * A rule: the view that is to follow the stored one, or undefined when there is nothing to do (any more). The stored view
- * is the adopted one, and perhaps settled meanwhile.
+ * A rule: the view that is to follow the stored one, or undefined when there is nothing to do (any more). The stored
+ * view is the adopted one, and perhaps settled meanwhile.
  */
 export type Derive = (stored: View) => View | undefined | Promise<View | undefined>;
 
@@ -45,11 +45,11 @@ export class Proposer {
   }
 
   /**
-   * Reads the record once, and proposes the view that `derive` makes of it. A failure ends the proposal; the caller tries
-   * again when it wants to.
+   * Reads the record once, and proposes the view that `derive` makes of it. A failure ends the proposal; the caller
+   * tries again when it wants to.
    *
-   * @throws OperatingError of the store, as {@link ViewRecord.read} and {@link ViewRecord.swap}; the signal's reason when
-   * the signal is aborted while a swap of unknown outcome is resolved.
+   * @throws OperatingError of the store, as {@link ViewRecord.read} and {@link ViewRecord.swap}; the signal's reason
+   * when the signal is aborted while a swap of unknown outcome is resolved.
    */
   async propose(derive: Derive, signal: AbortSignal): Promise<Outcome> {
     const stored = await this.#record.read();

@@ -1,10 +1,10 @@
 /**
- * Store failover: the store may not answer one member while it answers others. That member would fill up with values that
- * it cannot flush, and refuse writes of its keys for ever. So a peer makes its weight 0: the member owns nothing then, and
- * hands off what it holds. When the store works for it again, it takes its weight back.
+ * Store failover: the store may not answer one member while it answers others. That member would fill up with values
+ * that it cannot flush, and refuse writes of its keys for ever. So a peer makes its weight 0: the member owns nothing
+ * then, and hands off what it holds. When the store works for it again, it takes its weight back.
  *
- * Single keys that the store refuses would be refused of any other member, too. Where a member has nothing else to flush,
- * they look like a store that takes nothing at all. So the member tries the store out before others go by that.
+ * Single keys that the store refuses would be refused of any other member, too. Where a member has nothing else to
+ * flush, they look like a store that takes nothing at all. So the member tries the store out before others go by that.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -26,12 +26,14 @@ type StoreFailoverContext = ContextOf<"membership" | "clock" | "random" | "log" 
 /** The store must have failed a member for so long, in milliseconds, before a peer takes over from it. */
 const failingMs = 30_000;
 /**
- * A member that owns nothing tries the store again after the first of these, and after twice as long each further time, up
- * to the last; in milliseconds.
+ * A member that owns nothing tries the store again after the first of these, and after twice as long each further time,
+ * up to the last; in milliseconds.
  */
 const firstTrialMs = 5_000;
 const lastTrialMs = 600_000;
-/** While the store is not known to work for any owner, such a member tries it after this at the latest; in milliseconds. */
+/**
+ * While the store is not known to work for any owner, such a member tries it after this at the latest; in milliseconds.
+ */
 const idleTrialMs = 30_000;
 /**
  * A member whose keys alone are refused tries the store after this, and this long after the last time, in milliseconds:

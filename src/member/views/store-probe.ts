@@ -1,7 +1,7 @@
 /**
- * The first thing that a member does with its store: it finds out whether the store can be used at all. A store that does
- * not answer is tried for as long as it takes. A store that refuses, or that several members cannot agree through, ends the
- * start with a message that says what to do.
+ * The first thing that a member does with its store: it finds out whether the store can be used at all. A store that
+ * does not answer is tried for as long as it takes. A store that refuses, or that several members cannot agree through,
+ * ends the start with a message that says what to do.
  */
 
 import { sleep } from "../../base/clock.ts";

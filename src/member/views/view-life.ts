@@ -80,7 +80,9 @@ export class ViewLife {
   #timer: Timer | undefined;
   /** The view is about to be settled, or its settling is under way. */
   #settleTimer: Timer | undefined;
-  /** The epoch that it has last tried to settle without success: perhaps a newer view in the store is still to be read. */
+  /**
+   * The epoch that it has last tried to settle without success: perhaps a newer view in the store is still to be read.
+   */
   #triedEpoch = 0;
 
   constructor(context: ViewLifeContext, proposer: Proposer, followers: ViewFollowers) {
@@ -123,9 +125,9 @@ export class ViewLife {
   }
 
   /**
-   * Takes the next steps of the adopted view's life, as far as this member and all others have come. It may be called at
-   * any time, and takes each step once: when a peer has told how far it has come, when a part of this member has done its
-   * work, when a time has passed.
+   * Takes the next steps of the adopted view's life, as far as this member and all others have come. It may be called
+   * at any time, and takes each step once: when a peer has told how far it has come, when a part of this member has
+   * done its work, when a time has passed.
    */
   step(): void {
     const { membership } = this.#context;
@@ -148,7 +150,8 @@ export class ViewLife {
     const { membership, buffer, cache, requests, journal } = this.#context;
     const { flusher } = this.#followers;
     const counts = membership.countsFor();
-    // The journal forgets it, too. Else it could count again after the next start, under a view that is adopted until then.
+    // The journal forgets it, too. Else it could count again after the next start, under a view that is adopted until
+    // then.
     const forgotten = requests.keepKeys(counts);
     if (forgotten.length > 0) journal.append({ kind: "forget", requests: forgotten });
     requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
@@ -288,7 +291,8 @@ export class ViewLife {
       () => {
         this.#settleTimer = undefined;
         if (membership.settled || !membership.maySettle()) return;
-        // 1. An attempt for the older view was under way when this view could be settled: it kept a new one from beginning.
+        // 1. An attempt for the older view was under way when this view could be settled: it kept a new one from
+        //    beginning.
         // 2. It has ended. No peer will say again that this view can be settled, so this member begins anew.
         if (membership.epoch !== epoch || this.#triedEpoch !== epoch) this.#settleSoon();
         else this.#settleAfter(settlePauseMs);

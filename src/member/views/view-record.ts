@@ -1,6 +1,6 @@
 /**
- * The view's record in the store: read, and changed by compare-and-swap. A swap's answer may be lost; then the record is
- * read back, and what it shows counts.
+ * The view's record in the store: read, and changed by compare-and-swap. A swap's answer may be lost; then the record
+ * is read back, and what it shows counts.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -32,7 +32,9 @@ export class ViewRecord {
     this.#context = context;
   }
 
-  /** A swap of unknown outcome may still take effect until then, although the record that was read back did not show it. */
+  /**
+   * A swap of unknown outcome may still take effect until then, although the record that was read back did not show it.
+   */
   get openUntil(): Instant {
     return this.#openUntil;
   }
@@ -74,7 +76,8 @@ export class ViewRecord {
    * reading back, for as long as that takes.
    *
    * @returns whether this swap won
-   * @throws OperatingError `store_refused`; the signal's reason when the signal is aborted while the record is read back.
+   * @throws OperatingError `store_refused`; the signal's reason when the signal is aborted while the record is read
+   * back.
    */
   async swap(read: StoredView | undefined, next: View, signal: AbortSignal): Promise<boolean> {
     assert(read?.view.proposal !== next.proposal, "each proposal has an id of its own");

@@ -1,8 +1,8 @@
 /**
  * Watches for newer views, and has the store confirm the lease while peers do not suffice.
  *
- * The store may not answer this member. Then a peer tells it the newer view: else all that the others gain with that view,
- * and the keys that a peer takes over from this member, would wait for that store.
+ * The store may not answer this member. Then a peer tells it the newer view: else all that the others gain with that
+ * view, and the keys that a peer takes over from this member, would wait for that store.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -154,8 +154,8 @@ export class ViewWatch {
   }
 
   /**
-   * A newer view that a peer has adopted: it has been in the store, like every one. The peer may be new in that view, or a
-   * new process, so that the adopted view does not list it.
+   * A newer view that a peer has adopted: it has been in the store, like every one. The peer may be new in that view,
+   * or a new process, so that the adopted view does not list it.
    */
   async #newestOfPeers(): Promise<View | undefined> {
     const { membership } = this.#context;

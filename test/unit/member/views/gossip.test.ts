@@ -1,4 +1,6 @@
-/** Pings and their answers: when they are sent, what they say, and when a member keeps silent because it does not work. */
+/**
+ * Pings and their answers: when they are sent, what they say, and when a member keeps silent because it does not work.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -26,7 +28,9 @@ const view: View = viewOf(4, [a, b]);
 const pingMs = 200;
 const suspectMs = 800;
 
-/** Member a, whose configuration names c as well, with links to both; parts that it only reads from are bare figures. */
+/**
+ * Member a, whose configuration names c as well, with links to both; parts that it only reads from are bare figures.
+ */
 function trialOf(lagMs = 0) {
   const clock = new ManualClock();
   const network = new ScriptedNetwork();

@@ -34,7 +34,10 @@ interface Trial {
   readonly events: string[];
   readonly abort: AbortController;
   empty: boolean;
-  /** What is under way at it for clients, within what it asked each time for the end of that, and how often it said that it stays. */
+  /**
+   * What is under way at it for clients, within what it asked each time for the end of that, and how often it said that
+   * it stays.
+   */
   underWay: Promise<void>;
   readonly going: number[];
   staying: number;

@@ -1,4 +1,7 @@
-/** Who is relieved of its keys, by whom, and when it takes them back. The whole course of it is in `test/simulation/relief.test.ts`. */
+/**
+ * Who is relieved of its keys, by whom, and when it takes them back. The whole course of it is in
+ * `test/simulation/relief.test.ts`.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** When the view is looked at, in the store or at peers: while a newer one is expected, and while peers do not confirm the lease. */
+/**
+ * When the view is looked at, in the store or at peers: while a newer one is expected, and while peers do not confirm
+ * the lease.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
