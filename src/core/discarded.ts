@@ -5,7 +5,7 @@
  *
  * The primary that assigns the entry knows that no request for the key can take effect any more (see
  * `admin/discard.ts`), and needs no store for it. A primary that inherits the entry does not know that. It looks in the
- * store, as for any reference, and finds that there is nothing to complete.
+ * store, as for any reference, and finds that there is nothing to complete (D1, D6).
  */
 
 import type { Entry, Upload } from "./entry.ts";

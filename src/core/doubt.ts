@@ -4,7 +4,7 @@
  * What was acknowledged under that view may exist only on those disks. So no member answers for the key, not even with
  * what the store has. The doubt ends when one of the folders is back and has handed off what it holds, or when an
  * operator has had all of them forgotten (`weir forget`). An owner that was there when a later view was settled has
- * handed off what it had: its loss puts nothing in doubt.
+ * handed off what it had: its loss puts nothing in doubt (V50).
  */
 
 import type { Ring } from "./ring.ts";
@@ -23,6 +23,7 @@ export class Doubt {
   /** Whether there may be keys in doubt. */
   readonly any: boolean;
 
+  /** Folders are compared, not ids (V4). */
   constructor(view: View) {
     const folders = new Set(view.members.map((member) => member.folder));
     const losses: Loss[] = [];
@@ -46,7 +47,7 @@ export class Doubt {
 
   /**
    * Whether the key has lost all owners of some view, and an operator has had them forgotten. A view with too few
-   * owners wrote through to the store: the store may then be newer than what other holders have.
+   * owners wrote through to the store: the store may then be newer than what other holders have (V53).
    */
   wasForgotten(key: string): boolean {
     return this.#losses.some(({ ring, gone, forgotten }) => isForgotten(ring.ownersOf(key), gone, forgotten));
@@ -62,7 +63,7 @@ export class Doubt {
   /**
    * The views that must still be named when the view has settled: the first one of which some key is in doubt, and
    * those after it that have lost owners, forgotten or not. The member that ends the doubt may hold something older than
-   * what a forgotten view has written through to the store.
+   * what a forgotten view has written through to the store (V51, V52).
    */
   get views(): readonly PastView[] {
     const first = this.#losses.findIndex(({ ring, gone, forgotten }) =>

@@ -56,7 +56,7 @@ export class FailureDetector {
     }
   }
 
-  /** The peer has answered a ping. */
+  /** The peer has answered a ping (V19). */
   heard(name: string): void {
     const watched = this.#watched.get(name);
     if (!watched) return;
@@ -68,7 +68,7 @@ export class FailureDetector {
 
   /**
    * The peer does not do its work. It is suspected from now on, for as long as it would take to notice its silence
-   * again.
+   * again (V20).
    */
   stuck(name: string): void {
     const watched = this.#watched.get(name);
@@ -92,13 +92,14 @@ export class FailureDetector {
     this.#isCutOff = 2 * heard < this.#watched.size + 1;
   }
 
-  /** Whether it has answered just now. That is more than not being suspected yet. */
+  /** Whether it has answered just now. That is more than not being suspected yet (V18). */
   isFresh(name: string): boolean {
     const watched = this.#watched.get(name);
     if (!watched?.wasHeard || watched.stuckMs > 0) return false;
     return watched.silentMs <= freshTicks * this.#settings.tickMs;
   }
 
+  /** Silent for D, or not doing its work (V16). */
   suspects(name: string): boolean {
     const watched = this.#watched.get(name);
     return watched !== undefined && (watched.silentMs >= this.#settings.suspectMs || watched.stuckMs > 0);

@@ -21,7 +21,7 @@ export interface SentAt {
   readonly wallMs: number;
 }
 
-/** The holder's part of T. The rates of clocks may differ by less than the rest. */
+/** The holder's part of T. The rates of clocks may differ by less than the rest (V11). */
 const heldPart = 0.95;
 /** A wall clock that goes back by at most this, in milliseconds, is being adjusted, not set. */
 const wallSlackMs = 10;
@@ -48,14 +48,14 @@ export class Lease {
     this.#clock = clock;
   }
 
-  /** This moment on both clocks. Hand it to {@link confirm} when the request that is sent now is answered. */
+  /** This moment on both clocks. Hand it to {@link confirm} when the request that is sent now is answered (V10). */
   stamp(): SentAt {
     const wallMs = this.#wallMs();
     return { now: this.#clock.now(), wallMs };
   }
 
   /**
-   * Starts anew under a view just adopted: the lease has to be earned again.
+   * Starts anew under a view just adopted: the lease has to be earned again (V13).
    *
    * @param peers - how many voters of the view have to confirm it, beside this member; Infinity: only the store can
    */
@@ -73,7 +73,7 @@ export class Lease {
     this.reset(Number.POSITIVE_INFINITY, 0);
   }
 
-  /** The lease is not used until {@link resume}, however it is confirmed. */
+  /** The lease is not used until {@link resume}, however it is confirmed (V30). */
   suspend(): void {
     this.#isSuspended = true;
   }
@@ -82,7 +82,7 @@ export class Lease {
     this.#isSuspended = false;
   }
 
-  /** The peer's answer to a request that was sent at `sentAt` says that it has adopted the same epoch. */
+  /** The peer's answer to a request that was sent at `sentAt` says that it has adopted the same epoch (V9, V10). */
   confirm(peer: string, sentAt: SentAt): void {
     const earlier = this.#confirmed.get(peer);
     if ((earlier && earlier.now >= sentAt.now) || this.#isVoid(sentAt)) return;
@@ -90,14 +90,14 @@ export class Lease {
     this.#renew();
   }
 
-  /** A read of the view that was sent at `sentAt` shows this epoch. */
+  /** A read of the view that was sent at `sentAt` shows this epoch (V9, V10). */
   confirmByStore(sentAt: SentAt): void {
     if ((this.#byStore && this.#byStore.now >= sentAt.now) || this.#isVoid(sentAt)) return;
     this.#byStore = sentAt;
     this.#renew();
   }
 
-  /** Whether this member holds the lease at this moment. */
+  /** Whether this member holds the lease at this moment (V8, V12). */
   held(): boolean {
     return !this.#isSuspended && this.#wallMs() < this.#until.wallMs && this.#clock.now() < this.#until.now;
   }
@@ -112,7 +112,7 @@ export class Lease {
 
   /**
    * The wall clock's time. A clock that was set back voids all earlier confirmations: the host may have slept, and
-   * nobody could tell.
+   * nobody could tell (V12).
    */
   #wallMs(): number {
     const wallMs = this.#clock.wallMs();
@@ -156,7 +156,8 @@ export class Lease {
 
 /**
  * How many voters of a view must confirm a lease, beside the member itself, to be more than half of them. Infinity when
- * only the store can. That is a voter alone which writes through anyway: nobody is left who could take its word back.
+ * only the store can. That is a voter alone which writes through anyway: nobody is left who could take its word
+ * back (V9).
  *
  * @param replicas - R
  */

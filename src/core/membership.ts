@@ -124,7 +124,7 @@ export class Membership {
     return this.#doubt?.awaited ?? [];
   }
 
-  /** Takes on a newer view that lists this process. The caller works out what follows from it for each key. */
+  /** Takes on a newer view that lists this process. The caller works out what follows from it for each key (V5, V7). */
   adopt(view: View): void {
     assert(view.epoch > this.epoch, "epochs only grow");
     assert(listsProcess(view, this.self), "a member adopts only views that list its own process");
@@ -136,10 +136,12 @@ export class Membership {
     this.#settled = view.settled;
     this.#progress = "adopting";
     this.#allAdoptedAt = undefined;
+    // These are the view's, never the member's own (V3).
     const { replicas, leaseMs } = view.parameters;
     const voters = votersOf(view);
     const isVoter = voters.some((voter) => voter.id === this.self.id);
     this.lease.reset(peersNeeded(voters.length, isVoter, replicas), leaseMs);
+    // Tenure goes by the rings of this view and the one before (V33, V34).
     this.#tenure.adopt(this.#ring, this.#doubt, this.#clock.now(), isAnew);
     const named = new Set([...view.lineage, ...view.lost].map((past) => past.epoch));
     this.#adoptedEpochs = new Set([...this.#adoptedEpochs].filter((epoch) => named.has(epoch)).concat(view.epoch));
@@ -156,7 +158,8 @@ export class Membership {
   }
 
   /**
-   * Whether a key with these owners has fewer than R of them. Then the store must have its writes before they commit.
+   * Whether a key with these owners has fewer than R of them. Then the store must have its writes before they
+   * commit (W5).
    */
   isShort(owners: readonly string[]): boolean {
     return owners.length < this.view.parameters.replicas;
@@ -175,7 +178,7 @@ export class Membership {
     return this.#tenure.has(key, owners[0]);
   }
 
-  /** Whether this member may, at this moment, answer for `key`, and commit and flush what it holds of it. */
+  /** Whether this member may, at this moment, answer for `key`, and commit and flush what it holds of it (V8). */
   mayAnswer(key: string): boolean {
     return this.#progress !== "adopting" && this.serves(key, this.ownersOf(key)) && this.lease.held();
   }
@@ -213,12 +216,12 @@ export class Membership {
    *   later view was settled, and they have not all been forgotten.
    *
    * What it holds of any other key was handed over long ago, or the key was served without it. That must not count any
-   * more, even if the folder owns the key again now.
+   * more, even if the folder owns the key again now (V36).
    */
   countsFor(): (key: string) => boolean {
     const { lineage, lost, parameters } = this.view;
     const { folder } = this.self;
-    // The entries are found by the folder alone: its node may have another id by now.
+    // The entries are found by the folder alone: its node may have another id by now (V4).
     const own = (past: PastView): { readonly ring: Ring; readonly id: string; readonly past: PastView }[] => {
       const isOwn = (each: ViewMember): boolean => this.#adoptedEpochs.has(past.epoch) && each.folder === folder;
       const ids = past.members.filter(isOwn).map(({ id }) => id);
@@ -255,7 +258,7 @@ export class Membership {
     return votersOf(this.view).length > 0;
   }
 
-  /** Whether `peer` is a member of the adopted view. */
+  /** Whether `peer` is a member of the adopted view (V5). */
   lists(peer: PeerIdentity): boolean {
     return this.#view !== undefined && listsProcess(this.#view, peer);
   }
@@ -273,7 +276,7 @@ export class Membership {
 
   /**
    * A peer answered with this state a ping that was sent at `sentAt`. If the peer has adopted the same view, that
-   * confirms the lease.
+   * confirms the lease (V14).
    */
   confirm(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {
     assert(sentAt.now <= this.#clock.now(), "an answer comes after its request");
@@ -293,7 +296,7 @@ export class Membership {
 
   /**
    * The ids of members that say they have adopted a newer view than this member. The adopted view may not list them
-   * yet.
+   * yet (V6).
    */
   get ahead(): readonly string[] {
     return [...this.#heard].flatMap(([id, { state }]) => (state.epoch > this.epoch ? id : []));
@@ -327,7 +330,7 @@ export class Membership {
    *
    * - Where no member was dropped, every member that could hold such a lease has adopted this view.
    * - Otherwise T has to pass since this member *learned* that everyone had adopted it. A member that lagged may have
-   *   confirmed an old lease until then.
+   *   confirmed an old lease until then (V43).
    */
   safeFrom(): Instant | undefined {
     if (this.#settled || !hasDrop(this.view)) return Number.NEGATIVE_INFINITY;
@@ -336,21 +339,22 @@ export class Membership {
   }
 
   /**
-   * Whether a new primary under this view may serve: all that was held has been delivered, and no older view is served.
+   * Whether a new primary under this view may serve: all that was held has been delivered, and no older view is
+   * served (V42, V43).
    */
   mayActivate(): boolean {
     const safeFrom = this.safeFrom();
     return safeFrom !== undefined && safeFrom <= this.#clock.now() && this.everyoneHas("delivered");
   }
 
-  /** Whether the adopted view can be settled, or is settled. */
+  /** Whether the adopted view can be settled, or is settled (V47, V49). */
   maySettle(): boolean {
     return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off") && this.mayActivate();
   }
 
   /**
    * Whether some member may hold what has to be handed to an owner. It may hold entries of a view that was never
-   * settled. Or it holds entries of a lost view, and was gone when a later view was settled.
+   * settled. Or it holds entries of a lost view, and was gone when a later view was settled (V49).
    */
   #mayBeHeld(): boolean {
     const { lineage, lost, members } = this.view;
@@ -373,7 +377,7 @@ export class Membership {
     const now = this.#clock.now();
     const { lineage, lost, parameters } = this.view;
     // This member may flush the keys that it gains now at once if no earlier process has a request under way for them.
-    // So every process of the earlier views must be here, and say that it has none.
+    // So every process of the earlier views must be here, and say that it has none (F5, F6).
     const here = new Set(this.view.members.map((member) => member.incarnation));
     const allHere = [...lost, ...lineage].every((past) => past.members.every((each) => here.has(each.incarnation)));
     const allQuiet =
@@ -401,7 +405,8 @@ function rankOf({ epoch, progress, settled }: MemberState): number {
  * folder. Undefined if no folder returns so. What the folder holds of these keys may be newer than what was served
  * meanwhile. It has to be handed over first, as to a new owner.
  *
- * When the view before is settled, nothing of it counts any more, except for keys in doubt, and nobody serves those.
+ * When the view before is settled, nothing of it counts any more, except for keys in doubt, and nobody serves
+ * those (V34).
  */
 function ownedByReturned(before: View, view: View): ((key: string) => boolean) | undefined {
   if (view.lineage.length < 2) return undefined;

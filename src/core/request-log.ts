@@ -27,11 +27,15 @@ export class RequestLog {
     return this.#routers.get(id.router)?.outcomes.get(id.counter);
   }
 
-  /** Whether the router has given up the request. A copy of it that comes to its turn only now must not be applied. */
+  /**
+   * Whether the router has given up the request. A copy of it that comes to its turn only now must not be applied
+   * (W16).
+   */
   isFinished(id: RequestId): boolean {
     return id.counter < (this.#routers.get(id.router)?.watermark ?? 0);
   }
 
+  /** Kept until the router's watermark has passed it (W11). */
   record(requestId: RequestId, key: string, version: Version): void {
     if (requestId.router === noRequest.router) return;
     const log = this.#logOf(requestId.router);
@@ -43,18 +47,18 @@ export class RequestLog {
     log.outcomes.set(requestId.counter, { requestId, key, version });
   }
 
-  /** Whether some router may still wait for a write of the key. */
+  /** Whether some router may still wait for a write of the key (D4). */
   isAwaited(key: string): boolean {
     for (const outcome of this.outcomes()) if (outcome.key === key) return true;
     return false;
   }
 
-  /** Whether one of these processes may still wait for the outcome of a write. */
+  /** Whether one of these processes may still wait for the outcome of a write (V29). */
   isAwaitedBy(routers: readonly { readonly incarnation: string }[]): boolean {
     return routers.some(({ incarnation }) => (this.#routers.get(incarnation)?.outcomes.size ?? 0) > 0);
   }
 
-  /** The router has finished every request below `watermark`. */
+  /** The router has finished every request below `watermark` (W11). */
   advance(router: string, watermark: number): void {
     if (watermark <= (this.#routers.get(router)?.watermark ?? firstCounter)) return;
     const log = this.#logOf(router);
@@ -79,7 +83,7 @@ export class RequestLog {
 
   /**
    * Forgets the outcomes for keys of which nothing that this member holds counts any more. The entry of such a write
-   * may never have reached another member, and is forgotten, too.
+   * may never have reached another member, and is forgotten, too (V37).
    *
    * @returns the requests whose outcomes are forgotten
    */

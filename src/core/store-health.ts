@@ -34,7 +34,7 @@ export class StoreHealth {
     this.#failingSince = undefined;
   }
 
-  /** For how long every flush has failed, in milliseconds; 0 when the last one went well. */
+  /** For how long every flush has failed, in milliseconds; 0 when the last one went well (V31). */
   failingMs(now: Instant): number {
     return this.#failingSince === undefined ? 0 : now - this.#failingSince;
   }

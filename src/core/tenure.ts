@@ -38,7 +38,7 @@ export class Tenure {
 
   /**
    * Starts a term under `ring`, not yet activated. Keys in doubt have no primary in it. Tenure of keys that are
-   * `isAnew` begins anew with it.
+   * `isAnew` begins anew with it (V33, V34).
    */
   adopt(ring: Ring, doubt: Doubt, now: Instant, isAnew?: (key: string) => boolean): void {
     // Once a term's keys need not wait to be flushed, it no longer matters when their tenure began. Of the terms that
@@ -53,7 +53,7 @@ export class Tenure {
 
   /**
    * All that others held has arrived. From now on this member serves every key whose primary it is under the newest
-   * ring.
+   * ring (V42).
    */
   activate(flushFrom: Instant): void {
     const term = this.#terms.at(-1);
@@ -89,7 +89,7 @@ export class Tenure {
 
   /**
    * From when this member may flush `key`: F after its tenure began, or at once when its predecessors are known to have
-   * no request under way. Undefined without tenure.
+   * no request under way. Undefined without tenure (F5).
    */
   flushFrom(key: string): Instant | undefined {
     let from: Instant | undefined;

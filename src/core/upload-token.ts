@@ -13,7 +13,7 @@ export function formatToken(clusterId: string, key: string, epoch: number, chanc
 
 /**
  * A version that is older than that of the object with this token. It is {@link noVersion} for a token that is not of
- * this cluster and key.
+ * this cluster and key (L10).
  */
 export function oldestVersionOf(clusterId: string, key: string, token: string): Version {
   const end = token.lastIndexOf(".");

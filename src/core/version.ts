@@ -15,7 +15,7 @@ export interface Version {
 /** The version of an object that this cluster did not write; lower than any other. */
 export const noVersion: Version = Object.freeze({ epoch: 0, seq: 0 });
 
-/** Negative when `a` is older than `b`, positive when it is newer, 0 when they are the same. */
+/** Negative when `a` is older than `b`, positive when it is newer, 0 when they are the same (W1). */
 export function compareVersions(a: Version, b: Version): number {
   return a.epoch - b.epoch || a.seq - b.seq;
 }
@@ -25,14 +25,14 @@ export function versionOf({ epoch, seq }: Version): Version {
   return { epoch, seq };
 }
 
-/** The text of the object metadata `weir-version`. `clusterId` has no dot in it. */
+/** The text of the object metadata `weir-version`. `clusterId` has no dot in it (F16). */
 export function formatVersion(clusterId: string, key: string, version: Version): string {
   return `${clusterId}.${keyTag(key)}.${version.epoch}.${version.seq}`;
 }
 
 /**
  * Reads what {@link formatVersion} wrote. Any other text is {@link noVersion}: that of another cluster or another key
- * (a copied object), malformed text, and no text at all.
+ * (a copied object), malformed text, and no text at all (F16).
  */
 export function parseVersion(clusterId: string, key: string, text: string | undefined): Version {
   const parts = text?.split(".");

@@ -6,7 +6,7 @@
  * cases:
  *
  * - It is back with another incarnation: one process at a time has it.
- * - It had weight 0 in a settled view: it owned nothing, and is no voter, so its word confirms no lease.
+ * - It had weight 0 in a settled view: it owned nothing, and is no voter, so its word confirms no lease (V21).
  */
 
 import { assert } from "../base/assert.ts";
@@ -29,7 +29,7 @@ export function firstView(member: ViewMember, parameters: ViewParameters, propos
 
 /**
  * The next view with `member` in it: added, or in place of an earlier process of the same id. Replacing another folder
- * drops that one. A member that comes into a view that everybody has left brings its own parameters.
+ * drops that one. A member that comes into a view that everybody has left brings its own parameters (V3, V21).
  */
 export function joinedView(
   view: View,
@@ -67,7 +67,7 @@ export function reweightedView(view: View, id: string, weight: number, proposal:
  * The next view without the member `id`, which leaves this settled view in order. It owns nothing in the view, or it is
  * the last owner. The last owner has everything in the store, gave up its lease before, and will be asked for no
  * outcome any more. It leaves behind members that own nothing, or none. That view is settled, so the next owner serves
- * at once.
+ * at once (V28, V30).
  */
 export function leftView(view: View, id: string, proposal: string): View {
   assert(view.settled, "what a member holds is needed until the view is settled");
@@ -75,7 +75,7 @@ export function leftView(view: View, id: string, proposal: string): View {
   return votersOf(left).length > 0 ? left : { ...left, dropped: false, settled: true, lineage: [] };
 }
 
-/** The same view, settled. `lost` are the earlier views that still matter; see `Doubt.views`. */
+/** The same view, settled. `lost` are the earlier views that still matter; see `Doubt.views` (V51). */
 export function settledView(view: View, lost: readonly PastView[], proposal: string): View {
   const present = foldersOf(view);
   const marked = lost.map((past) => ({
@@ -90,7 +90,7 @@ export function settledView(view: View, lost: readonly PastView[], proposal: str
  * view that matters names it.
  *
  * With `force` the operator vouches that its process is off. So it counts as kept where half of a view has to be kept.
- * Without `force`, a member is removed only if half is kept anyway; otherwise the answer is "refused".
+ * Without `force`, a member is removed only if half is kept anyway; otherwise the answer is "refused" (V17).
  */
 export function forgottenView(view: View, id: string, force: boolean, proposal: string): View | "refused" | undefined {
   const next = droppedView(view, new Set([id]), proposal);
@@ -112,7 +112,7 @@ export function forgottenView(view: View, id: string, force: boolean, proposal: 
 /**
  * Whether the view may follow although it drops members: of each view of its lineage, at least half of the voters'
  * folders are kept. More than half of a view's voters have to confirm a lease on it. So one of the kept ones would have
- * to be among them, and those confirm it no more.
+ * to be among them, and those confirm it no more (V4, V17).
  */
 export function keepsHalf(next: View): boolean {
   const kept = foldersOf(next);
@@ -124,7 +124,7 @@ export function keepsHalf(next: View): boolean {
 
 /**
  * Whether no member may serve keys gained in this view before T has passed: one was dropped since the last settled
- * view.
+ * view (V44).
  */
 export function hasDrop({ dropped, lineage }: Pick<View, "dropped" | "lineage">): boolean {
   return dropped || lineage.slice(1).some((past) => past.dropped);

@@ -17,7 +17,7 @@ const memberSchema = z.looseObject({
   id: z.string(),
   /**
    * Names the data folder (with no journal: the process), so that an empty disk does not count as the data. To tell who
-   * holds what, or who survived, compare folders, never ids.
+   * holds what, or who survived, compare folders, never ids (V4).
    */
   folder: z.string(),
   incarnation: z.string(),
@@ -47,7 +47,7 @@ const membersSchema = z.array(memberSchema).refine(unique, "two members have the
 
 /**
  * What a view fixes for all of its members, whatever their own configuration says. It is the same in all views of a
- * cluster.
+ * cluster (V3).
  */
 const parametersSchema = z.looseObject({
   /** Drawn with the first view. It is part of every version kept in the store. */
@@ -84,7 +84,7 @@ const viewSchema = z.looseObject({
    * of what its members held.
    */
   lost: z.array(pastViewSchema),
-  /** A random id that makes each record's bytes, so its ETag, unique. */
+  /** A random id that makes each record's bytes, so its ETag, unique (V2). */
   proposal: z.string(),
   parameters: parametersSchema,
 });
@@ -120,7 +120,7 @@ export function formatView(view: View): Buffer {
   return Buffer.from(JSON.stringify(view));
 }
 
-/** Whether the view lists this very process. */
+/** Whether the view lists this very process (V5). */
 export function listsProcess(
   view: Pick<View, "members">,
   process: { readonly id: string; readonly incarnation: string },
@@ -128,7 +128,7 @@ export function listsProcess(
   return view.members.some((member) => member.id === process.id && member.incarnation === process.incarnation);
 }
 
-/** The members that own something. They confirm leases, and they count when half of a view has to be kept. */
+/** The members that own something. They confirm leases, and they count when half of a view has to be kept (V9, V17). */
 export function votersOf<T extends ViewMember>({ members }: { readonly members: readonly T[] }): readonly T[] {
   return members.filter((member) => member.weight > 0);
 }

@@ -13,7 +13,7 @@
  *
  * A group comes with everything that was appended before it, or with it in the same turn, or not at all. What a segment
  * repeats at its beginning is collected when the first record of a turn comes, and is part of that turn's group. So an
- * outcome never gets to the disk before its entry.
+ * outcome never gets to the disk before its entry (J1, J2, J6, J10).
  */
 
 import { assert } from "../base/assert.ts";
@@ -209,6 +209,7 @@ class FileJournal implements DiskJournal {
     this.#startAfterTurn();
   }
 
+  /** Nothing is confirmed before it has been synced (J1). */
   durable(): Promise<void> | undefined {
     // Records that were appended after the journal's end are nowhere.
     if (this.#isFailed || this.#isClosing) return this.#never;

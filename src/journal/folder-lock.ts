@@ -12,7 +12,8 @@
  * ever written to it.
  *
  * The lock also holds between containers that share the folder, because it is on the file and in the kernel. On a
- * network file system it is only as good as that system's `fcntl` locks. A data folder belongs on a local disk anyway.
+ * network file system it is only as good as that system's `fcntl` locks. A data folder belongs on a local disk
+ * anyway (J9).
  */
 
 import { DatabaseSync } from "node:sqlite";

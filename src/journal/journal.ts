@@ -7,7 +7,7 @@
  * Records become durable in the order in which they were appended: when one is durable, so are all before it.
  *
  * A journal that cannot write or sync is finished for good. It never confirms what it had not confirmed before. It
- * tells its owner once, so that the process ends. The next start judges what the disk holds.
+ * tells its owner once, so that the process ends. The next start judges what the disk holds (J1, J2, J8).
  */
 
 import type { Entry, RequestId } from "../core/entry.ts";
@@ -25,7 +25,7 @@ export type JournalRecord =
   /** The outcomes of these requests do not count any more. */
   | { readonly kind: "forget"; readonly requests: readonly RequestId[] };
 
-/** The member has adopted the view of `epoch`. */
+/** The member has adopted the view of `epoch` (V32). */
 export interface AdoptRecord {
   readonly kind: "adopt";
   readonly epoch: number;

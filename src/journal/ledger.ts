@@ -1,6 +1,6 @@
 /**
  * What the segments of a journal are still good for: which of them have newest records of held keys. A segment that has
- * none is no longer needed, once the segments before it are not needed either.
+ * none is no longer needed, once the segments before it are not needed either (J6).
  */
 
 import { assert } from "../base/assert.ts";

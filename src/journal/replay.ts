@@ -7,7 +7,7 @@
  * behind it says that the disk had it already. The tail is cut off.
  *
  * What the last write left whole may be only in the system's memory. It is written and synced once more before anyone
- * is told of it.
+ * is told of it (J4, J7).
  */
 
 import { MalformedError } from "../base/codec.ts";

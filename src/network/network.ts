@@ -15,7 +15,7 @@
  * Two things always hold:
  *
  * - Once a request has failed with `deadline_exceeded`, it is not delivered after anything that was sent later.
- * - Nothing comes from an older link once `onLinkUp` was called for a newer.
+ * - Nothing comes from an older link once `onLinkUp` was called for a newer (W27).
  */
 
 import type { PeerAnswer, PeerIdentity, PeerNotice, PeerRequest } from "../core/message.ts";

@@ -102,7 +102,7 @@ export interface RequestOptions {
    * was last allowed to send.
    *
    * It is called once. A store that makes the change itself (a folder) calls it before each try. Such a store does not
-   * call it when there is nothing to change.
+   * call it when there is nothing to change (F1, F4).
    */
   readonly authorize?: () => void;
 }

@@ -69,7 +69,8 @@ const passingCodes = new Set([
 ]);
 
 /**
- * Whether the store itself says that there is no such blob. A proxy without a route to the store has a 404 of its own.
+ * Whether the store itself says that there is no such blob. A proxy without a route to the store has a 404 of its
+ * own (F17).
  */
 export function isBlobMissing({ status, code }: AzureFailure): boolean {
   return status === 404 && (code === "BlobNotFound" || code === "ResourceNotFound");

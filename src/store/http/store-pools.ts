@@ -3,7 +3,7 @@
  * Three things must not wait behind them:
  * - a flush
  * - a write that goes to the store before it is answered
- * - the view's record, on which the lease of a whole node depends
+ * - the view's record, on which the lease of a whole node depends (F19)
  */
 
 import { Pool } from "undici";

@@ -6,7 +6,7 @@
  * An answer with `Date` D proves that the store's clock had passed D when the answer arrived. So D is a lower bound. It
  * is too low by up to a second, plus the time that the answer took. The highest of the recent bounds is the best.
  *
- * Too low is the safe side. A signature for too early a time expires too early, and the caller tries again.
+ * Too low is the safe side. A signature for too early a time expires too early, and the caller tries again (F4).
  */
 
 import { assert } from "../../base/assert.ts";

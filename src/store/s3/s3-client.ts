@@ -120,7 +120,7 @@ export class S3Client {
     await this.#connection?.pools.close();
   }
 
-  /** From the second of the call to the last full second of its deadline, but at least one second. */
+  /** From the second of the call to the last full second of its deadline, but at least one second (F4). */
   #validity(called: Instant, deadlineMs: number, writes: boolean): { timeMs: number; expiresSeconds: number } {
     const timeMs = this.#time.at(called);
     const seconds = Math.floor((timeMs + deadlineMs) / 1000) - Math.floor(timeMs / 1000);

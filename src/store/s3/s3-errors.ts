@@ -79,7 +79,7 @@ export function parseFailure(status: number, body: string, region: string | unde
 
 /**
  * Whether the store itself says that there is no such object. A proxy without a route to the store has a 404 of its
- * own.
+ * own (F17).
  */
 export function isObjectMissing({ status, code }: S3Failure): boolean {
   return status === 404 && code === "NoSuchKey";
