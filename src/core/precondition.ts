@@ -4,7 +4,10 @@
 
 import { assert } from "../base/assert.ts";
 
-/** What a client requires of the state that its write replaces; entity tags are MD5s without quotes, or `*` for any value. */
+/**
+ * What a client requires of the state that its write replaces. Entity tags are MD5s without quotes, or `*` for any
+ * value.
+ */
 export interface Precondition {
   /** If-Match: one of these must be the value's. */
   readonly match?: readonly string[];

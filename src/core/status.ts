@@ -1,10 +1,9 @@
 /**
- * What a member tells people: its figures, the keys that fail, whether it is ready, and what it knows of the whole cluster
- * (`GET /cluster`).
+ * What a member tells people: its figures, the keys that fail, whether it is ready, what it knows of the whole cluster
+ * (`GET /cluster`), and whether a member may be stopped.
  */
 
 import type { ErrorCode } from "../base/errors.ts";
-import type { StopAdvice } from "./stop-advice.ts";
 import type { Version } from "./version.ts";
 
 /** What each member tells of itself, in every ping. */
@@ -12,16 +11,19 @@ export interface MemberFigures {
   readonly dirtyBytes: number;
   readonly dirtyKeys: number;
   readonly cacheBytes: number;
-  /** Age of the oldest state, of the keys that it serves, that has not reached the store, in milliseconds; 0 when there is none. */
+  /**
+   * The age of the oldest state that has not reached the store, of the keys that the member serves, in milliseconds; 0
+   * when there is none.
+   */
   readonly oldestDirtyMs: number;
-  /** Keys whose last attempt to flush failed, and those of them that the store refuses. */
+  /** How many keys had their last attempt to flush fail, and how many of those the store refuses. */
   readonly failingKeys: number;
   readonly refusedKeys: number;
-  /** Some of them. */
+  /** Some of the keys that fail. */
   readonly failing: readonly FailingKey[];
   /** Whether writers wait because a value is older than `buffer.maxDirtyAgeMs`. */
   readonly slowing: boolean;
-  /** Writers wait because its buffer is full. */
+  /** Whether writers wait because its buffer is full. */
   readonly full: boolean;
   /** Whether what it holds is on its disk, too. */
   readonly journaled: boolean;
@@ -30,7 +32,7 @@ export interface MemberFigures {
 /** A key whose last attempt to flush failed. */
 export interface FailingKey {
   readonly key: string;
-  /** Of the state that the store lacks; `size` is that of its value, 0 where it is a delete. */
+  /** The version of the state that the store lacks. `size` is that of its value, 0 for a delete. */
   readonly version: Version;
   readonly size: number;
   readonly isDelete: boolean;
@@ -44,7 +46,10 @@ export interface FailingKey {
 export interface Readiness {
   readonly ready: boolean;
   readonly reason: string;
-  /** Not ready because members change or the lease is to be confirmed anew, so that requests wait: for so many milliseconds since it served. */
+  /**
+   * How long ago this member last served, in milliseconds. It is there when the member is not ready for a passing
+   * reason: members change, or the lease has to be confirmed anew. Requests wait meanwhile.
+   */
   readonly pausedMs?: number;
 }
 
@@ -56,14 +61,22 @@ export interface ClusterStatus {
   /** The epoch of the view that it has adopted; 0 before the first. */
   readonly epoch: number;
   readonly settled: boolean;
-  /** For how long the answering member may still answer unless its lease is confirmed again, in milliseconds; 0: it may not. */
+  /**
+   * For how long the answering member may still answer if nothing confirms its lease, in milliseconds; 0: it may not.
+   */
   readonly leaseMs: number;
-  /** Nodes that are gone, and that may have the only copies of some keys' newest values: those keys are not served until one of them is back. */
+  /**
+   * Nodes that are gone, and that may have the only copies of some keys' newest values. Those keys are not served until
+   * one of the nodes is back.
+   */
   readonly awaited: readonly string[];
-  /** Nodes of the answering node's configuration that are in its view neither as members nor as itself: not started yet, stopped, or lost. */
+  /**
+   * Nodes of the answering node's configuration that are not in its view, apart from itself: not started yet, stopped,
+   * or lost.
+   */
   readonly absent: readonly string[];
   readonly store: string;
-  /** R: how many owners a key has, where there are so many; 0 before the first view. */
+  /** R: how many owners a key has, if there are so many members; 0 before the first view. */
   readonly replicas: number;
   readonly members: readonly MemberStatus[];
 }
@@ -75,10 +88,31 @@ export interface MemberStatus extends MemberFigures {
   readonly weight: number;
   /** Share of all keys whose primary it is, 0 to 1. */
   readonly share: number;
-  /** `serving`: linked, and its keys are served. `waiting`: linked, a hand-off is under way, or no node owns keys. `unreachable`: no link from the answering member. */
+  /**
+   * The member's state, as the answering member sees it:
+   *
+   * - `serving`: linked, and its keys are served.
+   * - `waiting`: linked, and a hand-off is under way, or no node owns keys.
+   * - `unreachable`: there is no link to it.
+   */
   readonly state: "serving" | "waiting" | "unreachable";
-  /** For how long the store has failed each flush of it, in milliseconds; 0 when the last one went well. */
+  /** For how long the store has failed each of its flushes, in milliseconds; 0 when the last one went well. */
   readonly storeFailingMs: number;
   /** May it be stopped? */
   readonly stop: StopAdvice;
+}
+
+/**
+ * `wait`: it may be stopped soon; the advice says what to wait for, or to run first. `no`: something has to be mended,
+ * or brought back, first.
+ */
+export type StopVerdict = "yes" | "wait" | "no";
+
+export interface StopAdvice {
+  /** Whether it may be stopped in order. */
+  readonly verdict: StopVerdict;
+  /** What stopping it in order means, or why it should not be. */
+  readonly inOrder: string;
+  /** What its sudden end means: kill -9, a power loss. */
+  readonly killed: string;
 }

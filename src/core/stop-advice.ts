@@ -7,22 +7,7 @@
  */
 
 import { formatBytes, formatDuration } from "../base/quantity-text.ts";
-import type { MemberFigures } from "./status.ts";
-
-/**
- * `wait`: it may be stopped soon; the advice says what to wait for, or to run first. `no`: something has to be mended,
- * or brought back, first.
- */
-export type StopVerdict = "yes" | "wait" | "no";
-
-export interface StopAdvice {
-  /** Whether it may be stopped in order. */
-  readonly verdict: StopVerdict;
-  /** What stopping it in order means, or why it should not be. */
-  readonly inOrder: string;
-  /** What its sudden end means: kill -9, a power loss. */
-  readonly killed: string;
-}
+import type { MemberFigures, StopAdvice } from "./status.ts";
 
 /** What the advice needs to know of a member. */
 export interface StopMember extends Pick<MemberFigures, "dirtyBytes" | "refusedKeys" | "journaled"> {
