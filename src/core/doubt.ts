@@ -61,9 +61,11 @@ export class Doubt {
   }
 
   /**
-   * The views that must still be named when the view has settled: the first one of which some key is in doubt, and
-   * those after it that have lost owners, forgotten or not. The member that ends the doubt may hold something older than
-   * what a forgotten view has written through to the store (V51, V52).
+   * The views that must still be named when the view has settled. They are the first one of which some key is in doubt,
+   * and the later ones that have lost owners, forgotten or not.
+   *
+   * The later ones matter for this reason: a forgotten view may have written through to the store. The member that ends
+   * the doubt may hold something older than that.
    */
   get views(): readonly PastView[] {
     const first = this.#losses.findIndex(({ ring, gone, forgotten }) =>
