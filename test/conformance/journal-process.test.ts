@@ -1,4 +1,4 @@
-/** The journal in real processes: killed without warning, two on one folder, and on a disk that is full. */
+/** The journal in real processes: killed without warning, two on one folder, and on a disk that is full (J9). */
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";

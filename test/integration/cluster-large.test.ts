@@ -1,4 +1,7 @@
-/** Values that are too large to be buffered: in and out through any node, in order with the small ones of their key, and in constant memory. */
+/**
+ * Values that are too large to be buffered: in and out through any node, in order with the small ones of their key, and
+ * in constant memory (L11, L14).
+ */
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

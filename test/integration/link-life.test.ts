@@ -1,4 +1,7 @@
-/** How links come and go: dialled from either end or both at once, replaced by newer ones, closed when the other end is silent. */
+/**
+ * How links come and go: dialled from either end or both at once, replaced by newer ones, closed when the other end is
+ * silent (W27).
+ */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,4 +1,7 @@
-/** A lone survivor that has inherited a great deal, over a slow store: its clients have their turn before what only has to get there. */
+/**
+ * A lone survivor that has inherited a great deal, over a slow store: its clients have their turn before what only has
+ * to get there (F18).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

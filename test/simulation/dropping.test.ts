@@ -1,4 +1,4 @@
-/** Who drops whom, in a whole cluster: who is cut off itself drops nobody. */
+/** Who drops whom, in a whole cluster: who is cut off itself drops nobody (V18). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** `weir flush` in a whole cluster: what it says is in the store has to be there, whatever the members have just been through. */
+/**
+ * `weir flush` in a whole cluster: what it says is in the store has to be there, whatever the members have just been
+ * through (F21).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

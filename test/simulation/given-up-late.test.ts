@@ -1,4 +1,7 @@
-/** What a lone owner had sent to the store when it was lost, with its disk, and given up: it lands when others have read the key. */
+/**
+ * What a lone owner had sent to the store when it was lost, with its disk, and given up: it lands when others have read
+ * the key (V53, R6).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

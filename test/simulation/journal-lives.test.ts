@@ -1,4 +1,7 @@
-/** A journal outlives the members that write it: what one life has noted in it still counts while the next one has not joined yet. */
+/**
+ * A journal outlives the members that write it: what one life has noted in it still counts while the next one has not
+ * joined yet (V32).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** A primary that keeps a key when another member is dropped: what is under way then waits for nothing but its other owner. */
+/**
+ * A primary that keeps a key when another member is dropped: what is under way then waits for nothing but its other
+ * owner (V33).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

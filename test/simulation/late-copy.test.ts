@@ -1,4 +1,7 @@
-/** An entry that somebody waits for goes to the other owners twice, by the hand-off and before it: what comes late must not come back as something new. */
+/**
+ * An entry that somebody waits for goes to the other owners twice, by the hand-off and before it: what comes late must
+ * not come back as something new (V46).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

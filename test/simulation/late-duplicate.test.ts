@@ -1,4 +1,7 @@
-/** A copy of a write that its router has given up arrives at a new primary: it must not be done a second time, whoever has forgotten the first. */
+/**
+ * A copy of a write that its router has given up arrives at a new primary: it must not be done a second time, whoever
+ * has forgotten the first (W16).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,6 @@
-/** The last owner is to leave while somebody still waits for the answer to a write of which only that one knows. */
+/**
+ * The last owner is to leave while somebody still waits for the answer to a write of which only that one knows (V29).
+ */
 
 import assert from "node:assert/strict";
 import { it } from "node:test";

@@ -1,4 +1,4 @@
-/** A write is asked for again when another primary has taken over with a later one in its place. */
+/** A write is asked for again when another primary has taken over with a later one in its place (W15). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

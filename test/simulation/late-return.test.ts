@@ -1,4 +1,7 @@
-/** A member that was dropped comes back with a write that the others went on without, while their view is not settled: nothing of its disk is given up yet. */
+/**
+ * A member that was dropped comes back with a write that the others went on without, while their view is not settled:
+ * nothing of its disk is given up yet (V34, W17).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** Listings under the simulator: whatever happens, each has what was acknowledged before it began. */
+/** Listings under the simulator: whatever happens, each has what was acknowledged before it began (R7). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

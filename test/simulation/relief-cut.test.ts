@@ -1,4 +1,7 @@
-/** A member that the store does not answer, and peers that go on: what they gain does not wait for that store, and somebody owns the keys in the end. */
+/**
+ * A member that the store does not answer, and peers that go on: what they gain does not wait for that store, and
+ * somebody owns the keys in the end (V6, V31).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

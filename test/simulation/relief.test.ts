@@ -1,4 +1,6 @@
-/** Relief in a whole cluster: who may not flush gives its keys away, and has them back for good when it may again. */
+/**
+ * Relief in a whole cluster: who may not flush gives its keys away, and has them back for good when it may again (V31).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** Views in which nobody owns anything: whoever comes next serves soon, and whoever is there can leave, but what a member may hold waits for an owner. */
+/**
+ * Views in which nobody owns anything: whoever comes next serves soon, and whoever is there can leave, but what a
+ * member may hold waits for an owner (V30, V49).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** A host that is started over another store than before (a prefix that was mistyped, a file system that is not mounted yet) must not forget what its journal has. */
+/**
+ * A host that is started over another store than before (a prefix that was mistyped, a file system that is not mounted
+ * yet) must not forget what its journal has (V25).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** Memory that is given back: all of a buffer's own, and nobody else's. */
+/** Memory that is given back: all of a buffer's own, and nobody else's (L14). */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

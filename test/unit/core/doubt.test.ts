@@ -1,4 +1,4 @@
-/** Which keys are in doubt, for the sake of whom, and when that is over. */
+/** Which keys are in doubt, for the sake of whom, and when that is over (V4, V50, V52). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

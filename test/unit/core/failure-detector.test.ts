@@ -1,4 +1,4 @@
-/** Who is suspected: who was silent for D while this process listened, or does not do its work. */
+/** Who is suspected: who was silent for D while this process listened, or does not do its work (V16, V18, V19, V20). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

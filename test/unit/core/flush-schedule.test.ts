@@ -1,4 +1,4 @@
-/** When to flush what, how much at once, and how long to pause after a failure. */
+/** When to flush what, how much at once, and how long to pause after a failure (F22). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** The lease: who must confirm it, from when it counts, and what ends it. */
+/** The lease: who must confirm it, from when it counts, and what ends it (V8, V9, V10, V11, V12, V13). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

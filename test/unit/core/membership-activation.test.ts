@@ -1,4 +1,7 @@
-/** The moments of a view's life at one member: from when no older view can be served any more, when it serves what it gained, and when the view can be settled. */
+/**
+ * The moments of a view's life at one member: from when no older view can be served any more, when it serves what it
+ * gained, and when the view can be settled (V42, V43, V44, V47, V49).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

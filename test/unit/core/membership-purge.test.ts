@@ -1,4 +1,7 @@
-/** What a data folder holds that still counts when a newer view is adopted; the rest has been handed over, and would bring old states back. */
+/**
+ * What a data folder holds that still counts when a newer view is adopted; the rest has been handed over, and would
+ * bring old states back (V4, V36).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,6 +1,6 @@
 /**
  * A member's tenure as it follows from its views: what it serves, and from when it may flush what it gained (F later, unless nobody
- * can have a request to the store under way).
+ * can have a request to the store under way) (V33, F5, F6).
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,7 @@
-/** What a member concludes from its view and from what it hears: how far everyone has come, and what it may still hold. */
+/**
+ * What a member concludes from its view and from what it hears: how far everyone has come, and what it may still hold
+ * (V5, V7, V14).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** Outcomes by request id: kept exactly as long as the router might send the request again. */
+/** Outcomes by request id: kept exactly as long as the router might send the request again (V37, W11, W16). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

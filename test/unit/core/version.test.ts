@@ -1,4 +1,4 @@
-/** Versions: their order, and the text that ties one to its cluster and key when it is kept in the store. */
+/** Versions: their order, and the text that ties one to its cluster and key when it is kept in the store (W1, F16). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** How each kind of change derives the next view from the last, which changes are drops, and which drops may be made. */
+/**
+ * How each kind of change derives the next view from the last, which changes are drops, and which drops may be made
+ * (V17, V21, V30, V51).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

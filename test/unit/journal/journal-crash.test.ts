@@ -1,4 +1,7 @@
-/** Single crashes whose order matters, each by itself: what an earlier process left half done must not become a loss later. */
+/**
+ * Single crashes whose order matters, each by itself: what an earlier process left half done must not become a loss
+ * later (J6, J8).
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

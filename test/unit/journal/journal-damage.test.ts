@@ -1,6 +1,6 @@
 /**
  * A small journal of several segments, cut off at every byte and damaged at every byte: it either gives what is left without its last group (the torn tail of a
- * write that nobody was told of), or refuses to start and says where the damage is. It never gives anything else.
+ * write that nobody was told of), or refuses to start and says where the damage is. It never gives anything else (J7).
  */
 
 import assert from "node:assert/strict";

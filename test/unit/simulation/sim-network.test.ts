@@ -1,4 +1,6 @@
-/** The simulated network keeps the port's contract: order, one answer each, links that come and go on both sides. */
+/**
+ * The simulated network keeps the port's contract: order, one answer each, links that come and go on both sides (W27).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

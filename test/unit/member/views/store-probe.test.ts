@@ -1,4 +1,4 @@
-/** What a member makes of its store before anything else: whether several members can agree through it. (F23) */
+/** What a member makes of its store before anything else: whether several members can agree through it (F23). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

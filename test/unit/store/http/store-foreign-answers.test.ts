@@ -1,4 +1,7 @@
-/** Answers that are not the store's own, but of what stands in front of it: a load balancer that has no route at the moment, a page for people. Nothing of the store follows from them. */
+/**
+ * Answers that are not the store's own, but of what stands in front of it: a load balancer that has no route at the
+ * moment, a page for people. Nothing of the store follows from them (F17).
+ */
 
 import assert from "node:assert/strict";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";

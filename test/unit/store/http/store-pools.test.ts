@@ -1,4 +1,7 @@
-/** What a whole node waits for, and what is to be written, has its turn at the store, however many clients wait for a connection to read. */
+/**
+ * What a whole node waits for, and what is to be written, has its turn at the store, however many clients wait for a
+ * connection to read (F19).
+ */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** The store's time: derived from its answers, never too late. */
+/** The store's time: derived from its answers, never too late (F4). */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** When a request to S3 may still be sent, and until when it is valid: seen by a server that only records what comes. */
+/**
+ * When a request to S3 may still be sent, and until when it is valid: seen by a server that only records what comes
+ * (F1, F4).
+ */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
