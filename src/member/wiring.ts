@@ -44,35 +44,7 @@ import { ViewRecord } from "./views/view-record.ts";
 import { ViewWatch } from "./views/view-watch.ts";
 
 /** The parts of a member. */
-export interface Wired {
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly requests: RequestLog;
-  readonly reads: ReadPath;
-  readonly primary: Primary;
-  readonly durableWrites: DurableWrites;
-  readonly replica: Replica;
-  readonly flusher: Flusher;
-  readonly cleaner: Cleaner;
-  readonly handOff: HandOff;
-  readonly router: Router;
-  readonly heldKeys: HeldKeys;
-  readonly lister: Lister;
-  readonly joining: Joining;
-  readonly leaving: Leaving;
-  readonly eviction: Eviction;
-  readonly storeFailover: StoreFailover;
-  readonly viewWatch: ViewWatch;
-  readonly status: Status;
-  readonly flushOnDemand: FlushOnDemand;
-  readonly discard: Discard;
-  readonly viewLife: ViewLife;
-  readonly deadlines: OperationDeadlines;
-  readonly gossip: Gossip;
-  readonly downloads: Downloads;
-  readonly uploads: Uploads;
-  readonly leftovers: Leftovers;
-}
+export type Wired = ReturnType<typeof wire>;
 
 /** What the member itself does when something happens in one of its parts. */
 export interface WiringHooks extends Pick<LeavingObserver, "onLast" | "onGoing" | "onStaying"> {
@@ -92,7 +64,7 @@ export interface WiringHooks extends Pick<LeavingObserver, "onLast" | "onGoing" 
 const stuckSuspicions = 5;
 
 /** Puts the parts together. Nothing runs before the member starts. */
-export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
+export function wire(parts: MemberParts, hooks: WiringHooks) {
   const { identity, settings, clock, random, network, store, journal, recovered, log, metrics } = parts;
   const { id, incarnation, folder } = identity;
   const membership = new Membership({ id, incarnation, folder }, clock, recovered.adopted, recovered.cluster);
@@ -210,36 +182,12 @@ export function wire(parts: MemberParts, hooks: WiringHooks): Wired {
     hasten: (each) => primary.inheritance.hasten(each),
   });
   const lister = new Lister(context, router, heldKeys, deadlines);
-  const downloads = new Downloads({
-    store,
-    clock,
-    limit: settings.large.downloads,
-    deadlineMs: settings.flushDeadlineMs,
-  });
-  const uploads = new Uploads({
-    membership,
-    store,
-    clock,
-    random,
-    complaints,
-    settings: { ...settings.large, bufferedBytes: settings.maxValueBytes },
-    router,
-  });
-  const { leftoverMs } = settings.large;
-  const leftovers = new Leftovers({ membership, store, clock, log, complaints, leftoverMs });
-  const status: Status = new Status({
-    cluster: settings.cluster,
-    store: store.description,
-    membership,
-    buffer,
-    cache,
-    flusher,
-    network,
-    clock,
-    journaled: settings.journaled,
-  });
-  const discard: Discard = new Discard({ membership, buffer, requests, flusher, status, router, log });
-  const flushOnDemand = new FlushOnDemand({ membership, flusher, status, network, clock });
+  const downloads = new Downloads(context);
+  const uploads = new Uploads(context, router);
+  const leftovers = new Leftovers(context);
+  const status = new Status(context, flusher);
+  const discard = new Discard(context, router, flusher, status);
+  const flushOnDemand = new FlushOnDemand(context, flusher, status);
   const storeFailover = new StoreFailover(context, proposer, flusher.health, backlog, identity.weight);
   const joining = new Joining(context, record, identity, hooks.onSeen);
   const leaving = new Leaving(context, record, proposer, flusher, identity.weight, { ...hooks, onNewerEpoch });

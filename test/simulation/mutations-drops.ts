@@ -33,7 +33,9 @@ export const dropMutations: readonly Mutation[] = [
     name: "drop-while-a-request-may-land",
     world: "refusals+store",
     breaks: "D3: nothing is discarded while a request may still take effect for the key",
-    edits: [{ file: discard, find: "    if (flusher.mayChange(record))\n", replace: "    if (!flusher)\n" }],
+    edits: [
+      { file: discard, find: "    if (this.#flusher.mayChange(record))\n", replace: "    if (!this.#flusher)\n" },
+    ],
   },
   {
     name: "drop-and-send-all-the-same",

@@ -10,36 +10,38 @@
  */
 
 import { OperatingError } from "../../base/errors.ts";
-import type { Log } from "../../base/log.ts";
 import { whatTheStoreHas } from "../../core/discarded.ts";
 import { noHeaders } from "../../core/entry.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { FailingAnswer, FailingRequest } from "../../core/message.ts";
 import type { WriteOutcome } from "../../core/operation.ts";
-import type { RequestLog } from "../../core/request-log.ts";
 import type { FailingKey } from "../../core/status.ts";
 import { compareVersions, type Version } from "../../core/version.ts";
-import type { KeyRecord, WriteBuffer } from "../../core/write-buffer.ts";
+import type { KeyRecord } from "../../core/write-buffer.ts";
+import type { ContextOf } from "../context.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import { notReady, requireEpoch } from "../keys/not-ready.ts";
 import type { Router } from "../route/router.ts";
 import type { Status } from "./status.ts";
 
-export interface DiscardParts {
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly requests: RequestLog;
-  readonly flusher: Pick<Flusher, "mayChange">;
-  readonly status: Pick<Status, "failingKey">;
-  readonly router: Pick<Router, "persist" | "primaryOf" | "ask" | "write">;
-  readonly log: Log;
-}
+type DiscardContext = ContextOf<"buffer" | "log" | "membership" | "requests">;
+type DiscardRouter = Pick<Router, "ask" | "persist" | "primaryOf" | "write">;
 
 export class Discard {
-  readonly #parts: DiscardParts;
+  readonly #context: DiscardContext;
+  readonly #router: DiscardRouter;
+  readonly #flusher: Pick<Flusher, "mayChange">;
+  readonly #status: Pick<Status, "failingKey">;
 
-  constructor(parts: DiscardParts) {
-    this.#parts = parts;
+  constructor(
+    context: DiscardContext,
+    router: DiscardRouter,
+    flusher: Pick<Flusher, "mayChange">,
+    status: Pick<Status, "failingKey">,
+  ) {
+    this.#context = context;
+    this.#router = router;
+    this.#flusher = flusher;
+    this.#status = status;
   }
 
   /**
@@ -47,7 +49,8 @@ export class Discard {
    * @throws OperatingError (rejects with one): `not_refused`; the router's.
    */
   async refused(key: string): Promise<FailingKey> {
-    const { membership, router } = this.#parts;
+    const { membership } = this.#context;
+    const router = this.#router;
     const failing = await router.persist(async (deadlineMs) => {
       const request: FailingRequest = { kind: "failing", epoch: membership.epoch, key };
       const primary = router.primaryOf(key, deadlineMs);
@@ -67,16 +70,16 @@ export class Discard {
    */
   discard(key: string, version: Version): Promise<WriteOutcome> {
     const state = { value: undefined, upload: whatTheStoreHas, headers: noHeaders, precondition: undefined, md5: "" };
-    return this.#parts.router.write({ key, ...state, durability: "replicated", discards: version });
+    return this.#router.write({ key, ...state, durability: "replicated", discards: version });
   }
 
   /** @throws OperatingError `wrong_view`, `not_ready`. */
   answer({ epoch, key }: FailingRequest): FailingAnswer {
-    const { membership, buffer, status } = this.#parts;
+    const { membership, buffer } = this.#context;
     requireEpoch(membership, epoch);
     if (!membership.mayAnswer(key)) throw notReady(membership, key);
     const record = buffer.get(key);
-    return { kind: "failed", failing: record && status.failingKey(record) };
+    return { kind: "failed", failing: record && this.#status.failingKey(record) };
   }
 
   /**
@@ -85,12 +88,12 @@ export class Discard {
    * @throws OperatingError `not_refused`; `not_ready` when that may be so in a moment.
    */
   judge(key: string, version: Version): boolean {
-    const { buffer, flusher, requests, log } = this.#parts;
+    const { buffer, requests, log } = this.#context;
     const record = buffer.get(key);
     if (!record?.entry || compareVersions(record.entry, version) !== 0) return false;
     if (record.pending.length > 0) throw new OperatingError("not_ready", "a newer write of this key is under way");
     requireRefusal(record, version);
-    if (flusher.mayChange(record))
+    if (this.#flusher.mayChange(record))
       throw new OperatingError("not_ready", "an earlier request to the store may still write this key");
     // Its answer would say that the store has it, or something newer.
     if (requests.isAwaited(key))

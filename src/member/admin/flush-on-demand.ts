@@ -1,28 +1,26 @@
 /**
- * Flushing on demand (`weir flush`): by way of any member all are asked to flush at once what they serve and the store lacks, and then, again and again, how far they are.
+ * Flushing on demand (`weir flush`): any member asks all members to flush at once what they serve and the store lacks, and
+ * then asks again and again how far they are.
  *
- * Nobody keeps a list. Each answers with a mark, a moment of its own clock, and later with how many of its keys have lacked something in the store since before that: when
- * all have none, everything that was acknowledged before the question is in the store, or something newer is. A mark means something to its process only, and only as long as it
- * serves the same keys: with another view everyone is asked anew. While keys are in doubt nobody can say of them what the store lacks.
+ * No member keeps a list:
+ * 1. Each answers the first question with a mark: a moment of its own clock.
+ * 2. It answers later ones with how many of its keys have lacked something in the store since before the mark.
+ * 3. When all have none, the store has everything that was acknowledged before the first question, or something newer.
+ * A mark means something to its process only, and only while that serves the same keys: with another view all members are
+ * asked anew. While keys are in doubt no member knows what the store lacks of them.
  */
 
-import { type Clock, type Instant, sleep } from "../../base/clock.ts";
+import { assert } from "../../base/assert.ts";
+import { type Instant, sleep } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { FlushProgress } from "../../core/administration.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { FlushingAnswer, FlushRequest } from "../../core/message.ts";
-import type { Network } from "../../network/network.ts";
+import type { ContextOf } from "../context.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import { requireEpoch } from "../keys/not-ready.ts";
 import type { Status } from "./status.ts";
 
-export interface FlushOnDemandParts {
-  readonly membership: Membership;
-  readonly flusher: Flusher;
-  readonly status: Status;
-  readonly network: Network;
-  readonly clock: Clock;
-}
+type FlushContext = ContextOf<"clock" | "membership" | "network">;
 
 /** Milliseconds between two questions, and for an answer. */
 const pollMs = 250;
@@ -33,33 +31,38 @@ const namedKeys = 10;
 const maxRuns = 8;
 
 export class FlushOnDemand {
-  readonly #parts: FlushOnDemandParts;
+  readonly #context: FlushContext;
+  readonly #flusher: Pick<Flusher, "backlog" | "flushNow">;
+  readonly #status: Pick<Status, "failing">;
   readonly #abort = new AbortController();
   #runs = 0;
 
-  constructor(parts: FlushOnDemandParts) {
-    this.#parts = parts;
+  constructor(context: FlushContext, flusher: Pick<Flusher, "backlog" | "flushNow">, status: Pick<Status, "failing">) {
+    this.#context = context;
+    this.#flusher = flusher;
+    this.#status = status;
   }
 
   /**
    * What this member says when it is asked.
-   * @throws OperatingError `wrong_view` or `not_ready` unless it serves all its keys in a settled view: what it does not serve yet, it can't speak of.
+   * @throws OperatingError `wrong_view` or `not_ready` unless it serves all its keys in a settled view: it can't speak of
+   * keys that it does not serve yet.
    */
   answer({ epoch, mark }: FlushRequest): FlushingAnswer {
-    const { membership, flusher, status, clock } = this.#parts;
+    const { membership, clock } = this.#context;
     requireEpoch(membership, epoch);
     if (!membership.settled || !membership.activated) throw new OperatingError("not_ready", "a hand-off is under way");
     if (!membership.lease.held()) throw new OperatingError("not_ready", "this node has no lease at the moment");
-    if (mark === undefined) flusher.flushNow();
+    if (mark === undefined) this.#flusher.flushNow();
     const until = mark ?? clock.now();
     let [keys, bytes, refusedKeys] = [0, 0, 0];
-    for (const { dirtySince, entry, pending, failure } of flusher.backlog.records()) {
+    for (const { dirtySince, entry, pending, failure } of this.#flusher.backlog.records()) {
       if (dirtySince > until) continue;
       keys++;
       bytes += (entry ?? pending[0]?.entry)?.size ?? 0;
       if (failure?.code === "store_refused") refusedKeys++;
     }
-    return { kind: "flushing", epoch, mark: until, keys, bytes, refusedKeys, failing: status.failing(namedKeys) };
+    return { kind: "flushing", epoch, mark: until, keys, bytes, refusedKeys, failing: this.#status.failing(namedKeys) };
   }
 
   /**
@@ -74,15 +77,16 @@ export class FlushOnDemand {
       let marks = new Map<string, Instant>();
       let epoch = -1;
       for (;;) {
-        if (epoch !== this.#parts.membership.epoch) marks = new Map();
-        epoch = this.#parts.membership.epoch;
+        if (epoch !== this.#context.membership.epoch) marks = new Map();
+        epoch = this.#context.membership.epoch;
         const progress = await this.#askAll(epoch, marks);
         signal.throwIfAborted();
         yield progress;
         if (progress.outcome !== undefined) return;
-        await sleep(this.#parts.clock, pollMs, signal);
+        await sleep(this.#context.clock, pollMs, signal);
       }
     } finally {
+      assert(this.#runs > 0, "a run that ends was counted");
       this.#runs--;
     }
   }
@@ -93,7 +97,7 @@ export class FlushOnDemand {
   }
 
   async #askAll(epoch: number, marks: Map<string, Instant>): Promise<FlushProgress> {
-    const { membership } = this.#parts;
+    const { membership } = this.#context;
     const waitingFor: string[] = [];
     const answers: FlushingAnswer[] = [];
     const members = epoch === 0 ? [] : membership.view.members;
@@ -124,7 +128,7 @@ export class FlushOnDemand {
   }
 
   async #ask(id: string, request: FlushRequest): Promise<FlushingAnswer> {
-    const { membership, network } = this.#parts;
+    const { membership, network } = this.#context;
     if (id === membership.self.id) return this.answer(request);
     const answer = await network.request(id, request, answerMs);
     if (answer.kind === "flushing") return answer;

@@ -1,29 +1,20 @@
 /** What a member tells people about itself and its peers: the figures in every ping, and the answer of `GET /cluster`. */
 
-import type { Clock } from "../../base/clock.ts";
 import { isTombstone } from "../../core/entry.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { ClusterStatus, FailingKey, MemberFigures, MemberStatus } from "../../core/status.ts";
 import { stopAdvice } from "../../core/stop-advice.ts";
 import { versionOf } from "../../core/version.ts";
 import type { ViewMember } from "../../core/view.ts";
-import type { KeyRecord, WriteBuffer } from "../../core/write-buffer.ts";
-import type { Network } from "../../network/network.ts";
+import type { KeyRecord } from "../../core/write-buffer.ts";
+import type { BlobStore } from "../../store/blob-store.ts";
+import type { ContextOf } from "../context.ts";
 import type { Flusher } from "../flush/flusher.ts";
-import type { Cache } from "../keys/cache.ts";
+import type { MemberSettings } from "../settings.ts";
 
-export interface StatusParts {
-  /** Names of the cluster and of its store, for people. */
-  readonly cluster: string;
-  readonly store: string;
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly cache: Cache;
-  readonly flusher: Flusher;
-  readonly network: Network;
-  readonly clock: Clock;
-  readonly journaled: boolean;
-}
+type StatusContext = ContextOf<"buffer" | "cache" | "clock" | "membership" | "network"> & {
+  readonly settings: Pick<MemberSettings, "cluster" | "journaled">;
+  readonly store: Pick<BlobStore, "description">;
+};
 
 /** What a member can say of this moment for monitoring, beside its figures. */
 export interface MemberGauges extends MemberFigures {
@@ -36,7 +27,7 @@ export interface MemberGauges extends MemberFigures {
   readonly storeFailingMs: number;
 }
 
-/** Of a member that has nothing, or of which nothing was heard. */
+/** The figures of a member that has nothing, or that was not heard. */
 export const noFigures: MemberFigures = {
   dirtyBytes: 0,
   dirtyKeys: 0,
@@ -57,15 +48,17 @@ const namedKeys = 5;
 const reasonLength = 200;
 
 export class Status {
-  readonly #parts: StatusParts;
+  readonly #context: StatusContext;
+  readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "underWay">;
 
-  constructor(parts: StatusParts) {
-    this.#parts = parts;
+  constructor(context: StatusContext, flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "underWay">) {
+    this.#context = context;
+    this.#flusher = flusher;
   }
 
   figures(): MemberFigures {
-    const { buffer, cache, flusher, clock, journaled } = this.#parts;
-    const { backlog } = flusher;
+    const { buffer, cache, clock, settings } = this.#context;
+    const { backlog } = this.#flusher;
     const since = Math.min(backlog.oldestSince("waiting") ?? never, backlog.oldestSince("refused") ?? never);
     return {
       dirtyBytes: buffer.admission.usedBytes,
@@ -77,14 +70,14 @@ export class Status {
       failing: this.failing(namedKeys),
       slowing: buffer.admission.isShut,
       full: buffer.admission.isFull,
-      journaled,
+      journaled: settings.journaled,
     };
   }
 
   /** Keys whose last attempt to flush failed, so many at most: those that the store refuses first. */
   failing(limit: number): FailingKey[] {
     const keys: FailingKey[] = [];
-    for (const record of this.#parts.flusher.backlog.failing()) {
+    for (const record of this.#flusher.backlog.failing()) {
       if (keys.length === limit) break;
       const failing = this.failingKey(record);
       if (failing) keys.push(failing);
@@ -95,7 +88,7 @@ export class Status {
   /** Undefined unless the last attempt to flush it failed. */
   failingKey(record: KeyRecord): FailingKey | undefined {
     const { key, entry, failure, dirtySince } = record;
-    // Of a write that waits for the store before anybody sees it, the state is the one that waits.
+    // A write may wait for the store before anybody sees it: then its state is the one that fails.
     const state = entry ?? record.pending[0]?.entry;
     if (!failure || !state) return undefined;
     return {
@@ -103,14 +96,15 @@ export class Status {
       version: versionOf(state),
       size: state.size,
       isDelete: isTombstone(state),
-      ageMs: Math.round(this.#parts.clock.now() - dirtySince),
+      ageMs: Math.round(this.#context.clock.now() - dirtySince),
       code: failure.code,
       reason: failure.message.slice(0, reasonLength),
     };
   }
 
   gauges(): MemberGauges {
-    const { buffer, flusher, clock } = this.#parts;
+    const { buffer, clock } = this.#context;
+    const flusher = this.#flusher;
     return {
       ...this.figures(),
       waitingBytes: buffer.admission.waitingBytes,
@@ -122,14 +116,14 @@ export class Status {
 
   /** @param configured - ids of the nodes in the configuration */
   ofCluster(configured: readonly string[]): ClusterStatus {
-    const { cluster, store, membership } = this.#parts;
+    const { membership, settings, store } = this.#context;
     const { epoch, settled, awaited, self } = membership;
     const replicas = epoch === 0 ? 0 : membership.view.parameters.replicas;
     const present = epoch === 0 ? [self.id] : membership.view.members.map(({ id }) => id);
     const members = epoch === 0 ? [] : membership.view.members.map((member) => this.#statusOf(member));
     const state = { self: self.id, settled, awaited, replicas, members };
     return {
-      cluster,
+      cluster: settings.cluster,
       self: self.id,
       epoch,
       settled,
@@ -137,20 +131,20 @@ export class Status {
       leaseMs: Math.round(Math.min(membership.lease.leftMs, 2 ** 31)),
       awaited,
       absent: configured.filter((id) => !present.includes(id)),
-      store,
+      store: store.description,
       replicas,
       members: members.map((member) => ({ ...member, stop: stopAdvice(state, member) })),
     };
   }
 
   #statusOf(member: ViewMember): Omit<MemberStatus, "stop"> {
-    const { network, membership, flusher, clock } = this.#parts;
+    const { network, membership, clock } = this.#context;
     const { id, url, zone, weight } = member;
     const common = { id, url, zone, weight, share: membership.share(id) };
     const stateOf = (isReady: boolean): "serving" | "waiting" =>
       isReady && membership.isOwned ? "serving" : "waiting";
     if (id === membership.self.id) {
-      const storeFailingMs = flusher.health.failingMs(clock.now());
+      const storeFailingMs = this.#flusher.health.failingMs(clock.now());
       return { ...common, state: stateOf(membership.activated), storeFailingMs, ...this.figures() };
     }
     const heard = membership.stateOf(member);

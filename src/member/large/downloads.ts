@@ -1,31 +1,32 @@
 /**
- * Reading values that are too large to be buffered: they come from the store as a stream, through the member that was asked. One that breaks off is continued there, under the same tag: so what follows is of the same value, or the read fails.
+ * Reading values that are too large to be buffered: they come from the store as a stream, through the member that was asked.
+ * A stream that breaks off is continued there, under the same tag: what follows is of the same value, or the read fails.
  */
 
-import { type Clock, sleep } from "../../base/clock.ts";
+import { assert } from "../../base/assert.ts";
+import { sleep } from "../../base/clock.ts";
 import { isOperatingError, OperatingError, transientCodes } from "../../base/errors.ts";
 import type { ValueStream } from "../../core/operation.ts";
 import type { BlobStore, BlobStream, ReadSpan } from "../../store/blob-store.ts";
+import type { ContextOf } from "../context.ts";
+import type { LargeSettings, MemberSettings } from "../settings.ts";
 
-export interface DownloadsParts {
+type DownloadContext = ContextOf<"clock"> & {
+  /** `large.downloads` is how many are under way at a time: each takes a connection to the store. */
+  readonly settings: Pick<MemberSettings, "flushDeadlineMs"> & { readonly large: Pick<LargeSettings, "downloads"> };
   readonly store: Pick<BlobStore, "openBlob">;
-  readonly clock: Clock;
-  /** Downloads under way at a time, at most: each takes a connection to the store. */
-  readonly limit: number;
-  /** How long the store may take to begin, or to go on, in milliseconds. */
-  readonly deadlineMs: number;
-}
+};
 
 /** Failures in a row after which a download is given up, and the pause before the first new attempt, in milliseconds. */
 const maxFailures = 5;
 const firstPauseMs = 50;
 
 export class Downloads {
-  readonly #parts: DownloadsParts;
+  readonly #context: DownloadContext;
   #underWay = 0;
 
-  constructor(parts: DownloadsParts) {
-    this.#parts = parts;
+  constructor(context: DownloadContext) {
+    this.#context = context;
   }
 
   /**
@@ -33,34 +34,47 @@ export class Downloads {
    * @throws OperatingError `overloaded`, or the store's.
    */
   async open(key: string, tag: string, span: ReadSpan): Promise<ValueStream | undefined> {
-    const { store, limit, deadlineMs } = this.#parts;
-    if (this.#underWay >= limit) {
-      throw new OperatingError("overloaded", `${limit} large values are being read on this node`);
+    const { store, settings } = this.#context;
+    if (this.#underWay >= settings.large.downloads) {
+      throw new OperatingError("overloaded", `${settings.large.downloads} large values are being read on this node`);
     }
+    assert(span.start >= 0 && span.start <= span.end, "a span does not end before it begins");
     this.#underWay++;
     let download: Download | undefined;
     try {
-      const result = await store.openBlob(key, tag, span, { deadlineMs });
+      const result = await store.openBlob(key, tag, span, { deadlineMs: settings.flushDeadlineMs });
       if (result.kind === "found") {
-        download = new Download(this.#parts, key, tag, span, result.stream, () => this.#underWay--);
+        download = new Download(this.#context, key, tag, span, result.stream, this.#onEnd);
       }
       return download;
     } finally {
-      if (!download) this.#underWay--;
+      if (!download) this.#onEnd();
     }
   }
+
+  readonly #onEnd = (): void => {
+    assert(this.#underWay > 0, "a download that ends was counted");
+    this.#underWay--;
+  };
 }
 
 class Download implements ValueStream {
-  readonly #parts: DownloadsParts;
+  readonly #context: DownloadContext;
   readonly #key: string;
   readonly #tag: string;
   readonly #span: ReadSpan;
   readonly #onEnd: () => void;
   #stream: BlobStream;
 
-  constructor(parts: DownloadsParts, key: string, tag: string, span: ReadSpan, stream: BlobStream, onEnd: () => void) {
-    this.#parts = parts;
+  constructor(
+    context: DownloadContext,
+    key: string,
+    tag: string,
+    span: ReadSpan,
+    stream: BlobStream,
+    onEnd: () => void,
+  ) {
+    this.#context = context;
     this.#key = key;
     this.#tag = tag;
     this.#span = span;
@@ -93,13 +107,15 @@ class Download implements ValueStream {
 
   /** Goes on from `start`; how many failures in a row it has been by then. */
   async #reopen(start: number, failures: number): Promise<number> {
-    const { store, clock, deadlineMs } = this.#parts;
+    const { store, clock, settings } = this.#context;
     const { end } = this.#span;
+    const options = { deadlineMs: settings.flushDeadlineMs };
+    assert(start >= this.#span.start && start < end, "a download goes on within its span");
     await this.#stream[Symbol.asyncDispose]();
     for (let count = failures; ; count++) {
       await sleep(clock, firstPauseMs * 2 ** count);
       try {
-        const result = await store.openBlob(this.#key, this.#tag, { start, end }, { deadlineMs });
+        const result = await store.openBlob(this.#key, this.#tag, { start, end }, options);
         if (result.kind === "found") {
           this.#stream = result.stream;
           return count;

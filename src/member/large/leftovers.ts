@@ -1,41 +1,37 @@
 /**
- * Uploads that nobody goes on with: those of a member that was lost in the middle of one, or that could not be aborted. One member, of those in the view that
- * with the lowest id, looks for them now and then, and aborts what is too old. It would do no harm to abort one that a reference stands for: that write
- * has never been acknowledged.
+ * Uploads that nobody goes on with: a member was lost in the middle of one, or one could not be aborted. The member with the
+ * lowest id in the view looks for them now and then, and aborts those that are too old. To abort one that a reference stands
+ * for would do no harm: that write has never been acknowledged.
  */
 
-import type { Clock, Timer } from "../../base/clock.ts";
-import type { Complaints } from "../../base/complaints.ts";
+import { assert } from "../../base/assert.ts";
+import type { Timer } from "../../base/clock.ts";
 import { isOperatingError, type OperatingError } from "../../base/errors.ts";
-import type { Log } from "../../base/log.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { BlobStore } from "../../store/blob-store.ts";
+import type { ContextOf } from "../context.ts";
+import type { LargeSettings } from "../settings.ts";
 
-export interface LeftoversParts {
-  readonly membership: Membership;
-  readonly store: Pick<BlobStore, "listUploads" | "abortUpload">;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly complaints: Complaints;
-  /** An upload that was begun so long ago, in milliseconds, is left over. */
-  readonly leftoverMs: number;
-}
+type LeftoverContext = ContextOf<"clock" | "complaints" | "log" | "membership"> & {
+  readonly settings: { readonly large: Pick<LargeSettings, "leftoverMs"> };
+  readonly store: Pick<BlobStore, "abortUpload" | "listUploads">;
+};
 
-/** Between two looks, in milliseconds: an hour, or less where less is left over sooner. The first comes after a member has joined. */
+/** Between two looks, in milliseconds: an hour, or `leftoverMs` if that is less. And before the first, after the member has joined. */
 const pauseMs = 3_600_000;
 const firstPauseMs = 60_000;
 
 export class Leftovers {
-  readonly #parts: LeftoversParts;
+  readonly #context: LeftoverContext;
   readonly #abort = new AbortController();
   #timer: Timer | undefined;
 
-  constructor(parts: LeftoversParts) {
-    this.#parts = parts;
+  constructor(context: LeftoverContext) {
+    this.#context = context;
   }
 
   /** The member has joined. */
   start(): void {
+    assert(this.#timer === undefined, "a member starts to look once");
     this.#lookIn(firstPauseMs);
   }
 
@@ -46,13 +42,14 @@ export class Leftovers {
 
   #lookIn(ms: number): void {
     if (this.#abort.signal.aborted) return;
-    this.#timer = this.#parts.clock.after(ms, () => {
-      void this.#look().then(() => this.#lookIn(Math.min(pauseMs, this.#parts.leftoverMs)));
+    const { clock, settings } = this.#context;
+    this.#timer = clock.after(ms, () => {
+      void this.#look().then(() => this.#lookIn(Math.min(pauseMs, settings.large.leftoverMs)));
     });
   }
 
   async #look(): Promise<void> {
-    const { membership, store, clock, log, complaints, leftoverMs } = this.#parts;
+    const { membership, store, clock, log, complaints, settings } = this.#context;
     const { members, parameters } = membership.view;
     if (members.some(({ id }) => id < membership.self.id)) return;
     const options = { deadlineMs: parameters.flushDeadlineMs };
@@ -60,13 +57,13 @@ export class Leftovers {
     let failure: OperatingError | undefined;
     try {
       for (const { name, id, startedMs } of await store.listUploads(options)) {
-        if (clock.wallMs() - startedMs < leftoverMs) continue;
+        if (clock.wallMs() - startedMs < settings.large.leftoverMs) continue;
         if (this.#abort.signal.aborted) return;
         try {
           await store.abortUpload(name, id, options);
           count++;
         } catch (error) {
-          // One that the store does not let go keeps no other.
+          // The store does not let go of this one; the others can still go.
           if (!isOperatingError(error, "store_refused")) throw error;
           failure = error;
         }

@@ -1,8 +1,9 @@
 /**
- * One body on its way into an upload: cut into parts of one size, of which a few are under way at a time, in buffers that are used again. While none is free
- * nothing is read, so the sender is held back.
+ * One body on its way into an upload. It is cut into parts of one size, in buffers that are used again; a few parts are under
+ * way at a time. While no buffer is free nothing is read: the sender is held back.
  */
 
+import { assert } from "../../base/assert.ts";
 import { type Clock, sleep } from "../../base/clock.ts";
 import { isOperatingError, OperatingError, transientCodes } from "../../base/errors.ts";
 import { free } from "../../base/memory.ts";
@@ -77,6 +78,7 @@ export class UploadRun {
       for (const buffer of this.#buffers) free(buffer);
     }
     this.#requireNoFailure();
+    assert(this.#sending.size === 0 && this.#size <= maxBytes, "a body that was sent is all there, within its limit");
     return { tags: this.#tags, size: this.#size };
   }
 
@@ -96,6 +98,7 @@ export class UploadRun {
   }
 
   #begin(buffer: Buffer, length: number): void {
+    assert(length > 0 && length <= buffer.length, "a part has bytes, no more than its buffer");
     const index = this.#tags.push("") - 1;
     const offset = this.#size;
     this.#size += length;
@@ -106,7 +109,7 @@ export class UploadRun {
       },
       (error: unknown) => {
         this.#failure ??= error;
-        // Its sender may be a slow one: it need not come to the end to hear of it.
+        // A slow sender hears of the failure now, not at the end of its body.
         void this.#parts.body.return?.();
       },
     );
@@ -133,7 +136,10 @@ export function longestTriesMs(deadlineMs: number): number {
   return maxTries * deadlineMs + firstPauseMs * (2 ** (maxTries - 1) - 1);
 }
 
-/** Makes an attempt that does no harm if it is made twice, and makes it again when the store does not answer or wants a pause, as long as it is worth it. */
+/**
+ * Makes an attempt that does no harm if it is made twice. Makes it again when the store does not answer or wants a pause, as
+ * long as it is worth it.
+ */
 export async function tried<T>(
   clock: Clock,
   attempt: () => Promise<T>,

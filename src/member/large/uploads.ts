@@ -1,59 +1,55 @@
 /**
- * Values that are too large to be buffered, on their way into the store: in parts, which nobody sees, a few under way at a time, and no faster than the store
- * takes them. When all are there the value is written like any other, by reference; what fails before is aborted, and what a lost member leaves is `leftovers.ts`'
- * business.
+ * Values that are too large to be buffered, on their way into the store: in parts, which nobody sees. A few parts are under
+ * way at a time, and no more than the store takes. When all are there the value is written like any other, by reference. An
+ * upload that fails before is aborted; the uploads of a lost member are for `leftovers.ts`.
  */
 
-import type { Clock } from "../../base/clock.ts";
-import type { Complaints } from "../../base/complaints.ts";
+import { assert } from "../../base/assert.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
-import type { Random } from "../../base/random.ts";
 import type { Upload, ValueInfo } from "../../core/entry.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { Operations, StreamOperation, WriteOutcome } from "../../core/operation.ts";
 import { meets } from "../../core/precondition.ts";
 import { formatManifest } from "../../core/upload-manifest.ts";
 import { formatToken } from "../../core/upload-token.ts";
 import { type BlobStore, maxParts } from "../../store/blob-store.ts";
-import type { LargeSettings } from "../settings.ts";
+import type { ContextOf } from "../context.ts";
+import type { MemberSettings } from "../settings.ts";
 import { tooLarge, tried, UploadRun } from "./upload-run.ts";
 
-export interface UploadsParts {
-  readonly membership: Membership;
-  readonly store: BlobStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly complaints: Complaints;
-  readonly settings: LargeSettings & { readonly bufferedBytes: number };
-  /** Of the member: it writes the reference. */
-  readonly router: Pick<Operations, "read" | "write">;
-}
+type UploadContext = ContextOf<"clock" | "complaints" | "membership" | "random"> & {
+  readonly settings: Pick<MemberSettings, "large" | "maxValueBytes">;
+  readonly store: Pick<BlobStore, "abortUpload" | "beginUpload" | "fits">;
+};
 
-/** After these nobody has assigned the write, or will. */
+/** After these no member has assigned the write, or will. */
 const notAssigned = ["buffer_full", "overloaded", "shutting_down"] as const;
 
 export class Uploads {
-  readonly #parts: UploadsParts;
+  readonly #context: UploadContext;
+  readonly #router: Pick<Operations, "read" | "write">;
   #underWay = 0;
   #inFlightBytes = 0;
 
-  constructor(parts: UploadsParts) {
-    this.#parts = parts;
+  /** @param router - writes the reference */
+  constructor(context: UploadContext, router: Pick<Operations, "read" | "write">) {
+    this.#context = context;
+    this.#router = router;
   }
 
   /** @throws OperatingError: the body's, the store's, the write's; `value_too_large`, `overloaded`, `not_ready`. */
   async write(operation: StreamOperation): Promise<WriteOutcome> {
-    const { settings, store, membership } = this.#parts;
+    const { settings, store, membership } = this.#context;
+    const { large } = settings;
     const { key, length, precondition } = operation;
-    const maxBytes = Math.max(settings.maxValueBytes, settings.bufferedBytes);
+    const maxBytes = Math.max(large.maxValueBytes, settings.maxValueBytes);
     if (!store.fits(key))
       throw new OperatingError("key_invalid", "the key is too long for the store, with its prefix there");
     if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes);
     if (membership.epoch === 0) throw new OperatingError("not_ready", "this node is not a member of a view yet");
-    // Judged again when it is written, but so that what is bound to fail is not sent for nothing.
+    // It is judged again when it is written. Judged now, what is bound to fail is not sent for nothing.
     if (precondition && !meets(await this.#stateOf(key), precondition)) return { kind: "precondition_failed" };
     const partBytes = this.#partBytesFor(Math.max(1, length ?? maxBytes));
-    if (this.#underWay >= settings.uploads || !this.#reserve(partBytes)) {
+    if (this.#underWay >= large.uploads || !this.#reserve(partBytes)) {
       throw new OperatingError("overloaded", "too many large values are being written through this node");
     }
     this.#underWay++;
@@ -66,6 +62,8 @@ export class Uploads {
     try {
       return await this.#upload(operation, maxBytes, partBytes, reserve);
     } finally {
+      assert(this.#underWay > 0, "an upload that ends was counted");
+      assert(this.#inFlightBytes >= reserved, "an upload gives back the bytes that it took");
       this.#underWay--;
       this.#inFlightBytes -= reserved;
     }
@@ -73,7 +71,8 @@ export class Uploads {
 
   /** Counts bytes of parts in; false, and nothing counted, if they are too many. */
   #reserve(bytes: number): boolean {
-    if (this.#inFlightBytes + bytes > this.#parts.settings.inFlightBytes) return false;
+    assert(bytes > 0, "a part has bytes");
+    if (this.#inFlightBytes + bytes > this.#context.settings.large.inFlightBytes) return false;
     this.#inFlightBytes += bytes;
     return true;
   }
@@ -84,7 +83,7 @@ export class Uploads {
     partBytes: number,
     reserve: () => boolean,
   ): Promise<WriteOutcome> {
-    const { store, clock, membership, random, router } = this.#parts;
+    const { store, clock, membership, random } = this.#context;
     const { key, headers, precondition, body } = operation;
     const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
     const token = formatToken(clusterId, key, membership.epoch, random.id());
@@ -108,18 +107,18 @@ export class Uploads {
         md5: "",
         durability: "stored",
       } as const;
-      const outcome = await router.write(reference);
+      const outcome = await this.#router.write(reference);
       if (outcome.kind !== "written") this.#abort(key, open.id, deadlineMs);
       return outcome;
     } catch (error) {
-      // Else whoever has assigned the write goes on with it.
+      // Else the primary that has assigned the write goes on with it.
       if (isOperatingError(error, ...notAssigned)) this.#abort(key, open.id, deadlineMs);
       throw error;
     }
   }
 
   #abort(key: string, id: string, deadlineMs: number): void {
-    const { store, complaints } = this.#parts;
+    const { store, complaints } = this.#context;
     store.abortUpload(key, id, { deadlineMs }).catch((error: unknown) => {
       if (!isOperatingError(error)) throw error;
       complaints.warn("abort", "an upload that failed could not be aborted, and will be later", { key, error });
@@ -127,12 +126,12 @@ export class Uploads {
   }
 
   async #stateOf(key: string): Promise<ValueInfo | undefined> {
-    const outcome = await this.#parts.router.read(key, false);
+    const outcome = await this.#router.read(key, false);
     return outcome.kind === "missing" ? undefined : outcome.info;
   }
 
-  /** So that so many bytes are not too many parts; no more than they are. */
+  /** Bytes of a part, so that a value of so many bytes has not too many parts. */
   #partBytesFor(bytes: number): number {
-    return Math.min(bytes, Math.max(this.#parts.settings.partBytes, Math.ceil(bytes / maxParts)));
+    return Math.min(bytes, Math.max(this.#context.settings.large.partBytes, Math.ceil(bytes / maxParts)));
   }
 }

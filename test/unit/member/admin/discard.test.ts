@@ -46,15 +46,9 @@ function trialOf(): Trial {
   const log = new RecordedLog();
   const never = (): never => assert.fail("nothing is asked");
   const trial = { buffer, record, requests, log, mayChange: false };
-  const discard = new Discard({
-    membership,
-    buffer,
-    requests,
-    flusher: { mayChange: () => trial.mayChange },
-    status: { failingKey: never },
-    router: { persist: never, primaryOf: never, ask: never, write: never },
-    log,
-  });
+  const router = { persist: never, primaryOf: never, ask: never, write: never };
+  const flusher = { mayChange: () => trial.mayChange };
+  const discard = new Discard({ membership, buffer, requests, log }, router, flusher, { failingKey: never });
   return Object.assign(trial, { discard });
 }
 

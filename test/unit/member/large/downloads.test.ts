@@ -28,8 +28,7 @@ function trial({ cuts, limit = 2 }: { cuts: (number | "away")[]; limit?: number 
       },
     },
     clock,
-    limit,
-    deadlineMs: 1_000,
+    settings: { large: { downloads: limit }, flushDeadlineMs: 1_000 },
   });
   const read = async (start: number, end: number): Promise<string> => {
     const stream = await downloads.open("k", "one", { start, end });

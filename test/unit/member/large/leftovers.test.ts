@@ -42,7 +42,7 @@ function trial(self = a) {
     clock,
     log,
     complaints: new Complaints(log, clock, 1_000),
-    leftoverMs: 3 * hourMs,
+    settings: { large: { leftoverMs: 3 * hourMs } },
   });
   leftovers.start();
   const begin = (): string => uploads.begin("film", { headers: noHeaders, token: "t" }, clock.wallMs());
