@@ -1,7 +1,7 @@
 /**
- * Eviction: a member that does not hear another proposes the view without it. It must hear every member that this view
- * keeps, and enough of the earlier views must be kept. The larger the part that it would drop, the longer it waits: so
- * the larger side of a partition moves first.
+ * Eviction: a member that does not hear another proposes the view without it (V16). It must hear every member that this
+ * view keeps, and enough of the earlier views must be kept. The larger the part that it would drop, the longer it
+ * waits: so the larger side of a partition moves first.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -121,9 +121,10 @@ export class Eviction {
   #without(silent: readonly string[], stored: View): View | undefined {
     const { membership, random, log, complaints } = this.#context;
     const kept = membership.peers.filter(({ id }) => !silent.includes(id));
-    // While a member is neither heard nor suspected yet, it may be this one that is cut off.
+    // While a member is neither heard nor suspected yet, it may be this one that is cut off (V18).
     if (silent.length === 0 || !kept.every(({ incarnation }) => this.#detector.isFresh(incarnation))) return undefined;
     const next = droppedView(stored, new Set(silent), random.id());
+    // Enough of the earlier views must be kept (V17).
     if (!keepsHalf(next)) {
       const message = "members are silent and cannot be dropped: too few of the earlier ones would be left";
       complaints.warn("drop", message, { silent });

@@ -100,7 +100,7 @@ export class Gossip {
   /** The answer to a ping. @throws OperatingError `not_ready` while the journal does not work. */
   pong(): PongAnswer {
     const { journal, settings } = this.#context;
-    // A record that has waited for the journal for D: this member counts as silent.
+    // A record has waited for the journal for D: this member counts as silent (V20).
     if (journal.lagMs > settings.suspectMs) throw new OperatingError("not_ready", "the journal is not being written");
     return { kind: "pong", state: this.state() };
   }

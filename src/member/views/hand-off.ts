@@ -1,9 +1,9 @@
 /**
  * Hand-off: after a view change what is held goes to the owners under the new view, in two stages.
  *
- * 1. Every member *delivers* what it holds to the primary of each key.
+ * 1. Every member *delivers* what it holds to the primary of each key (V38).
  * 2. When every member has, each primary has the newest of all its keys. It brings that to the other owners: then it
- *    has *handed off*.
+ *    has *handed off* (V39).
  *
  * Outcomes of recent requests go the same way. Lists of keys and versions go first, and only what the receiver lacks
  * follows. What fails is sent again for as long as the view stands.
@@ -121,7 +121,8 @@ export class HandOff {
   }
 
   /**
-   * The outcome of a pending write goes with its entry: without that no member could keep what the outcome promises.
+   * The outcome of a pending write goes with its entry (W13): without that no member could keep what the outcome
+   * promises.
    */
   #isPending({ key, version }: RequestOutcome): boolean {
     const pending = this.#context.buffer.get(key)?.pending ?? [];

@@ -1,7 +1,7 @@
 /**
- * Joining: how a process gets into the view. A process whose id is listed takes its entry over at once and needs only
- * the store: else no process could start after a power loss of all. Any other waits until it reaches every member: else
- * a partial partition would throw it in and out for ever.
+ * Joining: how a process gets into the view (V22). A process whose id is listed takes its entry over at once and needs
+ * only the store: else no process could start after a power loss of all. Any other waits until it reaches every member:
+ * else a partial partition would throw it in and out for ever.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -27,7 +27,7 @@ const settledWaitMs = 30_000;
 const logMs = 5_000;
 /**
  * Once a view has changed so often without settling (this often, and twice for each member) a restarted process waits,
- * too: one that crashes again and again would make the lineage grow without end.
+ * too: one that crashes again and again would make the lineage grow without end (V23).
  */
 const longLineage = 16;
 
@@ -131,8 +131,8 @@ export class Joining {
   }
 
   /**
-   * Whether what the data folder holds is of another cluster than the store's: it would not count under this view, and
-   * be forgotten. Perhaps the configuration names another store than before, or a file system is not mounted.
+   * Whether what the data folder holds is of another cluster than the store's (V25): it would not count under this
+   * view, and be forgotten. Perhaps the configuration names another store than before, or a file system is not mounted.
    */
   #isOfAnother(view: View | undefined): boolean {
     const { membership, buffer } = this.#context;
@@ -156,7 +156,7 @@ export class Joining {
     if (joined.dropped && !keepsHalf(joined)) {
       return `"${self.id}" has another data folder than before, and more than half of the data folders of an earlier view would be gone: start the other nodes with theirs, or give up what is gone with weir forget`;
     }
-    // Survivors are counted, and what is held is judged, by the folder: two members must not have the same.
+    // Survivors are counted, and what is held is judged, by the folder: two members must not have the same (V24).
     const twin = view.members.find((member) => member.folder === self.folder && member.id !== self.id);
     if (twin && !this.#areSilent(view, [twin]))
       return `this is the data folder of ${twin.id}, or a copy of it, and ${twin.id} is not known to be down: start this node on a folder of its own`;

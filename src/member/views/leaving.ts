@@ -1,7 +1,7 @@
 /**
- * Leaving in order. A member first makes its own weight 0: so it owns nothing, and hands off everything as in any view
- * change. When that view is settled, it takes itself out. The last owner has no member to hand off to: it waits until
- * everything is in the store.
+ * Leaving in order. A member first makes its own weight 0 (V27): so it owns nothing, and hands off everything as in any
+ * view change. When that view is settled, it takes itself out (V28). The last owner has no member to hand off to: it
+ * waits until everything is in the store.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -138,8 +138,8 @@ export class Leaving {
     this.#goingUntil ??= clock.now() + goingMs;
     await this.#observer.onGoing(Math.max(0, this.#goingUntil - clock.now()));
     signal.throwIfAborted();
-    // A process that comes into a view without members serves at once. So from the moment of the swap on this member
-    // must not serve, whenever it hears of the swap.
+    // A process that comes into a view without members serves at once (V30). So from the moment of the swap on this
+    // member must not serve, whenever it hears of the swap.
     membership.lease.suspend();
   }
 
@@ -174,8 +174,8 @@ export class Leaving {
   }
 
   /**
-   * Whether this member holds nothing that the store may lack, and no other member may ask it once more for a write:
-   * the next owner would do that write again.
+   * Whether this member holds nothing that the store may lack (V29), and no other member may ask it once more for a
+   * write: the next owner would do that write again.
    */
   #isEmpty(): boolean {
     const { buffer, requests, membership } = this.#context;

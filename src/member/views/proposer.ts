@@ -82,7 +82,7 @@ export class Proposer {
   /** The swap has won. */
   #tell(next: View): void {
     const { membership } = this.#context;
-    // This member may have adopted it already, from a peer; and a member that leaves is not in it.
+    // This member may have adopted it already, from a peer. And a member that leaves is not in it (V5).
     if (next.epoch > membership.epoch && listsProcess(next, membership.self)) this.#observer.onView(next);
   }
 }

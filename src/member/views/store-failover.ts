@@ -1,7 +1,7 @@
 /**
  * Store failover: the store may not answer one member while it answers others. That member would fill up with values
  * that it cannot flush, and refuse writes of its keys for ever. So a peer makes its weight 0: the member owns nothing
- * then, and hands off what it holds. When the store works for it again, it takes its weight back.
+ * then, and hands off what it holds. When the store works for it again, it takes its weight back (V31).
  *
  * Single keys that the store refuses would be refused of any other member, too. Where a member has nothing else to
  * flush, they look like a store that takes nothing at all. So the member tries the store out before others go by that.

@@ -91,7 +91,7 @@ export class ViewLife {
     this.#followers = followers;
   }
 
-  /** Takes on a newer view, whole: nothing else runs between its first and its last step. */
+  /** Takes on a newer view, whole (V7): nothing else runs between its first and its last step. */
   adopt(view: View): void {
     const { membership, buffer, journal, metrics, log } = this.#context;
     const { reads, primary, durableWrites, cleaner, handOff, eviction, gossip, router } = this.#followers;
@@ -116,6 +116,7 @@ export class ViewLife {
     this.#disconnect(before);
     gossip.tellEveryone();
     router.wake();
+    // Nothing is said or acknowledged under the view before the adoption is in the journal (V32).
     const durable = journal.durable();
     if (!durable) this.#adopted();
     else
@@ -150,8 +151,8 @@ export class ViewLife {
     const { membership, buffer, cache, requests, journal } = this.#context;
     const { flusher } = this.#followers;
     const counts = membership.countsFor();
-    // The journal forgets it, too. Else it could count again after the next start, under a view that is adopted until
-    // then.
+    // The journal forgets it, too (V37). Else it could count again after the next start, under a view that is adopted
+    // until then.
     const forgotten = requests.keepKeys(counts);
     if (forgotten.length > 0) journal.append({ kind: "forget", requests: forgotten });
     requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
@@ -163,7 +164,7 @@ export class ViewLife {
           new OperatingError("peer_unreachable", "another node owns this key now, and may come to have this write"),
         );
       }
-      // What was handed over long ago must not count: newer states of it may be gone from memory everywhere.
+      // What was handed over long ago must not count (V36): newer states of it may be gone from memory everywhere.
       if (record.pending.length === 0 && !counts(record.key)) buffer.drop(record);
     }
     for (const key of cache.keys()) {
@@ -204,7 +205,7 @@ export class ViewLife {
     this.step();
   }
 
-  /** Every member has delivered: what this member is the primary of goes to the other owners. */
+  /** Every member has delivered (V38): what this member is the primary of goes to the other owners. */
   #handOff(): void {
     const { membership } = this.#context;
     const { primary, handOff } = this.#followers;
@@ -219,13 +220,13 @@ export class ViewLife {
     });
   }
 
-  /** Every member has delivered, and no older view can be served: the keys that this member gained are served. */
+  /** Every member has delivered, and no older view is served (V42): this member serves the keys that it gained. */
   #activate(): void {
     const { membership, buffer, clock, log } = this.#context;
     const { flusher, primary, router } = this.#followers;
     if (membership.activated) return;
     if (!membership.mayActivate()) {
-      // T has to pass: no peer will say when it has.
+      // T has to pass (V43): no peer will say when it has.
       const safeFrom = membership.safeFrom();
       if (safeFrom !== undefined && safeFrom > clock.now()) this.#stepIn(safeFrom - clock.now());
       return;
@@ -243,7 +244,7 @@ export class ViewLife {
     router.wake();
   }
 
-  /** Every owner has all that this member held: the others are told. */
+  /** Every owner has all that this member held (V39): the others are told. */
   #tellHandedOff(): void {
     const { membership } = this.#context;
     if (!this.#hasHandedOff || membership.progress !== "delivered" || this.#asksStore()) return;
@@ -253,7 +254,7 @@ export class ViewLife {
 
   /**
    * Whether the store may have, or may still get, something newer than what is held of keys that were forgotten. Until
-   * that is over the view is not settled: else no member would know any more that the store has to be asked.
+   * that is over the view is not settled (V53): else no member would know any more that the store has to be asked.
    */
   #asksStore(): boolean {
     const { membership, clock } = this.#context;
@@ -275,7 +276,7 @@ export class ViewLife {
     this.#followers.cleaner.viewSettled();
   }
 
-  /** Every member has handed off: this member settles the view, if none that comes before it in the view does. */
+  /** Every member has handed off (V47): this member settles the view, if none before it in the view does (V48). */
   #settleSoon(): void {
     const { membership, clock } = this.#context;
     if (membership.settled || this.#settleTimer || this.#abort.signal.aborted) return;
@@ -291,9 +292,9 @@ export class ViewLife {
       () => {
         this.#settleTimer = undefined;
         if (membership.settled || !membership.maySettle()) return;
-        // 1. An attempt for the older view was under way when this view could be settled: it kept a new one from
-        //    beginning.
-        // 2. It has ended. No peer will say again that this view can be settled, so this member begins anew.
+        // 1. An attempt for an older view is under way.
+        // 2. This view can be settled. No second attempt begins beside the first.
+        // 3. The first ends. No peer says again that this view can be settled, so this member begins anew.
         if (membership.epoch !== epoch || this.#triedEpoch !== epoch) this.#settleSoon();
         else this.#settleAfter(settlePauseMs);
         this.#triedEpoch = epoch;

@@ -1,6 +1,6 @@
 /**
- * The view's record in the store: read, and changed by compare-and-swap. A swap's answer may be lost; then the record
- * is read back, and what it shows counts.
+ * The view's record in the store: read, and changed by compare-and-swap (V1). A swap's answer may be lost; then the
+ * record is read back, and what it shows counts.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -93,6 +93,7 @@ export class ViewRecord {
       // A swap that was sent earlier may end later: the latest deadline counts.
       this.#openUntil = Math.max(this.#openUntil, sentAt + requestDeadlineMs);
       const stored = await this.readPatiently(signal);
+      // Only the bytes of this very proposal say that it has won (V2).
       return stored?.view.proposal === next.proposal;
     }
   }

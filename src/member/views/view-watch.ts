@@ -80,7 +80,7 @@ export class ViewWatch {
     this.#lookedAt = clock.now();
     this.#confirming = true;
     const sentAt = membership.lease.stamp();
-    // An answer that comes later confirms nothing any more.
+    // The lease counts from now (V10): an answer that comes after T confirms nothing any more.
     this.#record.read(leaseMs).then(
       (stored) => {
         this.#confirming = false;
@@ -103,6 +103,7 @@ export class ViewWatch {
     const { membership } = this.#context;
     assert(membership.epoch > 0, "a lease is for an adopted view");
     if (view.epoch > membership.epoch) this.learn(view.epoch);
+    // A read that shows anything else confirms nothing (V15).
     if (view.epoch !== membership.epoch || !listsProcess(view, membership.self)) return;
     membership.lease.confirmByStore(sentAt);
     this.#observer.onLease();
@@ -154,8 +155,8 @@ export class ViewWatch {
   }
 
   /**
-   * A newer view that a peer has adopted: it has been in the store, like every one. The peer may be new in that view,
-   * or a new process, so that the adopted view does not list it.
+   * A newer view that a peer has adopted (V6): it has been in the store, like every one. The peer may be new in that
+   * view, or a new process, so that the adopted view does not list it.
    */
   async #newestOfPeers(): Promise<View | undefined> {
     const { membership } = this.#context;
