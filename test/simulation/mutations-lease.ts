@@ -65,7 +65,7 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "lease-held-longer-than-its-time",
     world: "isolation",
-    breaks: "V11: of T the holder counts 95 %",
+    breaks: "V11: the holder counts 95 % of T",
     edits: [{ file: lease, find: "const heldPart = 0.95;", replace: "const heldPart = 1.2;" }],
   },
   {
