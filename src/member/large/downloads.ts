@@ -1,6 +1,7 @@
 /**
  * Reading values that are too large to be buffered: they come from the store as a stream, through the member that was asked.
- * A stream that breaks off is continued there, under the same tag: what follows is of the same value, or the read fails.
+ * A stream that breaks off is continued there, under the same tag: what follows is of the same value, or the read
+ * fails (L13).
  */
 
 import { assert } from "../../base/assert.ts";

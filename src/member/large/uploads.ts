@@ -69,7 +69,7 @@ export class Uploads {
     }
   }
 
-  /** Counts bytes of parts in; false, and nothing counted, if they are too many. */
+  /** Counts bytes of parts in; false, and nothing counted, if they are too many (L14). */
   #reserve(bytes: number): boolean {
     assert(bytes > 0, "a part has bytes");
     if (this.#inFlightBytes + bytes > this.#context.settings.large.inFlightBytes) return false;
@@ -117,6 +117,7 @@ export class Uploads {
     }
   }
 
+  /** At once, or `leftovers.ts` does it (L12). */
   #abort(key: string, id: string, deadlineMs: number): void {
     const { store, complaints } = this.#context;
     store.abortUpload(key, id, { deadlineMs }).catch((error: unknown) => {

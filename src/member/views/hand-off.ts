@@ -153,7 +153,7 @@ export class HandOff {
       await Promise.all(Array.from({ length: Math.min(entriesUnderWay, wanted.size) }, worker));
       if (run !== this.#run) return;
     }
-    // After the entries: a member that knows that a request was done must have its entry.
+    // After the entries: a member that knows that a request was done must have its entry (W12).
     for (let start = 0; start < outcomes.length; start += outcomesPerMessage) {
       const some = outcomes.slice(start, start + outcomesPerMessage);
       await this.#send(run, peer, { kind: "hand_off_outcomes", epoch, outcomes: some });
@@ -176,7 +176,7 @@ export class HandOff {
     return record?.entry ?? (first?.inherited ? first.entry : undefined);
   }
 
-  /** Sends until it is acknowledged; undefined when the run ends before that. */
+  /** Sends until it is acknowledged; undefined when the run ends before that (V40). */
   async #send(run: object, peer: string, request: PeerRequest): Promise<PeerAnswer | undefined> {
     const { membership, network, clock, complaints } = this.#context;
     while (run === this.#run) {

@@ -25,6 +25,7 @@ export async function probeStore(
 ): Promise<void> {
   const abilities = await patiently();
   for (const note of abilities.notes) log.info("store", { store: store.description, note });
+  // Several nodes could not agree on a view (F23).
   if (!abilities.conditionalWrites && memberCount > 1) {
     throw new OperatingError(
       "store_refused",

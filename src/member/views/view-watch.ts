@@ -122,6 +122,7 @@ export class ViewWatch {
         (hasFailed ? await this.#newestOfPeers() : undefined) ?? (await this.#newest(hasFailed));
       if (signal.aborted) return;
       if (view && view.epoch > membership.epoch) {
+        // The others have gone on without this process: it ends (V26).
         if (!listsProcess(view, membership.self)) {
           this.#observer.onOut(view.members.some((member) => member.id === membership.self.id));
           return;

@@ -19,15 +19,14 @@ function filesOf(...patterns: string[]): string[] {
 const rules = [...projectFile(rulesPath).matchAll(/^### ([A-Z]\d+)$/gm)].map(([, number]) => number as string);
 const letters = [...new Set(rules.map((number) => number[0]))].join("");
 
-/** A citation: a number, or several, in brackets of their own, as in "(W3)" and "(W3, F1)". */
-const citation = new RegExp(`\\(([${letters}]\\d+(?:, [${letters}]\\d+)*)\\)`, "g");
+/** One number or several, perhaps on two lines of a comment. */
+const numbers = `[${letters}]\\d+(?:,\\s+(?:\\*\\s+|//\\s+)?[${letters}]\\d+)*`;
+/** A citation: numbers in brackets of their own, as in "(W3)" and "(W3, F1)", or alone in a comment at a line's end. */
+const citation = new RegExp(`\\((${numbers})\\)|// (${numbers})\\.?$`, "gm");
 
 function citedIn(paths: readonly string[]): Set<string> {
-  return new Set(
-    paths.flatMap((path) =>
-      [...projectFile(path).matchAll(citation)].flatMap(([, numbers = ""]) => numbers.split(", ")),
-    ),
-  );
+  const texts = paths.flatMap((path) => [...projectFile(path).matchAll(citation)].map(([all]) => all));
+  return new Set(texts.flatMap((text) => text.match(/[A-Z]\d+/g) ?? []));
 }
 
 const byCode = citedIn(filesOf("src/**/*.ts"));

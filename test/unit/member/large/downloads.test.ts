@@ -1,4 +1,6 @@
-/** Reading a value from the store that breaks off: it goes on where it broke off, with the same value, or it ends. */
+/**
+ * Reading a value from the store that breaks off: it goes on where it broke off, with the same value, or it ends (L13).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

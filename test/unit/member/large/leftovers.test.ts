@@ -1,4 +1,4 @@
-/** Uploads that nobody goes on with: who removes them, when, and which. */
+/** Uploads that nobody goes on with: who removes them, when, and which (L12). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** Who proposes to drop whom, when, and what keeps it from doing so. */
+/** Who proposes to drop whom, when, and what keeps it from doing so (V16, V17, V18). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,5 +1,6 @@
 /**
- * Pings and their answers: when they are sent, what they say, and when a member keeps silent because it does not work.
+ * Pings and their answers: when they are sent, what they say, and when a member keeps silent because it does not
+ * work (V10, V20).
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,7 @@
-/** The two stages of a hand-off: what goes to whom, in which order, and when it is said to be done. */
+/**
+ * The two stages of a hand-off: what goes to whom, in which order, and when it is said to be done (V38, V39, V40, W12,
+ * W13).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** How a process gets into the view: at once where its id is listed, else when it reaches everyone who is there. */
+/**
+ * How a process gets into the view: at once where its id is listed, else when it reaches everyone who is there (V22,
+ * V23, V24).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

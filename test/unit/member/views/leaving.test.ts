@@ -1,4 +1,7 @@
-/** Leaving in order: weight 0, settled, out; and what the last owner does, to whom nobody is left to hand off to. */
+/**
+ * Leaving in order: weight 0, settled, out; and what the last owner does, to whom nobody is left to hand off to (V27,
+ * V28, V29).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

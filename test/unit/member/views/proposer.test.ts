@@ -1,4 +1,4 @@
-/** A proposal: what each outcome is called, what is told of it, and on what it is made at all. */
+/** A proposal: what each outcome is called, what is told of it, and on what it is made at all (V1, V2). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,6 +1,6 @@
 /**
  * Who is relieved of its keys, by whom, and when it takes them back. The whole course of it is in
- * `test/simulation/relief.test.ts`.
+ * `test/simulation/relief.test.ts` (V31).
  */
 
 import assert from "node:assert/strict";

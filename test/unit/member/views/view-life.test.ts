@@ -1,4 +1,7 @@
-/** The steps of a view's life in one member: in which order, each once, and what each waits for. */
+/**
+ * The steps of a view's life in one member: in which order, each once, and what each waits for (V32, V42, V43, V47,
+ * V48, V53).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

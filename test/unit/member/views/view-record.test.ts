@@ -1,4 +1,6 @@
-/** The view's record: a swap wins or it does not, and what its answer leaves open is settled by reading back. */
+/**
+ * The view's record: a swap wins or it does not, and what its answer leaves open is settled by reading back (V1, V2).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,6 +1,6 @@
 /**
  * When the view is looked at, in the store or at peers: while a newer one is expected, and while peers do not confirm
- * the lease.
+ * the lease (V6, V10, V15).
  */
 
 import assert from "node:assert/strict";
