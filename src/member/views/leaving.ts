@@ -88,18 +88,18 @@ export class Leaving {
       // A refusal is borne, too: what this member holds is needed, so it waits for better times.
       const stored = await this.#record.readPatiently(signal, "store_refused");
       signal.throwIfAborted();
-      if (stored && (await this.#isOut(stored, lookedAt, isOpen, signal))) return;
+      if (stored && (await this.#step(stored, lookedAt, isOpen, signal))) return;
       await sleep(clock, pollMs, signal);
     }
   }
 
   /**
-   * Takes the next step on what the store has; whether this process is out of the view then.
+   * Takes the next step on what the store has. Resolves to whether this process is out of the view then.
    *
    * @param lookedAt - when the record was asked for
    * @param isOpen - whether a swap of this member's own could still take effect then
    */
-  async #isOut(stored: StoredView, lookedAt: Instant, isOpen: boolean, signal: AbortSignal): Promise<boolean> {
+  async #step(stored: StoredView, lookedAt: Instant, isOpen: boolean, signal: AbortSignal): Promise<boolean> {
     const { membership, log, clock } = this.#context;
     const isListed = listsProcess(stored.view, membership.self);
     // It is in the view, and no late swap of its own can put it out: it may go on.
