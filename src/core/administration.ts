@@ -1,12 +1,18 @@
-/** What an operator can have a cluster do through any node: the interface between the protocol and whatever speaks to operators (HTTP today). */
+/**
+ * What an operator can make a cluster do through any node: the interface between the protocol and what speaks to
+ * operators (HTTP today).
+ */
 
 import type { WriteOutcome } from "./operation.ts";
 import type { ClusterStatus, FailingKey, Readiness } from "./status.ts";
 import type { Version } from "./version.ts";
 
-/** How far a flush is that somebody has asked for. */
+/** How far a flush is that an operator has asked for. */
 export interface FlushProgress {
-  /** Keys of which the store lacks something that it lacked when the flush was asked for, and the bytes of their values. */
+  /**
+   * Keys that still lack in the store something that they lacked when the flush was asked for, and the bytes of their
+   * values.
+   */
   readonly keys: number;
   readonly bytes: number;
   /** Those of them that the store refuses. */
@@ -29,7 +35,8 @@ export interface NodeControl {
 
 export interface Administration {
   /**
-   * Has all members flush at once, and tells how far they are until everything is in the store that was acknowledged before.
+   * Makes all members flush at once. Tells how far they are, until the store has everything that was acknowledged
+   * before.
    * @throws OperatingError; the signal's reason when it is aborted
    */
   flush(signal: AbortSignal): AsyncGenerator<FlushProgress, void>;

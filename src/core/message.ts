@@ -1,6 +1,6 @@
 /**
- * What members say to each other. A request gets one answer; a notice gets none. At most one field of a message is a large
- * buffer (`value`), which the link carries behind the rest without copying it.
+ * What members say to each other. A request gets one answer; a notice gets none. At most one field of a message is a
+ * large buffer (`value`), which the link carries behind the rest without copying it.
  */
 
 import type { ErrorCode } from "../base/errors.ts";
@@ -26,19 +26,21 @@ export interface MemberState {
   /** The epoch of the view it has adopted; 0 before the first. */
   readonly epoch: number;
   /**
-   * The newest epoch that it has seen in the store: that of the view which it waits to join, when that is newer. Whoever swapped that in may have ended before anybody heard of it.
+   * The newest epoch that it has seen in the store. It may be that of a view which this member waits to join: the
+   * member that swapped it in may have ended before any other heard of it.
    */
   readonly seenEpoch: number;
   /** Whether it knows that view to be settled. */
   readonly settled: boolean;
   /**
-   * How far it has come with that view. `adopting`: the adoption is not in its journal yet. `adopted`: it is, so that older views are neither confirmed nor
-   * acknowledged any more. `delivered`: the primary of each key has acknowledged all that it held. `handed_off`: every owner has.
+   * How far it has come with that view. `adopting`: the adoption is not in its journal yet. `adopted`: it is, so the
+   * member neither confirms nor acknowledges older views any more. `delivered`: the primary of each key has
+   * acknowledged all that the member held. `handed_off`: every owner has.
    */
   readonly progress: Progress;
   /**
-   * Whether no request to the store can be under way for a key that it does not serve under that view: neither of its own, nor of a
-   * predecessor that it would still wait for itself.
+   * Whether no request to the store can be under way for a key that it does not serve under that view: neither one of
+   * its own, nor one of a predecessor for which it would still wait itself.
    */
   readonly quiet: boolean;
   /** The ids of the members that do not answer it. */
@@ -49,7 +51,10 @@ export interface MemberState {
   readonly storeWorks: boolean;
   /** Every request of this router with a lower counter is finished: its id is not sent again. */
   readonly watermark: number;
-  /** The watermarks of all routers, as far as it knows, while the view is not settled: it hands over no outcome of a finished request, and the new primary must not do a late copy of one. */
+  /**
+   * The watermarks of all routers, as far as it knows, while the view is not settled. It hands over no outcome of a
+   * finished request, and the new primary must not do a late copy of one.
+   */
   readonly finished: readonly RequestId[];
   readonly figures: MemberFigures;
 }
@@ -141,7 +146,10 @@ export interface LeaveRequest {
   readonly epoch: number;
 }
 
-/** An operator's, by way of any member: flush at once all that you serve and the store lacks; how far are you with what it lacked then? */
+/**
+ * An operator's, by way of any member: flush at once all that you serve and the store lacks; how far are you with what
+ * it lacked then?
+ */
 export interface FlushRequest {
   readonly kind: "flush";
   readonly epoch: number;

@@ -1,7 +1,8 @@
 /**
  * What a client can ask of a cluster through any member, and how it is answered: the interface between the protocol and
- * what speaks to clients (HTTP today). A write has one shape and one outcome on its whole way, from the route to the key's
- * primary: between members it travels as a `WriteRequest`, which is the operation with an epoch, a name and a deadline.
+ * what speaks to clients (HTTP today). A write has one shape and one outcome on its whole way, from the route to the
+ * key's primary: between members it travels as a `WriteRequest`, which is the operation with an epoch, a name and a
+ * deadline.
  */
 
 import type { ContentHeaders, Upload, ValueInfo } from "./entry.ts";
@@ -16,8 +17,8 @@ export type Durability = "replicated" | "stored";
 export interface WriteOperation {
   readonly key: string;
   /**
-   * The value; undefined deletes the key, unless there is an upload. Its buffer must not be changed afterwards, and should
-   * have no memory around it (see `compact`).
+   * The value; undefined deletes the key, unless there is an upload. Its buffer must not be changed afterwards, and
+   * should have no memory around it (see `compact`).
    */
   readonly value: Buffer | undefined;
   /** In place of a value that is in the store already, in parts. */
@@ -34,12 +35,12 @@ export interface WriteOperation {
 
 /** A write of a value that may be too large to be in memory; its answer waits for the store. */
 export interface StreamOperation extends Pick<WriteOperation, "key" | "headers" | "precondition"> {
-  /** Bytes in the body; undefined if nobody knows yet. */
+  /** Bytes in the body; undefined if that is not known yet. */
   readonly length: number | undefined;
   /**
-   * Is read as fast as the store takes it, to its end unless the write fails. It rejects when the client's sending does. A
-   * chunk is good until the next one is asked for. Its `return` may be called while a chunk is waited for, and should end
-   * that wait.
+   * Is read as fast as the store takes it, to its end unless the write fails. It rejects when the client's sending
+   * does. A chunk is good until the next one is asked for. Its `return` may be called while a chunk is waited for, and
+   * should end that wait.
    */
   readonly body: AsyncIterableIterator<Uint8Array, void>;
 }
@@ -48,8 +49,8 @@ export interface Written {
   readonly kind: "written";
   readonly version: Version;
   /**
-   * The entity tag: the value's MD5, the store's own tag of an upload, empty after a delete. The primary leaves that of a
-   * value empty: the router knows its MD5.
+   * The entity tag: the value's MD5, the store's own tag of an upload, empty after a delete. The primary leaves that of
+   * a value empty: the router knows its MD5.
    */
   readonly tag: string;
   /** What is known to hold of it: what was asked for, or more; from the primary also less, if the store was late. */
@@ -65,7 +66,9 @@ export type WriteOutcome = Written | PreconditionFailed;
 export type ReadOutcome =
   /** `value` is undefined when it was not wanted. */
   | { readonly kind: "value"; readonly info: ValueInfo; readonly value: Buffer | undefined }
-  /** It is too large to be buffered: {@link Operations.open} streams it from the store. Its `md5` is the store's tag. */
+  /**
+   * It is too large to be buffered: {@link Operations.open} streams it from the store. Its `md5` is the store's tag.
+   */
   | { readonly kind: "stored"; readonly info: ValueInfo }
   | { readonly kind: "missing" };
 
@@ -83,31 +86,38 @@ export interface ListedKey {
 export interface ListOutcome {
   readonly keys: readonly ListedKey[];
   readonly prefixes: readonly string[];
-  /** The `after` of the next page; undefined when this is the last. A page may have fewer entries than its limit, even none. */
+  /**
+   * The `after` of the next page; undefined when this is the last. A page may have fewer entries than its limit, even
+   * none.
+   */
   readonly next: string | undefined;
 }
 
 /**
- * Exactly the bytes asked for: iterating rejects with an OperatingError if they can't be had. To be iterated once at most, and disposed of
- * in any case. A chunk is its reader's, who may free it.
+ * Exactly the bytes asked for: iterating rejects with an OperatingError if they can't be had. The caller iterates once
+ * at most, and always disposes of the stream. A chunk belongs to the reader, who may free it.
  */
 export interface ValueStream extends AsyncIterable<Uint8Array>, AsyncDisposable {}
 
 /**
- * Each method is linearizable per key, and rejects with an OperatingError; after a rejected write the client must take it as possible that it took
- * effect, unless the code is one of `buffer_full`, `overloaded`, `shutting_down`.
+ * Each method is linearizable per key, and rejects with an OperatingError. After a write that was rejected the client
+ * must take it as possible that the write took effect, unless the code is one of `buffer_full`, `overloaded`,
+ * `shutting_down`.
  */
 export interface Operations {
   write(operation: WriteOperation): Promise<WriteOutcome>;
-  /** Nothing of it is stored before all of the body is there; answered once the store has it. */
+  /** Nothing of it is stored before the whole body is there. The answer comes once the store has it. */
   writeStream(operation: StreamOperation): Promise<WriteOutcome>;
   /**
    * At once if the key's state is in memory, and its primary is here.
    * @param changed The tag of a stored value that {@link open} found changed, so that the answer is another one.
    */
   read(key: string, wantValue: boolean, changed?: string): ReadOutcome | Promise<ReadOutcome>;
-  /** Bytes `start` to `end` (exclusive) of the stored value with this tag; undefined if the store has another by now: read again. */
+  /**
+   * Bytes `start` to `end` (exclusive) of the stored value with this tag; undefined if the store has another by now:
+   * read again.
+   */
   open(key: string, tag: string, start: number, end: number): Promise<ValueStream | undefined>;
-  /** Each key as it was at some moment of the call, though not all at the same. */
+  /** Each key as it was at some moment of the call, though not all keys at the same one. */
   list(query: ListQuery): Promise<ListOutcome>;
 }

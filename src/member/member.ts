@@ -1,6 +1,7 @@
 /**
- * One running member of a cluster: its life, and what it does with what comes from clients and peers. The
- * protocol's decisions are in the parts (see `wiring.ts`). A member lives from its join to its end; see `participant.ts` for what comes after.
+ * One running member of a cluster: its life, and what it does with what comes from peers. The decisions of the protocol
+ * are in its parts (see `wiring.ts`). A member lives from its join to its end; see `participant.ts` for what comes
+ * after.
  */
 
 import { assert, unreachable } from "../base/assert.ts";
@@ -20,26 +21,24 @@ import type {
   RequestOutcome,
 } from "../core/message.ts";
 import type { Operations } from "../core/operation.ts";
-import type { ClusterStatus, Readiness } from "../core/status.ts";
+import type { Readiness } from "../core/status.ts";
 import { versionOf } from "../core/version.ts";
 import { formatView, type View, type ViewMember, type ViewParameters } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
-import type { MemberGauges } from "./admin/status.ts";
-import type { MemberParts } from "./member-parts.ts";
-import { MemberOperations } from "./operations.ts";
-import { ConfiguredNodes } from "./views/configured-nodes.ts";
-import { type Wired, wire } from "./wiring.ts";
+import type { Status } from "./admin/status.ts";
+import { type MemberParts, type Wired, wire } from "./wiring.ts";
 
 export class Member implements PeerHandler, JournalSource {
   /** What clients and operators can ask of it. */
   readonly operations: Operations & Administration;
+  /** What it tells people. */
+  readonly status: Status;
   readonly #parts: MemberParts;
   readonly #wired: Wired;
   readonly #membership: Membership;
   readonly #abort = new AbortController();
-  readonly #configured: ConfiguredNodes;
-  /** Nothing more is taken: what would be, might not reach the store. */
+  /** It takes nothing more: that might not reach the store. */
   #drained = false;
   #ended = false;
   /** When it was last seen to serve. */
@@ -59,9 +58,9 @@ export class Member implements PeerHandler, JournalSource {
         if (!this.#drained) this.#wired.router.resume();
       },
     });
-    this.operations = new MemberOperations(this.#wired);
+    this.operations = this.#wired.operations;
+    this.status = this.#wired.status;
     this.#membership = this.#wired.membership;
-    this.#configured = new ConfiguredNodes({ ...parts, membership: this.#membership }, parts.nodes);
     this.#recover(parts.recovered);
   }
 
@@ -71,6 +70,7 @@ export class Member implements PeerHandler, JournalSource {
    */
   async start(): Promise<void> {
     const { network, journal } = this.#parts;
+    assert(!this.#ended && !this.joined, "a member starts once, without a view");
     journal.attach(this);
     network.start(this);
     this.#setPeers([]);
@@ -81,7 +81,7 @@ export class Member implements PeerHandler, JournalSource {
     this.#wired.leftovers.start();
   }
 
-  /** Tries to join no more; whether it may be about to have joined all the same, in which case {@link start} ends soon. */
+  /** Stops trying to join. True if it may have joined all the same: then {@link start} ends soon. */
   stopJoining(reason: Error): boolean {
     return this.#wired.joining.stop(reason);
   }
@@ -95,7 +95,10 @@ export class Member implements PeerHandler, JournalSource {
     await this.#wired.leaving.leave(AbortSignal.any([signal, this.#abort.signal]));
   }
 
-  /** Ends at once: answers nothing more, sends nothing more. Returns what it holds, for the next member on this data folder. */
+  /**
+   * Ends at once: answers nothing more, sends nothing more. Returns what it holds, for the next member on this data
+   * folder.
+   */
   end(): Recovered {
     assert(!this.#ended, "a member ends once");
     this.#ended = true;
@@ -104,6 +107,7 @@ export class Member implements PeerHandler, JournalSource {
     this.#wired.flushOnDemand.stop(reason);
     const { lease } = this.#membership;
     lease.void();
+    assert(!lease.held(), "a member that has ended may not answer");
     this.#wired.gossip.stop();
     this.#wired.viewWatch.stop();
     this.#wired.eviction.stop();
@@ -127,9 +131,9 @@ export class Member implements PeerHandler, JournalSource {
     return { entries, outcomes: [...this.#wired.requests.outcomes()], adopted, cluster };
   }
 
-  /** The configuration names these now. Who was in it and is not any more is asked to leave. */
+  /** The configuration names these now. Nodes that it named before, and names no more, are asked to leave. */
   setNodes(nodes: readonly PeerAddress[]): void {
-    this.#configured.set(nodes);
+    this.#wired.configured.set(nodes);
     this.#wired.gossip.setNodes(nodes);
     this.#setPeers(this.#membership.epoch === 0 ? [] : this.#membership.view.members);
   }
@@ -157,21 +161,13 @@ export class Member implements PeerHandler, JournalSource {
     return { ready: true, reason: `serving in epoch ${membership.epoch}` };
   }
 
-  status(): ClusterStatus {
-    return this.#wired.status.ofCluster(this.#configured.named.map(({ id }) => id));
-  }
-
-  gauges(): MemberGauges {
-    return this.#wired.status.gauges();
-  }
-
   /** Whether this member may answer for the key at this moment: at most one process may. */
   servesNow(key: string): boolean {
     return !this.#ended && this.#membership.mayAnswer(key);
   }
 
   adoption(): AdoptRecord | undefined {
-    // Also what an earlier life on this folder has adopted, until this one adopts a view.
+    // Until this member adopts a view: what an earlier member on this folder had adopted.
     const { adoptedEpochs: adopted, cluster } = this.#membership;
     const epoch = adopted.at(-1);
     return epoch === undefined ? undefined : { kind: "adopt", epoch, adopted, cluster };
@@ -208,7 +204,7 @@ export class Member implements PeerHandler, JournalSource {
   // At debug level: the network has logged the link for operators.
   onLinkUp(peer: PeerIdentity): void {
     this.#parts.log.debug("link up", { peer: peer.id });
-    this.#configured.onReached(peer.id);
+    this.#wired.configured.onReached(peer.id);
     this.#wired.gossip.ping(peer.id);
     this.#wired.primary.resend(peer.id);
     this.#wired.router.wake();
@@ -263,7 +259,10 @@ export class Member implements PeerHandler, JournalSource {
     return { kind: "refused", code: error.code, epoch: this.#membership.epoch, detail: error.message };
   }
 
-  /** The settings of the cluster's first node hold for all of its nodes: one whose file says otherwise says so in its log. */
+  /**
+   * The settings of the cluster's first node hold for all of its nodes. A node whose file says otherwise says so in its
+   * log.
+   */
   #compare({ replicas, leaseMs, flushDeadlineMs }: ViewParameters): void {
     const { settings, log } = this.#parts;
     const own = { replicas: settings.replicas, leaseMs: settings.leaseMs, flushDeadlineMs: settings.flushDeadlineMs };
@@ -274,6 +273,7 @@ export class Member implements PeerHandler, JournalSource {
 
   #recover({ entries, outcomes }: Recovered): void {
     const now = this.#parts.clock.now();
+    assert(!this.joined, "what was held before is there before the first view");
     for (const entry of entries) {
       this.#wired.buffer.recover(entry, now);
       this.#wired.requests.record(entry.requestId, entry.key, versionOf(entry));
@@ -282,10 +282,11 @@ export class Member implements PeerHandler, JournalSource {
   }
 
   #adopt(view: View): void {
-    // Several parts of this member look at the store: one may come with what another has brought already.
+    // Several parts look at the store: one may bring a view that another has brought already.
     if (this.#ended || view.epoch <= this.#membership.epoch) return;
     this.#setPeers(view.members);
     this.#wired.viewLife.adopt(view);
+    assert(this.#membership.epoch === view.epoch, "a view that is adopted is the member's");
   }
 
   #hear(from: PeerIdentity, state: MemberState): void {
@@ -307,7 +308,7 @@ export class Member implements PeerHandler, JournalSource {
     this.#membership.confirm(from, state, sentAt);
     if (!had) this.#onLease();
     this.#hear(from, state);
-    this.#configured.onReached(from.id);
+    this.#wired.configured.onReached(from.id);
   }
 
   /** The lease may be there again. */
@@ -325,11 +326,11 @@ export class Member implements PeerHandler, JournalSource {
       observer.onReplaced();
       return;
     }
-    // A member that is leaving sees it for itself.
+    // A member that is leaving looks at the view itself.
     if (!this.#wired.leaving.begun) observer.onEvicted();
   }
 
-  /** There is nobody to hand off to: nothing new is taken, and what is held goes to the store. */
+  /** There is no member to hand off to: this one takes nothing new, and what it holds goes to the store. */
   #drain(): void {
     if (this.#drained) return;
     this.#drained = true;
@@ -340,7 +341,7 @@ export class Member implements PeerHandler, JournalSource {
 
   #setPeers(members: readonly ViewMember[]): void {
     const { identity, network } = this.#parts;
-    const peers = new Map(this.#configured.named.map((node) => [node.id, node]));
+    const peers = new Map(this.#wired.configured.named.map((node) => [node.id, node]));
     for (const { id, url } of members) peers.set(id, { id, url });
     peers.delete(identity.id);
     network.setPeers([...peers.values()]);

@@ -1,8 +1,10 @@
 /**
- * One host's part in the cluster: one member after another. When the others have gone on without it (it was cut off, or paused for too long), the member ends, and the
- * next one, a new incarnation, joins with what that held: it may be the only one that has some of it.
+ * One host's part in the cluster: one member after another. When the others have gone on without a member (it was cut
+ * off, or paused for too long), that member ends. The next one, a new incarnation, joins with what the last one held:
+ * it may have the only copy of some values.
  */
 
+import { assert } from "../base/assert.ts";
 import { type Clock, type Instant, sleep } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -37,9 +39,12 @@ export interface ParticipantParts {
   readonly log: Log;
   /** Another process has taken this host's id: this one must end. */
   readonly onReplaced: () => void;
-  /** A peer whose configuration does not name this host any more asks it to leave: {@link Participant.leave}, in the end. */
+  /**
+   * A peer whose configuration does not name this host any more asks it to leave; {@link Participant.leave} is to
+   * follow.
+   */
   readonly onLeaveAsked: () => void;
-  /** It has left the cluster because somebody asked for it: the process has nothing more to do. */
+  /** It has left the cluster because it was asked to: the process has nothing more to do. */
   readonly onLeft: () => void;
 }
 
@@ -49,7 +54,10 @@ interface Life {
   readonly network: Network;
 }
 
-/** A host that is dropped again within this time waits before it joins: twice as long each time, from the first to the last of these (in milliseconds). */
+/**
+ * A host that is dropped again within `restlessMs` waits before it joins: twice as long each time, from `firstPauseMs`
+ * to `lastPauseMs`. All in milliseconds.
+ */
 const restlessMs = 600_000;
 const firstPauseMs = 1_000;
 const lastPauseMs = 60_000;
@@ -63,14 +71,14 @@ export class Participant implements NodeControl {
   readonly #abort = new AbortController();
   #nodes: readonly PeerAddress[];
   #life: Life | undefined;
-  /** When it was dropped, of late. */
+  /** When it was dropped, within the last `restlessMs`. */
   #drops: Instant[] = [];
   #withdrawn = false;
   #stopping = false;
   #leaving: Promise<void> | undefined;
   /** Resolves when the first member has joined, or cannot. */
   #starting: Promise<void> = Promise.resolve();
-  /** While there is no member, or one that has not joined yet, in place of one that was dropped. */
+  /** Set from the end of a member that was dropped until the next one has joined. */
   #joining: Promise<void> | undefined;
 
   constructor(parts: ParticipantParts) {
@@ -80,7 +88,8 @@ export class Participant implements NodeControl {
 
   /**
    * Tries the store out and joins the cluster; resolves when this process is in the view.
-   * @throws OperatingError `store_refused` when the store cannot be used, `shutting_down` when it was stopped meanwhile.
+   * @throws OperatingError `store_refused` when the store cannot be used, `shutting_down` when it was stopped
+   * meanwhile.
    */
   async start(): Promise<void> {
     const started = this.#startUp();
@@ -89,7 +98,8 @@ export class Participant implements NodeControl {
   }
 
   /**
-   * Leaves in order, within `stopMs` at most, and ends. What could not be handed off in that time is in the journal, if there is one.
+   * Leaves in order, within `stopMs` at most, and ends. What it could not hand off in that time is in the journal, if
+   * there is one.
    */
   async stop(): Promise<void> {
     if (this.#stopping) return;
@@ -99,11 +109,11 @@ export class Participant implements NodeControl {
     const timer = clock.after(settings.stopMs, () =>
       deadline.abort(new OperatingError("deadline_exceeded", "leaving takes longer than flush.stopMs")),
     );
-    // Clients are served until it is out: what they ask for is forwarded like at any other time.
+    // Clients are served until the member is out: what they ask for is forwarded, as at any other time.
     try {
       const isAboutToJoin = !this.#joining && this.#life?.member.stopJoining(stopping());
       if (isAboutToJoin) await withinSignal(this.#starting, deadline.signal);
-      // One that has not joined yet has taken nothing; what it found in its journal is there for the next start.
+      // A member that has not joined yet has taken nothing; what it found in its journal is there for the next start.
       if (this.#joining || this.joined) await this.#leave(deadline.signal);
     } catch (error) {
       if (!isOperatingError(error)) throw error;
@@ -114,6 +124,7 @@ export class Participant implements NodeControl {
     this.#life?.member.refuseOperations();
     this.#abort.abort(stopping());
     await this.#endLife();
+    assert(this.#life === undefined, "a host that has stopped has no member");
   }
 
   /** Whether it takes part in a view. */
@@ -141,13 +152,16 @@ export class Participant implements NodeControl {
     );
   }
 
-  /** The configuration has changed: peers to reach; a node that it no longer names is asked to leave. */
+  /** The configuration names these now. Nodes that it named before, and names no more, are asked to leave. */
   setNodes(nodes: readonly PeerAddress[]): void {
     this.#nodes = nodes;
     this.#life?.member.setNodes(nodes);
   }
 
-  /** What the present member can be asked for; while there is none, it refuses with `not_ready`. To be asked for each time. */
+  /**
+   * What the present member can be asked for; while there is none, all of it is refused with `not_ready`. To be looked
+   * up for each operation: the next member has its own.
+   */
   get operations(): Operations & Administration {
     return this.#life?.member.operations ?? noMember;
   }
@@ -159,7 +173,7 @@ export class Participant implements NodeControl {
 
   status(): ClusterStatus {
     const { settings, host, store } = this.#parts;
-    if (this.#life) return this.#life.member.status();
+    if (this.#life) return this.#life.member.status.ofCluster();
     const { cluster } = settings;
     const absent = this.#nodes.flatMap(({ id }) => (id === host.id ? [] : id));
     const nothing = { epoch: 0, settled: false, leaseMs: 0, awaited: [], absent, replicas: 0, members: [] };
@@ -168,7 +182,7 @@ export class Participant implements NodeControl {
 
   /** Undefined while there is no member. */
   gauges(): MemberGauges | undefined {
-    return this.#life?.member.gauges();
+    return this.#life?.member.status.gauges();
   }
 
   /** Whether this process may answer for the key at this moment: at most one may. */
@@ -184,8 +198,9 @@ export class Participant implements NodeControl {
   async #begin(recovered: Recovered): Promise<void> {
     const { host, settings, clock, random, connect, store, journal, log } = this.#parts;
     const { onReplaced, onLeaveAsked } = this.#parts;
-    // It was stopped while the store was tried out.
+    // The host may have been stopped while it tried the store out.
     this.#abort.signal.throwIfAborted();
+    assert(this.#life === undefined, "one member after another");
     const identity: ViewMember = { ...host, folder: journal.folder, incarnation: random.id() };
     const network = connect({ id: identity.id, incarnation: identity.incarnation });
     const member = new Member({
@@ -263,7 +278,7 @@ export class Participant implements NodeControl {
     return held;
   }
 
-  /** Leaves, and goes on with that when the signal is aborted: then it rejects with its reason. */
+  /** Leaves. Rejects with the signal's reason when that is aborted; leaving goes on then. */
   #leave(signal: AbortSignal): Promise<void> {
     this.#leaving ??= this.#leaveForGood();
     return withinSignal(this.#leaving, signal);
@@ -272,7 +287,7 @@ export class Participant implements NodeControl {
   /** A member that is dropped before it has handed off everything joins once more to do so. */
   async #leaveForGood(): Promise<void> {
     for (;;) {
-      // What it found in its journal may be needed: it joins first.
+      // What it found in its journal may be needed by the others: it joins first.
       await this.#starting;
       if (this.#joining) await this.#joining;
       if (!this.#life) return;
@@ -287,7 +302,7 @@ export class Participant implements NodeControl {
   }
 }
 
-/** What the work comes to, or a rejection with the signal's reason when that is aborted before. */
+/** Settles as the work does, or rejects with the signal's reason if that is aborted before. */
 async function withinSignal(work: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();

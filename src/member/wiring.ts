@@ -1,21 +1,21 @@
 /**
- * The parts of a member and who calls whom: each part is given what it needs and knows nothing of the others; where something that happens in one matters to
- * another, here is the line that says so.
+ * The parts of a member, and who calls whom. Each part is given what it needs, and knows nothing of the others. Where
+ * an event in one part matters to another, here is the line that says so.
  */
 
 import { Complaints, complaintIntervalMs } from "../base/complaints.ts";
 import { Admission } from "../core/admission.ts";
 import { Backlog } from "../core/backlog.ts";
-import type { SentAt } from "../core/lease.ts";
 import { Membership } from "../core/membership.ts";
-import type { MemberState, PeerIdentity } from "../core/message.ts";
 import { RequestLog } from "../core/request-log.ts";
-import type { View } from "../core/view.ts";
+import type { View, ViewMember } from "../core/view.ts";
 import { WriteBuffer } from "../core/write-buffer.ts";
+import type { Recovered } from "../journal/journal.ts";
+import type { PeerAddress } from "../network/network.ts";
 import { Discard } from "./admin/discard.ts";
 import { FlushOnDemand } from "./admin/flush-on-demand.ts";
 import { Status } from "./admin/status.ts";
-import type { MemberContext } from "./context.ts";
+import type { ContextOf, MemberContext } from "./context.ts";
 import { AgeLimit } from "./flush/age-limit.ts";
 import { Cleaner } from "./flush/cleaner.ts";
 import { Flusher } from "./flush/flusher.ts";
@@ -28,12 +28,13 @@ import { Replica } from "./keys/replica.ts";
 import { Downloads } from "./large/downloads.ts";
 import { Leftovers } from "./large/leftovers.ts";
 import { Uploads } from "./large/uploads.ts";
-import type { MemberParts } from "./member-parts.ts";
+import { MemberOperations } from "./operations.ts";
 import { Lister } from "./route/lister.ts";
 import { OperationDeadlines } from "./route/operation-deadlines.ts";
 import { Router } from "./route/router.ts";
+import { ConfiguredNodes } from "./views/configured-nodes.ts";
 import { Eviction } from "./views/eviction.ts";
-import { Gossip } from "./views/gossip.ts";
+import { Gossip, type GossipObserver } from "./views/gossip.ts";
 import { HandOff } from "./views/hand-off.ts";
 import { Joining } from "./views/joining.ts";
 import { Leaving, type LeavingObserver } from "./views/leaving.ts";
@@ -41,30 +42,49 @@ import { Proposer } from "./views/proposer.ts";
 import { StoreFailover } from "./views/store-failover.ts";
 import { ViewLife } from "./views/view-life.ts";
 import { ViewRecord } from "./views/view-record.ts";
-import { ViewWatch } from "./views/view-watch.ts";
+import { ViewWatch, type ViewWatchObserver } from "./views/view-watch.ts";
+
+/** What a member is given. */
+export interface MemberParts
+  extends ContextOf<"clock" | "journal" | "log" | "metrics" | "network" | "random" | "settings" | "store"> {
+  /** This process as it will stand in the view. */
+  readonly identity: ViewMember;
+  /** The members that the configuration names; more may be learned from the view. */
+  readonly nodes: readonly PeerAddress[];
+  /** What earlier members on this data folder held; all of it is in the journal, if there is one. */
+  readonly recovered: Recovered;
+  readonly observer: MemberObserver;
+}
+
+/** Is told what becomes of a member. */
+export interface MemberObserver {
+  /** Another process has taken this member's id: this one must end. */
+  onReplaced(): void;
+  /** The others have gone on without this member, which is to end: see `Member.end`. */
+  onEvicted(): void;
+  /** A peer whose configuration does not name this member any more asks it to leave. */
+  onLeaveAsked(): void;
+}
+
+/** What the member itself does when something happens in one of its parts. */
+interface MemberHooks
+  extends ViewWatchObserver,
+    Pick<GossipObserver, "onPong">,
+    Pick<LeavingObserver, "onLast" | "onGoing" | "onStaying"> {
+  /** This is the view that is to be joined. */
+  onSeen(view: View): void;
+}
 
 /** The parts of a member. */
 export type Wired = ReturnType<typeof wire>;
 
-/** What the member itself does when something happens in one of its parts. */
-export interface WiringHooks extends Pick<LeavingObserver, "onLast" | "onGoing" | "onStaying"> {
-  /** The store has a newer view that lists this process. */
-  readonly onView: (view: View) => void;
-  /** A peer answered a ping that was sent then. */
-  readonly onPong: (from: PeerIdentity, state: MemberState, sentAt: SentAt) => void;
-  /** The store has confirmed the lease. */
-  readonly onLease: () => void;
-  /** A newer view does not list this process; `replaced` when it lists another one of the same id. */
-  readonly onOut: (replaced: boolean) => void;
-  /** This is the view that is to be joined. */
-  readonly onSeen: (view: View) => void;
-}
-
-/** A peer that has a link and needs longer than this many times D for a write or a part of a hand-off counts as silent. */
+/**
+ * A peer that has a link and needs longer than this many times D for a write or a part of a hand-off counts as silent.
+ */
 const stuckSuspicions = 5;
 
 /** Puts the parts together. Nothing runs before the member starts. */
-export function wire(parts: MemberParts, hooks: WiringHooks) {
+export function wire(parts: MemberParts, hooks: MemberHooks) {
   const { identity, settings, clock, random, network, store, journal, recovered, log, metrics } = parts;
   const { id, incarnation, folder } = identity;
   const membership = new Membership({ id, incarnation, folder }, clock, recovered.adopted, recovered.cluster);
@@ -185,9 +205,11 @@ export function wire(parts: MemberParts, hooks: WiringHooks) {
   const downloads = new Downloads(context);
   const uploads = new Uploads(context, router);
   const leftovers = new Leftovers(context);
-  const status = new Status(context, flusher);
+  const configured = new ConfiguredNodes(context, parts.nodes);
+  const status = new Status(context, flusher, configured);
   const discard = new Discard(context, router, flusher, status);
   const flushOnDemand = new FlushOnDemand(context, flusher, status);
+  const operations = new MemberOperations({ router, uploads, downloads, lister, flushOnDemand, discard });
   const storeFailover = new StoreFailover(context, proposer, flusher.health, backlog, identity.weight);
   const joining = new Joining(context, record, identity, hooks.onSeen);
   const leaving = new Leaving(context, record, proposer, flusher, identity.weight, { ...hooks, onNewerEpoch });
@@ -224,7 +246,8 @@ export function wire(parts: MemberParts, hooks: WiringHooks) {
     handOff,
     router,
     heldKeys,
-    lister,
+    operations,
+    configured,
     joining,
     leaving,
     eviction,
@@ -236,8 +259,6 @@ export function wire(parts: MemberParts, hooks: WiringHooks) {
     viewLife,
     deadlines,
     gossip,
-    downloads,
-    uploads,
     leftovers,
   };
 }

@@ -1,13 +1,13 @@
 /**
- * Flushing on demand (`weir flush`): any member asks all members to flush at once what they serve and the store lacks, and
- * then asks again and again how far they are.
+ * Flushing on demand (`weir flush`): any member asks all members to flush at once what they serve and the store lacks,
+ * and then asks again and again how far they are.
  *
  * No member keeps a list:
  * 1. Each answers the first question with a mark: a moment of its own clock.
  * 2. It answers later ones with how many of its keys have lacked something in the store since before the mark.
  * 3. When all have none, the store has everything that was acknowledged before the first question, or something newer.
- * A mark means something to its process only, and only while that serves the same keys: with another view all members are
- * asked anew. While keys are in doubt no member knows what the store lacks of them.
+ * A mark means something to its process only, and only while that serves the same keys: with another view all members
+ * are asked anew. While keys are in doubt no member knows what the store lacks of them.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -45,8 +45,8 @@ export class FlushOnDemand {
 
   /**
    * What this member says when it is asked.
-   * @throws OperatingError `wrong_view` or `not_ready` unless it serves all its keys in a settled view: it can't speak of
-   * keys that it does not serve yet.
+   * @throws OperatingError `wrong_view` or `not_ready` unless it serves all its keys in a settled view: it can't speak
+   * of keys that it does not serve yet.
    */
   answer({ epoch, mark }: FlushRequest): FlushingAnswer {
     const { membership, clock } = this.#context;
@@ -67,7 +67,8 @@ export class FlushOnDemand {
 
   /**
    * Asks everyone, and tells how far they are until all is in the store, or only what it refuses is left.
-   * @throws OperatingError `overloaded` when too many ask already; the signal's reason when it is aborted; that of {@link stop}.
+   * @throws OperatingError `overloaded` when too many ask already; the reason of the signal when it is aborted, or that
+   * of {@link stop}.
    */
   async *run(asker: AbortSignal): AsyncGenerator<FlushProgress, void> {
     const signal = AbortSignal.any([asker, this.#abort.signal]);

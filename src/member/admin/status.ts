@@ -1,4 +1,6 @@
-/** What a member tells people about itself and its peers: the figures in every ping, and the answer of `GET /cluster`. */
+/**
+ * What a member tells people about itself and its peers: the figures in every ping, and the answer of `GET /cluster`.
+ */
 
 import { isTombstone } from "../../core/entry.ts";
 import type { ClusterStatus, FailingKey, MemberFigures, MemberStatus } from "../../core/status.ts";
@@ -6,6 +8,7 @@ import { stopAdvice } from "../../core/stop-advice.ts";
 import { versionOf } from "../../core/version.ts";
 import type { ViewMember } from "../../core/view.ts";
 import type { KeyRecord } from "../../core/write-buffer.ts";
+import type { PeerAddress } from "../../network/network.ts";
 import type { BlobStore } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
 import type { Flusher } from "../flush/flusher.ts";
@@ -50,10 +53,17 @@ const reasonLength = 200;
 export class Status {
   readonly #context: StatusContext;
   readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "underWay">;
+  readonly #configured: { readonly named: readonly PeerAddress[] };
 
-  constructor(context: StatusContext, flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "underWay">) {
+  /** @param configured - the nodes that the configuration names */
+  constructor(
+    context: StatusContext,
+    flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "underWay">,
+    configured: { readonly named: readonly PeerAddress[] },
+  ) {
     this.#context = context;
     this.#flusher = flusher;
+    this.#configured = configured;
   }
 
   figures(): MemberFigures {
@@ -114,13 +124,13 @@ export class Status {
     };
   }
 
-  /** @param configured - ids of the nodes in the configuration */
-  ofCluster(configured: readonly string[]): ClusterStatus {
+  ofCluster(): ClusterStatus {
     const { membership, settings, store } = this.#context;
     const { epoch, settled, awaited, self } = membership;
     const replicas = epoch === 0 ? 0 : membership.view.parameters.replicas;
     const present = epoch === 0 ? [self.id] : membership.view.members.map(({ id }) => id);
     const members = epoch === 0 ? [] : membership.view.members.map((member) => this.#statusOf(member));
+    const configured = this.#configured.named.map(({ id }) => id);
     const state = { self: self.id, settled, awaited, replicas, members };
     return {
       cluster: settings.cluster,

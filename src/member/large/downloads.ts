@@ -1,7 +1,7 @@
 /**
- * Reading values that are too large to be buffered: they come from the store as a stream, through the member that was asked.
- * A stream that breaks off is continued there, under the same tag: what follows is of the same value, or the read
- * fails (L13).
+ * Reading values that are too large to be buffered: they come from the store as a stream, through the member that was
+ * asked. A stream that breaks off is continued there, under the same tag: what follows is of the same value, or the
+ * read fails (L13).
  */
 
 import { assert } from "../../base/assert.ts";
@@ -18,7 +18,9 @@ type DownloadContext = ContextOf<"clock"> & {
   readonly store: Pick<BlobStore, "openBlob">;
 };
 
-/** Failures in a row after which a download is given up, and the pause before the first new attempt, in milliseconds. */
+/**
+ * Failures in a row after which a download is given up, and the pause before the first new attempt, in milliseconds.
+ */
 const maxFailures = 5;
 const firstPauseMs = 50;
 

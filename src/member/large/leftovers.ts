@@ -1,7 +1,7 @@
 /**
- * Uploads that nobody goes on with: a member was lost in the middle of one, or one could not be aborted. The member with the
- * lowest id in the view looks for them now and then, and aborts those that are too old. To abort one that a reference stands
- * for would do no harm: that write has never been acknowledged (L12).
+ * Uploads that nobody goes on with: a member was lost in the middle of one, or one could not be aborted. The member
+ * with the lowest id in the view looks for them now and then, and aborts those that are too old. To abort one that a
+ * reference stands for would do no harm: that write has never been acknowledged (L12).
  */
 
 import { assert } from "../../base/assert.ts";
@@ -16,7 +16,10 @@ type LeftoverContext = ContextOf<"clock" | "complaints" | "log" | "membership"> 
   readonly store: Pick<BlobStore, "abortUpload" | "listUploads">;
 };
 
-/** Between two looks, in milliseconds: an hour, or `leftoverMs` if that is less. And before the first, after the member has joined. */
+/**
+ * Between two looks, in milliseconds: an hour, or `leftoverMs` if that is less. And before the first, after the member
+ * has joined.
+ */
 const pauseMs = 3_600_000;
 const firstPauseMs = 60_000;
 

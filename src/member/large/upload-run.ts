@@ -1,6 +1,6 @@
 /**
- * One body on its way into an upload. It is cut into parts of one size, in buffers that are used again; a few parts are under
- * way at a time. While no buffer is free nothing is read: the sender is held back.
+ * One body on its way into an upload. It is cut into parts of one size, in buffers that are used again; a few parts are
+ * under way at a time. While no buffer is free nothing is read: the sender is held back.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -137,8 +137,8 @@ export function longestTriesMs(deadlineMs: number): number {
 }
 
 /**
- * Makes an attempt that does no harm if it is made twice. Makes it again when the store does not answer or wants a pause, as
- * long as it is worth it.
+ * Makes an attempt that does no harm if it is made twice. Makes it again when the store does not answer or wants a
+ * pause, as long as it is worth it.
  */
 export async function tried<T>(
   clock: Clock,

@@ -1,7 +1,7 @@
 /**
- * Values that are too large to be buffered, on their way into the store: in parts, which nobody sees. A few parts are under
- * way at a time, and no more than the store takes. When all are there the value is written like any other, by reference. An
- * upload that fails before is aborted; the uploads of a lost member are for `leftovers.ts`.
+ * Values that are too large to be buffered, on their way into the store: in parts, which nobody sees. A few parts are
+ * under way at a time, and no more than the store takes. When all are there the value is written like any other, by
+ * reference. An upload that fails before is aborted; the uploads of a lost member are for `leftovers.ts`.
  */
 
 import { assert } from "../../base/assert.ts";

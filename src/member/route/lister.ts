@@ -1,21 +1,31 @@
 /**
- * Listings, on whichever member is asked: first every primary is asked what it holds that the store may lack, then the store, and the primaries' word wins.
+ * Listings, on any member: the lister asks every primary what it holds that the store may lack, then the store. Where
+ * they differ the primaries' word counts.
  *
- * Why every write that was acknowledged before the listing began is in it. Take one key, and t, the moment within the listing at which its primary looked whether it holds it.
- * The primary had tenure for the key and the lease then (it checks after the look, in the same epoch, and whoever has the lease at the end had it all the time in which
- * nobody else could answer), so the key's state at t was what this member would have answered to a read: what it holds, if that is visible (or what it has cached, if a pending write may be in the store); or else what the store has, because only
- * what is in the store is forgotten, and only in a settled view. The store is asked after t. What it shows is therefore the state at t or a newer one, whatever is written, flushed and forgotten in
- * between, and whoever is the key's primary by then. So each key is listed as it was at some moment of the call. Different keys may be listed as of different moments, as in any
- * object store; and of a write that begins after its primary has looked, the store may show what nobody has been told of yet. To leave that out, all primaries would have to be asked a second time
- * for each page, after the store.
+ * Why each write that was acknowledged before the listing began is in it. Take one key, and its primary within the
+ * listing:
+ * 1. At t the primary looks whether it holds the key. It has tenure and the lease then: it checks both after the look,
+ *    in the same epoch, and a member that has the lease at the end had it all the time in which no other could answer.
+ * 2. So the key's state at t is what the primary would have answered to a read at t: what it holds, if that is visible
+ *    (or what it has cached, if a pending write may be in the store); or else what the store has, because the primary
+ *    lets go only of what is in the store, and only in a settled view.
+ * 3. The store is asked after t. It shows the state at t or a newer one, whatever is written, flushed and let go in
+ *    between, and whichever member is the primary by then.
+ * So each key is listed as it was at some moment of the call. As in any object store, different keys may be listed as
+ * of different moments. And the store may show a write that began after the primary's look, and of which no client has
+ * been told yet. To leave that out, the lister would have to ask all primaries a second time for each page, after the
+ * store.
  *
- * All primaries are asked in one epoch, so each key's was among them. If one has adopted another view, or does not serve all of its keys, all are asked again until the
- * deadline: a pause. What was found before stays found.
+ * All primaries are asked in one epoch, so each key's primary is among them. If one has adopted another view, or does
+ * not serve all of its keys, all are asked again until the deadline: the client sees a pause. What was found before
+ * stays found.
  *
- * A page consists of rounds, each from where the last one ended to where either the primaries' answers or the store's page end. It ends with the limit, or with half of the deadline: what is listed
- * then is whole up to `next`.
+ * A page consists of rounds. Each goes from the end of the last one to the end of the primaries' answers or of the
+ * store's page, if that comes first. The page ends with the limit, or with half of the deadline: what it lists is whole
+ * up to `next`.
  */
 
+import { assert } from "../../base/assert.ts";
 import type { Instant } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compareText } from "../../base/text-order.ts";
@@ -36,13 +46,13 @@ type ListerContext = ContextOf<"clock" | "membership"> & {
   readonly store: Pick<BlobStore, "list">;
 };
 
-/** Of what is asked for at a time: a page of few entries may have to pass over many deleted ones. */
+/** Entries that are asked for at a time, at least: a page of few entries may have to pass over many deleted ones. */
 const minAsked = 100;
 
-/** Common prefixes of one round that have to be looked into. */
+/** Common prefixes that one round looks into, at most. */
 const doubtsAtOnce = 32;
 
-/** Behind everything that is weir's own, as far as it matters: what may still follow is left out all the same. */
+/** Behind everything that is weir's own. A key of weir's own that still follows is left out all the same. */
 const reservedEnd = `${reservedPrefix}\u{10FFFF}`;
 
 /** One page as it fills up. */
@@ -87,7 +97,7 @@ export class Lister {
     return { keys: page.keys, prefixes: page.prefixes, next: page.position };
   }
 
-  /** Goes on with the page until it is full, or has gone on for long enough. */
+  /** Goes on with the page until it is full, or half of the deadline is over. */
   async #fill(page: Page, shortAt: Instant, deadline: Instant): Promise<void> {
     while (page.position !== undefined && !isFull(page)) {
       if (this.#context.clock.now() >= shortAt && page.position !== page.query.after) return;
@@ -145,6 +155,7 @@ export class Lister {
     }
     const isReserved = end?.startsWith(reservedPrefix) && compareText(end, reservedEnd) < 0;
     page.position = isReserved ? reservedEnd : end;
+    assert(page.keys.length + page.prefixes.length <= page.query.limit, "a page has no more than it may");
   }
 
   /** Whether any key begins with `prefix`. */
@@ -185,8 +196,8 @@ function earliest(ends: readonly (string | undefined)[]): string | undefined {
 }
 
 /**
- * Whether the store has a common prefix of which it must be asked whether anything is left of it: all that is held of it is deleted, or it may
- * be weir's own only.
+ * Whether the store has a common prefix, and must be asked whether any key is left under it: all keys that are held
+ * there are deleted, or all may be weir's own.
  */
 function isDoubtful(name: string, { held, stored }: Found): boolean {
   if (stored !== "prefix" || name.startsWith(reservedPrefix)) return false;

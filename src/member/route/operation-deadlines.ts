@@ -1,6 +1,6 @@
 /**
- * Answers in time. What a client or a peer asked for may go on for longer than anybody waits: a write is never given up.
- * But the asker gets an answer within the allowance.
+ * Answers in time. What a client or a peer asked for may go on for longer than anybody waits: a write is never given
+ * up. But the asker gets an answer within the allowance.
  */
 
 import type { Clock } from "../../base/clock.ts";

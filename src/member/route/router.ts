@@ -1,9 +1,10 @@
 /**
- * The router takes a client's operation on any member to the key's primary. When the members have changed, a hand-off is
- * under way or a link broke, it tries again under the same request id, until the operation's deadline. The client sees a
- * pause then, not an error.
+ * The router takes a client's operation on any member to the key's primary. When the members have changed, a hand-off
+ * is under way or a link broke, it tries again under the same request id, until the operation's deadline. The client
+ * sees a pause then, not an error.
  */
 
+import { assert } from "../../base/assert.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { PeerAnswer, PeerRequest, ReadRequest, WriteRequest } from "../../core/message.ts";
 import type { ReadOutcome, WriteOperation, WriteOutcome } from "../../core/operation.ts";
@@ -20,15 +21,21 @@ type RouterContext = ContextOf<"clock" | "membership" | "network"> & {
   readonly store: Pick<BlobStore, "fits">;
 };
 
-/** Pause before the first and before later new attempts, in milliseconds; a new view ends it. */
+/** The pause before the second attempt, and the longest before later ones, in milliseconds; a new view ends a pause. */
 const firstRetryMs = 5;
 const maxRetryMs = 100;
-/** That an attempt with less time than this ran out of it says nothing. */
+/** If an attempt had less time than this, in milliseconds, its `deadline_exceeded` says nothing. */
 const hurriedMs = 2 * maxRetryMs;
-/** An upload waits for requests of others to the store, and is then completed there: so many of their deadlines longer than other writes. */
+/**
+ * A write of an upload waits for requests of others to the store, and is then completed there. It may take longer than
+ * other writes by so many of their deadlines.
+ */
 const completionDeadlines = 2;
 
-/** All owners keep the outcomes of writes later than the oldest under way: of this many at most, some 50 MB where keys are short. */
+/**
+ * All owners keep the outcomes of the writes that began after the oldest one under way: of so many at most, some 50 MB
+ * where keys are short.
+ */
 const maxOutcomes = 200_000;
 
 export class Router {
@@ -44,9 +51,9 @@ export class Router {
   #underWay = 0;
   #stopped = false;
   #ended = false;
-  /** Those who wait for all operations to be done. */
+  /** Called when all operations are done. */
   readonly #whenIdle: (() => void)[] = [];
-  /** Those who wait for a change to try again. */
+  /** Operations that wait for a change, or for a pause to end, to try again. */
   readonly #waiting = new Set<() => void>();
 
   /** @param onNewerEpoch - is told of a newer epoch than this member's that a peer has adopted */
@@ -101,7 +108,8 @@ export class Router {
   }
 
   /**
-   * Runs an operation that changes nothing: attempts, each told how many milliseconds are left, until one succeeds or fails for good.
+   * Runs an operation that changes nothing. It makes attempts, and tells each how many milliseconds are left, until one
+   * succeeds or fails for good.
    * @throws OperatingError (rejects with one): the last attempt's, or `overloaded`, `shutting_down`.
    */
   async persist<T>(attempt: (deadlineMs: number) => Promise<T>): Promise<T> {
@@ -116,7 +124,7 @@ export class Router {
         try {
           return await attempt(leftMs);
         } catch (error) {
-          // The last attempt had no time: why it was to be made says more.
+          // The last attempt had too little time: the failure before it says more.
           if (reason !== undefined && leftMs < hurriedMs && isOperatingError(error, "deadline_exceeded")) throw reason;
           if (mayBeBack && isOperatingError(error, cutOff)) mayBeBack = false;
           else if (!worthRetrying(error)) throw error;
@@ -129,7 +137,7 @@ export class Router {
     }
   }
 
-  /** The members, or what they serve, have changed: whoever waits tries again at once. */
+  /** The members, or what they serve, have changed: all that wait try again at once. */
   wake(): void {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
@@ -153,6 +161,7 @@ export class Router {
 
   /** This member is no more: what is under way fails. */
   end(): void {
+    assert(!this.#ended, "a member ends once");
     this.#ended = true;
     this.wake();
   }
@@ -165,10 +174,11 @@ export class Router {
     this.#admit();
     const requestId = { router: this.#incarnation, counter: ++this.#counter };
     this.#writing.add(requestId.counter);
+    assert(this.#writing.size <= this.#underWay, "each write under way was admitted");
     try {
       const deadline = clock.now() + this.#allowedMs(operation);
       let broken: OperatingError | undefined;
-      // Whether an upload that the store did not answer for is done is not asked here.
+      // If the store gave no answer about an upload, the router does not ask again: it may be done.
       let mayBeBack = upload === undefined;
       for (let attempt = 0; ; attempt++) {
         const deadlineMs = deadline - clock.now();
@@ -185,14 +195,16 @@ export class Router {
             return { kind: "written", version: answer.version, tag: md5, durability: answer.durability };
           }
           if (answer.kind === "precondition_failed") {
-            // The state that an earlier copy was for may be gone because that was done; and two members may know different times of one state: the write's, and the store's.
+            // An earlier copy may have been done, and may have replaced the state that this one is for. And two members
+            // may know different times of one state: that of the write, and that of the store.
             if (broken && (discards || precondition?.unmodifiedSince !== undefined))
               throw new OperatingError("deadline_exceeded", broken.message, { cause: broken });
             return answer;
           }
           throw unexpected(answer);
         } catch (error) {
-          // Once a link broke, an earlier copy may be done whatever becomes of this one: also by a member that comes back with it later.
+          // Once a link broke, an earlier copy may be done, whatever becomes of this one: also by a member that comes
+          // back with it later.
           if (isOperatingError(error, "peer_unreachable")) broken = error;
           else if (broken && isOperatingError(error, ...notDone)) throw broken;
           if (mayBeBack && isOperatingError(error, cutOff)) mayBeBack = false;
@@ -201,6 +213,7 @@ export class Router {
         }
       }
     } finally {
+      assert(this.#writing.has(requestId.counter), "a write ends once");
       this.#writing.delete(requestId.counter);
       this.#left();
     }
@@ -220,11 +233,12 @@ export class Router {
   }
 
   #left(): void {
+    assert(this.#underWay > 0, "an operation that leaves was admitted");
     this.#underWay--;
     if (this.#underWay === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
-  /** @throws OperatingError when there is nobody whom an attempt could ask, or no time. */
+  /** @throws OperatingError when there is no member that an attempt could ask, or no time. */
   primaryOf(key: string, deadlineMs: number): string {
     this.requireView(deadlineMs);
     const primary = this.#context.membership.ownersOf(key)[0];
@@ -232,7 +246,7 @@ export class Router {
     return primary;
   }
 
-  /** @throws OperatingError when there is nobody whom an attempt could ask, or no time. */
+  /** @throws OperatingError when there is no member that an attempt could ask, or no time. */
   requireView(deadlineMs: number): void {
     if (this.#ended)
       throw new OperatingError("not_ready", "the others went on without this node, which joins them again");
@@ -266,10 +280,13 @@ export class Router {
   }
 }
 
-/** Refusals of which the client is told that nothing was done. */
+/** After these refusals the client is told that nothing was done. */
 const notDone = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
 
-/** A primary to which the store gave no answer may have been cut off from everything, and that it says so, that it is back: it is asked once more. */
+/**
+ * The primary got no answer from the store. It may have been cut off; that it answers us now means it is back. Ask once
+ * more.
+ */
 const cutOff = "store_unavailable";
 
 function worthRetrying(error: unknown): boolean {
