@@ -1,15 +1,18 @@
 /**
- * Runs the tests: everything with the static checks first, or just the files that are named. Starts the S3 gateway and the emulator of Azure that some
- * of them want and stops them in all cases. `--coverage` measures what the tests reach.
+ * Runs the tests: everything with the static checks first, or just the files that are named. Starts the S3 gateway and
+ * the emulator of Azure that some of them want and stops them in all cases. `--coverage` measures what the tests reach.
  */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, globSync } from "node:fs";
+import { chmodSync, existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startAzurite } from "../test/harness/azurite.ts";
+import { programVariable } from "../test/harness/program.ts";
 import { startGateway } from "../test/harness/s3-gateway.ts";
 import { installed, root } from "../test/harness/steps.ts";
+import { bundle } from "./build/bundle.ts";
 
 const folders = ["unit", "conformance", "integration", "simulation", "chaos"] as const;
 
@@ -34,6 +37,8 @@ const concurrency = 2;
 
 /** Milliseconds for one test; the longest are simulations. */
 const timeoutMs = 300_000;
+
+const reporter = join(root, "test", "harness", "reporter.ts");
 
 /** A run on a machine that must have everything. */
 const isStrict = process.env["CI"] === "true";
@@ -81,7 +86,29 @@ async function main(args: readonly string[]): Promise<number> {
     if (isStrict) return 1;
     process.stdout.write(`tests that need it are skipped; give another server by ${kind.variable} and so on\n`);
   }
+  // One file alone has few processes, and is easier to understand from the sources; coverage counts their lines.
+  if (named.length === 0 && !withCoverage) Object.assign(env, stack.use(await prepare()).env);
   return await runTests(files, options, withCoverage, env);
+}
+
+/**
+ * What lets the processes of a whole run start sooner: nodes and commands run the bundle that the executable is made
+ * of, and Node keeps what it has compiled for the next process. From the sources alone `weir --version` takes 0.75 s of
+ * CPU, so 0.2 s.
+ */
+async function prepare(): Promise<Disposable & { readonly env: Readonly<Record<string, string>> }> {
+  const folder = mkdtempSync(join(tmpdir(), "weir-tests-"));
+  // A test runs the program as another user.
+  chmodSync(folder, 0o755);
+  const remove = (): void => {
+    process.off("exit", remove);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.on("exit", remove);
+  const path = join(folder, "weir.cjs");
+  await bundle({ root, outputPath: path, commit: undefined });
+  const env = { [programVariable]: path, NODE_COMPILE_CACHE: join(folder, "compiled") };
+  return { env, [Symbol.dispose]: remove };
 }
 
 function allTests(): string[] {
@@ -98,7 +125,8 @@ async function runTests(
     "--test",
     `--test-concurrency=${concurrency}`,
     `--test-timeout=${timeoutMs}`,
-    "--test-reporter=spec",
+    `--test-reporter=${reporter}`,
+    "--test-reporter-destination=stdout",
     ...options,
     ...files,
   ];

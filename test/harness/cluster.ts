@@ -1,6 +1,6 @@
 /**
- * A cluster of real processes for tests: its cluster.json is generated, its ports are free ones of the loopback address, and whatever
- * happens no process outlives it. A node can be killed, stopped, started again and added.
+ * A cluster of real processes for tests: its cluster.json is generated, its ports are free ones of the loopback
+ * address, and whatever happens no process outlives it. A node can be killed, stopped, started again and added.
  */
 
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -27,7 +27,7 @@ export interface ClusterOptions {
   readonly store?: Readonly<Record<string, unknown>>;
   /** Sections of cluster.json beyond {@link quickSections}; a section's settings are merged one by one. */
   readonly config?: ConfigSections;
-  /** How weir is run, to its command line; from its sources unless told. */
+  /** How weir is run, to its command line; as in program.ts unless told. */
   readonly program?: readonly string[];
   /** For the nodes' processes, beyond the test's own environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -42,7 +42,10 @@ type NodeOptions = Pick<NodeProcessOptions, "fileBytes" | "program">;
 
 const mebibyte = 1024 ** 2;
 
-/** Waits that are long for the sake of real stores and networks are short here; buffers are small enough for any machine. */
+/**
+ * Waits that are long for the sake of real stores and networks are short here; buffers are small enough for any
+ * machine.
+ */
 const quickSections = {
   buffer: { dirtyBytes: 64 * mebibyte, cacheBytes: 32 * mebibyte },
   flush: { delayMs: 50, deadlineMs: 3_000, retryMaxMs: 500, stopMs: 10_000 },

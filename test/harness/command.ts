@@ -1,9 +1,11 @@
 /** The command line as a process, for tests. */
 
 import { execFile } from "node:child_process";
-import { join } from "node:path";
+import { program } from "./program.ts";
 
-const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
+/** What makes a process start sooner; see scripts/test.ts. */
+const { NODE_COMPILE_CACHE } = process.env;
+const compileCache = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE };
 
 export interface Outcome {
   readonly code: number;
@@ -12,7 +14,7 @@ export interface Outcome {
 }
 
 export interface CommandOptions {
-  /** All of its environment. */
+  /** All of its environment, but for the folder of compiled modules. */
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
   readonly cwd?: string;
@@ -21,9 +23,14 @@ export interface CommandOptions {
 /** Runs `weir` with these arguments to its end. */
 export function weir(args: readonly string[], { env = {}, input = "", cwd }: CommandOptions = {}): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [main, ...args], { env, cwd }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
+    const child = execFile(
+      process.execPath,
+      [program, ...args],
+      { env: { ...compileCache, ...env }, cwd },
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+      },
+    );
     child.stdin?.end(input);
   });
 }

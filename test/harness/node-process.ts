@@ -1,18 +1,16 @@
 /**
- * One node as a real process of `src/main.ts serve`, as a test starts, kills and stops it. What it prints is kept, to be shown if
- * the test fails; should the test's own process die, the channel between the two ends the node.
+ * One node as a real process of `weir serve`, as a test starts, kills and stops it. What it prints is kept, to
+ * be shown if the test fails; should the test's own process die, the channel between the two ends the node.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
+import { program as usualProgram } from "./program.ts";
 
-const mainPath = join(import.meta.dirname, "..", "..", "src", "main.ts");
-
-const fromSources: readonly string[] = [process.execPath, mainPath];
+const usualCommand: readonly string[] = [process.execPath, usualProgram];
 
 /** Lines kept of each node: enough for its whole life in a test, and a bound in a soak. */
 const maxLines = 2_000;
@@ -23,7 +21,7 @@ export interface NodeProcessOptions {
   readonly id: string;
   readonly configPath: string;
   readonly env: Readonly<Record<string, string>>;
-  /** How weir is run, to its command line; from its sources unless told. */
+  /** How weir is run, to its command line; as in program.ts unless told. */
   readonly program?: readonly string[] | undefined;
   /** Beyond so many bytes (in steps of 512) no file of it grows: a disk that is full, but for the error's name. */
   readonly fileBytes?: number;
@@ -44,7 +42,7 @@ export class NodeProcess {
   #end: NodeEnd | undefined;
   #isAsked = false;
 
-  constructor({ id, configPath, env, program = fromSources, fileBytes }: NodeProcessOptions) {
+  constructor({ id, configPath, env, program = usualCommand, fileBytes }: NodeProcessOptions) {
     this.id = id;
     // The test runner's own variable would make the child report to it.
     const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env;

@@ -1,5 +1,6 @@
 /**
- * Commands whose output, or whose file, can't be written or read, and answers that are none of weir's: they fail, and say so. One whose reader has seen enough does not.
+ * Commands whose output, or whose file, can't be written or read, and answers that are none of weir's: they fail, and
+ * say so. One whose reader has seen enough does not.
  */
 
 import assert from "node:assert/strict";
@@ -22,8 +23,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { weir } from "../harness/command.ts";
+import { program } from "../harness/program.ts";
 
-const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
 const folder = mkdtempSync(join(tmpdir(), "weir-output-"));
 const server = createServer((request, response) => {
   request.resume().on("end", () => response.setHeader("weir-version", "1.1").end("value"));
@@ -49,7 +50,7 @@ test("an output that can't be written: exit code 1, with a word why", {
 }, async () => {
   for (const args of commands) {
     const full = openSync(fullDevice, "w");
-    const child = spawn(process.execPath, [main, ...args, "--url", url], { stdio: ["ignore", full, "pipe"] });
+    const child = spawn(process.execPath, [program, ...args, "--url", url], { stdio: ["ignore", full, "pipe"] });
     closeSync(full);
     const stderr = child.stderr?.toArray() ?? [];
     assert.deepEqual(await once(child, "exit"), [1, null], args.join(" "));
@@ -59,7 +60,7 @@ test("an output that can't be written: exit code 1, with a word why", {
 
 test("a reader that has seen enough: exit code 0, and not a word", async () => {
   for (const args of commands) {
-    const child = spawn(process.execPath, [main, ...args, "--url", url], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [program, ...args, "--url", url], { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.destroy();
     const stderr = child.stderr?.toArray() ?? [];
     assert.deepEqual(await once(child, "exit"), [0, null], args.join(" "));
@@ -166,7 +167,11 @@ test("weir put of a file that may not be read says so, also where it has to look
   // Root may read everything.
   const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
   const run = async (...args: string[]): Promise<string> => {
-    const child = spawn(process.execPath, [main, ...args], { ...user, cwd: "/", stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(process.execPath, [program, ...args], {
+      ...user,
+      cwd: "/",
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     const [stderr] = await Promise.all([child.stderr.toArray(), once(child, "exit")]);
     return stderr.join("");
   };

@@ -1,19 +1,21 @@
-/** More clients connect to a node than the system lets it have open files: it serves as many as there is room for, and goes on. */
+/**
+ * More clients connect to a node than the system lets it have open files: it serves as many as there is room for, and
+ * goes on.
+ */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { join } from "node:path";
 import { test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
 import { TestCluster } from "../harness/cluster.ts";
+import { program } from "../harness/program.ts";
 
-const mainPath = join(import.meta.dirname, "..", "..", "src", "main.ts");
 const flood = 1_500;
 
 function limitedTo(openFiles: number): readonly string[] {
-  return ["sh", "-c", `ulimit -n ${openFiles}; exec "$@"`, "sh", process.execPath, mainPath];
+  return ["sh", "-c", `ulimit -n ${openFiles}; exec "$@"`, "sh", process.execPath, program];
 }
 
 test("a node that more clients connect to than it may have files open goes on, with its journal and its store", async () => {

@@ -1,4 +1,6 @@
-/** A cluster of weir on this machine to measure: its configuration, its processes, and which keys belong to which node. */
+/**
+ * A cluster of weir on this machine to measure: its configuration, its processes, and which keys belong to which node.
+ */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +10,7 @@ import type { ClusterStatus } from "../../../src/core/status.ts";
 import { runtimeOptions } from "../../../src/runtime-options.ts";
 import { systemClock } from "../../../src/system.ts";
 import { ownPorts } from "../own-ports.ts";
-import { root } from "../steps.ts";
+import { program as weirProgram } from "../program.ts";
 import { Processes, type Started } from "./processes.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 
@@ -88,8 +90,7 @@ export class BenchCluster implements AsyncDisposable {
       }),
     );
     const program = options.executable ?? process.execPath;
-    const before =
-      options.executable === undefined ? [...(options.execArgv ?? runtimeOptions), join(root, "src", "main.ts")] : [];
+    const before = options.executable === undefined ? [...(options.execArgv ?? runtimeOptions), weirProgram] : [];
     const env = { WEIR_BENCH_SECRET: "a secret of the bench alone", ...options.env };
     const startedAt = systemClock.now();
     const nodes = entries.map(({ id, url }) => {

@@ -1,17 +1,17 @@
 /**
- * One node of a cluster in chaos: a real process of `src/main.ts serve`, one life after another, on a host of its own if there is a network of
- * namespaces. What it prints goes to a file, which tells its story after the end. Should this process die, the channel between the two ends the node.
+ * One node of a cluster in chaos: a real process of `weir serve`, one life after another, on a host of its own
+ * if there is a network of namespaces. What it prints goes to a file, which tells its story after the end. Should this
+ * process die, the channel between the two ends the node.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { assert } from "../../../src/base/assert.ts";
 import { sleep } from "../../../src/base/clock.ts";
 import { systemClock } from "../../../src/system.ts";
 import type { NodeEnd } from "../node-process.ts";
-import { root } from "../steps.ts";
+import { program } from "../program.ts";
 
 export interface ChaosNodeParts {
   readonly id: string;
@@ -53,8 +53,7 @@ export class ChaosNode {
   start(): void {
     assert(!this.isRunning, "a node runs once at a time");
     const { id, configPath, logPath, env, commandPrefix } = this.#parts;
-    const main = join(root, "src", "main.ts");
-    const command = [...commandPrefix, process.execPath, main, "serve", "--config", configPath, "--node", id];
+    const command = [...commandPrefix, process.execPath, program, "serve", "--config", configPath, "--node", id];
     // The test runner's own variable would make the child report to it.
     const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
     const log = openSync(logPath, "a");
