@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: weir against a bare server of its runtime, Redis and the AWS SDK, on this machine, as a table with targets. Absolute figures
- * depend on the machine and the hour; only ratios within one run mean something. Needs Linux; wrk and redis-server where they are used.
+ * `npm run bench`: weir against a bare server of its runtime, Redis and the AWS SDK, on this machine, as a table with
+ * targets. Absolute figures depend on the machine and the hour; only ratios within one run mean something. Needs Linux;
+ * wrk and redis-server where they are used.
  *
  *     npm run bench -- [--rounds N] [--seconds N] [--only NAME,NAME]
  *     npm run bench -- --short      a hundredth of it once: whether all of it works

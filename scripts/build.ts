@@ -1,6 +1,12 @@
 /**
- * Builds executables with the runtime and everything else inside. Without arguments dist/weir, for this machine; `--target=linux-arm64` (again for more) or `--all`
- * builds dist/weir-TARGET for other systems too, from the runtime that npm has for them. dist/SHA256SUMS has their checksums; `--output=FOLDER` takes the place of dist.
+ * Builds executables with the runtime and everything else inside.
+ *
+ *     npm run build                                  dist/weir, for this machine
+ *     npm run build -- --target=linux-arm64          dist/weir-linux-arm64; give --target again for more
+ *     npm run build -- --all                         dist/weir-TARGET for every system, from the runtimes that npm has
+ *     npm run build -- --list                        builds nothing; prints what it would build for, as JSON
+ *
+ * dist/SHA256SUMS has their checksums; `--output=FOLDER` takes the place of dist.
  */
 
 import { createHash } from "node:crypto";
@@ -11,7 +17,7 @@ import { assemble } from "./build/assemble.ts";
 import { bundle } from "./build/bundle.ts";
 import { commitOf } from "./build/commit.ts";
 import { copyHostRuntime, fetchRuntime, stripRuntime } from "./build/runtime.ts";
-import { executableName, hostTarget, type Target, targets } from "./build/targets.ts";
+import { executableName, hostTarget, runtimeVersion, type Target, targets } from "./build/targets.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -19,6 +25,7 @@ const { values } = parseArgs({
   options: {
     target: { type: "string", multiple: true },
     all: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
     output: { type: "string", default: join(root, "dist") },
   },
 });
@@ -76,20 +83,37 @@ function writeChecksums(): void {
   writeFileSync(join(output, "SHA256SUMS"), lines.join(""));
 }
 
-const startedAt = performance.now();
-const wanted = wantedTargets();
-const host = hostTarget();
-if (host === undefined && wanted === undefined) {
-  throw new Error(`no executable is made for ${process.platform}-${process.arch}; --target=NAME makes one for another`);
+/** What can be built here, for other programs to read. */
+function list(): void {
+  const host = hostTarget()?.name;
+  const shown = targets.map((target) => {
+    const { name, platform, arch } = target;
+    return { name, platform, arch, file: executableName(target), isHost: name === host };
+  });
+  process.stdout.write(`${JSON.stringify({ runtimeVersion, targets: shown }, null, 2)}\n`);
 }
-removeOutput();
-mkdirSync(work, { recursive: true });
-await bundle({ root, outputPath: bundlePath, commit: commitOf(root) });
-if (wanted !== undefined) for (const target of wanted) buildFor(target, executableName(target));
-else if (host !== undefined) buildFor(host, "weir");
-const bundleMiB = statSync(bundlePath).size / 1024 ** 2;
-rmSync(work, { recursive: true });
-writeChecksums();
-process.stdout.write(
-  `${bundleMiB.toFixed(1)} MiB of it the program; ${((performance.now() - startedAt) / 1_000).toFixed(1)} s\n`,
-);
+
+async function build(): Promise<void> {
+  const startedAt = performance.now();
+  const wanted = wantedTargets();
+  const host = hostTarget();
+  if (host === undefined && wanted === undefined) {
+    throw new Error(
+      `no executable is made for ${process.platform}-${process.arch}; --target=NAME makes one for another`,
+    );
+  }
+  removeOutput();
+  mkdirSync(work, { recursive: true });
+  await bundle({ root, outputPath: bundlePath, commit: commitOf(root) });
+  if (wanted !== undefined) for (const target of wanted) buildFor(target, executableName(target));
+  else if (host !== undefined) buildFor(host, "weir");
+  const bundleMiB = statSync(bundlePath).size / 1024 ** 2;
+  rmSync(work, { recursive: true });
+  writeChecksums();
+  process.stdout.write(
+    `${bundleMiB.toFixed(1)} MiB of it the program; ${((performance.now() - startedAt) / 1_000).toFixed(1)} s\n`,
+  );
+}
+
+if (values.list) list();
+else await build();

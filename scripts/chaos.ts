@@ -1,7 +1,8 @@
 /**
- * Chaos with real processes: `npm run chaos -- --minutes=30 --seed=N --faults=kill,power --nodes=3`. A cluster of `weir serve` processes before a real S3
- * gateway, each in a network namespace of its own where that is possible (root on Linux), under clients whose histories are checked; one fault after another.
- * Prints a line for each and a table at the end; exits with 1 if anything was wrong, and tells where histories and logs are (`--keep` keeps them in any case).
+ * Chaos with real processes: `npm run chaos -- --minutes=30 --seed=N --faults=kill,power --nodes=3`. A cluster of `weir
+ * serve` processes before a real S3 gateway, each in a network namespace of its own where that is possible (root on
+ * Linux), under clients whose histories are checked; one fault after another. Prints a line for each and a table at the
+ * end; exits with 1 if anything was wrong, and tells where histories and logs are (`--keep` keeps them in any case).
  */
 
 import { parseArgs } from "node:util";

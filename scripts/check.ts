@@ -1,4 +1,7 @@
-/** All that can be checked without running the program: house rules, types, format and lint. Exits with 1 if anything is wrong. */
+/**
+ * All that can be checked without running the program: house rules, types, format and lint. Exits with 1 if anything is
+ * wrong.
+ */
 
 import { join } from "node:path";
 import { installed, root, step } from "../test/harness/steps.ts";

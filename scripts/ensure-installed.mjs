@@ -1,6 +1,6 @@
 /**
- * Installs the project's packages when they are missing or older than the lock file, so that `npm start` and `npm test` work on a fresh
- * clone. Plain JavaScript: on that clone the system's Node runs it, which may be too old for the rest.
+ * Installs the project's packages when they are missing or older than the lock file, so that `npm start` and `npm test`
+ * work on a fresh clone. Plain JavaScript: on that clone the system's Node runs it, which may be too old for the rest.
  */
 
 import { spawnSync } from "node:child_process";
@@ -35,7 +35,10 @@ function sameVersions() {
   );
 }
 
-/** The environment without this project's programs in its path: npm must not run by the Node that it is about to replace. */
+/**
+ * The environment without this project's programs in its path: npm must not run by the Node that it is about to
+ * replace.
+ */
 function outerEnvironment() {
   const path = (process.env.PATH ?? "")
     .split(delimiter)

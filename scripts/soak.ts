@@ -1,6 +1,7 @@
 /**
- * Soaks a cluster: `npm run soak -- --minutes=3`. A flood of requests over a store that is slowed down, with a model of what was acknowledged;
- * prints a table, and exits with 1 if anything was lost, wrong, refused otherwise than by 503, or out of bounds.
+ * Soaks a cluster: `npm run soak -- --minutes=3`. A flood of requests over a store that is slowed down, with a model of
+ * what was acknowledged; prints a table, and exits with 1 if anything was lost, wrong, refused otherwise than by 503,
+ * or out of bounds.
  *
  * It uses the S3 server that WEIR_TEST_S3_ENDPOINT and so on name, else starts one.
  */

@@ -1,4 +1,7 @@
-/** The house rules as a program, so that no reviewer has to remember them: prints each violation, and exits with 1 if there is any. */
+/**
+ * The house rules as a program, so that no reviewer has to remember them: prints each violation, and exits with 1 if
+ * there is any.
+ */
 
 import { projectViolations } from "../test/harness/tidy/project.ts";
 

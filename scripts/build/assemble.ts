@@ -9,14 +9,19 @@ export interface AssembleOptions {
   readonly bundlePath: string;
   readonly runtimePath: string;
   readonly outputPath: string;
-  /** Whether it's for this machine's own kind: the code cache of another one would be rejected at each start, or worse. */
+  /**
+   * Whether it's for this machine's own kind: the code cache of another one would be rejected at each start, or worse.
+   */
   readonly isHost: boolean;
 }
 
 /** Of the memory limit: what the buffer and the cache (25 % each, see the configuration) and the rest leave. */
 const heapPercentage = 40;
 
-/** The same commit makes the same bytes: the code cache holds hashes of names, which are seeded. Each start of the executable has a seed of its own. */
+/**
+ * The same commit makes the same bytes: the code cache holds hashes of names, which are seeded. Each start of the
+ * executable has a seed of its own.
+ */
 const fixedSeed = "--random-seed=1";
 
 export function assemble({ bundlePath, runtimePath, outputPath, isHost }: AssembleOptions): void {
@@ -30,7 +35,8 @@ export function assemble({ bundlePath, runtimePath, outputPath, isHost }: Assemb
       output: outputPath,
       disableExperimentalSEAWarning: true,
       useCodeCache: isHost,
-      // Values lie outside the heap, but each takes some hundred bytes in it; by default the heap is at most 4 GiB on any host.
+      // Values lie outside the heap, but each takes some hundred bytes in it; by default the heap is at most 4 GiB on
+      // any host.
       execArgv: [`--max-old-space-size-percentage=${heapPercentage}`, ...runtimeOptions],
       // NODE_OPTIONS that is meant for another program must not change this one.
       execArgvExtension: "none",

@@ -1,4 +1,7 @@
-/** The program and all that it imports as one CommonJS file: a code cache, which halves the start, is only taken with that format. */
+/**
+ * The program and all that it imports as one CommonJS file: a code cache, which halves the start, is only taken with
+ * that format.
+ */
 
 import { build } from "esbuild";
 

@@ -1,4 +1,7 @@
-/** The Node that an executable is made of: a copy of the one that runs this script, or that of another system out of its npm package. */
+/**
+ * The Node that an executable is made of: a copy of the one that runs this script, or that of another system out of its
+ * npm package.
+ */
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

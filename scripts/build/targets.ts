@@ -1,6 +1,7 @@
 /**
- * The systems that weir is built for, and where the runtime for each comes from: the npm package of the pinned Node, with the hash that it had when
- * it was pinned. A new version of `node` in package.json needs the hashes of its own (`npm view PACKAGE@VERSION dist.integrity`).
+ * The systems that weir is built for, and where the runtime for each comes from: the npm package of the pinned Node,
+ * with the hash that it had when it was pinned. A new version of `node` in package.json needs the hashes of its own
+ * (`npm view PACKAGE@VERSION dist.integrity`).
  */
 
 export interface Target {

@@ -1,4 +1,7 @@
-/** A minute of chaos: processes killed, suspended and cut from each other before a real S3 gateway, all at once too. `npm run chaos` does it for longer and with more. */
+/**
+ * A minute of chaos: processes killed, suspended and cut from each other before a real S3 gateway, all at once too.
+ * `npm run chaos` does it for longer and with more.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** The Azure store against Azure's emulator: the port's suite, what the probe finds out, and what may never take effect late. */
+/**
+ * The Azure store against Azure's emulator: the port's suite, what the probe finds out, and what may never take effect
+ * late.
+ */
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";

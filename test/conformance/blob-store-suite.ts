@@ -1,6 +1,7 @@
 /**
- * What every implementation of the store port must do, as one suite that each of them runs: odd names, bodies byte for byte, headers and
- * metadata, conditions and races. `open` gives a fresh, empty store; the suite probes it, as any user of the port must.
+ * What every implementation of the store port must do, as one suite that each of them runs: odd names, bodies byte for
+ * byte, headers and metadata, conditions and races. `open` gives a fresh, empty store; the suite probes it, as any user
+ * of the port must.
  */
 
 import assert from "node:assert/strict";
@@ -332,7 +333,10 @@ function versionOf(text: string): string {
   return `v ${encodeURIComponent(text)}`;
 }
 
-/** 20 writers with one condition; returns the winner's tag. A loser may be told that the outcome is unknown (Ceph answers 500). */
+/**
+ * 20 writers with one condition; returns the winner's tag. A loser may be told that the outcome is unknown (Ceph
+ * answers 500).
+ */
 async function race(store: BlobStore, name: string, condition: WriteCondition): Promise<string> {
   const bodies = Array.from({ length: 20 }, (_, i) => Buffer.from(`${name} writer ${i} ${Math.random()}`));
   const results = await Promise.all(

@@ -1,6 +1,6 @@
 /**
- * Another process that uses a folder store, for the tests of `file-store.test.ts`: `FOLDER hold NAME` takes the lock on a name and keeps
- * it; `FOLDER count NAME TIMES` adds 1 to a number by compare-and-swap and prints `written` each time.
+ * Another process that uses a folder store, for the tests of `file-store.test.ts`: `FOLDER hold NAME` takes the lock on
+ * a name and keeps it; `FOLDER count NAME TIMES` adds 1 to a number by compare-and-swap and prints `written` each time.
  */
 
 import { FileLocks } from "../../src/store/folder/file-locks.ts";

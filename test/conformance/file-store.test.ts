@@ -1,4 +1,6 @@
-/** The folder store: the port's suite, and what is its own: files for people, processes that share it, crashes half-way. */
+/**
+ * The folder store: the port's suite, and what is its own: files for people, processes that share it, crashes half-way.
+ */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

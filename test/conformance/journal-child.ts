@@ -1,7 +1,8 @@
 /**
- * Another process that writes a journal, for `journal-process.test.ts`: `FOLDER write` appends until it is killed, from several writers, and prints `durable KEY SEQ` once
- * the entry is durable, `cleaning KEY SEQ` before its end is appended, `cleaned KEY SEQ` once that is durable; `FOLDER hold` opens the folder, prints `held`, and waits; `FOLDER fill` appends until that fails, and prints
- * the failure.
+ * Another process that writes a journal, for `journal-process.test.ts`: `FOLDER write` appends until it is killed, from
+ * several writers, and prints `durable KEY SEQ` once the entry is durable, `cleaning KEY SEQ` before its end is
+ * appended, `cleaned KEY SEQ` once that is durable; `FOLDER hold` opens the folder, prints `held`, and waits; `FOLDER
+ * fill` appends until that fails, and prints the failure.
  */
 
 import { writeSync } from "node:fs";

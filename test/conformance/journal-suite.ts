@@ -1,6 +1,7 @@
 /**
- * What the journal must do over every disk, as one suite that each of them runs: what was appended and is held is there again in the next life, what was cleaned
- * is not, durability comes in order and in groups, and the disk does not fill (J1, J10).
+ * What the journal must do over every disk, as one suite that each of them runs: what was appended and is held is there
+ * again in the next life, what was cleaned is not, durability comes in order and in groups, and the disk does not fill
+ * (J1, J10).
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,7 @@
 /**
- * What every implementation of the store port must do with large blobs, as one suite that each of them runs: parts that nobody sees, completion
- * at one moment and under conditions, what is left of an upload that is over, and reads of any span.
+ * What every implementation of the store port must do with large blobs, as one suite that each of them runs: parts that
+ * nobody sees, completion at one moment and under conditions, what is left of an upload that is over, and reads of any
+ * span.
  */
 
 import assert from "node:assert/strict";

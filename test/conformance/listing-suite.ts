@@ -1,4 +1,7 @@
-/** What every implementation of the store port must do with `list`; the suite of the whole port runs it. What is expected comes from a model: all names, sorted. */
+/**
+ * What every implementation of the store port must do with `list`; the suite of the whole port runs it. What is
+ * expected comes from a model: all names, sorted.
+ */
 
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
- * The S3 store while its server is stopped, killed and back: a real one of this test's own, started by `test/harness/s3-server.sh` in a temporary
- * folder, since the one that other tests share must live.
+ * The S3 store while its server is stopped, killed and back: a real one of this test's own, started by
+ * `test/harness/s3-server.sh` in a temporary folder, since the one that other tests share must live.
  */
 
 import assert from "node:assert/strict";

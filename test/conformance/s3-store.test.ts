@@ -1,4 +1,6 @@
-/** The S3 store against a real server: the port's suite, what the probe finds out, and what may never take effect late. */
+/**
+ * The S3 store against a real server: the port's suite, what the probe finds out, and what may never take effect late.
+ */
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

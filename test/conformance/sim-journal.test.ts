@@ -1,4 +1,6 @@
-/** The journal over the simulated disk passes the suite of every disk, so that what runs against that may be believed. */
+/**
+ * The journal over the simulated disk passes the suite of every disk, so that what runs against that may be believed.
+ */
 
 import { immediateScheduler } from "../harness/immediate-scheduler.ts";
 import { SimRandom } from "../harness/sim-random.ts";

@@ -1,6 +1,7 @@
 /**
- * The server of Azure's blob service that tests use: the emulator that `npm test` starts, or another, named by `WEIR_TEST_AZURE_ENDPOINT`,
- * `_ACCOUNT` and `_KEY`. Every test has a container of its own in it, looked at with Azure's own client.
+ * The server of Azure's blob service that tests use: the emulator that `npm test` starts, or another, named by
+ * `WEIR_TEST_AZURE_ENDPOINT`, `_ACCOUNT` and `_KEY`. Every test has a container of its own in it, looked at with
+ * Azure's own client.
  */
 
 import { ContainerClient as Client, type ContainerClient, StorageSharedKeyCredential } from "@azure/storage-blob";
@@ -12,7 +13,9 @@ export interface AzureServer {
   readonly accountKey: string;
 }
 
-/** The server that the environment names, or the reason why there is none. In continuous integration there must be one. */
+/**
+ * The server that the environment names, or the reason why there is none. In continuous integration there must be one.
+ */
 export function azureServerFromEnvironment(): AzureServer | string {
   const { env } = process;
   const endpoint = env["WEIR_TEST_AZURE_ENDPOINT"];

@@ -1,6 +1,7 @@
 /**
- * Azure's emulator of its blob service for the tests that want one. It is installed the first time, in a folder of its own and not as a dependency: with its
- * 380 packages it is larger than everything else together, and only these tests need it.
+ * Azure's emulator of its blob service for the tests that want one. It is installed the first time, in a folder of its
+ * own and not as a dependency: with its 380 packages it is larger than everything else together, and only these tests
+ * need it.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -37,7 +38,10 @@ export interface Azurite extends Disposable {
 }
 
 export interface AzuriteOptions {
-  /** Files of a certificate for 127.0.0.1 and its key: then it is served over TLS, and tokens are taken, whoever has signed them. */
+  /**
+   * Files of a certificate for 127.0.0.1 and its key: then it is served over TLS, and tokens are taken, whoever has
+   * signed them.
+   */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 

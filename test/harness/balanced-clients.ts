@@ -1,6 +1,7 @@
 /**
- * Clients behind a load balancer that goes by /readyz: each works on keys of its own, reads what it has written through another node, and notes every request
- * that was not answered as it has to be. What the cluster has acknowledged can be compared with the store afterwards.
+ * Clients behind a load balancer that goes by /readyz: each works on keys of its own, reads what it has written through
+ * another node, and notes every request that was not answered as it has to be. What the cluster has acknowledged can be
+ * compared with the store afterwards.
  */
 
 import assert from "node:assert/strict";
@@ -48,7 +49,10 @@ export class BalancedClients implements AsyncDisposable {
     this.#ended = Promise.all([this.#look(), ...Array.from({ length: clients }, (_, n) => this.#work(n))]);
   }
 
-  /** Has all clients use other nodes than this one until they are told again; resolves when nobody waits for an answer of it. */
+  /**
+   * Has all clients use other nodes than this one until they are told again; resolves when nobody waits for an answer
+   * of it.
+   */
   async avoid(id: string | undefined): Promise<void> {
     this.#avoided = id;
     while (id !== undefined && (this.#underWay.get(id) ?? 0) > 0) await sleep(systemClock, pollMs);

@@ -1,6 +1,6 @@
 /**
- * A bucket of its own for a test's cluster, seen from outside: objects are written and read with AWS's own client, so that what weir left
- * there is judged by somebody else's understanding of S3.
+ * A bucket of its own for a test's cluster, seen from outside: objects are written and read with AWS's own client, so
+ * that what weir left there is judged by somebody else's understanding of S3.
  */
 
 import { DeleteObjectCommand, GetObjectCommand, NoSuchKey, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";

@@ -1,4 +1,7 @@
-/** A disk that passes everything on to another one, counts what the journal asks of it, and can keep syncs from beginning. */
+/**
+ * A disk that passes everything on to another one, counts what the journal asks of it, and can keep syncs from
+ * beginning.
+ */
 
 import type { Disk, DiskFile } from "../../src/journal/disk.ts";
 

@@ -1,4 +1,7 @@
-/** What the tests of deployment files and documents have in common: reading them, and judging the commands and configurations in them by the program itself. */
+/**
+ * What the tests of deployment files and documents have in common: reading them, and judging the commands and
+ * configurations in them by the program itself.
+ */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +19,10 @@ export function projectFile(path: string): string {
 
 export const projectVersion: string = (JSON.parse(projectFile("package.json")) as { version: string }).version;
 
-/** What is wrong with the arguments of `weir`, by the options and arguments that its commands declare; undefined if nothing is. */
+/**
+ * What is wrong with the arguments of `weir`, by the options and arguments that its commands declare; undefined if
+ * nothing is.
+ */
 export function commandMistake(args: readonly string[]): string | undefined {
   const [name = "", ...rest] = args;
   const program = createProgram();

@@ -1,6 +1,6 @@
 /**
- * A strict reader of Prometheus' text format (version 0.0.4), written from its specification and not from the client that writes it: whatever a scraper might stumble over
- * is an error here.
+ * A strict reader of Prometheus' text format (version 0.0.4), written from its specification and not from the client
+ * that writes it: whatever a scraper might stumble over is an error here.
  */
 
 import assert from "node:assert/strict";
@@ -63,7 +63,10 @@ export function parseExposition(text: string): ReadonlyMap<string, Family> {
   return families;
 }
 
-/** The value of the series with these labels, or the sum of those that have them among others; undefined if there is none. */
+/**
+ * The value of the series with these labels, or the sum of those that have them among others; undefined if there is
+ * none.
+ */
 export function sumOf(
   families: ReadonlyMap<string, Family>,
   name: string,

@@ -1,4 +1,7 @@
-/** What tests of frames share: a socket that a test can hold up, a reader that keeps what it was given, and frames made by hand. */
+/**
+ * What tests of frames share: a socket that a test can hold up, a reader that keeps what it was given, and frames made
+ * by hand.
+ */
 
 import { Duplex } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";

@@ -1,4 +1,6 @@
-/** Bytes that a hostile or broken client might send: requests that are nearly right, and whatever else; drawn by a seed. */
+/**
+ * Bytes that a hostile or broken client might send: requests that are nearly right, and whatever else; drawn by a seed.
+ */
 
 import { peerProtocol } from "../../src/network/dial.ts";
 import type { SimRandom } from "./sim-random.ts";

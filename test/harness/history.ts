@@ -1,6 +1,6 @@
 /**
- * What clients saw of one key: each operation with the instants of its call and its answer. It is all that the linearizability checker
- * gets, so it knows nothing of members or stores.
+ * What clients saw of one key: each operation with the instants of its call and its answer. It is all that the
+ * linearizability checker gets, so it knows nothing of members or stores.
  */
 
 import { assert } from "../../src/base/assert.ts";
@@ -26,7 +26,10 @@ export type ClientAction =
 
 export type RegisterAction =
   | ClientAction
-  /** A write of what the store has, by an operator: one of these, undefined where it has nothing. More may be added as long as it is open. */
+  /**
+   * A write of what the store has, by an operator: one of these, undefined where it has nothing. More may be added as
+   * long as it is open.
+   */
   | {
       readonly kind: "drop";
       readonly values: readonly (string | undefined)[];

@@ -1,6 +1,6 @@
 /**
- * Requests as a client of a node sends them: paths and headers go out as they are given, answers come back whole. No retries, and
- * no errors for statuses: a test judges those.
+ * Requests as a client of a node sends them: paths and headers go out as they are given, answers come back whole. No
+ * retries, and no errors for statuses: a test judges those.
  */
 
 import { Agent, type Dispatcher } from "undici";

@@ -1,4 +1,7 @@
-/** The scheduler of simulated parts where there is no virtual time: what is planned happens in the next turn of the event loop. */
+/**
+ * The scheduler of simulated parts where there is no virtual time: what is planned happens in the next turn of the
+ * event loop.
+ */
 
 import type { Scheduler } from "../simulation/sim-store.ts";
 

@@ -1,6 +1,7 @@
 /**
- * Who writes a journal, for tests: holds what a member would hold, and remembers everything that it appended, so that it can be said of what is found after a
- * crash whether it may be so: what was there after some number of the records, in order, and no fewer than were confirmed.
+ * Who writes a journal, for tests: holds what a member would hold, and remembers everything that it appended, so that
+ * it can be said of what is found after a crash whether it may be so: what was there after some number of the records,
+ * in order, and no fewer than were confirmed.
  */
 
 import { strict as assert } from "node:assert";

@@ -1,16 +1,19 @@
 /**
- * Checks that what clients saw of one key can be explained by a single register: each operation taking effect at one instant between
- * its call and its answer, those of unknown outcome at any later time or never. The search is Wing and Gong's ("Testing and Verifying Concurrent Objects", 1993)
- * with Lowe's memory of visited configurations ("Testing for linearizability", 2017), and short cuts that keep hundreds of operations fast:
+ * Checks that what clients saw of one key can be explained by a single register: each operation taking effect at one
+ * instant between its call and its answer, those of unknown outcome at any later time or never. The search is Wing and
+ * Gong's ("Testing and Verifying Concurrent Objects", 1993) with Lowe's memory of visited configurations ("Testing for
+ * linearizability", 2017), and short cuts that keep hundreds of operations fast:
  *
- * - An operation that changes nothing and whose answer fits the present state is taken at once and never reconsidered: wherever else it
+ * - An operation that changes nothing and whose answer fits the present state is taken at once and never reconsidered:
+ * wherever else it
  *   could go, it can also go here.
- * - Operations of unknown outcome that are alike (same condition; deletes, or puts of values that no answer names) are taken in the order of their calls only:
+ * - Operations of unknown outcome that are alike (same condition; deletes, or puts of values that no answer names) are
+ * taken in the order of their calls only:
  *   any explanation that uses a later one can use the earlier one in its place.
  * - Values that nothing names which is still to be explained are all the same.
  *
- * Where operations of unknown outcome mostly took effect they are found soonest in the order of their calls, and where they mostly did not if they are tried last: a search that
- * takes long is given up for the other one.
+ * Where operations of unknown outcome mostly took effect they are found soonest in the order of their calls, and where
+ * they mostly did not if they are tried last: a search that takes long is given up for the other one.
  */
 
 import { assert, unreachable } from "../../src/base/assert.ts";
@@ -18,7 +21,10 @@ import type { RegisterAction, RegisterCondition, RegisterOperation } from "./his
 
 export type Verdict =
   | { readonly kind: "linearizable" }
-  /** No order explains the history up to and including `operation`'s answer, although one explains it without, or that would take too long to find out. */
+  /**
+   * No order explains the history up to and including `operation`'s answer, although one explains it without, or that
+   * would take too long to find out.
+   */
   | { readonly kind: "violation"; readonly operation: RegisterOperation }
   /** The search takes too long: nothing is known of the history. */
   | { readonly kind: "tangled" };
@@ -26,7 +32,10 @@ export type Verdict =
 /** The register: the name of its value, or undefined when there is none. */
 type State = string | undefined;
 
-/** Configurations searched, in each of the two orders, before the check gives up; a history of 500 operations by 8 clients needs a few thousand. */
+/**
+ * Configurations searched, in each of the two orders, before the check gives up; a history of 500 operations by 8
+ * clients needs a few thousand.
+ */
 const mostConfigurations = 1_000_000;
 /** And at first, before the other order is tried. */
 const firstConfigurations = 50_000;
@@ -42,7 +51,8 @@ export function checkRegister(
 ): Verdict {
   const found = explain(operations, initial, maxConfigurations);
   if (found !== "unexplained") return { kind: found === "explained" ? "linearizable" : "tangled" };
-  // The earliest answer that breaks it is what a person wants to see, and answers only ever break more: search by halves.
+  // The earliest answer that breaks it is what a person wants to see, and answers only ever break more: search by
+  // halves.
   const answered = operations.filter((each) => each.answeredAt !== Number.POSITIVE_INFINITY);
   answered.sort((a, b) => a.answeredAt - b.answeredAt);
   let good = 0;
@@ -58,7 +68,10 @@ export function checkRegister(
   return { kind: "violation", operation };
 }
 
-/** The history as it was known at `position`: what was answered later is of unknown outcome, what was called later is not there. */
+/**
+ * The history as it was known at `position`: what was answered later is of unknown outcome, what was called later is
+ * not there.
+ */
 function truncated(operations: readonly RegisterOperation[], position: number): RegisterOperation[] {
   return operations
     .filter((each) => each.calledAt <= position)
@@ -230,7 +243,10 @@ function fits({ action, outcome }: RegisterOperation, state: State): boolean {
   }
 }
 
-/** What a write may make of `state`; nothing when it can't have taken effect there. Also where it stays as it is: that may be worth more later. */
+/**
+ * What a write may make of `state`; nothing when it can't have taken effect there. Also where it stays as it is: that
+ * may be worth more later.
+ */
 function outcomesOf({ action, outcome }: RegisterOperation, state: State): readonly State[] {
   const isDone = outcome.kind === "written" || outcome.kind === "unknown";
   if (!isDone || action.kind === "get" || !holds(action.condition, state)) return [];
@@ -260,8 +276,8 @@ export function holds(condition: RegisterCondition | undefined, state: State): b
 }
 
 /**
- * Calls and answers as a ring in the order in which they happened; operations of unknown outcome have no answer in it. With `triesUnknownLast` these are in another
- * ring, `unknown`, which is empty without.
+ * Calls and answers as a ring in the order in which they happened; operations of unknown outcome have no answer in it.
+ * With `triesUnknownLast` these are in another ring, `unknown`, which is empty without.
  */
 function itemsOf(
   operations: readonly RegisterOperation[],

@@ -1,6 +1,6 @@
 /**
- * A member as far as its links go: an HttpNetwork behind an HTTP server of its own on the loopback interface, with all that its handler and its log were told
- * kept in order, and a way to wait for it.
+ * A member as far as its links go: an HttpNetwork behind an HTTP server of its own on the loopback interface, with all
+ * that its handler and its log were told kept in order, and a way to wait for it.
  */
 
 import { once } from "node:events";
@@ -101,7 +101,10 @@ export class LinkPeer implements AsyncDisposable {
       .map(({ message, fields }) => `${message}: ${String(fields["error"])}`);
   }
 
-  /** Resolves as soon as it holds; it is looked at whenever somebody calls in, and the handler or the log is told something. */
+  /**
+   * Resolves as soon as it holds; it is looked at whenever somebody calls in, and the handler or the log is told
+   * something.
+   */
   async until(condition: () => boolean): Promise<void> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     // A test that waits in vain fails, and disposes of what it has: else the process would wait with it.

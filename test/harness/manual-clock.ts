@@ -1,6 +1,6 @@
 /**
- * The clock port under a test's own hand: time stands still until the test moves it on, and what falls due meanwhile runs in
- * order of time. For one part by itself; a cluster runs under the simulated world.
+ * The clock port under a test's own hand: time stands still until the test moves it on, and what falls due meanwhile
+ * runs in order of time. For one part by itself; a cluster runs under the simulated world.
  */
 
 import { assert } from "../../src/base/assert.ts";

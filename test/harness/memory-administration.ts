@@ -1,4 +1,7 @@
-/** What an operator may ask of a cluster, for the tests of what HTTP makes of it: it notes what was asked, and tells of a flush what it was told to. */
+/**
+ * What an operator may ask of a cluster, for the tests of what HTTP makes of it: it notes what was asked, and tells of
+ * a flush what it was told to.
+ */
 
 import { sleep } from "../../src/base/clock.ts";
 import { OperatingError } from "../../src/base/errors.ts";
@@ -11,7 +14,10 @@ import { systemClock } from "../../src/system.ts";
 export class MemoryAdministration implements Administration {
   /** What a flush tells, one after the other. */
   flushTells: readonly FlushProgress[] = [];
-  /** What a flush ends with, once it has told all that, while it is set; else it tells the last again and again, if that is no outcome. */
+  /**
+   * What a flush ends with, once it has told all that, while it is set; else it tells the last again and again, if that
+   * is no outcome.
+   */
   flushFailure: Error | undefined;
   /** Flushes that nobody has gone away from, or that have ended. */
   flushes = 0;

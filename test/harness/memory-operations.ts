@@ -1,6 +1,6 @@
 /**
- * Operations over a Map, for the tests of what HTTP makes of them: immediate, with conditions judged as the protocol says, and with ways to
- * make them fail or wait.
+ * Operations over a Map, for the tests of what HTTP makes of them: immediate, with conditions judged as the protocol
+ * says, and with ways to make them fail or wait.
  */
 
 import { compareText } from "../../src/base/text-order.ts";

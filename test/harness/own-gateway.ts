@@ -1,6 +1,6 @@
 /**
- * An S3 gateway for one test alone, which may be killed, stopped and started again; what it stores outlives that. Takes a few
- * seconds to start, so only for what a proxy can't show.
+ * An S3 gateway for one test alone, which may be killed, stopped and started again; what it stores outlives that. Takes
+ * a few seconds to start, so only for what a proxy can't show.
  */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";

@@ -1,6 +1,7 @@
 /**
- * Ports of the loopback address that are this process's own until it ends: what is started on one later, or is ended and started
- * again, finds it free. Those that the system chooses are not: while nothing listens on such a port, it may give it to anybody.
+ * Ports of the loopback address that are this process's own until it ends: what is started on one later, or is ended
+ * and started again, finds it free. Those that the system chooses are not: while nothing listens on such a port, it may
+ * give it to anybody.
  */
 
 import { once } from "node:events";

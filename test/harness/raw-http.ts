@@ -1,6 +1,6 @@
 /**
- * HTTP by hand over a socket: what a client library would normalise, refuse to send or hide goes out and comes back as it is.
- * Text is Latin-1 throughout: a character is a byte.
+ * HTTP by hand over a socket: what a client library would normalise, refuse to send or hide goes out and comes back as
+ * it is. Text is Latin-1 throughout: a character is a byte.
  */
 
 import assert from "node:assert/strict";

@@ -11,8 +11,8 @@ export interface RawAnswer {
 }
 
 /**
- * Sends `text`, a character for each byte, then ends its side of the connection; resolves with the first answer once the other side
- * has ended, too. Each request should ask for that by `Connection: close`.
+ * Sends `text`, a character for each byte, then ends its side of the connection; resolves with the first answer once
+ * the other side has ended, too. Each request should ask for that by `Connection: close`.
  */
 export async function rawRequest(url: string, text: string): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);

@@ -1,7 +1,7 @@
 /**
- * Clients that work on the same few keys through all nodes of a real cluster, with all that they see written into a history, for the
- * linearizability checker of the simulation. The positions in it are those of this process: an operation was called before another if
- * its answer was here before the other was sent.
+ * Clients that work on the same few keys through all nodes of a real cluster, with all that they see written into a
+ * history, for the linearizability checker of the simulation. The positions in it are those of this process: an
+ * operation was called before another if its answer was here before the other was sent.
  */
 
 import { hash } from "node:crypto";
@@ -84,7 +84,9 @@ export class RecordedClients {
     }
   }
 
-  /** Reads every key through the node and notes it, like any other operation; the values by key, of those that have one. */
+  /**
+   * Reads every key through the node and notes it, like any other operation; the values by key, of those that have one.
+   */
   async readAll(id: string): Promise<Map<string, string>> {
     const values = new Map<string, string>();
     for (const key of this.#options.keys) {

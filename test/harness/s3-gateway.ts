@@ -1,6 +1,6 @@
 /**
- * A real S3 server for the tests that want one: Ceph's gateway, started by s3-server.sh in a folder of its own, on free ports.
- * Installing it needs root and Debian, so there may be none.
+ * A real S3 server for the tests that want one: Ceph's gateway, started by s3-server.sh in a folder of its own, on free
+ * ports. Installing it needs root and Debian, so there may be none.
  */
 
 import { spawn, spawnSync } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
- * The S3 server that tests use: `test/harness/s3-server.sh` starts one, and its `S3_…` answers go into the environment as
- * `WEIR_TEST_S3_ENDPOINT`, `_ACCESS_KEY`, `_SECRET_KEY`, `_REGION`. Every test has a bucket of its own in it.
+ * The S3 server that tests use: `test/harness/s3-server.sh` starts one, and its `S3_…` answers go into the environment
+ * as `WEIR_TEST_S3_ENDPOINT`, `_ACCESS_KEY`, `_SECRET_KEY`, `_REGION`. Every test has a bucket of its own in it.
  */
 
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
@@ -13,7 +13,9 @@ export interface S3Server {
   readonly region: string;
 }
 
-/** The server that the environment names, or the reason why there is none. In continuous integration there must be one. */
+/**
+ * The server that the environment names, or the reason why there is none. In continuous integration there must be one.
+ */
 export function s3ServerFromEnvironment(): S3Server | string {
   const { env } = process;
   const endpoint = env["WEIR_TEST_S3_ENDPOINT"];

@@ -1,4 +1,7 @@
-/** A store of S3's or Azure's kind over a server of the test's own, which answers as the test says: for answers that no real store can be made to give. */
+/**
+ * A store of S3's or Azure's kind over a server of the test's own, which answers as the test says: for answers that no
+ * real store can be made to give.
+ */
 
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";

@@ -1,6 +1,6 @@
 /**
- * The seed of a random test: another one in each run, printed with the test, and set to a number by WEIR_TEST_SEED when a run is to be
- * repeated.
+ * The seed of a random test: another one in each run, printed with the test, and set to a number by WEIR_TEST_SEED when
+ * a run is to be repeated.
  */
 
 import type { TestContext } from "node:test";

@@ -1,13 +1,17 @@
 /**
- * Seeded chance. One seed must give one world for ever, whatever the runtime, so the generator is written out here: sfc32
- * (Chris Doty-Humphrey's "small fast counting" generator of PractRand, 128 bits of state, period at least 2^32 words), seeded through splitmix32.
- * Each part of a world draws from a stream of its own (`fork`), so that one more draw in one part doesn't change the luck of all others.
+ * Seeded chance. One seed must give one world for ever, whatever the runtime, so the generator is written out here:
+ * sfc32 (Chris Doty-Humphrey's "small fast counting" generator of PractRand, 128 bits of state, period at least 2^32
+ * words), seeded through splitmix32. Each part of a world draws from a stream of its own (`fork`), so that one more
+ * draw in one part doesn't change the luck of all others.
  */
 
 import { assert } from "../../src/base/assert.ts";
 import type { Random } from "../../src/base/random.ts";
 
-/** Words thrown away after seeding, as its author advises: by then every bit of the seed has reached every bit of the state. */
+/**
+ * Words thrown away after seeding, as its author advises: by then every bit of the seed has reached every bit of the
+ * state.
+ */
 const warmUpWords = 12;
 
 export class SimRandom implements Random {

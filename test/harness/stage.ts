@@ -1,6 +1,6 @@
 /**
- * What the tests of a `describe` share, since a cluster takes a second to start: set up once before them and taken down after
- * them, in reverse order, also when some fail. The nodes' logs are shown with a test that fails.
+ * What the tests of a `describe` share, since a cluster takes a second to start: set up once before them and taken down
+ * after them, in reverse order, also when some fail. The nodes' logs are shown with a test that fails.
  */
 
 import { after, afterEach, before, type TestContext } from "node:test";
@@ -8,8 +8,8 @@ import { assert } from "../../src/base/assert.ts";
 import type { TestCluster } from "./cluster.ts";
 
 /**
- * To be called within a `describe`. `setUp` hands what has to be taken down to the stack it is given. Returns how a test gets at
- * what was set up.
+ * To be called within a `describe`. `setUp` hands what has to be taken down to the stack it is given. Returns how a
+ * test gets at what was set up.
  */
 export function setStage<T extends { readonly cluster: TestCluster }>(
   setUp: (stack: AsyncDisposableStack) => Promise<T>,

@@ -1,6 +1,6 @@
 /**
- * Stands between nodes and their S3 server: counts the requests, slows them down as a far and thin line would, holds them back, or
- * answers in the server's stead. It keeps nothing and changes nothing, so that signatures stay right.
+ * Stands between nodes and their S3 server: counts the requests, slows them down as a far and thin line would, holds
+ * them back, or answers in the server's stead. It keeps nothing and changes nothing, so that signatures stay right.
  */
 
 import { once } from "node:events";

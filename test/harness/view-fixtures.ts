@@ -1,4 +1,7 @@
-/** Members, views and keys for tests of whatever goes by a view: short to write down, and all that is not named is plain. */
+/**
+ * Members, views and keys for tests of whatever goes by a view: short to write down, and all that is not named is
+ * plain.
+ */
 
 import { assert } from "../../src/base/assert.ts";
 import { Membership } from "../../src/core/membership.ts";
@@ -73,7 +76,10 @@ export function handedOff(epoch: number, change: Partial<MemberState> = {}): Mem
   return stateOf(epoch, "handed_off", change);
 }
 
-/** The member `self`, which has adopted `view` at this moment, and the epochs `adopted` before, and has come so far with it. */
+/**
+ * The member `self`, which has adopted `view` at this moment, and the epochs `adopted` before, and has come so far with
+ * it.
+ */
 export function memberIn(
   view: View,
   self: ViewMember,
@@ -104,7 +110,8 @@ export function keyWith(rings: readonly Pick<Ring, "ownersOf">[], primaries: rea
 }
 
 /**
- * A key that has such owners among such hosts, each with the same weight, its primary first: `{ abc: /^ba$/ }`, where a host's name is a letter.
+ * A key that has such owners among such hosts, each with the same weight, its primary first: `{ abc: /^ba$/ }`, where a
+ * host's name is a letter.
  * @param replicas - how many owners a key has
  */
 export function keyOwned(owners: Readonly<Record<string, RegExp>>, replicas = parameters.replicas): string {

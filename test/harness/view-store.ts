@@ -1,4 +1,7 @@
-/** The store port with nothing in it but the view's record, which a test can change behind a member's back, and whose requests can be made to wait or fail. */
+/**
+ * The store port with nothing in it but the view's record, which a test can change behind a member's back, and whose
+ * requests can be made to wait or fail.
+ */
 
 import { OperatingError } from "../../src/base/errors.ts";
 import { formatView, parseView, type View } from "../../src/core/view.ts";

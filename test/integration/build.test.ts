@@ -1,4 +1,7 @@
-/** The executables that `npm run build` makes: this machine's runs a node, another's has its format, and each is what its checksum says. */
+/**
+ * The executables that `npm run build` makes: this machine's runs a node, another's has its format, and each is what
+ * its checksum says.
+ */
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
@@ -7,12 +10,27 @@ import { cpSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { executableName, hostTarget, runtimeVersion, targets } from "../../scripts/build/targets.ts";
 import { TestCluster } from "../harness/cluster.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "weir-build-"));
 after(() => rmSync(folder, { recursive: true }));
+
+/** What `npm run build -- --list` prints. */
+interface Listed {
+  readonly runtimeVersion: string;
+  readonly targets: readonly {
+    readonly name: string;
+    readonly platform: "linux" | "darwin" | "win32";
+    readonly arch: "x64" | "arm64";
+    readonly file: string;
+    readonly isHost: boolean;
+  }[];
+}
+
+const { runtimeVersion, targets } = JSON.parse(
+  execFileSync(process.execPath, ["scripts/build.ts", "--list"], { cwd: root, encoding: "utf8" }),
+) as Listed;
 
 /** What an executable begins with; two bytes of it say for which processor. */
 const formats = {
@@ -96,7 +114,7 @@ test("executables for other systems have those systems' formats, and that for ar
     others.map(({ name }) => `--target=${name}`),
   );
   for (const target of others) {
-    const path = join(output, executableName(target));
+    const path = join(output, target.file);
     const { magic, machineAt, machines } = formats[target.platform];
     const head = headOf(path);
     assert.deepEqual(head.subarray(0, magic.length), magic);
@@ -105,7 +123,7 @@ test("executables for other systems have those systems' formats, and that for ar
   const listed = readFileSync(join(output, "SHA256SUMS"), "utf8").trimEnd().split("\n");
   assert.deepEqual(
     listed,
-    others.map((target) => `${sha256(join(output, executableName(target)))}  ${executableName(target)}`),
+    others.map((target) => `${sha256(join(output, target.file))}  ${target.file}`),
   );
   const emulated = ["qemu-aarch64", "-L", arm64Libraries, join(output, "weir-linux-arm64")];
   const canRun =
@@ -121,5 +139,6 @@ test("the pinned runtime is the one that the project runs", () => {
   };
   assert.equal(runtimeVersion, devDependencies["node"]);
   assert.equal(process.versions.node, runtimeVersion);
-  assert.notEqual(hostTarget(), undefined);
+  const hosts = targets.filter(({ isHost }) => isHost).map(({ platform, arch }) => `${platform}-${arch}`);
+  assert.deepEqual(hosts, [`${process.platform}-${process.arch}`]);
 });

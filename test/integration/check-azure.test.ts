@@ -1,6 +1,7 @@
 /**
- * `weir check` on a container of Azure: by an account's key, and by the identity of a host at Azure, as its own library finds it. The host's metadata
- * service is played here; the emulator takes tokens whoever has signed them, and gives keys for them.
+ * `weir check` on a container of Azure: by an account's key, and by the identity of a host at Azure, as its own library
+ * finds it. The host's metadata service is played here; the emulator takes tokens whoever has signed them, and gives
+ * keys for them.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,7 @@
-/** What commands with many requests do when a node can't answer just now: wait as long as it says, ask the next one, and give up where that is no use. */
+/**
+ * What commands with many requests do when a node can't answer just now: wait as long as it says, ask the next one, and
+ * give up where that is no use.
+ */
 
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";

@@ -1,4 +1,7 @@
-/** `weir put` and `weir rm` with what a write may ask for, and bodies that are not what `Content-MD5` says, against a cluster of processes. */
+/**
+ * `weir put` and `weir rm` with what a write may ask for, and bodies that are not what `Content-MD5` says, against a
+ * cluster of processes.
+ */
 
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";

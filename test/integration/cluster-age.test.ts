@@ -1,4 +1,7 @@
-/** `buffer.maxDirtyAgeMs` in a real cluster whose store is away: writers wait and are refused, reads and the nodes' own work go on, and it ends by itself. */
+/**
+ * `buffer.maxDirtyAgeMs` in a real cluster whose store is away: writers wait and are refused, reads and the nodes' own
+ * work go on, and it ends by itself.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,6 +1,7 @@
 /**
- * A cluster over a container of Azure: what reaches it, what comes back, and what becomes of it when nodes restart and are lost. The container is looked at with
- * Azure's own client. Nothing is cached, so that every value that has been flushed is read from the container again.
+ * A cluster over a container of Azure: what reaches it, what comes back, and what becomes of it when nodes restart and
+ * are lost. The container is looked at with Azure's own client. Nothing is cached, so that every value that has been
+ * flushed is read from the container again.
  */
 
 import assert from "node:assert/strict";

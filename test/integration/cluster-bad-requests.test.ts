@@ -1,6 +1,6 @@
 /**
- * Every bad input at a real node, as bytes on a connection: each is answered with the right status and a stable code, none stores
- * anything, none disturbs the node.
+ * Every bad input at a real node, as bytes on a connection: each is answered with the right status and a stable code,
+ * none stores anything, none disturbs the node.
  */
 
 import assert from "node:assert/strict";

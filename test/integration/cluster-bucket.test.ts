@@ -1,7 +1,7 @@
 /**
- * A cluster over a bucket: what reaches it, in how many requests, and what weir makes of objects that were there before. The bucket is
- * looked at with AWS's own client, and requests are counted by a proxy before the server. Nothing is cached, so that every value
- * that has been flushed is read from the bucket again.
+ * A cluster over a bucket: what reaches it, in how many requests, and what weir makes of objects that were there
+ * before. The bucket is looked at with AWS's own client, and requests are counted by a proxy before the server. Nothing
+ * is cached, so that every value that has been flushed is read from the bucket again.
  */
 
 import assert from "node:assert/strict";

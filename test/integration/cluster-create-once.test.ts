@@ -1,6 +1,6 @@
 /**
- * `PUT If-None-Match: *` creates at most once, cluster-wide: of many at once through all nodes one wins, and what it wrote is what everyone reads; also while a node is
- * lost, and while the values flow to the store and leave memory.
+ * `PUT If-None-Match: *` creates at most once, cluster-wide: of many at once through all nodes one wins, and what it
+ * wrote is what everyone reads; also while a node is lost, and while the values flow to the store and leave memory.
  */
 
 import assert from "node:assert/strict";
@@ -12,7 +12,10 @@ import { setStage } from "../harness/stage.ts";
 const writers = 100;
 const keys = Array.from({ length: 6 }, (_, n) => `once-${n}`);
 
-/** Each key is put by `writers` clients at once, through these nodes by turns; the answers by key, in the order of the clients. */
+/**
+ * Each key is put by `writers` clients at once, through these nodes by turns; the answers by key, in the order of the
+ * clients.
+ */
 async function putAll(cluster: TestCluster, ids: readonly string[], prefix: string): Promise<Map<string, Answer[]>> {
   const all = keys.map(async (key): Promise<[string, Answer[]]> => {
     const puts = Array.from({ length: writers }, (_, n) =>

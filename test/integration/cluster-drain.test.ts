@@ -1,6 +1,7 @@
 /**
- * A node that is stopped while a load balancer sends it requests over kept connections: it says that it is not ready, still serves for as long as the balancer takes to
- * see that, and then ends connections with their answers. No request fails, and what was begun is done to its end.
+ * A node that is stopped while a load balancer sends it requests over kept connections: it says that it is not ready,
+ * still serves for as long as the balancer takes to see that, and then ends connections with their answers. No request
+ * fails, and what was begun is done to its end.
  */
 
 import assert from "node:assert/strict";
@@ -131,7 +132,8 @@ test("clients that come to a node until it is gone are answered, refused with no
   goesOn = false;
   await Promise.all(clients);
   t.diagnostic(JSON.stringify([...answers]));
-  // Until it has joined again, it is not ready. The system resets whom it has not let in when the node ends: of some 60 who come at that moment.
+  // Until it has joined again, it is not ready. The system resets whom it has not let in when the node ends: of some 60
+  // who come at that moment.
   const expected = ["204", "503 shutting_down", "503 not_ready", "ECONNREFUSED", "ECONNRESET"];
   assert.deepEqual(
     [...answers.keys()].filter((answer) => !expected.includes(answer)),

@@ -1,6 +1,7 @@
 /**
- * `Weir-Durability: stored` on a cluster of real processes that by itself flushes nothing: at the moment of the answer the store has what was written, whichever node was
- * asked, also while a node is lost; and where the store is away, the answer says how far the write has come.
+ * `Weir-Durability: stored` on a cluster of real processes that by itself flushes nothing: at the moment of the answer
+ * the store has what was written, whichever node was asked, also while a node is lost; and where the store is away, the
+ * answer says how far the write has come.
  */
 
 import assert from "node:assert/strict";

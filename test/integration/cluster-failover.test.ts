@@ -1,6 +1,7 @@
 /**
- * A node is lost, hangs, or is restarted, while clients of the others are at work: they see a pause and no error, and nothing that was acknowledged is missing or old. All nodes at once
- * are lost: nothing that was acknowledged is. Nothing is flushed meanwhile where it could help.
+ * A node is lost, hangs, or is restarted, while clients of the others are at work: they see a pause and no error, and
+ * nothing that was acknowledged is missing or old. All nodes at once are lost: nothing that was acknowledged is.
+ * Nothing is flushed meanwhile where it could help.
  */
 
 import assert from "node:assert/strict";
@@ -14,7 +15,10 @@ import { seedOf } from "../harness/seed.ts";
 import { SimRandom } from "../harness/sim-random.ts";
 import { setStage } from "../harness/stage.ts";
 
-/** Milliseconds within which every key has to answer again: promised are 3 s, of a machine that is not busy with other tests. */
+/**
+ * Milliseconds within which every key has to answer again: promised are 3 s, of a machine that is not busy with other
+ * tests.
+ */
 const failoverMs = 5_000;
 
 /** Of the clients that go on all the time: enough requests to notice whatever there is, and time for the nodes. */

@@ -1,4 +1,7 @@
-/** Large values over a bucket: in parts, which a cluster that is lost, a client that goes away and a server that fails leave nothing of. */
+/**
+ * Large values over a bucket: in parts, which a cluster that is lost, a client that goes away and a server that fails
+ * leave nothing of.
+ */
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -1,5 +1,6 @@
 /**
- * Nodes that leave because somebody wants them to, by command, by configuration or by signal: what they hold goes to the others, and their processes end well.
+ * Nodes that leave because somebody wants them to, by command, by configuration or by signal: what they hold goes to
+ * the others, and their processes end well.
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * Listings of a cluster of real processes: what is buffered, stored, deleted and both, page by page; while clients write, and while a node is lost. What is expected comes from what was
- * acknowledged before each listing began.
+ * Listings of a cluster of real processes: what is buffered, stored, deleted and both, page by page; while clients
+ * write, and while a node is lost. What is expected comes from what was acknowledged before each listing began.
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * Nodes whose disks are lost or full: what only they had is given up by name and never by accident, and a node that can't write its journal acknowledges
- * nothing more.
+ * Nodes whose disks are lost or full: what only they had is given up by name and never by accident, and a node that
+ * can't write its journal acknowledges nothing more.
  */
 
 import assert from "node:assert/strict";

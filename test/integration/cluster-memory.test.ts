@@ -1,6 +1,6 @@
 /**
- * What two nodes hold in memory before the store has anything: nothing is flushed in these clusters until they stop, so all that is
- * read comes from what was replicated.
+ * What two nodes hold in memory before the store has anything: nothing is flushed in these clusters until they stop, so
+ * all that is read comes from what was replicated.
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * A cluster whose store is away, refuses, or does not answer: what is in memory stays readable and writable, what is not is never taken
- * for missing, and once the store is back everything is in it.
+ * A cluster whose store is away, refuses, or does not answer: what is in memory stays readable and writable, what is
+ * not is never taken for missing, and once the store is back everything is in it.
  */
 
 import assert from "node:assert/strict";

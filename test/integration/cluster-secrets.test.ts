@@ -1,4 +1,7 @@
-/** The secret of a cluster of real processes: changed while it runs, refused to strangers, and, like all other secrets, never shown. */
+/**
+ * The secret of a cluster of real processes: changed while it runs, refused to strangers, and, like all other secrets,
+ * never shown.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";

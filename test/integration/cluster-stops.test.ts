@@ -1,6 +1,6 @@
 /**
- * Nodes are stopped one after the other while clients of all kinds, broken ones among them, open connections without a pause: each stops in order,
- * whatever a connection was just doing, a handshake of TLS included.
+ * Nodes are stopped one after the other while clients of all kinds, broken ones among them, open connections without a
+ * pause: each stops in order, whatever a connection was just doing, a handshake of TLS included.
  */
 
 import assert from "node:assert/strict";

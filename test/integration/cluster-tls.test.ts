@@ -1,4 +1,7 @@
-/** A cluster of real processes over TLS, with certificates as openssl makes them: clients, nodes, renewal, and what is refused. */
+/**
+ * A cluster of real processes over TLS, with certificates as openssl makes them: clients, nodes, renewal, and what is
+ * refused.
+ */
 
 import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

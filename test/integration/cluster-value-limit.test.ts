@@ -1,4 +1,7 @@
-/** A limit that is lowered while a node holds values above it: they are handed over all the same, or nobody would serve the keys that move. */
+/**
+ * A limit that is lowered while a node holds values above it: they are handed over all the same, or nobody would serve
+ * the keys that move.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** A healthy cluster over a folder, as its clients see it: what was put on one node is there on all, at once and unchanged. */
+/**
+ * A healthy cluster over a folder, as its clients see it: what was put on one node is there on all, at once and
+ * unchanged.
+ */
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

@@ -1,11 +1,17 @@
-/** A cluster of processes in which one node owns nothing and the other everything: the first waits for the second, and for nothing else. */
+/**
+ * A cluster of processes in which one node owns nothing and the other everything: the first waits for the second, and
+ * for nothing else.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../src/system.ts";
 import { TestCluster } from "../harness/cluster.ts";
 
-/** Longer than two nodes need to start, on a machine that is busy; much shorter than a node waits for a view that does not settle. */
+/**
+ * Longer than two nodes need to start, on a machine that is busy; much shorter than a node waits for a view that does
+ * not settle.
+ */
 const startMs = 15_000;
 /** As long as a node that has left, or can't, tries to. */
 const leaveMs = 8_000;

@@ -1,4 +1,7 @@
-/** kubernetes.yaml: valid down to the last field, consistent in itself and with the image, and safe to update, drain and scale. */
+/**
+ * kubernetes.yaml: valid down to the last field, consistent in itself and with the image, and safe to update, drain and
+ * scale.
+ */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,4 +1,7 @@
-/** The nodes of `weir dev` as processes that end in all ways; small programs stand for them, since only their ends and `/readyz` matter. */
+/**
+ * The nodes of `weir dev` as processes that end in all ways; small programs stand for them, since only their ends and
+ * `/readyz` matter.
+ */
 
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -16,7 +16,10 @@ import { systemClock } from "../../src/system.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 
-/** Milliseconds for nodes to be gone whose parent was killed: more than the 10 s that they give themselves to leave in order. */
+/**
+ * Milliseconds for nodes to be gone whose parent was killed: more than the 10 s that they give themselves to leave in
+ * order.
+ */
 const goneMs = 15_000;
 
 interface Dev {

@@ -1,4 +1,7 @@
-/** `weir drop` over real clusters: what the store refuses is shown from any node, given up by the very version that was shown, and stays given up. */
+/**
+ * `weir drop` over real clusters: what the store refuses is shown from any node, given up by the very version that was
+ * shown, and stays given up.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** `weir flush` over a real cluster: what was acknowledged is in the store when it says so, and what can't get there is named. */
+/**
+ * `weir flush` over a real cluster: what was acknowledged is in the store when it says so, and what can't get there is
+ * named.
+ */
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** `weir forget` on a terminal, over a view in a folder, with no node anywhere: it asks, and only the right answer changes anything. */
+/**
+ * `weir forget` on a terminal, over a view in a folder, with no node anywhere: it asks, and only the right answer
+ * changes anything.
+ */
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

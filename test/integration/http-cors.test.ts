@@ -1,4 +1,7 @@
-/** Pages of other sites: by default they can do nothing, and those of configured origins read and write values. By hand, and in a real browser where there is one. */
+/**
+ * Pages of other sites: by default they can do nothing, and those of configured origins read and write values. By hand,
+ * and in a real browser where there is one.
+ */
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

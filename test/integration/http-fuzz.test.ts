@@ -1,6 +1,7 @@
 /**
- * A node that is sent what a hostile or broken client might send, for some seconds (WEIR_FUZZ_SECONDS for longer): it answers or closes each connection in time, never with
- * 500, never ends, and holds no more memory or handles afterwards.
+ * A node that is sent what a hostile or broken client might send, for some seconds (WEIR_FUZZ_SECONDS for longer): it
+ * answers or closes each connection in time, never with 500, never ends, and holds no more memory or handles
+ * afterwards.
  */
 
 import assert from "node:assert/strict";
@@ -25,7 +26,8 @@ const mebibyte = 1024 ** 2;
 const config = {
   replicas: 1,
   http: { headersTimeoutMs: 2_000, bodyTimeoutMs: 1_500, keepAliveMs: 1_000 },
-  // The runtime does not tell the end of a connection whose request asks for an upgrade that it does not get: a body ends by its time.
+  // The runtime does not tell the end of a connection whose request asks for an upgrade that it does not get: a body
+  // ends by its time.
   large: { idleMs: 1_500 },
   peers: { handshakeMs: 1_000 },
   buffer: { dirtyBytes: 32 * mebibyte, cacheBytes: 8 * mebibyte, maxValueBytes: mebibyte },

@@ -1,4 +1,6 @@
-/** From the raw path of a request to a key: nothing normalised, everything decoded once, what can't be a key refused. */
+/**
+ * From the raw path of a request to a key: nothing normalised, everything decoded once, what can't be a key refused.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,4 +1,7 @@
-/** Requests that come before the one ahead of them is answered: which of them are served, when, and what the client can know of it. */
+/**
+ * Requests that come before the one ahead of them is answered: which of them are served, when, and what the client can
+ * know of it.
+ */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,4 +1,7 @@
-/** Clients that do not read what they have asked for, or ask for more than they read: they hold memory for a bounded time, and all together a bounded amount. */
+/**
+ * Clients that do not read what they have asked for, or ask for more than they read: they hold memory for a bounded
+ * time, and all together a bounded amount.
+ */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

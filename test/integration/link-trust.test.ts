@@ -1,4 +1,7 @@
-/** Who gets a link: nobody without the secret, and whoever breaks the protocol loses it; the operator can see why on both sides. */
+/**
+ * Who gets a link: nobody without the secret, and whoever breaks the protocol loses it; the operator can see why on
+ * both sides.
+ */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

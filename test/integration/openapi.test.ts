@@ -1,6 +1,7 @@
 /**
- * `docs/openapi.yaml` is true: it is valid, it names every route with its methods and every error code, and each response that it names is brought about on a running server and is as
- * it says. A response that no case brings about fails, and so does an answer that it does not name.
+ * `docs/openapi.yaml` is true: it is valid, it names every route with its methods and every error code, and each
+ * response that it names is brought about on a running server and is as it says. A response that no case brings about
+ * fails, and so does an answer that it does not name.
  */
 
 import assert from "node:assert/strict";

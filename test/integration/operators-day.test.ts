@@ -1,6 +1,8 @@
 /**
- * All that an operator does to a cluster in its life, in one day, with TLS and tokens, over a bucket, under load: secrets are changed, a node is killed, loses its disk, is replaced; the cluster grows, is upgraded node
- * by node from the sources to the packaged executable, shrinks, and stops. No request fails at a node that is not the one being hit, and everything is in the bucket in the end.
+ * All that an operator does to a cluster in its life, in one day, with TLS and tokens, over a bucket, under load:
+ * secrets are changed, a node is killed, loses its disk, is replaced; the cluster grows, is upgraded node by node from
+ * the sources to the packaged executable, shrinks, and stops. No request fails at a node that is not the one being hit,
+ * and everything is in the bucket in the end.
  */
 
 import assert from "node:assert/strict";
@@ -89,7 +91,9 @@ test("an operator's day: what is done in order fails no request, what fails is a
     change();
     await cluster.until(20_000, words, () => Promise.resolve(times().every((count, n) => count > (before[n] ?? 0))));
   };
-  /** The loss of a node that has been in use until just now: the others' clients wait, and none of their requests fails. */
+  /**
+   * The loss of a node that has been in use until just now: the others' clients wait, and none of their requests fails.
+   */
   const lose = async (id: string, what: string): Promise<void> => {
     await sleep(systemClock, calmMs);
     await clients.avoid(id);

@@ -1,4 +1,6 @@
-/** Links between members over real sockets: what is asked is answered, whatever else is under way and whatever breaks. */
+/**
+ * Links between members over real sockets: what is asked is answered, whatever else is under way and whatever breaks.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

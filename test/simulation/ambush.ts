@@ -1,6 +1,6 @@
 /**
- * Faults at the worst moment: not at a random instant, of which most are dull, but just when a message of some kind is sent or has been handled, or when the view in the
- * store has changed.
+ * Faults at the worst moment: not at a random instant, of which most are dull, but just when a message of some kind is
+ * sent or has been handled, or when the view in the store has changed.
  */
 
 import { unreachable } from "../../src/base/assert.ts";
@@ -13,7 +13,10 @@ import type { SimHost } from "./sim-cluster.ts";
 import type { Moment } from "./sim-network.ts";
 import type { SimProcess } from "./sim-process.ts";
 
-/** Messages that carry the protocol on, and their answers; a request to the store for a key, or one to change the view, that is about to be sent; and a view that has changed. */
+/**
+ * Messages that carry the protocol on, and their answers; a request to the store for a key, or one to change the view,
+ * that is about to be sent; and a view that has changed.
+ */
 const kinds = [
   "replicate",
   "replicate",
@@ -35,7 +38,10 @@ const kinds = [
   "view",
 ] as const;
 
-/** `break`: the link is reset; `part`: and cannot be made again for a while. `surge`: one of the two loses its disk, and the other one power. */
+/**
+ * `break`: the link is reset; `part`: and cannot be made again for a while. `surge`: one of the two loses its disk, and
+ * the other one power.
+ */
 const acts = [
   "kill",
   "kill",

@@ -42,7 +42,10 @@ async function survivorOf(count: number) {
   return { cluster, a, keys };
 }
 
-/** Of two hosts one is cut off from the store that had so many keys which that lacks; the other has just relieved it of them. */
+/**
+ * Of two hosts one is cut off from the store that had so many keys which that lacks; the other has just relieved it of
+ * them.
+ */
 async function relieverOf(count: number) {
   const { cluster, a, b } = await pairOf(count);
   const { world, store, views } = cluster;

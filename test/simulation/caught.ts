@@ -1,4 +1,7 @@
-/** The worlds in which planted bugs were found, kept in `caught.json` so that they are found again at once. `npm run simulate -- --mutations --keep` writes it anew. */
+/**
+ * The worlds in which planted bugs were found, kept in `caught.json` so that they are found again at once. `npm run
+ * simulate -- --mutations --keep` writes it anew.
+ */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** Faults of disks: slow or stuck syncs, which make a member useless for a while, and failures, which end its process. */
+/**
+ * Faults of disks: slow or stuck syncs, which make a member useless for a while, and failures, which end its process.
+ */
 
 import type { FaultField } from "./fault-field.ts";
 import { type DiskFaultSettings, healthyDisk } from "./sim-disk.ts";

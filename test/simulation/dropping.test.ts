@@ -7,7 +7,8 @@ import { StagedCluster } from "./staged-cluster.ts";
 
 describe("a member that is cut off from all others", () => {
   it("does not take one that has just been started again, and that it has never heard, for one that it reaches", async () => {
-    // Just before it suspects the other it learns from the store of the one that is new: when that is so is a matter of 40 ms.
+    // Just before it suspects the other it learns from the store of the one that is new: when that is so is a matter of
+    // 40 ms.
     for (let cutAt = 11_340; cutAt <= 11_500; cutAt += 20) {
       const cluster = new StagedCluster(["a", "b", "c"], { hasDisks: true });
       const { world, hosts, network } = cluster;

@@ -1,6 +1,7 @@
 /**
- * The operator of a store that refuses keys for good: gives up by name what is refused. To the clients' history that is a write of what the store has, which only the store knows: it may be each of
- * the contents that the object had while the drop was under way; or later, where its outcome is unknown.
+ * The operator of a store that refuses keys for good: gives up by name what is refused. To the clients' history that is
+ * a write of what the store has, which only the store knows: it may be each of the contents that the object had while
+ * the drop was under way; or later, where its outcome is unknown.
  */
 
 import { hash } from "node:crypto";

@@ -21,7 +21,10 @@ interface Case {
   readonly isRefused?: boolean;
 }
 
-/** What there was after the process was stopped `ms` after its start: the views since then; undefined when it had no member yet. */
+/**
+ * What there was after the process was stopped `ms` after its start: the views since then; undefined when it had no
+ * member yet.
+ */
 async function stopAfter(ms: number, { before, isAskedToLeave, isRefused }: Case): Promise<string | undefined> {
   const cluster = new StagedCluster(["a", "b", "c"], { hasDisks: true });
   const { world, hosts, views, store } = cluster;

@@ -1,6 +1,6 @@
 /**
- * What is yet to happen in a simulated world: events ordered by time, and those of one instant by the order in which they
- * were planned. A binary heap with the ties broken, because a run must be the same each time.
+ * What is yet to happen in a simulated world: events ordered by time, and those of one instant by the order in which
+ * they were planned. A binary heap with the ties broken, because a run must be the same each time.
  */
 
 export interface Event {

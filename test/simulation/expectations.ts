@@ -1,4 +1,7 @@
-/** What a client may be answered, and how soon: in a world with troubles much is allowed, in a healthy one, or at a node that none has befallen, nothing. */
+/**
+ * What a client may be answered, and how soon: in a world with troubles much is allowed, in a healthy one, or at a node
+ * that none has befallen, nothing.
+ */
 
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { RegisterAction } from "../harness/history.ts";
@@ -22,7 +25,10 @@ const troubles: readonly ErrorCode[] = [
 export interface Expectations {
   /** Codes that an operation may fail with. */
   allowedCodes(host: SimHost, action: RegisterAction, calledMs: number): readonly ErrorCode[];
-  /** An operation that was called then is answered within this, in milliseconds, unless its process ends, as far as is known by now. */
+  /**
+   * An operation that was called then is answered within this, in milliseconds, unless its process ends, as far as is
+   * known by now.
+   */
   patienceMs(host: SimHost, calledMs: number): number;
   /** An operation at the host was answered: how long it took. */
   answered(host: SimHost, calledMs: number, tookMs: number): void;
@@ -30,14 +36,20 @@ export interface Expectations {
   readonly longestMs: number;
 }
 
-/** Beyond the member's own deadline for an operation: latencies and clock errors; and pauses, of which several may come one after the other. */
+/**
+ * Beyond the member's own deadline for an operation: latencies and clock errors; and pauses, of which several may come
+ * one after the other.
+ */
 const answerExtraMs = 4_000;
 const pausesExtraMs = 60_000;
 /** Each part of an upload, and its completion, has deadlines of its own. */
 const uploadExtraMs = 120_000;
 /** P4: one node lost, and every key answers again within this. */
 const failoverMs = 3_000;
-/** Several steps of it take a request to the store or a message: of exponentially distributed times so many means are enough. */
+/**
+ * Several steps of it take a request to the store or a message: of exponentially distributed times so many means are
+ * enough.
+ */
 const latencies = 30;
 
 /** What befell the nodes: see {@link OneLoss}. */

@@ -1,6 +1,6 @@
 /**
- * What goes wrong while clients work: at random times one of the plan's kinds of fault, until it is told to stop; then everything is healed, and every host that is meant to
- * be there runs.
+ * What goes wrong while clients work: at random times one of the plan's kinds of fault, until it is told to stop; then
+ * everything is healed, and every host that is meant to be there runs.
  */
 
 import { viewName } from "../../src/core/view.ts";

@@ -1,4 +1,7 @@
-/** What faults act upon, shared by all kinds of them; and the list of those that last, so that everything can be healed at once. */
+/**
+ * What faults act upon, shared by all kinds of them; and the list of those that last, so that everything can be healed
+ * at once.
+ */
 
 import { ringOf } from "../../src/core/view.ts";
 import type { SimRandom } from "../harness/sim-random.ts";
@@ -95,7 +98,10 @@ export class FaultField {
     next();
   }
 
-  /** Calls `then` as soon as `condition` holds, or `otherwise` if all is healed before, or it takes longer than `patienceMs`. */
+  /**
+   * Calls `then` as soon as `condition` holds, or `otherwise` if all is healed before, or it takes longer than
+   * `patienceMs`.
+   */
   when(patienceMs: number, condition: () => boolean, then: () => void, otherwise: () => void): void {
     const untilMs = this.world.now + patienceMs;
     const look = (): void => {

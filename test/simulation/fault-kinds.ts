@@ -1,12 +1,15 @@
 /**
- * The kinds of trouble that a simulated world can have, and the mixtures of them that are explored. What each does is in the file of its name; what none of
- * them may do, because nothing would be promised then, is in `loss-budget.ts`.
+ * The kinds of trouble that a simulated world can have, and the mixtures of them that are explored. What each does is
+ * in the file of its name; what none of them may do, because nothing would be promised then, is in `loss-budget.ts`.
  */
 
 export const faultKinds = [
   /** Hosts have their first start while clients work. */
   "joins",
-  /** Processes leave in order, by a signal, by a command or because the configuration no longer names them, and come back. */
+  /**
+   * Processes leave in order, by a signal, by a command or because the configuration no longer names them, and come
+   * back.
+   */
   "leaves",
   /** Processes are stopped in order while they start. */
   "earlyStops",
@@ -67,7 +70,10 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-/** These make worlds of their own: in some more is promised, a script needs a cluster that settles, overtaking needs large values, and relief takes long. */
+/**
+ * These make worlds of their own: in some more is promised, a script needs a cluster that settles, overtaking needs
+ * large values, and relief takes long.
+ */
 const ownWorlds: readonly FaultKind[] = [
   "oneLoss",
   "outage",

@@ -1,5 +1,6 @@
 /**
- * What is judged when a run is over: whether all that clients saw can be explained (P1), and whether the store holds it (P2); the latter also when a client is told so.
+ * What is judged when a run is over: whether all that clients saw can be explained (P1), and whether the store holds it
+ * (P2); the latter also when a client is told so.
  */
 
 import { hash } from "node:crypto";

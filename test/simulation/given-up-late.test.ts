@@ -25,7 +25,9 @@ function forget({ store }: StagedCluster): void {
   store.write(viewName, { body: formatView(next), headers: {} }, { kind: "always" });
 }
 
-/** Node a was alone, wrote each key once, and was lost with its disk while second writes were on their way to the store. */
+/**
+ * Node a was alone, wrote each key once, and was lost with its disk while second writes were on their way to the store.
+ */
 async function lostWhileWriting(): Promise<StagedCluster> {
   const cluster = new StagedCluster(["a", "b"]);
   const { world, store, hosts } = cluster;

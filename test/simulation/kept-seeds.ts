@@ -1,6 +1,7 @@
 /**
- * Seeds that once found something: run again each time, so that it stays found. A seed means the same world only while the simulator draws in the same order; a kept
- * one that has lost its meaning still is a seed like any other. What a kept seed cannot keep is kept as a planted bug, in `mutations.ts`.
+ * Seeds that once found something: run again each time, so that it stays found. A seed means the same world only while
+ * the simulator draws in the same order; a kept one that has lost its meaning still is a seed like any other. What a
+ * kept seed cannot keep is kept as a planted bug, in `mutations.ts`.
  */
 
 import type { FaultKind, Profile } from "./fault-kinds.ts";

@@ -1,6 +1,7 @@
 /**
- * Copies that come late: a host leaves and comes back as the primary of keys that the others have not flushed yet, and what it sends them ahead of the hand-off, because somebody waits
- * for it, is large and takes long. Then the view changes again: a copy that came when its key had moved on would be handed to somebody who knows no better.
+ * Copies that come late: a host leaves and comes back as the primary of keys that the others have not flushed yet, and
+ * what it sends them ahead of the hand-off, because somebody waits for it, is large and takes long. Then the view
+ * changes again: a copy that came when its key had moved on would be handed to somebody who knows no better.
  */
 
 import type { FaultField } from "./fault-field.ts";

@@ -1,6 +1,6 @@
 /**
- * Requests to the store that take effect after their senders have given them up, and senders that are lost meanwhile: what they wrote must not come over what their successors
- * write.
+ * Requests to the store that take effect after their senders have given them up, and senders that are lost meanwhile:
+ * what they wrote must not come over what their successors write.
  */
 
 import type { FaultField } from "./fault-field.ts";

@@ -1,6 +1,6 @@
 /**
- * Reads of the store that are answered late, and keys that swing meanwhile: to another primary, which writes, and back. What was read before is of a state that nobody may
- * see any more, by whoever asks again.
+ * Reads of the store that are answered late, and keys that swing meanwhile: to another primary, which writes, and back.
+ * What was read before is of a state that nobody may see any more, by whoever asks again.
  */
 
 import type { FaultField } from "./fault-field.ts";
@@ -28,7 +28,10 @@ export class LateReads {
     this.#field.inTurns(patienceMs, (over) => this.#swing(over));
   }
 
-  /** A host leaves, and with it some keys come to others; one of these reads. The host is back, and leaves again: then the read is answered. */
+  /**
+   * A host leaves, and with it some keys come to others; one of these reads. The host is back, and leaves again: then
+   * the read is answered.
+   */
   #swing(over: () => void): void {
     const { plan, store, random, world } = this.#field;
     const host = this.#field.pickStarted();

@@ -1,6 +1,7 @@
 /**
- * Late returns: the owners of a key lose power with a write on the disk of only one of them, which is down for so long that the others go on without it: the other owner answers again, with
- * what there was before. Then the disk comes back, while the view cannot be settled.
+ * Late returns: the owners of a key lose power with a write on the disk of only one of them, which is down for so long
+ * that the others go on without it: the other owner answers again, with what there was before. Then the disk comes
+ * back, while the view cannot be settled.
  */
 
 import type { FaultField } from "./fault-field.ts";

@@ -1,7 +1,8 @@
 /**
- * Listings in a simulated world: now and then one of all keys, page by page, through a member of its own choice, and what each answer must have been, judged by what clients saw. A listing shows each key as it
- * was at some moment of the call, or already with a write that nobody has been told of; so for each key there must be a write that it may have shown: one that was called before the listing
- * ended, and that no other write had certainly replaced before it began.
+ * Listings in a simulated world: now and then one of all keys, page by page, through a member of its own choice, and
+ * what each answer must have been, judged by what clients saw. A listing shows each key as it was at some moment of the
+ * call, or already with a write that nobody has been told of; so for each key there must be a write that it may have
+ * shown: one that was called before the listing ended, and that no other write had certainly replaced before it began.
  */
 
 import { isOperatingError } from "../../src/base/errors.ts";

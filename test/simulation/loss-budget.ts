@@ -1,10 +1,12 @@
 /**
- * What may be lost without anything promised being lost: kept here, so that the faults stay within it, and a run that stays within it must end well.
+ * What may be lost without anything promised being lost: kept here, so that the faults stay within it, and a run that
+ * stays within it must end well.
  *
- * A data folder is *lost* when nothing will ever start on it again: an empty disk took its place, or the process had no journal. Of each view that matters (the one
- * in the store, those of its lineage, those with keys in doubt) fewer folders may be lost than a key has owners, and no more than half: beyond that
- * an operator would have to decide. A view that was settled without the folder does not count it any more. And while a process leaves, or the view is being changed in the
- * store, nothing is lost at all: it would count in a view that is not known yet.
+ * A data folder is *lost* when nothing will ever start on it again: an empty disk took its place, or the process had no
+ * journal. Of each view that matters (the one in the store, those of its lineage, those with keys in doubt) fewer
+ * folders may be lost than a key has owners, and no more than half: beyond that an operator would have to decide. A
+ * view that was settled without the folder does not count it any more. And while a process leaves, or the view is being
+ * changed in the store, nothing is lost at all: it would count in a view that is not known yet.
  */
 
 import { type PastMember, type PastView, parseView, type View, viewName, votersOf } from "../../src/core/view.ts";
@@ -43,7 +45,9 @@ export class LossBudget {
     return this.#viewsNaming(folder).length === 0;
   }
 
-  /** Whether the folder may be lost now: undefined is one that was never named, because its process has not come so far. */
+  /**
+   * Whether the folder may be lost now: undefined is one that was never named, because its process has not come so far.
+   */
   allows(folder: string | undefined): boolean {
     if (folder === undefined) return true;
     if (this.#store.isChanging(viewName) || (this.#leaving > 0 && !this.isDone(folder))) return false;
@@ -82,7 +86,10 @@ export class LossBudget {
     return this.#ghosts().filter(isBeside).length;
   }
 
-  /** A member of the view that is lost, together with more than half of that view or of one that it follows, so that the others may not replace it. */
+  /**
+   * A member of the view that is lost, together with more than half of that view or of one that it follows, so that the
+   * others may not replace it.
+   */
   get blocking(): string | undefined {
     const { view } = this;
     if (view === undefined || view.settled) return undefined;
@@ -103,7 +110,9 @@ export class LossBudget {
     if (folder !== undefined) this.#lost.delete(folder);
   }
 
-  /** The folder is lost because its process has ended by itself: without a journal that may be more than may be lost. */
+  /**
+   * The folder is lost because its process has ended by itself: without a journal that may be more than may be lost.
+   */
   loseAnyway(folder: string): void {
     if (this.isDone(folder)) return;
     if (!this.#isWithin(folder, this.#viewsNaming(folder))) {
@@ -141,7 +150,8 @@ export class LossBudget {
   #viewsNaming(folder: string): readonly Pick<View, "epoch" | "members">[] {
     const view = this.view;
     if (view === undefined) return [];
-    // Who owned nothing in a view holds nothing of it, and what it held before is of an earlier one, as long as that matters.
+    // Who owned nothing in a view holds nothing of it, and what it held before is of an earlier one, as long as that
+    // matters.
     return [view, ...view.lineage, ...view.lost].filter(({ members }: Pick<PastView, "members">) =>
       members.some((member) => member.folder === folder && member.weight > 0 && !hasLeft(member)),
     );

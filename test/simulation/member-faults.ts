@@ -1,4 +1,7 @@
-/** Changes that are no faults at all: processes leave in order, in each of the ways there are, come back or not, and change their weights. */
+/**
+ * Changes that are no faults at all: processes leave in order, in each of the ways there are, come back or not, and
+ * change their weights.
+ */
 
 import type { FaultField } from "./fault-field.ts";
 import { isSettled, type SimHost } from "./sim-cluster.ts";
@@ -46,7 +49,9 @@ export class MemberFaults {
     }
   }
 
-  /** Has the host leave; `then` when the others have settled without it, `otherwise` if they do not within `patienceMs`. */
+  /**
+   * Has the host leave; `then` when the others have settled without it, `otherwise` if they do not within `patienceMs`.
+   */
   leaveAlone(host: SimHost, patienceMs: number, then: () => void, otherwise: () => void): void {
     const running = host.running?.started === true && !host.running.stopping;
     if (!this.#field.isHealed && running) this.leave(host);
@@ -54,7 +59,10 @@ export class MemberFaults {
     this.#field.when(patienceMs, isAlone, then, otherwise);
   }
 
-  /** A host that is down starts, and is stopped before it takes part, or just when it does; so is one that stops just now. */
+  /**
+   * A host that is down starts, and is stopped before it takes part, or just when it does; so is one that stops just
+   * now.
+   */
   stopEarly(host: SimHost | undefined = this.#field.pickDown()): void {
     const { world } = this.#field;
     if (host === undefined) {

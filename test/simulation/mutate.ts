@@ -1,6 +1,6 @@
 /**
- * Plants a bug in the code under test, for this process only: pieces of source files are replaced by others when the files are loaded. So no copy of the tree is
- * needed, and everything else is exactly what is tested.
+ * Plants a bug in the code under test, for this process only: pieces of source files are replaced by others when the
+ * files are loaded. So no copy of the tree is needed, and everything else is exactly what is tested.
  */
 
 import { readFileSync } from "node:fs";
@@ -29,7 +29,10 @@ export interface Edit {
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** The texts of the files with the bug in them, by URL; undefined when the mutation is stale: what it replaces is not there, or not once. */
+/**
+ * The texts of the files with the bug in them, by URL; undefined when the mutation is stale: what it replaces is not
+ * there, or not once.
+ */
 export function mutated({ edits }: Mutation): ReadonlyMap<string, string> | undefined {
   const sources = new Map<string, string>();
   for (const { file, find, replace } of edits) {

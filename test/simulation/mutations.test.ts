@@ -1,6 +1,7 @@
 /**
- * Planted bugs are found by the simulator. Each is planted in a process of its own, and hunted first in the world where it was found before; that world must be well without it.
- * When the code has changed so much that many are not found there any more: `npm run simulate -- --mutations --seeds=3000 --keep`.
+ * Planted bugs are found by the simulator. Each is planted in a process of its own, and hunted first in the world where
+ * it was found before; that world must be well without it. When the code has changed so much that many are not found
+ * there any more: `npm run simulate -- --mutations --seeds=3000 --keep`.
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * Bugs that somebody might write one day, each of them a rule of the protocol left out: the simulator must find every one. One that it does not find is a hole in the
- * simulator, or a rule that is not needed.
+ * Bugs that somebody might write one day, each of them a rule of the protocol left out: the simulator must find every
+ * one. One that it does not find is a hole in the simulator, or a rule that is not needed.
  */
 
 import type { Mutation } from "./mutate.ts";

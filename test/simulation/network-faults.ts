@@ -1,4 +1,7 @@
-/** Faults of the network: single links that break, stall or drag, and partitions of several shapes, silent or not, in one direction or both. */
+/**
+ * Faults of the network: single links that break, stall or drag, and partitions of several shapes, silent or not, in
+ * one direction or both.
+ */
 
 import type { FaultField } from "./fault-field.ts";
 import type { SimHost } from "./sim-cluster.ts";
@@ -26,7 +29,10 @@ export class NetworkFaults {
     else this.#forAWhile(network.part(a.id, b.id, true));
   }
 
-  /** Two hosts hear each other, and nothing of what they should do gets through: longer than a lease, shorter than it takes to be noticed. */
+  /**
+   * Two hosts hear each other, and nothing of what they should do gets through: longer than a lease, shorter than it
+   * takes to be noticed.
+   */
   choke(): void {
     const { network, hosts, random } = this.#field;
     if (hosts.length < 2) return;

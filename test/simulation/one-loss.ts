@@ -1,6 +1,7 @@
 /**
- * One node at a time is lost, in one of the ways in which that happens, while the store and all others are well; it comes back, the cluster settles again, and the next one
- * follows. For all of that time clients at the other nodes may notice no more than a pause.
+ * One node at a time is lost, in one of the ways in which that happens, while the store and all others are well; it
+ * comes back, the cluster settles again, and the next one follows. For all of that time clients at the other nodes may
+ * notice no more than a pause.
  */
 
 import type { Hits } from "./expectations.ts";
@@ -12,7 +13,10 @@ const lookMs = 20;
 /** A settled cluster is left alone for a while; then somebody is lost, for a while. */
 const maxCalmMs = 1_500;
 const maxLostMs = 6_000;
-/** Once the lost one is back, the cluster settles within this: a folder that was not listed any more waits its turn, and a cut link is dialled again. */
+/**
+ * Once the lost one is back, the cluster settles within this: a folder that was not listed any more waits its turn, and
+ * a cut link is dialled again.
+ */
 const settleWithinMs = 15_000;
 /** What a client called before its node was whole again may still end badly. */
 const afterPainsMs = 12_000;
@@ -20,10 +24,15 @@ const afterPainsMs = 12_000;
 const hiccupMs = 400;
 /** Links are there again within this. */
 const relinkMs = 1_500;
-/** A disk that is stuck is noticed when a write has waited for D: in units of D, with the wait until there is a write. */
+/**
+ * A disk that is stuck is noticed when a write has waited for D: in units of D, with the wait until there is a write.
+ */
 const stuckDiskSuspicions = 1.5;
 
-/** How one node is lost. `pair`: two nodes do not reach each other, and one of them must go; `hiccup`: it is not lost at all. */
+/**
+ * How one node is lost. `pair`: two nodes do not reach each other, and one of them must go; `hiccup`: it is not lost at
+ * all.
+ */
 const ways = ["kill", "kill", "lose", "pause", "cut", "cut", "pair", "disk", "hiccup"] as const;
 type Way = (typeof ways)[number];
 
@@ -101,7 +110,10 @@ export class OneLoss implements Hits {
     return this.#field.counts.get("drops") ?? 0;
   }
 
-  /** Who is cut off is dropped once, and stays out until it reaches everybody again: else its keys would stop again and again. */
+  /**
+   * Who is cut off is dropped once, and stays out until it reaches everybody again: else its keys would stop again and
+   * again.
+   */
   #checkDrops(way: Way, drops: number): void {
     const most = way === "hiccup" ? 0 : way === "kill" || way === "lose" ? 2 : 1;
     if (drops > most)

@@ -1,7 +1,9 @@
 /**
- * The operator of a simulated cluster: gives up, by hand, what is lost for good where the members may not decide by themselves. When the only owner of all keys is lost with its
- * disk, more than half of the view is: `weir forget` is needed then. What it acknowledged is in the store; what others acknowledged before must be there, too, or they must still have it.
- * And of no more than may be lost, most of a view may consist after all: when a view drops one who is silent just after that. Then those who are lost are given up in the end.
+ * The operator of a simulated cluster: gives up, by hand, what is lost for good where the members may not decide by
+ * themselves. When the only owner of all keys is lost with its disk, more than half of the view is: `weir forget` is
+ * needed then. What it acknowledged is in the store; what others acknowledged before must be there, too, or they must
+ * still have it. And of no more than may be lost, most of a view may consist after all: when a view drops one who is
+ * silent just after that. Then those who are lost are given up in the end.
  */
 
 import { formatView, type View, viewName, votersOf } from "../../src/core/view.ts";
@@ -49,7 +51,8 @@ export class Operator {
     const host = this.#loneOwner();
     const running = host?.running;
     const view = budget.view;
-    // An older request may come over a newer state for a while, unless no condition can hold again that once did not; see `StoreWatch`.
+    // An older request may come over a newer state for a while, unless no condition can hold again that once did not;
+    // see `StoreWatch`.
     const isSure = plan.uniqueTags && plan.deleteShare === 0 && !store.isChanging(viewName);
     if (host === undefined || view === undefined || running?.folder === undefined || budget.hasLeaving) return;
     const { folder } = running;
@@ -71,7 +74,10 @@ export class Operator {
     store.write(viewName, { body: formatView(next), headers: {} }, { kind: "always" });
   }
 
-  /** Whether whatever was acknowledged in views with enough owners, since the last settled one and before, is held by somebody else. */
+  /**
+   * Whether whatever was acknowledged in views with enough owners, since the last settled one and before, is held by
+   * somebody else.
+   */
   #isHeldByOthers(view: View, folder: string): boolean {
     const { budget } = this.#field;
     const isEnough = (past: Pick<View, "members">): boolean => votersOf(past).length >= view.parameters.replicas;

@@ -72,7 +72,10 @@ export class ProcessFaults {
     this.#field.undoLater(this.#field.drawMs(), () => process.resume());
   }
 
-  /** Starts another process under the id of one that is cut off, alone or together with others, or stands still, or just slow to be told. */
+  /**
+   * Starts another process under the id of one that is cut off, alone or together with others, or stands still, or just
+   * slow to be told.
+   */
   twin(host: SimHost | undefined = this.#field.pickStarted()): void {
     const { budget, random } = this.#field;
     if (host?.running === undefined || host.ghost !== undefined) return;
@@ -89,7 +92,10 @@ export class ProcessFaults {
     this.#field.undoLater(this.#field.drawMs() * 2, () => this.#endGhost(host, ghostTries));
   }
 
-  /** Its process keeps those on its side of a partition, and all of them may lose the store; the next one will have the others. */
+  /**
+   * Its process keeps those on its side of a partition, and all of them may lose the store; the next one will have the
+   * others.
+   */
   #divide(host: SimHost): void {
     const { network, hosts, random } = this.#field;
     const others = random.shuffle(hosts.filter((each) => each !== host));
@@ -104,7 +110,10 @@ export class ProcessFaults {
     });
   }
 
-  /** The older of two processes ends, as soon as its disk may be lost; if it never may, because the others stick to it, the newer one gives way. */
+  /**
+   * The older of two processes ends, as soon as its disk may be lost; if it never may, because the others stick to it,
+   * the newer one gives way.
+   */
   #endGhost(host: SimHost, tries: number): void {
     const { budget, plan, world } = this.#field;
     const { ghost } = host;
@@ -115,7 +124,8 @@ export class ProcessFaults {
       world.schedule(ghostRetryMs, () => this.#endGhost(host, tries - 1));
     } else if (plan.journal) {
       this.#field.note("twin given up", () => host.id);
-      // Who leaves may wait for one of the two to end, and while somebody leaves nothing may be lost: then more may be lost now than is allowed.
+      // Who leaves may wait for one of the two to end, and while somebody leaves nothing may be lost: then more may be
+      // lost now than is allowed.
       budget.loseAnyway(this.#folderOf(host) ?? "");
       budget.regain(ghost.folder);
       // The others stick to it: it must come back, although its twin may have left for good.
@@ -181,7 +191,10 @@ export class ProcessFaults {
     host.crash(this.#field.random.chance(0.4) ? "power" : "killed");
   }
 
-  /** What the host would lose: with a journal, what the disk holds, also while a process that has not named it yet starts on it. */
+  /**
+   * What the host would lose: with a journal, what the disk holds, also while a process that has not named it yet
+   * starts on it.
+   */
   #folderOf(host: SimHost): string | undefined {
     return this.#field.plan.journal ? host.folder.id : host.running?.folder;
   }

@@ -10,7 +10,10 @@ import { putOf } from "../harness/write-operations.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
-/** The ends of writes of these keys, each asked of this host for the first time now; undefined: not within the given time. */
+/**
+ * The ends of writes of these keys, each asked of this host for the first time now; undefined: not within the given
+ * time.
+ */
 async function writes(cluster: StagedCluster, host: SimHost, keys: readonly string[], ms: number): Promise<unknown[]> {
   const { world } = cluster;
   const value = Buffer.from("value");
@@ -116,7 +119,10 @@ describe("a member without a way to the store that the newer view's only other m
   });
 });
 
-/** Of two nodes b has lost its way to the store, and a has relieved it of its keys: by then b tries the store only now and then. */
+/**
+ * Of two nodes b has lost its way to the store, and a has relieved it of its keys: by then b tries the store only now
+ * and then.
+ */
 async function relievedUntil(
   ms: number,
 ): Promise<{ cluster: StagedCluster; a: SimHost; b: SimHost; mend: () => void }> {

@@ -1,4 +1,7 @@
-/** A node that was taken out of the others' configuration while it was down, and comes back with its old one, is asked to leave. */
+/**
+ * A node that was taken out of the others' configuration while it was down, and comes back with its old one, is asked
+ * to leave.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

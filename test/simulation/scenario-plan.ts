@@ -1,6 +1,6 @@
 /**
- * From a seed to a plan: how large a world is, what its clients do and which faults befall it. All that is random about a scenario's shape is drawn here, so
- * that a plan can be printed and read before its run.
+ * From a seed to a plan: how large a world is, what its clients do and which faults befall it. All that is random about
+ * a scenario's shape is drawn here, so that a plan can be printed and read before its run.
  */
 
 import { footprint, noHeaders } from "../../src/core/entry.ts";
@@ -73,7 +73,10 @@ export interface ScenarioPlan {
   readonly crowded: boolean;
   /** Mean time between two listings of all keys; without it there are none. */
   readonly listMs?: number;
-  /** What happens when the clients have finished: all processes lose power at once, all are stopped in order at the very end, or neither. */
+  /**
+   * What happens when the clients have finished: all processes lose power at once, all are stopped in order at the very
+   * end, or neither.
+   */
   readonly ending: "calm" | "power" | "stop";
 }
 
@@ -214,7 +217,8 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
   const settings = drawSettings(random, shape, replicas);
   const isZoned = random.chance(0.15);
   const areWeighted = random.chance(0.2);
-  // Hosts that own nothing, beside at least one that does; not where a world is about the loss of one owner, or of the only one.
+  // Hosts that own nothing, beside at least one that does; not where a world is about the loss of one owner, or of the
+  // only one.
   const routers = random.fork("routers");
   const haveRouters = !isStrict && !isLonely && count > 1 && routers.chance(0.15);
   const owner = routers.whole(0, count - 1);

@@ -1,11 +1,15 @@
 /**
- * One scenario from beginning to end: a cluster is started, clients work while faults befall it, everything heals, and then it is judged.
+ * One scenario from beginning to end: a cluster is started, clients work while faults befall it, everything heals, and
+ * then it is judged.
  *
- * - P1: what clients saw of each key is linearizable, reads of every key through every member at the end included; and never do two processes believe that they may answer
+ * - P1: what clients saw of each key is linearizable, reads of every key through every member at the end included; and
+ * never do two processes believe that they may answer
  *   for one key.
- * - P2: nothing acknowledged is lost: those last reads, and the store's content after the flush, are of the last acknowledged states.
+ * - P2: nothing acknowledged is lost: those last reads, and the store's content after the flush, are of the last
+ * acknowledged states.
  * - P3: everything reaches the store within bounded time, and no object ever goes back (see `store-watch.ts`).
- * - P4: each operation is answered in time, and after healing the cluster settles within bounded time. What more is promised in a healthy cluster, or one that loses
+ * - P4: each operation is answered in time, and after healing the cluster settles within bounded time. What more is
+ * promised in a healthy cluster, or one that loses
  *   a single node or the store, is in `expectations.ts`.
  * - P5: dirty bytes, cached bytes and journals stay within their bounds, and the first go back to 0.
  */
@@ -52,20 +56,32 @@ export interface ScenarioResult {
   readonly unchecked: Unchecked | undefined;
 }
 
-/** `void`: more was lost than may be, so nothing was promised. `tangled`: so many operations had an unknown outcome that nobody can say. */
+/**
+ * `void`: more was lost than may be, so nothing was promised. `tangled`: so many operations had an unknown outcome that
+ * nobody can say.
+ */
 export type Unchecked = "void" | "tangled";
 
 /** Bounds of virtual time, generous: they are there to find what never ends. */
 const startWithinMs = 10_000;
 const workWithinMs = 600_000;
-/** A host that is not listed waits for a settled view (30 s at most), and longer the more often it has joined (60 s at most). */
+/**
+ * A host that is not listed waits for a settled view (30 s at most), and longer the more often it has joined (60 s at
+ * most).
+ */
 const settleWithinMs = 150_000;
 const readAgainMs = 100;
-/** After healing: every request under way ends, an inherited key waits its time, a failed one its pause, and a write-through is proven. */
+/**
+ * After healing: every request under way ends, an inherited key waits its time, a failed one its pause, and a
+ * write-through is proven.
+ */
 const flushDeadlines = 4;
 const flushExtraMs = 30_000;
 const stopWithinMs = 150_000;
-/** How often to look whether what is waited for has come: asking the members after each event would cost more than the events. */
+/**
+ * How often to look whether what is waited for has come: asking the members after each event would cost more than the
+ * events.
+ */
 const lookMs = 10;
 /** Between two uploads that are lost, and two that are not wanted, on average. */
 const meanMeddlingMs = 200;
@@ -297,7 +313,10 @@ class Scenario {
     });
   }
 
-  /** Mostly a member that is ready, as a load balancer would choose; but those that are not are the ones that could be wrong. */
+  /**
+   * Mostly a member that is ready, as a load balancer would choose; but those that are not are the ones that could be
+   * wrong.
+   */
   #pickCaller(): Caller | undefined {
     const ready = this.#hosts.filter((host) => host.ready);
     const strays = this.#plan.faults.length > 0 && this.#random.chance(strayShare);

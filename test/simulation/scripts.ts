@@ -1,6 +1,6 @@
 /**
- * Misfortunes in an order of their own, too unlikely to come by chance, each aimed at a state that only one member has for a moment. Hosts are told apart by what they do: the
- * *primary* sends a write, the *replica* takes it.
+ * Misfortunes in an order of their own, too unlikely to come by chance, each aimed at a state that only one member has
+ * for a moment. Hosts are told apart by what they do: the *primary* sends a write, the *replica* takes it.
  */
 
 import { viewName } from "../../src/core/view.ts";
@@ -74,8 +74,8 @@ export class Scripts {
   }
 
   /**
-   * The primary loses power before a write is on its disk, and is dropped. The replica has it, as the only one: what it holds does not get through to others. It shows it to readers,
-   * perhaps, and is lost, too.
+   * The primary loses power before a write is on its disk, and is dropped. The replica has it, as the only one: what it
+   * holds does not get through to others. It shows it to readers, perhaps, and is lost, too.
    */
   #lastHolder(): void {
     const { hosts, network, budget, random, world } = this.#field;
@@ -97,7 +97,10 @@ export class Scripts {
     });
   }
 
-  /** The replica is cut off before it has a write; when the primary brings the next one up to date, the primary is lost in between. */
+  /**
+   * The replica is cut off before it has a write; when the primary brings the next one up to date, the primary is lost
+   * in between.
+   */
   #halfDone(): void {
     const { network, hosts, random } = this.#field;
     this.#wait("replicate", "sent", undefined, (primary, replica) => {
@@ -112,7 +115,8 @@ export class Scripts {
   }
 
   /**
-   * The primary is lost when it has told the replica of a write, or could not any more: perhaps not before the store has it. Whoever asked for it asks again, at the replica.
+   * The primary is lost when it has told the replica of a write, or could not any more: perhaps not before the store
+   * has it. Whoever asked for it asks again, at the replica.
    */
   #halfTold(): void {
     const { network, random, world } = this.#field;
@@ -125,7 +129,10 @@ export class Scripts {
     });
   }
 
-  /** The store loses the answer to one change of a key, and that takes effect long afterwards: nothing that comes meanwhile may be undone by it. */
+  /**
+   * The store loses the answer to one change of a key, and that takes effect long afterwards: nothing that comes
+   * meanwhile may be undone by it.
+   */
   #lateChange(): void {
     const { store, plan } = this.#field;
     const end = (): void => {
@@ -142,8 +149,8 @@ export class Scripts {
   }
 
   /**
-   * A disk is slow while the view changes; as soon as that is settled its member loses power, with whatever is not on its disk then, and another one its disk: what both had must still
-   * be there.
+   * A disk is slow while the view changes; as soon as that is settled its member loses power, with whatever is not on
+   * its disk then, and another one its disk: what both had must still be there.
    */
   #forgottenAdoption(): void {
     const { hosts, random } = this.#field;

@@ -1,7 +1,8 @@
 /**
- * One direction of a simulated link: what was sent arrives in order, after a while, until the link breaks; then only what was far enough on its way
- * still arrives. There are two lanes: the fast one, for pings, their answers and notices, keeps its own order and overtakes the other. A stalled channel holds everything back, as
- * a network does that drops packets until it heals; a choked one holds back all but the fast lane.
+ * One direction of a simulated link: what was sent arrives in order, after a while, until the link breaks; then only
+ * what was far enough on its way still arrives. There are two lanes: the fast one, for pings, their answers and
+ * notices, keeps its own order and overtakes the other. A stalled channel holds everything back, as a network does that
+ * drops packets until it heals; a choked one holds back all but the fast lane.
  */
 
 import type { Timer } from "../../src/base/clock.ts";
@@ -114,7 +115,10 @@ export class SimChannel {
     this.#hold();
   }
 
-  /** The link has broken: of what is on its way a part, drawn at random, still arrives; nothing more can be sent. `last` comes behind it. */
+  /**
+   * The link has broken: of what is on its way a part, drawn at random, still arrives; nothing more can be sent. `last`
+   * comes behind it.
+   */
   breakOff(random: SimRandom, noticeMs: number, last: () => void): void {
     for (const lane of [this.#fast, this.#slow]) lane.cut(lane.isHeld ? 0 : random.whole(0, lane.queue.length));
     for (const timer of this.#overtakable) timer.cancel();

@@ -1,6 +1,7 @@
 /**
- * Clients of a simulated cluster: each calls one operation at a time on a member of its choice, checks what can be checked at once (bytes, headers and
- * entity tag belong together; refusals are allowed ones), and notes calls and answers in the history.
+ * Clients of a simulated cluster: each calls one operation at a time on a member of its choice, checks what can be
+ * checked at once (bytes, headers and entity tag belong together; refusals are allowed ones), and notes calls and
+ * answers in the history.
  */
 
 import { hash } from "node:crypto";
@@ -224,7 +225,10 @@ async function discard(
   return await member.operations.discard(key, version);
 }
 
-/** Reads a value that is in the store only as a client's request does: from there, and once more if it has been replaced meanwhile. */
+/**
+ * Reads a value that is in the store only as a client's request does: from there, and once more if it has been replaced
+ * meanwhile.
+ */
 async function readWhole(member: RunningMember, key: string, wantValue: boolean): Promise<ReadOutcome> {
   let changed: string | undefined;
   for (let count = 0; count < storedAttempts; count++) {

@@ -1,6 +1,7 @@
 /**
- * The hosts of a simulated world and the processes on them: starts members over the simulated ports, ends them, and says how the cluster stands. It is the
- * seam between the simulator and the code under test: {@link MemberFactory} is all that it knows of a member.
+ * The hosts of a simulated world and the processes on them: starts members over the simulated ports, ends them, and
+ * says how the cluster stands. It is the seam between the simulator and the code under test: {@link MemberFactory} is
+ * all that it knows of a member.
  */
 
 import { assert } from "../../src/base/assert.ts";
@@ -166,7 +167,9 @@ export class SimHost {
     process.schedule(0, () => void this.#open(running).catch((error: unknown) => this.#startFailed(running, error)));
   }
 
-  /** The process ends at once, as by kill -9, and its memory is gone; with the power, what its disk had not synced, too. */
+  /**
+   * The process ends at once, as by kill -9, and its memory is gone; with the power, what its disk had not synced, too.
+   */
   crash(how: "killed" | "power" = "killed"): void {
     const running = this.#running;
     this.#running = undefined;

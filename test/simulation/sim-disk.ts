@@ -1,10 +1,12 @@
 /**
- * A simulated disk that outlives the processes which use it: one folder of files, some of whose bytes and names are durable and some not yet.
+ * A simulated disk that outlives the processes which use it: one folder of files, some of whose bytes and names are
+ * durable and some not yet.
  *
- * Faults that it makes: what was not synced is lost at a power loss, or kept as any prefix, with garbage behind it, or sector by sector; names that were not synced
- * vanish or stay, and removed ones come back; syncs are slow or stuck; writes and syncs fail, and bytes of a failed sync are lost at a power loss although a later
- * sync went well; a full disk takes a part of a write. Each file fares by itself. Faults that it must not make: a byte that was synced changes; a name
- * that was synced is lost.
+ * Faults that it makes: what was not synced is lost at a power loss, or kept as any prefix, with garbage behind it, or
+ * sector by sector; names that were not synced vanish or stay, and removed ones come back; syncs are slow or stuck;
+ * writes and syncs fail, and bytes of a failed sync are lost at a power loss although a later sync went well; a full
+ * disk takes a part of a write. Each file fares by itself. Faults that it must not make: a byte that was synced
+ * changes; a name that was synced is lost.
  */
 
 import { assert } from "../../src/base/assert.ts";

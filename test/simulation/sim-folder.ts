@@ -1,4 +1,7 @@
-/** A host's data folder in a simulated world, which outlives its processes: a disk with a journal on it, or, without a journal, nothing at all. */
+/**
+ * A host's data folder in a simulated world, which outlives its processes: a disk with a journal on it, or, without a
+ * journal, nothing at all.
+ */
 
 import type { Log } from "../../src/base/log.ts";
 import { type JournalSettings, openJournal } from "../../src/journal/file-journal.ts";

@@ -1,6 +1,6 @@
 /**
- * The log port in a simulated world: lines go to the trace, and an error that no operator could be expected to understand (a failed assertion, a
- * TypeError) ends the run, because in production it would have been a bug report.
+ * The log port in a simulated world: lines go to the trace, and an error that no operator could be expected to
+ * understand (a failed assertion, a TypeError) ends the run, because in production it would have been a bug report.
  */
 
 import { OperatingError } from "../../src/base/errors.ts";

@@ -1,8 +1,10 @@
 /**
- * The network between simulated processes. Faults that it makes: connecting takes a while, latency varies, links break (each side learns of it at
- * a time of its own, and what was on its way arrives or is lost), go silent in one direction or both, become slow, or let only small things through; two hosts are kept apart, so that no link
- * between them can be made; a process comes back as another incarnation while its peers still hold the old link. Faults that it must not make, because the links' protocol excludes them: a message that
- * arrives twice, changed, over a link that its receiver has given up, or (unless it is large) before one that was sent earlier.
+ * The network between simulated processes. Faults that it makes: connecting takes a while, latency varies, links break
+ * (each side learns of it at a time of its own, and what was on its way arrives or is lost), go silent in one direction
+ * or both, become slow, or let only small things through; two hosts are kept apart, so that no link between them can be
+ * made; a process comes back as another incarnation while its peers still hold the old link. Faults that it must not
+ * make, because the links' protocol excludes them: a message that arrives twice, changed, over a link that its receiver
+ * has given up, or (unless it is large) before one that was sent earlier.
  */
 
 import type { PeerIdentity } from "../../src/core/message.ts";
@@ -20,7 +22,10 @@ export interface SimNetworkSettings {
   readonly meanExtraLatencyMs: number;
   /** Connecting, or trying again, takes up to this. */
   readonly maxConnectMs: number;
-  /** And up to this once what kept two hosts apart has ended, if that was long enough: the longer, the less often they try. */
+  /**
+   * And up to this once what kept two hosts apart has ended, if that was long enough: the longer, the less often they
+   * try.
+   */
   readonly maxRedialMs: number;
   /** A side sees within this that a link was closed or reset. */
   readonly maxNoticeMs: number;
@@ -105,7 +110,10 @@ export class SimNetwork {
     this.#watchers.push(watcher);
   }
 
-  /** The port of a new process, or of a process's next life, in place of an earlier one of the same id; `isReachable` is false when another process has its address. */
+  /**
+   * The port of a new process, or of a process's next life, in place of an earlier one of the same id; `isReachable` is
+   * false when another process has its address.
+   */
   connect(process: SimProcess, identity: PeerIdentity, isReachable = true): SimPort {
     const { id } = identity;
     const port = new SimPort(process, identity, this.#fabric);
@@ -117,7 +125,10 @@ export class SimNetwork {
     return port;
   }
 
-  /** Until that is undone `id` means the process that it means now to these peers, as to those on its side of a partition, whichever comes in its place for all others. */
+  /**
+   * Until that is undone `id` means the process that it means now to these peers, as to those on its side of a
+   * partition, whichever comes in its place for all others.
+   */
   keepFor(id: string, peers: ReadonlySet<string>): Undo {
     const port = this.#ports.get(id);
     if (port === undefined) return () => undefined;
@@ -154,8 +165,8 @@ export class SimNetwork {
   }
 
   /**
-   * What `from` sends to `to` is held up until that is undone, and no link between them can be made: neither of them is told. When the silence has lasted
-   * too long the link is given up, with all that it held.
+   * What `from` sends to `to` is held up until that is undone, and no link between them can be made: neither of them is
+   * told. When the silence has lasted too long the link is given up, with all that it held.
    */
   stall(from: string, to: string): Undo {
     const pair = this.#pair(from, to);
@@ -170,7 +181,10 @@ export class SimNetwork {
     return once(() => this.#unstall(pair, from, to));
   }
 
-  /** Nothing passes between the two, and no link can be made, until that is undone. `silent`: as {@link stall}; else the link is reset at once. */
+  /**
+   * Nothing passes between the two, and no link can be made, until that is undone. `silent`: as {@link stall}; else the
+   * link is reset at once.
+   */
   part(a: string, b: string, silent: boolean): Undo {
     if (!silent) this.breakLink(a, b);
     const undos = [this.stall(a, b), this.stall(b, a)];
@@ -201,7 +215,10 @@ export class SimNetwork {
     return once(() => change(-1));
   }
 
-  /** From one host to the other large messages take so much longer, as over a busy path: all that is sent later overtakes them. */
+  /**
+   * From one host to the other large messages take so much longer, as over a busy path: all that is sent later
+   * overtakes them.
+   */
   delayLarge(from: string, to: string, ms: number): Undo {
     const { largeMs } = this.#pair(from, to);
     const change = (by: number): unknown => largeMs.set(from, (largeMs.get(from) ?? 0) + by);
@@ -262,7 +279,10 @@ export class SimNetwork {
     for (const peer of kept?.peers ?? []) this.#tryLater(this.#pair(id, peer));
   }
 
-  /** A process that ends quietly is noticed at once if its host lives (the connection is reset), by silence if it does not. Who still is the one for a peer keeps that link. */
+  /**
+   * A process that ends quietly is noticed at once if its host lives (the connection is reset), by silence if it does
+   * not. Who still is the one for a peer keeps that link.
+   */
   #breakLinks(port: SimPort | undefined): void {
     const noticeMs = this.#random.chance(0.5) ? this.#settings.maxNoticeMs : this.#settings.silenceMs;
     if (port === undefined) return;

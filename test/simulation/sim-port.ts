@@ -1,6 +1,7 @@
 /**
- * The network as one simulated process sees it: the `Network` port over the ends of its links. Answers are matched, deadlines kept and broken links
- * reported here; which links there are and what befalls them is decided by {@link SimNetwork}.
+ * The network as one simulated process sees it: the `Network` port over the ends of its links. Answers are matched,
+ * deadlines kept and broken links reported here; which links there are and what befalls them is decided by {@link
+ * SimNetwork}.
  */
 
 import { assert } from "../../src/base/assert.ts";
@@ -144,7 +145,10 @@ export class SimPort implements Network {
     for (const end of ends) rejectAll(end, "the network is closed");
   }
 
-  /** The link is up on this side; one that it replaces is down before. An older one than was accepted already comes too late. */
+  /**
+   * The link is up on this side; one that it replaces is down before. An older one than was accepted already comes too
+   * late.
+   */
   linkUp(end: LinkEnd): void {
     if (this.#disposed) return;
     if (end.number < (this.#newest.get(end.peer.identity.id) ?? 0)) {

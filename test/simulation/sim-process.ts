@@ -1,6 +1,7 @@
 /**
- * One simulated process: whatever happens in it is planned here, so that a crash ends it between two events (nothing more is ever
- * delivered to it) and a pause holds everything back. It has a clock of its own, with an offset, and a rate that is a little wrong.
+ * One simulated process: whatever happens in it is planned here, so that a crash ends it between two events (nothing
+ * more is ever delivered to it) and a pause holds everything back. It has a clock of its own, with an offset, and a
+ * rate that is a little wrong.
  */
 
 import type { Clock, Timer } from "../../src/base/clock.ts";
@@ -104,7 +105,10 @@ export class SimProcess implements Clock {
     };
   }
 
-  /** Nothing runs until {@link resume}; time goes on. When it is the whole host that sleeps, its monotonic clock stands still. */
+  /**
+   * Nothing runs until {@link resume}; time goes on. When it is the whole host that sleeps, its monotonic clock stands
+   * still.
+   */
   pause(isAsleep = false): void {
     this.world.note("pause", () => `${this.name}${isAsleep ? ", asleep" : ""}`);
     this.#held ??= [];
@@ -112,8 +116,8 @@ export class SimProcess implements Clock {
   }
 
   /**
-   * What was due meanwhile happens now, each as an event of its own: in order, or timers first, as an event loop does that was stopped while it waited for
-   * timers.
+   * What was due meanwhile happens now, each as an event of its own: in order, or timers first, as an event loop does
+   * that was stopped while it waited for timers.
    */
   resume(): void {
     const held = this.#held;

@@ -1,6 +1,7 @@
 /**
- * The object store of a simulated world: one map, changed at one instant per request, so it is linearizable whatever happens to requests and
- * answers on their way (see `store-faults.ts`). A request that a process has sent may take effect after the process is gone.
+ * The object store of a simulated world: one map, changed at one instant per request, so it is linearizable whatever
+ * happens to requests and answers on their way (see `store-faults.ts`). A request that a process has sent may take
+ * effect after the process is gone.
  */
 
 import { hash } from "node:crypto";
@@ -31,7 +32,10 @@ import { SimStream, SimUploads, type UploadedBlob } from "./sim-uploads.ts";
 import { drawFate, refusedFate, type StoreAnswer, type StoreFaultSettings } from "./store-faults.ts";
 
 export interface SimStoreModes {
-  /** `md5`: of the body, so that a content which comes back has its old tag, as in S3; `unique`: another one for each write. */
+  /**
+   * `md5`: of the body, so that a content which comes back has its old tag, as in S3; `unique`: another one for each
+   * write.
+   */
   readonly tags: "md5" | "unique";
   /** Removes whatever the condition says, as some stores do. */
   readonly ignoresRemoveConditions: boolean;
@@ -39,14 +43,19 @@ export interface SimStoreModes {
   readonly ignoresCompleteConditions?: boolean;
 }
 
-/** Plans something in virtual milliseconds: a world for what happens in the store, a process for what comes back to it. */
+/**
+ * Plans something in virtual milliseconds: a world for what happens in the store, a process for what comes back to it.
+ */
 export interface Scheduler {
   schedule(ms: number, callback: () => void): Timer;
   /** False once it is a process that has ended: what it has not sent by then is never sent. */
   readonly alive?: boolean;
 }
 
-/** The way from one host to the store, which may be cut while others reach it: then requests fail, and answers are lost. Or answers come late. */
+/**
+ * The way from one host to the store, which may be cut while others reach it: then requests fail, and answers are lost.
+ * Or answers come late.
+ */
 export class StoreLine {
   #cuts = 0;
   /** Answers take so much longer, on average, in milliseconds. */
@@ -170,12 +179,18 @@ export class SimStore {
     this.#onSent = onSent;
   }
 
-  /** Tells of each read of a client's object that will bring its content: no sooner than what `onRead` returns, if anything, is done. */
+  /**
+   * Tells of each read of a client's object that will bring its content: no sooner than what `onRead` returns, if
+   * anything, is done.
+   */
   watchRead(onRead: (name: string) => Promise<void> | undefined): void {
     this.#onRead = onRead;
   }
 
-  /** Tells of each write or removal that will take effect after its caller has been told that it failed, or has waited in vain. */
+  /**
+   * Tells of each write or removal that will take effect after its caller has been told that it failed, or has waited
+   * in vain.
+   */
   watchLate(onLate: RequestWatcher): void {
     this.#onLate = onLate;
   }

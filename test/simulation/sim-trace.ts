@@ -1,6 +1,6 @@
 /**
- * What happened in a run, told twice: as a hash over every step (two runs of one seed must agree on it) and, when somebody wants to read
- * it, as lines.
+ * What happened in a run, told twice: as a hash over every step (two runs of one seed must agree on it) and, when
+ * somebody wants to read it, as lines.
  */
 
 export class SimTrace {
@@ -16,8 +16,8 @@ export class SimTrace {
   }
 
   /**
-   * Notes a step. Only time and `kind` are hashed: every delay is drawn from the seed, so that any other course of events shows in the
-   * times soon after.
+   * Notes a step. Only time and `kind` are hashed: every delay is drawn from the seed, so that any other course of
+   * events shows in the times soon after.
    */
   add(atMs: number, kind: string, detail: () => string): void {
     let hash = this.#hash;

@@ -1,4 +1,6 @@
-/** Uploads in the simulated store: parts that nobody sees, until their completion makes a blob of them at one instant. */
+/**
+ * Uploads in the simulated store: parts that nobody sees, until their completion makes a blob of them at one instant.
+ */
 
 import { hash } from "node:crypto";
 import { OperatingError } from "../../src/base/errors.ts";
@@ -47,8 +49,8 @@ export class SimUploads {
   }
 
   /**
-   * Takes the upload out, to complete it: nobody else can from now on, although nothing is to be seen of it yet. What it makes of its blob; undefined if there is
-   * no such upload, or not with these parts.
+   * Takes the upload out, to complete it: nobody else can from now on, although nothing is to be seen of it yet. What
+   * it makes of its blob; undefined if there is no such upload, or not with these parts.
    */
   take({ id, parts, size }: CompletedUpload): UploadedBlob | undefined {
     const upload = this.#uploads.get(id);
@@ -70,7 +72,10 @@ export class SimUploads {
     this.#uploads.delete(id);
   }
 
-  /** A rule of the bucket, or an operator, removes the upload that is so many later than the oldest, in a circle. Not one that is refused: so its member has to. */
+  /**
+   * A rule of the bucket, or an operator, removes the upload that is so many later than the oldest, in a circle. Not
+   * one that is refused: so its member has to.
+   */
   lose(index: number): void {
     const id = this.#idAt(index);
     if (id !== undefined && this.#uploads.get(id)?.isUnwanted !== true) this.#uploads.delete(id);

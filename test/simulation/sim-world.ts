@@ -1,11 +1,14 @@
 /**
- * The simulated world: its time and its event loop. Nothing in it happens but by an event, events are ordered by virtual time, and after each one all
- * promise reactions run to the end before the next; so a seed decides everything, and hours pass in seconds.
+ * The simulated world: its time and its event loop. Nothing in it happens but by an event, events are ordered by
+ * virtual time, and after each one all promise reactions run to the end before the next; so a seed decides everything,
+ * and hours pass in seconds.
  *
- * How one event is told from the next: the loop runs an event's callback and goes on by `setImmediate`, one turn of the real event loop. By then the
- * runtime has emptied the microtask queue, however long the chain of `await`s was (a fixed number of `await null` proves nothing), and has reported
- * rejections that nobody handled, exactly as after a real socket or timer event. It costs 0.9 µs an event. Going on by `process.nextTick` from within a
- * microtask also proves that the queue is empty and costs 0.5 µs, but it lets a rejection be handled some events late, which would end a real process.
+ * How one event is told from the next: the loop runs an event's callback and goes on by `setImmediate`, one turn of the
+ * real event loop. By then the runtime has emptied the microtask queue, however long the chain of `await`s was (a fixed
+ * number of `await null` proves nothing), and has reported rejections that nobody handled, exactly as after a real
+ * socket or timer event. It costs 0.9 µs an event. Going on by `process.nextTick` from within a microtask also proves
+ * that the queue is empty and costs 0.5 µs, but it lets a rejection be handled some events late, which would end a real
+ * process.
  */
 
 import { inspect } from "node:util";
@@ -21,7 +24,10 @@ export interface SimWorldOptions {
   readonly print?: (line: string) => void;
 }
 
-/** Events after which a run is taken to be stuck in a loop that takes no virtual time: far above what the longest scenario needs. */
+/**
+ * Events after which a run is taken to be stuck in a loop that takes no virtual time: far above what the longest
+ * scenario needs.
+ */
 const maxEvents = 5_000_000;
 
 export class SimWorld {

@@ -1,6 +1,6 @@
 /**
- * The cluster under the simulator: kept seeds, a fixed number of new ones of each profile, and the proof that a seed decides everything. To replay
- * a failing one: `npm run simulate -- --seed=N --profile=NAME`.
+ * The cluster under the simulator: kept seeds, a fixed number of new ones of each profile, and the proof that a seed
+ * decides everything. To replay a failing one: `npm run simulate -- --seed=N --profile=NAME`.
  */
 
 import assert from "node:assert/strict";

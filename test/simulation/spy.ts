@@ -1,6 +1,7 @@
 /**
- * Looks into the members now and then while a run goes on: whether two of them would answer for one key (P1), whether one without a lease changes the store (P3), and whether
- * they keep their bounds, in memory, on disk and in what they send (P5).
+ * Looks into the members now and then while a run goes on: whether two of them would answer for one key (P1), whether
+ * one without a lease changes the store (P3), and whether they keep their bounds, in memory, on disk and in what they
+ * send (P5).
  */
 
 import { footprint } from "../../src/core/entry.ts";
@@ -10,11 +11,15 @@ import type { SimStore } from "./sim-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 const lookMs = 25;
-/** Events between two looks: what clients, pings and hand-offs need is far below, so more are a storm that nothing ends. */
+/**
+ * Events between two looks: what clients, pings and hand-offs need is far below, so more are a storm that nothing ends.
+ */
 const maxEvents = 10_000;
 /** Bounds need to be looked at less often. */
 const looksPerSample = 4;
-/** Replicas hold up to this part beyond the limit of dirty bytes, and a hand-off is never refused: then up to this part. */
+/**
+ * Replicas hold up to this part beyond the limit of dirty bytes, and a hand-off is never refused: then up to this part.
+ */
 const replicaExcess = 1.1;
 const handOffExcess = 3;
 /** What a segment repeats at its beginning, and what a record takes beside its entry: bytes, generously. */

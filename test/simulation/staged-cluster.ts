@@ -1,5 +1,6 @@
 /**
- * A few hosts over one store that may refuse some objects: for a course of events that is told step by step, as an operator's day is, and not drawn by chance.
+ * A few hosts over one store that may refuse some objects: for a course of events that is told step by step, as an
+ * operator's day is, and not drawn by chance.
  */
 
 import { assert } from "../../src/base/assert.ts";

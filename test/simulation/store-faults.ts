@@ -1,7 +1,7 @@
 /**
- * What may befall a request to the simulated store. Faults that it makes are those of `blob-store.ts`: no effect or an unknown one, slowness, refusals
- * to take so many requests, outages. Faults that it must not make, because the protocol builds on their absence: an answer that is wrong, a read that is
- * stale, a write that lands after its deadline.
+ * What may befall a request to the simulated store. Faults that it makes are those of `blob-store.ts`: no effect or an
+ * unknown one, slowness, refusals to take so many requests, outages. Faults that it must not make, because the protocol
+ * builds on their absence: an answer that is wrong, a read that is stale, a write that lands after its deadline.
  */
 
 import type { SimRandom } from "../harness/sim-random.ts";
@@ -12,7 +12,9 @@ export interface StoreFaultSettings {
   readonly meanExtraLatencyMs: number;
   /** Reading an object of a client takes this much more on average, as if it were large. */
   readonly meanBodyMs: number;
-  /** Half of the requests wait in their process for this long on average before they are sent, as for a free connection. */
+  /**
+   * Half of the requests wait in their process for this long on average before they are sent, as for a free connection.
+   */
   readonly meanQueueMs: number;
   /** Parts of the requests that end so. */
   readonly failBeforeChance: number;
@@ -48,8 +50,8 @@ export interface StoreFate {
 }
 
 /**
- * The world's time passes at up to this rate for a caller whose clock is slow, so a deadline by its clock is a little earlier
- * than by ours: nothing lands in the last part of it. Larger than any simulated clock's error.
+ * The world's time passes at up to this rate for a caller whose clock is slow, so a deadline by its clock is a little
+ * earlier than by ours: nothing lands in the last part of it. Larger than any simulated clock's error.
  */
 const deadlinePart = 0.95;
 

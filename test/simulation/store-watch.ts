@@ -1,11 +1,12 @@
 /**
- * Watches every change of a client's object in the store for invariant P3: the object never goes back to an older state of its key. What was written is
- * known by the `weir-version` that it carries. A removal carries none, so what it stood for is judged at the end: some deletion must have been asked for
- * that may be newer than what it removed.
+ * Watches every change of a client's object in the store for invariant P3: the object never goes back to an older state
+ * of its key. What was written is known by the `weir-version` that it carries. A removal carries none, so what it stood
+ * for is judged at the end: some deletion must have been asked for that may be newer than what it removed.
  *
- * With fewer owners of a key than there should be, writes go through to the store without waiting for older requests whose outcome is unknown; one of those may
- * then come over a newer state, if its condition does not stop it, until the member looks and writes it again. So such a time, and the deadline after it, is exempt, unless
- * conditions always stop it: what counts then is the store's content at the end. What a client was told to be in the store is never exempt.
+ * With fewer owners of a key than there should be, writes go through to the store without waiting for older requests
+ * whose outcome is unknown; one of those may then come over a newer state, if its condition does not stop it, until the
+ * member looks and writes it again. So such a time, and the deadline after it, is exempt, unless conditions always stop
+ * it: what counts then is the store's content at the end. What a client was told to be in the store is never exempt.
  */
 
 import { compareVersions, noVersion, type Version } from "../../src/core/version.ts";
@@ -73,7 +74,8 @@ export class StoreWatch {
       return;
     }
     if (after.upload !== undefined) {
-      // Its version is known to those who hold its reference only. What it may not come over, or what may not come over it, shows in what is read at the end.
+      // Its version is known to those who hold its reference only. What it may not come over, or what may not come over
+      // it, shows in what is read at the end.
       state.removed = false;
       return;
     }

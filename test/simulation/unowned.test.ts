@@ -11,7 +11,10 @@ import { formatView, parseView, type View, viewName } from "../../src/core/view.
 import type { SimHost } from "./sim-cluster.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
-/** Shorter than a new member waits for a view that does not settle; longer than a start, the loss of a member and a view change. */
+/**
+ * Shorter than a new member waits for a view that does not settle; longer than a start, the loss of a member and a view
+ * change.
+ */
 const soonMs = 8_000;
 
 const viewIn = ({ store }: StagedCluster): View => parseView((store.peek(viewName) as { body: Buffer }).body);

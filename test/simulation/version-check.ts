@@ -1,6 +1,7 @@
 /**
- * What clients are told of versions (`Weir-Version`) must never go back in real time, and a write has one of them. The history alone does not show everything of this: an operation whose
- * outcome is unknown explains almost anything, a write that is done twice among them.
+ * What clients are told of versions (`Weir-Version`) must never go back in real time, and a write has one of them. The
+ * history alone does not show everything of this: an operation whose outcome is unknown explains almost anything, a
+ * write that is done twice among them.
  */
 
 import { compareVersions, type Version } from "../../src/core/version.ts";

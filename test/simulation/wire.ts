@@ -1,6 +1,6 @@
 /**
- * What a message becomes on its way: bytes and a message again, by the codec that real links use. So simulated members share no objects, and
- * what the codec does not carry does not arrive here either.
+ * What a message becomes on its way: bytes and a message again, by the codec that real links use. So simulated members
+ * share no objects, and what the codec does not carry does not arrive here either.
  */
 
 import { ByteReader, ByteWriter } from "../../src/base/codec.ts";

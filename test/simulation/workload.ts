@@ -1,4 +1,7 @@
-/** What clients do: draws their operations, the contents that they write and the conditions that they set, in the proportions of the plan. */
+/**
+ * What clients do: draws their operations, the contents that they write and the conditions that they set, in the
+ * proportions of the plan.
+ */
 
 import type { ClientAction, RegisterCondition } from "../harness/history.ts";
 import type { SimRandom } from "../harness/sim-random.ts";

@@ -1,6 +1,6 @@
 /**
- * The least that node:http can do for PUT and GET: bodies in a Map, nothing checked, nothing limited. What weir's server costs is
- * measured against it. `bare-server.ts [PORT]` prints its address.
+ * The least that node:http can do for PUT and GET: bodies in a Map, nothing checked, nothing limited. What weir's
+ * server costs is measured against it. `bare-server.ts [PORT]` prints its address.
  */
 
 import http from "node:http";

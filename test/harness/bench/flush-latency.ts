@@ -1,6 +1,7 @@
 /**
- * What flushing costs those who write meanwhile: the 99th percentile of a PUT in a cluster that flushes as fast as it can, against one that does not flush.
- * Both get the same number of writes a second, as the writers of a cluster that is not overloaded do.
+ * What flushing costs those who write meanwhile: the 99th percentile of a PUT in a cluster that flushes as fast as it
+ * can, against one that does not flush. Both get the same number of writes a second, as the writers of a cluster that
+ * is not overloaded do.
  */
 
 import { BenchCluster } from "./cluster.ts";

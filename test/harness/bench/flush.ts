@@ -1,6 +1,6 @@
 /**
- * Flushing distinct small objects: weir's own client of S3 against the AWS SDK's, to a server that throws them away and to a real one (which, on the
- * same cores, is the limit itself); and a whole node that empties its buffer as it stops.
+ * Flushing distinct small objects: weir's own client of S3 against the AWS SDK's, to a server that throws them away and
+ * to a real one (which, on the same cores, is the limit itself); and a whole node that empties its buffer as it stops.
  */
 
 import { sleep } from "../../../src/base/clock.ts";

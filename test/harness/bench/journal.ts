@@ -1,4 +1,6 @@
-/** The journal alone: entries made durable by many writers at once, and how long reading a large one takes at a start. */
+/**
+ * The journal alone: entries made durable by many writers at once, and how long reading a large one takes at a start.
+ */
 
 import { hash } from "node:crypto";
 import { join } from "node:path";

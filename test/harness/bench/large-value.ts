@@ -1,6 +1,6 @@
 /**
- * One value of 1 GiB in and out of a node with a folder for a store, and the memory that this takes there: more than a value that is
- * streamed needs would be a value that is kept.
+ * One value of 1 GiB in and out of a node with a folder for a store, and the memory that this takes there: more than a
+ * value that is streamed needs would be a value that is kept.
  */
 
 import { Readable } from "node:stream";

@@ -1,7 +1,8 @@
 /**
- * How many round trips a second one peer link carries between two processes on loopback, and what a message costs each of them in processor
- * time: `node test/harness/bench/link-rate.ts [--requesters 32] [--bytes 1024] [--seconds 3] [--mixed]`. The process starts the other end itself.
- * `--mixed` keeps one 4 MiB write in flight beside, to see what the small ones lose.
+ * How many round trips a second one peer link carries between two processes on loopback, and what a message costs each
+ * of them in processor time: `node test/harness/bench/link-rate.ts [--requesters 32] [--bytes 1024] [--seconds 3]
+ * [--mixed]`. The process starts the other end itself. `--mixed` keeps one 4 MiB write in flight beside, to see what
+ * the small ones lose.
  */
 
 import { fork } from "node:child_process";

@@ -1,4 +1,7 @@
-/** Round trips over one link between two members, by link-rate.ts: what a forwarded request, or a replicated value, costs at most. */
+/**
+ * Round trips over one link between two members, by link-rate.ts: what a forwarded request, or a replicated value,
+ * costs at most.
+ */
 
 import { join } from "node:path";
 import { Processes } from "./processes.ts";

@@ -1,6 +1,6 @@
 /**
- * What a buffered value takes of a process's memory, on its primary and on its replica, after a garbage collection; beside what `footprint` counts
- * towards the limit, which must not be less.
+ * What a buffered value takes of a process's memory, on its primary and on its replica, after a garbage collection;
+ * beside what `footprint` counts towards the limit, which must not be less.
  */
 
 import { sleep } from "../../../src/base/clock.ts";
@@ -14,7 +14,10 @@ import { type Settings, scaled } from "./rounds.ts";
 const valueBytes = 1_024;
 /** Time for the collector's other threads to give memory back. */
 const collectMs = 1_000;
-/** A collection when asked from outside. The runtime keeps what it has freed for a while: the second one makes it let go. */
+/**
+ * A collection when asked from outside. The runtime keeps what it has freed for a while: the second one makes it let
+ * go.
+ */
 const collectOnSignal = "process.on('SIGUSR2', () => { gc(); setTimeout(gc, 200); })";
 
 export async function measureMemory(settings: Settings): Promise<Row[]> {

@@ -1,6 +1,6 @@
 /**
- * The processes that a measurement starts: servers and load generators. None of them outlives the bench, however that ends: all are killed when
- * their group is disposed of, and again when this process exits.
+ * The processes that a measurement starts: servers and load generators. None of them outlives the bench, however that
+ * ends: all are killed when their group is disposed of, and again when this process exits.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";

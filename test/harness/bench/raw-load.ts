@@ -1,7 +1,8 @@
 /**
- * A load generator for two protocols that costs the same in both: connections of plain sockets, each of which sends the bytes of a request that was put
- * together before, waits for the whole answer, and goes on. wrk speaks no RESP, and redis-benchmark can't send SET and WAIT as one unit, so a
- * comparison with Redis takes this for both sides. A process of its own: it gets a plan by message and sends back what it measured.
+ * A load generator for two protocols that costs the same in both: connections of plain sockets, each of which sends the
+ * bytes of a request that was put together before, waits for the whole answer, and goes on. wrk speaks no RESP, and
+ * redis-benchmark can't send SET and WAIT as one unit, so a comparison with Redis takes this for both sides. A process
+ * of its own: it gets a plan by message and sends back what it measured.
  */
 
 import { fork } from "node:child_process";
@@ -85,7 +86,8 @@ const protocols: Readonly<Record<RawPlan["protocol"], Protocol>> = {
 async function generate(plan: RawPlan): Promise<RawResult> {
   const protocol = protocols[plan.protocol];
   const value = Buffer.alloc(plan.bytes, "x");
-  // All alike, and made now: what they cost must not be part of what is measured. Each of many once would take too much memory.
+  // All alike, and made now: what they cost must not be part of what is measured. Each of many once would take too much
+  // memory.
   const prepared = plan.seconds === undefined ? undefined : plan.keys.map((key) => protocol.request(key, value));
   const inOrder = plan.keys.values();
   const next = (): Buffer | undefined => {

@@ -1,6 +1,7 @@
 /**
- * Acknowledged writes, in two nodes' memory or on their disks before the answer: weir's PUT on a cluster of three nodes against Redis with one replica, and a WAIT for it after each SET; without
- * persistence against a cluster without journals, with an fsync for each group of writes against one with them. Both sides get the same generator.
+ * Acknowledged writes, in two nodes' memory or on their disks before the answer: weir's PUT on a cluster of three nodes
+ * against Redis with one replica, and a WAIT for it after each SET; without persistence against a cluster without
+ * journals, with an fsync for each group of writes against one with them. Both sides get the same generator.
  */
 
 import { mkdirSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Interleaved rounds: each target once a round, in an order that is turned round from one to the next, so that whatever else the machine does
- * meets all of them alike. Compared are medians, and ratios within the rounds.
+ * Interleaved rounds: each target once a round, in an order that is turned round from one to the next, so that whatever
+ * else the machine does meets all of them alike. Compared are medians, and ratios within the rounds.
  */
 
 import { median } from "./report.ts";

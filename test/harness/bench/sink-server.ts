@@ -1,6 +1,6 @@
 /**
- * The least of an S3 server that a cluster takes for one: it honours conditions on weir's own few objects and throws all others away, so that what is
- * measured is the cost of writing to a store, not a store. Prints its address.
+ * The least of an S3 server that a cluster takes for one: it honours conditions on weir's own few objects and throws
+ * all others away, so that what is measured is the cost of writing to a store, not a store. Prints its address.
  */
 
 import { createHash } from "node:crypto";

@@ -1,4 +1,7 @@
-/** How soon a node serves after its process was started, and what it takes of memory then: from the sources and as the executable. */
+/**
+ * How soon a node serves after its process was started, and what it takes of memory then: from the sources and as the
+ * executable.
+ */
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";

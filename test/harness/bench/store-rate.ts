@@ -1,7 +1,8 @@
 /**
  * How many small objects a second a store takes from one process, and what each costs it in CPU: the limit of flushing.
- * Run as `node test/harness/bench/store-rate.ts [STORE] [--rounds N] [--seconds N] [--json]`, where STORE is what `WEIR_STORE` takes; without it a folder
- * under the system's temporary one. For an S3 store the same objects go through AWS's SDK too, at the same concurrency, turn by turn.
+ * Run as `node test/harness/bench/store-rate.ts [STORE] [--rounds N] [--seconds N] [--json]`, where STORE is what
+ * `WEIR_STORE` takes; without it a folder under the system's temporary one. For an S3 store the same objects go through
+ * AWS's SDK too, at the same concurrency, turn by turn.
  */
 
 import { mkdtemp, rm } from "node:fs/promises";

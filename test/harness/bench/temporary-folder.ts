@@ -1,4 +1,7 @@
-/** A folder for the length of a measurement: removed when it's disposed of, and when a signal ends the bench before that. */
+/**
+ * A folder for the length of a measurement: removed when it's disposed of, and when a signal ends the bench before
+ * that.
+ */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * Values of one size by HTTP: a cluster of three nodes, whose primary is asked itself or through another node, against the bare server of the
- * same runtime.
+ * Values of one size by HTTP: a cluster of three nodes, whose primary is asked itself or through another node, against
+ * the bare server of the same runtime.
  */
 
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Load by wrk, which costs a third of the processor time of any generator in this runtime. Requests are put together before the time runs, so that
- * the generator's cost is the same for each target.
+ * Load by wrk, which costs a third of the processor time of any generator in this runtime. Requests are put together
+ * before the time runs, so that the generator's cost is the same for each target.
  */
 
 import { writeFileSync } from "node:fs";

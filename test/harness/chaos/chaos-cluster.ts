@@ -1,4 +1,6 @@
-/** The nodes of a cluster in chaos: which there are, which should be members now, and how long until they agree on it. */
+/**
+ * The nodes of a cluster in chaos: which there are, which should be members now, and how long until they agree on it.
+ */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -133,7 +135,10 @@ export class ChaosCluster implements AsyncDisposable {
     return await this.#until(withinMs, async () => await this.isSettled(ids));
   }
 
-  /** Milliseconds until the store had everything that was written before this call; undefined if it was not within `withinMs`. */
+  /**
+   * Milliseconds until the store had everything that was written before this call; undefined if it was not within
+   * `withinMs`.
+   */
   async untilStored(withinMs: number): Promise<number | undefined> {
     const startedAt = systemClock.now();
     return await this.#until(withinMs, async () => {

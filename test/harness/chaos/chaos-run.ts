@@ -1,4 +1,7 @@
-/** The middle of a run of chaos, when the cluster is there: clients at work, one fault after the other, and the check at the end. */
+/**
+ * The middle of a run of chaos, when the cluster is there: clients at work, one fault after the other, and the check at
+ * the end.
+ */
 
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -63,7 +66,10 @@ export interface RunResult {
   readonly faults: readonly FaultReport[];
   readonly operations: number;
   readonly keys: number;
-  /** Keys whose history is not that of a register to the end, or whose last state is not what every node tells and the bucket has. */
+  /**
+   * Keys whose history is not that of a register to the end, or whose last state is not what every node tells and the
+   * bucket has.
+   */
   readonly wrongKeys: number;
   /** What was wrong, in words; empty when all is well. */
   readonly violations: readonly string[];

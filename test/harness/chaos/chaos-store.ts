@@ -1,4 +1,7 @@
-/** The S3 gateway of a cluster in chaos, and what can befall it: killed, hung, slow, refusing. Nodes reach it through a proxy. */
+/**
+ * The S3 gateway of a cluster in chaos, and what can befall it: killed, hung, slow, refusing. Nodes reach it through a
+ * proxy.
+ */
 
 import type { OwnGateway } from "../own-gateway.ts";
 import { StoreProxy } from "../store-proxy.ts";

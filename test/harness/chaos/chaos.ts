@@ -1,6 +1,6 @@
 /**
- * A run of chaos: a cluster of real processes, clients that note all that they see, and one fault after the other. In the end every key is read through every
- * node and compared with the bucket, and every history is checked.
+ * A run of chaos: a cluster of real processes, clients that note all that they see, and one fault after the other. In
+ * the end every key is read through every node and compared with the bucket, and every history is checked.
  */
 
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";

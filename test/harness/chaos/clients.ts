@@ -1,7 +1,7 @@
 /**
- * Clients of a cluster in chaos: each calls one operation at a time on a node of its choice, and all that they see goes into a history, for the
- * linearizability checker of the simulation. Its positions are those of this process: an operation was called before another if its answer was here before the
- * other was sent.
+ * Clients of a cluster in chaos: each calls one operation at a time on a node of its choice, and all that they see goes
+ * into a history, for the linearizability checker of the simulation. Its positions are those of this process: an
+ * operation was called before another if its answer was here before the other was sent.
  */
 
 import { sleep } from "../../../src/base/clock.ts";

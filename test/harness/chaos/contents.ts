@@ -1,8 +1,14 @@
-/** The values that clients write: the bytes follow from the value's name, so that none have to be kept, and no two are alike. */
+/**
+ * The values that clients write: the bytes follow from the value's name, so that none have to be kept, and no two are
+ * alike.
+ */
 
 import { hash } from "node:crypto";
 
-/** Sizes in bytes with the share of the values that have up to so many: mostly small, some that a link carries in fragments. */
+/**
+ * Sizes in bytes with the share of the values that have up to so many: mostly small, some that a link carries in
+ * fragments.
+ */
 const sizes = [
   { share: 0.75, bytes: 500 },
   { share: 0.97, bytes: 8_000 },

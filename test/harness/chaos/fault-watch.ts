@@ -1,6 +1,7 @@
 /**
- * What clients felt of the fault that is active: for how long a key was out of reach, how long they waited, what they were refused. Only what went through nodes that
- * the fault does not hit counts, as clients behind a load balancer would see it.
+ * What clients felt of the fault that is active: for how long a key was out of reach, how long they waited, what they
+ * were refused. Only what went through nodes that the fault does not hit counts, as clients behind a load balancer
+ * would see it.
  */
 
 import type { Instant } from "../../../src/base/clock.ts";

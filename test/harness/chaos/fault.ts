@@ -1,4 +1,7 @@
-/** What a fault is: something that befalls a cluster, is held for a while, and is put right again, all while clients are at work. */
+/**
+ * What a fault is: something that befalls a cluster, is held for a while, and is put right again, all while clients are
+ * at work.
+ */
 
 import { sleep } from "../../../src/base/clock.ts";
 import { systemClock } from "../../../src/system.ts";
@@ -34,7 +37,10 @@ export interface Scene {
   readonly random: SimRandom;
   /** From now on these nodes are hit, beside those that are already. */
   begin(span: Partial<FaultSpan>): void;
-  /** Asks the node for every key that clients work on, and does not wait for the answers: those of a node that was away must not be stale. */
+  /**
+   * Asks the node for every key that clients work on, and does not wait for the answers: those of a node that was away
+   * must not be stale.
+   */
   askAll(id: string): void;
   /** Puts a large value under a key of its own through the node; whether that was acknowledged. */
   putLarge(id: string): Promise<boolean>;

@@ -1,4 +1,7 @@
-/** The comparison at the end, when nobody writes any more: each key has one state, which every node tells and the bucket has. */
+/**
+ * The comparison at the end, when nobody writes any more: each key has one state, which every node tells and the bucket
+ * has.
+ */
 
 import { sleep } from "../../../src/base/clock.ts";
 import { systemClock } from "../../../src/system.ts";

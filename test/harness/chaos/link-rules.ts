@@ -1,7 +1,8 @@
 /**
- * What befalls the packets on their way to one end of a network, as commands for `tc -batch`. Each rule is a class of its own on the device through which that end
- * is reached, with a filter for the sender: so a cut can be one-way, and neither side is told. `netem` is used where the kernel has it; without it
- * a link is lossy by dropping each sixteenth packet of a connection (by its IP id), and slow by its rate and a short queue.
+ * What befalls the packets on their way to one end of a network, as commands for `tc -batch`. Each rule is a class of
+ * its own on the device through which that end is reached, with a filter for the sender: so a cut can be one-way, and
+ * neither side is told. `netem` is used where the kernel has it; without it a link is lossy by dropping each sixteenth
+ * packet of a connection (by its IP id), and slow by its rate and a short queue.
  */
 
 import { unreachable } from "../../../src/base/assert.ts";

@@ -1,4 +1,7 @@
-/** Changes of who is a member, as operators make them: restarts in order, growing and shrinking; now and then something is killed in the middle of it. */
+/**
+ * Changes of who is a member, as operators make them: restarts in order, growing and shrinking; now and then something
+ * is killed in the middle of it.
+ */
 
 import { assert } from "../../../src/base/assert.ts";
 import { type Fault, type FaultMaker, hold, type Scene } from "./fault.ts";

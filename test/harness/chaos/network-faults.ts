@@ -1,4 +1,7 @@
-/** Faults of the network between nodes, and between a node and the store: cut for all, for some, one way, or merely bad. Each end may still be well by itself. */
+/**
+ * Faults of the network between nodes, and between a node and the store: cut for all, for some, one way, or merely bad.
+ * Each end may still be well by itself.
+ */
 
 import { type Fault, type FaultMaker, hold, type Scene } from "./fault.ts";
 import type { LinkEffect } from "./link-rules.ts";

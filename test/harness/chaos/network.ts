@@ -1,7 +1,7 @@
 /**
- * A network of namespaces: each node has a host of its own, as far as sockets can tell, with one cable to a bridge; this process and the store
- * stand on the bridge too. Cables are cut, thinned and made lossy one way and pair by pair. Everything carries this process's id in its name, and what
- * runs that were killed have left behind is removed.
+ * A network of namespaces: each node has a host of its own, as far as sockets can tell, with one cable to a bridge;
+ * this process and the store stand on the bridge too. Cables are cut, thinned and made lossy one way and pair by pair.
+ * Everything carries this process's id in its name, and what runs that were killed have left behind is removed.
  */
 
 import { execFile } from "node:child_process";
@@ -72,7 +72,9 @@ export class ChaosNetwork implements AsyncDisposable {
     return `${this.#subnet}.${firstNodeHost + index}`;
   }
 
-  /** What a program is to be started by, to be on the node's host: it becomes that program, with the same process id. */
+  /**
+   * What a program is to be started by, to be on the node's host: it becomes that program, with the same process id.
+   */
   commandPrefix(id: string): readonly string[] {
     return ["ip", "netns", "exec", namespaceOf(id)];
   }
@@ -166,7 +168,10 @@ export class ChaosNetwork implements AsyncDisposable {
   }
 }
 
-/** What the names of all devices of a process begin with: with their endings they have at most 15 characters, as they must. */
+/**
+ * What the names of all devices of a process begin with: with their endings they have at most 15 characters, as they
+ * must.
+ */
 function tagOf(pid: number): string {
   return `w${pid.toString(36)}`;
 }

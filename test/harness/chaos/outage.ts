@@ -1,16 +1,25 @@
-/** A long outage of the store under a flood: writes are taken until buffers are full, then refused, and nothing of what was taken is lost. */
+/**
+ * A long outage of the store under a flood: writes are taken until buffers are full, then refused, and nothing of what
+ * was taken is lost.
+ */
 
 import { sleep } from "../../../src/base/clock.ts";
 import { systemClock } from "../../../src/system.ts";
 import type { FaultMaker, Scene } from "./fault.ts";
 
 const outageMs = 60_000;
-/** Each a value of {@link largeValueBytes} at a time: together they fill {@link outageDirtyBytes} in about half the time. */
+/**
+ * Each a value of {@link largeValueBytes} at a time: together they fill {@link outageDirtyBytes} in about half the
+ * time.
+ */
 const writers = 6;
 const writePauseMs = 120;
 export const largeValueBytes = 32_768;
 export const outageDirtyBytes = 24 * 1024 ** 2;
-/** A buffer counts as full from this part of its limit on: a write that waits for room on several nodes waits for the fullest. */
+/**
+ * A buffer counts as full from this part of its limit on: a write that waits for room on several nodes waits for the
+ * fullest.
+ */
 const fullPart = 0.9;
 const pollMs = 200;
 

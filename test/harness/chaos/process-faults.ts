@@ -1,4 +1,7 @@
-/** Faults of processes: killed, suspended, started again with their data or without, one or all of them, in order or not. */
+/**
+ * Faults of processes: killed, suspended, started again with their data or without, one or all of them, in order or
+ * not.
+ */
 
 import { type FaultMaker, hold, type Scene } from "./fault.ts";
 
@@ -53,7 +56,10 @@ export const wipe: FaultMaker = ({ cluster, random }) => {
   };
 };
 
-/** Suspended: for so short that nobody drops it, or for longer than any lease; now and then all at once, as the hosts of a failing hypervisor. */
+/**
+ * Suspended: for so short that nobody drops it, or for longer than any lease; now and then all at once, as the hosts of
+ * a failing hypervisor.
+ */
 export const pause: FaultMaker = ({ cluster, random }) => {
   const one = random.pick(cluster.members);
   const ids = random.chance(0.2) ? random.shuffle(cluster.members) : [one];

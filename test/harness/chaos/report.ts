@@ -13,7 +13,10 @@ export interface FaultReport {
   /** Milliseconds from then until the store had everything of before. */
   readonly storedMs: number;
   readonly violations: number;
-  /** How long operations took on keys that the lost node did not own, before the fault and since; empty if none was lost. */
+  /**
+   * How long operations took on keys that the lost node did not own, before the fault and since; empty if none was
+   * lost.
+   */
   readonly untouchedBefore: readonly number[];
   readonly untouchedDuring: readonly number[];
   readonly line: string;

@@ -1,4 +1,7 @@
-/** Faults of the store, alone and together with the loss of a node; and one long outage under a flood, until buffers are full. */
+/**
+ * Faults of the store, alone and together with the loss of a node; and one long outage under a flood, until buffers are
+ * full.
+ */
 
 import { type FaultMaker, hold } from "./fault.ts";
 import { killAll, startAll } from "./process-faults.ts";
@@ -19,7 +22,9 @@ export const store: FaultMaker = (scene) => {
   };
 };
 
-/** A node is killed while the store is away, or all are: no view can be agreed on until the store or the node is back. */
+/**
+ * A node is killed while the store is away, or all are: no view can be agreed on until the store or the node is back.
+ */
 export const both: FaultMaker = (scene) => {
   const { cluster, random } = scene;
   const trouble = random.pick(scene.store.troubles);

@@ -1,6 +1,7 @@
 /**
- * What clients do and to which keys. Keys take turns: each fault has a fresh set, so that every history stays short enough to be checked, and those of earlier
- * faults are still touched now and then, since what comes back from the dead mostly is old.
+ * What clients do and to which keys. Keys take turns: each fault has a fresh set, so that every history stays short
+ * enough to be checked, and those of earlier faults are still touched now and then, since what comes back from the dead
+ * mostly is old.
  */
 
 import type { ClientAction, RegisterCondition } from "../history.ts";
@@ -15,7 +16,10 @@ const repeatShare = 0.1;
 /** Part of the operations that touch a key of an earlier set. */
 const earlierShare = 0.1;
 
-/** Writes of unknown outcome of one key: a checker has to think of each as done at any later time or never, which soon is too much. */
+/**
+ * Writes of unknown outcome of one key: a checker has to think of each as done at any later time or never, which soon
+ * is too much.
+ */
 const maxUnsure = 16;
 
 interface KeyState {

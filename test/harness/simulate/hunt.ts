@@ -7,6 +7,7 @@ import type { CaughtIn } from "../../simulation/caught.ts";
 import type { Profile } from "../../simulation/fault-kinds.ts";
 import type { Mutation } from "../../simulation/mutate.ts";
 import { root } from "../steps.ts";
+import { staleCode } from "./simulate.ts";
 
 /** How the hunt for a planted bug ended. */
 export type Hunt =
@@ -26,10 +27,10 @@ export type Hunt =
 
 const firstFailure = /^seed (\d+) \(.+?\): (.*)$/m;
 const runsLine = /^(\d+) runs/m;
-const staleCode = 3;
 
 /**
- * First the world in which it was caught before, then `count` others. A world that fails without the bug, too, proves nothing, and is passed over.
+ * First the world in which it was caught before, then `count` others. A world that fails without the bug, too, proves
+ * nothing, and is passed over.
  *
  * @param timeoutMs - for each process
  * @param isStrict - whether the world in which it was caught before is not taken for well, either

@@ -1,4 +1,7 @@
-/** Runs one seed and tells its story, for a person to follow: faults and views stand out, and what happens all the time is left out. */
+/**
+ * Runs one seed and tells its story, for a person to follow: faults and views stand out, and what happens all the time
+ * is left out.
+ */
 
 import { runScenario } from "../../simulation/scenario.ts";
 import { planFor } from "../../simulation/scenario-plan.ts";

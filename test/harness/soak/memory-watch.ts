@@ -1,4 +1,7 @@
-/** The memory of processes, looked at again and again: how much each had at first, at most, and on average in each part of the time. */
+/**
+ * The memory of processes, looked at again and again: how much each had at first, at most, and on average in each part
+ * of the time.
+ */
 
 import { readFileSync } from "node:fs";
 import { sleep } from "../../../src/base/clock.ts";

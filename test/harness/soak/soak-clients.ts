@@ -1,6 +1,6 @@
 /**
- * The soak's flood: clients that put, get and delete as fast as they are answered, through all nodes, and check every answer against
- * the model. 503 is the only error there may be.
+ * The soak's flood: clients that put, get and delete as fast as they are answered, through all nodes, and check every
+ * answer against the model. 503 is the only error there may be.
  */
 
 import { sleep } from "../../../src/base/clock.ts";
@@ -20,7 +20,10 @@ export interface SoakCounts {
   readonly refusals: Map<string, number>;
 }
 
-/** Every third client reads, anything; the others write, each its own keys. So writes do not wait for reads of the slow store. */
+/**
+ * Every third client reads, anything; the others write, each its own keys. So writes do not wait for reads of the slow
+ * store.
+ */
 const readerEach = 3;
 /** Part of the writes that delete. */
 const deletePart = 0.1;

@@ -1,6 +1,7 @@
 /**
- * What the soak's clients know: for each key what was written, what was acknowledged, and so what a read may say. Each key has one
- * writer, which numbers its writes from 1; a write's bytes follow from its key and number, so that none have to be kept.
+ * What the soak's clients know: for each key what was written, what was acknowledged, and so what a read may say. Each
+ * key has one writer, which numbers its writes from 1; a write's bytes follow from its key and number, so that none
+ * have to be kept.
  */
 
 import { hash } from "node:crypto";

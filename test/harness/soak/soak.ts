@@ -1,6 +1,7 @@
 /**
- * A soak: a cluster of real processes over a bucket that is slower than its clients, for as long as one likes. In the end nothing
- * acknowledged may be lost, everything has to be in the bucket, and memory has to have stayed within what the limits add up to.
+ * A soak: a cluster of real processes over a bucket that is slower than its clients, for as long as one likes. In the
+ * end nothing acknowledged may be lost, everything has to be in the bucket, and memory has to have stayed within what
+ * the limits add up to.
  */
 
 import { sleep } from "../../../src/base/clock.ts";
@@ -45,13 +46,16 @@ export interface SoakResult {
   readonly violations: readonly string[];
 }
 
-/** Replicas may exceed the limit of dirty bytes by {@link replicaReserve}, or by one entry: its value, and this that counts too. */
+/**
+ * Replicas may exceed the limit of dirty bytes by {@link replicaReserve}, or by one entry: its value, and this that
+ * counts too.
+ */
 const entryExtraBytes = 8 * 1024;
 /** The queues towards the two peers of a node. */
 const peers = 2;
 /**
- * What no limit counts: garbage that waits for its collection, the collector's young generation, and gaps in the allocator's
- * memory. Of the order of what is allocated in a second.
+ * What no limit counts: garbage that waits for its collection, the collector's young generation, and gaps in the
+ * allocator's memory. Of the order of what is allocated in a second.
  */
 const slackBytes = 96 * 1024 ** 2;
 

@@ -1,7 +1,7 @@
 /**
- * TypeScript with its comments, or its comments and strings, blanked out, so that rules can be searched for in code alone. Every
- * character keeps its place. A scanner, not a parser: what it takes for a regular expression is what stands where an
- * operand must.
+ * TypeScript with its comments, or its comments and strings, blanked out, so that rules can be searched for in code
+ * alone. Every character keeps its place. A scanner, not a parser: what it takes for a regular expression is what
+ * stands where an operand must.
  */
 
 /** What is left in the text: `code` alone, or `strings` too. */

@@ -1,4 +1,7 @@
-/** What the documents owe to the code and to their readers: codes and settings as the code has them, figures of one source, sentences that are short. */
+/**
+ * What the documents owe to the code and to their readers: codes and settings as the code has them, figures of one
+ * source, sentences that are short.
+ */
 
 import { type ErrorCode, errorKinds } from "../../../src/base/errors.ts";
 import { listSettings, settingsTable } from "../../../src/config/settings.ts";
@@ -88,7 +91,10 @@ export function readmeViolations(readme: string, benchmarks: string): string[] {
   return found;
 }
 
-/** Judges the page of error codes: each has its row, with the status and the advice of the code, and means something to operators. */
+/**
+ * Judges the page of error codes: each has its row, with the status and the advice of the code, and means something to
+ * operators.
+ */
 export function errorsPageViolations(page: string): string[] {
   const found: string[] = [];
   const [forClients = "", forOperators = ""] = page.split(/^## For operators$/m);

@@ -1,6 +1,6 @@
 /**
- * The import table: which part of the source may know which. Imports point one way, from the program down to the words of every
- * layer; a member sees the ports of store, network and journal, never an adapter.
+ * The import table: which part of the source may know which. Imports point one way, from the program down to the words
+ * of every layer; a member sees the ports of store, network and journal, never an adapter.
  */
 
 import { dirname, join } from "node:path/posix";
@@ -124,13 +124,27 @@ export function importMistake(path: string, specifier: string): string | undefin
     return isOutside ? `${part} must not import ${specifier}: it goes through a port` : undefined;
   }
   if (!/\.(?:ts|json|mjs)$/.test(specifier)) return `an import names the file: ${specifier}.ts`;
-  if (!path.startsWith("src/")) return undefined;
   const target = join(dirname(path), specifier);
+  if (!path.startsWith("src/")) return outsideMistake(path, target);
   const part = partOf(path);
   if (part === undefined) return "is in no part of the import table; add it to test/harness/tidy/imports.ts";
   const allowed = [part, ...(table[part] as readonly string[])];
   if (allowed.some((each) => isWithin(target, each))) return undefined;
   return `${part} must not import ${target}`;
+}
+
+/**
+ * The same for what is not the program. Scripts are entry points over what tests share; nothing imports an entry point,
+ * and tests run it as a process.
+ */
+function outsideMistake(path: string, target: string): string | undefined {
+  const isScript = isWithin(path, "scripts");
+  if (isScript && isWithin(target, "test") && !isWithin(target, "test/harness")) {
+    return `scripts must not import ${target}: of test/ they import test/harness`;
+  }
+  return !isScript && isWithin(target, "scripts")
+    ? `${path} must not import ${target}: run it as a process`
+    : undefined;
 }
 
 /** The key of the table under which `path` falls: rooms stand before what they are in. */

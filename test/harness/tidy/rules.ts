@@ -28,9 +28,34 @@ const unfinished = /\b(?:TO[D]O|FIX[M]E|X[X]X)\b/g;
 const machinePath = /(?<![\w.:-])\/(?:work|root|home|Users)\/[\w.-]+/g;
 const registryHost = /\bregistry\.[a-z0-9-]+\.[a-z]+|\bnpm[j]s\.(?:org|com)\b|^\s*registry\s*=/gm;
 const lockedOrigin = /"resolved": "http/;
+const section = /\u00a7/g;
+/** The files that still cite sections. */
+const sectionedPrefix = "test/simulation/mutations-";
+/** Pages of others that are cited beside the address of their repository. */
+const foreignPages: readonly string[] = ["doc/xxhash_spec.md"];
+const page = /(?<![\w./-])[\w./-]*[\w-]\.md\b/g;
+const address = /\bhttps?:\/\/\S+/g;
+const className = /^(?:export )?(?:abstract )?class (\w+)/gm;
 const forbiddenExport = /^export\s+(?:default\b|\*|\{[^}]*\}\s*from\b)/gm;
 // One that is only there to be skipped stands for a whole suite.
 const testName = /\b(test|it)\(\s*(["'`])((?:\\.|(?!\2)[^\\])*)\2(?!,\s*\{\s*skip\b)/g;
+
+/** The column at which comments end, like code. */
+const commentColumns = 120;
+
+/** Where they do so far. */
+const narrowFolders: readonly string[] = [
+  "scripts/",
+  "test/chaos/",
+  "test/conformance/",
+  "test/harness/",
+  "test/integration/",
+];
+
+/** Files whose export has to be the default one, and why. */
+const defaultExports: Readonly<Record<string, string>> = {
+  "test/harness/reporter.ts": "node's test runner takes a reporter in no other way",
+};
 
 /** Judges the text of the file at `path` (from the root, with forward slashes). */
 export function fileViolations(path: string, text: string): string[] {
@@ -52,7 +77,9 @@ export function fileViolations(path: string, text: string): string[] {
   return found;
 }
 
-/** What is longer than it may be, and where it begins: of TypeScript a class or a function, of other files the whole. */
+/**
+ * What is longer than it may be, and where it begins: of TypeScript a class or a function, of other files the whole.
+ */
 function longPieces(path: string, text: string): { readonly index: number; readonly lines: number }[] {
   if (Object.hasOwn(longFiles, path)) return [];
   const pieces = /\.(?:ts|mjs)$/.test(path)
@@ -61,6 +88,56 @@ function longPieces(path: string, text: string): { readonly index: number; reado
   return pieces
     .map(({ 0: piece, index }) => ({ index, lines: piece.replace(/\n$/, "").split("\n").length }))
     .filter(({ lines }) => lines > maxLines);
+}
+
+/** Where lines begin that are too long and end in a comment; a word alone, such as an address, can't be broken. */
+function wideComments(text: string, withStrings: string): number[] {
+  const wide = [...text.matchAll(new RegExp(`^.{${commentColumns + 1},}$`, "gm"))];
+  return wide
+    .filter(({ 0: line, index }) => {
+      const end = index + line.trimEnd().length - 1;
+      return withStrings[end] !== text[end] && /\S\s+\S/.test(line.replace(/^\s*(?:\/\*\*?|\*|\/\/)\s*/, ""));
+    })
+    .map(({ index }) => index);
+}
+
+/** The names of the classes that a file declares. */
+export function classesOf(text: string): string[] {
+  return [...blank(text, "code").matchAll(className)].map(([, name]) => name as string);
+}
+
+/**
+ * What a file says of pages that nobody who has the repository can open: sections of a page that has none, and names of
+ * pages that are not there.
+ *
+ * @param pages - the paths of all pages of the repository
+ */
+export function citationViolations(path: string, text: string, pages: readonly string[]): string[] {
+  // In code, `.md` is a property; in comments it is a page.
+  const prose = /\.(?:ts|mjs|js)$/.test(path) ? commentsOf(text) : text;
+  const plain = prose.replace(address, (match) => " ".repeat(match.length));
+  const names = new Set(pages.map((each) => each.slice(each.lastIndexOf("/") + 1)));
+  const found: string[] = [];
+  for (const { 0: name, index } of plain.matchAll(page)) {
+    if (foreignPages.includes(name) || names.has(name.slice(name.lastIndexOf("/") + 1))) continue;
+    found.push(`${path}:${lineAt(text, index)}: cites a page that is not in the repository: ${name}`);
+  }
+  if (path.startsWith(sectionedPrefix)) return found;
+  for (const { index } of text.matchAll(section)) {
+    found.push(`${path}:${lineAt(text, index)}: cites a section, of a page that has none: cite a numbered rule`);
+  }
+  return found;
+}
+
+/** The comments alone, everything in its place. */
+function commentsOf(text: string): string {
+  const withStrings = blank(text, "strings");
+  let out = "";
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at] as string;
+    out += char === "\n" || withStrings[at] !== char ? char : " ";
+  }
+  return out;
 }
 
 function codeViolations(path: string, text: string): string[] {
@@ -75,7 +152,14 @@ function codeViolations(path: string, text: string): string[] {
     const mistake = importMistake(path, specifier);
     if (mistake !== undefined) report(index, mistake);
   }
-  for (const match of code.matchAll(forbiddenExport)) report(match.index, "no default exports and no barrels");
+  if (!Object.hasOwn(defaultExports, path)) {
+    for (const match of code.matchAll(forbiddenExport)) report(match.index, "no default exports and no barrels");
+  }
+  if (narrowFolders.some((folder) => path.startsWith(folder))) {
+    for (const index of wideComments(text, withStrings)) {
+      report(index, `a comment ends at column ${commentColumns}`);
+    }
+  }
   if (path.startsWith("src/") && realWorldFiles[path] === undefined) {
     for (const match of code.matchAll(realWorld)) {
       report(match.index, `${match[0]}: time and chance come through Clock and Random`);

@@ -1,6 +1,6 @@
 /**
- * What the documents say can be done: their links lead somewhere, and the commands, settings, files, variables, codes and log
- * lines that they name exist. And nothing is left out: what a user can ask for has its page.
+ * What the documents say can be done: their links lead somewhere, and the commands, settings, files, variables, codes
+ * and log lines that they name exist. And nothing is left out: what a user can ask for has its page.
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * The rules of the protocol (docs/internals/protocol.md) and those who cite them: no number is cited that there is not, and no rule is there that no code
- * keeps and no planted bug or test tries.
+ * The rules of the protocol (docs/internals/protocol.md) and those who cite them: no number is cited that there is not,
+ * and no rule is there that no code keeps and no planted bug or test tries.
  */
 
 import assert from "node:assert/strict";

@@ -14,9 +14,9 @@ import {
   settingsPage,
   settingsPageViolations,
 } from "../../harness/tidy/documents.ts";
-import { projectViolations } from "../../harness/tidy/project.ts";
+import { circleViolations, classViolations, projectViolations } from "../../harness/tidy/project.ts";
 import { meanWords, sentencesOf } from "../../harness/tidy/prose.ts";
-import { fileViolations } from "../../harness/tidy/rules.ts";
+import { citationViolations, fileViolations } from "../../harness/tidy/rules.ts";
 
 const header = "/** Why this file exists. */\n\n";
 
@@ -124,6 +124,68 @@ test("work that was put off is found, in scripts too", () => {
   const word = ["TO", "DO"].join("");
   assert.match(violations("src/core/x.ts", `${header}// ${word}: later\n`).join(), /do it/);
   assert.match(violations("scripts/x.sh", `# ${word}\n`).join(), /do it/);
+});
+
+test("scripts import of test/ the harness alone, and no test imports a script", () => {
+  const cases: readonly (readonly [string, string, boolean])[] = [
+    ["scripts/x.ts", "../test/harness/steps.ts", true],
+    ["scripts/x.ts", "../test/simulation/mutations.ts", false],
+    ["scripts/x.ts", "../src/runtime-options.ts", true],
+    ["scripts/build/x.ts", "./targets.ts", true],
+    ["test/unit/x.test.ts", "../../scripts/build/targets.ts", false],
+    ["test/harness/x.ts", "../simulation/mutations.ts", true],
+    ["src/core/x.ts", "../../scripts/x.ts", false],
+  ];
+  for (const [path, specifier, isAllowed] of cases) {
+    const found = violations(path, `${header}import { x } from "${specifier}";\n`);
+    assert.equal(found.length === 0, isAllowed, `${path} ${specifier}: ${found.join()}`);
+  }
+});
+
+test("files that import each other are found, however long the way round and if only for types", () => {
+  const source = new Map([
+    ["src/core/a.ts", 'import { b } from "./b.ts";'],
+    ["src/core/b.ts", 'import type { C } from "../base/c.ts";'],
+    ["src/base/c.ts", '// import { a } from "../core/a.ts";'],
+  ]);
+  assert.deepEqual(circleViolations(source), []);
+  source.set("src/base/c.ts", 'import type { A } from "../core/a.ts";');
+  source.set("src/core/d.ts", 'import { a } from "./a.ts";\nimport { b } from "./b.ts";');
+  assert.deepEqual(circleViolations(source), [
+    "src/base/c.ts: imports itself through others: src/base/c.ts, src/core/a.ts, src/core/b.ts",
+  ]);
+  source.set("src/core/e.ts", 'import { e } from "./e.ts";');
+  assert.equal(circleViolations(source).length, 2);
+});
+
+test("two classes of one name are found, and a class that a comment or a string names is none", () => {
+  const source = new Map([
+    ["src/core/a.ts", "export class Look {}\n"],
+    ["src/core/b.ts", "// class Look {}\nconst x = `\nclass Look {}`;\n"],
+  ]);
+  assert.deepEqual(classViolations(source), []);
+  source.set("src/core/c.ts", "class Look {}\n");
+  assert.match(classViolations(source).join(), /^src\/core\/c\.ts: has a class Look, like src\/core\/a\.ts/);
+});
+
+test("a comment that goes on past column 120 is found, and code or a lone address that does is left alone", () => {
+  const long = "word ".repeat(30);
+  const found = (text: string): string => violations("test/harness/x.ts", `${header}${text}\n`).join();
+  for (const text of [`// ${long}.`, `/**\n * ${long}.\n */`, `const x = 1; // ${long}.`]) {
+    assert.match(found(text), /column 120/, text);
+  }
+  assert.equal(found(`const x = "${long}";`), "");
+  assert.equal(found(`// https://example.org/${"x".repeat(120)}`), "");
+});
+
+test("a page that is not in the repository, or a section of one, is found where it is cited", () => {
+  const pages = ["README.md", "docs/limits.md"];
+  const found = (path: string, text: string): number => citationViolations(path, text, pages).length;
+  assert.equal(found("src/x.ts", "// See docs/limits.md and README.md; a.limits.md\nconst x = blob.info.md;\n"), 1);
+  assert.equal(found("src/x.ts", "/** See protocol.md. */\n"), 1);
+  assert.equal(found("docs/limits.md", "See [the README](../README.md) and [there](https://example.org/other.md)."), 0);
+  assert.equal(found("docs/limits.md", "See ../design/style.md."), 1);
+  assert.equal(found("test/x.ts", `const breaks = "${String.fromCodePoint(0xa7)}3: the lease";\n`), 1);
 });
 
 test("default exports and barrels are found", () => {
