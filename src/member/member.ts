@@ -221,6 +221,7 @@ export class Member implements PeerHandler, JournalSource {
       return this.#wired.gossip.pong();
     }
     if (request.epoch > this.#membership.epoch) this.#wired.viewWatch.learn(request.epoch);
+    // V5
     if (!this.#membership.lists(from))
       throw new OperatingError("wrong_view", `${from.id} is not a member of this view`);
     switch (request.kind) {

@@ -1,7 +1,7 @@
 /**
  * One host's part in the cluster: one member after another. When the others have gone on without a member (it was cut
  * off, or paused for too long), that member ends. The next one, a new incarnation, joins with what the last one held:
- * it may have the only copy of some values.
+ * it may have the only copy of some values (V26).
  */
 
 import { assert } from "../base/assert.ts";

@@ -1,11 +1,10 @@
 /**
- * Discards, by name, what the store refuses for good (`weir drop`).
+ * Discards, by name, what the store refuses for good: `weir drop` (D1).
  *
  * Any member tells what the store refuses of a key, and why. The key's primary judges whether that may be discarded:
- * 1. It is the very version that the operator has looked at.
- * 2. The store has refused that version.
- * 3. Nothing can bring it to the store later: no request that may still take effect, and no client that waits to hear
- *    that the store has it.
+ * 1. It is the very version that the operator has looked at, and the store has refused that version (D2).
+ * 2. No request to the store may still take effect for the key (D3).
+ * 3. No client waits to hear that the store has it (D4).
  * The write that discards it is the primary's: see `core/discarded.ts`.
  */
 

@@ -1,6 +1,6 @@
 /**
- * Flushing on demand (`weir flush`): any member asks all members to flush at once what they serve and the store lacks,
- * and then asks again and again how far they are.
+ * Flushing on demand, `weir flush` (F21): any member asks all members to flush at once what they serve and the store
+ * lacks, and then asks again and again how far they are.
  *
  * No member keeps a list:
  * 1. Each answers the first question with a mark: a moment of its own clock.

@@ -1,20 +1,7 @@
 /**
- * Listings, on any member: the lister asks every primary what it holds that the store may lack, then the store. Where
- * they differ the primaries' word counts.
- *
- * Why each write that was acknowledged before the listing began is in it. Take one key, and its primary within the
- * listing:
- * 1. At t the primary looks whether it holds the key. It has tenure and the lease then: it checks both after the look,
- *    in the same epoch, and a member that has the lease at the end had it all the time in which no other could answer.
- * 2. So the key's state at t is what the primary would have answered to a read at t: what it holds, if that is visible
- *    (or what it has cached, if a pending write may be in the store); or else what the store has, because the primary
- *    lets go only of what is in the store, and only in a settled view.
- * 3. The store is asked after t. It shows the state at t or a newer one, whatever is written, flushed and let go in
- *    between, and whichever member is the primary by then.
- * So each key is listed as it was at some moment of the call. As in any object store, different keys may be listed as
- * of different moments. And the store may show a write that began after the primary's look, and of which no client has
- * been told yet. To leave that out, the lister would have to ask all primaries a second time for each page, after the
- * store.
+ * Listings, on any member (R7): the lister asks every primary what it holds that the store may lack, then the store.
+ * Where they differ the primaries' word counts. Why each acknowledged write is in a listing: docs/internals/writes.md,
+ * 6.
  *
  * All primaries are asked in one epoch, so each key's primary is among them. If one has adopted another view, or does
  * not serve all of its keys, all are asked again until the deadline: the client sees a pause. What was found before

@@ -144,7 +144,7 @@ export class Router {
     for (const retry of waiting) retry();
   }
 
-  /** Refuses new operations until {@link resume}; resolves when those under way are done, or after `withinMs`. */
+  /** Refuses new operations until {@link resume} (V28); resolves when those under way are done, or after `withinMs`. */
   async stop(withinMs = 0): Promise<void> {
     this.#stopped = true;
     if (this.#underWay === 0) return;
@@ -196,7 +196,7 @@ export class Router {
           }
           if (answer.kind === "precondition_failed") {
             // An earlier copy may have been done, and may have replaced the state that this one is for. And two members
-            // may know different times of one state: that of the write, and that of the store.
+            // may know different times of one state: that of the write, and that of the store (W18).
             if (broken && (discards || precondition?.unmodifiedSince !== undefined))
               throw new OperatingError("deadline_exceeded", broken.message, { cause: broken });
             return answer;
@@ -204,7 +204,7 @@ export class Router {
           throw unexpected(answer);
         } catch (error) {
           // Once a link broke, an earlier copy may be done, whatever becomes of this one: also by a member that comes
-          // back with it later.
+          // back with it later (W17).
           if (isOperatingError(error, "peer_unreachable")) broken = error;
           else if (broken && isOperatingError(error, ...notDone)) throw broken;
           if (mayBeBack && isOperatingError(error, cutOff)) mayBeBack = false;
