@@ -1,11 +1,11 @@
 /**
- * Admission to the write buffer: how many bytes are dirty, and who waits for room. Dirty bytes are never dropped. So a full
- * buffer makes writers wait, in order, for a bounded time and in a bounded number of bytes.
+ * Admission to the write buffer: how many bytes are dirty, and who waits for room. Dirty bytes are never dropped. So a
+ * full buffer makes writers wait, in order, for a bounded time and in a bounded number of bytes.
  *
- * Full buffers must not wait for each other for ever. What is committed leaves by itself once the store takes it. What is
- * not committed waits for room on other members. N members own something, so each primary keeps at most 1/(2N) of its room
- * uncommitted: all of them together fill at most half of any buffer so. And a buffer that is not over its limit always
- * takes one more replica.
+ * Full buffers must not wait for each other for ever. What is committed leaves by itself once the store takes it. What
+ * is not committed waits for room on other members. N members own something, so each primary keeps at most 1/(2N) of
+ * its room uncommitted: all of them together fill at most half of any buffer so. And a buffer that is not over its
+ * limit always takes one more replica.
  */
 
 import { assert } from "../base/assert.ts";
@@ -78,7 +78,10 @@ export class Admission {
     if (!isShut) this.#admit();
   }
 
-  /** Sets the share of uncommitted entries: this many members own something. A lone owner's entries wait for nobody's room, only for the store. */
+  /**
+   * Sets the share of uncommitted entries: this many members own something. A lone owner's entries wait for nobody's
+   * room, only for the store.
+   */
   shareAmong(owners: number): void {
     const part = owners <= 1 ? Number.POSITIVE_INFINITY : uncommittedPart / owners;
     this.#uncommittedLimit = this.#settings.dirtyBytes * part;
@@ -86,8 +89,8 @@ export class Admission {
   }
 
   /**
-   * Takes room for a write at once, if there is some and nobody is waiting. It counts as uncommitted until {@link committed}, or
-   * until it is given back by {@link giveBack}.
+   * Takes room for a write at once, if there is some and nobody is waiting. It counts as uncommitted until {@link
+   * committed}, or until it is given back by {@link giveBack}.
    */
   tryTake(bytes: number): boolean {
     if (this.#waiting.size > 0 || !this.#fits(bytes)) return false;

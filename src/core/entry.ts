@@ -1,14 +1,14 @@
 /**
- * An entry: one state of a key, as it is held in memory, sent between members and flushed to the store. A state is a value
- * with its headers, or a tombstone (the key was deleted).
+ * An entry: one state of a key, as it is held in memory, sent between members and flushed to the store. A state is a
+ * value with its headers, or a tombstone (the key was deleted).
  */
 
 import type { Version } from "./version.ts";
 
 /**
- * The headers kept with a value, lower-case names to values as they came: `content-type`, `content-encoding`, `cache-control`,
- * `content-disposition`, and any number of `x-weir-meta-NAME` with NAME of `[a-z0-9-]`. Header values are "byte strings":
- * each character is one byte (U+0000 to U+00FF), as node:http gives them.
+ * The headers kept with a value, lower-case names to values as they came: `content-type`, `content-encoding`,
+ * `cache-control`, `content-disposition`, and any number of `x-weir-meta-NAME` with NAME of `[a-z0-9-]`. Header values
+ * are "byte strings": each character is one byte (U+0000 to U+00FF), as node:http gives them.
  */
 export type ContentHeaders = Readonly<Record<string, string>>;
 
@@ -34,7 +34,10 @@ export interface ValueInfo extends Version {
   readonly size: number;
 }
 
-/** Where the parts of a value are that is too large to be in memory: in the store, which makes them the key's object when told to. */
+/**
+ * Where the parts of a value are that is too large to be in memory: in the store, which makes them the key's object
+ * when told to.
+ */
 export interface Upload {
   /** The object's metadata `weir-upload`, once it is completed: see `upload-token.ts`. */
   readonly token: string;
@@ -49,8 +52,8 @@ export interface Entry extends ValueInfo {
   /** The value; undefined in a reference, and in a tombstone (then `size` is 0 and `md5` is empty). */
   readonly value: Buffer | undefined;
   /**
-   * Of a *reference*: the key's state is what the store has, once the upload has been completed there. It is pending until then, and `md5` is empty, since
-   * only the store knows it.
+   * Of a *reference*: the key's state is what the store has, once the upload has been completed there. It is pending
+   * until then, and `md5` is empty, since only the store knows it.
    */
   readonly upload?: Upload;
   /** The request that made it, so that a repeat of that request is recognised. */
@@ -58,8 +61,8 @@ export interface Entry extends ValueInfo {
 }
 
 /**
- * Bytes that an entry costs in memory beyond its value: measured as an upper bound of the objects, the map slots and the key
- * (2,200 to 2,640 bytes for a value of 1 KiB, `npm run bench -- --only memory`), and 90 in the journal's books.
+ * Bytes that an entry costs in memory beyond its value: measured as an upper bound of the objects, the map slots and
+ * the key (2,200 to 2,640 bytes for a value of 1 KiB, `npm run bench -- --only memory`), and 90 in the journal's books.
  */
 const overheadBytes = 1_664;
 

@@ -1,6 +1,7 @@
 /**
- * When which key is to be flushed: a priority queue of keys by due time (a binary heap), and how fast to go: how many requests may be under
- * way (additive increase, multiplicative decrease) and how long a failed key pauses (exponential, with jitter).
+ * When which key is to be flushed: a priority queue of keys by due time (a binary heap), and how fast to go: how many
+ * requests may be under way (additive increase, multiplicative decrease) and how long a failed key pauses (exponential,
+ * with jitter).
  */
 
 import { assert } from "../base/assert.ts";
@@ -20,7 +21,10 @@ export class DueQueue<T> {
   readonly #isCurrent: (due: Due<T>) => boolean;
   #sweepAt = fewItems;
 
-  /** @param isCurrent - whether this is still the item's place: of one that was added again, to be due sooner, the older place stays until a sweep */
+  /**
+   * @param isCurrent - whether this is still the item's place: of one that was added again, to be due sooner, the older
+   * place stays until a sweep
+   */
   constructor(isCurrent: (due: Due<T>) => boolean) {
     this.#isCurrent = isCurrent;
   }
@@ -90,11 +94,17 @@ export interface PaceSettings {
   readonly maxConcurrency: number;
 }
 
-/** How many requests may be under way: one more for each round that succeeds, half as many when the store asks for fewer. */
+/**
+ * How many requests may be under way: one more for each round that succeeds, half as many when the store asks for
+ * fewer.
+ */
 export class Pace {
   readonly #settings: PaceSettings;
   #limit: number;
-  /** Requests under way when the limit was last halved: their failures are of the same overload and do not halve it again. */
+  /**
+   * Requests under way when the limit was last halved: their failures are of the same overload and do not halve it
+   * again.
+   */
   #forgiven = 0;
 
   constructor(settings: PaceSettings) {
@@ -132,7 +142,10 @@ export interface BackoffSettings {
   readonly maxMs: number;
 }
 
-/** The pause before attempt `failures + 1`: doubling from the least to the most, and a random part of up to half taken off. */
+/**
+ * The pause before attempt `failures + 1`: doubling from the least to the most, and a random part of up to half taken
+ * off.
+ */
 export function backoffMs(settings: BackoffSettings, failures: number, chance: number): number {
   assert(failures >= 1, "a pause follows a failure");
   const full = Math.min(settings.maxMs, settings.minMs * 2 ** Math.min(failures - 1, 30));

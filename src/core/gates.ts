@@ -1,6 +1,6 @@
 /**
- * Gates: while one of a key's writes waits for its turn, later ones of that key wait behind it, or it would never have it. The one
- * that waits closes and opens it; others pass while it is open.
+ * Gates: while one of a key's writes waits for its turn, later ones of that key wait behind it, or it would never have
+ * it. The one that waits closes and opens it; others pass while it is open.
  */
 
 import { assert } from "../base/assert.ts";

@@ -1,6 +1,6 @@
 /**
- * Requests to the store whose outcome is unknown: until F after each, it may still take effect, so other versions of its key are not sent, and
- * what was written meanwhile is not taken for granted.
+ * Requests to the store whose outcome is unknown: until F after each, it may still take effect, so other versions of
+ * its key are not sent, and what was written meanwhile is not taken for granted.
  */
 
 import type { Instant } from "../base/clock.ts";
@@ -34,7 +34,10 @@ export class OpenRequests {
     this.#open.set(key, { version: isSame ? versionOf(version) : undefined, until });
   }
 
-  /** Until when a request for another version may still take effect (any version, if none is given); undefined if none can. */
+  /**
+   * Until when a request for another version may still take effect (any version, if none is given); undefined if none
+   * can.
+   */
   otherUntil(key: string, version: Version | undefined, now: Instant): Instant | undefined {
     const open = this.#open.get(key);
     if (!open || open.until <= now || (version !== undefined && isOf(open, version))) return undefined;

@@ -20,6 +20,11 @@ export function compareVersions(a: Version, b: Version): number {
   return a.epoch - b.epoch || a.seq - b.seq;
 }
 
+/** Whether `version` is newer than `than`; it is newer than nothing. */
+export function isNewer(version: Version, than: Version | undefined): boolean {
+  return than === undefined || compareVersions(version, than) > 0;
+}
+
 /** A copy of the version alone. Who keeps it does not keep the entry's value in memory. */
 export function versionOf({ epoch, seq }: Version): Version {
   return { epoch, seq };

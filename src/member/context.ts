@@ -1,6 +1,6 @@
 /**
- * What the parts of one member share: the ports, the settings, and the protocol's state. A part names in its constructor
- * what it takes of that; what it needs of other parts it is given beside.
+ * What the parts of one member share: the ports, the settings, and the protocol's state. A part names in its
+ * constructor what it takes of that; what it needs of other parts it is given beside.
  */
 
 import type { Clock } from "../base/clock.ts";

@@ -91,7 +91,7 @@ export class Member implements PeerHandler, JournalSource {
    * @throws the signal's reason when that is aborted, or this member's when it has ended meanwhile.
    */
   async leave(signal: AbortSignal): Promise<void> {
-    this.#wired.flusher.hurry();
+    this.#wired.flusher.queue.stopCoalescing();
     await this.#wired.leaving.leave(AbortSignal.any([signal, this.#abort.signal]));
   }
 
@@ -337,7 +337,7 @@ export class Member implements PeerHandler, JournalSource {
     this.#drained = true;
     this.#wired.primary.drain();
     void this.#wired.router.stop();
-    this.#wired.flusher.hurry();
+    this.#wired.flusher.queue.stopCoalescing();
   }
 
   #setPeers(members: readonly ViewMember[]): void {

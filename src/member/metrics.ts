@@ -1,4 +1,7 @@
-/** What is counted in a host's part in the cluster, over all its members: plain numbers, which whoever exposes them reads. */
+/**
+ * What is counted in a host's part in the cluster, over all its members: plain numbers, which whoever exposes them
+ * reads.
+ */
 
 import type { ErrorCode } from "../base/errors.ts";
 import { delayBounds, Histogram, latencyBounds } from "../base/histogram.ts";
@@ -6,7 +9,10 @@ import { delayBounds, Histogram, latencyBounds } from "../base/histogram.ts";
 export class MemberMetrics {
   /** Reads answered as the key's primary, by where the state was. */
   readonly reads = { buffer: 0, cache: 0, store: 0 };
-  /** Writes of this primary from when they got their version until every owner had them and they were visible, in seconds. */
+  /**
+   * Writes of this primary from when they got their version until every owner had them and they were visible, in
+   * seconds.
+   */
   readonly commit = new Histogram(latencyBounds);
   /** Writes that got no room in time: the buffer was full, or a value in it too old. */
   readonly refusals = { full: 0, age: 0 };

@@ -1,4 +1,6 @@
-/** What a member can be told, apart from its collaborators. Defaults and reasons stand with the configuration's schema. */
+/**
+ * What a member can be told, apart from its collaborators. Defaults and reasons stand with the configuration's schema.
+ */
 
 import type { AdmissionSettings } from "../core/admission.ts";
 import type { BackoffSettings, PaceSettings } from "../core/flush-schedule.ts";
@@ -46,7 +48,9 @@ export interface MemberSettings {
   readonly maxValueBytes: number;
   readonly flush: FlushSettings;
   readonly large: LargeSettings;
-  /** Milliseconds after which a client's operation is answered 503; longer than a restart of a peer takes to be noticed. */
+  /**
+   * Milliseconds after which a client's operation is answered 503; longer than a restart of a peer takes to be noticed.
+   */
   readonly operationMs: number;
   /** Operations of clients under way at once on this member. */
   readonly operationLimit: number;

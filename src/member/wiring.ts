@@ -8,6 +8,8 @@ import { Admission } from "../core/admission.ts";
 import { Backlog } from "../core/backlog.ts";
 import { Membership } from "../core/membership.ts";
 import { RequestLog } from "../core/request-log.ts";
+import { StoreHealth } from "../core/store-health.ts";
+import type { Version } from "../core/version.ts";
 import type { View, ViewMember } from "../core/view.ts";
 import { WriteBuffer } from "../core/write-buffer.ts";
 import type { Recovered } from "../journal/journal.ts";
@@ -18,13 +20,19 @@ import { Status } from "./admin/status.ts";
 import type { ContextOf, MemberContext } from "./context.ts";
 import { AgeLimit } from "./flush/age-limit.ts";
 import { Cleaner } from "./flush/cleaner.ts";
+import { FlushQueue } from "./flush/flush-queue.ts";
 import { Flusher } from "./flush/flusher.ts";
+import { Assigner } from "./keys/assigner.ts";
 import { createCache } from "./keys/cache.ts";
-import { DurableWrites } from "./keys/durable-writes.ts";
+import { Committer } from "./keys/committer.ts";
+import { DurableWrites, StoredWaits } from "./keys/durable-writes.ts";
 import { HeldKeys } from "./keys/held-keys.ts";
+import { Inheritance } from "./keys/inheritance.ts";
 import { Primary } from "./keys/primary.ts";
 import { ReadPath } from "./keys/read-path.ts";
+import { Repeats } from "./keys/repeats.ts";
 import { Replica } from "./keys/replica.ts";
+import { Replicator } from "./keys/replicator.ts";
 import { Downloads } from "./large/downloads.ts";
 import { Leftovers } from "./large/leftovers.ts";
 import { Uploads } from "./large/uploads.ts";
@@ -116,91 +124,35 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const proposer = new Proposer(context, record, { ...hooks, onNewerEpoch });
   const eviction = new Eviction(context, proposer);
   const onStuck = (peer: string): void => eviction.stuck(peer);
-  const reads = new ReadPath({
-    membership,
-    buffer,
-    cache,
-    store,
-    clock,
-    settings,
-    metrics,
-    hasten: (each) => primary.inheritance.hasten(each),
-  });
   const replica = new Replica(context);
-  const cleaner: Cleaner = new Cleaner({ membership, buffer, cache, network, clock });
-  const ageLimit: AgeLimit = new AgeLimit({
-    backlog,
-    admission: buffer.admission,
-    store,
-    nodeId: id,
-    flushedAt: () => flusher.health.workedAt,
-    clock,
-    complaints,
-    maxAgeMs: settings.maxDirtyAgeMs,
-  });
-  const flusher: Flusher = new Flusher({
-    membership,
-    backlog,
-    buffer,
-    store,
-    clock,
-    random,
-    complaints,
-    metrics,
-    settings: { ...settings.flush, maxValueBytes: settings.maxValueBytes },
-    isAwaited: (key) => durableWrites.isAwaited(key),
-    isLate: () => ageLimit.isLate(),
-    observer: {
-      onStored: (key, version) => durableWrites.stored(key, version),
-      onFlushed: (each) => {
-        cleaner.flushed(each);
-        ageLimit.check();
-      },
-      onWrittenThrough: (each) => primary.commitReady(each),
-      onFoundNewer: (each, entry) => primary.takeOver(each, entry),
-      onUploadLost: (each, refusal) => primary.loseUpload(each, refusal),
-    },
-  });
-  const primary: Primary = new Primary({
-    membership,
-    buffer,
-    requests,
-    cache,
+  const cleaner = new Cleaner(context);
+  const health = new StoreHealth();
+  const ageLimit = new AgeLimit(context, backlog, health);
+  const waits = new StoredWaits();
+  const queue = new FlushQueue(context, { backlog, ageLimit, cleaner, waits });
+  const committer = new Committer(context, queue);
+  const replicator = new Replicator(context, committer, { onNewerEpoch, onStuck }, stuckMs);
+  const onAsked = (): void => viewLife.step();
+  const inheritance = new Inheritance(context, { replicator, committer, flush: queue, onAsked });
+  const reads = new ReadPath(context, inheritance);
+  const repeats = new Repeats(context, reads);
+  const assigner = new Assigner(context, { replicator, committer, inheritance, reads, repeats });
+  const mayDiscard = (key: string, version: Version): boolean => discard.judge(key, version);
+  const primary = new Primary(context, {
+    assigner,
+    committer,
+    replicator,
+    inheritance,
+    repeats,
     reads,
-    network,
-    journal,
-    clock,
-    complaints,
-    metrics,
-    replicateMs: stuckMs,
-    stuckMs: settings.operationMs,
-    mayDiscard: (key, version) => discard.judge(key, version),
-    observer: {
-      onCommit: (each) => flusher.schedule(each),
-      onWriteThrough: (each) => flusher.hasten(each),
-      onAwaited: (each) => flusher.urge(each),
-      onNewerEpoch,
-      onStuck,
-      onInherited: (each) => backlog.add(each),
-      onAsked: () => viewLife.step(),
-    },
+    flush: queue,
+    mayDiscard,
   });
-  const durableWrites: DurableWrites = new DurableWrites({
-    membership,
-    primary,
-    buffer,
-    clock,
-    urge: (each) => flusher.urge(each),
-  });
-  const handOff = new HandOff(context, primary.inheritance, eviction, stuckMs);
+  const durableWrites = new DurableWrites(context, { primary, flush: queue, waits });
+  const flusher = new Flusher(context, { queue, health, committer, assigner, waits });
+  const heldKeys = new HeldKeys(context, inheritance);
+  const handOff = new HandOff(context, inheritance, eviction, stuckMs);
   const router = new Router(context, durableWrites, reads, deadlines, onNewerEpoch);
-  const heldKeys = new HeldKeys({
-    membership,
-    buffer,
-    cache,
-    clock,
-    hasten: (each) => primary.inheritance.hasten(each),
-  });
   const lister = new Lister(context, router, heldKeys, deadlines);
   const downloads = new Downloads(context);
   const uploads = new Uploads(context, router);
@@ -208,9 +160,9 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const configured = new ConfiguredNodes(context, parts.nodes);
   const status = new Status(context, flusher, configured);
   const discard = new Discard(context, router, flusher, status);
-  const flushOnDemand = new FlushOnDemand(context, flusher, status);
+  const flushOnDemand = new FlushOnDemand(context, queue, status);
   const operations = new MemberOperations({ router, uploads, downloads, lister, flushOnDemand, discard });
-  const storeFailover = new StoreFailover(context, proposer, flusher.health, backlog, identity.weight);
+  const storeFailover = new StoreFailover(context, proposer, health, backlog, identity.weight);
   const joining = new Joining(context, record, identity, hooks.onSeen);
   const leaving = new Leaving(context, record, proposer, flusher, identity.weight, { ...hooks, onNewerEpoch });
   const onRound = (): void => {
@@ -227,6 +179,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     primary,
     durableWrites,
     flusher,
+    queue,
     cleaner,
     handOff,
     eviction,

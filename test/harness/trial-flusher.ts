@@ -3,14 +3,26 @@
 import { Complaints } from "../../src/base/complaints.ts";
 import { Backlog } from "../../src/core/backlog.ts";
 import type { Membership } from "../../src/core/membership.ts";
+import { StoreHealth } from "../../src/core/store-health.ts";
 import type { WriteBuffer } from "../../src/core/write-buffer.ts";
+import type { Cleaner } from "../../src/member/flush/cleaner.ts";
+import { FlushQueue } from "../../src/member/flush/flush-queue.ts";
 import { Flusher } from "../../src/member/flush/flusher.ts";
-import type { FlushObserver } from "../../src/member/flush/flusher-parts.ts";
+import type { Assigner } from "../../src/member/keys/assigner.ts";
+import type { Committer } from "../../src/member/keys/committer.ts";
+import type { StoredWaits } from "../../src/member/keys/durable-writes.ts";
 import { MemberMetrics } from "../../src/member/metrics.ts";
 import type { BlobStore } from "../../src/store/blob-store.ts";
+import { settingsOf } from "./key-fixtures.ts";
 import type { ManualClock } from "./manual-clock.ts";
 import { RecordedLog } from "./recorded-log.ts";
 import { SimRandom } from "./sim-random.ts";
+
+/** What the flusher tells the parts that it works for. */
+export type FlushObserver = Pick<Cleaner, "flushed"> &
+  Pick<Committer, "commitReady" | "loseUpload"> &
+  Pick<Assigner, "takeOver"> &
+  Pick<StoredWaits, "stored">;
 
 export interface TrialParts {
   readonly clock: ManualClock;
@@ -30,32 +42,44 @@ export interface TrialParts {
 export const backoffMs = 100;
 
 export function trialFlusher(parts: TrialParts): Flusher {
-  const { clock, membership, buffer, store, observer, delayMs = 0, concurrency = 1, isLate = () => false } = parts;
+  const { clock, membership, buffer, store, delayMs = 0, concurrency = 1, isLate = () => false } = parts;
   const nothing = (): undefined => undefined;
-  return new Flusher({
+  const observer: FlushObserver = {
+    flushed: nothing,
+    commitReady: nothing,
+    loseUpload: nothing,
+    takeOver: nothing,
+    stored: nothing,
+    ...parts.observer,
+  };
+  const context = {
     membership,
-    backlog: new Backlog(),
     buffer,
     store: store as BlobStore,
     clock,
     random: new SimRandom(1),
     complaints: new Complaints(new RecordedLog(), clock, 10_000),
     metrics: new MemberMetrics(),
-    settings: {
-      delayMs,
+    settings: settingsOf({
       maxValueBytes: 10,
-      pace: { initialConcurrency: 1, maxConcurrency: concurrency },
-      backoff: { minMs: backoffMs, maxMs: backoffMs },
-    },
-    isAwaited: () => false,
-    isLate,
-    observer: {
-      onStored: nothing,
-      onFlushed: nothing,
-      onWrittenThrough: nothing,
-      onFoundNewer: nothing,
-      onUploadLost: nothing,
-      ...observer,
-    },
+      flush: {
+        delayMs,
+        pace: { initialConcurrency: 1, maxConcurrency: concurrency },
+        backoff: { minMs: backoffMs, maxMs: backoffMs },
+      },
+    }),
+  };
+  const queue = new FlushQueue(context, {
+    backlog: new Backlog(),
+    ageLimit: { isLate, check: nothing },
+    cleaner: observer,
+    waits: { isAwaited: () => false },
+  });
+  return new Flusher(context, {
+    queue,
+    health: new StoreHealth(),
+    committer: observer,
+    assigner: observer,
+    waits: observer,
   });
 }

@@ -13,19 +13,26 @@ export const dropMutations: readonly Mutation[] = [
     edits: [
       {
         file: primary,
-        find: "    buffer.admission.takeForWrite(bytes);\n    return await this.#assign(request, bytes);\n",
+        find: "    this.#context.buffer.admission.takeForWrite(bytes);\n    return await this.#parts.assigner.assign(request, bytes);\n",
         replace:
-          '    if (!this.#parts.membership.settled) throw new OperatingError("not_ready", "the view is not settled");\n' +
+          "    const { membership, buffer } = this.#context;\n" +
+          '    if (!membership.settled) throw new OperatingError("not_ready", "the view is not settled");\n' +
           "    const record = buffer.get(request.key);\n" +
-          "    Object.assign(record, { isForgotten: true, store: storeUnknown });\n" +
+          "    Object.assign(record, { isForgotten: true });\n" +
+          '    record.saw({ kind: "unknown" });\n' +
           "    this.#parts.reads.invalidate(request.key);\n" +
-          "    this.#parts.observer.onCommit(record);\n" +
-          '    return written({ ...version, tag: "" });\n',
+          "    this.#parts.flush.schedule(record);\n" +
+          '    return { kind: "written", version, tag: "", durability: "replicated" };\n',
       },
       {
-        file: "src/member/flush/flusher.ts",
+        file: "src/member/flush/flush-queue.ts",
         find: "    if (record.entry && isDiscarded(record.entry)) {\n",
         replace: "    if (record.entry && (record.isForgotten || isDiscarded(record.entry))) {\n",
+      },
+      {
+        file: "src/core/key-state.ts",
+        find: '    assert(this.#entry?.upload !== undefined, "only a reference stands for what the store has");\n',
+        replace: "",
       },
     ],
   },
@@ -43,8 +50,8 @@ export const dropMutations: readonly Mutation[] = [
     breaks: "D5: once a discard is assigned, what it discards is not sent any more",
     edits: [
       {
-        file: primary,
-        find: "    if (discards) record.lastSent = versionOf(entry);\n",
+        file: "src/core/key-state.ts",
+        find: "    if (isDiscard) this.#lastSent = versionOf(entry);\n",
         replace: "",
       },
     ],

@@ -2,7 +2,7 @@
 
 import type { Mutation } from "./mutate.ts";
 
-const primary = "src/member/keys/primary.ts";
+const keyState = "src/core/key-state.ts";
 const flusher = "src/member/flush/flusher.ts";
 
 export const largeMutations: readonly Mutation[] = [
@@ -12,9 +12,9 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "L1: a reference commits when the store has completed its upload",
     edits: [
       {
-        file: primary,
-        find: "isShort || entry.upload !== undefined || (fromStore",
-        replace: "isShort || (fromStore",
+        file: keyState,
+        find: "(isShort || entry.upload !== undefined || (fromStore",
+        replace: "(isShort || (fromStore",
       },
     ],
   },
@@ -24,15 +24,14 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "L2: an upload is completed when all owners have its reference",
     edits: [
       {
-        file: flusher,
-        find: "      if (isHeldByAll(first) && !this.#mustWait(record, first.entry, flushFrom, now)) this.#fly(record, first.entry);\n",
-        replace: "      if (!this.#mustWait(record, first.entry, flushFrom, now)) this.#fly(record, first.entry);\n",
+        file: keyState,
+        find: '      return first.isHeldByAll ? { kind: "complete", entry: first.entry } : undefined; // L2\n',
+        replace: '      return { kind: "complete", entry: first.entry };\n',
       },
       {
-        file: primary,
-        find: "      if (!first || !isHeldByAll(first)) break;\n      if (first.needsStore) {\n",
-        replace:
-          "      if (!first || !(isHeldByAll(first) || first.entry.upload)) break;\n      if (first.needsStore) {\n",
+        file: keyState,
+        find: '    if (!first?.isHeldByAll) return "waits";\n',
+        replace: '    if (!first || !(first.isHeldByAll || first.entry.upload)) return "waits";\n',
       },
     ],
   },
@@ -43,8 +42,8 @@ export const largeMutations: readonly Mutation[] = [
     edits: [
       {
         file: flusher,
-        find: "      if (isHeldByAll(first) && !this.#mustWait(record, first.entry, flushFrom, now)) this.#fly(record, first.entry);\n",
-        replace: "      if (isHeldByAll(first)) this.#fly(record, first.entry);\n",
+        find: '    if (kind === "write_through") return false;\n',
+        replace: '    if (kind === "write_through" || kind === "complete") return false;\n',
       },
     ],
   },
@@ -54,7 +53,7 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "L3: a reference is assigned when the store has the key's earlier state",
     edits: [
       {
-        file: primary,
+        file: "src/member/keys/conditional-write.ts",
         find: "        if (upload && record?.dirty) {\n",
         replace: "        if (upload && record?.dirty && !upload) {\n",
       },
@@ -66,9 +65,9 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "L5: a member that inherits a reference asks the store whether it was completed",
     edits: [
       {
-        file: "src/member/keys/inheritance.ts",
-        find: "      const needsStore = isReference || membership",
-        replace: "      const needsStore = (isReference && !isReference) || membership",
+        file: keyState,
+        find: "    const needsStore = isReference || assignment",
+        replace: "    const needsStore = (isReference && !isReference) || assignment",
       },
     ],
   },
@@ -103,8 +102,8 @@ export const largeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/keys/read-path.ts",
-        find: "    return entry && !entry.upload ? entry : this.#parts.cache.get(key);",
-        replace: "    return entry ?? this.#parts.cache.get(key);",
+        find: "    return entry && !entry.upload ? entry : this.#context.cache.get(key);",
+        replace: "    return entry ?? this.#context.cache.get(key);",
       },
     ],
   },

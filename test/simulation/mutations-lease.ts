@@ -14,9 +14,9 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/keys/read-path.ts",
-        find: "    if (!this.#parts.membership.mayAnswer(key)) return undefined;\n",
+        find: "    if (!this.#context.membership.mayAnswer(key)) return undefined;\n",
         replace:
-          "    if (!this.#parts.membership.serves(key, this.#parts.membership.ownersOf(key))) return undefined;\n",
+          "    if (!this.#context.membership.serves(key, this.#context.membership.ownersOf(key))) return undefined;\n",
       },
     ],
   },
@@ -27,7 +27,7 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/flush/flight.ts",
-        find: "    if (isCurrent && this.#parts.membership.mayAnswer(record.key)) return;\n",
+        find: "    if (isCurrent && this.#context.membership.mayAnswer(record.key)) return;\n",
         replace: "    if (isCurrent) return;\n",
       },
     ],

@@ -50,7 +50,7 @@ export const storeMutations: readonly Mutation[] = [
     breaks: "F2: each request to the store has a condition",
     edits: [
       {
-        file: "src/member/flush/store-condition.ts",
+        file: flight,
         find: '  return store.kind === "present" ? { kind: "unchanged", tag: store.tag } : { kind: "absent" };',
         replace: '  return store.kind === "present" ? { kind: "always" } : { kind: "always" };',
       },
@@ -60,7 +60,7 @@ export const storeMutations: readonly Mutation[] = [
     name: "requests-of-unknown-outcome-forgotten",
     world: "store",
     breaks: "F3: a request whose outcome is unknown blocks other versions of its key until F after it",
-    edits: [{ file: flight, find: "        open.add(entry.key, entry, now + deadlineMs, now);\n", replace: "" }],
+    edits: [{ file: flight, find: "        this.#open.add(entry.key, entry, now + deadlineMs, now);\n", replace: "" }],
   },
   {
     name: "older-version-sent-after-a-newer",
@@ -68,9 +68,9 @@ export const storeMutations: readonly Mutation[] = [
     breaks: "F7: a version older than one that was sent is never sent",
     edits: [
       {
-        file: "src/core/write-buffer.ts",
-        find: "    return this.lastSent !== undefined && compareVersions(version, this.lastSent) < 0;",
-        replace: "    return this.lastSent !== undefined && compareVersions(version, this.lastSent) < -1e9;",
+        file: "src/core/key-state.ts",
+        find: "    return this.#lastSent !== undefined && compareVersions(version, this.#lastSent) < 0;",
+        replace: "    return this.#lastSent !== undefined && compareVersions(version, this.#lastSent) < -1e9;",
       },
     ],
   },
@@ -81,8 +81,8 @@ export const storeMutations: readonly Mutation[] = [
     edits: [
       {
         file: flusher,
-        find: "    const unproven = flushFrom > beganAt || this.#open.otherUntil(record.key, entry, beganAt) !== undefined;\n",
-        replace: "    const unproven = flushFrom < 0 && beganAt < 0;\n",
+        find: "    const unproven = flushFrom > now || this.#open.otherUntil(record.key, entry, now) !== undefined; // F12\n",
+        replace: "    const unproven = flushFrom < 0 && now < 0;\n",
       },
     ],
   },
@@ -118,8 +118,8 @@ export const storeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/keys/replica.ts",
-        find: "      if (compareVersions(record.entry, version) <= 0) buffer.drop(record);",
-        replace: "      if (compareVersions(record.entry, version) < 1e9) buffer.drop(record);",
+        find: "      if (compareVersions(record.entry, version) <= 0) buffer.remove(record);",
+        replace: "      if (compareVersions(record.entry, version) < 1e9) buffer.remove(record);",
       },
     ],
   },
@@ -130,7 +130,7 @@ export const storeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/flush/store-look.ts",
-        find: "    if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(look);\n",
+        find: "    if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(flight);\n",
         replace: "",
       },
     ],
@@ -154,9 +154,9 @@ export const storeMutations: readonly Mutation[] = [
     edits: [
       {
         file: flight,
-        find: "      if (value === undefined) return store.remove(key, removeCondition(record), options);\n",
+        find: "      if (value === undefined) return store.remove(key, removeCondition(record.store), options); // F10\n",
         replace:
-          '      if (value === undefined && record.store.kind === "absent") return Promise.resolve({ kind: "written" as const, tag: "" });\n      if (value === undefined) return store.remove(key, removeCondition(record), options);\n',
+          '      if (value === undefined && record.store.kind === "absent") return Promise.resolve({ kind: "written" as const, tag: "" });\n      if (value === undefined) return store.remove(key, removeCondition(record.store), options);\n',
       },
     ],
   },

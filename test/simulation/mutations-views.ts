@@ -13,9 +13,9 @@ export const viewMutations: readonly Mutation[] = [
     breaks: "V46: an owner to which an entry was sent ahead counts only by the answer to that copy",
     edits: [
       {
-        file: "src/member/keys/inheritance.ts",
-        find: "    if (this.#hastened.has(first)) return;\n    first.missing",
-        replace: "    first.missing",
+        file: "src/core/key-state.ts",
+        find: "    if (!first?.inherited || first.sentAhead || compareVersions",
+        replace: "    if (!first?.inherited || compareVersions",
       },
     ],
   },
@@ -116,8 +116,8 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/keys/inheritance.ts",
-        find: "missing: owners.slice(1), needsStore, inherited: true });",
-        replace: "missing: [], needsStore, inherited: true });",
+        find: "others: owners.slice(1), isShort",
+        replace: "others: [], isShort",
       },
     ],
   },
@@ -158,12 +158,12 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: viewLife,
-        find: "      if (record.pending.length === 0 && !counts(record.key)) buffer.drop(record);\n",
+        find: "      if (record.pending.length === 0 && !counts(record.key)) buffer.remove(record);\n",
         replace: "",
       },
       {
         file: "src/member/flush/cleaner.ts",
-        find: "      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {\n        buffer.drop(record);\n",
+        find: "      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {\n        buffer.remove(record);\n",
         replace: "",
       },
     ],
@@ -176,7 +176,7 @@ export const viewMutations: readonly Mutation[] = [
       { file: membership, find: "this.#adoptedEpochs.has(past.epoch) && ", replace: "" },
       {
         file: "src/member/flush/cleaner.ts",
-        find: "      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {\n        buffer.drop(record);\n",
+        find: "      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {\n        buffer.remove(record);\n",
         replace: "",
       },
     ],
@@ -215,7 +215,7 @@ export const viewMutations: readonly Mutation[] = [
     name: "store-reads-kept-over-a-write",
     world: "swings",
     breaks: "R3: a read of the store that was sent before a write of its key is not used after it",
-    edits: [{ file: "src/member/keys/primary.ts", find: "    reads.invalidate(entry.key);\n", replace: "" }],
+    edits: [{ file: "src/member/keys/assigner.ts", find: "    reads.invalidate(entry.key);\n", replace: "" }],
   },
   {
     name: "store-read-while-a-write-is-pending",

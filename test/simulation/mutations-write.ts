@@ -5,6 +5,7 @@ import type { Mutation } from "./mutate.ts";
 const primary = "src/member/keys/primary.ts";
 const replica = "src/member/keys/replica.ts";
 const member = "src/member/member.ts";
+const keyState = "src/core/key-state.ts";
 
 export const writeMutations: readonly Mutation[] = [
   {
@@ -13,9 +14,9 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "W3: a write commits when every other owner has acknowledged it",
     edits: [
       {
-        file: "src/core/write-buffer.ts",
-        find: "  return journaled && missing.length === 0;",
-        replace: "  return journaled && missing.length >= 0;",
+        file: keyState,
+        find: "    return this.journaled && this.missing.length === 0;",
+        replace: "    return this.journaled && this.missing.length >= 0;",
       },
     ],
   },
@@ -25,9 +26,9 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "W4: a write commits when the primary's own journal has it, too",
     edits: [
       {
-        file: "src/core/write-buffer.ts",
-        find: "  return journaled && missing.length === 0;",
-        replace: "  return (journaled || !journaled) && missing.length === 0;",
+        file: keyState,
+        find: "    return this.journaled && this.missing.length === 0;",
+        replace: "    return (this.journaled || !this.journaled) && this.missing.length === 0;",
       },
     ],
   },
@@ -37,9 +38,14 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "W5: with fewer owners than R the store has a write before it commits",
     edits: [
       {
-        file: primary,
-        find: "        observer.onWriteThrough(record);\n        break;\n",
-        replace: "        observer.onWriteThrough(record);\n",
+        file: "src/member/keys/committer.ts",
+        find: '      if (readiness !== "ready") break;\n',
+        replace: '      if (readiness === "waits") break;\n',
+      },
+      {
+        file: keyState,
+        find: 'assert(write !== undefined && this.readiness === "ready", "a write',
+        replace: 'assert(write !== undefined, "a write',
       },
     ],
   },
@@ -102,8 +108,8 @@ export const writeMutations: readonly Mutation[] = [
         replace: "    const isNews = true;\n    if (isNews && !buffer",
       },
       {
-        file: "src/core/write-buffer.ts",
-        find: '    assert(isNewer(entry, record.entry), "only a newer entry is held in place of another");\n',
+        file: keyState,
+        find: '    assert(isNewer(entry, this.#entry), "only a newer entry is held in place of another");\n',
         replace: "",
       },
     ],
@@ -191,9 +197,9 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "W19: a conditional write waits until no earlier write of its key is pending",
     edits: [
       {
-        file: primary,
-        find: "        if (record && pending) {\n          this.inheritance.hasten(record);\n          // Its value would be kept, and later writes held up, for as long as that is stuck.\n          await endOrTimeout(clock, deadline - clock.now(), pending.outcome.catch(ignoreLost));\n          continue;\n        }\n",
-        replace: "        if (record && pending) this.inheritance.hasten(record);\n",
+        file: "src/member/keys/conditional-write.ts",
+        find: "        if (record && pending) {\n          this.#parts.inheritance.sendAhead(record);\n          // Until its deadline at most: the value of this write is kept in memory meanwhile.\n          await endOrTimeout(clock, deadline - clock.now(), pending.outcome.catch(ignoreLost));\n          continue;\n        }\n",
+        replace: "        if (record && pending) this.#parts.inheritance.sendAhead(record);\n",
       },
       {
         file: "src/member/keys/read-path.ts",
@@ -214,7 +220,7 @@ export const writeMutations: readonly Mutation[] = [
       },
       {
         file: primary,
-        find: "    const known = requests.find(request.requestId);\n    if (known) return this.#repeats.answer(known, request);\n    const waiting",
+        find: "    const known = requests.find(request.requestId);\n    if (known) return this.#parts.repeats.answer(known, request);\n    const waiting",
         replace: "    const waiting",
       },
     ],
@@ -225,9 +231,14 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "W9: an assigned write keeps its version through view changes",
     edits: [
       {
+        file: keyState,
+        find: "    if (last) this.#replace(last.entry);\n",
+        replace: "",
+      },
+      {
         file: "src/core/write-buffer.ts",
-        find: "      this.#replace(record, last.entry);\n    }\n    record.store",
-        replace: "    }\n    record.store",
+        find: "    if (last) this.#giveRoomOf(before);\n",
+        replace: "    if (last && !last) this.#giveRoomOf(before);\n",
       },
     ],
   },
@@ -262,9 +273,14 @@ export const writeMutations: readonly Mutation[] = [
     edits: [
       { file: "src/member/keys/durable-writes.ts", find: "!record.dirty &&", replace: "record.flushed &&" },
       {
+        file: keyState,
+        find: "  /** Whether the store is known to have the held entry, for good. */\n",
+        replace: "  get flushed(): boolean {\n    return this.#flushed;\n  }\n\n",
+      },
+      {
         file: "src/member/flush/flusher.ts",
-        find: "    if (!unproven) observer.onStored(",
-        replace: "    observer.onStored(",
+        find: "    if (!unproven) this.#parts.waits.stored(",
+        replace: "    this.#parts.waits.stored(",
       },
     ],
   },

@@ -11,11 +11,11 @@
 import { OperatingError } from "../../base/errors.ts";
 import { whatTheStoreHas } from "../../core/discarded.ts";
 import { noHeaders } from "../../core/entry.ts";
+import type { KeyState } from "../../core/key-state.ts";
 import type { FailingAnswer, FailingRequest } from "../../core/message.ts";
 import type { WriteOutcome } from "../../core/operation.ts";
 import type { FailingKey } from "../../core/status.ts";
 import { compareVersions, type Version } from "../../core/version.ts";
-import type { KeyRecord } from "../../core/write-buffer.ts";
 import type { ContextOf } from "../context.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import { notReady, requireEpoch } from "../keys/not-ready.ts";
@@ -103,9 +103,9 @@ export class Discard {
 }
 
 /** The last attempt may have been that of an earlier version. */
-function requireRefusal({ failure, lastSent }: KeyRecord, version: Version): void {
-  const isTried = lastSent !== undefined && compareVersions(lastSent, version) === 0;
-  if (!isTried) throw notRefused("the store has not been tried with it yet");
+function requireRefusal(record: KeyState, version: Version): void {
+  const { failure } = record;
+  if (!record.wasLastSent(version)) throw notRefused("the store has not been tried with it yet");
   if (failure?.code === "store_refused") return;
   throw notRefused(failure ? `it fails for another reason: ${failure.message}` : "it is on its way to the store");
 }

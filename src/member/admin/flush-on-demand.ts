@@ -16,7 +16,7 @@ import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { FlushProgress } from "../../core/administration.ts";
 import type { FlushingAnswer, FlushRequest } from "../../core/message.ts";
 import type { ContextOf } from "../context.ts";
-import type { Flusher } from "../flush/flusher.ts";
+import type { FlushQueue } from "../flush/flush-queue.ts";
 import { requireEpoch } from "../keys/not-ready.ts";
 import type { Status } from "./status.ts";
 
@@ -32,14 +32,18 @@ const maxRuns = 8;
 
 export class FlushOnDemand {
   readonly #context: FlushContext;
-  readonly #flusher: Pick<Flusher, "backlog" | "flushNow">;
+  readonly #queue: Pick<FlushQueue, "backlog" | "expediteAll">;
   readonly #status: Pick<Status, "failing">;
   readonly #abort = new AbortController();
   #runs = 0;
 
-  constructor(context: FlushContext, flusher: Pick<Flusher, "backlog" | "flushNow">, status: Pick<Status, "failing">) {
+  constructor(
+    context: FlushContext,
+    queue: Pick<FlushQueue, "backlog" | "expediteAll">,
+    status: Pick<Status, "failing">,
+  ) {
     this.#context = context;
-    this.#flusher = flusher;
+    this.#queue = queue;
     this.#status = status;
   }
 
@@ -53,10 +57,10 @@ export class FlushOnDemand {
     requireEpoch(membership, epoch);
     if (!membership.settled || !membership.activated) throw new OperatingError("not_ready", "a hand-off is under way");
     if (!membership.lease.held()) throw new OperatingError("not_ready", "this node has no lease at the moment");
-    if (mark === undefined) this.#flusher.flushNow();
+    if (mark === undefined) this.#queue.expediteAll();
     const until = mark ?? clock.now();
     let [keys, bytes, refusedKeys] = [0, 0, 0];
-    for (const { dirtySince, entry, pending, failure } of this.#flusher.backlog.records()) {
+    for (const { dirtySince, entry, pending, failure } of this.#queue.backlog.records()) {
       if (dirtySince > until) continue;
       keys++;
       bytes += (entry ?? pending[0]?.entry)?.size ?? 0;

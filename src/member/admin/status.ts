@@ -3,11 +3,11 @@
  */
 
 import { isTombstone } from "../../core/entry.ts";
+import type { KeyState } from "../../core/key-state.ts";
 import type { ClusterStatus, FailingKey, MemberFigures, MemberStatus } from "../../core/status.ts";
 import { stopAdvice } from "../../core/stop-advice.ts";
 import { versionOf } from "../../core/version.ts";
 import type { ViewMember } from "../../core/view.ts";
-import type { KeyRecord } from "../../core/write-buffer.ts";
 import type { PeerAddress } from "../../network/network.ts";
 import type { BlobStore } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
@@ -96,7 +96,7 @@ export class Status {
   }
 
   /** Undefined unless the last attempt to flush it failed. */
-  failingKey(record: KeyRecord): FailingKey | undefined {
+  failingKey(record: KeyState): FailingKey | undefined {
     const { key, entry, failure, dirtySince } = record;
     // A write may wait for the store before anybody sees it: then its state is the one that fails.
     const state = entry ?? record.pending[0]?.entry;

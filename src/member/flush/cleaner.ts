@@ -1,45 +1,41 @@
 /**
- * Making entries clean: once the store holds an entry, and the view is settled, the primary moves it to its cache and tells the other owners
- * to drop it, in batches. Before the view is settled nothing is forgotten, however often it is in the store: somebody may still hand off an
- * older state, which only the newer one can beat.
+ * Making entries clean: once the store has an entry, and the view is settled, the primary moves it to its cache and
+ * tells the other owners to remove it, in batches. Before the view is settled nothing is removed, however often it is
+ * in the store: a member may still hand off an older state, which only the newer one can beat (F13).
  */
 
-import type { Clock, Timer } from "../../base/clock.ts";
+import type { Timer } from "../../base/clock.ts";
 import type { Entry } from "../../core/entry.ts";
-import type { Membership } from "../../core/membership.ts";
+import type { KeyState } from "../../core/key-state.ts";
 import type { KeyVersion } from "../../core/message.ts";
 import { versionOf } from "../../core/version.ts";
-import type { KeyRecord, WriteBuffer } from "../../core/write-buffer.ts";
-import type { Network } from "../../network/network.ts";
-import type { Cache, CleanValue } from "../keys/cache.ts";
+import type { ContextOf } from "../context.ts";
+import type { CleanValue } from "../keys/cache.ts";
 
-export interface CleanerParts {
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly cache: Cache;
-  readonly network: Network;
-  readonly clock: Clock;
-}
+type CleanerContext = ContextOf<"membership" | "buffer" | "cache" | "network" | "clock">;
 
-/** Milliseconds between batches; the pause before one that failed is sent again; items in a batch; how long a batch may take. */
+/**
+ * Milliseconds between batches; the pause before one that failed is sent again; items in a batch; how long a batch may
+ * take.
+ */
 const batchMs = 20;
 const retryMs = 200;
 const batchItems = 500;
 const batchDeadlineMs = 5_000;
 
 export class Cleaner {
-  readonly #parts: CleanerParts;
+  readonly #context: CleanerContext;
   readonly #waiting = new Map<string, KeyVersion[]>();
   #timer: Timer | undefined;
   #stopped = false;
 
-  constructor(parts: CleanerParts) {
-    this.#parts = parts;
+  constructor(context: CleanerContext) {
+    this.#context = context;
   }
 
   /** The store holds the record's entry, for good. */
-  flushed(record: KeyRecord): void {
-    const { membership, buffer, cache } = this.#parts;
+  flushed(record: KeyState): void {
+    const { membership, buffer, cache } = this.#context;
     const { entry } = record;
     if (!membership.settled || record.pending.length > 0 || entry === undefined) return;
     const owners = membership.ownersOf(record.key);
@@ -47,20 +43,20 @@ export class Cleaner {
     if (entry.value !== undefined && record.store.kind === "present") {
       cache.set(record.key, cleanValue(entry, entry.value, record.store.tag));
     }
-    buffer.drop(record);
+    buffer.remove(record);
     const item: KeyVersion = { key: record.key, version: versionOf(entry) };
     for (const owner of owners) if (owner !== membership.self.id) this.#queue(owner, [item], batchMs);
   }
 
   /** The view is settled: what waited for that is clean now, and what belongs to others is on all of them. */
   viewSettled(): void {
-    const { membership, buffer } = this.#parts;
+    const { membership, buffer } = this.#context;
     for (const record of buffer.records()) {
       const owners = membership.ownersOf(record.key);
       if (membership.serves(record.key, owners)) {
-        if (record.flushed && !record.unproven) this.flushed(record);
+        if (record.stored) this.flushed(record);
       } else if (owners.length > 0 && !owners.includes(membership.self.id)) {
-        buffer.drop(record);
+        buffer.remove(record);
       }
     }
   }
@@ -80,7 +76,7 @@ export class Cleaner {
     const waiting = this.#waiting.get(peer);
     if (waiting) waiting.push(...items);
     else this.#waiting.set(peer, [...items]);
-    this.#timer ??= this.#parts.clock.after(ms, () => {
+    this.#timer ??= this.#context.clock.after(ms, () => {
       this.#timer = undefined;
       const batches = [...this.#waiting];
       this.#waiting.clear();
@@ -92,7 +88,7 @@ export class Cleaner {
   }
 
   #send(peer: string, items: readonly KeyVersion[]): void {
-    const { network, membership } = this.#parts;
+    const { network, membership } = this.#context;
     const epoch = membership.epoch;
     const again = (): void => {
       if (epoch === membership.epoch) this.#queue(peer, items, retryMs);

@@ -1,47 +1,39 @@
 /**
- * A flush under way, and the requests that it is made of: one at a time for each key, each conditional, sent under a lease only, and remembered while its
- * outcome is unknown. An answer counts for nothing once the record's flight is another one: then the tenure has ended in between.
+ * The requests that a flush is made of: one at a time for each key, each conditional (F2), sent under a lease only
+ * (F1), and remembered while its outcome is unknown (F3). An answer counts for nothing once the record has another
+ * flight: then the tenure has ended in between.
  */
 
 import { assert } from "../../base/assert.ts";
-import type { Clock, Instant } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Entry } from "../../core/entry.ts";
-import type { Membership } from "../../core/membership.ts";
+import type { Flight, StoreKnowledge } from "../../core/key-state.ts";
 import type { OpenRequests } from "../../core/open-requests.ts";
 import { parseManifest, takenOver } from "../../core/upload-manifest.ts";
-import { formatVersion, versionOf } from "../../core/version.ts";
-import type { KeyRecord } from "../../core/write-buffer.ts";
-import type { BlobStore, CompleteResult, RequestOptions, WriteResult } from "../../store/blob-store.ts";
-import { removeCondition, writeCondition } from "./store-condition.ts";
+import { formatVersion } from "../../core/version.ts";
+import type { CompleteResult, RequestOptions, WriteCondition, WriteResult } from "../../store/blob-store.ts";
+import type { ContextOf } from "../context.ts";
 
-/** One key's flush under way. */
-export interface Flight {
-  readonly record: KeyRecord;
-  readonly entry: Entry;
-  readonly beganAt: Instant;
-  /** When it began, another request could still change the object: also between this one's effect and its answer, however late that comes. */
-  readonly unproven: boolean;
-}
-
-/** `refused`: the store does not want the blob, and its upload has been aborted, so that nobody can complete it any more. */
+/** `refused`: the store does not want the blob, and its upload was aborted, so that it can never be completed. */
 export type Completion = CompleteResult | { readonly kind: "refused"; readonly error: OperatingError };
 
-export interface FlightParts {
-  readonly membership: Membership;
-  readonly store: BlobStore;
-  readonly clock: Clock;
-  readonly open: OpenRequests;
-  readonly isStopped: () => boolean;
-}
+type FlightContext = ContextOf<"membership" | "store" | "clock">;
 
 export class FlightRequests {
-  readonly #parts: FlightParts;
+  readonly #context: FlightContext;
+  readonly #open: OpenRequests;
   /** References whose completion failed, with their upload gone: it may have been completed by that. */
   readonly #unsure = new WeakSet<Entry>();
+  #stopped = false;
 
-  constructor(parts: FlightParts) {
-    this.#parts = parts;
+  constructor(context: FlightContext, open: OpenRequests) {
+    this.#context = context;
+    this.#open = open;
+  }
+
+  /** Nothing is sent any more. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /**
@@ -50,13 +42,13 @@ export class FlightRequests {
    */
   send(flight: Flight): Promise<WriteResult> {
     const { record, entry } = flight;
-    const { store, membership } = this.#parts;
+    const { store, membership } = this.#context;
     const { key, value, headers } = entry;
     assert(entry.upload === undefined, "a reference is completed, not sent");
     return this.#change(flight, (options) => {
-      if (value === undefined) return store.remove(key, removeCondition(record), options);
+      if (value === undefined) return store.remove(key, removeCondition(record.store), options); // F10
       const version = formatVersion(membership.view.parameters.clusterId, key, entry);
-      return store.write(key, { body: value, headers, version }, writeCondition(record), options);
+      return store.write(key, { body: value, headers, version }, writeCondition(record.store), options);
     });
   }
 
@@ -72,10 +64,10 @@ export class FlightRequests {
     const { id, parts } = parseManifest(manifest);
     if (id === takenOver) return { kind: "gone" };
     const completed = { headers, token, size, id, parts };
-    const { store } = this.#parts;
+    const { store } = this.#context;
     try {
       return await this.#change(flight, async (options) => {
-        const result = await store.completeUpload(key, completed, writeCondition(record), options);
+        const result = await store.completeUpload(key, completed, writeCondition(record.store), options);
         if (result.kind !== "gone" || result.isUnsure !== true || this.#unsure.has(entry)) return result;
         // Once, so that it counts as a request of unknown outcome. After that an upload that is gone is gone.
         this.#unsure.add(entry);
@@ -87,7 +79,7 @@ export class FlightRequests {
     } catch (error) {
       if (!isOperatingError(error, "store_refused")) throw error;
       await this.#change(flight, (options) => store.abortUpload(key, id, options)).catch((failure: unknown) => {
-        // A store that refuses whatever it is asked does so by mistake, perhaps: then it is tried again.
+        // A store that refuses the abort, too, may do so by mistake: then it is tried again (L7).
         throw isOperatingError(failure, "store_refused") ? error : failure;
       });
       return { kind: "refused", error };
@@ -96,25 +88,35 @@ export class FlightRequests {
 
   async #change<T>(flight: Flight, request: (options: RequestOptions) => Promise<T>): Promise<T> {
     const { record, entry } = flight;
-    const { membership, clock, open } = this.#parts;
+    const { membership, clock } = this.#context;
     const { flushDeadlineMs: deadlineMs } = membership.view.parameters;
-    record.lastSent = versionOf(entry);
+    record.sent(flight);
     try {
       return await request({ deadlineMs, authorize: () => this.#requireLease(flight) });
     } catch (error) {
       if (!isOperatingError(error, "store_refused", "not_ready")) {
         const now = clock.now();
-        open.add(entry.key, entry, now + deadlineMs, now);
+        this.#open.add(entry.key, entry, now + deadlineMs, now);
       }
       throw error;
     }
   }
 
-  /** The last thing before a request is sent: whoever takes over waits only for what was sent under a lease. */
+  /** The last thing before a request is sent: the next primary waits only for what was sent under a lease (F1). */
   #requireLease(flight: Flight): void {
     const { record } = flight;
-    const isCurrent = record.flight === flight && !this.#parts.isStopped();
-    if (isCurrent && this.#parts.membership.mayAnswer(record.key)) return;
+    const isCurrent = record.flight === flight && !this.#stopped;
+    if (isCurrent && this.#context.membership.mayAnswer(record.key)) return;
     throw new OperatingError("not_ready", "this node has no lease at the moment");
   }
+}
+
+/** A key never seen in the store is made; else the object must be the one last seen (F2). */
+function writeCondition(store: StoreKnowledge): WriteCondition {
+  return store.kind === "present" ? { kind: "unchanged", tag: store.tag } : { kind: "absent" };
+}
+
+/** There may be nothing to remove (F10). */
+function removeCondition(store: StoreKnowledge): WriteCondition {
+  return store.kind === "present" ? { kind: "unchanged", tag: store.tag } : { kind: "always" };
 }

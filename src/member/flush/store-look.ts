@@ -1,85 +1,76 @@
 /**
- * A look at what the store has of a key, for a flush that has found its condition broken or can't believe what it wrote: an older state, the same, or a newer one. The next request
- * goes by what was found.
+ * A look at what the store has of a key, for a flush that has found its condition broken, or that cannot believe what
+ * it wrote: an older state, the same, or a newer one (F8). The next request goes by what was found.
  */
 
 import { hash } from "node:crypto";
 import { OperatingError } from "../../base/errors.ts";
 import { type Entry, isTombstone, noRequest } from "../../core/entry.ts";
-import type { Membership } from "../../core/membership.ts";
+import { type Flight, storeAbsent, storeUnknown } from "../../core/key-state.ts";
 import { takenOverManifest } from "../../core/upload-manifest.ts";
-import { compareVersions } from "../../core/version.ts";
-import { isNewer, type KeyRecord, storeAbsent, storeUnknown } from "../../core/write-buffer.ts";
-import type { Blob, BlobInfo, BlobStore } from "../../store/blob-store.ts";
+import { compareVersions, isNewer } from "../../core/version.ts";
+import type { Blob, BlobInfo } from "../../store/blob-store.ts";
+import type { ContextOf } from "../context.ts";
+import type { Assigner } from "../keys/assigner.ts";
 import { storedVersion } from "../keys/stored-value.ts";
 
-/** A flush for which the store is looked at. */
-export interface Look {
-  readonly record: KeyRecord;
-  /** The state that was flushed. */
-  readonly entry: Entry;
-  /** Whether that flush is still the record's: if not, nothing of what is found is kept. */
-  readonly isCurrent: () => boolean;
-}
-
-export interface StoreLookParts {
-  readonly membership: Membership;
-  readonly store: BlobStore;
-  readonly maxValueBytes: number;
-  /** The store holds this newer state, which no owner holds. */
-  readonly onFoundNewer: (record: KeyRecord, entry: Entry) => void;
-}
+type StoreLookContext = ContextOf<"membership" | "store" | "settings">;
 
 export class StoreLook {
-  readonly #parts: StoreLookParts;
+  readonly #context: StoreLookContext;
+  readonly #assigner: Pick<Assigner, "takeOver">;
 
-  constructor(parts: StoreLookParts) {
-    this.#parts = parts;
+  constructor(context: StoreLookContext, assigner: Pick<Assigner, "takeOver">) {
+    this.#context = context;
+    this.#assigner = assigner;
   }
 
   /**
-   * Finds out which version of the key the store has.
-   * @throws OperatingError (rejects with one): the store's; `store_refused` for a newer value that can't be taken over.
+   * Finds out which version of the key the store has, compared with the flight's entry. When another flight of the key
+   * has begun meanwhile, nothing of what is found is kept.
+   * @throws OperatingError (rejects with one): the store's; `store_refused` for a newer value that cannot be taken
+   *   over.
    */
-  async at(look: Look): Promise<"older" | "same" | "newer"> {
-    const { record, entry, isCurrent } = look;
-    const { store, membership } = this.#parts;
+  async at(flight: Flight): Promise<"older" | "same" | "newer"> {
+    const { record, entry } = flight;
+    const { store, membership } = this.#context;
     const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
     const info = await store.stat(entry.key, { deadlineMs });
-    if (!isCurrent()) return "older";
+    if (record.flight !== flight) return "older";
     if (!info) {
-      record.store = storeAbsent;
+      record.saw(storeAbsent);
       return isTombstone(entry) ? "same" : "older";
     }
     const found = storedVersion(clusterId, entry.key, info);
     const isItsUpload = entry.upload !== undefined && info.upload === entry.upload.token;
     const order = isItsUpload ? 0 : compareVersions(found, entry);
-    if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(look);
-    record.store = { kind: "present", tag: info.tag };
+    if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(flight);
+    record.saw({ kind: "present", tag: info.tag });
     if (order <= 0) return order === 0 ? "same" : "older";
     // A write that is pending here, and newer still, will replace it.
-    record.lastSent = found;
+    record.sawNewer(flight, found);
     return "newer";
   }
 
   /**
-   * The store has a version that no owner held: a predecessor wrote it through and was lost before it committed. It becomes the key's next
-   * write, and is held by all owners before anybody sees it.
+   * The store has a version that no owner held: a predecessor wrote it through, and was lost before it committed. It is
+   * the key's next write, and all owners hold it before anybody sees it (F9).
    */
-  async #takeOver({ record, isCurrent }: Look): Promise<"older" | "newer"> {
-    const { store, membership, maxValueBytes, onFoundNewer } = this.#parts;
+  async #takeOver(flight: Flight): Promise<"older" | "newer"> {
+    const { record } = flight;
+    const { store, membership, settings } = this.#context;
     const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
     // Until it is taken over, the next attempt must come here again.
-    record.store = storeUnknown;
-    const result = await store.read(record.key, maxValueBytes, { deadlineMs });
-    if (!isCurrent() || result.kind === "missing") return "older";
+    record.saw(storeUnknown);
+    const result = await store.read(record.key, settings.maxValueBytes, { deadlineMs });
+    if (record.flight !== flight || result.kind === "missing") return "older";
     const info = result.kind === "found" ? result.blob : result.info;
     const found = storedVersion(clusterId, record.key, info);
     if (!isNewer(found, record.newest)) return "older";
     const state = result.kind === "found" && info.upload === undefined ? valueIn(result.blob) : referenceTo(info);
-    record.store = { kind: "present", tag: info.tag };
-    record.lastSent = found;
-    onFoundNewer(record, { ...state, ...found, key: record.key, requestId: noRequest });
+    record.saw({ kind: "present", tag: info.tag });
+    record.sawNewer(flight, found);
+    this.#assigner.takeOver(record, { ...state, ...found, key: record.key, requestId: noRequest });
     return "newer";
   }
 }

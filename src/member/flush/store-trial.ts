@@ -1,5 +1,6 @@
 /**
- * Whether the store takes what a running node sends. Not a probe: a store that refuses only to remove takes values all the same, and would be left with the probe's blobs.
+ * Whether the store takes what a running node sends. Not a probe: a store that refuses only to remove takes values all
+ * the same, and would be left with the probe's blobs.
  */
 
 import { noHeaders } from "../../core/entry.ts";

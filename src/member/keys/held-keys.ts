@@ -1,39 +1,34 @@
 /**
- * A member's part in a listing: of which keys that it serves it holds a state newer than what the store may have, and whether that is a value or none. Committed states
- * only, like in any read. What it does not name, the store has: see `lister.ts`.
+ * A member's part in a listing: of which keys that it serves it holds a state newer than what the store may have, and
+ * whether that is a value or none. Committed states only, as in any read. What it does not name, the store has (R7):
+ * see `route/lister.ts`.
  *
- * The buffer has no order by key, so each page is a look at all of it, a slice at a time, and one page after the other: a large buffer makes listings slow, and nothing else.
+ * The buffer has no order by key. So each page is a look at all of it, a slice at a time, and one page after the other:
+ * a large buffer makes listings slow, and nothing else.
  */
 
-import { type Clock, type Instant, sleep } from "../../base/clock.ts";
+import { type Instant, sleep } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compareText } from "../../base/text-order.ts";
+import type { KeyState } from "../../core/key-state.ts";
 import { entryOf, isCommonPrefix, type ListQuery } from "../../core/listing.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { HeldAnswer, HeldEntry, ListRequest } from "../../core/message.ts";
-import type { KeyRecord, WriteBuffer } from "../../core/write-buffer.ts";
+import type { ContextOf } from "../context.ts";
 import { type Cache, type CleanValue, presentState } from "./cache.ts";
-import { ignoreLost } from "./inheritance.ts";
+import { type Inheritance, ignoreLost } from "./inheritance.ts";
 import { notReadyForAll, requireEpoch } from "./not-ready.ts";
 
-export interface HeldKeysParts {
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly cache: Pick<Cache, "peek">;
-  readonly clock: Clock;
-  /** Somebody waits for what is pending of this key. */
-  readonly hasten: (record: KeyRecord) => void;
-}
+type HeldKeysContext = ContextOf<"membership" | "buffer" | "clock"> & { readonly cache: Pick<Cache, "peek"> };
 
 /** Keys that are looked at in one turn of the event loop: about a millisecond. */
 const sliceKeys = 4_096;
 
-/** An entry of the listing that some key held here belongs to. */
+/** An entry of the listing to which a key held here belongs. */
 interface Candidate {
   /** What is shown of it, if one of its keys has a value. */
   shown: HeldEntry | undefined;
-  /** Keys of which it is not known yet whether they have: they were inherited with the view, and are not visible before all owners have them. */
-  readonly waiting: KeyRecord[];
+  /** Keys that are not known to have one yet: they were inherited, and are not visible before all owners have them. */
+  readonly waiting: KeyState[];
 }
 
 interface Look {
@@ -42,35 +37,37 @@ interface Look {
 }
 
 export class HeldKeys {
-  readonly #parts: HeldKeysParts;
+  readonly #context: HeldKeysContext;
+  readonly #inheritance: Pick<Inheritance, "sendAhead">;
   /** The end of the looks at the buffer that were asked for before. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: HeldKeysParts) {
-    this.#parts = parts;
+  constructor(context: HeldKeysContext, inheritance: Pick<Inheritance, "sendAhead">) {
+    this.#context = context;
+    this.#inheritance = inheritance;
   }
 
   /** @throws OperatingError (rejects with one) `wrong_view`, `not_ready`, `deadline_exceeded`. */
   async answer(request: ListRequest): Promise<HeldAnswer> {
-    const giveUpAt = this.#parts.clock.now() + request.deadlineMs;
+    const giveUpAt = this.#context.clock.now() + request.deadlineMs;
     const look = this.#turn.then(() => this.#look(request, giveUpAt));
     this.#turn = look.catch(() => undefined);
     const { candidates, end } = await look;
     await Promise.all(candidates.map(([name, candidate]) => this.#decide(name, candidate, request)));
-    // Whoever has the lease now was the only one to serve these keys all the time since this view was adopted.
+    // The member that has the lease now was the only one to serve these keys since it adopted this view.
     this.#check(request, giveUpAt);
     return { kind: "held", entries: candidates.flatMap(([, { shown }]) => shown ?? []), end };
   }
 
   /** The first entries, in order, that keys held here belong to; nothing is missing up to `end`. */
   async #look(request: ListRequest, giveUpAt: Instant): Promise<Look> {
-    const { membership, buffer, clock } = this.#parts;
+    const { membership, buffer, clock } = this.#context;
     const { query } = request;
     this.#check(request, giveUpAt);
     let found = new Map<string, Candidate>();
     let last: string | undefined;
     let left = sliceKeys;
-    // Records that come meanwhile are writes that nobody has asked about; those that go are in the store by then.
+    // Records that come meanwhile are writes that came after the question. Those that go are in the store by then.
     for (const record of buffer.records()) {
       if (--left === 0) {
         left = sliceKeys;
@@ -96,14 +93,14 @@ export class HeldKeys {
 
   /** Waits for the keys that must be known, as a read of each would. */
   async #decide(name: string, candidate: Candidate, { query }: ListRequest): Promise<void> {
-    const { buffer, hasten } = this.#parts;
+    const { buffer } = this.#context;
     for (const { key } of candidate.waiting) {
       if (candidate.shown && candidate.shown.kind !== "deleted") return;
       const record = buffer.get(key);
-      const pending = record?.pending[0];
-      if (record && !record.entry && pending?.inherited) {
-        hasten(record);
-        await pending.outcome.catch(ignoreLost);
+      const inherited = record?.inherited;
+      if (record && !record.entry && inherited) {
+        this.#inheritance.sendAhead(record);
+        await inherited.outcome.catch(ignoreLost);
       }
       const now = buffer.get(key);
       if (now) this.#add(candidate, name, now, query);
@@ -111,9 +108,9 @@ export class HeldKeys {
   }
 
   /** Takes note of what is held of a key; false when that is nothing that the store may lack. */
-  #add(candidate: Candidate, name: string, record: KeyRecord, query: ListQuery): boolean {
-    const { entry, pending } = record;
-    if (!entry && pending[0]?.inherited === true) {
+  #add(candidate: Candidate, name: string, record: KeyState, query: ListQuery): boolean {
+    const { entry, inherited } = record;
+    if (!entry && inherited) {
       candidate.waiting.push(record);
       return true;
     }
@@ -128,17 +125,18 @@ export class HeldKeys {
   }
 
   /**
-   * What the store may show no more, of a key of which it had all: a write may be there before it commits (it has to be with no replica left, and need not any more
-   * once there is one), while reads are answered from the cache as before. Where they are not they wait for that write, and it does no harm if the store shows it. Of a
-   * large value, what is cached still answers HEAD.
+   * The visible state of a key that has a pending write and nothing held: the cached one, if reads are answered from
+   * there. The pending write may be in the store before it commits, so the store's word is not the key's state. Where
+   * nothing is cached, reads wait for that write, and it does no harm if the store shows it. Of a large value, what is
+   * cached still answers HEAD.
    */
-  #replaced({ key, pending }: KeyRecord): CleanValue | undefined {
+  #replaced({ key, pending }: KeyState): CleanValue | undefined {
     if (pending.length === 0) return undefined;
-    return this.#parts.cache.peek(key);
+    return this.#context.cache.peek(key);
   }
 
   #check(request: ListRequest, giveUpAt: Instant): void {
-    const { membership, clock } = this.#parts;
+    const { membership, clock } = this.#context;
     requireEpoch(membership, request.epoch);
     if (!membership.mayAnswerForAll()) throw notReadyForAll(membership);
     if (clock.now() >= giveUpAt) throw new OperatingError("deadline_exceeded", "the listing took too long");

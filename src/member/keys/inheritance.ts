@@ -1,66 +1,81 @@
 /**
- * Inheritance: what becomes of the entries of keys that this member gains with a view. Once everyone has delivered what was held, the newest of each key is here; but it may be
- * here only, and a value that was read must not be lost with one member. So an inherited entry is a pending write: it becomes visible once every other owner has it.
- * The hand-off brings it to them in bulk; those that somebody waits for go first.
+ * Inheritance: what becomes of the entries of keys that this member gains with a view. When every member has delivered
+ * what it held, the newest entry of each key is here. But it may be here only, and a value that was read must not be
+ * lost with one member. So an inherited entry is a pending write: it becomes visible once every other owner has it
+ * (V45). The hand-off brings it to them in bulk. An entry that a client waits for is sent ahead.
  */
 
-import type { Clock } from "../../base/clock.ts";
+import { assert } from "../../base/assert.ts";
 import { isOperatingError } from "../../base/errors.ts";
-import type { Membership } from "../../core/membership.ts";
-import { compareVersions, type Version } from "../../core/version.ts";
-import { type KeyRecord, type PendingWrite, pendingWrite, type WriteBuffer } from "../../core/write-buffer.ts";
+import type { KeyState, PendingWrite } from "../../core/key-state.ts";
+import type { Version } from "../../core/version.ts";
+import type { ContextOf } from "../context.ts";
+import type { Committer } from "./committer.ts";
+import type { FlushRequests } from "./flush-requests.ts";
 import type { Replicator } from "./replicator.ts";
 
 export interface InheritanceParts {
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly clock: Clock;
-  readonly replicator: Replicator;
-  readonly commitReady: (record: KeyRecord) => void;
-  /** The record has something that others acknowledged, and that the store may lack. */
-  readonly onInherited: (record: KeyRecord) => void;
-  /** Somebody waits for what the store must have of the record first. */
-  readonly onAwaited: (record: KeyRecord) => void;
-  /** Nothing that was given up is asked for in the store any more; see {@link Inheritance.asksStore}. */
+  readonly replicator: Pick<Replicator, "send">;
+  readonly committer: Pick<Committer, "commitReady">;
+  readonly flush: Pick<FlushRequests, "add" | "expediteAwaited">;
+  /** Nothing that was forgotten is asked for in the store any more; see {@link Inheritance.asksStore}. */
   readonly onAsked: () => void;
 }
 
+type InheritanceContext = ContextOf<"membership" | "buffer" | "clock">;
+
 export class Inheritance {
+  readonly #context: InheritanceContext;
   readonly #parts: InheritanceParts;
-  /** Entries that have been sent ahead of the others. */
-  readonly #hastened = new WeakSet<PendingWrite>();
-  /** Entries of keys that an operator gave up, which are not known to be what the store has, or newer. */
+  /** Entries of keys whose owners were forgotten, which are not known to be what the store has, or newer. */
   readonly #asking = new Set<PendingWrite>();
 
-  constructor(parts: InheritanceParts) {
+  constructor(context: InheritanceContext, parts: InheritanceParts) {
+    this.#context = context;
     this.#parts = parts;
   }
 
   /** Everything that was held under earlier views has been delivered. */
   begin(): void {
-    const { buffer, membership, clock } = this.#parts;
+    const { buffer, membership, clock } = this.#context;
+    assert(!membership.activated, "a member inherits before it serves what it gains");
     for (const record of buffer.records()) {
       const { key, entry } = record;
       const owners = membership.ownersOf(key);
       if (!entry || owners[0] !== membership.self.id || membership.serves(key, owners) || membership.inDoubt(key))
         continue;
-      // Of what an operator gave up, a view with too few owners may have written something newer to the store: it is asked first.
       const wasForgotten = membership.wasForgotten(key);
-      // And of a reference only the store knows whether it was completed.
-      const isReference = entry.upload !== undefined;
-      const needsStore = isReference || membership.isShort(owners) || wasForgotten;
-      const write = pendingWrite(entry, { now: clock.now(), missing: owners.slice(1), needsStore, inherited: true });
-      buffer.inherit(record, write);
-      this.#parts.onInherited(record);
+      const assignment = { now: clock.now(), others: owners.slice(1), isShort: membership.isShort(owners) };
+      const write = buffer.inherit(record, assignment, wasForgotten);
+      this.#parts.flush.add(record);
       if (wasForgotten) this.#ask(write);
       else write.outcome.catch(ignoreLost);
-      this.#parts.commitReady(record);
+      this.#parts.committer.commitReady(record);
     }
   }
 
-  /** Whether something that was given up may still be newer in the store than here: until that is known the view is not settled, or nobody would know any more that the store has to be asked. */
+  /**
+   * Whether the store may have something newer than what is held, of a key whose owners were forgotten. Until that is
+   * known the view is not settled: after that, no member would know that the store has to be asked.
+   */
   get asksStore(): boolean {
     return this.#asking.size > 0;
+  }
+
+  /** Another owner has this version of a key, or a newer one. */
+  acknowledged(key: string, version: Version, peer: string): void {
+    const record = this.#context.buffer.get(key);
+    if (record?.ownerHas(version, peer)) this.#parts.committer.commitReady(record);
+  }
+
+  /** A client waits for the key: what came with it goes to the other owners, or to the store, ahead of the rest. */
+  sendAhead(record: KeyState): void {
+    const { inherited } = record;
+    if (!inherited) return;
+    if (inherited.needsStore) this.#parts.flush.expediteAwaited(record);
+    const write = record.sendAhead();
+    if (!write) return;
+    for (const peer of write.missing) this.#parts.replicator.send(record, write, peer);
   }
 
   #ask(write: PendingWrite): void {
@@ -73,35 +88,6 @@ export class Inheritance {
       ignoreLost(error);
       done();
     });
-  }
-
-  /** Another owner has this version of a key, or a newer one. */
-  acknowledged(key: string, version: Version, peer: string): void {
-    const record = this.#parts.buffer.get(key);
-    const first = record?.pending[0];
-    if (!record || !first?.inherited || compareVersions(first.entry, version) > 0) return;
-    // A copy is on its way to that owner: it counts by the answer to that, or the copy might come when the key has moved on.
-    if (this.#hastened.has(first)) return;
-    first.missing = first.missing.filter((id) => id !== peer);
-    this.#parts.commitReady(record);
-  }
-
-  /** Somebody waits for the key. */
-  hasten(record: KeyRecord): void {
-    const first = record.pending[0];
-    if (!first?.inherited) return;
-    if (first.needsStore) this.#parts.onAwaited(record);
-    if (this.#hastened.has(first)) return;
-    this.#hastened.add(first);
-    for (const peer of first.missing) this.#parts.replicator.send(record, first, peer);
-  }
-
-  /** Under a view just adopted: what is pending was sent to all that miss it. */
-  adoptView(): void {
-    for (const record of this.#parts.buffer.records()) {
-      const first = record.pending[0];
-      if (first?.inherited) this.#hastened.add(first);
-    }
   }
 }
 

@@ -1,9 +1,11 @@
-/** Why a member does not do what it is asked, in words for whoever waits. */
+/** Why a member does not do what it is asked, in words for the client that waits. */
 
 import { OperatingError } from "../../base/errors.ts";
 import type { Membership } from "../../core/membership.ts";
 
-/** OperatingError `not_ready`: the router tries again until its deadline; what it hears last is what the client is told. */
+/**
+ * OperatingError `not_ready`: the router tries again until its deadline; what it hears last is what the client is told.
+ */
 export function notReady(membership: Membership, key: string): OperatingError {
   return new OperatingError("not_ready", reasonFor(membership, key));
 }
@@ -16,6 +18,11 @@ export function wrongView(): OperatingError {
 /** @throws OperatingError `wrong_view` unless `epoch` is the adopted one. */
 export function requireEpoch(membership: Membership, epoch: number): void {
   if (epoch !== membership.epoch) throw wrongView();
+}
+
+/** @throws OperatingError `not_ready` unless this member may answer for the key at this moment. */
+export function requireTenure(membership: Membership, key: string): void {
+  if (!membership.mayAnswer(key)) throw notReady(membership, key);
 }
 
 /** As {@link notReady}, when a member is asked for all keys of which it is the primary. */

@@ -1,20 +1,16 @@
 /**
- * Reads at the primary: the write buffer (committed state only), then the cache, then the store, once for all that wait for the
- * same key. A store read belongs to the state of the key when it was sent: a write or a change of tenure in between voids it, and it is
- * sent again.
+ * Reads at the primary: the write buffer (committed state only), then the cache, then the store, once for all that wait
+ * for the same key (R1). A read of the store belongs to the state of the key when it was sent. A write, or a change of
+ * tenure, in between makes it void, and it is sent again (R2, R3).
  */
 
 import { assert } from "../../base/assert.ts";
-import type { Clock } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Entry, ValueInfo } from "../../core/entry.ts";
-import type { Membership } from "../../core/membership.ts";
 import type { MissingAnswer, ReadRequest, StoredAnswer, ValueAnswer } from "../../core/message.ts";
-import type { KeyRecord, WriteBuffer } from "../../core/write-buffer.ts";
-import type { BlobStore } from "../../store/blob-store.ts";
-import type { MemberMetrics } from "../metrics.ts";
-import type { MemberSettings } from "../settings.ts";
-import { type Cache, type CleanValue, isClean } from "./cache.ts";
+import type { ContextOf } from "../context.ts";
+import { type CleanValue, isClean } from "./cache.ts";
+import type { Inheritance } from "./inheritance.ts";
 import { notReady, requireEpoch } from "./not-ready.ts";
 import { storedLargeValue, storedValue } from "./stored-value.ts";
 
@@ -22,31 +18,23 @@ export type ReadAnswer = ValueAnswer | StoredAnswer | MissingAnswer;
 
 const missing: MissingAnswer = Object.freeze({ kind: "missing" });
 
-/** One read of the store, shared by all that wait for its key. */
-interface Flight {
+/** One read of the store, for all that wait for its key. */
+interface SharedRead {
   /** Set when a write or a change of tenure made its result worthless. */
   void: boolean;
   readonly result: Promise<CleanValue | undefined>;
 }
 
-export interface ReadPathParts {
-  readonly membership: Membership;
-  readonly buffer: WriteBuffer;
-  readonly cache: Cache;
-  readonly store: BlobStore;
-  readonly clock: Clock;
-  readonly settings: MemberSettings;
-  readonly metrics: MemberMetrics;
-  /** Somebody waits for what is pending of this key. */
-  readonly hasten: (record: KeyRecord) => void;
-}
+type ReadPathContext = ContextOf<"membership" | "buffer" | "cache" | "store" | "clock" | "settings" | "metrics">;
 
 export class ReadPath {
-  readonly #parts: ReadPathParts;
-  readonly #flights = new Map<string, Flight>();
+  readonly #context: ReadPathContext;
+  readonly #inheritance: Pick<Inheritance, "sendAhead">;
+  readonly #underWay = new Map<string, SharedRead>();
 
-  constructor(parts: ReadPathParts) {
-    this.#parts = parts;
+  constructor(context: ReadPathContext, inheritance: Pick<Inheritance, "sendAhead">) {
+    this.#context = context;
+    this.#inheritance = inheritance;
   }
 
   /**
@@ -54,7 +42,7 @@ export class ReadPath {
    * @throws OperatingError (or rejects with one): `wrong_view`, `not_ready`, `deadline_exceeded`, or the store's.
    */
   read(request: ReadRequest): ReadAnswer | Promise<ReadAnswer> {
-    const { membership, cache } = this.#parts;
+    const { membership, cache } = this.#context;
     requireEpoch(membership, request.epoch);
     if (request.changed !== "" && cache.peek(request.key)?.tag === request.changed) cache.delete(request.key);
     return this.#fromMemory(request) ?? this.#fromStore(request);
@@ -62,8 +50,8 @@ export class ReadPath {
 
   /** The answer, if this member serves the key and has its state in memory. */
   fromMemory(key: string, wantValue: boolean): ReadAnswer | undefined {
-    if (!this.#parts.membership.mayAnswer(key)) return undefined;
-    const { metrics } = this.#parts;
+    if (!this.#context.membership.mayAnswer(key)) return undefined;
+    const { metrics } = this.#context;
     const state = this.inMemory(key);
     if (!state) return undefined;
     metrics.reads[isClean(state) ? "cache" : "buffer"]++;
@@ -72,34 +60,37 @@ export class ReadPath {
   }
 
   /**
-   * The key's visible state, for judging a condition by it: an entry (a tombstone, too), a clean value, or undefined when there is
-   * nothing in memory, or a reference to what is in the store.
+   * The key's visible state, for judging a condition by it: an entry (a tombstone, too) or a clean value. Undefined
+   * when there is nothing in memory, or a reference to what is in the store (L9).
    */
   inMemory(key: string): Entry | CleanValue | undefined {
-    const entry = this.#parts.buffer.get(key)?.entry;
-    return entry && !entry.upload ? entry : this.#parts.cache.get(key);
+    const entry = this.#context.buffer.get(key)?.entry;
+    return entry && !entry.upload ? entry : this.#context.cache.get(key);
   }
 
-  /** Whether the key's visible state, of which nothing is in memory, is what the store has: nothing is pending, nor held other than a reference. */
+  /**
+   * Whether the key's visible state, of which nothing is in memory, is what the store has: nothing is pending, and
+   * nothing is held but perhaps a reference.
+   */
   isInStore(key: string): boolean {
-    const record = this.#parts.buffer.get(key);
+    const record = this.#context.buffer.get(key);
     return (
       record === undefined || (record.pending.length === 0 && (!record.entry || record.entry.upload !== undefined))
     );
   }
 
   /**
-   * The key's object in the store, which is then cached; undefined if there is none. For a key of which nothing is in memory: the caller
-   * looks again whether that is still so when it gets the result, and always when it gets `void`.
+   * The key's object in the store, which is then cached; undefined if there is none. For a key of which nothing is in
+   * memory. The caller looks again whether that is still so when it gets the result, and always when it gets `void`.
    */
   async load(key: string): Promise<CleanValue | undefined | "void"> {
     assert(this.isInStore(key), "the store is asked when nothing else is held");
-    const flight = this.#flights.get(key) ?? this.#takeOff(key);
+    const shared = this.#underWay.get(key) ?? this.#begin(key);
     try {
-      const value = await flight.result;
-      return flight.void ? "void" : value;
+      const value = await shared.result;
+      return shared.void ? "void" : value;
     } catch (error) {
-      if (flight.void) return "void";
+      if (shared.void) return "void";
       throw error;
     }
   }
@@ -116,35 +107,36 @@ export class ReadPath {
 
   /** A write of the key was assigned: nothing read from the store before it may be used after it. */
   invalidate(key: string): void {
-    if (this.#flights.size === 0) return;
-    const flight = this.#flights.get(key);
-    if (!flight) return;
-    flight.void = true;
-    this.#flights.delete(key);
+    if (this.#underWay.size === 0) return;
+    const shared = this.#underWay.get(key);
+    if (!shared) return;
+    shared.void = true;
+    this.#underWay.delete(key);
   }
 
   /** The view changed. */
   invalidateAll(): void {
-    for (const flight of this.#flights.values()) flight.void = true;
-    this.#flights.clear();
+    for (const shared of this.#underWay.values()) shared.void = true;
+    this.#underWay.clear();
   }
 
   #fromMemory({ key, wantValue }: ReadRequest): ReadAnswer | undefined {
-    const { membership } = this.#parts;
+    const { membership } = this.#context;
     if (!membership.mayAnswer(key)) throw notReady(membership, key);
     return this.fromMemory(key, wantValue);
   }
 
   async #fromStore(request: ReadRequest): Promise<ReadAnswer> {
-    const { buffer, clock, settings } = this.#parts;
+    const { buffer, clock, settings } = this.#context;
     const deadline = clock.now() + request.deadlineMs;
     for (;;) {
       if (clock.now() >= deadline) throw new OperatingError("deadline_exceeded", "the store did not answer in time");
-      // A pending write may be in the store already: until its outcome is known, what the store says may be too new.
+      // A pending write may be in the store already. Until its outcome is known, the store's answer may be too new
+      // (R4).
       const record = buffer.get(request.key);
       const pending = record?.pending[0];
       if (record && pending) {
-        this.#parts.hasten(record);
+        this.#inheritance.sendAhead(record);
         if (clock.now() - pending.assignedAt > settings.operationMs) {
           throw new OperatingError(
             "peer_unreachable",
@@ -160,46 +152,49 @@ export class ReadPath {
       const answer = this.#fromMemory(request);
       if (answer) return answer;
       if (value === "void" || !this.isInStore(request.key)) continue;
-      this.#parts.metrics.reads.store++;
+      this.#context.metrics.reads.store++;
       if (!value) return missing;
       if (value.value === undefined) return { kind: "stored", info: value };
       return answerOf(value, value.value, request.wantValue);
     }
   }
 
-  #takeOff(key: string): Flight {
-    // Judged before: what comes to the store between the read and its answer would not be in that.
+  #begin(key: string): SharedRead {
+    // Judged before the read: what comes to the store between the read and its answer would not be in that answer.
     const isSteady = this.#isSteady(key);
-    const flight: Flight = {
+    const shared: SharedRead = {
       void: false,
       result: this.#fetch(key).then(
         (value) => {
-          this.#land(key, flight);
-          if (value && !flight.void && isSteady) this.#parts.cache.set(key, value);
+          this.#end(key, shared);
+          if (value && !shared.void && isSteady) this.#context.cache.set(key, value);
           return value;
         },
         (error: unknown) => {
-          this.#land(key, flight);
+          this.#end(key, shared);
           throw error;
         },
       ),
     };
-    this.#flights.set(key, flight);
-    return flight;
+    this.#underWay.set(key, shared);
+    return shared;
   }
 
-  /** Whether the object changes only through this member. What was given up may have sent something that nobody holds, and that reaches the store as late as a first flush may go there. */
+  /**
+   * Whether the object changes only through this member. What was given up may have sent something that nobody holds,
+   * and that reaches the store as late as a first flush may go there.
+   */
   #isSteady(key: string): boolean {
-    const { membership, clock } = this.#parts;
+    const { membership, clock } = this.#context;
     return !membership.wasForgotten(key) || (membership.flushFrom(key) ?? Number.POSITIVE_INFINITY) <= clock.now();
   }
 
-  #land(key: string, flight: Flight): void {
-    if (this.#flights.get(key) === flight) this.#flights.delete(key);
+  #end(key: string, shared: SharedRead): void {
+    if (this.#underWay.get(key) === shared) this.#underWay.delete(key);
   }
 
   async #fetch(key: string): Promise<CleanValue | undefined> {
-    const { store, settings, membership } = this.#parts;
+    const { store, settings, membership } = this.#context;
     const { clusterId, flushDeadlineMs } = membership.view.parameters;
     const result = await store.read(key, settings.maxValueBytes, { deadlineMs: flushDeadlineMs });
     switch (result.kind) {

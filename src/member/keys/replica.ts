@@ -1,7 +1,8 @@
 /**
- * What a member takes from others into its write buffer: entries that a primary replicates to it, and entries that a holder hands off to
- * it after a view change. Each is judged by the view adopted at that moment, the higher version is kept, and it is acknowledged once it is in the journal, if
- * the view is still the same then: a member that has adopted a newer one has handed off without it.
+ * What a member takes from others into its write buffer: entries that a primary replicates to it, and entries that a
+ * holder hands off to it after a view change. Each is judged by the view adopted at that moment, and the higher version
+ * is kept. It is acknowledged once the journal has it (W8), if the view is still the same then (W7): a member that has
+ * adopted a newer view has handed off without the entry.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -20,8 +21,7 @@ import type {
   RequestOutcome,
   WantedAnswer,
 } from "../../core/message.ts";
-import { compareVersions, type Version, versionOf } from "../../core/version.ts";
-import { isNewer } from "../../core/write-buffer.ts";
+import { compareVersions, isNewer, type Version, versionOf } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import { wrongView } from "./not-ready.ts";
 
@@ -37,7 +37,10 @@ export class Replica {
     this.#context = context;
   }
 
-  /** @throws OperatingError (or rejects with one) `wrong_view`, or `buffer_full` past the reserve that primaries do not have. */
+  /**
+   * @throws OperatingError (or rejects with one) `wrong_view`, or `buffer_full` past the reserve that primaries do not
+   * have.
+   */
   replicate(from: PeerIdentity, { epoch, entry }: ReplicateRequest): Answer<AckAnswer> {
     const { membership, buffer } = this.#context;
     this.#requireEpoch(epoch);
@@ -68,19 +71,23 @@ export class Replica {
     return this.#whenDurable(epoch, { kind: "wanted", epoch, wanted });
   }
 
-  /** @throws OperatingError (or rejects with one) `wrong_view`, also once the view is settled: then nothing is left to hand off. */
+  /**
+   * @throws OperatingError (or rejects with one) `wrong_view`, also once the view is settled: then nothing is left to
+   *   hand
+   *   off (V41).
+   */
   handOff(from: PeerIdentity, { epoch, entry }: HandOffRequest): Answer<AckAnswer> {
     const { buffer, membership } = this.#context;
     this.#requireEpoch(epoch);
     this.#requireHandOff(from, entry.key);
     const newest = buffer.get(entry.key)?.newest;
     const isNews = isNewer(entry, newest);
-    // Of what the store has it holds nothing any more, and others may still hand that over.
+    // It may hold nothing any more of what the store has, and others may still hand that over.
     assert(
       !isNews || newest === undefined || !membership.serves(entry.key, membership.ownersOf(entry.key)),
       "who serves a key has been handed everything of it",
     );
-    // However full the buffer is: nobody else may hold it for much longer.
+    // However full the buffer is: nobody else may hold it for much longer (W25).
     if (isNews) buffer.admission.take(footprint(entry));
     this.#take(entry, isNews);
     return this.#acknowledge(epoch);
@@ -97,7 +104,8 @@ export class Replica {
   }
 
   /**
-   * The store has these versions: they, and older ones, are held no longer. Only of keys that this member does not serve.
+   * The store has these versions: they, and older ones, are held no longer. Only of keys that this member does not
+   * serve.
    * @throws OperatingError `wrong_view`, also before the view is settled.
    */
   clean(from: PeerIdentity, { epoch, items }: CleanRequest): AckAnswer {
@@ -107,7 +115,7 @@ export class Replica {
     for (const { key, version } of items) {
       const record = buffer.get(key);
       if (!record?.entry || membership.ownersOf(key)[0] !== from.id) continue;
-      if (compareVersions(record.entry, version) <= 0) buffer.drop(record);
+      if (compareVersions(record.entry, version) <= 0) buffer.remove(record);
     }
     return { kind: "ack", epoch: membership.epoch };
   }
@@ -118,10 +126,8 @@ export class Replica {
     const { key, requestId } = entry;
     const version = versionOf(entry);
     if (isNews) {
-      const record = buffer.open(key, clock.now());
-      buffer.hold(record, own(entry));
-      // Only the primary knows when older states reached the store.
-      record.dirtySince = clock.now();
+      const now = clock.now();
+      buffer.hold(buffer.open(key, now), own(entry), now);
     } else if (!knows(requests.find(requestId), version)) {
       journal.append({ kind: "outcomes", outcomes: [{ requestId, key, version }] });
     }

@@ -1,68 +1,75 @@
 /**
- * Replication: the primary sends each write to the key's other owners, and again for as long as one has not acknowledged it, which it does when the write is in its
- * journal. An acknowledgement counts only in the epoch in which the entry was accepted.
+ * Replication: the primary sends each write to the key's other owners, and again for as long as one has not
+ * acknowledged it. A replica acknowledges a write when its journal has it. An acknowledgement counts only in the epoch
+ * in which the replica accepted the entry (W7).
  */
 
-import type { Clock, Timer } from "../../base/clock.ts";
-import type { Complaints } from "../../base/complaints.ts";
+import { assert } from "../../base/assert.ts";
+import type { Timer } from "../../base/clock.ts";
 import { isOperatingError } from "../../base/errors.ts";
-import type { Membership } from "../../core/membership.ts";
+import type { KeyState, PendingWrite } from "../../core/key-state.ts";
 import type { PeerAnswer } from "../../core/message.ts";
-import type { KeyRecord, PendingWrite } from "../../core/write-buffer.ts";
-import type { Network } from "../../network/network.ts";
+import type { ContextOf } from "../context.ts";
+import type { Committer } from "./committer.ts";
 
 export interface ReplicatorObserver {
-  /** One owner more has the write. */
-  onAcknowledged(record: KeyRecord): void;
   /** A peer has adopted this newer epoch. */
   onNewerEpoch(epoch: number): void;
   /** The peer has a link and does not take writes in time. */
   onStuck(peer: string): void;
 }
 
-export interface ReplicatorParts {
-  readonly membership: Membership;
-  readonly network: Network;
-  readonly clock: Clock;
-  readonly complaints: Complaints;
-  /** How long one attempt may take, in milliseconds: a peer that needs longer counts as silent. */
-  readonly deadlineMs: number;
-  readonly observer: ReplicatorObserver;
-}
-
 /** A write that a replica has not got yet, and that waits to be sent again. */
 interface Unsent {
-  readonly record: KeyRecord;
+  readonly record: KeyState;
   readonly write: PendingWrite;
 }
 
-/** The pause before what failed is sent again, in milliseconds; when the replica's buffer is full, a longer one: the values are as large as they are many. */
+/**
+ * The pause before what failed is sent again, in milliseconds. When the replica's buffer is full the pause is longer:
+ * the values may be large, and many.
+ */
 const resendMs = 50;
 const fullPauseMs = 500;
 
+type ReplicatorContext = ContextOf<"membership" | "network" | "clock" | "complaints">;
+
 export class Replicator {
-  readonly #parts: ReplicatorParts;
+  readonly #context: ReplicatorContext;
+  readonly #committer: Pick<Committer, "commitReady">;
+  readonly #observer: ReplicatorObserver;
+  readonly #deadlineMs: number;
   readonly #unsent = new Map<string, Unsent[]>();
   readonly #timers = new Map<string, Timer>();
 
-  constructor(parts: ReplicatorParts) {
-    this.#parts = parts;
+  /** @param deadlineMs - for one attempt: a peer that needs longer counts as silent */
+  constructor(
+    context: ReplicatorContext,
+    committer: Pick<Committer, "commitReady">,
+    observer: ReplicatorObserver,
+    deadlineMs: number,
+  ) {
+    this.#context = context;
+    this.#committer = committer;
+    this.#observer = observer;
+    this.#deadlineMs = deadlineMs;
   }
 
-  /** Sends the write to one of those that it still misses. */
-  send(record: KeyRecord, write: PendingWrite, peer: string): void {
-    const { network, membership, observer, deadlineMs } = this.#parts;
+  /** Sends the write to one of the owners that it still misses. */
+  send(record: KeyState, write: PendingWrite, peer: string): void {
+    const { network, membership } = this.#context;
+    assert(peer !== membership.self.id, "a member does not replicate to itself");
     const epoch = membership.epoch;
-    network.request(peer, { kind: "replicate", epoch, entry: write.entry }, deadlineMs).then(
+    network.request(peer, { kind: "replicate", epoch, entry: write.entry }, this.#deadlineMs).then(
       (answer: PeerAnswer) => {
         if (epoch !== membership.epoch) return;
         if (answer.kind === "ack" && answer.epoch === epoch) {
-          write.missing = write.missing.filter((id) => id !== peer);
-          observer.onAcknowledged(record);
+          record.acknowledged(write, peer);
+          this.#committer.commitReady(record);
           return;
         }
         const reason = answer.kind === "refused" ? answer.detail : answer.kind;
-        if (answer.kind === "refused" && answer.epoch > epoch) observer.onNewerEpoch(answer.epoch);
+        if (answer.kind === "refused" && answer.epoch > epoch) this.#observer.onNewerEpoch(answer.epoch);
         // A peer that has not adopted the view yet learns of it by the next ping: part of every change.
         else if (answer.kind !== "refused" || answer.epoch === epoch) this.#complain(peer, reason);
         const isFull = answer.kind === "refused" && answer.code === "buffer_full";
@@ -70,9 +77,9 @@ export class Replicator {
       },
       (error: unknown) => {
         if (!isOperatingError(error)) throw error;
-        // No link, no answer in time, or its queue is full: whatever it was, the write stays assigned and is sent again.
+        // No link, no answer in time, or a full queue: in any case the write stays assigned, and is sent again (W9).
         if (epoch !== membership.epoch) return;
-        if (isOperatingError(error, "deadline_exceeded")) observer.onStuck(peer);
+        if (isOperatingError(error, "deadline_exceeded")) this.#observer.onStuck(peer);
         this.#complain(peer, error.message);
         this.#sendLater(record, write, peer, resendMs);
       },
@@ -100,21 +107,21 @@ export class Replicator {
   }
 
   #complain(peer: string, reason: string): void {
-    this.#parts.complaints.warn(`replicate ${peer}`, "a replica does not take writes, which wait for it", {
+    this.#context.complaints.warn(`replicate ${peer}`, "a replica does not take writes, which wait for it", {
       peer,
       reason,
     });
   }
 
-  #sendLater(record: KeyRecord, write: PendingWrite, peer: string, pauseMs: number): void {
+  #sendLater(record: KeyState, write: PendingWrite, peer: string, pauseMs: number): void {
     const waiting = this.#unsent.get(peer);
     if (waiting) waiting.push({ record, write });
     else this.#unsent.set(peer, [{ record, write }]);
     if (this.#timers.has(peer)) return;
-    const timer = this.#parts.clock.after(pauseMs, () => {
+    const timer = this.#context.clock.after(pauseMs, () => {
       this.#timers.delete(peer);
       // Without a link they wait for the next one.
-      if (this.#parts.network.linked(peer)) this.resend(peer);
+      if (this.#context.network.linked(peer)) this.resend(peer);
     });
     this.#timers.set(peer, timer);
   }

@@ -2,8 +2,8 @@
 
 import { OperatingError } from "../../base/errors.ts";
 import type { Admission } from "../../core/admission.ts";
+import type { Committed } from "../../core/key-state.ts";
 import type { PreconditionFailedAnswer, WrittenAnswer } from "../../core/message.ts";
-import type { Committed } from "../../core/write-buffer.ts";
 
 export type WriteAnswer = WrittenAnswer | PreconditionFailedAnswer;
 

@@ -19,6 +19,7 @@ import { settledView } from "../../core/view-changes.ts";
 import type { AdoptRecord } from "../../journal/journal.ts";
 import type { ContextOf } from "../context.ts";
 import type { Cleaner } from "../flush/cleaner.ts";
+import type { FlushQueue } from "../flush/flush-queue.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { DurableWrites } from "../keys/durable-writes.ts";
 import type { Inheritance } from "../keys/inheritance.ts";
@@ -51,7 +52,8 @@ export interface ViewFollowers {
     readonly inheritance: Pick<Inheritance, "begin" | "asksStore">;
   };
   readonly durableWrites: Pick<DurableWrites, "adoptView">;
-  readonly flusher: Pick<Flusher, "forget" | "hasten" | "schedule" | "quiet">;
+  readonly flusher: Pick<Flusher, "forget" | "quiet">;
+  readonly queue: Pick<FlushQueue, "expedite" | "schedule">;
   readonly cleaner: Pick<Cleaner, "adoptView" | "viewSettled">;
   readonly handOff: Pick<HandOff, "deliver" | "handOff" | "stop">;
   readonly eviction: Pick<Eviction, "adoptView">;
@@ -165,7 +167,7 @@ export class ViewLife {
         );
       }
       // What was handed over long ago must not count (V36): newer states of it may be gone from memory everywhere.
-      if (record.pending.length === 0 && !counts(record.key)) buffer.drop(record);
+      if (record.pending.length === 0 && !counts(record.key)) buffer.remove(record);
     }
     for (const key of cache.keys()) {
       if (!membership.serves(key, membership.ownersOf(key))) cache.delete(key);
@@ -223,7 +225,7 @@ export class ViewLife {
   /** Every member has delivered, and no older view is served (V42): this member serves the keys that it gained. */
   #activate(): void {
     const { membership, buffer, clock, log } = this.#context;
-    const { flusher, primary, router } = this.#followers;
+    const { flusher, queue, primary, router } = this.#followers;
     if (membership.activated) return;
     if (!membership.mayActivate()) {
       // T has to pass (V43): no peer will say when it has.
@@ -237,8 +239,8 @@ export class ViewLife {
     log.info("view activated", { epoch: membership.epoch });
     for (const record of buffer.records()) {
       if (!membership.serves(record.key, membership.ownersOf(record.key))) continue;
-      if (record.pending.some((write) => write.needsStore)) flusher.hasten(record);
-      else if (record.dirty) flusher.schedule(record);
+      if (record.needsStore) queue.expedite(record);
+      else if (record.dirty) queue.schedule(record);
     }
     primary.mayAnswer();
     router.wake();

@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { OperatingError } from "../../../src/base/errors.ts";
 import { Backlog } from "../../../src/core/backlog.ts";
-import { KeyRecord } from "../../../src/core/write-buffer.ts";
+import { KeyState } from "../../../src/core/key-state.ts";
 
 const refused = new OperatingError("store_refused", "no");
 const away = new OperatingError("store_unavailable", "no answer");
 
-function backlogOf(...ages: readonly number[]): { backlog: Backlog; records: KeyRecord[] } {
+function backlogOf(...ages: readonly number[]): { backlog: Backlog; records: KeyState[] } {
   const backlog = new Backlog();
-  const records = ages.map((since, index) => new KeyRecord(`k${index}`, since));
+  const records = ages.map((since, index) => new KeyState(`k${index}`, since));
   for (const record of records) backlog.add(record);
   return { backlog, records };
 }
@@ -20,23 +20,23 @@ describe("a backlog", () => {
   it("knows since when the store lacks something, until nothing is lacking", () => {
     const { backlog, records } = backlogOf(10, 20);
     assert.deepEqual([backlog.size, backlog.oldestSince("waiting")], [2, 10]);
-    backlog.remove(records[0] as KeyRecord);
+    backlog.remove(records[0] as KeyState);
     assert.equal(backlog.oldestSince("waiting"), 20);
-    backlog.remove(records[1] as KeyRecord);
+    backlog.remove(records[1] as KeyState);
     assert.deepEqual([backlog.size, backlog.oldestSince("waiting")], [0, undefined]);
   });
 
   it("takes a key that is overwritten to be as young as its last flush", () => {
     const { backlog, records } = backlogOf(10, 20);
-    backlog.renew(records[0] as KeyRecord, 30);
+    backlog.renew(records[0] as KeyState, 30);
     assert.equal(backlog.oldestSince("waiting"), 20);
-    backlog.remove(records[1] as KeyRecord);
+    backlog.remove(records[1] as KeyState);
     assert.equal(backlog.oldestSince("waiting"), 30);
   });
 
   it("keeps what is refused apart from what waits, however often it is added again, until an attempt goes well", () => {
     const { backlog, records } = backlogOf(10, 20);
-    const [first, second] = records as [KeyRecord, KeyRecord];
+    const [first, second] = records as [KeyState, KeyState];
     backlog.failed(first, refused);
     backlog.failed(second, away);
     backlog.add(first);

@@ -1,24 +1,20 @@
-/** The write buffer: what is visible, what is dirty, and that the room in use is exactly that of what is held, pending or reserved. */
+/**
+ * The write buffer: what is visible, what is dirty, and that the room in use is exactly that of what is held, pending or
+ * reserved.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AssertionError } from "../../../src/base/assert.ts";
-import { Admission } from "../../../src/core/admission.ts";
+import { OperatingError } from "../../../src/base/errors.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../../src/core/entry.ts";
-import {
-  type HoldingLog,
-  type KeyRecord,
-  type PendingWrite,
-  pendingWrite,
-  storeUnknown,
-  WriteBuffer,
-} from "../../../src/core/write-buffer.ts";
-import { ManualClock } from "../../harness/manual-clock.ts";
+import { type KeyState, type PendingWrite, storeUnknown } from "../../../src/core/key-state.ts";
+import type { WriteBuffer } from "../../../src/core/write-buffer.ts";
+import { assign, commit, hold, inherit, roomyBuffer, spread, storeVisible } from "../../harness/key-fixtures.ts";
 import { seedOf } from "../../harness/seed.ts";
 import { SimRandom } from "../../harness/sim-random.ts";
 
-const bufferOf = (log: HoldingLog = { append: () => undefined }): WriteBuffer =>
-  new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, new ManualClock()), log);
+const away = new OperatingError("store_unavailable", "no answer");
 
 /** Version (1, `seq`) of `key`; `size` undefined: a tombstone. */
 function entryOf(key: string, seq: number, size?: number): Entry {
@@ -27,73 +23,90 @@ function entryOf(key: string, seq: number, size?: number): Entry {
   return { ...common, key, value, size: size ?? 0 };
 }
 
-/** A write of `entry` that is assigned, its room taken; `lost` collects what it was ended with. */
-function assign(buffer: WriteBuffer, record: KeyRecord, entry: Entry, lost: Error[] = []): PendingWrite {
-  buffer.admission.takeForWrite(footprint(entry));
-  const write = pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false });
+/** A write of `entry` that is assigned, and that b, too, must have; `lost` collects what it was ended with. */
+function assignTo(buffer: WriteBuffer, entry: Entry, lost: Error[] = []): PendingWrite {
+  const write = assign(buffer, entry, { others: ["b"] });
   write.outcome.catch((error: Error) => lost.push(error));
-  buffer.assign(record, write);
   return write;
 }
 
-function hold(buffer: WriteBuffer, record: KeyRecord, entry: Entry): void {
-  buffer.admission.take(footprint(entry));
-  buffer.hold(record, entry);
+/** The first pending write becomes visible, once all have it. */
+function commitFirst(buffer: WriteBuffer, record: KeyState): PendingWrite {
+  spread(record, record.pending[0] as PendingWrite);
+  return buffer.commit(record);
 }
 
 describe("WriteBuffer, at a primary", () => {
   it("writes through the newest that needs the store and that all owners have, or a newer one that was sent already", () => {
-    const buffer = bufferOf();
-    const record = buffer.open("k", 5);
-    const [first, second, third] = [1, 2, 3].map((seq) => assign(buffer, record, entryOf("k", seq, 10)));
-    assert.ok(first && second && third);
-    assert.equal(record.writeThrough, undefined);
-    for (const write of [first, second, third]) write.missing = [];
-    assert.equal(record.writeThrough, undefined, "none needs it");
-    first.needsStore = true;
-    second.needsStore = true;
-    assert.equal(record.writeThrough, second);
-    second.missing = ["b"];
-    assert.equal(record.writeThrough, first);
+    const buffer = roomyBuffer();
+    const plain = buffer.open("plain", 5);
+    for (const seq of [1, 2, 3]) spread(plain, assignTo(buffer, entryOf("plain", seq, 10)));
+    assert.equal(plain.nextFlush, undefined, "none needs it");
+
+    // The first came with the key, whose owners were forgotten. The second was found in the store.
+    const record = hold(buffer, entryOf("k", 1, 10));
+    const first = inherit(buffer, record, { others: ["b"] }, true);
+    const second = assign(buffer, entryOf("k", 2, 10), { others: ["b"], fromStore: true });
+    const third = assign(buffer, entryOf("k", 3, 10), { others: ["b"] });
+    assert.deepEqual([first.needsStore, second.needsStore, third.needsStore], [true, true, false]);
+    const through = (write: PendingWrite) => ({ kind: "write_through", entry: write.entry });
+    assert.equal(record.nextFlush, undefined, "none is held by all");
+    spread(record, first);
+    assert.deepEqual(record.nextFlush, through(first));
+    spread(record, second);
+    spread(record, third);
+    assert.deepEqual(record.nextFlush, through(second));
     // The first needs it still, and is not sent any more: what is newer than the second has to do.
-    record.lastSent = { epoch: 1, seq: 2 };
-    assert.equal(record.writeThrough, third);
-    third.missing = ["b"];
-    assert.equal(record.writeThrough, undefined);
-    second.missing = [];
-    second.needsStore = false;
-    assert.equal(record.writeThrough, second);
+    const flight = record.takeOff(second.entry, 5, true);
+    record.sent(flight);
+    record.land(flight);
+    record.beginEpoch(["b"], false);
+    for (const write of [first, third]) spread(record, write);
+    assert.deepEqual([first.needsStore, second.needsStore, second.missing], [true, false, ["b"]]);
+    assert.deepEqual(record.nextFlush, through(third));
+    record.beginEpoch(["b"], false);
+    spread(record, first);
+    assert.equal(record.nextFlush, undefined);
+    spread(record, second);
+    assert.deepEqual(record.nextFlush, through(second));
   });
 
   it("shows the last committed state while newer ones are pending, and commits them in order", () => {
-    const buffer = bufferOf();
+    const buffer = roomyBuffer();
     const record = buffer.open("k", 5);
-    const [first, second] = [assign(buffer, record, entryOf("k", 1, 10)), assign(buffer, record, entryOf("k", 2, 20))];
+    const [first, second] = [assignTo(buffer, entryOf("k", 1, 10)), assignTo(buffer, entryOf("k", 2, 20))];
     assert.deepEqual([record.entry, record.newest], [undefined, second.entry]);
-    assert.equal(buffer.commit(record), first);
+    assert.equal(commitFirst(buffer, record), first);
     assert.deepEqual([record.entry, record.newest], [first.entry, second.entry]);
-    assert.equal(buffer.commit(record), second);
+    assert.equal(commitFirst(buffer, record), second);
     assert.deepEqual([record.entry, record.newest, record.pending], [second.entry, second.entry, []]);
     assert.throws(() => buffer.commit(record), AssertionError);
   });
 
   it("refuses a write that is not newer than all before it, pending or held", () => {
-    const buffer = bufferOf();
-    const record = buffer.open("k", 0);
-    hold(buffer, record, entryOf("k", 3, 1));
-    for (const seq of [2, 3]) assert.throws(() => assign(buffer, record, entryOf("k", seq, 1)), AssertionError);
-    assign(buffer, record, entryOf("k", 5, 1));
-    for (const seq of [4, 5]) assert.throws(() => assign(buffer, record, entryOf("k", seq, 1)), AssertionError);
+    const buffer = roomyBuffer();
+    hold(buffer, entryOf("k", 3, 1));
+    for (const seq of [2, 3]) assert.throws(() => assignTo(buffer, entryOf("k", seq, 1)), AssertionError);
+    assignTo(buffer, entryOf("k", 5, 1));
+    for (const seq of [4, 5]) assert.throws(() => assignTo(buffer, entryOf("k", seq, 1)), AssertionError);
   });
 
   it("that loses tenure holds the newest write, ends all of them, and forgets what it knew of the store", async () => {
-    const buffer = bufferOf();
-    const record = buffer.open("k", 0);
-    hold(buffer, record, entryOf("k", 1, 100));
-    Object.assign(record, { store: { kind: "present", tag: "t" }, flushed: true, unproven: true, flight: {} });
-    Object.assign(record, { lastSent: { epoch: 1, seq: 1 }, failures: 3, notBefore: 99 });
+    const buffer = roomyBuffer();
+    const record = commit(buffer, entryOf("k", 1, 100));
+    storeVisible(record, true);
+    record.takeOff(record.entry as Entry, 0, false);
+    for (let failures = 0; failures < 3; failures++) record.failed(away);
+    record.holdBack(99);
+    record.await();
+    const version = { epoch: 1, seq: 1 };
+    assert.deepEqual(
+      [record.store, record.wasLastSent(version), record.flight?.entry.seq, record.failures, record.failure],
+      [{ kind: "present", tag: "t" }, true, 1, 3, away],
+    );
+    assert.deepEqual([record.notBefore, record.isAwaited, record.nextFlush?.kind], [99, true, "prove"]);
     const lost: Error[] = [];
-    for (const seq of [2, 3, 4]) assign(buffer, record, entryOf("k", seq, seq), lost);
+    for (const seq of [2, 3, 4]) assignTo(buffer, entryOf("k", seq, seq), lost);
     const error = new Error("another node owns this key now");
     buffer.endTenure(record, error);
     assert.deepEqual([record.entry?.seq, record.pending, record.dirty], [4, [], true]);
@@ -101,45 +114,46 @@ describe("WriteBuffer, at a primary", () => {
     assert.deepEqual(lost, [error, error, error]);
     assert.equal(buffer.admission.usedBytes, footprint(entryOf("k", 4, 4)));
     assert.deepEqual(
-      [record.store, record.lastSent, record.flight, record.failures, record.notBefore],
-      [storeUnknown, undefined, undefined, 0, Number.NEGATIVE_INFINITY],
+      [record.store, record.wasLastSent(version), record.flight, record.failures, record.failure],
+      [storeUnknown, false, undefined, 0, undefined],
     );
+    assert.deepEqual([record.notBefore, record.isAwaited], [Number.NEGATIVE_INFINITY, false]);
+    assert.deepEqual(record.nextFlush, { kind: "write", entry: record.entry });
   });
 
   it("that loses tenure without pending writes keeps the held entry, as dirty as if it had never been flushed", () => {
-    const buffer = bufferOf();
-    const record = buffer.open("k", 0);
-    hold(buffer, record, entryOf("k", 1, 100));
-    record.flushed = true;
-    buffer.endTenure(record, new Error("unused"));
-    assert.deepEqual([record.entry?.seq, record.dirty], [1, true]);
-    assert.equal(buffer.admission.usedBytes, footprint(entryOf("k", 1, 100)));
+    for (const unproven of [false, true]) {
+      const buffer = roomyBuffer();
+      const record = commit(buffer, entryOf("k", 1, 100));
+      storeVisible(record, unproven);
+      assert.equal(record.dirty, unproven);
+      buffer.endTenure(record, new Error("unused"));
+      assert.deepEqual([record.entry?.seq, record.dirty, record.nextFlush?.kind], [1, true, "write"]);
+      assert.equal(buffer.admission.usedBytes, footprint(entryOf("k", 1, 100)));
+    }
   });
 });
 
 describe("WriteBuffer, what is inherited", () => {
-  /** The held entry `entry`, inherited; with the record that has it. */
-  function inherit(buffer: WriteBuffer, entry: Entry): { readonly record: KeyRecord; readonly write: PendingWrite } {
-    const record = buffer.open(entry.key, 0);
-    hold(buffer, record, entry);
-    const write = pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false, inherited: true });
-    buffer.inherit(record, write);
-    return { record, write };
+  /** The held entry `entry`, inherited, which b must have; with the record that has it. */
+  function gain(buffer: WriteBuffer, entry: Entry): { readonly record: KeyState; readonly write: PendingWrite } {
+    const record = hold(buffer, entry);
+    return { record, write: inherit(buffer, record, { others: ["b"] }) };
   }
 
   it("is seen by nobody until it commits, takes its room once, and is then as any state", () => {
-    const buffer = bufferOf();
-    const { record, write } = inherit(buffer, entryOf("k", 1, 100));
+    const buffer = roomyBuffer();
+    const { record, write } = gain(buffer, entryOf("k", 1, 100));
     assert.deepEqual([record.entry, record.newest, record.dirty], [undefined, write.entry, false]);
     assert.equal(buffer.admission.usedBytes, footprint(write.entry));
-    assert.equal(buffer.commit(record), write);
+    assert.equal(commitFirst(buffer, record), write);
     assert.deepEqual([record.entry, record.dirty], [write.entry, true]);
     assert.equal(buffer.admission.usedBytes, footprint(write.entry));
   });
 
   it("is held again when the tenure ends before that", async () => {
-    const buffer = bufferOf();
-    const { record, write } = inherit(buffer, entryOf("k", 1, 100));
+    const buffer = roomyBuffer();
+    const { record, write } = gain(buffer, entryOf("k", 1, 100));
     const error = new Error("another node owns this key now");
     buffer.endTenure(record, error);
     await assert.rejects(write.outcome, error);
@@ -148,14 +162,15 @@ describe("WriteBuffer, what is inherited", () => {
   });
 
   it("is what was held, with nothing pending before it", () => {
-    const buffer = bufferOf();
-    const record = buffer.open("k", 0);
-    hold(buffer, record, entryOf("k", 1, 100));
-    const other = pendingWrite(entryOf("k", 1, 100), { now: 0, missing: [], needsStore: false, inherited: true });
-    assert.throws(() => buffer.inherit(record, other), AssertionError);
-    assign(buffer, record, entryOf("k", 2, 1));
-    const late = pendingWrite(record.entry as Entry, { now: 0, missing: [], needsStore: false, inherited: true });
-    assert.throws(() => buffer.inherit(record, late), AssertionError);
+    const buffer = roomyBuffer();
+    assert.throws(() => inherit(buffer, buffer.open("nothing", 0)), AssertionError);
+    const entry = entryOf("k", 1, 100);
+    const { record, write } = gain(buffer, entry);
+    assert.equal(write.entry, entry);
+    assert.throws(() => inherit(buffer, record), AssertionError, "it is inherited already");
+    commitFirst(buffer, record);
+    assignTo(buffer, entryOf("k", 2, 1));
+    assert.throws(() => inherit(buffer, record), AssertionError, "a write is pending");
   });
 });
 
@@ -163,23 +178,21 @@ describe("WriteBuffer, its log", () => {
   /** A buffer, and what its log was told. */
   function logged(): { readonly buffer: WriteBuffer; readonly lines: string[] } {
     const lines: string[] = [];
-    const buffer = bufferOf({
+    const buffer = roomyBuffer(undefined, {
       append: (record) =>
         lines.push(record.kind === "entry" ? `entry ${record.entry.seq}` : `clean ${record.key} ${record.version.seq}`),
     });
     return { buffer, lines };
   }
 
-  it("is told of each entry when it is assigned or held, not again when it commits or is inherited, and when it is dropped", () => {
+  it("is told of each entry when it is assigned or held, not again when it commits or is inherited, and when it is removed", () => {
     const { buffer, lines } = logged();
-    const record = buffer.open("k", 0);
-    hold(buffer, record, entryOf("k", 1, 1));
-    const inherited = pendingWrite(record.entry as Entry, { now: 0, missing: [], needsStore: false, inherited: true });
-    buffer.inherit(record, inherited);
+    const record = hold(buffer, entryOf("k", 1, 1));
+    inherit(buffer, record);
     buffer.commit(record);
-    assign(buffer, record, entryOf("k", 2, 1));
+    assignTo(buffer, entryOf("k", 2, 1));
     buffer.endTenure(record, new Error("another node owns this key now"));
-    buffer.drop(record);
+    buffer.remove(record);
     assert.deepEqual(lines, ["entry 1", "entry 2", "clean k 2"]);
   });
 
@@ -190,70 +203,78 @@ describe("WriteBuffer, its log", () => {
     assert.deepEqual([record?.entry?.seq, record?.dirty, record?.dirtySince], [4, true, 7]);
     assert.equal(buffer.admission.usedBytes, footprint(entryOf("k", 4, 100)));
     assert.throws(() => buffer.recover(entryOf("k", 5, 1), 7), AssertionError);
-    buffer.drop(buffer.open("nothing", 0));
+    buffer.remove(buffer.open("nothing", 0));
     assert.deepEqual(lines, []);
   });
 });
 
 describe("WriteBuffer, what is held", () => {
   it("is dirty until the store is known to hold it for good, and again once it is replaced", () => {
-    const buffer = bufferOf();
+    const buffer = roomyBuffer();
     const record = buffer.open("k", 0);
     assert.equal(record.dirty, false, "nothing is held");
-    assign(buffer, record, entryOf("k", 1, 1));
+    assignTo(buffer, entryOf("k", 1, 1));
     assert.equal(record.dirty, false, "a pending write is no visible state");
-    buffer.commit(record);
+    commitFirst(buffer, record);
     assert.equal(record.dirty, true);
-    Object.assign(record, { flushed: true, unproven: true });
-    assert.equal(record.dirty, true);
-    record.unproven = false;
-    assert.equal(record.dirty, false);
-    Object.assign(record, { unproven: true });
-    hold(buffer, record, entryOf("k", 2));
-    assert.deepEqual([record.dirty, record.flushed, record.unproven], [true, false, false]);
+    storeVisible(record, true);
+    assert.deepEqual([record.dirty, record.stored, record.nextFlush?.kind], [true, false, "prove"]);
+    record.proved(true);
+    assert.deepEqual([record.dirty, record.stored, record.nextFlush], [false, true, undefined]);
+    storeVisible(record, true);
+    assert.equal(record.nextFlush?.kind, "prove");
+    const entry = entryOf("k", 2);
+    hold(buffer, entry);
+    assert.deepEqual([record.dirty, record.stored, record.nextFlush], [true, false, { kind: "write", entry }]);
   });
 
   it("is replaced by newer entries only, and their room takes the place of the older one's", () => {
-    const buffer = bufferOf();
-    const record = buffer.open("k", 0);
-    hold(buffer, record, entryOf("k", 2, 1000));
-    for (const seq of [1, 2]) assert.throws(() => buffer.hold(record, entryOf("k", seq, 1)), AssertionError);
-    hold(buffer, record, entryOf("k", 3));
+    for (const seq of [1, 2]) {
+      const buffer = roomyBuffer();
+      const record = hold(buffer, entryOf("k", 2, 1000));
+      assert.throws(
+        () => buffer.hold(record, entryOf("k", seq, 1), 0),
+        (error) => error instanceof AssertionError && /only a newer entry/.test(error.message),
+      );
+      assert.equal(record.entry?.seq, 2);
+    }
+    const buffer = roomyBuffer();
+    hold(buffer, entryOf("k", 2, 1000));
+    hold(buffer, entryOf("k", 3));
     assert.equal(buffer.admission.usedBytes, footprint(entryOf("k", 3)));
   });
 
-  it("gives its room back when it is dropped, which nothing pending ever is", () => {
-    const buffer = bufferOf();
-    const record = buffer.open("k", 0);
-    hold(buffer, record, entryOf("k", 1, 1));
-    assign(buffer, record, entryOf("k", 2, 1));
-    assert.throws(() => buffer.drop(record), AssertionError);
-    buffer.commit(record);
-    buffer.drop(record);
+  it("gives its room back when it is removed, which nothing pending ever is", () => {
+    const buffer = roomyBuffer();
+    const record = hold(buffer, entryOf("k", 1, 1));
+    assignTo(buffer, entryOf("k", 2, 1));
+    assert.throws(() => buffer.remove(record), AssertionError);
+    commitFirst(buffer, record);
+    buffer.remove(record);
     assert.deepEqual([buffer.size, buffer.get("k"), buffer.admission.usedBytes], [0, undefined, 0]);
   });
 
-  it("is found under its key, one record a key, in the order in which they became dirty, also while some are dropped", () => {
-    const buffer = bufferOf();
-    for (const [now, key] of ["x", "a", "m"].entries()) hold(buffer, buffer.open(key, now), entryOf(key, 1, 1));
+  it("is found under its key, one record a key, in the order in which they became dirty, also while some are removed", () => {
+    const buffer = roomyBuffer();
+    for (const [now, key] of ["x", "a", "m"].entries()) hold(buffer, entryOf(key, 1, 1), now);
     assert.equal(buffer.open("a", 9), buffer.get("a"));
     assert.equal(buffer.get("a")?.dirtySince, 1);
-    buffer.drop(buffer.get("x") as KeyRecord);
-    hold(buffer, buffer.open("x", 10), entryOf("x", 2, 1));
+    buffer.remove(buffer.get("x") as KeyState);
+    hold(buffer, entryOf("x", 2, 1), 10);
     const seen: string[] = [];
     for (const record of buffer.records()) {
       seen.push(record.key);
-      if (record.key !== "m") buffer.drop(record);
+      if (record.key !== "m") buffer.remove(record);
     }
     assert.deepEqual([seen, buffer.size], [["a", "m", "x"], 1]);
   });
 
   it("that was flushed and is written again is dirty since the new write", () => {
-    const buffer = bufferOf();
-    hold(buffer, buffer.open("k", 0), entryOf("k", 1, 1));
-    const record = buffer.get("k") as KeyRecord;
-    record.flushed = true;
-    hold(buffer, buffer.open("k", 60_000), entryOf("k", 2, 1));
+    const buffer = roomyBuffer();
+    const record = commit(buffer, entryOf("k", 1, 1));
+    assert.equal(record.dirtySince, 0);
+    storeVisible(record);
+    assign(buffer, entryOf("k", 2, 1), { now: 60_000 });
     assert.equal(record.dirtySince, 60_000);
   });
 });
@@ -262,7 +283,7 @@ describe("WriteBuffer, under random operations", () => {
   it("uses exactly the footprints of what is held, pending and reserved", (test) => {
     const seed = seedOf(test);
     const random = new SimRandom(seed);
-    const buffer = bufferOf();
+    const buffer = roomyBuffer();
     const reserved: number[] = [];
     for (let step = 1; step <= 4000; step++) {
       const key = random.pick(["a", "bb", "ccc", "ключ"]);
@@ -273,15 +294,13 @@ describe("WriteBuffer, under random operations", () => {
         reserved.push(random.whole(1, 5000));
         buffer.admission.take(reserved.at(-1) as number);
       } else if (roll < 0.3 && reserved.length > 0) buffer.admission.give(reserved.pop() as number);
-      else if (roll < 0.55) assign(buffer, record, entry);
-      else if (roll < 0.75 && record.pending.length > 0) buffer.commit(record);
-      else if (roll < 0.85 && record.pending.length === 0) hold(buffer, record, entry);
+      else if (roll < 0.55) assignTo(buffer, entry);
+      else if (roll < 0.75 && record.pending.length > 0) commitFirst(buffer, record);
+      else if (roll < 0.85 && record.pending.length === 0) hold(buffer, entry);
       else if (roll < 0.92) buffer.endTenure(record, new Error("lost"));
       else if (roll < 0.96 && record.entry && record.pending.length === 0) {
-        const write = pendingWrite(record.entry, { now: step, missing: [], needsStore: false, inherited: true });
-        write.outcome.catch(() => undefined);
-        buffer.inherit(record, write);
-      } else if (record.pending.length === 0) buffer.drop(record);
+        inherit(buffer, record).outcome.catch(() => undefined);
+      } else if (record.pending.length === 0) buffer.remove(record);
       let expected = reserved.reduce((sum, bytes) => sum + bytes, 0);
       for (const each of buffer.records()) {
         if (each.entry) expected += footprint(each.entry);

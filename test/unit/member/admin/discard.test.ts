@@ -1,14 +1,16 @@
-/** What may be given up: the very version that was looked at, refused by the store, once nothing else can bring it there. */
+/**
+ * What may be given up: the very version that was looked at, refused by the store, once nothing else can bring it there.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type ErrorCode, isOperatingError, OperatingError } from "../../../../src/base/errors.ts";
-import { Admission } from "../../../../src/core/admission.ts";
-import { type Entry, footprint, noHeaders } from "../../../../src/core/entry.ts";
+import { type Entry, noHeaders } from "../../../../src/core/entry.ts";
+import type { KeyState } from "../../../../src/core/key-state.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
-import { type KeyRecord, pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import type { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { Discard } from "../../../../src/member/admin/discard.ts";
-import { ManualClock } from "../../../harness/manual-clock.ts";
+import { assign, commit, roomyBuffer } from "../../../harness/key-fixtures.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { memberIn, memberOf, viewOf } from "../../../harness/view-fixtures.ts";
 
@@ -24,24 +26,34 @@ function entryOf(seq: number): Entry {
 interface Trial {
   readonly discard: Discard;
   readonly buffer: WriteBuffer;
-  readonly record: KeyRecord;
+  readonly record: KeyState;
   readonly requests: RequestLog;
   readonly log: RecordedLog;
   /** A request to the store may still take effect. */
   mayChange: boolean;
 }
 
-/** Version 2 of the key is held, was sent, and is refused. */
-function trialOf(): Trial {
-  const clock = new ManualClock();
+/** An attempt to flush what is visible, which fails; `isSent`: not before it is sent. */
+function attempt(record: KeyState, isSent: boolean, failure: OperatingError): void {
+  const flight = record.takeOff(record.entry as Entry, 0, false);
+  if (isSent) record.sent(flight);
+  record.land(flight);
+  record.failed(failure);
+}
+
+/**
+ * Version 2 of the key is visible; version 1 was before.
+ * @param tried - which of them was sent to the store last, which refuses it. By default 2; 0: neither, since the store
+ *   refused something else
+ */
+function trialOf(tried: 0 | 1 | 2 = 2): Trial {
   const self = memberOf("a");
   const membership = memberIn(viewOf(4, [self]), self);
-  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
-  const entry = entryOf(2);
-  buffer.admission.take(footprint(entry));
-  const record = buffer.open("k", 0);
-  buffer.hold(record, entry);
-  Object.assign(record, { lastSent: version, failure: refused });
+  const buffer = roomyBuffer();
+  const record = commit(buffer, entryOf(1));
+  if (tried < 2) attempt(record, tried === 1, refused);
+  commit(buffer, entryOf(2));
+  if (tried === 2) attempt(record, true, refused);
   const requests = new RequestLog();
   const log = new RecordedLog();
   const never = (): never => assert.fail("nothing is asked");
@@ -75,15 +87,12 @@ describe("what the store refuses", () => {
   });
 
   it("is not given up before the store has been tried with that version, or when it failed otherwise since", () => {
-    const trial = trialOf();
-    trial.record.lastSent = { epoch: 4, seq: 1 };
-    assertThrows(trial, "not_refused", /has not been tried/);
-    trial.record.lastSent = undefined;
-    assertThrows(trial, "not_refused", /has not been tried/);
-    trial.record.lastSent = version;
-    trial.record.failure = new OperatingError("store_unavailable", "no answer");
+    assertThrows(trialOf(1), "not_refused", /has not been tried/);
+    assertThrows(trialOf(0), "not_refused", /has not been tried/);
+    const trial = trialOf(2);
+    attempt(trial.record, true, new OperatingError("store_unavailable", "no answer"));
     assertThrows(trial, "not_refused", /another reason: no answer/);
-    trial.record.failure = undefined;
+    trial.record.recovered();
     assertThrows(trial, "not_refused", /on its way/);
   });
 
@@ -98,8 +107,7 @@ describe("what the store refuses", () => {
     assertThrows(trial, "not_ready", /client/);
     trial.requests.advance(requestId.router, 9);
     assert.equal(trial.discard.judge("k", version), true);
-    trial.buffer.admission.takeForWrite(footprint(entryOf(3)));
-    trial.buffer.assign(trial.record, pendingWrite(entryOf(3), { now: 0, missing: ["b"], needsStore: false }));
+    assign(trial.buffer, entryOf(3), { others: ["b"] });
     assertThrows(trial, "not_ready", /newer write/);
   });
 });

@@ -7,10 +7,13 @@ import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
 import { Admission } from "../../../../src/core/admission.ts";
 import { Backlog } from "../../../../src/core/backlog.ts";
-import { KeyRecord } from "../../../../src/core/write-buffer.ts";
+import { KeyState } from "../../../../src/core/key-state.ts";
+import { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { AgeLimit } from "../../../../src/member/flush/age-limit.ts";
+import { settingsOf } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
+import { memberIn, memberOf, viewOf } from "../../../harness/view-fixtures.ts";
 
 const maxAgeMs = 10_000;
 
@@ -35,22 +38,27 @@ function trial(maxMs = maxAgeMs) {
       return { conditionalWrites: true, conditionalRemoves: true, notes: [] };
     },
   };
-  const limit = new AgeLimit({
-    backlog,
-    admission,
+  const self = memberOf("a");
+  const context = {
+    membership: memberIn(viewOf(4, [self]), self, { clock }),
+    buffer: new WriteBuffer(admission, { append: () => undefined }),
     store,
-    nodeId: "a",
-    flushedAt: () => state.flushedAt,
     clock,
     complaints: new Complaints(new RecordedLog(), clock, 10_000),
-    maxAgeMs: maxMs,
-  });
-  const add = (key: string): KeyRecord => {
-    const record = new KeyRecord(key, clock.now());
+    settings: settingsOf({ maxDirtyAgeMs: maxMs }),
+  };
+  const health = {
+    get workedAt() {
+      return state.flushedAt;
+    },
+  };
+  const limit = new AgeLimit(context, backlog, health);
+  const add = (key: string): KeyState => {
+    const record = new KeyState(key, clock.now());
     backlog.add(record);
     return record;
   };
-  const refuse = (record: KeyRecord): void => backlog.failed(record, new OperatingError("store_refused", "no"));
+  const refuse = (record: KeyState): void => backlog.failed(record, new OperatingError("store_refused", "no"));
   /** As a member does, with each round of pings. */
   const pass = async (ms: number): Promise<void> => {
     for (let at = 0; at < ms; at += 200) {
@@ -88,7 +96,7 @@ describe("a bound on the age of what the store lacks", () => {
     assert.equal(admission.usedBytes, 15);
   });
 
-  it("hastens what waits from half of it on", async () => {
+  it("expedites what waits from half of it on", async () => {
     const { limit, add, pass } = trial();
     add("k");
     await pass(4_800);

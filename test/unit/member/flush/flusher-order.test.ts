@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
-import { Admission } from "../../../../src/core/admission.ts";
-import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import { DueQueue } from "../../../../src/core/flush-schedule.ts";
-import { type KeyRecord, pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import type { KeyState } from "../../../../src/core/key-state.ts";
 import type { BlobStore } from "../../../../src/store/blob-store.ts";
+import { commit, roomyBuffer } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { turn } from "../../../harness/scripted-network.ts";
 import { trialFlusher } from "../../../harness/trial-flusher.ts";
@@ -14,12 +14,14 @@ import { memberOf, servingMember, viewOf } from "../../../harness/view-fixtures.
 
 const a = memberOf("a");
 
-/** A flusher with so many keys, each with a committed value; one request at a time, each answered when `answered` is resolved, or at once. */
+/**
+ * A flusher with so many keys, each with a committed value. It sends one request at a time, which is answered at once,
+ * or when the test calls what is in `answered`.
+ */
 function trial(keys: number, isLate: (now: number) => boolean = () => false) {
   const clock = new ManualClock();
   const membership = servingMember(viewOf(4, [a]), a, clock);
-  const admission = new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock);
-  const buffer = new WriteBuffer(admission, { append: () => undefined });
+  const buffer = roomyBuffer(clock);
   const sent: string[] = [];
   const answered: (() => void)[] = [];
   const slow = { isSlow: false };
@@ -37,9 +39,9 @@ function trial(keys: number, isLate: (now: number) => boolean = () => false) {
     store,
     delayMs: 1_000,
     isLate: () => isLate(clock.now()),
-    observer: { onFlushed: (record) => buffer.drop(record) },
+    observer: { flushed: (record) => buffer.remove(record) },
   });
-  const records: KeyRecord[] = [];
+  const records: KeyState[] = [];
   for (let seq = 1; seq <= keys; seq++) {
     const key = `k${seq}`;
     const value = Buffer.from("v");
@@ -54,11 +56,7 @@ function trial(keys: number, isLate: (now: number) => boolean = () => false) {
       size: 1,
       requestId: noRequest,
     };
-    admission.takeForWrite(footprint(entry));
-    const record = buffer.open(key, 0);
-    buffer.assign(record, pendingWrite(entry, { now: 0, missing: [], needsStore: false }));
-    buffer.commit(record);
-    records.push(record);
+    records.push(commit(buffer, entry));
   }
   const holdLease = (): void => membership.lease.confirmByStore(membership.lease.stamp());
   return { clock, membership, flusher, records, sent, holdLease, answered, slow };
@@ -67,9 +65,9 @@ function trial(keys: number, isLate: (now: number) => boolean = () => false) {
 describe("Flusher", () => {
   it("has what somebody waits for go first, also when there was no lease meanwhile", async () => {
     const { clock, flusher, records, sent, holdLease } = trial(200);
-    for (const record of records) flusher.schedule(record);
+    for (const record of records) flusher.queue.schedule(record);
     clock.advance(5_000);
-    flusher.urge(records[150] as KeyRecord);
+    flusher.queue.expediteAwaited(records[150] as KeyState);
     clock.advance(1_000);
     assert.deepEqual(sent, []);
     holdLease();
@@ -81,13 +79,13 @@ describe("Flusher", () => {
   it("does not let what somebody waits for keep the rest from the store until writers have to wait", async () => {
     const maxAgeMs = 10_000;
     const { clock, flusher, records, sent, holdLease, answered, slow } = trial(300, (now) => now > maxAgeMs / 2);
-    const [plain, ...awaited] = records as [KeyRecord, ...KeyRecord[]];
+    const [plain, ...awaited] = records as [KeyState, ...KeyState[]];
     slow.isSlow = true;
     holdLease();
-    flusher.schedule(plain);
+    flusher.queue.schedule(plain);
     // Clients that always have two durable writes under way, over a store that takes one in 100 ms.
     const next = awaited[Symbol.iterator]();
-    const write = (): void => flusher.urge(next.next().value as KeyRecord);
+    const write = (): void => flusher.queue.expediteAwaited(next.next().value as KeyState);
     write();
     write();
     while (clock.now() < maxAgeMs) {
@@ -106,12 +104,12 @@ describe("Flusher", () => {
     holdLease();
     const from = clock.now() + 10_000;
     mock.method(membership, "flushFrom", () => from);
-    const [record] = records as [KeyRecord];
-    flusher.schedule(record);
-    flusher.urge(record);
+    const [record] = records as [KeyState];
+    flusher.queue.schedule(record);
+    flusher.queue.expediteAwaited(record);
     const add = mock.method(DueQueue.prototype, "add");
     try {
-      for (let times = 0; times < 100; times++) flusher.urge(record);
+      for (let times = 0; times < 100; times++) flusher.queue.expediteAwaited(record);
       assert.ok(add.mock.callCount() <= 1, `${add.mock.callCount()} places`);
     } finally {
       mock.restoreAll();

@@ -3,10 +3,9 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { OperatingError } from "../../../../src/base/errors.ts";
-import { Admission } from "../../../../src/core/admission.ts";
-import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
-import { pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import type { BlobInfo } from "../../../../src/store/blob-store.ts";
+import { assign, roomyBuffer } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { turn } from "../../../harness/scripted-network.ts";
 import { backoffMs, trialFlusher } from "../../../harness/trial-flusher.ts";
@@ -17,8 +16,7 @@ const a = memberOf("a");
 it("a write-through is in the store for good only when no earlier request can have come between it and its answer", async () => {
   const clock = new ManualClock();
   const membership = servingMember(viewOf(4, [a]), a, clock);
-  const admission = new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock);
-  const buffer = new WriteBuffer(admission, { append: () => undefined });
+  const buffer = roomyBuffer(clock);
   const told: string[] = [];
   const answers: PromiseWithResolvers<void>[] = [];
   let object: BlobInfo | undefined;
@@ -40,11 +38,11 @@ it("a write-through is in the store for good only when no earlier request can ha
       stat: () => Promise.resolve(object),
     },
     observer: {
-      onWrittenThrough: (record) => {
+      commitReady: (record) => {
         told.push("written through");
         while (record.pending.length > 0) buffer.commit(record);
       },
-      onStored: () => told.push("stored"),
+      stored: () => told.push("stored"),
     },
   });
   const record = buffer.open("k", 0);
@@ -61,9 +59,8 @@ it("a write-through is in the store for good only when no earlier request can ha
       size,
       requestId: noRequest,
     };
-    admission.takeForWrite(footprint(entry));
-    buffer.assign(record, pendingWrite(entry, { now: clock.now(), missing: [], needsStore: true }));
-    flusher.hasten(record);
+    record.journaled(assign(buffer, entry, { now: clock.now(), isShort: true }));
+    flusher.queue.expedite(record);
   };
   const pass = async (ms: number): Promise<void> => {
     clock.advance(ms);

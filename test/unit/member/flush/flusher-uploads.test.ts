@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { OperatingError } from "../../../../src/base/errors.ts";
-import { Admission } from "../../../../src/core/admission.ts";
-import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import type { KeyState } from "../../../../src/core/key-state.ts";
 import { formatManifest } from "../../../../src/core/upload-manifest.ts";
-import { type KeyRecord, pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import type { Flusher } from "../../../../src/member/flush/flusher.ts";
 import type { BlobInfo, BlobStore, CompleteResult } from "../../../../src/store/blob-store.ts";
+import { assign, roomyBuffer } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { turn } from "../../../harness/scripted-network.ts";
 import { trialFlusher } from "../../../harness/trial-flusher.ts";
@@ -24,7 +24,7 @@ const refused = new OperatingError("store_refused", "over the quota");
 class Trial {
   readonly clock = new ManualClock();
   readonly membership = servingMember(viewOf(4, [a]), a, this.clock);
-  readonly record: KeyRecord;
+  readonly record: KeyState;
   /** What was asked of the store, and told. */
   readonly asked: string[] = [];
   readonly told: string[] = [];
@@ -36,8 +36,7 @@ class Trial {
 
   constructor() {
     const { clock, membership } = this;
-    const admission = new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock);
-    const buffer = new WriteBuffer(admission, { append: () => undefined });
+    const buffer = roomyBuffer(clock);
     const answer = <T>(what: string, answers: (T | Error)[]): Promise<T> => {
       this.asked.push(what);
       assert.notEqual(answers.length, 0, `${what} is not expected`);
@@ -56,25 +55,26 @@ class Trial {
       store,
       concurrency: 4,
       observer: {
-        onWrittenThrough: () => this.told.push("written"),
-        onFoundNewer: () => this.told.push("newer"),
-        onUploadLost: (record, refusal) => {
+        commitReady: () => this.told.push("written"),
+        takeOver: () => this.told.push("newer"),
+        loseUpload: (record, refusal) => {
           this.told.push(`lost${refusal ? `: ${refusal.message}` : ""}`);
-          buffer.commit(record);
+          buffer.loseUpload(record, refusal ?? new OperatingError("store_unavailable", "the upload is lost"));
         },
       },
     });
     const upload = { token: "t", size: 9, manifest: formatManifest({ id: "u", parts: ["p"] }) };
     const plain = { epoch: 4, seq: 1, key: "k", value: undefined, headers: noHeaders, md5: "", modifiedMs: 7, size: 9 };
     const entry: Entry = { ...plain, requestId: noRequest, upload };
-    admission.takeForWrite(footprint(entry));
     this.record = buffer.open("k", 0);
-    buffer.assign(this.record, pendingWrite(entry, { now: 0, missing: [], needsStore: true }));
+    const write = assign(buffer, entry);
+    write.outcome.catch(() => undefined);
+    this.record.journaled(write);
   }
 
   /** The flusher's next attempt, to its end. */
   async attempt(): Promise<void> {
-    if (this.asked.length === 0) this.#flusher.hasten(this.record);
+    if (this.asked.length === 0) this.#flusher.queue.expedite(this.record);
     else this.clock.advance(100);
     this.membership.lease.confirmByStore(this.membership.lease.stamp());
     await turn();

@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Admission } from "../../../../src/core/admission.ts";
-import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import type { KeyState } from "../../../../src/core/key-state.ts";
 import type { WriteRequest, WrittenAnswer } from "../../../../src/core/message.ts";
 import type { Durability } from "../../../../src/core/operation.ts";
-import { type KeyRecord, WriteBuffer } from "../../../../src/core/write-buffer.ts";
-import { DurableWrites } from "../../../../src/member/keys/durable-writes.ts";
+import type { WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import { DurableWrites, StoredWaits } from "../../../../src/member/keys/durable-writes.ts";
+import { commit, roomyBuffer, storeVisible } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { turn } from "../../../harness/scripted-network.ts";
 import { keyWhere, memberOf, ringOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
@@ -19,9 +20,10 @@ const key = keyWhere((each) => ringOf(view).ownersOf(each)[0] === "a");
 interface Trial {
   readonly clock: ManualClock;
   readonly writes: DurableWrites;
-  readonly record: KeyRecord;
+  readonly waits: StoredWaits;
+  readonly record: KeyState;
   readonly buffer: WriteBuffer;
-  readonly hastened: readonly string[];
+  readonly expedited: readonly string[];
   /** Begins the write of version (4, 1), which has committed; tells what became of it. */
   readonly write: (durability: Durability) => { outcome: WrittenAnswer | Error | undefined };
 }
@@ -29,21 +31,21 @@ interface Trial {
 /** Member a, which holds the committed version (4, 1) of its key, not flushed. */
 function trialOf(): Trial {
   const clock = new ManualClock();
-  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
-  const record = buffer.open(key, 0);
+  const buffer = roomyBuffer(clock);
   const common = { key, epoch: 4, seq: 1, headers: noHeaders, md5: "", modifiedMs: 0, size: 1 };
   const entry: Entry = { ...common, value: Buffer.from("v"), requestId: noRequest };
-  buffer.admission.take(footprint(entry));
-  buffer.hold(record, entry);
-  const hastened: string[] = [];
+  const record = commit(buffer, entry);
+  const waits = new StoredWaits();
+  const expedited: string[] = [];
   const answer: WrittenAnswer = { kind: "written", version: { epoch: 4, seq: 1 }, tag: "", durability: "replicated" };
-  const writes = new DurableWrites({
-    membership: servingMember(view, a, clock),
-    primary: { write: () => Promise.resolve(answer) },
-    buffer,
-    clock,
-    urge: (each) => hastened.push(each.key),
-  });
+  const writes = new DurableWrites(
+    { membership: servingMember(view, a, clock), buffer, clock },
+    {
+      primary: { write: () => Promise.resolve(answer) },
+      flush: { expediteAwaited: (each) => expedited.push(each.key) },
+      waits,
+    },
+  );
   const write: Trial["write"] = (durability) => {
     const { value, headers, md5, requestId } = entry;
     const common = { key, value, headers, md5, requestId, precondition: undefined };
@@ -60,51 +62,50 @@ function trialOf(): Trial {
     );
     return result;
   };
-  return { clock, writes, record, buffer, hastened, write };
+  return { clock, writes, waits, record, buffer, expedited, write };
 }
 
 const durabilityOf = ({ outcome }: ReturnType<Trial["write"]>): string | undefined =>
   outcome instanceof Error ? outcome.message : outcome?.durability;
 
 describe("DurableWrites.write", () => {
-  it("answers a write that asks for no more as replicated, and hastens nothing", async () => {
+  it("answers a write that asks for no more as replicated, and expedites nothing", async () => {
     const trial = trialOf();
     const answer = trial.write("replicated");
     await turn();
     assert.equal(durabilityOf(answer), "replicated");
-    assert.deepEqual(trial.hastened, []);
+    assert.deepEqual(trial.expedited, []);
   });
 
   it("says stored of any write that the store has already, by a flush that is proven or because nothing is dirty any more", async () => {
     const trial = trialOf();
-    trial.record.flushed = true;
-    trial.record.unproven = true;
+    storeVisible(trial.record, true);
     const unproven = trial.write("replicated");
     await turn();
     assert.equal(durabilityOf(unproven), "replicated");
-    trial.record.unproven = false;
+    trial.record.proved(true);
     const flushed = trial.write("replicated");
     await turn();
     assert.equal(durabilityOf(flushed), "stored");
-    trial.buffer.drop(trial.record);
+    trial.buffer.remove(trial.record);
     const clean = trial.write("stored");
     await turn();
     assert.equal(durabilityOf(clean), "stored");
   });
 
-  it("hastens the flush and waits until the store has that version or a newer one", async () => {
+  it("expedites the flush and waits until the store has that version or a newer one", async () => {
     for (const seq of [1, 5]) {
       const trial = trialOf();
       const answer = trial.write("stored");
       await turn();
-      assert.deepEqual([trial.hastened, trial.writes.isAwaited(key)], [[key], true]);
-      trial.writes.stored(key, { epoch: 3, seq: 99 });
-      trial.writes.stored(`not ${key}`, { epoch: 9, seq: 9 });
+      assert.deepEqual([trial.expedited, trial.waits.isAwaited(key)], [[key], true]);
+      trial.waits.stored(key, { epoch: 3, seq: 99 });
+      trial.waits.stored(`not ${key}`, { epoch: 9, seq: 9 });
       await turn();
       assert.equal(durabilityOf(answer), undefined);
-      trial.writes.stored(key, { epoch: 4, seq });
+      trial.waits.stored(key, { epoch: 4, seq });
       await turn();
-      assert.deepEqual([durabilityOf(answer), trial.writes.isAwaited(key)], ["stored", false]);
+      assert.deepEqual([durabilityOf(answer), trial.waits.isAwaited(key)], ["stored", false]);
     }
   });
 
@@ -117,10 +118,10 @@ describe("DurableWrites.write", () => {
     assert.equal(durabilityOf(answer), undefined);
     trial.clock.advance(20);
     await turn();
-    assert.deepEqual([durabilityOf(answer), trial.writes.isAwaited(key)], ["replicated", false]);
+    assert.deepEqual([durabilityOf(answer), trial.waits.isAwaited(key)], ["replicated", false]);
   });
 
-  it("sends whoever waits on to the next primary when the view changes", async () => {
+  it("sends a client that waits on to the next primary when the view changes", async () => {
     const trial = trialOf();
     const answer = trial.write("stored");
     await turn();

@@ -1,16 +1,19 @@
-/** What a member says of the keys of a listing: what it holds and serves, in order, bounded, and never what it may not know. */
+/**
+ * What a member says of the keys of a listing: what it holds and serves, in order, bounded, and never what it may not
+ * know.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isOperatingError } from "../../../../src/base/errors.ts";
-import { Admission } from "../../../../src/core/admission.ts";
-import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import type { KeyState, PendingWrite } from "../../../../src/core/key-state.ts";
 import type { ListQuery } from "../../../../src/core/listing.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
 import type { HeldAnswer, ListRequest } from "../../../../src/core/message.ts";
-import { type KeyRecord, pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { createCache } from "../../../../src/member/keys/cache.ts";
 import { HeldKeys } from "../../../../src/member/keys/held-keys.ts";
+import { assign, hold, inherit, roomyBuffer, spread } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { turn } from "../../../harness/scripted-network.ts";
 import { memberIn, memberOf, pastOf, ringOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
@@ -21,24 +24,16 @@ const whole: ListQuery = { prefix: "", after: "", delimiter: "", limit: 1_000 };
 
 class Trial {
   readonly clock = new ManualClock();
-  readonly buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, this.clock), {
-    append: () => undefined,
-  });
+  readonly buffer = roomyBuffer(this.clock);
   readonly membership: Membership;
   readonly cache = createCache(1e6);
-  readonly hastened: string[] = [];
+  readonly sentAhead: string[] = [];
   readonly heldKeys: HeldKeys;
   #seq = 0;
 
   constructor(membership?: (clock: ManualClock) => Membership) {
     this.membership = membership?.(this.clock) ?? servingMember(viewOf(4, [a]), a, this.clock);
-    this.heldKeys = new HeldKeys({
-      membership: this.membership,
-      buffer: this.buffer,
-      cache: this.cache,
-      clock: this.clock,
-      hasten: ({ key }) => this.hastened.push(key),
-    });
+    this.heldKeys = new HeldKeys(this, { sendAhead: ({ key }) => this.sentAhead.push(key) });
   }
 
   entry(key: string, value: string | undefined): Entry {
@@ -48,20 +43,19 @@ class Trial {
       : { ...common, value: Buffer.from(value), size: value.length, md5: "m" };
   }
 
-  hold(key: string, value: string | undefined): KeyRecord {
-    const entry = this.entry(key, value);
-    this.buffer.admission.take(footprint(entry));
-    const record = this.buffer.open(key, 0);
-    this.buffer.hold(record, entry);
-    return record;
+  hold(key: string, value: string | undefined): KeyState {
+    return hold(this.buffer, this.entry(key, value));
   }
 
   /** What was held becomes the first pending write, as when the key is gained with a view. */
-  inherit(record: KeyRecord): void {
-    const entry = record.entry as Entry;
-    const write = pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false, inherited: true });
-    write.outcome.catch(() => undefined);
-    this.buffer.inherit(record, write);
+  inherit(record: KeyState): void {
+    inherit(this.buffer, record, { others: ["b"] }).outcome.catch(() => undefined);
+  }
+
+  /** All owners have what was inherited. */
+  commit(record: KeyState): void {
+    spread(record, record.pending[0] as PendingWrite);
+    this.buffer.commit(record);
   }
 
   /** The store has it, too. */
@@ -70,12 +64,9 @@ class Trial {
     this.cache.set(key, { ...about, value, upload: undefined });
   }
 
-  assign(key: string, value: string, needsStore = false): KeyRecord {
-    const entry = this.entry(key, value);
-    this.buffer.admission.takeForWrite(footprint(entry));
-    const record = this.buffer.open(key, 0);
-    this.buffer.assign(record, pendingWrite(entry, { now: 0, missing: ["b"], needsStore }));
-    return record;
+  /** Nobody else has it yet. */
+  assign(key: string, value: string, isShort = false): void {
+    assign(this.buffer, this.entry(key, value), { others: ["b"], isShort });
   }
 
   ask(query: Partial<ListQuery> = {}, change: Partial<ListRequest> = {}): Promise<HeldAnswer> {
@@ -158,12 +149,12 @@ describe("HeldKeys.answer", () => {
       answer = names;
     });
     await turn();
-    assert.deepEqual(trial.hastened, ["a/1", "b/1", "c/1"]);
-    for (const record of [value, deleted]) trial.buffer.commit(record).settle.committed({ epoch: 4, seq: 1, tag: "" });
+    assert.deepEqual(trial.sentAhead, ["a/1", "b/1", "c/1"]);
+    for (const record of [value, deleted]) trial.commit(record);
     await turn();
     assert.equal(answer, undefined, "one is still waited for");
-    trial.buffer.commit(cleaned).settle.committed({ epoch: 4, seq: 1, tag: "" });
-    trial.buffer.drop(cleaned);
+    trial.commit(cleaned);
+    trial.buffer.remove(cleaned);
     await asked;
     assert.deepEqual(answer, ["a/", "-b/"], "what has gone to the store is the store's to tell");
   });
@@ -202,7 +193,7 @@ describe("HeldKeys.answer", () => {
       const failure = assert.rejects(trial.ask(), refusedAs(code));
       await turn();
       change(trial.membership);
-      trial.buffer.commit(record).settle.committed({ epoch: 4, seq: 1, tag: "" });
+      trial.commit(record);
       await failure;
     }
   });

@@ -4,13 +4,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
-import { Admission } from "../../../../src/core/admission.ts";
-import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import type { KeyState, PendingWrite } from "../../../../src/core/key-state.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
 import type { View } from "../../../../src/core/view.ts";
-import { type KeyRecord, type PendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import type { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { Inheritance } from "../../../../src/member/keys/inheritance.ts";
 import { Replicator } from "../../../../src/member/keys/replicator.ts";
+import { arrive, hold, roomyBuffer } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { ScriptedNetwork } from "../../../harness/scripted-network.ts";
@@ -48,40 +49,36 @@ interface Trial {
 function trialOf(membership: Membership, ...keys: readonly string[]): Trial {
   const clock = new ManualClock();
   const network = new ScriptedNetwork();
-  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
-  for (const key of keys) {
-    buffer.admission.take(footprint(entryOf(key)));
-    buffer.hold(buffer.open(key, 0), entryOf(key));
-  }
+  const buffer = roomyBuffer(clock);
+  for (const key of keys) hold(buffer, entryOf(key));
   const tried: string[] = [];
-  const replicator = new Replicator({
-    membership,
-    network,
-    clock,
-    complaints: new Complaints(new RecordedLog(), clock, 10_000),
-    deadlineMs: 4_000,
-    observer: { onAcknowledged: () => undefined, onNewerEpoch: () => undefined, onStuck: () => undefined },
-  });
-  const commitReady = (record: KeyRecord): unknown => tried.push(record.key);
+  const nothing = (): undefined => undefined;
+  const complaints = new Complaints(new RecordedLog(), clock, 10_000);
+  const context = { membership, buffer, network, clock, complaints };
+  const replicator = new Replicator(
+    context,
+    { commitReady: nothing },
+    { onNewerEpoch: nothing, onStuck: nothing },
+    4_000,
+  );
+  const committer = { commitReady: (record: KeyState): unknown => tried.push(record.key) };
   let asked = 0;
   const onAsked = (): unknown => asked++;
+  const flush = { add: nothing, expediteAwaited: nothing };
   return {
     buffer,
     network,
     tried,
     asked: () => asked,
-    inheritance: new Inheritance({
-      membership,
-      buffer,
-      clock,
-      replicator,
-      commitReady,
-      onInherited: () => undefined,
-      onAwaited: () => undefined,
-      onAsked,
-    }),
+    inheritance: new Inheritance(context, { replicator, committer, flush, onAsked }),
   };
 }
+
+const recordOf = ({ buffer }: Trial, key: string): KeyState => {
+  const record = buffer.get(key);
+  assert.ok(record, `nothing is held of ${key}`);
+  return record;
+};
 
 const firstOf = ({ buffer }: Trial, key: string): PendingWrite => {
   const first = buffer.get(key)?.pending[0];
@@ -142,10 +139,12 @@ describe("Inheritance.begin", () => {
     const past = pastOf(viewOf(8, [{ ...c, forgotten: true } as typeof c]));
     const trial = trialOf(memberIn(viewOf(9, [a], [past]), a), "k", "l");
     trial.inheritance.begin();
-    firstOf(trial, "k").settle.committed({ epoch: 3, seq: 1, tag: "" });
+    const [found, lost] = [recordOf(trial, "k"), recordOf(trial, "l")];
+    arrive(found, firstOf(trial, "k").entry);
+    trial.buffer.commit(found);
     await Promise.resolve();
     assert.deepEqual([trial.inheritance.asksStore, trial.asked()], [true, 0], "the other key");
-    firstOf(trial, "l").settle.lost(new OperatingError("not_ready", "another node owns it now"));
+    trial.buffer.endTenure(lost, new OperatingError("not_ready", "another node owns it now"));
     await Promise.resolve();
     assert.deepEqual([trial.inheritance.asksStore, trial.asked()], [false, 1]);
   });
@@ -179,6 +178,15 @@ describe("Inheritance.acknowledged", () => {
     assert.deepEqual(missingAfter(1, "c"), ["b"]);
   });
 
+  it("does not count for an entry that was sent ahead, which counts by the answer to that", () => {
+    const trial = trialOf(memberIn(view, a), key);
+    trial.inheritance.begin();
+    trial.tried.length = 0;
+    trial.inheritance.sendAhead(recordOf(trial, key));
+    trial.inheritance.acknowledged(key, { epoch: 3, seq: 1 }, "b");
+    assert.deepEqual([firstOf(trial, key).missing, trial.tried], [["b"], []]);
+  });
+
   it("means nothing for a key of which nothing is inherited", () => {
     const trial = trialOf(memberIn(view, a), key);
     trial.inheritance.acknowledged(key, { epoch: 3, seq: 1 }, "b");
@@ -187,15 +195,15 @@ describe("Inheritance.acknowledged", () => {
   });
 });
 
-describe("Inheritance.hasten", () => {
+describe("Inheritance.sendAhead", () => {
   const key = keyOf(view, "a", "b");
 
   it("sends an inherited entry ahead of the others, once", () => {
     const trial = trialOf(memberIn(view, a), key);
     trial.inheritance.begin();
-    const record = trial.buffer.get(key) as KeyRecord;
-    trial.inheritance.hasten(record);
-    trial.inheritance.hasten(record);
+    const record = recordOf(trial, key);
+    trial.inheritance.sendAhead(record);
+    trial.inheritance.sendAhead(record);
     assert.deepEqual(
       trial.network.sent.map(({ to, request }) => [to, request.kind]),
       [["b", "replicate"]],
@@ -204,11 +212,11 @@ describe("Inheritance.hasten", () => {
 
   it("sends nothing that is held, nor what a newer view has sent to all already", () => {
     const trial = trialOf(memberIn(view, a), key);
-    const record = trial.buffer.get(key) as KeyRecord;
-    trial.inheritance.hasten(record);
+    const record = recordOf(trial, key);
+    trial.inheritance.sendAhead(record);
     trial.inheritance.begin();
-    trial.inheritance.adoptView();
-    trial.inheritance.hasten(record);
+    record.beginEpoch(["b"], false);
+    trial.inheritance.sendAhead(record);
     assert.deepEqual(trial.network.sent, []);
   });
 });

@@ -1,23 +1,33 @@
-/** Writes at the primary that have to wait for an earlier one of their key, which may be stuck for as long as the store is away. */
+/**
+ * Writes at the primary that have to wait for an earlier one of their key, which may be stuck for as long as the store
+ * is away.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { isOperatingError } from "../../../../src/base/errors.ts";
-import { Admission } from "../../../../src/core/admission.ts";
 import { noHeaders } from "../../../../src/core/entry.ts";
 import type { WriteRequest } from "../../../../src/core/message.ts";
 import type { Precondition } from "../../../../src/core/precondition.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
-import { WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import { noJournal } from "../../../../src/journal/no-journal.ts";
+import { Assigner } from "../../../../src/member/keys/assigner.ts";
 import { createCache } from "../../../../src/member/keys/cache.ts";
+import { Committer } from "../../../../src/member/keys/committer.ts";
+import type { FlushRequests } from "../../../../src/member/keys/flush-requests.ts";
+import { Inheritance } from "../../../../src/member/keys/inheritance.ts";
 import { Primary } from "../../../../src/member/keys/primary.ts";
-import type { PrimaryParts } from "../../../../src/member/keys/primary-parts.ts";
+import { ReadPath } from "../../../../src/member/keys/read-path.ts";
+import { Repeats } from "../../../../src/member/keys/repeats.ts";
+import { Replicator } from "../../../../src/member/keys/replicator.ts";
 import { MemberMetrics } from "../../../../src/member/metrics.ts";
+import { roomyBuffer, settingsOf } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
-import { turn } from "../../../harness/scripted-network.ts";
+import { ScriptedNetwork, turn } from "../../../harness/scripted-network.ts";
 import { memberOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
+import { ViewStore } from "../../../harness/view-store.ts";
 
 const a = memberOf("a");
 const absent: Precondition = { noneMatch: ["*"] };
@@ -29,30 +39,31 @@ function trial() {
   const clock = new ManualClock();
   const membership = servingMember(viewOf(4, [a]), a, clock);
   const nothing = (): undefined => undefined;
-  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: nothing });
-  const parts: Partial<PrimaryParts> = {
+  const context = {
     membership,
-    buffer,
+    buffer: roomyBuffer(clock),
     requests: new RequestLog(),
     cache: createCache(0),
-    reads: { invalidate: nothing } as unknown as PrimaryParts["reads"],
-    journal: { durable: nothing } as unknown as PrimaryParts["journal"],
+    store: new ViewStore(),
+    network: new ScriptedNetwork(),
+    journal: noJournal("a-disk"),
     clock,
     complaints: new Complaints(new RecordedLog(), clock, 10_000),
     metrics: new MemberMetrics(),
-    replicateMs: 4_000,
-    stuckMs: 10_000,
-    observer: {
-      onCommit: nothing,
-      onWriteThrough: nothing,
-      onAwaited: nothing,
-      onNewerEpoch: nothing,
-      onStuck: nothing,
-      onInherited: nothing,
-      onAsked: nothing,
-    },
+    settings: settingsOf({ operationMs: 10_000 }),
   };
-  const primary = new Primary(parts as PrimaryParts);
+  const { buffer, store, network } = context;
+  // The store takes nothing, however soon it is asked for.
+  const flush: FlushRequests = { add: nothing, schedule: nothing, expedite: nothing, expediteAwaited: nothing };
+  const committer = new Committer(context, flush);
+  const replicator = new Replicator(context, committer, { onNewerEpoch: nothing, onStuck: nothing }, 4_000);
+  const inheritance = new Inheritance(context, { replicator, committer, flush, onAsked: nothing });
+  const reads = new ReadPath(context, inheritance);
+  const repeats = new Repeats(context, reads);
+  const assigner = new Assigner(context, { replicator, committer, inheritance, reads, repeats });
+  const mayDiscard = (): never => assert.fail("nothing is discarded");
+  const parts = { assigner, committer, replicator, inheritance, repeats, reads, flush, mayDiscard };
+  const primary = new Primary(context, parts);
   const ends: string[] = [];
   let counter = 0;
   const write = (name: string, deadlineMs: number, precondition?: Precondition): void => {
@@ -81,12 +92,12 @@ function trial() {
       for (let turns = 0; turns < 5; turns++) await turn();
     }
   };
-  return { clock, buffer, write, pass, ends };
+  return { clock, buffer, store, network, write, pass, ends };
 }
 
 describe("a conditional write", () => {
   it("waits for an earlier one no longer than anybody waits for it, and holds up later ones no longer, either", async () => {
-    const { buffer, write, pass, ends, clock } = trial();
+    const { buffer, store, network, write, pass, ends, clock } = trial();
     write("stuck", 10_000);
     write("first", 5_000, absent);
     write("second", 6_000, absent);
@@ -102,5 +113,6 @@ describe("a conditional write", () => {
       ["stuck", "plain"],
     );
     assert.equal(clock.idle, true);
+    assert.deepEqual([store.reads, network.sent], [0, []]);
   });
 });

@@ -1,4 +1,7 @@
-/** What a replica takes, and when it says so: only in its adopted epoch, only from whom it may come, and only once it is in the journal. */
+/**
+ * What a replica takes, and when it says so: only in its adopted epoch, only from a member that may send it, and only
+ * once it is in the journal.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -12,6 +15,7 @@ import { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import type { Journal, JournalRecord } from "../../../../src/journal/journal.ts";
 import { noJournal } from "../../../../src/journal/no-journal.ts";
 import { Replica } from "../../../../src/member/keys/replica.ts";
+import { hold } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { turn } from "../../../harness/scripted-network.ts";
 import { keyWhere, memberIn, memberOf, nextView, ringOf, viewOf } from "../../../harness/view-fixtures.ts";
@@ -252,8 +256,7 @@ describe("Replica.clean", () => {
   /** Member b of the settled view, with version 3 of `key`. */
   function holding(key: string): Trial {
     const trial = trialOf();
-    trial.buffer.admission.take(footprint(entryOf(key, 3)));
-    trial.buffer.hold(trial.buffer.open(key, 0), entryOf(key, 3));
+    hold(trial.buffer, entryOf(key, 3));
     trial.membership.markSettled();
     return trial;
   }
@@ -276,8 +279,7 @@ describe("Replica.clean", () => {
     const trial = holding(ab);
     assert.throws(() => clean(trial, ab, 3, { epoch: 3 }), isWrongView);
     const early = trialOf();
-    early.buffer.admission.take(footprint(entryOf(ab, 3)));
-    early.buffer.hold(early.buffer.open(ab, 0), entryOf(ab, 3));
+    hold(early.buffer, entryOf(ab, 3));
     assert.throws(() => clean(early, ab, 3), isWrongView);
     assert.deepEqual([trial.buffer.size, early.buffer.size], [1, 1]);
   });

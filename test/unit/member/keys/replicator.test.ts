@@ -1,13 +1,16 @@
-/** Replication to one owner: again until it is acknowledged, and only what was acknowledged in the adopted epoch counts. */
+/**
+ * Replication to one owner: again until it is acknowledged, and only what was acknowledged in the adopted epoch counts.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
 import { noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import { KeyState, type PendingWrite } from "../../../../src/core/key-state.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
-import { KeyRecord, type PendingWrite, pendingWrite } from "../../../../src/core/write-buffer.ts";
 import { Replicator } from "../../../../src/member/keys/replicator.ts";
+import { spread } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { ScriptedNetwork, turn } from "../../../harness/scripted-network.ts";
@@ -23,7 +26,7 @@ interface Trial {
   readonly network: ScriptedNetwork;
   readonly membership: Membership;
   readonly replicator: Replicator;
-  readonly record: KeyRecord;
+  readonly record: KeyState;
   readonly write: PendingWrite;
   readonly events: readonly string[];
 }
@@ -35,23 +38,18 @@ function trialOf(): Trial {
   network.link(b, c);
   const membership = memberIn(view, a, { clock });
   const events: string[] = [];
-  const replicator = new Replicator({
-    membership,
-    network,
-    clock,
-    complaints: new Complaints(new RecordedLog(), clock, 10_000),
+  const complaints = new Complaints(new RecordedLog(), clock, 10_000);
+  const replicator = new Replicator(
+    { membership, network, clock, complaints },
+    { commitReady: () => events.push("acknowledged") },
+    { onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`), onStuck: (peer) => events.push(`stuck ${peer}`) },
     deadlineMs,
-    observer: {
-      onAcknowledged: () => events.push("acknowledged"),
-      onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
-      onStuck: (peer) => events.push(`stuck ${peer}`),
-    },
-  });
-  const record = new KeyRecord("k", 0);
+  );
+  const record = new KeyState("k", 0);
   const common = { key: "k", epoch: 4, seq: 1, headers: noHeaders, md5: "", modifiedMs: 0, size: 1 };
   const entry = { ...common, value: Buffer.from("v"), requestId: noRequest };
-  const write = pendingWrite(entry, { now: 0, missing: ["b", "c"], needsStore: false });
-  record.pending.push(write);
+  const write = record.assign(entry, { now: 0, others: ["b", "c"], isShort: false });
+  write.outcome.catch(() => undefined);
   replicator.send(record, write, "b");
   return { clock, network, membership, replicator, record, write, events };
 }
@@ -128,13 +126,15 @@ describe("Replicator", () => {
     assert.equal(network.sent.length, 2);
   });
 
-  it("does not send again what has committed or been acknowledged meanwhile", async () => {
+  it("does not send again what has committed, been lost or been acknowledged meanwhile", async () => {
     for (const change of [
-      ({ record }: Trial): unknown => record.pending.shift(),
-      ({ write }: Trial): unknown => {
-        write.missing = ["c"];
-        return write;
+      ({ record, write }: Trial): unknown => {
+        spread(record, write);
+        return record.commit();
       },
+      // An owner may still miss it then, and it is not pending any more.
+      ({ record }: Trial): unknown => record.endTenure(new OperatingError("not_ready", "another node owns it now")),
+      ({ record, write }: Trial): unknown => record.acknowledged(write, "b"),
     ]) {
       const trial = trialOf();
       trial.network.answer(new OperatingError("peer_unreachable", "the link broke"));

@@ -7,14 +7,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
-import { Admission } from "../../../../src/core/admission.ts";
-import { type Entry, footprint, noHeaders } from "../../../../src/core/entry.ts";
+import { type Entry, noHeaders } from "../../../../src/core/entry.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
 import type { PeerAnswer } from "../../../../src/core/message.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
 import type { Version } from "../../../../src/core/version.ts";
-import { pendingWrite, WriteBuffer } from "../../../../src/core/write-buffer.ts";
+import type { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { HandOff } from "../../../../src/member/views/hand-off.ts";
+import { assign, hold, inherit, roomyBuffer } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { type Script, ScriptedNetwork, type SentRequest, turn } from "../../../harness/scripted-network.ts";
@@ -55,12 +55,9 @@ function trialOf(script: Script, ...entries: readonly Entry[]): Trial {
   const clock = new ManualClock();
   const network = new ScriptedNetwork(script);
   const membership = memberIn(view, a, { clock });
-  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const buffer = roomyBuffer(clock);
   const requests = new RequestLog();
-  for (const entry of entries) {
-    buffer.admission.take(footprint(entry));
-    buffer.hold(buffer.open(entry.key, 0), entry);
-  }
+  for (const entry of entries) hold(buffer, entry);
   const events: string[] = [];
   const complaints = new Complaints(new RecordedLog(), clock, 10_000);
   const context = { membership, buffer, requests, network, clock, complaints };
@@ -202,9 +199,7 @@ describe("HandOff, to the other owners", () => {
   it("takes inherited entries, which nobody sees yet, and their outcomes", async () => {
     const { toOwners, buffer, requests, network } = trialOf(greedy, entryOf(ab, 1));
     requests.record({ router: "r", counter: 1 }, ab, { epoch: 3, seq: 1 });
-    const record = buffer.open(ab, 0);
-    const entry = record.entry as Entry;
-    buffer.inherit(record, pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false, inherited: true }));
+    inherit(buffer, buffer.open(ab, 0), { others: ["b"] });
     toOwners();
     await turn();
     assert.deepEqual(network.sent.map(nameOf), [`list to b: ${ab}`, `entry to b: ${ab}`, "outcomes to b: 1"]);
@@ -212,10 +207,7 @@ describe("HandOff, to the other owners", () => {
 
   it("leaves a pending write of its own to replication, and its outcome with it", async () => {
     const { toOwners, buffer, requests, network } = trialOf(greedy, entryOf(ab, 1));
-    const record = buffer.open(ab, 0);
-    const entry = entryOf(ab, 2);
-    buffer.admission.takeForWrite(footprint(entry));
-    buffer.assign(record, pendingWrite(entry, { now: 0, missing: ["b"], needsStore: false }));
+    assign(buffer, entryOf(ab, 2), { others: ["b"] });
     for (const counter of [1, 2]) requests.record({ router: "r", counter }, ab, { epoch: 3, seq: counter });
     toOwners();
     await turn();

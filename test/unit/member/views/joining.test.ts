@@ -223,7 +223,7 @@ describe("Joining, who is new", () => {
     assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0]);
     const lines = trial.log.lines.filter(({ message }) => message.includes("values of another cluster than the store"));
     assert.equal(lines.length, 3);
-    for (const record of [...trial.buffer.records()]) trial.buffer.drop(record);
+    for (const record of [...trial.buffer.records()]) trial.buffer.remove(record);
     await trial.pass(200);
     assert.equal(idsOf(trial), "a");
   });

@@ -83,7 +83,8 @@ function trialOf(stored: View = view) {
       },
     },
     durableWrites: { adoptView: note("durable writes") },
-    flusher: { forget: note("forget"), hasten: note("hasten"), schedule: note("schedule"), quiet: true },
+    flusher: { forget: note("forget"), quiet: true },
+    queue: { expedite: note("expedite"), schedule: note("schedule") },
     cleaner: { adoptView: note("cleaner"), viewSettled: note("clean") },
     handOff: {
       deliver: (onDone) => {

@@ -1,0 +1,67 @@
+/**
+ * Commits: a pending write becomes visible once nothing keeps it back, and then its client is answered. What a write
+ * waits for is the key's own affair (`KeyState.readiness`). The rest is whether this member may answer for the key.
+ */
+
+import type { OperatingError } from "../../base/errors.ts";
+import type { KeyState } from "../../core/key-state.ts";
+import type { ContextOf } from "../context.ts";
+import type { FlushRequests } from "./flush-requests.ts";
+import { uploadLost } from "./write-answer.ts";
+
+type CommitterContext = ContextOf<"membership" | "buffer" | "cache" | "clock" | "metrics">;
+
+export class Committer {
+  readonly #context: CommitterContext;
+  readonly #flush: FlushRequests;
+  /** Keys whose first pending write waits only until this member may answer. */
+  readonly #ready = new Set<KeyState>();
+
+  constructor(context: CommitterContext, flush: FlushRequests) {
+    this.#context = context;
+    this.#flush = flush;
+  }
+
+  /** Commits what waits for nothing any more, in the order of versions (W6). */
+  commitReady(record: KeyState): void {
+    const { buffer, membership, clock, metrics } = this.#context;
+    let committed = false;
+    for (;;) {
+      const { readiness } = record;
+      if (readiness === "needs_store") this.#flush.expedite(record);
+      if (readiness !== "ready") break;
+      if (!membership.mayAnswer(record.key)) {
+        this.#ready.add(record);
+        break;
+      }
+      const { assignedAt, inherited } = buffer.commit(record);
+      if (!inherited) metrics.commit.observeMs(clock.now() - assignedAt);
+      committed = true;
+    }
+    if (committed) this.#isVisible(record);
+  }
+
+  /** The upload of the first pending write can never be completed. It was no write: the state is what the store has. */
+  loseUpload(record: KeyState, refusal: OperatingError | undefined): void {
+    this.#context.buffer.loseUpload(record, uploadLost(refusal));
+    this.#isVisible(record);
+    this.commitReady(record);
+  }
+
+  /** The lease, or the tenure of some keys, is there: what waited only for that commits. */
+  mayAnswer(): void {
+    const ready = [...this.#ready];
+    this.#ready.clear();
+    for (const record of ready) this.commitReady(record);
+  }
+
+  /** A view was adopted: what is ready is found anew. */
+  adoptView(): void {
+    this.#ready.clear();
+  }
+
+  #isVisible(record: KeyState): void {
+    this.#context.cache.delete(record.key);
+    this.#flush.schedule(record);
+  }
+}
