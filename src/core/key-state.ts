@@ -19,7 +19,7 @@ import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 import type { OperatingError } from "../base/errors.ts";
 import { isDiscarded } from "./discarded.ts";
-import { type Entry, isTombstone } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import { compareVersions, isNewer, type Version, versionOf } from "./version.ts";
 
 /** What this member knows of the key's object in the store, since its tenure began. */
@@ -149,9 +149,8 @@ export class KeyState {
   /** Ascending by version. */
   readonly #pending: Write[] = [];
   #store: StoreKnowledge = storeUnknown;
-  /** Whether the store is known to have the entry's version. */
   #flushed = false;
-  /** Whether the store must be read once more before `flushed` can be believed (F11). */
+  /** The store has the entry's version, but must be read once more before that can be believed (F11). */
   #unproven = false;
   /** The newest version that was sent to the store or seen there. */
   #lastSent: Version | undefined = undefined;
@@ -167,8 +166,6 @@ export class KeyState {
     this.key = key;
     this.#dirtySince = now;
   }
-
-  // What is held.
 
   /** At the primary the visible state; elsewhere the newest one accepted. */
   get entry(): Entry | undefined {
@@ -216,8 +213,6 @@ export class KeyState {
     assert(this.#pending.length === 0, "a pending write is never removed");
     this.#entry = undefined;
   }
-
-  // Writes at the primary.
 
   /** Takes a write that has its version. It waits for the journal, the other owners and, where it must, the store. */
   assign(entry: Entry, assignment: Assignment): PendingWrite {
@@ -346,8 +341,6 @@ export class KeyState {
     for (const write of writes) write.lost(error);
   }
 
-  // Flushing.
-
   /** Whether the store may lack the held entry. */
   get dirty(): boolean {
     return this.#entry !== undefined && (!this.#flushed || this.#unproven);
@@ -394,27 +387,12 @@ export class KeyState {
       return first.isHeldByAll ? { kind: "complete", entry: first.entry } : undefined; // L2
     }
     if (this.needsStore) {
-      const through = this.#writeThrough;
+      const through = writeThroughOf(this.#pending, (version) => this.#isOvertaken(version));
       return through && { kind: "write_through", entry: through.entry };
     }
     const entry = this.#entry;
     if (entry === undefined || !this.dirty || this.#isOvertaken(entry)) return undefined; // F7
     return { kind: this.#unproven ? "prove" : "write", entry };
-  }
-
-  /**
-   * The pending write to be written through. Not before all owners have it: the next primary must know what it finds in
-   * the store, and which request that was.
-   *
-   * It is the newest that needs the store. If a newer one was sent already, under a view that has changed since, then
-   * an older one is not sent any more (F7): that one is written through, or one newer still.
-   */
-  get #writeThrough(): PendingWrite | undefined {
-    const needed = this.#pending.findLast((write) => write.needsStore && write.isHeldByAll);
-    if (!needed || !this.#isOvertaken(needed.entry)) return needed;
-    return this.#pending.findLast(
-      (write) => write.isHeldByAll && !write.entry.upload && !this.#isOvertaken(write.entry),
-    );
   }
 
   /** Whether something newer is in the store, or on its way there: this version would take it back (F7). */
@@ -446,12 +424,7 @@ export class KeyState {
     this.#lastSent = versionOf(entry);
   }
 
-  /** The store has taken the flight's entry, and named the object so. */
-  wrote({ entry }: Flight, tag: string): void {
-    this.#store = isTombstone(entry) ? storeAbsent : { kind: "present", tag };
-  }
-
-  /** What the object is, as far as is known. */
+  /** What the object is, as far as is known now. */
   saw(store: StoreKnowledge): void {
     this.#store = store;
   }
@@ -516,8 +489,6 @@ export class KeyState {
     this.#failure = undefined;
   }
 
-  // When it is flushed: kept by the flush queue.
-
   /** When the queue looks at it next; undefined when it is not in the queue. */
   get scheduledAt(): Instant | undefined {
     return this.#scheduledAt;
@@ -576,4 +547,17 @@ export class KeyState {
 /** Found in the store, and not yet where it must be before anything older may become visible. */
 function isNotYetFromStore(write: Write): boolean {
   return write.fromStore && (write.needsStore || !write.isHeldByAll);
+}
+
+/**
+ * The pending write to be written through. Not before all owners have it: the next primary must know what it finds in the
+ * store, and which request that was.
+ *
+ * It is the newest that needs the store. If a newer one was sent already, under a view that has changed since, then an
+ * older one is not sent any more (F7): that one is written through, or one newer still.
+ */
+function writeThroughOf(pending: readonly Write[], isOvertaken: (version: Version) => boolean): Write | undefined {
+  const needed = pending.findLast((write) => write.needsStore && write.isHeldByAll);
+  if (!needed || !isOvertaken(needed.entry)) return needed;
+  return pending.findLast((write) => write.isHeldByAll && !write.entry.upload && !isOvertaken(write.entry));
 }

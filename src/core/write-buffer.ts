@@ -92,8 +92,9 @@ export class WriteBuffer {
 
   /** Holds an entry, for which room was taken, in place of an older one. */
   hold(record: KeyState, entry: Entry, now: Instant): void {
-    this.#giveRoomOf(record.entry);
+    const before = record.entry;
     record.hold(entry, now);
+    this.#giveRoomOf(before);
     this.#log.append({ kind: "entry", entry });
   }
 

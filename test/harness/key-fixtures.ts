@@ -65,7 +65,7 @@ export function commit(buffer: WriteBuffer, entry: Entry, now = 0): KeyState {
 export function arrive(record: KeyState, entry: Entry, unproven = false): Flight {
   const flight = record.takeOff(entry, 0, unproven);
   record.sent(flight);
-  record.wrote(flight, "t");
+  record.saw({ kind: "present", tag: "t" });
   record.arrived(flight);
   record.storedVisible(flight);
   return flight;

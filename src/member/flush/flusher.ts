@@ -16,7 +16,7 @@ import type { Instant } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Backlog } from "../../core/backlog.ts";
 import { backoffMs, Pace } from "../../core/flush-schedule.ts";
-import type { Flight, FlushStep, KeyState } from "../../core/key-state.ts";
+import { type Flight, type FlushStep, type KeyState, storeAbsent } from "../../core/key-state.ts";
 import { OpenRequests } from "../../core/open-requests.ts";
 import type { StoreHealth } from "../../core/store-health.ts";
 import type { Version } from "../../core/version.ts";
@@ -251,7 +251,7 @@ export class Flusher {
       const result = await this.#requests.send(flight);
       if (record.flight !== flight) return;
       if (result.kind === "written") {
-        record.wrote(flight, result.tag);
+        record.saw(flight.entry.value === undefined ? storeAbsent : { kind: "present", tag: result.tag });
         this.#arrived(flight);
         return;
       }
@@ -278,7 +278,7 @@ export class Flusher {
       const result = found === "older" ? await this.#requests.complete(flight) : undefined;
       if (record.flight !== flight) return;
       if (result?.kind === "written") {
-        record.wrote(flight, result.tag);
+        record.saw({ kind: "present", tag: result.tag });
         found = "same";
       }
       let isLost = found === "newer";

@@ -24,13 +24,13 @@ import { footprintOf, nameOf } from "./write-request.ts";
 type PrimaryContext = ContextOf<"membership" | "buffer" | "requests" | "clock" | "settings">;
 
 export interface PrimaryParts {
-  readonly assigner: Assigner;
-  readonly committer: Committer;
-  readonly replicator: Replicator;
+  readonly assigner: Pick<Assigner, "assign" | "bufferFull" | "drain">;
+  readonly committer: Pick<Committer, "commitReady" | "mayAnswer" | "adoptView">;
+  readonly replicator: Pick<Replicator, "send" | "resend" | "adoptView" | "stop">;
   readonly inheritance: Inheritance;
-  readonly repeats: Repeats;
-  readonly reads: ReadPath;
-  readonly flush: FlushRequests;
+  readonly repeats: Pick<Repeats, "answer">;
+  readonly reads: Pick<ReadPath, "inMemory" | "isInStore" | "load">;
+  readonly flush: Pick<FlushRequests, "expediteAwaited">;
   /** Whether this version of a key that is served here may be discarded: see `admin/discard.ts`. */
   readonly mayDiscard: (key: string, version: Version) => boolean;
 }

@@ -264,7 +264,7 @@ class World {
     } else {
       this.#send(flight);
       this.object = versionOf(entry);
-      record.wrote(flight, `tag ${entry.seq}`);
+      record.saw({ kind: "present", tag: `tag ${entry.seq}` });
       this.#arrive(flight);
     }
     this.#flight = undefined;
