@@ -35,7 +35,7 @@ export class Admission {
   readonly #settings: AdmissionSettings;
   readonly #clock: Clock;
   #used = 0;
-  /** Bytes of those that are reserved for, or taken by, writes of this primary that have not committed. */
+  /** Of them, the bytes of writes of this primary that have not committed; their room may only be reserved yet. */
   #uncommitted = 0;
   #uncommittedLimit = Number.POSITIVE_INFINITY;
   #waitingBytes = 0;
@@ -62,13 +62,13 @@ export class Admission {
     return this.#used / this.#settings.dirtyBytes;
   }
 
-  /** Whether writers wait because of the limit, and not for replicas alone to take what is uncommitted. */
+  /** Whether the limit makes writers wait. They may also wait because too much is uncommitted. */
   get isFull(): boolean {
     for (const { bytes } of this.#waiting) return !this.#isShut && this.#used + bytes > this.#settings.dirtyBytes;
     return false;
   }
 
-  /** Whether writers wait, however much room there is; what must be held is not kept out. */
+  /** Whether writers wait, however much room there is. What must be held is let in all the same. */
   get isShut(): boolean {
     return this.#isShut;
   }
@@ -132,19 +132,19 @@ export class Admission {
     this.#uncommitted += bytes;
   }
 
-  /** A write's entry is committed, or held without being one's own write any more: it goes on taking its room. */
+  /** A write has committed, or is held like any other entry since the tenure ended. It goes on taking its room. */
   committed(bytes: number): void {
     this.#uncommitted -= bytes;
     assert(this.#uncommitted >= 0, "no more is committed than was taken for writes");
     if (this.#waiting.size > 0) this.#admit();
   }
 
-  /** What takes room already becomes one's own write that has not committed. */
+  /** A held entry, which takes its room already, becomes a pending write of this primary. */
   uncommit(bytes: number): void {
     this.#uncommitted += bytes;
   }
 
-  /** Admission that was taken for a write is not needed. */
+  /** Room that was taken for a write is not needed. */
   giveBack(bytes: number): void {
     this.committed(bytes);
     this.give(bytes);

@@ -20,7 +20,7 @@ export interface RequestId {
   readonly counter: number;
 }
 
-/** Of an entry that no request of this cluster's routers is known to have made. */
+/** The id of an entry that no known request of this cluster's routers has made. */
 export const noRequest: RequestId = Object.freeze({ router: "", counter: 0 });
 
 /** What is known of a value apart from its bytes. */
@@ -35,8 +35,8 @@ export interface ValueInfo extends Version {
 }
 
 /**
- * Where the parts of a value are that is too large to be in memory: in the store, which makes them the key's object
- * when told to.
+ * A value that is too large to be in memory. Its parts are in the store, which makes them the key's object when told
+ * to.
  */
 export interface Upload {
   /** The object's metadata `weir-upload`, once it is completed: see `upload-token.ts`. */
@@ -52,8 +52,8 @@ export interface Entry extends ValueInfo {
   /** The value; undefined in a reference, and in a tombstone (then `size` is 0 and `md5` is empty). */
   readonly value: Buffer | undefined;
   /**
-   * Of a *reference*: the key's state is what the store has, once the upload has been completed there. It is pending
-   * until then, and `md5` is empty, since only the store knows it.
+   * Makes the entry a *reference*: the key's state is what the store has, once it has completed the upload. The entry
+   * is pending until then. Its `md5` is empty, since only the store knows it.
    */
   readonly upload?: Upload;
   /** The request that made it, so that a repeat of that request is recognised. */
@@ -76,7 +76,7 @@ export function payloadOf({ value, upload }: Pick<Entry, "value" | "upload">): B
   return upload ? upload.manifest : value;
 }
 
-/** What an entry counts towards `buffer.dirtyBytes`, in bytes: of a reference, its list of parts. */
+/** What an entry counts towards `buffer.dirtyBytes`, in bytes. Of a reference its list of parts counts. */
 export function footprint(entry: Pick<Entry, "key" | "size" | "headers" | "upload">): number {
   const { upload } = entry;
   // As text its tags take several times as much while they are used.

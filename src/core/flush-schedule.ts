@@ -1,7 +1,7 @@
 /**
- * When which key is to be flushed: a priority queue of keys by due time (a binary heap), and how fast to go: how many
- * requests may be under way (additive increase, multiplicative decrease) and how long a failed key pauses (exponential,
- * with jitter).
+ * What a schedule of flushes is made of. `DueQueue`: keys by due time, a binary heap. `Pace`: how many requests may be
+ * under way (additive increase, multiplicative decrease). `backoffMs`: how long a failed key pauses (exponential, with
+ * jitter).
  */
 
 import { assert } from "../base/assert.ts";
@@ -22,8 +22,9 @@ export class DueQueue<T> {
   #sweepAt = fewItems;
 
   /**
-   * @param isCurrent - whether this is still the item's place: of one that was added again, to be due sooner, the older
-   * place stays until a sweep
+   * @param isCurrent - whether this is still the item's place. An item may be added again, to be due sooner: then its
+   *   older
+   *   place stays until a sweep
    */
   constructor(isCurrent: (due: Due<T>) => boolean) {
     this.#isCurrent = isCurrent;
@@ -102,8 +103,7 @@ export class Pace {
   readonly #settings: PaceSettings;
   #limit: number;
   /**
-   * Requests under way when the limit was last halved: their failures are of the same overload and do not halve it
-   * again.
+   * Requests that were under way when the limit was halved. Their failures tell of the same overload, and do not count.
    */
   #forgiven = 0;
 

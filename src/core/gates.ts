@@ -1,6 +1,6 @@
 /**
- * Gates: while one of a key's writes waits for its turn, later ones of that key wait behind it, or it would never have
- * it. The one that waits closes and opens it; others pass while it is open.
+ * Gates: while one of a key's writes waits for its turn, later writes of that key wait behind it, or it would never
+ * have its turn (W20). The write that waits closes the key's gate and opens it again. Others pass while it is open.
  */
 
 import { assert } from "../base/assert.ts";
@@ -20,7 +20,7 @@ export class Gates {
 
   /** Closes the key's gate as soon as it is open; as {@link close}. */
   async enter(key: string): Promise<() => void> {
-    // Not by `passed`: before that resolved here another could close the gate.
+    // Not by `passed`: another write could close the gate before that promise resolves here.
     for (let gate = this.#closed.get(key); gate; gate = this.#closed.get(key)) await gate;
     return this.close(key);
   }

@@ -550,8 +550,8 @@ function isNotYetFromStore(write: Write): boolean {
 }
 
 /**
- * The pending write to be written through. Not before all owners have it: the next primary must know what it finds in the
- * store, and which request that was.
+ * The pending write to be written through. Not before all owners have it: the next primary must know what it finds in
+ * the store, and which request that was.
  *
  * It is the newest that needs the store. If a newer one was sent already, under a view that has changed since, then an
  * older one is not sent any more (F7): that one is written through, or one newer still.

@@ -1,6 +1,6 @@
 /**
- * Requests to the store whose outcome is unknown: until F after each, it may still take effect, so other versions of
- * its key are not sent, and what was written meanwhile is not taken for granted.
+ * Requests to the store whose outcome is unknown. Until F after it was sent, each may still take effect. So other
+ * versions of its key are not sent, and what was written meanwhile is not taken for granted (F3).
  */
 
 import type { Instant } from "../base/clock.ts";

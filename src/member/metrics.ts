@@ -1,7 +1,4 @@
-/**
- * What is counted in a host's part in the cluster, over all its members: plain numbers, which whoever exposes them
- * reads.
- */
+/** What a host counts, over all members that it has been: plain numbers, which `metrics/` reads to expose them. */
 
 import type { ErrorCode } from "../base/errors.ts";
 import { delayBounds, Histogram, latencyBounds } from "../base/histogram.ts";
@@ -9,16 +6,13 @@ import { delayBounds, Histogram, latencyBounds } from "../base/histogram.ts";
 export class MemberMetrics {
   /** Reads answered as the key's primary, by where the state was. */
   readonly reads = { buffer: 0, cache: 0, store: 0 };
-  /**
-   * Writes of this primary from when they got their version until every owner had them and they were visible, in
-   * seconds.
-   */
+  /** From a write's assignment at its primary until it was visible, in seconds: every owner had it by then. */
   readonly commit = new Histogram(latencyBounds);
   /** Writes that got no room in time: the buffer was full, or a value in it too old. */
   readonly refusals = { full: 0, age: 0 };
-  /** From when a key got a state that the store lacked until the store had one as new, in seconds. */
+  /** From the moment at which a key got a state that the store lacked, until the store had one as new, in seconds. */
   readonly flushLag = new Histogram(delayBounds);
-  /** Attempts to flush that began, and those of them that came after one that had failed. */
+  /** Attempts to flush: all that began, and those that repeated one that had failed. */
   readonly flushes = { begun: 0, repeated: 0 };
   /** Attempts to flush that failed, by what the error says. */
   readonly flushFailures = new Map<ErrorCode, number>();

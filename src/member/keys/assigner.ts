@@ -16,7 +16,7 @@ import { wrongView } from "./not-ready.ts";
 import type { ReadPath } from "./read-path.ts";
 import type { Repeats } from "./repeats.ts";
 import type { Replicator } from "./replicator.ts";
-import { bufferFull, type WriteAnswer, written } from "./write-answer.ts";
+import { type WriteAnswer, written } from "./write-answer.ts";
 
 type AssignerContext = ContextOf<"membership" | "buffer" | "requests" | "cache" | "journal" | "clock" | "metrics">;
 
@@ -89,11 +89,16 @@ export class Assigner {
     this.#drained = true;
   }
 
-  /** For a write that found no room. Counts the refusal. */
+  /** For a write that found no room, and was not done. Counts the refusal. */
   bufferFull(): OperatingError {
     const { buffer, metrics } = this.#context;
     metrics.refusals[buffer.admission.isShut ? "age" : "full"]++;
-    return bufferFull(buffer.admission);
+    return new OperatingError(
+      "buffer_full",
+      buffer.admission.isShut
+        ? "the store has lacked an acknowledged value for longer than buffer.maxDirtyAgeMs"
+        : "the write buffer is full of values that the store has not taken yet",
+    );
   }
 
   /** Why a write that comes to its turn only now is not assigned any more. */
@@ -127,4 +132,10 @@ export class Assigner {
     committer.commitReady(record);
     return write.outcome;
   }
+}
+
+/** What a write will count towards the buffer, before it is an entry. */
+export function footprintOf({ key, value, headers, upload }: WriteRequest): number {
+  const shape = { key, size: value?.length ?? 0, headers };
+  return footprint(upload ? { ...shape, upload } : shape);
 }

@@ -3,11 +3,10 @@
  * waits for is the key's own affair (`KeyState.readiness`). The rest is whether this member may answer for the key.
  */
 
-import type { OperatingError } from "../../base/errors.ts";
+import { OperatingError } from "../../base/errors.ts";
 import type { KeyState } from "../../core/key-state.ts";
 import type { ContextOf } from "../context.ts";
 import type { FlushRequests } from "./flush-requests.ts";
-import { uploadLost } from "./write-answer.ts";
 
 type CommitterContext = ContextOf<"membership" | "buffer" | "cache" | "clock" | "metrics">;
 
@@ -64,4 +63,11 @@ export class Committer {
     this.#context.cache.delete(record.key);
     this.#flush.schedule(record);
   }
+}
+
+/** For a write whose upload will never be completed: the store has lost it, or refuses it. */
+function uploadLost(refusal: OperatingError | undefined): OperatingError {
+  return refusal
+    ? new OperatingError("store_refused", `${refusal.message}; nothing was stored`, { cause: refusal })
+    : new OperatingError("store_unavailable", "the store has lost the upload; nothing was stored");
 }

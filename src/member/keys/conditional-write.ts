@@ -9,14 +9,13 @@ import type { Gates } from "../../core/gates.ts";
 import type { WriteRequest } from "../../core/message.ts";
 import { meets } from "../../core/precondition.ts";
 import type { ContextOf } from "../context.ts";
-import type { Assigner } from "./assigner.ts";
+import { type Assigner, footprintOf } from "./assigner.ts";
 import { type CleanValue, presentState } from "./cache.ts";
 import type { FlushRequests } from "./flush-requests.ts";
 import { type Inheritance, ignoreLost } from "./inheritance.ts";
 import { requireTenure } from "./not-ready.ts";
 import type { ReadPath } from "./read-path.ts";
 import { preconditionFailed, type WriteAnswer } from "./write-answer.ts";
-import { footprintOf } from "./write-request.ts";
 
 /** How often to look whether the store has a state, in milliseconds: about as long as a request to it takes. */
 const flushPollMs = 20;

@@ -5,11 +5,12 @@
  */
 
 import { OperatingError } from "../../base/errors.ts";
+import type { RequestId } from "../../core/entry.ts";
 import { Gates } from "../../core/gates.ts";
 import type { WriteRequest } from "../../core/message.ts";
 import type { Version } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
-import type { Assigner } from "./assigner.ts";
+import { type Assigner, footprintOf } from "./assigner.ts";
 import type { Committer } from "./committer.ts";
 import { ConditionalWrites } from "./conditional-write.ts";
 import type { FlushRequests } from "./flush-requests.ts";
@@ -19,7 +20,6 @@ import type { ReadPath } from "./read-path.ts";
 import type { Repeats } from "./repeats.ts";
 import type { Replicator } from "./replicator.ts";
 import { preconditionFailed, type WriteAnswer } from "./write-answer.ts";
-import { footprintOf, nameOf } from "./write-request.ts";
 
 type PrimaryContext = ContextOf<"membership" | "buffer" | "requests" | "clock" | "settings">;
 
@@ -168,4 +168,9 @@ export class Primary {
     }
     return await assigner.assign(request, bytes);
   }
+}
+
+/** The same for every copy of a request. */
+function nameOf({ router, counter }: RequestId): string {
+  return `${router}.${counter}`;
 }
