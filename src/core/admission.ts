@@ -5,7 +5,7 @@
  * Full buffers must not wait for each other for ever. What is committed leaves by itself once the store takes it. What
  * is not committed waits for room on other members. N members own something, so each primary keeps at most 1/(2N) of
  * its room uncommitted: all of them together fill at most half of any buffer so. And a buffer that is not over its
- * limit always takes one more replica.
+ * limit always takes one more replica (W23, W24).
  */
 
 import { assert } from "../base/assert.ts";

@@ -65,7 +65,7 @@ export class Doubt {
    * and the later ones that have lost owners, forgotten or not.
    *
    * The later ones matter for this reason: a forgotten view may have written through to the store. The member that ends
-   * the doubt may hold something older than that.
+   * the doubt may hold something older than that (V51, V52).
    */
   get views(): readonly PastView[] {
     const first = this.#losses.findIndex(({ ring, gone, forgotten }) =>

@@ -105,7 +105,7 @@ export class WriteBuffer {
     this.open(entry.key, now).hold(entry, now);
   }
 
-  /** The tenure of the key ends; see {@link KeyState.endTenure}. */
+  /** The tenure of the key ends; see {@link KeyState.endTenure} (V35). */
   endTenure(record: KeyState, error: Error): void {
     const { pending, entry: before } = record;
     const last = pending.at(-1);
@@ -118,7 +118,7 @@ export class WriteBuffer {
     assert(record.pending.length === 0, "nothing is pending without tenure");
   }
 
-  /** Forgets what is held of a key; nothing of it may be pending. */
+  /** Forgets what is held of a key; nothing of it may be pending (J3). */
   remove(record: KeyState): void {
     assert(this.#records.get(record.key) === record, "a record is removed once");
     const { key, entry } = record;

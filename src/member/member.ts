@@ -272,6 +272,7 @@ export class Member implements PeerHandler, JournalSource {
     log.warn("the cluster goes by what its first node's file said, until all nodes have left it", { shared, own });
   }
 
+  /** What the journal has is held and known from the first moment (J4, J5). */
   #recover({ entries, outcomes }: Recovered): void {
     const now = this.#parts.clock.now();
     assert(!this.joined, "what was held before is there before the first view");

@@ -87,6 +87,7 @@ export class Cleaner {
     });
   }
 
+  /** Again and again, until it is acknowledged or the view changes (F14). */
   #send(peer: string, items: readonly KeyVersion[]): void {
     const { network, membership } = this.#context;
     const epoch = membership.epoch;

@@ -219,6 +219,7 @@ export class Flusher {
     else if (record.dirty) this.queue.schedule(record);
   }
 
+  /** It is tried again, for as long as the tenure lasts (F22). */
   #failed(record: KeyState, error: unknown): void {
     const { clock, random, settings, complaints, membership, metrics } = this.#context;
     if (!isOperatingError(error)) throw error;

@@ -4,7 +4,7 @@
  * A newer one is enough, since the object never goes back (P3, W21).
  *
  * When the tenure ends, the router sends the waiting write on to the key's next primary, under the same request id. The
- * repeat finds the first outcome there, and waits in its turn (W22).
+ * repeat finds the first outcome there, and waits in its turn (W21, W22).
  */
 
 import { assert } from "../../base/assert.ts";

@@ -182,7 +182,7 @@ export class ReadPath {
 
   /**
    * Whether the object changes only through this member. What was given up may have sent something that nobody holds,
-   * and that reaches the store as late as a first flush may go there.
+   * and that reaches the store as late as a first flush may go there (R6).
    */
   #isSteady(key: string): boolean {
     const { membership, clock } = this.#context;

@@ -115,6 +115,7 @@ export class Replica {
     for (const { key, version } of items) {
       const record = buffer.get(key);
       if (!record?.entry || membership.ownersOf(key)[0] !== from.id) continue;
+      // Never a newer one (F15).
       if (compareVersions(record.entry, version) <= 0) buffer.remove(record);
     }
     return { kind: "ack", epoch: membership.epoch };

@@ -169,6 +169,7 @@ export class ViewLife {
       // What was handed over long ago must not count (V36): newer states of it may be gone from memory everywhere.
       if (record.pending.length === 0 && !counts(record.key)) buffer.remove(record);
     }
+    // Without tenure a cached value counts no more (R5).
     for (const key of cache.keys()) {
       if (!membership.serves(key, membership.ownersOf(key))) cache.delete(key);
     }

@@ -1,4 +1,7 @@
-/** Admission in the buffer: no byte is lost or counted twice, who waits is served in order, and nobody waits for ever. */
+/**
+ * Admission in the buffer: no byte is lost or counted twice, who waits is served in order, and nobody waits for ever
+ * (W23, W24).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** What the store lacks, and since when: the oldest first, whatever fails, is refused, or is overwritten. */
+/** What the store lacks, and since when: the oldest first, whatever fails, is refused, or is overwritten (F20). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** Gates: one closes a key's at a time, and the others wait. */
+/** Gates: one closes a key's at a time, and the others wait (W20). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,6 +1,7 @@
 /**
  * A key's state machine under random steps: what its rules promise must hold after each one, and from every state there is
- * a way to the end. The steps are those that a member takes; the store and the other owners are a few lines here.
+ * a way to the end. The steps are those that a member takes; the store and the other owners are a few lines
+ * here (V35, W3, W4, W5, W6, F2, F7, F11, L6).
  */
 
 import assert from "node:assert/strict";

@@ -1,5 +1,6 @@
 /**
- * What may be given up: the very version that was looked at, refused by the store, once nothing else can bring it there.
+ * What may be given up: the very version that was looked at, refused by the store, once nothing else can bring it
+ * there (D2, D3, D4).
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** How long the store may lack an acknowledged value before writers wait, and what ends that. */
+/** How long the store may lack an acknowledged value before writers wait, and what ends that (W26). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** In which order the flusher goes: what somebody waits for comes first, also after a time without a lease. */
+/** In which order the flusher goes: what somebody waits for comes first, also after a time without a lease (F18). */
 
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";

@@ -1,4 +1,7 @@
-/** When the flusher says that the store has a write for good, although an earlier request may still take effect. */
+/**
+ * When the flusher says that the store has a write for good, although an earlier request may still take effect (F11,
+ * F12).
+ */
 
 import assert from "node:assert/strict";
 import { it } from "node:test";

@@ -1,4 +1,7 @@
-/** How the flusher completes uploads: when one is lost for good, and its writer may be told that nothing was stored. */
+/**
+ * How the flusher completes uploads: when one is lost for good, and its writer may be told that nothing was stored (L6,
+ * L7).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** Who waits for the store: until when, for which version, and what ends it. */
+/** Who waits for the store: until when, for which version, and what ends it (W21, W22). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

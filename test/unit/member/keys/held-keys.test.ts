@@ -1,6 +1,6 @@
 /**
  * What a member says of the keys of a listing: what it holds and serves, in order, bounded, and never what it may not
- * know.
+ * know (R7).
  */
 
 import assert from "node:assert/strict";

@@ -1,9 +1,12 @@
-/** What becomes of entries whose key this member gains: nobody sees them before every owner has them. */
+/**
+ * What becomes of entries whose key this member gains: nobody sees them before every owner has them (V45, V46, V53).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
+import { whatTheStoreHas } from "../../../../src/core/discarded.ts";
 import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import type { KeyState, PendingWrite } from "../../../../src/core/key-state.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
@@ -129,6 +132,16 @@ describe("Inheritance.begin", () => {
     const trial = trialOf(memberIn(given, a), key);
     trial.inheritance.begin();
     assert.deepEqual([firstOf(trial, key).missing, firstOf(trial, key).needsStore], [["b"], true]);
+  });
+
+  it("asks for the store about a reference and about a discard, though there are enough owners (L5, D6)", () => {
+    const key = keyOf(view, "a", "b");
+    for (const upload of [{ token: "t", size: 9, manifest: Buffer.from("m") }, whatTheStoreHas]) {
+      const trial = trialOf(memberIn(view, a));
+      hold(trial.buffer, { ...entryOf(key), value: undefined, upload });
+      trial.inheritance.begin();
+      assert.deepEqual([firstOf(trial, key).missing, firstOf(trial, key).needsStore], [["b"], true]);
+    }
   });
 
   it("says for how long the store is asked about what was given up, and when that is over, however it ends", async () => {

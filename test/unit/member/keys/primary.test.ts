@@ -1,6 +1,6 @@
 /**
  * Writes at the primary that have to wait for an earlier one of their key, which may be stuck for as long as the store
- * is away.
+ * is away (W19, W20).
  */
 
 import assert from "node:assert/strict";
@@ -66,20 +66,20 @@ function trial() {
   const primary = new Primary(context, parts);
   const ends: string[] = [];
   let counter = 0;
+  const requestOf = (name: string, deadlineMs: number, precondition?: Precondition): WriteRequest => ({
+    kind: "write",
+    epoch: membership.epoch,
+    key: "k",
+    requestId: { router: "r", counter: ++counter },
+    precondition,
+    headers: noHeaders,
+    value: Buffer.from(name),
+    md5: "",
+    durability: "replicated",
+    deadlineMs,
+  });
   const write = (name: string, deadlineMs: number, precondition?: Precondition): void => {
-    const request: WriteRequest = {
-      kind: "write",
-      epoch: membership.epoch,
-      key: "k",
-      requestId: { router: "r", counter: ++counter },
-      precondition,
-      headers: noHeaders,
-      value: Buffer.from(name),
-      md5: "",
-      durability: "replicated",
-      deadlineMs,
-    };
-    primary.write(request).then(
+    primary.write(requestOf(name, deadlineMs, precondition)).then(
       () => ends.push(`${name} done`),
       (error: unknown) => ends.push(`${name} ${isOperatingError(error) ? error.code : String(error)}`),
     );
@@ -92,8 +92,21 @@ function trial() {
       for (let turns = 0; turns < 5; turns++) await turn();
     }
   };
-  return { clock, buffer, store, network, write, pass, ends };
+  return { clock, membership, buffer, store, network, primary, requestOf, write, pass, ends };
 }
+
+describe("a write", () => {
+  it("is refused if its router goes by another epoch, and without a lease (W2)", () => {
+    const { clock, membership, buffer, primary, requestOf } = trial();
+    const request = requestOf("v", 5_000);
+    for (const epoch of [membership.epoch - 1, membership.epoch + 1]) {
+      assert.throws(() => primary.write({ ...request, epoch }), { code: "wrong_view" });
+    }
+    clock.advance(10_000);
+    assert.throws(() => primary.write(request), { code: "not_ready" });
+    assert.equal(buffer.size, 0);
+  });
+});
 
 describe("a conditional write", () => {
   it("waits for an earlier one no longer than anybody waits for it, and holds up later ones no longer, either", async () => {

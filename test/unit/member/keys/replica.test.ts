@@ -1,6 +1,6 @@
 /**
  * What a replica takes, and when it says so: only in its adopted epoch, only from a member that may send it, and only
- * once it is in the journal.
+ * once it is in the journal (W1, W7, W8, W25, V41, F15).
  */
 
 import assert from "node:assert/strict";

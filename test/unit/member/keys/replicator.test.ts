@@ -1,5 +1,6 @@
 /**
- * Replication to one owner: again until it is acknowledged, and only what was acknowledged in the adopted epoch counts.
+ * Replication to one owner: again until it is acknowledged, and only what was acknowledged in the adopted epoch
+ * counts (W7, W9).
  */
 
 import assert from "node:assert/strict";

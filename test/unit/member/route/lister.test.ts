@@ -1,4 +1,4 @@
-/** How a listing is put together from what the primaries hold and what the store has. */
+/** How a listing is put together from what the primaries hold and what the store has (R7). */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** What the router tells a client whose write it sent more than once: never that nothing was done when an earlier copy may be. */
+/**
+ * What the router tells a client whose write it sent more than once: never that nothing was done when an earlier copy
+ * may be (W17, W18).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
