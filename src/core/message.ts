@@ -6,7 +6,7 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { Entry, RequestId } from "./entry.ts";
 import type { ListQuery } from "./listing.ts";
-import type { PreconditionFailed, ReadOutcome, WriteOperation, WriteOutcome, Written } from "./operation.ts";
+import type { ReadOutcome, WriteOperation, WriteOutcome } from "./operation.ts";
 import type { FailingKey, MemberFigures } from "./status.ts";
 import type { Version } from "./version.ts";
 
@@ -278,10 +278,3 @@ export interface StateNotice {
 }
 
 export type PeerNotice = StateNotice;
-
-/** Names that the primary's room still uses for the outcomes of `operation.ts`. */
-export type WrittenAnswer = Written;
-export type PreconditionFailedAnswer = PreconditionFailed;
-export type ValueAnswer = Extract<ReadOutcome, { kind: "value" }>;
-export type StoredAnswer = Extract<ReadOutcome, { kind: "stored" }>;
-export type MissingAnswer = Extract<ReadOutcome, { kind: "missing" }>;

@@ -4,16 +4,18 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import type { Complaints } from "../base/complaints.ts";
+import { Complaints, complaintIntervalMs } from "../base/complaints.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
-import type { Membership } from "../core/membership.ts";
-import type { RequestLog } from "../core/request-log.ts";
-import type { WriteBuffer } from "../core/write-buffer.ts";
-import type { Journal } from "../journal/journal.ts";
+import { Admission } from "../core/admission.ts";
+import { Membership } from "../core/membership.ts";
+import { RequestLog } from "../core/request-log.ts";
+import type { ViewMember } from "../core/view.ts";
+import { WriteBuffer } from "../core/write-buffer.ts";
+import type { Journal, Recovered } from "../journal/journal.ts";
 import type { Network } from "../network/network.ts";
 import type { BlobStore } from "../store/blob-store.ts";
-import type { Cache } from "./keys/cache.ts";
+import { type Cache, createCache } from "./keys/cache.ts";
 import type { MemberMetrics } from "./metrics.ts";
 import type { MemberSettings } from "./settings.ts";
 
@@ -39,3 +41,27 @@ export interface MemberContext {
 
 /** What a part takes of the context. */
 export type ContextOf<Name extends keyof MemberContext> = Pick<MemberContext, Name>;
+
+/** What a member is given of the context; it makes the rest. */
+export type GivenContext = Omit<MemberContext, "buffer" | "cache" | "complaints" | "membership" | "requests">;
+
+/** @param recovered - what earlier members on this data folder held */
+export function makeContext(given: GivenContext, identity: ViewMember, recovered: Recovered): MemberContext {
+  const { clock, random, log, metrics, settings, store, network, journal } = given;
+  const { id, incarnation, folder } = identity;
+  return {
+    clock,
+    random,
+    log,
+    complaints: new Complaints(log, clock, complaintIntervalMs),
+    metrics,
+    settings,
+    store,
+    network,
+    journal,
+    membership: new Membership({ id, incarnation, folder }, clock, recovered.adopted, recovered.cluster),
+    buffer: new WriteBuffer(new Admission(settings.admission, clock), journal),
+    requests: new RequestLog(),
+    cache: createCache(settings.cacheBytes),
+  };
+}

@@ -3,27 +3,21 @@
  * an event in one part matters to another, here is the line that says so.
  */
 
-import { Complaints, complaintIntervalMs } from "../base/complaints.ts";
-import { Admission } from "../core/admission.ts";
 import { Backlog } from "../core/backlog.ts";
-import { Membership } from "../core/membership.ts";
-import { RequestLog } from "../core/request-log.ts";
 import { StoreHealth } from "../core/store-health.ts";
 import type { Version } from "../core/version.ts";
 import type { View, ViewMember } from "../core/view.ts";
-import { WriteBuffer } from "../core/write-buffer.ts";
 import type { Recovered } from "../journal/journal.ts";
 import type { PeerAddress } from "../network/network.ts";
 import { Discard } from "./admin/discard.ts";
 import { FlushOnDemand } from "./admin/flush-on-demand.ts";
 import { Status } from "./admin/status.ts";
-import type { ContextOf, MemberContext } from "./context.ts";
+import { type GivenContext, makeContext } from "./context.ts";
 import { AgeLimit } from "./flush/age-limit.ts";
 import { Cleaner } from "./flush/cleaner.ts";
 import { FlushQueue } from "./flush/flush-queue.ts";
 import { Flusher } from "./flush/flusher.ts";
 import { Assigner } from "./keys/assigner.ts";
-import { createCache } from "./keys/cache.ts";
 import { Committer } from "./keys/committer.ts";
 import { DurableWrites, StoredWaits } from "./keys/durable-writes.ts";
 import { HeldKeys } from "./keys/held-keys.ts";
@@ -53,8 +47,7 @@ import { ViewRecord } from "./views/view-record.ts";
 import { ViewWatch, type ViewWatchObserver } from "./views/view-watch.ts";
 
 /** What a member is given. */
-export interface MemberParts
-  extends ContextOf<"clock" | "journal" | "log" | "metrics" | "network" | "random" | "settings" | "store"> {
+export interface MemberParts extends GivenContext {
   /** This process as it will stand in the view. */
   readonly identity: ViewMember;
   /** The members that the configuration names; more may be learned from the view. */
@@ -93,30 +86,11 @@ const stuckSuspicions = 5;
 
 /** Puts the parts together. Nothing runs before the member starts. */
 export function wire(parts: MemberParts, hooks: MemberHooks) {
-  const { identity, settings, clock, random, network, store, journal, recovered, log, metrics } = parts;
-  const { id, incarnation, folder } = identity;
-  const membership = new Membership({ id, incarnation, folder }, clock, recovered.adopted, recovered.cluster);
-  const buffer = new WriteBuffer(new Admission(settings.admission, clock), journal);
+  const { identity, settings, recovered, nodes } = parts;
+  const context = makeContext(parts, identity, recovered);
+  const { membership, buffer, requests } = context;
+  const deadlines = new OperationDeadlines(context.clock, settings.operationMs);
   const backlog = new Backlog();
-  const cache = createCache(settings.cacheBytes);
-  const requests = new RequestLog();
-  const complaints = new Complaints(log, clock, complaintIntervalMs);
-  const deadlines = new OperationDeadlines(clock, settings.operationMs);
-  const context: MemberContext = {
-    clock,
-    random,
-    log,
-    complaints,
-    metrics,
-    settings,
-    store,
-    network,
-    journal,
-    membership,
-    buffer,
-    requests,
-    cache,
-  };
   const stuckMs = stuckSuspicions * settings.suspectMs;
   const record = new ViewRecord(context);
   const viewWatch = new ViewWatch(context, record, hooks);
@@ -157,7 +131,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const downloads = new Downloads(context);
   const uploads = new Uploads(context, router);
   const leftovers = new Leftovers(context);
-  const configured = new ConfiguredNodes(context, parts.nodes);
+  const configured = new ConfiguredNodes(context, nodes);
   const status = new Status(context, flusher, configured);
   const discard = new Discard(context, router, flusher, status);
   const flushOnDemand = new FlushOnDemand(context, queue, status);
@@ -173,7 +147,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   };
   const { onPong } = hooks;
   const sources = { joining, router, flusher, eviction, status };
-  const gossip = new Gossip(context, sources, { onRound, onPong }, parts.nodes);
+  const gossip = new Gossip(context, sources, { onRound, onPong }, nodes);
   const viewLife: ViewLife = new ViewLife(context, proposer, {
     reads,
     primary,

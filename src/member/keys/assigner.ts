@@ -8,6 +8,7 @@ import { compact } from "../../base/memory.ts";
 import { type Entry, footprint } from "../../core/entry.ts";
 import { type Committed, type KeyState, storeUnknown } from "../../core/key-state.ts";
 import type { WriteRequest } from "../../core/message.ts";
+import type { WriteOutcome } from "../../core/operation.ts";
 import { versionOf } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import type { Committer } from "./committer.ts";
@@ -16,7 +17,7 @@ import { wrongView } from "./not-ready.ts";
 import type { ReadPath } from "./read-path.ts";
 import type { Repeats } from "./repeats.ts";
 import type { Replicator } from "./replicator.ts";
-import { type WriteAnswer, written } from "./write-answer.ts";
+import { written } from "./write-answer.ts";
 
 type AssignerContext = ContextOf<"membership" | "buffer" | "requests" | "cache" | "journal" | "clock" | "metrics">;
 
@@ -44,7 +45,7 @@ export class Assigner {
    * that was assigned before has the first outcome.
    * @throws OperatingError: `wrong_view`, `shutting_down`, `deadline_exceeded`. Then the room is given back.
    */
-  assign(request: WriteRequest, bytes: number): Promise<WriteAnswer> {
+  assign(request: WriteRequest, bytes: number): Promise<WriteOutcome> {
     const { membership, buffer, requests, cache, clock } = this.#context;
     const known = requests.find(request.requestId);
     if (known) {

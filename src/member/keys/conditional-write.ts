@@ -7,6 +7,7 @@ import { endOrTimeout, sleep } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Gates } from "../../core/gates.ts";
 import type { WriteRequest } from "../../core/message.ts";
+import type { WriteOutcome } from "../../core/operation.ts";
 import { meets } from "../../core/precondition.ts";
 import type { ContextOf } from "../context.ts";
 import { type Assigner, footprintOf } from "./assigner.ts";
@@ -15,7 +16,7 @@ import type { FlushRequests } from "./flush-requests.ts";
 import { type Inheritance, ignoreLost } from "./inheritance.ts";
 import { requireTenure } from "./not-ready.ts";
 import type { ReadPath } from "./read-path.ts";
-import { preconditionFailed, type WriteAnswer } from "./write-answer.ts";
+import { preconditionFailed } from "./write-answer.ts";
 
 /** How often to look whether the store has a state, in milliseconds: about as long as a request to it takes. */
 const flushPollMs = 20;
@@ -50,7 +51,7 @@ export class ConditionalWrites {
    *   may
    *   throw, and as {@link Assigner.assign}
    */
-  async write(request: WriteRequest): Promise<WriteAnswer> {
+  async write(request: WriteRequest): Promise<WriteOutcome> {
     const { membership, buffer, clock } = this.#context;
     const { gates, reads, assigner } = this.#parts;
     const { key, precondition, upload } = request;

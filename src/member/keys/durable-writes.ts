@@ -9,7 +9,8 @@
 
 import { assert } from "../../base/assert.ts";
 import { OperatingError } from "../../base/errors.ts";
-import type { PreconditionFailedAnswer, WriteRequest, WrittenAnswer } from "../../core/message.ts";
+import type { WriteRequest } from "../../core/message.ts";
+import type { WriteOutcome, Written } from "../../core/operation.ts";
 import { compareVersions, type Version } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import type { FlushRequests } from "./flush-requests.ts";
@@ -82,7 +83,7 @@ export class DurableWrites {
    * Does a write that was routed here, and says whether the store has it: it waits for that if it was asked to. Fails
    * as {@link Primary.write} does.
    */
-  write(request: WriteRequest): Promise<WrittenAnswer | PreconditionFailedAnswer> {
+  write(request: WriteRequest): Promise<WriteOutcome> {
     const endAt = this.#context.clock.now() + request.deadlineMs - marginMs;
     return this.#parts.primary.write(request).then((answer) => {
       if (answer.kind !== "written") return answer;
@@ -107,7 +108,7 @@ export class DurableWrites {
     return record.entry !== undefined && !record.dirty && compareVersions(record.entry, version) >= 0;
   }
 
-  async #untilStored(key: string, answer: WrittenAnswer, endAt: number): Promise<WrittenAnswer> {
+  async #untilStored(key: string, answer: Written, endAt: number): Promise<Written> {
     const { clock, buffer } = this.#context;
     const { flush, waits } = this.#parts;
     const record = buffer.get(key);

@@ -8,6 +8,7 @@ import { OperatingError } from "../../base/errors.ts";
 import type { RequestId } from "../../core/entry.ts";
 import { Gates } from "../../core/gates.ts";
 import type { WriteRequest } from "../../core/message.ts";
+import type { WriteOutcome } from "../../core/operation.ts";
 import type { Version } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import { type Assigner, footprintOf } from "./assigner.ts";
@@ -19,7 +20,7 @@ import { requireEpoch, requireTenure } from "./not-ready.ts";
 import type { ReadPath } from "./read-path.ts";
 import type { Repeats } from "./repeats.ts";
 import type { Replicator } from "./replicator.ts";
-import { preconditionFailed, type WriteAnswer } from "./write-answer.ts";
+import { preconditionFailed } from "./write-answer.ts";
 
 type PrimaryContext = ContextOf<"membership" | "buffer" | "requests" | "clock" | "settings">;
 
@@ -43,7 +44,7 @@ export class Primary {
   readonly #conditional: ConditionalWrites;
   readonly inheritance: Inheritance;
   /** Writes that wait to be assigned, by request id. */
-  readonly #waiting = new Map<string, Promise<WriteAnswer>>();
+  readonly #waiting = new Map<string, Promise<WriteOutcome>>();
 
   constructor(context: PrimaryContext, parts: PrimaryParts) {
     this.#context = context;
@@ -57,7 +58,7 @@ export class Primary {
    * @throws OperatingError, or rejects with one: `wrong_view`, `not_ready` (try again, with the same request id);
    *   `buffer_full` (not done); for a conditional write also what reading the store may throw.
    */
-  write(request: WriteRequest): Promise<WriteAnswer> {
+  write(request: WriteRequest): Promise<WriteOutcome> {
     const { membership, requests, buffer } = this.#context;
     requireEpoch(membership, request.epoch); // W2
     requireTenure(membership, request.key);
@@ -113,7 +114,7 @@ export class Primary {
   /**
    * A repeat of a request that waits here shares its fate: else one copy could be refused and the other be done (W14).
    */
-  #waitFor(request: WriteRequest, answer: Promise<WriteAnswer>): Promise<WriteAnswer> {
+  #waitFor(request: WriteRequest, answer: Promise<WriteOutcome>): Promise<WriteOutcome> {
     const name = nameOf(request.requestId);
     this.#waiting.set(name, answer);
     const done = (): void => void this.#waiting.delete(name);
@@ -133,7 +134,7 @@ export class Primary {
     }
   }
 
-  async #writeInTurn(request: WriteRequest): Promise<WriteAnswer> {
+  async #writeInTurn(request: WriteRequest): Promise<WriteOutcome> {
     const { key, precondition, upload, discards } = request;
     if (discards) return await this.#discard(request, discards);
     if (precondition || upload) return await this.#conditional.write(request);
@@ -146,7 +147,7 @@ export class Primary {
   }
 
   /** What the store has is written in place of this version. */
-  async #discard(request: WriteRequest, version: Version): Promise<WriteAnswer> {
+  async #discard(request: WriteRequest, version: Version): Promise<WriteOutcome> {
     await this.#gates.passed(request.key);
     requireTenure(this.#context.membership, request.key);
     if (!this.#parts.mayDiscard(request.key, version)) return preconditionFailed;
@@ -156,7 +157,7 @@ export class Primary {
     return await this.#parts.assigner.assign(request, bytes);
   }
 
-  async #writeWithRoom(request: WriteRequest, bytes: number): Promise<WriteAnswer> {
+  async #writeWithRoom(request: WriteRequest, bytes: number): Promise<WriteOutcome> {
     const { membership, buffer } = this.#context;
     const { assigner } = this.#parts;
     if (!(await buffer.admission.waitAndTake(bytes))) throw assigner.bufferFull();

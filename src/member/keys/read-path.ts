@@ -7,16 +7,15 @@
 import { assert } from "../../base/assert.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Entry, ValueInfo } from "../../core/entry.ts";
-import type { MissingAnswer, ReadRequest, StoredAnswer, ValueAnswer } from "../../core/message.ts";
+import type { ReadRequest } from "../../core/message.ts";
+import type { ReadOutcome } from "../../core/operation.ts";
 import type { ContextOf } from "../context.ts";
 import { type CleanValue, isClean } from "./cache.ts";
 import type { Inheritance } from "./inheritance.ts";
 import { notReady, requireEpoch } from "./not-ready.ts";
 import { storedLargeValue, storedValue } from "./stored-value.ts";
 
-export type ReadAnswer = ValueAnswer | StoredAnswer | MissingAnswer;
-
-const missing: MissingAnswer = Object.freeze({ kind: "missing" });
+const missing: ReadOutcome = Object.freeze({ kind: "missing" });
 
 /** One read of the store, for all that wait for its key. */
 interface SharedRead {
@@ -41,7 +40,7 @@ export class ReadPath {
    * Answers a read that was routed here; at once if the state is in memory.
    * @throws OperatingError (or rejects with one): `wrong_view`, `not_ready`, `deadline_exceeded`, or the store's.
    */
-  read(request: ReadRequest): ReadAnswer | Promise<ReadAnswer> {
+  read(request: ReadRequest): ReadOutcome | Promise<ReadOutcome> {
     const { membership, cache } = this.#context;
     requireEpoch(membership, request.epoch);
     if (request.changed !== "" && cache.peek(request.key)?.tag === request.changed) cache.delete(request.key);
@@ -49,7 +48,7 @@ export class ReadPath {
   }
 
   /** The answer, if this member serves the key and has its state in memory. */
-  fromMemory(key: string, wantValue: boolean): ReadAnswer | undefined {
+  fromMemory(key: string, wantValue: boolean): ReadOutcome | undefined {
     if (!this.#context.membership.mayAnswer(key)) return undefined;
     const { metrics } = this.#context;
     const state = this.inMemory(key);
@@ -120,13 +119,13 @@ export class ReadPath {
     this.#underWay.clear();
   }
 
-  #fromMemory({ key, wantValue }: ReadRequest): ReadAnswer | undefined {
+  #fromMemory({ key, wantValue }: ReadRequest): ReadOutcome | undefined {
     const { membership } = this.#context;
     if (!membership.mayAnswer(key)) throw notReady(membership, key);
     return this.fromMemory(key, wantValue);
   }
 
-  async #fromStore(request: ReadRequest): Promise<ReadAnswer> {
+  async #fromStore(request: ReadRequest): Promise<ReadOutcome> {
     const { buffer, clock, settings } = this.#context;
     const deadline = clock.now() + request.deadlineMs;
     for (;;) {
@@ -208,6 +207,6 @@ export class ReadPath {
   }
 }
 
-function answerOf(info: ValueInfo, value: Buffer, wantValue: boolean): ReadAnswer {
+function answerOf(info: ValueInfo, value: Buffer, wantValue: boolean): ReadOutcome {
   return { kind: "value", info, value: wantValue ? value : undefined };
 }

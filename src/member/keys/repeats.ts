@@ -6,12 +6,13 @@
 import { OperatingError } from "../../base/errors.ts";
 import type { Upload } from "../../core/entry.ts";
 import type { RequestOutcome, WriteRequest } from "../../core/message.ts";
+import type { WriteOutcome } from "../../core/operation.ts";
 import { compareVersions, type Version } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import { ignoreLost } from "./inheritance.ts";
 import { requireTenure } from "./not-ready.ts";
 import type { ReadPath } from "./read-path.ts";
-import { type WriteAnswer, written } from "./write-answer.ts";
+import { written } from "./write-answer.ts";
 
 type RepeatsContext = ContextOf<"membership" | "buffer">;
 
@@ -28,7 +29,7 @@ export class Repeats {
   async answer(
     known: RequestOutcome,
     { upload, discards }: Pick<WriteRequest, "upload" | "discards">,
-  ): Promise<WriteAnswer> {
+  ): Promise<WriteOutcome> {
     const { membership, buffer } = this.#context;
     const { key, version } = known;
     for (;;) {
@@ -49,7 +50,7 @@ export class Repeats {
    * The outcome says that the write was assigned. Whether it was done, or the store has lost it, can be told as long as
    * it is the newest (L8).
    */
-  async #upload(key: string, version: Version, { token }: Upload): Promise<WriteAnswer> {
+  async #upload(key: string, version: Version, { token }: Upload): Promise<WriteOutcome> {
     const tag = await this.#reads.tagOfUpload(key, token);
     requireTenure(this.#context.membership, key);
     if (tag !== undefined) return written({ ...version, tag });

@@ -1,12 +1,10 @@
 /** How the primary answers a write. */
 
 import type { Committed } from "../../core/key-state.ts";
-import type { PreconditionFailedAnswer, WrittenAnswer } from "../../core/message.ts";
+import type { PreconditionFailed, Written } from "../../core/operation.ts";
 
-export type WriteAnswer = WrittenAnswer | PreconditionFailedAnswer;
+export const preconditionFailed: PreconditionFailed = Object.freeze({ kind: "precondition_failed" });
 
-export const preconditionFailed: PreconditionFailedAnswer = Object.freeze({ kind: "precondition_failed" });
-
-export function written({ epoch, seq, tag }: Committed): WrittenAnswer {
+export function written({ epoch, seq, tag }: Committed): Written {
   return { kind: "written", version: { epoch, seq }, tag, durability: "replicated" };
 }

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import type { KeyState } from "../../../../src/core/key-state.ts";
-import type { WriteRequest, WrittenAnswer } from "../../../../src/core/message.ts";
-import type { Durability } from "../../../../src/core/operation.ts";
+import type { WriteRequest } from "../../../../src/core/message.ts";
+import type { Durability, Written } from "../../../../src/core/operation.ts";
 import type { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { DurableWrites, StoredWaits } from "../../../../src/member/keys/durable-writes.ts";
 import { commit, roomyBuffer, storeVisible } from "../../../harness/key-fixtures.ts";
@@ -25,7 +25,7 @@ interface Trial {
   readonly buffer: WriteBuffer;
   readonly expedited: readonly string[];
   /** Begins the write of version (4, 1), which has committed; tells what became of it. */
-  readonly write: (durability: Durability) => { outcome: WrittenAnswer | Error | undefined };
+  readonly write: (durability: Durability) => { outcome: Written | Error | undefined };
 }
 
 /** Member a, which holds the committed version (4, 1) of its key, not flushed. */
@@ -37,7 +37,7 @@ function trialOf(): Trial {
   const record = commit(buffer, entry);
   const waits = new StoredWaits();
   const expedited: string[] = [];
-  const answer: WrittenAnswer = { kind: "written", version: { epoch: 4, seq: 1 }, tag: "", durability: "replicated" };
+  const answer: Written = { kind: "written", version: { epoch: 4, seq: 1 }, tag: "", durability: "replicated" };
   const writes = new DurableWrites(
     { membership: servingMember(view, a, clock), buffer, clock },
     {
@@ -54,7 +54,7 @@ function trialOf(): Trial {
     writes.write(request).then(
       (outcome) => {
         assert.equal(outcome.kind, "written");
-        result.outcome = outcome as WrittenAnswer;
+        result.outcome = outcome as Written;
       },
       (error: unknown) => {
         result.outcome = error as Error;
