@@ -1,8 +1,8 @@
 /**
  * What a member takes from others into its write buffer: entries that a primary replicates to it, and entries that a
  * holder hands off to it after a view change. Each is judged by the view adopted at that moment, and the higher version
- * is kept. It is acknowledged once the journal has it (W8), if the view is still the same then (W7): a member that has
- * adopted a newer view has handed off without the entry.
+ * is kept. It is acknowledged once the journal has it (W8), if the view is still the same then (W7): under a newer view
+ * the key may have another primary, which does not wait for this entry.
  */
 
 import { assert } from "../../base/assert.ts";
