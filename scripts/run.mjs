@@ -1,10 +1,11 @@
 /**
- * Installs the project's packages when they are missing or older than the lock file, so that `npm start` and `npm test`
- * work on a fresh clone. Plain JavaScript: on that clone the system's Node runs it, which may be too old for the rest.
+ * Runs the project's Node with the arguments given: each script of package.json goes through here. Before that it
+ * installs the packages when they are missing or older than the lock file, so that `npm start` and `npm test` work on a
+ * fresh clone. Plain JavaScript: on that clone the system's Node runs it, which may be too old for the rest.
  */
 
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -54,8 +55,8 @@ function runtimeTrouble() {
   return result.stderr || String(result.error);
 }
 
-const reason = staleness();
-if (reason !== undefined) {
+/** Installs the packages as the lock file names them. Ends the process if that fails. */
+function install(reason) {
   process.stderr.write(`${reason}: installing them (npm ci, about half a minute) ... `);
   const startedAt = Date.now();
   const result = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
@@ -75,9 +76,41 @@ if (reason !== undefined) {
   process.stderr.write(`done in ${Math.round((Date.now() - startedAt) / 1000)} s\n`);
 }
 
-const trouble = runtimeTrouble();
-if (trouble !== undefined) {
+/** Ends the process if the project's Node can't start here, and says what is missing. */
+function checkRuntime() {
+  // It is running this.
+  if (realpathSync(runtime) === realpathSync(process.execPath)) return;
+  const trouble = runtimeTrouble();
+  if (trouble === undefined) return;
   process.stderr.write(`the project's own Node does not start: ${trouble.trim()}\n`);
   if (trouble.includes("libatomic")) process.stderr.write("install libatomic (Debian: apt-get install libatomic1)\n");
   process.exit(1);
 }
+
+/** Becomes the program: the same process, so that signals, terminal and exit code are its own. */
+function become(args) {
+  const program = realpathSync(runtime);
+  if (process.execve !== undefined && process.platform !== "win32") process.execve(program, [program, ...args]);
+  runBeside(args);
+}
+
+/** The same for a Node that can't do that: this process lives as long as the program, and stands in for it. */
+function runBeside(args) {
+  const child = spawn(runtime, args, { stdio: "inherit", shell: process.platform === "win32" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => {
+      // Ctrl-C at a terminal reaches the program by itself, and a second one means: at once.
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
+
+const reason = staleness();
+if (reason !== undefined) install(reason);
+checkRuntime();
+become(process.argv.slice(2));
