@@ -86,7 +86,7 @@ export function settledView(view: View, lost: readonly PastView[], proposal: str
 }
 
 /**
- * The next view without `id`, whose data an operator gives up: what only that folder held is lost. Undefined when no
+ * The next view without `id`, whose data an operator forgets: what only that folder held is lost. Undefined when no
  * view that matters names it.
  *
  * With `force` the operator vouches that its process is off. So it counts as kept where half of a view has to be kept.

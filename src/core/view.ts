@@ -28,7 +28,7 @@ const memberSchema = z.looseObject({
 });
 
 const pastMemberSchema = memberSchema.extend({
-  /** An operator has given up what only this folder holds. */
+  /** An operator has had forgotten what only this folder holds (`weir forget`). */
   forgotten: z.boolean().optional(),
   /** Its process confirms nothing any more: an operator vouches that it is off. */
   off: z.boolean().optional(),

@@ -23,8 +23,8 @@ export class MemoryAdministration implements Administration {
   flushes = 0;
   /** What the store refuses, by key. */
   readonly refusals = new Map<string, FailingKey>();
-  /** What was given up. */
-  readonly givenUp: string[] = [];
+  /** Keys whose state was discarded. */
+  readonly discarded: string[] = [];
 
   async refused(key: string): Promise<FailingKey> {
     const failing = this.refusals.get(key);
@@ -36,7 +36,7 @@ export class MemoryAdministration implements Administration {
     const failing = await this.refused(key);
     if (compareVersions(failing.version, version) !== 0) return { kind: "precondition_failed" };
     this.refusals.delete(key);
-    this.givenUp.push(key);
+    this.discarded.push(key);
     const next = { epoch: version.epoch, seq: version.seq + 1 };
     return { kind: "written", version: next, tag: "", durability: "replicated" };
   }

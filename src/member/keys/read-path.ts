@@ -180,7 +180,7 @@ export class ReadPath {
   }
 
   /**
-   * Whether the object changes only through this member. What was given up may have sent something that nobody holds,
+   * Whether the object changes only through this member. A forgotten member may have sent something that nobody holds,
    * and that reaches the store as late as a first flush may go there (R6).
    */
   #isSteady(key: string): boolean {

@@ -72,14 +72,14 @@ describe("Doubt", () => {
     assert.equal(doubtOf([a], [pastOf(viewOf(4, [idle]))]).any, false);
   });
 
-  it("ends when all owners of the key are given up, not before", () => {
+  it("ends when all owners of the key are forgotten, not before", () => {
     const one = doubtOf([c, d], [forgotten(pastOf(abcd), "a")]);
     assert.deepEqual([one.has(ab), one.wasForgotten(ab), one.awaited], [true, false, ["b"]]);
     const both = doubtOf([c, d], [forgotten(pastOf(abcd), "a", "b")]);
     assert.deepEqual([both.any, both.has(ab), both.views, both.awaited], [false, false, [], []]);
   });
 
-  it("of an earlier view keeps later ones that were given up: who ends it may hold less than they wrote to the store", () => {
+  it("of an earlier view keeps later ones that were forgotten: who ends it may hold less than they wrote to the store", () => {
     const alone = viewOf(5, [memberOf("x")]);
     const given = forgotten(pastOf(alone), "x");
     const doubt = doubtOf([c, d], [pastOf(abcd), given]);
@@ -89,7 +89,7 @@ describe("Doubt", () => {
     assert.deepEqual([back.has(ab), back.wasForgotten(ab), back.views], [false, true, []]);
   });
 
-  it("tells of what was given up, where the store may be newer than what others hold", () => {
+  it("tells of what was forgotten, where the store may be newer than what others hold", () => {
     const both = doubtOf([c, d], [forgotten(pastOf(abcd), "a", "b")]);
     assert.deepEqual(
       [ab, bc, cd].map((key) => both.wasForgotten(key)),
@@ -98,7 +98,7 @@ describe("Doubt", () => {
     assert.equal(doubtOf([a, c, d], [forgotten(pastOf(abcd), "a", "b")]).wasForgotten(ab), false, "a is back");
   });
 
-  it("by one view goes on though another's is given up", () => {
+  it("by one view goes on though another's is forgotten", () => {
     const other = pastOf(viewOf(5, [a, b]));
     const doubt = doubtOf([c, d], [forgotten(pastOf(abcd), "a", "b"), other]);
     assert.deepEqual([doubt.has(ab), doubt.views, doubt.awaited], [true, [other], ["a", "b"]]);

@@ -109,7 +109,7 @@ describe("Membership.countsFor, by lost views", () => {
     assert.equal(membership.countsFor()(keyWhere((key) => ownersIn(abcd, key) === "a,c")), false);
   });
 
-  it("is false of keys whose owners were all given up: they have been served without", () => {
+  it("is false of keys whose owners were all forgotten: they have been served without", () => {
     const [pastLost] = after.lost;
     const given = { ...pastLost, members: pastLost?.members.map((each) => ({ ...each, forgotten: true })) };
     const lost = [given] as View["lost"];

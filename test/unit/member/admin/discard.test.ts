@@ -1,5 +1,5 @@
 /**
- * What may be given up: the very version that was looked at, refused by the store, once nothing else can bring it
+ * What may be discarded: the very version that was looked at, refused by the store, once nothing else can bring it
  * there (D2, D3, D4).
  */
 
@@ -73,13 +73,13 @@ function assertThrows({ discard }: Trial, code: ErrorCode, message: RegExp): voi
 }
 
 describe("what the store refuses", () => {
-  it("may be given up, and an operator's deed is in the log", () => {
+  it("may be discarded, and an operator's deed is in the log", () => {
     const { discard, log } = trialOf();
     assert.equal(discard.judge("k", version), true);
     assert.deepEqual(log.messages("warn"), ["an operator gives up what the store refuses"]);
   });
 
-  it("is not given up for another version, nor where nothing is held", () => {
+  it("is not discarded for another version, nor where nothing is held", () => {
     const { discard, log } = trialOf();
     assert.equal(discard.judge("k", { epoch: 4, seq: 1 }), false);
     assert.equal(discard.judge("k", { epoch: 4, seq: 3 }), false);
@@ -87,7 +87,7 @@ describe("what the store refuses", () => {
     assert.deepEqual(log.messages("warn"), []);
   });
 
-  it("is not given up before the store has been tried with that version, or when it failed otherwise since", () => {
+  it("is not discarded before the store has been tried with that version, or when it failed otherwise since", () => {
     assertThrows(trialOf(1), "not_refused", /has not been tried/);
     assertThrows(trialOf(0), "not_refused", /has not been tried/);
     const trial = trialOf(2);

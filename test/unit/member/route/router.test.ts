@@ -124,10 +124,10 @@ describe("Router", () => {
     assert.equal(await trial.outcome(trial.put({ unmodifiedSince: 1 }), answers), "deadline_exceeded");
   });
 
-  it("does not know whether a key was given up if a copy was lost: what was to be given up may be gone because it was", async () => {
+  it("does not know whether a key was discarded if a copy was lost: what was to be discarded may be gone because it was", async () => {
     const trial = new Trial();
-    const givenUp = trial.router.write({ ...deleteOf(key), upload: whatTheStoreHas, discards: { epoch: 4, seq: 1 } });
-    assert.equal(await trial.outcome(givenUp, [...lost, { kind: "precondition_failed" }]), "deadline_exceeded");
+    const discarded = trial.router.write({ ...deleteOf(key), upload: whatTheStoreHas, discards: { epoch: 4, seq: 1 } });
+    assert.equal(await trial.outcome(discarded, [...lost, { kind: "precondition_failed" }]), "deadline_exceeded");
   });
 
   it("refuses writes that come much later than one which is still under way: others keep the outcomes of all between", async () => {
