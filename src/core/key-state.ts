@@ -300,10 +300,10 @@ export class KeyState {
     return "ready";
   }
 
-  /** The first pending write becomes visible. */
+  /** The first pending write becomes visible: its {@link readiness} has just been looked at. */
   commit(): PendingWrite {
     const write = this.#pending[0];
-    assert(write !== undefined && this.readiness === "ready", "a write commits when it waits for nothing");
+    assert(write?.isHeldByAll === true && !write.needsStore, "a write commits when it waits for nothing");
     this.#makeVisible(write);
     write.committed();
     return write;

@@ -46,8 +46,9 @@ export class InFlight {
   }
 
   add(number: number, request: PendingRequest): void {
-    assert(!this.#requests.has(number), "a number is in use once");
+    const { size } = this.#requests;
     this.#requests.set(number, request);
+    assert(this.#requests.size > size, "a number is in use once");
   }
 
   /** The request, which is then no longer in flight. Undefined when it was given up. */

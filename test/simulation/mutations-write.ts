@@ -44,7 +44,7 @@ export const writeMutations: readonly Mutation[] = [
       },
       {
         file: keyState,
-        find: 'assert(write !== undefined && this.readiness === "ready", "a write',
+        find: 'assert(write?.isHeldByAll === true && !write.needsStore, "a write',
         replace: 'assert(write !== undefined, "a write',
       },
     ],

@@ -213,8 +213,8 @@ export class Router {
         }
       }
     } finally {
-      assert(this.#writing.has(requestId.counter), "a write ends once");
-      this.#writing.delete(requestId.counter);
+      const wasUnderWay = this.#writing.delete(requestId.counter);
+      assert(wasUnderWay, "a write ends once");
       this.#left();
     }
   }
