@@ -106,6 +106,16 @@ describe("RequestLog", () => {
     assert.deepEqual(log.find(id)?.version, { epoch: 3, seq: 1 });
   });
 
+  it("does not end the process for a peer, or a journal, that names two keys for one request", () => {
+    const log = new RequestLog();
+    const id = { router: "r", counter: 1 };
+    log.record(id, "k", { epoch: 2, seq: 5 });
+    log.record(id, "other", { epoch: 2, seq: 4 });
+    assert.deepEqual(log.find(id), { requestId: id, key: "k", version: { epoch: 2, seq: 5 } });
+    log.record(id, "other", { epoch: 2, seq: 6 });
+    assert.deepEqual(log.find(id), { requestId: id, key: "other", version: { epoch: 2, seq: 6 } });
+  });
+
   it("forgets the outcomes for keys that are not this member's business any more, and no others", () => {
     const log = logOf({ r: [1, 2], s: [1, 3] });
     const forgotten = log.keepKeys((key) => key !== "key 1");
