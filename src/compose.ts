@@ -86,7 +86,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const { promise: ended, resolve: end } = Promise.withResolvers<string>();
   /** Taken down in reverse order: when the node stops, or when a later part can't be set up. */
   await using stack = new AsyncDisposableStack();
-  const store = stack.use(new MeteredStore(openConfiguredStore(config), systemClock));
+  const store = stack.use(new MeteredStore(openConfiguredStore(config, log), systemClock));
   const diskJournal = await openNodeJournal(config, nodeId, log, fail);
   const journal = stack.use(diskJournal ?? noJournal(systemRandom.id()));
   const networks = new Networks(config, tls, log);
@@ -265,9 +265,14 @@ function nameDataSetting(error: unknown): never {
   );
 }
 
-/** The store that the configuration names. It still has to be probed. */
-export function openConfiguredStore(config: Config): BlobStore {
-  return openStore(storeSettings(config), { clock: systemClock, random: systemRandom });
+/** The time between two log lines about the store's clocks, in milliseconds: they stay as they are for long. */
+const clocksIntervalMs = 60_000;
+
+/** The store that the configuration names. It still has to be probed. The log hears of clocks that differ. */
+export function openConfiguredStore(config: Config, log?: Log): BlobStore {
+  const ports = { clock: systemClock, random: systemRandom };
+  if (log === undefined) return openStore(storeSettings(config), ports);
+  return openStore(storeSettings(config), { ...ports, complaints: new Complaints(log, systemClock, clocksIntervalMs) });
 }
 
 /** The view's record in the store that the configuration names, for commands that need no node. */

@@ -14,6 +14,9 @@
  * - `store_unavailable`: no answer in time, a broken connection, a 5xx. The outcome of a write is unknown.
  */
 
+import type { Clock } from "../base/clock.ts";
+import type { Complaints } from "../base/complaints.ts";
+import type { Random } from "../base/random.ts";
 import type { ContentHeaders } from "../core/entry.ts";
 import type { ListQuery } from "../core/listing.ts";
 
@@ -83,6 +86,14 @@ export interface ListPage {
    * A page may have fewer entries than the limit. A page without entries is the last one.
    */
   readonly next: string | undefined;
+}
+
+/** What a store needs of the outside. */
+export interface StorePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Hears what an operator should know of the store's clocks. */
+  readonly complaints?: Complaints;
 }
 
 export interface RequestOptions {

@@ -2,11 +2,9 @@
 
 import { fileURLToPath } from "node:url";
 import { unreachable } from "../base/assert.ts";
-import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
-import type { Random } from "../base/random.ts";
 import { AzureStore, type AzureStoreSettings } from "./azure/azure-store.ts";
-import type { BlobStore } from "./blob-store.ts";
+import type { BlobStore, StorePorts } from "./blob-store.ts";
 import { FileStore, type FileStoreSettings } from "./folder/file-store.ts";
 import { S3Store, type S3StoreSettings } from "./s3/s3-store.ts";
 
@@ -26,10 +24,7 @@ const maxConnections = 1_024;
 const s3Parameters = ["connections", "endpoint", "forcePathStyle", "region"];
 const azureParameters = ["account", "connections", "endpoint"];
 
-export function openStore(
-  settings: StoreSettings,
-  ports: { readonly clock: Clock; readonly random: Random },
-): BlobStore {
+export function openStore(settings: StoreSettings, ports: StorePorts): BlobStore {
   switch (settings.type) {
     case "s3":
       return new S3Store(settings, ports);

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import type { ContainerClient } from "@azure/storage-blob";
-import type { Clock } from "../../src/base/clock.ts";
+import { type Clock, sleep } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
 import { AzureClient } from "../../src/store/azure/azure-client.ts";
@@ -211,11 +211,16 @@ else {
     });
 
     test("has a write refused by the server when it arrives after its deadline", async () => {
-      // A process that is paused between reading the clock and sending: its clock stands still, the world goes on.
+      // A process that is paused between reading the clock and sending: its clocks stand still, the world goes on.
       let behindMs = 0;
-      const clock: Clock = { ...systemClock, wallMs: () => Date.now(), now: () => systemClock.now() - behindMs };
+      const clock: Clock = {
+        ...systemClock,
+        wallMs: () => Date.now() - behindMs,
+        now: () => systemClock.now() - behindMs,
+      };
       await using store = new AzureStore(settings, { clock, random: systemRandom });
       await store.probe(options);
+      await sleep(systemClock, 3_000);
       behindMs = 3_000;
       const late = store.write("late", { body: Buffer.from("x"), headers: {} }, always, { deadlineMs: 2_000 });
       await assert.rejects(late, (error) => {
@@ -224,8 +229,19 @@ else {
         return true;
       });
       assert.equal(await store.stat("late", options), undefined);
-      const next = await store.write("late", { body: Buffer.from("x"), headers: {} }, always, { deadlineMs: 5_000 });
+      const next = await store.write("late", { body: Buffer.from("x"), headers: {} }, always, { deadlineMs: 9_000 });
       assert.equal(next.kind, "written", "the answer to the late one told the time");
+    });
+
+    test("asks for the time first when the wall clock shows that its host was suspended", async () => {
+      let behindMs = 0;
+      const clock: Clock = { ...systemClock, wallMs: () => Date.now(), now: () => systemClock.now() - behindMs };
+      await using store = new AzureStore(settings, { clock, random: systemRandom });
+      await store.probe(options);
+      await sleep(systemClock, 3_000);
+      behindMs = 3_000;
+      const write = store.write("woken", { body: Buffer.from("x"), headers: {} }, always, { deadlineMs: 2_000 });
+      assert.equal((await write).kind, "written");
     });
 
     test("finds the store's time by its answers though the host's wall clock is an hour off", async () => {

@@ -8,12 +8,19 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
+import type { Complaints } from "../../base/complaints.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { RequestOptions } from "../blob-store.ts";
 import { inTime } from "../deadline.ts";
 import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "../http/exchange.ts";
 import { encodePath } from "../http/percent-encoding.ts";
-import { readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "../http/signed-exchange.ts";
+import {
+  readGraceSeconds,
+  type SignedRequest,
+  sendSigned,
+  streamSigned,
+  TimeQuestion,
+} from "../http/signed-exchange.ts";
 import { isRead, StorePools } from "../http/store-pools.ts";
 import { StoreTime } from "../http/store-time.ts";
 import type { StreamedAnswer } from "../http/stream-exchange.ts";
@@ -47,15 +54,20 @@ export class AzureClient {
   readonly #connections: number;
   readonly #clock: Clock;
   readonly #time: StoreTime;
+  readonly #timeQuestion: TimeQuestion;
   #connection: OpenContainer | undefined;
   #closed = false;
 
-  /** @param connections The most for reads, and the most for writes. Further requests wait for one. */
-  constructor(location: AzureLocation, connections: number, clock: Clock) {
+  /**
+   * @param connections The most for reads, and the most for writes. Further requests wait for one.
+   * @param complaints Hears of clocks that differ.
+   */
+  constructor(location: AzureLocation, connections: number, clock: Clock, complaints?: Complaints) {
     this.#location = location;
     this.#connections = connections;
     this.#clock = clock;
-    this.#time = new StoreTime(clock);
+    this.#time = new StoreTime(clock, complaints);
+    this.#timeQuestion = new TimeQuestion(clock, this.#time, (options) => this.greet(options));
   }
 
   /** @throws OperatingError `store_unavailable` without an answer in time. `store_refused` when no target is found. */
@@ -78,6 +90,7 @@ export class AzureClient {
     const { target, signer, pools, currentKey } = this.#connect();
     let key = currentKey();
     if (key instanceof Promise) key = await inTime(this.#clock, options.deadlineMs, key);
+    if (!isRead(request.method) && this.#time.isIdle) await this.#timeQuestion.answered(options);
     // The last full second of the deadline. A signature without a start is valid at once.
     const endSeconds =
       Math.floor((this.#time.at(called) + options.deadlineMs) / 1_000) +
@@ -100,14 +113,15 @@ export class AzureClient {
   /** Sends an unsigned request. Its answer tells the store's time. */
   async greet(options: RequestOptions): Promise<void> {
     const { target, pools } = this.#connect();
-    const answer = await exchange(pools.reads, this.#clock, {
+    const sentAt = this.#clock.now();
+    const answer = await exchange(pools.poolFor("HEAD", options), this.#clock, {
       method: "HEAD",
       path: `${target.containerPath}?restype=container`,
       headers: { host: target.host },
       deadlineMs: options.deadlineMs,
       maxBodyBytes: 0,
     });
-    if (answer.status < 500) this.#time.learn(header(answer, "date"));
+    if (answer.status < 500) this.#time.learn(header(answer, "date"), sentAt);
   }
 
   /** Requests under way fail with `store_unavailable`. */

@@ -82,6 +82,7 @@ export class IdentityKey {
     const startMs = this.#time.at(this.#clock.now());
     const endMs = startMs + lifetimeMs;
     const validity = `<Start>${timeText(startMs)}</Start><Expiry>${timeText(endMs)}</Expiry>`;
+    const sentAt = this.#clock.now();
     const answer = await exchange(this.#pool, this.#clock, {
       method: "POST",
       path: `${this.#target.accountPath}/?restype=service&comp=userdelegationkey`,
@@ -95,7 +96,7 @@ export class IdentityKey {
       deadlineMs,
       maxBodyBytes: 65_536,
     });
-    if (answer.status < 500) this.#time.learn(header(answer, "date"));
+    if (answer.status < 500) this.#time.learn(header(answer, "date"), sentAt);
     const body = answer.body?.toString() ?? "";
     if (answer.status !== 200) {
       throw failureError(readFailure(answer), `asking for a key of the account ${this.#target.account}`, "");

@@ -4,7 +4,6 @@
  */
 
 import { hash } from "node:crypto";
-import type { Clock } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { ListQuery } from "../../core/listing.ts";
@@ -21,6 +20,7 @@ import type {
   ReadSpan,
   RequestOptions,
   StoreAbilities,
+  StorePorts,
   UploadContent,
   UploadInfo,
   WriteCondition,
@@ -57,7 +57,7 @@ export class AzureStore implements BlobStore {
   readonly #uploads: AzureUploads;
 
   /** @throws OperatingError `store_refused` when the prefix leaves no room for names. */
-  constructor(settings: AzureStoreSettings, ports: { readonly clock: Clock; readonly random: Random }) {
+  constructor(settings: AzureStoreSettings, ports: StorePorts) {
     this.description = `azure://${settings.container}/${settings.prefix}`;
     if (!prefixFits(settings.prefix)) {
       throw new OperatingError(
@@ -70,7 +70,7 @@ export class AzureStore implements BlobStore {
     this.#container = container;
     this.#prefix = prefix;
     this.#random = random;
-    this.#client = new AzureClient(settings, settings.connections, clock);
+    this.#client = new AzureClient(settings, settings.connections, clock, ports.complaints);
     this.#listing = new AzureListing(this.#client, clock, container, prefix);
     this.#uploads = new AzureUploads({
       client: this.#client,

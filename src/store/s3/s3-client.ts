@@ -9,12 +9,19 @@
 
 import { assert } from "../../base/assert.ts";
 import type { Clock, Instant } from "../../base/clock.ts";
+import type { Complaints } from "../../base/complaints.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { RequestOptions } from "../blob-store.ts";
 import { inTime } from "../deadline.ts";
 import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "../http/exchange.ts";
 import { encodePath } from "../http/percent-encoding.ts";
-import { readGraceSeconds, type SignedRequest, sendSigned, streamSigned } from "../http/signed-exchange.ts";
+import {
+  readGraceSeconds,
+  type SignedRequest,
+  sendSigned,
+  streamSigned,
+  TimeQuestion,
+} from "../http/signed-exchange.ts";
 import { isRead, StorePools } from "../http/store-pools.ts";
 import { StoreTime } from "../http/store-time.ts";
 import type { StreamedAnswer } from "../http/stream-exchange.ts";
@@ -46,16 +53,21 @@ export class S3Client {
   readonly #connections: number;
   readonly #clock: Clock;
   readonly #time: StoreTime;
+  readonly #timeQuestion: TimeQuestion;
   #opening: Promise<OpenBucket> | undefined;
   #connection: OpenBucket | undefined;
   #closed = false;
 
-  /** @param connections The most for reads, and the most for writes. Further requests wait for one. */
-  constructor(location: S3Location, connections: number, clock: Clock) {
+  /**
+   * @param connections The most for reads, and the most for writes. Further requests wait for one.
+   * @param complaints Hears of clocks that differ.
+   */
+  constructor(location: S3Location, connections: number, clock: Clock, complaints?: Complaints) {
     this.#location = location;
     this.#connections = connections;
     this.#clock = clock;
-    this.#time = new StoreTime(clock);
+    this.#time = new StoreTime(clock, complaints);
+    this.#timeQuestion = new TimeQuestion(clock, this.#time, (options) => this.greet(options));
   }
 
   /** @throws OperatingError `store_unavailable` without an answer in time. `store_refused` when no target is found. */
@@ -79,6 +91,7 @@ export class S3Client {
       this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
     const credentials = await this.#credentials(target, options.deadlineMs);
     const { method } = request;
+    if (!isRead(method) && this.#time.isIdle) await this.#timeQuestion.answered(options);
     const validity = this.#validity(called, options.deadlineMs, !isRead(method));
     const signed: [string, string][] = Object.entries({ ...request.signedHeaders, host: target.host });
     signed.sort(([a], [b]) => (a < b ? -1 : 1));
@@ -103,14 +116,15 @@ export class S3Client {
   /** Sends an unsigned request. Its answer tells the store's time, and perhaps where the bucket is. */
   async greet(options: RequestOptions): Promise<ExchangeAnswer> {
     const { target, pools } = this.#connection ?? (await inTime(this.#clock, options.deadlineMs, this.#connect()));
-    const answer = await exchange(pools.reads, this.#clock, {
+    const sentAt = this.#clock.now();
+    const answer = await exchange(pools.poolFor("HEAD", options), this.#clock, {
       method: "HEAD",
       path: requestPath(target, undefined),
       headers: { host: target.host },
       deadlineMs: options.deadlineMs,
       maxBodyBytes: 0,
     });
-    if (answer.status < 500) this.#time.learn(header(answer, "date"));
+    if (answer.status < 500) this.#time.learn(header(answer, "date"), sentAt);
     return answer;
   }
 

@@ -22,6 +22,7 @@ import type {
   ReadSpan,
   RequestOptions,
   StoreAbilities,
+  StorePorts,
   UploadContent,
   UploadInfo,
   WriteCondition,
@@ -62,13 +63,13 @@ export class S3Store implements BlobStore {
   /** Whether `If-Match` takes the tag in quotes, as RFC 9110 and AWS say. Some servers never match a quoted tag. */
   #quotesTags = true;
 
-  constructor(settings: S3StoreSettings, ports: { readonly clock: Clock; readonly random: Random }) {
+  constructor(settings: S3StoreSettings, ports: StorePorts) {
     this.description = `s3://${settings.bucket}/${settings.prefix}`;
     this.#bucket = settings.bucket;
     this.#prefix = settings.prefix;
     this.#clock = ports.clock;
     this.#random = ports.random;
-    this.#client = new S3Client(settings, settings.connections, ports.clock);
+    this.#client = new S3Client(settings, settings.connections, ports.clock, ports.complaints);
     this.#uploads = new S3Uploads(this.#client, settings.bucket);
   }
 
