@@ -35,6 +35,8 @@ export class SimProcess implements Clock {
   #alive = true;
   /** While its host sleeps: what its clock showed when that began. */
   #asleepAt: number | undefined;
+  /** What it showed when the last sleep began: by a rounding error it could show a little less when that ends. */
+  #sleptAt = Number.NEGATIVE_INFINITY;
   /** What was due while the process is paused; undefined when it is not. */
   #held: { readonly isTimer: boolean; readonly arrive: () => void }[] | undefined;
 
@@ -58,7 +60,7 @@ export class SimProcess implements Clock {
   }
 
   now(): number {
-    return this.#asleepAt ?? this.#offsetMs + this.world.now * this.#rate;
+    return this.#asleepAt ?? Math.max(this.#sleptAt, this.#offsetMs + this.world.now * this.#rate);
   }
 
   wallMs(): number {
@@ -124,7 +126,10 @@ export class SimProcess implements Clock {
     if (held === undefined) return;
     this.world.note("resume", () => this.name);
     this.#held = undefined;
-    if (this.#asleepAt !== undefined) this.#offsetMs = this.#asleepAt - this.world.now * this.#rate;
+    if (this.#asleepAt !== undefined) {
+      this.#offsetMs = this.#asleepAt - this.world.now * this.#rate;
+      this.#sleptAt = this.#asleepAt;
+    }
     this.#asleepAt = undefined;
     const timersFirst = this.random.chance(0.5);
     const ordered = timersFirst ? held.toSorted((a, b) => Number(b.isTimer) - Number(a.isTimer)) : held;

@@ -154,6 +154,30 @@ describe("the simulated world", () => {
     assert.ok(Math.abs((fired[0] ?? 0) - 1_100) < 2, `fired at ${fired[0]} ms`);
   });
 
+  it("never sets the monotonic clock back, not even by a rounding error when a host wakes", async () => {
+    for (let seed = 0; seed < 300; seed++) {
+      const world = new SimWorld({ seed });
+      const process = new SimProcess(world, "a/1", { maxRateError: 0.02, maxTimerDelayMs: 0 });
+      let latest = process.now();
+      const look = (): void => {
+        assert.ok(process.now() >= latest, `seed ${seed}: back by ${latest - process.now()} ms at ${world.now}`);
+        latest = process.now();
+      };
+      const sleep = (): void => {
+        process.pause(true);
+        look();
+        // What came meanwhile comes in the very instant in which the host wakes.
+        process.schedule(0, look);
+        world.schedule(process.random.between(1, 5_000), () => {
+          process.resume();
+          world.schedule(process.random.between(1, 100), sleep);
+        });
+      };
+      sleep();
+      await world.run(60_000);
+    }
+  });
+
   it("draws numbers of sfc32 that never change, so that a kept seed stays the same world", () => {
     const random = new SimRandom(12_345);
     assert.deepEqual([random.word(), random.word(), random.word()], expectedWords);
