@@ -288,8 +288,8 @@ export class Membership {
     return votersOf(this.view).some((each) => each.id === peer.id && each.incarnation === peer.incarnation);
   }
 
-  /** The state last heard of a peer's listed process. */
-  stateOf(peer: ViewMember): MemberState | undefined {
+  /** The state last heard of this process of a peer. */
+  stateOf(peer: PeerIdentity): MemberState | undefined {
     const heard = this.#heard.get(peer.id);
     return heard?.incarnation === peer.incarnation ? heard.state : undefined;
   }

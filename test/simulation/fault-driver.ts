@@ -78,6 +78,7 @@ export class FaultDriver {
       refusals: () => this.#refuse(),
       storeCuts: () => this.#network.cutFromStore(),
       viewRefusals: () => this.#refuseView(),
+      viewLosses: () => this.#loseView(),
       forgets: () => this.#operator.loseLoneOwner(),
       twins: () => this.#processes.twin(),
       outage: () => this.#storeGone(),
@@ -186,6 +187,31 @@ export class FaultDriver {
     if (store.isRefusing(viewName)) return;
     this.#field.note("refused", () => viewName);
     this.#field.undoLater(2 * this.#field.drawMs(), store.refuse(viewName));
+  }
+
+  /**
+   * The view's record is removed, and put back later. Meanwhile a process starts anew: on an empty disk beside its peers,
+   * or on its own disk, perhaps cut off from them. Beyond that an operator would have to help.
+   */
+  #loseView(): void {
+    const { store, random, wanted, network, plan } = this.#field;
+    const record = store.peek(viewName);
+    if (record === undefined || !isSettled(wanted)) return;
+    const ms = random.between(2, 5) * 1_000;
+    const host = this.#field.pickStarted();
+    if (host && random.chance(0.5)) this.#processes.lose(host);
+    else if (host) {
+      // Without a journal it knows no cluster, and its peers are all that can tell it.
+      const others = plan.journal && random.chance(0.6) ? wanted.filter((each) => each !== host) : [];
+      for (const other of others) this.#field.undoLater(ms, network.part(host.id, other.id, random.chance(0.5)));
+      this.#processes.kill(host);
+    }
+    this.#field.note("view lost", () => host?.id ?? "");
+    store.remove(viewName, { kind: "always" });
+    this.#field.undoLater(ms, () => {
+      if (store.peek(viewName) === undefined)
+        store.write(viewName, { body: record.body, headers: {} }, { kind: "always" });
+    });
   }
 
   #storeGone(): void {

@@ -43,6 +43,8 @@ export const faultKinds = [
   "longCuts",
   /** The store refuses changes of the view's record for a while. */
   "viewRefusals",
+  /** The view's record is removed from the store, and put back a while later. Meanwhile a process starts anew. */
+  "viewLosses",
   /** Reading from the store takes as long as large objects take. */
   "slowReads",
   /** A read is answered late, when its key has gone to another primary and come back. */
@@ -85,6 +87,7 @@ const ownWorlds: readonly FaultKind[] = [
   "overtaking",
   "longCuts",
   "viewRefusals",
+  "viewLosses",
   "earlyStops",
 ];
 
@@ -144,6 +147,7 @@ export const profiles = {
   relief: ["longCuts", "crashes", "leaves"],
   viewRefusals: ["viewRefusals", "crashes", "losses", "leaves", "joins"],
   earlyStops: ["earlyStops", "leaves", "crashes", "store"],
+  viewLosses: ["viewLosses"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

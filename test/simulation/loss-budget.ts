@@ -10,6 +10,7 @@
  */
 
 import { type PastMember, type PastView, parseView, type View, viewName, votersOf } from "../../src/core/view.ts";
+import type { Blob } from "../../src/store/blob-store.ts";
 import type { SimStore } from "./sim-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 
@@ -21,12 +22,17 @@ export class LossBudget {
   /** Processes that are leaving. */
   #leaving = 0;
   #isExceeded = false;
+  /** The view's record, while it is removed. */
+  #removed: Blob | undefined;
 
   /** @param ghosts - folders that are lost although a process still runs on them: it may join once more */
   constructor(world: SimWorld, store: SimStore, ghosts: () => readonly (string | undefined)[]) {
     this.#world = world;
     this.#store = store;
     this.#ghosts = ghosts;
+    store.watch((name, before, after) => {
+      if (name === viewName) this.#removed = after === undefined ? before : undefined;
+    });
   }
 
   /** Folders lost so far. */
@@ -34,9 +40,9 @@ export class LossBudget {
     return this.#lost.size;
   }
 
-  /** The view in the store. */
+  /** The view in the store, or the one that was removed from it. */
   get view(): View | undefined {
-    const blob = this.#store.peek(viewName);
+    const blob = this.#store.peek(viewName) ?? this.#removed;
     return blob === undefined ? undefined : parseView(blob.body);
   }
 

@@ -95,6 +95,42 @@ export const memberMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "founds-beside-a-peer-in-a-view",
+    world: "viewLosses",
+    breaks: "V54: no process makes a first view while a peer with a link is in one",
+    edits: [
+      {
+        file: joining,
+        find: "    if (!view && this.#ahead.length > 0)\n",
+        replace: "    if (!view && this.#ahead.length > 1e9)\n",
+      },
+    ],
+  },
+  {
+    name: "founds-before-it-has-heard-its-peers",
+    world: "viewLosses",
+    breaks: "V54: a process without a view asks the nodes of its configuration before it makes a first one",
+    edits: [
+      {
+        file: joining,
+        find: "    if (clock.now() - this.#since < foundingWaitMs && !this.#hasHeardAll()) return undefined;\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "an-empty-folder-forgets-its-cluster",
+    world: "viewLosses",
+    breaks: "V25: a data folder that has been in another cluster founds none and joins none, even if it is empty",
+    edits: [
+      {
+        file: joining,
+        find: "    if (cluster !== undefined && cluster !== view?.parameters.clusterId) {\n",
+        replace: "    if (cluster !== undefined && cluster !== view?.parameters.clusterId && buffer.size > 0) {\n",
+      },
+    ],
+  },
+  {
     name: "leaves-without-weight-0-first",
     world: "members",
     breaks: "V27: a member that leaves first makes its weight 0",

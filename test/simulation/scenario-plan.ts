@@ -126,7 +126,8 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
       segmentBytes: random.pick([2_000, 20_000, 1_000_000]),
       liveLimitBytes: 4 * Math.max(...hosts.map(({ settings }) => settings.admission.dirtyBytes)),
     },
-    knowsLater: random.chance(0.5),
+    // Who starts anew without a view asks the nodes that it knows.
+    knowsLater: random.chance(0.5) || faults.includes("viewLosses"),
     clocks: { maxRateError: random.pick([0.001, 0.01, 0.024, 0.024]), maxTimerDelayMs: random.pick([1, 1, 5]) },
     keys,
     inherited: keys.filter(() => random.chance(0.3)),

@@ -13,7 +13,14 @@ import { DevFolder } from "../dev/dev-folder.ts";
 import { findLeftovers } from "../dev/dev-leftovers.ts";
 import { type DevEnd, DevNodes } from "../dev/dev-nodes.ts";
 import { DevOutput } from "../dev/dev-output.ts";
-import { type DevNode, devClusterFile, devNodeIds, devSecretName, devStore } from "../dev/dev-settings.ts";
+import {
+  type DevNode,
+  devClusterFile,
+  devNodeIds,
+  devSecretName,
+  devStore,
+  devStorePath,
+} from "../dev/dev-settings.ts";
 import { printWelcome } from "../dev/dev-welcome.ts";
 import { freePorts, takenPort } from "../dev/free-ports.ts";
 import { selfCommand } from "../process/self-command.ts";
@@ -87,7 +94,7 @@ async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
       devClusterFile({
         nodes: listed,
         sharers,
-        store: storeUrl === undefined ? { type: "file", path: "store" } : devStore(storeUrl),
+        store: storeUrl === undefined ? { type: "file", path: devStorePath } : devStore(storeUrl),
         logLevel: options.verbose ? "info" : "warn",
         memoryBytes: memoryLimitBytes(),
       }),

@@ -1,5 +1,6 @@
 /** What `weir dev` runs: a cluster.json for nodes that share this machine, over the store that the user named. */
 
+import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { parseStoreUrl } from "../../store/open-store.ts";
 
@@ -14,6 +15,9 @@ const maxBufferBytes = 256 * 1024 ** 2;
 
 /** The least for a buffer or a cache. It holds four values of 4 MiB. */
 const minBufferBytes = 16 * 1024 ** 2;
+
+/** The store of a `weir dev` that is told no other, in its folder. */
+export const devStorePath = "store";
 
 export interface DevNode {
   readonly id: string;
@@ -47,6 +51,7 @@ export function devClusterFile(settings: DevSettings): Readonly<Record<string, u
     cluster: "dev",
     secret: `env:${devSecretName}`,
     store: settings.store,
+    data: dataName(settings.store),
     nodes: nodes.map(({ id, port }) => ({ id, url: `http://127.0.0.1:${port}` })),
     // Also for one node, which then writes through to the store. The first run fixes it, and the next may have more
     // nodes.
@@ -55,6 +60,15 @@ export function devClusterFile(settings: DevSettings): Readonly<Record<string, u
     http: { drainMs: 0 },
     log: { level: settings.logLevel, format: "pretty" },
   };
+}
+
+/**
+ * The folder of the journals. Each store has one of its own: a journal remembers its cluster, and does not go with
+ * another store.
+ */
+function dataName(store: DevSettings["store"]): string {
+  if (store["path"] === devStorePath) return "data";
+  return `data-${createHash("sha256").update(JSON.stringify(store)).digest("hex").slice(0, 8)}`;
 }
 
 /**

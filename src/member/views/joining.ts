@@ -6,8 +6,9 @@
 
 import { assert } from "../../base/assert.ts";
 import { type Instant, sleep } from "../../base/clock.ts";
-import { listsProcess, type View, type ViewMember, type ViewParameters, votersOf } from "../../core/view.ts";
+import { listsProcess, type View, type ViewMember, type ViewParameters, viewName, votersOf } from "../../core/view.ts";
 import { firstView, joinedView, keepsHalf } from "../../core/view-changes.ts";
+import type { PeerAddress } from "../../network/network.ts";
 import type { ContextOf } from "../context.ts";
 import type { MemberSettings } from "../settings.ts";
 import type { StoredView, ViewRecord } from "./view-record.ts";
@@ -23,6 +24,11 @@ const pollMs = 50;
  * more what became of a write that this process may have.
  */
 const settledWaitMs = 30_000;
+/**
+ * Where the store has no view, a process waits so many milliseconds at most for word of the nodes that its configuration
+ * names: one of them may be in a view (V54).
+ */
+const foundingWaitMs = 2_000;
 /** While it cannot join, the log says why this often, in milliseconds. */
 const logMs = 5_000;
 /**
@@ -31,6 +37,8 @@ const logMs = 5_000;
  */
 const longLineage = 16;
 
+const putBack = `If ${viewName} was removed from it, put that object back, from its newest version or a backup of that`;
+
 export class Joining {
   readonly #context: JoiningContext;
   readonly #record: ViewRecord;
@@ -38,7 +46,8 @@ export class Joining {
   readonly #onSeen: (view: View) => void;
   readonly #since: Instant;
   #loggedAt: Instant;
-  /** When the log last said that the store is another cluster's. */
+  readonly #configured: { readonly named: readonly PeerAddress[] };
+  /** When the log last said that the store does not go with what this process knows. */
   #toldAt: Instant | undefined;
   #seenEpoch = 0;
   readonly #stopped = new AbortController();
@@ -47,12 +56,20 @@ export class Joining {
 
   /**
    * @param self - this process, as it will stand in the view
+   * @param configured - the nodes that the configuration names
    * @param onSeen - is told the view that this process waits to join: its members are to be reached
    */
-  constructor(context: JoiningContext, record: ViewRecord, self: ViewMember, onSeen: (view: View) => void) {
+  constructor(
+    context: JoiningContext,
+    record: ViewRecord,
+    self: ViewMember,
+    configured: { readonly named: readonly PeerAddress[] },
+    onSeen: (view: View) => void,
+  ) {
     this.#context = context;
     this.#record = record;
     this.#self = self;
+    this.#configured = configured;
     this.#onSeen = onSeen;
     this.#since = context.clock.now();
     this.#loggedAt = this.#since;
@@ -82,8 +99,9 @@ export class Joining {
       const stored = await this.#record.readPatiently(signal);
       signal.throwIfAborted();
       this.#seenEpoch = stored?.view.epoch ?? 0;
-      if (this.#isOfAnother(stored?.view)) {
-        this.#warnOfAnother(stored?.view);
+      const doubt = this.#doubtOf(stored?.view);
+      if (doubt !== undefined) {
+        this.#warn(doubt, stored?.view);
       } else {
         // A swap of ours took effect after it had been taken for lost.
         if (stored && listsProcess(stored.view, this.#self)) return stored.view;
@@ -100,10 +118,23 @@ export class Joining {
     return { replicas, leaseMs, flushDeadlineMs, ringVersion: 1 };
   }
 
-  /** The view of a new cluster. */
-  #first(): View {
-    const { random } = this.#context;
+  /**
+   * The view of a new cluster; undefined while a node that the configuration names may be in a view already: it has
+   * been given little time to say so.
+   */
+  #first(): View | undefined {
+    const { random, clock } = this.#context;
+    if (clock.now() - this.#since < foundingWaitMs && !this.#hasHeardAll()) return undefined;
     return firstView(this.#self, { ...this.#parameters, clusterId: random.id().slice(0, 16) }, random.id());
+  }
+
+  /** Whether every other node of the configuration is linked, and has said in which view it is. */
+  #hasHeardAll(): boolean {
+    const { network, membership } = this.#context;
+    return this.#configured.named.every(({ id }) => {
+      const peer = network.linked(id);
+      return id === this.#self.id || (peer !== undefined && membership.stateOf(peer) !== undefined);
+    });
   }
 
   /** The stored view with this process in it; undefined while it cannot join. */
@@ -131,22 +162,47 @@ export class Joining {
   }
 
   /**
-   * Whether what the data folder holds is of another cluster than the store's (V25): it would not count under this
-   * view, and be forgotten. Perhaps the configuration names another store than before, or a file system is not mounted.
+   * Why the store's view is not the one that this process is to join, and what an operator does about it; undefined if
+   * it is. Perhaps the configuration names another store than before, a file system is not mounted, or the view's
+   * record was removed.
    */
-  #isOfAnother(view: View | undefined): boolean {
+  #doubtOf(view: View | undefined): string | undefined {
     const { membership, buffer } = this.#context;
-    return membership.cluster !== undefined && membership.cluster !== view?.parameters.clusterId && buffer.size > 0;
+    const { cluster } = membership;
+    // What the folder holds would not count under this view, and be forgotten. An empty folder, too, says which store
+    // was this node's: an orderly stop leaves nothing else behind (V25).
+    if (cluster !== undefined && cluster !== view?.parameters.clusterId) {
+      const held =
+        buffer.size > 0
+          ? "acknowledged values of another cluster than the store, where they would be forgotten"
+          : undefined;
+      if (view)
+        return `its data folder has ${held ?? "been in another cluster than the store's"}. Is this the right store? If it is, start the node on an empty data folder`;
+      return `its data folder has ${held ?? "been in a cluster, and the store has none"}. Is this the right store? ${putBack}. For a new cluster, start every node on an empty data folder`;
+    }
+    if (!view && this.#ahead.length > 0)
+      return `the store has no cluster, and other nodes are in one. Is this their store? ${putBack}. For a new cluster, stop those nodes first`;
+    return undefined;
   }
 
-  #warnOfAnother(view: View | undefined): void {
+  /** The peers with a link that are in a view (V54). */
+  get #ahead(): readonly string[] {
+    const { membership, network } = this.#context;
+    return membership.ahead.filter((id) => {
+      const peer = network.linked(id);
+      return peer !== undefined && membership.stateOf(peer) !== undefined;
+    });
+  }
+
+  #warn(doubt: string, view: View | undefined): void {
     const { clock, log, membership } = this.#context;
     if (this.#toldAt !== undefined && clock.now() - this.#toldAt < logMs) return;
     this.#toldAt = clock.now();
-    log.warn(
-      "this node waits: its data folder has acknowledged values of another cluster than the store, where they would be forgotten. Is this the right store? If it is, start the node on an empty data folder",
-      { dataFolder: membership.cluster, store: view?.parameters.clusterId ?? "no cluster yet" },
-    );
+    log.warn(`this node waits: ${doubt}`, {
+      dataFolder: membership.cluster ?? "no cluster yet",
+      store: view?.parameters.clusterId ?? "no cluster yet",
+      others: this.#ahead,
+    });
   }
 
   /** Why this process cannot join yet; undefined if it can. */

@@ -40,7 +40,7 @@ interface Trial {
 }
 
 /** The process `self`, which begins to join. */
-function trialOf(self: ViewMember, view?: View, cluster?: string): Trial {
+function trialOf(self: ViewMember, view?: View, cluster?: string, named: readonly string[] = []): Trial {
   const clock = new ManualClock();
   const store = new ViewStore(view);
   const network = new ScriptedNetwork();
@@ -54,7 +54,9 @@ function trialOf(self: ViewMember, view?: View, cluster?: string): Trial {
   const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
   const record = new ViewRecord({ store, clock, random, complaints: new Complaints(log, clock, 10_000) });
   const context = { membership, buffer, network, clock, random, log, settings };
-  const joining = new Joining(context, record, self, (each) => seen.push(each.members.map(({ id }) => id).join()));
+  const configured = { named: named.map((id) => ({ id, url: `http://${id}:7070` })) };
+  const onSeen = (each: View): unknown => seen.push(each.members.map(({ id }) => id).join());
+  const joining = new Joining(context, record, self, configured, onSeen);
   const turns = async (): Promise<void> => {
     for (let each = 0; each < 6; each++) await turn();
   };
@@ -224,8 +226,58 @@ describe("Joining, who is new", () => {
     const lines = trial.log.lines.filter(({ message }) => message.includes("values of another cluster than the store"));
     assert.equal(lines.length, 3);
     for (const record of [...trial.buffer.records()]) trial.buffer.remove(record);
+    await trial.pass(5_000);
+    assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0], "an orderly stop leaves an empty folder");
+    const { message, fields } = trial.log.lines.at(-1) ?? {};
+    assert.match(String(message), /has been in a cluster, and the store has none.*put that object back/);
+    assert.deepEqual(fields, { dataFolder: "another", store: "no cluster yet", others: [] });
+  });
+
+  it("waits with an empty data folder, too, that has been in another cluster than the store's (V25)", async () => {
+    const trial = trialOf(a, settledOf(a, b), "another");
+    await trial.pass(1_000);
+    assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0]);
+    assert.match(String(trial.log.lines[0]?.message), /has been in another cluster than the store's/);
+    const own = trialOf(memberOf("a", { incarnation: "a-2" }), settledOf(a, b), parameters.clusterId);
+    await own.pass(0);
+    assert.equal(idsOf(own), "a,b");
+  });
+
+  it("founds no cluster while a peer with a link is in one, and says so (V54)", async () => {
+    const trial = trialOf(a, undefined, undefined, ["a", "b", "c"]);
+    trial.network.link(b);
+    trial.membership.hear(b, handedOff(3));
+    await trial.pass(6_000);
+    assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0]);
+    const { message, fields } = trial.log.lines[0] ?? {};
+    assert.match(String(message), /the store has no cluster, and other nodes are in one/);
+    assert.deepEqual(fields, { dataFolder: "no cluster yet", store: "no cluster yet", others: ["b"] });
+    // The view is put back.
+    trial.store.view = settledOf(a, b);
+    await trial.pass(200);
+    assert.equal(idsOf(trial), "a,b");
+  });
+
+  it("founds a cluster beside nodes that are in none: at once when all have said so, else after a while", async () => {
+    const trial = trialOf(a, undefined, undefined, ["a", "b"]);
+    trial.network.link(b);
+    await trial.pass(200);
+    assert.equal(trial.joined, undefined, "b has not said yet in which view it is");
+    trial.membership.hear(b, handedOff(0));
     await trial.pass(200);
     assert.equal(idsOf(trial), "a");
+    const alone = trialOf(a, undefined, undefined, ["a", "b"]);
+    await alone.pass(1_800);
+    assert.equal(alone.joined, undefined);
+    await alone.pass(400);
+    assert.equal(idsOf(alone), "a");
+    // What a process says that has no link any more does not count.
+    const gone = trialOf(a, undefined, undefined, ["a", "b"]);
+    gone.membership.hear(b, handedOff(3));
+    gone.network.link({ ...b, incarnation: "b-2" });
+    gone.membership.hear({ ...b, incarnation: "b-2" }, handedOff(0));
+    await gone.pass(200);
+    assert.equal(idsOf(gone), "a");
   });
 
   it("gives up with the signal, and for its reason", async () => {
