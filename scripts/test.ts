@@ -14,7 +14,7 @@ import { startGateway } from "../test/harness/s3-gateway.ts";
 import { installed, root } from "../test/harness/steps.ts";
 import { bundle } from "./build/bundle.ts";
 
-const folders = ["unit", "conformance", "integration", "simulation", "chaos"] as const;
+const folders = ["unit", "conformance", "glue", "integration", "simulation", "chaos"] as const;
 
 /** Servers that tests want, which skip themselves where one is missing. */
 const serverKinds = [

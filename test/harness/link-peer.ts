@@ -105,10 +105,10 @@ export class LinkPeer implements AsyncDisposable {
    * Resolves as soon as it holds; it is looked at whenever somebody calls in, and the handler or the log is told
    * something.
    */
-  async until(condition: () => boolean): Promise<void> {
+  async until(condition: () => boolean, withinMs = untilMs): Promise<void> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     // A test that waits in vain fails, and disposes of what it has: else the process would wait with it.
-    const timer = setTimeout(() => reject(new Error("it has not come about in time")), untilMs);
+    const timer = setTimeout(() => reject(new Error("it has not come about in time")), withinMs);
     try {
       while (!condition()) {
         await Promise.race([new Promise<void>((resolve) => this.#waiters.push(resolve)), late]);

@@ -16,16 +16,21 @@ export interface ScriptedStore extends AsyncDisposable {
 
 const ports = { clock: systemClock, random: systemRandom };
 
-/** Its bucket, or container, is `photos`. */
+/**
+ * Its bucket, or container, is `photos`.
+ *
+ * @param prefix - the store's own, before every name
+ */
 export async function scriptedStore(
   kind: "s3" | "azure",
   answer: RequestListener,
   connections = 1,
+  prefix = "",
 ): Promise<ScriptedStore> {
   const server = createServer(answer).listen(0, "127.0.0.1");
   await once(server, "listening");
   const endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-  const common = { prefix: "", connections, endpoint };
+  const common = { prefix, connections, endpoint };
   const keys = { region: "us-east-1", accessKeyId: "id", secretAccessKey: "key" };
   const store =
     kind === "s3"

@@ -178,7 +178,7 @@ test("link: a peer that falls silent without closing is given up", { timeout }, 
   const request = a.network.request("b", writeOf(1, 10), 10_000);
   assert.equal((await request).kind, "ack");
   cut();
-  await assert.rejects(a.network.request("b", writeOf(2, 10), 10_000), { code: "peer_unreachable" });
+  await assert.rejects(a.network.request("b", writeOf(2, 10), 3_000), { code: "peer_unreachable" });
   assert.ok(a.logged.some(({ fields }) => String(fields["reason"]).includes("nothing was heard")));
 });
 

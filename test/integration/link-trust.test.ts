@@ -246,7 +246,7 @@ test("link: malformed handshakes close the connection at once", { timeout }, asy
   assert.deepEqual(b.events, []);
 });
 
-test("link: callers that say nothing are few, and not for long", { timeout }, async () => {
+test("link: callers that say nothing are few, and not for long", { timeout: 5_000 }, async () => {
   await using b = await LinkPeer.start("b", { settings: { maxHandshakes: 2, handshakeMs: 200 } });
   const silent = [1, 2].map(() => exchange(b.port, (socket) => socket.write(upgrade("weir-peer/1"))));
   for (const said of await Promise.all(silent)) assert.match(said, /^HTTP\/1.1 101/);
@@ -317,6 +317,12 @@ for (const [wrong, bytes] of Object.entries(wrongs)) {
     await closed;
     await b.until(() => b.events.at(-1)?.startsWith("down z") === true);
     assert.match(b.warnings()[0] ?? "", /a peer broke the protocol/);
+    // At once, and not for the silence that follows.
+    const reasons = b.logged.map(({ fields }) => String(fields["reason"]));
+    assert.ok(
+      reasons.some((reason) => reason.startsWith("the peer broke the protocol")),
+      reasons.join("; "),
+    );
     assert.equal((await a.network.request("b", writeOf(1, 10), 1000)).kind, "ack");
     assert.equal(a.ups("b"), 1);
   });

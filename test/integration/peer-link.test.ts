@@ -155,7 +155,8 @@ test("link: a request without an answer fails at its deadline, and the late answ
   await using _b = b;
   const began = performance.now();
   await assert.rejects(a.network.request("b", writeOf(1, 10), 50), { code: "deadline_exceeded" });
-  assert.ok(performance.now() - began >= 50);
+  const tookMs = performance.now() - began;
+  assert.ok(tookMs >= 50 && tookMs < 2_000, `it took ${tookMs} ms`);
   late.resolve({ kind: "missing" });
   assert.equal(seqOf(await a.network.request("b", writeOf(2, 10), 1000)), 2);
 });
@@ -203,7 +204,7 @@ test("link: one that breaks fails what is under way with peer_unreachable, and i
   );
   await using _a = a;
   await using _b = b;
-  const request = a.network.request("b", writeOf(1, 10), 10_000);
+  const request = a.network.request("b", writeOf(1, 10), 3_000);
   await asked.promise;
   b.sockets[0]?.destroy();
   await assert.rejects(request, { code: "peer_unreachable" });

@@ -9,12 +9,17 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Profile } from "./fault-kinds.ts";
 
-export interface Mutation {
+/** A bug that can be planted. */
+export interface SourceBug {
   /** In kebab case, for the command line. */
   readonly name: string;
+  readonly edits: readonly Edit[];
+}
+
+/** A bug that the simulator must find. */
+export interface Mutation extends SourceBug {
   /** The rule that it breaks, by its number in docs/internals/protocol.md, and in words. */
   readonly breaks: string;
-  readonly edits: readonly Edit[];
   /** Where it is hunted. */
   readonly world: Profile;
 }
@@ -30,10 +35,10 @@ export interface Edit {
 const root = join(import.meta.dirname, "..", "..");
 
 /**
- * The texts of the files with the bug in them, by URL; undefined when the mutation is stale: what it replaces is not
+ * The texts of the files with the bug in them, by URL; undefined when the bug is stale: what it replaces is not
  * there, or not once.
  */
-export function mutated({ edits }: Mutation): ReadonlyMap<string, string> | undefined {
+export function mutated({ edits }: SourceBug): ReadonlyMap<string, string> | undefined {
   const sources = new Map<string, string>();
   for (const { file, find, replace } of edits) {
     const path = join(root, file);
@@ -47,10 +52,10 @@ export function mutated({ edits }: Mutation): ReadonlyMap<string, string> | unde
 
 /**
  * To be called before the code under test is imported.
- * @returns false when the mutation is stale
+ * @returns false when the bug is stale
  */
-export function plant(mutation: Mutation): boolean {
-  const sources = mutated(mutation);
+export function plant(bug: SourceBug): boolean {
+  const sources = mutated(bug);
   if (sources === undefined) return false;
   registerHooks({
     load(url, context, nextLoad) {

@@ -69,6 +69,20 @@ test("what comes after the journal's end is confirmed never", async () => {
   assert.equal(isConfirmed, false);
 });
 
+test("what was appended in the turn of the journal's end is there in the next life", async () => {
+  const disk = new SimDisk(new SimRandom(1));
+  const owner = new JournalOwner();
+  const journal = await open(disk, new ManualClock());
+  owner.take(journal);
+  owner.put("a", Buffer.alloc(10));
+  await journal[Symbol.asyncDispose]();
+  disk.crash("power");
+  assert.deepEqual(
+    (await open(disk, new ManualClock())).recovered.entries.map(({ key }) => key),
+    ["a"],
+  );
+});
+
 test("many records of what is not held any more do not wait", async () => {
   const disk = new SimDisk(new SimRandom(1));
   const owner = new JournalOwner();

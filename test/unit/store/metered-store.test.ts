@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type ErrorCode, OperatingError } from "../../../src/base/errors.ts";
 import type { Histogram } from "../../../src/base/histogram.ts";
+import type { BlobStore } from "../../../src/store/blob-store.ts";
 import { FileStore } from "../../../src/store/folder/file-store.ts";
 import { MeteredStore, type StoreOutcome } from "../../../src/store/metered-store.ts";
 import { systemClock, systemRandom } from "../../../src/system.ts";
@@ -61,4 +62,107 @@ test("each step of an upload is counted", async (t) => {
     const { outcomes, seconds } = store.metrics[step];
     assert.deepEqual([outcomes.done, timed(seconds)], [1, 1], step);
   }
+});
+
+/** What a store is asked, by the very arguments. Each answer is another object, or an error if it is to fail. */
+class Recording {
+  readonly asked: (readonly [string, readonly unknown[]])[] = [];
+  readonly answers: unknown[] = [];
+  failure: Error | undefined;
+
+  /** A store with every method of the port. */
+  get store(): BlobStore {
+    const target = { description: "a recording", fits: () => false } as unknown as BlobStore;
+    return new Proxy(target, {
+      get: (known, name) => Reflect.get(known, name) ?? ((...args: unknown[]) => this.#answer(String(name), args)),
+    });
+  }
+
+  #answer(name: string, args: readonly unknown[]): Promise<unknown> {
+    this.asked.push([name, args]);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    const sendPart = (...partArgs: unknown[]): Promise<unknown> => this.#answer("sendPart", partArgs);
+    const answer = { kind: "written", tag: `${this.asked.length}`, id: "u", sendPart };
+    this.answers.push(answer);
+    return Promise.resolve(answer);
+  }
+}
+
+/** Everything that a caller may ask for, with the arguments that the store beneath is to get, unchanged. */
+const withConsent = { deadlineMs: 1_234, isUrgent: true, authorize: () => undefined };
+const condition = { kind: "unchanged", tag: "t" } as const;
+const content = { body: Buffer.from("x"), headers: {}, version: "v" };
+const begun = { headers: {}, token: "token" };
+const completed = { ...begun, id: "u", parts: ["p"], size: 1 };
+const query = { prefix: "a", after: "b", delimiter: "/", limit: 7 };
+const requests = [
+  ["read", ["k", 99, withConsent]],
+  ["stat", ["k", withConsent]],
+  ["write", ["k", content, condition, withConsent]],
+  ["remove", ["k", condition, withConsent]],
+  ["list", [query, withConsent]],
+  ["completeUpload", ["k", completed, condition, withConsent]],
+  ["abortUpload", ["k", "u", withConsent]],
+  ["listUploads", [withConsent]],
+  ["openBlob", ["k", "t", { start: 1, end: 2 }, withConsent]],
+  ["probe", [withConsent]],
+] as const satisfies readonly (readonly [keyof BlobStore, readonly unknown[]])[];
+
+/** Calls a method of the store by its name. */
+function ask(store: BlobStore, name: keyof BlobStore, args: readonly unknown[]): Promise<unknown> {
+  return (store[name] as (...all: readonly unknown[]) => Promise<unknown>)(...args);
+}
+
+test("a metered store hands each request on as it is, the caller's consent included, and its answer back", async () => {
+  const recording = new Recording();
+  const store = new MeteredStore(recording.store, systemClock);
+  for (const [name, args] of requests) {
+    const answer = await ask(store, name, args);
+    const [asked, given = []] = recording.asked.at(-1) ?? [];
+    assert.equal(asked, name);
+    assert.equal(given.length, args.length, name);
+    // The same objects, not others like them.
+    for (const [index, arg] of args.entries()) assert.ok(given[index] === arg, `${name} has changed argument ${index}`);
+    assert.ok(answer === recording.answers.at(-1), `${name} has changed the answer`);
+  }
+  assert.equal(recording.asked.length, requests.length);
+});
+
+test("a metered store hands each step of an upload on as it is, the caller's consent included", async () => {
+  const recording = new Recording();
+  const store = new MeteredStore(recording.store, systemClock);
+  const upload = await store.beginUpload("k", begun, withConsent);
+  assert.equal(upload.id, "u");
+  const part = { number: 1, offset: 0, body: Buffer.from("x") };
+  const tag: unknown = await upload.sendPart(part, withConsent);
+  assert.ok(tag === recording.answers.at(-1));
+  assert.deepEqual(
+    recording.asked.map(([name]) => name),
+    ["beginUpload", "sendPart"],
+  );
+  const given = recording.asked.flatMap(([, args]) => args);
+  for (const [index, arg] of ["k", begun, withConsent, part, withConsent].entries()) {
+    assert.ok(given[index] === arg, `argument ${index} has changed`);
+  }
+});
+
+test("a metered store fails with the error of the store beneath, in every kind of request", async () => {
+  const recording = new Recording();
+  const store = new MeteredStore(recording.store, systemClock);
+  recording.failure = new OperatingError("store_refused", "no");
+  for (const [name, args] of [...requests, ["beginUpload", ["k", begun, withConsent]]] as const) {
+    await assert.rejects(ask(store, name, args), (error) => error === recording.failure, name);
+  }
+});
+
+test("a metered store is the store beneath for people, for names that do not fit, and at its end", async () => {
+  const recording = new Recording();
+  const store = new MeteredStore(recording.store, systemClock);
+  assert.equal(store.description, "a recording");
+  assert.equal(store.fits("k"), false);
+  await store[Symbol.asyncDispose]();
+  assert.deepEqual(
+    recording.asked.map(([name]) => name),
+    [String(Symbol.asyncDispose)],
+  );
 });

@@ -1,0 +1,165 @@
+/** Planted bugs of the journal on a disk. */
+
+import type { GlueBug } from "./glue-bug.ts";
+
+const journal = "src/journal/file-journal.ts";
+const segments = "src/journal/segment-files.ts";
+const replay = "src/journal/replay.ts";
+const crashTest = "test/unit/journal/journal-crash.test.ts";
+const failureTest = "test/unit/journal/journal-failure.test.ts";
+const waitingTest = "test/unit/journal/journal-waiting.test.ts";
+const lifeTest = "test/unit/journal/journal-life.test.ts";
+
+export const journalBugs: readonly GlueBug[] = [
+  {
+    name: "journal-failure-not-told",
+    breaks: "J8: A journal that has failed tells its owner.",
+    edits: [
+      {
+        file: journal,
+        find: "    this.#parts.onFailed(isOfDisk ? diskFailure(this.#parts.disk.description, error) : (error as Error));",
+        replace: '    this.#parts.log.error("the journal has failed", { error });',
+      },
+    ],
+    test: { file: failureTest, name: "a segment that can't be deleted is a failure of the disk", says: /0 !== 1/ },
+  },
+  {
+    name: "failed-journal-confirms",
+    breaks: "J8: A journal that has failed confirms nothing more.",
+    edits: [
+      {
+        file: journal,
+        find: "    if (this.#isFailed || this.#isClosing) return this.#never;",
+        replace: "    if (this.#isFailed || this.#isClosing) return undefined;",
+      },
+    ],
+    test: {
+      file: crashTest,
+      name: "after a failed sync nothing is confirmed, and its owner is told once",
+      says: /nothing is said to be durable/,
+    },
+  },
+  {
+    name: "failed-sync-confirmed",
+    breaks: "J8: A group is confirmed once it is synced, and only then.",
+    edits: [
+      {
+        file: journal,
+        find: "      }\n    } catch (error) {\n      this.#fail(error);\n    } finally {",
+        replace:
+          "      }\n    } catch (error) {\n      this.#writing?.confirm();\n      this.#fail(error);\n    } finally {",
+      },
+    ],
+    test: {
+      file: crashTest,
+      name: "after a failed sync nothing is confirmed, and its owner is told once",
+      says: /\+\s+1\n/,
+    },
+  },
+  {
+    name: "closed-journal-confirms",
+    breaks: "What is appended after the journal's end is never confirmed.",
+    edits: [
+      {
+        file: journal,
+        find: "    if (this.#isFailed || this.#isClosing) return this.#never;",
+        replace: "    if (this.#isFailed) return this.#never;",
+      },
+    ],
+    test: { file: waitingTest, name: "what comes after the journal's end is confirmed never", says: /true !== false/ },
+  },
+  {
+    name: "written-segment-not-synced",
+    breaks: "J1: The bytes of a group are synced before it is confirmed.",
+    edits: [
+      {
+        file: segments,
+        find: "    await this.#file.append(batch.buffers());\n    await this.#file.sync();\n",
+        replace: "    await this.#file.append(batch.buffers());\n    void this.#file.sync();\n",
+      },
+    ],
+    test: {
+      file: lifeTest,
+      name: "a journal over real files asks for each sync that its promises need, in the right order",
+      says: /'datasync 1'/,
+    },
+  },
+  {
+    name: "new-segment-not-durable",
+    breaks: "J1: A segment's name is durable before anything in it is confirmed.",
+    edits: [
+      {
+        file: segments,
+        find: "    this.#number = number;\n    await this.#disk.syncFolder();\n",
+        replace: "    this.#number = number;\n",
+      },
+    ],
+    test: {
+      file: lifeTest,
+      name: "a journal over real files asks for each sync that its promises need, in the right order",
+      says: /'open 2 wx\+',\n-\s+'sync'/,
+    },
+  },
+  {
+    name: "first-segment-not-durable",
+    breaks: "J1: The first segment's name is durable before anything in it is confirmed.",
+    edits: [{ file: journal, find: "      await disk.syncFolder();\n", replace: "" }],
+    test: {
+      file: lifeTest,
+      name: "a journal over real files asks for each sync that its promises need, in the right order",
+      says: /'open 1 wx\+',\n-\s+'sync'/,
+    },
+  },
+  {
+    name: "deletion-not-durable",
+    breaks: "J6: A segment is gone for good before the next one goes.",
+    edits: [
+      {
+        file: segments,
+        find: "          await this.#disk.remove(segmentName(number));\n          await this.#disk.syncFolder();\n",
+        replace: "          await this.#disk.remove(segmentName(number));\n",
+      },
+    ],
+    test: {
+      file: lifeTest,
+      name: "a journal over real files asks for each sync that its promises need, in the right order",
+      says: /'unlink 1',\n-\s+'sync'/,
+    },
+  },
+  {
+    name: "found-writes-not-secured",
+    breaks: "J1: What a process finds is durable before it tells of it.",
+    edits: [{ file: replay, find: "        await secure(disk, file, scan);\n", replace: "" }],
+    test: {
+      file: lifeTest,
+      name: "a journal over real files asks for each sync that its promises need, in the right order",
+      says: /-\s+'writev 2',\n-\s+'datasync 2'/,
+    },
+  },
+  {
+    name: "torn-tail-kept",
+    breaks: "J7: A torn tail is cut off before anything is appended.",
+    edits: [{ file: replay, find: "  await file.truncate(scan.end);\n", replace: "" }],
+    test: {
+      file: lifeTest,
+      name: "a torn tail of a real file is cut off, and what is appended then is there in the next life",
+      says: /is damaged at byte/,
+    },
+  },
+  {
+    name: "last-group-lost-at-the-end",
+    breaks: "A journal writes what was appended before it ends.",
+    edits: [
+      {
+        file: journal,
+        find: "    this.#timer?.cancel();\n    this.#start();\n    await this.#run;",
+        replace: "    this.#timer?.cancel();\n    await this.#run;",
+      },
+    ],
+    test: {
+      file: waitingTest,
+      name: "what was appended in the turn of the journal's end is there in the next life",
+      says: /-\s+'a'/,
+    },
+  },
+];

@@ -1,0 +1,22 @@
+/** All planted bugs of adapters and of the composition. */
+
+import { azureBugs } from "./bugs-azure.ts";
+import { diskBugs } from "./bugs-disk.ts";
+import { folderBugs } from "./bugs-folder.ts";
+import { journalBugs } from "./bugs-journal.ts";
+import { linkBugs } from "./bugs-link.ts";
+import { meteredBugs } from "./bugs-metered.ts";
+import { networkBugs } from "./bugs-network.ts";
+import { s3Bugs } from "./bugs-s3.ts";
+import type { GlueBug } from "./glue-bug.ts";
+
+export const glueBugs: readonly GlueBug[] = [
+  ...diskBugs,
+  ...journalBugs,
+  ...meteredBugs,
+  ...s3Bugs,
+  ...azureBugs,
+  ...folderBugs,
+  ...linkBugs,
+  ...networkBugs,
+];
