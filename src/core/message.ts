@@ -140,7 +140,7 @@ export interface CleanRequest {
   readonly items: readonly KeyVersion[];
 }
 
-/** An operator's or a peer's whose configuration no longer names the receiver: leave the cluster. */
+/** A peer's whose configuration no longer names the receiver: leave the cluster, if most members say so. */
 export interface LeaveRequest {
   readonly kind: "leave";
   readonly epoch: number;

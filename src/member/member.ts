@@ -242,7 +242,7 @@ export class Member implements PeerHandler, JournalSource {
       case "clean":
         return this.#wired.replica.clean(from, request);
       case "leave":
-        this.#parts.observer.onLeaveAsked();
+        this.#wired.leaveRequests.take(from);
         return { kind: "ack", epoch: this.#membership.epoch };
       case "flush":
         return this.#wired.flushOnDemand.answer(request);

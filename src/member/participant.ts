@@ -40,8 +40,8 @@ export interface ParticipantParts {
   /** Another process has taken this host's id: this one must end. */
   readonly onReplaced: () => void;
   /**
-   * A peer whose configuration does not name this host any more asks it to leave; {@link Participant.leave} is to
-   * follow.
+   * More than half of the members ask this host to leave: their configurations do not name it any more.
+   * {@link Participant.leave} is to follow.
    */
   readonly onLeaveAsked: () => void;
   /** It has left the cluster because it was asked to: the process has nothing more to do. */

@@ -39,6 +39,7 @@ import { Eviction } from "./views/eviction.ts";
 import { Gossip, type GossipObserver } from "./views/gossip.ts";
 import { HandOff } from "./views/hand-off.ts";
 import { Joining } from "./views/joining.ts";
+import { LeaveRequests } from "./views/leave-requests.ts";
 import { Leaving, type LeavingObserver } from "./views/leaving.ts";
 import { Proposer } from "./views/proposer.ts";
 import { StoreFailover } from "./views/store-failover.ts";
@@ -63,7 +64,7 @@ export interface MemberObserver {
   onReplaced(): void;
   /** The others have gone on without this member, which is to end: see `Member.end`. */
   onEvicted(): void;
-  /** A peer whose configuration does not name this member any more asks it to leave. */
+  /** More than half of the members ask it to leave: their configurations do not name it any more. */
   onLeaveAsked(): void;
 }
 
@@ -132,6 +133,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const uploads = new Uploads(context, router);
   const leftovers = new Leftovers(context);
   const configured = new ConfiguredNodes(context, nodes);
+  const leaveRequests = new LeaveRequests(context, () => parts.observer.onLeaveAsked());
   const status = new Status(context, flusher, configured);
   const discard = new Discard(context, router, flusher, status);
   const flushOnDemand = new FlushOnDemand(context, queue, status);
@@ -176,6 +178,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     operations,
     configured,
     joining,
+    leaveRequests,
     leaving,
     eviction,
     storeFailover,

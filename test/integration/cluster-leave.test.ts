@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
@@ -85,6 +86,28 @@ describe("a node that leaves", () => {
     assert.ok((members.find((member) => member.id === id)?.weight ?? 0) > 0);
     assert.deepEqual(await ended, { code: 0, signal: null });
     await assertAll(cluster, "a");
+  });
+
+  test("stays when a single other node's file does not name it, and says who asks", async () => {
+    await using cluster = await TestCluster.start({ config: neverFlush });
+    const id = await cluster.add();
+    await cluster.untilReady();
+    await cluster.until(20_000, "it is in", async () => (await membersSeenBy(cluster, "a")).length === 4);
+    await putAll(cluster);
+    const { nodes } = JSON.parse(readFileSync(join(cluster.folder, `cluster-${id}.json`), "utf8")) as {
+      nodes: { id: string }[];
+    };
+    cluster.writeOther(`cluster-${id}.json`, { nodes: nodes.filter((node) => node.id === id) });
+    await cluster.process(id).printed('"removed":["a","b","c"]');
+    for (const other of ["a", "b", "c"]) {
+      await cluster.process(other).printed("ask it to leave; it stays");
+      await cluster.process(other).printed(`"asking":["${id}"]`);
+    }
+    await cluster.process(id).printed("was asked to leave, and stays");
+    assert.deepEqual(await membersSeenBy(cluster, id), ["a", "b", "c", id]);
+    await assertAll(cluster, id);
+    cluster.writeOther(`cluster-${id}.json`, { nodes });
+    await cluster.process(id).printed('"added":["a","b","c"]');
   });
 
   test("as the last one sends everything to the store first, and the next start finds it", async () => {

@@ -1,6 +1,6 @@
 /**
  * The nodes that the configuration names. One that it names no longer is asked to leave: at once, or as soon as it is
- * reached.
+ * reached. It stays unless most members ask (V55). So it is asked again with each ping.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -20,6 +20,8 @@ export class ConfiguredNodes {
   readonly #untold = new Set<string>();
   /** Those of them that have been asked and have not answered yet. */
   readonly #asked = new Set<string>();
+  /** Why each of them stays, as it was logged last. */
+  readonly #staying = new Map<string, string>();
 
   constructor(context: ConfiguredNodesContext, named: readonly PeerAddress[]) {
     this.#context = context;
@@ -33,24 +35,28 @@ export class ConfiguredNodes {
   /** The configuration names these now. */
   set(nodes: readonly PeerAddress[]): void {
     for (const { id } of this.#named) this.#untold.add(id);
-    for (const { id } of nodes) this.#untold.delete(id);
+    for (const { id } of nodes) {
+      this.#untold.delete(id);
+      this.#staying.delete(id);
+    }
     this.#named = nodes;
     for (const id of this.#untold) this.onReached(id);
   }
 
   /**
-   * The node is reached: there is a link to it, or it has answered a ping. A node that has not joined yet refuses, and
-   * is asked again once it has.
+   * The node is reached: there is a link to it, or it has answered a ping. A node that has not joined yet refuses, as
+   * does one that stays. It is asked again when it is reached the next time.
    */
   onReached(id: string): void {
     const { membership, network, log } = this.#context;
     if (!this.#untold.has(id) || this.#asked.has(id) || !network.linked(id)) return;
     this.#asked.add(id);
     network.request(id, { kind: "leave", epoch: membership.epoch }, requestMs).then(
-      ({ kind }) => {
+      (answer) => {
         assert(this.#asked.has(id), "one request to leave at a time");
         this.#asked.delete(id);
-        if (kind === "ack") this.#untold.delete(id);
+        if (answer.kind === "ack") this.#untold.delete(id);
+        if (answer.kind === "refused" && answer.code === "not_ready") this.#stays(id, answer.detail);
       },
       (error: unknown) => {
         this.#asked.delete(id);
@@ -58,5 +64,14 @@ export class ConfiguredNodes {
         log.warn("a node that is no longer in the configuration could not be asked to leave", { peer: id, error });
       },
     );
+  }
+
+  #stays(id: string, reason: string): void {
+    if (!this.#untold.has(id) || this.#staying.get(id) === reason) return;
+    this.#staying.set(id, reason);
+    this.#context.log.info("a node that is no longer in the configuration was asked to leave, and stays", {
+      peer: id,
+      reason,
+    });
   }
 }

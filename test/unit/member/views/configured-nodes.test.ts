@@ -74,6 +74,27 @@ describe("the nodes of the configuration", () => {
     assert.deepEqual(asked(), ["c leave", "c leave"]);
   });
 
+  it("asks one that stays again and again, says why it stays once, and ends when it is named again", async () => {
+    const { network, nodes, log, asked } = trialOf();
+    network.link(c);
+    nodes.set([a, b]);
+    for (let i = 0; i < 3; i += 1) {
+      network.answer({ kind: "refused", code: "not_ready", epoch: 4, detail: "it stays, as 1 of 3 members ask" });
+      await turn();
+      nodes.onReached("c");
+    }
+    assert.equal(asked().length, 4);
+    assert.deepEqual(
+      log.lines.map(({ fields }) => fields),
+      [{ peer: "c", reason: "it stays, as 1 of 3 members ask" }],
+    );
+    nodes.set([a, b, c]);
+    network.answer({ kind: "refused", code: "not_ready", epoch: 4, detail: "it stays" });
+    await turn();
+    nodes.onReached("c");
+    assert.equal(asked().length, 4);
+  });
+
   it("does not ask one that is named again", () => {
     const { network, nodes, asked } = trialOf();
     nodes.set([a, b]);
