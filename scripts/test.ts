@@ -9,6 +9,7 @@ import { chmodSync, existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startAzurite } from "../test/harness/azurite.ts";
+import { sharedFolderVariable } from "../test/harness/executable.ts";
 import { programVariable } from "../test/harness/program.ts";
 import { startGateway } from "../test/harness/s3-gateway.ts";
 import { installed, root } from "../test/harness/steps.ts";
@@ -107,7 +108,11 @@ async function prepare(): Promise<Disposable & { readonly env: Readonly<Record<s
   process.on("exit", remove);
   const path = join(folder, "weir.cjs");
   await bundle({ root, outputPath: path, commit: undefined });
-  const env = { [programVariable]: path, NODE_COMPILE_CACHE: join(folder, "compiled") };
+  const env = {
+    [programVariable]: path,
+    [sharedFolderVariable]: folder,
+    NODE_COMPILE_CACHE: join(folder, "compiled"),
+  };
   return { env, [Symbol.dispose]: remove };
 }
 

@@ -19,6 +19,7 @@ import { BalancedClients } from "../harness/balanced-clients.ts";
 import { TestBucket } from "../harness/bucket.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
 import { TestCluster } from "../harness/cluster.ts";
+import { builtCommit, builtExecutable } from "../harness/executable.ts";
 import { noise } from "../harness/noise.ts";
 import { s3ServerFromEnvironment } from "../harness/s3-server.ts";
 import { seedOf } from "../harness/seed.ts";
@@ -26,8 +27,6 @@ import { SimRandom } from "../harness/sim-random.ts";
 import { bearer, tokenOf } from "../harness/tokens.ts";
 
 const run = promisify(execFile);
-const root = join(import.meta.dirname, "..", "..");
-const commit = "0123456789ab";
 const server = s3ServerFromEnvironment();
 
 /** What a request may take while a loss is noticed and waited out, on a machine that is busy: it fails after 10 s. */
@@ -40,13 +39,6 @@ const largeBytes = 9 * 1024 ** 2;
 
 const folder = mkdtempSync(join(tmpdir(), "weir-day-"));
 after(() => rmSync(folder, { recursive: true }));
-
-async function buildExecutable(): Promise<string> {
-  const output = join(folder, "dist");
-  const env = { ...process.env, WEIR_COMMIT: commit };
-  await run(process.execPath, ["scripts/build.ts", `--output=${output}`], { cwd: root, env });
-  return join(output, "weir");
-}
 
 test("an operator's day: what is done in order fails no request, what fails is a pause at most, and nothing is lost", {
   skip: typeof server === "string" && server,
@@ -74,7 +66,7 @@ test("an operator's day: what is done in order fails no request, what fails is a
       auth: { tokens: [operator.rule, yesterdays.rule] },
     },
   });
-  const built = buildExecutable();
+  const built = builtExecutable();
   // A test that fails meanwhile still waits for it.
   t.after(() => Promise.allSettled([built]));
   const large = noise(new SimRandom(seedOf(t)), largeBytes);
@@ -158,13 +150,13 @@ test("an operator's day: what is done in order fails no request, what fails is a
   clients.assertServed("the cluster grows to five nodes");
 
   // The upgrade, from the sources to the executable.
-  const executable = await built;
+  const executable = join(await built, "weir");
   for (const id of cluster.ids) {
     const node = cluster.process(id);
     const end = await node.stop(stopMs);
     assert.deepEqual(end, { code: 0, signal: null }, `${JSON.stringify(end)}\n${node.lines.slice(-20).join("\n")}`);
     cluster.restart(id, { program: [executable] });
-    await cluster.process(id).printed(`+${commit}"`);
+    await cluster.process(id).printed(`+${builtCommit}"`);
     await cluster.untilReady();
     await sleep(systemClock, calmMs);
     clients.assertServed(`${id} is upgraded`);
