@@ -13,6 +13,7 @@ import { promisify } from "node:util";
 import { sleep } from "../../src/base/clock.ts";
 import { printWelcome } from "../../src/cli/dev/dev-welcome.ts";
 import { systemClock } from "../../src/system.ts";
+import { compileCache } from "../harness/command.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 
@@ -47,7 +48,7 @@ function freshFolder(): string {
 function startDev(t: TestContext, args: readonly string[] = [], folder = freshFolder()): Dev {
   const child = spawn(process.execPath, [main, "dev", "--nodes", "2", ...args], {
     cwd: folder,
-    env: { PATH: process.env["PATH"] },
+    env: { PATH: process.env["PATH"], ...compileCache },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
