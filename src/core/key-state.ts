@@ -5,8 +5,8 @@
  *
  * At the key's primary a state goes this way:
  *
- *     assign ─▶ pending ─ journaled, acknowledged (by each other owner), arrived (where the store must have it) ─▶ commit
- *     ─▶ visible and dirty ─ takeOff, sent, stored, land ─▶ stored for good ─▶ remove
+ *     assign ─▶ pending ─ journaled, acknowledged (by each other owner), arrived (where the store must have it)
+ *     ─▶ commit ─▶ visible and dirty ─ takeOff, sent, stored, land ─▶ stored for good ─▶ remove
  *
  * At a replica it is held, and removed. When a member gains the key, what it held becomes pending again: `inherit`.
  * When it loses the key, what was pending is held again: `endTenure`.
@@ -219,8 +219,8 @@ export class KeyState {
     assert(isNewer(entry, this.newest), "versions of a key only grow");
     const { isShort, fromStore = false } = assignment;
     const isDiscard = isDiscarded(entry);
-    const needsStore = !isDiscard && (isShort || entry.upload !== undefined || (fromStore && this.needsStore)); // W5, L1
-    const write = new Write(entry, assignment, needsStore, false);
+    const needsStore = !isDiscard && (isShort || entry.upload !== undefined || (fromStore && this.needsStore));
+    const write = new Write(entry, assignment, needsStore, false); // needsStore: W5, L1
     this.#pending.push(write);
     // What is discarded is not sent any more (D5).
     if (isDiscard) this.#lastSent = versionOf(entry);

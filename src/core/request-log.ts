@@ -40,8 +40,8 @@ export class RequestLog {
     if (requestId.router === noRequest.router) return;
     const log = this.#logOf(requestId.router);
     if (requestId.counter < log.watermark) return;
-    // When two primaries applied the same request, only the later outcome can be the one that anyone saw.
-    // That both are of one key is not asserted: a peer or a journal says so, and a faulty peer must not end this member.
+    // When two primaries applied the same request, only the later outcome can be the one that anyone saw. That both are
+    // of one key is not asserted: a peer or a journal says so, and a faulty peer must not end this member.
     const known = log.outcomes.get(requestId.counter);
     if (known && compareVersions(known.version, version) >= 0) return;
     log.outcomes.set(requestId.counter, { requestId, key, version });

@@ -35,7 +35,8 @@ test("a node serves as many connections as files that may be open leave room for
     http: { connections: 2_000 },
   });
   const node = config.nodes[0] as NodeConfig;
-  // 4 for each flush, 64 to read, 3 for each upload, 1 for each download, 4 for each node, 64 others; 256 connections beyond those that are served.
+  // 4 for each flush, 64 to read, 3 for each upload, 1 for each download, 4 for each node, 64 others; 256 connections
+  // beyond those that are served.
   const others = 400 + 64 + 30 + 20 + 8 + 64 + 256;
   assert.equal(httpSettings(config, node).connections, 2_000);
   assert.equal(httpSettings(config, node, others + 2_000).connections, 2_000);

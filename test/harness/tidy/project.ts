@@ -55,9 +55,6 @@ export function circleViolations(source: ReadonlyMap<string, string>): string[] 
   return circlesOf(imports).map((circle) => `${circle[0]}: imports itself through others: ${circle.join(", ")}`);
 }
 
-/** Names that two classes still have. */
-const knownTwins: readonly string[] = ["Router"];
-
 /** Classes of one name: a reader, a log line or a search takes one for the other. */
 export function classViolations(source: ReadonlyMap<string, string>): string[] {
   const firsts = new Map<string, string>();
@@ -65,7 +62,7 @@ export function classViolations(source: ReadonlyMap<string, string>): string[] {
   for (const [path, text] of source) {
     for (const name of classesOf(text)) {
       const first = firsts.get(name);
-      if (first === undefined || knownTwins.includes(name)) firsts.set(name, path);
+      if (first === undefined) firsts.set(name, path);
       else found.push(`${path}: has a class ${name}, like ${first}: one name is one thing`);
     }
   }

@@ -29,8 +29,6 @@ const machinePath = /(?<![\w.:-])\/(?:work|root|home|Users)\/[\w.-]+/g;
 const registryHost = /\bregistry\.[a-z0-9-]+\.[a-z]+|\bnpm[j]s\.(?:org|com)\b|^\s*registry\s*=/gm;
 const lockedOrigin = /"resolved": "http/;
 const section = /\u00a7/g;
-/** The files that still cite sections. */
-const sectionedPrefix = "test/simulation/mutations-";
 /** Pages of others that are cited beside the address of their repository. */
 const foreignPages: readonly string[] = ["doc/xxhash_spec.md"];
 const page = /(?<![\w./-])[\w./-]*[\w-]\.md\b/g;
@@ -42,15 +40,6 @@ const testName = /\b(test|it)\(\s*(["'`])((?:\\.|(?!\2)[^\\])*)\2(?!,\s*\{\s*ski
 
 /** The column at which comments end, like code. */
 const commentColumns = 120;
-
-/** Where they do so far. */
-const narrowFolders: readonly string[] = [
-  "scripts/",
-  "test/chaos/",
-  "test/conformance/",
-  "test/harness/",
-  "test/integration/",
-];
 
 /** Files whose export has to be the default one, and why. */
 const defaultExports: Readonly<Record<string, string>> = {
@@ -123,7 +112,6 @@ export function citationViolations(path: string, text: string, pages: readonly s
     if (foreignPages.includes(name) || names.has(name.slice(name.lastIndexOf("/") + 1))) continue;
     found.push(`${path}:${lineAt(text, index)}: cites a page that is not in the repository: ${name}`);
   }
-  if (path.startsWith(sectionedPrefix)) return found;
   for (const { index } of text.matchAll(section)) {
     found.push(`${path}:${lineAt(text, index)}: cites a section, of a page that has none: cite a numbered rule`);
   }
@@ -156,11 +144,7 @@ function codeViolations(path: string, text: string): string[] {
   if (!Object.hasOwn(defaultExports, path)) {
     for (const match of code.matchAll(forbiddenExport)) report(match.index, "no default exports and no barrels");
   }
-  if (narrowFolders.some((folder) => path.startsWith(folder))) {
-    for (const index of wideComments(text, withStrings)) {
-      report(index, `a comment ends at column ${commentColumns}`);
-    }
-  }
+  for (const index of wideComments(text, withStrings)) report(index, `a comment ends at column ${commentColumns}`);
   if (path.startsWith("src/") && realWorldFiles[path] === undefined) {
     for (const match of code.matchAll(realWorld)) {
       report(match.index, `${match[0]}: time and chance come through Clock and Random`);

@@ -1,4 +1,7 @@
-/** The writer and the reader of binary formats: what one writes the other reads, and no input makes the reader do more than throw. */
+/**
+ * The writer and the reader of binary formats: what one writes the other reads, and no input makes the reader do more
+ * than throw.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,6 @@
-/** The configuration's file as a file: what editors put into it, what can't be read, and slips with the kind of store. */
+/**
+ * The configuration's file as a file: what editors put into it, what can't be read, and slips with the kind of store.
+ */
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** Admission against a model under random operations: its accounts are exact after each, and who waits is treated by the rules. */
+/**
+ * Admission against a model under random operations: its accounts are exact after each, and who waits is treated by the
+ * rules.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * The hash against its official vectors, and against another implementation: a member that computed a different value would
- * send keys to the wrong members.
+ * The hash against its official vectors, and against another implementation: a member that computed a different value
+ * would send keys to the wrong members.
  */
 
 import assert from "node:assert/strict";

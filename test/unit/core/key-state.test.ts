@@ -1,7 +1,7 @@
 /**
- * A key's state machine under random steps: what its rules promise must hold after each one, and from every state there is
- * a way to the end. The steps are those that a member takes; the store and the other owners are a few lines
- * here (V35, W3, W4, W5, W6, F2, F7, F11, L6).
+ * A key's state machine under random steps: what its rules promise must hold after each one, and from every state there
+ * is a way to the end. The steps are those that a member takes; the store and the other owners are a few lines here
+ * (V35, W3, W4, W5, W6, F2, F7, F11, L6).
  */
 
 import assert from "node:assert/strict";
@@ -292,7 +292,9 @@ class World {
     if (flight.unproven && !record.stored && this.random.chance(0.5)) this.object = noVersion;
   }
 
-  /** The object is newer than what was to be sent: a write of before that no owner holds, or one that is pending here. */
+  /**
+   * The object is newer than what was to be sent: a write of before that no owner holds, or one that is pending here.
+   */
   #seeNewer(flight: Flight): void {
     const { record, object } = this;
     if (isNewer(object, record.newest)) {

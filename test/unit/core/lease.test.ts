@@ -9,7 +9,10 @@ import { Lease, peersNeeded } from "../../../src/core/lease.ts";
 const leaseMs = 1000;
 const heldMs = 950;
 
-/** Both clocks of a host, each of which a test may move by itself: one stands still while the host sleeps, the other may be set. */
+/**
+ * Both clocks of a host, each of which a test may move by itself: one stands still while the host sleeps, the other may
+ * be set.
+ */
 class TwoClocks implements Clock {
   monotonic = 5000;
   wall = Date.UTC(2030, 0, 1);

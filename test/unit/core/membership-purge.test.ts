@@ -102,7 +102,8 @@ describe("Membership.countsFor, by lost views", () => {
   });
 
   it("is false of keys that were handed over at an earlier settling, though all of their owners are gone by now", () => {
-    // a and b are gone; c hands over what it had with a, then c goes, too, and that settles. Now c is back, with its old folder.
+    // a and b are gone; c hands over what it had with a, then c goes, too, and that settles. Now c is back, with its
+    // old folder.
     const withoutC = { ...viewOf(12, [d, e]), settled: true, lost: after.lost };
     const again = memberOf("c", { incarnation: "c-2" });
     const membership = memberIn({ ...nextView(withoutC, [again, d, e]), lost: after.lost }, again, { adopted });

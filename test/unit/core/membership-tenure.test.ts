@@ -1,6 +1,6 @@
 /**
- * A member's tenure as it follows from its views: what it serves, and from when it may flush what it gained (F later, unless nobody
- * can have a request to the store under way) (V33, F5, F6).
+ * A member's tenure as it follows from its views: what it serves, and from when it may flush what it gained (F later,
+ * unless nobody can have a request to the store under way) (V33, F5, F6).
  */
 
 import assert from "node:assert/strict";
@@ -28,7 +28,10 @@ const abc = nextView({ ...ab, settled: true }, [a, b, c]);
 describe("Membership, tenure", () => {
   const gained = keyWith([ringOf(ab), ringOf(abc)], ["b", "c"]);
 
-  /** Member c, which joined with `view`, and is told of `states`, activates it at 500; from when it may flush what it gained. */
+  /**
+   * Member c, which joined with `view`, and is told of `states`, activates it at 500; from when it may flush what it
+   * gained.
+   */
   function flushFromOf(view: View, states: Record<string, MemberState>, quiet = true): number | undefined {
     const clock = new ManualClock();
     const membership = memberIn(view, c, { clock });

@@ -1,6 +1,6 @@
 /**
- * The ring against published examples, against a model that takes its definition word by word, and for what it promises: even
- * shares, few keys moved, owners in distinct zones.
+ * The ring against published examples, against a model that takes its definition word by word, and for what it
+ * promises: even shares, few keys moved, owners in distinct zones.
  */
 
 import assert from "node:assert/strict";

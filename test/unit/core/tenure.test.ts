@@ -1,6 +1,6 @@
 /**
- * Tenure through sequences of views: never had before activation, never broken by a view that leaves the key where it is, and
- * flushes from F after it began (V33, V34, F5).
+ * Tenure through sequences of views: never had before activation, never broken by a view that leaves the key where it
+ * is, and flushes from F after it began (V33, V34, F5).
  */
 
 import assert from "node:assert/strict";

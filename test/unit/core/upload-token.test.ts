@@ -1,4 +1,6 @@
-/** Tokens of uploads: how old they say that an object is, whose version was not known when its upload was begun (L10). */
+/**
+ * Tokens of uploads: how old they say that an object is, whose version was not known when its upload was begun (L10).
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** What an operator's word does to a view: whose data is given up, and who counts as off because somebody vouches for it. */
+/**
+ * What an operator's word does to a view: whose data is given up, and who counts as off because somebody vouches for
+ * it.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * The write buffer: what is visible, what is dirty, and that the room in use is exactly that of what is held, pending or
- * reserved (W1, J3).
+ * The write buffer: what is visible, what is dirty, and that the room in use is exactly that of what is held, pending
+ * or reserved (W1, J3).
  */
 
 import assert from "node:assert/strict";

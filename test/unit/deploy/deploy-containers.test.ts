@@ -1,4 +1,7 @@
-/** The files for Docker Compose and Docker Swarm: valid, in agreement with the image and with the cluster.json beside them, and as safe as they say. */
+/**
+ * The files for Docker Compose and Docker Swarm: valid, in agreement with the image and with the cluster.json beside
+ * them, and as safe as they say.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** The Dockerfile, as far as it can be judged without an engine: what it names exists, and the image has no rights that it does not need. */
+/**
+ * The Dockerfile, as far as it can be judged without an engine: what it names exists, and the image has no rights that
+ * it does not need.
+ */
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

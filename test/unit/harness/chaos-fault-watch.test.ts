@@ -1,4 +1,7 @@
-/** What a fault's price is: the figures must neither blame the cluster for what clients did not try, nor hide what they did. */
+/**
+ * What a fault's price is: the figures must neither blame the cluster for what clients did not try, nor hide what they
+ * did.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

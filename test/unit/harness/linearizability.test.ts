@@ -1,4 +1,7 @@
-/** The checker is what every simulated run is judged by, so it is itself checked: against known histories and against a naive checker. */
+/**
+ * The checker is what every simulated run is judged by, so it is itself checked: against known histories and against a
+ * naive checker.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -288,7 +291,9 @@ function naivelyExplained(operations: readonly RegisterOperation[], state: strin
   return false;
 }
 
-/** What `clients` would see of a true register: each operation takes effect at a random instant between call and answer. */
+/**
+ * What `clients` would see of a true register: each operation takes effect at a random instant between call and answer.
+ */
 function registerHistory(
   random: SimRandom,
   count: number,

@@ -1,6 +1,7 @@
 /**
- * A small journal of several segments, cut off at every byte and damaged at every byte: it either gives what is left without its last group (the torn tail of a
- * write that nobody was told of), or refuses to start and says where the damage is. It never gives anything else (J7).
+ * A small journal of several segments, cut off at every byte and damaged at every byte: it either gives what is left
+ * without its last group (the torn tail of a write that nobody was told of), or refuses to start and says where the
+ * damage is. It never gives anything else (J7).
  */
 
 import assert from "node:assert/strict";
@@ -188,7 +189,8 @@ test("a value that looks like the journal itself is taken for none of its groups
   const journal = await openJournal(parts(disk));
   journal.attach(new JournalOwner());
   const name = nameOf(1);
-  // Headers for every place in the segment, but of another folder or another segment, and one of this folder that is elsewhere.
+  // Headers for every place in the segment, but of another folder or another segment, and one of this folder that is
+  // elsewhere.
   const seed = folderSeed(disk.folder);
   const headers = Array.from({ length: 30 }, (_, index) => [
     groupHeader(folderSeed("0".repeat(32)), 1, index * 64, 5),

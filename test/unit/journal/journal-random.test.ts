@@ -1,6 +1,7 @@
 /**
- * The journal over a simulated disk, in lives that end at any moment: what each life finds must be what the one before had after some number of its records, and no
- * fewer than were confirmed; and the disk must not fill with what does not count (J1, J2).
+ * The journal over a simulated disk, in lives that end at any moment: what each life finds must be what the one before
+ * had after some number of its records, and no fewer than were confirmed; and the disk must not fill with what does not
+ * count (J1, J2).
  */
 
 import assert from "node:assert/strict";

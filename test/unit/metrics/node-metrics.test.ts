@@ -1,4 +1,7 @@
-/** What a node exposes, of figures that are all different: each measure tells its own, in the unit that it is named after. */
+/**
+ * What a node exposes, of figures that are all different: each measure tells its own, in the unit that it is named
+ * after.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

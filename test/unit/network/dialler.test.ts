@@ -1,4 +1,7 @@
-/** When a peer is dialled: at once, then after waits that double up to a limit, and never while there is a link or an attempt. */
+/**
+ * When a peer is dialled: at once, then after waits that double up to a limit, and never while there is a link or an
+ * attempt.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** Frames: what a queue sends a reader reads, however the stream is cut; whatever breaks the rules is malformed and allocates nothing. */
+/**
+ * Frames: what a queue sends a reader reads, however the stream is cut; whatever breaks the rules is malformed and
+ * allocates nothing.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

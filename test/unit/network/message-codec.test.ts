@@ -1,4 +1,7 @@
-/** Messages as bytes: every kind comes back as it was, its value by reference; damaged bytes are malformed and nothing worse. */
+/**
+ * Messages as bytes: every kind comes back as it was, its value by reference; damaged bytes are malformed and nothing
+ * worse.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

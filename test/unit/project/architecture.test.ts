@@ -1,4 +1,7 @@
-/** What ARCHITECTURE.md and docs/internals name exists: their links lead somewhere, and files, symbols and layers are those of the code. */
+/**
+ * What ARCHITECTURE.md and docs/internals name exists: their links lead somewhere, and files, symbols and layers are
+ * those of the code.
+ */
 
 import assert from "node:assert/strict";
 import { existsSync, globSync } from "node:fs";

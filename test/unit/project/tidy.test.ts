@@ -170,7 +170,7 @@ test("two classes of one name are found, and a class that a comment or a string 
 
 test("a comment that goes on past column 120 is found, and code or a lone address that does is left alone", () => {
   const long = "word ".repeat(30);
-  const found = (text: string): string => violations("test/harness/x.ts", `${header}${text}\n`).join();
+  const found = (text: string): string => violations("src/core/x.ts", `${header}${text}\n`).join();
   for (const text of [`// ${long}.`, `/**\n * ${long}.\n */`, `const x = 1; // ${long}.`]) {
     assert.match(found(text), /column 120/, text);
   }

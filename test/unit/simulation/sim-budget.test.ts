@@ -1,4 +1,7 @@
-/** The budget of what may be lost follows the views: it never lets faults take what is promised to survive, and lets them take all that may be. */
+/**
+ * The budget of what may be lost follows the views: it never lets faults take what is promised to survive, and lets
+ * them take all that may be.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -10,7 +13,9 @@ import { healthyStore } from "../../simulation/store-faults.ts";
 
 type Members = View["members"];
 
-/** Members named by id and weight, such as `a` or `b0`; the folder is the id in capitals, or what comes behind a colon. */
+/**
+ * Members named by id and weight, such as `a` or `b0`; the folder is the id in capitals, or what comes behind a colon.
+ */
 function members(...names: string[]): Members {
   return names.map((name) => {
     const [short, folder] = name.split(":") as [string, string | undefined];

@@ -1,4 +1,6 @@
-/** The simulated world's own promises: order, time, quiescence between events, and the same course for the same seed. */
+/**
+ * The simulated world's own promises: order, time, quiescence between events, and the same course for the same seed.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** Progress on a terminal: one line, which can be taken away again, and nothing that stays on when Ctrl-C ends the command. */
+/**
+ * Progress on a terminal: one line, which can be taken away again, and nothing that stays on when Ctrl-C ends the
+ * command.
+ */
 
 import assert from "node:assert/strict";
 import { PassThrough, Writable } from "node:stream";

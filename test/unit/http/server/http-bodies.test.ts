@@ -1,4 +1,7 @@
-/** Bodies of requests under a clock of the test's own: how long they are waited for, and what is left of them when they are over. */
+/**
+ * Bodies of requests under a clock of the test's own: how long they are waited for, and what is left of them when they
+ * are over.
+ */
 
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";

@@ -13,7 +13,10 @@ import { SimStream } from "../../../simulation/sim-uploads.ts";
 
 const value = Buffer.from("0123456789abcdef");
 
-/** A store of one blob; `cuts` are the bytes after which its answers break off, one after the other, or that it does not answer. */
+/**
+ * A store of one blob; `cuts` are the bytes after which its answers break off, one after the other, or that it does not
+ * answer.
+ */
 function trial({ cuts, limit = 2 }: { cuts: (number | "away")[]; limit?: number }) {
   const clock = new ManualClock();
   const blob = { tag: "one", body: value };

@@ -1,4 +1,6 @@
-/** Answers in time: as the work does, or with a refusal once the allowance is over, which then changes nothing any more. */
+/**
+ * Answers in time: as the work does, or with a refusal once the allowance is over, which then changes nothing any more.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

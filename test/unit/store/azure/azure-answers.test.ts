@@ -1,4 +1,6 @@
-/** What AzureStore makes of answers that the servers of other tests do not give, by a server that answers as it is told. */
+/**
+ * What AzureStore makes of answers that the servers of other tests do not give, by a server that answers as it is told.
+ */
 
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
