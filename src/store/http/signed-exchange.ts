@@ -29,8 +29,8 @@ export interface SignedRequest {
 }
 
 /**
- * Asks the store for its time if nothing has been heard of it for long (F4). Those that ask at the same moment share one
- * question. A question of another's longer deadline is given up at the caller's own.
+ * Asks the store for its time if nothing has been heard of it for long (F4). Those that ask at the same moment share
+ * one question. A question of another's longer deadline is given up at the caller's own.
  */
 export class TimeQuestion {
   readonly #clock: Clock;

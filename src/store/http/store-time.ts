@@ -7,9 +7,9 @@
  * bound. It had not reached D and one second when the request was sent: that is an upper bound. The highest lower bound
  * comes close to the front end's clock and never passes it.
  *
- * A store may have several front ends, each with a clock of its own, and a proxy may stamp its own `Date`. A lower bound
- * over an upper bound proves that two of them differ. Then the earliest clock counts. A signature for a time too early
- * expires too early, and the caller tries again (F4). A signature for a time too late admits late requests.
+ * A store may have several front ends, each with a clock of its own, and a proxy may stamp its own `Date`. A lower
+ * bound over an upper bound proves that two of them differ. Then the earliest clock counts. A signature for a time too
+ * early expires too early, and the caller tries again (F4). A signature for a time too late admits late requests.
  */
 
 import { assert } from "../../base/assert.ts";
