@@ -220,7 +220,7 @@ export class KeyState {
     const { isShort, fromStore = false } = assignment;
     const isDiscard = isDiscarded(entry);
     const needsStore = !isDiscard && (isShort || entry.upload !== undefined || (fromStore && this.needsStore));
-    const write = new Write(entry, assignment, needsStore, false); // needsStore: W5, L1
+    const write = new Write(entry, assignment, needsStore, false); // W5, L1
     this.#pending.push(write);
     // What is discarded is not sent any more (D5).
     if (isDiscard) this.#lastSent = versionOf(entry);
