@@ -190,8 +190,8 @@ export class FaultDriver {
   }
 
   /**
-   * The view's record is removed, and put back later. Meanwhile a process starts anew: on an empty disk beside its peers,
-   * or on its own disk, perhaps cut off from them. Beyond that an operator would have to help.
+   * The view's record is removed, and put back later. Meanwhile a process starts anew: on an empty disk beside its
+   * peers, or on its own disk, perhaps cut off from them. Beyond that an operator would have to help.
    */
   #loseView(): void {
     const { store, random, wanted, network, plan } = this.#field;

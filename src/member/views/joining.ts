@@ -25,8 +25,8 @@ const pollMs = 50;
  */
 const settledWaitMs = 30_000;
 /**
- * Where the store has no view, a process waits so many milliseconds at most for word of the nodes that its configuration
- * names: one of them may be in a view (V54).
+ * Where the store has no view, a process waits so many milliseconds at most for word of the nodes that its
+ * configuration names: one of them may be in a view (V54).
  */
 const foundingWaitMs = 2_000;
 /** While it cannot join, the log says why this often, in milliseconds. */

@@ -1,7 +1,7 @@
 /**
- * What peers ask for whose configuration does not name this member any more: that it leaves. One file on one host may be
- * wrong, and would end all other nodes. So this member leaves only when more than half of the view's members ask (V55).
- * Its own file, and an operator's command, count by themselves and take other ways.
+ * What peers ask for whose configuration does not name this member any more: that it leaves. One file on one host may
+ * be wrong, and would end all other nodes. So this member leaves only when more than half of the view's members ask
+ * (V55). Its own file, and an operator's command, count by themselves and take other ways.
  */
 
 import { assert } from "../../base/assert.ts";
