@@ -11,7 +11,7 @@ interface ErrorKind {
 }
 
 export const errorKinds = {
-  key_invalid: { status: 400, advice: "Send a key of 1 to 1024 bytes of UTF-8 that does not begin with .weir/." },
+  key_invalid: { status: 400, advice: "Send a key of 1 to 1024 bytes of UTF-8 without .weir/ in it." },
   header_invalid: { status: 400, advice: "Correct the header, or the request line, as the detail says." },
   query_invalid: { status: 400, advice: "Correct the query as the detail says." },
   body_invalid: { status: 400, advice: "Correct the body as the detail says." },

@@ -1,6 +1,7 @@
 /** The kinds of stores in cluster.json, each with its settings, as in `schema.ts`. */
 
 import { z } from "zod";
+import { isReserved, reservedPrefix } from "../core/keys.ts";
 import { secretReference } from "./secret-reference.ts";
 
 const s3StoreSchema = z.strictObject({
@@ -11,8 +12,11 @@ const s3StoreSchema = z.strictObject({
   prefix: z
     .string()
     .max(512)
+    .refine((prefix) => !isReserved(prefix), `must not have ${reservedPrefix} in it, which is weir's own`)
     .default("")
-    .describe("Put before every key, as it is: end it with / to make a folder. Two clusters must not share a prefix."),
+    .describe(
+      "Put before every key, as it is: end it with / to make a folder. Two clusters must not share a prefix, nor may one's begin with the other's.",
+    ),
   region: z.string().min(1).optional().meta({
     description: "The bucket's region.",
     computed: "`us-east-1` with an endpoint, else $AWS_REGION or the profile's",
@@ -45,8 +49,11 @@ const azureStoreSchema = z.strictObject({
   prefix: z
     .string()
     .max(256)
+    .refine((prefix) => !isReserved(prefix), `must not have ${reservedPrefix} in it, which is weir's own`)
     .default("")
-    .describe("Put before every key, as it is: end it with / to make a folder. Two clusters must not share a prefix."),
+    .describe(
+      "Put before every key, as it is: end it with / to make a folder. Two clusters must not share a prefix, nor may one's begin with the other's.",
+    ),
   account: z.string().min(1).max(63).optional().meta({
     description: "The storage account's name.",
     computed: "that of the connection string, or $AZURE_STORAGE_ACCOUNT",

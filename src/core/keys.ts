@@ -5,3 +5,12 @@ export const maxKeyBytes = 1024;
 
 /** Names that begin with this are weir's own. */
 export const reservedPrefix = ".weir/";
+
+/**
+ * Whether the name may be another cluster's own object: that cluster keeps its values in the same place, under a longer
+ * prefix. No client may change it, since its view would be gone. Clients may read it: values that were put under such
+ * keys by earlier releases can be copied elsewhere.
+ */
+export function isReserved(key: string): boolean {
+  return key.includes(reservedPrefix);
+}

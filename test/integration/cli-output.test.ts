@@ -104,7 +104,7 @@ test("options that contradict each other or say what can't be are wrong usage: e
     [["token", "--name", ""], /--name: must be/],
     [["token", "--name", "a", "--prefix", ""], /--prefix: is empty/],
     [["token", "--name", "a", "--prefix", ".weir/"], /--prefix: keys that begin with \.weir\/ are weir's own/],
-    [["import", ".", "--prefix", ".weir/a", "--url", url], /--prefix: keys that begin with \.weir\/ are weir's own/],
+    [["import", ".", "--prefix", ".weir/a", "--url", url], /--prefix: keys with \.weir\/ in them are weir's own/],
     [["check"], /say which file/],
     [["check", config, "--config", config], /once/],
   ] as const) {

@@ -41,6 +41,8 @@ const badRequests: Readonly<Record<string, readonly [string, ErrorCode]>> = {
   "weir's own view": [put("/kv/.weir/view.json"), "key_invalid"],
   "weir's own view, encoded": [put("/kv/%2Eweir%2Fview.json"), "key_invalid"],
   "deleting weir's own view": [request("DELETE /kv/.weir%2fview.json"), "key_invalid"],
+  "the view of a cluster in a folder of this one": [put("/kv/team/.weir/view.json"), "key_invalid"],
+  "deleting the view of a cluster in a folder of this one": [request("DELETE /kv/team/.weir/view.json"), "key_invalid"],
   "reading weir's own view": [request("GET /kv/.weir/view.json"), "key_invalid"],
   "a query after a key": [put("/kv/a?b=c"), "key_invalid"],
   "a fragment after a key": [put("/kv/a#b"), "key_invalid"],

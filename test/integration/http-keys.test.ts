@@ -29,7 +29,8 @@ const sameKeys: readonly (readonly [string, string])[] = [
   ["%F0%9F%A6%86", "🦆"],
   [".weir", ".weir"],
   [".weird/x", ".weird/x"],
-  ["a/.weir/x", "a/.weir/x"],
+  ["a/.weird/x", "a/.weird/x"],
+  ["a/.weir", "a/.weir"],
   ["a;b=c&d:e@f\\g", "a;b=c&d:e@f\\g"],
   ["__proto__", "__proto__"],
   ["k".repeat(1024), "k".repeat(1024)],
@@ -80,6 +81,19 @@ describe("the key in a path", { timeout }, () => {
       }
       assert.equal((await host.request("HEAD", `/kv/${path}`)).status, 400);
       assert.equal(host.operations.values.size, 0);
+    });
+  }
+
+  for (const key of ["team/.weir/view.json", "team.weir/view.json", "a/.weir/", "a%2F.weir%2Fx"]) {
+    test(`/kv/${key}: may be another cluster's own, so it is read and never changed`, async () => {
+      await using host = await HttpHost.start();
+      for (const method of ["PUT", "DELETE"]) {
+        const answer = await host.request(method, `/kv/${key}`, [], method === "PUT" ? "value" : undefined);
+        assert.match(assertProblem(answer, 400, "key_invalid").detail, /weir's own/);
+      }
+      assert.equal(host.operations.values.size, 0);
+      assert.equal((await host.request("GET", `/kv/${key}`)).status, 404);
+      assert.equal((await host.request("HEAD", `/kv/${key}`)).status, 404);
     });
   }
 

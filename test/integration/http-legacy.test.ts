@@ -83,6 +83,7 @@ describe("the old API's put", { timeout }, () => {
     ["data with stray bits", bodyOf({ data: "YR==" }), /Base64/],
     ["data beyond Latin-1", bodyOf({ data: "aGVs\u0141G8=" }), /Base64/],
     ["weir's own key", bodyOf({ key: ".weir/view.json" }), /weir's own/],
+    ["the key of another cluster's own", bodyOf({ key: "team/.weir/view.json" }), /weir's own/],
     ["a key that is too long", bodyOf({ key: "ä".repeat(513) }), /1026/],
     ["a key with half a surrogate pair", '{"data":"AA==","key":"\\ud800","extension":"b"}', /surrogate/],
     ["an extension with half a surrogate pair", '{"data":"AA==","key":"a","extension":"\\udc00"}', /surrogate/],

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { OperatingError, UsageError } from "../../base/errors.ts";
-import { maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
+import { isReserved, maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
 import { type CopiedFile, FolderCopy } from "../../store/folder/folder-copy.ts";
 import { systemClock, systemRandom } from "../../system.ts";
 import type { BulkClient } from "../client/bulk-client.ts";
@@ -36,13 +36,13 @@ export function addImportCommand(program: Command, terminal: Terminal): void {
       "\nExamples:\n  weir import backup\n  weir import photos --prefix photos/ --type auto --config cluster.json",
     )
     .action(async (folder: string, options: ImportOptions) => {
-      if (options.prefix.startsWith(reservedPrefix)) throw new UsageError(`--prefix: ${reservedMistake}`);
+      if (isReserved(options.prefix)) throw new UsageError(`--prefix: ${reservedMistake}`);
       const files = new FolderCopy(folder, { clock: systemClock, random: systemRandom });
       await runCopy(new Import(files, options), options, terminal);
     });
 }
 
-const reservedMistake = `keys that begin with ${reservedPrefix} are weir's own`;
+const reservedMistake = `keys with ${reservedPrefix} in them are weir's own`;
 
 interface ImportItem extends CopyItem {
   readonly key: string;
@@ -113,7 +113,7 @@ class Import implements Copy<ImportItem> {
 
 /** Why a file cannot be a value. Undefined if it can. */
 function mistakeIn(key: string): string | undefined {
-  if (key.startsWith(reservedPrefix)) return reservedMistake;
+  if (isReserved(key)) return reservedMistake;
   const bytes = Buffer.byteLength(key);
   return bytes > maxKeyBytes ? `its key would have ${bytes} bytes, more than ${maxKeyBytes}` : undefined;
 }

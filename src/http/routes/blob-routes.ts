@@ -8,6 +8,7 @@ import { noHeaders, type ValueInfo } from "../../core/entry.ts";
 import type { Operations, ReadOutcome, StreamOperation, WriteOutcome } from "../../core/operation.ts";
 import { announcedLength, type Bodies } from "../server/body.ts";
 import { answer, type Exchange, type HeaderList } from "../server/exchange.ts";
+import { checkChangeable } from "../server/key.ts";
 import type { ProblemWriter } from "../server/problem.ts";
 import { type KeyRoute, reading } from "../server/route.ts";
 import { answerStream } from "../server/stream.ts";
@@ -77,8 +78,10 @@ export class BlobRoutes {
       case "HEAD":
         return this.#read(exchange, key, false);
       case "PUT":
+        checkChangeable(key);
         return this.#put(exchange, key);
       default:
+        checkChangeable(key);
         return this.#delete(exchange, key);
     }
   }

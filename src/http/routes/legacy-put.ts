@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { OperatingError } from "../../base/errors.ts";
 import { compact } from "../../base/memory.ts";
-import { checkKey } from "../server/key.ts";
+import { checkChangeable, checkKey } from "../server/key.ts";
 
 export interface LegacyPut {
   readonly key: string;
@@ -48,6 +48,7 @@ export function parseLegacyPut(body: Buffer, maxValueBytes: number): LegacyPut |
   const key = textOf(json, "key");
   const extension = textOf(json, "extension");
   checkKey(key);
+  checkChangeable(key);
   if (!extension.isWellFormed()) throw invalid("Field 'extension' has a lone surrogate in it!");
   const value = decodeBase64(data);
   if (value === undefined) throw invalid("Field 'data' is not valid Base64!");

@@ -5,7 +5,7 @@
  */
 
 import { OperatingError } from "../../base/errors.ts";
-import { maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
+import { isReserved, maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
 import { decodePercent } from "./percent.ts";
 
 const questionMark = 0x3f;
@@ -44,13 +44,23 @@ export function checkKey(key: string): void {
   if (key.startsWith(reservedPrefix)) throw reserved();
 }
 
+/**
+ * Checks a key whose value is to change. A cluster with a longer prefix in the same place may have its own objects
+ * there.
+ *
+ * @throws OperatingError `key_invalid`.
+ */
+export function checkChangeable(key: string): void {
+  if (isReserved(key)) throw reserved();
+}
+
 function checkLength(bytes: number): void {
   if (bytes === 0) throw invalid("the key is empty");
   if (bytes > maxKeyBytes) throw invalid(`the key has ${bytes} bytes, more than ${maxKeyBytes}`);
 }
 
 function reserved(): OperatingError {
-  return invalid(`keys that begin with ${reservedPrefix} are weir's own`);
+  return invalid(`keys with ${reservedPrefix} in them are weir's own`);
 }
 
 function invalid(detail: string): OperatingError {

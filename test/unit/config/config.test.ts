@@ -325,6 +325,19 @@ test("nodes that other hosts can reach need it to be written that there is no au
   }
 });
 
+test("a store's prefix has nothing of weir's own in it, where another cluster keeps its view", () => {
+  for (const place of [
+    { type: "s3", bucket: "photos" },
+    { type: "azure", container: "photos" },
+  ]) {
+    assert.deepEqual(mistakesOf({ store: { ...place, prefix: "team/.weird/" } }), []);
+    assert.match(
+      mistakesOf({ store: { ...place, prefix: "team/.weir/x" } }).join(),
+      /store.prefix: must not have \.weir\//,
+    );
+  }
+});
+
 test("an S3 store needs both keys or none, and takes usual defaults with an endpoint", () => {
   const store = { type: "s3", bucket: "photos", endpoint: "http://127.0.0.1:9000" };
   const config = parse({ store });
