@@ -205,6 +205,7 @@ export class Member implements PeerHandler, JournalSource {
   onLinkUp(peer: PeerIdentity): void {
     this.#parts.log.debug("link up", { peer: peer.id });
     this.#wired.configured.onReached(peer.id);
+    this.#wired.joining.onLinked(peer.id);
     this.#wired.gossip.ping(peer.id);
     this.#wired.primary.resend(peer.id);
     this.#wired.router.wake();
@@ -212,6 +213,26 @@ export class Member implements PeerHandler, JournalSource {
 
   onLinkDown(peer: PeerIdentity): void {
     this.#parts.log.debug("link down", { peer: peer.id });
+  }
+
+  get clusterId(): string | undefined {
+    return this.#membership.cluster;
+  }
+
+  /**
+   * The process that the view lists under an id keeps its link while it answers (V57). A process that is started in its
+   * place joins by the store, and is listed then.
+   */
+  refusal(caller: PeerIdentity): string | undefined {
+    const listed = this.#membership.peers.find(({ id }) => id === caller.id);
+    if (!listed || listed.incarnation === caller.incarnation || this.#wired.eviction.suspects.includes(listed))
+      return undefined;
+    if (this.#parts.network.linked(caller.id)?.incarnation !== listed.incarnation) return undefined;
+    return `the node "${caller.id}" of this cluster is running (${listed.url}), and the caller is another process of that id: a second node with the same id, perhaps over another store`;
+  }
+
+  onRefused(id: string): void {
+    this.#wired.joining.onRefused(id);
   }
 
   #handle(from: PeerIdentity, request: PeerRequest): PeerAnswer | Promise<PeerAnswer> {

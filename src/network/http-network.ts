@@ -219,6 +219,7 @@ export class HttpNetwork implements Network {
       if (givenUp.aborted || this.#disposed) return "failed";
       const code = error instanceof LinkRefusedError ? error.code : "unreachable";
       if (code === "crossed") return "failed";
+      if (code === "twin") this.#handler?.onRefused(peer.id);
       const mayPass = code === "unreachable" || code === "closing";
       const fields = { peer: peer.id, url, error };
       // A peer that stops or restarts in order is no cause for alarm.
@@ -276,7 +277,8 @@ export class HttpNetwork implements Network {
     const { identity, cluster, settings } = this.#options;
     const secrets = this.#options.secrets();
     assert(secrets.length > 0 && !secrets.includes(""), "an empty secret protects nothing");
-    return { identity, cluster, secrets, binding: channelBinding(socket), receive: settings.receive };
+    const clusterId = this.#handler?.clusterId;
+    return { identity, cluster, clusterId, secrets, binding: channelBinding(socket), receive: settings.receive };
   }
 
   /** A reason to refuse a caller of this identity, proven or not. */
@@ -288,6 +290,8 @@ export class HttpNetwork implements Network {
       const detail = same ? `"${self.id}" has called itself` : `two running nodes have the id "${self.id}"`;
       return { code: "self", detail };
     }
+    const detail = this.#handler?.refusal(caller);
+    if (detail !== undefined) return { code: "twin", detail };
     const calling = this.#peers.get(caller.id)?.dialler.tryingSince(this.#settings.crossedMs) === true;
     if (calling && self.id < caller.id) {
       return { code: "crossed", detail: `"${self.id}" is just calling "${caller.id}" itself` };

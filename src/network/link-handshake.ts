@@ -29,13 +29,14 @@ export const protocolVersion = 5;
 /**
  * Why a link is refused:
  *
- * - `version`, `cluster`, `secret`: those of the two ends differ.
+ * - `version`, `cluster`, `secret`: those of the two ends differ. Clusters of one name may differ in their ids.
  * - `self`: the caller has the callee's own id.
+ * - `twin`: the caller has the id of a member whose own process is there.
  * - `wrong_id`: the callee is not the member that was called.
  * - `crossed`: the callee is calling the caller just now.
  * - `closing`: the callee stops.
  */
-const refusalCodes = ["version", "cluster", "secret", "self", "wrong_id", "crossed", "closing"] as const;
+const refusalCodes = ["version", "cluster", "secret", "self", "twin", "wrong_id", "crossed", "closing"] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 
 export interface Refusal {
@@ -58,7 +59,10 @@ export class LinkRefusedError extends Error {
 /** What a handshake is made with. */
 export interface LinkCredentials {
   readonly identity: PeerIdentity;
+  /** The cluster's name. */
   readonly cluster: string;
+  /** The cluster's id, by the view or the data folder of this process; undefined while it has been in none. */
+  readonly clusterId: string | undefined;
   /** At least one. A call is made with the first, and taken with each. */
   readonly secrets: readonly string[];
   /** Bytes of this connection alone (see channel-binding.ts). */
@@ -82,6 +86,8 @@ const helloSchema = z.object({
   type: z.literal("hello"),
   version: z.literal(protocolVersion),
   cluster: name,
+  /** Earlier releases do not send it. */
+  clusterId: name.optional(),
   id: name,
   incarnation: name,
   /** In the dialler's hello, the id of the member that it means to call. In the acceptor's hello, the dialler's id. */
@@ -165,11 +171,12 @@ export async function acceptHandshake(
 
 function formatHello(credentials: LinkCredentials, to: string, nonce: string): Buffer {
   assert(nonce.length === nonceDigits, "a nonce has 128 bits");
-  const { identity, cluster, receive } = credentials;
+  const { identity, cluster, clusterId, receive } = credentials;
   const hello: Hello = {
     type: "hello",
     version: protocolVersion,
     cluster,
+    ...(clusterId !== undefined && { clusterId }),
     id: identity.id,
     incarnation: identity.incarnation,
     to,
@@ -213,11 +220,19 @@ function parseHello(channel: HandshakeChannel, message: Buffer): Hello {
 }
 
 function checkCluster(channel: HandshakeChannel, credentials: LinkCredentials, hello: Hello): void {
-  if (hello.cluster === credentials.cluster) return;
+  const { cluster, clusterId, identity } = credentials;
+  if (hello.cluster === cluster) {
+    // One that has been in no cluster yet may be about to join this one (V56).
+    if (hello.clusterId === undefined || clusterId === undefined || hello.clusterId === clusterId) return;
+    refuse(channel, {
+      code: "cluster",
+      detail: `"${hello.id}" and "${identity.id}" are of two clusters with the name "${cluster}": one of them is over another store, or has the data folder of another cluster`,
+    });
+  }
   // The detail names the cluster that the other end named itself. It learns no other.
   refuse(channel, {
     code: "cluster",
-    detail: `"${hello.id}" is of the cluster "${hello.cluster}", which is not that of "${credentials.identity.id}"`,
+    detail: `"${hello.id}" is of the cluster "${hello.cluster}", which is not that of "${identity.id}"`,
   });
 }
 

@@ -40,6 +40,15 @@ export interface PeerHandler {
    */
   onLinkUp(peer: PeerIdentity): void;
   onLinkDown(peer: PeerIdentity): void;
+  /** The id of the cluster that this process is in, or was in on the same data folder; undefined if there is none. */
+  readonly clusterId: string | undefined;
+  /**
+   * Why this process gets no link although its id is a peer's, for the operators of both ends; undefined if it may have
+   * one (V57).
+   */
+  refusal(caller: PeerIdentity): string | undefined;
+  /** The member `id` has refused a link for such a reason: it is in a cluster, and this process is not (V54). */
+  onRefused(id: string): void;
 }
 
 export interface Network extends AsyncDisposable {

@@ -24,6 +24,8 @@ const untilMs = 15_000;
 export interface LinkPeerOptions {
   readonly settings?: Partial<LinkSettings>;
   readonly cluster?: string;
+  readonly clusterId?: string;
+  readonly refusal?: (caller: PeerIdentity) => string | undefined;
   readonly secrets?: readonly string[];
   readonly port?: number;
   /** In PEM; with it the peer speaks TLS. */
@@ -70,6 +72,9 @@ export class LinkPeer implements AsyncDisposable {
       onNotice: (from, notice) => this.#tell(`notice ${from.id} ${notice.state.epoch}`),
       onLinkUp: (peer) => this.#tell(`up ${peer.id} ${peer.incarnation}`),
       onLinkDown: (peer) => this.#tell(`down ${peer.id} ${peer.incarnation}`),
+      clusterId: options.clusterId,
+      refusal: (caller) => options.refusal?.(caller),
+      onRefused: (id) => this.#tell(`refused by ${id}`),
     });
     this.server.on("upgrade", (request, socket, head) => {
       this.sockets.push(socket);

@@ -8,6 +8,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { neverFlush, TestCluster } from "../harness/cluster.ts";
+import { NodeProcess } from "../harness/node-process.ts";
+import { ownPorts } from "../harness/own-ports.ts";
 
 const viewOf = (cluster: TestCluster): string => join(cluster.storeFolder, ".weir", "view.json");
 
@@ -15,6 +17,39 @@ async function untilWaits(cluster: TestCluster, id: string, why: RegExp): Promis
   await cluster.until(20_000, `${id} waits`, async () => cluster.process(id).lines.some((line) => why.test(line)));
   assert.equal((await cluster.status(id)).epoch, 0);
 }
+
+describe("a stray copy of a node over another store", () => {
+  test("gets no link, founds no cluster, and is named in the logs, while the cluster goes on undisturbed", async () => {
+    await using cluster = await TestCluster.start();
+    const { epoch } = await cluster.status("a");
+    mkdirSync(join(cluster.folder, "other"));
+    const port = (await ownPorts(1))[0] as number;
+    const { nodes } = JSON.parse(readFileSync(cluster.configPath, "utf8")) as { nodes: { id: string; url: string }[] };
+    const moved = nodes.map((node) => (node.id === "b" ? { ...node, url: `http://127.0.0.1:${port}` } : node));
+    const configPath = cluster.writeOther("stray.json", {
+      nodes: moved,
+      store: { type: "file", path: "other" },
+      data: "stray",
+    });
+    const stray = new NodeProcess({ id: "b", configPath, env: { WEIR_TEST_SECRET: cluster.secret } });
+    try {
+      const waits = /this node waits: the store has no cluster, and other nodes are in one/;
+      await cluster.until(20_000, "it waits", async () => stray.lines.some((line) => waits.test(line)));
+      const named = /the node \\"b\\" of this cluster is running.*a peer's call was refused/;
+      await cluster.until(5_000, "it is named", async () =>
+        cluster.process("a").lines.some((line) => named.test(line)),
+      );
+      assert.ok(stray.lines.some((line) => /a second node with the same id.*no link to a peer/.test(line)));
+      for (const id of cluster.ids) {
+        const status = await cluster.status(id);
+        assert.equal(status.epoch, epoch);
+        for (const member of status.members) assert.equal(member.state, "serving");
+      }
+    } finally {
+      await stray.kill();
+    }
+  });
+});
 
 describe("a cluster without its view", () => {
   test("is joined by no node, whether its disk is lost or not, until the view is back", async () => {

@@ -25,6 +25,7 @@ async function bareLink(peer: LinkPeer): Promise<Duplex> {
   const credentials = {
     identity: { id: "z", incarnation: systemRandom.id() },
     cluster: "test",
+    clusterId: undefined,
     secrets: ["the secret of the test"],
     binding: Buffer.alloc(0),
     receive: quickSettings.receive,
@@ -150,6 +151,7 @@ test("link: a caller who may have one no more once it has proven itself gets non
   const credentials = (id: string) => ({
     identity: { id, incarnation: systemRandom.id() },
     cluster: "test",
+    clusterId: undefined,
     secrets: ["the secret of the test"],
     binding: Buffer.alloc(0),
     receive: quickSettings.receive,
@@ -210,6 +212,31 @@ test("link: another cluster, another version, an own id and a wrong address are 
   a.network.setPeers([{ id: "c", url: b.address.url }]);
   await a.until(() => a.warnings().length > 0);
   assert.match(a.warnings()[0] ?? "", /the peer refused: "a" called this node as "c", but it is "b"/);
+});
+
+test("link: nodes of two clusters with one name get none, and both logs say so (V56)", { timeout }, async () => {
+  await using a = await LinkPeer.start("a", { clusterId: "1" });
+  await using b = await LinkPeer.start("b", { clusterId: "2" });
+  await using c = await LinkPeer.start("c");
+  a.network.setPeers([b.address, c.address]);
+  await a.untilLinked(c);
+  await Promise.all([a, b].map(async (each) => await each.until(() => each.warnings().length > 0)));
+  for (const { warnings } of [a, b].map((each) => ({ warnings: each.warnings() })))
+    assert.match(warnings[0] ?? "", /are of two clusters with the name "test"/);
+  assert.deepEqual([a.ups("b"), b.ups("a")], [0, 0]);
+});
+
+test("link: a process that its callee takes for no member gets none, is told, and the callee's log names it (V57)", {
+  timeout,
+}, async () => {
+  const refusal = (): string => "it is another process of that id";
+  await using a = await LinkPeer.start("a");
+  await using b = await LinkPeer.start("b", { refusal });
+  a.network.setPeers([b.address]);
+  await a.until(() => a.events.includes("refused by b"));
+  await b.until(() => b.warnings().length > 0);
+  assert.match(b.warnings()[0] ?? "", /a peer's call was refused: .*another process of that id/);
+  assert.deepEqual([a.ups("b"), b.ups("a")], [0, 0]);
 });
 
 test("link: a member whose address leads back to itself says so", { timeout }, async () => {

@@ -321,6 +321,10 @@ export class SimNetwork {
 
   #link(pair: Pair): void {
     const [a, b] = this.#portsOf(pair) as [SimPort, SimPort];
+    if (!a.takes(b) || !b.takes(a)) {
+      this.#tryLater(pair, this.#settings.maxRedialMs);
+      return;
+    }
     const toA = new SimChannel(a.process);
     const toB = new SimChannel(b.process);
     const number = ++this.#links;

@@ -109,6 +109,21 @@ export class SimPort implements Network {
     return this.#ends.get(id)?.peer.identity;
   }
 
+  /** Whether it gets a link with this one: see `PeerHandler.refusal`. */
+  takes(peer: SimPort): boolean {
+    const { clusterId } = peer.#handled;
+    const own = this.#handled.clusterId;
+    if (own !== undefined && clusterId !== undefined && own !== clusterId) return false;
+    if (this.#handled.refusal(peer.identity) === undefined) return true;
+    peer.#handled.onRefused(this.identity.id);
+    return false;
+  }
+
+  get #handled(): PeerHandler {
+    assert(this.#handler !== undefined, "links come up after the start");
+    return this.#handler;
+  }
+
   request(id: string, request: PeerRequest, deadlineMs: number): Promise<PeerAnswer> {
     // A process that has crashed has no code running; what it still awaits never comes.
     assert(this.process.alive, "a crashed process sends nothing");
@@ -220,8 +235,7 @@ export class SimPort implements Network {
 
   /** A handler that fails otherwise than by an OperatingError has a bug, which ends the run. */
   #handle<T>(call: (handler: PeerHandler) => T): T {
-    assert(this.#handler !== undefined, "links come up after the start");
-    return call(this.#handler);
+    return call(this.#handled);
   }
 }
 

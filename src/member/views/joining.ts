@@ -50,6 +50,8 @@ export class Joining {
   /** When the log last said that the store does not go with what this process knows. */
   #toldAt: Instant | undefined;
   #seenEpoch = 0;
+  /** Peers that have refused a link because they are in a view. */
+  readonly #refusedBy = new Set<string>();
   readonly #stopped = new AbortController();
   /** The view with this process in it is on its way to the store. */
   #isProposing = false;
@@ -88,6 +90,16 @@ export class Joining {
   stop(reason: Error): boolean {
     this.#stopped.abort(reason);
     return this.#isProposing;
+  }
+
+  /** This peer is in a view, and does not take this process for a member of its cluster. */
+  onRefused(peer: string): void {
+    this.#refusedBy.add(peer);
+  }
+
+  /** The peer has a link now: it speaks for itself. */
+  onLinked(peer: string): void {
+    this.#refusedBy.delete(peer);
   }
 
   /** The view that lists this process, however long it takes; rejects with the signal's reason when that is aborted. */
@@ -185,13 +197,14 @@ export class Joining {
     return undefined;
   }
 
-  /** The peers with a link that are in a view (V54). */
+  /** The peers that are in a view: they have a link and say so, or they have refused one for that reason (V54). */
   get #ahead(): readonly string[] {
     const { membership, network } = this.#context;
-    return membership.ahead.filter((id) => {
+    const linked = membership.ahead.filter((id) => {
       const peer = network.linked(id);
       return peer !== undefined && membership.stateOf(peer) !== undefined;
     });
+    return [...linked, ...this.#refusedBy];
   }
 
   #warn(doubt: string, view: View | undefined): void {

@@ -49,7 +49,15 @@ function network(id: string): HttpNetwork {
 }
 
 function handler(onRequest: (request: PeerRequest) => PeerAnswer, onLinkUp: () => void): PeerHandler {
-  return { onRequest: (_from, request) => onRequest(request), onNotice() {}, onLinkUp, onLinkDown() {} };
+  return {
+    onRequest: (_from, request) => onRequest(request),
+    onNotice() {},
+    onLinkUp,
+    onLinkDown() {},
+    clusterId: undefined,
+    refusal: () => undefined,
+    onRefused() {},
+  };
 }
 
 /** The other end: answers, and tells its processor time when asked. */

@@ -34,6 +34,8 @@ class Node implements PeerHandler {
   readonly process: SimProcess;
   readonly seen: string[] = [];
   readonly epochs: number[] = [];
+  /** The incarnation that gets no link. */
+  refused: string | undefined;
 
   constructor(
     world: SimWorld,
@@ -68,6 +70,16 @@ class Node implements PeerHandler {
   onLinkDown(peer: PeerIdentity): void {
     this.seen.push(`down ${peer.id}/${peer.incarnation}`);
   }
+
+  readonly clusterId = undefined;
+
+  refusal(caller: PeerIdentity): string | undefined {
+    return this.refused === caller.incarnation ? "it is refused" : undefined;
+  }
+
+  onRefused(id: string): void {
+    this.seen.push(`refused by ${id}`);
+  }
 }
 
 function pair(seed: number): { world: SimWorld; network: SimNetwork; a: Node; b: Node } {
@@ -83,6 +95,17 @@ describe("the simulated network", () => {
     await world.run(1_000);
     assert.deepEqual(a.port.linked("b"), { id: "b", incarnation: "1" });
     assert.deepEqual([a.seen, b.seen], [["up b/1"], ["up a/1"]]);
+  });
+
+  it("gives no link to a process that the other refuses, and tells it", async () => {
+    const { world, a, b } = pair(1);
+    b.refused = "1";
+    await world.run(1_000);
+    assert.equal(a.port.linked("b"), undefined);
+    assert.deepEqual([a.seen[0], b.seen.length], ["refused by b", 0]);
+    b.refused = undefined;
+    await world.run(3_000);
+    assert.deepEqual(a.port.linked("b"), { id: "b", incarnation: "1" });
   });
 
   it("delivers what one process sends in order and matches each answer to its request", async () => {
