@@ -91,7 +91,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(`tests that need it are skipped; give another server by ${kind.variable} and so on\n`);
   }
   // One file alone has few processes, and is easier to understand from the sources; coverage counts their lines.
-  if (named.length === 0 && !withCoverage) Object.assign(env, stack.use(await prepare()).env);
+  if (named.length === 0 && !withCoverage) Object.assign(env, await prepare());
   return await runTests(files, options, withCoverage, env);
 }
 
@@ -100,23 +100,19 @@ async function main(args: readonly string[]): Promise<number> {
  * of, and Node keeps what it has compiled for the next process. From the sources alone `weir --version` takes 0.75 s of
  * CPU, so 0.2 s.
  */
-async function prepare(): Promise<Disposable & { readonly env: Readonly<Record<string, string>> }> {
+async function prepare(): Promise<Readonly<Record<string, string>>> {
   const folder = mkdtempSync(join(tmpdir(), "weir-tests-"));
   // A test runs the program as another user.
   chmodSync(folder, 0o755);
-  const remove = (): void => {
-    process.off("exit", remove);
-    rmSync(folder, { recursive: true, force: true });
-  };
-  process.on("exit", remove);
+  // As late as can be: after an interruption, processes that end still keep there what they have compiled.
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, "weir.cjs");
   await bundle({ root, outputPath: path, commit: undefined });
-  const env = {
+  return {
     [programVariable]: path,
     [sharedFolderVariable]: folder,
     NODE_COMPILE_CACHE: join(folder, "compiled"),
   };
-  return { env, [Symbol.dispose]: remove };
 }
 
 function allTests(): string[] {
