@@ -4,7 +4,13 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { type Clock, sleep } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
@@ -66,6 +72,33 @@ else {
     test("refuses a versioned bucket of a server that ignores conditions there", async () => {
       const versioned = await freshBucket(server, true);
       assert.match(await probeError({ bucket: versioned.bucket }, "store_refused"), /versioning enabled/);
+    });
+
+    test("meets conflicts beside the very tag once versioning is switched on for a live bucket, as long as it is on", async () => {
+      const live = await freshBucket(server);
+      await using store = new S3Store(live, ports);
+      await store.probe(options);
+      const content = { body: Buffer.from("x"), headers: {} };
+      const onShown = async (name: string): Promise<string> => {
+        const tag = (await store.stat(name, options))?.tag;
+        const condition: WriteCondition = tag === undefined ? { kind: "absent" } : { kind: "unchanged", tag };
+        return (await store.write(name, content, condition, options)).kind;
+      };
+      const switchTo = async (Status: "Enabled" | "Suspended"): Promise<void> => {
+        await sdk.send(new PutBucketVersioningCommand({ Bucket: live.bucket, VersioningConfiguration: { Status } }));
+      };
+      assert.deepEqual([await onShown("a"), await onShown("a")], ["written", "written"]);
+      await switchTo("Enabled");
+      assert.deepEqual(
+        [await onShown("a"), await onShown("a"), await onShown("a")],
+        ["conflict", "conflict", "conflict"],
+      );
+      await switchTo("Suspended");
+      assert.deepEqual([await onShown("a"), await onShown("b")], ["written", "written"]);
+      // What was removed leaves a marker, which counts as there.
+      await store.remove("a", always, options);
+      assert.equal(await store.stat("a", options), undefined);
+      assert.equal(await onShown("a"), "conflict");
     });
 
     test("is unavailable when nobody listens at the endpoint", async () => {

@@ -16,9 +16,10 @@ import type { Instant } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Backlog } from "../../core/backlog.ts";
 import { backoffMs, Pace } from "../../core/flush-schedule.ts";
-import { type Flight, type FlushStep, type KeyState, storeAbsent } from "../../core/key-state.ts";
+import { type Flight, type FlushStep, type KeyState, type StoreKnowledge, storeAbsent } from "../../core/key-state.ts";
 import { OpenRequests } from "../../core/open-requests.ts";
 import type { StoreHealth } from "../../core/store-health.ts";
+import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
 import type { Version } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import type { Assigner } from "../keys/assigner.ts";
@@ -248,7 +249,9 @@ export class Flusher {
    */
   async #write(flight: Flight): Promise<void> {
     const { record } = flight;
+    let vain = 0;
     for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
+      const before = record.store;
       const result = await this.#requests.send(flight);
       if (record.flight !== flight) return;
       if (result.kind === "written") {
@@ -263,8 +266,15 @@ export class Flusher {
         return;
       }
       if (found === "newer") return;
+      if (isSameState(before, record.store)) vain++;
     }
-    throw new OperatingError("store_unavailable", "another writer keeps changing the object");
+    throw this.#conflictError(record, vain);
+  }
+
+  /** Why a flush has met conflicts only: another writer, or conditions that nothing fulfils. */
+  #conflictError({ store }: KeyState, vain: number): OperatingError {
+    if (vain >= vainLimit) return vainCondition(store.kind === "present" ? store.tag : undefined);
+    return new OperatingError("store_unavailable", "another writer keeps changing the object");
   }
 
   /**
@@ -273,9 +283,12 @@ export class Flusher {
    */
   async #complete(flight: Flight): Promise<void> {
     const { record } = flight;
+    let refused: StoreKnowledge | undefined;
+    let vain = 0;
     for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
       let found = await this.#look.at(flight);
       if (record.flight !== flight) return;
+      if (refused !== undefined && isSameState(refused, record.store)) vain++;
       const result = found === "older" ? await this.#requests.complete(flight) : undefined;
       if (record.flight !== flight) return;
       if (result?.kind === "written") {
@@ -294,10 +307,13 @@ export class Flusher {
       }
       if (found === "same") this.#arrived(flight);
       else if (isLost) this.#lost(flight, result?.kind === "refused" ? result.error : undefined);
-      else continue;
+      else {
+        refused = record.store;
+        continue;
+      }
       return;
     }
-    throw new OperatingError("store_unavailable", "another writer keeps changing the object");
+    throw this.#conflictError(record, vain);
   }
 
   /** The upload can never be completed: the write has not been done, and the key's state is what the store has (L6). */
@@ -342,4 +358,10 @@ export class Flusher {
     }
     if (record.stored) this.queue.done(record);
   }
+}
+
+/** Whether a look has found the object just as a request's condition had it. */
+function isSameState(before: StoreKnowledge, after: StoreKnowledge): boolean {
+  if (before.kind === "present") return after.kind === "present" && before.tag === after.tag;
+  return before.kind === after.kind && before.kind === "absent";
 }

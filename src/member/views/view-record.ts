@@ -6,6 +6,7 @@
 import { assert } from "../../base/assert.ts";
 import { type Instant, sleep } from "../../base/clock.ts";
 import { type ErrorCode, isOperatingError, OperatingError, transientCodes } from "../../base/errors.ts";
+import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
 import { formatView, parseView, type View, viewName } from "../../core/view.ts";
 import type { ContextOf } from "../context.ts";
 
@@ -27,6 +28,10 @@ const failurePauseMs = 200;
 export class ViewRecord {
   readonly #context: RecordContext;
   #openUntil: Instant = Number.NEGATIVE_INFINITY;
+  /** The tag on whose condition the last swap was refused; empty for the condition that there is no record. */
+  #refused: string | undefined;
+  /** How often in a row a record that was read has shown just what the refused swap before it asked for. */
+  #vain = 0;
 
   constructor(context: RecordContext) {
     this.#context = context;
@@ -47,6 +52,7 @@ export class ViewRecord {
    */
   async read(deadlineMs: number = requestDeadlineMs): Promise<StoredView | undefined> {
     const result = await this.#context.store.read(viewName, maxViewBytes, { deadlineMs, isUrgent: true });
+    this.#judge(result.kind === "found" ? result.blob.tag : result.kind === "missing" ? "" : result.info.tag);
     if (result.kind === "missing") return undefined;
     if (result.kind === "too_large")
       throw new OperatingError("store_refused", `${viewName} in the store is not a view`);
@@ -87,7 +93,10 @@ export class ViewRecord {
     const sentAt = this.#context.clock.now();
     try {
       const options = { deadlineMs: requestDeadlineMs, isUrgent: true };
-      return (await this.#context.store.write(viewName, content, condition, options)).kind === "written";
+      const { kind } = await this.#context.store.write(viewName, content, condition, options);
+      this.#refused = kind === "written" ? undefined : (read?.tag ?? "");
+      if (kind === "written") this.#vain = 0;
+      return kind === "written";
     } catch (error) {
       if (!isOperatingError(error, ...transientCodes)) throw error;
       // A swap that was sent earlier may end later: the latest deadline counts.
@@ -96,5 +105,20 @@ export class ViewRecord {
       // Only the bytes of this very proposal say that it has won (V2).
       return stored?.view.proposal === next.proposal;
     }
+  }
+
+  /** The record was read, with this tag. After a swap that another one has beaten it is another than before. */
+  #judge(tag: string): void {
+    if (this.#refused === undefined) return;
+    this.#vain = this.#refused === tag ? this.#vain + 1 : 0;
+    this.#refused = undefined;
+    if (this.#vain < vainLimit) return;
+    this.#context.complaints.warn(
+      "conditions",
+      "no view can be changed: the store's conditions on writes do not work",
+      {
+        error: vainCondition(tag === "" ? undefined : tag),
+      },
+    );
   }
 }

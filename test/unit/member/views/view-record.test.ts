@@ -153,3 +153,32 @@ describe("ViewRecord.swap", () => {
     await assert.rejects(swap("refused"), (error) => isOperatingError(error, "store_refused"));
   });
 });
+
+describe("ViewRecord, over a store that refuses a swap and then shows the very tag", () => {
+  /** Swaps so often, with another's swap in between where `isRaced` says so, and returns what is logged. */
+  async function warningsAfter(swaps: number, isRaced: (swap: number) => boolean = () => false): Promise<string[]> {
+    const clock = new ManualClock();
+    const log = new RecordedLog();
+    const store = new ViewStore(view);
+    const complaints = new Complaints(log, clock, 10_000);
+    const record = new ViewRecord({ store, clock, random: new SimRandom(1), complaints });
+    store.write = () => Promise.resolve({ kind: "conflict" });
+    for (let swap = 1; swap <= swaps; swap++) {
+      assert.equal(await record.swap(await record.read(), next, signal), false);
+      if (isRaced(swap)) store.view = { ...view };
+    }
+    await record.read();
+    return log.lines.map(({ message, fields }) => `${message}: ${String(fields?.["error"])}`);
+  }
+
+  it("says that no view can be changed, and why", async () => {
+    assert.deepEqual(await warningsAfter(2), []);
+    const [warning, ...more] = await warningsAfter(4);
+    assert.match(warning ?? "", /no view can be changed.* the very tag that it shows: is versioning on\?/);
+    assert.deepEqual(more, []);
+  });
+
+  it("says nothing when others have swapped in between", async () => {
+    assert.deepEqual(await warningsAfter(10, (swap) => swap % 3 !== 0), []);
+  });
+});
