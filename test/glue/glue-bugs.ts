@@ -7,7 +7,10 @@ import { journalBugs } from "./bugs-journal.ts";
 import { linkBugs } from "./bugs-link.ts";
 import { meteredBugs } from "./bugs-metered.ts";
 import { networkBugs } from "./bugs-network.ts";
+import { nodeBugs } from "./bugs-node.ts";
+import { reloadBugs } from "./bugs-reload.ts";
 import { s3Bugs } from "./bugs-s3.ts";
+import { settingsBugs } from "./bugs-settings.ts";
 import type { GlueBug } from "./glue-bug.ts";
 
 export const glueBugs: readonly GlueBug[] = [
@@ -19,4 +22,7 @@ export const glueBugs: readonly GlueBug[] = [
   ...folderBugs,
   ...linkBugs,
   ...networkBugs,
+  ...settingsBugs,
+  ...nodeBugs,
+  ...reloadBugs,
 ];

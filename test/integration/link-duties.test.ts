@@ -12,6 +12,7 @@ import { systemClock } from "../../src/system.ts";
 import { makeEntry } from "../harness/journal-owner.ts";
 import { LinkPeer, linkedPair, writeOf } from "../harness/link-peer.ts";
 import { handedOff } from "../harness/view-fixtures.ts";
+import { within } from "../harness/within.ts";
 
 const timeout = 20_000;
 const state = handedOff(5, { settled: true });
@@ -150,7 +151,7 @@ test("link: one that is closed on purpose fails what is under way, and its peer 
   ]);
   a.network.disconnect("b", "on purpose");
   assert.equal(a.network.linked("b"), undefined);
-  assert.equal(await Promise.race([outcome, sleep(systemClock, 1_000).then(() => "nothing")]), "peer_unreachable");
+  assert.equal(await within(outcome, 1_000), "peer_unreachable");
   await a.until(() => a.ups("b") === 2, 3_000);
 });
 

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { largestBufferedBytes } from "../../src/config/buffer-schema.ts";
 import { type Config, type NodeConfig, parseConfig } from "../../src/config/config.ts";
-import { defaultHttpSettings } from "../../src/http/server/http-settings.ts";
+import { defaultHttpSettings, type HttpSettings } from "../../src/http/server/http-settings.ts";
+import { defaultLinkSettings } from "../../src/network/link-settings.ts";
 import { httpSettings, linkSettings, memberSettings, storeSettings } from "../../src/node-settings.ts";
 
 const minimal = {
@@ -125,3 +126,121 @@ test("a store gets its secrets and everything else that is set, and connections 
   const fewer = storeSettings(parse({ store, flush: { concurrency: 10 }, large: { uploads: 1, downloads: 1 } }));
   assert.ok("connections" in fewer && connections >= fewer.connections + 2 + 4);
 });
+
+/** Every setting of a member, each of another value: whatever is mixed up or scaled shows. */
+const everything = {
+  replicas: 3,
+  request: { deadlineMs: 24_001, limit: 4_002 },
+  journal: "off",
+  buffer: {
+    dirtyBytes: 100_003_000,
+    waitMs: 1_004,
+    maxDirtyAgeMs: 900_005,
+    cacheBytes: 60_006_000,
+    maxValueBytes: 2_007_000,
+  },
+  large: {
+    maxValueBytes: 1_000_008_000,
+    uploads: 9,
+    downloads: 10,
+    partBytes: 6_011_000,
+    inFlightBytes: 120_012_000,
+    leftoverMs: 4_000_013,
+    idleMs: 30_014,
+  },
+  flush: { delayMs: 15, deadlineMs: 7_016, concurrency: 17, retryMinMs: 118, retryMaxMs: 9_019, stopMs: 20_020 },
+  peers: {
+    pingMs: 221,
+    suspectMs: 922,
+    leaseMs: 1_123,
+    silenceMs: 3_024,
+    handshakeMs: 3_025,
+    redialMinMs: 56,
+    redialMaxMs: 2_027,
+    maxQueueBytes: 32_028_000,
+    maxInFlight: 8_029,
+  },
+};
+
+test("each setting of a member is the one of its name, in its unit", () => {
+  const { idleMs: _ofHttp, ...large } = everything.large;
+  assert.deepEqual(memberSettings(parse(everything)), {
+    cluster: "photos",
+    replicas: 3,
+    flushDeadlineMs: 7_016,
+    leaseMs: 1_123,
+    suspectMs: 922,
+    admission: { dirtyBytes: 100_003_000, waitMs: 1_004 },
+    maxDirtyAgeMs: 900_005,
+    journaled: false,
+    cacheBytes: 60_006_000,
+    maxValueBytes: 2_007_000,
+    large: { ...large, ...ofLarge(memberSettings(parse(everything))) },
+    flush: {
+      delayMs: 15,
+      pace: { initialConcurrency: 8, maxConcurrency: 17 },
+      backoff: { minMs: 118, maxMs: 9_019 },
+    },
+    operationMs: 24_001,
+    operationLimit: 4_002,
+    pingMs: 221,
+    stopMs: 20_020,
+  });
+});
+
+/** The group as a whole comes from the file: what else is in it is not the member's. */
+function ofLarge({ large }: ReturnType<typeof memberSettings>): object {
+  return "idleMs" in large ? { idleMs: large.idleMs } : {};
+}
+
+test("each setting of the links is the one of its name, in its unit", () => {
+  const { receive: _receive, ...settings } = linkSettings(parse(everything));
+  const { pingMs: _ping, suspectMs: _suspect, leaseMs: _lease, ...links } = everything.peers;
+  const { receive: _default, ...others } = defaultLinkSettings;
+  assert.deepEqual(settings, { ...others, ...links });
+});
+
+test("each setting of the HTTP server is the one of its name, in its unit", () => {
+  const http = {
+    connections: 1_031,
+    inFlightBytes: 120_032_000,
+    maxHeaderBytes: 16_033,
+    maxListKeys: 934,
+    headersTimeoutMs: 14_035,
+    bodyTimeoutMs: 50_036,
+    answerTimeoutMs: 50_037,
+    unreadBytes: 110_038_000,
+    drainMs: 4_039,
+    finishMs: 9_040,
+    keepAliveMs: 64_041,
+  };
+  const config = parse({ ...everything, http, listen: { host: "10.0.0.9", port: 8_042 } });
+  const { stallMs, cors: _cors, ...settings } = httpSettings(config, config.nodes[0] as NodeConfig);
+  assert.ok(stallMs > 0);
+  const { stallMs: _stall, cors: _defaultCors, ...others } = defaultHttpSettings as HttpSettings;
+  assert.deepEqual(settings, {
+    ...others,
+    ...http,
+    host: "10.0.0.9",
+    port: 8_042,
+    maxValueBytes: 2_007_000,
+    maxStreamBytes: 1_000_008_000,
+    bodyIdleMs: 30_014,
+  });
+});
+
+test("a store in Azure, or in a folder, gets what is set for it", () => {
+  const azure = { type: "azure", container: "photos", prefix: "p/", account: "acc", accountKey: "env:KEY" };
+  const { connections, ...rest } = storeSettings(parse({ ...everything, store: azure })) as { connections: number };
+  assert.deepEqual(plain(rest), { ...azure, accountKey: "the-key" });
+  assert.ok(connections >= everything.flush.concurrency + everything.large.uploads + everything.large.downloads);
+  assert.deepEqual(storeSettings(parse({ store: { type: "file", path: "store" } })), {
+    type: "file",
+    path: "/etc/weir/store",
+  });
+});
+
+/** Without what is undefined. */
+function plain(value: object): unknown {
+  return JSON.parse(JSON.stringify(value));
+}

@@ -6,11 +6,10 @@
 import assert from "node:assert/strict";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { test } from "node:test";
-import { sleep } from "../../../../src/base/clock.ts";
 import { isOperatingError, OperatingError } from "../../../../src/base/errors.ts";
 import type { BlobStore, RequestOptions, WriteCondition } from "../../../../src/store/blob-store.ts";
-import { systemClock } from "../../../../src/system.ts";
 import { type ScriptedStore, scriptedStore } from "../../../harness/scripted-store.ts";
+import { within } from "../../../harness/within.ts";
 
 type Kind = "s3" | "azure";
 
@@ -204,7 +203,7 @@ for (const kind of ["s3", "azure"] as const) {
         () => "an answer",
         (error: unknown) => (isOperatingError(error) ? error.code : String(error)),
       );
-      const outcome = await Promise.race([ended, sleep(systemClock, 2_000).then(() => "nothing")]);
+      const outcome = await within(ended, 2_000);
       assert.equal(outcome, "store_unavailable", `${name} got ${outcome}`);
       assert.ok(performance.now() - began > 100, `${name} was given up early`);
     });

@@ -1,0 +1,205 @@
+/** Planted bugs of the composition of a node. */
+
+import type { GlueBug } from "./glue-bug.ts";
+
+const compose = "src/compose.ts";
+const composeTest = "test/integration/compose.test.ts";
+
+export const nodeBugs: readonly GlueBug[] = [
+  {
+    name: "failed-journal-passed-over",
+    breaks: "J8: A node whose journal has failed ends.",
+    edits: [
+      {
+        file: compose,
+        find: "openNodeJournal(config, nodeId, log, fail)",
+        replace: "openNodeJournal(config, nodeId, log, () => undefined)",
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "a node whose journal has failed can't go on, and has acknowledged nothing since",
+      says: /the node goes on without a journal/,
+    },
+  },
+  {
+    name: "node-without-its-journal",
+    breaks: "What a node holds for others is in its journal.",
+    edits: [
+      {
+        file: compose,
+        find: "stack.use(diskJournal ?? noJournal(systemRandom.id()))",
+        replace: "stack.use(noJournal(systemRandom.id()))",
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "a node whose journal has failed can't go on, and has acknowledged nothing since",
+      says: /the node goes on without a journal/,
+    },
+  },
+  {
+    name: "data-folder-shared",
+    breaks: "Each node has a data folder of its own.",
+    edits: [
+      {
+        file: compose,
+        find: "openFileDisk(dataFolder(config, nodeId), systemRandom)",
+        replace: 'openFileDisk(dataFolder(config, "all"), systemRandom)',
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "a node writes its journal into its data folder and its values into the store, and counts both",
+      says: /ENOENT: .*data\/a/,
+    },
+  },
+  {
+    name: "store-not-counted",
+    breaks: "Every request to the store is counted.",
+    edits: [
+      {
+        file: compose,
+        find: "    store,\n    journal,\n    log,\n    onReplaced",
+        replace: "    store: stack.use(openConfiguredStore(config, log)),\n    journal,\n    log,\n    onReplaced",
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "a node writes its journal into its data folder and its values into the store, and counts both",
+      says: /weir_store_requests_total\\\{/,
+    },
+  },
+  {
+    name: "journal-though-off",
+    breaks: "A node with journal off writes none.",
+    edits: [
+      {
+        file: compose,
+        find: 'if (config.journal === "off") return undefined;',
+        replace: "if (config.journal === undefined) return undefined;",
+      },
+    ],
+    test: { file: composeTest, name: "a node without a journal makes no data folder", says: /includes\("data"\)/ },
+  },
+  {
+    name: "folders-not-let-go",
+    breaks: "A node that could not start lets its folders go.",
+    edits: [
+      {
+        file: compose,
+        find: "stack.use(diskJournal ?? noJournal(systemRandom.id()))",
+        replace: "diskJournal ?? noJournal(systemRandom.id())",
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "a node that can't listen lets its data folder go",
+      says: /another process uses the data folder/,
+    },
+  },
+  {
+    name: "stopped-node-keeps-its-folders",
+    breaks: "A node that has stopped lets its folders and its port go.",
+    edits: [{ file: compose, find: "      await resources.disposeAsync();\n", replace: "" }],
+    test: {
+      file: composeTest,
+      name: "a node that is started again on its folders has what it held, and its ports and folders are free in between",
+      says: /another process uses the data folder/,
+    },
+  },
+  {
+    name: "weight-not-told",
+    breaks: "A node owns as much as its weight says.",
+    edits: [{ file: compose, find: "weight: node.weight, ...zoneOf", replace: "weight: 1, ...zoneOf" }],
+    test: {
+      file: composeTest,
+      name: "a node tells the cluster its own zone, weight and address",
+      says: /\+\s+1\n-\s+3/,
+    },
+  },
+  {
+    name: "zone-not-told",
+    breaks: "A key's owners are taken from different zones.",
+    edits: [{ file: compose, find: "weight: node.weight, ...zoneOf(node)", replace: "weight: node.weight" }],
+    test: { file: composeTest, name: "a node tells the cluster its own zone, weight and address", says: /-\s+'north'/ },
+  },
+  {
+    name: "old-tokens-go-on",
+    breaks: "Tokens that change count at once.",
+    edits: [{ file: compose, find: "      access.setRules(accessRules(next));\n", replace: "" }],
+    test: {
+      file: composeTest,
+      name: "tokens that change count at once, the old ones no more",
+      says: /\+\s+204,\n\s+401/,
+    },
+  },
+  {
+    name: "old-secret-goes-on",
+    breaks: "Secrets that change count at once.",
+    edits: [{ file: compose, find: "      networks.setSecrets(next);\n", replace: "" }],
+    test: {
+      file: composeTest,
+      name: "secrets and nodes that change count at once: two nodes that knew nothing of each other are one cluster",
+      says: /a and b are one cluster/,
+    },
+  },
+  {
+    name: "secrets-kept-by-the-network",
+    breaks: "Each handshake asks for the secrets anew.",
+    edits: [
+      {
+        file: compose,
+        find: "      secrets: () => this.#secrets,",
+        replace: "      secrets: ((kept) => () => kept)(this.#secrets),",
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "secrets and nodes that change count at once: two nodes that knew nothing of each other are one cluster",
+      says: /a and b are one cluster/,
+    },
+  },
+  {
+    name: "calls-of-peers-not-passed-on",
+    breaks: "The calls of peers reach the network.",
+    edits: [
+      {
+        file: compose,
+        find: "else this.#latest.accept(request, socket, head);",
+        replace: "else void [request, socket, head];",
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "secrets and nodes that change count at once: two nodes that knew nothing of each other are one cluster",
+      says: /a and b are one cluster/,
+    },
+  },
+  {
+    name: "leaving-node-stays-ready",
+    breaks: "A node that leaves tells load balancers first.",
+    edits: [{ file: compose, find: "    participant.withdraw();\n", replace: "" }],
+    test: {
+      file: composeTest,
+      name: "a node that is told to leave is ready no more, leaves, and says that it has ended",
+      says: /load balancers are told first/,
+    },
+  },
+  {
+    name: "node-that-has-left-does-not-end",
+    breaks: "A node that has left the cluster ends.",
+    edits: [
+      {
+        file: compose,
+        find: '    onLeft: () => end("it has left the cluster"),',
+        replace: "    onLeft: () => undefined,",
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "a node that is told to leave is ready no more, leaves, and says that it has ended",
+      says: /'nothing'/,
+    },
+  },
+];
