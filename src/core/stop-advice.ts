@@ -15,6 +15,8 @@ export interface StopMember extends Pick<MemberFigures, "dirtyBytes" | "refusedK
   readonly weight: number;
   readonly state: "serving" | "waiting" | "unreachable";
   readonly storeFailingMs: number;
+  /** For how long the store has answered none of its flushes that are under way, if that is known. In milliseconds. */
+  readonly storeSilentMs?: number;
 }
 
 export interface StopCluster {
@@ -65,6 +67,13 @@ function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "ki
     return no(
       `The store has failed it for ${since}, and a node leaves by way of the store: after flush.stopMs it would end without having handed over, and its keys wait until it or the store is back.`,
     );
+  }
+  if (member.storeSilentMs !== undefined && member.storeSilentMs > storeAwayMs) {
+    const since = formatDuration(member.storeSilentMs);
+    return {
+      verdict: "wait",
+      inOrder: `The store has not answered it for ${since}, and a node leaves by way of the store: look again in a moment.`,
+    };
   }
   if (member.weight === 0) return yes("It owns nothing, so only its own clients miss it.");
   if (!others.some(({ weight }) => weight > 0)) {

@@ -4,7 +4,9 @@
  */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -16,6 +18,7 @@ import { formatView, parseView, type View, type ViewMember, viewName } from "../
 import { firstView, joinedView, settledView } from "../../src/core/view-changes.ts";
 import { FileStore } from "../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
+import { clusterStatus, memberStatus } from "../harness/status-fixtures.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-forget-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -101,4 +104,27 @@ test("weir forget, with the node's id typed, gives up what only that node had, a
   assert.match(second.stdout, /For about \d+\.\d % of the keys nobody else has .*: THAT IS LOST\./);
   assert.match(second.stdout, /c is forgotten\. The nodes that run go on by view \d+ within seconds\./);
   assert.equal(new Doubt((await storedView()) as View).any, false);
+});
+
+test("weir forget asks a node once more when the operator has confirmed: it may only have been paused", async () => {
+  let asked = 0;
+  // The first request is never answered, as by a process that is suspended.
+  const server = createServer((_request, response) => {
+    asked += 1;
+    if (asked > 1) response.end(JSON.stringify(clusterStatus([memberStatus("b")], { self: "b" })));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  const last = (await storedView()) as View;
+  const before = { ...last, members: last.members.map((each) => (each.id === "b" ? { ...each, url } : each)) };
+  {
+    await using store = await openStore();
+    await store.write(viewName, { body: formatView(before), headers: {} }, { kind: "always" }, options);
+  }
+  const { code, stderr } = await forget(["b", "--force"], "b\n");
+  server.closeAllConnections();
+  server.close();
+  assert.equal(code, 1, stderr);
+  assert.equal(asked, 2);
+  assert.deepEqual(await storedView(), before);
 });

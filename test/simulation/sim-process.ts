@@ -4,6 +4,7 @@
  * rate that is a little wrong.
  */
 
+import { assert } from "../../src/base/assert.ts";
 import type { Clock, Timer } from "../../src/base/clock.ts";
 import type { SimRandom } from "../harness/sim-random.ts";
 import type { SimWorld } from "./sim-world.ts";
@@ -75,6 +76,7 @@ export class SimProcess implements Clock {
 
   /** The {@link Clock} port: `ms` of this process's own clock. */
   after(ms: number, callback: () => void): Timer {
+    assert(ms >= 0, "a timer is set for a time to come");
     const lateMs = this.random.next() * this.#settings.maxTimerDelayMs + roundingMs;
     const due = this.now() + ms;
     const fire = (): void => {

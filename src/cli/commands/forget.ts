@@ -7,13 +7,12 @@
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { unreachable } from "../../base/assert.ts";
-import { sleep } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import { formatShare } from "../../base/quantity-text.ts";
 import { openViewRecord } from "../../compose.ts";
 import { type Config, loadConfig } from "../../config/config.ts";
 import type { View } from "../../core/view.ts";
-import { systemClock, systemRandom } from "../../system.ts";
+import { systemRandom } from "../../system.ts";
 import { ClusterClient } from "../client/client.ts";
 import { fetchStatus } from "../client/cluster-status.ts";
 import { CommandFailure } from "../client/run.ts";
@@ -69,6 +68,8 @@ async function forget(id: string, config: Config, options: ForgetOptions, termin
       terminal.stderr.write("weir: nothing was changed\n");
       throw new CommandFailure("not confirmed");
     }
+    // A node that was only paused may have gone on while the operator read.
+    if (plan.removes && !options.yes) await refuseIfRunning(id, stored.view, options, terminal);
     // The swap is never aborted. If the outcome is open, the record resolves it, however long the store is away.
     if (await opened.record.swap(stored, plan.next, new AbortController().signal)) {
       tell(id, plan, options, terminal);
@@ -76,7 +77,7 @@ async function forget(id: string, config: Config, options: ForgetOptions, termin
     }
     // The view has changed meanwhile, and perhaps the loss with it. So it is judged and confirmed again. First every
     // request that was sent must have taken effect or never will.
-    await sleep(systemClock, Math.max(0, opened.record.openUntil - systemClock.now()));
+    await opened.record.closed();
   }
 }
 

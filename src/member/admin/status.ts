@@ -52,13 +52,13 @@ const reasonLength = 200;
 
 export class Status {
   readonly #context: StatusContext;
-  readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "underWay">;
+  readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "silentMs" | "underWay">;
   readonly #configured: { readonly named: readonly PeerAddress[] };
 
   /** @param configured - the nodes that the configuration names */
   constructor(
     context: StatusContext,
-    flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "underWay">,
+    flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "silentMs" | "underWay">,
     configured: { readonly named: readonly PeerAddress[] },
   ) {
     this.#context = context;
@@ -143,8 +143,15 @@ export class Status {
       absent: configured.filter((id) => !present.includes(id)),
       store: store.description,
       replicas,
-      members: members.map((member) => ({ ...member, stop: stopAdvice(state, member) })),
+      members: members.map((member) => ({ ...member, stop: stopAdvice(state, this.#known(member)) })),
     };
+  }
+
+  /** Only of itself a member knows that the store is silent. */
+  #known<T extends { readonly id: string }>(member: T): T & { readonly storeSilentMs?: number } {
+    const { membership, clock } = this.#context;
+    if (member.id !== membership.self.id) return member;
+    return { ...member, storeSilentMs: this.#flusher.silentMs(clock.now()) };
   }
 
   #statusOf(member: ViewMember): Omit<MemberStatus, "stop"> {

@@ -59,6 +59,7 @@ export class Flusher {
   readonly #requests: FlightRequests;
   readonly #look: StoreLook;
   readonly #alarm: Alarm;
+  #failedAt: Instant = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
   constructor(context: FlusherContext, parts: FlusherParts) {
@@ -88,6 +89,15 @@ export class Flusher {
   /** Flushes under way. */
   get underWay(): number {
     return this.#flights.size;
+  }
+
+  /**
+   * For how long no flush has ended although at least one is under way, in milliseconds. A store that hangs fails
+   * nothing before F is over.
+   */
+  silentMs(now: Instant): number {
+    const [oldest] = this.#flights;
+    return oldest === undefined ? 0 : now - Math.max(oldest.beganAt, this.health.workedAt, this.#failedAt);
   }
 
   /** How many flushes there may be at the store's present pace. */
@@ -232,6 +242,7 @@ export class Flusher {
     metrics.flushFailed(error.code);
     this.backlog.failed(record, error);
     this.health.failed(clock.now());
+    this.#failedAt = clock.now();
     if (error.code === "store_throttled") this.#pace.throttled(this.#flights.size);
     else this.#pace.failed();
     complaints.warn("flush", "flushing fails and will be tried again", {

@@ -231,7 +231,9 @@ export class ViewLife {
     if (!membership.mayActivate()) {
       // T has to pass (V43): no peer will say when it has.
       const safeFrom = membership.safeFrom();
-      if (safeFrom !== undefined && safeFrom > clock.now()) this.#stepIn(safeFrom - clock.now());
+      // The clock is read once: between two looks it may pass that time.
+      const leftMs = safeFrom === undefined ? 0 : safeFrom - clock.now();
+      if (leftMs > 0) this.#stepIn(leftMs);
       return;
     }
     membership.activate(flusher.quiet);

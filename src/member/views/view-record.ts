@@ -44,6 +44,12 @@ export class ViewRecord {
     return this.#openUntil;
   }
 
+  /** Resolves when no swap that was sent can take effect any more. */
+  async closed(): Promise<void> {
+    const { clock } = this.#context;
+    for (let now = clock.now(); now < this.#openUntil; now = clock.now()) await sleep(clock, this.#openUntil - now);
+  }
+
   /**
    * The record; undefined when there is none.
    *

@@ -40,6 +40,14 @@ describe("stopping a node in order", () => {
     assert.equal(advice([member("a"), member("b", { state: "waiting" })]).verdict, "wait");
   });
 
+  it("has to wait while the store answers nothing, before the first request has failed", () => {
+    const { verdict, inOrder } = advice([member("a", { storeSilentMs: 3_500 }), ...others]);
+    assert.equal(verdict, "wait");
+    assert.match(inOrder, /^The store has not answered it for/);
+    assert.equal(advice([member("a", { storeSilentMs: 3_000 }), ...others]).verdict, "yes");
+    assert.equal(advice([member("a", { weight: 0, storeSilentMs: 3_500 }), ...others]).verdict, "wait");
+  });
+
   it("is not to be done while keys are in doubt, another node is away, or it can't be seen itself", () => {
     assert.match(advice([member("a"), ...others], { awaited: ["d"] }).inOrder, /^d may have the only copies/);
     const away = advice([member("a"), member("b"), member("c", { state: "unreachable" })]);

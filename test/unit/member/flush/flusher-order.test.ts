@@ -99,6 +99,31 @@ describe("Flusher", () => {
     assert.ok(sent.includes(plain.key), "sent in time");
   });
 
+  it("tells for how long the store has answered nothing, from the last answer on", async () => {
+    const { clock, flusher, records, holdLease, answered, slow } = trial(2);
+    const [first, second] = records as [KeyState, KeyState];
+    slow.isSlow = true;
+    holdLease();
+    assert.equal(flusher.silentMs(clock.now()), 0);
+    flusher.queue.expediteAwaited(first);
+    flusher.queue.expediteAwaited(second);
+    clock.advance(1);
+    await turn();
+    assert.equal(answered.length, 1);
+    clock.advance(4_000);
+    assert.equal(flusher.silentMs(clock.now()), 4_001);
+    holdLease();
+    answered.shift()?.();
+    await turn();
+    clock.advance(1_000);
+    await turn();
+    assert.equal(answered.length, 1, "the second is under way");
+    assert.equal(flusher.silentMs(clock.now()), 1_000);
+    answered.shift()?.();
+    await turn();
+    assert.equal(flusher.silentMs(clock.now()), 0);
+  });
+
   it("remembers a record once, however often it is asked for while it must wait", () => {
     const { clock, membership, flusher, records, holdLease } = trial(1);
     holdLease();

@@ -182,3 +182,23 @@ describe("ViewRecord, over a store that refuses a swap and then shows the very t
     assert.deepEqual(await warningsAfter(10, (swap) => swap % 3 !== 0), []);
   });
 });
+
+describe("ViewRecord.closed", () => {
+  it("waits until a swap of unknown outcome cannot take effect any more, and for nothing else", async () => {
+    const { clock, store, record } = trialOf(view);
+    await record.closed();
+    const read = (await record.read()) as StoredView;
+    store.writeEndings.push("not_done");
+    assert.equal(await record.swap(read, next, signal), false);
+    let isClosed = false;
+    const closed = record.closed().then(() => {
+      isClosed = true;
+    });
+    clock.advance(4_999);
+    await turn();
+    assert.equal(isClosed, false);
+    clock.advance(1);
+    await closed;
+    await record.closed();
+  });
+});
