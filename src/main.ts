@@ -1,5 +1,7 @@
 /** The program: argv to a command, an outcome to an exit code. */
 
+// The first import: nothing else is loaded before signals are heard.
+import "./cli/process/early-signals.ts";
 import { setFlagsFromString } from "node:v8";
 import { runProgram } from "./cli/client/run.ts";
 import { exitWithoutOutput } from "./cli/process/output.ts";

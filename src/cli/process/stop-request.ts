@@ -7,6 +7,7 @@
 
 import { isatty } from "node:tty";
 import type { Clock, Instant } from "../../base/clock.ts";
+import { endEarlySignals } from "./early-signals.ts";
 
 const signals = ["SIGINT", "SIGTERM"] as const;
 
@@ -61,6 +62,7 @@ export class StopRequest implements Disposable {
       if (requestedAt === undefined) request("the parent process is gone");
     };
     for (const signal of signals) process.on(signal, this.#onSignal);
+    endEarlySignals();
     process.on("SIGHUP", this.#onHangup);
     process.on("disconnect", this.#onDisconnect);
     // The channel to the parent must not keep this process alive once everything else is done.

@@ -1,0 +1,19 @@
+/**
+ * Ends the process on a signal that comes before anything has been begun. The kernel does that by itself, but for
+ * process 1 of a container: it ignores signals without a handler. `main.ts` imports this before everything else, since
+ * to load the program takes most of a start. {@link StopRequest} takes the signals over.
+ */
+
+const signals = ["SIGINT", "SIGTERM"] as const;
+
+/** What shells show for a process that SIGINT or SIGTERM ended: 128 and the signal's number. */
+const codes = { SIGINT: 130, SIGTERM: 143 } as const;
+
+const onEarlySignal = (signal: NodeJS.Signals): void => process.exit(codes[signal as keyof typeof codes]);
+
+if (process.pid === 1) for (const signal of signals) process.on(signal, onEarlySignal);
+
+/** From now on another handler decides. */
+export function endEarlySignals(): void {
+  for (const signal of signals) process.off(signal, onEarlySignal);
+}
