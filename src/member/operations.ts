@@ -77,9 +77,8 @@ export const noMember: Operations & Administration = {
   read: refuse,
   open: refuse,
   list: refuse,
-  // biome-ignore lint/correctness/useYield: it is never ready
   async *flush() {
-    await refuse();
+    yield await refuse();
   },
   refused: refuse,
   discard: refuse,

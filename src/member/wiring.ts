@@ -139,7 +139,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const flushOnDemand = new FlushOnDemand(context, queue, status);
   const operations = new MemberOperations({ router, uploads, downloads, lister, flushOnDemand, discard });
   const storeFailover = new StoreFailover(context, proposer, health, backlog, identity.weight);
-  const joining = new Joining(context, record, identity, configured, hooks.onSeen);
+  const joining = new Joining(context, record, identity, configured, (view) => hooks.onSeen(view));
   const leaving = new Leaving(context, record, proposer, flusher, identity.weight, { ...hooks, onNewerEpoch });
   const onRound = (): void => {
     eviction.tick();

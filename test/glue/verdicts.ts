@@ -30,7 +30,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
 function wordsOf(error: unknown): string {
   const words: string[] = [];
   for (let each = error; each !== undefined; each = each instanceof Error ? each.cause : undefined) {
-    words.push(each instanceof Error ? each.message : String(each));
+    words.push(each instanceof Error ? each.message : JSON.stringify(each));
   }
   return [...new Set(words)].join("; ");
 }

@@ -225,7 +225,7 @@ describe("Joining, who is new", () => {
     assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0]);
     const lines = trial.log.lines.filter(({ message }) => message.includes("values of another cluster than the store"));
     assert.equal(lines.length, 3);
-    for (const record of [...trial.buffer.records()]) trial.buffer.remove(record);
+    for (const record of Array.from(trial.buffer.records())) trial.buffer.remove(record);
     await trial.pass(5_000);
     assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0], "an orderly stop leaves an empty folder");
     const { message, fields } = trial.log.lines.at(-1) ?? {};

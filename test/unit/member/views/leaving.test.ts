@@ -225,7 +225,7 @@ describe("Leaving, as the last owner", () => {
     trial.buffer.open("k", 0);
     await trial.looks(50);
     assert.deepEqual(trial.events, ["last"]);
-    for (const record of [...trial.buffer.records()]) trial.buffer.remove(record);
+    for (const record of Array.from(trial.buffer.records())) trial.buffer.remove(record);
     trial.requests.record({ router: b.incarnation, counter: 1 }, "k", { epoch: 4, seq: 1 });
     await trial.looks(50);
     assert.deepEqual(trial.events, ["last"]);
