@@ -202,4 +202,46 @@ export const nodeBugs: readonly GlueBug[] = [
       says: /'nothing'/,
     },
   },
+  {
+    name: "asked-to-leave-in-vain",
+    breaks: "A node that an operator asks to leave leaves.",
+    edits: [
+      {
+        file: compose,
+        find: "        leave: () => leave(),\n      },\n      onScrape",
+        replace: "        leave: () => undefined,\n      },\n      onScrape",
+      },
+    ],
+    test: { file: composeTest, name: "a node that an operator asks to leave over HTTP ends", says: /'nothing'/ },
+  },
+  {
+    name: "replaced-node-goes-on",
+    breaks: "A node in whose place another process has joined ends.",
+    edits: [{ file: compose, find: "    onReplaced: () => fail(", replace: "    onReplaced: () => void (" }],
+    test: {
+      file: composeTest,
+      name: "a node learns from the view that another process has joined as itself, and can't go on",
+      says: /it goes on although it was replaced/,
+    },
+  },
+  {
+    name: "old-certificate-shown",
+    breaks: "A certificate that is renewed is shown to clients.",
+    edits: [{ file: compose, find: "    http.setTls(material.texts);\n", replace: "" }],
+    test: {
+      file: composeTest,
+      name: "a certificate that is renewed is shown to clients, and its end is told, without a restart",
+      says: /the new certificate is shown/,
+    },
+  },
+  {
+    name: "links-use-the-old-certificate",
+    breaks: "New links use the certificate that is renewed.",
+    edits: [{ file: compose, find: "    networks.tls = material;\n", replace: "" }],
+    test: {
+      file: composeTest,
+      name: "a certificate that is renewed is shown to clients, and its end is told, without a restart",
+      says: /the end of the old certificate is told/,
+    },
+  },
 ];

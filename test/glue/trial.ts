@@ -8,15 +8,15 @@ import { root } from "../harness/steps.ts";
 import type { GlueBug } from "./glue-bug.ts";
 import type { Verdict } from "./verdicts.ts";
 
-/** Names the bug to plant, in the environment of the process and of those that it starts. */
+/** Has the bug to plant, as JSON, in the environment of the process and of those that it starts. */
 export const plantedVariable = "WEIR_TEST_PLANTED";
 
 const reporter = join(root, "test", "glue", "verdicts.ts");
 const preload = join(root, "test", "glue", "plant-one.ts");
 
 /** Milliseconds for one test, and for its process. */
-const testMs = 10_000;
-const processMs = 20_000;
+const testMs = 15_000;
+const processMs = 45_000;
 /** Milliseconds that the process may go on after the first verdict. */
 const restMs = 2_000;
 
@@ -45,7 +45,7 @@ export async function tryBug(bug: GlueBug): Promise<Trial> {
 
 /** Runs the bug's test. What it prints besides its verdicts is in `output`. */
 export async function runTest(
-  { name, test }: GlueBug,
+  { name, edits, test }: GlueBug,
   isPlanted: boolean,
 ): Promise<{ readonly verdicts: readonly Verdict[]; readonly output: string }> {
   // The first is the test runner's: the process would report to it. With the second, nodes would run a bundle that was
@@ -53,7 +53,10 @@ export async function runTest(
   const { NODE_TEST_CONTEXT: _context, [programVariable]: _program, ...env } = process.env;
   const pattern = `^${test.name.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)}$`;
   const args = [`--test-reporter=${reporter}`, `--test-timeout=${testMs}`, `--test-name-pattern=${pattern}`, test.file];
-  const planted = { NODE_OPTIONS: `${env["NODE_OPTIONS"] ?? ""} --import=${preload}`, [plantedVariable]: name };
+  const planted = {
+    NODE_OPTIONS: `${env["NODE_OPTIONS"] ?? ""} --import=${preload}`,
+    [plantedVariable]: JSON.stringify({ name, edits }),
+  };
   const child = spawn(process.execPath, args, {
     cwd: root,
     env: isPlanted ? { ...env, ...planted } : env,

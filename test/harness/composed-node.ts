@@ -100,6 +100,7 @@ export class ComposedNodes implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#running].map((node) => node.stop()));
     await this.http[Symbol.asyncDispose]();
-    await rm(this.folder, { recursive: true, force: true });
+    // A node that was just starting may still be trying out its store.
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
 }

@@ -4,14 +4,20 @@
  */
 
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { once } from "node:events";
+import { copyFile, readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
+import { connect } from "node:tls";
 import { sleep } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
-import { systemClock } from "../../src/system.ts";
+import { type View, viewName } from "../../src/core/view.ts";
+import { FileStore } from "../../src/store/folder/file-store.ts";
+import { systemClock, systemRandom } from "../../src/system.ts";
+import { CertificateAuthority } from "../harness/certificates.ts";
 import { ComposedNodes } from "../harness/composed-node.ts";
+import { HttpClient } from "../harness/http-client.ts";
 import { bearer, tokenOf } from "../harness/tokens.ts";
 import { TracedFiles } from "../harness/traced-files.ts";
 import { within } from "../harness/within.ts";
@@ -139,4 +145,63 @@ test("a node that is told to leave is ready no more, leaves, and says that it ha
   assert.equal(await nodes.isReady(node), false, "load balancers are told first");
   assert.match(await within(node.ended, 5_000), /has left the cluster/);
   assert.equal(await readFile(join(nodes.folder, "store/k"), "utf8"), "1");
+});
+
+test("a node that an operator asks to leave over HTTP ends", { timeout }, async () => {
+  await using nodes = await ComposedNodes.make(1);
+  const node = await nodes.ready("a");
+  const answer = await nodes.http.request(node.url, "POST", "/cluster/leave");
+  assert.ok(answer.status < 300, answer.body.toString());
+  assert.match(await within(node.ended, 5_000), /has left the cluster/);
+});
+
+test("a node learns from the view that another process has joined as itself, and can't go on", {
+  timeout,
+}, async () => {
+  await using nodes = await ComposedNodes.make(1);
+  const config = nodes.config();
+  const node = await nodes.ready("a", config);
+  assert.ok(config.store.type === "file");
+  await using store = new FileStore(config.store, { clock: systemClock, random: systemRandom });
+  const options = { deadlineMs: 5_000 };
+  const found = await store.read(viewName, 1_000_000, options);
+  assert.ok(found.kind === "found");
+  const { body, headers, version, tag } = found.blob;
+  const view = JSON.parse(body.toString()) as View;
+  const members = view.members.map((member) => ({ ...member, incarnation: systemRandom.id() }));
+  const next = { ...view, epoch: view.epoch + 1, settled: false, members, proposal: systemRandom.id() };
+  const content = { body: Buffer.from(JSON.stringify(next)), headers, ...(version !== undefined && { version }) };
+  assert.equal((await store.write(viewName, content, { kind: "unchanged", tag }, options)).kind, "written");
+  assert.equal(await codeOf(node.failed, 5_000), "shutting_down", "it goes on although it was replaced");
+});
+
+test("a certificate that is renewed is shown to clients, and its end is told, without a restart", {
+  timeout,
+}, async () => {
+  await using nodes = await ComposedNodes.make(1);
+  const authority = new CertificateAuthority(join(nodes.folder, "authority"));
+  const first = authority.issue({ days: 20 });
+  const [own] = nodes.config().nodes;
+  const url = own?.url.replace("http:", "https:") ?? "";
+  const config = nodes.config({ nodes: [{ ...own, url }], tls: { ...first, ca: authority.ca } });
+  const node = await nodes.start("a", config);
+  await using https = new HttpClient({ tls: { ca: await readFile(authority.ca, "utf8") } });
+  const shown = async (): Promise<string> => {
+    const socket = connect({ host: "127.0.0.1", port: Number(new URL(url).port), rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    const { fingerprint256 } = socket.getPeerCertificate();
+    socket.destroy();
+    return fingerprint256;
+  };
+  const told = async (): Promise<string | undefined> =>
+    /^weir_tls_certificate_expiry_timestamp_seconds (\S+)$/m.exec(
+      (await https.request(node.url, "GET", "/metrics")).body.toString(),
+    )?.[1];
+  const [before, toldBefore] = [await shown(), await told()];
+  assert.ok(toldBefore !== undefined);
+  const second = authority.issue({ days: 10 });
+  await copyFile(second.key, first.key);
+  await copyFile(second.cert, first.cert);
+  await nodes.until("the new certificate is shown", async () => (await shown()) !== before);
+  assert.notEqual(await told(), toldBefore, "the end of the old certificate is told");
 });
