@@ -76,6 +76,8 @@ export interface ClusterStatus {
    */
   readonly absent: readonly string[];
   readonly store: string;
+  /** What is wrong with the view's record in the store, in words; not there while nothing is. */
+  readonly recordTrouble?: string;
   /** R: how many owners a key has, if there are so many members; 0 before the first view. */
   readonly replicas: number;
   readonly members: readonly MemberStatus[];

@@ -10,6 +10,9 @@ export function troublesOf(status: ClusterStatus): string[] {
   if (members.length === 0)
     return [`${status.self} has not joined the cluster yet: its log and /readyz say what it waits for.`];
   return [
+    ...(status.recordTrouble === undefined
+      ? []
+      : [`The view's record in the store is wrong: ${status.recordTrouble}.`]),
     ...unowned(status),
     ...doubt(status),
     ...unreached(status),

@@ -75,6 +75,23 @@ export function leftView(view: View, id: string, proposal: string): View {
   return votersOf(left).length > 0 ? left : { ...left, dropped: false, settled: true, lineage: [] };
 }
 
+/**
+ * How many epochs a view that is put back leaves out. A view that was lost together with the record may have followed,
+ * and a process may go by it: its epochs must never be those of later views (V59).
+ */
+const epochsLeftOut = 1_000;
+
+/**
+ * The view that is put back in place of a record that was lost: the same members, to whom `view` is known to be the
+ * newest. `isSettled` says whether it is known to be settled; `lost` is as for {@link settledView}.
+ */
+export function restoredView(view: View, isSettled: boolean, lost: readonly PastView[], proposal: string): View {
+  const last = isSettled && !view.settled ? settledView(view, lost, proposal) : view;
+  const next = successor(last, last.members, proposal);
+  assert(!next.dropped, "what is put back drops no member");
+  return { ...next, epoch: next.epoch + epochsLeftOut };
+}
+
 /** The same view, settled. `lost` are the earlier views that still matter; see `Doubt.views` (V51). */
 export function settledView(view: View, lost: readonly PastView[], proposal: string): View {
   const present = foldersOf(view);

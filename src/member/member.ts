@@ -110,6 +110,7 @@ export class Member implements PeerHandler, JournalSource {
     assert(!lease.held(), "a member that has ended may not answer");
     this.#wired.gossip.stop();
     this.#wired.viewWatch.stop();
+    this.#wired.viewCheck.stop();
     this.#wired.eviction.stop();
     this.#wired.storeFailover.stop();
     this.#wired.leftovers.stop();

@@ -56,6 +56,8 @@ export interface MemberSettings {
   readonly operationLimit: number;
   /** Milliseconds between two pings to a peer. */
   readonly pingMs: number;
+  /** Milliseconds between two looks whether the store has the view that this member goes by. */
+  readonly viewCheckMs: number;
   /** Milliseconds that a stopping member waits for its dirty entries to reach the store. */
   readonly stopMs: number;
 }

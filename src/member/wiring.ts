@@ -43,6 +43,7 @@ import { LeaveRequests } from "./views/leave-requests.ts";
 import { Leaving, type LeavingObserver } from "./views/leaving.ts";
 import { Proposer } from "./views/proposer.ts";
 import { StoreFailover } from "./views/store-failover.ts";
+import { ViewCheck } from "./views/view-check.ts";
 import { ViewLife } from "./views/view-life.ts";
 import { ViewRecord } from "./views/view-record.ts";
 import { ViewWatch, type ViewWatchObserver } from "./views/view-watch.ts";
@@ -98,6 +99,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const onNewerEpoch = (epoch: number): void => viewWatch.learn(epoch);
   const proposer = new Proposer(context, record, { ...hooks, onNewerEpoch });
   const eviction = new Eviction(context, proposer);
+  const viewCheck = new ViewCheck(context, record, eviction, hooks);
   const onStuck = (peer: string): void => eviction.stuck(peer);
   const replica = new Replica(context);
   const cleaner = new Cleaner(context);
@@ -134,7 +136,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const leftovers = new Leftovers(context);
   const configured = new ConfiguredNodes(context, nodes);
   const leaveRequests = new LeaveRequests(context, () => parts.observer.onLeaveAsked());
-  const status = new Status(context, flusher, configured);
+  const status = new Status(context, flusher, configured, viewCheck);
   const discard = new Discard(context, router, flusher, status);
   const flushOnDemand = new FlushOnDemand(context, queue, status);
   const operations = new MemberOperations({ router, uploads, downloads, lister, flushOnDemand, discard });
@@ -146,6 +148,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     ageLimit.check();
     if (!leaving.begun) storeFailover.tick();
     viewWatch.keepLease();
+    viewCheck.tick();
   };
   const { onPong } = hooks;
   const sources = { joining, router, flusher, eviction, status };
@@ -183,6 +186,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     eviction,
     storeFailover,
     viewWatch,
+    viewCheck,
     status,
     flushOnDemand,
     discard,

@@ -170,6 +170,9 @@ function exposeStore(exposition: Exposition, { store, gauges }: NodeSources): vo
 }
 
 function exposeView(exposition: Exposition, { status, member }: NodeSources): void {
+  exposition.gauge("weir_view_record_wrong", "Whether the store does not have the view that the node goes by.", () =>
+    Number(status().recordTrouble !== undefined),
+  );
   exposition.gauge("weir_lease_held", "Whether the node may answer for its keys now.", () =>
     Number(status().leaseMs > 0),
   );

@@ -108,6 +108,7 @@ export function settingsOf(change: Partial<MemberSettings> = {}): MemberSettings
     operationMs: 10_000,
     operationLimit: 10,
     pingMs: 200,
+    viewCheckMs: 60_000,
     stopMs: 60_000,
     ...change,
   };

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { neverFlush, TestCluster } from "../harness/cluster.ts";
@@ -65,6 +65,20 @@ describe("a cluster without its view", () => {
     writeFileSync(viewOf(cluster), record);
     await cluster.untilReady();
     assert.equal((await cluster.get("b", "k0")).body.toString(), "v");
+  });
+
+  test("puts it back by itself while all nodes run, and says meanwhile that it is gone", async () => {
+    await using cluster = await TestCluster.start();
+    const { epoch } = await cluster.status("a");
+    rmSync(viewOf(cluster));
+    await cluster.until(80_000, "a notices", async () => (await cluster.status("a")).recordTrouble !== undefined);
+    assert.match((await cluster.http.request(cluster.url("a"), "GET", "/metrics")).body.toString(), /record_wrong 1/);
+    await cluster.until(30_000, "it is back", async () => existsSync(viewOf(cluster)));
+    await cluster.until(10_000, "all go by it", async () => (await cluster.status("c")).epoch > epoch);
+    await cluster.untilReady();
+    await cluster.process("c").kill();
+    cluster.restart("c");
+    await cluster.untilReady();
   });
 
   test("that is led to another store by a rolling restart goes on over its own, and says so", async () => {

@@ -232,7 +232,8 @@ describe("docs/openapi.yaml", { timeout: 60_000 }, () => {
   test("describes everything that /cluster says, and nothing else", () => {
     const version = { epoch: 1, seq: 2 };
     const key = { key: "k", version, size: 1, isDelete: false, ageMs: 1, code: "store_refused", reason: "" } as const;
-    const status = clusterStatus([memberStatus("a", { zone: "z", failing: [key] }), memberStatus("b")]);
+    const members = [memberStatus("a", { zone: "z", failing: [key] }), memberStatus("b")];
+    const status = clusterStatus(members, { recordTrouble: "it is gone" });
     const schema = resolve<object>({ $ref: "#/components/schemas/Cluster" }) as ObjectSchema;
     assertValid(schema, JSON.parse(JSON.stringify(status)), "/cluster");
     assert.deepEqual(Object.keys(schema.properties).toSorted(), Object.keys(status).toSorted());

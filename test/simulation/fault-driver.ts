@@ -3,7 +3,8 @@
  * everything is healed, and every host that is meant to be there runs.
  */
 
-import { viewName } from "../../src/core/view.ts";
+import { parseView, viewName } from "../../src/core/view.ts";
+import type { Blob } from "../../src/store/blob-store.ts";
 import { Ambushes } from "./ambush.ts";
 import { DiskFaults } from "./disk-faults.ts";
 import type { Hits } from "./expectations.ts";
@@ -26,6 +27,8 @@ const maxOutageMs = 8_000;
 /** Before a burst the cluster has so long to settle. */
 const maxCalmMs = 5_000;
 const lookMs = 20;
+/** So many earlier states of the view's record may be put back. */
+const mostRecords = 5;
 const mostInBurst = 4;
 const maxBurstMeanMs = 600;
 /** These come in ways of their own, not at random times. */
@@ -50,6 +53,9 @@ export class FaultDriver {
   readonly #disks: DiskFaults;
   readonly #oneLoss: OneLoss;
   readonly #operator: Operator;
+  /** The latest states of the view's record. */
+  #records: readonly Blob[] = [];
+  #viewLosses = 0;
   readonly #acts: Readonly<Record<Exclude<FaultKind, OwnWay>, () => void>>;
 
   constructor(field: FaultField) {
@@ -60,6 +66,9 @@ export class FaultDriver {
     this.#disks = new DiskFaults(field);
     this.#oneLoss = new OneLoss(field);
     this.#operator = new Operator(field);
+    field.store.watch((name, _before, after) => {
+      if (name === viewName && after !== undefined) this.#records = [...this.#records.slice(-mostRecords), after];
+    });
     this.#acts = {
       leaves: () => this.#members.leave(),
       earlyStops: () => this.#members.stopEarly(),
@@ -190,28 +199,46 @@ export class FaultDriver {
   }
 
   /**
-   * The view's record is removed, and put back later. Meanwhile a process starts anew: on an empty disk beside its
-   * peers, or on its own disk, perhaps cut off from them. Beyond that an operator would have to help.
+   * The view's record is removed, or an earlier state of it is put back. While all members are there, they mend it
+   * themselves. Meanwhile a process may start anew: on an empty disk beside its peers, or on its own disk, perhaps cut
+   * off from them. Then an operator puts the newest state back.
    */
   #loseView(): void {
-    const { store, random, wanted, network, plan } = this.#field;
+    const { store, random, wanted, plan } = this.#field;
     const record = store.peek(viewName);
-    if (record === undefined || !isSettled(wanted)) return;
+    if (record === undefined || !isSettled(wanted) || store.isChanging(viewName)) return;
+    // One that is wrong already is to be mended first.
+    const { epoch, settled } = parseView(record.body);
+    if (!settled || wanted.some(({ member }) => member?.status().epoch !== epoch)) return;
+    const loss = ++this.#viewLosses;
+    const earlier = random.chance(0.4)
+      ? random.pick([undefined, ...this.#records.filter((each) => each !== record)])
+      : undefined;
+    // Who has no journal knows of no newer view.
+    const host = random.chance(0.6) && (earlier === undefined || plan.journal) ? this.#field.pickStarted() : undefined;
     const ms = random.between(2, 5) * 1_000;
-    const host = this.#field.pickStarted();
-    if (host && random.chance(0.5)) this.#processes.lose(host);
-    else if (host) {
-      // Without a journal it knows no cluster, and its peers are all that can tell it.
-      const others = plan.journal && random.chance(0.6) ? wanted.filter((each) => each !== host) : [];
-      for (const other of others) this.#field.undoLater(ms, network.part(host.id, other.id, random.chance(0.5)));
-      this.#processes.kill(host);
-    }
-    this.#field.note("view lost", () => host?.id ?? "");
-    store.remove(viewName, { kind: "always" });
-    this.#field.undoLater(ms, () => {
-      if (store.peek(viewName) === undefined)
-        store.write(viewName, { body: record.body, headers: {} }, { kind: "always" });
+    if (host) this.#hit(host, earlier === undefined && random.chance(0.5), ms);
+    this.#field.note(earlier === undefined ? "view lost" : "view put back", () => host?.id ?? "");
+    if (earlier === undefined) store.remove(viewName, { kind: "always" });
+    else store.write(viewName, { body: earlier.body, headers: {} }, { kind: "always" });
+    const tag = store.peek(viewName)?.tag;
+    this.#field.undoLater(host === undefined ? Number.MAX_SAFE_INTEGER : ms, () => {
+      if (store.peek(viewName)?.tag !== tag || loss !== this.#viewLosses) return;
+      store.write(viewName, { body: record.body, headers: {} }, { kind: "always" });
     });
+  }
+
+  /** The process ends, and comes back on an empty disk, or on its own, perhaps cut off from all others for a while. */
+  #hit(host: SimHost, losesDisk: boolean, ms: number): void {
+    const { random, wanted, network, plan } = this.#field;
+    if (losesDisk) {
+      this.#processes.lose(host);
+      return;
+    }
+    // Without a journal it knows no cluster, and its peers are all that can tell it.
+    const others = plan.journal && random.chance(0.6) ? wanted.filter((each) => each !== host) : [];
+    for (const other of others) this.#field.undoLater(ms, network.part(host.id, other.id, random.chance(0.5)));
+    this.#processes.kill(host);
   }
 
   #storeGone(): void {

@@ -131,6 +131,20 @@ export const memberMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "joins-an-earlier-view-than-its-folder-has-been-in",
+    world: "viewLosses",
+    breaks: "V60: no process joins a view that is older than what its data folder has adopted",
+    edits: [
+      {
+        file: joining,
+        find: "    if (view && (membership.adoptedEpochs.at(-1) ?? 0) > view.epoch && cluster !== undefined)\n",
+        replace:
+          "    if (view && (membership.adoptedEpochs.at(-1) ?? 0) > 1e9 + view.epoch && cluster !== undefined)\n",
+      },
+      { file: joining, find: "    if (newer.length > 0)\n", replace: "    if (newer.length > 1e9)\n" },
+    ],
+  },
+  {
     name: "leaves-without-weight-0-first",
     world: "members",
     breaks: "V27: a member that leaves first makes its weight 0",

@@ -289,6 +289,7 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
     operationMs: 10_000,
     operationLimit: 1_000,
     pingMs: 200,
+    viewCheckMs: faults.includes("viewLosses") ? 600 : 60_000,
     stopMs: 60_000,
   };
 }

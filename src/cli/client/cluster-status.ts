@@ -38,6 +38,7 @@ const statusSchema = z.object({
   awaited: z.array(z.string()).default([]),
   absent: z.array(z.string()).default([]),
   store: z.string(),
+  recordTrouble: z.string().optional(),
   replicas: z.number().default(0),
   members: z.array(
     z.object({

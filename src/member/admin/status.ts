@@ -54,16 +54,19 @@ export class Status {
   readonly #context: StatusContext;
   readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "silentMs" | "underWay">;
   readonly #configured: { readonly named: readonly PeerAddress[] };
+  readonly #viewCheck: { readonly trouble: string | undefined };
 
   /** @param configured - the nodes that the configuration names */
   constructor(
     context: StatusContext,
     flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "silentMs" | "underWay">,
     configured: { readonly named: readonly PeerAddress[] },
+    viewCheck: { readonly trouble: string | undefined },
   ) {
     this.#context = context;
     this.#flusher = flusher;
     this.#configured = configured;
+    this.#viewCheck = viewCheck;
   }
 
   figures(): MemberFigures {
@@ -132,7 +135,9 @@ export class Status {
     const members = epoch === 0 ? [] : membership.view.members.map((member) => this.#statusOf(member));
     const configured = this.#configured.named.map(({ id }) => id);
     const state = { self: self.id, settled, awaited, replicas, members };
+    const { trouble: recordTrouble } = this.#viewCheck;
     return {
+      ...(recordTrouble !== undefined && { recordTrouble }),
       cluster: settings.cluster,
       self: self.id,
       epoch,

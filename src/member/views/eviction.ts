@@ -49,6 +49,11 @@ export class Eviction {
     return this.#context.membership.peers.filter((peer) => this.#detector.suspects(peer.incarnation));
   }
 
+  /** Whether the peer has answered just now. */
+  isFresh(peer: PeerIdentity): boolean {
+    return this.#detector.isFresh(peer.incarnation);
+  }
+
   /** A view has been adopted: its members are watched from now on. */
   adoptView(): void {
     this.#detector.watch(this.#context.membership.peers.map((peer) => peer.incarnation));

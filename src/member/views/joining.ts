@@ -192,6 +192,9 @@ export class Joining {
         return `its data folder has ${held ?? "been in another cluster than the store's"}. Is this the right store? If it is, start the node on an empty data folder`;
       return `its data folder has ${held ?? "been in a cluster, and the store has none"}. Is this the right store? ${putBack}. For a new cluster, start every node on an empty data folder`;
     }
+    // Its views after that one are in the journal, and the next one would have the number of one of them (V60).
+    if (view && (membership.adoptedEpochs.at(-1) ?? 0) > view.epoch && cluster !== undefined)
+      return `${viewName} in the store is older than what this node's data folder has been in: an earlier state of it was put back. Put the newest state back. If the other nodes run and go by the newest, they do so by themselves`;
     if (!view && this.#ahead.length > 0)
       return `the store has no cluster, and other nodes are in one. Is this their store? ${putBack}. For a new cluster, stop those nodes first`;
     return undefined;
@@ -221,7 +224,14 @@ export class Joining {
   /** Why this process cannot join yet; undefined if it can. */
   #obstacle(view: View, joined: View, waitedMs: number): string | undefined {
     const self = this.#self;
-    const { network } = this.#context;
+    const { network, membership } = this.#context;
+    const newer = view.members.filter((member) => {
+      const peer = network.linked(member.id);
+      return peer !== undefined && (membership.stateOf(peer)?.epoch ?? 0) > view.epoch;
+    });
+    // As a rule they have just gone on. Else an earlier state of the record was put back (V60).
+    if (newer.length > 0)
+      return `${newer.map(({ id }) => id).join(", ")} went on to a newer view than the store has: is ${viewName} an earlier state that was put back?`;
     if (joined.dropped && !keepsHalf(joined)) {
       return `"${self.id}" has another data folder than before, and more than half of the data folders of an earlier view would be gone: start the other nodes with theirs, or give up what is gone with weir forget`;
     }

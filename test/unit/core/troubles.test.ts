@@ -55,6 +55,7 @@ test("each is told by itself, with the node and what to do", () => {
       { absent: ["c", "d"], replicas: 3 },
     ],
     // What is in doubt is told once, and that nothing settles before it.
+    [/^The view's record in the store is wrong: it is gone\.$/, { recordTrouble: "it is gone" }],
     [/^In doubt: .* on c only, .* Start it again .*weir forget ID/, { awaited: ["c"], absent: ["c"], settled: false }],
   ];
   for (const [expected, changes, ofB] of cases) {

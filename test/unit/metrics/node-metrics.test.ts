@@ -97,6 +97,7 @@ test("each measure tells its own figure", async () => {
     "weir_flush_failing_keys{}": 1_005,
     "weir_flush_refused_keys{}": 1_006,
     "weir_store_failing_seconds{}": 10,
+    "weir_view_record_wrong{}": 0,
     "weir_lease_held{}": 0,
     "weir_lease_remaining_seconds{}": 0,
     "weir_view_epoch{}": 31,
