@@ -128,6 +128,18 @@ export function listsProcess(
   return view.members.some((member) => member.id === process.id && member.incarnation === process.incarnation);
 }
 
+/**
+ * Whether two views of one epoch are the same, or one is the other, settled. If an earlier state of the record was put
+ * back, there may be two with different members.
+ */
+export function hasSameMembers(one: Pick<View, "members">, other: Pick<View, "members">): boolean {
+  if (one.members.length !== other.members.length) return false;
+  return one.members.every(({ id, incarnation, folder, weight }, index) => {
+    const same = other.members[index];
+    return same?.id === id && same.incarnation === incarnation && same.folder === folder && same.weight === weight;
+  });
+}
+
 /** The members that own something. They confirm leases, and they count when half of a view has to be kept (V9, V17). */
 export function votersOf<T extends ViewMember>({ members }: { readonly members: readonly T[] }): readonly T[] {
   return members.filter((member) => member.weight > 0);

@@ -117,7 +117,7 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/views/view-watch.ts",
-        find: "    if (view.epoch !== membership.epoch || !listsProcess(view, membership.self)) return;\n",
+        find: '    if (view.epoch !== membership.epoch || !hasSameMembers(view, membership.view)) return;\n    assert(listsProcess(view, membership.self), "the adopted view lists this process");\n',
         replace: "",
       },
     ],

@@ -4,7 +4,8 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import { listsProcess, type View } from "../../core/view.ts";
+import { OperatingError } from "../../base/errors.ts";
+import { hasSameMembers, listsProcess, type View, viewName } from "../../core/view.ts";
 import type { ContextOf } from "../context.ts";
 import type { StoredView, ViewRecord } from "./view-record.ts";
 
@@ -48,8 +49,9 @@ export class Proposer {
    * Reads the record once, and proposes the view that `derive` makes of it. A failure ends the proposal; the caller
    * tries again when it wants to.
    *
-   * @throws OperatingError of the store, as {@link ViewRecord.read} and {@link ViewRecord.swap}; the signal's reason
-   * when the signal is aborted while a swap of unknown outcome is resolved.
+   * @throws OperatingError of the store, as {@link ViewRecord.read} and {@link ViewRecord.swap}; `store_refused` when
+   * it has another view of the adopted epoch; the signal's reason when the signal is aborted while a swap of unknown
+   * outcome is resolved.
    */
   async propose(derive: Derive, signal: AbortSignal): Promise<Outcome> {
     const stored = await this.#record.read();
@@ -66,6 +68,13 @@ export class Proposer {
     if (view.epoch !== membership.epoch) {
       if (view.epoch > membership.epoch) this.#observer.onNewerEpoch(view.epoch);
       return "moved";
+    }
+    // Two views of one epoch: what follows from the stored one would not be what follows from the adopted one.
+    if (!hasSameMembers(view, membership.view)) {
+      throw new OperatingError(
+        "store_refused",
+        `${viewName} has other members under epoch ${view.epoch} than this node goes by: was an earlier state of it put back?`,
+      );
     }
     const derived = derive(view);
     const next = derived instanceof Promise ? await derived : derived;

@@ -33,6 +33,13 @@ export async function probeStore(
     );
   }
 
+  // Only this node's own file says that it is alone: nothing would keep a second one out.
+  if (!abilities.conditionalWrites) {
+    log.warn("the store ignores conditions on writes: no second node may ever be started over it", {
+      store: store.description,
+    });
+  }
+
   async function patiently(): Promise<StoreAbilities> {
     for (;;) {
       signal.throwIfAborted();

@@ -9,7 +9,7 @@ import { assert } from "../../base/assert.ts";
 import { type Instant, sleep } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { SentAt } from "../../core/lease.ts";
-import { listsProcess, parseView, type View } from "../../core/view.ts";
+import { hasSameMembers, listsProcess, parseView, type View } from "../../core/view.ts";
 import type { ContextOf } from "../context.ts";
 import type { ViewObserver } from "./proposer.ts";
 import type { StoredView, ViewRecord } from "./view-record.ts";
@@ -104,7 +104,8 @@ export class ViewWatch {
     assert(membership.epoch > 0, "a lease is for an adopted view");
     if (view.epoch > membership.epoch) this.learn(view.epoch);
     // A read that shows anything else confirms nothing (V15).
-    if (view.epoch !== membership.epoch || !listsProcess(view, membership.self)) return;
+    if (view.epoch !== membership.epoch || !hasSameMembers(view, membership.view)) return;
+    assert(listsProcess(view, membership.self), "the adopted view lists this process");
     membership.lease.confirmByStore(sentAt);
     this.#observer.onLease();
   }

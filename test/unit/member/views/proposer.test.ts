@@ -54,6 +54,20 @@ describe("Proposer.propose", () => {
     assert.deepEqual([store.reads, store.writes, events], [1, 1, ["view 5 of a,b,c"]]);
   });
 
+  it("makes nothing of another view of the same epoch, and says so: an earlier state of the record was put back", async () => {
+    for (const other of [
+      { ...viewOf(4, [a, c]), settled: true },
+      { ...viewOf(4, [a, { ...b, folder: "another" }]), settled: true },
+    ]) {
+      const { store, events, seen, propose } = trialOf(other);
+      await assert.rejects(
+        propose((stored) => joinedView(stored, c, "p")),
+        (error) => isOperatingError(error, "store_refused") && /other members under epoch 4/.test(error.message),
+      );
+      assert.deepEqual([store.writes, seen, events], [0, [], []]);
+    }
+  });
+
   it("loses to a swap that comes first, and tells nothing", async () => {
     const { store, events, propose } = trialOf();
     const outcome = await propose((stored) => {

@@ -26,7 +26,11 @@ describe("the probe of a store", () => {
       log: new RecordedLog(),
     };
     await assert.rejects(probeStore(parts, 2, signal), { code: "store_refused" });
+    assert.deepEqual(parts.log.messages("warn"), []);
     await probeStore(parts, 1, signal);
+    assert.deepEqual(parts.log.messages("warn"), [
+      "the store ignores conditions on writes: no second node may ever be started over it",
+    ]);
   });
 
   it("goes on for as long as the store does not answer, and takes its first answer", async () => {

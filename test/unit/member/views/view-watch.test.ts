@@ -100,6 +100,9 @@ describe("ViewWatch", () => {
       [viewOf(5, [a, b]), false],
       [viewOf(3, [a, b]), false],
       [viewOf(4, [again, b]), false],
+      // An earlier state of the record was put back, and others went on from there.
+      [viewOf(4, [a]), false],
+      [viewOf(4, [a, { ...b, weight: 0 }]), false],
     ] as const) {
       const { clock, store, membership, watch, events, pass } = trialOf(stored);
       const read = store.read.bind(store);
