@@ -26,6 +26,11 @@ const liveSettings = ["auth", "secret", "log.level"] as const;
 /** Settings that the cluster's first node fixes for all: they are part of the view. */
 export const sharedSettings: readonly string[] = ["replicas", "peers.leaseMs", "flush.deadlineMs"];
 
+/** Settings that say which store it is. A node that is restarted with another one alone finds no cluster there. */
+export const storeSettings: readonly string[] = ["type", "bucket", "container", "account", "prefix", "path"].map(
+  (name) => `store.${name}`,
+);
+
 /** @param own - the node's id */
 export function configChanges(running: Config, newer: Config, own: string): ConfigChanges {
   const { nodes: nodesNow, ...restNow } = running;

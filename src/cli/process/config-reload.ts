@@ -8,7 +8,7 @@
 
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import { type ConfigChanges, configChanges, sharedSettings } from "../../config/changes.ts";
+import { type ConfigChanges, configChanges, sharedSettings, storeSettings } from "../../config/changes.ts";
 import { type Config, type ConfigContext, fileContext, parseConfig } from "../../config/config.ts";
 import type { FileObserver } from "../../config/file-watch.ts";
 
@@ -111,11 +111,19 @@ export class ConfigReload implements FileObserver, Disposable {
   }
 
   /** Once for each set of settings. Otherwise every other change of the file would repeat it. */
-  #tellRestart({ needRestart }: ConfigChanges): void {
-    const settings = needRestart.join(", ");
+  #tellRestart(changes: ConfigChanges): void {
+    const settings = changes.needRestart.join(", ");
     if (settings === this.#told) return;
     this.#told = settings;
     const { log } = this.#options;
+    const needRestart = changes.needRestart.filter((path) => !storeSettings.includes(path));
+    const store = changes.needRestart.filter((path) => storeSettings.includes(path));
+    if (store.length > 0) {
+      log.warn(
+        "the store has changed in the configuration; a node that is restarted with it alone finds no cluster there and waits. To move, stop all nodes in order, copy the store with its .weir/, and start them all",
+        { settings: store.join(", ") },
+      );
+    }
     const own = needRestart.filter((path) => !sharedSettings.includes(path));
     const shared = needRestart.filter((path) => sharedSettings.includes(path));
     if (own.length > 0) {

@@ -118,6 +118,14 @@ test("settings that the first node has fixed for all are told apart: a restart o
   ]);
 });
 
+test("another store is told apart: nobody is asked to restart nodes one by one with it", () => {
+  const { log, change } = running();
+  change({ store: { type: "file", path: "elsewhere" } });
+  const [line, ...more] = log.lines.filter(({ level }) => level === "warn");
+  assert.match(String(line?.message), /the store has changed in the configuration.*stop all nodes in order/);
+  assert.deepEqual([line?.fields?.["settings"], more], ["store.path", []]);
+});
+
 test("tokens and the log's level count at once, and the log names them", () => {
   const { log, reconfigured, change } = running();
   const auth = { tokens: [{ name: "a", hash: `sha256:${"0".repeat(64)}`, allow: ["read"] }] };
