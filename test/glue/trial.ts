@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { programVariable } from "../harness/program.ts";
 import { root } from "../harness/steps.ts";
 import type { GlueBug } from "./glue-bug.ts";
@@ -12,7 +13,8 @@ import type { Verdict } from "./verdicts.ts";
 export const plantedVariable = "WEIR_TEST_PLANTED";
 
 const reporter = join(root, "test", "glue", "verdicts.ts");
-const preload = join(root, "test", "glue", "plant-one.ts");
+/** A URL, since NODE_OPTIONS is split at spaces. */
+const preload = pathToFileURL(join(root, "test", "glue", "plant-one.ts"));
 
 /** Milliseconds for one test, and for its process. */
 const testMs = 15_000;
@@ -49,12 +51,12 @@ export async function runTest(
   isPlanted: boolean,
 ): Promise<{ readonly verdicts: readonly Verdict[]; readonly output: string }> {
   // The first is the test runner's: the process would report to it. With the second, nodes would run a bundle that was
-  // made without the bug.
-  const { NODE_TEST_CONTEXT: _context, [programVariable]: _program, ...env } = process.env;
+  // made without the bug. With the third, lines of other sources would count as covered.
+  const { NODE_TEST_CONTEXT: _context, [programVariable]: _program, NODE_V8_COVERAGE: _coverage, ...env } = process.env;
   const pattern = `^${test.name.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)}$`;
   const args = [`--test-reporter=${reporter}`, `--test-timeout=${testMs}`, `--test-name-pattern=${pattern}`, test.file];
   const planted = {
-    NODE_OPTIONS: `${env["NODE_OPTIONS"] ?? ""} --import=${preload}`,
+    NODE_OPTIONS: `${env["NODE_OPTIONS"] ?? ""} --import=${preload.href}`,
     [plantedVariable]: JSON.stringify({ name, edits }),
   };
   const child = spawn(process.execPath, args, {

@@ -139,11 +139,11 @@ test("secrets and nodes that change count at once: two nodes that knew nothing o
 
 test("a node that is told to leave is ready no more, leaves, and says that it has ended", { timeout }, async () => {
   await using nodes = await ComposedNodes.make(1);
-  const node = await nodes.ready("a");
+  const node = await nodes.ready("a", nodes.config({ http: { drainMs: 1_500, finishMs: 200 } }));
   await nodes.http.request(node.url, "PUT", "/kv/k", { body: "1" });
   node.leave();
   assert.equal(await nodes.isReady(node), false, "load balancers are told first");
-  assert.match(await within(node.ended, 5_000), /has left the cluster/);
+  assert.match(await within(node.ended, 8_000), /has left the cluster/);
   assert.equal(await readFile(join(nodes.folder, "store/k"), "utf8"), "1");
 });
 
