@@ -195,9 +195,23 @@ export class Joining {
     // Its views after that one are in the journal, and the next one would have the number of one of them (V60).
     if (view && (membership.adoptedEpochs.at(-1) ?? 0) > view.epoch && cluster !== undefined)
       return `${viewName} in the store is older than what this node's data folder has been in: an earlier state of it was put back. Put the newest state back. If the other nodes run and go by the newest, they do so by themselves`;
+    if (view && cluster !== undefined && this.#isBroughtBack(view))
+      return "its data folder is an earlier state of itself, from a snapshot or a copy: the cluster counts on what it has said it holds since. Start the node on an empty data folder, or on the newest state of this one";
     if (!view && this.#ahead.length > 0)
       return `the store has no cluster, and other nodes are in one. Is this their store? ${putBack}. For a new cluster, stop those nodes first`;
     return undefined;
+  }
+
+  /**
+   * Whether the folder lacks a view that it has adopted for certain: each member of a settled view has. The first view
+   * may be none, and the last owner leaves a settled view behind that nobody has adopted (V61).
+   */
+  #isBroughtBack(view: View): boolean {
+    const settled = view.settled ? view : view.lineage[0];
+    if (settled === undefined || settled.epoch === 1 || votersOf(settled).length === 0) return false;
+    const { membership } = this.#context;
+    const isListed = settled.members.some(({ folder }) => folder === this.#self.folder);
+    return isListed && (membership.adoptedEpochs.at(-1) ?? 0) < settled.epoch;
   }
 
   /** The peers that are in a view: they have a link and say so, or they have refused one for that reason (V54). */

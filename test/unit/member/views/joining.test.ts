@@ -40,13 +40,19 @@ interface Trial {
 }
 
 /** The process `self`, which begins to join. */
-function trialOf(self: ViewMember, view?: View, cluster?: string, named: readonly string[] = []): Trial {
+function trialOf(
+  self: ViewMember,
+  view?: View,
+  cluster?: string,
+  named: readonly string[] = [],
+  adopted: readonly number[] = [],
+): Trial {
   const clock = new ManualClock();
   const store = new ViewStore(view);
   const network = new ScriptedNetwork();
   const log = new RecordedLog();
   const random = new SimRandom(1);
-  const membership = new Membership(self, clock, [], cluster);
+  const membership = new Membership(self, clock, adopted, cluster);
   const abort = new AbortController();
   const seen: string[] = [];
   const { replicas, leaseMs, flushDeadlineMs } = parameters;
@@ -238,9 +244,25 @@ describe("Joining, who is new", () => {
     await trial.pass(1_000);
     assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0]);
     assert.match(String(trial.log.lines[0]?.message), /has been in another cluster than the store's/);
-    const own = trialOf(memberOf("a", { incarnation: "a-2" }), settledOf(a, b), parameters.clusterId);
+    const own = trialOf(memberOf("a", { incarnation: "a-2" }), settledOf(a, b), parameters.clusterId, [], [4]);
     await own.pass(0);
     assert.equal(idsOf(own), "a,b");
+  });
+
+  it("waits with a data folder from a snapshot, which lacks a view that its node has settled (V61)", async () => {
+    const again = memberOf("a", { incarnation: "a-2" });
+    for (const [view, adopted, joins] of [
+      [settledOf(a, b), [3], false],
+      [settledOf(a, b), [3, 4], true],
+      [viewOf(5, [a, b], [pastOf(viewOf(4, [a, b]))]), [3], false],
+      [viewOf(5, [a, b], [pastOf(viewOf(4, [b]))]), [3], true],
+      [viewOf(2, [a, b], [pastOf(viewOf(1, [a]))]), [], true],
+    ] as const) {
+      const trial = trialOf(again, view, parameters.clusterId, [], adopted);
+      await trial.pass(200);
+      assert.equal(idsOf(trial), joins ? "a,b" : undefined);
+      if (!joins) assert.match(String(trial.log.lines[0]?.message), /an earlier state of itself/);
+    }
   });
 
   it("founds no cluster while a peer with a link is in one, and says so (V54)", async () => {
