@@ -202,7 +202,9 @@ class World {
     const { record } = this;
     const first = record.pending[0];
     if (record.readiness !== "ready") {
-      assert.throws(() => record.commit(), AssertionError);
+      // Whether a later one holds back the first (F9) is asked before, and not again: it would cost a look at all.
+      const isHeldBack = first?.missing.length === 0 && first.journaled && !first.needsStore;
+      if (!isHeldBack) assert.throws(() => record.commit(), AssertionError);
       return;
     }
     assert.ok(first);
