@@ -83,9 +83,7 @@ interface MemberHooks
 /** The parts of a member. */
 export type Wired = ReturnType<typeof wire>;
 
-/**
- * A peer that has a link and needs longer than this many times D for a write or a part of a hand-off counts as silent.
- */
+/** A peer with a link that needs longer than this many D for a write, or a part of a hand-off, counts as silent. */
 const stuckSuspicions = 5;
 
 /** Puts the parts together. Nothing runs before the member starts. */
