@@ -22,6 +22,18 @@ export interface Mutation extends SourceBug {
   readonly breaks: string;
   /** Where it is hunted. */
   readonly world: Profile;
+  /** Worlds find it once in a million: so this test must. */
+  readonly test?: FindingTest;
+}
+
+/** The test that must find a bug. */
+export interface FindingTest {
+  /** From the root, with forward slashes. */
+  readonly file: string;
+  /** The test's whole name, without that of its `describe`. No other test of the file has it. */
+  readonly name: string;
+  /** What the test says when it fails: a test that fails for another reason has not found the bug. */
+  readonly says: RegExp;
 }
 
 export interface Edit {

@@ -36,6 +36,11 @@ export const memberMutations: readonly Mutation[] = [
     name: "half-of-the-newest-view-only",
     world: "isolation",
     breaks: "V17: half of each view since the last settled one is kept, not of the newest one alone",
+    test: {
+      file: "test/unit/core/view-changes.test.ts",
+      name: "counts in every view since the last settled one, not in the newest alone",
+      says: /of three, one is left/,
+    },
     edits: [
       {
         file: viewChanges,

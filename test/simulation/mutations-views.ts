@@ -137,6 +137,11 @@ export const viewMutations: readonly Mutation[] = [
     name: "outcomes-forgotten-in-memory-alone",
     world: "crashes",
     breaks: "V37: the journal notes which outcomes are forgotten, as it notes entries",
+    test: {
+      file: "test/unit/member/views/view-life.test.ts",
+      name: "has the journal forget the outcomes that it forgets",
+      says: /the journal forgets them/,
+    },
     edits: [
       {
         file: viewLife,

@@ -53,6 +53,11 @@ export const writeMutations: readonly Mutation[] = [
     name: "refused-although-an-earlier-copy-may-be-done",
     world: "crashes",
     breaks: "W17: once an earlier copy may have been assigned, a later refusal is not told",
+    test: {
+      file: "test/unit/member/route/router.test.ts",
+      name: "never tells so once a copy was lost: whoever has that may bring it back",
+      says: /peer_unreachable/,
+    },
     edits: [
       {
         file: "src/member/route/router.ts",

@@ -110,7 +110,21 @@ function trialOf(stored: View = view) {
   /** What has happened since this was last asked. */
   const news = (): string[] => events.splice(0);
   const hear = (progress: Progress, epoch = membership.epoch): void => membership.hear(b, stateOf(epoch, progress));
-  return { clock, store, log, membership, network, journaled, state, stages, life, pass, news, hear };
+  return {
+    clock,
+    store,
+    log,
+    membership,
+    requests: context.requests,
+    network,
+    journaled,
+    state,
+    stages,
+    life,
+    pass,
+    news,
+    hear,
+  };
 }
 
 /** Takes a trial's member, and its peer, as far as both have handed off. */
@@ -141,6 +155,16 @@ describe("ViewLife", () => {
     written.resolve();
     await turn();
     assert.deepEqual(news(), ["may answer", "wake", "tell adopted", "ping", "deliver"]);
+  });
+
+  it("has the journal forget the outcomes that it forgets", () => {
+    const { journaled, requests, life } = trialOf();
+    // Under no view that counts did this member own the key.
+    const requestId = { router: b.incarnation, counter: 1 };
+    requests.record(requestId, "k", { epoch: 1, seq: 1 });
+    life.adopt({ ...viewOf(4, [b, { ...a, weight: 0 }]), settled: true });
+    assert.equal(requests.find(requestId), undefined);
+    assert.deepEqual(journaled[0], { kind: "forget", requests: [requestId] }, "the journal forgets them");
   });
 
   it("does not go on with a view that was replaced before it was journaled, nor after its end", async () => {
