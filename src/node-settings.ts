@@ -30,7 +30,6 @@ export function memberSettings(config: Config): MemberSettings {
     cluster: config.cluster,
     replicas: config.replicas,
     flushDeadlineMs: flush.deadlineMs,
-    lateEffectMs: flush.lateEffectMs,
     leaseMs: config.peers.leaseMs,
     suspectMs: config.peers.suspectMs,
     admission: { dirtyBytes: buffer.dirtyBytes, waitMs: buffer.waitMs },

@@ -18,40 +18,28 @@ export class Backlog {
   readonly #waiting = new Set<KeyState>();
   /** Those that the store has refused, which no waiting mends. */
   readonly #refused = new Set<KeyState>();
-  /**
-   * Those that are held back until an earlier request can take effect no more (F24). The store is not behind for them.
-   */
-  readonly #held = new Set<KeyState>();
   /** Those whose last attempt failed, for any reason. */
   readonly #failing = new Set<KeyState>();
 
   /** How many there are. */
   get size(): number {
-    return this.#waiting.size + this.#refused.size + this.#held.size;
+    return this.#waiting.size + this.#refused.size;
   }
 
   /** The record has an acknowledged state that the store may lack. */
   add(record: KeyState): void {
-    if (!this.#refused.has(record) && !this.#held.has(record)) this.#waiting.add(record);
-  }
-
-  /** The record is held back, whatever the store does. Its age does not count. */
-  held(record: KeyState): void {
-    this.#waiting.delete(record);
-    this.#held.add(record);
+    if (!this.#refused.has(record)) this.#waiting.add(record);
   }
 
   /** The store lacks nothing of it any more, or another member serves it now. */
   remove(record: KeyState): void {
     this.#waiting.delete(record);
-    this.#held.delete(record);
     this.recovered(record);
   }
 
   /** A flush that began at `since` has landed. What the store lacks now is younger. */
   renew(record: KeyState, since: Instant): void {
     record.renew(since);
-    this.#held.delete(record);
     this.#refused.delete(record);
     this.#waiting.delete(record);
     this.#waiting.add(record);
@@ -62,7 +50,6 @@ export class Backlog {
     this.#failing.add(record);
     if (error.code !== "store_refused") return;
     this.#waiting.delete(record);
-    this.#held.delete(record);
     this.#refused.add(record);
   }
 
@@ -100,6 +87,5 @@ export class Backlog {
   *records(): IterableIterator<KeyState> {
     yield* this.#waiting;
     yield* this.#refused;
-    yield* this.#held;
   }
 }

@@ -69,8 +69,6 @@ export class Participant implements NodeControl {
   readonly metrics = new MemberMetrics();
   readonly #parts: ParticipantParts;
   readonly #abort = new AbortController();
-  /** Whether the store heeds conditions on removals; it was tried out before the first member joined. */
-  #removesAreConditional = false;
   #nodes: readonly PeerAddress[];
   #life: Life | undefined;
   /** When it was dropped, within the last `restlessMs`. */
@@ -193,8 +191,7 @@ export class Participant implements NodeControl {
   }
 
   async #startUp(): Promise<void> {
-    const { conditionalRemoves } = await probeStore(this.#parts, this.#nodes.length, this.#abort.signal);
-    this.#removesAreConditional = conditionalRemoves;
+    await probeStore(this.#parts, this.#nodes.length, this.#abort.signal);
     await this.#begin(this.#parts.journal.recovered);
   }
 
@@ -218,7 +215,6 @@ export class Participant implements NodeControl {
       recovered,
       log,
       metrics: this.metrics,
-      removesAreConditional: this.#removesAreConditional,
       observer: {
         onReplaced,
         onEvicted: () => {

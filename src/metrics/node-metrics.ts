@@ -149,11 +149,6 @@ function exposeFlushing(exposition: Exposition, { gauges, member }: NodeSources)
     "Keys whose last attempt was refused by the store.",
     () => gauges()?.refusedKeys,
   );
-  exposition.gauge(
-    "weir_flush_late_keys",
-    "Keys whose object a request without an answer may still change, until flush.lateEffectMs after it.",
-    () => gauges()?.lateKeys,
-  );
 }
 
 function exposeStore(exposition: Exposition, { store, gauges }: NodeSources): void {

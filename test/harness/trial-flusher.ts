@@ -33,8 +33,6 @@ export interface TrialParts {
   /** Nobody else is told anything. */
   readonly observer?: Partial<FlushObserver>;
   readonly delayMs?: number;
-  /** L: by default no effect comes later than F. */
-  readonly lateEffectMs?: number;
   /** Requests at once. */
   readonly concurrency?: number;
   readonly isLate?: () => boolean;
@@ -63,7 +61,6 @@ export function trialFlusher(parts: TrialParts): Flusher {
     complaints: new Complaints(new RecordedLog(), clock, 10_000),
     metrics: new MemberMetrics(),
     settings: settingsOf({
-      lateEffectMs: parts.lateEffectMs ?? 1,
       maxValueBytes: 10,
       flush: {
         delayMs,
@@ -80,7 +77,6 @@ export function trialFlusher(parts: TrialParts): Flusher {
   });
   return new Flusher(context, {
     queue,
-    removesAreConditional: true,
     health: new StoreHealth(),
     committer: observer,
     assigner: observer,

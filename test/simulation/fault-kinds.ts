@@ -67,8 +67,6 @@ export const faultKinds = [
   "lateReturns",
   /** One node at a time is lost, under good conditions: nobody at another one may notice more than a pause (P4). */
   "oneLoss",
-  /** Requests without an answer take effect at any time up to L after their call, while contents come and go. */
-  "lateEffects",
   /** The store is gone, under good conditions: writes go on (P4). */
   "outage",
 ] as const;
@@ -91,7 +89,6 @@ const ownWorlds: readonly FaultKind[] = [
   "viewRefusals",
   "viewLosses",
   "earlyStops",
-  "lateEffects",
 ];
 
 /** Kinds that go with any others. */
@@ -121,7 +118,6 @@ export const profiles = {
   lines: ["partitions", "storeCuts"],
   twins: ["twins", "partitions"],
   lateFlushes: ["lateFlushes"],
-  lateEffects: ["lateEffects"],
   swings: ["slowReads", "leaves"],
   lateReads: ["lateReads"],
   failures: ["partitions", "crashes", "losses", "leaves"],

@@ -42,8 +42,8 @@ export const largeMutations: readonly Mutation[] = [
     edits: [
       {
         file: flusher,
-        find: '      kind === "write_through" ? heldUntil',
-        replace: '      kind === "write_through" || kind === "complete" ? heldUntil',
+        find: '    if (kind === "write_through") return false;\n',
+        replace: '    if (kind === "write_through" || kind === "complete") return false;\n',
       },
     ],
   },

@@ -60,7 +60,7 @@ export const storeMutations: readonly Mutation[] = [
     name: "requests-of-unknown-outcome-forgotten",
     world: "store",
     breaks: "F3: a request whose outcome is unknown blocks other versions of its key until F after it",
-    edits: [{ file: flight, find: "        this.#open.add(entry.key, entry, condition, open, now);\n", replace: "" }],
+    edits: [{ file: flight, find: "        this.#open.add(entry.key, entry, now + deadlineMs, now);\n", replace: "" }],
   },
   {
     name: "older-version-sent-after-a-newer",
@@ -154,9 +154,9 @@ export const storeMutations: readonly Mutation[] = [
     edits: [
       {
         file: flight,
-        find: "    if (value === undefined) {\n",
+        find: "      if (value === undefined) return store.remove(key, removeCondition(record.store), options); // F10\n",
         replace:
-          '    if (value === undefined && record.store.kind === "absent")\n      return this.#change(flight, undefined, () => Promise.resolve({ kind: "written" as const, tag: "" }));\n    if (value === undefined) {\n',
+          '      if (value === undefined && record.store.kind === "absent") return Promise.resolve({ kind: "written" as const, tag: "" });\n      if (value === undefined) return store.remove(key, removeCondition(record.store), options);\n',
       },
     ],
   },

@@ -6,7 +6,6 @@
 import type { Mutation } from "./mutate.ts";
 import { dropMutations } from "./mutations-drops.ts";
 import { largeMutations } from "./mutations-large.ts";
-import { lateMutations } from "./mutations-late.ts";
 import { leaseMutations } from "./mutations-lease.ts";
 import { memberMutations } from "./mutations-members.ts";
 import { storeMutations } from "./mutations-store.ts";
@@ -19,7 +18,6 @@ export const mutations: readonly Mutation[] = [
   ...viewMutations,
   ...memberMutations,
   ...storeMutations,
-  ...lateMutations,
   ...largeMutations,
   ...dropMutations,
 ];

@@ -28,8 +28,6 @@ export interface MemberGauges extends MemberFigures {
   readonly flushConcurrency: number;
   /** For how long the store has failed every flush, in milliseconds. */
   readonly storeFailingMs: number;
-  /** Keys whose object an earlier request without an answer may still change. */
-  readonly lateKeys: number;
 }
 
 /** The figures of a member that has nothing, or that was not heard. */
@@ -54,14 +52,14 @@ const reasonLength = 200;
 
 export class Status {
   readonly #context: StatusContext;
-  readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "lateKeys" | "silentMs" | "underWay">;
+  readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "silentMs" | "underWay">;
   readonly #configured: { readonly named: readonly PeerAddress[] };
   readonly #viewCheck: { readonly trouble: string | undefined };
 
   /** @param configured - the nodes that the configuration names */
   constructor(
     context: StatusContext,
-    flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "lateKeys" | "silentMs" | "underWay">,
+    flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "silentMs" | "underWay">,
     configured: { readonly named: readonly PeerAddress[] },
     viewCheck: { readonly trouble: string | undefined },
   ) {
@@ -126,7 +124,6 @@ export class Status {
       flushesUnderWay: flusher.underWay,
       flushConcurrency: flusher.concurrency,
       storeFailingMs: flusher.health.failingMs(clock.now()),
-      lateKeys: flusher.lateKeys,
     };
   }
 

@@ -8,7 +8,7 @@ import { assert } from "../../base/assert.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { Flight, StoreKnowledge } from "../../core/key-state.ts";
-import type { OpenCondition, OpenRequests } from "../../core/open-requests.ts";
+import type { OpenRequests } from "../../core/open-requests.ts";
 import { parseManifest, takenOver } from "../../core/upload-manifest.ts";
 import { formatVersion } from "../../core/version.ts";
 import type { CompleteResult, RequestOptions, WriteCondition, WriteResult } from "../../store/blob-store.ts";
@@ -17,21 +17,18 @@ import type { ContextOf } from "../context.ts";
 /** `refused`: the store does not want the blob, and its upload was aborted, so that it can never be completed. */
 export type Completion = CompleteResult | { readonly kind: "refused"; readonly error: OperatingError };
 
-type FlightContext = ContextOf<"membership" | "store" | "clock" | "settings">;
+type FlightContext = ContextOf<"membership" | "store" | "clock">;
 
 export class FlightRequests {
   readonly #context: FlightContext;
   readonly #open: OpenRequests;
-  readonly #removesAreConditional: boolean;
   /** References whose completion failed, with their upload gone: it may have been completed by that. */
   readonly #unsure = new WeakSet<Entry>();
   #stopped = false;
 
-  /** @param removesAreConditional - whether the store heeds conditions on removals */
-  constructor(context: FlightContext, open: OpenRequests, removesAreConditional: boolean) {
+  constructor(context: FlightContext, open: OpenRequests) {
     this.#context = context;
     this.#open = open;
-    this.#removesAreConditional = removesAreConditional;
   }
 
   /** Nothing is sent any more. */
@@ -48,15 +45,11 @@ export class FlightRequests {
     const { store, membership } = this.#context;
     const { key, value, headers } = entry;
     assert(entry.upload === undefined, "a reference is completed, not sent");
-    if (value === undefined) {
-      const condition = removeCondition(record.store);
-      // However sure it seems that there is nothing to remove (F10).
-      return this.#change(flight, this.#openRemoval(condition), (options) => store.remove(key, condition, options));
-    }
-    const condition = writeCondition(record.store);
-    const version = formatVersion(membership.view.parameters.clusterId, key, entry);
-    const content = { body: value, headers, version };
-    return this.#change(flight, openCondition(condition), (options) => store.write(key, content, condition, options));
+    return this.#change(flight, (options) => {
+      if (value === undefined) return store.remove(key, removeCondition(record.store), options); // F10
+      const version = formatVersion(membership.view.parameters.clusterId, key, entry);
+      return store.write(key, { body: value, headers, version }, writeCondition(record.store), options);
+    });
   }
 
   /**
@@ -73,7 +66,7 @@ export class FlightRequests {
     const completed = { headers, token, size, id, parts };
     const { store } = this.#context;
     try {
-      return await this.#change(flight, undefined, async (options) => {
+      return await this.#change(flight, async (options) => {
         const result = await store.completeUpload(key, completed, writeCondition(record.store), options);
         if (result.kind !== "gone" || result.isUnsure !== true || this.#unsure.has(entry)) return result;
         // Once, so that it counts as a request of unknown outcome. After that an upload that is gone is gone.
@@ -85,24 +78,17 @@ export class FlightRequests {
       });
     } catch (error) {
       if (!isOperatingError(error, "store_refused")) throw error;
-      await this.#change(flight, undefined, (options) => store.abortUpload(key, id, options)).catch(
-        (failure: unknown) => {
-          // A store that refuses the abort, too, may do so by mistake: then it is tried again (L7).
-          throw isOperatingError(failure, "store_refused") ? error : failure;
-        },
-      );
+      await this.#change(flight, (options) => store.abortUpload(key, id, options)).catch((failure: unknown) => {
+        // A store that refuses the abort, too, may do so by mistake: then it is tried again (L7).
+        throw isOperatingError(failure, "store_refused") ? error : failure;
+      });
       return { kind: "refused", error };
     }
   }
 
-  /** @param condition - under which the request may take effect later than F; undefined if it changes no object then */
-  async #change<T>(
-    flight: Flight,
-    condition: OpenCondition | undefined,
-    request: (options: RequestOptions) => Promise<T>,
-  ): Promise<T> {
+  async #change<T>(flight: Flight, request: (options: RequestOptions) => Promise<T>): Promise<T> {
     const { record, entry } = flight;
-    const { membership, clock, settings } = this.#context;
+    const { membership, clock } = this.#context;
     const { flushDeadlineMs: deadlineMs } = membership.view.parameters;
     record.sent(flight);
     try {
@@ -110,17 +96,10 @@ export class FlightRequests {
     } catch (error) {
       if (!isOperatingError(error, "store_refused", "not_ready")) {
         const now = clock.now();
-        const open = { until: now + deadlineMs, lateUntil: now + settings.lateEffectMs };
-        this.#open.add(entry.key, entry, condition, open, now);
+        this.#open.add(entry.key, entry, now + deadlineMs, now);
       }
       throw error;
     }
-  }
-
-  /** What the object must be for the removal to change it: a removal without a heeded condition takes what is there. */
-  #openRemoval(condition: WriteCondition): OpenCondition {
-    const isHeeded = this.#removesAreConditional && condition.kind === "unchanged";
-    return isHeeded ? openCondition(condition) : { kind: "any_present" };
   }
 
   /** The last thing before a request is sent: the next primary waits only for what was sent under a lease (F1). */
@@ -140,16 +119,4 @@ function writeCondition(store: StoreKnowledge): WriteCondition {
 /** There may be nothing to remove (F10). */
 function removeCondition(store: StoreKnowledge): WriteCondition {
   return store.kind === "present" ? { kind: "unchanged", tag: store.tag } : { kind: "always" };
-}
-
-/** What the object must be for a request under this condition to change it. */
-function openCondition(condition: WriteCondition): OpenCondition {
-  switch (condition.kind) {
-    case "unchanged":
-      return { kind: "present", tag: condition.tag };
-    case "absent":
-      return condition;
-    case "always":
-      return { kind: "any" };
-  }
 }

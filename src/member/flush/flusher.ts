@@ -15,12 +15,12 @@ import { assert } from "../../base/assert.ts";
 import type { Instant } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Backlog } from "../../core/backlog.ts";
-import { type Entry, isTombstone } from "../../core/entry.ts";
 import { backoffMs, Pace } from "../../core/flush-schedule.ts";
 import { type Flight, type FlushStep, type KeyState, type StoreKnowledge, storeAbsent } from "../../core/key-state.ts";
 import { OpenRequests } from "../../core/open-requests.ts";
 import type { StoreHealth } from "../../core/store-health.ts";
 import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
+import type { Version } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import type { Assigner } from "../keys/assigner.ts";
 import type { Committer } from "../keys/committer.ts";
@@ -33,9 +33,6 @@ import { StoreLook } from "./store-look.ts";
  * Conflicts in a row, of one flush, before it pauses as after any failure: another writer keeps changing the object.
  */
 const conflictLimit = 4;
-
-/** How soon to look again while no more open requests can be remembered, in milliseconds. */
-const fullPauseMs = 1_000;
 
 /** How soon to look again while there is no lease, in milliseconds. */
 const noLeasePauseMs = 100;
@@ -51,8 +48,6 @@ export interface FlusherParts {
   readonly committer: Pick<Committer, "commitReady" | "loseUpload">;
   readonly assigner: Pick<Assigner, "takeOver">;
   readonly waits: Pick<StoredWaits, "stored">;
-  /** Whether the store heeds conditions on removals. */
-  readonly removesAreConditional: boolean;
 }
 
 export class Flusher {
@@ -72,7 +67,7 @@ export class Flusher {
     this.#parts = parts;
     this.#pace = new Pace(context.settings.flush.pace);
     this.#look = new StoreLook(context, parts.assigner);
-    this.#requests = new FlightRequests(context, this.#open, parts.removesAreConditional);
+    this.#requests = new FlightRequests(context, this.#open);
     this.#alarm = new Alarm(context.clock, () => this.#pump());
     parts.queue.onDue = () => this.#pump();
   }
@@ -103,11 +98,6 @@ export class Flusher {
   silentMs(now: Instant): number {
     const [oldest] = this.#flights;
     return oldest === undefined ? 0 : now - Math.max(oldest.beganAt, this.health.workedAt, this.#failedAt);
-  }
-
-  /** Keys of which requests without an answer may still change the object. */
-  get lateKeys(): number {
-    return this.#open.lateSize;
   }
 
   /** How many flushes there may be at the store's present pace. */
@@ -144,8 +134,7 @@ export class Flusher {
     const now = this.#context.clock.now();
     const flushFrom = this.#context.membership.flushFrom(key);
     const waits = flushFrom === undefined || flushFrom > now;
-    if (flight !== undefined || waits || this.#open.mayChange(key, now)) return true;
-    return this.#open.otherUntil(key, undefined, now) !== undefined;
+    return flight !== undefined || waits || this.#open.otherUntil(key, undefined, now) !== undefined;
   }
 
   /** The record is about to lose its tenure: another member will flush it. */
@@ -195,34 +184,14 @@ export class Flusher {
    * An upload can be completed once only, so nothing may come over it that is on its way (L4).
    */
   #mustWait(record: KeyState, { kind, entry }: FlushStep, flushFrom: Instant, now: Instant): boolean {
+    if (kind === "write_through") return false;
     this.#open.forgetClosed(now);
-    const heldUntil = this.#heldUntil(entry, now) ?? now;
-    // However long it is held, that is no sign that the store is behind.
-    if (heldUntil > now) this.backlog.held(record);
-    const from =
-      kind === "write_through" ? heldUntil : Math.max(heldUntil, this.#blockedUntil(record, kind, entry, flushFrom));
-    const isHeld = this.#open.isFull && !this.#open.mayChange(record.key, now);
-    if (from <= now && !isHeld) return false;
-    this.queue.holdBack(record, isHeld ? Math.max(from, now + fullPauseMs) : from);
-    return true;
-  }
-
-  /** Until when requests of predecessors, or for other versions of the key, are in the way (F3, F5). */
-  #blockedUntil(record: KeyState, kind: FlushStep["kind"], entry: Entry, flushFrom: Instant): Instant {
     // What is read back may have been written over by any request, one of the same version included.
-    const version = kind === "prove" ? undefined : entry;
-    const now = this.#context.clock.now();
-    return Math.max(flushFrom, this.#open.otherUntil(record.key, version, now) ?? flushFrom);
-  }
-
-  /**
-   * Until when the entry is held back, since under it the condition of an earlier request would hold (F24). A reference
-   * is not: the store alone knows the tag that its upload will have.
-   */
-  #heldUntil(entry: Entry, now: Instant): Instant | undefined {
-    if (entry.upload) return undefined;
-    const { key, md5: tag } = entry;
-    return this.#open.lateUntil(key, entry, isTombstone(entry) ? { kind: "absent" } : { kind: "present", tag }, now);
+    const version: Version | undefined = kind === "prove" ? undefined : entry;
+    const from = Math.max(flushFrom, this.#open.otherUntil(record.key, version, now) ?? flushFrom);
+    if (from <= now) return false;
+    this.queue.holdBack(record, from);
+    return true;
   }
 
   /** Runs one flush, and looks at the record again when it has landed, unless the tenure ended meanwhile. */
