@@ -190,13 +190,21 @@ describe("the command line, with many values", () => {
 
   test("export tells a key whose rest would lie among weir's own files, from where import would not bring it back", async () => {
     const { cluster } = stage();
-    for (const key of ["own/.weir/store/x", "own/.weir/x", "own/y"]) await cluster.put("a", key, "x");
+    await cluster.put("a", "own/y", "x");
+    // No client can put these: another program has.
+    for (const key of ["own/.weir/store/x", "own/.weir/x"]) {
+      const path = join(cluster.storeFolder, key);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, "x");
+    }
     const { code, stdout } = await weir("export", "own-out", "--prefix", "own/", "--json");
     const { copied: count, failures } = JSON.parse(stdout) as Summary;
     assert.deepEqual([code, count, failures.length], [1, 1, 2]);
     assert.match(failures[0]?.reason ?? "", /export it with a shorter prefix$/);
     assert.equal((await copied("export", "own-out2", "--prefix", "ow")).copied, 3);
-    assert.equal((await copied("import", "own-out2", "--prefix", "OW")).copied, 3);
+    const back = await weir("import", "own-out2", "--prefix", "OW", "--json");
+    const summary = JSON.parse(back.stdout) as Summary;
+    assert.deepEqual([back.code, summary.copied, summary.failures.length], [1, 1, 2]);
   });
 
   test("what import can't read, or name, is told, and holds up nothing else", async () => {

@@ -13,6 +13,8 @@ import { StagedCluster } from "./staged-cluster.ts";
 /** How long a router goes on with a write, and how much sooner the primary says that the store does not have it yet. */
 const allowanceMs = 10_000;
 const marginMs = 200;
+/** How long before the router gives up it may hear of the new view, in milliseconds. */
+const heardMs = 440;
 
 interface Told {
   /** How long the router still goes on with the first write when it has adopted the new view, in milliseconds. */
@@ -48,7 +50,10 @@ async function tell(leadMs: number): Promise<Told> {
   const before = epochOf(a);
   join();
   await world.run(world.now + 2_000, () => epochOf(e) > before);
-  // a and b hear of the new view from x only, and when x has given up.
+  // x hears of it shortly before it gives up, a and b from x only, and when x has given up.
+  const tellX = network.stall("e", "x");
+  await world.run(Math.max(world.now, givesUpAt - heardMs));
+  tellX();
   const late = [network.stall("e", "a"), network.stall("e", "b")];
   const toB = network.stall("x", "b");
   let toA = network.stall("x", "a");
@@ -85,7 +90,7 @@ async function tell(leadMs: number): Promise<Told> {
 describe("a late copy of a write that its router has given up", () => {
   it("is not done by a new primary to which nobody has handed the outcome of the first", async () => {
     let told = 0;
-    for (let leadMs = 400; leadMs < 1_000 && told < 3; leadMs += 40) {
+    for (let leadMs = 400; leadMs < 3_000 && told < 3; leadMs += 40) {
       const { leftMs, states } = await tell(leadMs);
       if (states.length === 1) continue;
       told++;
