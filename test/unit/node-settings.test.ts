@@ -185,6 +185,7 @@ test("each setting of a member is the one of its name, in its unit", () => {
     operationLimit: 4_002,
     pingMs: 221,
     stopMs: 20_020,
+    viewCheckMs: 60_000,
   });
 });
 
