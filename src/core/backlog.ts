@@ -16,8 +16,8 @@ export class Backlog {
    * In the order in which they became dirty (a Set keeps it). A key that a flush made younger moved to the end then.
    */
   readonly #waiting = new Set<KeyState>();
-  /** Those that the store has refused, which no waiting mends. */
-  readonly #refused = new Set<KeyState>();
+  /** Those that the store has refused, which no waiting mends, and when the attempt began that it refused last. */
+  readonly #refused = new Map<KeyState, Instant>();
   /** Those whose last attempt failed, for any reason. */
   readonly #failing = new Set<KeyState>();
 
@@ -45,12 +45,13 @@ export class Backlog {
     this.#waiting.add(record);
   }
 
-  failed(record: KeyState, error: OperatingError): void {
+  /** An attempt that began at `since` failed. */
+  failed(record: KeyState, error: OperatingError, since: Instant): void {
     record.failed(error);
     this.#failing.add(record);
     if (error.code !== "store_refused") return;
     this.#waiting.delete(record);
-    this.#refused.add(record);
+    this.#refused.set(record, since);
   }
 
   /** The last attempt did not fail. */
@@ -62,8 +63,14 @@ export class Backlog {
 
   /** Keys whose last attempt failed: those that the store refuses first, then in the order in which they began to. */
   *failing(): IterableIterator<KeyState> {
-    yield* this.#refused;
+    yield* this.#refused.keys();
     for (const record of this.#failing) if (!this.#refused.has(record)) yield record;
+  }
+
+  /** Whether the store has refused the last attempt, and that began at `since` or later. */
+  isRefusedSince(record: KeyState, since: Instant): boolean {
+    const refusedFrom = this.#refused.get(record);
+    return record.failure?.code === "store_refused" && refusedFrom !== undefined && refusedFrom >= since;
   }
 
   get failingCount(): number {
@@ -79,13 +86,13 @@ export class Backlog {
    * for the time that a flush takes.
    */
   oldestSince(which: "waiting" | "refused"): Instant | undefined {
-    for (const record of which === "waiting" ? this.#waiting : this.#refused) return record.dirtySince;
+    for (const record of which === "waiting" ? this.#waiting : this.#refused.keys()) return record.dirtySince;
     return undefined;
   }
 
   /** All of them. Records may be removed while it runs. */
   *records(): IterableIterator<KeyState> {
     yield* this.#waiting;
-    yield* this.#refused;
+    yield* this.#refused.keys();
   }
 }

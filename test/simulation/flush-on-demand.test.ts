@@ -42,4 +42,22 @@ describe("a flush on demand", () => {
     const told = await cluster.flush(c, 20_000);
     assert.equal(told.at(-1)?.outcome, undefined);
   });
+
+  it("counts as refused only what the store has refused since the flush was asked for", async () => {
+    const cluster = new StagedCluster(["a", "b"], { delayMs });
+    const { world, hosts } = cluster;
+    const [a, b] = hosts as [SimHost, SimHost];
+    await world.run(10_000);
+    const keys = [cluster.keyOf(a, "k"), cluster.keyOf(b, "k")];
+    for (const key of keys) {
+      cluster.refused.set(key, new OperatingError("store_refused", "no"));
+      cluster.write(a, key);
+    }
+    await world.run(11_000);
+    const refused = (await cluster.flush(a, 20_000)).at(-1);
+    assert.deepEqual([refused?.outcome, refused?.keys, refused?.refusedKeys], ["refused", 2, 2]);
+    cluster.refused.clear();
+    const stored = (await cluster.flush(a, 40_000)).at(-1);
+    assert.deepEqual([stored?.outcome, stored?.keys], ["stored", 0]);
+  });
 });

@@ -5,7 +5,8 @@
  * No member keeps a list:
  * 1. Each answers the first question with a mark: a moment of its own clock.
  * 2. It answers later ones with how many of its keys have lacked something in the store since before the mark.
- * 3. When all have none, the store has everything that was acknowledged before the first question, or something newer.
+ * 3. It calls a key refused only if the store has refused an attempt that began after the mark.
+ * 4. When all have none, the store has everything that was acknowledged before the first question, or something newer.
  * A mark means something to its process only, and only while that serves the same keys: with another view all members
  * are asked anew. While keys are in doubt no member knows what the store lacks of them.
  */
@@ -57,14 +58,16 @@ export class FlushOnDemand {
     requireEpoch(membership, epoch);
     if (!membership.settled || !membership.activated) throw new OperatingError("not_ready", "a hand-off is under way");
     if (!membership.lease.held()) throw new OperatingError("not_ready", "this node has no lease at the moment");
-    if (mark === undefined) this.#queue.expediteAll();
+    // Before the flushes begin: what fails is told from what had failed already.
     const until = mark ?? clock.now();
+    if (mark === undefined) this.#queue.expediteAll();
     let [keys, bytes, refusedKeys] = [0, 0, 0];
-    for (const { dirtySince, entry, pending, failure } of this.#queue.backlog.records()) {
-      if (dirtySince > until) continue;
+    const { backlog } = this.#queue;
+    for (const record of backlog.records()) {
+      if (record.dirtySince > until) continue;
       keys++;
-      bytes += (entry ?? pending[0]?.entry)?.size ?? 0;
-      if (failure?.code === "store_refused") refusedKeys++;
+      bytes += (record.entry ?? record.pending[0]?.entry)?.size ?? 0;
+      if (backlog.isRefusedSince(record, until)) refusedKeys++;
     }
     return { kind: "flushing", epoch, mark: until, keys, bytes, refusedKeys, failing: this.#status.failing(namedKeys) };
   }

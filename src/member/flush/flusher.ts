@@ -210,7 +210,7 @@ export class Flusher {
       },
       (error: unknown) => {
         this.#flights.delete(flight);
-        if (record.land(flight)) this.#failed(record, error);
+        if (record.land(flight)) this.#failed(flight, error);
         this.#pump();
       },
     );
@@ -231,7 +231,7 @@ export class Flusher {
   }
 
   /** It is tried again, for as long as the tenure lasts (F22). */
-  #failed(record: KeyState, error: unknown): void {
+  #failed({ record, beganAt }: Flight, error: unknown): void {
     const { clock, random, settings, complaints, membership, metrics } = this.#context;
     if (!isOperatingError(error)) throw error;
     if (error.code === "not_ready") {
@@ -240,7 +240,7 @@ export class Flusher {
       return;
     }
     metrics.flushFailed(error.code);
-    this.backlog.failed(record, error);
+    this.backlog.failed(record, error, beganAt);
     this.health.failed(clock.now());
     this.#failedAt = clock.now();
     if (error.code === "store_throttled") this.#pace.throttled(this.#flights.size);

@@ -37,15 +37,15 @@ describe("a backlog", () => {
   it("keeps what is refused apart from what waits, however often it is added again, until an attempt goes well", () => {
     const { backlog, records } = backlogOf(10, 20);
     const [first, second] = records as [KeyState, KeyState];
-    backlog.failed(first, refused);
-    backlog.failed(second, away);
+    backlog.failed(first, refused, 0);
+    backlog.failed(second, away, 0);
     backlog.add(first);
     assert.deepEqual([backlog.oldestSince("waiting"), backlog.oldestSince("refused")], [20, 10]);
     assert.deepEqual([backlog.size, backlog.failingCount, backlog.refusedCount], [2, 2, 1]);
     assert.deepEqual([...backlog.failing()], [first, second]);
     assert.deepEqual([first.failures, first.failure], [1, refused]);
     // No answer says nothing about a refusal.
-    backlog.failed(first, away);
+    backlog.failed(first, away, 0);
     assert.equal(backlog.refusedCount, 1);
     backlog.recovered(first);
     backlog.renew(first, 40);

@@ -58,7 +58,7 @@ function trial(maxMs = maxAgeMs) {
     backlog.add(record);
     return record;
   };
-  const refuse = (record: KeyState): void => backlog.failed(record, new OperatingError("store_refused", "no"));
+  const refuse = (record: KeyState): void => backlog.failed(record, new OperatingError("store_refused", "no"), 0);
   /** As a member does, with each round of pings. */
   const pass = async (ms: number): Promise<void> => {
     for (let at = 0; at < ms; at += 200) {
