@@ -52,4 +52,18 @@ describe("a backlog", () => {
     assert.deepEqual([backlog.refusedCount, backlog.failingCount, first.failures], [0, 1, 0]);
     assert.equal(backlog.size, 2);
   });
+
+  it("counts a refusal from when its attempt began, until the next one has an outcome (F21)", () => {
+    const { backlog, records } = backlogOf(10, 20);
+    const [first, second] = records as [KeyState, KeyState];
+    backlog.failed(first, refused, 30);
+    assert.deepEqual([backlog.isRefusedSince(first, 30), backlog.isRefusedSince(first, 31)], [true, false]);
+    assert.equal(backlog.isRefusedSince(second, 0), false);
+    backlog.failed(first, refused, 40);
+    assert.equal(backlog.isRefusedSince(first, 31), true);
+    backlog.failed(first, away, 50);
+    assert.equal(backlog.isRefusedSince(first, 31), false);
+    backlog.recovered(first);
+    assert.equal(backlog.isRefusedSince(first, 0), false);
+  });
 });

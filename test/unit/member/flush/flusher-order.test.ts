@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
+import { OperatingError } from "../../../../src/base/errors.ts";
 import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import { DueQueue } from "../../../../src/core/flush-schedule.ts";
 import type { KeyState } from "../../../../src/core/key-state.ts";
@@ -24,11 +25,12 @@ function trial(keys: number, isLate: (now: number) => boolean = () => false) {
   const buffer = roomyBuffer(clock);
   const sent: string[] = [];
   const answered: (() => void)[] = [];
-  const slow = { isSlow: false };
+  const slow = { isSlow: false, refuses: false };
   const store: Partial<BlobStore> = {
     write: async (name) => {
       sent.push(name);
       if (slow.isSlow) await new Promise<void>((resolve) => answered.push(resolve));
+      if (slow.refuses) throw new OperatingError("store_refused", "no");
       return { kind: "written", tag: "t" };
     },
   };
@@ -97,6 +99,22 @@ describe("Flusher", () => {
     }
     assert.ok(sent.length > 50);
     assert.ok(sent.includes(plain.key), "sent in time");
+  });
+
+  it("takes a refusal to be as old as the attempt that it answers (F21)", async () => {
+    const { clock, flusher, records, holdLease, answered, slow } = trial(1);
+    const [record] = records as [KeyState];
+    slow.isSlow = true;
+    slow.refuses = true;
+    holdLease();
+    flusher.queue.expediteAwaited(record);
+    await turn();
+    const began = clock.now();
+    clock.advance(100);
+    answered.shift()?.();
+    await turn();
+    assert.equal(flusher.backlog.isRefusedSince(record, began), true);
+    assert.equal(flusher.backlog.isRefusedSince(record, began + 1), false);
   });
 
   it("tells for how long the store has answered nothing, from the last answer on", async () => {
