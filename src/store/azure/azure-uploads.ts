@@ -152,13 +152,14 @@ export class AzureUploads {
     if (!isBlobMissing(failure)) throw failureError(failure, `DELETE ${blob}`, this.#container);
   }
 
+  /** Blobs that others have put among the uploads are none. */
   async list(options: RequestOptions): Promise<UploadInfo[]> {
     const found = await this.#listing.all(uploadFolder, options);
-    return found.map(({ blob, metadata, modifiedMs }) => ({
-      name: decodeURIComponent(metadata[nameKey] ?? ""),
-      id: blob.slice(this.#prefix.length + uploadFolder.length),
-      startedMs: modifiedMs,
-    }));
+    return found.flatMap(({ blob, metadata, modifiedMs }) => {
+      const name = decodeName(metadata[nameKey] ?? "");
+      const id = blob.slice(this.#prefix.length + uploadFolder.length);
+      return name === "" ? [] : [{ name, id, startedMs: modifiedMs }];
+    });
   }
 
   async open(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
@@ -184,5 +185,14 @@ export class AzureUploads {
 
   #ownBlob(id: string): string {
     return this.#prefix + uploadFolder + id;
+  }
+}
+
+/** Empty for a text that {@link AzureUploads.begin} has not written. */
+function decodeName(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
   }
 }

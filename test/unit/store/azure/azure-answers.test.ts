@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { describe, it } from "node:test";
+import { uploadFolder } from "../../../../src/store/azure/azure-names.ts";
 import { scriptedStore } from "../../../harness/scripted-store.ts";
 
 const options = { deadlineMs: 2_000 };
@@ -138,4 +139,17 @@ describe("a part of a blob in Azure", () => {
       assert.equal(opened.kind, "changed");
     });
   }
+});
+
+it("a blob that others have put among the uploads is no upload", async () => {
+  const blob = (id: string, metadata: string): string =>
+    `<Blob><Name>${uploadFolder}${id}</Name><Properties><Content-Length>0</Content-Length><Etag>t</Etag>` +
+    `<Last-Modified>Mon, 30 Nov 2026 12:00:00 GMT</Last-Modified></Properties>${metadata}</Blob>`;
+  const named = (name: string): string => `<Metadata><weir_name>${name}</weir_name></Metadata>`;
+  const blobs = blob("ours", named("a%20b")) + blob("other", "") + blob("torn", named("%E0%A4"));
+  await using host = await serverThat((_asked, response) => {
+    response.writeHead(200).end(`<EnumerationResults><Blobs>${blobs}</Blobs><NextMarker/></EnumerationResults>`);
+  });
+  const found = await host.store.listUploads(options);
+  assert.deepEqual(found, [{ name: "a b", id: "ours", startedMs: Date.UTC(2026, 10, 30, 12) }]);
 });

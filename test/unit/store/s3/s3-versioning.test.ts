@@ -44,6 +44,7 @@ async function serverWith(
       if (searchParams.has("versioning")) return end(status, body);
       if (request.method === "GET" || request.method === "HEAD") {
         if (!object) return end(404, "<Error><Code>NoSuchKey</Code></Error>");
+        if (match && match !== expected) return end(412);
         return end(200, object.body, { etag: object.tag });
       }
       if (!ignoresConditions && ((noneMatch && object) || (match && match !== expected)))
@@ -111,6 +112,15 @@ it("a server that never matches a tag in quotes is sent tags without them, and i
   const content = { body: Buffer.from("x"), headers: {} };
   await host.store.write("k", content, { kind: "unchanged", tag: "t" }, { deadlineMs: 2_000 });
   assert.equal(host.matches.at(-1), "t");
+  const written = await host.store.write("big", content, { kind: "absent" }, { deadlineMs: 2_000 });
+  const opened = await host.store.openBlob(
+    "big",
+    written.kind === "written" ? written.tag : "",
+    { start: 0, end: 1 },
+    { deadlineMs: 2_000 },
+  );
+  assert.equal(opened.kind, "found", "a large value can be read as well");
+  if (opened.kind === "found") await opened.stream[Symbol.asyncDispose]();
 });
 
 it("a server that does not give back what was written last is refused", async () => {
