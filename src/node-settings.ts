@@ -21,9 +21,6 @@ const leastConnections = 16;
 /** The longest silence that a request may need, plus this, in milliseconds: then its connection is cut. */
 const silenceMarginMs = 10_000;
 
-/** A view that is gone is noticed within a minute. It is needed when a node is lost. A request costs nearly nothing. */
-const viewCheckMs = 60_000;
-
 export function memberSettings(config: Config): MemberSettings {
   const { buffer, flush, request } = config;
   return {
@@ -49,7 +46,7 @@ export function memberSettings(config: Config): MemberSettings {
     operationMs: request.deadlineMs,
     operationLimit: request.limit,
     pingMs: config.peers.pingMs,
-    viewCheckMs,
+    viewCheckMs: config.peers.viewCheckMs,
     stopMs: flush.stopMs,
   };
 }

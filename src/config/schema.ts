@@ -248,6 +248,12 @@ const peersSchema = z
       .max(1_000_000)
       .default(8_192)
       .describe("Requests to one node that have no answer yet, at most; further ones are answered 503."),
+    viewCheckMs: durationMs
+      .min(1_000)
+      .default(60_000)
+      .describe(
+        "Milliseconds between two looks at the view in the store, which notice that it is gone or older: one read each.",
+      ),
   })
   .prefault({});
 

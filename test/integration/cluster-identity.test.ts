@@ -68,10 +68,10 @@ describe("a cluster without its view", () => {
   });
 
   test("puts it back by itself while all nodes run, and says meanwhile that it is gone", async () => {
-    await using cluster = await TestCluster.start();
+    await using cluster = await TestCluster.start({ config: { peers: { viewCheckMs: 2_000 } } });
     const { epoch } = await cluster.status("a");
     rmSync(viewOf(cluster));
-    await cluster.until(80_000, "a notices", async () => (await cluster.status("a")).recordTrouble !== undefined);
+    await cluster.until(20_000, "a notices", async () => (await cluster.status("a")).recordTrouble !== undefined);
     assert.match((await cluster.http.request(cluster.url("a"), "GET", "/metrics")).body.toString(), /record_wrong 1/);
     await cluster.until(30_000, "it is back", async () => existsSync(viewOf(cluster)));
     await cluster.until(10_000, "all go by it", async () => (await cluster.status("c")).epoch > epoch);

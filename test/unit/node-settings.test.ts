@@ -159,6 +159,7 @@ const everything = {
     redialMaxMs: 2_027,
     maxQueueBytes: 32_028_000,
     maxInFlight: 8_029,
+    viewCheckMs: 59_030,
   },
 };
 
@@ -185,7 +186,7 @@ test("each setting of a member is the one of its name, in its unit", () => {
     operationLimit: 4_002,
     pingMs: 221,
     stopMs: 20_020,
-    viewCheckMs: 60_000,
+    viewCheckMs: 59_030,
   });
 });
 
@@ -196,7 +197,7 @@ function ofLarge({ large }: ReturnType<typeof memberSettings>): object {
 
 test("each setting of the links is the one of its name, in its unit", () => {
   const { receive: _receive, ...settings } = linkSettings(parse(everything));
-  const { pingMs: _ping, suspectMs: _suspect, leaseMs: _lease, ...links } = everything.peers;
+  const { pingMs: _ping, suspectMs: _suspect, leaseMs: _lease, viewCheckMs: _viewCheck, ...links } = everything.peers;
   const { receive: _default, ...others } = defaultLinkSettings;
   assert.deepEqual(settings, { ...others, ...links });
 });
