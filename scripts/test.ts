@@ -5,11 +5,13 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, globSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join, sep } from "node:path";
+import { pathToFileURL } from "node:url";
 import { startAzurite } from "../test/harness/azurite.ts";
 import { sharedFolderVariable } from "../test/harness/executable.ts";
+import { runLanes } from "../test/harness/lanes.ts";
 import { programVariable } from "../test/harness/program.ts";
 import { startGateway } from "../test/harness/s3-gateway.ts";
 import { installed, root } from "../test/harness/steps.ts";
@@ -36,6 +38,9 @@ const serverKinds = [
 /** Test files at a time: the machines that this runs on have two cores. With three, bounds of time are missed. */
 const concurrency = 2;
 
+/** Has a file of simulations give way to others. */
+const background = pathToFileURL(join(root, "test", "harness", "background.ts")).href;
+
 /** Milliseconds for one test; the longest are simulations. */
 const timeoutMs = 300_000;
 
@@ -48,6 +53,8 @@ const isStrict = process.env["CI"] === "true";
 let isInterrupted = false;
 
 let running: ReturnType<typeof spawn> | undefined;
+
+const interruption = new AbortController();
 
 /** Runs a program to its end, its output shown. */
 async function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
@@ -88,8 +95,20 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(`tests that need it are skipped; give another server by ${kind.variable} and so on\n`);
   }
   // One file alone has few processes, and is easier to understand from the sources; coverage counts their lines.
-  if (named.length === 0 && !withCoverage) Object.assign(env, await prepare());
-  return await runTests(files, options, withCoverage, env);
+  if (named.length > 0 || withCoverage) return await runTests(files, options, withCoverage, env);
+  const folder = makeSharedFolder();
+  Object.assign(process.env, env, await prepare(folder));
+  return await runAll(folder, files);
+}
+
+/** A folder for what the processes of a whole run share. */
+function makeSharedFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "weir-tests-"));
+  // A test runs the program as another user.
+  chmodSync(folder, 0o755);
+  // As late as can be: after an interruption, processes that end still keep there what they have compiled.
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /**
@@ -97,12 +116,7 @@ async function main(args: readonly string[]): Promise<number> {
  * of, and Node keeps what it has compiled for the next process. From the sources alone `weir --version` takes 0.75 s of
  * CPU, so 0.2 s.
  */
-async function prepare(): Promise<Readonly<Record<string, string>>> {
-  const folder = mkdtempSync(join(tmpdir(), "weir-tests-"));
-  // A test runs the program as another user.
-  chmodSync(folder, 0o755);
-  // As late as can be: after an interruption, processes that end still keep there what they have compiled.
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+async function prepare(folder: string): Promise<Readonly<Record<string, string>>> {
   const path = join(folder, "weir.cjs");
   await bundle({ root, outputPath: path, commit: undefined });
   return {
@@ -114,6 +128,28 @@ async function prepare(): Promise<Readonly<Record<string, string>>> {
 
 function allTests(): string[] {
   return folders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`, { cwd: root })).toSorted();
+}
+
+async function runAll(folder: string, files: readonly string[]): Promise<number> {
+  const isSimulation = (file: string): boolean => file.startsWith(join("test", "simulation"));
+  const isUnit = (file: string): boolean => file.startsWith(join("test", "unit"));
+  const foreground = files.filter((file) => !isSimulation(file) && !isUnit(file));
+  const lanes = [
+    { files: [...gathered(folder, files.filter(isUnit)), ...foreground], concurrency },
+    { files: files.filter(isSimulation), concurrency: 1, execArgv: ["--import", background] },
+  ];
+  return (await runLanes(lanes, timeoutMs, interruption.signal)) ? 0 : 1;
+}
+
+/** Files that import those of one folder of unit tests each: a process for each test costs more than the test. */
+function gathered(folder: string, files: readonly string[]): string[] {
+  const byGroup = Map.groupBy(files, (file) => file.split(sep)[2] as string);
+  return [...byGroup].map(([group, members]) => {
+    const path = join(folder, `${basename(group, ".test.ts")}.test.mjs`);
+    const imports = members.map((file) => `import ${JSON.stringify(pathToFileURL(join(root, file)).href)};\n`);
+    writeFileSync(path, imports.join(""));
+    return path;
+  });
 }
 
 async function runTests(
@@ -141,6 +177,7 @@ async function runTests(
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     isInterrupted = true;
+    interruption.abort();
     running?.kill(signal);
   });
 }

@@ -1,9 +1,9 @@
 /**
  * The reporter of a test run: node's own, and before its summary the files that took longest, so that one that has
- * become slow is seen. The summary's lines stay as they are, because programs read them.
+ * become slow is seen. The summary's lines are node's, because programs read them; those of several lanes are added up.
  */
 
-import { relative } from "node:path";
+import { basename, relative } from "node:path";
 import { Readable } from "node:stream";
 import type { TestEvent } from "node:test/reporters";
 import { spec as SpecReporter } from "node:test/reporters";
@@ -12,6 +12,9 @@ import { root } from "./steps.ts";
 /** So many files are named, and none unless there are more. */
 const shownFiles = 10;
 
+/** A line of the summary, such as "pass 17". */
+const figure = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
+
 interface FileTime {
   readonly file: string;
   readonly ms: number;
@@ -19,30 +22,40 @@ interface FileTime {
 
 /** What node's test runner calls with the events of a run. */
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<unknown> {
-  yield* Readable.from(withSlowFiles(source)).compose(new SpecReporter());
+  yield* Readable.from(withOneSummary(source)).compose(new SpecReporter());
 }
 
-/** The same events, with a message for each slow file before those of the summary. */
-export async function* withSlowFiles(source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
+/** The same events; in the end a message for each slow file, and one summary, however many lanes there were. */
+async function* withOneSummary(source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
   const times: FileTime[] = [];
-  let isShown = false;
+  const figures = new Map<string, number>();
   for await (const event of source) {
-    if (event.type === "test:summary" && event.data.file !== undefined) {
-      times.push({ file: relative(root, event.data.file), ms: event.data.duration_ms });
+    const { type, data } = event;
+    if (type === "test:summary" && data.file !== undefined) {
+      times.push({ file: nameOf(data.file), ms: data.duration_ms });
     }
-    if (!isShown && isFirstOfSummary(event)) {
-      isShown = true;
-      yield* slowest(times).map((line) => message(line));
-    }
-    yield event;
+    const [, name, value] = (isOfRun(event) && figure.exec(event.data.message)) || [];
+    if (name === undefined) yield event;
+    else figures.set(name, combine(name, figures.get(name) ?? 0, Number(value)));
   }
+  yield* slowest(times).map((line) => message(line));
+  yield* [...figures].map(([name, value]) => message(`${name} ${value}`));
 }
 
-/** The summary begins with the number of tests; a file's own messages carry the file's name. */
-function isFirstOfSummary({ type, data }: TestEvent): boolean {
-  return (
-    type === "test:diagnostic" && data.file === undefined && data.nesting === 0 && /^tests \d+$/.test(data.message)
-  );
+/** Unit tests run by a file outside the project, which imports them. */
+function nameOf(file: string): string {
+  const path = relative(root, file);
+  return path.startsWith("..") ? `unit tests: ${basename(file)}` : path;
+}
+
+/** Lanes run side by side. */
+function combine(name: string, one: number, other: number): number {
+  return name === "duration_ms" ? Math.max(one, other) : one + other;
+}
+
+/** A file's own messages carry the file's name. */
+function isOfRun(event: TestEvent): event is Extract<TestEvent, { type: "test:diagnostic" }> {
+  return event.type === "test:diagnostic" && event.data.file === undefined && event.data.nesting === 0;
 }
 
 function slowest(times: readonly FileTime[]): string[] {

@@ -68,7 +68,7 @@ test("nodes that are stopped amid a storm of connections stop in order", { timeo
     for (; goesOn; visits++) {
       await visit(own.pick(ports), own);
       // A node that is down refuses at once.
-      await sleep(systemClock, own.whole(0, 10));
+      await sleep(systemClock, own.whole(0, 40));
     }
   });
   try {

@@ -1,0 +1,45 @@
+/**
+ * A whole run of the tests, in two lanes at once. Tests with real processes and clocks have the machine to themselves,
+ * two files at a time. Simulations know no time but their own: they take what the others leave of the processors.
+ */
+
+import { once } from "node:events";
+import { PassThrough } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { run } from "node:test";
+import type { TestEvent } from "node:test/reporters";
+import report from "./reporter.ts";
+import { root } from "./steps.ts";
+
+export interface Lane {
+  readonly files: readonly string[];
+  /** Files at a time. */
+  readonly concurrency: number;
+  /** For Node, before each file. */
+  readonly execArgv?: readonly string[];
+}
+
+/**
+ * Runs the lanes and prints how it goes, with one summary in the end.
+ *
+ * @param timeoutMs - for one test
+ * @param signal - ends the tests when it is aborted
+ * @returns whether all tests have passed
+ */
+export async function runLanes(lanes: readonly Lane[], timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+  const events = new PassThrough({ objectMode: true });
+  let isSuccess = true;
+  events.on("data", ({ type, data }: TestEvent) => {
+    if (type === "test:fail" || (type === "test:summary" && !data.success)) isSuccess = false;
+  });
+  const ended = lanes.map(async (lane) => {
+    const stream = run({ cwd: root, timeout: timeoutMs, signal, ...lane, execArgv: lane.execArgv ?? [] });
+    stream.pipe(events, { end: false });
+    await once(stream, "end");
+  });
+  const printed = pipeline(report(events), process.stdout, { end: false });
+  await Promise.all(ended);
+  events.end();
+  await printed;
+  return isSuccess;
+}
