@@ -29,17 +29,21 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
 async function* withOneSummary(source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
   const times: FileTime[] = [];
   const figures = new Map<string, number>();
+  let last: TestEvent | undefined;
   for await (const event of source) {
     const { type, data } = event;
     if (type === "test:summary" && data.file !== undefined) {
       times.push({ file: nameOf(data.file), ms: data.duration_ms });
     }
     const [, name, value] = (isOfRun(event) && figure.exec(event.data.message)) || [];
-    if (name === undefined) yield event;
-    else figures.set(name, combine(name, figures.get(name) ?? 0, Number(value)));
+    if (name !== undefined) figures.set(name, combine(name, figures.get(name) ?? 0, Number(value)));
+    else if (type === "test:summary" && data.file === undefined) last = event;
+    else yield event;
   }
   yield* slowest(times).map((line) => message(line));
   yield* [...figures].map(([name, value]) => message(`${name} ${value}`));
+  // At this one node's reporter repeats what has failed.
+  if (last) yield last;
 }
 
 /** Unit tests run by a file outside the project, which imports them. */

@@ -38,11 +38,11 @@ test("the cluster's secret is changed on nodes that run, one file after the othe
   // New links are made with the newer one.
   const again = await cluster.process("c").stop(15_000);
   assert.equal(again.code, 0);
+  await cluster.until(20_000, "there were writes meanwhile", () => Promise.resolve(writes.sent > 20));
   await writes.stop();
   cluster.restart("c");
   await cluster.untilReady();
   assert.equal(writes.failed, 0);
-  assert.ok(writes.sent > 20);
   assert.equal((await cluster.get("c", "k0")).status, 200);
   assert.doesNotMatch(cluster.log(), /do not have the same cluster secret/);
   for (const secret of Object.values(env)) assert.equal(cluster.log().includes(secret), false);
