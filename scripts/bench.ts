@@ -9,24 +9,27 @@
 
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { comparisons } from "../test/harness/bench/comparisons.ts";
 import { formatTable, type Row } from "../test/harness/bench/report.ts";
 import type { Settings } from "../test/harness/bench/rounds.ts";
+import { scriptCommand, usage } from "../test/harness/script-command.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "4" },
-    seconds: { type: "string", default: "2" },
-    short: { type: "boolean", default: false },
-    only: { type: "string", default: Object.keys(comparisons).join(",") },
-  },
-});
+const summary =
+  "Measures weir against a bare server, Redis and the AWS SDK on this machine, in rounds that take turns, and prints a table.";
+
+const options = scriptCommand("bench", summary)
+  .option("--rounds <number>", "rounds of each comparison", "4")
+  .option("--seconds <number>", "of each round", "2")
+  .option("--short", "a hundredth of it, once: whether all of it works")
+  .option("--only <names>", "these comparisons, separated by commas", Object.keys(comparisons).join(","))
+  .parse()
+  .opts<{ rounds: string; seconds: string; short?: boolean; only: string }>();
 
 const shortRun: Settings = { rounds: 1, seconds: 0.2, scale: 0.01 };
 
 async function main(): Promise<void> {
-  const settings = options.short ? shortRun : { rounds: positive("rounds"), seconds: positive("seconds"), scale: 1 };
+  const settings =
+    options.short === true ? shortRun : { rounds: positive("rounds"), seconds: positive("seconds"), scale: 1 };
   const chosen = options.only.split(",");
   const rows: Row[] = [];
   for (const name of chosen) {
@@ -46,11 +49,6 @@ async function main(): Promise<void> {
 function positive(name: "rounds" | "seconds"): number {
   const value = Number(options[name]);
   return Number.isInteger(value) && value > 0 ? value : usage(`--${name} must be a whole number above 0`);
-}
-
-function usage(message: string): never {
-  console.error(message);
-  process.exit(2);
 }
 
 function isInstalled(program: string): boolean {

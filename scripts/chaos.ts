@@ -5,42 +5,42 @@
  * end; exits with 1 if anything was wrong, and tells where histories and logs are (`--keep` keeps them in any case).
  */
 
-import { parseArgs } from "node:util";
 import { runChaos } from "../test/harness/chaos/chaos.ts";
 import { type FaultKind, faultKinds } from "../test/harness/chaos/fault.ts";
 import { table, untouchedLine } from "../test/harness/chaos/report.ts";
 import { OwnGateway } from "../test/harness/own-gateway.ts";
+import { scriptCommand, usage } from "../test/harness/script-command.ts";
 
 /** For which one has to ask: it takes a minute. */
 const notByDefault: readonly FaultKind[] = ["outage"];
 const maxNodes = 5;
 
-const { values: options } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "5" },
-    seed: { type: "string", default: `${Date.now() % 2 ** 32}` },
-    faults: { type: "string", default: faultKinds.filter((kind) => !notByDefault.includes(kind)).join() },
-    nodes: { type: "string", default: "3" },
-    keep: { type: "boolean", default: false },
-  },
-});
+const summary = `Loads a cluster of real processes under a checker, while one fault follows the other. Faults: ${faultKinds.join(", ")}.`;
+
+const options = scriptCommand("chaos", summary)
+  .option("--minutes <number>", "how long", "5")
+  .option("--seed <number>", "which faults come when goes by it (default: drawn)")
+  .option(
+    "--faults <kinds>",
+    "these, separated by commas",
+    faultKinds.filter((kind) => !notByDefault.includes(kind)).join(),
+  )
+  .option("--nodes <number>", `1 to ${maxNodes}`, "3")
+  .option("--keep", "keep histories, logs and data, also if all is well")
+  .parse()
+  .opts<{ minutes: string; seed?: string; faults: string; nodes: string; keep?: boolean }>();
 
 function numberOf(name: "minutes" | "seed" | "nodes", least: number, most: number): number {
-  const value = Number(options[name]);
+  const value = Number(options[name] ?? Date.now() % 2 ** 32);
   if (value >= least && value <= most && (name === "minutes" || Number.isInteger(value))) return value;
-  return giveUp(`--${name} must be a number from ${least} to ${most}`);
+  return usage(`--${name} must be a number from ${least} to ${most}`);
 }
 
 function kindsOf(text: string): readonly FaultKind[] {
   const names = text.split(",");
   const wrong = names.filter((name) => !(faultKinds as readonly string[]).includes(name));
-  if (wrong.length > 0) giveUp(`--faults: there is no ${wrong.join(", ")}; there are ${faultKinds.join(", ")}`);
+  if (wrong.length > 0) usage(`--faults: there is no ${wrong.join(", ")}; there are ${faultKinds.join(", ")}`);
   return names as FaultKind[];
-}
-
-function giveUp(why: string): never {
-  process.stderr.write(`${why}\n`);
-  process.exit(2);
 }
 
 const isTerminal = process.stdout.isTTY;
@@ -63,7 +63,7 @@ const settings = {
   kinds: kindsOf(options.faults),
   nodes: numberOf("nodes", 1, maxNodes),
   maxNodes,
-  keep: options.keep,
+  keep: options.keep === true,
   stop: stop.signal,
 };
 

@@ -6,20 +6,22 @@
  * It uses the S3 server that WEIR_TEST_S3_ENDPOINT and so on name, else starts one.
  */
 
-import { parseArgs } from "node:util";
 import { assert } from "../src/base/assert.ts";
 import { startGateway } from "../test/harness/s3-gateway.ts";
 import { type S3Server, s3ServerFromEnvironment } from "../test/harness/s3-server.ts";
+import { scriptCommand, usage } from "../test/harness/script-command.ts";
 import { runSoak, type SoakResult, type SoakSettings } from "../test/harness/soak/soak.ts";
 
 const mebibyte = 1024 ** 2;
 
-const { values: options } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "3" },
-    seed: { type: "string", default: `${Date.now() % 2 ** 32}` },
-  },
-});
+const options = scriptCommand(
+  "soak",
+  "Floods a cluster over a slow store, and checks that nothing is lost or out of bounds.",
+)
+  .option("--minutes <number>", "how long", "3")
+  .option("--seed <number>", "what the clients do goes by it (default: drawn)")
+  .parse()
+  .opts<{ minutes: string; seed?: string }>();
 
 const settings: SoakSettings = {
   seconds: numberOf("minutes") * 60,
@@ -36,10 +38,8 @@ const settings: SoakSettings = {
 };
 
 function numberOf(name: "minutes" | "seed"): number {
-  const value = Number(options[name]);
-  if (Number.isFinite(value) && value >= 0) return value;
-  process.stderr.write(`--${name} must be a number\n`);
-  process.exit(2);
+  const value = Number(options[name] ?? Date.now() % 2 ** 32);
+  return Number.isFinite(value) && value >= 0 ? value : usage(`--${name} must be a number`);
 }
 
 /** The progress overwrites itself on a terminal, and is a line each elsewhere. */

@@ -1,7 +1,7 @@
 /** What the command line of the simulator says, checked. */
 
-import { parseArgs } from "node:util";
 import { type FaultKind, faultKinds, type Profile, profileNames } from "../../simulation/fault-kinds.ts";
+import { scriptCommand, usage } from "../script-command.ts";
 
 export interface Choices {
   /** To be replayed; undefined to explore. */
@@ -25,24 +25,43 @@ export interface Choices {
   readonly keeps: boolean;
 }
 
+const summary = "Runs simulated clusters: a seed is a world, and replays exactly.";
+const exitCodes = `
+Exit codes: 0 all is well, 1 a world failed or a planted bug was not found, 2 a wrong option, 3 a planted bug whose
+place is not in the source any more.`;
+
+interface Values {
+  readonly seed?: string;
+  readonly seeds: string;
+  readonly from: string;
+  readonly minutes?: string;
+  readonly profile?: string;
+  readonly faults?: string;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly stopAtFirst?: boolean;
+  readonly mutation?: string;
+  readonly mutations?: boolean;
+  readonly keep?: boolean;
+}
+
 export function readChoices(args: readonly string[]): Choices {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seed: { type: "string" },
-      seeds: { type: "string", default: "100" },
-      from: { type: "string", default: "1" },
-      minutes: { type: "string" },
-      profile: { type: "string" },
-      faults: { type: "string" },
-      quiet: { type: "boolean", default: false },
-      verbose: { type: "boolean", default: false },
-      "stop-at-first": { type: "boolean", default: false },
-      mutation: { type: "string" },
-      mutations: { type: "boolean", default: false },
-      keep: { type: "boolean", default: false },
-    },
-  });
+  const values = scriptCommand("simulate", summary)
+    .option("--seed <number>", "replay this world, with a readable trace")
+    .option("--quiet", "replay without a trace")
+    .option("--verbose", "replay with pings in the trace, too")
+    .option("--seeds <number>", "explore so many worlds, and print those that fail", "100")
+    .option("--from <number>", "the first of them", "1")
+    .option("--minutes <number>", "explore for so long instead")
+    .option("--profile <name>", `what goes wrong: ${profileNames.join(", ")} (default: by the seed)`)
+    .option("--faults <kinds>", `the same, one by one, separated by commas: ${faultKinds.join(", ")}`)
+    .option("--stop-at-first", "end at the first failure")
+    .option("--mutation <name>", "plant this bug (see test/simulation/mutations.ts)")
+    .option("--mutations", "plant each bug in turn, or those with what --mutation says in their names")
+    .option("--keep", "keep the worlds in which bugs are found, for the tests")
+    .addHelpText("after", exitCodes)
+    .parse([...args], { from: "user" })
+    .opts<Values>();
   const { minutes } = values;
   return {
     seed: values.seed === undefined ? undefined : wholeNumber("seed", values.seed),
@@ -50,12 +69,12 @@ export function readChoices(args: readonly string[]): Choices {
     count: minutes === undefined ? wholeNumber("seeds", values.seeds) : Number.POSITIVE_INFINITY,
     untilMs: minutes === undefined ? Number.POSITIVE_INFINITY : wholeNumber("minutes", minutes) * 60_000,
     faults: values.faults === undefined ? chosenProfile(values.profile) : chosenFaults(values.faults),
-    isQuiet: values.quiet,
-    isVerbose: values.verbose,
-    stopsAtFirst: values["stop-at-first"],
+    isQuiet: values.quiet === true,
+    isVerbose: values.verbose === true,
+    stopsAtFirst: values.stopAtFirst === true,
     mutation: values.mutation,
-    plantsAll: values.mutations,
-    keeps: values.keep,
+    plantsAll: values.mutations === true,
+    keeps: values.keep === true,
   };
 }
 
@@ -85,10 +104,4 @@ function chosenFaults(list: string): readonly FaultKind[] {
 function wholeNumber(name: string, text: string): number {
   const value = Number(text);
   return Number.isInteger(value) && value >= 0 && value < 2 ** 32 ? value : usage(`--${name} must be a whole number`);
-}
-
-/** Ends the process: the command cannot be obeyed. */
-export function usage(message: string): never {
-  console.error(message);
-  process.exit(2);
 }

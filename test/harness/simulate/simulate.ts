@@ -5,7 +5,8 @@
 
 import { plant } from "../../simulation/mutate.ts";
 import { mutations } from "../../simulation/mutations.ts";
-import { type Choices, usage } from "./choices.ts";
+import { usage } from "../script-command.ts";
+import type { Choices } from "./choices.ts";
 
 /** The exit code for a planted bug whose place is not in the source any more. */
 export const staleCode = 3;
