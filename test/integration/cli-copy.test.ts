@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import {
+  appendFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -205,6 +206,22 @@ describe("the command line, with many values", () => {
     const back = await weir("import", "own-out2", "--prefix", "OW", "--json");
     const summary = JSON.parse(back.stdout) as Summary;
     assert.deepEqual([back.code, summary.copied, summary.failures.length], [1, 1, 2]);
+  });
+
+  test("import sends of a file that grows meanwhile what was there when it began", async () => {
+    const { cluster, folder } = stage();
+    file("growing/log", Buffer.alloc(3_000_000, "a"));
+    const path = join(folder, "growing/log");
+    const writer = setInterval(() => appendFileSync(path, Buffer.alloc(10_000, "b")), 1);
+    try {
+      const { copied: count, failures } = await copied("import", "growing", "--prefix", "growing/");
+      assert.deepEqual([count, failures], [1, []]);
+    } finally {
+      clearInterval(writer);
+    }
+    const { body } = await cluster.get("a", "growing/log");
+    assert.ok(body.length >= 3_000_000);
+    assert.ok(body.equals(readFileSync(path).subarray(0, body.length)));
   });
 
   test("what import can't read, or name, is told, and holds up nothing else", async () => {

@@ -1,7 +1,7 @@
 /** `weir import`: files to values. */
 
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { open } from "node:fs/promises";
+import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { OperatingError, UsageError } from "../../base/errors.ts";
 import { isReserved, maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
@@ -96,9 +96,10 @@ class Import implements Copy<ImportItem> {
   async #send(client: ClusterClient, key: string, file: CopiedFile): Promise<void> {
     const type = this.#type === "auto" ? typeOfName(file.name) : this.#type;
     const answer = await readable(file, async () => {
-      // The file may have grown since it was found, or since the last attempt.
-      const { size } = await stat(file.path);
-      const body = createReadStream(file.path);
+      // The file may have grown since it was found, or since the last attempt, and may grow while it is read.
+      await using handle = await open(file.path);
+      const { size } = await handle.stat();
+      const body = size === 0 ? Readable.from([]) : handle.createReadStream({ autoClose: false, end: size - 1 });
       const broken = new Promise<never>((_, reject) => void body.once("error", reject));
       const headers = { ...(type !== undefined && { "content-type": type }), ...file.headers };
       const request = { method: "PUT", path: keyPath(key), body } as const;
