@@ -3,19 +3,22 @@
  * at a time uses it. A second one would start other nodes on the same store.
  */
 
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { OperatingError } from "../../base/errors.ts";
 import { makeFolders } from "../../folders.ts";
+import { lockFolder } from "../../journal/folder-lock.ts";
 import { fileTrouble } from "../process/file-trouble.ts";
 
 export class DevFolder implements Disposable {
   readonly path: string;
-  readonly #lockPath: string;
+  /** Who has the folder, for the message to the next one. It locks nothing: a process number may be anyone's by now. */
+  readonly #holderPath: string;
+  #held: Disposable | undefined;
 
   private constructor(path: string) {
     this.path = path;
-    this.#lockPath = join(path, "dev.pid");
+    this.#holderPath = join(path, "dev.pid");
   }
 
   /**
@@ -48,36 +51,19 @@ export class DevFolder implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.#lockPath, { force: true });
+    rmSync(this.#holderPath, { force: true });
+    this.#held?.[Symbol.dispose]();
   }
 
   #lock(): void {
-    for (;;) {
-      try {
-        writeFileSync(this.#lockPath, `${process.pid}\n`, { flag: "wx" });
-        return;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      }
-      const holder = Number(readFileSync(this.#lockPath, "utf8"));
-      if (isAlive(holder)) {
-        throw new OperatingError(
-          "config_invalid",
-          `another weir dev (process ${holder}) uses ${this.path}; stop it, or choose another folder with --dir`,
-        );
-      }
-      // Its holder was killed.
-      rmSync(this.#lockPath, { force: true });
+    this.#held = lockFolder(this.path);
+    if (this.#held === undefined) {
+      const holder = existsSync(this.#holderPath) ? readFileSync(this.#holderPath, "utf8").trim() : "";
+      throw new OperatingError(
+        "config_invalid",
+        `another weir dev${holder && ` (process ${holder})`} uses ${this.path}; stop it, or choose another folder with --dir`,
+      );
     }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    writeFileSync(this.#holderPath, `${process.pid}\n`);
   }
 }

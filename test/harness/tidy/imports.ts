@@ -85,7 +85,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   "src/cli/process": cliWords,
   "src/cli/client": [...cliWords, "src/cli/process"],
   "src/cli/copy": [...cliWords, "src/cli/process", "src/cli/client"],
-  "src/cli/dev": [...cliWords, "src/cli/process"],
+  "src/cli/dev": [...cliWords, "src/cli/process", "src/journal/folder-lock.ts"],
   "src/cli/commands": [...cliWords, "src/cli/process", "src/cli/client", "src/cli/copy", "src/cli/dev"],
   "src/cli": cliWords,
   "src/main.ts": ["src/cli"],
