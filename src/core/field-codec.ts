@@ -6,7 +6,7 @@
 import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
 import { type ErrorCode, errorKinds } from "../base/errors.ts";
 import { type ContentHeaders, type Entry, noHeaders, type RequestId, type ValueInfo } from "./entry.ts";
-import type { MemberState, Progress, RequestOutcome } from "./message.ts";
+import type { JournalPosition, MemberState, Progress, RequestOutcome } from "./message.ts";
 import type { Precondition } from "./precondition.ts";
 import type { FailingKey } from "./status.ts";
 import type { Version } from "./version.ts";
@@ -228,6 +228,15 @@ function readProgress(reader: ByteReader): Progress {
   return progress;
 }
 
+function writePosition(writer: ByteWriter, { segment, offset }: JournalPosition): void {
+  writer.integer(segment);
+  writer.integer(offset);
+}
+
+function readPosition(reader: ByteReader): JournalPosition {
+  return { segment: reader.integer(), offset: reader.integer() };
+}
+
 export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.integer(state.epoch);
   writer.integer(state.seenEpoch);
@@ -236,6 +245,11 @@ export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.bool(state.quiet);
   writer.u16(state.suspects.length);
   for (const id of state.suspects) writer.text(id);
+  writer.text(state.folder.name);
+  writePosition(writer, state.folder.began);
+  writePosition(writer, state.folder.journaled);
+  writer.u16(state.broughtBack.length);
+  for (const incarnation of state.broughtBack) writer.text(incarnation);
   writer.f64(state.storeFailingMs);
   writer.bool(state.storeWorks);
   writer.integer(state.watermark);
@@ -261,6 +275,8 @@ export function readState(reader: ByteReader): MemberState {
     progress: readProgress(reader),
     quiet: reader.bool(),
     suspects: Array.from({ length: reader.u16() }, () => reader.text()),
+    folder: { name: reader.text(), began: readPosition(reader), journaled: readPosition(reader) },
+    broughtBack: Array.from({ length: reader.u16() }, () => reader.text()),
     storeFailingMs: reader.f64(),
     storeWorks: reader.bool(),
     watermark: reader.integer(),

@@ -37,6 +37,10 @@ export class Membership {
   readonly #tenure: Tenure;
   /** The newest state heard of each process, by id. */
   readonly #heard = new Map<string, Heard>();
+  /** The processes that have answered a ping of this one. */
+  readonly #answered = new Set<string>();
+  #isVouchedFor = false;
+  #isBroughtBack = false;
   /** Epochs that this data folder has adopted and that the lineage or the lost views may still name. */
   #adoptedEpochs: ReadonlySet<number>;
   /** See {@link cluster}. */
@@ -280,8 +284,27 @@ export class Membership {
    */
   confirm(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {
     assert(sentAt.now <= this.#clock.now(), "an answer comes after its request");
+    this.#answered.add(from.incarnation);
     if (state.epoch !== this.epoch || state.progress === "adopting" || !this.#isVoter(from)) return;
     this.lease.confirm(from.id, sentAt);
+  }
+
+  /**
+   * Whether every member of a view that this process was in has answered it, so that one which knows more of its data
+   * folder than the process does has had the occasion to say so (V62).
+   */
+  get isVouchedFor(): boolean {
+    this.#isVouchedFor ||= this.peers.every(({ incarnation }) => this.#answered.has(incarnation));
+    return this.#isVouchedFor && !this.#isBroughtBack;
+  }
+
+  /** Whether a peer knows more of this data folder than this process does: it is an earlier state of itself. */
+  get isBroughtBack(): boolean {
+    return this.#isBroughtBack;
+  }
+
+  markBroughtBack(): void {
+    this.#isBroughtBack = true;
   }
 
   #isVoter(peer: PeerIdentity): boolean {

@@ -18,6 +18,20 @@ export interface PeerIdentity {
   readonly incarnation: string;
 }
 
+/** How much a journal has on its disk: bytes of its newest segment. It only grows, also from process to process. */
+export interface JournalPosition {
+  readonly segment: number;
+  readonly offset: number;
+}
+
+/** What a process tells of its data folder (V62). */
+export interface FolderState {
+  readonly name: string;
+  /** How far its journal had come when this incarnation began, and how far it has come now. */
+  readonly began: JournalPosition;
+  readonly journaled: JournalPosition;
+}
+
 /** How far a member has come with its view; each step presupposes the ones before. */
 export type Progress = "adopting" | "adopted" | "delivered" | "handed_off";
 
@@ -45,6 +59,9 @@ export interface MemberState {
   readonly quiet: boolean;
   /** The ids of the members that do not answer it. */
   readonly suspects: readonly string[];
+  readonly folder: FolderState;
+  /** The incarnations of processes whose folder knows less of itself than it has told this member (V62). */
+  readonly broughtBack: readonly string[];
   /** For how long the store has failed every flush of this member, in milliseconds; 0 when the last one went well. */
   readonly storeFailingMs: number;
   /** Whether the store has taken a flush of this member lately. */

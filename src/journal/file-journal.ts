@@ -22,7 +22,7 @@ import { ByteWriter } from "../base/codec.ts";
 import { isOperatingError } from "../base/errors.ts";
 import { Histogram, latencyBounds, sizeBounds } from "../base/histogram.ts";
 import type { Log } from "../base/log.ts";
-import type { RequestOutcome } from "../core/message.ts";
+import type { JournalPosition, RequestOutcome } from "../core/message.ts";
 import { Batch } from "./batch.ts";
 import type { Disk } from "./disk.ts";
 import { diskFailure } from "./failure.ts";
@@ -140,6 +140,8 @@ class FileJournal implements DiskJournal {
   readonly #files: SegmentFiles;
   /** Where in the newest segment the next batch begins. */
   #offset: number;
+  /** How far what is durable goes. */
+  #position: JournalPosition;
   /** Bytes that the newest segment repeats at its beginning. */
   #headBytes = 0;
   /** The next batch begins another segment. */
@@ -173,10 +175,15 @@ class FileJournal implements DiskJournal {
     this.#ledger = replayed.ledger;
     this.#files = files;
     this.#offset = offset;
+    this.#position = { segment: replayed.ledger.newest, offset };
     this.#isSealed = replayed.last?.isSealed ?? false;
     this.#oldest = replayed.oldest;
     // An earlier process may have had no time left to delete these.
     this.#delete(Math.min(replayed.oldest, replayed.ledger.oldest));
+  }
+
+  get position(): JournalPosition {
+    return this.#position;
   }
 
   get recovered(): Recovered {
@@ -383,6 +390,7 @@ class FileJournal implements DiskJournal {
   }
 
   #confirm(batch: Batch): void {
+    this.#position = { segment: batch.segment, offset: batch.offset + batch.bytes };
     if (this.#writers.length < keptWriters && batch.writer.buffer.length <= keptWriterBytes) {
       this.#writers.push(batch.writer);
     }

@@ -11,7 +11,7 @@
  */
 
 import type { Entry, RequestId } from "../core/entry.ts";
-import type { RequestOutcome } from "../core/message.ts";
+import type { JournalPosition, RequestOutcome } from "../core/message.ts";
 import type { Version } from "../core/version.ts";
 
 export type JournalRecord =
@@ -45,6 +45,8 @@ export interface Recovered {
   readonly adopted: readonly number[];
   /** The cluster of these epochs, if the record says it. */
   readonly cluster?: string | undefined;
+  /** A peer has told the member that held this: the folder is an earlier state of itself (V62). No journal says it. */
+  readonly broughtBack?: boolean;
 }
 
 export const nothingRecovered: Recovered = Object.freeze({ entries: [], outcomes: [], adopted: [] });
@@ -78,6 +80,9 @@ export interface Journal extends AsyncDisposable {
    * data folder, each process draws its own.
    */
   readonly folder: string;
+
+  /** How far what is durable goes, at the start and from then on. */
+  readonly position: JournalPosition;
 
   /** What was found at the start. It is there until the first append: by then its owner holds it. */
   readonly recovered: Recovered;

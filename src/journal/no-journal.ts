@@ -9,6 +9,7 @@ import { type Journal, nothingRecovered } from "./journal.ts";
 export function noJournal(folder: string): Journal {
   return {
     folder,
+    position: { segment: 0, offset: 0 },
     recovered: nothingRecovered,
     lagMs: 0,
     attach: () => undefined,

@@ -49,6 +49,8 @@ export type GivenContext = Omit<MemberContext, "buffer" | "cache" | "complaints"
 export function makeContext(given: GivenContext, identity: ViewMember, recovered: Recovered): MemberContext {
   const { clock, random, log, metrics, settings, store, network, journal } = given;
   const { id, incarnation, folder } = identity;
+  const membership = new Membership({ id, incarnation, folder }, clock, recovered.adopted, recovered.cluster);
+  if (recovered.broughtBack === true) membership.markBroughtBack();
   return {
     clock,
     random,
@@ -59,7 +61,7 @@ export function makeContext(given: GivenContext, identity: ViewMember, recovered
     store,
     network,
     journal,
-    membership: new Membership({ id, incarnation, folder }, clock, recovered.adopted, recovered.cluster),
+    membership,
     buffer: new WriteBuffer(new Admission(settings.admission, clock), journal),
     requests: new RequestLog(),
     cache: createCache(settings.cacheBytes),

@@ -128,8 +128,8 @@ export class Member implements PeerHandler, JournalSource {
     this.#wired.router.end();
     this.#wired.deadlines.stop();
     const entries = [...this.#wired.buffer.records()].flatMap(({ entry }) => (entry ? [entry] : []));
-    const { adoptedEpochs: adopted, cluster } = this.#membership;
-    return { entries, outcomes: [...this.#wired.requests.outcomes()], adopted, cluster };
+    const { adoptedEpochs: adopted, cluster, isBroughtBack: broughtBack } = this.#membership;
+    return { entries, outcomes: [...this.#wired.requests.outcomes()], adopted, cluster, broughtBack };
   }
 
   /** The configuration names these now. Nodes that it named before, and names no more, are asked to leave. */
@@ -207,6 +207,7 @@ export class Member implements PeerHandler, JournalSource {
     this.#parts.log.debug("link up", { peer: peer.id });
     this.#wired.configured.onReached(peer.id);
     this.#wired.joining.onLinked(peer.id);
+    this.#wired.folders.onLinkUp(peer);
     this.#wired.gossip.ping(peer.id);
     this.#wired.primary.resend(peer.id);
     this.#wired.router.wake();
@@ -246,6 +247,8 @@ export class Member implements PeerHandler, JournalSource {
     // V5
     if (!this.#membership.lists(from))
       throw new OperatingError("wrong_view", `${from.id} is not a member of this view`);
+    if (this.#wired.folders.isBroughtBack(from))
+      throw new OperatingError("wrong_view", `the data folder of ${from.id} is an earlier state of itself`);
     switch (request.kind) {
       case "read":
         return this.#wired.reads.read(request);
@@ -314,7 +317,7 @@ export class Member implements PeerHandler, JournalSource {
   }
 
   #hear(from: PeerIdentity, state: MemberState): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#isBroughtBack(from, state)) return;
     const membership = this.#membership;
     if (membership.activated && membership.lease.held()) this.#servedAt = this.#parts.clock.now();
     membership.hear(from, state);
@@ -325,8 +328,28 @@ export class Member implements PeerHandler, JournalSource {
     this.#wired.viewLife.step();
   }
 
+  /** Whether the peer's data folder, or this member's own, is an earlier state of itself: the other end knows (V62). */
+  #isBroughtBack(from: PeerIdentity, state: MemberState): boolean {
+    const { folders } = this.#wired;
+    const { log, identity, observer } = this.#parts;
+    const wasBroughtBack = folders.isBroughtBack(from);
+    folders.hear(from, state.folder);
+    if (folders.isBroughtBack(from)) {
+      if (!wasBroughtBack)
+        log.error("the data folder of a peer is an earlier state of itself: its node waits for another one", {
+          peer: from.id,
+          folder: state.folder.name,
+        });
+      return true;
+    }
+    if (!state.broughtBack.includes(identity.incarnation)) return false;
+    this.#membership.markBroughtBack();
+    if (this.joined) observer.onBroughtBack();
+    return true;
+  }
+
   #onPong(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#isBroughtBack(from, state)) return;
     this.#wired.eviction.heard(from);
     const had = this.#membership.lease.held();
     this.#membership.confirm(from, state, sentAt);

@@ -61,6 +61,7 @@ interface Life {
 const restlessMs = 600_000;
 const firstPauseMs = 1_000;
 const lastPauseMs = 60_000;
+const goneOn = "the others have gone on without this node, which joins them again";
 /** Between two attempts to join that failed, in milliseconds. */
 const startPauseMs = 1_000;
 
@@ -74,6 +75,8 @@ export class Participant implements NodeControl {
   /** When it was dropped, within the last `restlessMs`. */
   #drops: Instant[] = [];
   #withdrawn = false;
+  /** Its data folder is an earlier state of itself: it takes no part any more. */
+  #isWithheld = false;
   #stopping = false;
   #leaving: Promise<void> | undefined;
   /** Resolves when the first member has joined, or cannot. */
@@ -114,7 +117,7 @@ export class Participant implements NodeControl {
       const isAboutToJoin = !this.#joining && this.#life?.member.stopJoining(stopping());
       if (isAboutToJoin) await withinSignal(this.#starting, deadline.signal);
       // A member that has not joined yet has taken nothing; what it found in its journal is there for the next start.
-      if (this.#joining || this.joined) await this.#leave(deadline.signal);
+      if (!this.#isWithheld && (this.#joining || this.joined)) await this.#leave(deadline.signal);
     } catch (error) {
       if (!isOperatingError(error)) throw error;
       log.warn("stopping without having left the cluster: the others will go on without this node", { error });
@@ -203,6 +206,11 @@ export class Participant implements NodeControl {
     assert(this.#life === undefined, "one member after another");
     const identity: ViewMember = { ...host, folder: journal.folder, incarnation: random.id() };
     const network = connect({ id: identity.id, incarnation: identity.incarnation });
+    const joinAgain = (why: string): void => {
+      this.#joinAgain(why).catch((error: unknown) => {
+        if (!this.#abort.signal.aborted) throw error;
+      });
+    };
     const member = new Member({
       identity,
       nodes: this.#nodes,
@@ -217,10 +225,12 @@ export class Participant implements NodeControl {
       metrics: this.metrics,
       observer: {
         onReplaced,
-        onEvicted: () => {
-          this.#joinAgain().catch((error: unknown) => {
-            if (!this.#abort.signal.aborted) throw error;
-          });
+        onEvicted: () => joinAgain(goneOn),
+        onBroughtBack: () => {
+          this.#isWithheld = true;
+          joinAgain(
+            "this node's data folder is an earlier state of itself: it ends its part in the cluster, and waits",
+          );
         },
         onLeaveAsked,
       },
@@ -230,17 +240,17 @@ export class Participant implements NodeControl {
   }
 
   /** The others have gone on without this member: it ends, and the next one joins. */
-  #joinAgain(): Promise<void> {
-    this.#joining ??= this.#liveAgain().finally(() => {
+  #joinAgain(why: string): Promise<void> {
+    this.#joining ??= this.#liveAgain(why).finally(() => {
       this.#joining = undefined;
     });
     return this.#joining;
   }
 
-  async #liveAgain(): Promise<void> {
+  async #liveAgain(why: string): Promise<void> {
     const { clock, journal, log } = this.#parts;
     const { signal } = this.#abort;
-    log.warn("the others have gone on without this node, which joins them again");
+    log.warn(why);
     let held = await this.#endLife();
     const pauseMs = this.#pauseMs();
     if (pauseMs > 0) log.info("waiting before joining again: it was dropped before, not long ago", { pauseMs });
@@ -297,7 +307,7 @@ export class Participant implements NodeControl {
       } catch (error) {
         if (!isOperatingError(error, "wrong_view")) throw error;
       }
-      await this.#joinAgain();
+      await this.#joinAgain(goneOn);
     }
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { Backlog } from "../core/backlog.ts";
+import { FolderHistory } from "../core/folder-history.ts";
 import { StoreHealth } from "../core/store-health.ts";
 import type { Version } from "../core/version.ts";
 import type { View, ViewMember } from "../core/view.ts";
@@ -65,6 +66,10 @@ export interface MemberObserver {
   onReplaced(): void;
   /** The others have gone on without this member, which is to end: see `Member.end`. */
   onEvicted(): void;
+  /**
+   * Its data folder is an earlier state of itself: it is to end, and the next one to wait.
+   */
+  onBroughtBack(): void;
   /** More than half of the members ask it to leave: their configurations do not name it any more. */
   onLeaveAsked(): void;
 }
@@ -149,7 +154,8 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     viewCheck.tick();
   };
   const { onPong } = hooks;
-  const sources = { joining, router, flusher, eviction, status };
+  const folders = new FolderHistory();
+  const sources = { joining, router, flusher, eviction, status, folders };
   const gossip = new Gossip(context, sources, { onRound, onPong }, nodes);
   const viewLife: ViewLife = new ViewLife(context, proposer, {
     reads,
@@ -191,6 +197,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     viewLife,
     deadlines,
     gossip,
+    folders,
     leftovers,
   };
 }

@@ -5,7 +5,7 @@
 
 import { assert } from "../../src/base/assert.ts";
 import { Membership } from "../../src/core/membership.ts";
-import type { MemberState, Progress } from "../../src/core/message.ts";
+import type { JournalPosition, MemberState, Progress } from "../../src/core/message.ts";
 import { Ring } from "../../src/core/ring.ts";
 import type { View, ViewMember, ViewParameters } from "../../src/core/view.ts";
 import { noFigures } from "../../src/member/admin/status.ts";
@@ -58,10 +58,14 @@ export function ringOf(view: View): Ring {
   return new Ring(view.members, view.parameters.replicas);
 }
 
+const start: JournalPosition = { segment: 1, offset: 0 };
+
 /** What a peer says that has come so far under `epoch`. */
 export function stateOf(epoch: number, progress: Progress, change: Partial<MemberState> = {}): MemberState {
   const wellKnown = {
     suspects: [],
+    folder: { name: "disk", began: start, journaled: start },
+    broughtBack: [],
     storeFailingMs: 0,
     storeWorks: true,
     watermark: 0,

@@ -4,9 +4,11 @@
  */
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/system.ts";
 import { neverFlush, TestCluster } from "../harness/cluster.ts";
 import { NodeProcess } from "../harness/node-process.ts";
 import { ownPorts } from "../harness/own-ports.ts";
@@ -48,6 +50,33 @@ describe("a stray copy of a node over another store", () => {
     } finally {
       await stray.kill();
     }
+  });
+});
+
+describe("a data folder that was brought back from a snapshot, while its view still stands", () => {
+  test("is refused: its node waits, the others go on without it, and on an empty folder it is back", async () => {
+    await using cluster = await TestCluster.start({ nodes: 2 });
+    const data = join(cluster.folder, "weir-data", "a");
+    const snapshot = join(cluster.folder, "snapshot");
+    await cluster.put("a", "k", "old");
+    cpSync(data, snapshot, { recursive: true });
+    await cluster.remove("b", "k");
+    await cluster.untilFlushed();
+    await sleep(systemClock, 2_000);
+    await cluster.process("a").kill();
+    rmSync(data, { recursive: true });
+    cpSync(snapshot, data, { recursive: true });
+    cluster.restart("a");
+    await untilWaits(cluster, "a", /this node waits: its data folder is an earlier state of itself/);
+    const named = /the data folder of a peer is an earlier state of itself/;
+    assert.ok(cluster.process("b").lines.some((line) => named.test(line)));
+    await cluster.untilReady(["b"]);
+    assert.equal((await cluster.get("b", "k")).status, 404);
+    assert.equal((await cluster.process("a").stop(15_000)).code, 0);
+    cluster.loseData("a");
+    cluster.restart("a");
+    await cluster.untilReady();
+    assert.equal((await cluster.get("a", "k")).status, 404);
   });
 });
 

@@ -21,6 +21,7 @@ import { Operator } from "./operator.ts";
 import { ProcessFaults } from "./process-faults.ts";
 import { Scripts } from "./scripts.ts";
 import { type EndReason, isSettled, type SimHost } from "./sim-cluster.ts";
+import { Snapshots } from "./snapshots.ts";
 import { healStore, plainStoreFaults, storeTroubles, troubleStore } from "./store-trouble.ts";
 
 const maxOutageMs = 8_000;
@@ -43,7 +44,8 @@ type OwnWay =
   | "lateReads"
   | "lateCopies"
   | "lateReturns"
-  | "scripts";
+  | "scripts"
+  | "snapshots";
 
 export class FaultDriver {
   readonly #field: FaultField;
@@ -113,6 +115,7 @@ export class FaultDriver {
     if (faults.includes("lateReads")) new LateReads(this.#field, this.#members).start();
     if (faults.includes("lateCopies")) new LateCopies(this.#field, this.#members).start();
     if (faults.includes("lateReturns")) new LateReturns(this.#field).start();
+    if (faults.includes("snapshots")) new Snapshots(this.#field).start();
     if (faults.includes("longCuts")) {
       world.schedule(random.between(0, maxCalmMs), () => this.#network.cutFromStoreForLong());
     }

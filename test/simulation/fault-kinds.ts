@@ -69,6 +69,8 @@ export const faultKinds = [
   "oneLoss",
   /** The store is gone, under good conditions: writes go on (P4). */
   "outage",
+  /** A process ends, and its disk is as it was a while before. */
+  "snapshots",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -89,6 +91,7 @@ const ownWorlds: readonly FaultKind[] = [
   "viewRefusals",
   "viewLosses",
   "earlyStops",
+  "snapshots",
 ];
 
 /** Kinds that go with any others. */
@@ -148,6 +151,7 @@ export const profiles = {
   viewRefusals: ["viewRefusals", "crashes", "losses", "leaves", "joins"],
   earlyStops: ["earlyStops", "leaves", "crashes", "store"],
   viewLosses: ["viewLosses"],
+  snapshots: ["snapshots"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

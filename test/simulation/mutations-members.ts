@@ -150,6 +150,52 @@ export const memberMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "an-earlier-state-of-a-folder-goes-unnoticed",
+    world: "snapshots",
+    breaks: "V62: a process whose folder knows less than it has told takes no part",
+    edits: [
+      {
+        file: "src/core/folder-history.ts",
+        find: "    if (known && least && isBehind(least, known.journaled)) {\n",
+        replace: "    if (known && least && isBehind({ ...least, offset: least.offset + 1e9 }, known.journaled)) {\n",
+      },
+    ],
+  },
+  {
+    name: "an-earlier-state-is-judged-by-what-was-written-since",
+    world: "snapshots",
+    breaks: "V62: what counts is how far the folder had come when its process began",
+    test: {
+      file: "test/unit/core/folder-history.test.ts",
+      name: "takes the next process for what it is by where its journal began, not by what it has written since",
+      says: /3\/49/,
+    },
+    edits: [
+      {
+        file: "src/core/folder-history.ts",
+        find: "known?.incarnation !== incarnation ? began : isFirst",
+        replace: "known?.incarnation !== incarnation ? journaled : isFirst",
+      },
+    ],
+  },
+  {
+    name: "delivers-before-all-have-answered",
+    world: "snapshots",
+    breaks: "V62: a process delivers when every member of its view has answered it",
+    test: {
+      file: "test/unit/member/views/view-life.test.ts",
+      name: "delivers nothing before every other member has answered this process, or if one knows more of its folder",
+      says: /nobody has vouched/,
+    },
+    edits: [
+      {
+        file: "src/core/membership.ts",
+        find: "    this.#isVouchedFor ||= this.peers.every(({ incarnation }) => this.#answered.has(incarnation));",
+        replace: "    this.#isVouchedFor = true;",
+      },
+    ],
+  },
+  {
     name: "leaves-without-weight-0-first",
     world: "members",
     breaks: "V27: a member that leaves first makes its weight 0",

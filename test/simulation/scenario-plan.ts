@@ -89,7 +89,9 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   // What only the store has must not be gone because an older request came over it.
   const isSure = faults.includes("forgets");
   const isReturning = faults.includes("lateReturns");
-  const journal = faults.includes("power") || faults.includes("disks") || isReturning || random.chance(0.6);
+  const isBroughtBack = faults.includes("snapshots");
+  const needsDisks = faults.includes("power") || faults.includes("disks") || isReturning || isBroughtBack;
+  const journal = needsDisks || random.chance(0.6);
   const clients = random.whole(2, 8);
   const crowded = !isStrict && random.chance(0.1);
   // A late request is most dangerous where the key comes and goes.
@@ -99,7 +101,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const isRelieved = faults.includes("longCuts");
   // By small messages, of those that go in fragments.
   const isOvertaking = faults.includes("overtaking") || faults.includes("lateCopies");
-  const comesAndGoes = isLate || isReturning || isOvertaking || profile === "large+scripts";
+  const comesAndGoes = isLate || isReturning || isBroughtBack || isOvertaking || profile === "large+scripts";
   const keys = Array.from(
     { length: isRelieved ? 6 : random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
     (_, index) => `k${index}`,
@@ -109,7 +111,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const operations = random.whole(80, 160);
   const workMs = isRelieved
     ? 60_000
-    : isReturning
+    : isReturning || isBroughtBack
       ? 50_000
       : faults.length === 0
         ? 3_000
@@ -203,12 +205,14 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
   const grows = faults.includes("joins");
   const isLonely = faults.includes("forgets");
   const isScripted = faults.includes("scripts") || faults.includes("lateReturns") || faults.includes("lateCopies");
+  // Of two nodes, one that finds no link soon goes on alone: then nobody is there to tell it.
+  const isBroughtBack = faults.includes("snapshots");
   const isMany = grows || faults.includes("partitions");
   const counts = isStrict
     ? [2, 3, 3, 4]
     : isLonely
       ? [1, 1, 2]
-      : isScripted || faults.includes("longCuts")
+      : isScripted || isBroughtBack || faults.includes("longCuts")
         ? [3, 3, 4]
         : isMany
           ? [2, 3, 3, 4, 5, 7]

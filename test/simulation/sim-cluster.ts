@@ -184,6 +184,13 @@ export class SimHost {
     this.#folder = this.#makeFolder();
   }
 
+  /** From its next start on it has this state of its disk. */
+  bringBack(snapshot: DataFolder): void {
+    assert(this.#running === undefined, "a disk is exchanged while no process runs");
+    this.#cluster.world.note("brought back", () => snapshot.name);
+    this.#folder = snapshot;
+  }
+
   /** Starts another process, on an empty disk, in the place of the one that runs and does not know of it. */
   twin(): void {
     assert(this.#running !== undefined && this.#ghost === undefined, "there is one to be the twin of");

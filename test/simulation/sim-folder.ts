@@ -23,12 +23,18 @@ export interface DataFolder {
   /** The process is gone, and the power too, perhaps. */
   crash(how: "killed" | "power"): void;
   setFaults(faults: DiskFaultSettings): void;
+  /** Another folder as this one is now. */
+  snapshot(): DataFolder;
+  /** Syncs of its files so far. */
+  readonly syncs: number;
 }
 
 /** Forgets everything. */
 export function memoryFolder(name: string): DataFolder {
   return {
     name,
+    syncs: 0,
+    snapshot: () => memoryFolder(name),
     id: undefined,
     bytes: 0,
     open: (process) => Promise.resolve(noJournal(process.random.id())),
@@ -37,10 +43,18 @@ export function memoryFolder(name: string): DataFolder {
   };
 }
 
-export function diskFolder(name: string, random: SimRandom, settings: JournalSettings): DataFolder {
-  const disk = new SimDisk(random, healthyDisk);
+export function diskFolder(
+  name: string,
+  random: SimRandom,
+  settings: JournalSettings,
+  disk = new SimDisk(random, healthyDisk),
+): DataFolder {
   return {
     name,
+    get syncs() {
+      return disk.syncs;
+    },
+    snapshot: () => diskFolder(name, random, settings, disk.copy()),
     id: disk.folder,
     get bytes() {
       return disk.bytes;

@@ -7,8 +7,9 @@
 import { assert } from "../../base/assert.ts";
 import type { Timer } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import type { FolderHistory } from "../../core/folder-history.ts";
 import type { SentAt } from "../../core/lease.ts";
-import type { MemberState, PeerIdentity, PongAnswer } from "../../core/message.ts";
+import type { JournalPosition, MemberState, PeerIdentity, PongAnswer } from "../../core/message.ts";
 import type { PeerAddress } from "../../network/network.ts";
 import type { Status } from "../admin/status.ts";
 import type { ContextOf } from "../context.ts";
@@ -29,6 +30,7 @@ export interface GossipSources {
   readonly flusher: Pick<Flusher, "quiet" | "health">;
   readonly eviction: Pick<Eviction, "suspects">;
   readonly status: Pick<Status, "figures">;
+  readonly folders: Pick<FolderHistory, "broughtBack">;
 }
 
 export interface GossipObserver {
@@ -47,6 +49,8 @@ export class Gossip {
   readonly #observer: GossipObserver;
   /** Those that the configuration names; the members of the view are pinged, too. */
   #nodes: readonly PeerAddress[];
+  /** How far the journal had come when this member began. */
+  readonly #began: JournalPosition;
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -55,6 +59,7 @@ export class Gossip {
     this.#sources = sources;
     this.#observer = observer;
     this.#nodes = nodes;
+    this.#began = context.journal.position;
   }
 
   setNodes(nodes: readonly PeerAddress[]): void {
@@ -113,8 +118,8 @@ export class Gossip {
   }
 
   state(): MemberState {
-    const { membership, requests, clock } = this.#context;
-    const { joining, flusher, eviction, router, status } = this.#sources;
+    const { membership, requests, journal, clock } = this.#context;
+    const { joining, flusher, eviction, router, status, folders } = this.#sources;
     const now = clock.now();
     return {
       epoch: membership.epoch,
@@ -123,6 +128,8 @@ export class Gossip {
       progress: membership.progress,
       quiet: flusher.quiet,
       suspects: eviction.suspects.map(({ id }) => id),
+      folder: { name: membership.self.folder, began: this.#began, journaled: journal.position },
+      broughtBack: folders.broughtBack,
       storeFailingMs: flusher.health.failingMs(now),
       storeWorks: flusher.health.works(now),
       watermark: router.watermark,

@@ -39,6 +39,9 @@ const longLineage = 16;
 
 const putBack = `If ${viewName} was removed from it, put that object back, from its newest version or a backup of that`;
 
+const broughtBack =
+  "its data folder is an earlier state of itself, from a snapshot or a copy, or its disk has lost what it had synced: the cluster counts on what it has said it holds since. Start the node on an empty data folder, or on the newest state of this one";
+
 export class Joining {
   readonly #context: JoiningContext;
   readonly #record: ViewRecord;
@@ -195,8 +198,7 @@ export class Joining {
     // Its views after that one are in the journal, and the next one would have the number of one of them (V60).
     if (view && (membership.adoptedEpochs.at(-1) ?? 0) > view.epoch && cluster !== undefined)
       return `${viewName} in the store is older than what this node's data folder has been in: an earlier state of it was put back. Put the newest state back. If the other nodes run and go by the newest, they do so by themselves`;
-    if (view && cluster !== undefined && this.#isBroughtBack(view))
-      return "its data folder is an earlier state of itself, from a snapshot or a copy: the cluster counts on what it has said it holds since. Start the node on an empty data folder, or on the newest state of this one";
+    if (membership.isBroughtBack || (view && cluster !== undefined && this.#isBroughtBack(view))) return broughtBack;
     if (!view && this.#ahead.length > 0)
       return `the store has no cluster, and other nodes are in one. Is this their store? ${putBack}. For a new cluster, stop those nodes first`;
     return undefined;

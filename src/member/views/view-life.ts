@@ -72,6 +72,8 @@ export class ViewLife {
   readonly #proposer: Proposer;
   readonly #followers: ViewFollowers;
   readonly #abort = new AbortController();
+  /** Whether the first stage of the hand-off of the adopted view has begun. */
+  #delivering = false;
   /** Whether the second stage of the hand-off of the adopted view has begun. */
   #handingOff = false;
   /** Whether that has ended. */
@@ -101,6 +103,7 @@ export class ViewLife {
     const before = membership.peers;
     membership.adopt(view);
     metrics.views.adopted++;
+    this.#delivering = false;
     this.#handingOff = false;
     this.#hasHandedOff = false;
     this.#hasFinished = false;
@@ -135,6 +138,7 @@ export class ViewLife {
   step(): void {
     const { membership } = this.#context;
     if (membership.epoch === 0 || membership.progress === "adopting" || this.#abort.signal.aborted) return;
+    this.#deliver();
     this.#handOff();
     this.#activate();
     this.#tellHandedOff();
@@ -187,7 +191,7 @@ export class ViewLife {
   /** The adoption is in the journal. */
   #adopted(): void {
     const { membership } = this.#context;
-    const { primary, gossip, handOff, router } = this.#followers;
+    const { primary, gossip, router } = this.#followers;
     assert(membership.progress === "adopting", "an adoption is journaled once");
     membership.advance("adopted");
     // The lease may be there already: what is still served need not wait for what is gained.
@@ -195,8 +199,19 @@ export class ViewLife {
     router.wake();
     gossip.tellEveryone();
     gossip.pingEveryone();
-    handOff.deliver(() => this.#delivered());
     this.step();
+  }
+
+  /**
+   * What this member holds goes to the primary of every key: not before every other member has answered it, since one
+   * of them may know that the data folder was brought back (V62).
+   */
+  #deliver(): void {
+    const { membership } = this.#context;
+    if (this.#delivering || !membership.isVouchedFor) return;
+    assert(membership.progress === "adopted", "what is held is delivered once the adoption is in the journal");
+    this.#delivering = true;
+    this.#followers.handOff.deliver(() => this.#delivered());
   }
 
   /** The primary of every key has all that this member holds. */

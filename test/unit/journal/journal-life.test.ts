@@ -79,5 +79,30 @@ test("a torn tail of a real file is cut off, and what is appended then is there 
   await owner.confirm();
   await second[Symbol.asyncDispose]();
   await using third = await open(files);
+  assert.deepEqual(third.position, second.position);
   assert.deepEqual(third.recovered.entries.map(({ key }) => key).toSorted(), ["a", "b"]);
+});
+
+test("a journal's position is what is durable of it, and the next life begins there: with a torn tail, too", async () => {
+  await using files = await TracedFiles.make();
+  const owner = new JournalOwner();
+  const first = await open(files, 1_000);
+  owner.take(first);
+  const start = first.position;
+  owner.put("a", Buffer.alloc(600));
+  assert.deepEqual(first.position, start, "nothing is durable yet");
+  await owner.confirm();
+  const once = first.position;
+  assert.deepEqual([once.segment, once.offset > start.offset + 600], [1, true]);
+  owner.put("b", Buffer.alloc(600));
+  await owner.confirm();
+  owner.put("b", Buffer.alloc(600));
+  await owner.confirm();
+  const last = first.position;
+  assert.equal(last.segment, 2);
+  await first[Symbol.asyncDispose]();
+  const segment = (await readdir(files.path)).findLast((name) => name.endsWith(".wal")) as string;
+  await appendFile(join(files.path, segment), Buffer.alloc(100, 7));
+  await using second = await open(files, 1_000);
+  assert.deepEqual(second.position, last);
 });

@@ -52,6 +52,8 @@ const state: MemberState = {
   progress: "delivered",
   quiet: true,
   suspects: ["b", "grüße"],
+  folder: { name: "f0", began: { segment: 2, offset: 2 ** 40 }, journaled: { segment: 3, offset: 0 } },
+  broughtBack: ["f1"],
   storeFailingMs: 30_000.5,
   storeWorks: false,
   watermark: 2 ** 40,

@@ -23,6 +23,8 @@ const state = (epoch: number): MemberState => ({
   watermark: 0,
   finished: [],
   suspects: [],
+  folder: { name: "", began: { segment: 0, offset: 0 }, journaled: { segment: 0, offset: 0 } },
+  broughtBack: [],
   storeFailingMs: 0,
   storeWorks: true,
   figures: noFigures,

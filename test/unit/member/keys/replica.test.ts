@@ -28,6 +28,7 @@ const [ab, ba, cd] = [keyOf("a", "b"), keyOf("b", "a"), keyOf("c", "d")];
 /** A journal that becomes durable when the test says so. */
 class SlowJournal implements Journal {
   readonly folder = "b-disk";
+  readonly position = { segment: 1, offset: 0 };
   readonly recovered = { entries: [], outcomes: [], adopted: [] };
   readonly lagMs = 0;
   readonly records: JournalRecord[] = [];

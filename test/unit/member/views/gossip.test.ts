@@ -56,6 +56,7 @@ function trialOf(lagMs = 0) {
     flusher: { quiet: true, health: new StoreHealth() },
     eviction,
     status: { figures: () => figures },
+    folders: { broughtBack: ["x-1"] },
   };
   const gossip = new Gossip(
     { membership, requests, journal, network, clock, log, settings },
@@ -133,7 +134,10 @@ describe("Gossip, pings", () => {
 describe("Gossip, answers", () => {
   it("say where the member stands, and whom it does not hear", () => {
     const { clock, eviction, gossip } = trialOf();
-    const expected = { ...handedOff(4, { seenEpoch: 9, progress: "delivered", watermark: 7, storeWorks: false }) };
+    const nowhere = { segment: 0, offset: 0 };
+    const folder = { name: "a-disk", began: nowhere, journaled: nowhere };
+    const known = { folder, broughtBack: ["x-1"] };
+    const expected = handedOff(4, { seenEpoch: 9, progress: "delivered", watermark: 7, storeWorks: false, ...known });
     assert.deepEqual(gossip.pong(), pong(expected));
     for (let round = 0; round < 4; round++) {
       clock.advance(pingMs);

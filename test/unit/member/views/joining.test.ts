@@ -265,6 +265,16 @@ describe("Joining, who is new", () => {
     }
   });
 
+  it("waits once a peer knows more of its data folder than it does (V62)", async () => {
+    const trial = trialOf(b, settledOf(a));
+    trial.membership.markBroughtBack();
+    trial.network.link(a);
+    trial.membership.hear(a, handedOff(4));
+    await trial.pass(1_000);
+    assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0]);
+    assert.match(String(trial.log.lines[0]?.message), /an earlier state of itself.*an empty data folder/);
+  });
+
   it("founds no cluster while a peer with a link is in one, and says so (V54)", async () => {
     const trial = trialOf(a, undefined, undefined, ["a", "b", "c"]);
     trial.network.link(b);

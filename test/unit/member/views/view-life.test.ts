@@ -31,13 +31,14 @@ const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
 const view = viewOf(4, [a, b]);
 
 /** Member a, which has adopted no view yet; the store has this one. */
-function trialOf(stored: View = view) {
+function trialOf(stored: View = view, isVouchedFor = true) {
   const clock = new ManualClock();
   const store = new ViewStore(stored);
   const log = new RecordedLog();
   const random = new SimRandom(1);
   const complaints = new Complaints(log, clock, 10_000);
   const membership = new Membership(a, clock, []);
+  if (isVouchedFor) membership.confirm(b, stateOf(0, "adopting"), membership.lease.stamp());
   const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
   const network = new ScriptedNetwork();
   const events: string[] = [];
@@ -186,6 +187,21 @@ describe("ViewLife", () => {
     await turn();
     ended.life.step();
     assert.deepEqual(ended.news(), []);
+  });
+
+  it("delivers nothing before every other member has answered this process, or if one knows more of its folder", () => {
+    const { membership, life, news } = trialOf(view, false);
+    life.adopt(view);
+    life.step();
+    assert.ok(!news().includes("deliver"), "nobody has vouched for the folder yet");
+    membership.confirm(b, stateOf(4, "adopted"), membership.lease.stamp());
+    life.step();
+    life.step();
+    assert.deepEqual(news(), ["deliver"]);
+    const refused = trialOf();
+    refused.membership.markBroughtBack();
+    refused.life.adopt(view);
+    assert.ok(!refused.news().includes("deliver"));
   });
 
   it("hands off and serves when all have delivered, whatever comes first, and each step once", () => {
