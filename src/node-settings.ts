@@ -25,6 +25,7 @@ export function memberSettings(config: Config): MemberSettings {
   const { buffer, flush, request } = config;
   return {
     cluster: config.cluster,
+    storeName: storeName(config.store),
     replicas: config.replicas,
     flushDeadlineMs: flush.deadlineMs,
     leaseMs: config.peers.leaseMs,
@@ -49,6 +50,13 @@ export function memberSettings(config: Config): MemberSettings {
     viewCheckMs: config.peers.viewCheckMs,
     stopMs: flush.stopMs,
   };
+}
+
+/** Hosts may reach a bucket by different endpoints, and have a shared folder in different places. */
+function storeName(store: Config["store"]): string | undefined {
+  if (store.type === "s3") return `s3://${store.bucket}/${store.prefix}`;
+  if (store.type === "azure") return `azure://${store.container}/${store.prefix}`;
+  return undefined;
 }
 
 /**

@@ -245,6 +245,7 @@ export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.bool(state.quiet);
   writer.u16(state.suspects.length);
   for (const id of state.suspects) writer.text(id);
+  writer.text(state.cluster);
   writer.text(state.folder.name);
   writePosition(writer, state.folder.began);
   writePosition(writer, state.folder.journaled);
@@ -275,6 +276,7 @@ export function readState(reader: ByteReader): MemberState {
     progress: readProgress(reader),
     quiet: reader.bool(),
     suspects: Array.from({ length: reader.u16() }, () => reader.text()),
+    cluster: reader.text(),
     folder: { name: reader.text(), began: readPosition(reader), journaled: readPosition(reader) },
     broughtBack: Array.from({ length: reader.u16() }, () => reader.text()),
     storeFailingMs: reader.f64(),

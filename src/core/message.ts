@@ -37,6 +37,8 @@ export type Progress = "adopting" | "adopted" | "delivered" | "handed_off";
 
 /** Where a member stands, told to every other in each ping and answer. */
 export interface MemberState {
+  /** The id of the cluster that it is in, or was in on the same data folder; empty if there is none. */
+  readonly cluster: string;
   /** The epoch of the view it has adopted; 0 before the first. */
   readonly epoch: number;
   /**

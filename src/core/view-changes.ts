@@ -29,7 +29,8 @@ export function firstView(member: ViewMember, parameters: ViewParameters, propos
 
 /**
  * The next view with `member` in it: added, or in place of an earlier process of the same id. Replacing another folder
- * drops that one. A member that comes into a view that everybody has left brings its own parameters (V3, V21).
+ * drops that one. A member that comes into a view that everybody has left brings its own parameters, or at least the
+ * store's name, if earlier views matter (V3, V21, V63).
  */
 export function joinedView(
   view: View,
@@ -41,8 +42,11 @@ export function joinedView(
   assert(earlier?.incarnation !== member.incarnation, "a process joins a view once");
   const others = view.members.filter((each) => each.id !== member.id);
   const next = successor(view, [...others, member], proposal);
-  if (view.members.length > 0 || view.lineage.length > 0 || view.lost.length > 0) return next;
-  return { ...next, parameters: { ...next.parameters, ...parameters } };
+  if (view.members.length > 0) return next;
+  const isOver = view.lineage.length === 0 && view.lost.length === 0;
+  const { store } = parameters;
+  const own = isOver ? parameters : store === undefined ? {} : { store };
+  return { ...next, parameters: { ...next.parameters, ...own } };
 }
 
 /** The next view without the members `ids`. */

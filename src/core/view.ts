@@ -52,6 +52,8 @@ const membersSchema = z.array(memberSchema).refine(unique, "two members have the
 const parametersSchema = z.looseObject({
   /** Drawn with the first view. It is part of every version kept in the store. */
   clusterId: z.string().regex(/^[^.]+$/, "must not have a dot in it"),
+  /** The store's name in the first member's configuration, unless that may differ between hosts (V63). */
+  store: z.string().optional(),
   /** R: how many members hold a dirty entry. */
   replicas: z.number().int().min(1),
   /** T: for how long a lease may be held after it was confirmed; see `lease.ts`. */

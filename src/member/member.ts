@@ -317,7 +317,7 @@ export class Member implements PeerHandler, JournalSource {
   }
 
   #hear(from: PeerIdentity, state: MemberState): void {
-    if (this.#ended || this.#isBroughtBack(from, state)) return;
+    if (this.#ended || this.#isForeign(from, state) || this.#isBroughtBack(from, state)) return;
     const membership = this.#membership;
     if (membership.activated && membership.lease.held()) this.#servedAt = this.#parts.clock.now();
     membership.hear(from, state);
@@ -326,6 +326,13 @@ export class Member implements PeerHandler, JournalSource {
       this.#wired.requests.advance(each.router, each.counter);
     this.#wired.viewWatch.learn(Math.max(state.epoch, state.seenEpoch));
     this.#wired.viewLife.step();
+  }
+
+  /** Whether the peer has come to be in another cluster since it got its link. It gets none after that (V56). */
+  #isForeign({ id }: PeerIdentity, { cluster }: MemberState): boolean {
+    if (!this.joined || cluster === "" || cluster === this.#membership.cluster) return false;
+    this.#parts.network.disconnect(id, "it is in another cluster: one of the two nodes is over another store");
+    return true;
   }
 
   /** Whether the peer's data folder, or this member's own, is an earlier state of itself: the other end knows (V62). */
@@ -349,7 +356,7 @@ export class Member implements PeerHandler, JournalSource {
   }
 
   #onPong(from: PeerIdentity, state: MemberState, sentAt: SentAt): void {
-    if (this.#ended || this.#isBroughtBack(from, state)) return;
+    if (this.#ended || this.#isForeign(from, state) || this.#isBroughtBack(from, state)) return;
     this.#wired.eviction.heard(from);
     const had = this.#membership.lease.held();
     this.#membership.confirm(from, state, sentAt);

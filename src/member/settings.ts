@@ -30,6 +30,8 @@ export interface LargeSettings {
 export interface MemberSettings {
   /** The cluster's name, for people. */
   readonly cluster: string;
+  /** What the configuration calls the store. Undefined if hosts may call it by different names (V63). */
+  readonly storeName?: string | undefined;
   /** R of a cluster that this member founds. */
   readonly replicas: number;
   /** F of a cluster that this member founds, in milliseconds. */

@@ -63,6 +63,7 @@ const start: JournalPosition = { segment: 1, offset: 0 };
 /** What a peer says that has come so far under `epoch`. */
 export function stateOf(epoch: number, progress: Progress, change: Partial<MemberState> = {}): MemberState {
   const wellKnown = {
+    cluster: parameters.clusterId,
     suspects: [],
     folder: { name: "disk", began: start, journaled: start },
     broughtBack: [],

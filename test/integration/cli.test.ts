@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -10,9 +10,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { createProgram } from "../../src/cli/program.ts";
+import { formatView } from "../../src/core/view.ts";
+import { firstView } from "../../src/core/view-changes.ts";
 import { version } from "../../src/version.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
 import { type Outcome, weir as runWeir } from "../harness/command.ts";
+import { memberOf, parameters } from "../harness/view-fixtures.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-cli-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -127,8 +130,15 @@ test("weir check probes the store of a right file and exits with 0", async () =>
     stdout,
     /\nreplicas 2, and 1 of the nodes own keys: each write waits for the store until there are more\n/,
   );
+  assert.match(stdout, /\n {9}it has no cluster yet: the first node that starts founds one\n/);
+  mkdirSync(join(folder, "store", ".weir"), { recursive: true });
+  const view = firstView(memberOf("a"), { ...parameters, store: "s3://b/p/" }, "proposal");
+  writeFileSync(join(folder, "store", ".weir", "view.json"), formatView(view));
   const json = await weir(["check", "--config", path, "--json"], env);
-  assert.equal((JSON.parse(json.stdout) as { usable: boolean }).usable, true);
+  const found = JSON.parse(json.stdout) as { usable: boolean; view: unknown };
+  assert.deepEqual([found.usable, found.view], [true, { clusterId: "c1", epoch: 1, members: ["a"] }]);
+  const text = (await weir(["check", path], env)).stdout;
+  assert.match(text, /it has the cluster c1 over s3:\/\/b\/p\/, view 1: a; each host must see this cluster/);
   const wrong = await weir(["check", path, "--node", "b"], env);
   assert.deepEqual([wrong.code, wrong.stderr], [2, 'weir: there is no node "b"; the nodes are a\n']);
 });

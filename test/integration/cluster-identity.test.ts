@@ -80,6 +80,54 @@ describe("a data folder that was brought back from a snapshot, while its view st
   });
 });
 
+describe("nodes over two stores", () => {
+  test("that are started at once are no cluster, and each says so", async () => {
+    await using cluster = await TestCluster.start({ nodes: 1, config: { journal: "off" } });
+    const ports = await ownPorts(2);
+    const nodes = ports.map((port, index) => ({ id: `n${index}`, url: `http://127.0.0.1:${port}` }));
+    const env = { WEIR_TEST_SECRET: cluster.secret };
+    const started = nodes.map(({ id }) => {
+      mkdirSync(join(cluster.folder, `store-${id}`));
+      const store = { type: "file", path: `store-${id}` };
+      return new NodeProcess({ id, configPath: cluster.writeOther(`${id}.json`, { nodes, store }), env });
+    });
+    try {
+      const says = /the store has no cluster, and other nodes are in one|one of the two nodes is over another store/;
+      await cluster.until(20_000, "one says so", async () =>
+        started.some(({ lines }) => lines.some((line) => says.test(line))),
+      );
+      await sleep(systemClock, 3_000);
+      const views = nodes.flatMap(({ id }) => {
+        const path = join(cluster.folder, `store-${id}`, ".weir", "view.json");
+        return existsSync(path) ? [JSON.parse(readFileSync(path, "utf8")) as { members: { id: string }[] }] : [];
+      });
+      assert.ok(views.length > 0);
+      for (const view of views) assert.equal(view.members.length, 1);
+    } finally {
+      for (const process of started) await process.kill();
+    }
+  });
+
+  test("without a journal: a rolling restart onto another cluster's store is refused, and the nodes go on", async () => {
+    await using other = await TestCluster.start({ nodes: 3, config: { journal: "off" } });
+    const elsewhere = readFileSync(viewOf(other));
+    await using cluster = await TestCluster.start({ config: { journal: "off" } });
+    await cluster.put("a", "k", "v");
+    assert.equal((await cluster.process("a").stop(15_000)).code, 0);
+    mkdirSync(join(cluster.folder, "other", ".weir"), { recursive: true });
+    writeFileSync(join(cluster.folder, "other", ".weir", "view.json"), elsewhere);
+    cluster.configure({ store: { type: "file", path: "other" } });
+    cluster.restart("a");
+    await untilWaits(cluster, "a", /this node waits: the store's cluster is not the one that other nodes/);
+    assert.deepEqual(readFileSync(join(cluster.folder, "other", ".weir", "view.json")), elsewhere);
+    assert.equal((await cluster.get("b", "k")).body.toString(), "v");
+    await cluster.process("a").stop(15_000);
+    cluster.configure({ store: { type: "file", path: "store" } });
+    cluster.restart("a");
+    await cluster.untilReady();
+  });
+});
+
 describe("a cluster without its view", () => {
   test("is joined by no node, whether its disk is lost or not, until the view is back", async () => {
     await using cluster = await TestCluster.start({ config: neverFlush });

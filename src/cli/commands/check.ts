@@ -6,6 +6,8 @@ import { formatBytes } from "../../base/quantity-text.ts";
 import { openConfiguredStore } from "../../compose.ts";
 import { type Config, loadConfig } from "../../config/config.ts";
 import { namedNode } from "../../config/own-node.ts";
+import { parseView, type View, viewName } from "../../core/view.ts";
+import type { BlobStore } from "../../store/blob-store.ts";
 import { CommandFailure } from "../client/run.ts";
 import { printJson, printLine, type Terminal } from "../process/terminal.ts";
 import { authText, checkTlsOf } from "./check-security.ts";
@@ -54,6 +56,7 @@ async function check(file: string, config: Config, options: CheckOptions, termin
   }
   await using store = openConfiguredStore(config);
   const abilities = await store.probe({ deadlineMs: config.flush.deadlineMs });
+  const view = await viewIn(store, config.flush.deadlineMs);
   // Without conditional writes, each of two nodes could believe that its write was the last.
   const isUsable = abilities.conditionalWrites || config.nodes.length === 1;
   if (options.json) {
@@ -63,11 +66,17 @@ async function check(file: string, config: Config, options: CheckOptions, termin
       nodes: config.nodes,
       ...(tls && { certificate: tls.certificate }),
       store: store.description,
+      view: view && {
+        clusterId: view.parameters.clusterId,
+        epoch: view.epoch,
+        members: view.members.map(({ id }) => id),
+      },
       ...abilities,
       usable: isUsable,
     });
   } else {
     printLine(terminal, `store    ${store.description} can be read, written and removed from`);
+    printLine(terminal, `         ${viewText(view)}`);
     for (const note of abilities.notes) printLine(terminal, `         ${note}`);
     printLine(
       terminal,
@@ -77,6 +86,21 @@ async function check(file: string, config: Config, options: CheckOptions, termin
     );
   }
   if (!isUsable) throw new CommandFailure("the store can't serve several nodes");
+}
+
+/** @throws OperatingError `store_refused` when what is there is not a view. */
+async function viewIn(store: BlobStore, deadlineMs: number): Promise<View | undefined> {
+  const result = await store.read(viewName, Number.POSITIVE_INFINITY, { deadlineMs });
+  return result.kind === "found" ? parseView(result.blob.body) : undefined;
+}
+
+/** Nodes over different stores are no cluster: on each host the same id must be seen. */
+function viewText(view: View | undefined): string {
+  if (view === undefined) return "it has no cluster yet: the first node that starts founds one";
+  const { parameters, epoch, members } = view;
+  const who = members.length === 0 ? "all nodes have left it" : members.map(({ id }) => id).join(", ");
+  const from = parameters.store === undefined ? "" : ` over ${parameters.store}`;
+  return `it has the cluster ${parameters.clusterId}${from}, view ${epoch}: ${who}; each host must see this cluster`;
 }
 
 function summary(file: string, config: Config): string[] {

@@ -122,6 +122,7 @@ export class Gossip {
     const { joining, flusher, eviction, router, status, folders } = this.#sources;
     const now = clock.now();
     return {
+      cluster: membership.cluster ?? "",
       epoch: membership.epoch,
       seenEpoch: Math.max(membership.epoch, joining.seenEpoch),
       settled: membership.settled,

@@ -14,7 +14,7 @@ import type { MemberSettings } from "../settings.ts";
 import type { StoredView, ViewRecord } from "./view-record.ts";
 
 type JoiningContext = ContextOf<"membership" | "buffer" | "network" | "clock" | "random" | "log"> & {
-  readonly settings: Pick<MemberSettings, "replicas" | "leaseMs" | "flushDeadlineMs">;
+  readonly settings: Pick<MemberSettings, "replicas" | "leaseMs" | "flushDeadlineMs" | "storeName">;
 };
 
 /** Pause between two looks at the view, in milliseconds; a random part of it is added. */
@@ -128,9 +128,9 @@ export class Joining {
   }
 
   /** What a cluster that this process founds goes by; the cluster's id is drawn then. */
-  get #parameters(): Pick<ViewParameters, "replicas" | "leaseMs" | "flushDeadlineMs" | "ringVersion"> {
-    const { replicas, leaseMs, flushDeadlineMs } = this.#context.settings;
-    return { replicas, leaseMs, flushDeadlineMs, ringVersion: 1 };
+  get #parameters(): Pick<ViewParameters, "replicas" | "leaseMs" | "flushDeadlineMs" | "ringVersion" | "store"> {
+    const { replicas, leaseMs, flushDeadlineMs, storeName } = this.#context.settings;
+    return { replicas, leaseMs, flushDeadlineMs, ringVersion: 1, ...(storeName !== undefined && { store: storeName }) };
   }
 
   /**
@@ -195,6 +195,10 @@ export class Joining {
         return `its data folder has ${held ?? "been in another cluster than the store's"}. Is this the right store? If it is, start the node on an empty data folder`;
       return `its data folder has ${held ?? "been in a cluster, and the store has none"}. Is this the right store? ${putBack}. For a new cluster, start every node on an empty data folder`;
     }
+    if (view && this.#foreign(view).length > 0)
+      return "the store's cluster is not the one that other nodes of this configuration are in. Is this their store?";
+    if (view && this.#isOfAnotherStore(view))
+      return `the store has the view of a cluster over ${view.parameters.store}, and is ${this.#context.settings.storeName}: a copy of that one? Put the cluster's store back into the configuration. To move the cluster, stop all nodes in order, copy the objects without .weir/, and start every node on an empty data folder`;
     // Its views after that one are in the journal, and the next one would have the number of one of them (V60).
     if (view && (membership.adoptedEpochs.at(-1) ?? 0) > view.epoch && cluster !== undefined)
       return `${viewName} in the store is older than what this node's data folder has been in: an earlier state of it was put back. Put the newest state back. If the other nodes run and go by the newest, they do so by themselves`;
@@ -214,6 +218,23 @@ export class Joining {
     const { membership } = this.#context;
     const isListed = settled.members.some(({ folder }) => folder === this.#self.folder);
     return isListed && (membership.adoptedEpochs.at(-1) ?? 0) < settled.epoch;
+  }
+
+  /** The peers with a link that are in another cluster than that of this view (V63). */
+  #foreign({ parameters: { clusterId } }: View): readonly string[] {
+    const { membership, network } = this.#context;
+    return this.#configured.named.flatMap(({ id }) => {
+      const peer = network.linked(id);
+      const cluster = peer && membership.stateOf(peer)?.cluster;
+      return cluster === undefined || cluster === "" || cluster === clusterId ? [] : id;
+    });
+  }
+
+  /** Whether members go by another name of the store than this process: theirs may be a copy of it (V63). */
+  #isOfAnotherStore({ members, parameters }: View): boolean {
+    const { storeName } = this.#context.settings;
+    const isNamed = parameters.store !== undefined && storeName !== undefined;
+    return members.length > 0 && isNamed && parameters.store !== storeName;
   }
 
   /** The peers that are in a view: they have a link and say so, or they have refused one for that reason (V54). */
@@ -255,7 +276,13 @@ export class Joining {
     const twin = view.members.find((member) => member.folder === self.folder && member.id !== self.id);
     if (twin && !this.#areSilent(view, [twin]))
       return `this is the data folder of ${twin.id}, or a copy of it, and ${twin.id} is not known to be down: start this node on a folder of its own`;
-    if (view.members.some((member) => member.id === self.id)) {
+    const listed = view.members.find((member) => member.id === self.id);
+    if (listed) {
+      // Perhaps this is another cluster's store, with a node of the same id. Without a cluster of its own this process
+      // asks its nodes first (V63).
+      const isElsewhere = listed.url !== self.url && membership.cluster === undefined;
+      if (isElsewhere && waitedMs < foundingWaitMs && !this.#hasHeardAll())
+        return `${viewName} has this node at ${listed.url}: the other nodes are asked for their cluster first`;
       const isLong = !view.settled && view.lineage.length > longLineage + 2 * view.members.length;
       return isLong && waitedMs < settledWaitMs ? "the view has changed very often without settling" : undefined;
     }

@@ -23,6 +23,7 @@ const storeWords = [
 const cliWords = [
   ...words,
   "src/access",
+  "src/store/blob-store.ts",
   "src/store/folder/folder-copy.ts",
   "src/store/open-store.ts",
   "src/config",

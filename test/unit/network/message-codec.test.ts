@@ -46,6 +46,7 @@ const failing: readonly FailingKey[] = [
 ];
 
 const state: MemberState = {
+  cluster: "c1",
   epoch: 7,
   seenEpoch: 2 ** 41,
   settled: true,

@@ -15,6 +15,7 @@ import { SimWorld } from "../../simulation/sim-world.ts";
 
 const clock = { maxRateError: 0.01, maxTimerDelayMs: 1 };
 const state = (epoch: number): MemberState => ({
+  cluster: "",
   epoch,
   seenEpoch: 0,
   settled: false,

@@ -46,6 +46,7 @@ function trialOf(
   cluster?: string,
   named: readonly string[] = [],
   adopted: readonly number[] = [],
+  storeName?: string,
 ): Trial {
   const clock = new ManualClock();
   const store = new ViewStore(view);
@@ -56,7 +57,7 @@ function trialOf(
   const abort = new AbortController();
   const seen: string[] = [];
   const { replicas, leaseMs, flushDeadlineMs } = parameters;
-  const settings = { replicas, leaseMs, flushDeadlineMs };
+  const settings = { replicas, leaseMs, flushDeadlineMs, storeName };
   const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
   const record = new ViewRecord({ store, clock, random, complaints: new Complaints(log, clock, 10_000) });
   const context = { membership, buffer, network, clock, random, log, settings };
@@ -265,6 +266,47 @@ describe("Joining, who is new", () => {
     }
   });
 
+  it("waits over a store whose cluster is not that of a node that it reaches: it does not know its own yet (V63)", async () => {
+    const trial = trialOf(b, settledOf(a), undefined, ["a", "b", "c"]);
+    trial.network.link(a);
+    trial.network.link(c);
+    trial.membership.hear(a, handedOff(4));
+    trial.membership.hear(c, handedOff(2, { cluster: "another" }));
+    await trial.pass(6_000);
+    assert.deepEqual([trial.joined, trial.store.writes], [undefined, 0]);
+    assert.match(String(trial.log.lines[0]?.message), /not the one that other nodes of this configuration are in/);
+    // A node that is in none, or has no link, says nothing.
+    trial.membership.hear(c, handedOff(3, { cluster: "" }));
+    await trial.pass(200);
+    assert.equal(idsOf(trial), "a,b");
+  });
+
+  it("waits over a copy of its cluster's store, by the store's name, unless everybody has left it (V63)", async () => {
+    const over = (view: View, name?: string): Trial => trialOf(again, view, parameters.clusterId, [], [4], name);
+    const again = memberOf("a", { incarnation: "a-2" });
+    const named = { ...settledOf(a, b), parameters: { ...parameters, store: "s3://first/" } };
+    const copy = over(named, "s3://second/");
+    await copy.pass(1_000);
+    assert.deepEqual([copy.joined, copy.store.writes], [undefined, 0]);
+    assert.match(String(copy.log.lines[0]?.message), /over s3:\/\/first\/, and is s3:\/\/second\/: a copy.*\.weir\//);
+    const cases: [View, string | undefined, string | undefined][] = [
+      [named, "s3://first/", "s3://first/"],
+      [named, undefined, "s3://first/"],
+      [settledOf(a, b), "s3://second/", undefined],
+      [{ ...named, members: [] }, "s3://second/", "s3://second/"],
+      [{ ...named, members: [], lost: [pastOf(viewOf(3, [c]))] }, "s3://second/", "s3://second/"],
+    ];
+    for (const [view, name, becomes] of cases) {
+      const trial = over(view, name);
+      await trial.pass(200);
+      assert.equal(trial.store.view?.parameters.store, becomes);
+      assert.ok(idsOf(trial)?.startsWith("a"));
+    }
+    const founder = trialOf(a, undefined, undefined, [], [], "s3://first/");
+    await founder.pass(0);
+    assert.equal(founder.store.view?.parameters.store, "s3://first/");
+  });
+
   it("waits once a peer knows more of its data folder than it does (V62)", async () => {
     const trial = trialOf(b, settledOf(a));
     trial.membership.markBroughtBack();
@@ -331,6 +373,23 @@ describe("Joining, who is listed", () => {
     await trial.pass(0);
     assert.equal(idsOf(trial), "a,b,c");
     assert.deepEqual([trial.store.view?.members[0], trial.store.view?.dropped], [again, false]);
+  });
+
+  it("at another address and without a cluster of its own, first hears in which one its nodes are (V63)", async () => {
+    const moved = memberOf("a", { incarnation: "a-2", url: "http://elsewhere" });
+    const trial = trialOf(moved, settledOf(a, b), undefined, ["a", "b"]);
+    await trial.pass(200);
+    assert.equal(trial.joined, undefined);
+    trial.network.link(b);
+    trial.membership.hear(b, handedOff(4));
+    await trial.pass(200);
+    assert.equal(idsOf(trial), "a,b");
+    const alone = trialOf(moved, settledOf(a, b), undefined, ["a", "b"]);
+    await alone.pass(2_200);
+    assert.equal(idsOf(alone), "a,b", "it does not wait for ever");
+    const known = trialOf(moved, settledOf(a, b), parameters.clusterId, ["a", "b"], [4]);
+    await known.pass(0);
+    assert.equal(idsOf(known), "a,b", "its folder knows its cluster");
   });
 
   it("with another folder drops the old one, if half of the folders are kept", async () => {
