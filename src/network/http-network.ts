@@ -307,15 +307,14 @@ export class HttpNetwork implements Network {
       socket.setTimeout(0);
     }
     const identity = established.peer;
-    const older = this.#peer(identity.id);
-    older.dialler.linked();
-    this.#close(older, "a newer link took its place");
-    // The handler was told, and may have done anything meanwhile.
+    this.#close(this.#peer(identity.id), "a newer link took its place");
+    // The handler was told, and may have done anything meanwhile: it may have had this peer dialled.
     if (this.#disposed) {
       socket.destroy();
       return;
     }
     const peer = this.#peer(identity.id);
+    peer.dialler.linked();
     const onClosed = (closed: PeerLink, reason: string): void => this.#onClosed(peer, closed, reason);
     const { limits } = established;
     const link = new PeerLink({ peer: identity, socket, rest, limits, settings, handler, clock, log, onClosed });

@@ -36,6 +36,8 @@ export interface LinkPeerOptions {
     /** The newest that it speaks when it is called. */
     readonly maxVersion?: "TLSv1.2";
   };
+  /** After the test has been told. */
+  readonly onLinkDown?: (peer: LinkPeer) => void;
   readonly onRequest?: (from: PeerIdentity, request: PeerRequest) => PeerAnswer | Promise<PeerAnswer>;
 }
 
@@ -71,7 +73,10 @@ export class LinkPeer implements AsyncDisposable {
       onRequest,
       onNotice: (from, notice) => this.#tell(`notice ${from.id} ${notice.state.epoch}`),
       onLinkUp: (peer) => this.#tell(`up ${peer.id} ${peer.incarnation}`),
-      onLinkDown: (peer) => this.#tell(`down ${peer.id} ${peer.incarnation}`),
+      onLinkDown: (peer) => {
+        this.#tell(`down ${peer.id} ${peer.incarnation}`);
+        options.onLinkDown?.(this);
+      },
       clusterId: options.clusterId,
       refusal: (caller) => options.refusal?.(caller),
       onRefused: (id) => this.#tell(`refused by ${id}`),

@@ -7,7 +7,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Server } from "node:net";
 import { test } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
 import { defaultLinkSettings } from "../../src/network/link-settings.ts";
+import { systemClock } from "../../src/system.ts";
 import { LinkPeer, linkedPair, writeOf } from "../harness/link-peer.ts";
 
 const timeout = 30_000;
@@ -110,6 +112,20 @@ test("link: a new process of the same id takes the place of the old one, whose l
     `up b ${next.identity.incarnation}`,
   ]);
   await next.network.request("a", writeOf(1, 10), 1000);
+});
+
+test("link: a member that sets its peers when it hears that one is replaced does not dial that one beside the new link", {
+  timeout,
+}, async () => {
+  await using old = await LinkPeer.start("b");
+  await using next = await LinkPeer.start("b");
+  await using a = await LinkPeer.start("a", { onLinkDown: ({ network }) => network.setPeers([next.address]) });
+  a.network.setPeers([old.address]);
+  await a.untilLinked(old);
+  next.network.setPeers([a.address]);
+  await Promise.all([a.untilLinked(next), next.untilLinked(a)]);
+  await sleep(systemClock, 500);
+  assert.deepEqual([a.ups("b"), next.ups("a"), next.sockets.length], [2, 1, 0]);
 });
 
 test("link: a restart at the same address is reached again by its peers", { timeout }, async () => {
