@@ -22,6 +22,9 @@ const noTag = "00000000000000000000000000000000";
 
 const maxBytes = 1_024;
 
+/** In the form of a version, as metadata. */
+const version = "probe.1.1";
+
 /**
  * Leaves nothing behind unless it throws.
  *
@@ -55,10 +58,17 @@ export async function tryOut(
   const fourth = await write("4", { kind: "unchanged", tag: foreignTag });
   const unchangedHonoured = granted && fourth.kind === "conflict";
 
-  await write("5", { kind: "always" });
+  await store.write(name, { ...blob("5"), version }, { kind: "always" }, options);
   const seen = await store.read(name, maxBytes, options);
   if (seen.kind !== "found" || !seen.blob.body.equals(blob("5").body)) {
     throw new OperatingError("store_refused", `${store.description} does not give back what was written last`);
+  }
+  // Without it no member knows how old an object is (F16).
+  if (seen.blob.version !== version) {
+    throw new OperatingError(
+      "store_refused",
+      `${store.description} does not give back the metadata of what was written: is there a proxy before it that leaves headers out?`,
+    );
   }
   const removed = await store.remove(name, { kind: "unchanged", tag: foreignTag }, options);
   await store.remove(name, { kind: "always" }, options);

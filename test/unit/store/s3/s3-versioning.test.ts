@@ -13,6 +13,8 @@ interface Oddities {
   readonly wantsBareTags?: boolean;
   /** Whether an object stays what it was first, as where a cache is in front of it. */
   readonly isStale?: boolean;
+  /** Whether headers of its own are left out, as by a proxy. */
+  readonly losesMetadata?: boolean;
   /** Of the answer to the unsigned request for the bucket. */
   readonly greeting?: number;
 }
@@ -21,10 +23,13 @@ interface Oddities {
 async function serverWith(
   status: number,
   body: string,
-  { ignoresConditions, wantsBareTags, isStale, greeting = 404 }: Oddities = {},
+  { ignoresConditions, wantsBareTags, isStale, losesMetadata, greeting = 404 }: Oddities = {},
 ) {
   const matches: string[] = [];
-  const objects = new Map<string, { readonly tag: string; readonly body: Buffer }>();
+  const objects = new Map<
+    string,
+    { readonly tag: string; readonly body: Buffer; readonly metadata: Record<string, string> }
+  >();
   let tags = 0;
   const answer: RequestListener = (request, response) => {
     const { pathname: path, searchParams } = new URL(request.url ?? "", "http://store");
@@ -45,7 +50,7 @@ async function serverWith(
       if (request.method === "GET" || request.method === "HEAD") {
         if (!object) return end(404, "<Error><Code>NoSuchKey</Code></Error>");
         if (match && match !== expected) return end(412);
-        return end(200, object.body, { etag: object.tag });
+        return end(200, object.body, { etag: object.tag, ...object.metadata });
       }
       if (!ignoresConditions && ((noneMatch && object) || (match && match !== expected)))
         return end(412, "<Error><Code>PreconditionFailed</Code></Error>");
@@ -54,7 +59,9 @@ async function serverWith(
         return end(204);
       }
       const tag = `"${++tags}"`;
-      objects.set(path, { tag, body: (isStale && object?.body) || Buffer.concat(chunks) });
+      const sent = Object.entries(request.headers).filter(([name]) => !losesMetadata && name.startsWith("x-amz-meta-"));
+      const metadata = Object.fromEntries(sent) as Record<string, string>;
+      objects.set(path, { tag, metadata, body: (isStale && object?.body) || Buffer.concat(chunks) });
       return end(200, "", { etag: tag });
     });
   };
@@ -101,6 +108,15 @@ describe("a server that ignores conditions on writes", () => {
       host.matches.some((match) => !match.startsWith('"')),
       "both forms were tried",
     );
+  });
+});
+
+it("a server that does not give metadata back is refused: nobody would know how old an object is (F16)", async () => {
+  await using host = await serverWith(200, "<VersioningConfiguration/>", { losesMetadata: true });
+  await assert.rejects(host.store.probe({ deadlineMs: 2_000 }), (error: OperatingError) => {
+    assert.equal(error.code, "store_refused");
+    assert.match(error.message, /does not give back the metadata.*a proxy/);
+    return true;
   });
 });
 
