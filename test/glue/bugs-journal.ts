@@ -24,6 +24,22 @@ export const journalBugs: readonly GlueBug[] = [
     test: { file: failureTest, name: "a segment that can't be deleted is a failure of the disk", says: /0 !== 1/ },
   },
   {
+    name: "position-told-before-it-is-durable",
+    breaks: "V62: A journal's position is what is durable of it, so an honest disk is never behind it.",
+    edits: [
+      {
+        file: journal,
+        find: "    return this.#position;",
+        replace: "    return { segment: this.#ledger.newest, offset: this.#offset + (this.#filling?.bytes ?? 0) };",
+      },
+    ],
+    test: {
+      file: lifeTest,
+      name: "a journal's position is what is durable of it, and the next life begins there: with a torn tail, too",
+      says: /nothing is durable yet/,
+    },
+  },
+  {
     name: "failed-journal-confirms",
     breaks: "J8: A journal that has failed confirms nothing more.",
     edits: [
