@@ -132,6 +132,17 @@ describe("headers kept with a value", { timeout }, () => {
     assert.equal(headers["x-other"], undefined);
   });
 
+  test("a value whose writer says nothing of caching is not answered from a cache without asking", async () => {
+    await using host = await HttpHost.start();
+    assert.equal((await host.request("PUT", "/kv/a", [], "x")).status, 204);
+    const get = await host.request("GET", "/kv/a");
+    assert.equal(get.headers["cache-control"], "no-cache");
+    assert.equal((await host.request("HEAD", "/kv/a")).headers["cache-control"], "no-cache");
+    assert.equal((await host.request("GET", "/kv/a", ["Range: bytes=0-0"])).headers["cache-control"], "no-cache");
+    const unchanged = await host.request("GET", "/kv/a", [`If-None-Match: ${get.headers["etag"]}`]);
+    assert.deepEqual([unchanged.status, unchanged.headers["cache-control"]], [304, "no-cache"]);
+  });
+
   test("lists on two lines are joined; an empty content header counts as none", async () => {
     await using host = await HttpHost.start();
     const sent = ["Content-Encoding: gzip", "Content-Encoding: br", "Content-Type:"];
@@ -201,6 +212,7 @@ describe("headers kept with a value", { timeout }, () => {
     assert.equal(get.status, 200);
     assert.equal(get.headers["x-weir-meta-bad"], undefined);
     assert.equal(get.headers["set-cookie"], undefined);
+    assert.equal(get.headers["cache-control"], "no-cache");
     assert.equal(get.headers["x-weir-meta-good"], "c");
     assert.equal((await host.request("GET", "/kv/a", ["If-None-Match: *"])).status, 304);
   });

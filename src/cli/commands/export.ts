@@ -107,14 +107,15 @@ async function* received(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 
 const contentNames = ["content-type", "content-encoding", "cache-control", "content-disposition"];
 
-/** Stands for a value without a type. */
-const noType = "application/octet-stream";
+/** What a node answers where a value has no such header. */
+const stands: Readonly<Record<string, string>> = {
+  "content-type": "application/octet-stream",
+  "cache-control": "no-cache",
+};
 
 function keptHeaders({ headers }: ClientAnswer): ContentHeaders {
   const kept = Object.entries(headers).filter(
-    ([name, value]) =>
-      name.startsWith("x-weir-meta-") ||
-      (contentNames.includes(name) && !(name === "content-type" && value === noType)),
+    ([name, value]) => name.startsWith("x-weir-meta-") || (contentNames.includes(name) && value !== stands[name]),
   );
   return Object.fromEntries(kept);
 }

@@ -44,6 +44,18 @@ interface PartOfValue {
  */
 const sandboxed = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"] as const;
 
+/**
+ * For values whose writer says nothing else. With only `Last-Modified` to go by, a cache may answer for days without
+ * asking, and a read would not see the last write (R1).
+ */
+const askFirst = "no-cache";
+
+/** Whether the value's writer says how it may be cached, in a form that can be sent. */
+function isCachingKept({ headers }: ValueInfo): boolean {
+  const caching = headers["cache-control"];
+  return caching !== undefined && isSendable(caching);
+}
+
 export class BlobRoutes {
   /** `/kv/{key}`. */
   readonly route: KeyRoute = {
@@ -177,6 +189,7 @@ export class BlobRoutes {
     // As stores do. Without it, browsers would guess the type, and might run data as a script.
     if (info.headers["content-type"] === undefined) headers.push("Content-Type", "application/octet-stream");
     else headers.push(...sandboxed);
+    if (!isCachingKept(info)) headers.push("Cache-Control", askFirst);
     headers.push(
       "Content-Length",
       String(length),
@@ -196,8 +209,7 @@ export class BlobRoutes {
   #validators(info: ValueInfo): HeaderList {
     const headers = ["ETag", `"${info.md5}"`, "Last-Modified", this.#dates.lastModified(info.modifiedMs)];
     headers.push("Weir-Version", `${info.epoch}.${info.seq}`);
-    const caching = info.headers["cache-control"];
-    if (caching !== undefined && isSendable(caching)) headers.push("Cache-Control", caching);
+    headers.push("Cache-Control", isCachingKept(info) ? (info.headers["cache-control"] as string) : askFirst);
     return headers;
   }
 

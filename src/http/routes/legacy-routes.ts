@@ -110,6 +110,8 @@ export class LegacyRoutes {
     // The answer depends on the value, the extension and the key.
     const tag = `${info.md5}-${xxh32(extension).toString(16)}`;
     const validators = ["ETag", `"${tag}"`, "Last-Modified", this.#dates.lastModified(info.modifiedMs)];
+    // Otherwise a cache may answer for days without asking.
+    validators.push("Cache-Control", "no-cache");
     const decision = judgeRead(headers, { md5: tag, modifiedMs: info.modifiedMs });
     if (decision === "failed")
       throw new OperatingError("precondition_failed", "The value does not meet the request's condition!");
