@@ -1,6 +1,7 @@
 /** Turns the configuration into the settings of each part of a node. `compose.ts` hands them out. */
 
 import { OperatingError } from "./base/errors.ts";
+import type { SliceSettings } from "./base/slices.ts";
 import { largestBufferedBytes } from "./config/buffer-schema.ts";
 import type { Config, NodeConfig } from "./config/config.ts";
 import { listenAddress } from "./config/own-node.ts";
@@ -20,6 +21,9 @@ const otherFiles = 64;
 const leastConnections = 16;
 /** The longest silence that a request may need, plus this, in milliseconds: then its connection is cut. */
 const silenceMarginMs = 10_000;
+
+/** A slice ends after a few milliseconds anyway. So many items take about one. */
+const slices: SliceSettings = { items: 1_000, pauseMs: 0 };
 
 export function memberSettings(config: Config): MemberSettings {
   const { buffer, flush, request } = config;
@@ -47,6 +51,7 @@ export function memberSettings(config: Config): MemberSettings {
     operationMs: request.deadlineMs,
     operationLimit: request.limit,
     pingMs: config.peers.pingMs,
+    slices,
     viewCheckMs: config.peers.viewCheckMs,
     stopMs: flush.stopMs,
   };

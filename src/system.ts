@@ -16,8 +16,13 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   wallMs: () => Date.now(),
   after(ms, callback) {
-    const timer = setTimeout(callback, ms);
-    return { cancel: () => clearTimeout(timer) };
+    if (ms > 0) {
+      const timer = setTimeout(callback, ms);
+      return { cancel: () => clearTimeout(timer) };
+    }
+    // A timer takes a millisecond at least. This is the next turn of the event loop.
+    const turn = setImmediate(callback);
+    return { cancel: () => clearImmediate(turn) };
   },
 };
 

@@ -52,6 +52,7 @@ export class Membership {
   #lastOwners = noOwners;
   #settled = false;
   #progress: Progress = "adopting";
+  #isSwept = false;
   /** When this member learned that everyone had adopted the view. */
   #allAdoptedAt: Instant | undefined;
 
@@ -85,6 +86,11 @@ export class Membership {
 
   get activated(): boolean {
     return this.#tenure.activated;
+  }
+
+  /** Whether what was held has been gone through under the adopted view. Until then nothing is taken (V64). */
+  get isSwept(): boolean {
+    return this.#isSwept;
   }
 
   get progress(): Progress {
@@ -139,6 +145,7 @@ export class Membership {
     this.#lastKey = undefined;
     this.#settled = view.settled;
     this.#progress = "adopting";
+    this.#isSwept = false;
     this.#allAdoptedAt = undefined;
     // These are the view's, never the member's own (V3).
     const { replicas, leaseMs } = view.parameters;
@@ -147,8 +154,15 @@ export class Membership {
     this.lease.reset(peersNeeded(voters.length, isVoter, replicas), leaseMs);
     // Tenure goes by the rings of this view and the one before (V33, V34).
     this.#tenure.adopt(this.#ring, this.#doubt, this.#clock.now(), isAnew);
-    const named = new Set([...view.lineage, ...view.lost].map((past) => past.epoch));
-    this.#adoptedEpochs = new Set([...this.#adoptedEpochs].filter((epoch) => named.has(epoch)).concat(view.epoch));
+  }
+
+  /** What does not count any more is held no more. Only now this data folder has adopted the view (V36, V65). */
+  swept(): void {
+    assert(!this.#isSwept, "what is held is gone through once for each view");
+    const { epoch, lineage, lost } = this.view;
+    const named = new Set([...lineage, ...lost].map((past) => past.epoch));
+    this.#adoptedEpochs = new Set([...this.#adoptedEpochs].filter((each) => named.has(each)).concat(epoch));
+    this.#isSwept = true;
   }
 
   /** The key's owners under the adopted view, primary first; empty before the first view. */
@@ -329,6 +343,7 @@ export class Membership {
   advance(progress: Progress): void {
     assert(this.#view !== undefined, "a view is adopted before there is progress under it");
     assert(ranks[progress] > ranks[this.#progress], "progress under a view only goes forward");
+    assert(this.#isSwept, "a view is adopted when what is held has been gone through");
     this.#progress = progress;
   }
 

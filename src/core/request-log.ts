@@ -82,21 +82,11 @@ export class RequestLog {
   }
 
   /**
-   * Forgets the outcomes for keys of which nothing that this member holds counts any more. The entry of such a write
-   * may never have reached another member, and is forgotten, too (V37).
-   *
-   * @returns the requests whose outcomes are forgotten
+   * The outcome counts no more, since nothing that this member holds of its key does. The entry of such a write may
+   * never have reached another member, and is forgotten, too (V37).
    */
-  keepKeys(counts: (key: string) => boolean): RequestId[] {
-    const forgotten: RequestId[] = [];
-    for (const { outcomes } of this.#routers.values()) {
-      for (const [counter, { key, requestId }] of outcomes) {
-        if (counts(key)) continue;
-        outcomes.delete(counter);
-        forgotten.push(requestId);
-      }
-    }
-    return forgotten;
+  forget({ router, counter }: RequestId): void {
+    this.#routers.get(router)?.outcomes.delete(counter);
   }
 
   #logOf(router: string): RouterLog {
@@ -108,6 +98,7 @@ export class RequestLog {
     return log;
   }
 
+  /** All of them. They may come and go while it runs. */
   *outcomes(): Generator<RequestOutcome> {
     for (const log of this.#routers.values()) yield* log.outcomes.values();
   }

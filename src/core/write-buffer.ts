@@ -48,7 +48,7 @@ export class WriteBuffer {
     return this.#records.get(key);
   }
 
-  /** Every record, in the order in which they became dirty. Records may be removed while it runs. */
+  /** Every record, in the order in which they became dirty. They may come and go while it runs. */
   records(): IterableIterator<KeyState> {
     return this.#records.values();
   }

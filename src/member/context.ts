@@ -7,6 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import { Complaints, complaintIntervalMs } from "../base/complaints.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
+import { Slices } from "../base/slices.ts";
 import { Admission } from "../core/admission.ts";
 import { Membership } from "../core/membership.ts";
 import { RequestLog } from "../core/request-log.ts";
@@ -37,13 +38,18 @@ export interface MemberContext {
   readonly requests: RequestLog;
   /** Values that the store has, too. */
   readonly cache: Cache;
+  /** Work over all keys. */
+  readonly slices: Slices;
 }
 
 /** What a part takes of the context. */
 export type ContextOf<Name extends keyof MemberContext> = Pick<MemberContext, Name>;
 
 /** What a member is given of the context; it makes the rest. */
-export type GivenContext = Omit<MemberContext, "buffer" | "cache" | "complaints" | "membership" | "requests">;
+export type GivenContext = Omit<
+  MemberContext,
+  "buffer" | "cache" | "complaints" | "membership" | "requests" | "slices"
+>;
 
 /** @param recovered - what earlier members on this data folder held */
 export function makeContext(given: GivenContext, identity: ViewMember, recovered: Recovered): MemberContext {
@@ -65,5 +71,6 @@ export function makeContext(given: GivenContext, identity: ViewMember, recovered
     buffer: new WriteBuffer(new Admission(settings.admission, clock), journal),
     requests: new RequestLog(),
     cache: createCache(settings.cacheBytes),
+    slices: new Slices(clock, settings.slices),
   };
 }

@@ -2,6 +2,7 @@
  * What a member can be told, apart from its collaborators. Defaults and reasons stand with the configuration's schema.
  */
 
+import type { SliceSettings } from "../base/slices.ts";
 import type { AdmissionSettings } from "../core/admission.ts";
 import type { BackoffSettings, PaceSettings } from "../core/flush-schedule.ts";
 
@@ -58,6 +59,8 @@ export interface MemberSettings {
   readonly operationLimit: number;
   /** Milliseconds between two pings to a peer. */
   readonly pingMs: number;
+  /** How work over all keys is cut up. */
+  readonly slices: SliceSettings;
   /** Milliseconds between two looks whether the store has the view that this member goes by. */
   readonly viewCheckMs: number;
   /** Milliseconds that a stopping member waits for its dirty entries to reach the store. */

@@ -3,6 +3,7 @@
  * comes to it, so no test begins with one that no member ever has.
  */
 
+import type { SliceSettings } from "../../src/base/slices.ts";
 import { Admission } from "../../src/core/admission.ts";
 import { type Entry, footprint } from "../../src/core/entry.ts";
 import type { Assignment, Flight, KeyState, PendingWrite } from "../../src/core/key-state.ts";
@@ -79,6 +80,9 @@ export function storeVisible(record: KeyState, unproven = false): void {
   record.land(arrive(record, record.entry as Entry, unproven));
 }
 
+/** Everything is one slice. */
+export const wholeSlices: SliceSettings = { items: Number.MAX_SAFE_INTEGER, pauseMs: 0 };
+
 /** What no test names, each with a value at which nothing happens by itself. */
 export function settingsOf(change: Partial<MemberSettings> = {}): MemberSettings {
   return {
@@ -108,6 +112,7 @@ export function settingsOf(change: Partial<MemberSettings> = {}): MemberSettings
     operationMs: 10_000,
     operationLimit: 10,
     pingMs: 200,
+    slices: wholeSlices,
     viewCheckMs: 60_000,
     stopMs: 60_000,
     ...change,

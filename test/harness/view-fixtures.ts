@@ -96,6 +96,7 @@ export function memberIn(
 ): Membership {
   const membership = new Membership(self, clock, adopted);
   membership.adopt(view);
+  membership.swept();
   if (progress !== "adopting") membership.advance(progress);
   return membership;
 }

@@ -45,6 +45,7 @@ type OwnWay =
   | "lateCopies"
   | "lateReturns"
   | "scripts"
+  | "slices"
   | "snapshots";
 
 export class FaultDriver {

@@ -65,6 +65,8 @@ export const faultKinds = [
   "scripts",
   /** Both owners of a key lose power, and the only disk with a write comes back late. */
   "lateReturns",
+  /** What a member does with all its keys it does a key or two at a time, and anything may come in between. */
+  "slices",
   /** One node at a time is lost, under good conditions: nobody at another one may notice more than a pause (P4). */
   "oneLoss",
   /** The store is gone, under good conditions: writes go on (P4). */
@@ -92,6 +94,7 @@ const ownWorlds: readonly FaultKind[] = [
   "viewLosses",
   "earlyStops",
   "snapshots",
+  "slices",
 ];
 
 /** Kinds that go with any others. */
@@ -152,6 +155,10 @@ export const profiles = {
   earlyStops: ["earlyStops", "leaves", "crashes", "store"],
   viewLosses: ["viewLosses"],
   snapshots: ["snapshots"],
+  slices: ["slices", "joins", "leaves", "crashes"],
+  "slices+failures": ["slices", "partitions", "crashes", "losses", "leaves"],
+  "slices+power": ["slices", "power", "crashes", "disks", "weights"],
+  "slices+store": ["slices", "store", "storeCuts", "pauses", "leaves"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

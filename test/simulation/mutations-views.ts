@@ -75,8 +75,8 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: handOff,
-        find: "      for (const peer of receiversOf(membership.ownersOf(record.key))) parcelFor(peer).keys.push(record.key);\n",
-        replace: "      void record;\n",
+        find: "      for (const peer of receiversOf(membership.ownersOf(key))) parcelFor(peer).keys.push(key);\n",
+        replace: "      void key;\n",
       },
     ],
   },
@@ -163,7 +163,7 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: viewLife,
-        find: "      if (record.pending.length === 0 && !counts(record.key)) buffer.remove(record);\n",
+        find: "        else if (!counts(record.key)) buffer.remove(record);\n",
         replace: "",
       },
       {

@@ -82,8 +82,8 @@ export const writeMutations: readonly Mutation[] = [
     edits: [
       {
         file: replica,
-        find: "  #requireEpoch(epoch: number): void {\n    if (epoch !== this.#context.membership.epoch) throw wrongView();",
-        replace: "  #requireEpoch(_epoch: number): void {",
+        find: "    if (epoch !== membership.epoch) throw wrongView();\n    if (!membership.isSwept)",
+        replace: "    if (epoch < 0)",
       },
       {
         file: replica,
@@ -150,8 +150,8 @@ export const writeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/views/hand-off.ts",
-        find: "for (const outcome of requests.outcomes()) {",
-        replace: "for (const outcome of [...requests.outcomes()].slice(0, 0)) {",
+        find: "this.#lane.over(requests.outcomes(), packOutcome",
+        replace: "this.#lane.over([...requests.outcomes()].slice(0, 0), packOutcome",
       },
     ],
   },
@@ -162,7 +162,7 @@ export const writeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/views/hand-off.ts",
-        find: "      if (this.#isPending(outcome)) continue;\n",
+        find: "      if (this.#isPending(outcome)) return;\n",
         replace: "",
       },
     ],

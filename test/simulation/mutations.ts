@@ -8,6 +8,7 @@ import { dropMutations } from "./mutations-drops.ts";
 import { largeMutations } from "./mutations-large.ts";
 import { leaseMutations } from "./mutations-lease.ts";
 import { memberMutations } from "./mutations-members.ts";
+import { sliceMutations } from "./mutations-slices.ts";
 import { storeMutations } from "./mutations-store.ts";
 import { viewMutations } from "./mutations-views.ts";
 import { writeMutations } from "./mutations-write.ts";
@@ -20,4 +21,5 @@ export const mutations: readonly Mutation[] = [
   ...storeMutations,
   ...largeMutations,
   ...dropMutations,
+  ...sliceMutations,
 ];

@@ -3,9 +3,11 @@
  * a scenario's shape is drawn here, so that a plan can be printed and read before its run.
  */
 
+import type { SliceSettings } from "../../src/base/slices.ts";
 import { footprint, noHeaders } from "../../src/core/entry.ts";
 import type { JournalSettings } from "../../src/journal/file-journal.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
+import { wholeSlices } from "../harness/key-fixtures.ts";
 import { SimRandom } from "../harness/sim-random.ts";
 import { type FaultKind, mixedKinds, type Profile, profileNames, profiles } from "./fault-kinds.ts";
 import type { SimClockSettings } from "./sim-process.ts";
@@ -99,11 +101,13 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const losesAnswers = faults.includes("lostAnswers") || profile === "large+scripts";
   // The others are to see that the store takes what they send.
   const isRelieved = faults.includes("longCuts");
+  // What all keys take must not fit into one slice.
+  const isSliced = faults.includes("slices");
   // By small messages, of those that go in fragments.
   const isOvertaking = faults.includes("overtaking") || faults.includes("lateCopies");
   const comesAndGoes = isLate || isReturning || isBroughtBack || isOvertaking || profile === "large+scripts";
   const keys = Array.from(
-    { length: isRelieved ? 6 : random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
+    { length: isRelieved || isSliced ? 6 : random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
     (_, index) => `k${index}`,
   );
   const maxValueBytes = isOvertaking ? 4_000 : random.pick([30, 300, 3_000]);
@@ -246,6 +250,11 @@ function drawHosts(random: SimRandom, shape: HostsShape): HostPlan[] {
   }));
 }
 
+/** The longer the pauses, the more comes in between: another view, too. */
+function drawSlices(random: SimRandom): SliceSettings {
+  return { items: random.pick([1, 1, 2]), pauseMs: random.pick([0, 2, 20, 50]) };
+}
+
 function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): MemberSettings {
   const { faults, crowded, maxValueBytes, storeLatencyMs } = shape;
   const isStrict = faults.includes("oneLoss") || faults.includes("outage");
@@ -293,6 +302,7 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
     operationMs: 10_000,
     operationLimit: 1_000,
     pingMs: 200,
+    slices: faults.includes("slices") ? drawSlices(random.fork("slices")) : wholeSlices,
     viewCheckMs: faults.includes("viewLosses") ? 600 : 60_000,
     stopMs: 60_000,
   };

@@ -185,6 +185,7 @@ test("each setting of a member is the one of its name, in its unit", () => {
     operationMs: 24_001,
     operationLimit: 4_002,
     pingMs: 221,
+    slices: { items: 1_000, pauseMs: 0 },
     stopMs: 20_020,
     viewCheckMs: 59_030,
   });

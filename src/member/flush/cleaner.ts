@@ -5,6 +5,7 @@
  */
 
 import type { Timer } from "../../base/clock.ts";
+import type { Lane } from "../../base/slices.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { KeyState } from "../../core/key-state.ts";
 import type { KeyVersion } from "../../core/message.ts";
@@ -12,7 +13,7 @@ import { versionOf } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import type { CleanValue } from "../keys/cache.ts";
 
-type CleanerContext = ContextOf<"membership" | "buffer" | "cache" | "network" | "clock">;
+type CleanerContext = ContextOf<"membership" | "buffer" | "cache" | "network" | "clock" | "slices">;
 
 /**
  * Milliseconds between batches; the pause before one that failed is sent again; items in a batch; how long a batch may
@@ -21,16 +22,20 @@ type CleanerContext = ContextOf<"membership" | "buffer" | "cache" | "network" | 
 const batchMs = 20;
 const retryMs = 200;
 const batchItems = 500;
+/** Batches to one peer at a time: they are a few milliseconds of work here and there. */
+const batchesAtOnce = 4;
 const batchDeadlineMs = 5_000;
 
 export class Cleaner {
   readonly #context: CleanerContext;
   readonly #waiting = new Map<string, KeyVersion[]>();
+  readonly #lane: Lane;
   #timer: Timer | undefined;
   #stopped = false;
 
   constructor(context: CleanerContext) {
     this.#context = context;
+    this.#lane = context.slices.lane();
   }
 
   /** The store holds the record's entry, for good. */
@@ -51,23 +56,26 @@ export class Cleaner {
   /** The view is settled: what waited for that is clean now, and what belongs to others is on all of them. */
   viewSettled(): void {
     const { membership, buffer } = this.#context;
-    for (const record of buffer.records()) {
+    const visit = (record: KeyState): void => {
       const owners = membership.ownersOf(record.key);
       if (membership.serves(record.key, owners)) {
         if (record.stored) this.flushed(record);
       } else if (owners.length > 0 && !owners.includes(membership.self.id)) {
         buffer.remove(record);
       }
-    }
+    };
+    this.#lane.over(buffer.records(), visit, () => undefined);
   }
 
   /** Under a new view, what was flushed is handed off like everything that is held. */
   adoptView(): void {
+    this.#lane.stop();
     this.#waiting.clear();
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#lane.stop();
     this.#timer?.cancel();
   }
 
@@ -76,15 +84,17 @@ export class Cleaner {
     const waiting = this.#waiting.get(peer);
     if (waiting) waiting.push(...items);
     else this.#waiting.set(peer, [...items]);
-    this.#timer ??= this.#context.clock.after(ms, () => {
-      this.#timer = undefined;
-      const batches = [...this.#waiting];
-      this.#waiting.clear();
-      for (const [id, all] of batches) {
-        for (let start = 0; start < all.length; start += batchItems)
-          this.#send(id, all.slice(start, start + batchItems));
-      }
-    });
+    this.#timer ??= this.#context.clock.after(ms, () => this.#sendSome());
+  }
+
+  /** A few batches to each peer; after a pause the next ones. */
+  #sendSome(): void {
+    this.#timer = undefined;
+    for (const [id, all] of this.#waiting) {
+      for (let sent = 0; sent < batchesAtOnce && all.length > 0; sent++) this.#send(id, all.splice(0, batchItems));
+      if (all.length === 0) this.#waiting.delete(id);
+    }
+    if (this.#waiting.size > 0) this.#timer = this.#context.clock.after(batchMs, () => this.#sendSome());
   }
 
   /** Again and again, until it is acknowledged or the view changes (F14). */

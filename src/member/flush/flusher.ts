@@ -91,6 +91,11 @@ export class Flusher {
     return this.#flights.size;
   }
 
+  /** The keys that are being flushed. */
+  *flying(): Generator<KeyState> {
+    for (const { record } of this.#flights) yield record;
+  }
+
   /**
    * For how long no flush has ended although at least one is under way, in milliseconds. A store that hangs fails
    * nothing before F is over.

@@ -22,6 +22,18 @@ export function createCache(bytes: number): Cache {
   });
 }
 
+/**
+ * Every cached key. Values may come and go while it runs: a key that stays in the cache is not missed. The cache's own
+ * iterator follows links from key to key, and may end early when one of them goes.
+ */
+export function* cachedKeys(cache: Cache): Generator<string> {
+  const { keyList } = LRUCache.unsafeExposeInternals(cache);
+  for (let slot = 0; slot < keyList.length; slot++) {
+    const key = keyList[slot];
+    if (key !== undefined) yield key;
+  }
+}
+
 /** Whether the store holds this state, too. */
 export function isClean(state: Entry | CleanValue): state is CleanValue {
   return "tag" in state;

@@ -4,21 +4,24 @@
  */
 
 import { OperatingError } from "../../base/errors.ts";
+import type { Lane } from "../../base/slices.ts";
 import type { KeyState } from "../../core/key-state.ts";
 import type { ContextOf } from "../context.ts";
 import type { FlushRequests } from "./flush-requests.ts";
 
-type CommitterContext = ContextOf<"membership" | "buffer" | "cache" | "clock" | "metrics">;
+type CommitterContext = ContextOf<"membership" | "buffer" | "cache" | "clock" | "metrics" | "slices">;
 
 export class Committer {
   readonly #context: CommitterContext;
   readonly #flush: FlushRequests;
   /** Keys whose first pending write waits only until this member may answer. */
   readonly #ready = new Set<KeyState>();
+  readonly #lane: Lane;
 
   constructor(context: CommitterContext, flush: FlushRequests) {
     this.#context = context;
     this.#flush = flush;
+    this.#lane = context.slices.lane();
   }
 
   /** Commits what waits for nothing any more, in the order of versions (W6). */
@@ -49,13 +52,19 @@ export class Committer {
 
   /** The lease, or the tenure of some keys, is there: what waited only for that commits. */
   mayAnswer(): void {
-    const ready = [...this.#ready];
-    this.#ready.clear();
-    for (const record of ready) this.commitReady(record);
+    const { membership } = this.#context;
+    const visit = (record: KeyState): void => {
+      // What it may still not answer for stays: this goes by whatever comes meanwhile, too.
+      if (!membership.mayAnswer(record.key)) return;
+      this.#ready.delete(record);
+      this.commitReady(record);
+    };
+    if (this.#ready.size > 0) this.#lane.over(this.#ready, visit, () => undefined);
   }
 
   /** A view was adopted: what is ready is found anew. */
   adoptView(): void {
+    this.#lane.stop();
     this.#ready.clear();
   }
 

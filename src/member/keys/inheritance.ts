@@ -7,6 +7,7 @@
 
 import { assert } from "../../base/assert.ts";
 import { isOperatingError } from "../../base/errors.ts";
+import type { Lane } from "../../base/slices.ts";
 import type { KeyState, PendingWrite } from "../../core/key-state.ts";
 import type { Version } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
@@ -22,36 +23,48 @@ export interface InheritanceParts {
   readonly onAsked: () => void;
 }
 
-type InheritanceContext = ContextOf<"membership" | "buffer" | "clock">;
+type InheritanceContext = ContextOf<"membership" | "buffer" | "clock" | "slices">;
 
 export class Inheritance {
   readonly #context: InheritanceContext;
   readonly #parts: InheritanceParts;
+  readonly #lane: Lane;
   /** Entries of keys whose owners were forgotten, which are not known to be what the store has, or newer. */
   readonly #asking = new Set<PendingWrite>();
 
   constructor(context: InheritanceContext, parts: InheritanceParts) {
     this.#context = context;
     this.#parts = parts;
+    this.#lane = context.slices.lane();
   }
 
-  /** Everything that was held under earlier views has been delivered. */
-  begin(): void {
-    const { buffer, membership, clock } = this.#context;
+  /**
+   * Everything that was held under earlier views has been delivered. `onDone` runs when all that this member gains is
+   * inherited: before that nothing of it may be served.
+   */
+  begin(onDone: () => void): void {
+    const { buffer, membership } = this.#context;
     assert(!membership.activated, "a member inherits before it serves what it gains");
-    for (const record of buffer.records()) {
-      const { key, entry } = record;
-      const owners = membership.ownersOf(key);
-      if (!entry || owners[0] !== membership.self.id || membership.serves(key, owners) || membership.inDoubt(key))
-        continue;
-      const wasForgotten = membership.wasForgotten(key);
-      const assignment = { now: clock.now(), others: owners.slice(1), isShort: membership.isShort(owners) };
-      const write = buffer.inherit(record, assignment, wasForgotten);
-      this.#parts.flush.add(record);
-      if (wasForgotten) this.#ask(write);
-      else write.outcome.catch(ignoreLost);
-      this.#parts.committer.commitReady(record);
-    }
+    this.#lane.over(buffer.records(), (record) => this.#inherit(record), onDone);
+  }
+
+  /** Another view is adopted, or the member ends. */
+  stop(): void {
+    this.#lane.stop();
+  }
+
+  #inherit(record: KeyState): void {
+    const { buffer, membership, clock } = this.#context;
+    const { key, entry } = record;
+    const owners = membership.ownersOf(key);
+    if (!entry || owners[0] !== membership.self.id || membership.serves(key, owners) || membership.inDoubt(key)) return;
+    const wasForgotten = membership.wasForgotten(key);
+    const assignment = { now: clock.now(), others: owners.slice(1), isShort: membership.isShort(owners) };
+    const write = buffer.inherit(record, assignment, wasForgotten);
+    this.#parts.flush.add(record);
+    if (wasForgotten) this.#ask(write);
+    else write.outcome.catch(ignoreLost);
+    this.#parts.committer.commitReady(record);
   }
 
   /**

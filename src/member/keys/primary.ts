@@ -7,6 +7,7 @@
 import { OperatingError } from "../../base/errors.ts";
 import type { RequestId } from "../../core/entry.ts";
 import { Gates } from "../../core/gates.ts";
+import type { KeyState } from "../../core/key-state.ts";
 import type { WriteRequest } from "../../core/message.ts";
 import type { WriteOutcome } from "../../core/operation.ts";
 import type { Version } from "../../core/version.ts";
@@ -77,18 +78,21 @@ export class Primary {
 
   /** Begins anew under a view just adopted: acknowledgements of older epochs count no more. */
   adoptView(): void {
-    const { buffer, membership } = this.#context;
     const { replicator, committer } = this.#parts;
     replicator.adoptView();
     committer.adoptView();
-    for (const record of buffer.records()) {
-      if (record.pending.length === 0) continue;
-      const owners = membership.ownersOf(record.key);
-      const others = owners.slice(1);
-      record.beginEpoch(others, membership.isShort(owners));
-      for (const write of record.pending) for (const peer of others) replicator.send(record, write, peer);
-      committer.commitReady(record);
-    }
+    this.inheritance.stop();
+  }
+
+  /** What is pending of a key that this member goes on to serve under the view is sent to the owners in that. */
+  beginEpoch(record: KeyState): void {
+    const { membership } = this.#context;
+    const { replicator, committer } = this.#parts;
+    const owners = membership.ownersOf(record.key);
+    const others = owners.slice(1);
+    record.beginEpoch(others, membership.isShort(owners));
+    for (const write of record.pending) for (const peer of others) replicator.send(record, write, peer);
+    committer.commitReady(record);
   }
 
   /** The lease, or the tenure of some keys, is there: what waited only for that commits. */

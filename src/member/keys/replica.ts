@@ -38,8 +38,8 @@ export class Replica {
   }
 
   /**
-   * @throws OperatingError (or rejects with one) `wrong_view`, or `buffer_full` past the reserve that primaries do not
-   * have.
+   * @throws OperatingError (or rejects with one) `wrong_view`, `not_ready` until the view is adopted, or `buffer_full`
+   * past the reserve that primaries do not have.
    */
   replicate(from: PeerIdentity, { epoch, entry }: ReplicateRequest): Answer<AckAnswer> {
     const { membership, buffer } = this.#context;
@@ -149,8 +149,11 @@ export class Replica {
     });
   }
 
+  /** Until what is held has been gone through, something of this view would be taken for older (V64). */
   #requireEpoch(epoch: number): void {
-    if (epoch !== this.#context.membership.epoch) throw wrongView();
+    const { membership } = this.#context;
+    if (epoch !== membership.epoch) throw wrongView();
+    if (!membership.isSwept) throw new OperatingError("not_ready", "this node is still adopting the view");
   }
 
   /** What is held goes to the key's primary, and from there to its other owners, until the view is settled. */

@@ -70,8 +70,10 @@ export class Replicator {
         }
         const reason = answer.kind === "refused" ? answer.detail : answer.kind;
         if (answer.kind === "refused" && answer.epoch > epoch) this.#observer.onNewerEpoch(answer.epoch);
-        // A peer that has not adopted the view yet learns of it by the next ping: part of every change.
-        else if (answer.kind !== "refused" || answer.epoch === epoch) this.#complain(peer, reason);
+        // A peer that has not adopted the view yet learns of it by the next ping, and goes through what it holds: part
+        // of every change.
+        else if (answer.kind !== "refused" || (answer.epoch === epoch && answer.code !== "not_ready"))
+          this.#complain(peer, reason);
         const isFull = answer.kind === "refused" && answer.code === "buffer_full";
         this.#sendLater(record, write, peer, isFull ? fullPauseMs : resendMs);
       },

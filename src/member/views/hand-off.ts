@@ -12,14 +12,16 @@
 import { assert } from "../../base/assert.ts";
 import { sleep } from "../../base/clock.ts";
 import { isOperatingError } from "../../base/errors.ts";
+import type { Lane } from "../../base/slices.ts";
 import type { Entry } from "../../core/entry.ts";
+import type { KeyState } from "../../core/key-state.ts";
 import type { KeyVersion, PeerAnswer, PeerRequest, RequestOutcome } from "../../core/message.ts";
 import { compareVersions, type Version, versionOf } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import type { Inheritance } from "../keys/inheritance.ts";
 import type { Eviction } from "./eviction.ts";
 
-type HandOffContext = ContextOf<"membership" | "buffer" | "requests" | "network" | "clock" | "complaints">;
+type HandOffContext = ContextOf<"membership" | "buffer" | "requests" | "network" | "clock" | "complaints" | "slices">;
 
 /** At most so many entries are under way to one owner, keys in a list, and outcomes in a message. */
 const entriesUnderWay = 16;
@@ -34,6 +36,7 @@ interface Parcel {
   readonly outcomes: RequestOutcome[];
 }
 
+type ReceiversOf = (owners: readonly string[]) => readonly string[];
 type OnHas = (key: string, version: Version, peer: string) => void;
 
 export class HandOff {
@@ -41,6 +44,7 @@ export class HandOff {
   readonly #inheritance: Pick<Inheritance, "acknowledged">;
   readonly #eviction: Pick<Eviction, "stuck">;
   readonly #deadlineMs: number;
+  readonly #lane: Lane;
   /** Names the run of the adopted view; an earlier run notices that it is not this one, and ends. */
   #run: object = {};
 
@@ -55,6 +59,7 @@ export class HandOff {
     this.#inheritance = inheritance;
     this.#eviction = eviction;
     this.#deadlineMs = deadlineMs;
+    this.#lane = context.slices.lane();
   }
 
   /**
@@ -82,24 +87,30 @@ export class HandOff {
 
   stop(): void {
     this.#run = {};
+    this.#lane.stop();
   }
 
   /** Sends what is held, and outcomes, to the receivers of each key. */
-  #sendAll(receiversOf: (owners: readonly string[]) => readonly string[], onHas: OnHas, onDone: () => void): void {
+  #sendAll(receiversOf: ReceiversOf, onHas: OnHas, onDone: () => void): void {
     const { membership } = this.#context;
     const { epoch } = membership;
     const run = this.#run;
-    const parcels = this.#pack(receiversOf);
-    assert(!parcels.has(membership.self.id), "nothing is handed off to its holder");
-    const sent = Promise.all([...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel, onHas)));
-    void sent.then(() => {
-      if (run !== this.#run) return;
-      assert(epoch === membership.epoch, "a run ends under the view that it began under");
-      onDone();
+    this.#pack(receiversOf, (parcels) => {
+      assert(!parcels.has(membership.self.id), "nothing is handed off to its holder");
+      const sent = Promise.all([...parcels].map(([peer, parcel]) => this.#deliver(run, peer, parcel, onHas)));
+      void sent.then(() => {
+        if (run !== this.#run) return;
+        assert(epoch === membership.epoch, "a run ends under the view that it began under");
+        onDone();
+      });
     });
   }
 
-  #pack(receiversOf: (owners: readonly string[]) => readonly string[]): Map<string, Parcel> {
+  /**
+   * Packs the outcomes first, and the entries that they belong to after them. So the entry of each outcome is among the
+   * keys, whatever comes between two slices (W12).
+   */
+  #pack(receiversOf: ReceiversOf, onPacked: (parcels: ReadonlyMap<string, Parcel>) => void): void {
     const { membership, buffer, requests } = this.#context;
     const parcels = new Map<string, Parcel>();
     const parcelFor = (peer: string): Parcel => {
@@ -110,14 +121,16 @@ export class HandOff {
       }
       return parcel;
     };
-    for (const record of buffer.records()) {
-      for (const peer of receiversOf(membership.ownersOf(record.key))) parcelFor(peer).keys.push(record.key);
-    }
-    for (const outcome of requests.outcomes()) {
-      if (this.#isPending(outcome)) continue;
+    const packOutcome = (outcome: RequestOutcome): void => {
+      if (this.#isPending(outcome)) return;
       for (const peer of receiversOf(membership.ownersOf(outcome.key))) parcelFor(peer).outcomes.push(outcome);
-    }
-    return parcels;
+    };
+    const packKey = ({ key }: KeyState): void => {
+      for (const peer of receiversOf(membership.ownersOf(key))) parcelFor(peer).keys.push(key);
+    };
+    this.#lane.over(requests.outcomes(), packOutcome, () => {
+      this.#lane.over(buffer.records(), packKey, () => onPacked(parcels));
+    });
   }
 
   /**
@@ -185,7 +198,8 @@ export class HandOff {
         if (run !== this.#run) return undefined;
         if (answer.kind === "ack" || answer.kind === "wanted") return answer;
         // Some have not adopted the same view yet, or have gone on to the next: that is part of every change.
-        if (answer.kind !== "refused" || answer.epoch === membership.epoch) {
+        const isChanging = answer.kind === "refused" && answer.code === "not_ready";
+        if (!isChanging && (answer.kind !== "refused" || answer.epoch === membership.epoch)) {
           const reason = answer.kind === "refused" ? answer.detail : answer.kind;
           complaints.warn(`hand-off ${peer}`, "a hand-off is refused and will be tried again", { peer, reason });
         }

@@ -1,7 +1,8 @@
 /**
  * The life of a view, as it runs through one member:
  *
- * 1. *Adopted*: the newer view is taken on in one step, and journaled.
+ * 1. *Adopted*: the newer view is taken on in one step. From then on this member answers nothing. It goes through all
+ *    that it holds, a slice at a time, and removes what does not count any more. Then the adoption is journaled.
  * 2. *Delivered*: the primary of every key has all that this member held.
  * 3. *Activated*: every member has delivered, and no older view can be served any more. Primaries serve their new keys.
  * 4. *Handed off*: every other owner, too, has all that this member held.
@@ -13,7 +14,11 @@
 import { assert } from "../../base/assert.ts";
 import type { Timer } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import type { Lane } from "../../base/slices.ts";
+import type { RequestId } from "../../core/entry.ts";
+import type { KeyState } from "../../core/key-state.ts";
 import type { Membership } from "../../core/membership.ts";
+import type { RequestOutcome } from "../../core/message.ts";
 import { type View, type ViewMember, viewName, votersOf } from "../../core/view.ts";
 import { settledView } from "../../core/view-changes.ts";
 import type { AdoptRecord } from "../../journal/journal.ts";
@@ -21,6 +26,7 @@ import type { ContextOf } from "../context.ts";
 import type { Cleaner } from "../flush/cleaner.ts";
 import type { FlushQueue } from "../flush/flush-queue.ts";
 import type { Flusher } from "../flush/flusher.ts";
+import { cachedKeys } from "../keys/cache.ts";
 import type { DurableWrites } from "../keys/durable-writes.ts";
 import type { Inheritance } from "../keys/inheritance.ts";
 import type { Primary } from "../keys/primary.ts";
@@ -43,16 +49,17 @@ type ViewLifeContext = ContextOf<
   | "log"
   | "complaints"
   | "metrics"
+  | "slices"
 >;
 
 /** The parts that a view's life runs through, and what is asked of each. */
 export interface ViewFollowers {
   readonly reads: Pick<ReadPath, "invalidateAll">;
-  readonly primary: Pick<Primary, "adoptView" | "mayAnswer"> & {
+  readonly primary: Pick<Primary, "adoptView" | "beginEpoch" | "mayAnswer"> & {
     readonly inheritance: Pick<Inheritance, "begin" | "asksStore">;
   };
   readonly durableWrites: Pick<DurableWrites, "adoptView">;
-  readonly flusher: Pick<Flusher, "forget" | "quiet">;
+  readonly flusher: Pick<Flusher, "forget" | "quiet"> & { flying(): Iterable<KeyState> };
   readonly queue: Pick<FlushQueue, "expedite" | "schedule">;
   readonly cleaner: Pick<Cleaner, "adoptView" | "viewSettled">;
   readonly handOff: Pick<HandOff, "deliver" | "handOff" | "stop">;
@@ -66,6 +73,8 @@ const settleStaggerMs = 100;
 /** Pause before a view is settled that could not be so far, and after a failure, in milliseconds. */
 const settlePauseMs = 50;
 const failurePauseMs = 500;
+/** Outcomes that one record of the journal forgets, at most. */
+const forgottenPerRecord = 1_000;
 
 export class ViewLife {
   readonly #context: ViewLifeContext;
@@ -74,8 +83,11 @@ export class ViewLife {
   readonly #abort = new AbortController();
   /** Whether the first stage of the hand-off of the adopted view has begun. */
   #delivering = false;
-  /** Whether the second stage of the hand-off of the adopted view has begun. */
+  /** What is done with all that is held, one after the other. */
+  readonly #lane: Lane;
+  /** Whether what was gained with the adopted view is inherited, and the second stage of the hand-off has begun. */
   #handingOff = false;
+  #hasInherited = false;
   /** Whether that has ended. */
   #hasHandedOff = false;
   /** Whether this member has done what follows from the adopted view's being settled. */
@@ -93,11 +105,15 @@ export class ViewLife {
     this.#context = context;
     this.#proposer = proposer;
     this.#followers = followers;
+    this.#lane = context.slices.lane();
   }
 
-  /** Takes on a newer view, whole (V7): nothing else runs between its first and its last step. */
+  /**
+   * Takes on a newer view, whole (V7). The right to answer under the older one ends here, for all keys. What is held is
+   * gone through in slices. If the next view comes before that has ended, it begins anew.
+   */
   adopt(view: View): void {
-    const { membership, buffer, journal, metrics, log } = this.#context;
+    const { membership, buffer, metrics, log } = this.#context;
     const { reads, primary, durableWrites, cleaner, handOff, eviction, gossip, router } = this.#followers;
     assert(!this.#abort.signal.aborted, "a member that has ended adopts nothing");
     const before = membership.peers;
@@ -105,23 +121,37 @@ export class ViewLife {
     metrics.views.adopted++;
     this.#delivering = false;
     this.#handingOff = false;
+    this.#hasInherited = false;
     this.#hasHandedOff = false;
     this.#hasFinished = false;
     this.#timer?.cancel();
     buffer.admission.shareAmong(votersOf(view).length);
     log.info("view adopted", { epoch: view.epoch, members: view.members.map((member) => member.id) });
-    this.#giveUpTenure();
-    journal.append(adoptionOf(membership));
     reads.invalidateAll();
     cleaner.adoptView();
     handOff.stop();
     primary.adoptView();
+    let [isTold, isSwept] = [false, false];
+    this.#sweep(() => {
+      isSwept = true;
+      if (isTold) this.#swept(view);
+    });
+    if (!isSwept) this.#endFlights();
     durableWrites.adoptView();
     eviction.adoptView();
     this.#disconnect(before);
     gossip.tellEveryone();
     router.wake();
-    // Nothing is said or acknowledged under the view before the adoption is in the journal (V32).
+    isTold = true;
+    if (isSwept) this.#swept(view);
+  }
+
+  /**
+   * What is held has been gone through. Nothing is said or acknowledged under the view before the adoption is in the
+   * journal (V32).
+   */
+  #swept(view: View): void {
+    const { membership, journal } = this.#context;
     const durable = journal.durable();
     if (!durable) this.#adopted();
     else
@@ -148,35 +178,81 @@ export class ViewLife {
 
   stop(): void {
     this.#abort.abort(new OperatingError("shutting_down", "the member is stopping"));
+    this.#lane.stop();
     this.#timer?.cancel();
     this.#settleTimer?.cancel();
   }
 
-  /** What this member no longer serves, or never will again, it forgets as far as it must. */
-  #giveUpTenure(): void {
+  /**
+   * What this member no longer serves, or never will again, it forgets as far as it must. `onDone` runs when the
+   * adoption is in the journal's next group, and what is pending under the view has been sent.
+   */
+  #sweep(onDone: () => void): void {
     const { membership, buffer, cache, requests, journal } = this.#context;
-    const { flusher } = this.#followers;
+    const { primary } = this.#followers;
     const counts = membership.countsFor();
-    // The journal forgets it, too (V37). Else it could count again after the next start, under a view that is adopted
-    // until then.
-    const forgotten = requests.keepKeys(counts);
-    if (forgotten.length > 0) journal.append({ kind: "forget", requests: forgotten });
-    requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
-    for (const record of buffer.records()) {
-      if (!membership.serves(record.key, membership.ownersOf(record.key))) {
-        flusher.forget(record);
-        buffer.endTenure(
-          record,
-          new OperatingError("peer_unreachable", "another node owns this key now, and may come to have this write"),
-        );
-      }
-      // What was handed over long ago must not count (V36): newer states of it may be gone from memory everywhere.
-      if (record.pending.length === 0 && !counts(record.key)) buffer.remove(record);
-    }
-    // Without tenure a cached value counts no more (R5).
-    for (const key of cache.keys()) {
-      if (!membership.serves(key, membership.ownersOf(key))) cache.delete(key);
-    }
+    const pending: KeyState[] = [];
+    const error = ownedByAnother();
+    const passCache = (): void => {
+      // Without tenure a cached value counts no more (R5).
+      const visit = (key: string): void => {
+        if (!membership.serves(key, membership.ownersOf(key))) cache.delete(key);
+      };
+      this.#lane.over(cachedKeys(cache), visit, () => {
+        membership.swept();
+        journal.append(adoptionOf(membership));
+        this.#lane.over(pending, (record) => primary.beginEpoch(record), onDone);
+      });
+    };
+    const passRecords = (): void => {
+      requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
+      const visit = (record: KeyState): void => {
+        this.#endTenure(record, error);
+        if (record.pending.length > 0) pending.push(record);
+        // What was handed over long ago must not count (V36): newer states of it may be gone from memory everywhere.
+        else if (!counts(record.key)) buffer.remove(record);
+      };
+      this.#lane.over(buffer.records(), visit, passCache);
+    };
+    this.#forgetOutcomes(counts, passRecords);
+  }
+
+  /**
+   * The journal forgets the outcomes, too, and before the entries (V37). Else an outcome could count again after the
+   * next start, under a view that is adopted until then.
+   */
+  #forgetOutcomes(counts: (key: string) => boolean, onDone: () => void): void {
+    const { requests, journal } = this.#context;
+    let forgotten: RequestId[] = [];
+    const append = (): void => {
+      if (forgotten.length > 0) journal.append({ kind: "forget", requests: forgotten });
+      forgotten = [];
+    };
+    const visit = (outcome: RequestOutcome): void => {
+      if (counts(outcome.key)) return;
+      requests.forget(outcome.requestId);
+      if (forgotten.push(outcome.requestId) === forgottenPerRecord) append();
+    };
+    this.#lane.over(requests.outcomes(), visit, () => {
+      append();
+      onDone();
+    });
+  }
+
+  /**
+   * A flush that lands changes its key, and goes by the adopted view. So the keys that are being flushed, which are
+   * few, lose their tenure at once (V66).
+   */
+  #endFlights(): void {
+    const error = ownedByAnother();
+    for (const record of this.#followers.flusher.flying()) this.#endTenure(record, error);
+  }
+
+  #endTenure(record: KeyState, error: Error): void {
+    const { membership, buffer } = this.#context;
+    if (membership.serves(record.key, membership.ownersOf(record.key))) return;
+    this.#followers.flusher.forget(record);
+    buffer.endTenure(record, error);
   }
 
   /** A process that is no longer in the view gets no answers any more: nobody waits for its own either. */
@@ -230,12 +306,19 @@ export class ViewLife {
     if (this.#handingOff || membership.progress !== "delivered" || !membership.everyoneHas("delivered")) return;
     assert(!this.#hasHandedOff, "a hand-off begins before it ends");
     this.#handingOff = true;
-    if (!membership.activated) primary.inheritance.begin();
-    handOff.handOff(() => {
-      assert(this.#handingOff, "a hand-off ends after it has begun");
-      this.#hasHandedOff = true;
-      this.step();
-    });
+    let isStepping = true;
+    const bring = (): void => {
+      this.#hasInherited = true;
+      handOff.handOff(() => {
+        assert(this.#handingOff, "a hand-off ends after it has begun");
+        this.#hasHandedOff = true;
+        this.step();
+      });
+      if (!isStepping) this.step();
+    };
+    if (membership.activated) bring();
+    else primary.inheritance.begin(bring);
+    isStepping = false;
   }
 
   /** Every member has delivered, and no older view is served (V42): this member serves the keys that it gained. */
@@ -243,6 +326,8 @@ export class ViewLife {
     const { membership, buffer, clock, log } = this.#context;
     const { flusher, queue, primary, router } = this.#followers;
     if (membership.activated) return;
+    const hasDelivered = membership.everyoneHas("delivered");
+    if (hasDelivered && !this.#hasInherited) return; // V67
     if (!membership.mayActivate()) {
       // T has to pass (V43): no peer will say when it has.
       const safeFrom = membership.safeFrom();
@@ -255,11 +340,12 @@ export class ViewLife {
     assert(membership.activated, "a view is activated once");
     if (membership.hasForgotten) this.#stepIn(membership.view.parameters.flushDeadlineMs);
     log.info("view activated", { epoch: membership.epoch });
-    for (const record of buffer.records()) {
-      if (!membership.serves(record.key, membership.ownersOf(record.key))) continue;
+    const visit = (record: KeyState): void => {
+      if (!membership.serves(record.key, membership.ownersOf(record.key))) return;
       if (record.needsStore) queue.expedite(record);
       else if (record.dirty) queue.schedule(record);
-    }
+    };
+    this.#lane.over(buffer.records(), visit, () => undefined);
     primary.mayAnswer();
     router.wake();
   }
@@ -359,6 +445,10 @@ export class ViewLife {
     this.#followers.gossip.tellEveryone();
     this.step();
   }
+}
+
+function ownedByAnother(): OperatingError {
+  return new OperatingError("peer_unreachable", "another node owns this key now, and may come to have this write");
 }
 
 /** The adoption as the journal keeps it. */

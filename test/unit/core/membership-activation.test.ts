@@ -72,6 +72,7 @@ describe("Membership.safeFrom", () => {
     assert.equal(membership.safeFrom(), leaseMs);
     const next = joinedView(abc, memberOf("e"), "q");
     membership.adopt(next);
+    membership.swept();
     assert.equal(membership.safeFrom(), undefined);
     membership.advance("adopted");
     clock.advance(700);

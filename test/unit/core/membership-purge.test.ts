@@ -31,6 +31,7 @@ describe("Membership.countsFor, by the lineage", () => {
   it("is true of what this folder owned, as primary or replica, in a view that it had adopted", () => {
     const membership = memberIn(abc, a);
     membership.adopt(abcd);
+    membership.swept();
     countsExactly(membership, ownsInAbc);
   });
 
@@ -39,6 +40,7 @@ describe("Membership.countsFor, by the lineage", () => {
     const last = nextView(abcd, [a, b]);
     const membership = memberIn(abcd, a);
     membership.adopt(last);
+    membership.swept();
     const skipped = keyWhere((key) => ownsInAbc(key) && !ownsInAbcd(key));
     assert.equal(membership.countsFor()(skipped), false);
     assert.equal(membership.countsFor()(keyWhere(ownsInAbcd)), true);
@@ -47,7 +49,9 @@ describe("Membership.countsFor, by the lineage", () => {
   it("is false of what it owned before the view that settled last", () => {
     const membership = memberIn(ab, a);
     membership.adopt(abcd);
+    membership.swept();
     membership.adopt(nextView({ ...abcd, settled: true }, [a, b, c]));
+    membership.swept();
     assert.equal(membership.countsFor()(keyWhere((key) => ownsInAb(key) && !ownsInAbcd(key))), false);
   });
 
@@ -128,8 +132,10 @@ describe("Membership.adoptedEpochs", () => {
     const membership = memberIn(abc, a, { adopted: [2, 3] });
     assert.deepEqual(membership.adoptedEpochs, [5]);
     membership.adopt(abcd);
+    membership.swept();
     assert.deepEqual(membership.adoptedEpochs, [5, 6]);
     membership.adopt(nextView({ ...abcd, settled: true }, [a, b]));
+    membership.swept();
     assert.deepEqual(membership.adoptedEpochs, [6, 7]);
   });
 

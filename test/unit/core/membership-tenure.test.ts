@@ -54,6 +54,7 @@ describe("Membership, tenure", () => {
       [true, true],
     );
     membership.adopt(abc);
+    membership.swept();
     assert.deepEqual(
       [kept, gone].map((key) => serves(membership, key)),
       [true, false],
@@ -112,6 +113,7 @@ describe("Membership, tenure", () => {
     membership.markSettled();
     clock.advance(100);
     membership.adopt(leaving);
+    membership.swept();
     membership.advance("handed_off");
     membership.hear(moved, handedOff(leaving.epoch));
     clock.advance(100);

@@ -45,6 +45,7 @@ describe("Membership, the view", () => {
       assert.throws(() => membership.adopt(viewOf(9, members)), AssertionError);
     }
     membership.adopt(viewOf(9, [a, b]));
+    membership.swept();
     assert.equal(membership.epoch, 9);
   });
 });
@@ -105,6 +106,7 @@ describe("Membership, progress", () => {
     membership.hear(b, handedOff(ab.epoch));
     membership.activate(true);
     membership.adopt(abc);
+    membership.swept();
     assert.deepEqual(
       [membership.progress, membership.everyoneHas("adopted"), membership.activated],
       ["adopting", false, false],
@@ -120,6 +122,7 @@ describe("Membership, progress", () => {
     membership.hear(b, handedOff(abc.epoch, { settled: true }));
     assert.deepEqual([membership.settled, membership.everyoneHas("handed_off")], [true, true]);
     membership.adopt(nextView(abc, [a, b]));
+    membership.swept();
     assert.equal(membership.settled, false);
   });
 
@@ -168,6 +171,7 @@ describe("Membership, the lease", () => {
     membership.lease.confirmByStore(membership.lease.stamp());
     assert.equal(membership.lease.held(), true);
     membership.adopt(abc);
+    membership.swept();
     assert.equal(membership.lease.held(), false);
   });
 
@@ -181,6 +185,7 @@ describe("Membership, the lease", () => {
     membership.activate(true);
     assert.equal(membership.mayAnswer("k"), true);
     membership.adopt(nextView(alone, [a, memberOf("b", { weight: 0 })]));
+    membership.swept();
     assert.equal(membership.mayAnswer("k"), false, "neither lease nor journal");
     confirm();
     assert.equal(membership.mayAnswer("k"), false, "not in the journal");

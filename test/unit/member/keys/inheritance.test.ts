@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
+import { Slices } from "../../../../src/base/slices.ts";
 import { whatTheStoreHas } from "../../../../src/core/discarded.ts";
 import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import type { KeyState, PendingWrite } from "../../../../src/core/key-state.ts";
@@ -14,7 +15,7 @@ import type { View } from "../../../../src/core/view.ts";
 import type { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { Inheritance } from "../../../../src/member/keys/inheritance.ts";
 import { Replicator } from "../../../../src/member/keys/replicator.ts";
-import { arrive, hold, roomyBuffer } from "../../../harness/key-fixtures.ts";
+import { arrive, hold, roomyBuffer, wholeSlices } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { ScriptedNetwork } from "../../../harness/scripted-network.ts";
@@ -57,7 +58,8 @@ function trialOf(membership: Membership, ...keys: readonly string[]): Trial {
   const tried: string[] = [];
   const nothing = (): undefined => undefined;
   const complaints = new Complaints(new RecordedLog(), clock, 10_000);
-  const context = { membership, buffer, network, clock, complaints };
+  const slices = new Slices(clock, wholeSlices);
+  const context = { membership, buffer, network, clock, complaints, slices };
   const replicator = new Replicator(
     context,
     { commitReady: nothing },
@@ -93,7 +95,7 @@ describe("Inheritance.begin", () => {
   it("makes what is held of the keys gained pending, until every other owner has it", () => {
     const key = keyOf(view, "a", "b");
     const trial = trialOf(memberIn(view, a), key);
-    trial.inheritance.begin();
+    trial.inheritance.begin(() => undefined);
     const { inherited, missing, needsStore, entry } = firstOf(trial, key);
     assert.deepEqual([inherited, missing, needsStore, entry], [true, ["b"], false, entryOf(key)]);
     assert.equal(trial.buffer.get(key)?.entry, undefined);
@@ -108,7 +110,7 @@ describe("Inheritance.begin", () => {
     membership.adopt(next);
     const [kept, gone] = [keyOf(next, "a", "b"), keyOf(next, "b", "a")];
     const trial = trialOf(membership, kept, gone);
-    trial.inheritance.begin();
+    trial.inheritance.begin(() => undefined);
     for (const key of [kept, gone]) {
       assert.deepEqual([trial.buffer.get(key)?.pending, trial.buffer.get(key)?.entry], [[], entryOf(key)]);
     }
@@ -117,20 +119,20 @@ describe("Inheritance.begin", () => {
   it("leaves alone what is in doubt: what is held may not be the newest", () => {
     const after = { ...viewOf(9, [a], [pastOf(viewOf(8, [b, c])), pastOf(viewOf(9, [a, b]))]) };
     const trial = trialOf(memberIn(after, a), "k");
-    trial.inheritance.begin();
+    trial.inheritance.begin(() => undefined);
     assert.deepEqual(trial.buffer.get("k")?.pending, []);
   });
 
   it("asks for the store where there are too few owners, or an operator gave up what the store may have a newer state of", () => {
     const alone = trialOf(memberIn(viewOf(4, [a]), a), "k");
-    alone.inheritance.begin();
+    alone.inheritance.begin(() => undefined);
     assert.deepEqual([firstOf(alone, "k").missing, firstOf(alone, "k").needsStore], [[], true]);
 
     const past = pastOf(viewOf(8, [{ ...c, forgotten: true } as typeof c]));
     const given = viewOf(9, [a, b], [past]);
     const key = keyOf(given, "a", "b");
     const trial = trialOf(memberIn(given, a), key);
-    trial.inheritance.begin();
+    trial.inheritance.begin(() => undefined);
     assert.deepEqual([firstOf(trial, key).missing, firstOf(trial, key).needsStore], [["b"], true]);
   });
 
@@ -139,19 +141,19 @@ describe("Inheritance.begin", () => {
     for (const upload of [{ token: "t", size: 9, manifest: Buffer.from("m") }, whatTheStoreHas]) {
       const trial = trialOf(memberIn(view, a));
       hold(trial.buffer, { ...entryOf(key), value: undefined, upload });
-      trial.inheritance.begin();
+      trial.inheritance.begin(() => undefined);
       assert.deepEqual([firstOf(trial, key).missing, firstOf(trial, key).needsStore], [["b"], true]);
     }
   });
 
   it("says for how long the store is asked about what was given up, and when that is over, however it ends", async () => {
     const alone = trialOf(memberIn(viewOf(4, [a]), a), "k");
-    alone.inheritance.begin();
+    alone.inheritance.begin(() => undefined);
     assert.equal(alone.inheritance.asksStore, false, "here is all that there was");
 
     const past = pastOf(viewOf(8, [{ ...c, forgotten: true } as typeof c]));
     const trial = trialOf(memberIn(viewOf(9, [a], [past]), a), "k", "l");
-    trial.inheritance.begin();
+    trial.inheritance.begin(() => undefined);
     const [found, lost] = [recordOf(trial, "k"), recordOf(trial, "l")];
     arrive(found, firstOf(trial, "k").entry);
     trial.buffer.commit(found);
@@ -166,7 +168,7 @@ describe("Inheritance.begin", () => {
     const single = { ...viewOf(4, [a, b]), parameters: { ...parameters, replicas: 1 } };
     const key = keyWhere((each) => memberIn(single, a).ownersOf(each)[0] === "a");
     const trial = trialOf(memberIn(single, a), key);
-    trial.inheritance.begin();
+    trial.inheritance.begin(() => undefined);
     assert.deepEqual([firstOf(trial, key).missing, firstOf(trial, key).needsStore, trial.tried], [[], false, [key]]);
   });
 });
@@ -177,7 +179,7 @@ describe("Inheritance.acknowledged", () => {
   /** An inherited entry of version (3, 1), of which b acknowledges version (3, `seq`). */
   function missingAfter(seq: number, peer = "b"): readonly string[] {
     const trial = trialOf(memberIn(view, a), key);
-    trial.inheritance.begin();
+    trial.inheritance.begin(() => undefined);
     trial.tried.length = 0;
     trial.inheritance.acknowledged(key, { epoch: 3, seq }, peer);
     assert.equal(trial.tried.length, seq >= 1 ? 1 : 0);
@@ -193,7 +195,7 @@ describe("Inheritance.acknowledged", () => {
 
   it("does not count for an entry that was sent ahead, which counts by the answer to that", () => {
     const trial = trialOf(memberIn(view, a), key);
-    trial.inheritance.begin();
+    trial.inheritance.begin(() => undefined);
     trial.tried.length = 0;
     trial.inheritance.sendAhead(recordOf(trial, key));
     trial.inheritance.acknowledged(key, { epoch: 3, seq: 1 }, "b");
@@ -213,7 +215,7 @@ describe("Inheritance.sendAhead", () => {
 
   it("sends an inherited entry ahead of the others, once", () => {
     const trial = trialOf(memberIn(view, a), key);
-    trial.inheritance.begin();
+    trial.inheritance.begin(() => undefined);
     const record = recordOf(trial, key);
     trial.inheritance.sendAhead(record);
     trial.inheritance.sendAhead(record);
@@ -227,7 +229,7 @@ describe("Inheritance.sendAhead", () => {
     const trial = trialOf(memberIn(view, a), key);
     const record = recordOf(trial, key);
     trial.inheritance.sendAhead(record);
-    trial.inheritance.begin();
+    trial.inheritance.begin(() => undefined);
     record.beginEpoch(["b"], false);
     trial.inheritance.sendAhead(record);
     assert.deepEqual(trial.network.sent, []);

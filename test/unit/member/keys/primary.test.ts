@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { isOperatingError } from "../../../../src/base/errors.ts";
+import { Slices } from "../../../../src/base/slices.ts";
 import { noHeaders } from "../../../../src/core/entry.ts";
 import type { WriteRequest } from "../../../../src/core/message.ts";
 import type { Precondition } from "../../../../src/core/precondition.ts";
@@ -22,7 +23,7 @@ import { ReadPath } from "../../../../src/member/keys/read-path.ts";
 import { Repeats } from "../../../../src/member/keys/repeats.ts";
 import { Replicator } from "../../../../src/member/keys/replicator.ts";
 import { MemberMetrics } from "../../../../src/member/metrics.ts";
-import { roomyBuffer, settingsOf } from "../../../harness/key-fixtures.ts";
+import { roomyBuffer, settingsOf, wholeSlices } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { ScriptedNetwork, turn } from "../../../harness/scripted-network.ts";
@@ -50,6 +51,7 @@ function trial() {
     clock,
     complaints: new Complaints(new RecordedLog(), clock, 10_000),
     metrics: new MemberMetrics(),
+    slices: new Slices(clock, wholeSlices),
     settings: settingsOf({ operationMs: 10_000 }),
   };
   const { buffer, store, network } = context;

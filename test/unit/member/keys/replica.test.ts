@@ -157,8 +157,22 @@ describe("Replica.replicate", () => {
     const trial = trialOf(journal);
     const answer = Promise.resolve(replicate(trial, entryOf(ab, 1)));
     trial.membership.adopt(nextView(view, [a, b, c]));
+    trial.membership.swept();
     journal.sync();
     await assert.rejects(answer, isWrongView);
+  });
+
+  it("is refused until what this member holds has been gone through under the view (V64)", () => {
+    const trial = trialOf(new SlowJournal());
+    const next = nextView(view, [a, b]);
+    trial.membership.adopt(next);
+    const request = (): unknown =>
+      trial.replica.replicate(a, { kind: "replicate", epoch: next.epoch, entry: entryOf(ab, 1) });
+    assert.throws(request, (error) => isOperatingError(error, "not_ready"));
+    assert.equal(trial.buffer.size, 0);
+    trial.membership.swept();
+    void request();
+    assert.equal(trial.buffer.size, 1);
   });
 
   it("journals the outcome of a request whose entry is superseded, once", () => {

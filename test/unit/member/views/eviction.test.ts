@@ -48,6 +48,7 @@ function trialOf(view: View = abc): Trial {
     onView: (next) => {
       events.push(`view ${next.members.map(({ id }) => id).join()}`);
       membership.adopt(next);
+      membership.swept();
       eviction.adoptView();
     },
     onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
@@ -207,6 +208,7 @@ describe("Eviction", () => {
     const trial = trialOf();
     await trial.rounds(3, b);
     trial.membership.adopt(joinedView(droppedView(abc, new Set(["c"]), "p"), memberOf("d"), "q"));
+    trial.membership.swept();
     trial.eviction.adoptView();
     await trial.rounds(1, b);
     assert.deepEqual(trial.eviction.suspects, []);

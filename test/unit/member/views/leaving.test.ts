@@ -71,6 +71,7 @@ function trialOf(view: View): Trial {
     onView: (next) => {
       events.push(`view ${next.members.map(({ id, weight }) => `${id}${weight}`).join()}`);
       membership.adopt(next);
+      membership.swept();
       membership.advance("handed_off");
     },
     onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
@@ -180,6 +181,7 @@ describe("Leaving, with others", () => {
     await trial.looks(2);
     assert.deepEqual([trial.events.at(-1), trial.store.view?.epoch], ["epoch 5", 5]);
     trial.membership.adopt(trial.store.view as View);
+    trial.membership.swept();
     await trial.looks(1);
     assert.equal(trial.events.at(-1), "view a0,b1,c1");
   });

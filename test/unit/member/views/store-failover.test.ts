@@ -107,6 +107,7 @@ describe("StoreFailover", () => {
       store.read = read;
       store.view = reweightedView(abc, "b", 0, "another's");
       membership.adopt(store.view);
+      membership.swept();
       return read();
     };
     failing(30_000);

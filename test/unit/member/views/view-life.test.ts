@@ -6,7 +6,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
+import { Slices } from "../../../../src/base/slices.ts";
 import { Admission } from "../../../../src/core/admission.ts";
+import { type Entry, noHeaders } from "../../../../src/core/entry.ts";
+import type { KeyState } from "../../../../src/core/key-state.ts";
 import { Membership } from "../../../../src/core/membership.ts";
 import type { Progress } from "../../../../src/core/message.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
@@ -20,6 +23,7 @@ import { MemberMetrics } from "../../../../src/member/metrics.ts";
 import { Proposer } from "../../../../src/member/views/proposer.ts";
 import { ViewLife } from "../../../../src/member/views/view-life.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
+import { hold, wholeSlices } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { ScriptedNetwork, turn } from "../../../harness/scripted-network.ts";
@@ -30,8 +34,8 @@ import { ViewStore } from "../../../harness/view-store.ts";
 const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
 const view = viewOf(4, [a, b]);
 
-/** Member a, which has adopted no view yet; the store has this one. */
-function trialOf(stored: View = view, isVouchedFor = true) {
+/** Member a, which has adopted no view yet; the store has this one. A slice has so many items. */
+function trialOf(stored: View = view, isVouchedFor = true, items = wholeSlices.items) {
   const clock = new ManualClock();
   const store = new ViewStore(stored);
   const log = new RecordedLog();
@@ -39,11 +43,13 @@ function trialOf(stored: View = view, isVouchedFor = true) {
   const complaints = new Complaints(log, clock, 10_000);
   const membership = new Membership(a, clock, []);
   if (isVouchedFor) membership.confirm(b, stateOf(0, "adopting"), membership.lease.stamp());
-  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const journaled: JournalRecord[] = [];
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), {
+    append: (record) => journaled.push(record),
+  });
   const network = new ScriptedNetwork();
   const events: string[] = [];
-  const journaled: JournalRecord[] = [];
-  const state = { durable: undefined as Promise<void> | undefined, asksStore: false };
+  const state = { durable: undefined as Promise<void> | undefined, asksStore: false, inheritsLong: false };
   const journal: Journal = {
     ...noJournal("a-disk"),
     append: (record) => journaled.push(record),
@@ -54,7 +60,8 @@ function trialOf(stored: View = view, isVouchedFor = true) {
     onView: () => events.push("onView"),
     onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
   });
-  const stages = { deliver: (): void => undefined, handOff: (): void => undefined };
+  const stages = { deliver: (): void => undefined, inherit: (): void => undefined, handOff: (): void => undefined };
+  const flying: KeyState[] = [];
   const note = (event: string) => (): void => {
     events.push(event);
   };
@@ -70,21 +77,27 @@ function trialOf(stored: View = view, isVouchedFor = true) {
     log,
     complaints,
     metrics: new MemberMetrics(),
+    slices: new Slices(clock, { ...wholeSlices, items }),
   };
   const life = new ViewLife(context, proposer, {
     reads: { invalidateAll: note("reads") },
     primary: {
       adoptView: note("primary"),
       mayAnswer: note("may answer"),
+      beginEpoch: note("begin epoch"),
       inheritance: {
-        begin: note("inherit"),
+        begin: (onDone) => {
+          events.push("inherit");
+          stages.inherit = onDone;
+          if (!state.inheritsLong) onDone();
+        },
         get asksStore(): boolean {
           return state.asksStore;
         },
       },
     },
     durableWrites: { adoptView: note("durable writes") },
-    flusher: { forget: note("forget"), quiet: true },
+    flusher: { forget: note("forget"), flying: () => flying, quiet: true },
     queue: { expedite: note("expedite"), schedule: note("schedule") },
     cleaner: { adoptView: note("cleaner"), viewSettled: note("clean") },
     handOff: {
@@ -116,6 +129,8 @@ function trialOf(stored: View = view, isVouchedFor = true) {
     store,
     log,
     membership,
+    buffer,
+    flying,
     requests: context.requests,
     network,
     journaled,
@@ -126,6 +141,12 @@ function trialOf(stored: View = view, isVouchedFor = true) {
     news,
     hear,
   };
+}
+
+function entryOf(key: string): Entry {
+  const requestId = { router: "r", counter: 1 };
+  const value = Buffer.from("v");
+  return { epoch: 1, seq: 1, key, value, headers: noHeaders, md5: "", modifiedMs: 0, size: 1, requestId };
 }
 
 /** Takes a trial's member, and its peer, as far as both have handed off. */
@@ -254,6 +275,65 @@ describe("ViewLife", () => {
     network.link(memberOf("c", { incarnation: "c-2" }));
     life.adopt(nextView(viewOf(5, [a, c]), [a]));
     assert.deepEqual([...network.links.keys()], ["c"]);
+  });
+});
+
+describe("ViewLife, in slices", () => {
+  /** Of none of these did the member own the key under a view that counts. */
+  const entries = ["k1", "k2", "k3"].map((key) => entryOf(key));
+
+  it("goes through all that it holds before it says that it has adopted the view, and takes nothing until then (V64)", () => {
+    const { clock, buffer, journaled, membership, life, news } = trialOf(view, true, 1);
+    for (const entry of entries) hold(buffer, entry);
+    journaled.splice(0);
+    life.adopt(view);
+    assert.deepEqual([membership.epoch, membership.isSwept, buffer.size], [4, false, 3]);
+    assert.ok(!news().includes("tell adopted"));
+    clock.advance(0);
+    assert.deepEqual([membership.isSwept, membership.progress, buffer.size], [true, "adopted", 0]);
+    assert.deepEqual(
+      journaled.map(({ kind }) => kind),
+      ["clean", "clean", "clean", "adopt"],
+    );
+    assert.deepEqual(news().slice(-5), ["may answer", "wake", "tell adopted", "ping", "deliver"]);
+  });
+
+  it("begins anew with the next view, and has not adopted the one before (V65)", () => {
+    const { clock, buffer, journaled, membership, life } = trialOf(view, true, 1);
+    for (const entry of entries) hold(buffer, entry);
+    life.adopt(view);
+    const next = nextView(view, [a, b, c]);
+    life.adopt(next);
+    clock.advance(0);
+    assert.deepEqual([membership.isSwept, membership.adoptedEpochs, buffer.size], [true, [5], 0]);
+    assert.deepEqual(
+      journaled.flatMap((record) => (record.kind === "adopt" ? [record.adopted] : [])),
+      [[5]],
+    );
+  });
+
+  it("ends the tenure of keys that are being flushed at once (V66)", () => {
+    const { buffer, flying, life, news } = trialOf(view, true, 1);
+    for (const entry of entries) hold(buffer, entry);
+    const record = buffer.get("k3") as KeyState;
+    flying.push(record);
+    record.takeOff(record.entry as Entry, 0, false);
+    life.adopt(view);
+    assert.deepEqual([record.flight, buffer.size], [undefined, 3]);
+    assert.ok(news().includes("forget"));
+  });
+
+  it("serves what it gains when all of that is inherited (V67)", () => {
+    const { state, stages, membership, life, news, hear } = trialOf();
+    state.inheritsLong = true;
+    life.adopt(view);
+    hear("delivered");
+    stages.deliver();
+    life.step();
+    assert.deepEqual([membership.activated, news().includes("hand off")], [false, false]);
+    stages.inherit();
+    assert.equal(membership.activated, true);
+    assert.deepEqual(news(), ["hand off", "may answer", "wake"]);
   });
 });
 
