@@ -90,9 +90,13 @@ export class Backlog {
     return undefined;
   }
 
-  /** All of them. Records may be removed while it runs. */
-  *records(): IterableIterator<KeyState> {
-    yield* this.#waiting;
-    yield* this.#refused.keys();
+  /** All of them, at this moment. */
+  all(): readonly KeyState[] {
+    return [...this.#waiting, ...this.#refused.keys()];
+  }
+
+  /** Whether the record is among them. */
+  has(record: KeyState): boolean {
+    return this.#waiting.has(record) || this.#refused.has(record);
   }
 }

@@ -14,45 +14,94 @@ export interface Due<T> {
 
 /** Up to this many items are never swept. */
 const fewItems = 16;
+/** More than these are not swept at once: that would be too long for one turn of the event loop. */
+const manyItems = 4_096;
+/** Of many items each addition sweeps so many. So they are swept long before as many have been added. */
+const sweptByAddition = 4;
 
 export class DueQueue<T> {
-  /** A binary heap: the parent of i is (i - 1) >> 1 and not due later. */
-  #heap: Due<T>[] = [];
+  #heap = new DueHeap<T>();
+  /** What is yet to be swept of many items: what is current of it moves to `#heap`. */
+  #unswept = new DueHeap<T>();
   readonly #isCurrent: (due: Due<T>) => boolean;
   #sweepAt = fewItems;
 
   /**
    * @param isCurrent - whether this is still the item's place. An item may be added again, to be due sooner: then its
-   *   older
-   *   place stays until a sweep
+   *   older place stays until a sweep
    */
   constructor(isCurrent: (due: Due<T>) => boolean) {
     this.#isCurrent = isCurrent;
   }
 
   get size(): number {
-    return this.#heap.length;
+    return this.#heap.size + this.#unswept.size;
   }
 
   /** When the first item is due; undefined when there is none. */
   get nextAt(): Instant | undefined {
-    return this.#heap[0]?.at;
+    return this.#first.first?.at;
   }
 
   add(item: T, at: Instant): void {
-    if (this.#heap.length >= this.#sweepAt) this.#sweep();
-    this.#insert({ item, at });
+    this.#sweepSome();
+    if (this.#heap.size >= this.#sweepAt) this.#sweep();
+    this.#heap.insert({ item, at });
+  }
+
+  /** Takes out what was due first. */
+  take(): Due<T> {
+    return this.#first.take();
+  }
+
+  /** The heap with what is due first. */
+  get #first(): DueHeap<T> {
+    const [one, other] = [this.#heap.first, this.#unswept.first];
+    return other !== undefined && (one === undefined || other.at < one.at) ? this.#unswept : this.#heap;
   }
 
   /** Each sweep is paid for by as many additions as it leaves items. */
   #sweep(): void {
-    const current = this.#heap.filter(this.#isCurrent);
-    this.#heap = [];
-    for (const due of current) this.#insert(due);
-    this.#sweepAt = Math.max(fewItems, 2 * current.length);
+    const before = this.#heap;
+    this.#heap = new DueHeap();
+    if (before.size > manyItems) {
+      assert(this.#unswept.size === 0, "many items are swept before as many have been added");
+      this.#unswept = before;
+      this.#sweepAt = 2 * before.size;
+      return;
+    }
+    for (const due of before.all) if (this.#isCurrent(due)) this.#heap.insert(due);
+    this.#sweepAt = Math.max(fewItems, 2 * this.#heap.size);
   }
 
-  #insert(due: Due<T>): void {
+  #sweepSome(): void {
+    for (let count = 0; count < sweptByAddition && this.#unswept.size > 0; count++) {
+      const due = this.#unswept.takeLast();
+      if (this.#isCurrent(due)) this.#heap.insert(due);
+      if (this.#unswept.size === 0) this.#sweepAt = Math.max(fewItems, 2 * this.#heap.size);
+    }
+  }
+}
+
+/** A binary heap: the parent of i is (i - 1) >> 1 and not due later. */
+class DueHeap<T> {
+  readonly #heap: Due<T>[] = [];
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** What is due first. */
+  get first(): Due<T> | undefined {
+    return this.#heap[0];
+  }
+
+  /** All, in no order. */
+  get all(): readonly Due<T>[] {
+    return this.#heap;
+  }
+
+  insert(due: Due<T>): void {
     const heap = this.#heap;
     const { at } = due;
     let index = heap.length;
@@ -66,7 +115,14 @@ export class DueQueue<T> {
     heap[index] = due;
   }
 
-  /** Takes out what was due first. */
+  /** Takes out one that no other comes after in the heap. */
+  takeLast(): Due<T> {
+    const last = this.#heap.pop();
+    assert(last !== undefined, "an empty queue has nothing to take");
+    return last;
+  }
+
+  /** Takes out what is due first. */
   take(): Due<T> {
     const heap = this.#heap;
     const first = heap[0];

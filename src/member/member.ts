@@ -7,8 +7,10 @@
 import { assert, unreachable } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
+import type { Lane } from "../base/slices.ts";
 import type { Administration } from "../core/administration.ts";
 import type { Entry } from "../core/entry.ts";
+import type { KeyState } from "../core/key-state.ts";
 import type { SentAt } from "../core/lease.ts";
 import type { Membership } from "../core/membership.ts";
 import type {
@@ -38,6 +40,12 @@ export class Member implements PeerHandler, JournalSource {
   readonly #wired: Wired;
   readonly #membership: Membership;
   readonly #abort = new AbortController();
+  /** Takes over what was held before; and at the end collects what is held. */
+  readonly #lane: Lane;
+  /** Settles when it has taken over all that was held before, or has ended meanwhile. */
+  readonly #recovered = Promise.withResolvers<void>();
+  /** Whether it has peers. */
+  #isStarted = false;
   /** It takes nothing more: that might not reach the store. */
   #drained = false;
   #ended = false;
@@ -61,7 +69,7 @@ export class Member implements PeerHandler, JournalSource {
     this.operations = this.#wired.operations;
     this.status = this.#wired.status;
     this.#membership = this.#wired.membership;
-    this.#recover(parts.recovered);
+    this.#lane = this.#wired.slices.lane();
   }
 
   /**
@@ -69,14 +77,17 @@ export class Member implements PeerHandler, JournalSource {
    * @throws OperatingError `store_refused` when the store cannot be used, `shutting_down` when it has ended meanwhile.
    */
   async start(): Promise<void> {
-    const { network, journal } = this.#parts;
+    const { network, journal, recovered } = this.#parts;
     assert(!this.#ended && !this.joined, "a member starts once, without a view");
+    this.#recover(recovered);
+    if (this.#lane.isBusy) await this.#recovered.promise;
     journal.attach(this);
     network.start(this);
+    this.#isStarted = true;
     this.#setPeers([]);
     this.#wired.gossip.start();
     const view = await this.#wired.joining.join(this.#abort.signal);
-    this.#compare(view.parameters);
+    compareSettings(this.#parts, view.parameters);
     this.#adopt(view);
     this.#wired.leftovers.start();
   }
@@ -96,10 +107,10 @@ export class Member implements PeerHandler, JournalSource {
   }
 
   /**
-   * Ends at once: answers nothing more, sends nothing more. Returns what it holds, for the next member on this data
-   * folder.
+   * Ends at once: answers nothing more, sends nothing more. Resolves with what it holds, for the next member on this
+   * data folder.
    */
-  end(): Recovered {
+  end(): Promise<Recovered> {
     assert(!this.#ended, "a member ends once");
     this.#ended = true;
     const reason = new OperatingError("shutting_down", "the member has ended");
@@ -120,16 +131,39 @@ export class Member implements PeerHandler, JournalSource {
     this.#wired.cleaner.stop();
     this.#wired.primary.stop();
     this.#wired.durableWrites.adoptView();
-    for (const each of this.#wired.buffer.records())
-      this.#wired.buffer.endTenure(
-        each,
-        new OperatingError("peer_unreachable", "this node has left the view, and others may have this write"),
-      );
+    const held = this.#collect();
     this.#wired.router.end();
     this.#wired.deadlines.stop();
-    const entries = [...this.#wired.buffer.records()].flatMap(({ entry }) => (entry ? [entry] : []));
+    return held;
+  }
+
+  /** What it holds when all that is pending has ended. Nothing is taken any more, so nothing comes in between. */
+  #collect(): Promise<Recovered> {
+    // It has taken nothing from others yet.
+    if (this.#lane.isBusy) {
+      this.#lane.stop();
+      this.#recovered.reject(this.#abort.signal.reason as Error);
+      return Promise.resolve(this.#parts.recovered);
+    }
+    const { buffer, flusher, requests } = this.#wired;
     const { adoptedEpochs: adopted, cluster, isBroughtBack: broughtBack } = this.#membership;
-    return { entries, outcomes: [...this.#wired.requests.outcomes()], adopted, cluster, broughtBack };
+    const error = new OperatingError("peer_unreachable", "this node has left the view, and others may have this write");
+    const entries: Entry[] = [];
+    const outcomes: RequestOutcome[] = [];
+    const endTenure = (record: KeyState): void => {
+      buffer.endTenure(record, error);
+      if (record.entry) entries.push(record.entry);
+    };
+    const { promise, resolve } = Promise.withResolvers<Recovered>();
+    this.#lane.over(buffer.records(), endTenure, () => {
+      const collect = (outcome: RequestOutcome): unknown => outcomes.push(outcome);
+      this.#lane.over(requests.outcomes(), collect, () =>
+        resolve({ entries, outcomes, adopted, cluster, broughtBack }),
+      );
+    });
+    // A flush that lands finds its key without tenure.
+    if (this.#lane.isBusy) for (const record of flusher.flying()) buffer.endTenure(record, error);
+    return promise;
   }
 
   /** The configuration names these now. Nodes that it named before, and names no more, are asked to leave. */
@@ -285,27 +319,19 @@ export class Member implements PeerHandler, JournalSource {
     return { kind: "refused", code: error.code, epoch: this.#membership.epoch, detail: error.message };
   }
 
-  /**
-   * The settings of the cluster's first node hold for all of its nodes. A node whose file says otherwise says so in its
-   * log.
-   */
-  #compare({ replicas, leaseMs, flushDeadlineMs }: ViewParameters): void {
-    const { settings, log } = this.#parts;
-    const own = { replicas: settings.replicas, leaseMs: settings.leaseMs, flushDeadlineMs: settings.flushDeadlineMs };
-    const shared = { replicas, leaseMs, flushDeadlineMs };
-    if (own.replicas === replicas && own.leaseMs === leaseMs && own.flushDeadlineMs === flushDeadlineMs) return;
-    log.warn("the cluster goes by what its first node's file said, until all nodes have left it", { shared, own });
-  }
-
-  /** What the journal has is held and known from the first moment (J4, J5). */
+  /** What the journal has is held and known before anything else happens (J4, J5). */
   #recover({ entries, outcomes }: Recovered): void {
     const now = this.#parts.clock.now();
+    const { buffer, requests } = this.#wired;
     assert(!this.joined, "what was held before is there before the first view");
-    for (const entry of entries) {
-      this.#wired.buffer.recover(entry, now);
-      this.#wired.requests.record(entry.requestId, entry.key, versionOf(entry));
-    }
-    for (const { requestId, key, version } of outcomes) this.#wired.requests.record(requestId, key, version);
+    const take = (entry: Entry): void => {
+      buffer.recover(entry, now);
+      requests.record(entry.requestId, entry.key, versionOf(entry));
+    };
+    this.#lane.over(entries, take, () => {
+      const know = ({ requestId, key, version }: RequestOutcome): void => requests.record(requestId, key, version);
+      this.#lane.over(outcomes, know, () => this.#recovered.resolve());
+    });
   }
 
   #adopt(view: View): void {
@@ -395,9 +421,23 @@ export class Member implements PeerHandler, JournalSource {
 
   #setPeers(members: readonly ViewMember[]): void {
     const { identity, network } = this.#parts;
+    // What was held before is still being taken over.
+    if (!this.#isStarted) return;
     const peers = new Map(this.#wired.configured.named.map((node) => [node.id, node]));
     for (const { id, url } of members) peers.set(id, { id, url });
     peers.delete(identity.id);
     network.setPeers([...peers.values()]);
   }
+}
+
+/**
+ * The settings of the cluster's first node hold for all of its nodes. A node whose file says otherwise says so in its
+ * log.
+ */
+function compareSettings(parts: MemberParts, { replicas, leaseMs, flushDeadlineMs }: ViewParameters): void {
+  const { settings, log } = parts;
+  const own = { replicas: settings.replicas, leaseMs: settings.leaseMs, flushDeadlineMs: settings.flushDeadlineMs };
+  const shared = { replicas, leaseMs, flushDeadlineMs };
+  if (own.replicas === replicas && own.leaseMs === leaseMs && own.flushDeadlineMs === flushDeadlineMs) return;
+  log.warn("the cluster goes by what its first node's file said, until all nodes have left it", { shared, own });
 }

@@ -285,7 +285,7 @@ export class Participant implements NodeControl {
     if (!life) return this.#parts.journal.recovered;
     const held = life.member.end();
     await life.network[Symbol.asyncDispose]();
-    return held;
+    return await held;
   }
 
   /** Leaves. Rejects with the signal's reason when that is aborted; leaving goes on then. */

@@ -93,7 +93,7 @@ const stuckSuspicions = 5;
 export function wire(parts: MemberParts, hooks: MemberHooks) {
   const { identity, settings, recovered, nodes } = parts;
   const context = makeContext(parts, identity, recovered);
-  const { membership, buffer, requests } = context;
+  const { membership, buffer, requests, slices } = context;
   const deadlines = new OperationDeadlines(context.clock, settings.operationMs);
   const backlog = new Backlog();
   const stuckMs = stuckSuspicions * settings.suspectMs;
@@ -173,6 +173,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     membership,
     buffer,
     requests,
+    slices,
     reads,
     primary,
     durableWrites,

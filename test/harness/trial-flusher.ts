@@ -1,6 +1,7 @@
 /** A flusher over a scripted store, as the tests of it share it. */
 
 import { Complaints } from "../../src/base/complaints.ts";
+import { Slices } from "../../src/base/slices.ts";
 import { Backlog } from "../../src/core/backlog.ts";
 import type { Membership } from "../../src/core/membership.ts";
 import { StoreHealth } from "../../src/core/store-health.ts";
@@ -13,7 +14,7 @@ import type { Committer } from "../../src/member/keys/committer.ts";
 import type { StoredWaits } from "../../src/member/keys/durable-writes.ts";
 import { MemberMetrics } from "../../src/member/metrics.ts";
 import type { BlobStore } from "../../src/store/blob-store.ts";
-import { settingsOf } from "./key-fixtures.ts";
+import { settingsOf, wholeSlices } from "./key-fixtures.ts";
 import type { ManualClock } from "./manual-clock.ts";
 import { RecordedLog } from "./recorded-log.ts";
 import { SimRandom } from "./sim-random.ts";
@@ -60,6 +61,7 @@ export function trialFlusher(parts: TrialParts): Flusher {
     random: new SimRandom(1),
     complaints: new Complaints(new RecordedLog(), clock, 10_000),
     metrics: new MemberMetrics(),
+    slices: new Slices(clock, wholeSlices),
     settings: settingsOf({
       maxValueBytes: 10,
       flush: {

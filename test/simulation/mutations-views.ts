@@ -75,7 +75,7 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: handOff,
-        find: "      for (const peer of receiversOf(membership.ownersOf(key))) parcelFor(peer).keys.push(key);\n",
+        find: "      for (const peer of receiversOf(membership.ownersOf(key))) pack(keys, peer, key);\n",
         replace: "      void key;\n",
       },
     ],

@@ -174,12 +174,12 @@ export const writeMutations: readonly Mutation[] = [
     edits: [
       {
         file: member,
-        find: "    for (const { requestId, key, version } of outcomes) this.#wired.requests.record(requestId, key, version);\n",
-        replace: "",
+        find: "this.#lane.over(outcomes, know,",
+        replace: "this.#lane.over([], know,",
       },
       {
         file: member,
-        find: "      this.#wired.requests.record(entry.requestId, entry.key, versionOf(entry));\n",
+        find: "      requests.record(entry.requestId, entry.key, versionOf(entry));\n",
         replace: "",
       },
     ],
@@ -191,8 +191,8 @@ export const writeMutations: readonly Mutation[] = [
     edits: [
       {
         file: member,
-        find: "      this.#wired.buffer.recover(entry, now);\n",
-        replace: "      if (now < 0) this.#wired.buffer.recover(entry, now);\n",
+        find: "      buffer.recover(entry, now);\n",
+        replace: "      if (now < 0) buffer.recover(entry, now);\n",
       },
     ],
   },

@@ -15,13 +15,14 @@ import { assert } from "../../base/assert.ts";
 import { type Instant, sleep } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { FlushProgress } from "../../core/administration.ts";
+import type { KeyState } from "../../core/key-state.ts";
 import type { FlushingAnswer, FlushRequest } from "../../core/message.ts";
 import type { ContextOf } from "../context.ts";
 import type { FlushQueue } from "../flush/flush-queue.ts";
 import { requireEpoch } from "../keys/not-ready.ts";
 import type { Status } from "./status.ts";
 
-type FlushContext = ContextOf<"clock" | "membership" | "network">;
+type FlushContext = ContextOf<"clock" | "membership" | "network" | "slices">;
 
 /** Milliseconds between two questions, and for an answer. */
 const pollMs = 250;
@@ -33,14 +34,14 @@ const maxRuns = 8;
 
 export class FlushOnDemand {
   readonly #context: FlushContext;
-  readonly #queue: Pick<FlushQueue, "backlog" | "expediteAll">;
+  readonly #queue: Pick<FlushQueue, "backlog" | "expediteNow">;
   readonly #status: Pick<Status, "failing">;
   readonly #abort = new AbortController();
   #runs = 0;
 
   constructor(
     context: FlushContext,
-    queue: Pick<FlushQueue, "backlog" | "expediteAll">,
+    queue: Pick<FlushQueue, "backlog" | "expediteNow">,
     status: Pick<Status, "failing">,
   ) {
     this.#context = context;
@@ -50,26 +51,40 @@ export class FlushOnDemand {
 
   /**
    * What this member says when it is asked.
-   * @throws OperatingError `wrong_view` or `not_ready` unless it serves all its keys in a settled view: it can't speak
-   * of keys that it does not serve yet.
+   * @throws OperatingError (rejects with one) `wrong_view` or `not_ready` unless it serves all its keys in a settled
+   *   view: it can't speak of keys that it does not serve yet.
    */
-  answer({ epoch, mark }: FlushRequest): FlushingAnswer {
-    const { membership, clock } = this.#context;
-    requireEpoch(membership, epoch);
-    if (!membership.settled || !membership.activated) throw new OperatingError("not_ready", "a hand-off is under way");
-    if (!membership.lease.held()) throw new OperatingError("not_ready", "this node has no lease at the moment");
+  async answer({ epoch, mark }: FlushRequest): Promise<FlushingAnswer> {
+    const { clock } = this.#context;
+    this.#requireAll(epoch);
     // Before the flushes begin: what fails is told from what had failed already.
     const until = mark ?? clock.now();
-    if (mark === undefined) this.#queue.expediteAll();
-    let [keys, bytes, refusedKeys] = [0, 0, 0];
     const { backlog } = this.#queue;
-    for (const record of backlog.records()) {
-      if (record.dirtySince > until) continue;
+    // All that counts is there now. Of the backlog itself some might be missed, since keys change their places in it.
+    const records = backlog.all();
+    if (mark === undefined) await this.#over(records, (record) => this.#queue.expediteNow(record));
+    let [keys, bytes, refusedKeys] = [0, 0, 0];
+    await this.#over(records, (record) => {
+      if (!backlog.has(record) || record.dirtySince > until) return;
       keys++;
       bytes += (record.entry ?? record.pending[0]?.entry)?.size ?? 0;
       if (backlog.isRefusedSince(record, until)) refusedKeys++;
-    }
+    });
+    // A key that another member serves now is not in the backlog any more.
+    this.#requireAll(epoch);
     return { kind: "flushing", epoch, mark: until, keys, bytes, refusedKeys, failing: this.#status.failing(namedKeys) };
+  }
+
+  /** This member serves all its keys in a settled view, at this moment. */
+  #requireAll(epoch: number): void {
+    const { membership } = this.#context;
+    requireEpoch(membership, epoch);
+    if (!membership.settled || !membership.activated) throw new OperatingError("not_ready", "a hand-off is under way");
+    if (!membership.lease.held()) throw new OperatingError("not_ready", "this node has no lease at the moment");
+  }
+
+  #over(records: readonly KeyState[], visit: (record: KeyState) => void): Promise<void> {
+    return new Promise((resolve) => this.#context.slices.lane().over(records, visit, resolve));
   }
 
   /**
@@ -137,7 +152,7 @@ export class FlushOnDemand {
 
   async #ask(id: string, request: FlushRequest): Promise<FlushingAnswer> {
     const { membership, network } = this.#context;
-    if (id === membership.self.id) return this.answer(request);
+    if (id === membership.self.id) return await this.answer(request);
     const answer = await network.request(id, request, answerMs);
     if (answer.kind === "flushing") return answer;
     if (answer.kind === "refused") throw new OperatingError(answer.code, answer.detail);

@@ -22,7 +22,7 @@ const expediteFullness = 0.8;
 /** What a client waits for goes before what has been due for no longer than this, in milliseconds (F18). */
 const leadMs = 60_000;
 
-type FlushQueueContext = ContextOf<"buffer" | "clock" | "settings">;
+type FlushQueueContext = ContextOf<"buffer" | "clock" | "settings" | "slices">;
 
 export interface FlushQueueParts {
   readonly backlog: Backlog;
@@ -98,18 +98,19 @@ export class FlushQueue implements FlushRequests {
     this.#parts.ageLimit.check();
   }
 
-  /** Nothing waits any longer of what waits now, to coalesce or after a failure. */
-  expediteAll(): void {
-    const now = this.#context.clock.now();
-    for (const record of this.backlog.records()) this.lookAt(record, now);
+  /** The record waits no longer, to coalesce or after a failure. */
+  expediteNow(record: KeyState): void {
+    if (this.backlog.has(record)) this.lookAt(record, this.#context.clock.now());
   }
 
   /** From now on nothing waits to coalesce: the member is stopping. */
   stopCoalescing(): void {
     this.#coalesces = false;
-    const now = this.#context.clock.now();
-    for (const record of this.#context.buffer.records())
-      if (record.dirty) this.lookAt(record, Math.max(now, record.notBefore));
+    const { buffer, clock, slices } = this.#context;
+    const visit = (record: KeyState): void => {
+      if (record.dirty) this.lookAt(record, Math.max(clock.now(), record.notBefore));
+    };
+    slices.lane().over(buffer.records(), visit, () => undefined);
   }
 
   /**

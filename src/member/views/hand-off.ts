@@ -112,24 +112,23 @@ export class HandOff {
    */
   #pack(receiversOf: ReceiversOf, onPacked: (parcels: ReadonlyMap<string, Parcel>) => void): void {
     const { membership, buffer, requests } = this.#context;
-    const parcels = new Map<string, Parcel>();
-    const parcelFor = (peer: string): Parcel => {
-      let parcel = parcels.get(peer);
-      if (!parcel) {
-        parcel = { keys: [], outcomes: [] };
-        parcels.set(peer, parcel);
-      }
-      return parcel;
-    };
+    const keys = new Map<string, string[]>();
+    const outcomes = new Map<string, RequestOutcome[]>();
     const packOutcome = (outcome: RequestOutcome): void => {
       if (this.#isPending(outcome)) return;
-      for (const peer of receiversOf(membership.ownersOf(outcome.key))) parcelFor(peer).outcomes.push(outcome);
+      for (const peer of receiversOf(membership.ownersOf(outcome.key))) pack(outcomes, peer, outcome);
     };
     const packKey = ({ key }: KeyState): void => {
-      for (const peer of receiversOf(membership.ownersOf(key))) parcelFor(peer).keys.push(key);
+      for (const peer of receiversOf(membership.ownersOf(key))) pack(keys, peer, key);
     };
+    const parcelFor = (peer: string): [string, Parcel] => [
+      peer,
+      { keys: keys.get(peer) ?? [], outcomes: outcomes.get(peer) ?? [] },
+    ];
     this.#lane.over(requests.outcomes(), packOutcome, () => {
-      this.#lane.over(buffer.records(), packKey, () => onPacked(parcels));
+      this.#lane.over(buffer.records(), packKey, () => {
+        onPacked(new Map([...new Set([...keys.keys(), ...outcomes.keys()])].map(parcelFor)));
+      });
     });
   }
 
@@ -212,4 +211,10 @@ export class HandOff {
     }
     return undefined;
   }
+}
+
+function pack<T>(parcels: Map<string, T[]>, peer: string, item: T): void {
+  const parcel = parcels.get(peer);
+  if (parcel) parcel.push(item);
+  else parcels.set(peer, [item]);
 }

@@ -82,6 +82,41 @@ describe("DueQueue of items that are due sooner than they were", () => {
   });
 });
 
+describe("DueQueue of very many items", () => {
+  it("sweeps a few at each addition, keeps the order, and no more older places than there are items", (test) => {
+    const random = new SimRandom(seedOf(test));
+    const dueAt = new Map<number, number>();
+    let looks = 0;
+    const queue = new DueQueue<number>(({ item, at }) => {
+      looks++;
+      return dueAt.get(item) === at;
+    });
+    let most = 0;
+    const count = 20_000;
+    for (let step = 0; step < 10 * count; step++) {
+      const before = looks;
+      const item = random.whole(0, count - 1);
+      const at = Math.min(dueAt.get(item) ?? Number.POSITIVE_INFINITY, random.whole(0, 1_000_000));
+      if (dueAt.get(item) === at) continue;
+      dueAt.set(item, at);
+      queue.add(item, at);
+      if (queue.size > 10_000) most = Math.max(most, looks - before);
+    }
+    assert.ok(most <= 4, `${most} looks for one addition`);
+    assert.ok(queue.size <= 3 * count, `${queue.size} places of ${count} items`);
+    let last = Number.NEGATIVE_INFINITY;
+    const taken = new Set<number>();
+    while (queue.nextAt !== undefined) {
+      const { nextAt } = queue;
+      const { item, at } = queue.take();
+      assert.ok(at === nextAt && at >= last);
+      last = at;
+      if (dueAt.get(item) === at) taken.add(item);
+    }
+    assert.equal(taken.size, dueAt.size);
+  });
+});
+
 describe("Pace", () => {
   const paceOf = (initialConcurrency: number, maxConcurrency = 64): Pace =>
     new Pace({ initialConcurrency, maxConcurrency });
