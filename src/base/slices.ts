@@ -7,7 +7,7 @@
  */
 
 import { assert } from "./assert.ts";
-import type { Clock, Instant } from "./clock.ts";
+import { type Clock, type Instant, sleep } from "./clock.ts";
 
 export interface SliceSettings {
   /** Items in a slice, at most. */
@@ -150,5 +150,33 @@ export class Lane {
     const job = this.#job;
     this.#job = undefined;
     if (job) this.#slices.end(job);
+  }
+}
+
+/** The same for a loop that may wait: `if (breaks.isDue()) await breaks.take();` after each item. */
+export class Breaks {
+  readonly #clock: Clock;
+  #items = 0;
+  #endsAt: Instant;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#endsAt = clock.now() + sliceMs;
+  }
+
+  /** A turn of the event loop has begun anyway. */
+  restart(): void {
+    this.#endsAt = this.#clock.now() + sliceMs;
+  }
+
+  /** Whether the slice has taken its time. */
+  isDue(): boolean {
+    return ++this.#items % itemsPerLook === 0 && this.#clock.now() >= this.#endsAt;
+  }
+
+  /** Resolves in the next turn of the event loop. */
+  async take(): Promise<void> {
+    await sleep(this.#clock, 0);
+    this.restart();
   }
 }

@@ -105,7 +105,7 @@ export async function openJournal(parts: JournalParts): Promise<DiskJournal> {
   const { disk, log } = parts;
   try {
     const startedAt = parts.clock.now();
-    const replayed = await replay(disk, log);
+    const replayed = await replay(disk, log, parts.clock);
     const { first, ledger } = replayed;
     const file = replayed.last?.file ?? (await disk.create(segmentName(1)));
     if (replayed.last === undefined) {

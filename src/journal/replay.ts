@@ -10,8 +10,10 @@
  * is told of it (J4, J7).
  */
 
+import type { Clock } from "../base/clock.ts";
 import { MalformedError } from "../base/codec.ts";
 import type { Log } from "../base/log.ts";
+import { Breaks } from "../base/slices.ts";
 import { type Entry, noRequest } from "../core/entry.ts";
 import type { RequestOutcome } from "../core/message.ts";
 import { compareVersions, versionOf } from "../core/version.ts";
@@ -36,8 +38,9 @@ export interface Replayed {
 }
 
 /** @throws OperatingError `config_invalid`, which names file and offset, when the journal is damaged */
-export async function replay(disk: Disk, log: Log): Promise<Replayed> {
+export async function replay(disk: Disk, log: Log, clock: Clock): Promise<Replayed> {
   const numbers = segmentNumbers(await disk.list());
+  const breaks = new Breaks(clock);
   const state = new ReplayState();
   let last: Replayed["last"];
   for (const [index, number] of numbers.entries()) {
@@ -48,7 +51,7 @@ export async function replay(disk: Disk, log: Log): Promise<Replayed> {
     try {
       // What the last segment repeats makes up for all before it, unless a crash has left nothing of it.
       state.begin(number, index >= numbers.length - 2);
-      const scan = await scanInto(disk, file, number, state);
+      const scan = await scanInto(disk, file, number, state, breaks);
       if (isLast) {
         if (scan.badAt !== undefined) await cutTail(disk, file, number, scan, scan.badAt, log);
         await secure(disk, file, scan);
@@ -63,13 +66,20 @@ export async function replay(disk: Disk, log: Log): Promise<Replayed> {
   }
   const first = numbers[0] ?? 1;
   if (numbers.length > 0 && first > state.oldest) throw missing(disk, state.oldest);
-  return { recovered: state.recovered(), ledger: state.ledger, last, first, oldest: state.oldest };
+  return { recovered: await state.recovered(breaks), ledger: state.ledger, last, first, oldest: state.oldest };
 }
 
-async function scanInto(disk: Disk, file: DiskFile, number: number, state: ReplayState): Promise<ScanResult> {
+async function scanInto(
+  disk: Disk,
+  file: DiskFile,
+  number: number,
+  state: ReplayState,
+  breaks: Breaks,
+): Promise<ScanResult> {
   try {
     const seed = folderSeed(disk.folder);
-    const scan = await scanSegment(file, seed, number, (record, bytes, group) => state.take(record, bytes, group));
+    const take = (record: SegmentRecord, bytes: number, group: number): void => state.take(record, bytes, group);
+    const scan = await scanSegment(file, seed, number, take, breaks);
     state.ledger.grow(scan.end - state.headBytes);
     return scan;
   } catch (error) {
@@ -170,11 +180,23 @@ class ReplayState {
     }
   }
 
-  recovered(): Recovered {
-    const outcomes = [...this.#outcomes.values()].flatMap((log) => [...log.values()]);
+  async recovered(breaks: Breaks): Promise<Recovered> {
+    breaks.restart();
+    const entries: Entry[] = [];
+    for (const entry of this.#entries.values()) {
+      entries.push(entry);
+      if (breaks.isDue()) await breaks.take();
+    }
+    const outcomes: RequestOutcome[] = [];
+    for (const log of this.#outcomes.values()) {
+      for (const outcome of log.values()) {
+        outcomes.push(outcome);
+        if (breaks.isDue()) await breaks.take();
+      }
+    }
     const cluster = this.#cluster;
     return {
-      entries: [...this.#entries.values()],
+      entries,
       outcomes,
       adopted: this.#adopted,
       ...(cluster !== undefined && { cluster }),

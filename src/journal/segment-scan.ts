@@ -1,10 +1,11 @@
 /**
  * Reads one segment from its beginning to its end, a window at a time. A group counts only as a whole: its records are
- * looked at once all of them have proved sound.
+ * looked at once all of them have proved sound. A turn of the event loop takes a few milliseconds of it at most.
  */
 
 import { assert } from "../base/assert.ts";
 import { ByteReader } from "../base/codec.ts";
+import type { Breaks } from "../base/slices.ts";
 import type { DiskFile } from "./disk.ts";
 import { checkHeader, groupHeaderBytes, groupMagic, groupSeed } from "./group.ts";
 import { checkRecord, readRecord, type SegmentRecord } from "./record.ts";
@@ -31,6 +32,7 @@ export async function scanSegment(
   folderSeed: number,
   segment: number,
   visit: RecordVisitor,
+  breaks: Breaks,
 ): Promise<ScanResult> {
   const { size } = file;
   const reader = new ByteReader();
@@ -40,6 +42,7 @@ export async function scanSegment(
     if (from + Math.min(bytes, size - from) <= base + buffer.length) return;
     buffer = await file.read(from, Math.min(Math.max(bytes, windowBytes), size - from));
     base = from;
+    breaks.restart();
   };
   let offset = 0;
   let lastGroup = 0;
@@ -53,13 +56,14 @@ export async function scanSegment(
     await load(offset, groupHeaderBytes + length);
     const start = offset - base + groupHeaderBytes;
     const end = start + length;
-    const badAt = firstBadRecord(buffer, start, end, groupSeed(folderSeed, segment, offset));
+    const badAt = await firstBadRecord(buffer, start, end, groupSeed(folderSeed, segment, offset), breaks);
     if (badAt !== undefined) return result(base + badAt);
     for (let at = start; at < end; ) {
       const { record, recordEnd } = readRecord(reader, buffer, at);
       visit(record, recordEnd - at, offset);
       isSealed ||= record.kind === "seal";
       at = recordEnd;
+      if (breaks.isDue()) await breaks.take();
     }
     lastGroup = offset;
     offset = base + end;
@@ -67,12 +71,19 @@ export async function scanSegment(
   return result();
 }
 
-function firstBadRecord(buffer: Buffer, start: number, end: number, seed: number): number | undefined {
+async function firstBadRecord(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  seed: number,
+  breaks: Breaks,
+): Promise<number | undefined> {
   let at = start;
   while (at < end) {
     const next = checkRecord(buffer, at, end, seed);
     if (next === undefined) return at;
     at = next;
+    if (breaks.isDue()) await breaks.take();
   }
   assert(at === end, "a sound record ends within its group");
   return undefined;

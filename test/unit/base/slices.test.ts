@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Lane, Slices } from "../../../src/base/slices.ts";
+import { Breaks, type Lane, Slices } from "../../../src/base/slices.ts";
 import { ManualClock } from "../../harness/manual-clock.ts";
 
 const nothing = (): undefined => undefined;
@@ -93,5 +93,24 @@ describe("Slices", () => {
     assert.equal(seen, 1);
     clock.advance(1);
     assert.equal(seen, 2);
+  });
+});
+
+describe("Breaks", () => {
+  it("are due when a slice has taken its time, and give the event loop a turn", async () => {
+    const clock = new ManualClock();
+    const breaks = new Breaks(clock);
+    const dueWithin = (items: number): boolean => Array.from({ length: items }, () => breaks.isDue()).includes(true);
+    assert.equal(dueWithin(1_000), false);
+    clock.advance(5);
+    assert.equal(dueWithin(16), true);
+    const taken = breaks.take();
+    assert.equal(clock.idle, false);
+    clock.advance(0);
+    await taken;
+    assert.equal(dueWithin(1_000), false);
+    clock.advance(5);
+    breaks.restart();
+    assert.equal(dueWithin(1_000), false);
   });
 });
