@@ -34,6 +34,9 @@ import { StoreLook } from "./store-look.ts";
  */
 const conflictLimit = 4;
 
+/** Keys that are looked at in one turn of the event loop, at most. */
+const looksPerTurn = 1_000;
+
 /** How soon to look again while there is no lease, in milliseconds. */
 const noLeasePauseMs = 100;
 
@@ -61,6 +64,8 @@ export class Flusher {
   readonly #alarm: Alarm;
   #failedAt: Instant = Number.NEGATIVE_INFINITY;
   #stopped = false;
+  /** It has looked at as many keys as it may in this turn of the event loop. */
+  #isResting = false;
 
   constructor(context: FlusherContext, parts: FlusherParts) {
     this.#context = context;
@@ -68,7 +73,10 @@ export class Flusher {
     this.#pace = new Pace(context.settings.flush.pace);
     this.#look = new StoreLook(context, parts.assigner);
     this.#requests = new FlightRequests(context, this.#open);
-    this.#alarm = new Alarm(context.clock, () => this.#pump());
+    this.#alarm = new Alarm(context.clock, () => {
+      this.#isResting = false;
+      this.#pump();
+    });
     parts.queue.onDue = () => this.#pump();
   }
 
@@ -157,11 +165,17 @@ export class Flusher {
   /** Starts what is due, as far as the pace allows, and sets the timer for what is next. */
   #pump(): void {
     const { clock, membership } = this.#context;
-    if (this.#stopped) return;
+    if (this.#stopped || this.#isResting) return;
     const now = clock.now();
-    while (this.#flights.size < this.#pace.concurrency) {
+    for (let looks = 0; this.#flights.size < this.#pace.concurrency; looks++) {
       const at = this.queue.nextAt;
       if (at === undefined) return;
+      // Very many may be due that must wait, or that another member serves now.
+      if (looks === looksPerTurn) {
+        this.#isResting = true;
+        this.#alarm.set(now);
+        return;
+      }
       // Without a lease all that is due keeps its place. If all were looked at again at one moment, what a client waits
       // for would be one of many.
       const from = membership.lease.held() ? at : Math.max(at, now + noLeasePauseMs);
