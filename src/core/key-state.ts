@@ -279,15 +279,15 @@ export class KeyState {
 
   /**
    * A view was adopted, and this member goes on as the primary. Acknowledgements of older epochs count no more (W7).
+   * @param sendsInherited - whether what is inherited is sent to all now, or the hand-off brings it (V46)
    */
-  beginEpoch(others: readonly string[], isShort: boolean): void {
+  beginEpoch(others: readonly string[], isShort: boolean, sendsInherited = true): void {
     for (const write of this.#pending) {
       write.missing = others;
       const isUncompleted = write.entry.upload !== undefined && write.tag === "";
       write.needsStore =
         (!isDiscarded(write.entry) && (isShort || isUncompleted)) || (write.inherited && write.needsStore);
-      // All that is pending is sent to all owners now.
-      write.sentAhead ||= write.inherited;
+      write.sentAhead = write.inherited && sendsInherited;
     }
   }
 

@@ -25,6 +25,12 @@ import { preconditionFailed } from "./write-answer.ts";
 
 type PrimaryContext = ContextOf<"membership" | "buffer" | "requests" | "clock" | "settings">;
 
+/**
+ * Inherited writes that a view finds pending, and that are sent one by one, at most. There may be as many as keys: the
+ * hand-off brings the others in bulk.
+ */
+const mostSentAnew = 1_000;
+
 export interface PrimaryParts {
   readonly assigner: Pick<Assigner, "assign" | "bufferFull" | "drain">;
   readonly committer: Pick<Committer, "commitReady" | "mayAnswer" | "adoptView">;
@@ -44,6 +50,8 @@ export class Primary {
   readonly #gates = new Gates();
   readonly #conditional: ConditionalWrites;
   readonly inheritance: Inheritance;
+  /** Inherited writes that were sent under the adopted view before its hand-off. */
+  #sentAnew = 0;
   /** Writes that wait to be assigned, by request id. */
   readonly #waiting = new Map<string, Promise<WriteOutcome>>();
 
@@ -82,6 +90,7 @@ export class Primary {
     replicator.adoptView();
     committer.adoptView();
     this.inheritance.stop();
+    this.#sentAnew = 0;
   }
 
   /** What is pending of a key that this member goes on to serve under the view is sent to the owners in that. */
@@ -90,8 +99,12 @@ export class Primary {
     const { replicator, committer } = this.#parts;
     const owners = membership.ownersOf(record.key);
     const others = owners.slice(1);
-    record.beginEpoch(others, membership.isShort(owners));
-    for (const write of record.pending) for (const peer of others) replicator.send(record, write, peer);
+    const sendsInherited = !record.inherited || this.#sentAnew++ < mostSentAnew;
+    record.beginEpoch(others, membership.isShort(owners), sendsInherited);
+    for (const write of record.pending) {
+      if (write.inherited && !write.sentAhead) continue;
+      for (const peer of others) replicator.send(record, write, peer);
+    }
     committer.commitReady(record);
   }
 

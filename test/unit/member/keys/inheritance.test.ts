@@ -225,6 +225,21 @@ describe("Inheritance.sendAhead", () => {
     );
   });
 
+  it("counts by the hand-off under the next view, where it is not sent anew", () => {
+    const key = keyOf(view, "a", "b");
+    const trial = trialOf(memberIn(view, a), key);
+    trial.inheritance.begin(() => undefined);
+    const record = recordOf(trial, key);
+    trial.inheritance.sendAhead(record);
+    record.beginEpoch(["b"], false, false);
+    assert.deepEqual([firstOf(trial, key).missing, firstOf(trial, key).sentAhead], [["b"], false]);
+    trial.inheritance.acknowledged(key, { epoch: 3, seq: 1 }, "b");
+    assert.deepEqual(firstOf(trial, key).missing, []);
+    record.beginEpoch(["b"], false, true);
+    trial.inheritance.acknowledged(key, { epoch: 3, seq: 1 }, "b");
+    assert.deepEqual(firstOf(trial, key).missing, ["b"]);
+  });
+
   it("sends nothing that is held, nor what a newer view has sent to all already", () => {
     const trial = trialOf(memberIn(view, a), key);
     const record = recordOf(trial, key);
