@@ -62,10 +62,13 @@ export const transientCodes = ["store_unavailable", "store_throttled"] as const 
 export class OperatingError extends Error {
   override name = "OperatingError";
   readonly code: ErrorCode;
+  /** Of a change that the store was asked for: it certainly never got the request. False says nothing. */
+  readonly neverSent: boolean;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; neverSent?: boolean }) {
     super(message, options);
     this.code = code;
+    this.neverSent = options?.neverSent ?? false;
   }
 }
 
@@ -82,4 +85,9 @@ export class UsageError extends OperatingError {
 /** Whether `error` is an OperatingError with one of `codes` (any code, if none is given). */
 export function isOperatingError(error: unknown, ...codes: ErrorCode[]): error is OperatingError {
   return error instanceof OperatingError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** Whether the store certainly never got the request. */
+export function isNeverSent(error: unknown): boolean {
+  return error instanceof OperatingError && error.neverSent;
 }

@@ -1,7 +1,7 @@
 /** A deadline for work that has none of its own, such as a look-up inside a library or a disk that hangs. */
 
 import type { Clock } from "../base/clock.ts";
-import { OperatingError } from "../base/errors.ts";
+import { isOperatingError, OperatingError } from "../base/errors.ts";
 
 /**
  * Resolves to the result of `work` if it comes within `ms` milliseconds. Does not stop the work.
@@ -24,6 +24,20 @@ export function inTime<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T
       },
     );
   });
+}
+
+/**
+ * Runs what comes before a change is sent.
+ *
+ * @throws OperatingError as the work does; `store_unavailable` then says `neverSent`.
+ */
+export async function beforeSending<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!isOperatingError(error, "store_unavailable")) throw error;
+    throw new OperatingError(error.code, error.message, { cause: error.cause, neverSent: true });
+  }
 }
 
 /** The message rounds, because what is left of a deadline is not a whole number. */

@@ -24,6 +24,7 @@ const script = path.join(import.meta.dirname, "../harness/s3-server.sh");
 const options = { deadlineMs: 20_000 };
 const always: WriteCondition = { kind: "always" };
 const content = { body: Buffer.from("x"), headers: {}, version: "c.k.1.1" };
+const upload = { headers: {}, token: "t", id: "u", parts: ["p"], size: 1 };
 const environment = s3ServerFromEnvironment();
 
 /** Two ports in a row that nobody has now, below those that the system gives out. */
@@ -105,7 +106,14 @@ describe("S3Store", { skip: typeof environment === "string" ? environment : fals
     await Promise.all(Array.from({ length: 8 }, (_, i) => store.write(`many/${i}`, content, always, options)));
     process.kill(gateway, "SIGKILL");
     await closed(Number(new URL(server.endpoint).port));
-    await unavailableWithin(1_000, () => store.write("gone", content, always, options));
+    for (const change of [
+      () => store.write("gone", content, always, options),
+      () => store.remove("many/1", always, options),
+      () => store.completeUpload("gone", upload, always, options),
+    ]) {
+      await unavailableWithin(1_000, change);
+      await assert.rejects(change(), { neverSent: true });
+    }
     await unavailableWithin(1_000, () => store.read("many/1", 10, options));
     const log = openSync(path.join(folder, "log/rgw.out"), "a");
     const again = spawn("radosgw", ["-f", "-n", "client.rgw", "-c", path.join(folder, "ceph.conf")], {

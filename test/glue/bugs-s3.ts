@@ -11,7 +11,19 @@ const requestsTest = "test/unit/store/http/store-requests.test.ts";
 const s3ClientTest = "test/unit/store/s3/s3-client.test.ts";
 const s3AnswersTest = "test/unit/store/s3/s3-answers.test.ts";
 
+const exchangeTest = "test/unit/store/http/exchange.test.ts";
+
 export const s3Bugs: readonly GlueBug[] = [
+  {
+    name: "broken-connection-taken-for-none",
+    breaks: "F3: a change that had a connection may have reached the store, however that connection ended.",
+    edits: [{ file: "src/store/http/exchange.ts", find: "this.#controller === undefined && ", replace: "" }],
+    test: {
+      file: exchangeTest,
+      name: "exchange does not say that a change was never sent once it has a connection, new or kept, however that ends",
+      says: /true !== false/,
+    },
+  },
   {
     name: "s3-sends-without-consent",
     breaks: "F1: S3Client asks for the caller's consent before it sends.",

@@ -230,7 +230,8 @@ export class SimStore {
       }
       options.authorize?.();
       const deadlineMs = options.deadlineMs - (this.#dateMs() - askedMs);
-      if (deadlineMs <= 0) throw new OperatingError("store_unavailable", "the request was not sent in time");
+      if (deadlineMs <= 0)
+        throw new OperatingError("store_unavailable", "it was not sent in time", { neverSent: true });
       change.isSent = true;
       if (request.changes !== undefined) this.#onSent?.(request.changes, caller);
       return await this.#send(caller, line, deadlineMs, request, change);
@@ -251,6 +252,7 @@ export class SimStore {
     if (change.name !== "" && fate.answer === "unavailable" && fate.effectMs !== undefined) {
       this.#onLate?.(change.name, caller);
     }
+    const neverSent = change.name !== "" && fate.neverSent === true;
     return new Promise((resolve, reject) => {
       let result: T | undefined;
       if (fate.effectMs === undefined) this.#underWay.delete(change);
@@ -277,7 +279,7 @@ export class SimStore {
           case "refused":
             return reject(new OperatingError("store_refused", "the store refuses to change this"));
           case "unavailable":
-            return reject(new OperatingError("store_unavailable", "the store does not answer"));
+            return reject(new OperatingError("store_unavailable", "the store does not answer", { neverSent }));
           default:
             return unreachable(answer);
         }

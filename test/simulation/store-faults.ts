@@ -47,6 +47,8 @@ export interface StoreFate {
   /** When the caller is answered, milliseconds after the call; may be before the effect. */
   readonly answerMs: number;
   readonly answer: StoreAnswer;
+  /** The caller is told that the store never got the request. */
+  readonly neverSent?: true;
 }
 
 /**
@@ -66,8 +68,10 @@ export function drawFate(
   const afterMs = settings.minLatencyMs / 2 + random.exponential(settings.meanExtraLatencyMs / 2);
   if (outage) {
     // A closed port answers at once, a dead host never.
-    const answerMs = random.chance(0.7) ? Math.min(beforeMs, lastMs) : deadlineMs;
-    return { effectMs: undefined, answerMs, answer: "unavailable" };
+    if (random.chance(0.7)) {
+      return { effectMs: undefined, answerMs: Math.min(beforeMs, lastMs), answer: "unavailable", neverSent: true };
+    }
+    return { effectMs: undefined, answerMs: deadlineMs, answer: "unavailable" };
   }
   let luck = random.next();
   const falls = (chance: number): boolean => {

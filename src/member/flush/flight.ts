@@ -5,7 +5,7 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import { isNeverSent, isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { Flight, StoreKnowledge } from "../../core/key-state.ts";
 import type { OpenRequests } from "../../core/open-requests.ts";
@@ -94,7 +94,8 @@ export class FlightRequests {
     try {
       return await request({ deadlineMs, authorize: () => this.#requireLease(flight) });
     } catch (error) {
-      if (!isOperatingError(error, "store_refused", "not_ready")) {
+      const hasNoEffect = isOperatingError(error, "store_refused", "not_ready") || isNeverSent(error);
+      if (!hasNoEffect) {
         const now = clock.now();
         this.#open.add(entry.key, entry, now + deadlineMs, now);
       }

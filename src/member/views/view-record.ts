@@ -5,7 +5,7 @@
 
 import { assert } from "../../base/assert.ts";
 import { type Instant, sleep } from "../../base/clock.ts";
-import { type ErrorCode, isOperatingError, OperatingError, transientCodes } from "../../base/errors.ts";
+import { type ErrorCode, isNeverSent, isOperatingError, OperatingError, transientCodes } from "../../base/errors.ts";
 import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
 import { formatView, parseView, type View, viewName } from "../../core/view.ts";
 import type { ContextOf } from "../context.ts";
@@ -106,7 +106,7 @@ export class ViewRecord {
     } catch (error) {
       if (!isOperatingError(error, ...transientCodes)) throw error;
       // A swap that was sent earlier may end later: the latest deadline counts.
-      this.#openUntil = Math.max(this.#openUntil, sentAt + requestDeadlineMs);
+      if (!isNeverSent(error)) this.#openUntil = Math.max(this.#openUntil, sentAt + requestDeadlineMs);
       const stored = await this.readPatiently(signal);
       // Only the bytes of this very proposal say that it has won (V2).
       return stored?.view.proposal === next.proposal;

@@ -11,8 +11,8 @@ import type { Clock } from "../../base/clock.ts";
 import type { Complaints } from "../../base/complaints.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { RequestOptions } from "../blob-store.ts";
-import { inTime } from "../deadline.ts";
-import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "../http/exchange.ts";
+import { beforeSending, inTime } from "../deadline.ts";
+import { type ExchangeAnswer, type ExchangeRequest, exchange, header, isRead } from "../http/exchange.ts";
 import { encodePath } from "../http/percent-encoding.ts";
 import {
   readGraceSeconds,
@@ -21,7 +21,7 @@ import {
   streamSigned,
   TimeQuestion,
 } from "../http/signed-exchange.ts";
-import { isRead, StorePools } from "../http/store-pools.ts";
+import { StorePools } from "../http/store-pools.ts";
 import { StoreTime } from "../http/store-time.ts";
 import type { StreamedAnswer } from "../http/stream-exchange.ts";
 import { IdentityKey } from "./azure-identity.ts";
@@ -72,7 +72,9 @@ export class AzureClient {
 
   /** @throws OperatingError `store_unavailable` without an answer in time. `store_refused` when no target is found. */
   async send(request: AzureRequest, options: RequestOptions): Promise<ExchangeAnswer> {
-    return await sendSigned({ clock: this.#clock, time: this.#time }, await this.#sign(request, options), request);
+    const signing = this.#sign(request, options);
+    const signed = await (isRead(request.method) ? signing : beforeSending(signing));
+    return await sendSigned({ clock: this.#clock, time: this.#time }, signed, request);
   }
 
   /**

@@ -19,6 +19,7 @@ import type {
   UploadInfo,
   UploadPart,
 } from "../blob-store.ts";
+import { beforeSending } from "../deadline.ts";
 import { BoundedStream } from "../http/bounded-stream.ts";
 import { header } from "../http/exchange.ts";
 import { readTag } from "../http/wire-headers.ts";
@@ -103,9 +104,8 @@ export class AzureUploads {
   ): Promise<CompleteResult> {
     const { deadlineMs } = options;
     const called = this.#clock.now();
-    const own = await this.#client.send(
-      { method: "HEAD", blob: this.#ownBlob(upload.id), permission: "r" },
-      { deadlineMs },
+    const own = await beforeSending(
+      this.#client.send({ method: "HEAD", blob: this.#ownBlob(upload.id), permission: "r" }, { deadlineMs }),
     );
     if (own.status !== 200) {
       const failure = readFailure(own);

@@ -59,7 +59,9 @@ export class FileLocks {
       if (before !== undefined) await before.then(() => sleep(this.#clock, this.#jitter()));
       while (!lock.take()) {
         if (this.#clock.now() >= giveUpAt) {
-          throw new OperatingError("store_unavailable", "another process holds the lock on this name");
+          throw new OperatingError("store_unavailable", "another process holds the lock on this name", {
+            neverSent: true,
+          });
         }
         await sleep(this.#clock, this.#jitter());
       }

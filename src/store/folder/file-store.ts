@@ -310,7 +310,9 @@ export class FileStore implements BlobStore {
   #checkAllowed({ authorize, giveUpAt }: Limits): void {
     authorize?.();
     if (this.#clock.now() >= giveUpAt) {
-      throw new OperatingError("store_unavailable", `${this.description} was too slow; nothing was changed`);
+      throw new OperatingError("store_unavailable", `${this.description} was too slow; nothing was changed`, {
+        neverSent: true,
+      });
     }
   }
 

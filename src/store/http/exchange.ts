@@ -40,7 +40,8 @@ const emptyBody = Buffer.alloc(0);
 
 /**
  * @throws OperatingError `store_unavailable` when there is no whole answer in time, or the connection broke. The
- * request may have taken effect. `store_refused` when HTTP cannot express the request. Then it was not sent.
+ * request may have taken effect, unless the error says `neverSent`. `store_refused` when HTTP cannot express the
+ * request. Then it was not sent.
  */
 export function exchange(dispatcher: Dispatcher, clock: Clock, request: ExchangeRequest): Promise<ExchangeAnswer> {
   return new Promise((resolve, reject) => {
@@ -57,6 +58,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #resolve: (answer: ExchangeAnswer) => void;
   readonly #reject: (error: Error) => void;
   readonly #timer: Timer;
+  /** Undefined until the request has a connection. Not a byte of it has been written before. */
   #controller: Dispatcher.DispatchController | undefined;
   #settled = false;
   #status = 0;
@@ -150,9 +152,16 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (this.#settled) return;
     this.#settled = true;
     this.#timer.cancel();
-    this.#reject(new OperatingError(code, message, { cause }));
+    // What is given up without a connection is aborted as soon as it gets one, before anything is written.
+    const neverSent = this.#controller === undefined && !isRead(this.#request.method);
+    this.#reject(new OperatingError(code, message, { cause, neverSent }));
     this.#controller?.abort(new Error(message));
   }
+}
+
+/** Whether a request with this method changes nothing in the store. */
+export function isRead(method: ExchangeRequest["method"]): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 /** The first value of a header. */

@@ -8,7 +8,7 @@
 
 import { Pool } from "undici";
 import type { RequestOptions } from "../blob-store.ts";
-import type { ExchangeRequest } from "./exchange.ts";
+import { type ExchangeRequest, isRead } from "./exchange.ts";
 
 /**
  * Idle connections are closed after this, in milliseconds. S3 closes them after about 20 s; a load balancer may do so
@@ -46,11 +46,6 @@ export class StorePools {
   async close(): Promise<void> {
     await Promise.all([this.reads, this.writes, this.urgent].map((pool) => pool.destroy()));
   }
-}
-
-/** Whether a request with this method changes nothing in the store. */
-export function isRead(method: ExchangeRequest["method"]): boolean {
-  return method === "GET" || method === "HEAD";
 }
 
 function openPool(origin: string, connections: number): Pool {

@@ -12,8 +12,8 @@ import type { Clock, Instant } from "../../base/clock.ts";
 import type { Complaints } from "../../base/complaints.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { RequestOptions } from "../blob-store.ts";
-import { inTime } from "../deadline.ts";
-import { type ExchangeAnswer, type ExchangeRequest, exchange, header } from "../http/exchange.ts";
+import { beforeSending, inTime } from "../deadline.ts";
+import { type ExchangeAnswer, type ExchangeRequest, exchange, header, isRead } from "../http/exchange.ts";
 import { encodePath } from "../http/percent-encoding.ts";
 import {
   readGraceSeconds,
@@ -22,7 +22,7 @@ import {
   streamSigned,
   TimeQuestion,
 } from "../http/signed-exchange.ts";
-import { isRead, StorePools } from "../http/store-pools.ts";
+import { StorePools } from "../http/store-pools.ts";
 import { StoreTime } from "../http/store-time.ts";
 import type { StreamedAnswer } from "../http/stream-exchange.ts";
 import { type Credentials, QuerySigner } from "./s3-signature.ts";
@@ -72,7 +72,9 @@ export class S3Client {
 
   /** @throws OperatingError `store_unavailable` without an answer in time. `store_refused` when no target is found. */
   async send(request: S3Request, options: RequestOptions): Promise<ExchangeAnswer> {
-    return await sendSigned({ clock: this.#clock, time: this.#time }, await this.#sign(request, options), request);
+    const signing = this.#sign(request, options);
+    const signed = await (isRead(request.method) ? signing : beforeSending(signing));
+    return await sendSigned({ clock: this.#clock, time: this.#time }, signed, request);
   }
 
   /**

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type Socket } from "node:net";
-import { test } from "node:test";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { type TestContext, test } from "node:test";
 import { Pool } from "undici";
 import { isOperatingError } from "../../../../src/base/errors.ts";
 import { type ExchangeRequest, exchange } from "../../../../src/store/http/exchange.ts";
@@ -12,8 +12,12 @@ import { ManualClock } from "../../../harness/manual-clock.ts";
 
 const get: ExchangeRequest = { method: "GET", path: "/", headers: {}, deadlineMs: 5_000, maxBodyBytes: 100 };
 
-/** A pool with one connection to a server that answers each request with `answer`, and `/last` by itself. */
-async function serve(answer: (socket: Socket, count: number) => void) {
+/**
+ * A pool with one connection to a server that answers each request with `answer`, and `/last` by itself.
+ *
+ * @param counts - what begins a request
+ */
+async function serve(answer: (socket: Socket, count: number) => void, counts = /^(GET|HEAD|PUT) /) {
   let requests = 0;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -22,7 +26,7 @@ async function serve(answer: (socket: Socket, count: number) => void) {
     socket.on("close", () => sockets.delete(socket));
     socket.on("data", (data) => {
       const text = data.toString("latin1");
-      if (!/^(GET|HEAD|PUT) /.test(text)) return;
+      if (!counts.test(text)) return;
       requests++;
       if (text.startsWith("GET /last ")) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
       else answer(socket, requests);
@@ -31,9 +35,11 @@ async function serve(answer: (socket: Socket, count: number) => void) {
   await once(server, "listening");
   const address = server.address();
   assert(address !== null && typeof address === "object");
-  const pool = new Pool(`http://127.0.0.1:${address.port}`, { connections: 1, headersTimeout: 0, bodyTimeout: 0 });
+  const origin = `http://127.0.0.1:${address.port}`;
+  const pool = new Pool(origin, { connections: 1, headersTimeout: 0, bodyTimeout: 0 });
   return {
     pool,
+    origin,
     requests: () => requests,
     async [Symbol.asyncDispose]() {
       await pool.destroy();
@@ -149,4 +155,66 @@ test("exchange passes over what comes before the answer", async () => {
   );
   const { status, headers, body } = await exchange(server.pool, systemClock, get);
   assert.deepEqual([status, headers["x-a"], body?.toString()], [200, undefined, "hello"]);
+});
+
+const put: ExchangeRequest = { ...get, method: "PUT", body: Buffer.from("x") };
+
+/** Whether the change's failure says that it was never sent. */
+async function isNeverSentOver(pool: Pool, request: ExchangeRequest = put): Promise<boolean> {
+  const error: unknown = await exchange(pool, systemClock, request).catch((failure: unknown) => failure);
+  assert(isOperatingError(error, "store_unavailable"), String(error));
+  return error.neverSent;
+}
+
+function poolTo(t: TestContext, origin: string): Pool {
+  const pool = new Pool(origin, { connections: 1 });
+  t.after(() => pool.destroy());
+  return pool;
+}
+
+/** A port that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+test("exchange says that a change was never sent when no connection comes about", async (t) => {
+  for (const origin of [`http://127.0.0.1:${await closedPort()}`, "http://store.invalid"]) {
+    const pool = poolTo(t, origin);
+    assert.equal(await isNeverSentOver(pool), true, origin);
+    assert.equal(await isNeverSentOver(pool, get), false, "nobody asks it of a read");
+  }
+});
+
+test("exchange says that a change was never sent when TLS is never agreed on", async (t) => {
+  await using silent = await serve(() => {});
+  const late = poolTo(t, silent.origin.replace("http:", "https:"));
+  assert.equal(await isNeverSentOver(late, { ...put, deadlineMs: 100 }), true);
+  await using server = await serve((socket) => socket.destroy(), /^/);
+  const broken = poolTo(t, server.origin.replace("http:", "https:"));
+  assert.equal(await isNeverSentOver(broken), true);
+});
+
+test("exchange says that a change was never sent when it gets no connection in time, and does not send it later", async () => {
+  await using server = await serve(() => {});
+  const first = isNeverSentOver(server.pool, { ...put, deadlineMs: 100 });
+  assert.equal(await isNeverSentOver(server.pool, { ...put, deadlineMs: 50 }), true);
+  assert.equal(await first, false, "this one had the connection");
+  assert.equal((await exchange(server.pool, systemClock, { ...get, path: "/last" })).status, 200);
+  assert.equal(server.requests(), 2);
+});
+
+test("exchange does not say that a change was never sent once it has a connection, new or kept, however that ends", async () => {
+  await using reset = await serve((socket) => socket.resetAndDestroy(), /^/);
+  assert.equal(await isNeverSentOver(reset.pool), false);
+  await using kept = await serve((socket, count) => {
+    if (count === 1) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    else socket.resetAndDestroy();
+  });
+  await exchange(kept.pool, systemClock, put);
+  assert.equal(await isNeverSentOver(kept.pool), false);
 });
