@@ -32,6 +32,7 @@ export function memberSettings(config: Config): MemberSettings {
     storeName: storeName(config.store),
     replicas: config.replicas,
     flushDeadlineMs: flush.deadlineMs,
+    lateEffectMs: flush.lateEffectMs,
     leaseMs: config.peers.leaseMs,
     suspectMs: config.peers.suspectMs,
     admission: { dirtyBytes: buffer.dirtyBytes, waitMs: buffer.waitMs },

@@ -62,7 +62,10 @@ export const transientCodes = ["store_unavailable", "store_throttled"] as const 
 export class OperatingError extends Error {
   override name = "OperatingError";
   readonly code: ErrorCode;
-  /** Of a change that the store was asked for: it certainly never got the request. False says nothing. */
+  /**
+   * Of a change that the store was asked for: it certainly never got the request, or it refused it for its age. False
+   * says nothing.
+   */
   readonly neverSent: boolean;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown; neverSent?: boolean }) {
@@ -87,7 +90,7 @@ export function isOperatingError(error: unknown, ...codes: ErrorCode[]): error i
   return error instanceof OperatingError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** Whether the store certainly never got the request. */
+/** Whether the store certainly never began with the request. */
 export function isNeverSent(error: unknown): boolean {
   return error instanceof OperatingError && error.neverSent;
 }

@@ -113,6 +113,12 @@ const flushSchema = z
       .describe(
         "Milliseconds until a request to the store is given up. After a change of owners its keys wait this long. The cluster's first node fixes it.",
       ),
+    lateEffectMs: durationMs
+      .min(1_000)
+      .default(900_000)
+      .describe(
+        "Milliseconds after which a request without an answer can change the object no more. A safety setting: longer than a store, and all in front of it, may keep a request.",
+      ),
     concurrency: z
       .int()
       .min(1)

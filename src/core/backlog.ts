@@ -18,28 +18,42 @@ export class Backlog {
   readonly #waiting = new Set<KeyState>();
   /** Those that the store has refused, which no waiting mends, and when the attempt began that it refused last. */
   readonly #refused = new Map<KeyState, Instant>();
+  /**
+   * Those that are held back until an earlier request can take effect no more (F24). The store is not behind for them,
+   * so their age does not count before a flush of them has landed.
+   */
+  readonly #held = new Set<KeyState>();
   /** Those whose last attempt failed, for any reason. */
   readonly #failing = new Set<KeyState>();
 
   /** How many there are. */
   get size(): number {
-    return this.#waiting.size + this.#refused.size;
+    return this.#waiting.size + this.#refused.size + this.#held.size;
   }
 
   /** The record has an acknowledged state that the store may lack. */
   add(record: KeyState): void {
-    if (!this.#refused.has(record)) this.#waiting.add(record);
+    if (!this.#refused.has(record) && !this.#held.has(record)) this.#waiting.add(record);
+  }
+
+  /** The record is held back, whatever the store does. */
+  held(record: KeyState): void {
+    if (this.#refused.has(record)) return;
+    this.#waiting.delete(record);
+    this.#held.add(record);
   }
 
   /** The store lacks nothing of it any more, or another member serves it now. */
   remove(record: KeyState): void {
     this.#waiting.delete(record);
+    this.#held.delete(record);
     this.recovered(record);
   }
 
   /** A flush that began at `since` has landed. What the store lacks now is younger. */
   renew(record: KeyState, since: Instant): void {
     record.renew(since);
+    this.#held.delete(record);
     this.#refused.delete(record);
     this.#waiting.delete(record);
     this.#waiting.add(record);
@@ -51,6 +65,7 @@ export class Backlog {
     this.#failing.add(record);
     if (error.code !== "store_refused") return;
     this.#waiting.delete(record);
+    this.#held.delete(record);
     this.#refused.set(record, since);
   }
 
@@ -81,6 +96,11 @@ export class Backlog {
     return this.#refused.size;
   }
 
+  /** Those that are, or were at their last look, held back (F24). */
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
   /**
    * Since when the store has lacked something of the oldest key, of those that it refuses or of the others. Exact but
    * for the time that a flush takes.
@@ -92,11 +112,11 @@ export class Backlog {
 
   /** All of them, at this moment. */
   all(): readonly KeyState[] {
-    return [...this.#waiting, ...this.#refused.keys()];
+    return [...this.#waiting, ...this.#refused.keys(), ...this.#held];
   }
 
   /** Whether the record is among them. */
   has(record: KeyState): boolean {
-    return this.#waiting.has(record) || this.#refused.has(record);
+    return this.#waiting.has(record) || this.#refused.has(record) || this.#held.has(record);
   }
 }

@@ -262,6 +262,7 @@ export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.f64(state.figures.oldestDirtyMs);
   writer.f64(state.figures.failingKeys);
   writer.f64(state.figures.refusedKeys);
+  writer.f64(state.figures.heldKeys);
   writeFailingKeys(writer, state.figures.failing);
   writer.bool(state.figures.slowing);
   writer.bool(state.figures.full);
@@ -290,6 +291,7 @@ export function readState(reader: ByteReader): MemberState {
       oldestDirtyMs: reader.f64(),
       failingKeys: reader.f64(),
       refusedKeys: reader.f64(),
+      heldKeys: reader.f64(),
       failing: readFailingKeys(reader),
       slowing: reader.bool(),
       full: reader.bool(),

@@ -19,6 +19,8 @@ export interface MemberFigures {
   /** How many keys had their last attempt to flush fail, and how many of those the store refuses. */
   readonly failingKeys: number;
   readonly refusedKeys: number;
+  /** How many keys are held back until an earlier request to the store can take effect no more (F24). */
+  readonly heldKeys: number;
   /** Some of the keys that fail. */
   readonly failing: readonly FailingKey[];
   /** Whether writers wait because a value is older than `buffer.maxDirtyAgeMs`. */

@@ -18,6 +18,7 @@ export function troublesOf(status: ClusterStatus): string[] {
     ...unreached(status),
     ...members.flatMap(troublesOfMember),
     ...passing(status),
+    ...members.flatMap(heldBack),
   ];
 }
 
@@ -94,6 +95,15 @@ function passing({ self, settled, epoch, awaited, absent, members, replicas }: C
   if (!settled && awaited.length === 0)
     texts.push(`Members are changing: view ${epoch} is settled once each key is with all its owners.`);
   return texts;
+}
+
+/** What waits although the store works. */
+function heldBack({ id, heldKeys }: MemberStatus): string[] {
+  if (heldKeys === 0) return [];
+  const keys = heldKeys === 1 ? "1 key" : `${heldKeys} keys`;
+  return [
+    `Held back at ${id}: ${keys}. The store gave no answer to an earlier request, which could undo what is to be sent. They are sent at the latest flush.lateEffectMs after it.`,
+  ];
 }
 
 /** A key whose flush fails, as a person reads it. */

@@ -70,6 +70,8 @@ export class Participant implements NodeControl {
   readonly metrics = new MemberMetrics();
   readonly #parts: ParticipantParts;
   readonly #abort = new AbortController();
+  /** Whether the store heeds conditions on removals; it was tried out before the first member joined. */
+  #removesAreConditional = false;
   #nodes: readonly PeerAddress[];
   #life: Life | undefined;
   /** When it was dropped, within the last `restlessMs`. */
@@ -194,7 +196,8 @@ export class Participant implements NodeControl {
   }
 
   async #startUp(): Promise<void> {
-    await probeStore(this.#parts, this.#nodes.length, this.#abort.signal);
+    const { conditionalRemoves } = await probeStore(this.#parts, this.#nodes.length, this.#abort.signal);
+    this.#removesAreConditional = conditionalRemoves;
     await this.#begin(this.#parts.journal.recovered);
   }
 
@@ -223,6 +226,7 @@ export class Participant implements NodeControl {
       recovered,
       log,
       metrics: this.metrics,
+      removesAreConditional: this.#removesAreConditional,
       observer: {
         onReplaced,
         onEvicted: () => joinAgain(goneOn),

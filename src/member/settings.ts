@@ -37,6 +37,8 @@ export interface MemberSettings {
   readonly replicas: number;
   /** F of a cluster that this member founds, in milliseconds. */
   readonly flushDeadlineMs: number;
+  /** L, in milliseconds: after so long a request to the store whose outcome is unknown can take effect no more. */
+  readonly lateEffectMs: number;
   /** T of a cluster that this member founds, in milliseconds: how long a confirmed lease lasts. */
   readonly leaseMs: number;
   /** D, in milliseconds: a peer that has not answered pings for this long is suspected and dropped. */

@@ -57,6 +57,8 @@ export interface MemberParts extends GivenContext {
   readonly nodes: readonly PeerAddress[];
   /** What earlier members on this data folder held; all of it is in the journal, if there is one. */
   readonly recovered: Recovered;
+  /** Whether the store heeds conditions on removals. */
+  readonly removesAreConditional: boolean;
   readonly observer: MemberObserver;
 }
 
@@ -91,7 +93,7 @@ const stuckSuspicions = 5;
 
 /** Puts the parts together. Nothing runs before the member starts. */
 export function wire(parts: MemberParts, hooks: MemberHooks) {
-  const { identity, settings, recovered, nodes } = parts;
+  const { identity, settings, recovered, nodes, removesAreConditional } = parts;
   const context = makeContext(parts, identity, recovered);
   const { membership, buffer, requests, slices } = context;
   const deadlines = new OperationDeadlines(context.clock, settings.operationMs);
@@ -129,7 +131,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     mayDiscard,
   });
   const durableWrites = new DurableWrites(context, { primary, flush: queue, waits });
-  const flusher = new Flusher(context, { queue, health, committer, assigner, waits });
+  const flusher = new Flusher(context, { queue, health, committer, assigner, waits, removesAreConditional });
   const heldKeys = new HeldKeys(context, inheritance);
   const handOff = new HandOff(context, inheritance, eviction, stuckMs);
   const router = new Router(context, durableWrites, reads, deadlines, onNewerEpoch);

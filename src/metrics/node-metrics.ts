@@ -149,6 +149,16 @@ function exposeFlushing(exposition: Exposition, { gauges, member }: NodeSources)
     "Keys whose last attempt was refused by the store.",
     () => gauges()?.refusedKeys,
   );
+  exposition.gauge(
+    "weir_flush_held_keys",
+    "Keys held back until an earlier request to the store can take effect no more.",
+    () => gauges()?.heldKeys,
+  );
+  exposition.gauge(
+    "weir_flush_late_keys",
+    "Keys whose object a request without an answer may still change, until flush.lateEffectMs after it.",
+    () => gauges()?.lateKeys,
+  );
 }
 
 function exposeStore(exposition: Exposition, { store, gauges }: NodeSources): void {

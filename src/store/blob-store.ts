@@ -10,7 +10,8 @@
  * Every method rejects with an OperatingError of one of these codes:
  * - `store_refused`: the store will not do it (rights, bad request). The request had no effect, and repeating it does
  *   not help.
- * - `store_throttled`: the store asks for fewer requests. The outcome of a write is unknown.
+ * - `store_throttled`: the store asks for fewer requests. The outcome of a write is unknown, but decided: it has no
+ *   effect later.
  * - `store_unavailable`: no answer in time, a broken connection, a 5xx. The outcome of a write is unknown, unless the
  *   error says `neverSent`: then the store never got the request.
  */

@@ -89,6 +89,7 @@ export function settingsOf(change: Partial<MemberSettings> = {}): MemberSettings
     cluster: "test",
     replicas: 2,
     flushDeadlineMs: 10_000,
+    lateEffectMs: 900_000,
     leaseMs: 1_000,
     suspectMs: 800,
     admission: { dirtyBytes: 1e9, waitMs: 500 },

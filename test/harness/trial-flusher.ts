@@ -34,6 +34,10 @@ export interface TrialParts {
   /** Nobody else is told anything. */
   readonly observer?: Partial<FlushObserver>;
   readonly delayMs?: number;
+  /** L: by default no effect comes later than F. */
+  readonly lateEffectMs?: number;
+  /** Whether the store heeds conditions on removals; it does by default. */
+  readonly removesAreConditional?: boolean;
   /** Requests at once. */
   readonly concurrency?: number;
   readonly isLate?: () => boolean;
@@ -63,6 +67,7 @@ export function trialFlusher(parts: TrialParts): Flusher {
     metrics: new MemberMetrics(),
     slices: new Slices(clock, wholeSlices),
     settings: settingsOf({
+      lateEffectMs: parts.lateEffectMs ?? 1,
       maxValueBytes: 10,
       flush: {
         delayMs,
@@ -79,6 +84,7 @@ export function trialFlusher(parts: TrialParts): Flusher {
   });
   return new Flusher(context, {
     queue,
+    removesAreConditional: parts.removesAreConditional ?? true,
     health: new StoreHealth(),
     committer: observer,
     assigner: observer,

@@ -91,7 +91,8 @@ else {
     const stage = setStage(async (stack) => {
       const bucket = stack.use(await TestBucket.create(server));
       const proxy = stack.use(await StoreProxy.start(server.endpoint));
-      const config = { buffer, flush: { deadlineMs: 2_000 } };
+      // What is deleted after a create that got no word but "internal error" waits for L.
+      const config = { buffer, flush: { deadlineMs: 2_000, lateEffectMs: 3_000 } };
       const options = { ...bucket.clusterOptions(proxy.url), config };
       return { bucket, proxy, cluster: stack.use(await TestCluster.start(options)) };
     });

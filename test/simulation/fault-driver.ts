@@ -94,6 +94,7 @@ export class FaultDriver {
       forgets: () => this.#operator.loseLoneOwner(),
       twins: () => this.#processes.twin(),
       outage: () => this.#storeGone(),
+      lateEffects: () => this.#lateEffects(),
     };
   }
 
@@ -184,6 +185,16 @@ export class FaultDriver {
     const plain = plainStoreFaults(plan);
     this.#field.note("store", () => `is ${trouble}`);
     troubleStore(store, trouble, plain, random);
+    this.#field.undoLater(this.#field.drawMs(), () => healStore(store, plain));
+  }
+
+  #lateEffects(): void {
+    const { store, plan, random } = this.#field;
+    const plain = plainStoreFaults(plan);
+    const lateEffectMs = Math.min(...plan.hosts.map(({ settings }) => settings.lateEffectMs));
+    this.#field.note("store", () => "has late effects");
+    const chances = { failBeforeChance: random.between(0, 0.2), lateChance: random.between(0.1, 0.6) };
+    store.setFaults({ ...plain, ...chances, lateEffectMs });
     this.#field.undoLater(this.#field.drawMs(), () => healStore(store, plain));
   }
 

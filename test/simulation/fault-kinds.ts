@@ -69,6 +69,8 @@ export const faultKinds = [
   "slices",
   /** One node at a time is lost, under good conditions: nobody at another one may notice more than a pause (P4). */
   "oneLoss",
+  /** Requests without an answer take effect at any time up to L after their call, while contents come and go. */
+  "lateEffects",
   /** The store is gone, under good conditions: writes go on (P4). */
   "outage",
   /** A process ends, and its disk is as it was a while before. */
@@ -95,6 +97,7 @@ const ownWorlds: readonly FaultKind[] = [
   "earlyStops",
   "snapshots",
   "slices",
+  "lateEffects",
 ];
 
 /** Kinds that go with any others. */
@@ -124,6 +127,7 @@ export const profiles = {
   lines: ["partitions", "storeCuts"],
   twins: ["twins", "partitions"],
   lateFlushes: ["lateFlushes"],
+  lateEffects: ["lateEffects"],
   swings: ["slowReads", "leaves"],
   lateReads: ["lateReads"],
   failures: ["partitions", "crashes", "losses", "leaves"],

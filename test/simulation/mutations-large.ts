@@ -42,8 +42,8 @@ export const largeMutations: readonly Mutation[] = [
     edits: [
       {
         file: flusher,
-        find: '    if (kind === "write_through") return false;\n',
-        replace: '    if (kind === "write_through" || kind === "complete") return false;\n',
+        find: 'const from = kind === "write_through" ? now',
+        replace: 'const from = kind === "write_through" || kind === "complete" ? now',
       },
     ],
   },

@@ -60,7 +60,13 @@ export const storeMutations: readonly Mutation[] = [
     name: "requests-of-unknown-outcome-forgotten",
     world: "store",
     breaks: "F3: a request whose outcome is unknown blocks other versions of its key until F after it",
-    edits: [{ file: flight, find: "        this.#open.add(entry.key, entry, now + deadlineMs, now);\n", replace: "" }],
+    edits: [
+      {
+        file: flight,
+        find: "        this.#open.add(entry.key, entry, isLate ? condition : undefined, open, now);\n",
+        replace: "",
+      },
+    ],
   },
   {
     name: "older-version-sent-after-a-newer",
@@ -150,13 +156,13 @@ export const storeMutations: readonly Mutation[] = [
   {
     name: "delete-left-out",
     world: "lateFlushes",
-    breaks: "F10: a delete is always sent, however sure it seems that there is nothing to delete",
+    breaks: "F10: a delete looks whether there is nothing to delete, however sure that seems",
     edits: [
       {
-        file: flight,
-        find: "      if (value === undefined) return store.remove(key, removeCondition(record.store), options); // F10\n",
+        file: flusher,
+        find: "      const result = isUnseen ? unseen : ",
         replace:
-          '      if (value === undefined && record.store.kind === "absent") return Promise.resolve({ kind: "written" as const, tag: "" });\n      if (value === undefined) return store.remove(key, removeCondition(record.store), options);\n',
+          '      if (isUnseen && before.kind === "absent") return this.#arrived(flight);\n      const result = isUnseen ? unseen : ',
       },
     ],
   },

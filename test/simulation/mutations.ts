@@ -6,6 +6,7 @@
 import type { Mutation } from "./mutate.ts";
 import { dropMutations } from "./mutations-drops.ts";
 import { largeMutations } from "./mutations-large.ts";
+import { lateMutations } from "./mutations-late.ts";
 import { leaseMutations } from "./mutations-lease.ts";
 import { memberMutations } from "./mutations-members.ts";
 import { sliceMutations } from "./mutations-slices.ts";
@@ -19,6 +20,7 @@ export const mutations: readonly Mutation[] = [
   ...viewMutations,
   ...memberMutations,
   ...storeMutations,
+  ...lateMutations,
   ...largeMutations,
   ...dropMutations,
   ...sliceMutations,

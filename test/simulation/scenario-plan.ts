@@ -98,6 +98,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const crowded = !isStrict && random.chance(0.1);
   // A late request is most dangerous where the key comes and goes.
   const isLate = faults.includes("lateFlushes");
+  const hasLateEffects = faults.includes("lateEffects");
   const losesAnswers = faults.includes("lostAnswers") || profile === "large+scripts";
   // The others are to see that the store takes what they send.
   const isRelieved = faults.includes("longCuts");
@@ -105,13 +106,14 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
   const isSliced = faults.includes("slices");
   // By small messages, of those that go in fragments.
   const isOvertaking = faults.includes("overtaking") || faults.includes("lateCopies");
-  const comesAndGoes = isLate || isReturning || isBroughtBack || isOvertaking || profile === "large+scripts";
+  const comesAndGoes =
+    isLate || hasLateEffects || isReturning || isBroughtBack || isOvertaking || profile === "large+scripts";
   const keys = Array.from(
     { length: isRelieved || isSliced ? 6 : random.pick(losesAnswers || isLate ? [1, 1, 2] : [1, 1, 2, 2, 3]) },
     (_, index) => `k${index}`,
   );
   const maxValueBytes = isOvertaking ? 4_000 : random.pick([30, 300, 3_000]);
-  const storeLatencyMs = random.pick(isStrict ? [2, 20] : [2, 20, 100]);
+  const storeLatencyMs = random.pick(isStrict || hasLateEffects ? [2, 20] : [2, 20, 100]);
   const operations = random.whole(80, 160);
   const workMs = isRelieved
     ? 60_000
@@ -155,7 +157,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     conditionalShare: random.pick(losesAnswers ? [0.3, 0.6] : [0, 0.2, 0.5]),
     // What needs the store waits as long as that does, which a strict world has no time for.
     storedShare: isStrict ? 0 : random.fork("stored").pick([0, 0, 0, 0.05, 0.2]),
-    repeatShare: random.pick([0, 0, 0.1]),
+    repeatShare: hasLateEffects ? random.between(0.3, 0.8) : random.pick([0, 0, 0.1]),
     uniqueTags: isSure || random.chance(0.3),
     ignoresRemoveConditions: random.chance(0.3) || (profile === "large+scripts" && seed % 2 === 0),
     storeLatencyMs,
@@ -182,12 +184,22 @@ function drawEnding(random: SimRandom, journal: boolean, faults: readonly FaultK
   const luck = random.next();
   // A twin that is gone may have left a view behind which takes another one's place, and which nobody has noticed yet.
   if (luck < 0.2) return faults.includes("twins") ? "calm" : "stop";
-  return luck < 0.4 && journal ? "power" : "calm";
+  // Conditions of open requests are remembered by the process that sent them.
+  return luck < 0.4 && journal && !faults.includes("lateEffects") ? "power" : "calm";
 }
+
+/** L, in deadlines of a second. */
+const lateEffectDeadlines = 30;
 
 /** F by the slowest clock, in virtual milliseconds. */
 export function longestFlushMs({ hosts }: ScenarioPlan): number {
   return 1.1 * Math.max(...hosts.map(({ settings }) => settings.flushDeadlineMs));
+}
+
+/** L by the slowest clock, in virtual milliseconds; 0 where no effect comes later than F. */
+export function longestLateMs({ faults, hosts }: ScenarioPlan): number {
+  if (!faults.includes("lateEffects")) return 0;
+  return 1.1 * Math.max(...hosts.map(({ settings }) => settings.lateEffectMs));
 }
 
 /** Of uploads: a few for the largest value. */
@@ -265,9 +277,13 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
     replicas,
     // A healthy store answers in time: 30 times the mean of an exponential distribution.
     flushDeadlineMs: Math.max(
-      random.pick(isLate ? [3_000] : isSlow ? [10_000] : [1_000, 1_000, 3_000, 10_000]),
+      random.pick(
+        isLate ? [3_000] : faults.includes("lateEffects") ? [1_000] : isSlow ? [10_000] : [1_000, 1_000, 3_000, 10_000],
+      ),
       30 * storeLatencyMs,
     ),
+    // So long that a run sees it pass; elsewhere no effect comes later than F.
+    lateEffectMs: faults.includes("lateEffects") ? lateEffectDeadlines * 1_000 : 1,
     leaseMs: isStrict ? 1_000 : random.pick([600, 1_000, 1_000, 2_000]),
     suspectMs: isStrict ? 800 : random.pick([600, 800, 800, 1_500]),
     // A crowded buffer holds a few values of the largest size.

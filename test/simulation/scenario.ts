@@ -26,7 +26,7 @@ import { FaultField } from "./fault-field.ts";
 import { historyViolations, notStored, storeViolations } from "./final-checks.ts";
 import { Listings } from "./listings.ts";
 import { LossBudget } from "./loss-budget.ts";
-import { longestFlushMs, partBytesOf, restChance, type ScenarioPlan } from "./scenario-plan.ts";
+import { longestFlushMs, longestLateMs, partBytesOf, restChance, type ScenarioPlan } from "./scenario-plan.ts";
 import { type Caller, type ClientWorld, Contents, perform } from "./sim-client.ts";
 import { isSettled, type MemberFactory, SimHost } from "./sim-cluster.ts";
 import { diskFolder, memoryFolder } from "./sim-folder.ts";
@@ -188,6 +188,7 @@ class Scenario {
   }
 
   async run(): Promise<ScenarioResult> {
+    const lateMs = longestLateMs(this.#plan);
     try {
       this.#inherit();
       await this.#start();
@@ -197,6 +198,8 @@ class Scenario {
       await this.#flush();
       // What was lost, and given up, may have sent something that comes to the store as late as this.
       if (this.#field.counts.has("forget")) await this.#world.run(this.#world.now + longestFlushMs(this.#plan));
+      // Nothing that still lands may change what is called stored.
+      if (lateMs > 0) await this.#world.run(this.#world.now + lateMs);
       await this.#readAll("after the flush");
       this.#checkStore();
       if (this.#plan.ending === "stop") await this.#stop();
@@ -365,7 +368,7 @@ class Scenario {
   }
 
   async #flush(): Promise<void> {
-    const limitMs = flushDeadlines * this.#flushDeadlineMs + flushExtraMs;
+    const limitMs = flushDeadlines * this.#flushDeadlineMs + flushExtraMs + 2 * longestLateMs(this.#plan);
     await this.#within(limitMs, "everything is flushed", () =>
       this.#wanted().every((host) => host.status?.dirtyBytes === 0),
     );

@@ -1,7 +1,8 @@
 /**
  * What may befall a request to the simulated store. Faults that it makes are those of `blob-store.ts`: no effect or an
  * unknown one, slowness, refusals to take so many requests, outages. Faults that it must not make, because the protocol
- * builds on their absence: an answer that is wrong, a read that is stale, a write that lands after its deadline.
+ * builds on their absence: an answer that is wrong, a read that is stale, a write that lands later than L after its
+ * call.
  */
 
 import type { SimRandom } from "../harness/sim-random.ts";
@@ -22,8 +23,10 @@ export interface StoreFaultSettings {
   readonly throttleChance: number;
   /** Answered `conflict`, without effect, although the condition held: the store is unsure who won. */
   readonly unsureChance: number;
-  /** No answer in time, and the effect comes at any time up to the deadline. */
+  /** No answer in time, and the effect comes at any time up to the deadline, or to `lateEffectMs`. */
   readonly lateChance: number;
+  /** How late an effect may come, in milliseconds after the call; 0: no later than the deadline. */
+  readonly lateEffectMs: number;
 }
 
 export const healthyStore: StoreFaultSettings = {
@@ -36,6 +39,7 @@ export const healthyStore: StoreFaultSettings = {
   throttleChance: 0,
   unsureChance: 0,
   lateChance: 0,
+  lateEffectMs: 0,
 };
 
 export type StoreAnswer = "result" | "unavailable" | "throttled" | "conflict" | "refused";
@@ -93,7 +97,8 @@ export function drawFate(
   if (falls(settings.unsureChance)) return { effectMs: undefined, answerMs: sumMs, answer: "conflict" };
   if (falls(settings.lateChance)) {
     const answerMs = random.chance(0.5) ? deadlineMs : sumMs;
-    return { effectMs: random.between(Math.min(beforeMs, lastMs), lastMs), answerMs, answer: "unavailable" };
+    const latestMs = Math.max(lastMs, settings.lateEffectMs * deadlinePart);
+    return { effectMs: random.between(Math.min(beforeMs, lastMs), latestMs), answerMs, answer: "unavailable" };
   }
   if (beforeMs + afterMs > deadlineMs) {
     return { effectMs: beforeMs > lastMs ? undefined : beforeMs, answerMs: deadlineMs, answer: "unavailable" };

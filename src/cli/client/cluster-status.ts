@@ -54,6 +54,7 @@ const statusSchema = z.object({
       oldestDirtyMs: z.number(),
       failingKeys: z.number(),
       refusedKeys: z.number().default(0),
+      heldKeys: z.number().default(0),
       failing: z.array(failingSchema).default([]),
       slowing: z.boolean().default(false),
       full: z.boolean().default(false),

@@ -28,6 +28,8 @@ export interface MemberGauges extends MemberFigures {
   readonly flushConcurrency: number;
   /** For how long the store has failed every flush, in milliseconds. */
   readonly storeFailingMs: number;
+  /** Keys whose object an earlier request without an answer may still change. */
+  readonly lateKeys: number;
 }
 
 /** The figures of a member that has nothing, or that was not heard. */
@@ -38,6 +40,7 @@ export const noFigures: MemberFigures = {
   oldestDirtyMs: 0,
   failingKeys: 0,
   refusedKeys: 0,
+  heldKeys: 0,
   failing: [],
   slowing: false,
   full: false,
@@ -52,14 +55,14 @@ const reasonLength = 200;
 
 export class Status {
   readonly #context: StatusContext;
-  readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "silentMs" | "underWay">;
+  readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "lateKeys" | "silentMs" | "underWay">;
   readonly #configured: { readonly named: readonly PeerAddress[] };
   readonly #viewCheck: { readonly trouble: string | undefined };
 
   /** @param configured - the nodes that the configuration names */
   constructor(
     context: StatusContext,
-    flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "silentMs" | "underWay">,
+    flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "lateKeys" | "silentMs" | "underWay">,
     configured: { readonly named: readonly PeerAddress[] },
     viewCheck: { readonly trouble: string | undefined },
   ) {
@@ -80,6 +83,7 @@ export class Status {
       oldestDirtyMs: since === never ? 0 : Math.round(clock.now() - since),
       failingKeys: backlog.failingCount,
       refusedKeys: backlog.refusedCount,
+      heldKeys: backlog.heldCount,
       failing: this.failing(namedKeys),
       slowing: buffer.admission.isShut,
       full: buffer.admission.isFull,
@@ -124,6 +128,7 @@ export class Status {
       flushesUnderWay: flusher.underWay,
       flushConcurrency: flusher.concurrency,
       storeFailingMs: flusher.health.failingMs(clock.now()),
+      lateKeys: flusher.lateKeys,
     };
   }
 

@@ -8,7 +8,7 @@ import { assert } from "../../base/assert.ts";
 import { isNeverSent, isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { Flight, StoreKnowledge } from "../../core/key-state.ts";
-import type { OpenRequests } from "../../core/open-requests.ts";
+import type { OpenCondition, OpenRequests } from "../../core/open-requests.ts";
 import { parseManifest, takenOver } from "../../core/upload-manifest.ts";
 import { formatVersion } from "../../core/version.ts";
 import type { CompleteResult, RequestOptions, WriteCondition, WriteResult } from "../../store/blob-store.ts";
@@ -17,18 +17,21 @@ import type { ContextOf } from "../context.ts";
 /** `refused`: the store does not want the blob, and its upload was aborted, so that it can never be completed. */
 export type Completion = CompleteResult | { readonly kind: "refused"; readonly error: OperatingError };
 
-type FlightContext = ContextOf<"membership" | "store" | "clock">;
+type FlightContext = ContextOf<"membership" | "store" | "clock" | "settings">;
 
 export class FlightRequests {
   readonly #context: FlightContext;
   readonly #open: OpenRequests;
+  readonly #removesAreConditional: boolean;
   /** References whose completion failed, with their upload gone: it may have been completed by that. */
   readonly #unsure = new WeakSet<Entry>();
   #stopped = false;
 
-  constructor(context: FlightContext, open: OpenRequests) {
+  /** @param removesAreConditional - whether the store heeds conditions on removals */
+  constructor(context: FlightContext, open: OpenRequests, removesAreConditional: boolean) {
     this.#context = context;
     this.#open = open;
+    this.#removesAreConditional = removesAreConditional;
   }
 
   /** Nothing is sent any more. */
@@ -37,7 +40,7 @@ export class FlightRequests {
   }
 
   /**
-   * Sends the flight's entry, a value or a tombstone.
+   * Sends the flight's entry, a value or a tombstone. What a tombstone removes has been seen (F10).
    * @throws OperatingError (rejects with one): the store's; `not_ready` when there is no lease to send it under.
    */
   send(flight: Flight): Promise<WriteResult> {
@@ -45,11 +48,16 @@ export class FlightRequests {
     const { store, membership } = this.#context;
     const { key, value, headers } = entry;
     assert(entry.upload === undefined, "a reference is completed, not sent");
-    return this.#change(flight, (options) => {
-      if (value === undefined) return store.remove(key, removeCondition(record.store), options); // F10
-      const version = formatVersion(membership.view.parameters.clusterId, key, entry);
-      return store.write(key, { body: value, headers, version }, writeCondition(record.store), options);
-    });
+    const condition = writeCondition(record.store);
+    if (value === undefined) {
+      assert(condition.kind === "unchanged", "a delete removes what was seen");
+      // A store that ignores the condition removes what is there.
+      const open = this.#removesAreConditional ? openCondition(condition) : ({ kind: "any_present" } as const);
+      return this.#change(flight, open, (options) => store.remove(key, condition, options));
+    }
+    const version = formatVersion(membership.view.parameters.clusterId, key, entry);
+    const content = { body: value, headers, version };
+    return this.#change(flight, openCondition(condition), (options) => store.write(key, content, condition, options));
   }
 
   /**
@@ -66,7 +74,7 @@ export class FlightRequests {
     const completed = { headers, token, size, id, parts };
     const { store } = this.#context;
     try {
-      return await this.#change(flight, async (options) => {
+      return await this.#change(flight, undefined, async (options) => {
         const result = await store.completeUpload(key, completed, writeCondition(record.store), options);
         if (result.kind !== "gone" || result.isUnsure !== true || this.#unsure.has(entry)) return result;
         // Once, so that it counts as a request of unknown outcome. After that an upload that is gone is gone.
@@ -78,17 +86,24 @@ export class FlightRequests {
       });
     } catch (error) {
       if (!isOperatingError(error, "store_refused")) throw error;
-      await this.#change(flight, (options) => store.abortUpload(key, id, options)).catch((failure: unknown) => {
-        // A store that refuses the abort, too, may do so by mistake: then it is tried again (L7).
-        throw isOperatingError(failure, "store_refused") ? error : failure;
-      });
+      await this.#change(flight, undefined, (options) => store.abortUpload(key, id, options)).catch(
+        (failure: unknown) => {
+          // A store that refuses the abort, too, may do so by mistake: then it is tried again (L7).
+          throw isOperatingError(failure, "store_refused") ? error : failure;
+        },
+      );
       return { kind: "refused", error };
     }
   }
 
-  async #change<T>(flight: Flight, request: (options: RequestOptions) => Promise<T>): Promise<T> {
+  /** @param condition - under which the request may take effect later than F; undefined if it changes no object then */
+  async #change<T>(
+    flight: Flight,
+    condition: OpenCondition | undefined,
+    request: (options: RequestOptions) => Promise<T>,
+  ): Promise<T> {
     const { record, entry } = flight;
-    const { membership, clock } = this.#context;
+    const { membership, clock, settings } = this.#context;
     const { flushDeadlineMs: deadlineMs } = membership.view.parameters;
     record.sent(flight);
     try {
@@ -97,7 +112,10 @@ export class FlightRequests {
       const hasNoEffect = isOperatingError(error, "store_refused", "not_ready") || isNeverSent(error);
       if (!hasNoEffect) {
         const now = clock.now();
-        this.#open.add(entry.key, entry, now + deadlineMs, now);
+        const open = { until: now + deadlineMs, lateUntil: now + settings.lateEffectMs };
+        // What a store sends away for having too much to do it does not keep to do it later.
+        const isLate = !isOperatingError(error, "store_throttled");
+        this.#open.add(entry.key, entry, isLate ? condition : undefined, open, now);
       }
       throw error;
     }
@@ -113,11 +131,11 @@ export class FlightRequests {
 }
 
 /** A key never seen in the store is made; else the object must be the one last seen (F2). */
-function writeCondition(store: StoreKnowledge): WriteCondition {
+function writeCondition(store: StoreKnowledge): Exclude<WriteCondition, { readonly kind: "always" }> {
   return store.kind === "present" ? { kind: "unchanged", tag: store.tag } : { kind: "absent" };
 }
 
-/** There may be nothing to remove (F10). */
-function removeCondition(store: StoreKnowledge): WriteCondition {
-  return store.kind === "present" ? { kind: "unchanged", tag: store.tag } : { kind: "always" };
+/** What the object must be for a request under this condition to change it. */
+function openCondition(condition: Exclude<WriteCondition, { readonly kind: "always" }>): OpenCondition {
+  return condition.kind === "unchanged" ? { kind: "present", tag: condition.tag } : condition;
 }

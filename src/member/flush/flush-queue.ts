@@ -137,6 +137,11 @@ export class FlushQueue implements FlushRequests {
     this.#add(record, until);
   }
 
+  /** Like {@link holdBack}, but a newer state of the record may be looked at sooner. */
+  postpone(record: KeyState, at: Instant): void {
+    this.#add(record, at);
+  }
+
   /** When the first key is due; undefined when there is none. */
   get nextAt(): Instant | undefined {
     return this.#due.nextAt;

@@ -15,12 +15,14 @@ import { assert } from "../../base/assert.ts";
 import type { Instant } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Backlog } from "../../core/backlog.ts";
+import { type Entry, isTombstone } from "../../core/entry.ts";
 import { backoffMs, Pace } from "../../core/flush-schedule.ts";
 import { type Flight, type FlushStep, type KeyState, type StoreKnowledge, storeAbsent } from "../../core/key-state.ts";
-import { OpenRequests } from "../../core/open-requests.ts";
+import { type ObjectState, OpenRequests } from "../../core/open-requests.ts";
 import type { StoreHealth } from "../../core/store-health.ts";
+import { parseManifest } from "../../core/upload-manifest.ts";
 import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
-import type { Version } from "../../core/version.ts";
+import type { WriteResult } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
 import type { Assigner } from "../keys/assigner.ts";
 import type { Committer } from "../keys/committer.ts";
@@ -37,6 +39,14 @@ const conflictLimit = 4;
 /** Keys that are looked at in one turn of the event loop, at most. */
 const looksPerTurn = 1_000;
 
+/**
+ * After a failure nothing is sent for so long, in milliseconds, for keys whose condition could not be remembered.
+ */
+const fullPauseMs = 1_000;
+
+/** What a request would come to that removes an object without having seen it. */
+const unseen: WriteResult = { kind: "conflict" };
+
 /** How soon to look again while there is no lease, in milliseconds. */
 const noLeasePauseMs = 100;
 
@@ -51,6 +61,8 @@ export interface FlusherParts {
   readonly committer: Pick<Committer, "commitReady" | "loseUpload">;
   readonly assigner: Pick<Assigner, "takeOver">;
   readonly waits: Pick<StoredWaits, "stored">;
+  /** Whether the store heeds conditions on removals. */
+  readonly removesAreConditional: boolean;
 }
 
 export class Flusher {
@@ -72,7 +84,7 @@ export class Flusher {
     this.#parts = parts;
     this.#pace = new Pace(context.settings.flush.pace);
     this.#look = new StoreLook(context, parts.assigner);
-    this.#requests = new FlightRequests(context, this.#open);
+    this.#requests = new FlightRequests(context, this.#open, parts.removesAreConditional);
     this.#alarm = new Alarm(context.clock, () => {
       this.#isResting = false;
       this.#pump();
@@ -113,6 +125,11 @@ export class Flusher {
     return oldest === undefined ? 0 : now - Math.max(oldest.beganAt, this.health.workedAt, this.#failedAt);
   }
 
+  /** Keys of which requests without an answer may still change the object. */
+  get lateKeys(): number {
+    return this.#open.lateSize;
+  }
+
   /** How many flushes there may be at the store's present pace. */
   get concurrency(): number {
     return this.#pace.concurrency;
@@ -147,7 +164,8 @@ export class Flusher {
     const now = this.#context.clock.now();
     const flushFrom = this.#context.membership.flushFrom(key);
     const waits = flushFrom === undefined || flushFrom > now;
-    return flight !== undefined || waits || this.#open.otherUntil(key, undefined, now) !== undefined;
+    if (flight !== undefined || waits || this.#open.mayChange(key, now)) return true;
+    return this.#open.otherUntil(key, undefined, now) !== undefined;
   }
 
   /** The record is about to lose its tenure: another member will flush it. */
@@ -203,14 +221,40 @@ export class Flusher {
    * An upload can be completed once only, so nothing may come over it that is on its way (L4).
    */
   #mustWait(record: KeyState, { kind, entry }: FlushStep, flushFrom: Instant, now: Instant): boolean {
-    if (kind === "write_through") return false;
     this.#open.forgetClosed(now);
+    const from = kind === "write_through" ? now : this.#blockedUntil(record, kind, entry, flushFrom);
+    if (from > now) {
+      this.queue.holdBack(record, from);
+      return true;
+    }
+    const heldUntil = this.#heldUntil(entry, now);
+    if (heldUntil !== undefined) this.backlog.held(record);
+    const at = heldUntil ?? this.#fullUntil(record, now);
+    if (at !== undefined) this.queue.postpone(record, at);
+    return at !== undefined;
+  }
+
+  /** Until when requests of predecessors, or for other versions of the key, are in the way (F3, F5). */
+  #blockedUntil(record: KeyState, kind: FlushStep["kind"], entry: Entry, flushFrom: Instant): Instant {
     // What is read back may have been written over by any request, one of the same version included.
-    const version: Version | undefined = kind === "prove" ? undefined : entry;
-    const from = Math.max(flushFrom, this.#open.otherUntil(record.key, version, now) ?? flushFrom);
-    if (from <= now) return false;
-    this.queue.holdBack(record, from);
-    return true;
+    const version = kind === "prove" ? undefined : entry;
+    const now = this.#context.clock.now();
+    return Math.max(flushFrom, this.#open.otherUntil(record.key, version, now) ?? flushFrom);
+  }
+
+  /** Until when the entry is held back, since under it the condition of an earlier request would hold (F24). */
+  #heldUntil(entry: Entry, now: Instant): Instant | undefined {
+    if (!this.#open.mayChange(entry.key, now)) return undefined;
+    return this.#open.lateUntil(entry.key, entry, stateOf(entry), now);
+  }
+
+  /**
+   * Until when nothing is sent for the key because no more conditions can be remembered, and the store fails. If it
+   * does not fail there is none to remember.
+   */
+  #fullUntil({ key }: KeyState, now: Instant): Instant | undefined {
+    const until = this.#failedAt + fullPauseMs;
+    return this.#open.isFull && until > now && !this.#open.mayChange(key, now) ? until : undefined;
   }
 
   /** Runs one flush, and looks at the record again when it has landed, unless the tenure ended meanwhile. */
@@ -275,14 +319,15 @@ export class Flusher {
 
   /**
    * Sends the entry under the condition that no other writer has changed the object. On a conflict, finds out what is
-   * there.
+   * there. A delete begins with that: it removes what was seen (F10).
    */
   async #write(flight: Flight): Promise<void> {
     const { record } = flight;
     let vain = 0;
     for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
       const before = record.store;
-      const result = await this.#requests.send(flight);
+      const isUnseen = isTombstone(flight.entry) && before.kind !== "present";
+      const result = isUnseen ? unseen : await this.#requests.send(flight);
       if (record.flight !== flight) return;
       if (result.kind === "written") {
         record.saw(flight.entry.value === undefined ? storeAbsent : { kind: "present", tag: result.tag });
@@ -388,6 +433,12 @@ export class Flusher {
     }
     if (record.stored) this.queue.done(record);
   }
+}
+
+/** What the object will be with this entry. */
+function stateOf(entry: Entry): ObjectState {
+  if (entry.upload) return { kind: "completed", partTag: parseManifest(entry.upload.manifest).parts.at(-1) };
+  return isTombstone(entry) ? { kind: "absent" } : { kind: "present", tag: entry.md5 };
 }
 
 /** Whether a look has found the object just as a request's condition had it. */

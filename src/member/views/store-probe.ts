@@ -15,6 +15,8 @@ const requestDeadlineMs = 10_000;
 const pauseMs = 1_000;
 
 /**
+ * Finds out what the store is able to do.
+ *
  * @param memberCount - how many members the configuration names
  * @throws OperatingError `store_refused`; the signal's reason when the signal is aborted.
  */
@@ -22,7 +24,7 @@ export async function probeStore(
   { store, clock, log }: ContextOf<"store" | "clock" | "log">,
   memberCount: number,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<StoreAbilities> {
   const abilities = await patiently();
   for (const note of abilities.notes) log.info("store", { store: store.description, note });
   // Several nodes could not agree on a view (F23).
@@ -32,13 +34,14 @@ export async function probeStore(
       `${store.description} ignores conditions on writes (If-Match, If-None-Match), so several nodes cannot agree through it: use a store that honours them, or a single node`,
     );
   }
-
   // Only this node's own file says that it is alone: nothing would keep a second one out.
   if (!abilities.conditionalWrites) {
     log.warn("the store ignores conditions on writes: no second node may ever be started over it", {
       store: store.description,
     });
   }
+
+  return abilities;
 
   async function patiently(): Promise<StoreAbilities> {
     for (;;) {

@@ -81,7 +81,8 @@ export async function sendSigned(
   const isOwn = answer.status < 500 && answer.status !== 404;
   const answeredMs = isOwn ? time.learn(header(answer, "date"), sentAt) : undefined;
   if (answer.status === 403 && answeredMs !== undefined && answeredMs >= endMs) {
-    throw new OperatingError("store_unavailable", "the request reached the store after its deadline");
+    const message = "the request reached the store after its deadline";
+    throw new OperatingError("store_unavailable", message, { neverSent: true });
   }
   return answer;
 }

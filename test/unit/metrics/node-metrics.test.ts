@@ -27,6 +27,8 @@ const gauges: MemberGauges = {
   flushesUnderWay: 1_008,
   flushConcurrency: 1_009,
   storeFailingMs: 10_000,
+  lateKeys: 1_011,
+  heldKeys: 1_012,
 };
 
 function exposed(isMember: () => boolean) {
@@ -96,6 +98,8 @@ test("each measure tells its own figure", async () => {
     "weir_flush_concurrency{}": 1_009,
     "weir_flush_failing_keys{}": 1_005,
     "weir_flush_refused_keys{}": 1_006,
+    "weir_flush_held_keys{}": 1_012,
+    "weir_flush_late_keys{}": 1_011,
     "weir_store_failing_seconds{}": 10,
     "weir_view_record_wrong{}": 0,
     "weir_lease_held{}": 0,

@@ -66,6 +66,7 @@ const state: MemberState = {
     oldestDirtyMs: 12.5,
     failingKeys: 2,
     refusedKeys: 1,
+    heldKeys: 3,
     failing,
     slowing: true,
     full: true,

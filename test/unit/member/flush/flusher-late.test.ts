@@ -1,0 +1,212 @@
+/**
+ * What the flusher holds back while a request without an answer may still take effect (F24).
+ */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { OperatingError } from "../../../../src/base/errors.ts";
+import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
+import { formatVersion } from "../../../../src/core/version.ts";
+import type { BlobInfo, WriteCondition } from "../../../../src/store/blob-store.ts";
+import { commit, roomyBuffer, settingsOf } from "../../../harness/key-fixtures.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
+import { turn } from "../../../harness/scripted-network.ts";
+import { backoffMs, trialFlusher } from "../../../harness/trial-flusher.ts";
+import { flushDeadlineMs, memberOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
+
+const a = memberOf("a");
+const { lateEffectMs } = settingsOf();
+
+/** A flusher, and a store of one object: `answers` says whether a change is answered; it takes effect if it lands. */
+function trialOf({ removesAreConditional = true } = {}) {
+  const clock = new ManualClock();
+  const membership = servingMember(viewOf(4, [a]), a, clock);
+  const buffer = roomyBuffer(clock);
+  const { clusterId } = membership.view.parameters;
+  const infoOf = (tag: string, seq: number): BlobInfo => {
+    const version = formatVersion(clusterId, "k", { epoch: 4, seq });
+    return { tag, size: 1, headers: noHeaders, version, modifiedMs: 7, upload: undefined };
+  };
+  const state = { object: undefined as BlobInfo | undefined, answers: true, neverSent: false, asked: [] as string[] };
+  const holds = (condition: WriteCondition): boolean =>
+    condition.kind === "always" || (condition.kind === "unchanged" ? condition.tag : undefined) === state.object?.tag;
+  const change = (what: string, condition: WriteCondition, effect: () => BlobInfo | undefined) => {
+    state.asked.push(`${what} if ${condition.kind === "unchanged" ? condition.tag : condition.kind}`);
+    const { answers, neverSent } = state;
+    if (!answers) return Promise.reject(new OperatingError("store_unavailable", "no answer", { neverSent }));
+    if (!holds(condition)) return Promise.resolve({ kind: "conflict" } as const);
+    state.object = effect();
+    return Promise.resolve({ kind: "written", tag: state.object?.tag ?? "" } as const);
+  };
+  const stored: number[] = [];
+  let seq = 0;
+  const flusher = trialFlusher({
+    clock,
+    membership,
+    buffer,
+    store: {
+      write: (_key, { body }, condition) => {
+        const tag = Buffer.from(body).toString();
+        return change(`put ${tag}`, condition, () => infoOf(tag, seq));
+      },
+      remove: (_key, condition) => change("remove", condition, () => undefined),
+      stat: () => {
+        state.asked.push("look");
+        return Promise.resolve(state.object);
+      },
+    },
+    lateEffectMs,
+    removesAreConditional,
+    observer: { stored: (_key, version) => stored.push(version.seq) },
+  });
+  /** Writes a value whose MD5 is its text, or removes the key. */
+  const write = (text: string | undefined): void => {
+    const value = text === undefined ? undefined : Buffer.from(text);
+    const plain = { epoch: 4, seq: ++seq, key: "k", headers: noHeaders, modifiedMs: 7, requestId: noRequest };
+    const entry: Entry = { ...plain, value, md5: text ?? "", size: value?.length ?? 0 };
+    const record = commit(buffer, entry);
+    flusher.queue.schedule(record);
+  };
+  const pass = async (ms: number): Promise<void> => {
+    clock.advance(ms);
+    membership.lease.confirmByStore(membership.lease.stamp());
+    for (let looks = 0; looks < 4; looks++) {
+      clock.advance(backoffMs);
+      membership.lease.confirmByStore(membership.lease.stamp());
+      await turn();
+    }
+  };
+  const asked = (): string[] => state.asked.splice(0);
+  return { clock, flusher, state, stored, write, pass, asked };
+}
+
+describe("Flusher, after a create without an answer", () => {
+  it("holds back a delete until the create can take effect no more", async () => {
+    const { flusher, state, stored, write, pass, asked } = trialOf();
+    state.answers = false;
+    write("A");
+    await pass(0);
+    assert.ok(asked().every((each) => each === "put A if absent"));
+    state.answers = true;
+    write(undefined);
+    await pass(flushDeadlineMs);
+    await pass(lateEffectMs / 2);
+    assert.deepEqual([asked(), stored, flusher.lateKeys], [[], [], 1], "nothing is sent, and nothing is called stored");
+    assert.equal(flusher.backlog.oldestSince("waiting"), undefined, "its age is no sign of a slow store");
+    // The create takes effect late.
+    state.object = { tag: "A", size: 1, headers: noHeaders, version: undefined, modifiedMs: 7, upload: undefined };
+    await pass(lateEffectMs);
+    assert.deepEqual(asked(), ["look", "remove if A"]);
+    assert.deepEqual([state.object, stored, flusher.lateKeys], [undefined, [2], 0]);
+  });
+
+  it("sends the same version again, and a newer value after F", async () => {
+    const { state, stored, write, pass, asked } = trialOf();
+    state.answers = false;
+    write("A");
+    await pass(0);
+    state.answers = true;
+    await pass(0);
+    assert.deepEqual([asked().at(-1), stored], ["put A if absent", [1]]);
+    write("B");
+    await pass(flushDeadlineMs);
+    assert.deepEqual([asked(), stored], [["put B if A"], [1, 2]]);
+  });
+});
+
+describe("Flusher, after a replacement without an answer", () => {
+  it("holds back the content that was replaced: its tag would make the condition true again", async () => {
+    const { state, stored, write, pass, asked } = trialOf();
+    write("A");
+    await pass(0);
+    assert.deepEqual([asked(), stored], [["put A if absent"], [1]]);
+    state.answers = false;
+    write("B");
+    await pass(0);
+    assert.ok(asked().every((each) => each === "put B if A"));
+    state.answers = true;
+    write("A");
+    await pass(flushDeadlineMs);
+    await pass(lateEffectMs / 2);
+    assert.deepEqual([asked(), stored], [[], [1]]);
+    await pass(lateEffectMs);
+    assert.deepEqual([asked(), stored], [["put A if A"], [1, 3]]);
+  });
+});
+
+describe("Flusher, after a delete without an answer", () => {
+  it("sends a newer value after F, where the store heeds conditions on removals", async () => {
+    const { state, stored, write, pass, asked } = trialOf();
+    write("A");
+    await pass(0);
+    state.answers = false;
+    write(undefined);
+    await pass(0);
+    state.answers = true;
+    write("B");
+    await pass(flushDeadlineMs);
+    assert.deepEqual([asked().at(-1), stored], ["put B if A", [1, 3]]);
+  });
+
+  it("holds back a value, which the delete could remove, where the store ignores conditions on removals", async () => {
+    const { state, stored, write, pass, asked } = trialOf({ removesAreConditional: false });
+    write("A");
+    await pass(0);
+    state.answers = false;
+    write(undefined);
+    await pass(0);
+    assert.ok(asked().includes("remove if A"));
+    state.answers = true;
+    write("B");
+    await pass(flushDeadlineMs);
+    await pass(lateEffectMs / 2);
+    assert.deepEqual([asked(), stored], [[], [1]]);
+    await pass(lateEffectMs);
+    assert.deepEqual([asked(), stored], [["put B if A"], [1, 3]]);
+  });
+});
+
+describe("Flusher, of a delete", () => {
+  it("looks first, and sends nothing where there is nothing", async () => {
+    const { state, stored, write, pass, asked } = trialOf();
+    write(undefined);
+    await pass(0);
+    assert.deepEqual([asked(), stored], [["look"], [1]]);
+    write("A");
+    await pass(0);
+    write(undefined);
+    await pass(0);
+    assert.deepEqual(asked(), ["put A if absent", "remove if A"], "it knows what is there");
+    assert.deepEqual([state.object, stored], [undefined, [1, 2, 3]]);
+  });
+});
+
+describe("Flusher, while a key is held back", () => {
+  it("sends a newer state that no earlier request can undo", async () => {
+    const { flusher, state, stored, write, pass, asked } = trialOf();
+    state.answers = false;
+    write("A");
+    await pass(0);
+    state.answers = true;
+    write(undefined);
+    await pass(flushDeadlineMs);
+    asked();
+    write("B");
+    await pass(0);
+    assert.deepEqual([asked(), stored], [["put B if absent"], [3]]);
+    assert.equal(flusher.backlog.heldCount, 0);
+  });
+
+  it("does not hold it back for a request that was never sent", async () => {
+    const { state, stored, write, pass, asked } = trialOf();
+    state.answers = false;
+    state.neverSent = true;
+    write("A");
+    await pass(0);
+    state.answers = true;
+    write(undefined);
+    asked();
+    await pass(0);
+    assert.deepEqual([asked(), stored], [["look"], [2]]);
+  });
+});
