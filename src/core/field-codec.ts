@@ -6,10 +6,11 @@
 import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.ts";
 import { type ErrorCode, errorKinds } from "../base/errors.ts";
 import { type ContentHeaders, type Entry, noHeaders, type RequestId, type ValueInfo } from "./entry.ts";
+import type { LateCondition } from "./late-effects.ts";
 import type { JournalPosition, MemberState, Progress, RequestOutcome } from "./message.ts";
 import type { Precondition } from "./precondition.ts";
 import type { FailingKey } from "./status.ts";
-import type { Version } from "./version.ts";
+import { noVersion, type Version } from "./version.ts";
 
 export function writeVersion(writer: ByteWriter, version: Version): void {
   writer.integer(version.epoch);
@@ -329,4 +330,26 @@ export function readFailingKeys(reader: ByteReader): FailingKey[] {
 export function readErrorCode(reader: ByteReader): ErrorCode {
   const text = reader.byteText();
   return Object.hasOwn(errorKinds, text) ? (text as ErrorCode) : "internal";
+}
+
+const conditionKinds = ["absent", "present", "any_present", "any"] as const;
+
+export function writeConditions(writer: ByteWriter, conditions: readonly LateCondition[]): void {
+  writer.u32(conditions.length);
+  for (const { condition, version } of conditions) {
+    writer.u8(conditionKinds.indexOf(condition.kind));
+    writer.text(condition.kind === "present" ? condition.tag : "");
+    writeVersion(writer, version ?? noVersion);
+  }
+}
+
+export function readConditions(reader: ByteReader): LateCondition[] {
+  return Array.from({ length: reader.u32() }, () => {
+    const kind = conditionKinds[reader.u8()];
+    const tag = reader.text();
+    const version = readVersion(reader);
+    if (kind === undefined) throw new MalformedError("an unknown condition");
+    const condition = kind === "present" ? { kind, tag } : { kind };
+    return { condition, version: version.epoch === 0 ? undefined : version };
+  });
 }

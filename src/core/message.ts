@@ -5,6 +5,7 @@
 
 import type { ErrorCode } from "../base/errors.ts";
 import type { Entry, RequestId } from "./entry.ts";
+import type { LateEffect } from "./late-effects.ts";
 import type { ListQuery } from "./listing.ts";
 import type { ReadOutcome, WriteOperation, WriteOutcome } from "./operation.ts";
 import type { FailingKey, MemberFigures } from "./status.ts";
@@ -152,6 +153,16 @@ export interface RequestOutcome {
   readonly version: Version;
 }
 
+/**
+ * A primary's, before its next request for a key to the store, or a member's after a view change: these conditions of
+ * requests without an answer are to be remembered (F25).
+ */
+export interface LateRequest {
+  readonly kind: "late";
+  readonly epoch: number;
+  readonly effects: readonly LateEffect[];
+}
+
 /** The primary's, under a settled view: these versions, and older ones, are in the store; drop them. */
 export interface CleanRequest {
   readonly kind: "clean";
@@ -198,6 +209,7 @@ export type PeerRequest =
   | HandOffListRequest
   | HandOffRequest
   | HandOffOutcomesRequest
+  | LateRequest
   | CleanRequest
   | LeaveRequest
   | FlushRequest

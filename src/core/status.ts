@@ -12,8 +12,8 @@ export interface MemberFigures {
   readonly dirtyKeys: number;
   readonly cacheBytes: number;
   /**
-   * The age of the oldest state that has not reached the store, of the keys that the member serves, in milliseconds; 0
-   * when there is none.
+   * The age of the oldest state that has not reached the store, of the keys that the member serves and does not hold
+   * back, in milliseconds; 0 when there is none.
    */
   readonly oldestDirtyMs: number;
   /** How many keys had their last attempt to flush fail, and how many of those the store refuses. */

@@ -284,6 +284,7 @@ class FileJournal implements DiskJournal {
       outcomes = [];
     }
     if (outcomes.length > 0) bytes += batch.add({ kind: "outcomes", outcomes });
+    for (const record of source.late()) bytes += batch.add(record);
     return bytes;
   }
 

@@ -11,6 +11,7 @@
  */
 
 import type { Entry, RequestId } from "../core/entry.ts";
+import type { LateRecord } from "../core/late-effects.ts";
 import type { JournalPosition, RequestOutcome } from "../core/message.ts";
 import type { Version } from "../core/version.ts";
 
@@ -23,7 +24,8 @@ export type JournalRecord =
   /** These requests have been done, whether or not their entries are still held. */
   | { readonly kind: "outcomes"; readonly outcomes: readonly RequestOutcome[] }
   /** The outcomes of these requests do not count any more. */
-  | { readonly kind: "forget"; readonly requests: readonly RequestId[] };
+  | { readonly kind: "forget"; readonly requests: readonly RequestId[] }
+  | LateRecord;
 
 /** The member has adopted the view of `epoch` (V32). */
 export interface AdoptRecord {
@@ -41,6 +43,8 @@ export interface AdoptRecord {
 export interface Recovered {
   readonly entries: readonly Entry[];
   readonly outcomes: readonly RequestOutcome[];
+  /** Conditions of requests to the store that got no answer, by key. */
+  readonly late: readonly Omit<LateRecord, "kind">[];
   /** The epochs of the last {@link AdoptRecord}; empty if there was none. */
   readonly adopted: readonly number[];
   /** The cluster of these epochs, if the record says it. */
@@ -49,7 +53,7 @@ export interface Recovered {
   readonly broughtBack?: boolean;
 }
 
-export const nothingRecovered: Recovered = Object.freeze({ entries: [], outcomes: [], adopted: [] });
+export const nothingRecovered: Recovered = Object.freeze({ entries: [], outcomes: [], late: [], adopted: [] });
 
 /**
  * What the journal asks of its owner, to keep the disk bounded: each segment begins with what must outlive the ones
@@ -67,6 +71,8 @@ export interface JournalSource {
    * the event loop.
    */
   outcomes(): Iterable<RequestOutcome>;
+  /** Every condition that is still remembered. */
+  late(): Iterable<LateRecord>;
   /**
    * The newest entry held of a key, pending or not. It is written forward before its segment is deleted. Undefined when
    * none is held, whether or not that was appended as `clean`. Never an older entry than the one appended.

@@ -19,10 +19,12 @@ import { type ByteReader, type ByteWriter, MalformedError, readU32 } from "../ba
 import { compact } from "../base/memory.ts";
 import { payloadOf, type RequestId } from "../core/entry.ts";
 import {
+  readConditions,
   readEntry,
   readOutcomes,
   readRequestId,
   readVersion,
+  writeConditions,
   writeEntry,
   writeOutcomes,
   writeRequestId,
@@ -53,6 +55,7 @@ const tags = {
   seal: 7,
   forget: 8,
   adopt: 9,
+  late: 10,
 } as const satisfies Record<SegmentRecord["kind"], number>;
 
 /** The tag of an adoption without its cluster, as earlier releases wrote it. */
@@ -106,6 +109,10 @@ function writeHead(writer: ByteWriter, record: SegmentRecord): void {
       return;
     case "outcomes":
       writeOutcomes(writer, record.outcomes);
+      return;
+    case "late":
+      writer.text(record.key);
+      writeConditions(writer, record.conditions);
       return;
     case "forget":
       writer.u32(record.requests.length);
@@ -166,6 +173,8 @@ function readHead(reader: ByteReader, payload: Buffer): SegmentRecord {
     }
     case tags.outcomes:
       return { kind: "outcomes", outcomes: readOutcomes(reader) };
+    case tags.late:
+      return { kind: "late", key: reader.text(), conditions: readConditions(reader) };
     case tags.forget: {
       const count = reader.u32();
       const requests: RequestId[] = [];

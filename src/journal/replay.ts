@@ -15,6 +15,7 @@ import { MalformedError } from "../base/codec.ts";
 import type { Log } from "../base/log.ts";
 import { Breaks } from "../base/slices.ts";
 import { type Entry, noRequest } from "../core/entry.ts";
+import type { LateCondition } from "../core/late-effects.ts";
 import type { RequestOutcome } from "../core/message.ts";
 import { compareVersions, versionOf } from "../core/version.ts";
 import type { Disk, DiskFile } from "./disk.ts";
@@ -119,11 +120,15 @@ async function secure(disk: Disk, file: DiskFile, scan: ScanResult): Promise<voi
   await disk.syncFolder();
 }
 
+/** What each segment begins with. */
+const repeated: ReadonlySet<SegmentRecord["kind"]> = new Set(["head", "adopt", "outcomes", "late"]);
+
 class ReplayState {
   readonly ledger = new Ledger();
   readonly #entries = new Map<string, Entry>();
   /** By router and counter. */
   readonly #outcomes = new Map<string, Map<number, RequestOutcome>>();
+  readonly #late = new Map<string, readonly LateCondition[]>();
   #adopted: readonly number[] = [];
   #cluster: string | undefined;
   /** See {@link Replayed.oldest}. */
@@ -144,7 +149,7 @@ class ReplayState {
   take(record: SegmentRecord, bytes: number, group: number): void {
     if (this.#isFirst !== (record.kind === "head")) throw new MalformedError("a segment begins with its head");
     this.#isFirst = false;
-    if (group === 0 && (record.kind === "head" || record.kind === "adopt" || record.kind === "outcomes")) {
+    if (group === 0 && repeated.has(record.kind)) {
       this.headBytes += bytes;
     }
     switch (record.kind) {
@@ -166,7 +171,12 @@ class ReplayState {
       case "forget":
         for (const { router, counter } of record.requests) this.#outcomes.get(router)?.delete(counter);
         return;
+      case "late":
+        if (record.conditions.length > 0) this.#late.set(record.key, record.conditions);
+        else this.#late.delete(record.key);
+        return;
       case "head":
+        this.#late.clear();
         this.#outcomes.clear();
         this.#adopted = [];
         this.#cluster = undefined;
@@ -198,6 +208,7 @@ class ReplayState {
     return {
       entries,
       outcomes,
+      late: [...this.#late].map(([key, conditions]) => ({ key, conditions })),
       adopted: this.#adopted,
       ...(cluster !== undefined && { cluster }),
     };

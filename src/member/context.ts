@@ -9,6 +9,7 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { Slices } from "../base/slices.ts";
 import { Admission } from "../core/admission.ts";
+import { LateEffects } from "../core/late-effects.ts";
 import { Membership } from "../core/membership.ts";
 import { RequestLog } from "../core/request-log.ts";
 import type { ViewMember } from "../core/view.ts";
@@ -36,6 +37,8 @@ export interface MemberContext {
   readonly buffer: WriteBuffer;
   /** Outcomes of writes, by request id. */
   readonly requests: RequestLog;
+  /** What the store may yet do with requests that got no answer, of this member and of those that told it. */
+  readonly late: LateEffects;
   /** Values that the store has, too. */
   readonly cache: Cache;
   /** Work over all keys. */
@@ -48,7 +51,7 @@ export type ContextOf<Name extends keyof MemberContext> = Pick<MemberContext, Na
 /** What a member is given of the context; it makes the rest. */
 export type GivenContext = Omit<
   MemberContext,
-  "buffer" | "cache" | "complaints" | "membership" | "requests" | "slices"
+  "buffer" | "cache" | "complaints" | "late" | "membership" | "requests" | "slices"
 >;
 
 /** @param recovered - what earlier members on this data folder held */
@@ -70,6 +73,7 @@ export function makeContext(given: GivenContext, identity: ViewMember, recovered
     membership,
     buffer: new WriteBuffer(new Admission(settings.admission, clock), journal),
     requests: new RequestLog(),
+    late: new LateEffects(settings.lateEffectMs, journal),
     cache: createCache(settings.cacheBytes),
     slices: new Slices(clock, settings.slices),
   };

@@ -11,6 +11,7 @@ import type { Lane } from "../base/slices.ts";
 import type { Administration } from "../core/administration.ts";
 import type { Entry } from "../core/entry.ts";
 import type { KeyState } from "../core/key-state.ts";
+import type { LateRecord } from "../core/late-effects.ts";
 import type { SentAt } from "../core/lease.ts";
 import type { Membership } from "../core/membership.ts";
 import type {
@@ -145,7 +146,7 @@ export class Member implements PeerHandler, JournalSource {
       this.#recovered.reject(this.#abort.signal.reason as Error);
       return Promise.resolve(this.#parts.recovered);
     }
-    const { buffer, flusher, requests } = this.#wired;
+    const { buffer, flusher, requests, late } = this.#wired;
     const { adoptedEpochs: adopted, cluster, isBroughtBack: broughtBack } = this.#membership;
     const error = new OperatingError("peer_unreachable", "this node has left the view, and others may have this write");
     const entries: Entry[] = [];
@@ -158,7 +159,7 @@ export class Member implements PeerHandler, JournalSource {
     this.#lane.over(buffer.records(), endTenure, () => {
       const collect = (outcome: RequestOutcome): unknown => outcomes.push(outcome);
       this.#lane.over(requests.outcomes(), collect, () =>
-        resolve({ entries, outcomes, adopted, cluster, broughtBack }),
+        resolve({ entries, outcomes, late: [...late.records()], adopted, cluster, broughtBack }),
       );
     });
     // A flush that lands finds its key without tenure.
@@ -210,6 +211,10 @@ export class Member implements PeerHandler, JournalSource {
 
   outcomes(): Iterable<RequestOutcome> {
     return this.#wired.requests.outcomes();
+  }
+
+  late(): Iterable<LateRecord> {
+    return this.#wired.late.records();
   }
 
   newest(key: string): Entry | undefined {
@@ -298,6 +303,8 @@ export class Member implements PeerHandler, JournalSource {
         return this.#wired.replica.handOff(from, request);
       case "hand_off_outcomes":
         return this.#wired.replica.handOffOutcomes(request);
+      case "late":
+        return this.#wired.replica.late(request);
       case "clean":
         return this.#wired.replica.clean(from, request);
       case "leave":
@@ -320,7 +327,7 @@ export class Member implements PeerHandler, JournalSource {
   }
 
   /** What the journal has is held and known before anything else happens (J4, J5). */
-  #recover({ entries, outcomes }: Recovered): void {
+  #recover({ entries, outcomes, late }: Recovered): void {
     const now = this.#parts.clock.now();
     const { buffer, requests } = this.#wired;
     assert(!this.joined, "what was held before is there before the first view");
@@ -330,7 +337,8 @@ export class Member implements PeerHandler, JournalSource {
     };
     this.#lane.over(entries, take, () => {
       const know = ({ requestId, key, version }: RequestOutcome): void => requests.record(requestId, key, version);
-      this.#lane.over(outcomes, know, () => this.#recovered.resolve());
+      const remember = (each: Omit<LateRecord, "kind">): void => this.#wired.late.recover(each, now);
+      this.#lane.over(outcomes, know, () => this.#lane.over(late, remember, () => this.#recovered.resolve()));
     });
   }
 

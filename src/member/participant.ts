@@ -18,6 +18,7 @@ import type { Journal, Recovered } from "../journal/journal.ts";
 import type { Network, PeerAddress } from "../network/network.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { MemberGauges } from "./admin/status.ts";
+import type { HeededConditions } from "./flush/flight.ts";
 import { Member } from "./member.ts";
 import { MemberMetrics } from "./metrics.ts";
 import { noMember } from "./operations.ts";
@@ -70,8 +71,8 @@ export class Participant implements NodeControl {
   readonly metrics = new MemberMetrics();
   readonly #parts: ParticipantParts;
   readonly #abort = new AbortController();
-  /** Whether the store heeds conditions on removals; it was tried out before the first member joined. */
-  #removesAreConditional = false;
+  /** What the store heeds; it was tried out before the first member joined. */
+  #heeds: HeededConditions = { onRemovals: false, onCompletions: false };
   #nodes: readonly PeerAddress[];
   #life: Life | undefined;
   /** When it was dropped, within the last `restlessMs`. */
@@ -196,8 +197,12 @@ export class Participant implements NodeControl {
   }
 
   async #startUp(): Promise<void> {
-    const { conditionalRemoves } = await probeStore(this.#parts, this.#nodes.length, this.#abort.signal);
-    this.#removesAreConditional = conditionalRemoves;
+    const { conditionalRemoves, conditionalCompletions } = await probeStore(
+      this.#parts,
+      this.#nodes.length,
+      this.#abort.signal,
+    );
+    this.#heeds = { onRemovals: conditionalRemoves, onCompletions: conditionalCompletions };
     await this.#begin(this.#parts.journal.recovered);
   }
 
@@ -226,7 +231,7 @@ export class Participant implements NodeControl {
       recovered,
       log,
       metrics: this.metrics,
-      removesAreConditional: this.#removesAreConditional,
+      heeds: this.#heeds,
       observer: {
         onReplaced,
         onEvicted: () => joinAgain(goneOn),

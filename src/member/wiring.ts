@@ -16,8 +16,10 @@ import { Status } from "./admin/status.ts";
 import { type GivenContext, makeContext } from "./context.ts";
 import { AgeLimit } from "./flush/age-limit.ts";
 import { Cleaner } from "./flush/cleaner.ts";
+import type { HeededConditions } from "./flush/flight.ts";
 import { FlushQueue } from "./flush/flush-queue.ts";
 import { Flusher } from "./flush/flusher.ts";
+import { LateNotices } from "./flush/late-notices.ts";
 import { Assigner } from "./keys/assigner.ts";
 import { Committer } from "./keys/committer.ts";
 import { DurableWrites, StoredWaits } from "./keys/durable-writes.ts";
@@ -57,8 +59,7 @@ export interface MemberParts extends GivenContext {
   readonly nodes: readonly PeerAddress[];
   /** What earlier members on this data folder held; all of it is in the journal, if there is one. */
   readonly recovered: Recovered;
-  /** Whether the store heeds conditions on removals. */
-  readonly removesAreConditional: boolean;
+  readonly heeds: HeededConditions;
   readonly observer: MemberObserver;
 }
 
@@ -93,9 +94,9 @@ const stuckSuspicions = 5;
 
 /** Puts the parts together. Nothing runs before the member starts. */
 export function wire(parts: MemberParts, hooks: MemberHooks) {
-  const { identity, settings, recovered, nodes, removesAreConditional } = parts;
+  const { identity, settings, recovered, nodes, heeds } = parts;
   const context = makeContext(parts, identity, recovered);
-  const { membership, buffer, requests, slices } = context;
+  const { membership, buffer, requests, late, slices } = context;
   const deadlines = new OperationDeadlines(context.clock, settings.operationMs);
   const backlog = new Backlog();
   const stuckMs = stuckSuspicions * settings.suspectMs;
@@ -131,7 +132,8 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     mayDiscard,
   });
   const durableWrites = new DurableWrites(context, { primary, flush: queue, waits });
-  const flusher = new Flusher(context, { queue, health, committer, assigner, waits, removesAreConditional });
+  const notices = new LateNotices(context, stuckMs);
+  const flusher = new Flusher(context, { queue, health, committer, assigner, waits, notices, heeds });
   const heldKeys = new HeldKeys(context, inheritance);
   const handOff = new HandOff(context, inheritance, eviction, stuckMs);
   const router = new Router(context, durableWrites, reads, deadlines, onNewerEpoch);
@@ -176,6 +178,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     buffer,
     requests,
     slices,
+    late,
     reads,
     primary,
     durableWrites,

@@ -9,6 +9,7 @@ import { type ByteReader, type ByteWriter, MalformedError } from "../base/codec.
 import { payloadOf } from "../core/entry.ts";
 import {
   readBody,
+  readConditions,
   readDigest,
   readEntry,
   readErrorCode,
@@ -22,6 +23,7 @@ import {
   readValueInfo,
   readVersion,
   writeBody,
+  writeConditions,
   writeDigest,
   writeEntry,
   writeFailingKeys,
@@ -33,6 +35,7 @@ import {
   writeValueInfo,
   writeVersion,
 } from "../core/field-codec.ts";
+import type { LateEffect } from "../core/late-effects.ts";
 import type { KeyVersion, PeerAnswer, PeerNotice, PeerRequest } from "../core/message.ts";
 import type { Durability } from "../core/operation.ts";
 import { noVersion } from "../core/version.ts";
@@ -53,6 +56,7 @@ const tags = {
   flush: 11,
   failing: 12,
   view: 13,
+  late: 14,
   pong: 32,
   value: 33,
   missing: 34,
@@ -111,6 +115,15 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
     case "hand_off_outcomes":
       writer.integer(request.epoch);
       writeOutcomes(writer, request.outcomes);
+      return undefined;
+    case "late":
+      writer.integer(request.epoch);
+      writer.u32(request.effects.length);
+      for (const effect of request.effects) {
+        writer.text(effect.key);
+        writeConditions(writer, [effect]);
+        writer.f64(effect.leftMs);
+      }
       return undefined;
     case "hand_off_list":
     case "clean":
@@ -186,6 +199,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       return { kind: "list", epoch: reader.integer(), query: readListQuery(reader), deadlineMs: reader.f64() };
     case tags.hand_off_outcomes:
       return { kind: "hand_off_outcomes", epoch: reader.integer(), outcomes: readOutcomes(reader) };
+    case tags.late:
+      return { kind: "late", epoch: reader.integer(), effects: readEffects(reader) };
     case tags.hand_off_list:
       return { kind: "hand_off_list", epoch: reader.integer(), items: readItems(reader) };
     case tags.clean:
@@ -209,6 +224,15 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
 
 function readDurability(reader: ByteReader): Durability {
   return reader.bool() ? "stored" : "replicated";
+}
+
+function readEffects(reader: ByteReader): LateEffect[] {
+  return Array.from({ length: reader.u32() }, () => {
+    const key = reader.text();
+    const [late] = readConditions(reader);
+    if (late === undefined) throw new MalformedError("an effect without a condition");
+    return { key, ...late, leftMs: reader.f64() };
+  });
 }
 
 function readItems(reader: ByteReader): KeyVersion[] {

@@ -168,6 +168,8 @@ export interface StoreAbilities {
   readonly conditionalWrites: boolean;
   /** Whether {@link BlobStore.remove} honours `unchanged`. */
   readonly conditionalRemoves: boolean;
+  /** Whether {@link LargeBlobs.completeUpload} is known to honour conditions. */
+  readonly conditionalCompletions: boolean;
   /** What the probe found out, in sentences for people: `weir check` prints them. */
   readonly notes: readonly string[];
 }

@@ -81,7 +81,12 @@ else {
       const only = { account: undefined, accountKey: undefined, endpoint: undefined };
       const connectionString = `DefaultEndpointsProtocol=http;AccountName=${account};AccountKey=${accountKey};BlobEndpoint=${endpoint};`;
       await using store = new AzureStore({ ...settings, ...only, connectionString }, ports);
-      assert.deepEqual(await store.probe(options), { conditionalWrites: true, conditionalRemoves: true, notes: [] });
+      assert.deepEqual(await store.probe(options), {
+        conditionalWrites: true,
+        conditionalRemoves: true,
+        conditionalCompletions: true,
+        notes: [],
+      });
       const signed = `BlobEndpoint=${endpoint};SharedAccessSignature=sv=2021-12-02&sig=abc`;
       const message = await probeError({ ...only, connectionString: signed }, "store_refused");
       assert.match(message, /use one with AccountKey/);

@@ -56,7 +56,7 @@ export function journalSuite(name: string, makeFolder: () => Promise<TestFolder>
       await using folder = await makeFolder();
       const first = await openWith(await folder.open());
       assert.match(first.folder, /^[0-9a-f]{32}$/);
-      assert.deepEqual(first.recovered, { entries: [], outcomes: [], adopted: [] });
+      assert.deepEqual(first.recovered, { entries: [], outcomes: [], late: [], adopted: [] });
       assert.equal(first.durable(), undefined);
       assert.equal(first.lagMs, 0);
       await first[Symbol.asyncDispose]();
@@ -248,6 +248,7 @@ export function journalSuite(name: string, makeFolder: () => Promise<TestFolder>
       journal.attach({
         adoption: () => undefined,
         outcomes: () => [],
+        late: () => [],
         newest: (key) => (newest.key === key ? newest : undefined),
       });
       for (let seq = 1; seq < 1_000; seq += 1) {

@@ -5,7 +5,9 @@
  */
 
 import { strict as assert } from "node:assert";
+import { isDeepStrictEqual } from "node:util";
 import { type Entry, noHeaders } from "../../src/core/entry.ts";
+import type { LateCondition, LateRecord } from "../../src/core/late-effects.ts";
 import type { RequestOutcome } from "../../src/core/message.ts";
 import { compareVersions, type Version } from "../../src/core/version.ts";
 import type { AdoptRecord, Journal, JournalRecord, JournalSource, Recovered } from "../../src/journal/journal.ts";
@@ -47,6 +49,8 @@ class State {
   /** Requests whose outcomes may be found: an entry that is written forward brings its own back. */
   readonly done = new Set<number>();
   adopted: readonly number[] = [];
+  /** Conditions by key. */
+  readonly late = new Map<string, readonly LateCondition[]>();
 
   apply(record: JournalRecord): void {
     switch (record.kind) {
@@ -65,6 +69,10 @@ class State {
       }
       case "adopt":
         this.adopted = record.adopted;
+        return;
+      case "late":
+        if (record.conditions.length > 0) this.late.set(record.key, record.conditions);
+        else this.late.delete(record.key);
         return;
       case "outcomes":
         for (const outcome of record.outcomes) this.#remember(outcome);
@@ -99,6 +107,7 @@ class State {
     for (const [counter, outcome] of this.outcomes) copy.outcomes.set(counter, outcome);
     for (const counter of this.done) copy.done.add(counter);
     copy.adopted = this.adopted;
+    for (const [key, tag] of this.late) copy.late.set(key, tag);
     return copy;
   }
 }
@@ -116,6 +125,10 @@ export class JournalOwner implements JournalSource {
   #journal: Journal | undefined;
   #seq = 0;
   #epoch = 1;
+
+  late(): Iterable<LateRecord> {
+    return [...this.#now.late].map(([key, conditions]) => ({ kind: "late", key, conditions }));
+  }
 
   get heldKeys(): string[] {
     return [...this.#now.entries.keys()];
@@ -211,7 +224,20 @@ export class JournalOwner implements JournalSource {
   actAtRandom(random: SimRandom, keys: number, maxBytes: number): void {
     const key = `key-${random.whole(1, keys)}`;
     const luck = random.next();
-    if (luck < 0.5) this.put(key, random.chance(0.1) ? undefined : someBytes(random, random.whole(0, maxBytes)));
+    if (luck < 0.03) {
+      const tag = random.pick(["", "", "a", "b"]);
+      this.append({
+        kind: "late",
+        key,
+        conditions:
+          tag === ""
+            ? []
+            : [
+                { condition: { kind: "present", tag }, version: undefined },
+                { condition: { kind: "absent" }, version: { epoch: 1, seq: 2 } },
+              ],
+      });
+    } else if (luck < 0.5) this.put(key, random.chance(0.1) ? undefined : someBytes(random, random.whole(0, maxBytes)));
     else if (luck < 0.85) this.clean(key);
     else if (luck < 0.88) this.adopt();
     else if (luck < 0.895) this.forget(random);
@@ -275,6 +301,8 @@ export class JournalOwner implements JournalSource {
       if (compareVersions(entry, expected) !== 0) return `${entry.key} has version ${entry.seq}, not ${expected.seq}`;
       assert.deepEqual(entry, expected);
     }
+    const late = new Map(recovered.late.map(({ key, conditions }) => [key, conditions]));
+    if (!isDeepStrictEqual(late, state.late)) return `${late.size} keys have conditions, or other ones`;
     const found = new Set(recovered.outcomes.map((outcome) => outcome.requestId.counter));
     for (const outcome of recovered.outcomes) {
       if (!state.done.has(outcome.requestId.counter))

@@ -3,6 +3,7 @@
 import { Complaints } from "../../src/base/complaints.ts";
 import { Slices } from "../../src/base/slices.ts";
 import { Backlog } from "../../src/core/backlog.ts";
+import { LateEffects } from "../../src/core/late-effects.ts";
 import type { Membership } from "../../src/core/membership.ts";
 import { StoreHealth } from "../../src/core/store-health.ts";
 import type { WriteBuffer } from "../../src/core/write-buffer.ts";
@@ -38,6 +39,8 @@ export interface TrialParts {
   readonly lateEffectMs?: number;
   /** Whether the store heeds conditions on removals; it does by default. */
   readonly removesAreConditional?: boolean;
+  /** Whether it heeds them on completions; it does by default. */
+  readonly heedsOnCompletions?: boolean;
   /** Requests at once. */
   readonly concurrency?: number;
   readonly isLate?: () => boolean;
@@ -57,7 +60,9 @@ export function trialFlusher(parts: TrialParts): Flusher {
     stored: nothing,
     ...parts.observer,
   };
+  const late = new LateEffects(parts.lateEffectMs ?? 0, { append: nothing });
   const context = {
+    late,
     membership,
     buffer,
     store: store as BlobStore,
@@ -67,7 +72,6 @@ export function trialFlusher(parts: TrialParts): Flusher {
     metrics: new MemberMetrics(),
     slices: new Slices(clock, wholeSlices),
     settings: settingsOf({
-      lateEffectMs: parts.lateEffectMs ?? 1,
       maxValueBytes: 10,
       flush: {
         delayMs,
@@ -84,7 +88,8 @@ export function trialFlusher(parts: TrialParts): Flusher {
   });
   return new Flusher(context, {
     queue,
-    removesAreConditional: parts.removesAreConditional ?? true,
+    notices: { tell: async (key) => late.told(late.untold(key, clock.now()), clock.now()) },
+    heeds: { onRemovals: parts.removesAreConditional ?? true, onCompletions: parts.heedsOnCompletions ?? true },
     health: new StoreHealth(),
     committer: observer,
     assigner: observer,

@@ -120,7 +120,12 @@ export class ViewStore implements BlobStore {
   }
 
   probe(): Promise<StoreAbilities> {
-    return Promise.resolve({ conditionalWrites: true, conditionalRemoves: true, notes: [] });
+    return Promise.resolve({
+      conditionalWrites: true,
+      conditionalRemoves: true,
+      conditionalCompletions: true,
+      notes: [],
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

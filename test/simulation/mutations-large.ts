@@ -39,6 +39,11 @@ export const largeMutations: readonly Mutation[] = [
     name: "large-completed-while-other-requests-may-land",
     world: "large+scripts",
     breaks: "L4: an upload is completed when no other request for its key can take effect any more",
+    test: {
+      file: "test/unit/member/flush/flusher-completion.test.ts",
+      name: "completes it when no other request for its key is likely to land any more",
+      says: /the first request for A may land yet/,
+    },
     edits: [
       {
         file: flusher,

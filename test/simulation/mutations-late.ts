@@ -4,6 +4,9 @@ import type { Mutation } from "./mutate.ts";
 
 const flusher = "src/member/flush/flusher.ts";
 const flight = "src/member/flush/flight.ts";
+const firstLooks = "src/member/flush/first-looks.ts";
+const late = "src/core/late-effects.ts";
+const lateTest = "test/unit/core/late-effects.test.ts";
 
 export const lateMutations: readonly Mutation[] = [
   {
@@ -13,7 +16,7 @@ export const lateMutations: readonly Mutation[] = [
     edits: [
       {
         file: flusher,
-        find: "    if (!this.#open.mayChange(entry.key, now)) return undefined;\n",
+        find: "    if (!late.mayChange(entry.key, now)) return undefined;\n",
         replace: "    if (entry.key !== undefined) return undefined;\n",
       },
     ],
@@ -22,14 +25,95 @@ export const lateMutations: readonly Mutation[] = [
     name: "late-requests-forgotten-after-f",
     world: "lateEffects",
     breaks: "F24: the condition of an open request is remembered until L, not until F",
-    edits: [{ file: flight, find: "lateUntil: now + settings.lateEffectMs", replace: "lateUntil: now + deadlineMs" }],
+    edits: [
+      {
+        file: late,
+        find: "    const until = now + this.#lateEffectMs;\n    const request",
+        replace: "    const until = now + this.#lateEffectMs / 30;\n    const request",
+      },
+    ],
   },
   {
     name: "ignored-condition-trusted",
     world: "lateEffects",
     breaks: "F24: a store that ignores the condition of a removal may remove whatever is there",
+    edits: [{ file: flight, find: "this.#heeds.onRemovals ? openCondition", replace: "condition ? openCondition" }],
+  },
+  {
+    name: "late-conditions-not-told",
+    world: "lateEffects+crashes",
+    breaks: "F25: the key's other owners know the conditions before its next request",
     edits: [
-      { file: flight, find: "this.#removesAreConditional ? openCondition", replace: "condition ? openCondition" },
+      {
+        file: "src/member/flush/late-notices.ts",
+        find: "      if (effects.length === 0) return;\n",
+        replace: "      if (effects.length < 1e9) return;\n",
+      },
+    ],
+  },
+  {
+    name: "late-conditions-not-handed-off",
+    world: "lateEffects+members",
+    breaks: "F25: a hand-off has the conditions, also of keys that are clean",
+    edits: [
+      {
+        file: "src/member/views/hand-off.ts",
+        find: "of late.effects(clock.now())) {",
+        replace: "of [...late.effects(clock.now())].slice(0, 0)) {",
+      },
+    ],
+  },
+  {
+    name: "late-conditions-not-recovered",
+    world: "lateEffects+power",
+    breaks: "F25: the journal has the conditions",
+    edits: [
+      {
+        file: "src/member/member.ts",
+        find: "    for (const each of late) this.#wired.late.recover(each, now);\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "first-look-not-remembered",
+    world: "lateEffects+crashes",
+    breaks: "F26: what the first look finds may be the condition of the predecessor's last request",
+    edits: [{ file: firstLooks, find: "    late.add(record.key, undefined, store, clock.now());\n", replace: "" }],
+  },
+  {
+    name: "told-conditions-not-extended",
+    world: "lateEffects+crashes",
+    breaks: "F26: what was told counts until L after the takeover",
+    test: {
+      file: "test/unit/member/flush/first-looks.test.ts",
+      name: "have what was told count from the takeover on",
+      says: /the last request was sent under what was told/,
+    },
+    edits: [{ file: firstLooks, find: "    late.extend(record.key, record.newest, clock.now());\n", replace: "" }],
+  },
+  {
+    name: "told-conditions-forgotten-at-l",
+    world: "lateEffects+crashes",
+    breaks: "F26: what was told is kept for L longer, for a takeover",
+    test: {
+      file: lateTest,
+      name: "are kept for as long again, for a takeover, and then forgotten in the journal, too",
+      says: /Expected values to be strictly/,
+    },
+    edits: [{ file: late, find: "until + this.#lateEffectMs <= now", replace: "until <= now" }],
+  },
+  {
+    name: "undone-state-taken-for-stored",
+    world: "lateEffects+crashes",
+    breaks:
+      "F24: a state under which an open condition holds does not count as stored, if that was learned meanwhile, too",
+    edits: [
+      {
+        file: flusher,
+        find: "    if (this.#heldUntil(entry, record.store, clock.now()) !== undefined) return;\n",
+        replace: "",
+      },
     ],
   },
 ];

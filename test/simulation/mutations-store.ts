@@ -84,6 +84,11 @@ export const storeMutations: readonly Mutation[] = [
     name: "write-through-clean-at-once",
     world: "store",
     breaks: "F11: a write-through is read back before it is clean",
+    test: {
+      file: "test/unit/member/flush/flusher-proof.test.ts",
+      name: "a write-through is in the store for good only when no earlier request can have come between it and its answer",
+      says: /it is not there any more/,
+    },
     edits: [
       {
         file: flusher,

@@ -275,6 +275,11 @@ export const writeMutations: readonly Mutation[] = [
     name: "stored-said-though-an-older-request-may-still-land",
     world: "crashes+store",
     breaks: "F11: a write-through that something may still land over is read back before it counts as stored",
+    test: {
+      file: "test/unit/member/flush/flusher-proof.test.ts",
+      name: "a write-through is in the store for good only when no earlier request can have come between it and its answer",
+      says: /it is not there any more/,
+    },
     edits: [
       { file: "src/member/keys/durable-writes.ts", find: "!record.dirty &&", replace: "record.flushed &&" },
       {

@@ -368,7 +368,7 @@ class Scenario {
   }
 
   async #flush(): Promise<void> {
-    const limitMs = flushDeadlines * this.#flushDeadlineMs + flushExtraMs + 2 * longestLateMs(this.#plan);
+    const limitMs = flushDeadlines * this.#flushDeadlineMs + flushExtraMs + 6 * longestLateMs(this.#plan);
     await this.#within(limitMs, "everything is flushed", () =>
       this.#wanted().every((host) => host.status?.dirtyBytes === 0),
     );

@@ -116,8 +116,14 @@ export class SimStoreConnection implements BlobStore {
   }
 
   probe(options: RequestOptions): Promise<StoreAbilities> {
-    const conditionalRemoves = !this.#store.modes.ignoresRemoveConditions;
-    return this.#request(options, { effect: () => ({ conditionalWrites: true, conditionalRemoves, notes: [] }) });
+    const { ignoresRemoveConditions, ignoresCompleteConditions } = this.#store.modes;
+    const abilities = {
+      conditionalWrites: true,
+      conditionalRemoves: !ignoresRemoveConditions,
+      conditionalCompletions: !ignoresCompleteConditions,
+      notes: [],
+    };
+    return this.#request(options, { effect: () => abilities });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -94,6 +94,7 @@ class FullCluster {
         const recovered = {
           entries: held.get(member?.id ?? "") ?? [],
           outcomes: [],
+          late: [],
           adopted: [view.epoch],
           cluster: "c1",
         };

@@ -8,7 +8,8 @@ import { assert } from "../../base/assert.ts";
 import { isNeverSent, isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { Flight, StoreKnowledge } from "../../core/key-state.ts";
-import type { OpenCondition, OpenRequests } from "../../core/open-requests.ts";
+import type { OpenCondition } from "../../core/late-effects.ts";
+import type { OpenRequests } from "../../core/open-requests.ts";
 import { parseManifest, takenOver } from "../../core/upload-manifest.ts";
 import { formatVersion } from "../../core/version.ts";
 import type { CompleteResult, RequestOptions, WriteCondition, WriteResult } from "../../store/blob-store.ts";
@@ -17,21 +18,26 @@ import type { ContextOf } from "../context.ts";
 /** `refused`: the store does not want the blob, and its upload was aborted, so that it can never be completed. */
 export type Completion = CompleteResult | { readonly kind: "refused"; readonly error: OperatingError };
 
-type FlightContext = ContextOf<"membership" | "store" | "clock" | "settings">;
+/** Where the store heeds conditions. On writes of values it always does. */
+export interface HeededConditions {
+  readonly onRemovals: boolean;
+  readonly onCompletions: boolean;
+}
+
+type FlightContext = ContextOf<"membership" | "store" | "clock" | "late">;
 
 export class FlightRequests {
   readonly #context: FlightContext;
   readonly #open: OpenRequests;
-  readonly #removesAreConditional: boolean;
+  readonly #heeds: HeededConditions;
   /** References whose completion failed, with their upload gone: it may have been completed by that. */
   readonly #unsure = new WeakSet<Entry>();
   #stopped = false;
 
-  /** @param removesAreConditional - whether the store heeds conditions on removals */
-  constructor(context: FlightContext, open: OpenRequests, removesAreConditional: boolean) {
+  constructor(context: FlightContext, open: OpenRequests, heeds: HeededConditions) {
     this.#context = context;
     this.#open = open;
-    this.#removesAreConditional = removesAreConditional;
+    this.#heeds = heeds;
   }
 
   /** Nothing is sent any more. */
@@ -52,7 +58,7 @@ export class FlightRequests {
     if (value === undefined) {
       assert(condition.kind === "unchanged", "a delete removes what was seen");
       // A store that ignores the condition removes what is there.
-      const open = this.#removesAreConditional ? openCondition(condition) : ({ kind: "any_present" } as const);
+      const open = this.#heeds.onRemovals ? openCondition(condition) : ({ kind: "any_present" } as const);
       return this.#change(flight, open, (options) => store.remove(key, condition, options));
     }
     const version = formatVersion(membership.view.parameters.clusterId, key, entry);
@@ -74,8 +80,11 @@ export class FlightRequests {
     const completed = { headers, token, size, id, parts };
     const { store } = this.#context;
     try {
-      return await this.#change(flight, undefined, async (options) => {
-        const result = await store.completeUpload(key, completed, writeCondition(record.store), options);
+      const condition = writeCondition(record.store);
+      // A store that ignores the condition completes the upload over what is there.
+      const open = this.#heeds.onCompletions ? openCondition(condition) : ({ kind: "any" } as const);
+      return await this.#change(flight, open, async (options) => {
+        const result = await store.completeUpload(key, completed, condition, options);
         if (result.kind !== "gone" || result.isUnsure !== true || this.#unsure.has(entry)) return result;
         // Once, so that it counts as a request of unknown outcome. After that an upload that is gone is gone.
         this.#unsure.add(entry);
@@ -103,7 +112,7 @@ export class FlightRequests {
     request: (options: RequestOptions) => Promise<T>,
   ): Promise<T> {
     const { record, entry } = flight;
-    const { membership, clock, settings } = this.#context;
+    const { membership, clock, late } = this.#context;
     const { flushDeadlineMs: deadlineMs } = membership.view.parameters;
     record.sent(flight);
     try {
@@ -112,10 +121,10 @@ export class FlightRequests {
       const hasNoEffect = isOperatingError(error, "store_refused", "not_ready") || isNeverSent(error);
       if (!hasNoEffect) {
         const now = clock.now();
-        const open = { until: now + deadlineMs, lateUntil: now + settings.lateEffectMs };
+        this.#open.add(entry.key, entry, now + deadlineMs, now);
         // What a store sends away for having too much to do it does not keep to do it later.
-        const isLate = !isOperatingError(error, "store_throttled");
-        this.#open.add(entry.key, entry, isLate ? condition : undefined, open, now);
+        const isKept = condition !== undefined && !isOperatingError(error, "store_throttled");
+        if (isKept) late.add(entry.key, entry, condition, now);
       }
       throw error;
     }

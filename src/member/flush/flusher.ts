@@ -17,8 +17,16 @@ import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Backlog } from "../../core/backlog.ts";
 import { type Entry, isTombstone } from "../../core/entry.ts";
 import { backoffMs, Pace } from "../../core/flush-schedule.ts";
-import { type Flight, type FlushStep, type KeyState, type StoreKnowledge, storeAbsent } from "../../core/key-state.ts";
-import { type ObjectState, OpenRequests } from "../../core/open-requests.ts";
+import {
+  type Flight,
+  type FlushStep,
+  type KeyState,
+  type StoreKnowledge,
+  storeAbsent,
+  storeUnknown,
+} from "../../core/key-state.ts";
+import type { ObjectState } from "../../core/late-effects.ts";
+import { OpenRequests } from "../../core/open-requests.ts";
 import type { StoreHealth } from "../../core/store-health.ts";
 import { parseManifest } from "../../core/upload-manifest.ts";
 import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
@@ -27,8 +35,10 @@ import type { ContextOf } from "../context.ts";
 import type { Assigner } from "../keys/assigner.ts";
 import type { Committer } from "../keys/committer.ts";
 import type { StoredWaits } from "../keys/durable-writes.ts";
-import { FlightRequests } from "./flight.ts";
+import { FirstLooks } from "./first-looks.ts";
+import { FlightRequests, type HeededConditions } from "./flight.ts";
 import type { FlushQueue } from "./flush-queue.ts";
+import type { LateNotices } from "./late-notices.ts";
 import { StoreLook } from "./store-look.ts";
 
 /**
@@ -51,7 +61,7 @@ const unseen: WriteResult = { kind: "conflict" };
 const noLeasePauseMs = 100;
 
 type FlusherContext = ContextOf<
-  "membership" | "buffer" | "store" | "clock" | "random" | "complaints" | "metrics" | "settings"
+  "membership" | "buffer" | "store" | "clock" | "random" | "complaints" | "metrics" | "settings" | "late"
 >;
 
 export interface FlusherParts {
@@ -61,8 +71,8 @@ export interface FlusherParts {
   readonly committer: Pick<Committer, "commitReady" | "loseUpload">;
   readonly assigner: Pick<Assigner, "takeOver">;
   readonly waits: Pick<StoredWaits, "stored">;
-  /** Whether the store heeds conditions on removals. */
-  readonly removesAreConditional: boolean;
+  readonly notices: Pick<LateNotices, "tell">;
+  readonly heeds: HeededConditions;
 }
 
 export class Flusher {
@@ -73,9 +83,11 @@ export class Flusher {
   readonly #open = new OpenRequests();
   readonly #requests: FlightRequests;
   readonly #look: StoreLook;
+  readonly #firstLooks: FirstLooks;
   readonly #alarm: Alarm;
   #failedAt: Instant = Number.NEGATIVE_INFINITY;
   #stopped = false;
+  #isPaused = false;
   /** It has looked at as many keys as it may in this turn of the event loop. */
   #isResting = false;
 
@@ -84,7 +96,8 @@ export class Flusher {
     this.#parts = parts;
     this.#pace = new Pace(context.settings.flush.pace);
     this.#look = new StoreLook(context, parts.assigner);
-    this.#requests = new FlightRequests(context, this.#open, parts.removesAreConditional);
+    this.#firstLooks = new FirstLooks(context);
+    this.#requests = new FlightRequests(context, this.#open, parts.heeds);
     this.#alarm = new Alarm(context.clock, () => {
       this.#isResting = false;
       this.#pump();
@@ -127,7 +140,7 @@ export class Flusher {
 
   /** Keys of which requests without an answer may still change the object. */
   get lateKeys(): number {
-    return this.#open.lateSize;
+    return this.#context.late.count(this.#context.clock.now());
   }
 
   /** How many flushes there may be at the store's present pace. */
@@ -164,13 +177,30 @@ export class Flusher {
     const now = this.#context.clock.now();
     const flushFrom = this.#context.membership.flushFrom(key);
     const waits = flushFrom === undefined || flushFrom > now;
-    if (flight !== undefined || waits || this.#open.mayChange(key, now)) return true;
+    if (flight !== undefined || waits || this.#context.late.mayChange(key, now)) return true;
     return this.#open.otherUntil(key, undefined, now) !== undefined;
+  }
+
+  /** This member has gained the key with a state that the store may lack (F26). */
+  gained(record: KeyState): void {
+    this.#firstLooks.gained(record);
+  }
+
+  /** No flush begins until {@link resume}. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#pump();
   }
 
   /** The record is about to lose its tenure: another member will flush it. */
   forget(record: KeyState): void {
     this.backlog.remove(record);
+    this.#firstLooks.forget(record);
     if (this.backlog.failingCount === 0) this.health.forgive();
   }
 
@@ -183,7 +213,7 @@ export class Flusher {
   /** Starts what is due, as far as the pace allows, and sets the timer for what is next. */
   #pump(): void {
     const { clock, membership } = this.#context;
-    if (this.#stopped || this.#isResting) return;
+    if (this.#stopped || this.#isResting || this.#isPaused) return;
     const now = clock.now();
     for (let looks = 0; this.#flights.size < this.#pace.concurrency; looks++) {
       const at = this.queue.nextAt;
@@ -222,12 +252,13 @@ export class Flusher {
    */
   #mustWait(record: KeyState, { kind, entry }: FlushStep, flushFrom: Instant, now: Instant): boolean {
     this.#open.forgetClosed(now);
+    this.#context.late.forgetOver(now);
     const from = kind === "write_through" ? now : this.#blockedUntil(record, kind, entry, flushFrom);
     if (from > now) {
       this.queue.holdBack(record, from);
       return true;
     }
-    const heldUntil = this.#heldUntil(entry, now);
+    const heldUntil = this.#heldUntil(entry, record.wasLastSent(entry) ? record.store : storeUnknown, now);
     if (heldUntil !== undefined) this.backlog.held(record);
     const at = heldUntil ?? this.#fullUntil(record, now);
     if (at !== undefined) this.queue.postpone(record, at);
@@ -242,10 +273,16 @@ export class Flusher {
     return Math.max(flushFrom, this.#open.otherUntil(record.key, version, now) ?? flushFrom);
   }
 
-  /** Until when the entry is held back, since under it the condition of an earlier request would hold (F24). */
-  #heldUntil(entry: Entry, now: Instant): Instant | undefined {
-    if (!this.#open.mayChange(entry.key, now)) return undefined;
-    return this.#open.lateUntil(entry.key, entry, stateOf(entry), now);
+  /**
+   * Until when the entry is held back, since under it the condition of an earlier request would hold (F24).
+   * @param store - what the object is, if it has the entry; not every store's tags are known before
+   */
+  #heldUntil(entry: Entry, store: StoreKnowledge, now: Instant): Instant | undefined {
+    const { late } = this.#context;
+    if (!late.mayChange(entry.key, now)) return undefined;
+    const states = store.kind === "present" && !isTombstone(entry) ? [stateOf(entry), store] : [stateOf(entry)];
+    const times = states.flatMap((state) => late.heldUntil(entry.key, entry, state, now) ?? []);
+    return times.length === 0 ? undefined : Math.max(...times);
   }
 
   /**
@@ -253,8 +290,9 @@ export class Flusher {
    * does not fail there is none to remember.
    */
   #fullUntil({ key }: KeyState, now: Instant): Instant | undefined {
+    const { late } = this.#context;
     const until = this.#failedAt + fullPauseMs;
-    return this.#open.isFull && until > now && !this.#open.mayChange(key, now) ? until : undefined;
+    return late.isFull && until > now && !late.mayChange(key, now) ? until : undefined;
   }
 
   /** Runs one flush, and looks at the record again when it has landed, unless the tenure ended meanwhile. */
@@ -279,7 +317,17 @@ export class Flusher {
     );
   }
 
-  #act(kind: FlushStep["kind"], flight: Flight): Promise<void> {
+  async #act(kind: FlushStep["kind"], flight: Flight): Promise<void> {
+    const { record } = flight;
+    // F25
+    if (this.#context.late.mayChange(record.key, flight.beganAt)) {
+      await this.#parts.notices.tell(record.key, () => record.flight === flight && !this.#stopped);
+      if (record.flight !== flight) return;
+    }
+    await this.#send(kind, flight);
+  }
+
+  #send(kind: FlushStep["kind"], flight: Flight): Promise<void> {
     if (kind === "prove") return this.#prove(flight);
     return flight.entry.upload ? this.#complete(flight) : this.#write(flight);
   }
@@ -330,11 +378,12 @@ export class Flusher {
       const result = isUnseen ? unseen : await this.#requests.send(flight);
       if (record.flight !== flight) return;
       if (result.kind === "written") {
+        if (before.kind === "unknown") this.#firstLooks.saw(record, storeAbsent);
         record.saw(flight.entry.value === undefined ? storeAbsent : { kind: "present", tag: result.tag });
         this.#arrived(flight);
         return;
       }
-      const found = await this.#look.at(flight);
+      const found = await this.#lookAt(flight);
       if (record.flight !== flight) return;
       if (found === "same") {
         this.#arrived(flight);
@@ -344,6 +393,16 @@ export class Flusher {
       if (isSameState(before, record.store)) vain++;
     }
     throw this.#conflictError(record, vain);
+  }
+
+  /** {@link StoreLook.at}, and what follows from a first look (F26). */
+  async #lookAt(flight: Flight): Promise<"older" | "same" | "newer"> {
+    const { record, entry } = flight;
+    const found = await this.#look.at(flight);
+    if (record.flight !== flight) return found;
+    if (found === "same" && !isTombstone(entry)) this.#firstLooks.sawSame(record);
+    else this.#firstLooks.saw(record, record.store);
+    return found;
   }
 
   /** Why a flush has met conflicts only: another writer, or conditions that nothing fulfils. */
@@ -361,7 +420,7 @@ export class Flusher {
     let refused: StoreKnowledge | undefined;
     let vain = 0;
     for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
-      let found = await this.#look.at(flight);
+      let found = await this.#lookAt(flight);
       if (record.flight !== flight) return;
       if (refused !== undefined && isSameState(refused, record.store)) vain++;
       const result = found === "older" ? await this.#requests.complete(flight) : undefined;
@@ -374,8 +433,10 @@ export class Flusher {
       if (result?.kind === "gone" || result?.kind === "refused") {
         // An earlier request may have completed it, or do so yet. That would be no other write's loss, but its client
         // must not be told that nothing was stored (L6).
-        isLost = this.#open.otherUntil(record.key, undefined, this.#context.clock.now()) === undefined;
-        found = await this.#look.at(flight);
+        const now = this.#context.clock.now();
+        isLost = this.#open.otherUntil(record.key, undefined, now) === undefined;
+        isLost &&= !this.#context.late.mayChange(record.key, now);
+        found = await this.#lookAt(flight);
         if (record.flight !== flight) return;
         isLost &&= found !== "same";
         if (!isLost && found !== "same") throw new OperatingError("store_unavailable", "the upload is gone");
@@ -410,8 +471,9 @@ export class Flusher {
    */
   async #prove(flight: Flight): Promise<void> {
     const { record, entry } = flight;
-    const found = await this.#look.at(flight);
+    const found = await this.#lookAt(flight);
     if (record.flight !== flight || record.entry !== entry || found === "newer") return;
+    if (this.#heldUntil(entry, record.store, this.#context.clock.now()) !== undefined) return;
     record.proved(found === "same");
     if (!record.stored) return;
     this.#parts.waits.stored(record.key, entry);
@@ -423,6 +485,8 @@ export class Flusher {
     const { clock, metrics } = this.#context;
     const { record, entry, beganAt, unproven } = flight;
     assert(record.flight === flight, "only the flight under way arrives");
+    // It may be undone yet, as was learned meanwhile (F24).
+    if (this.#heldUntil(entry, record.store, clock.now()) !== undefined) return;
     if (record.arrived(flight)) this.#parts.committer.commitReady(record);
     if (!unproven) this.#parts.waits.stored(record.key, entry);
     metrics.flushLag.observeMs(clock.now() - record.dirtySince);

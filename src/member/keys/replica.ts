@@ -16,6 +16,7 @@ import type {
   HandOffListRequest,
   HandOffOutcomesRequest,
   HandOffRequest,
+  LateRequest,
   PeerIdentity,
   ReplicateRequest,
   RequestOutcome,
@@ -25,7 +26,7 @@ import { compareVersions, isNewer, type Version, versionOf } from "../../core/ve
 import type { ContextOf } from "../context.ts";
 import { wrongView } from "./not-ready.ts";
 
-type ReplicaContext = ContextOf<"membership" | "buffer" | "requests" | "journal" | "clock">;
+type ReplicaContext = ContextOf<"membership" | "buffer" | "requests" | "journal" | "clock" | "late">;
 
 /** At once, where nothing has to wait for the journal. */
 type Answer<T> = T | Promise<T>;
@@ -100,6 +101,17 @@ export class Replica {
     if (membership.settled) throw wrongView();
     journal.append({ kind: "outcomes", outcomes });
     for (const { requestId, key, version } of outcomes) requests.record(requestId, key, version);
+    return this.#acknowledge(epoch);
+  }
+
+  /**
+   * Remembers what the store may yet do with requests of others (F25).
+   * @throws OperatingError (or rejects with one) `wrong_view`.
+   */
+  late({ epoch, effects }: LateRequest): Answer<AckAnswer> {
+    const { late, clock } = this.#context;
+    this.#requireEpoch(epoch);
+    for (const effect of effects) late.learn(effect, clock.now());
     return this.#acknowledge(epoch);
   }
 

@@ -15,13 +15,16 @@ import { isOperatingError } from "../../base/errors.ts";
 import type { Lane } from "../../base/slices.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { KeyState } from "../../core/key-state.ts";
+import type { LateEffect } from "../../core/late-effects.ts";
 import type { KeyVersion, PeerAnswer, PeerRequest, RequestOutcome } from "../../core/message.ts";
 import { compareVersions, type Version, versionOf } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import type { Inheritance } from "../keys/inheritance.ts";
 import type { Eviction } from "./eviction.ts";
 
-type HandOffContext = ContextOf<"membership" | "buffer" | "requests" | "network" | "clock" | "complaints" | "slices">;
+type HandOffContext = ContextOf<
+  "membership" | "buffer" | "requests" | "network" | "clock" | "complaints" | "late" | "slices"
+>;
 
 /** At most so many entries are under way to one owner, keys in a list, and outcomes in a message. */
 const entriesUnderWay = 16;
@@ -34,6 +37,7 @@ const retryMs = 50;
 interface Parcel {
   readonly keys: string[];
   readonly outcomes: RequestOutcome[];
+  readonly effects: LateEffect[];
 }
 
 type ReceiversOf = (owners: readonly string[]) => readonly string[];
@@ -111,9 +115,10 @@ export class HandOff {
    * keys, whatever comes between two slices (W12).
    */
   #pack(receiversOf: ReceiversOf, onPacked: (parcels: ReadonlyMap<string, Parcel>) => void): void {
-    const { membership, buffer, requests } = this.#context;
+    const { membership, buffer, requests, clock, late } = this.#context;
     const keys = new Map<string, string[]>();
     const outcomes = new Map<string, RequestOutcome[]>();
+    const effects = new Map<string, LateEffect[]>();
     const packOutcome = (outcome: RequestOutcome): void => {
       if (this.#isPending(outcome)) return;
       for (const peer of receiversOf(membership.ownersOf(outcome.key))) pack(outcomes, peer, outcome);
@@ -121,13 +126,19 @@ export class HandOff {
     const packKey = ({ key }: KeyState): void => {
       for (const peer of receiversOf(membership.ownersOf(key))) pack(keys, peer, key);
     };
+    // Also of keys that are clean: what the store may yet do concerns their next state (F25).
+    const packEffect = (effect: LateEffect): void => {
+      for (const peer of receiversOf(membership.ownersOf(effect.key))) pack(effects, peer, effect);
+    };
     const parcelFor = (peer: string): [string, Parcel] => [
       peer,
-      { keys: keys.get(peer) ?? [], outcomes: outcomes.get(peer) ?? [] },
+      { keys: keys.get(peer) ?? [], outcomes: outcomes.get(peer) ?? [], effects: effects.get(peer) ?? [] },
     ];
     this.#lane.over(requests.outcomes(), packOutcome, () => {
       this.#lane.over(buffer.records(), packKey, () => {
-        onPacked(new Map([...new Set([...keys.keys(), ...outcomes.keys()])].map(parcelFor)));
+        this.#lane.over(late.effects(clock.now()), packEffect, () => {
+          onPacked(new Map([...new Set([...keys.keys(), ...outcomes.keys(), ...effects.keys()])].map(parcelFor)));
+        });
       });
     });
   }
@@ -141,7 +152,7 @@ export class HandOff {
     return pending.some((write) => !write.inherited && compareVersions(write.entry, version) === 0);
   }
 
-  async #deliver(run: object, peer: string, { keys, outcomes }: Parcel, onHas: OnHas): Promise<void> {
+  async #deliver(run: object, peer: string, { keys, outcomes, effects }: Parcel, onHas: OnHas): Promise<void> {
     const { epoch } = this.#context.membership;
     for (let start = 0; start < keys.length; start += keysPerList) {
       const items = this.#itemsOf(keys.slice(start, start + keysPerList));
@@ -169,6 +180,9 @@ export class HandOff {
     for (let start = 0; start < outcomes.length; start += outcomesPerMessage) {
       const some = outcomes.slice(start, start + outcomesPerMessage);
       await this.#send(run, peer, { kind: "hand_off_outcomes", epoch, outcomes: some });
+    }
+    for (let start = 0; start < effects.length; start += outcomesPerMessage) {
+      await this.#send(run, peer, { kind: "late", epoch, effects: effects.slice(start, start + outcomesPerMessage) });
     }
   }
 

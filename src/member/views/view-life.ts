@@ -59,7 +59,7 @@ export interface ViewFollowers {
     readonly inheritance: Pick<Inheritance, "begin" | "asksStore">;
   };
   readonly durableWrites: Pick<DurableWrites, "adoptView">;
-  readonly flusher: Pick<Flusher, "forget" | "quiet"> & { flying(): Iterable<KeyState> };
+  readonly flusher: Pick<Flusher, "forget" | "gained" | "pause" | "quiet" | "resume"> & { flying(): Iterable<KeyState> };
   readonly queue: Pick<FlushQueue, "expedite" | "schedule">;
   readonly cleaner: Pick<Cleaner, "adoptView" | "viewSettled">;
   readonly handOff: Pick<HandOff, "deliver" | "handOff" | "stop">;
@@ -90,6 +90,8 @@ export class ViewLife {
   #hasInherited = false;
   /** Whether that has ended. */
   #hasHandedOff = false;
+  /** Whether keys that were gained with an activated view are still to be noted. */
+  #isTakingOver = false;
   /** Whether this member has done what follows from the adopted view's being settled. */
   #hasFinished = false;
   /** Until a time has passed that the next step waits for. */
@@ -205,14 +207,20 @@ export class ViewLife {
       });
     };
     const passRecords = (): void => {
+      const onPassed = (): void => {
+        // The activation of the view before was cut short: what is still served has been noted now.
+        if (this.#isTakingOver) this.#hasTakenOver();
+        passCache();
+      };
       requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
       const visit = (record: KeyState): void => {
         this.#endTenure(record, error);
+        if (this.#isTakingOver && this.#mayBeOpen(record)) this.#followers.flusher.gained(record);
         if (record.pending.length > 0) pending.push(record);
         // What was handed over long ago must not count (V36): newer states of it may be gone from memory everywhere.
         else if (!counts(record.key)) buffer.remove(record);
       };
-      this.#lane.over(buffer.records(), visit, passCache);
+      this.#lane.over(buffer.records(), visit, onPassed);
     };
     this.#forgetOutcomes(counts, passRecords);
   }
@@ -342,12 +350,28 @@ export class ViewLife {
     log.info("view activated", { epoch: membership.epoch });
     const visit = (record: KeyState): void => {
       if (!membership.serves(record.key, membership.ownersOf(record.key))) return;
+      if (this.#mayBeOpen(record)) flusher.gained(record);
       if (record.needsStore) queue.expedite(record);
       else if (record.dirty) queue.schedule(record);
     };
-    this.#lane.over(buffer.records(), visit, () => undefined);
+    this.#isTakingOver = true;
+    this.#lane.over(buffer.records(), visit, () => this.#hasTakenOver());
+    // A flush must not come before this member has noted that it gained the key (F26).
+    if (this.#isTakingOver) flusher.pause();
     primary.mayAnswer();
     router.wake();
+  }
+
+  /** All keys that were gained are noted: flushes may begin. */
+  #hasTakenOver(): void {
+    this.#isTakingOver = false;
+    this.#followers.flusher.resume();
+  }
+
+  /** Whether a predecessor may have left a request under way: this member has just gained the key (F5). */
+  #mayBeOpen({ key, store }: KeyState): boolean {
+    const { membership, clock } = this.#context;
+    return store.kind === "unknown" && (membership.flushFrom(key) ?? 0) > clock.now();
   }
 
   /** Every owner has all that this member held (V39): the others are told. */

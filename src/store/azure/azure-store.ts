@@ -164,7 +164,8 @@ export class AzureStore implements BlobStore {
     const notes = await this.#tryNames(name, options);
     const conditionalWrites = findings.absentHonoured && findings.unchangedHonoured;
     if (!conditionalWrites) notes.push("The store ignores conditions on writes: only a cluster of one node is safe.");
-    return { conditionalWrites, conditionalRemoves: findings.removesHonoured, notes };
+    const conditionalRemoves = findings.removesHonoured;
+    return { conditionalWrites, conditionalRemoves, conditionalCompletions: conditionalWrites, notes };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

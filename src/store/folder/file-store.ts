@@ -220,6 +220,7 @@ export class FileStore implements BlobStore {
     return {
       conditionalWrites: findings.absentHonoured && findings.unchangedHonoured,
       conditionalRemoves: findings.removesHonoured,
+      conditionalCompletions: true,
       notes,
     };
   }

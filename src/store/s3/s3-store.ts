@@ -199,7 +199,9 @@ export class S3Store implements BlobStore {
     if (versioning === "enabled") {
       notes.push("The bucket has versioning enabled: old versions pile up until a lifecycle rule removes them.");
     }
-    return { conditionalWrites, conditionalRemoves: findings.removesHonoured, notes };
+    // Not tried out: that takes the rights of an upload.
+    const conditionalCompletions = false;
+    return { conditionalWrites, conditionalRemoves: findings.removesHonoured, conditionalCompletions, notes };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -98,6 +98,6 @@ async function open(path: string): Promise<Journal> {
     },
   });
   // Nothing is let go, so nothing has to be written forward.
-  journal.attach({ adoption: () => undefined, outcomes: () => [], newest: () => undefined });
+  journal.attach({ adoption: () => undefined, outcomes: () => [], late: () => [], newest: () => undefined });
   return journal;
 }

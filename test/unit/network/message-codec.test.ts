@@ -144,6 +144,21 @@ const requests: readonly PeerRequest[] = [
       { requestId: { router: "", counter: 2 }, key: "b", version: { epoch: 3, seq: 4 } },
     ],
   },
+  {
+    kind: "late",
+    epoch: 6,
+    effects: [
+      {
+        key: "grüße",
+        condition: { kind: "present", tag: "0x8D-2" },
+        version: { epoch: 3, seq: 2 ** 33 },
+        leftMs: -1.5,
+      },
+      { key: "", condition: { kind: "absent" }, version: undefined, leftMs: 2 ** 33 },
+      { key: "b", condition: { kind: "any_present" }, version: undefined, leftMs: 1 },
+      { key: "b", condition: { kind: "any" }, version: undefined, leftMs: 0 },
+    ],
+  },
   { kind: "hand_off_list", epoch: 5, items: [] },
   { kind: "hand_off_list", epoch: 5, items: [{ key: "grüße", version: { epoch: 3, seq: 2 ** 33 } }] },
   { kind: "leave", epoch: 9 },

@@ -35,7 +35,7 @@ function trial(maxMs = maxAgeMs) {
     /** Of all rights: it needs those to remove, too. */
     probe: async () => {
       await trialOf(state.refuses || state.refusesRemovals);
-      return { conditionalWrites: true, conditionalRemoves: true, notes: [] };
+      return { conditionalWrites: true, conditionalRemoves: true, conditionalCompletions: true, notes: [] };
     },
   };
   const self = memberOf("a");

@@ -18,7 +18,7 @@ const a = memberOf("a");
 const { lateEffectMs } = settingsOf();
 
 /** A flusher, and a store of one object: `answers` says whether a change is answered; it takes effect if it lands. */
-function trialOf({ removesAreConditional = true } = {}) {
+function trialOf({ removesAreConditional = true, tagOf = (text: string) => text } = {}) {
   const clock = new ManualClock();
   const membership = servingMember(viewOf(4, [a]), a, clock);
   const buffer = roomyBuffer(clock);
@@ -46,8 +46,8 @@ function trialOf({ removesAreConditional = true } = {}) {
     buffer,
     store: {
       write: (_key, { body }, condition) => {
-        const tag = Buffer.from(body).toString();
-        return change(`put ${tag}`, condition, () => infoOf(tag, seq));
+        const text = Buffer.from(body).toString();
+        return change(`put ${text}`, condition, () => infoOf(tagOf(text), seq));
       },
       remove: (_key, condition) => change("remove", condition, () => undefined),
       stat: () => {
@@ -131,6 +131,25 @@ describe("Flusher, after a replacement without an answer", () => {
     assert.deepEqual([asked(), stored], [[], [1]]);
     await pass(lateEffectMs);
     assert.deepEqual([asked(), stored], [["put A if A"], [1, 3]]);
+  });
+});
+
+describe("Flusher, over a store whose tags are no MD5", () => {
+  it("does not call stored a content that came back, before an earlier request can undo it no more", async () => {
+    const { flusher, state, stored, write, pass, asked } = trialOf({ tagOf: (text) => `hash of ${text}` });
+    write("A");
+    await pass(0);
+    state.answers = false;
+    write("B");
+    await pass(0);
+    state.answers = true;
+    asked();
+    write("A");
+    await pass(flushDeadlineMs);
+    await pass(lateEffectMs / 2);
+    assert.deepEqual([asked(), stored, flusher.backlog.heldCount], [["put A if hash of A"], [1], 1]);
+    await pass(lateEffectMs);
+    assert.deepEqual([asked(), stored], [["put A if hash of A"], [1, 3]]);
   });
 });
 

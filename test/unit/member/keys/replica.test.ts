@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { isOperatingError } from "../../../../src/base/errors.ts";
 import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders } from "../../../../src/core/entry.ts";
+import { LateEffects } from "../../../../src/core/late-effects.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
 import type { PeerAnswer } from "../../../../src/core/message.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
@@ -29,7 +30,7 @@ const [ab, ba, cd] = [keyOf("a", "b"), keyOf("b", "a"), keyOf("c", "d")];
 class SlowJournal implements Journal {
   readonly folder = "b-disk";
   readonly position = { segment: 1, offset: 0 };
-  readonly recovered = { entries: [], outcomes: [], adopted: [] };
+  readonly recovered = { entries: [], outcomes: [], late: [], adopted: [] };
   readonly lagMs = 0;
   readonly records: JournalRecord[] = [];
   #waiting: PromiseWithResolvers<void> | undefined;
@@ -60,10 +61,14 @@ function entryOf(key: string, seq: number, size = 10, epoch = 4): Entry {
   return { ...common, key, value, requestId: { router: "r", counter: seq } };
 }
 
+const lateEffectMs = 1_000;
+
 interface Trial {
   readonly membership: Membership;
   readonly buffer: WriteBuffer;
   readonly requests: RequestLog;
+  readonly late: LateEffects;
+  readonly clock: ManualClock;
   readonly replica: Replica;
 }
 
@@ -73,7 +78,9 @@ function trialOf(journal: Journal = noJournal("b-disk"), dirtyBytes = 1e6): Tria
   const membership = memberIn(view, b, { clock });
   const buffer = new WriteBuffer(new Admission({ dirtyBytes, waitMs: 500 }, clock), journal);
   const requests = new RequestLog();
-  return { membership, buffer, requests, replica: new Replica({ membership, buffer, requests, journal, clock }) };
+  const late = new LateEffects(lateEffectMs, journal);
+  const replica = new Replica({ membership, buffer, requests, journal, clock, late });
+  return { membership, buffer, requests, replica, late, clock };
 }
 
 const isWrongView = (error: unknown): boolean => isOperatingError(error, "wrong_view");
@@ -264,6 +271,21 @@ describe("Replica.handOff", () => {
     assert.deepEqual(journal.records, [{ kind: "outcomes", outcomes }]);
     journal.sync();
     assert.deepEqual(await answer, ack);
+  });
+});
+
+describe("Replica.late", () => {
+  const effects = [{ key: ab, condition: { kind: "absent" }, version: undefined, leftMs: 500 }] as const;
+
+  it("remembers what the store may yet do, and acknowledges it", () => {
+    const { replica, late, clock } = trialOf();
+    assert.deepEqual(replica.late({ kind: "late", epoch: 4, effects }), ack);
+    assert.deepEqual([late.mayChange(ab, clock.now()), late.mayChange(ba, clock.now())], [true, false]);
+  });
+
+  it("is refused in another epoch", () => {
+    for (const epoch of [3, 5])
+      assert.throws(() => trialOf().replica.late({ kind: "late", epoch, effects }), isWrongView);
   });
 });
 

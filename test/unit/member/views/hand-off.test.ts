@@ -9,6 +9,7 @@ import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
 import { Slices } from "../../../../src/base/slices.ts";
 import { type Entry, noHeaders } from "../../../../src/core/entry.ts";
+import { LateEffects } from "../../../../src/core/late-effects.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
 import type { PeerAnswer } from "../../../../src/core/message.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
@@ -44,6 +45,7 @@ interface Trial {
   readonly membership: Membership;
   readonly buffer: WriteBuffer;
   readonly requests: RequestLog;
+  readonly late: LateEffects;
   readonly handOff: HandOff;
   /** The two stages. */
   readonly deliver: () => void;
@@ -62,13 +64,14 @@ function trialOf(script: Script, ...entries: readonly Entry[]): Trial {
   const events: string[] = [];
   const complaints = new Complaints(new RecordedLog(), clock, 10_000);
   const slices = new Slices(clock, wholeSlices);
-  const context = { membership, buffer, requests, network, clock, complaints, slices };
+  const late = new LateEffects(1_000, { append: () => undefined });
+  const context = { late, membership, buffer, requests, network, clock, complaints, slices };
   const acknowledged = (key: string, { seq }: Version, peer: string) => events.push(`${peer} has ${seq} of ${key}`);
   const stuck = (peer: string) => events.push(`stuck ${peer}`);
   const handOff = new HandOff(context, { acknowledged }, { stuck }, deadlineMs);
   const deliver = () => handOff.deliver(() => events.push("delivered"));
   const toOwners = () => handOff.handOff(() => events.push("handed off"));
-  return { clock, network, membership, buffer, requests, handOff, deliver, toOwners, events };
+  return { clock, network, membership, buffer, requests, late, handOff, deliver, toOwners, events };
 }
 
 /** A request in one word or two. */
@@ -137,6 +140,23 @@ describe("HandOff, to the primaries", () => {
     await turn();
     assert.deepEqual(network.sent.map(nameOf).at(-1), "outcomes to b: 5,2");
     assert.deepEqual(events, []);
+    network.answer(ack);
+    await turn();
+    assert.deepEqual(events, ["delivered"]);
+  });
+
+  it("takes along which requests without an answer may still take effect, of clean keys, too (F25)", async () => {
+    const { clock, deliver, network, late, events } = trialOf(() => undefined);
+    late.add(ba, { epoch: 3, seq: 5 }, { kind: "absent" }, clock.now());
+    late.add(ab, { epoch: 3, seq: 6 }, { kind: "absent" }, clock.now());
+    clock.advance(100);
+    deliver();
+    await turn();
+    const effects = [{ key: ba, condition: { kind: "absent" }, version: { epoch: 3, seq: 5 }, leftMs: 900 }];
+    assert.deepEqual(
+      network.sent.map(({ to, request }) => [to, request]),
+      [["b", { kind: "late", epoch: 4, effects }]],
+    );
     network.answer(ack);
     await turn();
     assert.deepEqual(events, ["delivered"]);

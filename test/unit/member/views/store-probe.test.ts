@@ -13,7 +13,7 @@ function storeWith(probe: () => Promise<StoreAbilities>): BlobStore {
 }
 
 function abilities(conditionalWrites: boolean): StoreAbilities {
-  return { conditionalWrites, conditionalRemoves: false, notes: [] };
+  return { conditionalWrites, conditionalRemoves: false, conditionalCompletions: false, notes: [] };
 }
 
 describe("the probe of a store", () => {

@@ -97,7 +97,14 @@ function trialOf(stored: View = view, isVouchedFor = true, items = wholeSlices.i
       },
     },
     durableWrites: { adoptView: note("durable writes") },
-    flusher: { forget: note("forget"), flying: () => flying, quiet: true },
+    flusher: {
+      forget: note("forget"),
+      gained: note("gained"),
+      pause: note("pause"),
+      resume: () => undefined,
+      flying: () => flying,
+      quiet: true,
+    },
     queue: { expedite: note("expedite"), schedule: note("schedule") },
     cleaner: { adoptView: note("cleaner"), viewSettled: note("clean") },
     handOff: {

@@ -1,0 +1,41 @@
+/**
+ * First looks at objects whose keys were gained with a state that the store may lack (F26). A predecessor may have left
+ * a request under way, of which nobody knows. Its condition is one that was told, or what the first look finds.
+ */
+
+import type { KeyState, StoreKnowledge } from "../../core/key-state.ts";
+import type { ContextOf } from "../context.ts";
+
+export class FirstLooks {
+  readonly #context: ContextOf<"late" | "clock">;
+  /** Keys that were gained, and whose object has not been looked at since. */
+  readonly #gained = new WeakSet<KeyState>();
+
+  constructor(context: ContextOf<"late" | "clock">) {
+    this.#context = context;
+  }
+
+  /** This member has gained the key, and a predecessor may have a request under way. */
+  gained(record: KeyState): void {
+    const { late, clock } = this.#context;
+    late.extend(record.key, record.newest, clock.now());
+    this.#gained.add(record);
+  }
+
+  /** The record is about to lose its tenure. */
+  forget(record: KeyState): void {
+    this.#gained.delete(record);
+  }
+
+  /** The object was seen like this. */
+  saw(record: KeyState, store: StoreKnowledge): void {
+    if (store.kind === "unknown" || !this.#gained.delete(record)) return;
+    const { late, clock } = this.#context;
+    late.add(record.key, undefined, store, clock.now());
+  }
+
+  /** The object has the very version that was gained. The request for it was the last one, and has taken effect. */
+  sawSame(record: KeyState): void {
+    this.#gained.delete(record);
+  }
+}

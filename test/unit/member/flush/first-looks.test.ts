@@ -1,0 +1,56 @@
+/** What a member remembers of keys that it has gained: a predecessor may have left a request under way (F26). */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type KeyState, storeAbsent, storeUnknown } from "../../../../src/core/key-state.ts";
+import { LateEffects, type ObjectState } from "../../../../src/core/late-effects.ts";
+import { FirstLooks } from "../../../../src/member/flush/first-looks.ts";
+import { roomyBuffer } from "../../../harness/key-fixtures.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
+
+const l = 1_000;
+const absent = { kind: "absent" } as const;
+const present = { kind: "present", tag: "A" } as const;
+
+function trialOf() {
+  const clock = new ManualClock();
+  const late = new LateEffects(l, { append: () => undefined });
+  const looks = new FirstLooks({ late, clock });
+  const record: KeyState = roomyBuffer(clock).open("k", clock.now());
+  const isHeld = (state: ObjectState): boolean =>
+    late.heldUntil("k", { epoch: 9, seq: 9 }, state, clock.now()) !== undefined;
+  return { clock, late, looks, record, isHeld };
+}
+
+describe("FirstLooks", () => {
+  it("have what was told count from the takeover on", () => {
+    const { clock, late, looks, record, isHeld } = trialOf();
+    late.learn({ key: "k", condition: absent, version: undefined, leftMs: l }, clock.now());
+    clock.advance(1.5 * l);
+    assert.equal(isHeld(absent), false);
+    looks.gained(record);
+    assert.equal(isHeld(absent), true, "the last request was sent under what was told");
+  });
+
+  it("remember what they find, once, and only for a key that was gained", () => {
+    const { looks, record, isHeld } = trialOf();
+    looks.saw(record, present);
+    assert.equal(isHeld(present), false);
+    looks.gained(record);
+    looks.saw(record, storeUnknown);
+    looks.saw(record, present);
+    looks.saw(record, storeAbsent);
+    assert.deepEqual([isHeld(present), isHeld(absent)], [true, false]);
+  });
+
+  it("remember nothing where the very version is there, or the key is lost again", () => {
+    const { looks, record, isHeld } = trialOf();
+    looks.gained(record);
+    looks.sawSame(record);
+    looks.saw(record, present);
+    looks.gained(record);
+    looks.forget(record);
+    looks.saw(record, present);
+    assert.equal(isHeld(present), false);
+  });
+});
