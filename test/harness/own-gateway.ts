@@ -63,6 +63,16 @@ export class OwnGateway implements AsyncDisposable {
     process.kill(this.#pid(), "SIGCONT");
   }
 
+  /** Suspends the disk below the gateway: it takes requests and keeps them, until {@link resumeDisk}. */
+  pauseDisk(): void {
+    process.kill(this.#pid("osd"), "SIGSTOP");
+  }
+
+  /** What the gateway has kept is done now, however old it is. */
+  resumeDisk(): void {
+    process.kill(this.#pid("osd"), "SIGCONT");
+  }
+
   /** Starts the gateway again, over the same objects. */
   async restart(): Promise<void> {
     const child = spawn("radosgw", ["-f", "-n", "client.rgw", "-c", join(this.#folder, "ceph.conf")], {
@@ -71,7 +81,7 @@ export class OwnGateway implements AsyncDisposable {
     });
     this.#restarted = child;
     // Where the script that stops it looks.
-    writeFileSync(this.#pidPath(), String(child.pid));
+    writeFileSync(this.#pidPath("rgw"), String(child.pid));
     await this.#until("the gateway answers again", async () => await this.#answers());
   }
 
@@ -82,13 +92,14 @@ export class OwnGateway implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  #pidPath(): string {
-    return join(this.#folder, "run", "rgw.pid");
+  #pidPath(part: "osd" | "rgw"): string {
+    return join(this.#folder, "run", `${part}.pid`);
   }
 
-  #pid(): number {
-    const pid = Number(readFileSync(this.#pidPath(), "utf8"));
-    assert(Number.isInteger(pid) && pid > 1, "the gateway's pid file names a process");
+  /** @param part the gateway itself, or the disk below it */
+  #pid(part: "osd" | "rgw" = "rgw"): number {
+    const pid = Number(readFileSync(this.#pidPath(part), "utf8"));
+    assert(Number.isInteger(pid) && pid > 1, "the pid file names a process");
     return pid;
   }
 

@@ -146,7 +146,8 @@ export class ChaosCluster implements AsyncDisposable {
         const status = await this.status(id);
         const own = status?.members.find((member) => member.id === id);
         const askedMs = systemClock.now() - startedAt;
-        if (own === undefined || (own.dirtyKeys > 0 && own.oldestDirtyMs >= askedMs)) return false;
+        if (own === undefined || (own.dirtyKeys > 0 && (own.heldKeys > 0 || own.oldestDirtyMs >= askedMs)))
+          return false;
       }
       return true;
     });

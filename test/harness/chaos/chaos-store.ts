@@ -1,12 +1,12 @@
 /**
- * The S3 gateway of a cluster in chaos, and what can befall it: killed, hung, slow, refusing. Nodes reach it through a
- * proxy.
+ * The S3 gateway of a cluster in chaos, and what can befall it: killed, hung, over a disk that is stuck, slow,
+ * refusing. Nodes reach it through a proxy.
  */
 
 import type { OwnGateway } from "../own-gateway.ts";
 import { StoreProxy } from "../store-proxy.ts";
 
-export const storeTroubles = ["killed", "hung", "held", "slow", "refusing", "failing"] as const;
+export const storeTroubles = ["killed", "hung", "stuck", "held", "slow", "refusing", "failing"] as const;
 export type StoreTrouble = (typeof storeTroubles)[number];
 
 /** As a far store behind a thin line: less than the clients write. */
@@ -39,13 +39,14 @@ export class ChaosStore implements AsyncDisposable {
   /** What can be done to it. */
   get troubles(): readonly StoreTrouble[] {
     if (this.#gateway !== undefined) return storeTroubles;
-    return storeTroubles.filter((trouble) => trouble !== "killed" && trouble !== "hung");
+    return storeTroubles.filter((trouble) => !["killed", "hung", "stuck"].includes(trouble));
   }
 
   async begin(trouble: StoreTrouble): Promise<void> {
     this.#trouble = trouble;
     if (trouble === "killed") await this.#gateway?.kill();
     else if (trouble === "hung") this.#gateway?.pause();
+    else if (trouble === "stuck") this.#gateway?.pauseDisk();
     else if (trouble === "held") this.#proxy.hold();
     else if (trouble === "slow") this.#proxy.setPace(slowPace);
     else if (trouble === "refusing") this.#proxy.refuse({ status: 503, code: "SlowDown" });
@@ -57,6 +58,7 @@ export class ChaosStore implements AsyncDisposable {
     this.#trouble = undefined;
     if (trouble === "killed") await this.#gateway?.restart();
     else if (trouble === "hung") this.#gateway?.resume();
+    else if (trouble === "stuck") this.#gateway?.resumeDisk();
     this.#proxy.setPace({});
     this.#proxy.pass();
   }

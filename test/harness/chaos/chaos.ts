@@ -24,9 +24,10 @@ export interface ChaosResult extends RunResult {
 
 const config = {
   buffer: { dirtyBytes: outageDirtyBytes, cacheBytes: 16 * 1024 ** 2 },
-  // A short F: after each change of owners keys wait for so long before they are flushed.
   http: { drainMs: 0 },
-  flush: { delayMs: 100, deadlineMs: 3_000, retryMaxMs: 1_000, stopMs: 20_000 },
+  // A short F: after each change of owners keys wait for so long before they are flushed.
+  // A short L: what is held back is to be flushed before the run ends.
+  flush: { delayMs: 100, deadlineMs: 3_000, lateEffectMs: 20_000, retryMaxMs: 1_000, stopMs: 40_000 },
   log: { level: "info", format: "json" },
 } as const;
 
