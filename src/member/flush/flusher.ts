@@ -15,6 +15,7 @@ import { assert } from "../../base/assert.ts";
 import type { Instant } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Backlog } from "../../core/backlog.ts";
+import { isDiscarded } from "../../core/discarded.ts";
 import { type Entry, isTombstone } from "../../core/entry.ts";
 import { backoffMs, Pace } from "../../core/flush-schedule.ts";
 import {
@@ -435,7 +436,8 @@ export class Flusher {
         // must not be told that nothing was stored (L6).
         const now = this.#context.clock.now();
         isLost = this.#open.otherUntil(record.key, undefined, now) === undefined;
-        isLost &&= !this.#context.late.mayChange(record.key, now);
+        // Of a discard there is nothing to complete.
+        isLost &&= isDiscarded(flight.entry) || !this.#context.late.mayChange(record.key, now);
         found = await this.#lookAt(flight);
         if (record.flight !== flight) return;
         isLost &&= found !== "same";
