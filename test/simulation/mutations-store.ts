@@ -63,7 +63,7 @@ export const storeMutations: readonly Mutation[] = [
     edits: [
       {
         file: flight,
-        find: "        this.#open.add(entry.key, entry, isLate ? condition : undefined, open, now);\n",
+        find: "        this.#open.add(entry.key, entry, now + deadlineMs, now);\n",
         replace: "",
       },
     ],
