@@ -222,14 +222,15 @@ export class Member implements PeerHandler, JournalSource {
   }
 
   onRequest(from: PeerIdentity, request: PeerRequest): PeerAnswer | Promise<PeerAnswer> {
+    const refused = (error: unknown): RefusedAnswer => refusedAnswer(error, this.#membership.epoch);
     try {
       const answer = this.#handle(from, request);
       if (!(answer instanceof Promise)) return answer;
       // Requests without a deadline wait for this member's journal: the asker decides for how long.
-      if (!("deadlineMs" in request)) return answer.catch((error: unknown) => this.#refused(error));
-      return this.#wired.deadlines.within(answer, request.deadlineMs).catch((error: unknown) => this.#refused(error));
+      if (!("deadlineMs" in request)) return answer.catch(refused);
+      return this.#wired.deadlines.within(answer, request.deadlineMs).catch(refused);
     } catch (error) {
-      return this.#refused(error);
+      return refused(error);
     }
   }
 
@@ -241,7 +242,6 @@ export class Member implements PeerHandler, JournalSource {
     if (epoch === membership.epoch && progress === "adopted" && !membership.lease.held()) gossip.ping(from.id);
   }
 
-  // At debug level: the network has logged the link for operators.
   onLinkUp(peer: PeerIdentity): void {
     this.#parts.log.debug("link up", { peer: peer.id });
     this.#wired.configured.onReached(peer.id);
@@ -283,8 +283,8 @@ export class Member implements PeerHandler, JournalSource {
       return this.#wired.gossip.pong();
     }
     if (request.epoch > this.#membership.epoch) this.#wired.viewWatch.learn(request.epoch);
-    // V5
     if (!this.#membership.lists(from))
+      // V5
       throw new OperatingError("wrong_view", `${from.id} is not a member of this view`);
     if (this.#wired.folders.isBroughtBack(from))
       throw new OperatingError("wrong_view", `the data folder of ${from.id} is an earlier state of itself`);
@@ -319,11 +319,6 @@ export class Member implements PeerHandler, JournalSource {
       default:
         return unreachable(request);
     }
-  }
-
-  #refused(error: unknown): RefusedAnswer {
-    if (!isOperatingError(error)) throw error;
-    return { kind: "refused", code: error.code, epoch: this.#membership.epoch, detail: error.message };
   }
 
   /** What the journal has is held and known before anything else happens (J4, J5). */
@@ -448,4 +443,9 @@ function compareSettings(parts: MemberParts, { replicas, leaseMs, flushDeadlineM
   const shared = { replicas, leaseMs, flushDeadlineMs };
   if (own.replicas === replicas && own.leaseMs === leaseMs && own.flushDeadlineMs === flushDeadlineMs) return;
   log.warn("the cluster goes by what its first node's file said, until all nodes have left it", { shared, own });
+}
+
+function refusedAnswer(error: unknown, epoch: number): RefusedAnswer {
+  if (!isOperatingError(error)) throw error;
+  return { kind: "refused", code: error.code, epoch, detail: error.message };
 }

@@ -166,6 +166,7 @@ export const profiles = {
   slices: ["slices", "joins", "leaves", "crashes"],
   "slices+failures": ["slices", "partitions", "crashes", "losses", "leaves"],
   "slices+power": ["slices", "power", "crashes", "disks", "weights"],
+  "slices+lateEffects": ["slices", "lateEffects", "crashes", "leaves", "joins"],
   "slices+store": ["slices", "store", "storeCuts", "pauses", "leaves"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;

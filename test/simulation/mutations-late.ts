@@ -15,9 +15,9 @@ export const lateMutations: readonly Mutation[] = [
     breaks: "F24: what would make the condition of an open request true is held back",
     edits: [
       {
-        file: flusher,
-        find: "    if (!late.mayChange(entry.key, now)) return undefined;\n",
-        replace: "    if (entry.key !== undefined) return undefined;\n",
+        file: "src/member/flush/late-hold.ts",
+        find: "  if (!late.mayChange(entry.key, now)) return undefined;\n",
+        replace: "  if (entry.key !== undefined) return undefined;\n",
       },
     ],
   },
@@ -58,8 +58,8 @@ export const lateMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/views/hand-off.ts",
-        find: "of late.effects(clock.now())) {",
-        replace: "of [...late.effects(clock.now())].slice(0, 0)) {",
+        find: "over(late.effects(clock.now()), ",
+        replace: "over([...late.effects(clock.now())].slice(0, 0), ",
       },
     ],
   },
@@ -70,8 +70,8 @@ export const lateMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/member.ts",
-        find: "    for (const each of late) this.#wired.late.recover(each, now);\n",
-        replace: "",
+        find: "this.#lane.over(late, remember, () => this.#recovered.resolve())",
+        replace: "this.#lane.over([], remember, () => this.#recovered.resolve())",
       },
     ],
   },
@@ -80,6 +80,31 @@ export const lateMutations: readonly Mutation[] = [
     world: "lateEffects+crashes",
     breaks: "F26: what the first look finds may be the condition of the predecessor's last request",
     edits: [{ file: firstLooks, find: "    late.add(record.key, undefined, store, clock.now());\n", replace: "" }],
+  },
+  {
+    name: "predecessor-taken-to-know-the-object",
+    world: "lateEffects+members",
+    breaks: "F26: a predecessor may have sent a value as if there was no object",
+    edits: [
+      {
+        file: firstLooks,
+        find: '    late.add(record.key, undefined, { kind: "absent" }, clock.now());\n',
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "flushed-before-the-keys-gained-are-noted",
+    world: "slices+lateEffects",
+    breaks: "F26: no flush begins before the member has noted all keys that it has gained",
+    test: {
+      file: "test/unit/member/views/view-life.test.ts",
+      name: "has no flush begin before it has noted all that it gained, also if the next view cuts that short (F26)",
+      says: /no flush begins/,
+    },
+    edits: [
+      { file: "src/member/views/view-life.ts", find: "    if (this.#isTakingOver) flusher.pause();\n", replace: "" },
+    ],
   },
   {
     name: "told-conditions-not-extended",
@@ -111,8 +136,8 @@ export const lateMutations: readonly Mutation[] = [
     edits: [
       {
         file: flusher,
-        find: "    if (this.#heldUntil(entry, record.store, clock.now()) !== undefined) return;\n",
-        replace: "",
+        find: "    if (heldUntil(late, entry, record.store, clock.now()) !== undefined) return;\n    if (record.arrived",
+        replace: "    if (record.arrived",
       },
     ],
   },

@@ -1,6 +1,7 @@
 /**
  * First looks at objects whose keys were gained with a state that the store may lack (F26). A predecessor may have left
- * a request under way, of which nobody knows. Its condition is one that was told, or what the first look finds.
+ * a request under way, of which nobody knows. Its condition is one that was told, or what the first look finds, or
+ * absence.
  */
 
 import type { KeyState, StoreKnowledge } from "../../core/key-state.ts";
@@ -32,6 +33,8 @@ export class FirstLooks {
     if (store.kind === "unknown" || !this.#gained.delete(record)) return;
     const { late, clock } = this.#context;
     late.add(record.key, undefined, store, clock.now());
+    // A primary that does not know the object sends a value as if there was none.
+    late.add(record.key, undefined, { kind: "absent" }, clock.now());
   }
 
   /** The object has the very version that was gained. The request for it was the last one, and has taken effect. */

@@ -26,10 +26,8 @@ import {
   storeAbsent,
   storeUnknown,
 } from "../../core/key-state.ts";
-import type { ObjectState } from "../../core/late-effects.ts";
 import { OpenRequests } from "../../core/open-requests.ts";
 import type { StoreHealth } from "../../core/store-health.ts";
-import { parseManifest } from "../../core/upload-manifest.ts";
 import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
 import type { WriteResult } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
@@ -39,6 +37,7 @@ import type { StoredWaits } from "../keys/durable-writes.ts";
 import { FirstLooks } from "./first-looks.ts";
 import { FlightRequests, type HeededConditions } from "./flight.ts";
 import type { FlushQueue } from "./flush-queue.ts";
+import { fullUntil, heldUntil } from "./late-hold.ts";
 import type { LateNotices } from "./late-notices.ts";
 import { StoreLook } from "./store-look.ts";
 
@@ -49,11 +48,6 @@ const conflictLimit = 4;
 
 /** Keys that are looked at in one turn of the event loop, at most. */
 const looksPerTurn = 1_000;
-
-/**
- * After a failure nothing is sent for so long, in milliseconds, for keys whose condition could not be remembered.
- */
-const fullPauseMs = 1_000;
 
 /** What a request would come to that removes an object without having seen it. */
 const unseen: WriteResult = { kind: "conflict" };
@@ -259,9 +253,9 @@ export class Flusher {
       this.queue.holdBack(record, from);
       return true;
     }
-    const heldUntil = this.#heldUntil(entry, record.wasLastSent(entry) ? record.store : storeUnknown, now);
-    if (heldUntil !== undefined) this.backlog.held(record);
-    const at = heldUntil ?? this.#fullUntil(record, now);
+    const held = heldUntil(this.#context.late, entry, record.wasLastSent(entry) ? record.store : storeUnknown, now);
+    if (held !== undefined) this.backlog.held(record);
+    const at = held ?? fullUntil(this.#context.late, record.key, this.#failedAt, now);
     if (at !== undefined) this.queue.postpone(record, at);
     return at !== undefined;
   }
@@ -272,28 +266,6 @@ export class Flusher {
     const version = kind === "prove" ? undefined : entry;
     const now = this.#context.clock.now();
     return Math.max(flushFrom, this.#open.otherUntil(record.key, version, now) ?? flushFrom);
-  }
-
-  /**
-   * Until when the entry is held back, since under it the condition of an earlier request would hold (F24).
-   * @param store - what the object is, if it has the entry; not every store's tags are known before
-   */
-  #heldUntil(entry: Entry, store: StoreKnowledge, now: Instant): Instant | undefined {
-    const { late } = this.#context;
-    if (!late.mayChange(entry.key, now)) return undefined;
-    const states = store.kind === "present" && !isTombstone(entry) ? [stateOf(entry), store] : [stateOf(entry)];
-    const times = states.flatMap((state) => late.heldUntil(entry.key, entry, state, now) ?? []);
-    return times.length === 0 ? undefined : Math.max(...times);
-  }
-
-  /**
-   * Until when nothing is sent for the key because no more conditions can be remembered, and the store fails. If it
-   * does not fail there is none to remember.
-   */
-  #fullUntil({ key }: KeyState, now: Instant): Instant | undefined {
-    const { late } = this.#context;
-    const until = this.#failedAt + fullPauseMs;
-    return late.isFull && until > now && !late.mayChange(key, now) ? until : undefined;
   }
 
   /** Runs one flush, and looks at the record again when it has landed, unless the tenure ended meanwhile. */
@@ -393,7 +365,7 @@ export class Flusher {
       if (found === "newer") return;
       if (isSameState(before, record.store)) vain++;
     }
-    throw this.#conflictError(record, vain);
+    throw conflictError(record, vain);
   }
 
   /** {@link StoreLook.at}, and what follows from a first look (F26). */
@@ -404,12 +376,6 @@ export class Flusher {
     if (found === "same" && !isTombstone(entry)) this.#firstLooks.sawSame(record);
     else this.#firstLooks.saw(record, record.store);
     return found;
-  }
-
-  /** Why a flush has met conflicts only: another writer, or conditions that nothing fulfils. */
-  #conflictError({ store }: KeyState, vain: number): OperatingError {
-    if (vain >= vainLimit) return vainCondition(store.kind === "present" ? store.tag : undefined);
-    return new OperatingError("store_unavailable", "another writer keeps changing the object");
   }
 
   /**
@@ -451,7 +417,7 @@ export class Flusher {
       }
       return;
     }
-    throw this.#conflictError(record, vain);
+    throw conflictError(record, vain);
   }
 
   /** The upload can never be completed: the write has not been done, and the key's state is what the store has (L6). */
@@ -473,9 +439,10 @@ export class Flusher {
    */
   async #prove(flight: Flight): Promise<void> {
     const { record, entry } = flight;
+    const { late, clock } = this.#context;
     const found = await this.#lookAt(flight);
     if (record.flight !== flight || record.entry !== entry || found === "newer") return;
-    if (this.#heldUntil(entry, record.store, this.#context.clock.now()) !== undefined) return;
+    if (heldUntil(late, entry, record.store, clock.now()) !== undefined) return;
     record.proved(found === "same");
     if (!record.stored) return;
     this.#parts.waits.stored(record.key, entry);
@@ -484,11 +451,11 @@ export class Flusher {
 
   /** The store has the flight's entry. */
   #arrived(flight: Flight): void {
-    const { clock, metrics } = this.#context;
+    const { late, clock, metrics } = this.#context;
     const { record, entry, beganAt, unproven } = flight;
     assert(record.flight === flight, "only the flight under way arrives");
     // It may be undone yet, as was learned meanwhile (F24).
-    if (this.#heldUntil(entry, record.store, clock.now()) !== undefined) return;
+    if (heldUntil(late, entry, record.store, clock.now()) !== undefined) return;
     if (record.arrived(flight)) this.#parts.committer.commitReady(record);
     if (!unproven) this.#parts.waits.stored(record.key, entry);
     metrics.flushLag.observeMs(clock.now() - record.dirtySince);
@@ -501,10 +468,10 @@ export class Flusher {
   }
 }
 
-/** What the object will be with this entry. */
-function stateOf(entry: Entry): ObjectState {
-  if (entry.upload) return { kind: "completed", partTag: parseManifest(entry.upload.manifest).parts.at(-1) };
-  return isTombstone(entry) ? { kind: "absent" } : { kind: "present", tag: entry.md5 };
+/** Why a flush has met conflicts only: another writer, or conditions that nothing fulfils. */
+function conflictError({ store }: KeyState, vain: number): OperatingError {
+  if (vain >= vainLimit) return vainCondition(store.kind === "present" ? store.tag : undefined);
+  return new OperatingError("store_unavailable", "another writer keeps changing the object");
 }
 
 /** Whether a look has found the object just as a request's condition had it. */

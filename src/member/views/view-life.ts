@@ -59,7 +59,9 @@ export interface ViewFollowers {
     readonly inheritance: Pick<Inheritance, "begin" | "asksStore">;
   };
   readonly durableWrites: Pick<DurableWrites, "adoptView">;
-  readonly flusher: Pick<Flusher, "forget" | "gained" | "pause" | "quiet" | "resume"> & { flying(): Iterable<KeyState> };
+  readonly flusher: Pick<Flusher, "forget" | "gained" | "pause" | "quiet" | "resume"> & {
+    flying(): Iterable<KeyState>;
+  };
   readonly queue: Pick<FlushQueue, "expedite" | "schedule">;
   readonly cleaner: Pick<Cleaner, "adoptView" | "viewSettled">;
   readonly handOff: Pick<HandOff, "deliver" | "handOff" | "stop">;

@@ -101,7 +101,7 @@ function trialOf(stored: View = view, isVouchedFor = true, items = wholeSlices.i
       forget: note("forget"),
       gained: note("gained"),
       pause: note("pause"),
-      resume: () => undefined,
+      resume: note("resume"),
       flying: () => flying,
       quiet: true,
     },
@@ -240,7 +240,7 @@ describe("ViewLife", () => {
     life.step();
     assert.deepEqual(news(), []);
     stages.deliver();
-    assert.deepEqual(news(), ["tell delivered", "inherit", "hand off", "may answer", "wake"]);
+    assert.deepEqual(news(), ["tell delivered", "inherit", "hand off", "resume", "may answer", "wake"]);
     for (let time = 0; time < 3; time++) life.step();
     assert.deepEqual(news(), []);
     stages.handOff();
@@ -319,6 +319,23 @@ describe("ViewLife, in slices", () => {
     );
   });
 
+  it("has no flush begin before it has noted all that it gained, also if the next view cuts that short (F26)", () => {
+    for (const isCutShort of [false, true]) {
+      const { clock, buffer, life, stages, news, hear } = trialOf(view, true, 1);
+      life.adopt(view);
+      clock.advance(0);
+      hear("delivered");
+      for (const entry of entries) hold(buffer, entry);
+      news();
+      stages.deliver();
+      const begun = news();
+      assert.ok(begun.includes("pause") && !begun.includes("resume"), `no flush begins: ${begun.join()}`);
+      if (isCutShort) life.adopt(nextView(view, [a, b, c]));
+      clock.advance(0);
+      assert.equal(news().filter((event) => event === "resume").length, 1, `cut short: ${isCutShort}`);
+    }
+  });
+
   it("ends the tenure of keys that are being flushed at once (V66)", () => {
     const { buffer, flying, life, news } = trialOf(view, true, 1);
     for (const entry of entries) hold(buffer, entry);
@@ -340,7 +357,7 @@ describe("ViewLife, in slices", () => {
     assert.deepEqual([membership.activated, news().includes("hand off")], [false, false]);
     stages.inherit();
     assert.equal(membership.activated, true);
-    assert.deepEqual(news(), ["hand off", "may answer", "wake"]);
+    assert.deepEqual(news(), ["hand off", "resume", "may answer", "wake"]);
   });
 });
 
