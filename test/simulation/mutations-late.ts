@@ -79,6 +79,11 @@ export const lateMutations: readonly Mutation[] = [
     name: "first-look-not-remembered",
     world: "lateEffects+crashes",
     breaks: "F26: what the first look finds may be the condition of the predecessor's last request",
+    test: {
+      file: "test/unit/member/flush/first-looks.test.ts",
+      name: "remember what they find, once, and only for a key that was gained",
+      says: /what the first look has found counts/,
+    },
     edits: [{ file: firstLooks, find: "    late.add(record.key, undefined, store, clock.now());\n", replace: "" }],
   },
   {

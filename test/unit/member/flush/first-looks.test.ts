@@ -40,7 +40,7 @@ describe("FirstLooks", () => {
     looks.saw(record, storeUnknown);
     looks.saw(record, present);
     looks.saw(record, storeAbsent);
-    assert.equal(isHeld(present), true);
+    assert.equal(isHeld(present), true, "what the first look has found counts");
   });
 
   it("take it that a value was sent as if there was no object, whatever they find", () => {
