@@ -48,7 +48,7 @@ const mebibyte = 1024 ** 2;
  */
 const quickSections = {
   buffer: { dirtyBytes: 64 * mebibyte, cacheBytes: 32 * mebibyte },
-  flush: { delayMs: 50, deadlineMs: 3_000, retryMaxMs: 500, stopMs: 10_000 },
+  flush: { delayMs: 50, deadlineMs: 3_000, lateEffectMs: 3_000, retryMaxMs: 500, stopMs: 10_000 },
   http: { drainMs: 0 },
   log: { level: "info", format: "json" },
 } as const;

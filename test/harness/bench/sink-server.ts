@@ -10,7 +10,18 @@ import type { AddressInfo } from "node:net";
 /** In the paths of the objects that are kept: the view and what a probe writes. */
 const keptPath = "/.weir/";
 
-const kept = new Map<string, { readonly body: Buffer; readonly tag: string }>();
+interface Kept {
+  readonly body: Buffer;
+  readonly tag: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const kept = new Map<string, Kept>();
+
+function metadataOf(request: IncomingMessage): Record<string, string> {
+  const all = Object.entries(request.headers).filter(([name]) => name.startsWith("x-amz-meta-"));
+  return Object.fromEntries(all.map(([name, value]) => [name, String(value)]));
+}
 
 function put(path: string, request: IncomingMessage, response: ServerResponse, body: Buffer): void {
   if (!path.includes(keptPath)) {
@@ -25,7 +36,7 @@ function put(path: string, request: IncomingMessage, response: ServerResponse, b
     return;
   }
   const tag = `"${createHash("md5").update(body).digest("hex")}"`;
-  kept.set(path, { body, tag });
+  kept.set(path, { body, tag, metadata: metadataOf(request) });
   response.writeHead(200, { ETag: tag }).end();
 }
 
@@ -45,7 +56,10 @@ const server = http.createServer((request, response) => {
       response.writeHead(isRefused ? 412 : 204).end();
     } else if (target.includes("versioning")) response.end("<VersioningConfiguration/>");
     else if (held === undefined) response.writeHead(404).end("<Error><Code>NoSuchKey</Code></Error>");
-    else response.writeHead(200, { ETag: held.tag, "Content-Length": held.body.length }).end(held.body);
+    else {
+      const headers = { ...held.metadata, ETag: held.tag, "Content-Length": held.body.length };
+      response.writeHead(200, headers).end(held.body);
+    }
   });
 });
 
