@@ -22,12 +22,14 @@ export interface ChaosResult extends RunResult {
   readonly withoutNetwork: string | undefined;
 }
 
+/** L where the store's disks get stuck, in milliseconds, and where they do not. */
+const lateEffectMs = { stuck: 20_000, sound: 3_000 } as const;
+
 const config = {
   buffer: { dirtyBytes: outageDirtyBytes, cacheBytes: 16 * 1024 ** 2 },
   http: { drainMs: 0 },
   // A short F: after each change of owners keys wait for so long before they are flushed.
-  // A short L: what is held back is to be flushed before the run ends.
-  flush: { delayMs: 100, deadlineMs: 3_000, lateEffectMs: 20_000, retryMaxMs: 1_000, stopMs: 40_000 },
+  flush: { delayMs: 100, deadlineMs: 3_000, retryMaxMs: 1_000, stopMs: 40_000 },
   log: { level: "info", format: "json" },
 } as const;
 
@@ -56,7 +58,11 @@ export async function runChaos(
       ids,
       initial: settings.nodes,
       ...bucket.clusterOptions(chaosStore.url),
-      config,
+      // What is held back is to be flushed before the run ends.
+      config: {
+        ...config,
+        flush: { ...config.flush, lateEffectMs: gateway === undefined ? lateEffectMs.sound : lateEffectMs.stuck },
+      },
       network,
     }),
   );
