@@ -24,13 +24,14 @@ export interface Lane {
  *
  * @param timeoutMs - for one test
  * @param signal - ends the tests when it is aborted
- * @returns whether all tests have passed
+ * @returns whether all tests have passed, and each lane has had some
  */
 export async function runLanes(lanes: readonly Lane[], timeoutMs: number, signal: AbortSignal): Promise<boolean> {
   const events = new PassThrough({ objectMode: true });
   let isSuccess = true;
   events.on("data", ({ type, data }: TestEvent) => {
     if (type === "test:fail" || (type === "test:summary" && !data.success)) isSuccess = false;
+    if (type === "test:summary" && data.file === undefined && data.counts.tests === 0) isSuccess = false;
   });
   const ended = lanes.map(async (lane) => {
     const stream = run({ cwd: root, timeout: timeoutMs, signal, ...lane, execArgv: lane.execArgv ?? [] });
