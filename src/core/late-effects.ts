@@ -102,6 +102,38 @@ export class LateEffects {
     if (until > now) this.#put(key, request);
   }
 
+  /**
+   * A removal is about to be sent to a store that ignores its condition (F27).
+   * @returns whether it is to be taken back by {@link answered}: not if an earlier one of this version is remembered
+   */
+  announce(key: string, version: Version, now: Instant): boolean {
+    const isNew = !this.#keys.get(key)?.some((late) => isRemovalOf(late, version));
+    this.add(key, version, { kind: "any_present" }, now);
+    return isNew && this.mayChange(key, now);
+  }
+
+  /** The removal of this version that was announced has got its answer. */
+  answered(key: string, version: Version): void {
+    const before = this.#keys.get(key) ?? [];
+    const late = before.filter((each) => !isRemovalOf(each, version));
+    if (late.length === before.length) return;
+    if (late.length > 0) this.#keys.set(key, late);
+    else this.#keys.delete(key);
+    this.#log.append(recordOf(key, late));
+  }
+
+  /**
+   * It has got its answer, but not all other owners may have heard that. From now on it counts as a removal of any
+   * version. So an owner that hears late forgets only what it was told before.
+   */
+  doubt(key: string, version: Version): void {
+    const late = this.#keys.get(key) ?? [];
+    const doubted = late.map((each) =>
+      isRemovalOf(each, version) ? { ...each, version: undefined, toldUntil: Number.NEGATIVE_INFINITY } : each,
+    );
+    if (doubted.length > 0) this.#keys.set(key, doubted);
+  }
+
   /** Another member remembers this. */
   learn({ key, condition, version, leftMs }: LateEffect, now: Instant): void {
     // What is handed on again and again does not grow.
@@ -161,11 +193,10 @@ export class LateEffects {
 
   /** The key's other owners have been told this, at `toldAt`. */
   told(effects: readonly LateEffect[], toldAt: Instant): void {
-    for (const { key, condition, leftMs } of effects) {
+    for (const effect of effects) {
+      const { key, leftMs } = effect;
       const late = this.#keys.get(key) ?? [];
-      const told = late.map((each) =>
-        isSame(each.condition, condition) ? { ...each, toldUntil: toldAt + leftMs } : each,
-      );
+      const told = late.map((each) => (isSame(each, effect) ? { ...each, toldUntil: toldAt + leftMs } : each));
       if (told.length > 0) this.#keys.set(key, told);
     }
   }
@@ -198,7 +229,7 @@ export class LateEffects {
 
   #put(key: string, request: LateRequest): void {
     const before = this.#keys.get(key) ?? [];
-    const same = before.find(({ condition }) => isSame(condition, request.condition));
+    const same = before.find((each) => isSame(each, request));
     let late: readonly LateRequest[] = [...before.filter((each) => each !== same), merged(same, request)];
     if (late.length > maxConditions) {
       const until = Math.max(...late.map((each) => each.until));
@@ -245,8 +276,16 @@ function mayHaveTag(state: ObjectState, tag: string): boolean {
   return state.kind === "present" && state.tag === tag;
 }
 
-function isSame(a: OpenCondition, b: OpenCondition): boolean {
-  return a.kind === b.kind && (a.kind !== "present" || b.kind !== "present" || a.tag === b.tag);
+/** Removals without a condition are told apart by their versions, since each ends by itself (F27). */
+function isSame(a: LateCondition, b: LateCondition): boolean {
+  if (a.condition.kind === "present") return b.condition.kind === "present" && a.condition.tag === b.condition.tag;
+  if (a.condition.kind !== "any_present") return a.condition.kind === b.condition.kind;
+  return b.condition.kind === "any_present" && (b.version ? isOf(a, b.version) : a.version === undefined);
+}
+
+/** Whether it is a removal of this version without a condition. */
+function isRemovalOf(late: LateCondition, version: Version): boolean {
+  return late.condition.kind === "any_present" && isOf(late, version);
 }
 
 function isOf(request: Pick<LateRequest, "version">, version: Version): boolean {

@@ -163,6 +163,14 @@ export interface LateRequest {
   readonly effects: readonly LateEffect[];
 }
 
+/** The primary's: the removal of this version, which it had told of as `any_present`, has got its answer (F27). */
+export interface AnsweredRequest {
+  readonly kind: "answered";
+  readonly epoch: number;
+  readonly key: string;
+  readonly version: Version;
+}
+
 /** The primary's, under a settled view: these versions, and older ones, are in the store; drop them. */
 export interface CleanRequest {
   readonly kind: "clean";
@@ -210,6 +218,7 @@ export type PeerRequest =
   | HandOffRequest
   | HandOffOutcomesRequest
   | LateRequest
+  | AnsweredRequest
   | CleanRequest
   | LeaveRequest
   | FlushRequest

@@ -4,7 +4,7 @@
  * after.
  */
 
-import { assert, unreachable } from "../base/assert.ts";
+import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
 import type { Lane } from "../base/slices.ts";
@@ -26,10 +26,11 @@ import type {
 import type { Operations } from "../core/operation.ts";
 import type { Readiness } from "../core/status.ts";
 import { versionOf } from "../core/version.ts";
-import { formatView, type View, type ViewMember, type ViewParameters } from "../core/view.ts";
+import type { View, ViewMember, ViewParameters } from "../core/view.ts";
 import type { AdoptRecord, JournalSource, Recovered } from "../journal/journal.ts";
 import type { PeerAddress, PeerHandler } from "../network/network.ts";
 import type { Status } from "./admin/status.ts";
+import { answerOf } from "./answers.ts";
 import { type MemberParts, type Wired, wire } from "./wiring.ts";
 
 export class Member implements PeerHandler, JournalSource {
@@ -288,37 +289,7 @@ export class Member implements PeerHandler, JournalSource {
       throw new OperatingError("wrong_view", `${from.id} is not a member of this view`);
     if (this.#wired.folders.isBroughtBack(from))
       throw new OperatingError("wrong_view", `the data folder of ${from.id} is an earlier state of itself`);
-    switch (request.kind) {
-      case "read":
-        return this.#wired.reads.read(request);
-      case "write":
-        return this.#wired.durableWrites.write(request);
-      case "list":
-        return this.#wired.heldKeys.answer(request);
-      case "replicate":
-        return this.#wired.replica.replicate(from, request);
-      case "hand_off_list":
-        return this.#wired.replica.handOffList(from, request);
-      case "hand_off":
-        return this.#wired.replica.handOff(from, request);
-      case "hand_off_outcomes":
-        return this.#wired.replica.handOffOutcomes(request);
-      case "late":
-        return this.#wired.replica.late(request);
-      case "clean":
-        return this.#wired.replica.clean(from, request);
-      case "leave":
-        this.#wired.leaveRequests.take(from);
-        return { kind: "ack", epoch: this.#membership.epoch };
-      case "flush":
-        return this.#wired.flushOnDemand.answer(request);
-      case "failing":
-        return this.#wired.discard.answer(request);
-      case "view":
-        return { kind: "adopted", view: formatView(this.#membership.view) };
-      default:
-        return unreachable(request);
-    }
+    return answerOf(this.#wired, from, request);
   }
 
   /** What the journal has is held and known before anything else happens (J4, J5). */

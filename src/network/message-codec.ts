@@ -57,6 +57,7 @@ const tags = {
   failing: 12,
   view: 13,
   late: 14,
+  answered: 15,
   pong: 32,
   value: 33,
   missing: 34,
@@ -124,6 +125,11 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
         writeConditions(writer, [effect]);
         writer.f64(effect.leftMs);
       }
+      return undefined;
+    case "answered":
+      writer.integer(request.epoch);
+      writer.text(request.key);
+      writeVersion(writer, request.version);
       return undefined;
     case "hand_off_list":
     case "clean":
@@ -201,6 +207,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       return { kind: "hand_off_outcomes", epoch: reader.integer(), outcomes: readOutcomes(reader) };
     case tags.late:
       return { kind: "late", epoch: reader.integer(), effects: readEffects(reader) };
+    case tags.answered:
+      return { kind: "answered", epoch: reader.integer(), key: reader.text(), version: readVersion(reader) };
     case tags.hand_off_list:
       return { kind: "hand_off_list", epoch: reader.integer(), items: readItems(reader) };
     case tags.clean:

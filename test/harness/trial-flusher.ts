@@ -3,9 +3,10 @@
 import { Complaints } from "../../src/base/complaints.ts";
 import { Slices } from "../../src/base/slices.ts";
 import { Backlog } from "../../src/core/backlog.ts";
-import { LateEffects } from "../../src/core/late-effects.ts";
+import { type LateEffect, LateEffects } from "../../src/core/late-effects.ts";
 import type { Membership } from "../../src/core/membership.ts";
 import { StoreHealth } from "../../src/core/store-health.ts";
+import type { Version } from "../../src/core/version.ts";
 import type { WriteBuffer } from "../../src/core/write-buffer.ts";
 import type { Cleaner } from "../../src/member/flush/cleaner.ts";
 import { FlushQueue } from "../../src/member/flush/flush-queue.ts";
@@ -24,7 +25,12 @@ import { SimRandom } from "./sim-random.ts";
 export type FlushObserver = Pick<Cleaner, "flushed"> &
   Pick<Committer, "commitReady" | "loseUpload"> &
   Pick<Assigner, "takeOver"> &
-  Pick<StoredWaits, "stored">;
+  Pick<StoredWaits, "stored"> & {
+    /** What the other owners are told that the store may yet do. */
+    told(effects: readonly LateEffect[]): void;
+    /** The removal of this version, of which they were told, has got its answer. */
+    answered(version: Version): void;
+  };
 
 export interface TrialParts {
   readonly clock: ManualClock;
@@ -58,6 +64,8 @@ export function trialFlusher(parts: TrialParts): Flusher {
     loseUpload: nothing,
     takeOver: nothing,
     stored: nothing,
+    told: nothing,
+    answered: nothing,
     ...parts.observer,
   };
   const late = new LateEffects(parts.lateEffectMs ?? 0, { append: nothing });
@@ -88,7 +96,17 @@ export function trialFlusher(parts: TrialParts): Flusher {
   });
   return new Flusher(context, {
     queue,
-    notices: { tell: async (key) => late.told(late.untold(key, clock.now()), clock.now()) },
+    notices: {
+      tell: async (key) => {
+        const effects = late.untold(key, clock.now());
+        if (effects.length > 0) observer.told(effects);
+        late.told(effects, clock.now());
+      },
+      answered: async (key, version) => {
+        observer.answered(version);
+        late.answered(key, version);
+      },
+    },
     heeds: { onRemovals: parts.removesAreConditional ?? true, onCompletions: parts.heedsOnCompletions ?? true },
     health: new StoreHealth(),
     committer: observer,

@@ -37,7 +37,61 @@ export const lateMutations: readonly Mutation[] = [
     name: "ignored-condition-trusted",
     world: "lateEffects",
     breaks: "F24: a store that ignores the condition of a removal may remove whatever is there",
-    edits: [{ file: flight, find: "this.#heeds.onRemovals ? openCondition", replace: "condition ? openCondition" }],
+    edits: [{ file: flight, find: "if (this.#heeds.onRemovals) return", replace: "if (!this.#stopped) return" }],
+  },
+  {
+    name: "removal-told-when-it-has-failed",
+    world: "large+lateEffects",
+    breaks: "F27: the other owners know of a removal without a condition before it is sent",
+    edits: [{ file: flight, find: "late.announce(key, entry, clock.now())", replace: "late.isFull" }],
+  },
+  {
+    name: "removal-without-an-answer-ended",
+    world: "lateEffects",
+    breaks: "F27: a removal of which nobody knows whether it was done is remembered until L",
+    edits: [{ file: flight, find: "if (isToEnd && !isOpen) await", replace: "if (isToEnd) await" }],
+  },
+  {
+    name: "last-owner-leaves-before-late-effects",
+    world: "lateEffects+members",
+    breaks: "V29: the last owner waits until no request without an answer can take effect any more",
+    edits: [
+      {
+        file: "src/member/views/leaving.ts",
+        find: "    return isDone && !this.#awaitsEffects();\n",
+        replace: "    return isDone;\n",
+      },
+    ],
+  },
+  {
+    name: "late-swap-forgotten",
+    world: "lateEffects+members",
+    breaks: "V2: a swap without an answer may take effect until the record is another one",
+    test: {
+      file: "test/unit/member/views/view-record.test.ts",
+      name: "may take effect for as long as no later look has found another record",
+      says: /its condition still holds/,
+    },
+    edits: [
+      {
+        file: "src/member/views/view-record.ts",
+        find: "if (each !== tag) this.#open.delete(each);",
+        replace: "this.#open.delete(each);",
+      },
+    ],
+  },
+  {
+    name: "removal-ended-by-a-late-word",
+    world: "large+lateEffects",
+    breaks: "F27: when not all may have heard of the answer, the removal counts as one of any version",
+    test: {
+      file: "test/unit/member/flush/late-notices.test.ts",
+      name: "keep it when another owner may not have heard that it was answered",
+      says: /no word of this version ends it/,
+    },
+    edits: [
+      { file: late, find: "{ ...each, version: undefined, toldUntil: Number.NEGATIVE_INFINITY }", replace: "each" },
+    ],
   },
   {
     name: "late-conditions-not-told",

@@ -63,8 +63,8 @@ export const storeMutations: readonly Mutation[] = [
     edits: [
       {
         file: flight,
-        find: "        this.#open.add(entry.key, entry, now + deadlineMs, now);\n",
-        replace: "",
+        find: "if (mayHaveEffect(error)) this.#open.add",
+        replace: "if (this.#stopped) this.#open.add",
       },
     ],
   },

@@ -14,6 +14,7 @@ import { parseManifest, takenOver } from "../../core/upload-manifest.ts";
 import { formatVersion } from "../../core/version.ts";
 import type { CompleteResult, RequestOptions, WriteCondition, WriteResult } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
+import type { LateNotices } from "./late-notices.ts";
 
 /** `refused`: the store does not want the blob, and its upload was aborted, so that it can never be completed. */
 export type Completion = CompleteResult | { readonly kind: "refused"; readonly error: OperatingError };
@@ -24,20 +25,25 @@ export interface HeededConditions {
   readonly onCompletions: boolean;
 }
 
+/** Requests of which the key's other owners know before they are sent. */
+export type AnnouncedRequests = Pick<LateNotices, "tell" | "answered">;
+
 type FlightContext = ContextOf<"membership" | "store" | "clock" | "late">;
 
 export class FlightRequests {
   readonly #context: FlightContext;
   readonly #open: OpenRequests;
   readonly #heeds: HeededConditions;
+  readonly #notices: AnnouncedRequests;
   /** References whose completion failed, with their upload gone: it may have been completed by that. */
   readonly #unsure = new WeakSet<Entry>();
   #stopped = false;
 
-  constructor(context: FlightContext, open: OpenRequests, heeds: HeededConditions) {
+  constructor(context: FlightContext, open: OpenRequests, heeds: HeededConditions, notices: AnnouncedRequests) {
     this.#context = context;
     this.#open = open;
     this.#heeds = heeds;
+    this.#notices = notices;
   }
 
   /** Nothing is sent any more. */
@@ -57,9 +63,9 @@ export class FlightRequests {
     const condition = writeCondition(record.store);
     if (value === undefined) {
       assert(condition.kind === "unchanged", "a delete removes what was seen");
-      // A store that ignores the condition removes what is there.
-      const open = this.#heeds.onRemovals ? openCondition(condition) : ({ kind: "any_present" } as const);
-      return this.#change(flight, open, (options) => store.remove(key, condition, options));
+      const remove = (options: RequestOptions): Promise<WriteResult> => store.remove(key, condition, options);
+      if (this.#heeds.onRemovals) return this.#change(flight, openCondition(condition), remove);
+      return this.#announced(flight, () => this.#change(flight, { kind: "any_present" }, remove));
     }
     const version = formatVersion(membership.view.parameters.clusterId, key, entry);
     const content = { body: value, headers, version };
@@ -105,6 +111,27 @@ export class FlightRequests {
     }
   }
 
+  /**
+   * Sends a removal to a store that ignores its condition, and so may remove what is put later. A next primary must
+   * know of it (F27).
+   */
+  async #announced<T>(flight: Flight, request: () => Promise<T>): Promise<T> {
+    const { record, entry } = flight;
+    const { late, clock } = this.#context;
+    const { key } = entry;
+    const isToEnd = late.announce(key, entry, clock.now());
+    await this.#notices.tell(key, () => record.flight === flight && !this.#stopped);
+    let isOpen = false;
+    try {
+      return await request();
+    } catch (error) {
+      isOpen = mayBeKept(error);
+      throw error;
+    } finally {
+      if (isToEnd && !isOpen) await this.#notices.answered(key, entry);
+    }
+  }
+
   /** @param condition - under which the request may take effect later than F; undefined if it changes no object then */
   async #change<T>(
     flight: Flight,
@@ -118,14 +145,9 @@ export class FlightRequests {
     try {
       return await request({ deadlineMs, authorize: () => this.#requireLease(flight) });
     } catch (error) {
-      const hasNoEffect = isOperatingError(error, "store_refused", "not_ready") || isNeverSent(error);
-      if (!hasNoEffect) {
-        const now = clock.now();
-        this.#open.add(entry.key, entry, now + deadlineMs, now);
-        // What a store sends away for having too much to do it does not keep to do it later.
-        const isKept = condition !== undefined && !isOperatingError(error, "store_throttled");
-        if (isKept) late.add(entry.key, entry, condition, now);
-      }
+      const now = clock.now();
+      if (mayHaveEffect(error)) this.#open.add(entry.key, entry, now + deadlineMs, now);
+      if (condition !== undefined && mayBeKept(error)) late.add(entry.key, entry, condition, now);
       throw error;
     }
   }
@@ -137,6 +159,16 @@ export class FlightRequests {
     if (isCurrent && this.#context.membership.mayAnswer(record.key)) return;
     throw new OperatingError("not_ready", "this node has no lease at the moment");
   }
+}
+
+/** Whether a request that failed so may take effect yet. */
+function mayHaveEffect(error: unknown): boolean {
+  return !isOperatingError(error, "store_refused", "not_ready") && !isNeverSent(error);
+}
+
+/** Whether the store may do it as late as L. What it sends away for having too much to do it does not keep. */
+function mayBeKept(error: unknown): boolean {
+  return mayHaveEffect(error) && !isOperatingError(error, "store_throttled");
 }
 
 /** A key never seen in the store is made; else the object must be the one last seen (F2). */

@@ -35,10 +35,9 @@ import type { Assigner } from "../keys/assigner.ts";
 import type { Committer } from "../keys/committer.ts";
 import type { StoredWaits } from "../keys/durable-writes.ts";
 import { FirstLooks } from "./first-looks.ts";
-import { FlightRequests, type HeededConditions } from "./flight.ts";
+import { type AnnouncedRequests, FlightRequests, type HeededConditions } from "./flight.ts";
 import type { FlushQueue } from "./flush-queue.ts";
 import { fullUntil, heldUntil } from "./late-hold.ts";
-import type { LateNotices } from "./late-notices.ts";
 import { StoreLook } from "./store-look.ts";
 
 /**
@@ -66,7 +65,7 @@ export interface FlusherParts {
   readonly committer: Pick<Committer, "commitReady" | "loseUpload">;
   readonly assigner: Pick<Assigner, "takeOver">;
   readonly waits: Pick<StoredWaits, "stored">;
-  readonly notices: Pick<LateNotices, "tell">;
+  readonly notices: AnnouncedRequests;
   readonly heeds: HeededConditions;
 }
 
@@ -92,7 +91,7 @@ export class Flusher {
     this.#pace = new Pace(context.settings.flush.pace);
     this.#look = new StoreLook(context, parts.assigner);
     this.#firstLooks = new FirstLooks(context);
-    this.#requests = new FlightRequests(context, this.#open, parts.heeds);
+    this.#requests = new FlightRequests(context, this.#open, parts.heeds, parts.notices);
     this.#alarm = new Alarm(context.clock, () => {
       this.#isResting = false;
       this.#pump();

@@ -6,7 +6,8 @@
 
 import { sleep } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
-import type { LateRequest } from "../../core/message.ts";
+import type { AnsweredRequest, LateRequest } from "../../core/message.ts";
+import { type Version, versionOf } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 
 type NoticesContext = ContextOf<"membership" | "network" | "journal" | "clock" | "complaints" | "late">;
@@ -32,9 +33,9 @@ export class LateNotices {
       if (effects.length === 0) return;
       const toldAt = clock.now();
       const { epoch } = membership;
-      const others = membership.ownersOf(key).filter((id) => id !== membership.self.id);
+      const request = { kind: "late", epoch, effects } as const;
       try {
-        await Promise.all([journal.durable(), ...others.map((id) => this.#send(id, { kind: "late", epoch, effects }))]);
+        await Promise.all([journal.durable(), ...this.#othersOf(key).map((id) => this.#send(id, request))]);
         if (epoch === membership.epoch) late.told(effects, toldAt);
       } catch (error) {
         if (!isOperatingError(error)) throw error;
@@ -44,7 +45,26 @@ export class LateNotices {
     }
   }
 
-  async #send(id: string, request: LateRequest): Promise<void> {
+  /** An announced removal has got its answer. It is forgotten once all other owners have forgotten it (F27). */
+  async answered(key: string, version: Version): Promise<void> {
+    const { membership, late } = this.#context;
+    const { epoch } = membership;
+    try {
+      const request = { kind: "answered", epoch, key, version: versionOf(version) } as const;
+      await Promise.all(this.#othersOf(key).map((id) => this.#send(id, request)));
+      late.answered(key, version);
+    } catch (error) {
+      if (!isOperatingError(error)) throw error;
+      late.doubt(key, version);
+    }
+  }
+
+  #othersOf(key: string): string[] {
+    const { membership } = this.#context;
+    return membership.ownersOf(key).filter((id) => id !== membership.self.id);
+  }
+
+  async #send(id: string, request: LateRequest | AnsweredRequest): Promise<void> {
     const answer = await this.#context.network.request(id, request, this.#deadlineMs);
     if (answer.kind === "ack") return;
     const detail = answer.kind === "refused" ? answer.detail : answer.kind;

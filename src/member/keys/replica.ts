@@ -12,6 +12,7 @@ import { isDiscarded } from "../../core/discarded.ts";
 import { type Entry, footprint } from "../../core/entry.ts";
 import type {
   AckAnswer,
+  AnsweredRequest,
   CleanRequest,
   HandOffListRequest,
   HandOffOutcomesRequest,
@@ -113,6 +114,18 @@ export class Replica {
     this.#requireEpoch(epoch);
     for (const effect of effects) late.learn(effect, clock.now());
     return this.#acknowledge(epoch);
+  }
+
+  /**
+   * Forgets a removal that has got its answer (F27).
+   * @throws OperatingError `wrong_view`.
+   */
+  answered(from: PeerIdentity, { epoch, key, version }: AnsweredRequest): AckAnswer {
+    const { membership, late } = this.#context;
+    this.#requireEpoch(epoch);
+    if (membership.ownersOf(key)[0] !== from.id) throw wrongView();
+    late.answered(key, version);
+    return { kind: "ack", epoch };
   }
 
   /**

@@ -69,6 +69,46 @@ describe("LateEffects, until L", () => {
   });
 });
 
+describe("LateEffects, of removals by a store that ignores conditions", () => {
+  const removal = { kind: "any_present" } as const;
+
+  it("are forgotten when they are answered, in the journal, too", () => {
+    const { late, log } = trialOf();
+    assert.equal(late.announce("k", version(5), 100), true);
+    assert.equal(late.heldUntil("k", version(6), present("A"), 101), 100 + l);
+    late.answered("k", version(4));
+    assert.equal(late.mayChange("k", 101), true, "that was for another one");
+    late.answered("k", version(5));
+    assert.deepEqual([late.mayChange("k", 101), [...late.records()]], [false, []]);
+    assert.deepEqual(log.at(-1), { kind: "late", key: "k", conditions: [] });
+  });
+
+  it("leave an earlier one as it is, of another version or of the same", () => {
+    const { late, failed } = trialOf();
+    failed(4, removal, 100);
+    assert.equal(late.announce("k", version(5), 200), true);
+    late.answered("k", version(5));
+    assert.equal(late.heldUntil("k", version(6), present("A"), 201), 100 + l);
+    assert.equal(late.announce("k", version(4), 300), false, "it is open already");
+  });
+
+  it("are told again as one of any version when not all may have heard of the answer", () => {
+    const { late } = trialOf();
+    late.announce("k", version(5), 100);
+    late.told(late.untold("k", 100), 100);
+    assert.deepEqual(late.untold("k", 101), []);
+    late.doubt("k", version(5));
+    late.answered("k", version(5));
+    assert.equal(late.heldUntil("k", version(5), present("A"), 101), 100 + l);
+    assert.deepEqual(late.untold("k", 101), [{ key: "k", condition: removal, version: undefined, leftMs: 1.25 * l }]);
+  });
+
+  it("are nothing to take back where no effect is late", () => {
+    const late = new LateEffects(0, { append: () => assert.fail("nothing is remembered") });
+    assert.equal(late.announce("k", version(5), 100), false);
+  });
+});
+
 describe("LateEffects, after L", () => {
   it("are kept for as long again, for a takeover, and then forgotten in the journal, too", () => {
     const { late, log, failed } = trialOf();

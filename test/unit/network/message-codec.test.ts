@@ -159,6 +159,7 @@ const requests: readonly PeerRequest[] = [
       { key: "b", condition: { kind: "any" }, version: undefined, leftMs: 0 },
     ],
   },
+  { kind: "answered", epoch: 6, key: "grüße", version: { epoch: 3, seq: 2 ** 33 } },
   { kind: "hand_off_list", epoch: 5, items: [] },
   { kind: "hand_off_list", epoch: 5, items: [{ key: "grüße", version: { epoch: 3, seq: 2 ** 33 } }] },
   { kind: "leave", epoch: 9 },

@@ -57,7 +57,13 @@ function trialOf({ removesAreConditional = true, tagOf = (text: string) => text 
     },
     lateEffectMs,
     removesAreConditional,
-    observer: { stored: (_key, version) => stored.push(version.seq) },
+    observer: {
+      stored: (_key, version) => stored.push(version.seq),
+      told: (effects) => {
+        if (!removesAreConditional) state.asked.push(`tell ${effects.map(({ condition }) => condition.kind).join()}`);
+      },
+      answered: (version) => state.asked.push(`answered ${version.seq}`),
+    },
   });
   /** Writes a value whose MD5 is its text, or removes the key. */
   const write = (text: string | undefined): void => {
@@ -182,6 +188,51 @@ describe("Flusher, after a delete without an answer", () => {
     assert.deepEqual([asked(), stored], [[], [1]]);
     await pass(lateEffectMs);
     assert.deepEqual([asked(), stored], [["put B if A"], [1, 3]]);
+  });
+});
+
+describe("Flusher, of a delete by a store that ignores its condition", () => {
+  it("tells the other owners before it is sent, and that they may forget it once it is answered", async () => {
+    const { state, stored, write, pass, asked } = trialOf({ removesAreConditional: false });
+    write("A");
+    await pass(0);
+    asked();
+    write(undefined);
+    await pass(0);
+    assert.deepEqual(asked(), ["tell any_present", "remove if A", "answered 2"]);
+    write("B");
+    await pass(0);
+    assert.deepEqual([asked(), stored], [["put B if absent"], [1, 2, 3]], "nothing is held back");
+    state.object = { tag: "C", size: 1, headers: noHeaders, version: undefined, modifiedMs: 7, upload: undefined };
+    write(undefined);
+    await pass(0);
+    const conflict = ["tell any_present", "remove if B", "answered 4", "look"];
+    assert.deepEqual(asked(), [...conflict, "tell any_present", "remove if C", "answered 4"]);
+  });
+
+  it("does not have it forgotten after an answer that is lost, nor by a later answer", async () => {
+    const { flusher, state, write, pass, asked } = trialOf({ removesAreConditional: false });
+    write("A");
+    await pass(0);
+    asked();
+    state.answers = false;
+    write(undefined);
+    await pass(0);
+    assert.deepEqual(asked().slice(0, 3), ["tell any_present", "remove if A", "remove if A"]);
+    state.answers = true;
+    await pass(0);
+    assert.deepEqual([asked().includes("answered 2"), flusher.lateKeys], [false, 1]);
+  });
+
+  it("has it forgotten when it was not sent, or sent away", async () => {
+    const { flusher, state, write, pass, asked } = trialOf({ removesAreConditional: false });
+    write("A");
+    await pass(0);
+    [state.answers, state.neverSent] = [false, true];
+    write(undefined);
+    await pass(0);
+    assert.ok(asked().includes("answered 2"));
+    assert.equal(flusher.lateKeys, 0);
   });
 });
 

@@ -34,7 +34,7 @@ function trialOf() {
       });
   };
   const fail = (): void => late.add("k", { epoch: 4, seq: 1 }, { kind: "absent" }, clock.now());
-  return { clock, network, state, tell, fail };
+  return { clock, network, state, tell, fail, late, notices };
 }
 
 describe("LateNotices", () => {
@@ -73,5 +73,32 @@ describe("LateNotices", () => {
     clock.advance(50);
     await turn();
     assert.deepEqual([state.isTold, network.sent.length], [true, 2]);
+  });
+
+  it("take a removal back when it is answered", async () => {
+    const { clock, network, late, notices } = trialOf();
+    late.announce("k", { epoch: 4, seq: 1 }, clock.now());
+    const answered = notices.answered("k", { epoch: 4, seq: 1 });
+    await turn();
+    assert.deepEqual(
+      network.sent.map(({ to, request }) => [to, request]),
+      [["b", { kind: "answered", epoch: 4, key: "k", version: { epoch: 4, seq: 1 } }]],
+    );
+    assert.equal(late.mayChange("k", clock.now()), true, "the others come first");
+    network.answer(ack);
+    await answered;
+    assert.equal(late.mayChange("k", clock.now()), false);
+  });
+
+  it("keep it when another owner may not have heard that it was answered", async () => {
+    const { clock, network, late, notices } = trialOf();
+    late.announce("k", { epoch: 4, seq: 1 }, clock.now());
+    const answered = notices.answered("k", { epoch: 4, seq: 1 });
+    await turn();
+    network.answer(refused);
+    await answered;
+    late.answered("k", { epoch: 4, seq: 1 });
+    assert.equal(late.mayChange("k", clock.now()), true, "no word of this version ends it");
+    assert.equal(late.untold("k", clock.now()).length, 1);
   });
 });

@@ -289,6 +289,28 @@ describe("Replica.late", () => {
   });
 });
 
+describe("Replica.answered", () => {
+  const version = { epoch: 3, seq: 2 };
+
+  it("forgets the removal that was announced to it", () => {
+    const { replica, late, clock } = trialOf();
+    const removal = { key: ab, condition: { kind: "any_present" }, version, leftMs: 500 } as const;
+    assert.deepEqual(replica.late({ kind: "late", epoch: 4, effects: [removal] }), ack);
+    assert.equal(late.mayChange(ab, clock.now()), true);
+    assert.deepEqual(replica.answered(a, { kind: "answered", epoch: 4, key: ab, version }), ack);
+    assert.equal(late.mayChange(ab, clock.now()), false);
+  });
+
+  it("is refused in another epoch, and from a member that is not the key's primary", () => {
+    for (const [from, epoch, key] of [
+      [a, 3, ab],
+      [a, 5, ab],
+      [a, 4, ba],
+    ] as const)
+      assert.throws(() => trialOf().replica.answered(from, { kind: "answered", epoch, key, version }), isWrongView);
+  });
+});
+
 describe("Replica.clean", () => {
   /** Member b of the settled view, with version 3 of `key`. */
   function holding(key: string): Trial {
