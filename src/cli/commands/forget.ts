@@ -70,14 +70,12 @@ async function forget(id: string, config: Config, options: ForgetOptions, termin
     }
     // A node that was only paused may have gone on while the operator read.
     if (plan.removes && !options.yes) await refuseIfRunning(id, stored.view, options, terminal);
-    // The swap is never aborted. If the outcome is open, the record resolves it, however long the store is away.
-    if (await opened.record.swap(stored, plan.next, new AbortController().signal)) {
+    // The swap is never aborted: if the outcome is open, the record resolves it, however long the store is away.
+    if (await opened.record.insist(stored, plan.next, new AbortController().signal)) {
       tell(id, plan, options, terminal);
       return;
     }
-    // The view has changed meanwhile, and perhaps the loss with it. So it is judged and confirmed again. First every
-    // request that was sent must have taken effect or never will.
-    await opened.record.closed();
+    // The view has changed meanwhile, and perhaps the loss with it. So it is judged and confirmed again.
   }
 }
 

@@ -14,7 +14,9 @@ import type { Flusher } from "../flush/flusher.ts";
 import type { Proposer, ViewObserver } from "./proposer.ts";
 import type { StoredView, ViewRecord } from "./view-record.ts";
 
-type LeavingContext = ContextOf<"membership" | "clock" | "random" | "log" | "buffer" | "requests">;
+type LeavingContext = ContextOf<
+  "membership" | "clock" | "random" | "log" | "complaints" | "buffer" | "requests" | "late" | "settings"
+>;
 
 export interface LeavingObserver extends Pick<ViewObserver, "onNewerEpoch"> {
   /** There is no member to hand off to: everything must go to the store, and nothing new be taken. */
@@ -83,27 +85,20 @@ export class Leaving {
     if (membership.epoch === 0) return;
     log.info("leaving the cluster", { epoch: membership.epoch });
     for (;;) {
-      const lookedAt = clock.now();
-      const isOpen = lookedAt < this.#record.openUntil;
       // A refusal is borne, too: what this member holds is needed, so it waits for better times.
       const stored = await this.#record.readPatiently(signal, "store_refused");
       signal.throwIfAborted();
-      if (stored && (await this.#step(stored, lookedAt, isOpen, signal))) return;
+      if (stored && (await this.#step(stored, signal))) return;
       await sleep(clock, pollMs, signal);
     }
   }
 
-  /**
-   * Takes the next step on what the store has. Resolves to whether this process is out of the view then.
-   *
-   * @param lookedAt - when the record was asked for
-   * @param isOpen - whether a swap of this member's own could still take effect then
-   */
-  async #step(stored: StoredView, lookedAt: Instant, isOpen: boolean, signal: AbortSignal): Promise<boolean> {
+  /** Takes the next step on what the store has. Resolves to whether this process is out of the view then. */
+  async #step(stored: StoredView, signal: AbortSignal): Promise<boolean> {
     const { membership, log, clock } = this.#context;
     const isListed = listsProcess(stored.view, membership.self);
     // It is in the view, and no late swap of its own can put it out: it may go on.
-    if (!isOpen && isListed) this.#stay();
+    if (!stored.isOpen && isListed) this.#stay();
     if (!isListed && stored.view.epoch > membership.epoch) {
       this.#requireOrder(stored.view);
       return true;
@@ -119,12 +114,12 @@ export class Leaving {
       return (await this.#proposer.proposeOn(stored, derive, signal)) === "won" && isGoing;
     } catch (error) {
       if (!isOperatingError(error, "store_refused")) throw error;
-      // The time of the look counts, not that of the refusal:
+      // What was open at the look counts, too:
       // 1. A swap of unknown outcome is open, and the look shows this member in the view.
-      // 2. That swap takes effect: the member is out.
-      // 3. The next swap is refused when the first cannot be late any more.
+      // 2. That swap takes effect: the member is out. Another part of it reads the record: nothing is open any more.
+      // 3. The next swap is refused.
       // At 3 the member must not stay.
-      if (lookedAt >= this.#record.openUntil) this.#stay();
+      if (!stored.isOpen && !this.#record.isOpen) this.#stay();
       log.warn("the store refuses the view without this node, which will be tried again", { error });
       await sleep(clock, refusedPauseMs, signal);
       return false;
@@ -175,11 +170,22 @@ export class Leaving {
 
   /**
    * Whether this member holds nothing that the store may lack (V29), and no other member may ask it once more for a
-   * write: the next owner would do that write again.
+   * write: the next owner would do that write again. Nor may the store yet do what got no answer: the next owner would
+   * not know of it.
    */
   #isEmpty(): boolean {
     const { buffer, requests, membership } = this.#context;
-    return buffer.size === 0 && this.#flusher.idle && !requests.isAwaitedBy(membership.others);
+    const isDone = buffer.size === 0 && this.#flusher.idle && !requests.isAwaitedBy(membership.others);
+    return isDone && !this.#awaitsEffects();
+  }
+
+  /** Without a journal what it knows of requests without an answer ends with any stop. So it does not wait for them. */
+  #awaitsEffects(): boolean {
+    const { late, clock, settings, complaints } = this.#context;
+    const keys = settings.journaled ? late.count(clock.now()) : 0;
+    if (keys > 0)
+      complaints.warn("leave", "the last node waits: the store may yet do requests without an answer", { keys });
+    return keys > 0;
   }
 
   /** The next step that this member can take on the stored view. */

@@ -4,7 +4,7 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import { type Instant, sleep } from "../../base/clock.ts";
+import { sleep } from "../../base/clock.ts";
 import { type ErrorCode, isNeverSent, isOperatingError, OperatingError, transientCodes } from "../../base/errors.ts";
 import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
 import { formatView, parseView, type View, viewName } from "../../core/view.ts";
@@ -17,6 +17,8 @@ export interface StoredView {
   readonly view: View;
   /** For a swap on the condition that the record has not changed. */
   readonly tag: string;
+  /** Whether a swap that this process sent before, whose outcome was unknown, may still take effect after this look. */
+  readonly isOpen: boolean;
 }
 
 /** A view record is small: what has more bytes than this is not one. */
@@ -27,7 +29,12 @@ const failurePauseMs = 200;
 
 export class ViewRecord {
   readonly #context: RecordContext;
-  #openUntil: Instant = Number.NEGATIVE_INFINITY;
+  /**
+   * The tags on whose condition swaps of unknown outcome were sent; empty for the condition that there is no record.
+   * Tags never come back (V2). So a swap is over once a later look has found another tag, and not before: no time
+   * bounds when the store does it (F24).
+   */
+  readonly #open = new Set<string>();
   /** The tag on whose condition the last swap was refused; empty for the condition that there is no record. */
   #refused: string | undefined;
   /** How often in a row a record that was read has shown just what the refused swap before it asked for. */
@@ -37,17 +44,9 @@ export class ViewRecord {
     this.#context = context;
   }
 
-  /**
-   * A swap of unknown outcome may still take effect until then, although the record that was read back did not show it.
-   */
-  get openUntil(): Instant {
-    return this.#openUntil;
-  }
-
-  /** Resolves when no swap that was sent can take effect any more. */
-  async closed(): Promise<void> {
-    const { clock } = this.#context;
-    for (let now = clock.now(); now < this.#openUntil; now = clock.now()) await sleep(clock, this.#openUntil - now);
+  /** Whether a swap of unknown outcome may still take effect, although the record did not show it when it was read. */
+  get isOpen(): boolean {
+    return this.#open.size > 0;
   }
 
   /**
@@ -57,12 +56,16 @@ export class ViewRecord {
    * @throws OperatingError of the store; `store_refused` when what is there is not a view.
    */
   async read(deadlineMs: number = requestDeadlineMs): Promise<StoredView | undefined> {
+    const openBefore = [...this.#open];
     const result = await this.#context.store.read(viewName, maxViewBytes, { deadlineMs, isUrgent: true });
-    this.#judge(result.kind === "found" ? result.blob.tag : result.kind === "missing" ? "" : result.info.tag);
+    const tag = result.kind === "found" ? result.blob.tag : result.kind === "missing" ? "" : result.info.tag;
+    // What was sent since then may have its condition fulfilled after what is shown.
+    for (const each of openBefore) if (each !== tag) this.#open.delete(each);
+    this.#judge(tag);
     if (result.kind === "missing") return undefined;
     if (result.kind === "too_large")
       throw new OperatingError("store_refused", `${viewName} in the store is not a view`);
-    return { view: parseView(result.blob.body), tag: result.blob.tag };
+    return { view: parseView(result.blob.body), tag, isOpen: this.isOpen };
   }
 
   /**
@@ -96,20 +99,43 @@ export class ViewRecord {
     assert(next.epoch >= (read?.view.epoch ?? 1), "epochs only grow");
     const content = { body: formatView(next), headers: { "content-type": "application/json" } };
     const condition = read ? ({ kind: "unchanged", tag: read.tag } as const) : ({ kind: "absent" } as const);
-    const sentAt = this.#context.clock.now();
     try {
       const options = { deadlineMs: requestDeadlineMs, isUrgent: true };
       const { kind } = await this.#context.store.write(viewName, content, condition, options);
       this.#refused = kind === "written" ? undefined : (read?.tag ?? "");
       if (kind === "written") this.#vain = 0;
+      // The record is another one now.
+      this.#open.delete(read?.tag ?? "");
       return kind === "written";
     } catch (error) {
       if (!isOperatingError(error, ...transientCodes)) throw error;
-      // A swap that was sent earlier may end later: the latest deadline counts.
-      if (!isNeverSent(error)) this.#openUntil = Math.max(this.#openUntil, sentAt + requestDeadlineMs);
+      if (!isNeverSent(error)) this.#open.add(read?.tag ?? "");
       const stored = await this.readPatiently(signal);
       // Only the bytes of this very proposal say that it has won (V2).
       return stored?.view.proposal === next.proposal;
+    }
+  }
+
+  /**
+   * The same, again and again for as long as the record is as it was read. After that no swap for `next` can take
+   * effect any more.
+   * @throws as {@link swap}
+   */
+  async insist(read: StoredView, next: View, signal: AbortSignal): Promise<boolean> {
+    const { clock, random } = this.#context;
+    for (;;) {
+      try {
+        if (await this.swap(read, next, signal)) return true;
+      } catch (error) {
+        if (!isOperatingError(error, "store_refused") || !this.isOpen) throw error;
+        throw new OperatingError(
+          error.code,
+          `${error.message}; an earlier attempt had no answer, and may still be done`,
+        );
+      }
+      const stored = await this.readPatiently(signal);
+      if (stored?.tag !== read.tag) return false;
+      await sleep(clock, failurePauseMs * (1 + random.next()), signal);
     }
   }
 

@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
 import { Admission } from "../../../../src/core/admission.ts";
+import { LateEffects } from "../../../../src/core/late-effects.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
 import type { View, ViewMember } from "../../../../src/core/view.ts";
@@ -16,6 +17,7 @@ import { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { Leaving, type LeavingObserver } from "../../../../src/member/views/leaving.ts";
 import { Proposer, type ViewObserver } from "../../../../src/member/views/proposer.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
+import { settingsOf } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { turn } from "../../../harness/scripted-network.ts";
@@ -27,6 +29,8 @@ const [a, b, c] = [memberOf("a"), memberOf("b"), memberOf("c")];
 const settledOf = (...members: ViewMember[]): View => ({ ...viewOf(4, members), settled: true });
 /** So many looks take longer than a swap can be late. */
 const requestLooks = 100;
+/** L: so many looks, and some. */
+const lateEffectMs = 3_000;
 const idle = (member: ViewMember): ViewMember => ({ ...member, weight: 0 });
 
 interface Trial {
@@ -34,6 +38,7 @@ interface Trial {
   readonly membership: Membership;
   readonly buffer: WriteBuffer;
   readonly requests: RequestLog;
+  readonly late: LateEffects;
   readonly events: string[];
   readonly abort: AbortController;
   empty: boolean;
@@ -51,7 +56,7 @@ interface Trial {
 }
 
 /** Member a, which begins to leave. */
-function trialOf(view: View): Trial {
+function trialOf(view: View, { journaled = true } = {}): Trial {
   const clock = new ManualClock();
   const store = new ViewStore(view);
   const complaints = new Complaints(new RecordedLog(), clock, 10_000);
@@ -88,13 +93,16 @@ function trialOf(view: View): Trial {
   };
   const record = new ViewRecord({ store, clock, random, complaints });
   const proposer = new Proposer({ membership }, record, observer);
-  const context = { membership, clock, random, log, buffer, requests };
+  const late = new LateEffects(lateEffectMs, { append: () => undefined });
+  const settings = { ...settingsOf(), journaled };
+  const context = { membership, clock, random, log, complaints, buffer, requests, late, settings };
   const leaving = new Leaving(context, record, proposer, flusher, 1, observer);
   const trial: Trial = {
     store,
     membership,
     buffer,
     requests,
+    late,
     events,
     abort,
     empty: false,
@@ -246,6 +254,24 @@ describe("Leaving, as the last owner", () => {
       [trial.events, trial.store.view?.members, trial.store.view?.settled],
       [["last", "left"], [], true],
     );
+  });
+
+  it("waits until the store can do no more what got no answer, since nobody else knows of it", async () => {
+    const trial = trialOf(settledOf(a));
+    trial.late.add("k", undefined, { kind: "absent" }, 0);
+    trial.empty = true;
+    await trial.looks(50);
+    assert.deepEqual(trial.events, ["last"]);
+    await trial.looks(20);
+    assert.deepEqual(trial.events, ["last", "left"]);
+  });
+
+  it("does not wait for that without a journal, which would forget it at any stop", async () => {
+    const trial = trialOf(settledOf(a), { journaled: false });
+    trial.late.add("k", undefined, { kind: "absent" }, 0);
+    trial.empty = true;
+    await trial.looks(1);
+    assert.deepEqual(trial.events, ["last", "left"]);
   });
 
   it("is who is left with members that own nothing, and leaves nothing open: the store has what it held", async () => {

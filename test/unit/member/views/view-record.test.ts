@@ -131,22 +131,70 @@ describe("ViewRecord.swap", () => {
     assert.equal(await won, true);
   });
 
-  it("may take effect until its deadline, though one that was sent before it ends later", async () => {
+  it("may take effect for as long as no later look has found another record", async () => {
     const { clock, store, record } = trialOf(view);
-    const read = await record.read();
-    const failures: (() => void)[] = [];
-    store.write = () =>
-      new Promise((_, reject) => failures.push(() => reject(new OperatingError("store_unavailable", "no answer"))));
-    const earlier = record.swap(read, other, signal);
-    clock.advance(3_000);
-    const later = record.swap(read, next, signal);
-    failures[1]?.();
-    await later;
-    assert.equal(record.openUntil, 8_000);
-    clock.advance(1_900);
-    failures[0]?.();
-    await earlier;
-    assert.equal(record.openUntil, 8_000);
+    const read = (await record.read()) as StoredView;
+    store.writeEndings.push("not_done");
+    assert.equal(await record.swap(read, next, signal), false);
+    clock.advance(3_600_000);
+    assert.deepEqual([(await record.read())?.isOpen, record.isOpen], [true, true], "its condition still holds");
+    store.view = other;
+    assert.deepEqual([(await record.read())?.isOpen, record.isOpen], [false, false]);
+  });
+
+  it("may take effect after a look that began before it was sent", async () => {
+    const { store, record } = trialOf(view);
+    const early = Promise.withResolvers<void>();
+    const readOnce = store.read.bind(store);
+    store.read = async () => {
+      const found = await readOnce();
+      await early.promise;
+      return found;
+    };
+    const slow = record.read();
+    await turn();
+    store.read = readOnce;
+    store.view = other;
+    const read = (await record.read()) as StoredView;
+    store.writeEndings.push("not_done");
+    await record.swap(read, next, signal);
+    early.resolve();
+    assert.equal((await slow)?.isOpen, true);
+  });
+
+  it("is sent again while the record is as it was, if it is insisted on", async () => {
+    const { clock, store, record } = trialOf(view);
+    const read = (await record.read()) as StoredView;
+    store.writeEndings.push("not_done", "not_done");
+    const won = record.insist(read, next, signal);
+    for (let time = 0; time < 4; time++) {
+      for (let each = 0; each < 6; each++) await turn();
+      clock.advance(400);
+    }
+    assert.deepEqual([await won, store.writes, record.isOpen], [true, 3, false]);
+    store.writeEndings.push("not_done");
+    const again = (await record.read()) as StoredView;
+    const lost = record.insist(again, { ...other, epoch: 9 }, signal);
+    store.view = view;
+    assert.deepEqual([await lost, store.writes], [false, 4]);
+  });
+
+  it("says so when it is refused after an attempt that may still be done", async () => {
+    const { clock, store, record } = trialOf(view);
+    const read = (await record.read()) as StoredView;
+    store.writeEndings.push("not_done", "refused");
+    const refused = assert.rejects(record.insist(read, next, signal), /an earlier attempt had no answer/);
+    for (let each = 0; each < 12; each++) await turn();
+    clock.advance(400);
+    await refused;
+  });
+
+  it("that was never sent leaves nothing open", async () => {
+    const { store, record } = trialOf(view);
+    const read = (await record.read()) as StoredView;
+    store.write = () => Promise.reject(new OperatingError("store_unavailable", "no connection", { neverSent: true }));
+    assert.equal(await record.swap(read, next, signal), false);
+    assert.equal(record.isOpen, false);
   });
 
   it("that the store refuses is none", async () => {
@@ -180,25 +228,5 @@ describe("ViewRecord, over a store that refuses a swap and then shows the very t
 
   it("says nothing when others have swapped in between", async () => {
     assert.deepEqual(await warningsAfter(10, (swap) => swap % 3 !== 0), []);
-  });
-});
-
-describe("ViewRecord.closed", () => {
-  it("waits until a swap of unknown outcome cannot take effect any more, and for nothing else", async () => {
-    const { clock, store, record } = trialOf(view);
-    await record.closed();
-    const read = (await record.read()) as StoredView;
-    store.writeEndings.push("not_done");
-    assert.equal(await record.swap(read, next, signal), false);
-    let isClosed = false;
-    const closed = record.closed().then(() => {
-      isClosed = true;
-    });
-    clock.advance(4_999);
-    await turn();
-    assert.equal(isClosed, false);
-    clock.advance(1);
-    await closed;
-    await record.closed();
   });
 });
