@@ -173,6 +173,8 @@ export function timeMistakes({ buffer, flush, peers, request }: RawConfig): Mist
   );
   const needed = `peers.suspectMs + peers.leaseMs + ${failoverMs} and more, so that a request outlasts the loss of a node`;
   atLeast("request.deadlineMs", request.deadlineMs, suspectMs + leaseMs + failoverMs + 1, needed);
+  const answered = "flush.deadlineMs: a request can take effect for as long as its answer is waited for";
+  atLeast("flush.lateEffectMs", flush.lateEffectMs, flush.deadlineMs, answered);
   if (buffer.maxDirtyAgeMs > 0) {
     const least = flush.delayMs + flush.deadlineMs;
     const why = "flush.delayMs + flush.deadlineMs, which a value may wait after a change of owners; or 0 for no bound";

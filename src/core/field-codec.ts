@@ -264,6 +264,7 @@ export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.f64(state.figures.failingKeys);
   writer.f64(state.figures.refusedKeys);
   writer.f64(state.figures.heldKeys);
+  writer.f64(state.figures.lateEffectMs);
   writeFailingKeys(writer, state.figures.failing);
   writer.bool(state.figures.slowing);
   writer.bool(state.figures.full);
@@ -293,6 +294,7 @@ export function readState(reader: ByteReader): MemberState {
       failingKeys: reader.f64(),
       refusedKeys: reader.f64(),
       heldKeys: reader.f64(),
+      lateEffectMs: reader.f64(),
       failing: readFailingKeys(reader),
       slowing: reader.bool(),
       full: reader.bool(),

@@ -29,6 +29,8 @@ export interface MemberFigures {
   readonly full: boolean;
   /** Whether what it holds is on its disk, too. */
   readonly journaled: boolean;
+  /** Its `flush.lateEffectMs`; 0 when it was not heard. */
+  readonly lateEffectMs: number;
 }
 
 /** A key whose last attempt to flush failed. */

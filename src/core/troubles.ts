@@ -17,6 +17,7 @@ export function troublesOf(status: ClusterStatus): string[] {
     ...doubt(status),
     ...unreached(status),
     ...members.flatMap(troublesOfMember),
+    ...differences(status),
     ...passing(status),
     ...members.flatMap(heldBack),
   ];
@@ -79,6 +80,14 @@ function troublesOfMember({
   for (const key of failing) texts.push(`Failing at ${id}: ${failingText(key)}`);
   if (failingKeys > failing.length) texts.push(`Failing at ${id}: ${failingKeys - failing.length} more`);
   return texts;
+}
+
+/** Settings of files that should be the same. */
+function differences({ members }: ClusterStatus): string[] {
+  const heard = members.filter(({ lateEffectMs }) => lateEffectMs > 0);
+  if (new Set(heard.map(({ lateEffectMs }) => lateEffectMs)).size < 2) return [];
+  const values = heard.map(({ id, lateEffectMs }) => `${id} ${formatDuration(lateEffectMs)}`).join(", ");
+  return [`flush.lateEffectMs differs: ${values}. The shortest counts. Give all nodes the same, and restart them.`];
 }
 
 /** What passes by itself, or was meant so. */

@@ -13,6 +13,7 @@ export function memberStatus(id: string, changes: Partial<MemberStatus> = {}): M
     state: "serving",
     ...noFigures,
     journaled: true,
+    lateEffectMs: 900_000,
     storeFailingMs: 0,
     stop: { verdict: "yes", inOrder: "", killed: "" },
     ...changes,

@@ -55,6 +55,7 @@ const statusSchema = z.object({
       failingKeys: z.number(),
       refusedKeys: z.number().default(0),
       heldKeys: z.number().default(0),
+      lateEffectMs: z.number().default(0),
       failing: z.array(failingSchema).default([]),
       slowing: z.boolean().default(false),
       full: z.boolean().default(false),

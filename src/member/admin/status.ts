@@ -15,7 +15,7 @@ import type { Flusher } from "../flush/flusher.ts";
 import type { MemberSettings } from "../settings.ts";
 
 type StatusContext = ContextOf<"buffer" | "cache" | "clock" | "membership" | "network"> & {
-  readonly settings: Pick<MemberSettings, "cluster" | "journaled">;
+  readonly settings: Pick<MemberSettings, "cluster" | "journaled" | "lateEffectMs">;
   readonly store: Pick<BlobStore, "description">;
 };
 
@@ -41,6 +41,7 @@ export const noFigures: MemberFigures = {
   failingKeys: 0,
   refusedKeys: 0,
   heldKeys: 0,
+  lateEffectMs: 0,
   failing: [],
   slowing: false,
   full: false,
@@ -84,6 +85,7 @@ export class Status {
       failingKeys: backlog.failingCount,
       refusedKeys: backlog.refusedCount,
       heldKeys: backlog.heldCount,
+      lateEffectMs: settings.lateEffectMs,
       failing: this.failing(namedKeys),
       slowing: buffer.admission.isShut,
       full: buffer.admission.isFull,

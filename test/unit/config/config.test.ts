@@ -188,6 +188,14 @@ test("two nodes with one url are refused with the path of the second", () => {
   assert.deepEqual(mistakesOf({ nodes: [node, { ...node, id: "b" }] }), ["nodes[1].url: is the same as nodes[0].url"]);
 });
 
+test("a request can take effect at least for as long as its answer is waited for", () => {
+  assert.deepEqual(mistakesOf({ flush: { lateEffectMs: 10_000 } }), []);
+  assert.match(
+    mistakesOf({ flush: { lateEffectMs: 9_999 } }).join(),
+    /^flush\.lateEffectMs: is 9999, must be at least 10000 \(flush\.deadlineMs/,
+  );
+});
+
 test("nodes that none of them owns a key are refused", () => {
   assert.match(mistakesOf({ nodes: [{ ...minimal.nodes[0], weight: 0 }] }).join(), /^nodes: all have weight 0/);
 });

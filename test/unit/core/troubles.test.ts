@@ -22,6 +22,7 @@ function troubles(changes: Partial<ClusterStatus>, ofB: Partial<MemberStatus> = 
 test("a cluster that is well has none", () => {
   assert.deepEqual(troubles({}), []);
   assert.deepEqual(troubles({}, { dirtyBytes: 1e9, dirtyKeys: 1e6, oldestDirtyMs: 60_000, storeFailingMs: 2_999 }), []);
+  assert.deepEqual(troubles({}, { lateEffectMs: 0 }), [], "a node that was not heard differs in nothing");
 });
 
 test("each is told by itself, with the node and what to do", () => {
@@ -36,6 +37,7 @@ test("each is told by itself, with the node and what to do", () => {
     ],
     [/^Writers wait at b: .*buffer\.maxDirtyAgeMs/, {}, { slowing: true }],
     [/^Writers wait at b: its buffer is full/, {}, { full: true }],
+    [/^flush\.lateEffectMs differs: a 15 min, b 1 min\./, {}, { lateEffectMs: 60_000 }],
     [
       /^Failing at b: "k\\u0007" \(its removal, for 1\.0 s\): no \(store_refused\)$/,
       {},

@@ -67,6 +67,7 @@ const state: MemberState = {
     failingKeys: 2,
     refusedKeys: 1,
     heldKeys: 3,
+    lateEffectMs: 900_000,
     failing,
     slowing: true,
     full: true,
