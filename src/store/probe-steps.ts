@@ -77,3 +77,26 @@ export async function tryOut(
   }
   return { absentHonoured, unchangedHonoured, removesHonoured: removed.kind === "conflict" };
 }
+
+/**
+ * Whether {@link LargeBlobs.completeUpload} honours `absent`, and `unchanged` with a tag that the blob does not have.
+ * Leaves nothing behind unless it throws: then perhaps an upload, which is aborted as a leftover.
+ *
+ * @param name A name that nobody uses, under `.weir/probe/`.
+ * @throws OperatingError when the store is out of reach, or a right is missing.
+ */
+export async function tryCompletions(store: BlobStore, name: string, options: RequestOptions): Promise<boolean> {
+  const content = { headers: noHeaders, token: name };
+  const body = Buffer.from(name);
+  const isRefused = async (condition: WriteCondition): Promise<boolean> => {
+    const { id, sendPart } = await store.beginUpload(name, content, options);
+    const parts = [await sendPart({ number: 1, offset: 0, body }, options)];
+    const result = await store.completeUpload(name, { ...content, id, parts, size: body.length }, condition, options);
+    await store.abortUpload(name, id, options);
+    return result.kind === "conflict";
+  };
+  await store.write(name, { body, headers: noHeaders }, { kind: "always" }, options);
+  const honoured = (await isRefused({ kind: "absent" })) && (await isRefused({ kind: "unchanged", tag: noTag }));
+  await store.remove(name, { kind: "always" }, options);
+  return honoured;
+}

@@ -69,6 +69,14 @@ else {
       );
     });
 
+    test("finds out that this server ignores conditions where an upload is completed, and leaves no upload", async () => {
+      await using store = new S3Store(settings, ports);
+      const { conditionalCompletions, notes } = await store.probe(options);
+      assert.equal(conditionalCompletions, false);
+      assert.match(notes.join(), /ignores conditions where an upload is completed/);
+      assert.deepEqual(await store.listUploads(options), []);
+    });
+
     test("refuses a versioned bucket of a server that ignores conditions there", async () => {
       const versioned = await freshBucket(server, true);
       assert.match(await probeError({ bucket: versioned.bucket }, "store_refused"), /versioning enabled/);

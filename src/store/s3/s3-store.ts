@@ -30,7 +30,7 @@ import type {
 } from "../blob-store.ts";
 import type { ExchangeAnswer } from "../http/exchange.ts";
 import { readTag } from "../http/wire-headers.ts";
-import { type Findings, tryOut } from "../probe-steps.ts";
+import { type Findings, tryCompletions, tryOut } from "../probe-steps.ts";
 import { S3Client } from "./s3-client.ts";
 import { failureError, isObjectMissing, readFailure } from "./s3-errors.ts";
 import { s3Headers } from "./s3-headers.ts";
@@ -199,8 +199,7 @@ export class S3Store implements BlobStore {
     if (versioning === "enabled") {
       notes.push("The bucket has versioning enabled: old versions pile up until a lifecycle rule removes them.");
     }
-    // Not tried out: that takes the rights of an upload.
-    const conditionalCompletions = false;
+    const conditionalCompletions = conditionalWrites && (await this.#tryCompletions(options, notes));
     return { conditionalWrites, conditionalRemoves: findings.removesHonoured, conditionalCompletions, notes };
   }
 
@@ -216,6 +215,19 @@ export class S3Store implements BlobStore {
     const unquoted = await tryOut(this, name, options);
     if (!unquoted.unchangedHonoured) this.#quotesTags = true;
     return unquoted;
+  }
+
+  /** Without the rights of an upload, a node can do all but write large values. */
+  async #tryCompletions(options: RequestOptions, notes: string[]): Promise<boolean> {
+    try {
+      const honoured = await tryCompletions(this, `.weir/probe/${this.#random.id()}`, options);
+      if (!honoured) notes.push("The store ignores conditions where an upload is completed; weir does without.");
+      return honoured;
+    } catch (error) {
+      if (!isOperatingError(error, "store_refused")) throw error;
+      notes.push(`The store refuses uploads, so no value over buffer.maxValueBytes can be written: ${error.message}.`);
+      return false;
+    }
   }
 
   /** `enabled`, `suspended`, or undefined if the bucket never had versions or does not say. */
