@@ -166,6 +166,17 @@ export const lateMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "look-not-heeded-by-its-own-flight",
+    world: "lateEffects+power",
+    breaks: "F26: what the first look finds holds back the request that follows it",
+    test: {
+      file: "test/unit/member/flush/flusher-late.test.ts",
+      name: "holds back the very content that the first look finds, and a delete",
+      says: /a look learns what to wait for/,
+    },
+    edits: [{ file: flusher, find: '"newer" || !(await this.#hold.mayGoOn(flight))', replace: '"newer"' }],
+  },
+  {
     name: "told-conditions-not-extended",
     world: "lateEffects+crashes",
     breaks: "F26: what was told counts until L after the takeover",
@@ -195,7 +206,7 @@ export const lateMutations: readonly Mutation[] = [
     edits: [
       {
         file: flusher,
-        find: "    if (heldUntil(late, entry, record.store, clock.now()) !== undefined) return;\n    if (record.arrived",
+        find: "    if (this.#hold.mayBeUndone(flight)) return;\n    if (record.arrived",
         replace: "    if (record.arrived",
       },
     ],

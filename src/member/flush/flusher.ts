@@ -18,14 +18,7 @@ import type { Backlog } from "../../core/backlog.ts";
 import { isDiscarded } from "../../core/discarded.ts";
 import { type Entry, isTombstone } from "../../core/entry.ts";
 import { backoffMs, Pace } from "../../core/flush-schedule.ts";
-import {
-  type Flight,
-  type FlushStep,
-  type KeyState,
-  type StoreKnowledge,
-  storeAbsent,
-  storeUnknown,
-} from "../../core/key-state.ts";
+import { type Flight, type FlushStep, type KeyState, type StoreKnowledge, storeAbsent } from "../../core/key-state.ts";
 import { OpenRequests } from "../../core/open-requests.ts";
 import type { StoreHealth } from "../../core/store-health.ts";
 import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
@@ -37,7 +30,7 @@ import type { StoredWaits } from "../keys/durable-writes.ts";
 import { FirstLooks } from "./first-looks.ts";
 import { type AnnouncedRequests, FlightRequests, type HeededConditions } from "./flight.ts";
 import type { FlushQueue } from "./flush-queue.ts";
-import { fullUntil, heldUntil } from "./late-hold.ts";
+import { fullUntil, LateHold } from "./late-hold.ts";
 import { StoreLook } from "./store-look.ts";
 
 /**
@@ -78,6 +71,7 @@ export class Flusher {
   readonly #requests: FlightRequests;
   readonly #look: StoreLook;
   readonly #firstLooks: FirstLooks;
+  readonly #hold: LateHold;
   readonly #alarm: Alarm;
   #failedAt: Instant = Number.NEGATIVE_INFINITY;
   #stopped = false;
@@ -91,6 +85,7 @@ export class Flusher {
     this.#pace = new Pace(context.settings.flush.pace);
     this.#look = new StoreLook(context, parts.assigner);
     this.#firstLooks = new FirstLooks(context);
+    this.#hold = new LateHold(context, parts.notices);
     this.#requests = new FlightRequests(context, this.#open, parts.heeds, parts.notices);
     this.#alarm = new Alarm(context.clock, () => {
       this.#isResting = false;
@@ -201,6 +196,7 @@ export class Flusher {
   stop(): void {
     this.#stopped = true;
     this.#requests.stop();
+    this.#hold.stop();
     this.#alarm.stop();
   }
 
@@ -252,7 +248,7 @@ export class Flusher {
       this.queue.holdBack(record, from);
       return true;
     }
-    const held = heldUntil(this.#context.late, entry, record.wasLastSent(entry) ? record.store : storeUnknown, now);
+    const held = this.#hold.heldUntil(record, entry);
     if (held !== undefined) this.backlog.held(record);
     const at = held ?? fullUntil(this.#context.late, record.key, this.#failedAt, now);
     if (at !== undefined) this.queue.postpone(record, at);
@@ -290,13 +286,8 @@ export class Flusher {
   }
 
   async #act(kind: FlushStep["kind"], flight: Flight): Promise<void> {
-    const { record } = flight;
-    // F25
-    if (this.#context.late.mayChange(record.key, flight.beganAt)) {
-      await this.#parts.notices.tell(record.key, () => record.flight === flight && !this.#stopped);
-      if (record.flight !== flight) return;
-    }
-    await this.#send(kind, flight);
+    await this.#hold.tell(flight);
+    if (flight.record.flight === flight) await this.#send(kind, flight);
   }
 
   #send(kind: FlushStep["kind"], flight: Flight): Promise<void> {
@@ -361,7 +352,7 @@ export class Flusher {
         this.#arrived(flight);
         return;
       }
-      if (found === "newer") return;
+      if (found === "newer" || !(await this.#hold.mayGoOn(flight))) return;
       if (isSameState(before, record.store)) vain++;
     }
     throw conflictError(record, vain);
@@ -372,6 +363,7 @@ export class Flusher {
     const { record, entry } = flight;
     const found = await this.#look.at(flight);
     if (record.flight !== flight) return found;
+    if (found !== "same") this.#hold.notSeen(entry);
     if (found === "same" && !isTombstone(entry)) this.#firstLooks.sawSame(record);
     else this.#firstLooks.saw(record, record.store);
     return found;
@@ -389,6 +381,7 @@ export class Flusher {
       let found = await this.#lookAt(flight);
       if (record.flight !== flight) return;
       if (refused !== undefined && isSameState(refused, record.store)) vain++;
+      if (found === "older" && !(await this.#hold.mayGoOn(flight))) return;
       const result = found === "older" ? await this.#requests.complete(flight) : undefined;
       if (record.flight !== flight) return;
       if (result?.kind === "written") {
@@ -438,10 +431,9 @@ export class Flusher {
    */
   async #prove(flight: Flight): Promise<void> {
     const { record, entry } = flight;
-    const { late, clock } = this.#context;
     const found = await this.#lookAt(flight);
     if (record.flight !== flight || record.entry !== entry || found === "newer") return;
-    if (heldUntil(late, entry, record.store, clock.now()) !== undefined) return;
+    if (found === "same" && this.#hold.mayBeUndone(flight)) return;
     record.proved(found === "same");
     if (!record.stored) return;
     this.#parts.waits.stored(record.key, entry);
@@ -450,11 +442,11 @@ export class Flusher {
 
   /** The store has the flight's entry. */
   #arrived(flight: Flight): void {
-    const { late, clock, metrics } = this.#context;
+    const { clock, metrics } = this.#context;
     const { record, entry, beganAt, unproven } = flight;
     assert(record.flight === flight, "only the flight under way arrives");
     // It may be undone yet, as was learned meanwhile (F24).
-    if (heldUntil(late, entry, record.store, clock.now()) !== undefined) return;
+    if (this.#hold.mayBeUndone(flight)) return;
     if (record.arrived(flight)) this.#parts.committer.commitReady(record);
     if (!unproven) this.#parts.waits.stored(record.key, entry);
     metrics.flushLag.observeMs(clock.now() - record.dirtySince);

@@ -2,25 +2,77 @@
 
 import type { Instant } from "../../base/clock.ts";
 import { type Entry, isTombstone } from "../../core/entry.ts";
-import type { StoreKnowledge } from "../../core/key-state.ts";
+import { type Flight, type KeyState, type StoreKnowledge, storeUnknown } from "../../core/key-state.ts";
 import type { LateEffects, ObjectState } from "../../core/late-effects.ts";
 import { parseManifest } from "../../core/upload-manifest.ts";
+import type { ContextOf } from "../context.ts";
+import type { LateNotices } from "./late-notices.ts";
 
 /**
  * After a failure nothing is sent for so long, in milliseconds, for keys whose condition could not be remembered.
  */
 const fullPauseMs = 1_000;
 
-/**
- * Until when the entry is held back, since under it the condition of an earlier request would hold.
- *
- * @param store - what the object is, if it has the entry; not every store's tags are known before
- */
-export function heldUntil(late: LateEffects, entry: Entry, store: StoreKnowledge, now: Instant): Instant | undefined {
-  if (!late.mayChange(entry.key, now)) return undefined;
-  const states = store.kind === "present" && !isTombstone(entry) ? [stateOf(entry), store] : [stateOf(entry)];
-  const times = states.flatMap((state) => late.heldUntil(entry.key, entry, state, now) ?? []);
-  return times.length === 0 ? undefined : Math.max(...times);
+export class LateHold {
+  readonly #context: ContextOf<"late" | "clock">;
+  readonly #notices: Pick<LateNotices, "tell">;
+  /** What the store had when it was last seen, and an earlier request may undo yet. */
+  readonly #undoable = new WeakSet<Entry>();
+  #stopped = false;
+
+  constructor(context: ContextOf<"late" | "clock">, notices: Pick<LateNotices, "tell">) {
+    this.#context = context;
+    this.#notices = notices;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Until when the entry is held back, since under it the condition of an earlier request would hold. */
+  heldUntil({ store }: KeyState, entry: Entry): Instant | undefined {
+    return this.#until(entry, this.#undoable.has(entry) ? store : storeUnknown);
+  }
+
+  /** The store has the flight's entry. Whether an earlier request may undo that yet. */
+  mayBeUndone({ record, entry }: Flight): boolean {
+    const isUndoable = this.#until(entry, record.store) !== undefined;
+    if (isUndoable) this.#undoable.add(entry);
+    return isUndoable;
+  }
+
+  /** The store does not have it, as was seen. */
+  notSeen(entry: Entry): void {
+    this.#undoable.delete(entry);
+  }
+
+  /** What the store may yet do is known to the key's other owners before its next request (F25). */
+  async tell(flight: Flight): Promise<void> {
+    const { record } = flight;
+    const { late, clock } = this.#context;
+    if (!late.mayChange(record.key, clock.now())) return;
+    await this.#notices.tell(record.key, () => record.flight === flight && !this.#stopped);
+  }
+
+  /**
+   * Whether the flight goes on with a request after a look. That may have found what a predecessor's request waits for:
+   * that is told first, and no state is sent that would make it come true (F26). If not, the record lands and is held
+   * back.
+   */
+  async mayGoOn(flight: Flight): Promise<boolean> {
+    await this.tell(flight);
+    return flight.record.flight === flight && this.#until(flight.entry, storeUnknown) === undefined;
+  }
+
+  /** @param store - what the object is, if it has the entry; not every store's tags are known before */
+  #until(entry: Entry, store: StoreKnowledge): Instant | undefined {
+    const { late, clock } = this.#context;
+    const now = clock.now();
+    if (!late.mayChange(entry.key, now)) return undefined;
+    const states = store.kind === "present" && !isTombstone(entry) ? [stateOf(entry), store] : [stateOf(entry)];
+    const times = states.flatMap((state) => late.heldUntil(entry.key, entry, state, now) ?? []);
+    return times.length === 0 ? undefined : Math.max(...times);
+  }
 }
 
 /**

@@ -17,6 +17,11 @@ import { flushDeadlineMs, memberOf, servingMember, viewOf } from "../../../harne
 const a = memberOf("a");
 const { lateEffectMs } = settingsOf();
 
+/** An object that somebody else has written. */
+function objectOf(tag: string): BlobInfo {
+  return { tag, size: 1, headers: noHeaders, version: undefined, modifiedMs: 7, upload: undefined };
+}
+
 /** A flusher, and a store of one object: `answers` says whether a change is answered; it takes effect if it lands. */
 function trialOf({ removesAreConditional = true, tagOf = (text: string) => text } = {}) {
   const clock = new ManualClock();
@@ -65,12 +70,13 @@ function trialOf({ removesAreConditional = true, tagOf = (text: string) => text 
       answered: (version) => state.asked.push(`answered ${version.seq}`),
     },
   });
-  /** Writes a value whose MD5 is its text, or removes the key. */
-  const write = (text: string | undefined): void => {
+  /** Writes a value whose MD5 is its text, or removes the key; with `isGained`, what a predecessor has left. */
+  const write = (text: string | undefined, isGained = false): void => {
     const value = text === undefined ? undefined : Buffer.from(text);
     const plain = { epoch: 4, seq: ++seq, key: "k", headers: noHeaders, modifiedMs: 7, requestId: noRequest };
     const entry: Entry = { ...plain, value, md5: text ?? "", size: value?.length ?? 0 };
     const record = commit(buffer, entry);
+    if (isGained) flusher.gained(record);
     flusher.queue.schedule(record);
   };
   const pass = async (ms: number): Promise<void> => {
@@ -100,7 +106,7 @@ describe("Flusher, after a create without an answer", () => {
     assert.deepEqual([asked(), stored, flusher.lateKeys], [[], [], 1], "nothing is sent, and nothing is called stored");
     assert.equal(flusher.backlog.oldestSince("waiting"), undefined, "its age is no sign of a slow store");
     // The create takes effect late.
-    state.object = { tag: "A", size: 1, headers: noHeaders, version: undefined, modifiedMs: 7, upload: undefined };
+    state.object = objectOf("A");
     await pass(lateEffectMs);
     assert.deepEqual(asked(), ["look", "remove if A"]);
     assert.deepEqual([state.object, stored, flusher.lateKeys], [undefined, [2], 0]);
@@ -203,7 +209,7 @@ describe("Flusher, of a delete by a store that ignores its condition", () => {
     write("B");
     await pass(0);
     assert.deepEqual([asked(), stored], [["put B if absent"], [1, 2, 3]], "nothing is held back");
-    state.object = { tag: "C", size: 1, headers: noHeaders, version: undefined, modifiedMs: 7, upload: undefined };
+    state.object = objectOf("C");
     write(undefined);
     await pass(0);
     const conflict = ["tell any_present", "remove if B", "answered 4", "look"];
@@ -233,6 +239,33 @@ describe("Flusher, of a delete by a store that ignores its condition", () => {
     await pass(0);
     assert.ok(asked().includes("answered 2"));
     assert.equal(flusher.lateKeys, 0);
+  });
+});
+
+describe("Flusher, of a key that was gained", () => {
+  it("sends a content that is none of those for which a predecessor's last request may wait", async () => {
+    const { state, stored, write, pass, asked } = trialOf();
+    state.object = objectOf("A");
+    write("B", true);
+    await pass(0);
+    assert.deepEqual([asked(), stored], [["put B if absent", "look", "put B if A"], [1]]);
+  });
+
+  it("holds back the very content that the first look finds, and a delete", async () => {
+    for (const [text, sent] of [
+      ["A", ["put A if absent", "look"]],
+      [undefined, ["look"]],
+    ] as const) {
+      const { flusher, state, stored, write, pass, asked } = trialOf();
+      state.object = objectOf("A");
+      write(text, true);
+      await pass(0);
+      await pass(lateEffectMs / 2);
+      assert.deepEqual([asked(), stored, flusher.backlog.heldCount], [sent, [], 1], "a look learns what to wait for");
+      await pass(lateEffectMs);
+      assert.deepEqual(asked(), [text === undefined ? "remove if A" : "put A if A"]);
+      assert.deepEqual(stored, [1]);
+    }
   });
 });
 
