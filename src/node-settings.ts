@@ -50,7 +50,6 @@ export function memberSettings(config: Config): MemberSettings {
       backoff: { minMs: flush.retryMinMs, maxMs: flush.retryMaxMs },
     },
     operationMs: request.deadlineMs,
-    operationLimit: request.limit,
     pingMs: config.peers.pingMs,
     slices,
     viewCheckMs: config.peers.viewCheckMs,
@@ -88,6 +87,9 @@ export function httpSettings(config: Config, node: NodeConfig, openFiles = Numbe
     maxValueBytes: config.buffer.maxValueBytes,
     maxStreamBytes: config.large.maxValueBytes,
     bodyIdleMs: config.large.idleMs,
+    uploads: config.large.uploads,
+    downloads: config.large.downloads,
+    requests: config.request.limit,
     stallMs: Math.max(defaultHttpSettings.stallMs, longestSilenceMs(config)),
   };
 }

@@ -40,7 +40,7 @@ export class Access {
         : new Map(
             rules.tokens.map(({ name, hash, allow, prefix }) => [
               hash,
-              new Grant(`the token ${JSON.stringify(name)}`, allow, prefix),
+              new Grant(`the token ${JSON.stringify(name)}`, allow, prefix, name),
             ]),
           );
   }

@@ -17,11 +17,14 @@ export class Grant {
   readonly name: string;
   /** The grant is for keys that begin with this. */
   readonly prefix: string;
+  /** The token's name in the configuration. Undefined without one. */
+  readonly token: string | undefined;
   readonly #rights: ReadonlySet<Right>;
 
-  constructor(name: string, allowed: readonly Right[], prefix = "") {
+  constructor(name: string, allowed: readonly Right[], prefix = "", token?: string) {
     this.name = name;
     this.prefix = prefix;
+    this.token = token;
     this.#rights = new Set(allowed.includes("admin") ? [...allowed, "monitor"] : allowed);
   }
 

@@ -155,6 +155,14 @@ const httpSchema = z
     inFlightBytes: byteCount
       .default(128 * mebibyte)
       .describe("Bytes of request bodies that are read or stored at a time, at most: 32 of the largest values."),
+    leastBytesPerSecond: z
+      .int()
+      .min(1)
+      .max(mebibyte)
+      .default(8_192)
+      .describe(
+        "Bytes a second at which a client has to send or read a value over buffer.maxValueBytes, over time; a slower one is cut off.",
+      ),
     maxHeaderBytes: z
       .int()
       .min(8_192)

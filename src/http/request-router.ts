@@ -26,8 +26,10 @@ import { checkHeaders } from "./server/header-check.ts";
 import type { HttpSettings } from "./server/http-settings.ts";
 import { parseKey } from "./server/key.ts";
 import type { HttpMetrics } from "./server/metrics.ts";
+import type { NodeShares } from "./server/node-shares.ts";
 import { describeFailure, ProblemWriter } from "./server/problem.ts";
 import { allowOf, everyMethod, type FixedRoute, type KeyRoute, type Route } from "./server/route.ts";
+import { AnswerStreams } from "./server/stream.ts";
 
 /** What the router needs to answer requests. */
 export interface RequestRouterOptions {
@@ -66,17 +68,19 @@ export class RequestRouter {
   /** By their paths. */
   readonly #fixedRoutes: ReadonlyMap<string, FixedRoute>;
   readonly #gate: Gate;
+  readonly #shares: NodeShares;
   readonly #cors: Cors;
   readonly #problems: ProblemWriter;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #metrics: HttpMetrics;
 
-  constructor(options: RequestRouterOptions, bodies: Bodies, cors: Cors, metrics: HttpMetrics) {
+  constructor(options: RequestRouterOptions, bodies: Bodies, shares: NodeShares, cors: Cors, metrics: HttpMetrics) {
     const { operations, administration, node, onScrape, dashboard, access, settings, clock, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
     const dates = new DateFormatter(clock);
-    const blobs = new BlobRoutes(operations, bodies, this.#problems, dates, settings);
+    const streams = new AnswerStreams(clock, settings, shares);
+    const blobs = new BlobRoutes(operations, bodies, streams, this.#problems, dates, settings);
     const legacy = new LegacyRoutes(operations, bodies, this.#problems, dates, settings);
     const list = new ListRoute(operations, settings.maxListKeys);
     const admin = new AdminRoutes(node, administration, onScrape);
@@ -95,6 +99,7 @@ export class RequestRouter {
       }),
     );
     this.#gate = new Gate(access, cors);
+    this.#shares = shares;
     this.#cors = cors;
     this.#clock = clock;
     this.#log = log;
@@ -142,7 +147,8 @@ export class RequestRouter {
     this.#count(exchange, this.#match(originForm(url as string), method as string), 0);
   }
 
-  #count({ request, response, grant }: Exchange, match: Match | undefined, ms: number): void {
+  #count({ request, response, grant, place }: Exchange, match: Match | undefined, ms: number): void {
+    place?.release();
     const { url: target = "", method } = request;
     const status = response.headersSent ? response.statusCode : clientGone;
     this.#metrics.count(match?.name ?? noName, method as string, status, ms);
@@ -177,10 +183,17 @@ export class RequestRouter {
       throw new OperatingError("method_not_allowed", `${request.method} is not for this route; use ${methods}`);
     }
     exchange.grant = this.#gate.admit(request, need, route);
+    if (need === "read" || need === "write") this.#takePlace(exchange);
     if (route.kind === "fixed") return route.handle(exchange, rest);
     const key = parseKey(rest);
     exchange.grant.requireKey(key);
     return route.handle(exchange, key);
+  }
+
+  /** Operators are served however much clients ask for. */
+  #takePlace(exchange: Exchange): void {
+    exchange.place = this.#shares.take("requests", exchange, 1);
+    if (!exchange.place) throw new OperatingError("overloaded", "too many requests are under way on this node");
   }
 
   #answerOptions(exchange: Exchange, target: string, match: Match | undefined): void {

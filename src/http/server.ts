@@ -17,6 +17,7 @@ import { Cors } from "./server/cors.ts";
 import { announcesBody, type Exchange, type Service } from "./server/exchange.ts";
 import type { HttpSettings } from "./server/http-settings.ts";
 import { HttpMetrics } from "./server/metrics.ts";
+import { NodeShares } from "./server/node-shares.ts";
 import { everyMethod } from "./server/route.ts";
 import { UnreadAnswers } from "./server/unread-answers.ts";
 
@@ -42,6 +43,8 @@ export interface ServerTls {
 
 export interface HttpServer extends AsyncDisposable {
   readonly metrics: HttpMetrics;
+  /** What it has little of, and who has how much of it. */
+  readonly shares: NodeShares;
   /** Open connections of clients. */
   readonly connections: number;
 
@@ -82,6 +85,7 @@ type Expectation = "nothing" | "continue" | "unknown";
 
 class NodeHttpServer implements HttpServer {
   readonly metrics = new HttpMetrics();
+  readonly shares: NodeShares;
   readonly #settings: HttpSettings;
   readonly #log: Log;
   readonly #onUpgrade: HttpServerOptions["onUpgrade"];
@@ -110,11 +114,12 @@ class NodeHttpServer implements HttpServer {
     this.#log = options.log;
     this.#onUpgrade = options.onUpgrade;
     this.#upgradeProtocol = options.upgradeProtocol;
-    this.#bodies = new Bodies(options.clock, settings);
-    this.#unread = new UnreadAnswers(options.clock, settings);
+    this.shares = new NodeShares(settings);
+    this.#bodies = new Bodies(options.clock, settings, this.shares);
+    this.#unread = new UnreadAnswers(options.clock, settings, this.shares);
     this.#cors = new Cors(settings.cors);
-    this.#router = new RequestRouter(options, this.#bodies, this.#cors, this.metrics);
-    this.#connections = new Connections(options.clock, settings.connections);
+    this.#router = new RequestRouter(options, this.#bodies, this.shares, this.#cors, this.metrics);
+    this.#connections = new Connections(options.clock, this.shares, settings.spareConnections);
     this.#server = this.#createServer(options.tls);
   }
 
@@ -199,8 +204,12 @@ class NodeHttpServer implements HttpServer {
     (server as http.Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
     // The runtime's function also cuts connections whose last answer is not out yet. `finish` does not.
     server.closeIdleConnections = () => undefined;
-    server.on("connection", () => this.#accepted++);
-    server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
+    server.on("connection", (socket) => {
+      this.#accepted++;
+      this.#connections.enter(socket);
+      if (tls === undefined) this.#connections.add(socket);
+    });
+    server.on("secureConnection", (socket: Socket) => {
       // Its handshake was under way when the server closed. Nothing else would end it, and it would keep the process
       // alive.
       if (this.#draining) socket.destroy();
@@ -215,7 +224,7 @@ class NodeHttpServer implements HttpServer {
       this.#connections.refuse(socket, "method_not_allowed", "this is not a proxy", [`Allow: ${everyMethod}`]);
     });
     server.on("upgrade", (request, socket, head) => {
-      this.#connections.remove(socket);
+      this.#connections.remove(socket as Socket);
       assert(this.#onUpgrade !== undefined, "only what has a taker is upgraded");
       this.#onUpgrade(request, socket, head);
     });
@@ -269,6 +278,7 @@ class NodeHttpServer implements HttpServer {
       always: this.#cors.headersFor(request),
       unread: this.#unread,
       grant: noGrant,
+      place: undefined,
       awaitsContinue,
       service: this.#service,
       closing: connection.surplus,

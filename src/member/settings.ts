@@ -17,9 +17,8 @@ export interface FlushSettings {
 export interface LargeSettings {
   /** Bytes in a value, at most. */
   readonly maxValueBytes: number;
-  /** Uploads and downloads under way at a time on this member. */
+  /** Uploads for which there is room at a time. */
   readonly uploads: number;
-  readonly downloads: number;
   /** Bytes of a part of an upload, unless the value needs larger ones. */
   readonly partBytes: number;
   /** Bytes of parts in memory at a time. */
@@ -57,8 +56,6 @@ export interface MemberSettings {
    * Milliseconds after which a client's operation is answered 503; longer than a restart of a peer takes to be noticed.
    */
   readonly operationMs: number;
-  /** Operations of clients under way at once on this member. */
-  readonly operationLimit: number;
   /** Milliseconds between two pings to a peer. */
   readonly pingMs: number;
   /** How work over all keys is cut up. */

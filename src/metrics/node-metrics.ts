@@ -5,6 +5,7 @@
  */
 
 import type { ClusterStatus } from "../core/status.ts";
+import { type NodeShares, sharedNames } from "../http/server/node-shares.ts";
 import type { HttpServer } from "../http/server.ts";
 import type { JournalMetrics } from "../journal/file-journal.ts";
 import type { MemberGauges } from "../member/admin/status.ts";
@@ -20,7 +21,7 @@ export interface NodeSources {
   readonly member: MemberMetrics;
   /** Undefined while the node is no member. */
   readonly gauges: () => MemberGauges | undefined;
-  readonly http: Pick<HttpServer, "metrics" | "connections">;
+  readonly http: Pick<HttpServer, "metrics" | "connections" | "shares">;
   readonly store: StoreMetrics;
   /** Undefined without a journal. */
   readonly journal: { readonly metrics: JournalMetrics; readonly lagMs: number } | undefined;
@@ -69,6 +70,33 @@ function exposeRequests(exposition: Exposition, { http }: NodeSources): void {
     for (const { route, method, metrics } of http.metrics.routes()) yield [{ route, method }, metrics.seconds];
   });
   exposition.gauge("weir_http_connections", "Open connections of clients.", () => http.connections);
+  exposeShares(exposition, http.shares);
+}
+
+/** A token's name is a label: they are few, and the configuration's. */
+function exposeShares(exposition: Exposition, shares: NodeShares): void {
+  const labels = ["resource", "token"];
+  const capacity = "How much there is of what a node has little of, and callers share.";
+  exposition.gauges("weir_share_capacity", capacity, ["resource"], function* () {
+    for (const resource of sharedNames) yield [{ resource }, shares.capacity(resource)];
+  });
+  const used = "How much of that each token's holder has now; callers without a token are together, under no name.";
+  exposition.gauges("weir_share_used", used, labels, function* () {
+    for (const resource of sharedNames)
+      for (const [token, amount] of shares.amounts(resource)) yield [{ resource, token }, amount];
+  });
+  const refused = "How often a caller was refused a share of it, since there was no room.";
+  exposition.counters("weir_share_refused_total", refused, labels, function* () {
+    for (const resource of sharedNames) {
+      for (const [token, count] of shares.losses(resource).refused) yield [{ resource, token }, count];
+    }
+  });
+  const givenUp = "How often a caller had to give up a share of it to another one that had less.";
+  exposition.counters("weir_share_given_up_total", givenUp, labels, function* () {
+    for (const resource of sharedNames) {
+      for (const [token, count] of shares.losses(resource).givenUp) yield [{ resource, token }, count];
+    }
+  });
 }
 
 function exposeBuffer(exposition: Exposition, { gauges, limits, member }: NodeSources): void {

@@ -11,6 +11,7 @@ import { nodeBugs } from "./bugs-node.ts";
 import { reloadBugs } from "./bugs-reload.ts";
 import { s3Bugs } from "./bugs-s3.ts";
 import { settingsBugs } from "./bugs-settings.ts";
+import { sharesBugs } from "./bugs-shares.ts";
 import type { GlueBug } from "./glue-bug.ts";
 
 export const glueBugs: readonly GlueBug[] = [
@@ -23,6 +24,7 @@ export const glueBugs: readonly GlueBug[] = [
   ...linkBugs,
   ...networkBugs,
   ...settingsBugs,
+  ...sharesBugs,
   ...nodeBugs,
   ...reloadBugs,
 ];

@@ -9,6 +9,7 @@ import { Bodies } from "../../src/http/server/body.ts";
 import { Cors } from "../../src/http/server/cors.ts";
 import { defaultHttpSettings, type HttpSettings } from "../../src/http/server/http-settings.ts";
 import { HttpMetrics } from "../../src/http/server/metrics.ts";
+import { NodeShares } from "../../src/http/server/node-shares.ts";
 import type { Problem } from "../../src/http/server/problem.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/http/server.ts";
 import { systemClock } from "../../src/system.ts";
@@ -64,8 +65,14 @@ export class HttpHost implements AsyncDisposable {
   /** Every route that it has, by its path, or the part of it before the key. */
   get routes(): RequestRouter["routes"] {
     const { settings, clock } = this.#options;
-    return new RequestRouter(this.#options, new Bodies(clock, settings), new Cors(settings.cors), new HttpMetrics())
-      .routes;
+    const shares = new NodeShares(settings);
+    return new RequestRouter(
+      this.#options,
+      new Bodies(clock, settings, shares),
+      shares,
+      new Cors(settings.cors),
+      new HttpMetrics(),
+    ).routes;
   }
 
   connect(): Promise<RawConnection> {

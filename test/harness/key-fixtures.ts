@@ -105,13 +105,11 @@ export function settingsOf(change: Partial<MemberSettings> = {}): MemberSettings
     large: {
       maxValueBytes: 100,
       uploads: 1,
-      downloads: 1,
       partBytes: 10,
       inFlightBytes: 100,
       leftoverMs: 3_600_000,
     },
     operationMs: 10_000,
-    operationLimit: 10,
     pingMs: 200,
     slices: wholeSlices,
     viewCheckMs: 60_000,

@@ -12,6 +12,7 @@ import type {
   Operations,
   ReadOutcome,
   StreamOperation,
+  ValueStream,
   WriteOperation,
   WriteOutcome,
 } from "../../src/core/operation.ts";
@@ -92,7 +93,7 @@ export class MemoryOperations implements Operations {
   }
 
   /** Nothing here is too large to be answered as a value. */
-  open(): Promise<undefined> {
+  open(_key?: string, _tag?: string, _start?: number, _end?: number): Promise<ValueStream | undefined> {
     return Promise.resolve(undefined);
   }
 

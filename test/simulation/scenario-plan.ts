@@ -299,7 +299,6 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
       partBytes: partBytesOf(maxValueBytes),
       inFlightBytes: 1_000_000,
       uploads: 16,
-      downloads: 16,
       leftoverMs: 3_600_000,
     },
     flush: {
@@ -315,7 +314,6 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
       backoff: { minMs: 50, maxMs: 1_000 },
     },
     operationMs: 10_000,
-    operationLimit: 1_000,
     pingMs: 200,
     slices: faults.includes("slices") ? drawSlices(random.fork("slices")) : wholeSlices,
     viewCheckMs: faults.includes("viewLosses") ? 600 : 60_000,

@@ -120,7 +120,6 @@ class FullCluster {
         pace: { initialConcurrency: 8, maxConcurrency: 64 },
         backoff: { minMs: 100, maxMs: 1_000 },
       },
-      operationLimit: 1_000,
       stopMs: 60_000,
     });
     this.hosts = ids.map((id) => new SimHost(cluster, { id, startMs: 0, weight: 1, zone: undefined, settings }, ids));

@@ -193,7 +193,6 @@ test("each setting of a member is the one of its name, in its unit", () => {
       backoff: { minMs: 118, maxMs: 9_019 },
     },
     operationMs: 24_001,
-    operationLimit: 4_002,
     pingMs: 221,
     slices: { items: 1_000, pauseMs: 0 },
     stopMs: 20_020,
@@ -226,6 +225,7 @@ test("each setting of the HTTP server is the one of its name, in its unit", () =
     drainMs: 4_039,
     finishMs: 9_040,
     keepAliveMs: 64_041,
+    leastBytesPerSecond: 4_042,
   };
   const config = parse({ ...everything, http, listen: { host: "10.0.0.9", port: 8_042 } });
   const { stallMs, cors: _cors, ...settings } = httpSettings(config, config.nodes[0] as NodeConfig);
@@ -238,6 +238,9 @@ test("each setting of the HTTP server is the one of its name, in its unit", () =
     port: 8_042,
     maxValueBytes: 2_007_000,
     maxStreamBytes: 1_000_008_000,
+    uploads: 9,
+    downloads: 10,
+    requests: 4_002,
     bodyIdleMs: 30_014,
   });
 });

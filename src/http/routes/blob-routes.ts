@@ -4,6 +4,7 @@
  */
 
 import { OperatingError } from "../../base/errors.ts";
+import type { Share } from "../../base/shares.ts";
 import { noHeaders, type ValueInfo } from "../../core/entry.ts";
 import type { Operations, ReadOutcome, StreamOperation, WriteOutcome } from "../../core/operation.ts";
 import { announcedLength, type Bodies } from "../server/body.ts";
@@ -11,7 +12,7 @@ import { answer, type Exchange, type HeaderList } from "../server/exchange.ts";
 import { checkChangeable } from "../server/key.ts";
 import type { ProblemWriter } from "../server/problem.ts";
 import { type KeyRoute, reading } from "../server/route.ts";
-import { answerStream } from "../server/stream.ts";
+import type { AnswerStreams } from "../server/stream.ts";
 import { contentHeaders, isSendable } from "./content-headers.ts";
 import { announcedMd5, md5Of, requiringMd5 } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
@@ -65,6 +66,7 @@ export class BlobRoutes {
   };
   readonly #operations: () => Operations;
   readonly #bodies: Bodies;
+  readonly #streams: AnswerStreams;
   readonly #problems: ProblemWriter;
   readonly #settings: BlobSettings;
   readonly #dates: DateFormatter;
@@ -72,12 +74,14 @@ export class BlobRoutes {
   constructor(
     operations: () => Operations,
     bodies: Bodies,
+    streams: AnswerStreams,
     problems: ProblemWriter,
     dates: DateFormatter,
     settings: BlobSettings,
   ) {
     this.#operations = operations;
     this.#bodies = bodies;
+    this.#streams = streams;
     this.#problems = problems;
     this.#dates = dates;
     this.#settings = settings;
@@ -120,10 +124,15 @@ export class BlobRoutes {
       const stored = this.#answerRead(exchange, outcome, wantValue);
       if (stored === undefined) return;
       const { info, status, start, end, headers } = stored;
-      const stream = await this.#operations().open(key, info.md5, start, end);
-      if (stream !== undefined) {
-        await answerStream(exchange, status, this.#valueHeaders(info, end - start, headers), stream);
-        return;
+      const place = this.#streams.takePlace(exchange);
+      try {
+        const stream = await this.#operations().open(key, info.md5, start, end);
+        if (stream !== undefined) {
+          await this.#streams.answer(exchange, status, this.#valueHeaders(info, end - start, headers), stream);
+          return;
+        }
+      } finally {
+        place.release();
       }
       outcome = await this.#operations().read(key, wantValue, info.md5);
     }
@@ -248,9 +257,12 @@ export class BlobRoutes {
   async #putStream(exchange: Exchange, plain: StreamOperation, md5: string | undefined): Promise<void> {
     const operation = md5 === undefined ? plain : { ...plain, body: requiringMd5(plain.body, md5) };
     let outcome: WriteOutcome;
+    let place: Share | undefined;
     try {
+      place = this.#bodies.takePlace(exchange);
       outcome = await this.#operations().writeStream(operation);
     } finally {
+      place?.release();
       // Gives up the rest of a body that was not wanted. A sender that is held back would never read the refusal.
       await operation.body.return?.();
     }

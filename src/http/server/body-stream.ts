@@ -4,15 +4,17 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import type { Clock, Timer } from "../../base/clock.ts";
+import type { Clock, Instant, Timer } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { free } from "../../base/memory.ts";
 import type { Exchange } from "./exchange.ts";
+import { Patience, type PatienceSettings } from "./patience.ts";
 
 interface PendingRead {
   readonly resolve: (result: IteratorResult<Uint8Array>) => void;
   readonly reject: (error: Error) => void;
   readonly timer: Timer;
+  readonly since: Instant;
 }
 
 const end: IteratorResult<Uint8Array> = Object.freeze({ done: true, value: undefined });
@@ -20,7 +22,7 @@ const end: IteratorResult<Uint8Array> = Object.freeze({ done: true, value: undef
 export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   readonly #clock: Clock;
   readonly #exchange: Exchange;
-  readonly #idleMs: number;
+  readonly #patience: Patience;
   /** What has come before the reader asked for it. */
   readonly #chunks: Buffer[] = [];
   /** Called once the reader is done with the first chunk. */
@@ -38,10 +40,10 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
    * @param first The bytes that have been read already.
    * @param onFirstUsed Called when the reader is done with `first`.
    */
-  constructor(clock: Clock, exchange: Exchange, idleMs: number, first?: Buffer, onFirstUsed?: () => void) {
+  constructor(clock: Clock, exchange: Exchange, settings: PatienceSettings, first?: Buffer, onFirstUsed?: () => void) {
     this.#clock = clock;
     this.#exchange = exchange;
-    this.#idleMs = idleMs;
+    this.#patience = new Patience(settings);
     this.#onFirstUsed = onFirstUsed;
     if (first) this.#chunks.push(first);
     exchange.reader = this;
@@ -73,10 +75,10 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
       response.writeContinue();
     }
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.after(this.#idleMs, () => {
-        this.fail(new OperatingError("body_timeout", `nothing of the body came for ${this.#idleMs} ms`));
+      const timer = this.#clock.after(this.#patience.leftMs, () => {
+        this.fail(new OperatingError("body_timeout", "the body came too slowly, or nothing of it came any more"));
       });
-      this.#pending = { resolve, reject, timer };
+      this.#pending = { resolve, reject, timer, since: this.#clock.now() };
       request.resume();
     });
   }
@@ -100,6 +102,7 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   readonly #onData = (chunk: Buffer): void => {
     this.#exchange.request.pause();
     const pending = this.#takePending();
+    this.#patience.moved(chunk.length, pending ? this.#clock.now() - pending.since : 0);
     if (pending) pending.resolve(this.#give(chunk));
     else this.#chunks.push(chunk);
   };

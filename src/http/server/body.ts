@@ -9,14 +9,15 @@ import type { Clock, Instant } from "../../base/clock.ts";
 import { Deadlines, type Expiring } from "../../base/deadlines.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compact } from "../../base/memory.ts";
+import type { Share } from "../../base/shares.ts";
 import { BodyStream } from "./body-stream.ts";
 import type { Exchange, Linger } from "./exchange.ts";
+import type { NodeShares } from "./node-shares.ts";
+import type { PatienceSettings } from "./patience.ts";
 
-export interface BodySettings {
+export interface BodySettings extends PatienceSettings {
   readonly inFlightBytes: number;
   readonly bodyTimeoutMs: number;
-  /** Between two chunks of a body that is streamed. */
-  readonly bodyIdleMs: number;
   readonly lingerMs: number;
 }
 
@@ -35,23 +36,25 @@ export interface Body {
  */
 const gatheredBytes = 4096;
 
+/** So many bytes of an announced body count before any has come. The others count as they come. */
+const announcedBytes = 16_384;
+
+/** Memory for an announced body is taken when this part of it has come: to announce much must cost nothing. */
+const allocatedPart = 1 / 4;
+
 const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, stream: undefined });
 
 export class Bodies implements Linger, Disposable {
   readonly #clock: Clock;
   readonly #settings: BodySettings;
   readonly #deadlines: Deadlines;
-  #inFlightBytes = 0;
+  readonly #shares: NodeShares;
 
-  constructor(clock: Clock, settings: BodySettings) {
+  constructor(clock: Clock, settings: BodySettings, shares: NodeShares) {
     this.#clock = clock;
     this.#settings = settings;
     this.#deadlines = new Deadlines(clock, settings.bodyTimeoutMs);
-  }
-
-  /** Bytes of the bodies that are being read or have not been released. */
-  get inFlightBytes(): number {
-    return this.#inFlightBytes;
+    this.#shares = shares;
   }
 
   /**
@@ -59,8 +62,9 @@ export class Bodies implements Linger, Disposable {
    *
    * @param mayStream Whether a body without an announced length may have more than `maxBytes`. Then it comes as a
    * stream.
-   * @throws OperatingError `value_too_large`, `overloaded`, `header_invalid`: before anything was read if the length is
-   * announced. Also `body_truncated`, `body_timeout`, `body_invalid`.
+   * @throws OperatingError `value_too_large`, `header_invalid`: before anything was read if the length is announced.
+   * `overloaded` if there is no room, or if another caller that has less of it needs it. Also `body_truncated`,
+   * `body_timeout`, `body_invalid`.
    */
   read(exchange: Exchange, maxBytes: number, mayStream = false): Promise<Body> {
     const length = announcedLength(exchange.request);
@@ -68,9 +72,8 @@ export class Bodies implements Linger, Disposable {
     if (exchange.broken !== undefined) throw exchange.broken;
     if (exchange.request.destroyed) throw truncated();
     if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes);
-    if (!this.reserve(length ?? 0)) throw overloaded();
     return new Promise((resolve, reject) => {
-      const reader = new BodyReader(this, exchange, length, maxBytes, mayStream, resolve, reject);
+      const reader = new BodyReader(this, this.#shares, exchange, length, maxBytes, mayStream, resolve, reject);
       this.#deadlines.add(reader);
       if (exchange.awaitsContinue) {
         exchange.awaitsContinue = false;
@@ -81,19 +84,25 @@ export class Bodies implements Linger, Disposable {
 
   /** The body as it comes, after the bytes that have been read already. */
   stream(exchange: Exchange, first?: Buffer, onFirstUsed?: () => void): BodyStream {
-    return new BodyStream(this.#clock, exchange, this.#settings.bodyIdleMs, first, onFirstUsed);
+    return new BodyStream(this.#clock, exchange, this.#settings, first, onFirstUsed);
   }
 
-  /** Reserves the bytes. If they are too many, reserves nothing and returns false. */
-  reserve(bytes: number): boolean {
-    if (this.#inFlightBytes + bytes > this.#settings.inFlightBytes) return false;
-    this.#inFlightBytes += bytes;
-    return true;
-  }
-
-  release(bytes: number): void {
-    this.#inFlightBytes -= bytes;
-    assert(this.#inFlightBytes >= 0, "no more bytes are released than were reserved");
+  /**
+   * Takes one of the caller's places for uploads, for the body that is streamed. If another caller that has fewer needs
+   * it, the body fails.
+   *
+   * @throws OperatingError `overloaded`
+   */
+  takePlace(exchange: Exchange): Share {
+    const place = this.#shares.take("uploads", exchange, 1, () => {
+      // The body is whole: its value is about to be there.
+      if (exchange.reader === undefined) return false;
+      place?.release();
+      exchange.reader.fail(tooManyUploads());
+      return true;
+    });
+    if (!place) throw tooManyUploads();
+    return place;
   }
 
   /** Called when a reader is done, well or not. */
@@ -131,18 +140,21 @@ class BodyReader implements Expiring, Body {
   readonly #mayStream: boolean;
   readonly #resolve: (body: Body) => void;
   readonly #reject: (error: Error) => void;
+  /** Of the bytes of bodies. It can be given up while the body is read. */
+  readonly #share: Share;
   readonly #chunks: Buffer[] = [];
   /** The buffer in which short chunks are gathered, and its filled bytes. */
   #gathering: Buffer | undefined;
   #gathered = 0;
   #received = 0;
-  #reserved: number;
   #bytes: Buffer | undefined;
   #done = false;
   stream: BodyStream | undefined;
 
+  /** @throws OperatingError `overloaded` */
   constructor(
     owner: Bodies,
+    shares: NodeShares,
     exchange: Exchange,
     length: number | undefined,
     maxBytes: number,
@@ -153,11 +165,13 @@ class BodyReader implements Expiring, Body {
     this.#owner = owner;
     this.#exchange = exchange;
     this.#length = length;
-    this.#reserved = length ?? 0;
     this.#maxBytes = maxBytes;
     this.#mayStream = mayStream;
     this.#resolve = resolve;
     this.#reject = reject;
+    const share = shares.take("body_bytes", exchange, Math.min(length ?? 0, announcedBytes), () => this.#giveUp());
+    if (!share) throw overloaded();
+    this.#share = share;
     exchange.reader = this;
     exchange.request
       .on("data", (chunk: Buffer) => this.#onData(chunk))
@@ -171,8 +185,7 @@ class BodyReader implements Expiring, Body {
   }
 
   release(): void {
-    this.#owner.release(this.#reserved);
-    this.#reserved = 0;
+    this.#share.release();
     this.#bytes = undefined;
   }
 
@@ -189,32 +202,42 @@ class BodyReader implements Expiring, Body {
     this.#reject(error);
   }
 
+  /** Another caller needs the room. False once the body is whole: then its request is under way. */
+  #giveUp(): boolean {
+    if (this.#done) return false;
+    this.fail(overloaded());
+    return true;
+  }
+
   #onData(chunk: Buffer): void {
     if (this.#done) return;
     const offset = this.#received;
     this.#received += chunk.length;
-    if (this.#length === undefined) {
-      this.#addChunk(chunk);
-    } else if (chunk.length === this.#length) {
+    const length = this.#length;
+    assert(this.#received <= (length ?? this.#received), "the parser ends a body at its announced length");
+    if (length === undefined && this.#received > this.#maxBytes && !this.#mayStream) {
+      this.fail(tooLarge(this.#maxBytes));
+    } else if (this.#received > this.#share.amount && !this.#share.grow(this.#received - this.#share.amount)) {
+      this.fail(overloaded());
+    } else if (chunk.length === length) {
       // The usual case of a small value: all bytes come at once, in memory of their own. Nothing is copied.
       this.#bytes = compact(chunk);
-    } else {
-      assert(this.#received <= this.#length, "the parser ends a body at its announced length");
-      this.#bytes ??= Buffer.allocUnsafeSlow(this.#length);
+    } else if (this.#bytes) {
       chunk.copy(this.#bytes, offset);
+    } else {
+      this.#keep(chunk);
+      if (length === undefined && this.#received > this.#maxBytes) this.#beStream();
+      else if (length !== undefined && this.#received >= allocatedPart * length) this.#allocate(length);
     }
   }
 
-  #addChunk(chunk: Buffer): void {
-    if (this.#received > this.#maxBytes && !this.#mayStream) {
-      this.fail(tooLarge(this.#maxBytes));
-    } else if (this.#owner.reserve(chunk.length)) {
-      this.#reserved += chunk.length;
-      this.#keep(chunk);
-      if (this.#received > this.#maxBytes) this.#beStream();
-    } else {
-      this.fail(overloaded());
-    }
+  /** From here on, chunks are copied to their place. */
+  #allocate(length: number): void {
+    this.#endGathering();
+    this.#bytes = Buffer.allocUnsafeSlow(length);
+    let offset = 0;
+    for (const chunk of this.#chunks.splice(0)) offset += chunk.copy(this.#bytes, offset);
+    assert(offset === this.#received, "chunks add up to what was received");
   }
 
   #keep(chunk: Buffer): void {
@@ -298,6 +321,10 @@ function tooLarge(maxBytes: number): OperatingError {
 
 function truncated(): OperatingError {
   return new OperatingError("body_truncated", "the connection ended before the body did");
+}
+
+function tooManyUploads(): OperatingError {
+  return new OperatingError("overloaded", "too many large values are being written through this node");
 }
 
 function overloaded(): OperatingError {

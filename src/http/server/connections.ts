@@ -9,7 +9,9 @@ import type { Duplex } from "node:stream";
 import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type ErrorCode, OperatingError } from "../../base/errors.ts";
+import type { Share } from "../../base/shares.ts";
 import type { Exchange } from "./exchange.ts";
+import type { NodeShares } from "./node-shares.ts";
 import { problem } from "./problem.ts";
 
 export interface ClientConnection {
@@ -23,6 +25,14 @@ export interface ClientConnection {
   broken: boolean;
 }
 
+/** A connection's share of all, from its first byte on: before its client has been heard, or has spoken TLS. */
+interface Place {
+  /** Undefined if there was no room. */
+  readonly share: Share | undefined;
+  /** With TLS, the connection that is within the first one, once there is one. */
+  socket: Duplex;
+}
+
 /** Most clients that connect send their first request within this, in milliseconds. */
 const firstRequestMs = 200;
 
@@ -34,28 +44,67 @@ interface Ending {
 
 export class Connections {
   readonly #clock: Clock;
-  readonly #limit: number;
+  readonly #shares: NodeShares;
+  readonly #spare: number;
+  /** By their clients' address and port, which TLS keeps. */
+  readonly #places = new Map<string, Place>();
+  #surplus = 0;
   readonly #open = new Map<Duplex, ClientConnection>();
   /** Each waits until its connections are closed. */
   readonly #endings = new Set<Ending>();
 
-  constructor(clock: Clock, limit: number) {
+  /** @param spare - So many connections that are too many may wait for their refusal. */
+  constructor(clock: Clock, shares: NodeShares, spare: number) {
     this.#clock = clock;
-    this.#limit = limit;
+    this.#shares = shares;
+    this.#spare = spare;
   }
 
   get size(): number {
     return this.#open.size;
   }
 
+  /**
+   * Gives a connection its place among those of its address. Where there is none left, one without a request under way
+   * is closed, of an address that has more.
+   */
+  enter(socket: Socket): void {
+    const giveUp = (): boolean => {
+      if (this.isBusy(place.socket)) return false;
+      this.#leave(id, place);
+      place.socket.destroy();
+      return true;
+    };
+    const share = this.#shares.takeFor("connections", socket.remoteAddress, 1, giveUp);
+    const place: Place = { share, socket };
+    const id = idOf(socket);
+    this.#places.set(id, place);
+    if (!share) this.#surplus++;
+    if (this.#surplus > this.#spare / 2) socket.destroy();
+    socket.once("close", () => this.#leave(id, place));
+  }
+
+  #leave(id: string, place: Place): void {
+    if (this.#places.get(id) !== place) return;
+    this.#places.delete(id);
+    if (place.share) place.share.release();
+    else this.#surplus--;
+  }
+
+  /** The connection can have requests now. */
   add(socket: Socket): void {
     assert(!this.#open.has(socket), "a connection is added once");
-    this.#open.set(socket, { surplus: this.#open.size >= this.#limit, latest: undefined, waiting: 0, broken: false });
+    const place = this.#places.get(idOf(socket));
+    if (place) place.socket = socket;
+    this.#open.set(socket, { surplus: place?.share === undefined, latest: undefined, waiting: 0, broken: false });
     socket.once("close", () => this.remove(socket));
   }
 
   /** Called when the connection has closed, or belongs to another protocol. */
-  remove(socket: Duplex): void {
+  remove(socket: Socket): void {
+    const id = idOf(socket);
+    const place = this.#places.get(id);
+    if (place) this.#leave(id, place);
     this.#open.delete(socket);
     for (const { left, done } of this.#endings) if (left.delete(socket) && left.size === 0) done();
   }
@@ -149,6 +198,10 @@ export class Connections {
     timer.cancel();
     this.#endings.delete(ending);
   }
+}
+
+function idOf({ remoteAddress = "", remotePort = 0 }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** Whether the answer was given to the system. The client may not have it yet. */

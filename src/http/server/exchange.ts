@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Grant } from "../../access/grant.ts";
 import { OperatingError } from "../../base/errors.ts";
-import type { UnreadAnswers } from "./unread-answers.ts";
+import type { Share } from "../../base/shares.ts";
 
 /** What the exchanges of one server share. */
 export interface Service {
@@ -19,10 +19,12 @@ export interface Exchange {
   readonly response: ServerResponse;
   /** What the caller may do. Nothing until the router has looked. */
   grant: Grant;
+  /** The caller's place among the requests under way, if it needs one. */
+  place: Share | undefined;
   /** Headers of every answer to it, errors too. */
   readonly always: readonly string[];
   /** Keeps an answer that the client does not read at once. */
-  readonly unread: UnreadAnswers;
+  readonly unread: { add(exchange: Exchange): void };
   /** The client sends its body only after a `100 Continue`, which has not been sent. */
   awaitsContinue: boolean;
   /** Tells whether the server ends, and with it every connection after its next answer. */
@@ -66,7 +68,7 @@ export function answer(exchange: Exchange, status: number, headers: HeaderList, 
   response.writeHead(status, headers);
   if (body instanceof Buffer && body.length <= oneWriteBytes) response.end(body.toString("latin1"), "latin1");
   else response.end(body);
-  if (response.writableLength > 0) exchange.unread.add(response);
+  if (response.writableLength > 0) exchange.unread.add(exchange);
 }
 
 export function answerJson(exchange: Exchange, status: number, value: unknown, headers: HeaderList = []): void {

@@ -29,10 +29,17 @@ export interface HttpSettings {
   /** The most keys and common prefixes in one answer of a listing. S3 gives as many. */
   readonly maxListKeys: number;
   /**
-   * The most bytes of bodies that this node reads or stores at a time. A body counts with its announced length from its
-   * first byte to its answer. So a body that was begun can be finished. By default 32 of the largest values.
+   * The most bytes of bodies that this node reads or stores at a time. A body's bytes count from when they come to its
+   * answer. By default 32 of the largest values.
    */
   readonly inFlightBytes: number;
+  /** The most values that are streamed to the store at a time, and from it. */
+  readonly uploads: number;
+  readonly downloads: number;
+  /** The most requests under way at a time. */
+  readonly requests: number;
+  /** Over time, a client has to send a streamed body, or read a streamed answer, at this rate. */
+  readonly leastBytesPerSecond: number;
   /** How many connections of clients are served. Requests on further connections are answered `overloaded`. */
   readonly connections: number;
   /**
@@ -85,6 +92,10 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   maxMetadataBytes: 2 * KiB,
   maxListKeys: 1_000,
   inFlightBytes: 128 * MiB,
+  uploads: 16,
+  downloads: 64,
+  requests: 10_000,
+  leastBytesPerSecond: 8 * KiB,
   connections: 10_000,
   spareConnections: 256,
   headersTimeoutMs: 15_000,

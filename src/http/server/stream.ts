@@ -4,46 +4,80 @@
  */
 
 import type { ServerResponse } from "node:http";
+import type { Clock } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
 import { free } from "../../base/memory.ts";
+import type { Share } from "../../base/shares.ts";
 import type { ValueStream } from "../../core/operation.ts";
 import { type Exchange, type HeaderList, isLast } from "./exchange.ts";
+import type { NodeShares } from "./node-shares.ts";
+import { Patience, type PatienceSettings } from "./patience.ts";
 
-/** `headers` must contain `Content-Length`. Disposes of the stream. */
-export async function answerStream(
-  exchange: Exchange,
-  status: number,
-  headers: HeaderList,
-  stream: ValueStream,
-): Promise<void> {
-  const { response } = exchange;
-  await using _ = stream;
-  if (response.destroyed) return;
-  if (isLast(exchange)) headers.push("Connection", "close");
-  headers.push(...exchange.always);
-  response.writeHead(status, headers);
-  // A client that has cut the connection knows. A failure of the store goes to the caller, who cuts the connection too.
-  for await (const chunk of stream) {
-    if (!write(response, chunk)) await writable(response);
-    if (response.destroyed) return;
+export class AnswerStreams {
+  readonly #clock: Clock;
+  readonly #settings: PatienceSettings;
+  readonly #shares: NodeShares;
+
+  constructor(clock: Clock, settings: PatienceSettings, shares: NodeShares) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#shares = shares;
   }
-  response.end();
+
+  /**
+   * Takes one of the caller's places for downloads. If another caller that has fewer needs it, the connection is cut.
+   *
+   * @throws OperatingError `overloaded`
+   */
+  takePlace(exchange: Exchange): Share {
+    const place = this.#shares.take("downloads", exchange, 1, () => {
+      place?.release();
+      exchange.response.destroy();
+      return true;
+    });
+    if (!place) throw new OperatingError("overloaded", "too many large values are being read through this node");
+    return place;
+  }
+
+  /** `headers` must contain `Content-Length`. Disposes of the stream. */
+  async answer(exchange: Exchange, status: number, headers: HeaderList, stream: ValueStream): Promise<void> {
+    const { response } = exchange;
+    await using _ = stream;
+    if (response.destroyed) return;
+    if (isLast(exchange)) headers.push("Connection", "close");
+    headers.push(...exchange.always);
+    response.writeHead(status, headers);
+    const patience = new Patience(this.#settings);
+    // A client that has cut the connection knows. A failure of the store goes to the caller, who cuts the connection
+    // too.
+    for await (const chunk of stream) {
+      const { length } = chunk;
+      if (!write(response, chunk)) await this.#writable(response, patience, length);
+      if (response.destroyed) return;
+    }
+    response.end();
+  }
+
+  /** Resolves when there is room for more, or the connection is gone. A client that reads too slowly is cut off. */
+  #writable(response: ServerResponse, patience: Patience, bytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      const since = this.#clock.now();
+      const done = (): void => {
+        timer.cancel();
+        response.off("drain", done).off("close", done);
+        patience.moved(bytes, this.#clock.now() - since);
+        resolve();
+      };
+      const timer = this.#clock.after(patience.leftMs, () => response.destroy());
+      response.on("drain", done).on("close", done);
+      if (response.destroyed) done();
+    });
+  }
 }
 
 /** False if there is no room for more. The chunk is freed once it has been sent. */
 function write(response: ServerResponse, chunk: Uint8Array): boolean {
   return response.write(chunk, (error) => {
     if (!error) free(chunk);
-  });
-}
-
-/** Resolves when there is room for more, or the connection is gone. */
-function writable(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.off("drain", done).off("close", done);
-      resolve();
-    };
-    response.on("drain", done).on("close", done);
-    if (response.destroyed) done();
   });
 }

@@ -1,48 +1,61 @@
 /**
  * Answers that their clients have not read. The system's buffers are full, and the rest is kept here. A slow client
- * holds memory for a bounded time only. All of them together hold a bounded number of bytes. Above that, the answers
- * that wait longest are cut: their clients see a connection that ends before the answer does.
+ * holds memory for a bounded time only. All of them together hold a bounded number of bytes. Above that, answers to the
+ * caller that has most are cut: its clients see a connection that ends before the answer does.
  */
 
 import type { ServerResponse } from "node:http";
-import { assert } from "../../base/assert.ts";
 import type { Clock, Instant } from "../../base/clock.ts";
 import { Deadlines, type Expiring } from "../../base/deadlines.ts";
+import type { Share } from "../../base/shares.ts";
+import type { Exchange } from "./exchange.ts";
+import { holderOf, type NodeShares } from "./node-shares.ts";
 
 export interface UnreadSettings {
   readonly answerTimeoutMs: number;
-  readonly unreadBytes: number;
 }
 
 export class UnreadAnswers implements Disposable {
-  readonly #settings: UnreadSettings;
   readonly #deadlines: Deadlines;
+  readonly #shares: NodeShares;
   /** The longest waiting first: a Set keeps the order of insertion. */
   readonly #answers = new Set<Unread>();
-  #bytes = 0;
 
-  constructor(clock: Clock, settings: UnreadSettings) {
-    this.#settings = settings;
+  constructor(clock: Clock, settings: UnreadSettings, shares: NodeShares) {
     this.#deadlines = new Deadlines(clock, settings.answerTimeoutMs);
-  }
-
-  /** Bytes of unread answers that the system did not take at once. */
-  get bytes(): number {
-    return this.#bytes;
+    this.#shares = shares;
   }
 
   /** Adds an answer whose last byte was written but not yet taken by the system. */
-  add(response: ServerResponse): void {
+  add(exchange: Exchange): void {
+    const { response } = exchange;
     const answer = new Unread(response);
-    this.#answers.add(answer);
-    this.#deadlines.add(answer);
-    this.#bytes += answer.bytes;
-    response.once("close", () => this.#remove(answer));
-    for (const each of this.#answers) {
-      if (this.#bytes <= this.#settings.unreadBytes) break;
+    const cut = (each: Unread): boolean => {
       this.#remove(each);
       each.expire();
+      return true;
+    };
+    const take = (): Share | undefined =>
+      this.#shares.take("unread_bytes", exchange, response.writableLength, () => cut(answer));
+    answer.share = take();
+    while (!answer.share) {
+      // Of the same caller's answers, the one that has waited longest is the least likely to be read.
+      const oldest = this.#oldestOf(holderOf(exchange));
+      if (!oldest) {
+        answer.expire();
+        return;
+      }
+      cut(oldest);
+      answer.share = take();
     }
+    this.#answers.add(answer);
+    this.#deadlines.add(answer);
+    response.once("close", () => this.#remove(answer));
+  }
+
+  #oldestOf(holder: string): Unread | undefined {
+    for (const each of this.#answers) if (each.share?.holder.name === holder) return each;
+    return undefined;
   }
 
   [Symbol.dispose](): void {
@@ -52,19 +65,17 @@ export class UnreadAnswers implements Disposable {
   #remove(answer: Unread): void {
     if (!this.#answers.delete(answer)) return;
     this.#deadlines.remove(answer);
-    this.#bytes -= answer.bytes;
-    assert(this.#bytes >= 0, "no more bytes are read than were unread");
+    answer.share?.release();
   }
 }
 
 class Unread implements Expiring {
   due: Instant = 0;
-  readonly bytes: number;
+  share: Share | undefined;
   readonly #response: ServerResponse;
 
   constructor(response: ServerResponse) {
     this.#response = response;
-    this.bytes = response.writableLength;
   }
 
   expire(): void {

@@ -10,11 +10,10 @@ import { isOperatingError, OperatingError, transientCodes } from "../../base/err
 import type { ValueStream } from "../../core/operation.ts";
 import type { BlobStore, BlobStream, ReadSpan } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
-import type { LargeSettings, MemberSettings } from "../settings.ts";
+import type { MemberSettings } from "../settings.ts";
 
 type DownloadContext = ContextOf<"clock"> & {
-  /** `large.downloads` is how many are under way at a time: each takes a connection to the store. */
-  readonly settings: Pick<MemberSettings, "flushDeadlineMs"> & { readonly large: Pick<LargeSettings, "downloads"> };
+  readonly settings: Pick<MemberSettings, "flushDeadlineMs">;
   readonly store: Pick<BlobStore, "openBlob">;
 };
 
@@ -26,7 +25,6 @@ const firstPauseMs = 50;
 
 export class Downloads {
   readonly #context: DownloadContext;
-  #underWay = 0;
 
   constructor(context: DownloadContext) {
     this.#context = context;
@@ -34,31 +32,14 @@ export class Downloads {
 
   /**
    * The span of the value with this tag; undefined if the store has another, or none.
-   * @throws OperatingError `overloaded`, or the store's.
+   * @throws OperatingError: the store's.
    */
   async open(key: string, tag: string, span: ReadSpan): Promise<ValueStream | undefined> {
     const { store, settings } = this.#context;
-    if (this.#underWay >= settings.large.downloads) {
-      throw new OperatingError("overloaded", `${settings.large.downloads} large values are being read on this node`);
-    }
     assert(span.start >= 0 && span.start <= span.end, "a span does not end before it begins");
-    this.#underWay++;
-    let download: Download | undefined;
-    try {
-      const result = await store.openBlob(key, tag, span, { deadlineMs: settings.flushDeadlineMs });
-      if (result.kind === "found") {
-        download = new Download(this.#context, key, tag, span, result.stream, this.#onEnd);
-      }
-      return download;
-    } finally {
-      if (!download) this.#onEnd();
-    }
+    const result = await store.openBlob(key, tag, span, { deadlineMs: settings.flushDeadlineMs });
+    return result.kind === "found" ? new Download(this.#context, key, tag, span, result.stream) : undefined;
   }
-
-  readonly #onEnd = (): void => {
-    assert(this.#underWay > 0, "a download that ends was counted");
-    this.#underWay--;
-  };
 }
 
 class Download implements ValueStream {
@@ -66,23 +47,14 @@ class Download implements ValueStream {
   readonly #key: string;
   readonly #tag: string;
   readonly #span: ReadSpan;
-  readonly #onEnd: () => void;
   #stream: BlobStream;
 
-  constructor(
-    context: DownloadContext,
-    key: string,
-    tag: string,
-    span: ReadSpan,
-    stream: BlobStream,
-    onEnd: () => void,
-  ) {
+  constructor(context: DownloadContext, key: string, tag: string, span: ReadSpan, stream: BlobStream) {
     this.#context = context;
     this.#key = key;
     this.#tag = tag;
     this.#span = span;
     this.#stream = stream;
-    this.#onEnd = onEnd;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
@@ -104,7 +76,6 @@ class Download implements ValueStream {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#onEnd();
     await this.#stream[Symbol.asyncDispose]();
   }
 

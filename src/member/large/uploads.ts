@@ -49,13 +49,15 @@ export class Uploads {
     // It is judged again when it is written. Judged now, what is bound to fail is not sent for nothing.
     if (precondition && !meets(await this.#stateOf(key), precondition)) return { kind: "precondition_failed" };
     const partBytes = this.#partBytesFor(Math.max(1, length ?? maxBytes));
-    if (this.#underWay >= large.uploads || !this.#reserve(partBytes)) {
+    if (!this.#reserve(partBytes)) {
       throw new OperatingError("overloaded", "too many large values are being written through this node");
     }
     this.#underWay++;
     let reserved = partBytes;
     const reserve = (): boolean => {
-      if (!this.#reserve(partBytes)) return false;
+      // Uploads that may yet come find room for a part.
+      const others = Math.max(0, large.uploads - this.#underWay) * large.partBytes;
+      if (!this.#reserve(partBytes, others)) return false;
       reserved += partBytes;
       return true;
     };
@@ -69,10 +71,10 @@ export class Uploads {
     }
   }
 
-  /** Counts bytes of parts in; false, and nothing counted, if they are too many (L14). */
-  #reserve(bytes: number): boolean {
+  /** Counts bytes of parts in; false, and nothing counted, if fewer than `others` would be left (L14). */
+  #reserve(bytes: number, others = 0): boolean {
     assert(bytes > 0, "a part has bytes");
-    if (this.#inFlightBytes + bytes > this.#context.settings.large.inFlightBytes) return false;
+    if (this.#inFlightBytes + bytes + others > this.#context.settings.large.inFlightBytes) return false;
     this.#inFlightBytes += bytes;
     return true;
   }

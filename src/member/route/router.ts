@@ -17,7 +17,7 @@ import type { MemberSettings } from "../settings.ts";
 import type { OperationDeadlines } from "./operation-deadlines.ts";
 
 type RouterContext = ContextOf<"clock" | "membership" | "network"> & {
-  readonly settings: Pick<MemberSettings, "operationMs" | "operationLimit" | "flushDeadlineMs">;
+  readonly settings: Pick<MemberSettings, "operationMs" | "flushDeadlineMs">;
   readonly store: Pick<BlobStore, "fits">;
 };
 
@@ -226,9 +226,6 @@ export class Router {
 
   #admit(): void {
     if (this.#stopped) throw new OperatingError("shutting_down", "this node is stopping");
-    if (this.#underWay >= this.#context.settings.operationLimit) {
-      throw new OperatingError("overloaded", `${this.#underWay} operations are under way on this node`);
-    }
     this.#underWay++;
   }
 

@@ -5,8 +5,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Grant } from "../../../src/access/grant.ts";
 import { Histogram } from "../../../src/base/histogram.ts";
+import type { Exchange } from "../../../src/http/server/exchange.ts";
 import { HttpMetrics } from "../../../src/http/server/metrics.ts";
+import { NodeShares } from "../../../src/http/server/node-shares.ts";
 import { type MemberGauges, noFigures } from "../../../src/member/admin/status.ts";
 import { MemberMetrics } from "../../../src/member/metrics.ts";
 import { exposeNode } from "../../../src/metrics/node-metrics.ts";
@@ -31,6 +34,24 @@ const gauges: MemberGauges = {
   heldKeys: 1_012,
 };
 
+/** With uploads of a token, connections of two addresses, and a refusal and a loss of each. */
+function sharesInUse(): NodeShares {
+  const bytes = { inFlightBytes: 101, unreadBytes: 102 };
+  const shares = new NodeShares({ ...bytes, uploads: 3, downloads: 104, requests: 105, connections: 5 });
+  const exchangeOf = (token: string): Exchange =>
+    ({ grant: new Grant("", [], "", token), request: { socket: {} } }) as unknown as Exchange;
+  for (const amount of [1, 2, 9]) {
+    const share = shares.take("uploads", exchangeOf("writer"), amount, () => {
+      share?.release();
+      return true;
+    });
+  }
+  shares.take("uploads", exchangeOf("other"), 1);
+  shares.takeFor("connections", "10.0.0.1", 3);
+  shares.takeFor("connections", "10.0.0.2", 1);
+  return shares;
+}
+
 function exposed(isMember: () => boolean) {
   const member = new MemberMetrics();
   Object.assign(member.flushes, { begun: 21, repeated: 22 });
@@ -48,7 +69,7 @@ function exposed(isMember: () => boolean) {
     isReady: () => false,
     member,
     gauges: () => (isMember() ? gauges : undefined),
-    http: { metrics: new HttpMetrics(), connections: 41 },
+    http: { metrics: new HttpMetrics(), connections: 41, shares: sharesInUse() },
     store: store as unknown as StoreMetrics,
     journal: {
       metrics: { groupSeconds, groupBytes: new Histogram([1]), diskBytes: 51, liveBytes: 52 },
@@ -78,6 +99,17 @@ test("each measure tells its own figure", async () => {
   assert.deepEqual(told, {
     "weir_ready{}": 0,
     "weir_tls_certificate_expiry_timestamp_seconds{}": 81,
+    "weir_share_capacity{resource=body_bytes}": 101,
+    "weir_share_capacity{resource=unread_bytes}": 102,
+    "weir_share_capacity{resource=uploads}": 3,
+    "weir_share_capacity{resource=downloads}": 104,
+    "weir_share_capacity{resource=requests}": 105,
+    "weir_share_capacity{resource=connections}": 5,
+    "weir_share_used{resource=uploads,token=writer}": 1,
+    "weir_share_used{resource=uploads,token=other}": 1,
+    "weir_share_used{resource=connections,token=}": 4,
+    "weir_share_refused_total{resource=uploads,token=writer}": 1,
+    "weir_share_given_up_total{resource=uploads,token=writer}": 1,
     "weir_buffer_dirty_bytes{}": 1_001,
     "weir_buffer_dirty_keys{}": 1_002,
     "weir_buffer_limit_bytes{}": 71,

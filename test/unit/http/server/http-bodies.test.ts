@@ -7,20 +7,37 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { describe, test } from "node:test";
+import { fullGrant, Grant } from "../../../../src/access/grant.ts";
 import { Bodies } from "../../../../src/http/server/body.ts";
 import type { Exchange } from "../../../../src/http/server/exchange.ts";
+import { NodeShares } from "../../../../src/http/server/node-shares.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 
-const settings = { inFlightBytes: 10, bodyTimeoutMs: 1_000, bodyIdleMs: 1_000, lingerMs: 500 };
+const places = { unreadBytes: 10, uploads: 1, downloads: 1, requests: 10, connections: 10 };
+const times = { bodyTimeoutMs: 1_000, bodyIdleMs: 1_000, lingerMs: 500, leastBytesPerSecond: 1 };
+const settings = { inFlightBytes: 10, ...times, ...places };
 
 /** As much of a request as the readers of bodies ask for. */
 function fakeRequest(): EventEmitter & IncomingMessage {
-  const fields = { complete: true, destroyed: false, headers: { "content-length": "3" }, pause() {}, resume() {} };
+  const fields = {
+    complete: true,
+    destroyed: false,
+    headers: { "content-length": "3" },
+    pause() {},
+    resume() {},
+    socket: {},
+  };
   return Object.assign(new EventEmitter(), fields) as unknown as EventEmitter & IncomingMessage;
 }
 
 function fakeExchange(request: IncomingMessage): Exchange {
-  return { request, awaitsContinue: false, broken: undefined, reader: undefined } as unknown as Exchange;
+  return {
+    request,
+    grant: fullGrant,
+    awaitsContinue: false,
+    broken: undefined,
+    reader: undefined,
+  } as unknown as Exchange;
 }
 
 describe("a body that nobody wants", () => {
@@ -35,7 +52,7 @@ describe("a body that nobody wants", () => {
       const clock = new ManualClock();
       const request = fakeRequest();
       let told = 0;
-      new Bodies(clock, settings).discard(request, () => told++);
+      new Bodies(clock, settings, new NodeShares(settings)).discard(request, () => told++);
       request.emit("data", Buffer.alloc(settings.inFlightBytes));
       clock.advance(settings.lingerMs - 1);
       assert.equal(told, 0);
@@ -49,7 +66,7 @@ describe("a body that nobody wants", () => {
 
 test("a body that has been read is kept by no deadline", async () => {
   const clock = new ManualClock();
-  const bodies = new Bodies(clock, settings);
+  const bodies = new Bodies(clock, settings, new NodeShares(settings));
   for (const waitMs of [0, 1]) {
     clock.advance(waitMs);
     const request = fakeRequest();
@@ -63,11 +80,32 @@ test("a body that has been read is kept by no deadline", async () => {
   assert.ok(clock.idle);
 });
 
+test("a body is given up for another caller's while it comes, and is not given up once it is whole", async () => {
+  const clock = new ManualClock();
+  const roomy = { ...settings, inFlightBytes: 34 };
+  const bodies = new Bodies(clock, roomy, new NodeShares(roomy));
+  const grants = ["a", "b", "c"].map((token) => new Grant("", [], "", token));
+  const read = (grant: Grant | undefined, text: string, isWhole: boolean) => {
+    const request = fakeRequest();
+    request.headers["content-length"] = "10";
+    const reading = bodies.read({ ...fakeExchange(request), grant } as Exchange, 10);
+    request.emit("data", Buffer.from(text));
+    if (isWhole) request.emit("end");
+    return reading;
+  };
+  const whole = [await read(grants[0], "0123456789", true), await read(grants[0], "0123456789", true)];
+  const coming = read(grants[0], "01234567", false);
+  const other = await read(grants[1], "0123456789", true);
+  await assert.rejects(coming, { code: "overloaded" });
+  await assert.rejects(read(grants[2], "", false), { code: "overloaded" }, "it is refused");
+  for (const body of [...whole, other]) assert.equal(body.bytes.toString(), "0123456789");
+});
+
 describe("a body that is streamed", () => {
   test("may take as long as it takes, as long as something comes", async () => {
     const clock = new ManualClock();
     const request = fakeRequest();
-    const stream = new Bodies(clock, settings).stream(fakeExchange(request));
+    const stream = new Bodies(clock, settings, new NodeShares(settings)).stream(fakeExchange(request));
     for (const text of ["a", "b", "c"]) {
       const next = stream.next();
       clock.advance(settings.bodyIdleMs - 1);
@@ -82,10 +120,29 @@ describe("a body that is streamed", () => {
     assert.ok(clock.idle);
   });
 
+  test("is given up when it comes too slowly over time, though never silent for long", async () => {
+    const clock = new ManualClock();
+    const request = fakeRequest();
+    const slow = { ...settings, leastBytesPerSecond: 2 };
+    const stream = new Bodies(clock, slow, new NodeShares(slow)).stream(fakeExchange(request));
+    for (const text of ["a", "b"]) {
+      const next = stream.next();
+      // Each byte is worth 500 ms.
+      clock.advance(700);
+      request.emit("data", Buffer.from(text));
+      assert.equal(String((await next).value), text);
+    }
+    const last = stream.next();
+    clock.advance(599);
+    assert.equal(clock.idle, false);
+    clock.advance(1);
+    await assert.rejects(last, { code: "body_timeout" });
+  });
+
   test("is given up when nothing comes", async () => {
     const clock = new ManualClock();
     const request = fakeRequest();
-    const next = new Bodies(clock, settings).stream(fakeExchange(request)).next();
+    const next = new Bodies(clock, settings, new NodeShares(settings)).stream(fakeExchange(request)).next();
     clock.advance(settings.bodyIdleMs);
     await assert.rejects(next, { code: "body_timeout" });
     for (const event of ["data", "end", "close"]) assert.equal(request.listenerCount(event), 0, event);

@@ -39,7 +39,7 @@ class Trial {
       membership: servingMember(view, a, this.#clock),
       network: this.network,
       clock: this.#clock,
-      settings: { operationMs: 10_000, operationLimit: 10, flushDeadlineMs: 1_000 },
+      settings: { operationMs: 10_000, flushDeadlineMs: 1_000 },
       store: { fits: () => fits },
     };
     const deadlines = new OperationDeadlines(this.#clock, context.settings.operationMs);

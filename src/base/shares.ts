@@ -1,0 +1,148 @@
+/**
+ * A bounded amount of something that many holders take of at a time. One that asks alone may have all of it. When there
+ * is no room for more, what was taken last is given up, of the holder that has most: never of one that has less than
+ * who asks. So with n holders each can have an nth, whatever the others do (max-min fairness: Bertsekas and Gallager,
+ * Data Networks, 6.5.2).
+ *
+ * Where not all can be given up, a holder may only have a multiple of what is free. So a part stays free for others
+ * (dynamic thresholds: Choudhury and Hahne, 1998).
+ */
+
+import { assert } from "./assert.ts";
+
+/** Ends what the share was taken for, and releases it. False when it cannot end early: then nothing has happened. */
+export type GiveUp = () => boolean;
+
+/** Where a part stays free, a holder has this many times what is free, at most: alone four fifths. */
+const timesFree = 4;
+
+export interface SharesOptions {
+  /** Whether a part stays free, since not all can be given up. */
+  readonly keepsRoom?: boolean;
+  /** Told of a holder that was refused something. */
+  readonly onRefused?: (holder: string) => void;
+  /** Told of a holder that had to give up something. */
+  readonly onGivenUp?: (holder: string) => void;
+}
+
+interface Holder {
+  readonly name: string;
+  amount: number;
+  /** Those taken first come first. */
+  readonly shares: Set<Share>;
+}
+
+export class Shares {
+  readonly capacity: number;
+  #used = 0;
+  readonly #holders = new Map<string, Holder>();
+  readonly #options: SharesOptions;
+
+  constructor(capacity: number, options: SharesOptions = {}) {
+    assert(capacity > 0, "there is something to share");
+    this.capacity = capacity;
+    this.#options = options;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  /** How much each holder has; those that have nothing are left out. */
+  *holders(): IterableIterator<readonly [name: string, amount: number]> {
+    for (const { name, amount } of this.#holders.values()) yield [name, amount];
+  }
+
+  /**
+   * Takes a share, which may be of nothing at first. Undefined if there is no room.
+   *
+   * @param giveUp - if it can end early
+   */
+  take(name: string, amount: number, giveUp?: GiveUp): Share | undefined {
+    const holder = this.#holders.get(name) ?? { name, amount: 0, shares: new Set() };
+    const share = new Share(this, holder, giveUp);
+    if (!this.grow(share, amount)) return undefined;
+    this.#holders.set(name, holder);
+    holder.shares.add(share);
+    return share;
+  }
+
+  /** See {@link Share.grow}. */
+  grow(share: Share, amount: number): boolean {
+    const { holder } = share;
+    if (!this.#makeRoom(share, amount)) {
+      this.#options.onRefused?.(holder.name);
+      return false;
+    }
+    this.#used += amount;
+    holder.amount += amount;
+    share.amount += amount;
+    return true;
+  }
+
+  /** See {@link Share.release}. */
+  release(share: Share): void {
+    const { holder, amount } = share;
+    share.amount = 0;
+    this.#used -= amount;
+    holder.amount -= amount;
+    assert(this.#used >= 0 && holder.amount >= 0, "no more is released than was taken");
+    holder.shares.delete(share);
+    if (holder.shares.size === 0) this.#holders.delete(holder.name);
+  }
+
+  #hasRoom(holder: Holder, amount: number): boolean {
+    const free = this.capacity - this.#used;
+    return amount <= free && (this.#options.keepsRoom !== true || holder.amount + amount <= timesFree * free);
+  }
+
+  #makeRoom(share: Share, amount: number): boolean {
+    const { holder } = share;
+    if (amount > this.capacity) return false;
+    while (!this.#hasRoom(holder, amount)) {
+      const others = [...this.#holders.values()].filter((each) => each.amount > holder.amount + amount);
+      others.sort((a, b) => b.amount - a.amount);
+      const hasYielded = others.some((other) => this.#yields(other, undefined)) || this.#yields(holder, share);
+      if (!hasYielded) return false;
+    }
+    return true;
+  }
+
+  /** Has the holder give up what it took last, of those that can end; nothing that it took before `before`. */
+  #yields(holder: Holder, before: Share | undefined): boolean {
+    // A share that is being taken is the last one.
+    if (before && !holder.shares.has(before)) return false;
+    for (const share of [...holder.shares].reverse()) {
+      if (share === before) return false;
+      if (share.amount === 0 || share.giveUp?.() !== true) continue;
+      assert(share.amount === 0, "what is given up is released");
+      this.#options.onGivenUp?.(holder.name);
+      return true;
+    }
+    return false;
+  }
+}
+
+/** What was taken for one purpose. */
+export class Share {
+  readonly #shares: Shares;
+  readonly holder: Holder;
+  readonly giveUp: GiveUp | undefined;
+  amount = 0;
+
+  constructor(shares: Shares, holder: Holder, giveUp: GiveUp | undefined) {
+    this.#shares = shares;
+    this.holder = holder;
+    this.giveUp = giveUp;
+  }
+
+  /** Takes more for the same purpose; false, and nothing taken, if there is no room. */
+  grow(amount: number): boolean {
+    return this.#shares.grow(this, amount);
+  }
+
+  /** Gives all of it back. It may be called again. */
+  release(): void {
+    this.#shares.release(this);
+  }
+}

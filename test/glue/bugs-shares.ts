@@ -1,0 +1,109 @@
+/** Planted bugs of the shares that callers have of a node: of where they are taken, and where they are given back. */
+
+import type { GlueBug } from "./glue-bug.ts";
+
+const shares = "src/http/server/node-shares.ts";
+const body = "src/http/server/body.ts";
+const connections = "src/http/server/connections.ts";
+const sharesTest = "test/integration/http-shares.test.ts";
+
+export const sharesBugs: readonly GlueBug[] = [
+  {
+    name: "share-of-the-address-in-place-of-the-token",
+    breaks: "A request with a token counts in the token's share.",
+    edits: [
+      {
+        file: shares,
+        find: "return grant.token === undefined ? holderAt(",
+        replace: 'return grant.token !== "" ? holderAt(',
+      },
+    ],
+    test: {
+      file: sharesTest,
+      name: "is given up by who has most of it, when another comes: by the bodies that began last",
+      says: /503/,
+    },
+  },
+  {
+    name: "all-of-ipv6-one-address",
+    breaks: "An address of IPv6 counts by its /64.",
+    edits: [{ file: shares, find: "groups.slice(0, 4)", replace: "groups.slice(0, 0)" }],
+    test: {
+      file: "test/unit/http/server/node-shares.test.ts",
+      name: "an address of IPv6 counts by its /64, and one of IPv4 by itself",
+      says: /2001:db8/,
+    },
+  },
+  {
+    name: "share-of-a-body-kept",
+    breaks: "The bytes of a body are given back when it is answered.",
+    edits: [{ file: body, find: "    this.#share.release();\n", replace: "" }],
+    test: {
+      file: "test/integration/http-bodies.test.ts",
+      name: "given back also when the operation fails",
+      says: /overloaded/,
+    },
+  },
+  {
+    name: "whole-bodies-given-up",
+    breaks: "A body that is whole belongs to a request that is under way.",
+    edits: [{ file: body, find: "    if (this.#done) return false;\n    this.fail", replace: "    this.fail" }],
+    test: {
+      file: "test/unit/http/server/http-bodies.test.ts",
+      name: "a body is given up for another caller's while it comes, and is not given up once it is whole",
+      says: /it is refused/,
+    },
+  },
+  {
+    name: "place-of-a-request-kept",
+    breaks: "A request's place is given back when it is answered.",
+    edits: [{ file: "src/http/request-router.ts", find: "    place?.release();\n", replace: "" }],
+    test: {
+      file: sharesTest,
+      name: "are not used up by one caller",
+      says: /\d !== 0/,
+    },
+  },
+  {
+    name: "operators-need-a-place",
+    breaks: "Operators are served however much clients ask for.",
+    edits: [
+      {
+        file: "src/http/request-router.ts",
+        find: 'if (need === "read" || need === "write") this.#takePlace',
+        replace: 'if (need !== "open") this.#takePlace',
+      },
+    ],
+    test: {
+      file: sharesTest,
+      name: "are not needed by operators",
+      says: /503 !== 200/,
+    },
+  },
+  {
+    name: "link-keeps-the-place-of-a-client",
+    breaks: "A connection that belongs to another protocol has no place among those of clients.",
+    edits: [{ file: connections, find: "    if (place) this.#leave(id, place);\n", replace: "" }],
+    test: {
+      file: sharesTest,
+      name: "are left by a connection that goes over to another protocol",
+      says: /1 !== 0/,
+    },
+  },
+  {
+    name: "trickle-tolerated",
+    breaks: "A client may be silent for a while in all, not each time.",
+    edits: [
+      {
+        file: "src/http/server/patience.ts",
+        find: "Math.max(0, this.#leftMs - waitedMs) + earnedMs",
+        replace: "bodyIdleMs - waitedMs + earnedMs",
+      },
+    ],
+    test: {
+      file: "test/unit/http/server/patience.test.ts",
+      name: "a client may be silent for a while, and earns its waits by what it moves, no more than one such while",
+      says: /600 !== 100/,
+    },
+  },
+];

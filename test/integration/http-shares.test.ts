@@ -1,0 +1,283 @@
+/**
+ * What one caller does uses up its own share of a node, never another's: a token that holds all that it can get of
+ * something, in each way there is, and another token that is served all the same.
+ */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { describe, test } from "node:test";
+import { connect as connectTls } from "node:tls";
+import { sleep } from "../../src/base/clock.ts";
+import type { ValueStream } from "../../src/core/operation.ts";
+import type { HttpSettings } from "../../src/http/server/http-settings.ts";
+import { systemClock } from "../../src/system.ts";
+import { CertificateAuthority } from "../harness/certificates.ts";
+import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { type RawConnection, rawRequest } from "../harness/raw-http.ts";
+import { tokenOf } from "../harness/tokens.ts";
+
+const timeout = 20_000;
+const kibibyte = 1_024;
+const mebibyte = 1_024 * kibibyte;
+const greedy = tokenOf("greedy", ["read", "write"]);
+const modest = tokenOf("modest", ["read", "write"]);
+const operator = tokenOf("operator", ["monitor"]);
+const by = ({ token }: typeof greedy): string => `Authorization: Bearer ${token}`;
+const head = (method: string, target: string, ...headers: string[]): string =>
+  `${[`${method} ${target} HTTP/1.1`, "Host: test", ...headers].join("\r\n")}\r\n\r\n`;
+
+async function startHost(settings: Partial<HttpSettings> = {}): Promise<HttpHost> {
+  const host = await HttpHost.start({
+    maxValueBytes: mebibyte,
+    inFlightBytes: 8 * mebibyte,
+    lingerMs: 50,
+    ...settings,
+  });
+  host.access.setRules({ tokens: [greedy.rule, modest.rule] });
+  return host;
+}
+
+/** Connections of the greedy one, which are closed in the end. */
+class Greedy implements AsyncDisposable {
+  readonly connections: RawConnection[] = [];
+  readonly #host: HttpHost;
+
+  constructor(host: HttpHost) {
+    this.#host = host;
+  }
+
+  async open(count: number, data: string | Buffer): Promise<void> {
+    for (let index = 0; index < count; index++) {
+      const connection = await this.#host.connect();
+      connection.send(data);
+      this.connections.push(connection);
+    }
+    // What was sent before this has been taken in by the time this is answered.
+    assert.equal((await this.#host.request("GET", "/healthz")).status, 200);
+    await sleep(systemClock, 50);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of this.connections) await connection[Symbol.asyncDispose]();
+  }
+}
+
+async function put(host: HttpHost, bytes: number): Promise<number> {
+  const { status } = await host.request("PUT", "/kv/modest", [by(modest)], Buffer.alloc(bytes));
+  return status;
+}
+
+describe("the room for bodies", { timeout }, () => {
+  test("is not used up by announcing much", async () => {
+    await using host = await startHost();
+    await using others = new Greedy(host);
+    await others.open(64, head("PUT", "/kv/a", by(greedy), `Content-Length: ${mebibyte}`));
+    assert.equal(await put(host, mebibyte), 204);
+  });
+
+  test("is given up by who has most of it, when another comes: by the bodies that began last", async () => {
+    await using host = await startHost();
+    await using others = new Greedy(host);
+    const most = Buffer.concat([
+      Buffer.from(head("PUT", "/kv/a", by(greedy), `Content-Length: ${mebibyte}`)),
+      Buffer.alloc(mebibyte - 1),
+    ]);
+    await others.open(12, most);
+    assert.deepEqual([await put(host, mebibyte), await put(host, mebibyte)], [204, 204]);
+    const [first] = others.connections as [RawConnection];
+    assert.equal((await first.send("x").answer()).status, 204, "the oldest ends well");
+    assertProblem(await (others.connections.at(-1) as RawConnection).answer(), 503, "overloaded");
+    const { refused, givenUp } = host.server.shares.losses("body_bytes");
+    assert.ok((refused.get("greedy") ?? 0) + (givenUp.get("greedy") ?? 0) > 0);
+    assert.equal(refused.get("modest"), undefined);
+  });
+
+  test("is not used up by bodies that are whole, and wait", async () => {
+    await using host = await startHost();
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
+    await using others = new Greedy(host);
+    await others.open(16, rawRequest("PUT", "/kv/a", [by(greedy)], Buffer.alloc(mebibyte)));
+    host.operations.gate = undefined;
+    assert.equal(await put(host, mebibyte), 204);
+    open();
+  });
+});
+
+describe("the places for uploads", { timeout }, () => {
+  const settings = { maxStreamBytes: 100 * mebibyte, uploads: 2 };
+  const begun = head("PUT", "/kv/a", by(greedy), `Content-Length: ${50 * mebibyte}`) + "x".repeat(kibibyte);
+
+  test("are given up by who has most of them, when another comes", async () => {
+    await using host = await startHost(settings);
+    await using others = new Greedy(host);
+    await others.open(2, begun);
+    assert.equal(await put(host, 2 * mebibyte), 204);
+    assertProblem(await (others.connections[1] as RawConnection).answer(), 503, "overloaded");
+    assert.equal(host.server.shares.used("uploads"), 1);
+  });
+
+  test("are given back by who sends a byte now and then", async () => {
+    await using host = await startHost({ ...settings, bodyIdleMs: 300, leastBytesPerSecond: 1_000 });
+    await using others = new Greedy(host);
+    await others.open(1, begun);
+    const [slow] = others.connections as [RawConnection];
+    const trickle = systemClock.now();
+    while (host.server.shares.used("uploads") > 0) {
+      slow.send("x");
+      await sleep(systemClock, 20);
+    }
+    assertProblem(await slow.answer(), 408, "body_timeout");
+    assert.ok(systemClock.now() - trickle < 5_000);
+  });
+});
+
+describe("the places for downloads", { timeout }, () => {
+  /** A value that is only in the store, of which as much comes as is taken. */
+  async function hostOfLarge(settings: Partial<HttpSettings>): Promise<HttpHost> {
+    const host = await startHost({ downloads: 2, ...settings });
+    const info = { epoch: 1, seq: 1, headers: {}, md5: "0".repeat(32), modifiedMs: 0, size: 64 * mebibyte };
+    host.operations.read = () => Promise.resolve({ kind: "stored", info });
+    host.operations.open = async (_key?: string, _tag?: string, start = 0, end = 0): Promise<ValueStream> => ({
+      async *[Symbol.asyncIterator]() {
+        for (let at = start; at < end; at += mebibyte) yield Buffer.alloc(Math.min(mebibyte, end - at));
+      },
+      async [Symbol.asyncDispose]() {},
+    });
+    return host;
+  }
+
+  async function read(host: HttpHost): Promise<number> {
+    const { status, body } = await host.request("GET", "/kv/large", [by(modest), "Range: bytes=0-9"]);
+    assert.equal(body.length, 10);
+    return status;
+  }
+
+  async function silentReader(host: HttpHost): Promise<Socket> {
+    const socket = connect(host.port, "127.0.0.1");
+    await once(socket, "connect");
+    socket.pause();
+    socket.on("error", () => {});
+    socket.write(rawRequest("GET", "/kv/large", [by(greedy)]));
+    return socket;
+  }
+
+  test("are given up by who has most of them, when another comes", async () => {
+    await using host = await hostOfLarge({});
+    const sockets = [await silentReader(host), await silentReader(host)];
+    while (host.server.shares.used("downloads") < 2) await sleep(systemClock, 10);
+    assert.equal(await read(host), 206);
+    assert.equal(host.server.shares.used("downloads"), 1);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  test("are given back by who reads a little now and then", async () => {
+    await using host = await hostOfLarge({ bodyIdleMs: 300, leastBytesPerSecond: 100 * mebibyte });
+    const socket = await silentReader(host);
+    let received = 0;
+    socket.on("data", (chunk: Buffer) => (received += chunk.length));
+    while (host.server.shares.used("downloads") === 0) await sleep(systemClock, 10);
+    const since = systemClock.now();
+    while (host.server.shares.used("downloads") > 0) {
+      socket.resume();
+      await sleep(systemClock, 1);
+      socket.pause();
+      await sleep(systemClock, 30);
+    }
+    assert.ok(systemClock.now() - since < 8_000 && received < 64 * mebibyte, `${received} bytes`);
+    socket.destroy();
+  });
+});
+
+describe("the places for requests", { timeout }, () => {
+  test("are not needed by operators", async () => {
+    await using host = await startHost({ requests: 2 });
+    host.access.setRules({ tokens: [greedy.rule, operator.rule] });
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
+    await using others = new Greedy(host);
+    await others.open(3, rawRequest("GET", "/kv/a", [by(greedy)]));
+    assert.equal(host.server.shares.used("requests"), 2);
+    assert.equal((await host.request("GET", "/cluster", [by(operator)])).status, 200);
+    open();
+  });
+
+  test("are not used up by one caller", async () => {
+    await using host = await startHost({ requests: 10 });
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
+    await using others = new Greedy(host);
+    await others.open(12, rawRequest("GET", "/kv/a", [by(greedy)]));
+    assert.equal(host.server.shares.used("requests"), 8);
+    assertProblem(await (others.connections.at(-1) as RawConnection).answer(), 503, "overloaded");
+    host.operations.gate = undefined;
+    assert.equal(await put(host, 10), 204);
+    open();
+    for (const connection of others.connections.slice(0, 8)) assert.equal((await connection.answer()).status, 404);
+    assert.equal(host.server.shares.used("requests"), 0);
+  });
+});
+
+describe("the places for connections", { timeout }, () => {
+  async function from(address: string, host: HttpHost): Promise<Socket> {
+    const socket = connect({ port: host.port, host: "127.0.0.1", localAddress: address });
+    socket.on("error", () => {});
+    await once(socket, "connect");
+    return socket;
+  }
+
+  test("are given up by the address that has most of them, by one without a request under way", async () => {
+    await using host = await startHost({ connections: 4, spareConnections: 16 });
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
+    const greedySockets: Socket[] = [];
+    for (let index = 0; index < 30; index++) greedySockets.push(await from("127.0.0.2", host));
+    const busy = greedySockets[3] as Socket;
+    busy.write(rawRequest("GET", "/kv/a", [by(greedy)]));
+    await sleep(systemClock, 100);
+    for (const address of ["127.0.0.3", "127.0.0.4"]) {
+      const socket = await from(address, host);
+      socket.write(rawRequest("GET", "/healthz"));
+      const [answer] = (await once(socket, "data")) as [Buffer];
+      assert.match(answer.toString(), /^HTTP\/1\.1 200 /, address);
+    }
+    assert.equal(host.server.shares.used("connections"), 4);
+    open();
+    const [answer] = (await once(busy, "data")) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1\.1 404 /, "a request under way is not cut off");
+    for (const socket of greedySockets) socket.destroy();
+  });
+
+  test("are left by a connection that goes over to another protocol", async () => {
+    const taken: Duplex[] = [];
+    const onUpgrade = (_request: IncomingMessage, socket: Duplex): unknown => taken.push(socket);
+    await using host = await HttpHost.start({}, { onUpgrade, upgradeProtocol: "other" });
+    const socket = await from("127.0.0.2", host);
+    socket.write(head("GET", "/", "Connection: Upgrade", "Upgrade: other"));
+    while (taken.length === 0) await sleep(systemClock, 5);
+    assert.equal(host.server.shares.used("connections"), 0);
+    for (const each of [socket, ...taken]) each.destroy();
+  });
+
+  test("are given up also by clients that never speak TLS", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "weir-shares-"));
+    const { cert, key } = new CertificateAuthority(folder).issue();
+    const tls = { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+    await using host = await HttpHost.start({ connections: 4, spareConnections: 16 }, { tls });
+    const silent: Socket[] = [];
+    for (let index = 0; index < 30; index++) silent.push(await from("127.0.0.2", host));
+    const socket = connectTls({ socket: await from("127.0.0.3", host), rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    socket.write(rawRequest("GET", "/healthz"));
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1\.1 200 /);
+    for (const each of [...silent, socket]) each.destroy();
+    rmSync(folder, { recursive: true, force: true });
+  });
+});
