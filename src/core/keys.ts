@@ -1,5 +1,7 @@
 /** What a client's key may be: 1 to {@link maxKeyBytes} bytes of UTF-8, outside weir's own part of the store. */
 
+import { OperatingError } from "../base/errors.ts";
+
 /** S3's limit on the name of an object. */
 export const maxKeyBytes = 1024;
 
@@ -13,4 +15,11 @@ export const reservedPrefix = ".weir/";
  */
 export function isReserved(key: string): boolean {
   return key.includes(reservedPrefix);
+}
+
+/** The store cannot have a blob of this name: see `BlobStore.fits`. */
+export function unfit(): OperatingError {
+  const detail =
+    "the store can't hold this key: with its prefix there it is too long, or it has a part that the store refuses (weir check says which)";
+  return new OperatingError("key_invalid", detail);
 }

@@ -126,6 +126,7 @@ export interface BlobStore extends LargeBlobs, AsyncDisposable {
 
   /**
    * Whether the store can hold a blob of this name. The limit is on the name with the prefix, in the store's encoding.
+   * A store may refuse more kinds of names, which {@link probe} finds out.
    */
   fits(name: string): boolean;
 

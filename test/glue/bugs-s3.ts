@@ -158,14 +158,30 @@ export const s3Bugs: readonly GlueBug[] = [
     edits: [
       {
         file: s3,
-        find: "    const key = this.#prefix + storableName(name);\n",
-        replace: "    const key = storableName(name);\n",
+        find: "    const key = this.#prefix + storableName(name);\n    if",
+        replace: "    const key = storableName(name);\n    if",
       },
     ],
     test: {
       file: requestsTest,
       name: "s3: everything lies under the store's prefix, and nothing else is asked for",
       says: /write asks for \/photos\/k\?/,
+    },
+  },
+  {
+    name: "s3-odd-names-not-heeded",
+    breaks: "S3Store says of names that the server refuses that they do not fit.",
+    edits: [
+      {
+        file: s3,
+        find: " && !this.#refusedKinds.some((kind) => kind.isOf(key))",
+        replace: "",
+      },
+    ],
+    test: {
+      file: "test/unit/store/s3/s3-versioning.test.ts",
+      name: "is told no key of a kind that it refuses, and every other one",
+      says: /an empty part: a\/\/b/,
     },
   },
   {

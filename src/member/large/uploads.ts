@@ -7,6 +7,7 @@
 import { assert } from "../../base/assert.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Upload, ValueInfo } from "../../core/entry.ts";
+import { unfit } from "../../core/keys.ts";
 import type { Operations, StreamOperation, WriteOutcome } from "../../core/operation.ts";
 import { meets } from "../../core/precondition.ts";
 import { formatManifest } from "../../core/upload-manifest.ts";
@@ -42,8 +43,7 @@ export class Uploads {
     const { large } = settings;
     const { key, length, precondition } = operation;
     const maxBytes = Math.max(large.maxValueBytes, settings.maxValueBytes);
-    if (!store.fits(key))
-      throw new OperatingError("key_invalid", "the key is too long for the store, with its prefix there");
+    if (!store.fits(key)) throw unfit();
     if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes);
     if (membership.epoch === 0) throw new OperatingError("not_ready", "this node is not a member of a view yet");
     // It is judged again when it is written. Judged now, what is bound to fail is not sent for nothing.

@@ -6,6 +6,7 @@
 
 import { assert } from "../../base/assert.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import { unfit } from "../../core/keys.ts";
 import type { PeerAnswer, PeerRequest, ReadRequest, WriteRequest } from "../../core/message.ts";
 import type { ReadOutcome, WriteOperation, WriteOutcome } from "../../core/operation.ts";
 import type { Version } from "../../core/version.ts";
@@ -82,7 +83,7 @@ export class Router {
     // A removal that no store can take would stay in the buffer for ever. What is discarded need not be taken by it.
     return operation.discards || this.#context.store.fits(operation.key)
       ? this.#write(operation)
-      : Promise.reject(tooLong());
+      : Promise.reject(unfit());
   }
 
   read(key: string, wantValue: boolean, changed = ""): ReadOutcome | Promise<ReadOutcome> {
@@ -93,7 +94,7 @@ export class Router {
 
   async #read(key: string, wantValue: boolean, changed: string): Promise<ReadOutcome> {
     const { membership } = this.#context;
-    if (!this.#context.store.fits(key)) throw tooLong();
+    if (!this.#context.store.fits(key)) throw unfit();
     return await this.persist(async (deadlineMs) => {
       const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, changed, deadlineMs };
       const primary = this.primaryOf(key, deadlineMs);
@@ -288,10 +289,6 @@ const cutOff = "store_unavailable";
 
 function worthRetrying(error: unknown): boolean {
   return isOperatingError(error, "wrong_view", "not_ready", "peer_unreachable");
-}
-
-function tooLong(): OperatingError {
-  return new OperatingError("key_invalid", "the key is too long for the store, with its prefix there");
 }
 
 function notStored({ epoch, seq }: Version): OperatingError {

@@ -36,6 +36,7 @@ import { failureError, isObjectMissing, readFailure } from "./s3-errors.ts";
 import { s3Headers } from "./s3-headers.ts";
 import { listParameters, maxListBytes, parseList } from "./s3-listing.ts";
 import { nameOfKey, storableName } from "./s3-names.ts";
+import { type OddKind, refusedKinds } from "./s3-odd-names.ts";
 import type { S3Location } from "./s3-target.ts";
 import { S3Uploads } from "./s3-uploads.ts";
 
@@ -62,6 +63,8 @@ export class S3Store implements BlobStore {
   readonly #uploads: S3Uploads;
   /** Whether `If-Match` takes the tag in quotes, as RFC 9110 and AWS say. Some servers never match a quoted tag. */
   #quotesTags = true;
+  /** Kinds of names that this server refuses. */
+  #refusedKinds: readonly OddKind[] = [];
 
   constructor(settings: S3StoreSettings, ports: StorePorts) {
     this.description = `s3://${settings.bucket}/${settings.prefix}`;
@@ -74,7 +77,8 @@ export class S3Store implements BlobStore {
   }
 
   fits(name: string): boolean {
-    return isKeyLength(this.#prefix + storableName(name));
+    const key = this.#prefix + storableName(name);
+    return isKeyLength(key) && !this.#refusedKinds.some((kind) => kind.isOf(key));
   }
 
   async read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
@@ -188,6 +192,7 @@ export class S3Store implements BlobStore {
     const conditionalWrites = findings.absentHonoured && findings.unchangedHonoured;
     if (!conditionalWrites) notes.push("The store ignores conditions on writes: only a cluster of one node is safe.");
     if (!findings.removesHonoured) notes.push("The store ignores conditions on removals; weir does without.");
+    await this.#tryOddNames(options, notes);
     const versioning = await this.#versioning(options, notes);
     if (versioning !== undefined && !conditionalWrites) {
       throw new OperatingError(
@@ -215,6 +220,14 @@ export class S3Store implements BlobStore {
     const unquoted = await tryOut(this, name, options);
     if (!unquoted.unchangedHonoured) this.#quotesTags = true;
     return unquoted;
+  }
+
+  async #tryOddNames(options: RequestOptions, notes: string[]): Promise<void> {
+    const folder = `.weir/probe/${this.#random.id()}`;
+    this.#refusedKinds = await refusedKinds(this, folder, this.#prefix, options);
+    if (this.#refusedKinds.length === 0) return;
+    const kinds = this.#refusedKinds.map(({ what }) => what).join("; ");
+    notes.push(`The store refuses some names, so writes of such keys are refused: those with ${kinds}.`);
   }
 
   /** Without the rights of an upload, a node can do all but write large values. */

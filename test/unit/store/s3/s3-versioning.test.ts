@@ -15,6 +15,8 @@ interface Oddities {
   readonly isStale?: boolean;
   /** Whether headers of its own are left out, as by a proxy. */
   readonly losesMetadata?: boolean;
+  /** Whether it refuses objects with this path, as it was sent. */
+  readonly refuses?: (path: string) => boolean;
   /** Of the answer to the unsigned request for the bucket. */
   readonly greeting?: number;
 }
@@ -23,7 +25,7 @@ interface Oddities {
 async function serverWith(
   status: number,
   body: string,
-  { ignoresConditions, wantsBareTags, isStale, losesMetadata, greeting = 404 }: Oddities = {},
+  { ignoresConditions, wantsBareTags, isStale, losesMetadata, refuses = () => false, greeting = 404 }: Oddities = {},
 ) {
   const matches: string[] = [];
   const objects = new Map<
@@ -32,7 +34,8 @@ async function serverWith(
   >();
   let tags = 0;
   const answer: RequestListener = (request, response) => {
-    const { pathname: path, searchParams } = new URL(request.url ?? "", "http://store");
+    const [path = "", query] = (request.url ?? "").split("?");
+    const searchParams = new URLSearchParams(query);
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
@@ -44,6 +47,7 @@ async function serverWith(
       const object = objects.get(path);
       const expected = wantsBareTags ? object?.tag.replaceAll('"', "") : object?.tag;
       if (match) matches.push(match);
+      if (refuses(decodeURIComponent(path))) return end(400, "<Error><Code>InvalidArgument</Code></Error>");
       if (path === "/photos" && request.method === "HEAD")
         return end(greeting, "", { "x-amz-bucket-region": "eu-central-1" });
       if (searchParams.has("versioning")) return end(status, body);
@@ -155,5 +159,53 @@ it("a bucket that is elsewhere is told by the answer to the first request, befor
     assert.equal(error.code, "store_refused");
     assert.match(error.message, /is in the region eu-central-1; set it/);
     return true;
+  });
+});
+
+describe("a server that refuses some names", () => {
+  const odd = {
+    "a part that is .": ["a/./b", "./b", "a/."],
+    "a part that is ..": ["a/../b", "a/.."],
+    "more parts that are .. than others before them": ["../a", "a/../../b/c"],
+    "an empty part": ["a//b", "/a"],
+    "a slash at its end": ["a/"],
+    "a part of more than 255 bytes": [`a/${"é".repeat(128)}`],
+  } as const;
+
+  it("is told no key of a kind that it refuses, and every other one", async () => {
+    const refuses = (path: string): boolean =>
+      path.includes("/../../") || path.includes("//") || path.split("/").some((part) => Buffer.byteLength(part) > 255);
+    await using host = await serverWith(200, "<VersioningConfiguration/>", { refuses });
+    const { notes } = await host.store.probe({ deadlineMs: 2_000 });
+    const refused = ["an empty part", "a part of more than 255 bytes"];
+    assert.ok(
+      notes.some((note) => note.includes(`those with ${refused.join("; ")}.`)),
+      notes.join("\n"),
+    );
+    for (const [kind, names] of Object.entries(odd))
+      for (const name of names) assert.equal(host.store.fits(name), !refused.includes(kind), `${kind}: ${name}`);
+    for (const name of ["a", "a/b", ".a", "a./b", "..a/b", "a/...", `a/${"é".repeat(127)}`])
+      assert.equal(host.store.fits(name), true, name);
+  });
+
+  it("may be Amazon S3, which refuses what leads out of the bucket", async () => {
+    const refuses = (path: string): boolean => {
+      let depth = 0;
+      // Behind the bucket.
+      for (const part of path.split("/").slice(2)) {
+        depth += part === ".." ? -1 : 1;
+        if (depth < 0) return true;
+      }
+      return false;
+    };
+    await using host = await serverWith(200, "<VersioningConfiguration/>", { refuses });
+    await host.store.probe({ deadlineMs: 2_000 });
+    assert.deepEqual(
+      Object.entries(odd)
+        .filter(([, names]) => names.some((name) => !host.store.fits(name)))
+        .map(([kind]) => kind),
+      ["more parts that are .. than others before them"],
+    );
+    assert.equal(host.store.fits("a/../b"), true);
   });
 });
