@@ -33,6 +33,13 @@ export interface NodeControl {
   leave(): void;
 }
 
+export interface RefusedKeys {
+  /** In the order of the keys. */
+  readonly keys: readonly FailingKey[];
+  /** Whether there are more of them. */
+  readonly more: boolean;
+}
+
 export interface Administration {
   /**
    * Makes all members flush at once. Tells how far they are, until the store has everything that was acknowledged
@@ -45,6 +52,11 @@ export interface Administration {
    * @throws OperatingError (rejects with one) `not_refused`; what a read may.
    */
   refused(key: string): Promise<FailingKey>;
+  /**
+   * Keys that begin with the prefix, with what of them the store refuses.
+   * @throws OperatingError (rejects with one): what a read may.
+   */
+  refusedUnder(prefix: string): Promise<RefusedKeys>;
   /**
    * Discards this version of the key, which the store refuses: the key's state is then what the store has.
    * `precondition_failed` when the key has another version.

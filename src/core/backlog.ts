@@ -82,6 +82,11 @@ export class Backlog {
     for (const record of this.#failing) if (!this.#refused.has(record)) yield record;
   }
 
+  /** Those that the store refuses, at this moment. */
+  refused(): readonly KeyState[] {
+    return [...this.#refused.keys()];
+  }
+
   /** Whether the store has refused the last attempt, and that began at `since` or later. */
   isRefusedSince(record: KeyState, since: Instant): boolean {
     const refusedFrom = this.#refused.get(record);

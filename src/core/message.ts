@@ -4,6 +4,7 @@
  */
 
 import type { ErrorCode } from "../base/errors.ts";
+import type { RefusedKeys } from "./administration.ts";
 import type { Entry, RequestId } from "./entry.ts";
 import type { LateEffect } from "./late-effects.ts";
 import type { ListQuery } from "./listing.ts";
@@ -202,6 +203,15 @@ export interface FailingRequest {
   readonly key: string;
 }
 
+/** What does the store refuse of the keys that you serve and that begin with this? */
+export interface RefusedKeysRequest {
+  readonly kind: "refused_keys";
+  readonly epoch: number;
+  readonly prefix: string;
+  /** Keys in the answer, at most. */
+  readonly limit: number;
+}
+
 /** Which view have you adopted? Asked by a member that the store does not answer. */
 export interface ViewRequest {
   readonly kind: "view";
@@ -223,6 +233,7 @@ export type PeerRequest =
   | LeaveRequest
   | FlushRequest
   | FailingRequest
+  | RefusedKeysRequest
   | ViewRequest;
 
 export interface PongAnswer {
@@ -280,6 +291,10 @@ export interface FlushingAnswer {
 }
 
 /** Undefined: the last attempt to flush the key has not failed, or nothing is to be flushed. */
+export interface RefusalsAnswer extends RefusedKeys {
+  readonly kind: "refusals";
+}
+
 export interface FailingAnswer {
   readonly kind: "failed";
   readonly failing: FailingKey | undefined;
@@ -308,6 +323,7 @@ export type PeerAnswer =
   | WantedAnswer
   | FlushingAnswer
   | FailingAnswer
+  | RefusalsAnswer
   | AdoptedAnswer
   | RefusedAnswer;
 

@@ -17,7 +17,7 @@ import { type DashboardPage, dashboardRoute } from "./routes/dashboard-route.ts"
 import { DateFormatter } from "./routes/http-date.ts";
 import { LegacyRoutes } from "./routes/legacy-routes.ts";
 import { ListRoute } from "./routes/list-route.ts";
-import { refusedRoute } from "./routes/refused-route.ts";
+import { refusedListRoute, refusedRoute } from "./routes/refused-route.ts";
 import type { Bodies } from "./server/body.ts";
 import type { Cors } from "./server/cors.ts";
 import { answer, type Exchange } from "./server/exchange.ts";
@@ -93,6 +93,7 @@ export class RequestRouter {
       Object.entries({
         "/": dashboardRoute(dashboard),
         "/kv/": list.route,
+        "/cluster/refused/": refusedListRoute(administration),
         "/put": legacy.put,
         "/put/": legacy.put,
         ...admin.routes,

@@ -39,6 +39,8 @@ export function answerOf(
       return wired.flushOnDemand.answer(request);
     case "failing":
       return wired.discard.answer(request);
+    case "refused_keys":
+      return wired.discard.answerUnder(request);
     case "view":
       return { kind: "adopted", view: formatView(wired.membership.view) };
     default:

@@ -1,7 +1,7 @@
 /** What clients and operators can ask of one member, put together once from the parts that do it. */
 
 import { OperatingError } from "../base/errors.ts";
-import type { Administration, FlushProgress } from "../core/administration.ts";
+import type { Administration, FlushProgress, RefusedKeys } from "../core/administration.ts";
 import type { ListQuery } from "../core/listing.ts";
 import type {
   ListOutcome,
@@ -65,6 +65,10 @@ export class MemberOperations implements Operations, Administration {
     return this.#parts.discard.refused(key);
   }
 
+  refusedUnder(prefix: string): Promise<RefusedKeys> {
+    return this.#parts.discard.refusedUnder(prefix);
+  }
+
   discard(key: string, version: Version): Promise<WriteOutcome> {
     return this.#parts.discard.discard(key, version);
   }
@@ -81,6 +85,7 @@ export const noMember: Operations & Administration = {
     yield await refuse();
   },
   refused: refuse,
+  refusedUnder: refuse,
   discard: refuse,
 };
 

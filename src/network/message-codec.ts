@@ -58,6 +58,7 @@ const tags = {
   view: 13,
   late: 14,
   answered: 15,
+  refused_keys: 16,
   pong: 32,
   value: 33,
   missing: 34,
@@ -71,6 +72,7 @@ const tags = {
   flushing: 42,
   failed: 43,
   adopted: 44,
+  refusals: 45,
   state: 64,
 } as const satisfies Record<PeerRequest["kind"] | PeerAnswer["kind"] | PeerNotice["kind"], number>;
 
@@ -148,6 +150,11 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       writer.integer(request.epoch);
       writer.text(request.key);
       return undefined;
+    case "refused_keys":
+      writer.integer(request.epoch);
+      writer.text(request.prefix);
+      writer.u32(request.limit);
+      return undefined;
     case "flush":
       writer.integer(request.epoch);
       writer.bool(request.mark !== undefined);
@@ -217,6 +224,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       return { kind: "leave", epoch: reader.integer() };
     case tags.view:
       return { kind: "view", epoch: reader.integer() };
+    case tags.refused_keys:
+      return { kind: "refused_keys", epoch: reader.integer(), prefix: reader.text(), limit: reader.u32() };
     case tags.failing:
       return { kind: "failing", epoch: reader.integer(), key: reader.text() };
     case tags.flush: {
@@ -295,6 +304,10 @@ export function writeAnswer(writer: ByteWriter, answer: PeerAnswer): Buffer | un
     case "failed":
       writeFailingKeys(writer, answer.failing ? [answer.failing] : []);
       return undefined;
+    case "refusals":
+      writeFailingKeys(writer, answer.keys);
+      writer.bool(answer.more);
+      return undefined;
     case "adopted":
       return answer.view;
     case "refused":
@@ -365,6 +378,8 @@ function answerOf(reader: ByteReader, payload: Buffer): PeerAnswer {
       };
     case tags.failed:
       return { kind: "failed", failing: readFailingKeys(reader)[0] };
+    case tags.refusals:
+      return { kind: "refusals", keys: readFailingKeys(reader), more: reader.bool() };
     case tags.refused: {
       const code = readErrorCode(reader);
       return { kind: "refused", code, epoch: reader.integer(), detail: reader.text() };

@@ -5,7 +5,7 @@
 
 import { sleep } from "../../src/base/clock.ts";
 import { OperatingError } from "../../src/base/errors.ts";
-import type { Administration, FlushProgress } from "../../src/core/administration.ts";
+import type { Administration, FlushProgress, RefusedKeys } from "../../src/core/administration.ts";
 import type { WriteOutcome } from "../../src/core/operation.ts";
 import type { FailingKey } from "../../src/core/status.ts";
 import { compareVersions, type Version } from "../../src/core/version.ts";
@@ -30,6 +30,11 @@ export class MemoryAdministration implements Administration {
     const failing = this.refusals.get(key);
     if (!failing) throw new OperatingError("not_refused", "nothing of this key has failed to reach the store");
     return failing;
+  }
+
+  async refusedUnder(prefix: string): Promise<RefusedKeys> {
+    const keys = [...this.refusals.values()].filter(({ key }) => key.startsWith(prefix));
+    return { keys: keys.slice(0, 2), more: keys.length > 2 };
   }
 
   async discard(key: string, version: Version): Promise<WriteOutcome> {

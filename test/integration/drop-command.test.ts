@@ -71,6 +71,33 @@ describe("weir drop", () => {
     assert.equal((await weir(["flush", "--config", cluster.configPath])).code, 0);
   });
 
+  test("shows all that is refused under a prefix, from any node, and gives all of it up, and nothing else", async (t) => {
+    const { cluster } = stage();
+    t.after(refuseStubbornKeys(cluster.storeFolder));
+    const keys = Array.from({ length: 40 }, (_, index) => `${stubbornPrefix}many/${index}`);
+    const other = `${stubbornPrefix}other`;
+    for (const [index, of] of [...keys, other].entries())
+      assert.equal((await cluster.put(cluster.ids[index % 3] as string, of, "value")).status, 204);
+    await cluster.until(20_000, "all are refused", async () => (await refusedKeys(cluster)) === keys.length + 1);
+    const args = ["drop", "--prefix", `${stubbornPrefix}many/`, "--config", cluster.configPath];
+    const { stdout } = await weir(args);
+    assert.match(stdout, /^The store refuses 40 keys that begin with "looped\/many\/":$/m);
+    assert.match(stdout, /THEIR VALUES ARE LOST/);
+    const { stdout: json } = await weir([...args, "--json"]);
+    const shown = JSON.parse(json) as { keys: { key: string }[]; more: boolean };
+    assert.deepEqual(new Set(shown.keys.map((each) => each.key)), new Set(keys));
+    assert.equal(shown.more, false);
+    assert.equal(await refusedKeys(cluster), keys.length + 1, "nothing is changed");
+    const given = await weir([...args, "--yes"]);
+    assert.deepEqual([given.code, given.stdout], [0, "40 keys given up\n"], given.stderr);
+    await cluster.until(20_000, "they are gone", async () => (await refusedKeys(cluster)) === 1);
+    assert.equal((await cluster.get("a", other)).body.toString(), "value");
+    assert.match((await weir(args)).stdout, /^the store refuses no key that begins with /);
+    for (const wrong of [["drop"], ["drop", key, "--prefix", "a"], ["drop", key, "--yes"], [...args, "--force", "1.1"]])
+      assert.equal((await weir([...wrong, "--config", cluster.configPath])).code, 2, wrong.join(" "));
+    await give(cluster, other, (await refusal(cluster, other)).version);
+  });
+
   test("gives up no version but the one that was shown, and nothing that the store takes", async () => {
     const { cluster } = stage();
     const relent = refuseStubbornKeys(cluster.storeFolder);

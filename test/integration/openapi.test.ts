@@ -152,6 +152,14 @@ const cases: readonly Case[] = [
     { operation: `${method} /cluster/refused/{key}`, target: "/cluster/refused/a", before: refuses, status: 200 },
     { operation: `${method} /cluster/refused/{key}`, target: "/cluster/refused/a", status: 404 },
     { operation: `${method} /cluster/refused/{key}`, target: "/cluster/refused/%ff", status: 400 },
+    {
+      operation: `${method} /cluster/refused/`,
+      target: "/cluster/refused/?prefix=",
+      before: refuses,
+      status: 200,
+    },
+    { operation: `${method} /cluster/refused/`, status: 400 },
+    { operation: `${method} /cluster/refused/`, target: "/cluster/refused/?prefix=a", before: guarded, status: 401 },
     ...["/metrics", "/cluster", "/"].map(
       (path): Case => ({ operation: `${method} ${path}`, headers: ["Host: a", "Host: b"], status: 400 }),
     ),

@@ -7,7 +7,8 @@ import { OperatingError } from "../../base/errors.ts";
 import type { Administration } from "../../core/administration.ts";
 import type { Version } from "../../core/version.ts";
 import { answer, answerJson, type Exchange } from "../server/exchange.ts";
-import { type KeyRoute, reading } from "../server/route.ts";
+import { decodePercent } from "../server/percent.ts";
+import { type FixedRoute, type KeyRoute, reading } from "../server/route.ts";
 
 export function refusedRoute(administration: () => Administration): KeyRoute {
   return {
@@ -18,6 +19,26 @@ export function refusedRoute(administration: () => Administration): KeyRoute {
       else await tell(exchange, key, administration());
     },
   };
+}
+
+/** `GET /cluster/refused/?prefix=`: what the store refuses of all such keys. */
+export function refusedListRoute(administration: () => Administration): FixedRoute {
+  return {
+    kind: "fixed",
+    needs: reading("monitor"),
+    handle: async (exchange, query) => {
+      const refused = await administration().refusedUnder(prefixIn(query));
+      answerJson(exchange, 200, refused, ["Cache-Control", "no-store"]);
+    },
+  };
+}
+
+/** @throws OperatingError `query_invalid` */
+function prefixIn(query: string): string {
+  const invalid = (detail: string): OperatingError => new OperatingError("query_invalid", detail);
+  const encoded = /^\?prefix=([^&]*)$/.exec(query)?.[1];
+  if (encoded === undefined) throw invalid("this takes one parameter, prefix, which may be empty");
+  return decodePercent(encoded.replaceAll("+", "%20"), (detail) => invalid(`prefix: ${detail}`));
 }
 
 async function tell(exchange: Exchange, key: string, administration: Administration): Promise<void> {

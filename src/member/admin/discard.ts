@@ -9,37 +9,46 @@
  */
 
 import { OperatingError } from "../../base/errors.ts";
+import { compareText } from "../../base/text-order.ts";
+import type { RefusedKeys } from "../../core/administration.ts";
+import type { Backlog } from "../../core/backlog.ts";
 import { whatTheStoreHas } from "../../core/discarded.ts";
 import { noHeaders } from "../../core/entry.ts";
 import type { KeyState } from "../../core/key-state.ts";
-import type { FailingAnswer, FailingRequest } from "../../core/message.ts";
+import type { FailingAnswer, FailingRequest, RefusalsAnswer, RefusedKeysRequest } from "../../core/message.ts";
 import type { WriteOutcome } from "../../core/operation.ts";
 import type { FailingKey } from "../../core/status.ts";
 import { compareVersions, type Version } from "../../core/version.ts";
+import { votersOf } from "../../core/view.ts";
 import type { ContextOf } from "../context.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import { notReady, requireEpoch } from "../keys/not-ready.ts";
 import type { Router } from "../route/router.ts";
 import type { Status } from "./status.ts";
 
-type DiscardContext = ContextOf<"buffer" | "log" | "membership" | "requests">;
-type DiscardRouter = Pick<Router, "ask" | "persist" | "primaryOf" | "write">;
+type DiscardContext = ContextOf<"buffer" | "log" | "membership" | "requests" | "slices">;
+type DiscardRouter = Pick<Router, "ask" | "persist" | "primaryOf" | "requireView" | "write">;
+
+/** Keys that are told of at a time, at most. */
+const refusedAtOnce = 1_000;
 
 export class Discard {
   readonly #context: DiscardContext;
   readonly #router: DiscardRouter;
   readonly #flusher: Pick<Flusher, "mayChange">;
+  readonly #backlog: Pick<Backlog, "refused">;
   readonly #status: Pick<Status, "failingKey">;
 
   constructor(
     context: DiscardContext,
     router: DiscardRouter,
-    flusher: Pick<Flusher, "mayChange">,
+    flusher: Pick<Flusher, "backlog" | "mayChange">,
     status: Pick<Status, "failingKey">,
   ) {
     this.#context = context;
     this.#router = router;
     this.#flusher = flusher;
+    this.#backlog = flusher.backlog;
     this.#status = status;
   }
 
@@ -70,6 +79,48 @@ export class Discard {
   discard(key: string, version: Version): Promise<WriteOutcome> {
     const state = { value: undefined, upload: whatTheStoreHas, headers: noHeaders, precondition: undefined, md5: "" };
     return this.#router.write({ key, ...state, durability: "replicated", discards: version });
+  }
+
+  /**
+   * What the store refuses of the keys that begin with the prefix, at all members.
+   * @throws OperatingError (rejects with one): the router's.
+   */
+  refusedUnder(prefix: string): Promise<RefusedKeys> {
+    const { membership } = this.#context;
+    const router = this.#router;
+    return router.persist(async (deadlineMs) => {
+      router.requireView(deadlineMs);
+      const { epoch, view, self } = membership;
+      const request: RefusedKeysRequest = { kind: "refused_keys", epoch, prefix, limit: refusedAtOnce };
+      const answers = await Promise.all(
+        votersOf(view).map(async ({ id }) => {
+          const answer = id === self.id ? await this.answerUnder(request) : await router.ask(id, request, deadlineMs);
+          if (answer.kind === "refusals") return answer;
+          throw new OperatingError("internal", `a peer answered ${answer.kind}`);
+        }),
+      );
+      const keys = answers.flatMap((answer) => answer.keys).sort((a, b) => compareText(a.key, b.key));
+      const more = keys.length > refusedAtOnce || answers.some((answer) => answer.more);
+      return { keys: keys.slice(0, refusedAtOnce), more };
+    });
+  }
+
+  /** @throws OperatingError (rejects with one) `wrong_view`, `not_ready`. */
+  async answerUnder({ epoch, prefix, limit }: RefusedKeysRequest): Promise<RefusalsAnswer> {
+    const { membership, slices } = this.#context;
+    const keys: FailingKey[] = [];
+    let more = false;
+    const visit = (record: KeyState): void => {
+      if (!record.key.startsWith(prefix) || record.failure?.code !== "store_refused") return;
+      const failing = keys.length < limit ? this.#status.failingKey(record) : undefined;
+      if (failing) keys.push(failing);
+      else more = true;
+    };
+    await new Promise<void>((resolve) => slices.lane().over(this.#backlog.refused(), visit, resolve));
+    // A key that another member serves now is not refused here any more.
+    requireEpoch(membership, epoch);
+    if (!membership.activated) throw new OperatingError("not_ready", "a hand-off is under way");
+    return { kind: "refusals", keys, more };
   }
 
   /** @throws OperatingError `wrong_view`, `not_ready`. */

@@ -19,6 +19,7 @@ describe("a host that has no member", () => {
       list: noMember.list(query),
       flush: noMember.flush(new AbortController().signal).next(),
       refused: noMember.refused("k"),
+      refusedUnder: noMember.refusedUnder(""),
       discard: noMember.discard("k", version),
     };
     for (const [name, answer] of Object.entries(answers)) {

@@ -163,6 +163,7 @@ const requests: readonly PeerRequest[] = [
   { kind: "answered", epoch: 6, key: "grüße", version: { epoch: 3, seq: 2 ** 33 } },
   { kind: "hand_off_list", epoch: 5, items: [] },
   { kind: "hand_off_list", epoch: 5, items: [{ key: "grüße", version: { epoch: 3, seq: 2 ** 33 } }] },
+  { kind: "refused_keys", epoch: 9, prefix: "grüße/", limit: 1_000 },
   { kind: "leave", epoch: 9 },
   { kind: "view", epoch: 2 ** 33 },
   { kind: "flush", epoch: 9, mark: undefined },

@@ -6,12 +6,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type ErrorCode, isOperatingError, OperatingError } from "../../../../src/base/errors.ts";
+import { Slices } from "../../../../src/base/slices.ts";
+import { Backlog } from "../../../../src/core/backlog.ts";
 import { type Entry, noHeaders } from "../../../../src/core/entry.ts";
 import type { KeyState } from "../../../../src/core/key-state.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
 import type { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { Discard } from "../../../../src/member/admin/discard.ts";
-import { assign, commit, roomyBuffer } from "../../../harness/key-fixtures.ts";
+import { assign, commit, roomyBuffer, wholeSlices } from "../../../harness/key-fixtures.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { memberIn, memberOf, viewOf } from "../../../harness/view-fixtures.ts";
 
@@ -59,9 +62,10 @@ function trialOf(tried: 0 | 1 | 2 = 2): Trial {
   const log = new RecordedLog();
   const never = (): never => assert.fail("nothing is asked");
   const trial = { buffer, record, requests, log, mayChange: false };
-  const router = { persist: never, primaryOf: never, ask: never, write: never };
-  const flusher = { mayChange: () => trial.mayChange };
-  const discard = new Discard({ membership, buffer, requests, log }, router, flusher, { failingKey: never });
+  const router = { persist: never, primaryOf: never, requireView: never, ask: never, write: never };
+  const flusher = { mayChange: () => trial.mayChange, backlog: new Backlog() };
+  const slices = new Slices(new ManualClock(), wholeSlices);
+  const discard = new Discard({ membership, buffer, requests, log, slices }, router, flusher, { failingKey: never });
   return Object.assign(trial, { discard });
 }
 
