@@ -2,8 +2,19 @@
 
 import { isUtf8 } from "node:buffer";
 import { OperatingError } from "../../base/errors.ts";
-import { compact } from "../../base/memory.ts";
 import { checkChangeable, checkKey } from "../server/key.ts";
+import { decodeData } from "./legacy-data.ts";
+import {
+  envelopeBytes,
+  findFields,
+  invalidBody,
+  isLegacyField,
+  type LegacyField,
+  legacyFields,
+  noField,
+  notText,
+} from "./legacy-fields.ts";
+import type { Turns } from "./turns.ts";
 
 export interface LegacyPut {
   readonly key: string;
@@ -16,15 +27,6 @@ export interface MissingField {
   readonly missing: string;
 }
 
-/** In the order in which the old service looks for them. */
-const fields = ["data", "key", "extension"] as const;
-
-/**
- * The most bytes of everything but the data: key and extension in JSON with each character escaped, the fields' names,
- * spaces.
- */
-const envelopeBytes = 16 * 1024;
-
 /**
  * The longest body worth reading. That is the Base64 of the largest value, with an escaped line break (4 bytes) after
  * every 64 characters, as in PEM.
@@ -34,63 +36,41 @@ export function legacyBodyLimit(maxValueBytes: number): number {
   return encoded + Math.ceil(encoded / 64) * 4 + envelopeBytes;
 }
 
-/** @throws OperatingError `body_invalid`, `key_invalid`, `value_too_large`. */
-export function parseLegacyPut(body: Buffer, maxValueBytes: number): LegacyPut | MissingField {
-  const json = parseObject(body);
-  for (const field of fields) {
-    const value = json[field];
-    if (value === undefined || value === null || value === "") return { missing: field };
-  }
-  for (const name of Object.keys(json)) {
-    if (!(fields as readonly string[]).includes(name)) throw invalid(`There is no field '${clip(name)}'!`);
-  }
-  const data = textOf(json, "data");
-  const key = textOf(json, "key");
-  const extension = textOf(json, "extension");
+/**
+ * @param turns Takes turns of the event loop for a long body.
+ * @throws OperatingError `body_invalid`, `key_invalid`, `value_too_large`.
+ */
+export async function parseLegacyPut(
+  body: Buffer,
+  maxValueBytes: number,
+  turns: Turns,
+): Promise<LegacyPut | MissingField> {
+  if (!isUtf8(body)) throw invalidBody("The body is not valid UTF-8!");
+  const fields = findFields(body);
+  for (const name of legacyFields) if (isMissing(fields.get(name))) return { missing: name };
+  for (const name of fields.keys()) if (!isLegacyField(name)) throw noField(name);
+  const data = fields.get("data") as LegacyField;
+  if (typeof data === "string" || !("start" in data)) throw notText("data");
+  const key = textOf(fields, "key");
+  const extension = textOf(fields, "extension");
   checkKey(key);
   checkChangeable(key);
-  if (!extension.isWellFormed()) throw invalid("Field 'extension' has a lone surrogate in it!");
-  const value = decodeBase64(data);
-  if (value === undefined) throw invalid("Field 'data' is not valid Base64!");
+  if (!extension.isWellFormed()) throw invalidBody("Field 'extension' has a lone surrogate in it!");
+  const value = await decodeData(body, data, turns);
   if (value.length > maxValueBytes) {
     throw new OperatingError("value_too_large", `the value has ${value.length} bytes, more than ${maxValueBytes}`);
   }
   return { key, extension, value };
 }
 
-function parseObject(body: Buffer): Readonly<Record<string, unknown>> {
-  if (!isUtf8(body)) throw invalid("The body is not valid UTF-8!");
-  let json: unknown;
-  try {
-    json = JSON.parse(body.toString("utf8"));
-  } catch (cause) {
-    throw new OperatingError("body_invalid", "The body is not valid JSON!", { cause });
-  }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) throw invalid("The body is not a JSON object!");
-  return json as Record<string, unknown>;
+function isMissing(field: LegacyField | undefined): boolean {
+  if (field === undefined || field === "null") return true;
+  if (field === "other") return false;
+  return "text" in field ? field.text === "" : field.start === field.end;
 }
 
-function textOf(json: Readonly<Record<string, unknown>>, field: (typeof fields)[number]): string {
-  const value = json[field];
-  if (typeof value !== "string") throw invalid(`Field '${field}' must be a string!`);
-  return value;
-}
-
-/**
- * The bytes, without unused memory around them. Undefined unless the text is in the standard alphabet, padded, with
- * line breaks anywhere. The decoder skips what it does not know. Encoding its result again shows whether it did.
- */
-function decodeBase64(text: string): Buffer | undefined {
-  const joined = /[\r\n]/.test(text) ? text.replaceAll(/[\r\n]+/g, "") : text;
-  const value = Buffer.from(joined, "base64");
-  return value.toString("base64") === joined ? compact(value) : undefined;
-}
-
-/** A field's name may be as long as the body. */
-function clip(name: string): string {
-  return name.length > 64 ? `${name.slice(0, 64)}…` : name;
-}
-
-function invalid(detail: string): OperatingError {
-  return new OperatingError("body_invalid", detail);
+function textOf(fields: ReadonlyMap<string, LegacyField>, name: "key" | "extension"): string {
+  const field = fields.get(name) as LegacyField;
+  if (typeof field === "string" || !("text" in field)) throw notText(name);
+  return field.text;
 }

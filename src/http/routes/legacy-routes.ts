@@ -17,8 +17,10 @@ import { isSendable, metadataPrefix, sizeProblem } from "./content-headers.ts";
 import { md5Of } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
 import type { DateFormatter } from "./http-date.ts";
+import { encodeData } from "./legacy-data.ts";
 import { type LegacyPut, legacyBodyLimit, parseLegacyPut } from "./legacy-put.ts";
 import { judgeRead } from "./preconditions.ts";
+import { Turns } from "./turns.ts";
 
 export interface LegacySettings {
   readonly inFlightBytes: number;
@@ -40,6 +42,7 @@ export class LegacyRoutes {
   readonly #dates: DateFormatter;
   readonly #settings: LegacySettings;
   readonly #bodyLimit: number;
+  readonly #turns = new Turns();
 
   constructor(
     operations: () => Operations,
@@ -71,7 +74,7 @@ export class LegacyRoutes {
     }
     const body = await this.#bodies.read(exchange, this.#bodyLimit);
     try {
-      const put = parseLegacyPut(body.bytes, this.#settings.maxValueBytes);
+      const put = await parseLegacyPut(body.bytes, this.#settings.maxValueBytes, this.#turns);
       if ("missing" in put) {
         answerJson(exchange, 409, { msg: `Required field '${put.missing}' is missing!` });
         return;
@@ -121,7 +124,7 @@ export class LegacyRoutes {
     }
     const head = `{"key":${JSON.stringify(key)},"extension":${JSON.stringify(extension)},"data":"`;
     const length = Buffer.byteLength(head) + Math.ceil(info.size / 3) * 4 + 2;
-    const body = value === undefined ? undefined : `${head}${value.toString("base64")}"}`;
+    const body = value === undefined ? undefined : await encodeData(head, value, '"}', this.#turns);
     answer(exchange, 200, ["Content-Type", "application/json", "Content-Length", String(length), ...validators], body);
   }
 
