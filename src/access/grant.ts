@@ -28,9 +28,13 @@ export class Grant {
     this.#rights = new Set(allowed.includes("admin") ? [...allowed, "monitor"] : allowed);
   }
 
+  has(right: Right): boolean {
+    return this.#rights.has(right);
+  }
+
   /** @throws OperatingError `forbidden` */
   requireRight(right: Right): void {
-    if (this.#rights.has(right)) return;
+    if (this.has(right)) return;
     throw new OperatingError("forbidden", `this needs the right ${right}, which ${this.name} does not have`);
   }
 

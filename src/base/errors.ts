@@ -58,6 +58,9 @@ export type ErrorCode = keyof typeof errorKinds;
 /** The store does not answer, or asks for fewer requests: the same request may succeed later. */
 export const transientCodes = ["store_unavailable", "store_throttled"] as const satisfies readonly ErrorCode[];
 
+/** How the message of a write that failed ends, if the writer may rely on it. */
+export const nothingStored = "; nothing was stored";
+
 /** A failure that the caller must expect. Test its `code`, not its class or its message. */
 export class OperatingError extends Error {
   override name = "OperatingError";

@@ -7,6 +7,7 @@
 import type { Access } from "../access/access.ts";
 import { withoutTokens } from "../access/token.ts";
 import type { Clock, Instant } from "../base/clock.ts";
+import { Complaints, complaintIntervalMs } from "../base/complaints.ts";
 import { type ErrorCode, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Administration, NodeControl } from "../core/administration.ts";
@@ -27,7 +28,7 @@ import type { HttpSettings } from "./server/http-settings.ts";
 import { parseKey } from "./server/key.ts";
 import type { HttpMetrics } from "./server/metrics.ts";
 import type { NodeShares } from "./server/node-shares.ts";
-import { describeFailure, ProblemWriter } from "./server/problem.ts";
+import { describeFailure, detailFor, isStoreFailure, ProblemWriter } from "./server/problem.ts";
 import { allowOf, everyMethod, type FixedRoute, type KeyRoute, type Route } from "./server/route.ts";
 import { AnswerStreams } from "./server/stream.ts";
 
@@ -73,6 +74,7 @@ export class RequestRouter {
   readonly #problems: ProblemWriter;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #complaints: Complaints;
   readonly #metrics: HttpMetrics;
 
   constructor(options: RequestRouterOptions, bodies: Bodies, shares: NodeShares, cors: Cors, metrics: HttpMetrics) {
@@ -104,6 +106,7 @@ export class RequestRouter {
     this.#cors = cors;
     this.#clock = clock;
     this.#log = log;
+    this.#complaints = new Complaints(log, clock, complaintIntervalMs);
     this.#metrics = metrics;
   }
 
@@ -204,7 +207,9 @@ export class RequestRouter {
   }
 
   #refuse(exchange: Exchange, route: Route | undefined, error: unknown): void {
-    const { code, detail } = describeFailure(error, this.#log);
+    const { code, detail: reason } = describeFailure(error, this.#log);
+    if (isStoreFailure(code)) this.#complaints.warn(code, "the store failed a request", { code, reason });
+    const detail = detailFor(exchange.grant, code, reason);
     if (exchange.response.headersSent) {
       // Half an answer cannot be repaired. Cutting the connection shows that it is incomplete.
       exchange.response.destroy();

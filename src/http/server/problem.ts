@@ -1,7 +1,8 @@
 /** Errors as clients see them: RFC 9457 problem details with the codes of the table in `base/errors.ts`. */
 
+import type { Grant } from "../../access/grant.ts";
 import { AssertionError } from "../../base/assert.ts";
-import { type ErrorCode, errorKinds, OperatingError } from "../../base/errors.ts";
+import { type ErrorCode, errorKinds, nothingStored, OperatingError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { answerUnread, type Exchange, type HeaderList, type Linger } from "./exchange.ts";
 
@@ -41,6 +42,28 @@ export function describeFailure(error: unknown, log: Log): { readonly code: Erro
   }
   log.error("a request failed because of a bug", { error });
   return { code: "internal", detail: "the node failed unexpectedly; its log says more" };
+}
+
+/** What clients are told of the store's failures. */
+const storeFailures: Readonly<Partial<Record<ErrorCode, string>>> = {
+  store_unavailable: "the object store does not answer as it should",
+  store_throttled: "the object store asks for fewer requests",
+  store_refused: "the object store refuses what it was asked",
+};
+
+/** Whether the failure's message may have the store's words in it. */
+export function isStoreFailure(code: ErrorCode): boolean {
+  return storeFailures[code] !== undefined;
+}
+
+/**
+ * The detail for a caller with this grant. The store's words may name its account, its bucket and its roles. They are
+ * for those who may watch the cluster.
+ */
+export function detailFor(grant: Grant, code: ErrorCode, detail: string): string {
+  const plain = storeFailures[code];
+  if (plain === undefined || grant.has("monitor")) return detail;
+  return detail.endsWith(nothingStored) ? plain + nothingStored : plain;
 }
 
 /** Writes problem answers. */

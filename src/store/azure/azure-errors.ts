@@ -6,6 +6,7 @@
 
 import { OperatingError } from "../../base/errors.ts";
 import { type ExchangeAnswer, header } from "../http/exchange.ts";
+import { withoutSignatures } from "../http/signature-words.ts";
 import { unescapeXml } from "../http/xml.ts";
 
 export interface AzureFailure {
@@ -96,7 +97,7 @@ export function parseFailure(status: number, code: string | undefined, body: str
   const field = (name: string): string => new RegExp(`<${name}>([^<\r\n]*)`).exec(body)?.[1] ?? "";
   const detail = field("AuthenticationErrorDetail");
   const message = detail === "" ? field("Message") : `${field("Message")} ${detail}`;
-  return { status, code: code ?? field("Code"), message: unescapeXml(message) };
+  return { status, code: code ?? field("Code"), message: withoutSignatures(unescapeXml(message)) };
 }
 
 /** `what` is the failed request in words, such as `GET photos/cat.png`. */

@@ -9,6 +9,7 @@ import { assert } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { lateStore } from "../deadline.ts";
+import { withoutSignatures } from "./signature-words.ts";
 
 export interface ExchangeRequest {
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
@@ -134,7 +135,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if ("code" in error && error.code === "UND_ERR_INVALID_ARG") {
-      this.#fail("store_refused", `the request can't be sent: ${error.message}`, error);
+      this.#fail("store_refused", `the request can't be sent: ${describeFailure(error)}`, error);
     } else {
       this.#fail("store_unavailable", `no answer from the store: ${describeFailure(error)}`, error);
     }
@@ -180,6 +181,6 @@ function concatenated(parts: readonly Buffer[], length: number): Buffer {
 
 /** An error in words. When several addresses all failed, the error's own message is empty. */
 export function describeFailure(error: Error): string {
-  if (error instanceof AggregateError) return error.errors.map((each: Error) => each.message).join("; ");
-  return error.message;
+  const errors: readonly Error[] = error instanceof AggregateError ? error.errors : [error];
+  return withoutSignatures(errors.map(({ message }) => message).join("; "));
 }

@@ -6,6 +6,7 @@
 
 import { OperatingError } from "../../base/errors.ts";
 import type { ExchangeAnswer } from "../http/exchange.ts";
+import { withoutSignatures } from "../http/signature-words.ts";
 import { elementIn } from "../http/xml.ts";
 
 export interface S3Failure {
@@ -74,7 +75,7 @@ export function readFailure(answer: Pick<ExchangeAnswer, "status" | "headers" | 
 export function parseFailure(status: number, body: string, region: string | undefined): S3Failure {
   const field = (name: string): string =>
     elementIn(body, name) ?? new RegExp(`"${name}"\\s*:\\s*"([^"]*)"`).exec(body)?.[1] ?? "";
-  return { status, code: field("Code"), message: field("Message"), region };
+  return { status, code: field("Code"), message: withoutSignatures(field("Message")), region };
 }
 
 /**
