@@ -304,9 +304,10 @@ function dialTls({ texts: { cert, key, ca } }: TlsMaterial): DialTls {
   return { cert, key, ...(ca !== undefined && { ca }) };
 }
 
-function accessRules({ auth }: Config): AccessRules {
+function accessRules({ auth, nodes, http }: Config): AccessRules {
   // Without `auth`, no other host can reach the nodes: such a configuration is refused.
-  return auth ?? "loopback";
+  if (auth === undefined) return "loopback";
+  return auth === "none" ? { names: [...nodes.map(({ url }) => urlHost(url)), ...http.hosts] } : auth;
 }
 
 function zoneOf(node: NodeConfig): { zone?: string } {

@@ -7,6 +7,7 @@
 
 import { OperatingError } from "../base/errors.ts";
 import { fullGrant, Grant, type Right } from "./grant.ts";
+import { HostNames } from "./host-names.ts";
 import { hashToken, isToken } from "./token.ts";
 
 export interface TokenRule {
@@ -17,15 +18,20 @@ export interface TokenRule {
 }
 
 /**
- * `none`: everyone who reaches the port may do everything. `loopback`: the same, for programs of this host. Otherwise
- * only the holder of a token is served.
+ * - `names`: everyone who reaches the port may do everything, under a known name (see {@link HostNames}).
+ * - `loopback`: the same, for programs of this host.
+ * - `tokens`: only the holder of a token is served.
  */
-export type AccessRules = "none" | "loopback" | { readonly tokens: readonly TokenRule[] };
+export type AccessRules =
+  | "loopback"
+  | { readonly names: readonly string[] }
+  | { readonly tokens: readonly TokenRule[] };
 
 export class Access {
   /** Undefined when no token is needed. */
   #grants: ReadonlyMap<string, Grant> | undefined;
-  #loopbackOnly = false;
+  /** Undefined when tokens are needed. */
+  #hosts: HostNames | undefined;
 
   constructor(rules: AccessRules) {
     this.setRules(rules);
@@ -33,24 +39,24 @@ export class Access {
 
   /** Sets the rules that count from the next request on. */
   setRules(rules: AccessRules): void {
-    this.#loopbackOnly = rules === "loopback";
-    this.#grants =
-      typeof rules === "string"
-        ? undefined
-        : new Map(
-            rules.tokens.map(({ name, hash, allow, prefix }) => [
-              hash,
-              new Grant(`the token ${JSON.stringify(name)}`, allow, prefix, name),
-            ]),
-          );
+    if (rules !== "loopback" && "tokens" in rules) {
+      this.#hosts = undefined;
+      this.#grants = new Map(rules.tokens.map((rule) => [rule.hash, grantFor(rule)]));
+    } else {
+      this.#hosts = new HostNames(rules === "loopback" ? rules : rules.names);
+      this.#grants = undefined;
+    }
   }
 
   /**
-   * Whether only programs of this host are to be served. A request that names the host otherwise comes from a browser
-   * that was misled.
+   * Where no token is needed, a request that names the host otherwise than it is known may come from a browser that was
+   * misled. No page has another site's token.
+   *
+   * @param host The header's value.
+   * @throws OperatingError `cross_site_request`.
    */
-  get loopbackOnly(): boolean {
-    return this.#loopbackOnly;
+  requireHost(host: string | undefined): void {
+    if (host !== undefined) this.#hosts?.require(host);
   }
 
   /**
@@ -71,4 +77,8 @@ export class Access {
     if (grant === undefined) throw new OperatingError("unauthorized", "the token is not one of this cluster's");
     return grant;
   }
+}
+
+function grantFor({ name, allow, prefix }: TokenRule): Grant {
+  return new Grant(`the token ${JSON.stringify(name)}`, allow, prefix, name);
 }

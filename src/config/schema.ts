@@ -18,6 +18,8 @@ import { storeSchema } from "./store-schema.ts";
 
 const idPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
+const hostNamePattern = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/i;
+
 const idText = z
   .string()
   .regex(idPattern, "must be 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit");
@@ -177,6 +179,13 @@ const httpSchema = z
       .describe(
         "Keys and common prefixes in one page of a listing, at most, and where the query names no limit: as many as S3 gives.",
       ),
+    hosts: z
+      .array(z.string().regex(hostNamePattern, "must be a host's name, without a port"))
+      .max(100)
+      .default([])
+      .describe(
+        'Where `auth` is "none": names by which clients call the nodes, beside addresses, localhost and the hosts in `nodes`. A request to any other name is refused, since a page of another site may have sent it.',
+      ),
     headersTimeoutMs: durationMs
       .default(15_000)
       .describe("Milliseconds for a request's headers to arrive, so that idle openers cannot hold connections."),
@@ -284,7 +293,7 @@ export const configSchema = z.strictObject({
     .union([z.literal("none"), z.strictObject({ tokens: z.array(tokenSchema).min(1).max(maxTokens) })])
     .optional()
     .describe(
-      '{ "tokens": [...] }: who has one of these is served; "none": whoever reaches the port can read and write everything. Without it only programs of this host are served.',
+      '{ "tokens": [...] }: who has one of these is served; "none": whoever reaches the port can read and write everything, under a known name (`http.hosts`). Without it only programs of this host are served.',
     ),
   tls: tlsSchema,
   listen: z

@@ -30,7 +30,7 @@ export class HttpHost implements AsyncDisposable {
   readonly operations = new MemoryOperations();
   readonly administration = new MemoryAdministration();
   readonly node = new MemoryNode();
-  readonly access = new Access("none");
+  readonly access = new Access({ names: ["test", "a"] });
   /** What was logged above the level of debug. */
   readonly lines: LogLine[] = [];
   readonly debugLines: LogLine[] = [];

@@ -107,7 +107,7 @@ export function rawRequest(
   body?: string | Buffer,
 ): Buffer {
   const bytes = typeof body === "string" ? Buffer.from(body, "latin1") : body;
-  const lines = [`${method} ${target} HTTP/1.1`, "Host: test", ...headers];
+  const lines = [`${method} ${target} HTTP/1.1`, "Host: localhost", ...headers];
   if (bytes !== undefined) lines.push(`Content-Length: ${bytes.length}`);
   return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), bytes ?? Buffer.alloc(0)]);
 }

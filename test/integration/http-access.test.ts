@@ -264,8 +264,59 @@ describe("what a browser sends for a page of another site", { timeout }, () => {
     for (const name of ["localhost", "LOCALHOST:7070", "127.0.0.1:7070", "127.1.2.3", "[::1]:7070"]) {
       assert.equal((await ask(name, "/kv/a")).status, 404, name);
     }
+  });
+
+  test("is refused without tokens under a name that is not known for the cluster, which may resolve to anything", async () => {
+    await using host = await HttpHost.start();
+    host.access.setRules({ names: ["weir-a", "Weir.Example.org"] });
+    const ask = async (name: string, request: string): Promise<RawAnswer> => {
+      await using connection = await host.connect();
+      return await connection.send(`${request} HTTP/1.1\r\nHost: ${name}\r\n\r\n`).answer();
+    };
+    const strangers = [
+      "evil.example",
+      "evil.example:7070",
+      "10.0.0.1.evil.example",
+      "weir-a.evil",
+      "a:b:c",
+      "[evil]",
+      "",
+    ];
+    for (const name of strangers) {
+      for (const request of [
+        "GET /kv/a",
+        "GET /",
+        "GET /cluster",
+        "PUT /kv/a",
+        "DELETE /kv/a",
+        "POST /cluster/leave",
+      ]) {
+        assertProblem(await ask(name, request), 403, "cross_site_request");
+      }
+      assert.equal((await ask(name, "GET /healthz")).status, 200);
+    }
+    assert.equal(host.operations.calls + host.node.leaves, 0);
+    const known = [
+      "weir-a",
+      "WEIR-A:7070",
+      "weir.example.org.",
+      "10.0.0.1:7070",
+      "[fe80::1]:7070",
+      "localhost:1",
+      "::1",
+    ];
+    for (const name of known) assert.equal((await ask(name, "GET /kv/a")).status, 404, name);
     // These rules, too, count until others take their place.
-    host.access.setRules("none");
-    assert.equal((await ask("evil.example", "/kv/a")).status, 404);
+    host.access.setRules({ names: ["evil.example"] });
+    assert.equal((await ask("evil.example", "GET /kv/a")).status, 404);
+    assertProblem(await ask("weir-a", "GET /kv/a"), 403, "cross_site_request");
+  });
+
+  test("is served under any name to a token", async () => {
+    const { token, rule } = tokenOf("a", rights);
+    await using host = await guarded({ token, rule });
+    await using connection = await host.connect();
+    const head = `GET /kv/a HTTP/1.1\r\nHost: any.example\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+    assert.equal((await connection.send(head).answer()).status, 404);
   });
 });

@@ -34,7 +34,7 @@ describe("POST /cluster/leave", { timeout }, () => {
       assertProblem(await host.request("POST", "/cluster/leave", headers), 403, "cross_site_request");
     }
     assert.equal(host.node.leaves, 0);
-    for (const headers of [["Sec-Fetch-Site: same-origin"], ["Sec-Fetch-Site: none"], ["Origin: http://test"]]) {
+    for (const headers of [["Sec-Fetch-Site: same-origin"], ["Sec-Fetch-Site: none"], ["Origin: http://localhost"]]) {
       assert.equal((await host.request("POST", "/cluster/leave", headers)).status, 202, headers.join());
     }
   });

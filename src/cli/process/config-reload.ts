@@ -1,6 +1,6 @@
 /**
- * What a running node does when its cluster.json changes. Nodes, tokens, secrets and the log's level take effect at
- * once. Everything else takes effect at the next start, and the log says so.
+ * What a running node does when its cluster.json changes. Nodes, tokens, names of hosts, secrets and the log's level
+ * take effect at once. Everything else takes effect at the next start, and the log says so.
  *
  * A file with mistakes changes nothing. Neither does the file of another cluster, which is there by accident. An editor
  * that writes in place leaves the file empty or half written for a moment. So a mistake is told only if it stays.

@@ -13,9 +13,6 @@ import type { Need, Route } from "./route.ts";
 /** Methods that change nothing (RFC 9110, section 9.2.1). */
 const safeMethods: readonly (string | undefined)[] = ["GET", "HEAD", "OPTIONS"];
 
-/** Names that mean the own host on every host. */
-const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
-
 export class Gate {
   readonly #access: Access;
   readonly #cors: Cors;
@@ -38,14 +35,7 @@ export class Gate {
     }
     if (need === "open") return noGrant;
     const { host, authorization } = request.headers;
-    // A site may let its own name resolve to 127.0.0.1 for a moment (DNS rebinding). Then its page could read all
-    // answers.
-    if (this.#access.loopbackOnly && host !== undefined && !loopbackHost.test(host)) {
-      throw new OperatingError(
-        "cross_site_request",
-        `without "auth" this node serves its own host only, and ${JSON.stringify(host)} is another name`,
-      );
-    }
+    this.#access.requireHost(host);
     const bearer = takesBasic ? asBearer(authorization) : authorization;
     const grant = this.#access.grantOf(bearer);
     try {
