@@ -4,6 +4,9 @@
  * to load the program takes most of a start. {@link StopRequest} takes the signals over.
  */
 
+// The runtime would open a debugger, where it was started without --disable-sigusr1.
+process.on("SIGUSR1", () => undefined);
+
 const signals = ["SIGINT", "SIGTERM"] as const;
 
 /** What shells show for a process that SIGINT or SIGTERM ended: 128 and the signal's number. */
