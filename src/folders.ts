@@ -15,16 +15,17 @@ const maxAttempts = 10;
 /**
  * Makes the folder, and those above it that are missing.
  *
+ * @param mode of the folder itself, less the process's umask
  * @returns the absolute path of the highest folder that was made; undefined if the folder was there
  * @throws the system's error for the first folder that can't be made
  */
-export async function makeFolders(path: string): Promise<string | undefined> {
+export async function makeFolders(path: string, mode = 0o777): Promise<string | undefined> {
   const folder = resolve(path);
   const parent = dirname(folder);
   let highest: string | undefined;
   for (let attempt = 1; ; attempt++) {
     try {
-      await mkdir(folder);
+      await mkdir(folder, mode);
       return highest ?? folder;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

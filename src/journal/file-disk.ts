@@ -13,6 +13,10 @@ import type { Disk, DiskFile } from "./disk.ts";
 import { diskFailure, unusable } from "./failure.ts";
 import { lockFolder } from "./folder-lock.ts";
 
+/** The values in it are for the node's user alone. A folder that somebody made before stays as it is. */
+const folderMode = 0o700;
+const fileMode = 0o600;
+
 /** The file that keeps the folder's name. */
 const nameFile = "folder";
 const namePattern = /^[0-9a-f]{32}$/;
@@ -45,7 +49,7 @@ export async function openFileDisk(path: string, random: Random): Promise<Disk> 
 
 /** Makes the folder, and those above it, and makes them durable. */
 async function makeFolder(path: string): Promise<void> {
-  const highest = await makeFolders(path).catch((cause: unknown) => {
+  const highest = await makeFolders(path, folderMode).catch((cause: unknown) => {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
     // For a folder that was there, "gone" would be the word. This one has never been there.
     throw unusable(`the data folder ${path} can't be made (${(cause as Error).message}): choose another one`, cause);
@@ -76,7 +80,7 @@ async function folderName(path: string, random: Random): Promise<string> {
   }
   const name = random.id();
   const draft = `${file}.new`;
-  await using handle = await open(draft, "w");
+  await using handle = await open(draft, "w", fileMode);
   await handle.writeFile(`${name}\n`);
   await handle.sync();
   await rename(draft, file);
@@ -130,7 +134,7 @@ class FileDisk implements Disk {
 }
 
 async function openFile(folder: string, name: string, flags: string): Promise<DiskFile> {
-  const handle = await open(`${folder}/${name}`, flags);
+  const handle = await open(`${folder}/${name}`, flags, fileMode);
   try {
     return new OpenFile(name, handle, (await handle.stat()).size);
   } catch (error) {

@@ -16,6 +16,7 @@
  * anyway (J9).
  */
 
+import { closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 const lockName = "lock";
@@ -25,7 +26,9 @@ const sqliteBusy = 5;
 
 /** Takes the lock. Undefined when another process, or another owner in this one, has it. */
 export function lockFolder(folder: string): Disposable | undefined {
-  const database = new DatabaseSync(`${folder}/${lockName}`, { timeout: 0 });
+  const path = `${folder}/${lockName}`;
+  makePrivate(path);
+  const database = new DatabaseSync(path, { timeout: 0 });
   try {
     database.exec("BEGIN EXCLUSIVE");
   } catch (error) {
@@ -34,4 +37,16 @@ export function lockFolder(folder: string): Disposable | undefined {
     throw error;
   }
   return { [Symbol.dispose]: () => database.close() };
+}
+
+/**
+ * Makes the file if there is none. SQLite would make it readable to others, who could then hold a lock on it. A file
+ * that is there is not opened: to close it would drop the lock of this process's other owner.
+ */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
 }

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Disk } from "../../../src/journal/disk.ts";
@@ -178,4 +178,27 @@ test("a data folder that is there already is not made again, nor what is above i
     await using _disk = await openFileDisk(join(files.path, "a"), systemRandom);
   });
   assert.deepEqual(synced, ["a/folder.new", "a"]);
+});
+
+test("FileDisk's folder and files are for their user alone, whatever the umask", {
+  skip: process.platform === "win32",
+}, async () => {
+  await using files = await TracedFiles.make();
+  const umask = process.umask(0);
+  try {
+    const path = join(files.path, "made/data");
+    const disk = await openFileDisk(path, systemRandom);
+    await (await disk.create("a")).close();
+    await disk[Symbol.asyncDispose]();
+    const modeOf = async (name: string): Promise<string> => ((await stat(join(path, name))).mode & 0o777).toString(8);
+    assert.equal(await modeOf(""), "700");
+    for (const name of await readdir(path)) assert.equal(await modeOf(name), "600", name);
+    // A folder that was there stays as its owner made it.
+    const given = join(files.path, "given");
+    await mkdir(given, { mode: 0o750 });
+    await using _other = await openFileDisk(given, systemRandom);
+    assert.equal((await stat(given)).mode & 0o777, 0o750);
+  } finally {
+    process.umask(umask);
+  }
 });
