@@ -7,6 +7,7 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
 import type { Log, LogFields } from "./base/log.ts";
+import { plainJson } from "./base/quantity-text.ts";
 
 export interface LogSettings {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -51,7 +52,7 @@ export function createLog(settings: LogSettings, destination: DestinationStream,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: (error: unknown) => describeError(error, threshold.severity === severities.debug) },
     },
-    isPretty ? prettyDestination(destination, isTerminal) : destination,
+    isPretty ? prettyDestination(destination, isTerminal) : plainDestination(destination),
   );
   return new PinoLog(logger, threshold);
 }
@@ -102,7 +103,12 @@ class PinoLog implements AdjustableLog {
 
 function prettyDestination(destination: DestinationStream, colorize: boolean): DestinationStream {
   const pretty = prettyFactory({ colorize, translateTime: "SYS:HH:MM:ss.l", singleLine: true });
-  return { write: (line) => destination.write(pretty(line)) };
+  return { write: (line) => destination.write(plainJson(pretty(line))) };
+}
+
+/** Keys and peers' words come from strangers, and some read the log on a terminal. */
+function plainDestination(destination: DestinationStream): DestinationStream {
+  return { write: (line) => destination.write(plainJson(line)) };
 }
 
 /** An error as data: its code and message, its cause, and (`withStack`) where it was thrown. */

@@ -28,17 +28,30 @@ export function formatShare(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-/**
- * A key in quotes, with nothing in it that a terminal would act on. It is written as in JSON. The control characters
- * that JSON lets through (C1) are escaped as well.
- */
+/** Control characters, ends of lines, and what turns the direction of text: a terminal acts on them. */
+const acting = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
+
+/** Those of them that JSON lets through. */
+const actingInJson = /[\u007f-\u009f\p{Bidi_Control}\u2028\u2029]/gu;
+
+/** Whether a terminal shows all of it, and does nothing else. */
+export function isPlain(text: string): boolean {
+  return text.search(acting) < 0;
+}
+
+/** The same JSON, with nothing in its strings that a terminal would act on. */
+export function plainJson(json: string): string {
+  return json.replace(actingInJson, escapeControl);
+}
+
+/** A key in quotes, with nothing in it that a terminal would act on. It is written as in JSON. */
 export function quote(key: string): string {
-  return JSON.stringify(key).replace(/\p{Cc}/gu, escapeControl);
+  return plainJson(JSON.stringify(key));
 }
 
 /** Words that may contain a key or another program's words, on one line, with nothing that a terminal would act on. */
 export function plain(words: string): string {
-  return words.replace(/\p{Cc}/gu, (character) => quote(character).slice(1, -1));
+  return words.replace(acting, (character) => quote(character).slice(1, -1));
 }
 
 function escapeControl(character: string): string {

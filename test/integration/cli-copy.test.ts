@@ -90,7 +90,10 @@ describe("the command line, with many values", () => {
   test("ls quotes keys that a terminal would act on, and says when there is no cluster", async () => {
     const { cluster } = stage();
     await cluster.put("a", "quoted/\u001b[31m\n\u009b", "v");
+    await cluster.put("a", "turned/\u202egnp.exe", "v");
     assert.equal((await weir("ls", "quoted/")).stdout, '"quoted/\\u001b[31m\\n\\u009b"\n');
+    assert.equal((await weir("ls", "turned/")).stdout, '"turned/\\u202egnp.exe"\n');
+    assert.match((await weir("ls", "turned/", "--json")).stdout, /"turned\/\\u202egnp\.exe"/);
     const nowhere = await runWeir(["ls", "--url", "http://127.0.0.1:1"]);
     assert.deepEqual([nowhere.code, nowhere.stdout], [1, ""]);
     assert.match(nowhere.stderr, /nothing listens there/);

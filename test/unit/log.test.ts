@@ -80,3 +80,17 @@ test("a process whose log can't be written any more goes on", { skip: !existsSyn
   assert.deepEqual(await once(child, "close"), [7, null], errors);
   closeSync(full);
 });
+
+test("what strangers chose reaches no line as a character that a terminal acts on, in either form", () => {
+  const hostile = "a\u001b[2J\u009b31m\u007f\u202eevil\u2066\u200f\u2028\r\nb";
+  for (const format of ["json", "pretty"] as const) {
+    const { log, lines } = capture({ format });
+    const error = new OperatingError("store_refused", hostile, { cause: new Error(hostile) });
+    log.child({ peer: hostile }).warn("refused", { key: hostile, nested: { key: hostile }, error });
+    const text = lines.join("");
+    // An error is shown on lines of its own.
+    assert.doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\p{Bidi_Control}\u2028]/u, format);
+    assert.match(text, /u202eevil/);
+    if (format === "json") assert.equal((JSON.parse(text) as { key: string }).key, hostile);
+  }
+});

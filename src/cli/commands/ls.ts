@@ -1,7 +1,7 @@
 /** `weir ls`: the keys, as they come. */
 
 import type { Command } from "commander";
-import { formatBytes, quote } from "../../base/quantity-text.ts";
+import { formatBytes, isPlain, plainJson, quote } from "../../base/quantity-text.ts";
 import { compareText } from "../../base/text-order.ts";
 import { systemClock, systemRandom } from "../../system.ts";
 import { BulkClient } from "../client/bulk-client.ts";
@@ -36,7 +36,11 @@ export function addListCommand(program: Command, terminal: Terminal): void {
 async function list(prefix: string, options: ListOptions, terminal: Terminal): Promise<void> {
   const target = resolveTarget(options, terminal.env);
   await using cluster = new BulkClient(target, { clock: systemClock, random: systemRandom });
-  const line = options.json ? (entry: PageEntry) => JSON.stringify(entry) : options.long ? longLine : shortLine;
+  const line = options.json
+    ? (entry: PageEntry) => plainJson(JSON.stringify(entry))
+    : options.long
+      ? longLine
+      : shortLine;
   const all = pages(cluster, { prefix, delimiter: options.delimiter ?? "" });
   await writeOut(linesOf(all, line), terminal);
 }
@@ -69,5 +73,5 @@ function longLine(entry: PageEntry): string {
 /** A key with a line break, or with anything else that a terminal would act on, is shown as in JSON. */
 function shortLine(entry: PageEntry): string {
   const name = nameOf(entry);
-  return /[\p{Cc}]/u.test(name) ? quote(name) : name;
+  return isPlain(name) ? name : quote(name);
 }

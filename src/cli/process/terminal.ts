@@ -3,6 +3,8 @@
  * tested.
  */
 
+import { plainJson } from "../../base/quantity-text.ts";
+
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
@@ -33,5 +35,5 @@ export function printLine(terminal: Terminal, text = ""): void {
 }
 
 export function printJson(terminal: Terminal, value: unknown): void {
-  terminal.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  terminal.stdout.write(`${plainJson(JSON.stringify(value, null, 2))}\n`);
 }
