@@ -48,6 +48,10 @@ export class Access {
     }
   }
 
+  get needsToken(): boolean {
+    return this.#grants !== undefined;
+  }
+
   /**
    * Where no token is needed, a request that names the host otherwise than it is known may come from a browser that was
    * misled. No page has another site's token.

@@ -122,7 +122,7 @@ export class RequestRouter {
     const target = originForm(request.url as string);
     const match = this.#match(target, request.method as string);
     try {
-      checkHeaders(request);
+      checkHeaders(exchange);
       if (request.method === "OPTIONS") this.#answerOptions(exchange, target, match);
       else if (match === undefined) throw noRoute();
       else {

@@ -294,6 +294,8 @@ class NodeHttpServer implements HttpServer {
       this.#onUpgrade !== undefined &&
       !this.#draining &&
       !announcesBody(request) &&
+      // Earlier versions have no upgrade (RFC 9110, section 7.8).
+      request.httpVersion === "1.1" &&
       // The earlier answer would go out in the middle of the other protocol.
       !this.#connections.isBusy(request.socket) &&
       request.headers.upgrade?.toLowerCase() === this.#upgradeProtocol

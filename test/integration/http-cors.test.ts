@@ -17,6 +17,7 @@ import type { ValueInfo } from "../../src/core/entry.ts";
 import type { ValueStream } from "../../src/core/operation.ts";
 import { HttpHost } from "../harness/http-host.ts";
 import type { RawAnswer } from "../harness/raw-http.ts";
+import { tokenOf } from "../harness/tokens.ts";
 
 const timeout = 60_000;
 const app = "https://app.example.org";
@@ -98,6 +99,25 @@ describe("requests of another site's page", { timeout }, () => {
     await using host = await HttpHost.start(allowed);
     assert.equal((await host.request("POST", "/cluster/leave", from(app))).status, 403);
     assert.equal(host.node.leaves, 0);
+  });
+
+  test("of an allowed origin cannot look at the cluster without a token; a link to it can be followed", async () => {
+    const { token, rule } = tokenOf("monitor", ["monitor"]);
+    await using host = await HttpHost.start(allowed);
+    const targets = ["/cluster", "/metrics", "/", "/cluster/refused/a"];
+    for (const target of targets) {
+      for (const method of ["GET", "HEAD"]) {
+        assert.equal((await host.request(method, target, from(app))).status, 403, target);
+        for (const own of ["Sec-Fetch-Site: cross-site", "Origin: http://localhost"]) {
+          assert.notEqual((await host.request(method, target, [own])).status, 403, target);
+        }
+      }
+    }
+    host.access.setRules({ tokens: [rule] });
+    for (const target of targets) {
+      const answer = await host.request("GET", target, [...from(app), `Authorization: Bearer ${token}`]);
+      assert.notEqual(answer.status, 403, target);
+    }
   });
 
   test("a header's name that is none is not allowed back", async () => {

@@ -18,7 +18,6 @@ export function dashboardRoute({ policy, render }: DashboardPage): FixedRoute {
     "Content-Security-Policy": policy,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
   }).flat();
   const handle = (exchange: Exchange): void => {
     const text = render();

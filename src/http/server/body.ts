@@ -300,10 +300,7 @@ class BodyReader implements Expiring, Body {
 /** The bytes that the body will have. Undefined if it is chunked, so that its length is unknown. */
 export function announcedLength(request: IncomingMessage): number | undefined {
   const { headers } = request;
-  const coding = headers["transfer-encoding"];
-  if (coding === undefined) return Number(headers["content-length"] ?? 0);
-  if (coding.toLowerCase() === "chunked") return undefined;
-  throw new OperatingError("header_invalid", `Transfer-Encoding may only be chunked, not ${coding}`);
+  return headers["transfer-encoding"] === undefined ? Number(headers["content-length"] ?? 0) : undefined;
 }
 
 function join(chunks: readonly Buffer[], length: number): Buffer {

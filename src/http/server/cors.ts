@@ -15,7 +15,8 @@ export interface CorsSettings {
 }
 
 const anyOrigin = "*";
-const nothing: readonly string[] = Object.freeze([]);
+/** A browser gives the answer to no page of another site as an image, a style or a script. */
+const ownSite: readonly string[] = Object.freeze(["Cross-Origin-Resource-Policy", "same-origin"]);
 /** A list of header names. */
 const headerNames = /^[\w!#$%&'*+.^`|~, -]*$/;
 
@@ -35,10 +36,10 @@ export class Cors {
 
   /** The headers of every answer to the request, errors included. Without them a page could not read the answer. */
   headersFor({ headers }: IncomingMessage): readonly string[] {
-    if (this.#origins.size === 0) return nothing;
+    if (this.#origins.size === 0) return ownSite;
     const any = this.#origins.has(anyOrigin);
     // A cache must not give the answer for one origin's page to another's.
-    const result = any ? [] : ["Vary", "Origin"];
+    const result = any ? [...ownSite] : [...ownSite, "Vary", "Origin"];
     const { origin } = headers;
     if (origin === undefined || !this.allows(origin)) return result;
     result.push("Access-Control-Allow-Origin", any ? anyOrigin : origin);

@@ -28,9 +28,14 @@ export class Gate {
    * @throws OperatingError `unauthorized`, `forbidden`, `cross_site_request`.
    */
   admit(request: IncomingMessage, need: Need, { takesBasic }: Pick<Route, "takesBasic">): Grant {
+    const { origin } = request.headers;
+    const isForValues = need === "read" || need === "write";
     // Sites that may use the values must still not change the cluster.
-    const isWelcome = (need === "read" || need === "write") && this.#cors.allows(request.headers.origin);
-    if (!safeMethods.includes(request.method) && !isWelcome && isCrossSite(request)) {
+    const isWelcome = isForValues && this.#cors.allows(origin);
+    // Nor look at it, where it takes no token. A link that someone follows has no origin, and its page gets no answer.
+    const isLook = !isForValues && need !== "open" && origin !== undefined && !this.#access.needsToken;
+    const isGuarded = isLook || !safeMethods.includes(request.method);
+    if (isGuarded && !isWelcome && isCrossSite(request)) {
       throw new OperatingError("cross_site_request", "another site has sent this request");
     }
     if (need === "open") return noGrant;
