@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
+import { OperatingError } from "../../src/base/errors.ts";
 import { assertMessage, assertProblem, HttpHost } from "../harness/http-host.ts";
 import { rawRequest } from "../harness/raw-http.ts";
 
@@ -191,6 +192,41 @@ describe("Expect: 100-continue", { timeout }, () => {
       assert.equal(await connection.rest(), "");
     });
   }
+
+  test("a condition that does not hold: 412 instead, large or small, and nothing is written", async () => {
+    await using host = await HttpHost.start({ maxValueBytes: 100, maxStreamBytes: 1_000 });
+    await host.request("PUT", "/kv/a", [], "x");
+    const before = host.operations.lastPut;
+    for (const line of ["If-None-Match: *", 'If-Match: "0"', "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT"]) {
+      for (const size of ["Content-Length: 5", "Content-Length: 500", "Transfer-Encoding: chunked"]) {
+        await using connection = await host.connect();
+        connection.send(head("/kv/a", size, line, "Expect: 100-continue"));
+        const answer = await connection.answer();
+        assertProblem(answer, 412, "precondition_failed");
+        assert.equal(answer.headers["connection"], "close");
+        assert.equal(await connection.rest(), "");
+      }
+    }
+    assert.equal(host.operations.lastPut, before);
+  });
+
+  test("a condition that holds, or would fail by the time of the body: the client is told to go on", async () => {
+    await using host = await HttpHost.start();
+    await using connection = await host.connect();
+    connection.send(head("/kv/a", "Content-Length: 5", "If-None-Match: *", "Expect: 100-continue"));
+    assert.equal((await connection.answer()).status, 100);
+    // Another writer is faster. The condition counts where the key's writes are ordered.
+    await host.request("PUT", "/kv/a", [], "x");
+    assertProblem(await connection.send("hello").answer(), 412, "precondition_failed");
+  });
+
+  test("a condition whose key cannot be looked at: the failure instead", async () => {
+    await using host = await HttpHost.start();
+    host.operations.failure = new OperatingError("not_ready", "the hand-off of this key is under way");
+    await using connection = await host.connect();
+    connection.send(head("/kv/a", "Content-Length: 5", "If-None-Match: *", "Expect: 100-continue"));
+    assertProblem(await connection.answer(), 503, "not_ready");
+  });
 
   test("no room: 503 instead", async () => {
     await using host = await HttpHost.start({ ...small, inFlightBytes: 1000 });

@@ -7,6 +7,7 @@ import { OperatingError } from "../../base/errors.ts";
 import type { Share } from "../../base/shares.ts";
 import { noHeaders, type ValueInfo } from "../../core/entry.ts";
 import type { Operations, ReadOutcome, StreamOperation, WriteOutcome } from "../../core/operation.ts";
+import { meets, type Precondition } from "../../core/precondition.ts";
 import { announcedLength, type Bodies } from "../server/body.ts";
 import { answer, type Exchange, type HeaderList } from "../server/exchange.ts";
 import { checkChangeable } from "../server/key.ts";
@@ -232,6 +233,10 @@ export class BlobRoutes {
     const md5 = announcedMd5(headers["content-md5"]);
     const kept = contentHeaders(rawHeaders, this.#settings.maxMetadataBytes);
     const write = { key, headers: kept, precondition };
+    if (exchange.awaitsContinue && precondition !== undefined && !(await this.#isMet(key, precondition))) {
+      this.#answerWrite(exchange, { kind: "precondition_failed" });
+      return;
+    }
     const { maxValueBytes, maxStreamBytes } = this.#settings;
     const length = announcedLength(exchange.request);
     if (length !== undefined && length > maxValueBytes && length <= maxStreamBytes) {
@@ -252,6 +257,15 @@ export class BlobRoutes {
     } finally {
       body.release();
     }
+  }
+
+  /**
+   * Whether the condition holds now. If it does not, the client need not send the value. Otherwise it counts once more
+   * where the key's writes are ordered. So it costs a look at the key, for requests that wait for `100 Continue` only.
+   */
+  async #isMet(key: string, precondition: Precondition): Promise<boolean> {
+    const outcome = await this.#operations().read(key, false);
+    return meets(outcome.kind === "missing" ? undefined : outcome.info, precondition);
   }
 
   async #putStream(exchange: Exchange, plain: StreamOperation, md5: string | undefined): Promise<void> {
