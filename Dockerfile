@@ -9,7 +9,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends binutils libatomic1 \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /weir
-COPY package.json package-lock.json .npmrc ./
+COPY package.json package-lock.json .npmrc LICENSE ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json ./
 COPY scripts scripts
@@ -17,9 +17,11 @@ COPY src src
 ARG WEIR_COMMIT
 RUN npm run build
 # The parts of the final image that its base lacks, as they are to lie in it.
-RUN mkdir -p /image/usr/lib /image/usr/local/bin /image/etc/weir /image/var/lib/weir \
+RUN mkdir -p /image/usr/lib /image/usr/local/bin /image/usr/share/doc/weir /image/usr/share/doc/libatomic1 /image/etc/weir /image/var/lib/weir \
  && cp --dereference "/usr/lib/$(uname -m)-linux-gnu/libatomic.so.1" /image/usr/lib/ \
  && cp dist/weir /image/usr/local/bin/ \
+ && cp dist/licenses.txt dist/sbom.cdx.json /image/usr/share/doc/weir/ \
+ && cp --dereference /usr/share/doc/libatomic1/copyright /image/usr/share/doc/libatomic1/ \
  && chown 65532:65532 /image/var/lib/weir
 
 # Of the same Debian release as the libraries above.

@@ -6,17 +6,21 @@
  *     npm run build -- --all                         dist/weir-TARGET for every system, from the runtimes that npm has
  *     npm run build -- --list                        builds nothing; prints what it would build for, as JSON
  *
- * dist/SHA256SUMS has their checksums; `--output=FOLDER` takes the place of dist.
+ * dist/licenses.txt has the licences of all that is in them, and dist/sbom.cdx.json names it. Both are in each
+ * executable, too (`weir licenses`). dist/SHA256SUMS has the checksums; `--output=FOLDER` takes the place of dist.
  */
 
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import type { Metafile } from "esbuild";
 import { assemble } from "./build/assemble.ts";
 import { bundle } from "./build/bundle.ts";
 import { commitOf } from "./build/commit.ts";
-import { copyHostRuntime, fetchRuntime, stripRuntime } from "./build/runtime.ts";
+import { licensesText, sbomText } from "./build/licenses.ts";
+import { bundledPackages } from "./build/packages.ts";
+import { copyHostRuntime, fetchRuntime, runtimeLicense, stripRuntime } from "./build/runtime.ts";
 import { executableName, hostTarget, runtimeVersion, type Target, targets } from "./build/targets.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -45,6 +49,22 @@ function wantedTargets(): readonly Target[] | undefined {
   });
 }
 
+/** Texts beside the executables and in each of them, under these names. */
+const textNames = ["licenses.txt", "sbom.cdx.json"] as const;
+
+/** Writes them. They are the same for every target. */
+function writeTexts(metafile: Metafile, commit: string | undefined, target: Target): void {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  const contents = {
+    version: commit === undefined ? version : `${version}+${commit}`,
+    packages: bundledPackages(root, metafile),
+    ownLicense: readFileSync(join(root, "LICENSE"), "utf8"),
+    runtimeLicense: runtimeLicense(root, target, work),
+  };
+  const texts = { "licenses.txt": licensesText(contents), "sbom.cdx.json": sbomText(contents) };
+  for (const name of textNames) writeFileSync(join(output, name), texts[name]);
+}
+
 function buildFor(target: Target, name: string): void {
   const isHost = target === hostTarget();
   const runtimePath = join(work, `node-${target.name}`);
@@ -52,7 +72,8 @@ function buildFor(target: Target, name: string): void {
   else fetchRuntime(target, runtimePath, work);
   stripRuntime(runtimePath, target, isHost);
   const outputPath = join(output, name);
-  assemble({ bundlePath, runtimePath, outputPath, isHost });
+  const assets = Object.fromEntries(textNames.map((each) => [each, join(output, each)]));
+  assemble({ bundlePath, runtimePath, outputPath, assets, isHost });
   const shown = relative(process.cwd(), outputPath);
   process.stdout.write(`${shown}: ${(statSync(outputPath).size / 1024 ** 2).toFixed(1)} MiB\n`);
   if (target.platform === "darwin") {
@@ -64,7 +85,7 @@ function buildFor(target: Target, name: string): void {
 
 /** What an earlier build has left; nothing else that may lie there. */
 function removeOutput(): void {
-  for (const name of ["weir", ...targets.map(executableName), "SHA256SUMS", "work"]) {
+  for (const name of ["weir", ...targets.map(executableName), ...textNames, "SHA256SUMS", "work"]) {
     rmSync(join(output, name), { recursive: true, force: true });
   }
 }
@@ -72,7 +93,7 @@ function removeOutput(): void {
 /** As `sha256sum --check` reads it. */
 function writeChecksums(): void {
   const lines = readdirSync(output)
-    .filter((name) => name.startsWith("weir"))
+    .filter((name) => name.startsWith("weir") || (textNames as readonly string[]).includes(name))
     .toSorted()
     .map(
       (name) =>
@@ -104,7 +125,9 @@ async function build(): Promise<void> {
   }
   removeOutput();
   mkdirSync(work, { recursive: true });
-  await bundle({ root, outputPath: bundlePath, commit: commitOf(root) });
+  const commit = commitOf(root);
+  const metafile = await bundle({ root, outputPath: bundlePath, commit });
+  writeTexts(metafile, commit, host ?? (wanted?.[0] as Target));
   if (wanted !== undefined) for (const target of wanted) buildFor(target, executableName(target));
   else if (host !== undefined) buildFor(host, "weir");
   const bundleMiB = statSync(bundlePath).size / 1024 ** 2;

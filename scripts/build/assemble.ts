@@ -9,6 +9,8 @@ export interface AssembleOptions {
   readonly bundlePath: string;
   readonly runtimePath: string;
   readonly outputPath: string;
+  /** Paths of texts that the program reads by their names. */
+  readonly assets: Readonly<Record<string, string>>;
   /**
    * Whether it's for this machine's own kind: the code cache of another one would be rejected at each start, or worse.
    */
@@ -24,7 +26,7 @@ const heapPercentage = 40;
  */
 const fixedSeed = "--random-seed=1";
 
-export function assemble({ bundlePath, runtimePath, outputPath, isHost }: AssembleOptions): void {
+export function assemble({ bundlePath, runtimePath, outputPath, assets, isHost }: AssembleOptions): void {
   const configPath = `${outputPath}.json`;
   writeFileSync(
     configPath,
@@ -33,6 +35,7 @@ export function assemble({ bundlePath, runtimePath, outputPath, isHost }: Assemb
       main: basename(bundlePath),
       executable: runtimePath,
       output: outputPath,
+      assets,
       disableExperimentalSEAWarning: true,
       useCodeCache: isHost,
       // Values lie outside the heap, but each takes some hundred bytes in it; by default the heap is at most 4 GiB on

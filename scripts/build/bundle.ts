@@ -3,7 +3,7 @@
  * that format.
  */
 
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 
 export interface BundleOptions {
   readonly root: string;
@@ -15,7 +15,8 @@ export interface BundleOptions {
 /** The major version of Node that the bundle may be run by. */
 const target = `node${process.versions.node.split(".")[0]}`;
 
-export async function bundle({ root, outputPath, commit }: BundleOptions): Promise<void> {
+/** @returns what is in the bundle */
+export async function bundle({ root, outputPath, commit }: BundleOptions): Promise<Metafile> {
   const result = await build({
     absWorkingDir: root,
     entryPoints: ["src/main.ts"],
@@ -40,6 +41,7 @@ export async function bundle({ root, outputPath, commit }: BundleOptions): Promi
     .flatMap(({ imports }) => imports)
     .filter(({ path }) => !isBuiltin(path));
   if (foreign.length > 0) throw new Error(`not in the bundle: ${foreign.map(({ path }) => path).join(", ")}`);
+  return result.metafile;
 }
 
 function isBuiltin(path: string): boolean {

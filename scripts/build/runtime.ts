@@ -5,7 +5,7 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { runtimeVersion, type Target } from "./targets.ts";
 
@@ -17,12 +17,31 @@ export function copyHostRuntime(path: string): void {
   copyFileSync(process.execPath, path);
 }
 
+/** The licence of the runtime, and of what is in it. It is the same for every system. */
+export function runtimeLicense(root: string, target: Target, folder: string): string {
+  // npm removes this folder when packages change, since package.json does not name it.
+  const installed = join(root, "node_modules/node/node_modules", target.runtimePackage);
+  if (existsSync(join(installed, "LICENSE"))) {
+    const { version } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as { version: string };
+    if (version === runtimeVersion) return readFileSync(join(installed, "LICENSE"), "utf8");
+  }
+  const path = join(folder, "node-license");
+  fetchFromRuntime(target, "LICENSE", path, folder);
+  return readFileSync(path, "utf8");
+}
+
+/** Puts the runtime of `target` to `path`. */
+export function fetchRuntime(target: Target, path: string, folder: string): void {
+  fetchFromRuntime(target, `bin/${target.platform === "win32" ? "node.exe" : "node"}`, path, folder);
+  chmodSync(path, 0o755);
+}
+
 /**
- * Puts the runtime of `target` to `path`.
+ * Puts a file of the runtime's package to `path`.
  * @param folder for what is needed on the way
  * @throws Error when what npm delivers is not what was pinned
  */
-export function fetchRuntime(target: Target, path: string, folder: string): void {
+function fetchFromRuntime(target: Target, file: string, path: string, folder: string): void {
   const work = join(folder, `package-${target.name}`);
   mkdirSync(work, { recursive: true });
   try {
@@ -38,10 +57,9 @@ export function fetchRuntime(target: Target, path: string, folder: string): void
     if (integrity !== target.integrity) {
       throw new Error(`${spec} is not what scripts/build/targets.ts pins: it has ${integrity}`);
     }
-    const member = `package/bin/${target.platform === "win32" ? "node.exe" : "node"}`;
+    const member = `package/${file}`;
     execFileSync("tar", ["-xzf", archive, "-C", work, member]);
     copyFileSync(join(work, member), path);
-    chmodSync(path, 0o755);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -13,6 +13,7 @@ import { addGetCommand } from "./commands/get.ts";
 import { addHealthCommand } from "./commands/health.ts";
 import { addImportCommand } from "./commands/import.ts";
 import { addLeaveCommand } from "./commands/leave.ts";
+import { addLicensesCommand } from "./commands/licenses.ts";
 import { addListCommand } from "./commands/ls.ts";
 import { addPutCommand } from "./commands/put.ts";
 import { addRemoveCommand } from "./commands/rm.ts";
@@ -67,6 +68,7 @@ export function createProgram(terminal: Terminal = processTerminal): Command {
   addLeaveCommand(program, terminal);
   addForgetCommand(program, terminal);
   addTokenCommand(program, terminal);
+  addLicensesCommand(program, terminal);
   for (const command of program.commands) command.showHelpAfterError(helpHint(`weir ${command.name()}`));
   return program;
 }

@@ -80,7 +80,8 @@ function headOf(path: string): Buffer {
 test("the executable names its commit, serves a node with its own health check, and ends with 0 on SIGTERM", async () => {
   const output = await builtExecutable();
   const path = join(output, "weir");
-  assert.equal(readFileSync(join(output, "SHA256SUMS"), "utf8"), `${sha256(path)}  weir\n`);
+  const sums = ["licenses.txt", "sbom.cdx.json", "weir"].map((name) => `${sha256(join(output, name))}  ${name}\n`);
+  assert.equal(readFileSync(join(output, "SHA256SUMS"), "utf8"), sums.join(""));
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   assert.equal(execFileSync(path, ["--version"], { encoding: "utf8" }), `${version}+${builtCommit}\n`);
   // Node says so on standard error when it's asked and the cache does not fit.
@@ -123,7 +124,9 @@ test("executables for other systems have those systems' formats, and that for ar
   const listed = readFileSync(join(output, "SHA256SUMS"), "utf8").trimEnd().split("\n");
   assert.deepEqual(
     listed,
-    others.map((target) => `${sha256(join(output, target.file))}  ${target.file}`),
+    ["licenses.txt", "sbom.cdx.json", ...others.map(({ file }) => file)].map(
+      (name) => `${sha256(join(output, name))}  ${name}`,
+    ),
   );
   const emulated = ["qemu-aarch64", "-L", arm64Libraries, join(output, "weir-linux-arm64")];
   const canRun =

@@ -62,6 +62,14 @@ test("what is copied from the project exists, and .dockerignore lets it through"
   assert.deepEqual(new Set(sources), new Set(allowed.map((each) => each.slice(1))));
 });
 
+test("it has the licences of all that is in it, and the bill of materials", () => {
+  const runs = instructions.filter((each) => each.getKeyword() === "RUN").map(scriptOf);
+  const copied = runs.find((each) => each.includes("cp dist/weir")) ?? "";
+  for (const file of ["dist/licenses.txt", "dist/sbom.cdx.json", "/usr/share/doc/libatomic1/copyright"]) {
+    assert.ok(copied.includes(file), file);
+  }
+});
+
 test("the npm scripts that it runs exist", () => {
   const { scripts } = JSON.parse(projectFile("package.json")) as { scripts: Record<string, string> };
   const names = instructions.flatMap((each) =>
