@@ -31,6 +31,7 @@ import type { NodeShares } from "./server/node-shares.ts";
 import { describeFailure, detailFor, isStoreFailure, ProblemWriter } from "./server/problem.ts";
 import { allowOf, everyMethod, type FixedRoute, type KeyRoute, type Route } from "./server/route.ts";
 import { AnswerStreams } from "./server/stream.ts";
+import { Turns } from "./server/turns.ts";
 
 /** What the router needs to answer requests. */
 export interface RequestRouterOptions {
@@ -81,10 +82,11 @@ export class RequestRouter {
     const { operations, administration, node, onScrape, dashboard, access, settings, clock, log } = options;
     this.#problems = new ProblemWriter(bodies, settings.retryAfterSeconds);
     const dates = new DateFormatter(clock);
+    const turns = new Turns();
     const streams = new AnswerStreams(clock, settings, shares);
     const blobs = new BlobRoutes(operations, bodies, streams, this.#problems, dates, settings);
-    const legacy = new LegacyRoutes(operations, bodies, this.#problems, dates, settings);
-    const list = new ListRoute(operations, settings.maxListKeys);
+    const legacy = new LegacyRoutes(operations, bodies, this.#problems, dates, turns, settings);
+    const list = new ListRoute(operations, turns, settings.maxListKeys);
     const admin = new AdminRoutes(node, administration, onScrape);
     this.#keyRoutes = [
       ["/kv/", blobs.route, "/kv/{key}"],

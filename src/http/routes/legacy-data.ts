@@ -1,8 +1,8 @@
 /** The old API's field `data`: base64 as JSON has it, decoded and encoded a piece at a time. */
 
 import { compact } from "../../base/memory.ts";
+import type { Turns } from "../server/turns.ts";
 import { notBase64, type Place } from "./legacy-fields.ts";
-import type { Turns } from "./turns.ts";
 
 /** Decoding or encoding so many bytes takes a millisecond or so. Encoding needs a multiple of 3. */
 const pieceBytes = 192 * 1024;

@@ -3,6 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { OperatingError } from "../../base/errors.ts";
 import { checkChangeable, checkKey } from "../server/key.ts";
+import type { Turns } from "../server/turns.ts";
 import { decodeData } from "./legacy-data.ts";
 import {
   envelopeBytes,
@@ -14,7 +15,6 @@ import {
   noField,
   notText,
 } from "./legacy-fields.ts";
-import type { Turns } from "./turns.ts";
 
 export interface LegacyPut {
   readonly key: string;

@@ -13,6 +13,7 @@ import type { Bodies } from "../server/body.ts";
 import { answer, answerJson, type Exchange, type HeaderList } from "../server/exchange.ts";
 import type { ProblemWriter } from "../server/problem.ts";
 import { type FixedRoute, type KeyRoute, reading } from "../server/route.ts";
+import type { Turns } from "../server/turns.ts";
 import { isSendable, metadataPrefix, sizeProblem } from "./content-headers.ts";
 import { md5Of } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
@@ -20,7 +21,6 @@ import type { DateFormatter } from "./http-date.ts";
 import { encodeData } from "./legacy-data.ts";
 import { type LegacyPut, legacyBodyLimit, parseLegacyPut } from "./legacy-put.ts";
 import { judgeRead } from "./preconditions.ts";
-import { Turns } from "./turns.ts";
 
 export interface LegacySettings {
   readonly inFlightBytes: number;
@@ -42,15 +42,17 @@ export class LegacyRoutes {
   readonly #dates: DateFormatter;
   readonly #settings: LegacySettings;
   readonly #bodyLimit: number;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
 
   constructor(
     operations: () => Operations,
     bodies: Bodies,
     problems: ProblemWriter,
     dates: DateFormatter,
+    turns: Turns,
     settings: LegacySettings,
   ) {
+    this.#turns = turns;
     this.#operations = operations;
     this.#bodies = bodies;
     this.#problems = problems;

@@ -7,9 +7,10 @@ import { OperatingError } from "../../base/errors.ts";
 import { maxKeyBytes } from "../../core/keys.ts";
 import type { ListQuery } from "../../core/listing.ts";
 import type { ListOutcome, Operations } from "../../core/operation.ts";
-import { answerJson, type Exchange } from "../server/exchange.ts";
+import { answer, type Exchange } from "../server/exchange.ts";
 import { decodePercent } from "../server/percent.ts";
 import { type FixedRoute, reading } from "../server/route.ts";
+import type { Turns } from "../server/turns.ts";
 
 const names = ["prefix", "after", "limit", "delimiter"] as const;
 
@@ -20,33 +21,61 @@ export class ListRoute {
     handle: (exchange, query) => this.#list(exchange, query),
   };
   readonly #operations: () => Operations;
+  readonly #turns: Turns;
   readonly #maxKeys: number;
 
   /** @param maxKeys The most entries in a page, and the limit of a query that names none. */
-  constructor(operations: () => Operations, maxKeys: number) {
+  constructor(operations: () => Operations, turns: Turns, maxKeys: number) {
     this.#operations = operations;
+    this.#turns = turns;
     this.#maxKeys = maxKeys;
   }
 
   async #list(exchange: Exchange, text: string): Promise<void> {
     const query = parseQuery(text, this.#maxKeys);
     exchange.grant.requirePrefix(query.prefix);
-    const outcome = await this.#operations().list(query);
-    answerJson(exchange, 200, describe(outcome), ["Cache-Control", "no-store"]);
+    const body = await encodePage(await this.#operations().list(query), this.#turns);
+    const headers = ["Content-Type", "application/json", "Content-Length", String(body.length)];
+    answer(exchange, 200, [...headers, "Cache-Control", "no-store"], body);
   }
 }
 
-function describe({ keys, prefixes, next }: ListOutcome): Record<string, unknown> {
-  return {
-    keys: keys.map(({ key, size, etag, modifiedMs }) => ({
-      key,
-      size,
-      etag,
-      lastModified: new Date(modifiedMs).toISOString(),
-    })),
-    prefixes,
-    next: next ?? null,
+/** Entries in a piece. The longest keys, with each character escaped, are 400 KiB of JSON then. */
+const pieceEntries = 64;
+
+/** A piece takes a turn of its own, once there are more bytes than these. */
+const turnBytes = 128 * 1024;
+
+/** The page as JSON. With the longest keys it may have 6 MB, and take 30 ms. So it is made in pieces. */
+export async function encodePage({ keys, prefixes, next }: ListOutcome, turns: Turns): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let sinceTurn = 0;
+  const add = (text: string): void => {
+    const part = Buffer.from(text);
+    parts.push(part);
+    sinceTurn += part.length;
   };
+  const addList = async <T>(items: readonly T[], describe: (item: T) => unknown): Promise<void> => {
+    for (let at = 0; at < items.length; at += pieceEntries) {
+      if (sinceTurn > turnBytes) {
+        await turns.next();
+        sinceTurn = 0;
+      }
+      const piece = JSON.stringify(items.slice(at, at + pieceEntries).map(describe));
+      add(`${at === 0 ? "" : ","}${piece.slice(1, -1)}`);
+    }
+  };
+  add('{"keys":[');
+  await addList(keys, ({ key, size, etag, modifiedMs }) => ({
+    key,
+    size,
+    etag,
+    lastModified: new Date(modifiedMs).toISOString(),
+  }));
+  add('],"prefixes":[');
+  await addList(prefixes, (prefix) => prefix);
+  add(`],"next":${JSON.stringify(next ?? null)}}`);
+  return Buffer.concat(parts);
 }
 
 /** @param text Empty, or a question mark and the query. */

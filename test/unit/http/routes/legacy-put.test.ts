@@ -7,7 +7,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { encodeData } from "../../../../src/http/routes/legacy-data.ts";
 import { legacyBodyLimit, parseLegacyPut } from "../../../../src/http/routes/legacy-put.ts";
-import { Turns } from "../../../../src/http/routes/turns.ts";
+import { Turns } from "../../../../src/http/server/turns.ts";
+import { assertShortTurns } from "../../../harness/turn-times.ts";
 
 const timeout = 60_000;
 const maxValueBytes = 4 * 1024 ** 2;
@@ -46,41 +47,6 @@ const costly: Readonly<Record<string, () => Buffer>> = {
   "data that is wrong at its end": () => filled(head, "A", '*"}'),
   "quotes only": () => filled("{", '"', ""),
 };
-
-/** Asserts it of one try in twenty: the first ones compile, and some collect the garbage of those before. */
-async function assertShortTurns(work: () => Promise<unknown>): Promise<void> {
-  const times: number[] = [];
-  for (let i = 0; i < 20; i++) {
-    const time = await longestTurn(work);
-    if (time < 5) return;
-    times.push(time);
-  }
-  assert.fail(`${times.map((time) => time.toFixed(1)).join(", ")} ms`);
-}
-
-/** The processor time of the longest turn of the event loop while `work` is done, in milliseconds. */
-async function longestTurn(work: () => Promise<unknown>): Promise<number> {
-  let longest = 0;
-  let last = processorMs();
-  let isOver = false;
-  const look = (): void => {
-    const now = processorMs();
-    longest = Math.max(longest, now - last);
-    last = now;
-    if (!isOver) setImmediate(look);
-  };
-  setImmediate(look);
-  await work();
-  await new Promise((resolve) => setImmediate(resolve));
-  isOver = true;
-  return longest;
-}
-
-/** What this thread has used. Other programs on the host add nothing to it. */
-function processorMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1_000;
-}
 
 describe("a body of the old put, as long as it may be", { timeout }, () => {
   for (const [what, make] of Object.entries(costly)) {
