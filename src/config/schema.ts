@@ -170,7 +170,9 @@ const httpSchema = z
       .min(8_192)
       .max(mebibyte)
       .default(16_384)
-      .describe("Bytes in a request's line and headers, at most: a percent-encoded key takes 3 KiB, metadata 4 KiB."),
+      .describe(
+        "Bytes in a request's line and headers, at most: a percent-encoded key takes 3 KiB, metadata and content headers 2 KiB each.",
+      ),
     maxListKeys: z
       .int()
       .min(1)

@@ -73,6 +73,8 @@ describe("writes of the command line", () => {
     const { headers } = await stage().cluster.get("c", "about");
     assert.equal(Buffer.from(headers["x-weir-meta-owner"] as string, "latin1").toString(), "Zoë=☃");
     assert.deepEqual([headers["x-weir-meta-a-1"], headers["content-type"]], ["", "text/plain"]);
+    const shown = JSON.parse((await weir(["get", "about", "--json"])).stdout) as { metadata: unknown };
+    assert.deepEqual(shown.metadata, { owner: "Zoë=☃", "a-1": "" });
     const { code, stderr } = await weir(["put", "about", "--meta", "weir-version=1"], "y");
     assert.equal(code, 1);
     assert.match(stderr, /are weir's own \(header_invalid, 400\)/);

@@ -80,6 +80,12 @@ describe("weir flush, of a cluster that would flush in an hour", () => {
     assert.match(stderr, /weir: 1 key, 5 B, is not in the store, which refuses it\n/);
     assert.match(stderr, /^ {6}"looped\/x" \(5 B, for .*\): .*\(store_refused\)$/m);
     assert.equal(stored(cluster, "fifth-"), keyCount);
+    // As weir drop writes and takes it.
+    const { failing } = JSON.parse((await flush("--json")).stdout) as { failing: { key: string; version: string }[] };
+    assert.deepEqual(
+      failing.map(({ key, version }) => [key, /^[1-9]\d*\.[1-9]\d*$/.test(version)]),
+      [[`${stubbornPrefix}x`, true]],
+    );
   });
 
   test("of a cluster that has lost a node waits for what the others took over", async () => {

@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { OperatingError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/quantity-text.ts";
 import type { FlushProgress } from "../../core/administration.ts";
+import type { FailingKey } from "../../core/status.ts";
 import { failingText } from "../../core/troubles.ts";
 import { systemClock } from "../../system.ts";
 import { ClusterClient } from "../client/client.ts";
@@ -108,7 +109,7 @@ function show(progress: StageProgress, { keys, bytes, waitingFor }: FlushProgres
 function tell({ outcome, progress }: FlushEnd, options: FlushOptions, terminal: Terminal): void {
   const { keys, bytes, failing, waitingFor } = progress;
   const isDone = outcome === "stored" || outcome === "asked";
-  if (options.json) printJson(terminal, { ...progress, outcome });
+  if (options.json) printJson(terminal, { ...progress, failing: failing.map(withVersion), outcome });
   else if (outcome === "stored") printLine(terminal, "everything is in the store");
   else if (outcome === "asked")
     printLine(terminal, `${keys} keys, ${formatBytes(bytes)}, are on their way to the store`);
@@ -122,6 +123,11 @@ function tell({ outcome, progress }: FlushEnd, options: FlushOptions, terminal: 
     if (outcome === "refused" && rest > 0) terminal.stderr.write(`      and ${rest} more\n`);
   }
   if (!isDone) throw new CommandFailure("not everything is in the store");
+}
+
+/** The version as `weir drop` takes it. */
+function withVersion(key: FailingKey): Record<string, unknown> {
+  return { ...key, version: `${key.version.epoch}.${key.version.seq}` };
 }
 
 function seconds(text: string): number {

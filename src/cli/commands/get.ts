@@ -57,7 +57,18 @@ function describe(key: string, answer: ClientAnswer): Record<string, unknown> {
     etag: etagOf(answer),
     version: headers["weir-version"],
     modified: headers["last-modified"],
+    metadata: metadataIn(headers),
   };
+}
+
+/** By name. Values are UTF-8, as `weir put` sends them. */
+function metadataIn(headers: ClientAnswer["headers"]): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [header, value] of Object.entries(headers)) {
+    const name = /^x-weir-meta-(.+)$/.exec(header)?.[1];
+    if (name !== undefined) found[name] = Buffer.from(String(value), "latin1").toString();
+  }
+  return found;
 }
 
 async function readWhole(body: Readable): Promise<Buffer> {
