@@ -1,7 +1,7 @@
 /** `weir bench`: throughput and latency of a running cluster under load, as a client sees them. */
 
 import { type Command, InvalidArgumentError } from "commander";
-import { formatBytes } from "../../base/quantity-text.ts";
+import { formatBytes, plain } from "../../base/quantity-text.ts";
 import { systemClock, systemRandom } from "../../system.ts";
 import { CommandFailure } from "../client/run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "../client/target.ts";
@@ -67,7 +67,7 @@ async function bench(options: BenchOptions, terminal: Terminal): Promise<void> {
   }
   const failed = reads.failed + writes.failed;
   if (failed === 0) return;
-  terminal.stderr.write(`weir: ${failed} requests failed, the last one with: ${load.lastFailure}\n`);
+  terminal.stderr.write(`weir: ${failed} requests failed, the last one with: ${plain(load.lastFailure)}\n`);
   throw new CommandFailure();
 }
 

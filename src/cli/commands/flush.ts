@@ -3,7 +3,7 @@
 import type { Readable } from "node:stream";
 import { type Command, InvalidArgumentError } from "commander";
 import { OperatingError } from "../../base/errors.ts";
-import { formatBytes } from "../../base/quantity-text.ts";
+import { formatBytes, plain } from "../../base/quantity-text.ts";
 import type { FlushProgress } from "../../core/administration.ts";
 import type { FailingKey } from "../../core/status.ts";
 import { failingText } from "../../core/troubles.ts";
@@ -117,7 +117,7 @@ function tell({ outcome, progress }: FlushEnd, options: FlushOptions, terminal: 
     const [noun, verb, them] = keys === 1 ? ["key", "is", "it"] : ["keys", "are", "them"];
     const left = `${keys} ${noun}, ${formatBytes(bytes)}, ${verb} not in the store`;
     terminal.stderr.write(`weir: ${left}${outcome === "refused" ? `, which refuses ${them}` : " yet"}\n`);
-    for (const reason of waitingFor) terminal.stderr.write(`      waiting for ${reason}\n`);
+    for (const reason of waitingFor) terminal.stderr.write(`      waiting for ${plain(reason)}\n`);
     for (const key of failing) terminal.stderr.write(`      ${failingText(key)}\n`);
     const rest = keys - failing.length;
     if (outcome === "refused" && rest > 0) terminal.stderr.write(`      and ${rest} more\n`);

@@ -18,6 +18,7 @@ export function addLicensesCommand(program: Command, terminal: Terminal): void {
       "Prints the licences of weir, of its runtime, and of the packages in it. With --sbom it prints the bill of materials: their names, versions and hashes, in CycloneDX's JSON.",
     )
     .option("--sbom", "print the bill of materials")
+    .addHelpText("after", "\nExamples:\n  weir licenses\n  weir licenses --sbom > weir.cdx.json")
     .action((options: LicensesOptions) => print(options, terminal));
 }
 

@@ -3,7 +3,7 @@
  * tested.
  */
 
-import { plainJson } from "../../base/quantity-text.ts";
+import { plain, plainJson } from "../../base/quantity-text.ts";
 
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -30,8 +30,9 @@ export function outputWidth({ stdout }: Terminal): number {
   return (stdout.isTTY === true && stdout.columns) || Number.POSITIVE_INFINITY;
 }
 
+/** Prints a line, or several. Nodes' and the store's words in it do nothing to a terminal. */
 export function printLine(terminal: Terminal, text = ""): void {
-  terminal.stdout.write(`${text}\n`);
+  terminal.stdout.write(`${text.split("\n").map(plain).join("\n")}\n`);
 }
 
 export function printJson(terminal: Terminal, value: unknown): void {
