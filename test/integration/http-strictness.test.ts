@@ -75,5 +75,8 @@ describe("an answer", { timeout }, () => {
       const answer = await host.request(method, target);
       assert.equal(answer.headers["cross-origin-resource-policy"], "same-origin", `${method} ${target}`);
     }
+    await using connection = await host.connect();
+    const { status, headers } = await connection.send("GET /a b HTTP/1.1\r\n\r\n").answer();
+    assert.deepEqual([status, headers["cross-origin-resource-policy"]], [400, "same-origin"]);
   });
 });

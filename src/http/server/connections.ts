@@ -260,6 +260,7 @@ export function refuseRaw(
     `HTTP/1.1 ${answer.status} ${answer.title}`,
     "Content-Type: application/problem+json",
     "Cache-Control: no-store",
+    "Cross-Origin-Resource-Policy: same-origin",
     `Content-Length: ${Buffer.byteLength(body)}`,
     `Date: ${new Date(clock.wallMs()).toUTCString()}`,
     "Connection: close",
