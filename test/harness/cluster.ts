@@ -25,6 +25,8 @@ export interface ClusterOptions {
   readonly weights?: Readonly<Record<string, number>>;
   /** As in cluster.json; a folder of its own unless told. */
   readonly store?: Readonly<Record<string, unknown>>;
+  /** Of the store, for those nodes that reach it another way. */
+  readonly endpoints?: Readonly<Record<string, string>>;
   /** Sections of cluster.json beyond {@link quickSections}; a section's settings are merged one by one. */
   readonly config?: ConfigSections;
   /** How weir is run, to its command line; as in program.ts unless told. */
@@ -95,7 +97,7 @@ export class TestCluster implements AsyncDisposable {
     const cluster = new TestCluster(options, await ownPorts(options.nodes ?? 3));
     try {
       cluster.#writeConfig("cluster.json");
-      for (const { id } of cluster.#nodes) cluster.#spawn(id, cluster.configPath);
+      for (const { id } of cluster.#nodes) cluster.#spawn(id, cluster.#configPathOf(id));
       await cluster.untilReady();
     } catch (error) {
       const failure = new Error(`the cluster did not start; its nodes printed:\n${cluster.log()}`, { cause: error });
@@ -199,7 +201,7 @@ export class TestCluster implements AsyncDisposable {
   /** Starts the node anew, over its data folder as it is. */
   restart(id: string, options: NodeOptions = {}): void {
     assert(!this.process(id).isRunning, "a node runs once at a time");
-    this.#spawn(id, this.configPath, options);
+    this.#spawn(id, this.#configPathOf(id), options);
   }
 
   /** Takes a node's disk away: what only it had is gone. */
@@ -276,6 +278,14 @@ export class TestCluster implements AsyncDisposable {
     this.#processes.push(
       new NodeProcess({ id, configPath, env: this.#env, program: this.#options.program, ...options }),
     );
+  }
+
+  #configPathOf(id: string): string {
+    const { store, endpoints = {} } = this.#options;
+    const endpoint = endpoints[id];
+    return endpoint === undefined
+      ? this.configPath
+      : this.writeOther(`cluster-${id}.json`, { store: { ...store, endpoint } });
   }
 
   #weighted(): object[] {

@@ -1,6 +1,6 @@
 /**
- * An S3 gateway for one test alone, which may be killed, stopped and started again; what it stores outlives that. Takes
- * a few seconds to start, so only for what a proxy can't show.
+ * An S3 gateway for one test alone, which may be killed, stopped and started again; what it stores outlives that. There
+ * may be a second one over the same objects. It takes a few seconds to start, so only for what a proxy can't show.
  */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -18,24 +18,33 @@ const script = join(import.meta.dirname, "s3-server.sh");
 
 const pollMs = 50;
 const restartMs = 30_000;
+/** Milliseconds in which a gateway checks the signatures of what it was sent. */
+const acceptMs = 300;
+
+/** The second gateway, the first, and the disk below both, as s3-server.sh names their processes. */
+type Part = "rgw2" | "rgw" | "osd";
 
 export class OwnGateway implements AsyncDisposable {
   readonly server: S3Server;
+  /** The second gateway's, if there is one. */
+  readonly secondEndpoint: string;
   readonly #folder: string;
   #restarted: ChildProcess | undefined;
 
   private constructor(folder: string, port: number) {
     this.#folder = folder;
     const endpoint = `http://127.0.0.1:${port}`;
+    this.secondEndpoint = `http://127.0.0.1:${port + 2}`;
     this.server = { endpoint, accessKeyId: "test", secretAccessKey: "testtest1234", region: "us-east-1" };
   }
 
-  static async start(): Promise<OwnGateway> {
+  static async start(gateways: 1 | 2 = 1): Promise<OwnGateway> {
     const folder = mkdtempSync(join(tmpdir(), "weir-gateway-"));
-    // The one after it is the gateway's monitor's.
-    const [port] = (await ownPorts(2)) as [number, number];
+    // The one after it is the gateway's monitor's, and then comes the second gateway's.
+    const [port] = (await ownPorts(3)) as [number, number, number];
     const gateway = new OwnGateway(folder, port);
     const child = spawn("bash", [script, "start", folder, new URL(gateway.server.endpoint).port], {
+      env: { ...process.env, S3_GATEWAYS: String(gateways) },
       stdio: ["ignore", "ignore", "pipe"],
     });
     let progress = "";
@@ -73,6 +82,24 @@ export class OwnGateway implements AsyncDisposable {
     process.kill(this.#pid("osd"), "SIGCONT");
   }
 
+  /**
+   * Suspends the second gateway alone. What it was sent before it has accepted, and has begun little of it. It does the
+   * rest after {@link resumeSecond}.
+   */
+  async freezeSecond(): Promise<void> {
+    this.pauseDisk();
+    try {
+      await sleep(systemClock, acceptMs);
+      process.kill(this.#pid("rgw2"), "SIGSTOP");
+    } finally {
+      this.resumeDisk();
+    }
+  }
+
+  resumeSecond(): void {
+    process.kill(this.#pid("rgw2"), "SIGCONT");
+  }
+
   /** Starts the gateway again, over the same objects. */
   async restart(): Promise<void> {
     const child = spawn("radosgw", ["-f", "-n", "client.rgw", "-c", join(this.#folder, "ceph.conf")], {
@@ -92,12 +119,11 @@ export class OwnGateway implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  #pidPath(part: "osd" | "rgw"): string {
+  #pidPath(part: Part): string {
     return join(this.#folder, "run", `${part}.pid`);
   }
 
-  /** @param part the gateway itself, or the disk below it */
-  #pid(part: "osd" | "rgw" = "rgw"): number {
+  #pid(part: Part = "rgw"): number {
     const pid = Number(readFileSync(this.#pidPath(part), "utf8"));
     assert(Number.isInteger(pid) && pid > 1, "the pid file names a process");
     return pid;

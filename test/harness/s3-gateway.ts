@@ -31,8 +31,8 @@ export async function startGateway(): Promise<Gateway | { readonly missing: stri
   // Also when a signal ends this process while the gateway starts: stopping waits for the start.
   process.on("exit", stop);
   process.stdout.write("starting an S3 gateway (the first time, its Debian packages are installed)\n");
-  // The one after it is the gateway's monitor's.
-  const [port] = await ownPorts(2);
+  // The one after it is the gateway's monitor's, and then comes the second gateway's (`S3_GATEWAYS`).
+  const [port] = await ownPorts(3);
   const child = spawn("bash", [script, "start", folder, String(port)], {
     stdio: ["ignore", "pipe", "pipe"],
     // Ctrl-C at a terminal is for this process, which then stops the gateway in order.

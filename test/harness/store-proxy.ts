@@ -25,7 +25,9 @@ export interface Refusal {
 }
 
 export class StoreProxy implements AsyncDisposable {
-  readonly #target: URL;
+  /** Each takes a request in its turn. */
+  #targets: readonly URL[];
+  #turn = 0;
   #pace: Pace;
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true });
@@ -36,8 +38,8 @@ export class StoreProxy implements AsyncDisposable {
   #refusal: Refusal | undefined;
   #gate: PromiseWithResolvers<void> | undefined;
 
-  private constructor(target: string, pace: Pace) {
-    this.#target = new URL(target);
+  private constructor(target: string | readonly string[], pace: Pace) {
+    this.#targets = urlsOf(target);
     this.#pace = pace;
     this.#server = createServer((incoming, response) => {
       this.#serve(incoming, response).catch(() => {
@@ -47,8 +49,8 @@ export class StoreProxy implements AsyncDisposable {
     });
   }
 
-  /** Before the server at the URL `target`; it listens on the address `host`. */
-  static async start(target: string, pace: Pace = {}, host = "127.0.0.1"): Promise<StoreProxy> {
+  /** Before the server at the URL `target`, or several in turn; it listens on the address `host`. */
+  static async start(target: string | readonly string[], pace: Pace = {}, host = "127.0.0.1"): Promise<StoreProxy> {
     const proxy = new StoreProxy(target, pace);
     await once(proxy.#server.listen(0, host), "listening");
     return proxy;
@@ -68,6 +70,11 @@ export class StoreProxy implements AsyncDisposable {
   setPace(pace: Pace): void {
     this.#pace = pace;
     this.#lineFreeAt = 0;
+  }
+
+  /** From now on requests go to the server at this URL, or to several in turn. Those under way stay where they are. */
+  redirect(target: string | readonly string[]): void {
+    this.#targets = urlsOf(target);
   }
 
   /** Requests that came for the object `key` of `bucket`. */
@@ -130,7 +137,7 @@ export class StoreProxy implements AsyncDisposable {
   }
 
   async #forward(incoming: IncomingMessage, response: ServerResponse, body: Buffer): Promise<IncomingMessage> {
-    const { hostname, port } = this.#target;
+    const { hostname, port } = this.#targets[this.#turn++ % this.#targets.length] as URL;
     const outgoing = request({
       agent: this.#agent,
       hostname,
@@ -156,6 +163,10 @@ export class StoreProxy implements AsyncDisposable {
     const waitMs = this.#lineFreeAt - now + delayMs;
     if (waitMs > 0) await sleep(systemClock, waitMs);
   }
+}
+
+function urlsOf(target: string | readonly string[]): URL[] {
+  return [target].flat().map((each) => new URL(each));
 }
 
 async function readAll(stream: IncomingMessage): Promise<Buffer> {
