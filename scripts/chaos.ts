@@ -1,6 +1,6 @@
 /**
  * Chaos with real processes: `npm run chaos -- --minutes=30 --seed=N --faults=kill,power --nodes=3`. A cluster of `weir
- * serve` processes before a real S3 gateway, each in a network namespace of its own where that is possible (root on
+ * serve` processes before two real S3 gateways, each in a network namespace of its own where that is possible (root on
  * Linux), under clients whose histories are checked; one fault after another. Prints a line for each and a table at the
  * end; exits with 1 if anything was wrong, and tells where histories and logs are (`--keep` keeps them in any case).
  */
@@ -67,8 +67,8 @@ const settings = {
   stop: stop.signal,
 };
 
-print(`seed ${settings.seed}, ${settings.nodes} nodes; starting an S3 gateway`);
-await using gateway = await OwnGateway.start();
+print(`seed ${settings.seed}, ${settings.nodes} nodes; starting two S3 gateways`);
+await using gateway = await OwnGateway.start(2);
 // The nodes end with this process, the gateway does not; what is left of the network is removed by the next run.
 process.on("exit", () => void gateway[Symbol.asyncDispose]());
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -21,7 +21,7 @@ import { links, partition } from "./network-faults.ts";
 import { largeValueBytes, outage } from "./outage.ts";
 import { kill, pause, power, restart, storm, wipe } from "./process-faults.ts";
 import { type FaultReport, reportOf } from "./report.ts";
-import { both, store } from "./store-faults.ts";
+import { both, late, store } from "./store-faults.ts";
 import { Workload } from "./workload.ts";
 
 const makers: Readonly<Record<FaultKind, FaultMaker>> = {
@@ -33,6 +33,7 @@ const makers: Readonly<Record<FaultKind, FaultMaker>> = {
   links,
   store,
   both,
+  late,
   power,
   storm,
   roll,

@@ -20,6 +20,7 @@ export const faultKinds = [
   "links",
   "store",
   "both",
+  "late",
   "power",
   "storm",
   "roll",

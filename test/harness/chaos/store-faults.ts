@@ -48,3 +48,34 @@ export const both: FaultMaker = (scene) => {
     },
   };
 };
+
+/**
+ * A store that keeps requests, and does them later: one of its gateways is frozen, or its disk is stuck. A node that
+ * has sent some is killed, or suspended, or neither.
+ */
+export const late: FaultMaker = (scene) => {
+  const { cluster, random } = scene;
+  if (!scene.store.troubles.includes("frozen")) return undefined;
+  // With a stuck disk no view can change before it goes on.
+  const trouble = random.chance(0.7) ? "frozen" : "stuck";
+  const id = random.pick(cluster.members);
+  const loss = random.pick(["kill -9", "SIGSTOP", "nothing to"] as const);
+  return {
+    kind: "late",
+    name: `the store is ${trouble}, ${loss} ${id}`,
+    async act() {
+      scene.begin({ isStoreAway: true, hit: loss === "nothing to" ? [] : [id] });
+      await scene.store.begin(trouble);
+      // Some answers are given up by then.
+      await hold(random, 0, 5_000);
+      if (loss === "kill -9") await cluster.node(id).kill();
+      else if (loss === "SIGSTOP") cluster.node(id).pause();
+      await hold(random, 4_000, 8_000);
+      await scene.store.heal();
+      await hold(random, 0, 2_000);
+      if (loss === "kill -9") cluster.node(id).start();
+      else if (loss === "SIGSTOP") cluster.node(id).resume();
+      await scene.settle();
+    },
+  };
+};
