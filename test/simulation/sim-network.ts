@@ -79,7 +79,9 @@ export class SimNetwork {
   readonly #ports = new Map<string, SimPort>();
   /** By id: an earlier process that is still the one for some peers. */
   readonly #kept = new Map<string, { readonly port: SimPort; readonly peers: ReadonlySet<string> }>();
-  readonly #pairs = new Map<string, Pair>();
+  readonly #pairs: Pair[] = [];
+  /** The same, by the id of either and then of the other: each message looks its pair up. */
+  readonly #pairsById = new Map<string, Map<string, Pair>>();
   readonly #fabric: Fabric;
   readonly #watchers: MessageWatcher[] = [];
   #links = 0;
@@ -241,23 +243,28 @@ export class SimNetwork {
   }
 
   #pair(a: string, b: string): Pair {
-    const ids: [string, string] = a < b ? [a, b] : [b, a];
-    const name = ids.join(" ");
-    let pair = this.#pairs.get(name);
-    if (pair === undefined) {
-      pair = {
-        ids,
-        link: undefined,
-        connecting: false,
-        slowness: 1,
-        chokes: 0,
-        largeMs: new Map(),
-        stalledAtMs: 0,
-        stalls: new Map(),
-      };
-      this.#pairs.set(name, pair);
-    }
+    const known = this.#pairsById.get(a)?.get(b);
+    if (known !== undefined) return known;
+    const pair: Pair = {
+      ids: a < b ? [a, b] : [b, a],
+      link: undefined,
+      connecting: false,
+      slowness: 1,
+      chokes: 0,
+      largeMs: new Map(),
+      stalledAtMs: 0,
+      stalls: new Map(),
+    };
+    this.#pairs.push(pair);
+    this.#pairsOf(a).set(b, pair);
+    this.#pairsOf(b).set(a, pair);
     return pair;
+  }
+
+  #pairsOf(id: string): Map<string, Pair> {
+    const pairs = this.#pairsById.get(id) ?? new Map<string, Pair>();
+    this.#pairsById.set(id, pairs);
+    return pairs;
   }
 
   #endAt(pair: Pair, id: string): LinkEnd | undefined {
@@ -288,7 +295,7 @@ export class SimNetwork {
     if (port === undefined) return;
     const { id } = port.identity;
     const kept = this.#kept.get(id);
-    for (const { ids, link } of this.#pairs.values()) {
+    for (const { ids, link } of this.#pairs) {
       const isOfPort = link?.some(({ peer }) => peer === port) === true;
       const isKept = kept?.port === port && ids.some((each) => kept.peers.has(each));
       if (isOfPort && !isKept) this.breakLink(...ids, noticeMs);
