@@ -1,17 +1,15 @@
 /** Listings under the simulator: whatever happens, each has what was acknowledged before it began (R7). */
 
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { after, describe, it } from "node:test";
 import { noHeaders } from "../../src/core/entry.ts";
 import { keyOwned } from "../harness/view-fixtures.ts";
 import { putOf } from "../harness/write-operations.ts";
 import type { Profile } from "./fault-kinds.ts";
-import { runScenario } from "./scenario.ts";
-import { planFor } from "./scenario-plan.ts";
 import type { SimHost } from "./sim-cluster.ts";
 import { healthyDisk } from "./sim-disk.ts";
-import { startMember } from "./sim-member.ts";
 import { StagedCluster } from "./staged-cluster.ts";
+import { Worlds } from "./worlds.ts";
 
 /** Where keys change their owners, in all the ways that there are, and where entries come and go. */
 const profiles: readonly Profile[] = [
@@ -32,12 +30,15 @@ async function* streamOf(value: Buffer): AsyncGenerator<Uint8Array, void> {
 }
 
 describe("a listing in a simulated cluster", () => {
+  const worlds = new Worlds();
+  after(() => worlds[Symbol.asyncDispose]());
+
   for (const profile of profiles) {
     it(`shows what was acknowledged before it began, in ${seedsPerProfile} worlds of the profile "${profile}"`, async () => {
       const failed: string[] = [];
       let listings = 0;
       for (let seed = 1; seed <= seedsPerProfile; seed++) {
-        const result = await runScenario({ ...planFor(seed, profile), listMs: 60 }, startMember);
+        const result = await worlds.run({ seed, faults: profile, listMs: 60 });
         listings += result.listings;
         for (const violation of result.violations) failed.push(`seed ${seed}: ${violation}`);
       }

@@ -10,9 +10,7 @@ import { tryBug } from "../glue/trial.ts";
 import { describeHunt, hunt } from "../harness/simulate/hunt.ts";
 import { readCaught } from "./caught.ts";
 import { mutations } from "./mutations.ts";
-import { runScenario } from "./scenario.ts";
-import { planFor } from "./scenario-plan.ts";
-import { startMember } from "./sim-member.ts";
+import { Worlds } from "./worlds.ts";
 
 /** Worlds that are tried when a bug is not found where it was before, because the code or the simulator has changed. */
 const moreSeeds = 2_000;
@@ -39,10 +37,11 @@ describe("a planted bug", { concurrency: 2 }, () => {
     assert.equal(names.size, mutations.length);
     const inWorlds = mutations.filter(({ test }) => test === undefined);
     assert.deepEqual(new Set(caught.keys()), new Set(inWorlds.map(({ name }) => name)));
-    const worlds = new Map([...caught.values()].map((each) => [JSON.stringify(each), each]));
+    const caughtIn = new Map([...caught.values()].map((each) => [JSON.stringify(each), each]));
+    await using worlds = new Worlds();
     const failed: string[] = [];
-    for (const [name, { profile, seed }] of worlds) {
-      const { violations } = await runScenario(planFor(seed, profile), startMember);
+    for (const [name, { profile, seed }] of caughtIn) {
+      const { violations } = await worlds.run({ seed, faults: profile });
       if (violations.length > 0) failed.push(`${name}: ${violations[0]}`);
     }
     assert.deepEqual(failed, []);

@@ -4,24 +4,28 @@
  */
 
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { after, describe, it } from "node:test";
 import { profileNames } from "./fault-kinds.ts";
 import { keptSeeds } from "./kept-seeds.ts";
 import { runScenario } from "./scenario.ts";
 import { planFor } from "./scenario-plan.ts";
 import { startMember } from "./sim-member.ts";
+import { Worlds } from "./worlds.ts";
 
 /** So many, and of all profiles together about 20 s on one core. */
 const seedsPerProfile = 20;
 const firstSeed = 1;
 
 describe("a simulated cluster", () => {
+  const worlds = new Worlds();
+  after(() => worlds[Symbol.asyncDispose]());
+
   for (const profile of profileNames) {
     it(`keeps its promises in ${seedsPerProfile} worlds of the profile "${profile}"`, async () => {
       const failed: string[] = [];
       let answered = 0;
       for (let seed = firstSeed; seed < firstSeed + seedsPerProfile; seed++) {
-        const result = await runScenario(planFor(seed, profile), startMember);
+        const result = await worlds.run({ seed, faults: profile });
         answered += result.answered;
         for (const violation of result.violations) failed.push(`seed ${seed}: ${violation}`);
         if (result.unchecked !== undefined) failed.push(`seed ${seed} is ${result.unchecked}`);
@@ -33,14 +37,14 @@ describe("a simulated cluster", () => {
 
   for (const { seed, faults, found } of keptSeeds) {
     it(`keeps its promises in seed ${seed} of ${String(faults)}, which once found: ${found}`, async () => {
-      const { violations } = await runScenario(planFor(seed, faults), startMember);
+      const { violations } = await worlds.run({ seed, faults });
       assert.deepEqual(violations, []);
     });
   }
 
   it("takes the same course each time from the same seed, and another one from another", async () => {
     const course = async (seed: number): Promise<string> => {
-      const { digest, violations } = await runScenario(planFor(seed, "all"), startMember);
+      const { digest, violations } = await worlds.run({ seed, faults: "all" });
       return `${digest} ${violations.join()}`;
     };
     for (const seed of [1, 2, 3]) assert.equal(await course(seed), await course(seed), `seed ${seed}`);
@@ -50,7 +54,7 @@ describe("a simulated cluster", () => {
   it("takes the same course whether or not somebody reads its trace", async () => {
     const lines: string[] = [];
     const traced = await runScenario(planFor(5, "all"), startMember, (line) => lines.push(line));
-    const quiet = await runScenario(planFor(5, "all"), startMember);
+    const quiet = await worlds.run({ seed: 5, faults: "all" });
     assert.equal(traced.digest, quiet.digest);
     assert.ok(lines.length > 100);
   });
