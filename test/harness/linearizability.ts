@@ -40,6 +40,9 @@ const mostConfigurations = 1_000_000;
 /** And at first, before the other order is tried. */
 const firstConfigurations = 50_000;
 
+/** Sixteen operations, of which each is taken. */
+const allTaken = 0xff_ff;
+
 /**
  * @param operations of one key, in the order of their calls.
  * @param initial the value before the first operation.
@@ -159,7 +162,13 @@ function search(
   const isNew = (index: number, after: State): boolean => {
     mark(index, 1);
     const isNamed = after !== undefined && (naming.get(after) ?? 0) > 0;
-    const configuration = `${String.fromCharCode(...taken)}${after === undefined ? "" : isNamed ? `=${after}` : "?"}`;
+    // Of a long history most is taken up to some point, and nothing behind another: neither has to be spelled out.
+    let from = 0;
+    let to = taken.length;
+    while (taken[from] === allTaken) from++;
+    while (to > from && taken[to - 1] === 0) to--;
+    const between = String.fromCharCode.apply(null, taken.subarray(from, to) as unknown as number[]);
+    const configuration = `${String.fromCharCode(from, to)}${between}${after === undefined ? "" : isNamed ? `=${after}` : "?"}`;
     mark(index, -1);
     if (seen.has(configuration)) return false;
     seen.add(configuration);
