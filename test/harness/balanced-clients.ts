@@ -12,8 +12,8 @@ import type { Answer, RequestOptions } from "./http-client.ts";
 
 /** Milliseconds between two looks of the balancer; less than any node's `http.drainMs`. */
 const lookMs = 200;
-/** Milliseconds that a client rests between two rounds: all together send a thousand requests a second at most. */
-const thinkMs = 40;
+/** Milliseconds that a client rests between two rounds: all together send five hundred requests a second at most. */
+const thinkMs = 100;
 const pollMs = 10;
 const clients = 24;
 const keysOfClient = 10;

@@ -5,6 +5,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { sleep } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/system.ts";
 import { TestBucket } from "../harness/bucket.ts";
 import { TestCluster } from "../harness/cluster.ts";
 import { parseExposition, sumOf } from "../harness/exposition.ts";
@@ -92,7 +94,10 @@ else {
     const endAt = performance.now() + 11_000;
     // Whenever a flush lands there is a newer state.
     const writer = async (): Promise<void> => {
-      while (performance.now() < endAt) assert.equal((await cluster.put("a", "hot", "v")).status, 204);
+      while (performance.now() < endAt) {
+        assert.equal((await cluster.put("a", "hot", "v")).status, 204);
+        await sleep(systemClock, 10);
+      }
     };
     const writers = Promise.all(Array.from({ length: 4 }, writer));
     // The first flushes wait for requests of owners before.
@@ -100,6 +105,7 @@ else {
     let oldestMs = 0;
     while (performance.now() < endAt) {
       for (const id of cluster.ids) oldestMs = Math.max(oldestMs, (await cluster.figures(id)).oldestDirtyMs);
+      await sleep(systemClock, 10);
     }
     await writers;
     assert.ok(oldestMs > 100 && oldestMs < 4_000, `${oldestMs} ms`);

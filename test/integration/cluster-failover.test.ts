@@ -22,7 +22,7 @@ import { setStage } from "../harness/stage.ts";
 const failoverMs = 5_000;
 
 /** Of the clients that go on all the time: enough requests to notice whatever there is, and time for the nodes. */
-const thinkMs = 15;
+const thinkMs = 30;
 
 /** So many that each pair of nodes owns some. */
 const held = Array.from({ length: 48 }, (_, n) => `held/${n}`);

@@ -200,7 +200,10 @@ else {
       const value = noise(new SimRandom(seedOf(t)), 6 * mebibyte);
       let isOver = false;
       const writing = cluster.ids.map(async (id) => {
-        for (let n = 0; !isOver; n++) assert.equal((await cluster.put(id, "hot", `${id} ${n}`)).status, 204);
+        for (let n = 0; !isOver; n++) {
+          assert.equal((await cluster.put(id, "hot", `${id} ${n}`)).status, 204);
+          await sleep(systemClock, 2);
+        }
       });
       await sleep(systemClock, 300);
       try {

@@ -60,6 +60,7 @@ describe("a node that leaves", () => {
         assert.equal((await cluster.get(node, key)).status, 200);
         assert.equal((await cluster.put(node, key, `value of ${key}`)).status, 204);
       }
+      await sleep(systemClock, 5);
     }
     assert.deepEqual(await ended, { code: 0, signal: null });
     await cluster.process("b").printed("this node is no longer in the configuration");
