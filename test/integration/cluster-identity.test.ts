@@ -80,7 +80,7 @@ describe("a data folder that was brought back from a snapshot, while its view st
   });
 });
 
-describe("nodes over two stores", () => {
+describe("nodes over two stores", { concurrency: 2 }, () => {
   test("that are started at once are no cluster, and each says so", async () => {
     await using cluster = await TestCluster.start({ nodes: 1, config: { journal: "off" } });
     const ports = await ownPorts(2);
@@ -128,7 +128,7 @@ describe("nodes over two stores", () => {
   });
 });
 
-describe("a cluster without its view", () => {
+describe("a cluster without its view", { concurrency: 2 }, () => {
   test("is joined by no node, whether its disk is lost or not, until the view is back", async () => {
     await using cluster = await TestCluster.start({ config: neverFlush });
     for (let number = 0; number < 10; number++) await cluster.put("a", `k${number}`, "v");

@@ -31,7 +31,7 @@ async function membersSeenBy(cluster: TestCluster, node: string): Promise<readon
   return (await cluster.status(node)).members.map(({ id }) => id);
 }
 
-describe("a node that leaves", () => {
+describe("a node that leaves", { concurrency: 2 }, () => {
   test("because weir leave asks it to, hands over what is in no store yet, and its process ends with 0", async () => {
     await using cluster = await TestCluster.start({ config: neverFlush });
     await putAll(cluster);
@@ -149,7 +149,7 @@ describe("a node that is stopped", () => {
   });
 });
 
-describe("a node whose configuration changes", () => {
+describe("a node whose configuration changes", { concurrency: 2 }, () => {
   test("reads it on SIGHUP, which does not stop it, and ignores it while it has mistakes", async () => {
     await using cluster = await TestCluster.start({ nodes: 1 });
     const node = cluster.process("a");

@@ -45,7 +45,7 @@ async function untilNoneRefused(cluster: TestCluster, node: string): Promise<num
   return Math.round(performance.now() - since);
 }
 
-describe("weir forget", () => {
+describe("weir forget", { concurrency: 2 }, () => {
   /** Requests for keys in doubt are given up sooner, since there are many. */
   const config = { ...neverFlush, request: { deadlineMs: 4_000 } };
 

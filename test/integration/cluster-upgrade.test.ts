@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { protocolVersion } from "../../src/network/link-handshake.ts";
 import { systemClock } from "../../src/system.ts";
@@ -62,28 +62,30 @@ test("a node whose release speaks another protocol is kept out in plain words at
   await cluster.untilReady();
 });
 
-test("an upgrade to another protocol goes by stopping all nodes in order and starting them anew, and loses nothing", async () => {
-  await using cluster = await TestCluster.start({ nodes: 2, config: { flush: { delayMs: 3_600_000 } } });
-  for (let index = 0; index < 20; index++) {
-    assert.equal((await cluster.put("a", `key-${index}`, `value-${index}`)).status, 204);
-  }
-  for (const { code } of await cluster.stopAll()) assert.equal(code, 0);
-  for (const id of cluster.ids) cluster.restart(id, { program: nextRelease });
-  await cluster.untilReady();
-  for (let index = 0; index < 20; index++) {
-    assert.equal((await cluster.get("b", `key-${index}`)).body.toString(), `value-${index}`);
-  }
-});
+describe("an upgrade", { concurrency: 2 }, () => {
+  test("to another protocol goes by stopping all nodes in order and starting them anew, and loses nothing", async () => {
+    await using cluster = await TestCluster.start({ nodes: 2, config: { flush: { delayMs: 3_600_000 } } });
+    for (let index = 0; index < 20; index++) {
+      assert.equal((await cluster.put("a", `key-${index}`, `value-${index}`)).status, 204);
+    }
+    for (const { code } of await cluster.stopAll()) assert.equal(code, 0);
+    for (const id of cluster.ids) cluster.restart(id, { program: nextRelease });
+    await cluster.untilReady();
+    for (let index = 0; index < 20; index++) {
+      assert.equal((await cluster.get("b", `key-${index}`)).body.toString(), `value-${index}`);
+    }
+  });
 
-test("after a loss of power, too, all nodes start with another protocol over their journals, and nothing is lost", async () => {
-  await using cluster = await TestCluster.start({ nodes: 2, config: { flush: { delayMs: 3_600_000 } } });
-  for (let index = 0; index < 20; index++) {
-    assert.equal((await cluster.put("a", `key-${index}`, `value-${index}`)).status, 204);
-  }
-  await Promise.all(cluster.ids.map(async (id) => await cluster.process(id).kill()));
-  for (const id of cluster.ids) cluster.restart(id, { program: nextRelease });
-  await cluster.untilReady();
-  for (let index = 0; index < 20; index++) {
-    assert.equal((await cluster.get("b", `key-${index}`)).body.toString(), `value-${index}`);
-  }
+  test("goes on after a loss of power, too: all nodes start with the other protocol over their journals, and nothing is lost", async () => {
+    await using cluster = await TestCluster.start({ nodes: 2, config: { flush: { delayMs: 3_600_000 } } });
+    for (let index = 0; index < 20; index++) {
+      assert.equal((await cluster.put("a", `key-${index}`, `value-${index}`)).status, 204);
+    }
+    await Promise.all(cluster.ids.map(async (id) => await cluster.process(id).kill()));
+    for (const id of cluster.ids) cluster.restart(id, { program: nextRelease });
+    await cluster.untilReady();
+    for (let index = 0; index < 20; index++) {
+      assert.equal((await cluster.get("b", `key-${index}`)).body.toString(), `value-${index}`);
+    }
+  });
 });
