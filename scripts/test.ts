@@ -35,7 +35,10 @@ const serverKinds = [
   },
 ];
 
-/** Test files at a time: the machines that this runs on have two cores. With three, bounds of time are missed. */
+/**
+ * Test files with real clocks at a time: the machines that this runs on have two cores. With three, bounds of time are
+ * missed.
+ */
 const concurrency = 2;
 
 /** Has a file of simulations give way to others. */
@@ -131,12 +134,12 @@ function allTests(): string[] {
 }
 
 async function runAll(folder: string, files: readonly string[]): Promise<number> {
-  const isSimulation = (file: string): boolean => file.startsWith(join("test", "simulation"));
-  const isUnit = (file: string): boolean => file.startsWith(join("test", "unit"));
-  const foreground = files.filter((file) => !isSimulation(file) && !isUnit(file));
+  const byFolder: Partial<Record<string, string[]>> = Object.groupBy(files, (file) => file.split(sep)[1] as string);
+  const { unit = [], conformance = [], simulation = [], ...others } = byFolder;
   const lanes = [
-    { files: [...gathered(folder, files.filter(isUnit)), ...foreground], concurrency },
-    { files: files.filter(isSimulation), concurrency: 1, execArgv: ["--import", background] },
+    { files: [...gathered(folder, unit), ...Object.values(others).flatMap((each = []) => each)], concurrency },
+    { files: conformance, concurrency: 1 },
+    { files: simulation, concurrency: 1, execArgv: ["--import", background] },
   ];
   return (await runLanes(lanes, timeoutMs, interruption.signal)) ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 /**
- * A whole run of the tests, in two lanes at once. Tests with real processes and clocks have the machine to themselves,
- * two files at a time. Simulations know no time but their own: they take what the others leave of the processors.
+ * A whole run of the tests, in lanes at once. Tests with real processes and clocks run two files at a time. The
+ * conformance tests beside them wait for stores most of the time. Simulations know no time but their own: they take
+ * what the others leave of the processors.
  */
 
 import { once } from "node:events";
