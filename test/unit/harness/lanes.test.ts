@@ -56,6 +56,17 @@ test("a run is well if all lanes are, and has one summary for all of them", asyn
   assert.equal(output.match(/^ℹ tests /gm)?.length, 1);
 });
 
+test("a run is told to its end although its lanes report many tests at once", async () => {
+  const many = `
+    import { describe, test } from "node:test";
+    for (let n = 0; n < 40; n++) describe("suite " + n, () => {
+      for (let m = 0; m < 20; m++) test("test " + n + " " + m, () => {});
+    });`;
+  const { result, output } = await run([many, many, many]);
+  assert.equal(result, "true", output);
+  assert.match(output, /^ℹ pass 2400$/m);
+});
+
 test("a run is not well if a lane has run no test, or if it is interrupted", async () => {
   const none = await run([passing], { isWithin: true });
   assert.equal(none.result, "false", none.output);
