@@ -14,8 +14,7 @@ import { sleep } from "../../src/base/clock.ts";
 import { printWelcome } from "../../src/cli/dev/dev-welcome.ts";
 import { systemClock } from "../../src/system.ts";
 import { compileCache } from "../harness/command.ts";
-
-const main = join(import.meta.dirname, "../../src/main.ts");
+import { program } from "../harness/program.ts";
 
 /**
  * Milliseconds for nodes to be gone whose parent was killed: more than the 10 s that they give themselves to leave in
@@ -46,7 +45,7 @@ function freshFolder(): string {
 
 /** Starts a small cluster on free ports in `folder`; ended after the test. */
 function startDev(t: TestContext, args: readonly string[] = [], folder = freshFolder()): Dev {
-  const child = spawn(process.execPath, [main, "dev", "--nodes", "2", ...args], {
+  const child = spawn(process.execPath, [program, "dev", "--nodes", "2", ...args], {
     cwd: folder,
     env: { PATH: process.env["PATH"], ...compileCache },
     stdio: ["ignore", "pipe", "pipe"],
@@ -149,7 +148,7 @@ test("weir dev brings up a cluster whose printed commands work, and stops whole 
   await shell(putIt);
   assert.equal(await shell(getIt), "hello\n");
   assert.match(look, /^ {2}cat \.weir-dev\/store\/greeting$/);
-  const status = await run(process.execPath, [main, "status", "--config", ".weir-dev/cluster.json"], {
+  const status = await run(process.execPath, [program, "status", "--config", ".weir-dev/cluster.json"], {
     cwd: dev.folder,
   });
   assert.match(status.stdout, /May I stop it\? /);
@@ -227,7 +226,7 @@ test("weir dev is alone in its folder and on its store, and takes a signal that 
   await dev.printed("Ctrl-C stops all");
   const other = startDev(t, ["--store", "shared", "--dir", "other"], dev.folder);
   const otherEnd = once(other.process, "close");
-  const second = promisify(execFile)(process.execPath, [main, "dev", "--nodes", "1"], { cwd: dev.folder });
+  const second = promisify(execFile)(process.execPath, [program, "dev", "--nodes", "1"], { cwd: dev.folder });
   await assert.rejects(second, {
     code: 1,
     stderr: new RegExp(`another weir dev \\(process ${dev.process.pid}\\) uses`),
