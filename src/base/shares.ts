@@ -83,11 +83,11 @@ export class Shares {
   /** See {@link Share.release}. */
   release(share: Share): void {
     const { holder, amount } = share;
+    if (!holder.shares.delete(share)) return;
     share.amount = 0;
     this.#used -= amount;
     holder.amount -= amount;
     assert(this.#used >= 0 && holder.amount >= 0, "no more is released than was taken");
-    holder.shares.delete(share);
     if (holder.shares.size === 0) this.#holders.delete(holder.name);
   }
 

@@ -109,6 +109,17 @@ describe("Shares", () => {
     assert.deepEqual([shares.used, [...shares.holders()]], [0, []]);
   });
 
+  it("keep count of a holder whose earlier share is released twice, after it has taken another", () => {
+    const { shares, take, held } = trialOf(4);
+    const first = shares.take("a", 1);
+    first?.release();
+    for (const name of ["a1", "a2", "a3", "a4"]) take(name, 1);
+    first?.release();
+    assert.deepEqual([...shares.holders()], [["a", 4]]);
+    assert.equal(take("b1", 1), true);
+    assert.equal(held.has("a4"), false);
+  });
+
   it("give each of n holders an nth, in any order of things", () => {
     for (let seed = 1; seed <= 200; seed++) {
       const random = new SimRandom(seed);
