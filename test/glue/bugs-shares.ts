@@ -83,7 +83,7 @@ export const sharesBugs: readonly GlueBug[] = [
   {
     name: "link-keeps-the-place-of-a-client",
     breaks: "A connection that belongs to another protocol has no place among those of clients.",
-    edits: [{ file: connections, find: "    if (place) this.#leave(id, place);\n", replace: "" }],
+    edits: [{ file: connections, find: "    this.#open.get(socket)?.place?.leave();\n", replace: "" }],
     test: {
       file: sharesTest,
       name: "are left by a connection that goes over to another protocol",

@@ -254,6 +254,21 @@ describe("the places for connections", { timeout }, () => {
     for (const socket of greedySockets) socket.destroy();
   });
 
+  test("are given back by clients that reset their connections before these are heard", async () => {
+    await using host = await startHost({ connections: 16, spareConnections: 16 });
+    for (let burst = 0; burst < 10; burst++) {
+      const closed: Promise<unknown>[] = [];
+      for (let index = 0; index < 10; index++) {
+        const socket = connect({ port: host.port, host: "127.0.0.1", localAddress: "127.0.0.2" });
+        socket.once("connect", () => socket.resetAndDestroy());
+        closed.push(once(socket, "close"));
+      }
+      await Promise.all(closed);
+      await sleep(systemClock, 20);
+    }
+    assert.equal(host.server.shares.used("connections"), 0);
+  });
+
   test("are left by a connection that goes over to another protocol", async () => {
     const taken: Duplex[] = [];
     const onUpgrade = (_request: IncomingMessage, socket: Duplex): unknown => taken.push(socket);

@@ -17,6 +17,8 @@ import { problem } from "./problem.ts";
 export interface ClientConnection {
   /** There were too many connections when it came. Its request is refused and it is closed. */
   readonly surplus: boolean;
+  /** Undefined if its client was gone before it could be told from others. */
+  readonly place: Place | undefined;
   /** The latest request, answered or not. */
   latest: Exchange | undefined;
   /** Requests that wait for the answer to an earlier one. */
@@ -31,6 +33,8 @@ interface Place {
   readonly share: Share | undefined;
   /** With TLS, the connection that is within the first one, once there is one. */
   socket: Duplex;
+  /** Gives the share back. It may be called again. */
+  readonly leave: () => void;
 }
 
 /** Most clients that connect send their first request within this, in milliseconds. */
@@ -46,8 +50,11 @@ export class Connections {
   readonly #clock: Clock;
   readonly #shares: NodeShares;
   readonly #spare: number;
-  /** By their clients' address and port, which TLS keeps. */
-  readonly #places = new Map<string, Place>();
+  /**
+   * Of connections that are not open yet, by their clients' address and port, which TLS keeps. Those of broken
+   * connections have no address, and all the same key.
+   */
+  readonly #arriving = new Map<string, Place>();
   #surplus = 0;
   readonly #open = new Map<Duplex, ClientConnection>();
   /** Each waits until its connections are closed. */
@@ -69,42 +76,43 @@ export class Connections {
    * is closed, of an address that has more.
    */
   enter(socket: Socket): void {
-    const giveUp = (): boolean => {
+    const id = idOf(socket);
+    let hasLeft = false;
+    const leave = (): void => {
+      if (hasLeft) return;
+      hasLeft = true;
+      if (this.#arriving.get(id) === place) this.#arriving.delete(id);
+      if (share) share.release();
+      else this.#surplus--;
+    };
+    const share = this.#shares.takeFor("connections", socket.remoteAddress, 1, () => {
       if (this.isBusy(place.socket)) return false;
-      this.#leave(id, place);
+      place.leave();
       place.socket.destroy();
       return true;
-    };
-    const share = this.#shares.takeFor("connections", socket.remoteAddress, 1, giveUp);
-    const place: Place = { share, socket };
-    const id = idOf(socket);
-    this.#places.set(id, place);
+    });
+    const place: Place = { share, socket, leave };
+    this.#arriving.set(id, place);
     if (!share) this.#surplus++;
     if (this.#surplus > this.#spare / 2) socket.destroy();
-    socket.once("close", () => this.#leave(id, place));
-  }
-
-  #leave(id: string, place: Place): void {
-    if (this.#places.get(id) !== place) return;
-    this.#places.delete(id);
-    if (place.share) place.share.release();
-    else this.#surplus--;
+    socket.once("close", leave);
   }
 
   /** The connection can have requests now. */
   add(socket: Socket): void {
     assert(!this.#open.has(socket), "a connection is added once");
-    const place = this.#places.get(idOf(socket));
+    const id = idOf(socket);
+    const place = this.#arriving.get(id);
+    this.#arriving.delete(id);
     if (place) place.socket = socket;
-    this.#open.set(socket, { surplus: place?.share === undefined, latest: undefined, waiting: 0, broken: false });
+    const surplus = place?.share === undefined;
+    this.#open.set(socket, { surplus, place, latest: undefined, waiting: 0, broken: false });
     socket.once("close", () => this.remove(socket));
   }
 
   /** Called when the connection has closed, or belongs to another protocol. */
   remove(socket: Socket): void {
-    const id = idOf(socket);
-    const place = this.#places.get(id);
-    if (place) this.#leave(id, place);
+    this.#open.get(socket)?.place?.leave();
     this.#open.delete(socket);
     for (const { left, done } of this.#endings) if (left.delete(socket) && left.size === 0) done();
   }
