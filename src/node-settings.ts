@@ -78,10 +78,11 @@ export function httpSettings(config: Config, node: NodeConfig, openFiles = Numbe
       `this process may have ${openFiles} files and sockets open, and needs ${others + leastConnections} at least: raise its limit (ulimit -n, LimitNOFILE of systemd)`,
     );
   }
+  const connections = Math.min(config.http.connections, openFiles - others);
   return {
     ...defaultHttpSettings,
     ...config.http,
-    connections: Math.min(config.http.connections, openFiles - others),
+    connections,
     host,
     port,
     maxValueBytes: config.buffer.maxValueBytes,
@@ -89,7 +90,8 @@ export function httpSettings(config: Config, node: NodeConfig, openFiles = Numbe
     bodyIdleMs: config.large.idleMs,
     uploads: config.large.uploads,
     downloads: config.large.downloads,
-    requests: config.request.limit,
+    // A connection has one request under way, and is not given up meanwhile. One caller must not have all of them.
+    requests: Math.min(config.request.limit, connections),
     stallMs: Math.max(defaultHttpSettings.stallMs, longestSilenceMs(config)),
   };
 }

@@ -4,16 +4,20 @@
  * who asks. So with n holders each can have an nth, whatever the others do (max-min fairness: Bertsekas and Gallager,
  * Data Networks, 6.5.2).
  *
- * Where not all can be given up, a holder may only have a multiple of what is free. So a part stays free for others
- * (dynamic thresholds: Choudhury and Hahne, 1998).
+ * Where not all can be given up, a holder may only have a multiple of what is left free. So a part stays free for
+ * others (dynamic thresholds: Choudhury and Hahne, 1998). One share alone may be as large as it must.
  */
 
 import { assert } from "./assert.ts";
 
-/** Ends what the share was taken for, and releases it. False when it cannot end early: then nothing has happened. */
-export type GiveUp = () => boolean;
+/**
+ * Ends what the share was taken for, and releases it. False when it cannot end early: then nothing has happened.
+ *
+ * @param isUrgent - nothing else of the holder's could end. Before that, only what nobody misses ends.
+ */
+export type GiveUp = (isUrgent: boolean) => boolean;
 
-/** Where a part stays free, a holder has this many times what is free, at most: alone four fifths. */
+/** Where a part stays free, a holder has this many times what is left, at most: alone four fifths. */
 const timesFree = 4;
 
 export interface SharesOptions {
@@ -91,15 +95,17 @@ export class Shares {
     if (holder.shares.size === 0) this.#holders.delete(holder.name);
   }
 
-  #hasRoom(holder: Holder, amount: number): boolean {
-    const free = this.capacity - this.#used;
-    return amount <= free && (this.#options.keepsRoom !== true || holder.amount + amount <= timesFree * free);
+  #hasRoom({ holder, amount: before }: Share, amount: number): boolean {
+    const free = this.capacity - this.#used - amount;
+    if (free < 0) return false;
+    const isOnly = before === holder.amount;
+    return this.#options.keepsRoom !== true || isOnly || holder.amount + amount <= timesFree * free;
   }
 
   #makeRoom(share: Share, amount: number): boolean {
     const { holder } = share;
     if (amount > this.capacity) return false;
-    while (!this.#hasRoom(holder, amount)) {
+    while (!this.#hasRoom(share, amount)) {
       const others = [...this.#holders.values()].filter((each) => each.amount > holder.amount + amount);
       others.sort((a, b) => b.amount - a.amount);
       const hasYielded = others.some((other) => this.#yields(other, undefined)) || this.#yields(holder, share);
@@ -112,12 +118,15 @@ export class Shares {
   #yields(holder: Holder, before: Share | undefined): boolean {
     // A share that is being taken is the last one.
     if (before && !holder.shares.has(before)) return false;
-    for (const share of [...holder.shares].reverse()) {
-      if (share === before) return false;
-      if (share.amount === 0 || share.giveUp?.() !== true) continue;
-      assert(share.amount === 0, "what is given up is released");
-      this.#options.onGivenUp?.(holder.name);
-      return true;
+    const all = [...holder.shares];
+    const later = all.slice(before ? all.indexOf(before) + 1 : 0).reverse();
+    for (const isUrgent of [false, true]) {
+      for (const share of later) {
+        if (share.amount === 0 || share.giveUp?.(isUrgent) !== true) continue;
+        assert(share.amount === 0, "what is given up is released");
+        this.#options.onGivenUp?.(holder.name);
+        return true;
+      }
     }
     return false;
   }

@@ -350,7 +350,9 @@ export const configSchema = z.strictObject({
         .min(1)
         .max(1_000_000)
         .default(10_000)
-        .describe("Requests of clients under way on a node at a time, at most; further ones are answered 503."),
+        .describe(
+          "Requests of clients under way on a node at a time, at most, and no more than it has connections; further ones are answered 503.",
+        ),
     })
     .prefault({}),
   log: z

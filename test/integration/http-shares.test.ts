@@ -26,6 +26,7 @@ const timeout = 20_000;
 const kibibyte = 1_024;
 const mebibyte = 1_024 * kibibyte;
 const greedy = tokenOf("greedy", ["read", "write"]);
+const third = tokenOf("third", ["read", "write"]);
 const modest = tokenOf("modest", ["read", "write"]);
 const operator = tokenOf("operator", ["monitor"]);
 const by = ({ token }: typeof greedy): string => `Authorization: Bearer ${token}`;
@@ -39,7 +40,7 @@ async function startHost(settings: Partial<HttpSettings> = {}): Promise<HttpHost
     lingerMs: 50,
     ...settings,
   });
-  host.access.setRules({ tokens: [greedy.rule, modest.rule] });
+  host.access.setRules({ tokens: [greedy.rule, modest.rule, third.rule] });
   return host;
 }
 
@@ -74,6 +75,11 @@ async function put(host: HttpHost, bytes: number): Promise<number> {
 }
 
 describe("the room for bodies", { timeout }, () => {
+  test("is all for the largest value, if there is no more", async () => {
+    await using host = await startHost({ inFlightBytes: mebibyte });
+    assert.equal(await put(host, mebibyte), 204);
+  });
+
   test("is not used up by announcing much", async () => {
     await using host = await startHost();
     await using others = new Greedy(host);
@@ -111,16 +117,30 @@ describe("the room for bodies", { timeout }, () => {
 });
 
 describe("the places for uploads", { timeout }, () => {
-  const settings = { maxStreamBytes: 100 * mebibyte, uploads: 2 };
-  const begun = head("PUT", "/kv/a", by(greedy), `Content-Length: ${50 * mebibyte}`) + "x".repeat(kibibyte);
+  const settings = { maxStreamBytes: 100 * mebibyte, uploads: 3 };
+  const begunBy = (token: typeof greedy): string =>
+    head("PUT", "/kv/a", by(token), `Content-Length: ${50 * mebibyte}`) + "x".repeat(kibibyte);
+  const begun = begunBy(greedy);
 
   test("are given up by who has most of them, when another comes", async () => {
     await using host = await startHost(settings);
     await using others = new Greedy(host);
     await others.open(2, begun);
+    await others.open(1, begunBy(third));
     assert.equal(await put(host, 2 * mebibyte), 204);
     assertProblem(await (others.connections[1] as RawConnection).answer(), 503, "overloaded");
-    assert.equal(host.server.shares.used("uploads"), 1);
+    assert.equal(host.server.shares.used("uploads"), 2);
+  });
+
+  test("are not used up by values that are whole, and wait for the store", async () => {
+    await using host = await startHost({ ...settings, inFlightBytes: 64 * mebibyte });
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
+    await using others = new Greedy(host);
+    await others.open(4, rawRequest("PUT", "/kv/a", [by(greedy)], Buffer.alloc(2 * mebibyte)));
+    host.operations.gate = undefined;
+    assert.equal(await put(host, 2 * mebibyte), 204);
+    open();
   });
 
   test("are given back by who sends a byte now and then", async () => {
@@ -197,12 +217,12 @@ describe("the places for downloads", { timeout }, () => {
 
 describe("the places for requests", { timeout }, () => {
   test("are not needed by operators", async () => {
-    await using host = await startHost({ requests: 2 });
+    await using host = await startHost({ requests: 3 });
     host.access.setRules({ tokens: [greedy.rule, operator.rule] });
     let open = (): void => {};
     host.operations.gate = new Promise((resolve) => (open = resolve));
     await using others = new Greedy(host);
-    await others.open(3, rawRequest("GET", "/kv/a", [by(greedy)]));
+    await others.open(4, rawRequest("GET", "/kv/a", [by(greedy)]));
     assert.equal(host.server.shares.used("requests"), 2);
     assert.equal((await host.request("GET", "/cluster", [by(operator)])).status, 200);
     open();
@@ -253,6 +273,30 @@ describe("the places for connections", { timeout }, () => {
     assert.match(answer.toString(), /^HTTP\/1\.1 404 /, "a request under way is not cut off");
     for (const socket of greedySockets) socket.destroy();
   });
+
+  const unfinished = [
+    ["a body that does not come", [by(greedy)]],
+    ["a body that nobody wanted", []],
+  ] as const;
+  for (const [what, headers] of unfinished) {
+    test(`are given up also by requests that wait for their clients: ${what}`, async () => {
+      await using host = await startHost({ connections: 4, spareConnections: 16, lingerMs: 10_000, finishMs: 50 });
+      const greedySockets: Socket[] = [];
+      for (let index = 0; index < 20; index++) {
+        const socket = await from("127.0.0.2", host);
+        socket.write(`${head("PUT", "/kv/a", ...headers, "Content-Length: 10")}x`);
+        greedySockets.push(socket);
+      }
+      await sleep(systemClock, 100);
+      const socket = await from("127.0.0.3", host);
+      let answer = "";
+      socket.on("data", (chunk: Buffer) => (answer += chunk));
+      socket.end(rawRequest("GET", "/healthz"));
+      await once(socket, "close");
+      for (const each of greedySockets) each.destroy();
+      assert.match(answer, /^HTTP\/1\.1 200 /);
+    });
+  }
 
   test("are given back by clients that reset their connections before these are heard", async () => {
     await using host = await startHost({ connections: 16, spareConnections: 16 });

@@ -43,6 +43,7 @@ test("a node serves as many connections as files that may be open leave room for
   assert.equal(httpSettings(config, node, others + 2_000).connections, 2_000);
   assert.equal(httpSettings(config, node, others + 1_999).connections, 1_999);
   assert.equal(httpSettings(config, node, others + 16).connections, 16);
+  assert.equal(httpSettings(config, node, others + 16).requests, 16, "and as many requests");
   assert.throws(() => httpSettings(config, node, others + 15), {
     code: "config_invalid",
     message: /may have 857 files and sockets open, and needs 858 at least/,
@@ -214,7 +215,7 @@ test("each setting of the links is the one of its name, in its unit", () => {
 
 test("each setting of the HTTP server is the one of its name, in its unit", () => {
   const http = {
-    connections: 1_031,
+    connections: 11_031,
     inFlightBytes: 120_032_000,
     maxHeaderBytes: 16_033,
     maxListKeys: 934,

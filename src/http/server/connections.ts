@@ -72,8 +72,8 @@ export class Connections {
   }
 
   /**
-   * Gives a connection its place among those of its address. Where there is none left, one without a request under way
-   * is closed, of an address that has more.
+   * Gives a connection its place among those of its address. Where there is none left, one of an address that has more
+   * is closed: one without a request under way, or else one whose client is to send or to read.
    */
   enter(socket: Socket): void {
     const id = idOf(socket);
@@ -85,8 +85,8 @@ export class Connections {
       if (share) share.release();
       else this.#surplus--;
     };
-    const share = this.#shares.takeFor("connections", socket.remoteAddress, 1, () => {
-      if (this.isBusy(place.socket)) return false;
+    const share = this.#shares.takeFor("connections", socket.remoteAddress, 1, (isUrgent) => {
+      if (isUrgent ? this.#isOurTurn(place.socket) : this.isBusy(place.socket)) return false;
       place.leave();
       place.socket.destroy();
       return true;
@@ -125,6 +125,12 @@ export class Connections {
   isBusy(socket: Duplex): boolean {
     const latest = this.#open.get(socket)?.latest;
     return latest !== undefined && !isSent(latest.response);
+  }
+
+  /** Whether a request is whole and has no answer yet: the node is at it, and ends it in time. */
+  #isOurTurn(socket: Duplex): boolean {
+    const latest = this.#open.get(socket)?.latest;
+    return latest?.request.complete === true && !latest.response.headersSent;
   }
 
   /**

@@ -19,8 +19,8 @@ export interface ShareSettings {
 export const sharedNames = ["body_bytes", "unread_bytes", "uploads", "downloads", "requests", "connections"] as const;
 export type SharedName = (typeof sharedNames)[number];
 
-/** A body that is whole belongs to a request, and a request is not given up. */
-const keepRoom: ReadonlySet<SharedName> = new Set(["body_bytes", "requests"]);
+/** A body that is whole belongs to a request, or to an upload that the store is to take. Those are not given up. */
+const keepRoom: ReadonlySet<SharedName> = new Set(["body_bytes", "requests", "uploads"]);
 
 /** What holders were refused, or had to give up, of one thing. */
 interface Losses {

@@ -86,6 +86,41 @@ describe("Shares", () => {
     assert.ok(shares.take("b", 1));
   });
 
+  it("keep a part free of few, too", () => {
+    const taken = [1, 2, 3, 4, 5].map((capacity) => {
+      const shares = new Shares(capacity, { keepsRoom: true });
+      while (shares.take("a", 1));
+      return shares.used;
+    });
+    assert.deepEqual(taken, [1, 1, 2, 3, 4]);
+  });
+
+  it("let one thing have all, as it grows, at the cost of the same holder's later ones", () => {
+    const { shares, held, take } = trialOf(10, true);
+    take("a1", 1);
+    take("a2", 1);
+    for (let amount = 1; amount < 10; amount++) assert.equal(held.get("a1")?.grow(1), true);
+    assert.deepEqual([shares.used, [...held.keys()]], [10, ["a1"]]);
+  });
+
+  it("end what nobody misses first, and else what was taken last", () => {
+    const shares = new Shares(3);
+    const ended: string[] = [];
+    const take = (name: string, isMissed: boolean): Share | undefined => {
+      const share = shares.take(name.charAt(0), 1, (isUrgent) => {
+        if (isMissed && !isUrgent) return false;
+        share?.release();
+        return ended.push(name) > 0;
+      });
+      return share;
+    };
+    take("a1", true);
+    take("a2", false);
+    take("a3", true);
+    assert.ok(take("b1", false) && take("c1", false));
+    assert.deepEqual(ended, ["a2", "a3"]);
+  });
+
   it("keep a part free, and give each its share all the same, where others can give up", () => {
     const { take, shares } = trialOf(10, true);
     for (let index = 0; index < 10; index++) take(`a${index}`, 1);

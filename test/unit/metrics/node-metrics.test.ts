@@ -34,19 +34,19 @@ const gauges: MemberGauges = {
   heldKeys: 1_012,
 };
 
-/** With uploads of a token, connections of two addresses, and a refusal and a loss of each. */
+/** With downloads of a token, connections of two addresses, and a refusal and a loss of each. */
 function sharesInUse(): NodeShares {
   const bytes = { inFlightBytes: 101, unreadBytes: 102 };
-  const shares = new NodeShares({ ...bytes, uploads: 3, downloads: 104, requests: 105, connections: 5 });
+  const shares = new NodeShares({ ...bytes, uploads: 104, downloads: 3, requests: 105, connections: 5 });
   const exchangeOf = (token: string): Exchange =>
     ({ grant: new Grant("", [], "", token), request: { socket: {} } }) as unknown as Exchange;
   for (const amount of [1, 2, 9]) {
-    const share = shares.take("uploads", exchangeOf("writer"), amount, () => {
+    const share = shares.take("downloads", exchangeOf("writer"), amount, () => {
       share?.release();
       return true;
     });
   }
-  shares.take("uploads", exchangeOf("other"), 1);
+  shares.take("downloads", exchangeOf("other"), 1);
   shares.takeFor("connections", "10.0.0.1", 3);
   shares.takeFor("connections", "10.0.0.2", 1);
   return shares;
@@ -101,15 +101,15 @@ test("each measure tells its own figure", async () => {
     "weir_tls_certificate_expiry_timestamp_seconds{}": 81,
     "weir_share_capacity{resource=body_bytes}": 101,
     "weir_share_capacity{resource=unread_bytes}": 102,
-    "weir_share_capacity{resource=uploads}": 3,
-    "weir_share_capacity{resource=downloads}": 104,
+    "weir_share_capacity{resource=downloads}": 3,
+    "weir_share_capacity{resource=uploads}": 104,
     "weir_share_capacity{resource=requests}": 105,
     "weir_share_capacity{resource=connections}": 5,
-    "weir_share_used{resource=uploads,token=writer}": 1,
-    "weir_share_used{resource=uploads,token=other}": 1,
+    "weir_share_used{resource=downloads,token=writer}": 1,
+    "weir_share_used{resource=downloads,token=other}": 1,
     "weir_share_used{resource=connections,token=}": 4,
-    "weir_share_refused_total{resource=uploads,token=writer}": 1,
-    "weir_share_given_up_total{resource=uploads,token=writer}": 1,
+    "weir_share_refused_total{resource=downloads,token=writer}": 1,
+    "weir_share_given_up_total{resource=downloads,token=writer}": 1,
     "weir_buffer_dirty_bytes{}": 1_001,
     "weir_buffer_dirty_keys{}": 1_002,
     "weir_buffer_limit_bytes{}": 71,
