@@ -243,16 +243,12 @@ class NodeHttpServer implements HttpServer {
     const exchange = this.#begin(connection, request, response, expects === "continue");
     if (earlier === undefined || earlier.closing || earlier.response.writableEnded || earlier.response.destroyed) {
       this.#handle(connection, exchange, earlier, expects);
-    } else if (++connection.waiting > this.#settings.pipelinedRequests) {
+    } else if (connection.waiting.size >= this.#settings.pipelinedRequests) {
       request.socket.destroy();
     } else {
       // Pipelined requests are served one after the other: a read must see the write before it (RFC 9112, section
       // 9.3.2).
-      earlier.response.once("close", () => {
-        connection.waiting--;
-        assert(connection.waiting >= 0, "no more requests stop waiting than have waited");
-        if (!response.destroyed) this.#handle(connection, exchange, earlier, expects);
-      });
+      this.#connections.wait(connection, exchange, earlier, () => this.#handle(connection, exchange, earlier, expects));
     }
   }
 

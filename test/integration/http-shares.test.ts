@@ -215,6 +215,37 @@ describe("the places for downloads", { timeout }, () => {
   });
 });
 
+describe("the room for requests that wait for an earlier answer", { timeout }, () => {
+  test("is bounded, and given back", async () => {
+    await using host = await startHost({ unreadBytes: mebibyte });
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
+    await using others = new Greedy(host);
+    const first = rawRequest("GET", "/kv/a", [by(greedy)]);
+    const more = rawRequest("GET", "/kv/a", [by(greedy), `Padding: ${"x".repeat(15_000)}`]);
+    await others.open(12, Buffer.concat([first, ...Array.from({ length: 10 }, () => more)]));
+    const used = host.server.shares.used("unread_bytes");
+    assert.ok(used > 6 * 10 * 15_000 && used <= mebibyte, `${used} bytes`);
+    open();
+    const [connection] = others.connections as [RawConnection];
+    for (let index = 0; index < 11; index++) assert.equal((await connection.answer()).status, 404);
+    for (const each of others.connections) each.socket.destroy();
+    await sleep(systemClock, 100);
+    assert.equal(host.server.shares.used("unread_bytes"), 0);
+  });
+
+  test("is given back when the connection ends", async () => {
+    await using host = await startHost({ finishMs: 50 });
+    host.operations.gate = new Promise(() => {});
+    await using others = new Greedy(host);
+    await others.open(1, Buffer.concat(Array.from({ length: 5 }, () => rawRequest("GET", "/kv/a", [by(greedy)]))));
+    assert.ok(host.server.shares.used("unread_bytes") > 4 * 1_500);
+    others.connections[0]?.socket.resetAndDestroy();
+    await sleep(systemClock, 100);
+    assert.equal(host.server.shares.used("unread_bytes"), 0);
+  });
+});
+
 describe("the places for requests", { timeout }, () => {
   test("are not needed by operators", async () => {
     await using host = await startHost({ requests: 3 });

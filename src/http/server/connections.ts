@@ -10,7 +10,7 @@ import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type ErrorCode, OperatingError } from "../../base/errors.ts";
 import type { Share } from "../../base/shares.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, headBytes } from "./exchange.ts";
 import type { NodeShares } from "./node-shares.ts";
 import { problem } from "./problem.ts";
 
@@ -21,8 +21,8 @@ export interface ClientConnection {
   readonly place: Place | undefined;
   /** The latest request, answered or not. */
   latest: Exchange | undefined;
-  /** Requests that wait for the answer to an earlier one. */
-  waiting: number;
+  /** What the requests take that wait for the answer to an earlier one. */
+  readonly waiting: Set<Share>;
   /** The client sent something other than HTTP. */
   broken: boolean;
 }
@@ -106,7 +106,7 @@ export class Connections {
     this.#arriving.delete(id);
     if (place) place.socket = socket;
     const surplus = place?.share === undefined;
-    this.#open.set(socket, { surplus, place, latest: undefined, waiting: 0, broken: false });
+    this.#open.set(socket, { surplus, place, latest: undefined, waiting: new Set(), broken: false });
     socket.once("close", () => this.remove(socket));
   }
 
@@ -119,6 +119,31 @@ export class Connections {
 
   get(socket: Duplex): ClientConnection | undefined {
     return this.#open.get(socket);
+  }
+
+  /**
+   * Has a request wait for the answer to an earlier one, and then calls `then`. If it may not wait, or other addresses
+   * need the room, the connection is cut.
+   */
+  wait(connection: ClientConnection, { request, response }: Exchange, earlier: Exchange, then: () => void): void {
+    const { waiting } = connection;
+    const { socket } = request;
+    const share = this.#shares.takeFor("unread_bytes", socket.remoteAddress, headBytes(request), () => {
+      share?.release();
+      socket.destroy();
+      return true;
+    });
+    if (!share) {
+      socket.destroy();
+      return;
+    }
+    waiting.add(share);
+    // If the connection ends, each answer closes, also those that have not begun.
+    earlier.response.once("close", () => {
+      waiting.delete(share);
+      share.release();
+      if (!response.destroyed) then();
+    });
   }
 
   /** Whether an answer is still due on it. */
@@ -152,9 +177,9 @@ export class Connections {
    * does.
    */
   keepGoing(socket: Duplex): void {
-    const { latest, waiting = 0 } = this.#open.get(socket) ?? {};
+    const { latest, waiting } = this.#open.get(socket) ?? {};
     // With pipelined requests, it is not known which answer is going out now.
-    if (waiting > 0) socket.destroy();
+    if (waiting && waiting.size > 0) socket.destroy();
     else if (latest) socket.on("drain", () => latest.response.emit("drain"));
   }
 

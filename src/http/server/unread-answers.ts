@@ -8,7 +8,7 @@ import type { ServerResponse } from "node:http";
 import type { Clock, Instant } from "../../base/clock.ts";
 import { Deadlines, type Expiring } from "../../base/deadlines.ts";
 import type { Share } from "../../base/shares.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, headBytes } from "./exchange.ts";
 import { holderOf, type NodeShares } from "./node-shares.ts";
 
 export interface UnreadSettings {
@@ -28,15 +28,15 @@ export class UnreadAnswers implements Disposable {
 
   /** Adds an answer whose last byte was written but not yet taken by the system. */
   add(exchange: Exchange): void {
-    const { response } = exchange;
+    const { request, response } = exchange;
+    const bytes = response.writableLength + headBytes(request);
     const answer = new Unread(response);
     const cut = (each: Unread): boolean => {
       this.#remove(each);
       each.expire();
       return true;
     };
-    const take = (): Share | undefined =>
-      this.#shares.take("unread_bytes", exchange, response.writableLength, () => cut(answer));
+    const take = (): Share | undefined => this.#shares.take("unread_bytes", exchange, bytes, () => cut(answer));
     answer.share = take();
     while (!answer.share) {
       // Of the same caller's answers, the one that has waited longest is the least likely to be read.
