@@ -106,4 +106,40 @@ export const sharesBugs: readonly GlueBug[] = [
       says: /600 !== 100/,
     },
   },
+  {
+    name: "share-released-twice-forgets-its-holder",
+    breaks: "A share that is released again is no later share of its holder.",
+    edits: [
+      {
+        file: "src/base/shares.ts",
+        find: "    if (!holder.shares.delete(share)) return;\n",
+        replace: "    holder.shares.delete(share);\n",
+      },
+    ],
+    test: {
+      file: "test/unit/base/shares.test.ts",
+      name: "keep count of a holder whose earlier share is released twice, after it has taken another",
+      says: /deep-equal/,
+    },
+  },
+  {
+    name: "all-uploads-for-one",
+    breaks: "An upload whose value is whole is not given up, so one caller must not have all places.",
+    edits: [{ file: shares, find: '"requests", "uploads"]', replace: '"requests"]' }],
+    test: {
+      file: sharesTest,
+      name: "are not used up by values that are whole, and wait for the store",
+      says: /503 !== 204/,
+    },
+  },
+  {
+    name: "share-of-a-waiting-request-kept",
+    breaks: "What a request takes while it waits for an earlier answer is given back.",
+    edits: [{ file: connections, find: "      share.release();\n      if (!response", replace: "      if (!response" }],
+    test: {
+      file: sharesTest,
+      name: "is given back when the connection ends",
+      says: /\d !== 0/,
+    },
+  },
 ];

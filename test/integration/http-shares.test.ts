@@ -249,12 +249,13 @@ describe("the room for requests that wait for an earlier answer", { timeout }, (
 describe("the places for requests", { timeout }, () => {
   test("are not needed by operators", async () => {
     await using host = await startHost({ requests: 3 });
-    host.access.setRules({ tokens: [greedy.rule, operator.rule] });
+    host.access.setRules({ tokens: [greedy.rule, third.rule, operator.rule] });
     let open = (): void => {};
     host.operations.gate = new Promise((resolve) => (open = resolve));
     await using others = new Greedy(host);
-    await others.open(4, rawRequest("GET", "/kv/a", [by(greedy)]));
-    assert.equal(host.server.shares.used("requests"), 2);
+    await others.open(3, rawRequest("GET", "/kv/a", [by(greedy)]));
+    await others.open(1, rawRequest("GET", "/kv/a", [by(third)]));
+    assert.equal(host.server.shares.used("requests"), 3);
     assert.equal((await host.request("GET", "/cluster", [by(operator)])).status, 200);
     open();
   });
