@@ -71,6 +71,7 @@ function storeName(store: Config["store"]): string | undefined {
  */
 export function httpSettings(config: Config, node: NodeConfig, openFiles = Number.POSITIVE_INFINITY): HttpSettings {
   const { host = "::", port } = listenAddress(config, node);
+  const { hosts: _ofAccess, ...http } = config.http;
   const others = ownFiles(config) + defaultHttpSettings.spareConnections;
   if (openFiles < others + leastConnections) {
     throw new OperatingError(
@@ -81,7 +82,7 @@ export function httpSettings(config: Config, node: NodeConfig, openFiles = Numbe
   const connections = Math.min(config.http.connections, openFiles - others);
   return {
     ...defaultHttpSettings,
-    ...config.http,
+    ...http,
     connections,
     host,
     port,

@@ -4,7 +4,7 @@ import { isUtf8 } from "node:buffer";
 import { OperatingError } from "../../base/errors.ts";
 import { checkChangeable, checkKey } from "../server/key.ts";
 import type { Turns } from "../server/turns.ts";
-import { decodeData } from "./legacy-data.ts";
+import { decodeData, pieceBytes } from "./legacy-data.ts";
 import {
   envelopeBytes,
   findFields,
@@ -45,6 +45,8 @@ export async function parseLegacyPut(
   maxValueBytes: number,
   turns: Turns,
 ): Promise<LegacyPut | MissingField> {
+  // Several bodies may have come in one turn, and each is read to its end here.
+  if (body.length > pieceBytes) await turns.next();
   if (!isUtf8(body)) throw invalidBody("The body is not valid UTF-8!");
   const fields = findFields(body);
   for (const name of legacyFields) if (isMissing(fields.get(name))) return { missing: name };
