@@ -4,7 +4,7 @@ import { compact } from "../../base/memory.ts";
 import type { Turns } from "../server/turns.ts";
 import { notBase64, type Place } from "./legacy-fields.ts";
 
-/** Decoding or encoding so many bytes takes half a millisecond, on a busy machine two. Encoding needs a multiple of 3. */
+/** So many bytes take half a millisecond, on a busy machine two. Encoding needs a multiple of 3. */
 export const pieceBytes = 96 * 1024;
 
 const backslash = 0x5c;
