@@ -82,7 +82,7 @@ export async function runSoak(
     config: {
       buffer: { dirtyBytes, cacheBytes, maxValueBytes },
       // As in production: a line this thin needs the time.
-      flush: { delayMs: 100, deadlineMs: 10_000, retryMaxMs: 2_000 },
+      flush: { delayMs: 100, deadlineMs: 10_000, lateEffectMs: 10_000, retryMaxMs: 2_000 },
       http: { inFlightBytes },
       peers: { maxQueueBytes },
     },
