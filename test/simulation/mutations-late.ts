@@ -55,6 +55,11 @@ export const lateMutations: readonly Mutation[] = [
     name: "last-owner-leaves-before-late-effects",
     world: "lateEffects+members",
     breaks: "V29: the last owner waits until no request without an answer can take effect any more",
+    test: {
+      file: "test/unit/member/views/leaving.test.ts",
+      name: "waits until the store can do no more what got no answer, since nobody else knows of it",
+      says: /it waits until L is over/,
+    },
     edits: [
       {
         file: "src/member/views/leaving.ts",

@@ -261,7 +261,7 @@ describe("Leaving, as the last owner", () => {
     trial.late.add("k", undefined, { kind: "absent" }, 0);
     trial.empty = true;
     await trial.looks(50);
-    assert.deepEqual(trial.events, ["last"]);
+    assert.deepEqual(trial.events, ["last"], "it waits until L is over");
     await trial.looks(20);
     assert.deepEqual(trial.events, ["last", "left"]);
   });
