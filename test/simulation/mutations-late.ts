@@ -149,6 +149,11 @@ export const lateMutations: readonly Mutation[] = [
     name: "predecessor-taken-to-know-the-object",
     world: "lateEffects+members",
     breaks: "F26: a predecessor may have sent a value as if there was no object",
+    test: {
+      file: "test/unit/member/flush/first-looks.test.ts",
+      name: "take it that a value was sent as if there was no object, whatever they find",
+      says: /the predecessor need not have known the object/,
+    },
     edits: [
       {
         file: firstLooks,
