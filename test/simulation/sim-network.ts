@@ -60,7 +60,8 @@ interface Pair {
   readonly ids: readonly [string, string];
   /** The ends of the link that is up or coming up. */
   link: readonly [LinkEnd, LinkEnd] | undefined;
-  connecting: boolean;
+  /** The next attempt to link them, and within how many milliseconds it was to come; undefined while none is due. */
+  attempt: { readonly maxMs: number } | undefined;
   slowness: number;
   /** How many faults let nothing but pings and notices through. */
   chokes: number;
@@ -248,7 +249,7 @@ export class SimNetwork {
     const pair: Pair = {
       ids: a < b ? [a, b] : [b, a],
       link: undefined,
-      connecting: false,
+      attempt: undefined,
       slowness: 1,
       chokes: 0,
       largeMs: new Map(),
@@ -306,11 +307,18 @@ export class SimNetwork {
     for (const id of this.#ports.keys()) if (id !== port.identity.id) this.#tryLater(this.#pair(id, port.identity.id));
   }
 
+  /**
+   * Both ends dial, each in its own time. An end that waits long, since it was refused, does not keep the other from
+   * dialling at once.
+   */
   #tryLater(pair: Pair, maxMs: number = this.#settings.maxConnectMs): void {
-    if (pair.connecting || pair.link !== undefined || !this.#wanted(pair)) return;
-    pair.connecting = true;
+    if (pair.link !== undefined || !this.#wanted(pair)) return;
+    if (pair.attempt !== undefined && pair.attempt.maxMs <= maxMs) return;
+    const attempt = { maxMs };
+    pair.attempt = attempt;
     this.#world.schedule(this.#random.between(0, maxMs), () => {
-      pair.connecting = false;
+      if (pair.attempt !== attempt) return;
+      pair.attempt = undefined;
       if (pair.link === undefined && this.#wanted(pair)) this.#link(pair);
     });
   }
