@@ -20,6 +20,9 @@ export type GiveUp = (isUrgent: boolean) => boolean;
 /** Where a part stays free, a holder has this many times what is left, at most: alone four fifths. */
 const timesFree = 4;
 
+/** Of holders so many are remembered while they have nothing: most ask again soon. */
+const maxRemembered = 1_000;
+
 export interface SharesOptions {
   /** Whether a part stays free, since not all can be given up. */
   readonly keepsRoom?: boolean;
@@ -54,7 +57,7 @@ export class Shares {
 
   /** How much each holder has; those that have nothing are left out. */
   *holders(): IterableIterator<readonly [name: string, amount: number]> {
-    for (const { name, amount } of this.#holders.values()) yield [name, amount];
+    for (const { name, amount, shares } of this.#holders.values()) if (shares.size > 0) yield [name, amount];
   }
 
   /**
@@ -92,7 +95,7 @@ export class Shares {
     this.#used -= amount;
     holder.amount -= amount;
     assert(this.#used >= 0 && holder.amount >= 0, "no more is released than was taken");
-    if (holder.shares.size === 0) this.#holders.delete(holder.name);
+    if (holder.shares.size === 0 && this.#holders.size > maxRemembered) this.#holders.delete(holder.name);
   }
 
   #hasRoom({ holder, amount: before }: Share, amount: number): boolean {

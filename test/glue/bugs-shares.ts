@@ -14,8 +14,8 @@ export const sharesBugs: readonly GlueBug[] = [
     edits: [
       {
         file: shares,
-        find: "return grant.token === undefined ? holderAt(",
-        replace: 'return grant.token !== "" ? holderAt(',
+        find: "const name = grant.token === undefined ?",
+        replace: 'const name = grant.token !== "" ?',
       },
     ],
     test: {

@@ -90,9 +90,17 @@ function forEach<T>(make: (name: SharedName) => T): Record<SharedName, T> {
 
 const tokenPrefix = "token ";
 
+/** By the grant of a token, or by the connection. A name that is made anew for each request is hashed anew, too. */
+const holderNames = new WeakMap<object, string>();
+
 /** In whose share a request counts. */
-export function holderOf({ grant, request }: Exchange): string {
-  return grant.token === undefined ? holderAt(request.socket.remoteAddress) : tokenPrefix + grant.token;
+export function holderOf({ grant, request: { socket } }: Exchange): string {
+  const by = grant.token === undefined ? socket : grant;
+  const known = holderNames.get(by);
+  if (known !== undefined) return known;
+  const name = grant.token === undefined ? holderAt(socket.remoteAddress) : tokenPrefix + grant.token;
+  holderNames.set(by, name);
+  return name;
 }
 
 /** A host has a /64 of IPv6, as a rule (RFC 6177), and all addresses in it. */
