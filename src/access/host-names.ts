@@ -15,6 +15,8 @@ const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 export class HostNames {
   /** Undefined where only programs of this host are served. */
   readonly #names: ReadonlySet<string> | undefined;
+  /** What was let in last: most callers use the same name. */
+  #last: string | undefined;
 
   /** @param names Those that count beside addresses and `localhost`. `loopback`: only this host's own. */
   constructor(names: readonly string[] | "loopback") {
@@ -23,17 +25,23 @@ export class HostNames {
 
   /** @throws OperatingError `cross_site_request`. */
   require(host: string): void {
-    const name = nameIn(host);
-    if (loopback.test(name)) return;
-    const asText = JSON.stringify(host);
-    if (this.#names === undefined) {
-      throw refused(`without "auth" this node serves its own host only, and ${asText} is another name`);
-    }
+    if (host === this.#last) return;
+    if (!this.#allows(nameIn(host))) throw this.#refusalOf(JSON.stringify(host));
+    this.#last = host;
+  }
+
+  #allows(name: string): boolean {
+    if (loopback.test(name)) return true;
     // No site can have an address for its name.
-    if (isIP(name) > 0 || this.#names.has(name)) return;
-    throw refused(
-      `without tokens this node is called by its address, a name in "nodes" or one in http.hosts, and ${asText} is none`,
-    );
+    return this.#names !== undefined && (isIP(name) > 0 || this.#names.has(name));
+  }
+
+  #refusalOf(host: string): OperatingError {
+    const detail =
+      this.#names === undefined
+        ? `without "auth" this node serves its own host only, and ${host} is another name`
+        : `without tokens this node is called by its address, a name in "nodes" or one in http.hosts, and ${host} is none`;
+    return new OperatingError("cross_site_request", detail);
   }
 }
 
@@ -41,8 +49,4 @@ function nameIn(host: string): string {
   const name = authority.exec(host)?.[1] ?? host;
   const bare = name.startsWith("[") ? name.slice(1, -1) : name;
   return bare.toLowerCase().replace(/\.$/, "");
-}
-
-function refused(detail: string): OperatingError {
-  return new OperatingError("cross_site_request", detail);
 }
