@@ -9,13 +9,12 @@
 
 import type { Instant } from "../base/clock.ts";
 import type { OperatingError } from "../base/errors.ts";
+import { PartedMap } from "../base/parted-map.ts";
 import type { KeyState } from "./key-state.ts";
 
 export class Backlog {
-  /**
-   * In the order in which they became dirty (a Set keeps it). A key that a flush made younger moved to the end then.
-   */
-  readonly #waiting = new Set<KeyState>();
+  /** In each part in the order in which they became dirty. A key that a flush made younger moved to the end then. */
+  readonly #waiting = new PartedMap<KeyState>();
   /** Those that the store has refused, which no waiting mends, and when the attempt began that it refused last. */
   readonly #refused = new Map<KeyState, Instant>();
   /**
@@ -33,19 +32,19 @@ export class Backlog {
 
   /** The record has an acknowledged state that the store may lack. */
   add(record: KeyState): void {
-    if (!this.#refused.has(record) && !this.#held.has(record)) this.#waiting.add(record);
+    if (!this.#refused.has(record) && !this.#held.has(record)) this.#waiting.set(record.key, record);
   }
 
   /** The record is held back, whatever the store does. */
   held(record: KeyState): void {
     if (this.#refused.has(record)) return;
-    this.#waiting.delete(record);
+    this.#waitsNoMore(record);
     this.#held.add(record);
   }
 
   /** The store lacks nothing of it any more, or another member serves it now. */
   remove(record: KeyState): void {
-    this.#waiting.delete(record);
+    this.#waitsNoMore(record);
     this.#held.delete(record);
     this.recovered(record);
   }
@@ -55,8 +54,8 @@ export class Backlog {
     record.renew(since);
     this.#held.delete(record);
     this.#refused.delete(record);
-    this.#waiting.delete(record);
-    this.#waiting.add(record);
+    this.#waitsNoMore(record);
+    this.#waiting.set(record.key, record);
   }
 
   /** An attempt that began at `since` failed. */
@@ -64,7 +63,7 @@ export class Backlog {
     record.failed(error);
     this.#failing.add(record);
     if (error.code !== "store_refused") return;
-    this.#waiting.delete(record);
+    this.#waitsNoMore(record);
     this.#held.delete(record);
     this.#refused.set(record, since);
   }
@@ -111,17 +110,29 @@ export class Backlog {
    * for the time that a flush takes.
    */
   oldestSince(which: "waiting" | "refused"): Instant | undefined {
-    for (const record of which === "waiting" ? this.#waiting : this.#refused.keys()) return record.dirtySince;
+    if (which === "waiting") return oldestOf(this.#waiting.firsts());
+    for (const record of this.#refused.keys()) return record.dirtySince;
     return undefined;
   }
 
   /** All of them, at this moment. */
   all(): readonly KeyState[] {
-    return [...this.#waiting, ...this.#refused.keys(), ...this.#held];
+    return [...this.#waiting.values(), ...this.#refused.keys(), ...this.#held];
   }
 
   /** Whether the record is among them. */
   has(record: KeyState): boolean {
-    return this.#waiting.has(record) || this.#refused.has(record) || this.#held.has(record);
+    return this.#waiting.get(record.key) === record || this.#refused.has(record) || this.#held.has(record);
   }
+
+  /** Another record of its key may wait. */
+  #waitsNoMore(record: KeyState): void {
+    if (this.#waiting.get(record.key) === record) this.#waiting.delete(record.key);
+  }
+}
+
+function oldestOf(records: Iterable<KeyState>): Instant | undefined {
+  let oldest: Instant | undefined;
+  for (const { dirtySince } of records) oldest = Math.min(oldest ?? dirtySince, dirtySince);
+  return oldest;
 }

@@ -9,6 +9,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
+import { PartedMap } from "../base/parted-map.ts";
 import type { Admission } from "./admission.ts";
 import { type Entry, footprint } from "./entry.ts";
 import { type Assignment, KeyState, type PendingWrite } from "./key-state.ts";
@@ -31,7 +32,7 @@ interface CleanRecord {
 }
 
 export class WriteBuffer {
-  readonly #records = new Map<string, KeyState>();
+  readonly #records = new PartedMap<KeyState>();
   readonly #log: HoldingLog;
   readonly admission: Admission;
 
@@ -48,7 +49,7 @@ export class WriteBuffer {
     return this.#records.get(key);
   }
 
-  /** Every record, in the order in which they became dirty. They may come and go while it runs. */
+  /** Every record. They may come and go while it runs; see {@link PartedMap.values}. */
   records(): IterableIterator<KeyState> {
     return this.#records.values();
   }

@@ -5,13 +5,14 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { PartedMap } from "../base/parted-map.ts";
 import type { Version } from "../core/version.ts";
 
 const firstSlots = 1024;
 const growth = 1.5;
 
 export class Places {
-  readonly #slots = new Map<string, number>();
+  readonly #slots = new PartedMap<number>();
   /** By slot. A free slot has no key. */
   #keys: (string | undefined)[] = [];
   #free: number[] = [];

@@ -13,6 +13,7 @@
 import type { Clock } from "../base/clock.ts";
 import { MalformedError } from "../base/codec.ts";
 import type { Log } from "../base/log.ts";
+import { PartedMap } from "../base/parted-map.ts";
 import { Breaks } from "../base/slices.ts";
 import { type Entry, noRequest } from "../core/entry.ts";
 import type { LateCondition } from "../core/late-effects.ts";
@@ -125,7 +126,7 @@ const repeated: ReadonlySet<SegmentRecord["kind"]> = new Set(["head", "adopt", "
 
 class ReplayState {
   readonly ledger = new Ledger();
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new PartedMap<Entry>();
   /** By router and counter. */
   readonly #outcomes = new Map<string, Map<number, RequestOutcome>>();
   readonly #late = new Map<string, readonly LateCondition[]>();

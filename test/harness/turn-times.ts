@@ -35,7 +35,7 @@ async function longestTurn(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** What this thread has used. Other programs on the host add nothing to it. */
-function processorMs(): number {
+export function processorMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1_000;
 }

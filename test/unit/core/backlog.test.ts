@@ -26,6 +26,16 @@ describe("a backlog", () => {
     assert.deepEqual([backlog.size, backlog.oldestSince("waiting")], [0, undefined]);
   });
 
+  it("knows the oldest of very many keys, and keeps one that took the place of another", () => {
+    const { backlog, records } = backlogOf(...Array.from({ length: 1_000 }, (_, index) => index));
+    for (const record of records.slice(0, 500)) backlog.renew(record, 2_000);
+    assert.equal(backlog.oldestSince("waiting"), 500);
+    const successor = new KeyState("k500", 3_000);
+    backlog.add(successor);
+    backlog.remove(records[500] as KeyState);
+    assert.deepEqual([backlog.has(successor), backlog.size, backlog.oldestSince("waiting")], [true, 1_000, 501]);
+  });
+
   it("takes a key that is overwritten to be as young as its last flush", () => {
     const { backlog, records } = backlogOf(10, 20);
     backlog.renew(records[0] as KeyState, 30);
