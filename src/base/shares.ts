@@ -35,8 +35,10 @@ export interface SharesOptions {
 interface Holder {
   readonly name: string;
   amount: number;
-  /** Those taken first come first. */
-  readonly shares: Set<Share>;
+  /** How many shares it has. */
+  count: number;
+  /** Those of them that may end early, those taken first first. */
+  readonly yielding: Set<Share>;
 }
 
 export class Shares {
@@ -57,7 +59,7 @@ export class Shares {
 
   /** How much each holder has; those that have nothing are left out. */
   *holders(): IterableIterator<readonly [name: string, amount: number]> {
-    for (const { name, amount, shares } of this.#holders.values()) if (shares.size > 0) yield [name, amount];
+    for (const { name, amount, count } of this.#holders.values()) if (count > 0) yield [name, amount];
   }
 
   /**
@@ -66,11 +68,13 @@ export class Shares {
    * @param giveUp - if it can end early
    */
   take(name: string, amount: number, giveUp?: GiveUp): Share | undefined {
-    const holder = this.#holders.get(name) ?? { name, amount: 0, shares: new Set() };
+    const holder = this.#holders.get(name) ?? { name, amount: 0, count: 0, yielding: new Set() };
     const share = new Share(this, holder, giveUp);
     if (!this.grow(share, amount)) return undefined;
     this.#holders.set(name, holder);
-    holder.shares.add(share);
+    holder.count++;
+    share.isTaken = true;
+    if (giveUp) holder.yielding.add(share);
     return share;
   }
 
@@ -90,12 +94,15 @@ export class Shares {
   /** See {@link Share.release}. */
   release(share: Share): void {
     const { holder, amount } = share;
-    if (!holder.shares.delete(share)) return;
+    if (!share.isTaken) return;
+    share.isTaken = false;
+    holder.yielding.delete(share);
+    holder.count--;
     share.amount = 0;
     this.#used -= amount;
     holder.amount -= amount;
     assert(this.#used >= 0 && holder.amount >= 0, "no more is released than was taken");
-    if (holder.shares.size === 0 && this.#holders.size > maxRemembered) this.#holders.delete(holder.name);
+    if (holder.count === 0 && this.#holders.size > maxRemembered) this.#holders.delete(holder.name);
   }
 
   #hasRoom({ holder, amount: before }: Share, amount: number): boolean {
@@ -120,8 +127,8 @@ export class Shares {
   /** Has the holder give up what it took last, of those that can end; nothing that it took before `before`. */
   #yields(holder: Holder, before: Share | undefined): boolean {
     // A share that is being taken is the last one.
-    if (before && !holder.shares.has(before)) return false;
-    const all = [...holder.shares];
+    if (before && !holder.yielding.has(before)) return false;
+    const all = [...holder.yielding];
     const later = all.slice(before ? all.indexOf(before) + 1 : 0).reverse();
     for (const isUrgent of [false, true]) {
       for (const share of later) {
@@ -141,6 +148,8 @@ export class Share {
   readonly holder: Holder;
   readonly giveUp: GiveUp | undefined;
   amount = 0;
+  /** Between its taking and its release. */
+  isTaken = false;
 
   constructor(shares: Shares, holder: Holder, giveUp: GiveUp | undefined) {
     this.#shares = shares;
