@@ -363,7 +363,6 @@ export class Flusher {
     const { record, entry } = flight;
     const found = await this.#look.at(flight);
     if (record.flight !== flight) return found;
-    if (found !== "same") this.#hold.notSeen(entry);
     if (found === "same" && !isTombstone(entry)) this.#firstLooks.sawSame(record);
     else this.#firstLooks.saw(record, record.store);
     return found;

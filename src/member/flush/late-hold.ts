@@ -16,7 +16,7 @@ const fullPauseMs = 1_000;
 export class LateHold {
   readonly #context: ContextOf<"late" | "clock">;
   readonly #notices: Pick<LateNotices, "tell">;
-  /** What the store had when it was last seen, and an earlier request may undo yet. */
+  /** What the store has had, and an earlier request may undo yet. */
   readonly #undoable = new WeakSet<Entry>();
   #stopped = false;
 
@@ -39,11 +39,6 @@ export class LateHold {
     const isUndoable = this.#until(entry, record.store) !== undefined;
     if (isUndoable) this.#undoable.add(entry);
     return isUndoable;
-  }
-
-  /** The store does not have it, as was seen. */
-  notSeen(entry: Entry): void {
-    this.#undoable.delete(entry);
   }
 
   /** What the store may yet do is known to the key's other owners before its next request (F25). */
