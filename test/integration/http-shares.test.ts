@@ -197,6 +197,26 @@ describe("the places for downloads", { timeout }, () => {
     for (const socket of sockets) socket.destroy();
   });
 
+  test("are given up with a refusal as long as the answer has not begun", async () => {
+    await using host = await hostOfLarge({});
+    const { open } = host.operations;
+    const { promise: goOn, resolve } = Promise.withResolvers<void>();
+    host.operations.open = async (...args) => {
+      if (args[2] === 0) await goOn;
+      return await open(...args);
+    };
+    const refused = [0, 1].map(() => host.request("GET", "/kv/large", [by(greedy), "Range: bytes=0-9"]));
+    while (host.server.shares.used("downloads") < 2) await sleep(systemClock, 10);
+    const other = await host.request("GET", "/kv/large", [by(modest), "Range: bytes=5-14"]);
+    assert.equal(other.body.length, 10);
+    resolve();
+    const answers = await Promise.allSettled(refused);
+    assert.deepEqual(
+      answers.map((each) => (each.status === "fulfilled" ? each.value.status : each.reason)),
+      [206, 503],
+    );
+  });
+
   test("are given back by who reads a little now and then", async () => {
     await using host = await hostOfLarge({ bodyIdleMs: 300, leastBytesPerSecond: 100 * mebibyte });
     const socket = await silentReader(host);

@@ -129,7 +129,7 @@ export class BlobRoutes {
       try {
         const stream = await this.#operations().open(key, info.md5, start, end);
         if (stream !== undefined) {
-          await this.#streams.answer(exchange, status, this.#valueHeaders(info, end - start, headers), stream);
+          await this.#streams.answer(exchange, place, status, this.#valueHeaders(info, end - start, headers), stream);
           return;
         }
       } finally {

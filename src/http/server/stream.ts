@@ -25,25 +25,37 @@ export class AnswerStreams {
   }
 
   /**
-   * Takes one of the caller's places for downloads. If another caller that has fewer needs it, the connection is cut.
+   * Takes one of the caller's places for downloads. If another caller that has fewer needs it, an answer that has begun
+   * is cut, and one that has not is a refusal.
    *
    * @throws OperatingError `overloaded`
    */
   takePlace(exchange: Exchange): Share {
     const place = this.#shares.take("downloads", exchange, 1, () => {
       place?.release();
-      exchange.response.destroy();
+      if (exchange.response.headersSent) exchange.response.destroy();
       return true;
     });
-    if (!place) throw new OperatingError("overloaded", "too many large values are being read through this node");
+    if (!place) throw tooManyDownloads();
     return place;
   }
 
-  /** `headers` must contain `Content-Length`. Disposes of the stream. */
-  async answer(exchange: Exchange, status: number, headers: HeaderList, stream: ValueStream): Promise<void> {
+  /**
+   * `headers` must contain `Content-Length`. Disposes of the stream.
+   *
+   * @throws OperatingError `overloaded` if the place was given up meanwhile
+   */
+  async answer(
+    exchange: Exchange,
+    place: Share,
+    status: number,
+    headers: HeaderList,
+    stream: ValueStream,
+  ): Promise<void> {
     const { response } = exchange;
     await using _ = stream;
     if (response.destroyed) return;
+    if (!place.isTaken) throw tooManyDownloads();
     if (isLast(exchange)) headers.push("Connection", "close");
     headers.push(...exchange.always);
     response.writeHead(status, headers);
@@ -80,4 +92,8 @@ function write(response: ServerResponse, chunk: Uint8Array): boolean {
   return response.write(chunk, (error) => {
     if (!error) free(chunk);
   });
+}
+
+function tooManyDownloads(): OperatingError {
+  return new OperatingError("overloaded", "too many large values are being read through this node");
 }
