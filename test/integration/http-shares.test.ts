@@ -199,7 +199,7 @@ describe("the places for downloads", { timeout }, () => {
 
   test("are given up with a refusal as long as the answer has not begun", async () => {
     await using host = await hostOfLarge({});
-    const { open } = host.operations;
+    const open = host.operations.open.bind(host.operations);
     const { promise: goOn, resolve } = Promise.withResolvers<void>();
     host.operations.open = async (...args) => {
       if (args[2] === 0) await goOn;
