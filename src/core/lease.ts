@@ -107,7 +107,10 @@ export class Lease {
    * itself.
    */
   get leftMs(): number {
-    return Math.max(0, Math.min(this.#until.now - this.#clock.now(), this.#until.wallMs - this.#wallMs()));
+    // Nothing is noted here: how often somebody looks at the status must change nothing.
+    const wallMs = this.#clock.wallMs();
+    if (this.#quorum > 0 && this.#isSetBack(wallMs)) return 0;
+    return Math.max(0, Math.min(this.#until.now - this.#clock.now(), this.#until.wallMs - wallMs));
   }
 
   /**
@@ -116,7 +119,7 @@ export class Lease {
    */
   #wallMs(): number {
     const wallMs = this.#clock.wallMs();
-    if (wallMs < this.#latestWallMs - wallSlackMs) {
+    if (this.#isSetBack(wallMs)) {
       this.#confirmed.clear();
       this.#byStore = undefined;
       this.#latestWallMs = wallMs;
@@ -125,6 +128,10 @@ export class Lease {
     }
     if (wallMs > this.#latestWallMs) this.#latestWallMs = wallMs;
     return wallMs;
+  }
+
+  #isSetBack(wallMs: number): boolean {
+    return wallMs < this.#latestWallMs - wallSlackMs;
   }
 
   /** Whether the wall clock has been set back since `sentAt`. Then it cannot tell how long ago that was. */

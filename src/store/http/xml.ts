@@ -7,9 +7,14 @@ const entities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">",
 export function unescapeXml(text: string): string {
   return text.replace(/&(?:(amp|lt|gt|quot|apos)|#(\d+)|#x([0-9A-Fa-f]+));/g, (_whole, name, decimal, hexadecimal) =>
     name === undefined
-      ? String.fromCodePoint(decimal === undefined ? Number.parseInt(hexadecimal, 16) : Number(decimal))
+      ? characterOf(decimal === undefined ? Number.parseInt(hexadecimal, 16) : Number(decimal))
       : (entities[name] as string),
   );
+}
+
+/** U+FFFD in place of what is no character. */
+function characterOf(code: number): string {
+  return String.fromCodePoint(code <= 0x10_ff_ff ? code : 0xff_fd);
 }
 
 /** The text of the first element of this name; undefined if there is none. */

@@ -52,6 +52,17 @@ function heldLease(): { readonly clock: TwoClocks; readonly lease: Lease } {
 }
 
 describe("Lease, by peers", () => {
+  it("is not changed by who asks how long it lasts", () => {
+    const { clock, lease } = leaseOf(3);
+    lease.confirm("b", lease.stamp());
+    clock.wall -= 1_000;
+    assert.equal(lease.leftMs, 0);
+    clock.wall += 1_000;
+    assert.deepEqual([lease.held(), lease.leftMs], [true, heldMs]);
+    clock.wall -= 1_000;
+    assert.equal(lease.held(), false);
+  });
+
   it("takes more than half of the members, this one included", () => {
     for (const [members, needed] of [
       [2, 1],
