@@ -112,8 +112,8 @@ export const sharesBugs: readonly GlueBug[] = [
     edits: [
       {
         file: "src/base/shares.ts",
-        find: "    if (!holder.shares.delete(share)) return;\n",
-        replace: "    holder.shares.delete(share);\n",
+        find: "    if (!share.isTaken) return;\n",
+        replace: "",
       },
     ],
     test: {

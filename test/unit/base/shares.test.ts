@@ -149,7 +149,7 @@ describe("Shares", () => {
     const first = shares.take("a", 1);
     first?.release();
     for (const name of ["a1", "a2", "a3", "a4"]) take(name, 1);
-    first?.release();
+    for (let again = 0; again < 4; again++) first?.release();
     assert.deepEqual([...shares.holders()], [["a", 4]]);
     assert.equal(take("b1", 1), true);
     assert.equal(held.has("a4"), false);

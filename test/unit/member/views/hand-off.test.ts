@@ -112,7 +112,7 @@ describe("HandOff, to the primaries", () => {
     );
     deliver();
     await turn();
-    const [list, entry, ...others] = network.sent.map(nameOf);
+    const [list = "", entry, ...others] = network.sent.map(nameOf);
     assert.ok(list === `list to b: ${ba},${bc}` || list === `list to b: ${bc},${ba}`, list);
     assert.deepEqual([entry, others], [`entry to b: ${bc}`, []]);
     assert.deepEqual(events, ["delivered"]);
