@@ -84,7 +84,15 @@ describe("weir drop", () => {
     assert.match(stdout, /^The store refuses 40 keys that begin with "looped\/many\/":$/m);
     assert.match(stdout, /THEIR VALUES ARE LOST/);
     const { stdout: json } = await weir([...args, "--json"]);
-    const shown = JSON.parse(json) as { keys: { key: string }[]; more: boolean };
+    const shown = JSON.parse(json) as { keys: { key: string; version: string }[]; more: boolean };
+    assert.ok(
+      shown.keys.every(({ version }) => /^[1-9]\d*\.[1-9]\d*$/.test(version)),
+      "as weir drop takes it",
+    );
+    // A node tells how far a flush is with some of the keys only. At the end all are named.
+    const flushed = await weir(["flush", "--config", cluster.configPath, "--json"]);
+    const { failing } = JSON.parse(flushed.stdout) as { failing: { key: string }[] };
+    assert.deepEqual(new Set(failing.map((each) => each.key)), new Set([...keys, other]));
     assert.deepEqual(new Set(shown.keys.map((each) => each.key)), new Set(keys));
     assert.equal(shown.more, false);
     assert.equal(await refusedKeys(cluster), keys.length + 1, "nothing is changed");

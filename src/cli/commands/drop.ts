@@ -5,14 +5,13 @@
  */
 
 import { type Command, InvalidArgumentError } from "commander";
-import { z } from "zod";
 import { isOperatingError, UsageError } from "../../base/errors.ts";
 import { formatBytes, formatDuration, plain, quote } from "../../base/quantity-text.ts";
-import type { RefusedKeys } from "../../core/administration.ts";
 import type { FailingKey } from "../../core/status.ts";
 import { failingText } from "../../core/troubles.ts";
 import { ClusterClient, encodeKey, foreignAnswer, parseJson, readText } from "../client/client.ts";
 import { failingSchema } from "../client/cluster-status.ts";
+import { refusedUnder, withVersion } from "../client/refused-keys.ts";
 import { CommandFailure } from "../client/run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "../client/target.ts";
 import { StageProgress } from "../process/stage-progress.ts";
@@ -70,7 +69,7 @@ async function show(client: ClusterClient, path: string, options: DropOptions, t
   if (!parsed.success) throw foreignAnswer(answer);
   const refused = parsed.data as FailingKey;
   const version = `${refused.version.epoch}.${refused.version.seq}`;
-  if (options.json) printJson(terminal, { ...refused, version });
+  if (options.json) printJson(terminal, withVersion(refused));
   else for (const line of refusalLines(refused, version)) printLine(terminal, line);
 }
 
@@ -107,18 +106,6 @@ const shownKeys = 10;
 /** Keys that are given up at a time. */
 const dropsAtOnce = 16;
 
-const refusedKeysSchema = z.looseObject({ keys: z.array(failingSchema), more: z.boolean() });
-
-async function refusedUnder(client: ClusterClient, prefix: string): Promise<RefusedKeys> {
-  const answer = await client.request({
-    method: "GET",
-    path: `/cluster/refused/?prefix=${encodeURIComponent(prefix)}`,
-  });
-  const parsed = refusedKeysSchema.safeParse(parseJson(await readText(answer.body)));
-  if (!parsed.success) throw foreignAnswer(answer);
-  return parsed.data as RefusedKeys;
-}
-
 async function showUnder(
   client: ClusterClient,
   prefix: string,
@@ -127,7 +114,7 @@ async function showUnder(
 ): Promise<void> {
   const refused = await refusedUnder(client, prefix);
   if (options.json) {
-    printJson(terminal, refused);
+    printJson(terminal, { ...refused, keys: refused.keys.map(withVersion) });
     return;
   }
   const { keys, more } = refused;

@@ -5,11 +5,11 @@ import { type Command, InvalidArgumentError } from "commander";
 import { OperatingError } from "../../base/errors.ts";
 import { formatBytes, plain } from "../../base/quantity-text.ts";
 import type { FlushProgress } from "../../core/administration.ts";
-import type { FailingKey } from "../../core/status.ts";
 import { failingText } from "../../core/troubles.ts";
 import { systemClock } from "../../system.ts";
 import { ClusterClient } from "../client/client.ts";
 import { flushLineSchema } from "../client/cluster-status.ts";
+import { refusedUnder, withVersion } from "../client/refused-keys.ts";
 import { CommandFailure } from "../client/run.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "../client/target.ts";
 import { formatBar } from "../process/format.ts";
@@ -46,8 +46,16 @@ export function addFlushCommand(program: Command, terminal: Terminal): void {
     .addHelpText("after", "\nExamples:\n  weir flush\n  weir flush --timeout 60 --config cluster.json")
     .action(async (options: FlushOptions) => {
       await using client = new ClusterClient(resolveTarget(options, terminal.env), silenceMs);
-      tell(await flush(client, options, terminal), options, terminal);
+      tell(await withAllRefused(client, await flush(client, options, terminal)), options, terminal);
     });
+}
+
+/** A node tells progress with a few keys only. What is left at the end is asked for. */
+async function withAllRefused(client: ClusterClient, end: FlushEnd): Promise<FlushEnd> {
+  const { outcome, progress } = end;
+  if (outcome !== "refused" || progress.keys <= progress.failing.length) return end;
+  const { keys } = await refusedUnder(client, "");
+  return keys.length > progress.failing.length ? { outcome, progress: { ...progress, failing: keys } } : end;
 }
 
 async function flush(client: ClusterClient, options: FlushOptions, terminal: Terminal): Promise<FlushEnd> {
@@ -123,11 +131,6 @@ function tell({ outcome, progress }: FlushEnd, options: FlushOptions, terminal: 
     if (outcome === "refused" && rest > 0) terminal.stderr.write(`      and ${rest} more\n`);
   }
   if (!isDone) throw new CommandFailure("not everything is in the store");
-}
-
-/** The version as `weir drop` takes it. */
-function withVersion(key: FailingKey): Record<string, unknown> {
-  return { ...key, version: `${key.version.epoch}.${key.version.seq}` };
 }
 
 function seconds(text: string): number {
