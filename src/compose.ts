@@ -1,5 +1,5 @@
 /**
- * The composition of one node: its settings, store, journal, networks, participant and HTTP server put together. It is
+ * The composition of one node: its settings, store, journal, networks, host and HTTP server put together. It is
  * the only file that knows all of them.
  */
 
@@ -7,7 +7,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { Access, type AccessRules } from "./access/access.ts";
 import { assert } from "./base/assert.ts";
-import { sleep } from "./base/clock.ts";
+import { endOrTimeout, sleep } from "./base/clock.ts";
 import { Complaints, complaintIntervalMs } from "./base/complaints.ts";
 import { isOperatingError, OperatingError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
@@ -15,25 +15,27 @@ import { type Config, dataFolder, type NodeConfig } from "./config/config.ts";
 import { isLoopbackHost, urlHost } from "./config/node-url.ts";
 import { loadTls, type TlsMaterial } from "./config/tls-files.ts";
 import { TlsReload } from "./config/tls-reload.ts";
-import { replicaReserve } from "./core/admission.ts";
 import type { PeerIdentity } from "./core/message.ts";
 import { refuseRaw } from "./http/server/connections.ts";
 import { createHttpServer } from "./http/server.ts";
-import { openFileDisk } from "./journal/file-disk.ts";
-import { type DiskJournal, defaultSegmentBytes, openJournal } from "./journal/file-journal.ts";
+import { DiskJournals, journalLimitBytes } from "./journal/disk-journals.ts";
+import { freeBytesAt, openFileDisk, spaceAt } from "./journal/file-disk.ts";
 import { noJournal } from "./journal/no-journal.ts";
-import { Participant } from "./member/participant.ts";
+import { Host } from "./member/host.ts";
 import { ViewRecord } from "./member/views/view-record.ts";
 import { exposeNode } from "./metrics/node-metrics.ts";
 import { type DialTls, peerProtocol } from "./network/dial.ts";
 import { HttpNetwork, type PeerFigures } from "./network/http-network.ts";
-import { httpSettings, linkSettings, memberSettings, storeSettings } from "./node-settings.ts";
+import { httpSettings, journalSettings, linkSettings, memberSettings, storeSettings } from "./node-settings.ts";
 import type { BlobStore } from "./store/blob-store.ts";
 import { MeteredStore } from "./store/metered-store.ts";
 import { openStore } from "./store/open-store.ts";
 import { openFilesLimit, systemClock, systemRandom } from "./system.ts";
 import { Dashboard, pagePolicy } from "./ui/dashboard.ts";
 import { version } from "./version.ts";
+
+/** Milliseconds in which a disk should say how much of it is free. A scrape does not wait longer for that. */
+const lookMs = 1_000;
 
 export interface NodeOptions {
   readonly log: Log;
@@ -78,8 +80,8 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       { openFiles, connections: settings.connections },
     );
   }
-  const host = urlHost(node.url);
-  const tls = config.tls && (await loadTls(config.tls, { host, nowMs: systemClock.wallMs() }));
+  const hostName = urlHost(node.url);
+  const tls = config.tls && (await loadTls(config.tls, { host: hostName, nowMs: systemClock.wallMs() }));
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   // Nobody has to wait for it.
   failed.catch(() => undefined);
@@ -87,35 +89,41 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   /** Taken down in reverse order: when the node stops, or when a later part can't be set up. */
   await using stack = new AsyncDisposableStack();
   const store = stack.use(new MeteredStore(openConfiguredStore(config, log), systemClock));
-  const diskJournal = await openNodeJournal(config, nodeId, log, fail);
-  const journal = stack.use(diskJournal ?? noJournal(systemRandom.id()));
+  const diskJournals = config.journal === "off" ? undefined : nodeJournals(config, nodeId, log);
   const networks = new Networks(config, tls, log);
   const access = new Access(accessRules(config));
-  const participant = new Participant({
-    host: { id: nodeId, url: node.url, weight: node.weight, ...zoneOf(node) },
-    nodes: addressesOf(config.nodes),
-    settings: memberSettings(config),
-    clock: systemClock,
-    random: systemRandom,
-    connect: (identity) => networks.connect(identity),
-    store,
-    journal,
-    log,
-    onReplaced: () => fail(new OperatingError("shutting_down", `another process has joined as ${nodeId}`)),
-    onLeaveAsked: () => leave(),
-    onLeft: () => end("it has left the cluster"),
-  });
-  const dashboard = stack.use(new Dashboard({ version, status: () => participant.status(), clock: systemClock }));
+  const host = stack.use(
+    new Host({
+      host: { id: nodeId, url: node.url, weight: node.weight, ...zoneOf(node) },
+      nodes: addressesOf(config.nodes),
+      settings: memberSettings(config),
+      clock: systemClock,
+      random: systemRandom,
+      connect: (identity) => networks.connect(identity),
+      store,
+      journals: diskJournals ?? { open: () => Promise.resolve(noJournal(systemRandom.id())) },
+      log,
+      onReplaced: () => fail(new OperatingError("shutting_down", `another process has joined as ${nodeId}`)),
+      onLeaveAsked: () => leave(),
+      onLeft: () => end("it has left the cluster"),
+    }),
+  );
+  await host.open();
+  const dashboard = stack.use(new Dashboard({ version, status: () => host.status(), clock: systemClock }));
   const http = stack.use(
     createHttpServer({
-      operations: () => participant.operations,
-      administration: () => participant.operations,
+      operations: () => host.operations,
+      administration: () => host.operations,
       node: {
-        readiness: () => participant.readiness(),
-        status: () => participant.status(),
+        trouble: () => host.trouble(),
+        readiness: () => host.readiness(),
+        status: () => host.status(),
         leave: () => leave(),
       },
-      onScrape: () => exposition.scrape(),
+      onScrape: async () => {
+        if (diskJournals) await endOrTimeout(systemClock, lookMs, diskJournals.look());
+        return await exposition.scrape();
+      },
       dashboard: { policy: pagePolicy, render: () => dashboard.render() },
       access,
       tls: tls?.texts,
@@ -128,13 +136,15 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   );
   const exposition = exposeNode({
     version,
-    status: () => participant.status(),
-    isReady: () => participant.readiness().ready,
-    member: participant.metrics,
-    gauges: () => participant.gauges(),
+    status: () => host.status(),
+    isReady: () => host.readiness().ready,
+    member: host.metrics,
+    gauges: () => host.gauges(),
     http,
     store: store.metrics,
-    journal: diskJournal,
+    journals: diskJournals,
+    journalFailures: () => host.journalFailures,
+    isJournalFailed: () => host.trouble() !== undefined,
     peers: () => networks.peers,
     limits: config.buffer,
     certificateExpires: () => networks.tls?.certificate.validToDate,
@@ -145,10 +155,10 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     networks.tls = material;
   };
   if (config.tls && tls) {
-    stack.use(new TlsReload({ tls: config.tls, host, material: tls, clock: systemClock, log, onChange }));
+    stack.use(new TlsReload({ tls: config.tls, host: hostName, material: tls, clock: systemClock, log, onChange }));
   }
 
-  if (typeof config.auth === "object" && !config.tls && !isLoopbackHost(host)) {
+  if (typeof config.auth === "object" && !config.tls && !isLoopbackHost(hostName)) {
     log.warn("tokens and values cross the network unencrypted, for anyone on it to read; configure tls");
   }
   let isStopping = false;
@@ -162,15 +172,15 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
    * While the node leaves, it still answers, by way of the other nodes.
    */
   const drain = (): Promise<void> => {
-    const { joined } = participant;
-    participant.withdraw();
+    const { joined } = host;
+    host.withdraw();
     drained ??= sleep(systemClock, joined ? config.http.drainMs : 0).then(() => http.finish());
     return drained;
   };
-  const leave = (): void => void drain().then(() => participant.leave());
-  // The participant joins in its own time. Meanwhile `/readyz` says why it does not serve yet.
-  participant.start().catch((error: unknown) => {
-    if (!isStopping) fail(error);
+  const leave = (): void => void drain().then(() => host.leave());
+  // The host joins in its own time. Meanwhile `/readyz` says why it does not serve yet.
+  host.run().catch((error: unknown) => {
+    if (!isStopping || isOperatingError(error, "disk_failed")) fail(error);
   });
   const resources = stack.move();
   return {
@@ -180,19 +190,19 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     reconfigure(next) {
       access.setRules(accessRules(next));
       networks.setSecrets(next);
-      participant.setNodes(addressesOf(next.nodes));
+      host.setNodes(addressesOf(next.nodes));
     },
     leave,
     async stop() {
       isStopping = true;
       await drain();
-      await participant.stop();
+      await host.stop();
       await resources.disposeAsync();
     },
   };
 }
 
-/** The networks of a participant's lives. The latest takes the calls of peers. */
+/** The networks of a host's lives. The latest takes the calls of peers. */
 class Networks {
   /** The files that new links use. */
   tls: TlsMaterial | undefined;
@@ -238,21 +248,35 @@ class Networks {
   }
 }
 
-/** Opens the node's journal. Undefined if the configuration wants none. */
-async function openNodeJournal(
-  config: Config,
-  nodeId: string,
-  log: Log,
-  onFailed: (error: Error) => void,
-): Promise<DiskJournal | undefined> {
+/** The node's journals, on its data folder. */
+function nodeJournals(config: Config, nodeId: string, log: Log): DiskJournals {
+  return new DiskJournals({
+    openDisk: () => openFileDisk(dataFolder(config, nodeId), systemRandom).catch(nameDataSetting),
+    free: () => freeBytesAt(dataFolder(config, nodeId)),
+    clock: systemClock,
+    log,
+    settings: journalSettings(config),
+  });
+}
+
+/** The disk that a node's data folder is on, or will be. */
+export interface DataDisk {
+  readonly folder: string;
+  /** Bytes that are free, that the journal takes, and that it may take at most. */
+  readonly freeBytes: number;
+  readonly ownBytes: number;
+  readonly limitBytes: number;
+}
+
+/**
+ * Measures the disk; changes nothing. Undefined without a journal.
+ * @throws OperatingError `config_invalid`, `disk_failed` when the folder, or where it is to be made, cannot be used.
+ */
+export async function measureDisk(config: Config, nodeId: string): Promise<DataDisk | undefined> {
   if (config.journal === "off") return undefined;
-  const disk = await openFileDisk(dataFolder(config, nodeId), systemRandom).catch(nameDataSetting);
-  const settings = {
-    segmentBytes: defaultSegmentBytes,
-    // The journal holds what the buffer holds, including others' values beyond the buffer's limit.
-    liveLimitBytes: Math.ceil((1 + replicaReserve) * config.buffer.dirtyBytes),
-  };
-  return await openJournal({ disk, clock: systemClock, log, settings, onFailed });
+  const folder = dataFolder(config, nodeId);
+  const { freeBytes, ownBytes } = await spaceAt(folder).catch(nameDataSetting);
+  return { folder, freeBytes, ownBytes, limitBytes: journalLimitBytes(journalSettings(config)) };
 }
 
 /** A journal's errors are about its folder. This adds which setting chooses the folder. */

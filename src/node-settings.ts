@@ -5,7 +5,9 @@ import type { SliceSettings } from "./base/slices.ts";
 import { largestBufferedBytes } from "./config/buffer-schema.ts";
 import type { Config, NodeConfig } from "./config/config.ts";
 import { listenAddress } from "./config/own-node.ts";
+import { replicaReserve } from "./core/admission.ts";
 import { defaultHttpSettings, type HttpSettings } from "./http/server/http-settings.ts";
+import { defaultSegmentBytes, type JournalSettings } from "./journal/file-journal.ts";
 import { longestTriesMs, partsUnderWay } from "./member/large/upload-run.ts";
 import type { MemberSettings } from "./member/settings.ts";
 import { defaultLinkSettings, type LinkSettings } from "./network/link-settings.ts";
@@ -54,6 +56,14 @@ export function memberSettings(config: Config): MemberSettings {
     slices,
     viewCheckMs: config.peers.viewCheckMs,
     stopMs: flush.stopMs,
+  };
+}
+
+export function journalSettings({ buffer }: Config): JournalSettings {
+  return {
+    segmentBytes: defaultSegmentBytes,
+    // The journal holds what the buffer holds, including others' values beyond the buffer's limit.
+    liveLimitBytes: Math.ceil((1 + replicaReserve) * buffer.dirtyBytes),
   };
 }
 

@@ -48,7 +48,7 @@ export const errorKinds = {
   store_refused: { status: 503, advice: "Tell the operator: the object store refuses the request." },
   disk_failed: {
     status: 500,
-    advice: "Mend the disk of the data folder as the message says, then start the node again.",
+    advice: "Mend the disk of the data folder as the message says; the node tries it again by itself.",
   },
   config_invalid: { status: 500, advice: "Correct the configuration as the message says." },
 } as const satisfies Record<string, ErrorKind>;

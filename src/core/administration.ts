@@ -27,6 +27,11 @@ export interface FlushProgress {
 
 /** What an operator can ask of the node itself, also while it is no member of a cluster. */
 export interface NodeControl {
+  /**
+   * What keeps the node from taking part, in words for everybody; undefined while nothing does. A restart does not
+   * help.
+   */
+  trouble(): string | undefined;
   readiness(): Readiness;
   status(): ClusterStatus;
   /** Begins to take this node out of the cluster; may be called again. */

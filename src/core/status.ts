@@ -79,9 +79,13 @@ export interface ClusterStatus {
    * or lost.
    */
   readonly absent: readonly string[];
+  /** Of those, and of members: why one of the two ends refuses a link with the answering node, by node. */
+  readonly refused: Readonly<Record<string, string>>;
   readonly store: string;
   /** What is wrong with the view's record in the store, in words; not there while nothing is. */
   readonly recordTrouble?: string;
+  /** Why the answering node takes no part, in words; not there while it does, or is about to. */
+  readonly trouble?: string;
   /** R: how many owners a key has, if there are so many members; 0 before the first view. */
   readonly replicas: number;
   readonly members: readonly MemberStatus[];

@@ -36,7 +36,11 @@ const handOffBytesPerSecond = 50e6;
 
 /** @param member - one of the cluster's */
 export function stopAdvice(cluster: StopCluster, member: StopMember): StopAdvice {
-  return { ...inOrder(cluster, member), killed: whenKilled(cluster, member) };
+  const killed =
+    member.state === "unreachable"
+      ? `${cluster.self} does not know. What it held is in its journal if it has one, and counts again when it is started with its data folder.`
+      : whenKilled(cluster, member);
+  return { ...inOrder(cluster, member), killed };
 }
 
 /** Groups members with the same advice, in the order of the first of each. */
@@ -53,7 +57,7 @@ function inOrder(cluster: StopCluster, member: StopMember): Omit<StopAdvice, "ki
   if (awaited.length > 0)
     return no(`${awaited.join(", ")} may have the only copies of some values: bring that back first.`);
   if (member.state === "unreachable")
-    return no(`${self} does not reach it, so nobody knows what it holds: see its log.`);
+    return no(`${self} does not reach it, and does not know what it holds: see its log, or ask another node.`);
   if (down.length > 0)
     return no(
       `${down.join(", ")} can't be reached, and what the store lacks may be on this node only: bring that back first.`,

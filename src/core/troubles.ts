@@ -7,6 +7,7 @@ import { storeAwayMs } from "./stop-advice.ts";
 /** The troubles, the worst first; none when all is well. */
 export function troublesOf(status: ClusterStatus): string[] {
   const { members } = status;
+  if (status.trouble !== undefined) return [`${status.self} takes no part in the cluster: ${status.trouble}.`];
   if (members.length === 0)
     return [`${status.self} has not joined the cluster yet: its log and /readyz say what it waits for.`];
   return [
@@ -16,6 +17,9 @@ export function troublesOf(status: ClusterStatus): string[] {
     ...unowned(status),
     ...doubt(status),
     ...unreached(status),
+    ...Object.entries(status.refused).map(
+      ([id, reason]) => `No link between ${status.self} and ${id}: ${plain(reason)}.`,
+    ),
     ...members.flatMap(troublesOfMember),
     ...differences(status),
     ...passing(status),
@@ -48,11 +52,16 @@ function unreached({ self, leaseMs, members }: ClusterStatus): string[] {
   return texts;
 }
 
-/** What becomes of the keys of members that can't be reached. */
-function outlook(members: readonly MemberStatus[]): string {
+/** Whether more than half of the members that own keys can't be reached: nothing of theirs is taken over then. */
+export function isMajorityLost(members: readonly MemberStatus[]): boolean {
   const owners = members.filter(({ weight }) => weight > 0);
   const lost = owners.filter(({ state }) => state === "unreachable").length;
-  return 2 * lost > owners.length
+  return 2 * lost > owners.length;
+}
+
+/** What becomes of the keys of members that can't be reached. */
+function outlook(members: readonly MemberStatus[]): string {
+  return isMajorityLost(members)
     ? `These are more than half, so nothing is taken over here: start enough of them again. For one that is off for good, "weir forget ID --force --config cluster.json" says so.`
     : "If it stays so, the others take over within seconds; it joins again by itself.";
 }
@@ -91,15 +100,18 @@ function differences({ members }: ClusterStatus): string[] {
 }
 
 /** What passes by itself, or was meant so. */
-function passing({ self, settled, epoch, awaited, absent, members, replicas }: ClusterStatus): string[] {
+function passing({ self, settled, epoch, awaited, absent, refused, members, replicas }: ClusterStatus): string[] {
   const texts: string[] = [];
-  const away = absent.filter((id) => !awaited.includes(id));
+  const away = absent.filter((id) => !awaited.includes(id) && refused[id] === undefined);
   if (away.length > 0) {
     const owners = members.filter(({ weight }) => weight > 0).length;
     const cost =
       0 < owners && owners < replicas ? ` Until then each write goes to the store before it is answered.` : "";
-    const which = away.length === 1 ? "It joins by itself" : "They join by themselves";
-    texts.push(`Not in the cluster: ${away.join(", ")}, by ${self}'s cluster.json. ${which} once started.${cost}`);
+    const which =
+      away.length === 1
+        ? "It joins by itself once started; if it runs, its log and /readyz say what it waits for."
+        : "They join by themselves once started; if they run, their logs and /readyz say what they wait for.";
+    texts.push(`Not in the cluster: ${away.join(", ")}, by ${self}'s cluster.json. ${which}${cost}`);
   }
   if (!settled && awaited.length === 0)
     texts.push(`Members are changing: view ${epoch} is settled once each key is with all its owners.`);

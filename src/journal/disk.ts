@@ -28,11 +28,23 @@ export interface Disk extends AsyncDisposable {
 
   remove(name: string): Promise<void>;
 
+  /** How much room there is. A quota need not show in it. */
+  space(): Promise<DiskSpace>;
+
   /** Makes the folder's list of names durable. */
   syncFolder(): Promise<void>;
 
   /** Calls back once, when everything that this turn of the event loop brings has been dealt with. */
   afterTurn(callback: () => void): void;
+}
+
+export interface DiskSpace {
+  /** Bytes that are free on the file system, for this process. */
+  readonly freeBytes: number;
+  /** Bytes of the folder's files. */
+  readonly ownBytes: number;
+  /** Bytes that the file system has, used or free. */
+  readonly totalBytes: number;
 }
 
 /** A file that grows at its end. One operation at a time; reads may go on beside it. */

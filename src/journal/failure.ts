@@ -7,7 +7,12 @@ export function unusable(message: string, cause?: unknown): OperatingError {
   return new OperatingError("config_invalid", message, cause === undefined ? undefined : { cause });
 }
 
-/** The file system refused a write, a sync or any other call. This process confirms nothing more. */
+/** The disk has too little room, although the file system has refused nothing yet. */
+export function lacksRoom(folder: string, what: string): OperatingError {
+  return failed(`the disk of the data folder ${folder} is full (${what}): make room there`, undefined);
+}
+
+/** The file system refused a write, a sync or any other call. This journal confirms nothing more. */
 export function diskFailure(folder: string, cause: unknown): OperatingError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
@@ -28,28 +33,25 @@ export function diskFailure(folder: string, cause: unknown): OperatingError {
       );
     case "EROFS":
       return failed(
-        `the data folder ${folder} is on a file system that is read-only (${reason}): mount it for writing, after checking the disk, and start again`,
+        `the data folder ${folder} is on a file system that is read-only (${reason}): mount it for writing, after checking the disk`,
         cause,
       );
     case "ENOENT":
       return failed(
-        `the data folder ${folder} is gone, or some of its files are (${reason}): bring them back and start again; if they are gone for good, start on an empty folder`,
+        `the data folder ${folder} is gone, or some of its files are (${reason}): bring them back; if they are gone for good, start on an empty folder`,
         cause,
       );
     case "ENOSPC":
     case "EDQUOT":
-      return failed(
-        `the disk of the data folder ${folder} is full (${reason}): make room there and start again`,
-        cause,
-      );
+      return failed(`the disk of the data folder ${folder} is full (${reason}): make room there`, cause);
     default:
       return failed(
-        `the disk of the data folder ${folder} failed (${reason}): check the disk, then start again; if it is broken, start on an empty folder`,
+        `the disk of the data folder ${folder} failed (${reason}): check the disk; if it is broken, start on an empty folder`,
         cause,
       );
   }
 }
 
 function failed(message: string, cause: unknown): OperatingError {
-  return new OperatingError("disk_failed", message, { cause });
+  return new OperatingError("disk_failed", message, cause === undefined ? undefined : { cause });
 }

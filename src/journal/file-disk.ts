@@ -4,12 +4,12 @@
  */
 
 import { constants } from "node:fs";
-import { access, type FileHandle, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { access, type FileHandle, open, readdir, readFile, rename, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { isOperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { makeFolders } from "../folders.ts";
-import type { Disk, DiskFile } from "./disk.ts";
+import type { Disk, DiskFile, DiskSpace } from "./disk.ts";
 import { diskFailure, unusable } from "./failure.ts";
 import { lockFolder } from "./folder-lock.ts";
 
@@ -93,6 +93,53 @@ async function syncFolder(path: string): Promise<void> {
   await handle.sync();
 }
 
+async function spaceOf(folder: string): Promise<DiskSpace> {
+  const sizes = (await readdir(folder)).map(async (name) => await sizeOf(`${folder}/${name}`));
+  const ownBytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  const { freeBytes, totalBytes } = await fileSystemAt(folder);
+  return { freeBytes, ownBytes, totalBytes };
+}
+
+/** 0 if it has just been removed. */
+async function sizeOf(path: string): Promise<number> {
+  const { size } = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return { size: 0 };
+    throw error;
+  });
+  return size;
+}
+
+/**
+ * How much room a data folder has, without a lock on it. It need not have been made yet.
+ * @throws OperatingError `config_invalid` or `disk_failed`
+ */
+export async function spaceAt(path: string): Promise<DiskSpace> {
+  try {
+    for (let folder = resolve(path); ; folder = dirname(folder)) {
+      try {
+        const found = await fileSystemAt(folder);
+        if (folder !== resolve(path)) return { ...found, ownBytes: 0 };
+        await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+        return await spaceOf(folder);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT" || folder === dirname(folder)) throw error;
+      }
+    }
+  } catch (error) {
+    throw diskFailure(path, error);
+  }
+}
+
+/** Bytes that are free on the file system of this path, for this process. */
+export async function freeBytesAt(path: string): Promise<number> {
+  return (await fileSystemAt(path)).freeBytes;
+}
+
+async function fileSystemAt(path: string): Promise<Omit<DiskSpace, "ownBytes">> {
+  const { bavail, blocks, bsize } = await statfs(path);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+}
+
 class FileDisk implements Disk {
   readonly folder: string;
   readonly description: string;
@@ -118,6 +165,10 @@ class FileDisk implements Disk {
 
   remove(name: string): Promise<void> {
     return unlink(`${this.description}/${name}`);
+  }
+
+  space(): Promise<DiskSpace> {
+    return spaceOf(this.description);
   }
 
   syncFolder(): Promise<void> {

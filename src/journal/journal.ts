@@ -7,7 +7,7 @@
  * Records become durable in the order in which they were appended: when one is durable, so are all before it.
  *
  * A journal that cannot write or sync is finished for good. It never confirms what it had not confirmed before. It
- * tells its owner once, so that the process ends. The next start judges what the disk holds (J1, J2, J8).
+ * tells its owner once, so that the member ends. The next journal judges what the disk holds (J1, J2, J8).
  */
 
 import type { Entry, RequestId } from "../core/entry.ts";
@@ -78,6 +78,19 @@ export interface JournalSource {
    * none is held, whether or not that was appended as `clean`. Never an older entry than the one appended.
    */
   newest(key: string): Entry | undefined;
+}
+
+/** Where a host's journals come from: the next one when the last one has failed and was disposed of. */
+export interface Journals {
+  /**
+   * Tries the disk out, and opens the journal (J11).
+   *
+   * @param failures - how many journals of this host have failed lately: the more, the more is asked of the disk
+   * @param onFailed - called once, when the journal will confirm nothing more
+   * @throws OperatingError `disk_failed` when the disk does not work: it may later. `config_invalid` when an operator
+   *   has to change something. Both messages say what to do.
+   */
+  open(failures: number, onFailed: (error: Error) => void): Promise<Journal>;
 }
 
 export interface Journal extends AsyncDisposable {

@@ -52,8 +52,11 @@ export class SegmentFiles {
 
   /** Waits for deletions, and closes the newest segment. */
   async close(): Promise<void> {
-    await this.#deletion;
-    await this.#file.close();
+    try {
+      await this.#deletion;
+    } finally {
+      await this.#file.close();
+    }
   }
 
   /** Begins the next segment. What the segment before holds is synced. */

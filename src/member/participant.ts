@@ -1,7 +1,7 @@
 /**
- * One host's part in the cluster: one member after another. When the others have gone on without a member (it was cut
- * off, or paused for too long), that member ends. The next one, a new incarnation, joins with what the last one held:
- * it may have the only copy of some values (V26).
+ * The part in the cluster that goes by one journal: one member after another. When the others have gone on without a
+ * member (it was cut off, or paused for too long), that member ends. The next one, a new incarnation, joins with what
+ * the last one held: it may have the only copy of some values (V26).
  */
 
 import { assert } from "../base/assert.ts";
@@ -38,6 +38,8 @@ export interface ParticipantParts {
   readonly store: BlobStore;
   readonly journal: Journal;
   readonly log: Log;
+  /** Where this host's earlier participants have counted; new figures unless given. */
+  readonly metrics?: MemberMetrics;
   /** Another process has taken this host's id: this one must end. */
   readonly onReplaced: () => void;
   /**
@@ -66,9 +68,9 @@ const goneOn = "the others have gone on without this node, which joins them agai
 /** Between two attempts to join that failed, in milliseconds. */
 const startPauseMs = 1_000;
 
-export class Participant implements NodeControl {
+export class Participant implements Omit<NodeControl, "trouble"> {
   /** What all its members have counted. */
-  readonly metrics = new MemberMetrics();
+  readonly metrics: MemberMetrics;
   readonly #parts: ParticipantParts;
   readonly #abort = new AbortController();
   /** What the store heeds; it was tried out before the first member joined. */
@@ -90,6 +92,7 @@ export class Participant implements NodeControl {
   constructor(parts: ParticipantParts) {
     this.#parts = parts;
     this.#nodes = parts.nodes;
+    this.metrics = parts.metrics ?? new MemberMetrics();
   }
 
   /**
@@ -131,6 +134,18 @@ export class Participant implements NodeControl {
     this.#abort.abort(stopping());
     await this.#endLife();
     assert(this.#life === undefined, "a host that has stopped has no member");
+  }
+
+  /**
+   * Ends as a process does that crashes: its journal has failed. It hands over nothing, and what the disk has is all
+   * that counts (J8). Not while it stops.
+   */
+  async abandon(): Promise<void> {
+    assert(!this.#stopping, "a participant ends once");
+    this.#stopping = true;
+    this.#life?.member.refuseOperations();
+    this.#abort.abort(new OperatingError("shutting_down", "the journal has failed"));
+    await this.#endLife();
   }
 
   /** Whether it takes part in a view. */
@@ -178,12 +193,7 @@ export class Participant implements NodeControl {
   }
 
   status(): ClusterStatus {
-    const { settings, host, store } = this.#parts;
-    if (this.#life) return this.#life.member.status.ofCluster();
-    const { cluster } = settings;
-    const absent = this.#nodes.flatMap(({ id }) => (id === host.id ? [] : id));
-    const nothing = { epoch: 0, settled: false, leaseMs: 0, awaited: [], absent, replicas: 0, members: [] };
-    return { cluster, self: host.id, store: store.description, ...nothing };
+    return this.#life?.member.status.ofCluster() ?? outsideStatus(this.#parts, this.#nodes);
   }
 
   /** Undefined while there is no member. */
@@ -319,6 +329,16 @@ export class Participant implements NodeControl {
       await this.#joinAgain(goneOn);
     }
   }
+}
+
+/** The status of a host that is no member. */
+export function outsideStatus(
+  { settings, host, store }: Pick<ParticipantParts, "settings" | "host" | "store">,
+  nodes: readonly PeerAddress[],
+): ClusterStatus {
+  const absent = nodes.flatMap(({ id }) => (id === host.id ? [] : id));
+  const view = { epoch: 0, settled: false, leaseMs: 0, awaited: [], replicas: 0, members: [] };
+  return { cluster: settings.cluster, self: host.id, store: store.description, absent, refused: {}, ...view };
 }
 
 /** Settles as the work does, or rejects with the signal's reason if that is aborted before. */

@@ -4,7 +4,9 @@
  * peers, routes, statuses and error codes are few.
  */
 
+import type { Histogram } from "../base/histogram.ts";
 import type { ClusterStatus } from "../core/status.ts";
+import { isMajorityLost } from "../core/troubles.ts";
 import { type NodeShares, sharedNames } from "../http/server/node-shares.ts";
 import type { HttpServer } from "../http/server.ts";
 import type { JournalMetrics } from "../journal/file-journal.ts";
@@ -24,11 +26,22 @@ export interface NodeSources {
   readonly http: Pick<HttpServer, "metrics" | "connections" | "shares">;
   readonly store: StoreMetrics;
   /** Undefined without a journal. */
-  readonly journal: { readonly metrics: JournalMetrics; readonly lagMs: number } | undefined;
+  readonly journals: JournalSources | undefined;
+  /** How many journals have failed since the start, and whether the node waits for its disk. */
+  readonly journalFailures: () => number;
+  readonly isJournalFailed: () => boolean;
   readonly peers: () => readonly PeerFigures[];
   readonly limits: { readonly dirtyBytes: number; readonly cacheBytes: number };
   /** When the certificate in use expires. Undefined without TLS. */
   readonly certificateExpires: () => Date | undefined;
+}
+
+export interface JournalSources {
+  /** The journal in use, or the last one that was. */
+  readonly latest: { readonly metrics: JournalMetrics; readonly lagMs: number } | undefined;
+  readonly limitBytes: number;
+  /** Bytes that are free on the disk; undefined when the disk does not say. */
+  readonly freeBytes: number | undefined;
 }
 
 export function exposeNode(sources: NodeSources): Exposition {
@@ -40,7 +53,7 @@ export function exposeNode(sources: NodeSources): Exposition {
   exposeStore(exposition, sources);
   exposeView(exposition, sources);
   exposePeers(exposition, sources);
-  if (sources.journal) exposeJournal(exposition, sources.journal);
+  if (sources.journals) exposeJournal(exposition, sources.journals, sources);
   exposition.process();
   return exposition;
 }
@@ -228,6 +241,8 @@ function exposeView(exposition: Exposition, { status, member }: NodeSources): vo
     "Members of the view that the node has adopted.",
     () => status().members.length,
   );
+  const lost = "Whether the node cannot reach more than half of the nodes that own keys: nobody takes theirs over.";
+  exposition.gauge("weir_view_majority_lost", lost, () => Number(isMajorityLost(status().members)));
   const share = "Part of all keys whose primary the node is.";
   exposition.gauge("weir_view_share_ratio", share, () => {
     const { self, members } = status();
@@ -251,19 +266,35 @@ function exposePeers(exposition: Exposition, { peers }: NodeSources): void {
   perPeer("weir_peer_requests_in_flight", "Requests to the peer without an answer.", ({ inFlight }) => inFlight);
 }
 
-function exposeJournal(exposition: Exposition, journal: NonNullable<NodeSources["journal"]>): void {
-  const { groupSeconds, groupBytes } = journal.metrics;
-  exposition.histogram("weir_journal_write_duration_seconds", "Writing and syncing a group of records.", groupSeconds);
-  exposition.histogram("weir_journal_group_bytes", "Bytes of a group of records.", groupBytes);
-  exposition.gauge(
-    "weir_journal_lag_seconds",
-    "How long the oldest record has waited to be synced.",
-    () => journal.lagMs / 1_000,
+function exposeJournal(
+  exposition: Exposition,
+  journals: JournalSources,
+  { journalFailures, isJournalFailed }: NodeSources,
+): void {
+  const own = (name: string, help: string, read: (journal: NonNullable<JournalSources["latest"]>) => number): void =>
+    exposition.gauge(name, help, () => journals.latest && read(journals.latest));
+  const measured = (name: string, help: string, read: (metrics: JournalMetrics) => Histogram): void =>
+    exposition.histograms(name, help, () => (journals.latest ? [[{}, read(journals.latest.metrics)]] : []));
+  measured(
+    "weir_journal_write_duration_seconds",
+    "Writing and syncing a group of records.",
+    ({ groupSeconds }) => groupSeconds,
   );
-  exposition.gauge("weir_journal_disk_bytes", "Bytes of the journal's files.", () => journal.metrics.diskBytes);
+  measured("weir_journal_group_bytes", "Bytes of a group of records.", ({ groupBytes }) => groupBytes);
+  const lag = "How long the oldest record has waited to be synced.";
+  own("weir_journal_lag_seconds", lag, ({ lagMs }) => lagMs / 1_000);
+  own("weir_journal_disk_bytes", "Bytes of the journal's files.", ({ metrics }) => metrics.diskBytes);
+  const live = "Bytes in the journal's files that still count.";
+  own("weir_journal_live_bytes", live, ({ metrics }) => metrics.liveBytes);
   exposition.gauge(
-    "weir_journal_live_bytes",
-    "Bytes in the journal's files that still count.",
-    () => journal.metrics.liveBytes,
+    "weir_journal_limit_bytes",
+    "The most that the journal's files may take.",
+    () => journals.limitBytes,
   );
+  const free = "Bytes that are free on the disk of the data folder; no series when the disk does not say.";
+  exposition.gauge("weir_journal_free_bytes", free, () => journals.freeBytes);
+  const failed = "Whether the node takes no part, and waits for the disk of its data folder to work.";
+  exposition.gauge("weir_journal_failed", failed, () => Number(isJournalFailed()));
+  const failures = "Journals that have failed after they had worked.";
+  exposition.counter("weir_journal_failures_total", failures, journalFailures);
 }

@@ -59,6 +59,8 @@ interface Peer {
   /** Undefined for a peer that has called in and is not in the list. */
   url: string | undefined;
   link: PeerLink | undefined;
+  /** Why there is no link, if that does not pass by itself. */
+  refused: string | undefined;
   readonly dialler: Dialler;
 }
 
@@ -130,6 +132,10 @@ export class HttpNetwork implements Network {
     return this.#peers.get(id)?.link?.peer;
   }
 
+  refused(id: string): string | undefined {
+    return this.#peers.get(id)?.refused;
+  }
+
   /** The state of the connection to each peer that is listed or linked. */
   get peers(): readonly PeerFigures[] {
     return [...this.#peers.values()].map(({ id, link }) => ({
@@ -196,7 +202,7 @@ export class HttpNetwork implements Network {
       return await work;
     };
     const dialler = new Dialler({ settings: this.#settings, clock, random, attempt });
-    const peer: Peer = { id, url: undefined, link: undefined, dialler };
+    const peer: Peer = { id, url: undefined, link: undefined, refused: undefined, dialler };
     this.#peers.set(id, peer);
     return peer;
   }
@@ -221,6 +227,7 @@ export class HttpNetwork implements Network {
       if (code === "crossed") return "failed";
       if (code === "twin") this.#handler?.onRefused(peer.id);
       const mayPass = code === "unreachable" || code === "closing";
+      peer.refused = mayPass ? undefined : (error as Error).message;
       const fields = { peer: peer.id, url, error };
       // A peer that stops or restarts in order is no cause for alarm.
       if (mayPass && !peer.dialler.isPersistent) log.debug("no link to a peer yet", fields);
@@ -315,6 +322,7 @@ export class HttpNetwork implements Network {
     }
     const peer = this.#peer(identity.id);
     peer.dialler.linked();
+    peer.refused = undefined;
     const onClosed = (closed: PeerLink, reason: string): void => this.#onClosed(peer, closed, reason);
     const { limits } = established;
     const link = new PeerLink({ peer: identity, socket, rest, limits, settings, handler, clock, log, onClosed });

@@ -71,6 +71,12 @@ export interface Network extends AsyncDisposable {
   linked(id: string): PeerIdentity | undefined;
 
   /**
+   * Why one of the two ends has refused a link to `id` for a reason that does not pass, such as another release;
+   * undefined when nothing of the kind is known.
+   */
+  refused(id: string): string | undefined;
+
+  /**
    * Sends a request and resolves with its answer. For the order in which requests arrive, see above. Buffers in it must
    * not be changed afterwards. Apart from its value, a message must be within the peer's `headBytes` (2 MiB): long
    * lists go in parts.

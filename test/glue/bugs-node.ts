@@ -8,18 +8,44 @@ const composeTest = "test/integration/compose.test.ts";
 export const nodeBugs: readonly GlueBug[] = [
   {
     name: "failed-journal-passed-over",
-    breaks: "J8: A node whose journal has failed ends.",
+    breaks: "J8: A node whose journal has failed takes no part any more.",
     edits: [
       {
-        file: compose,
-        find: "openNodeJournal(config, nodeId, log, fail)",
-        replace: "openNodeJournal(config, nodeId, log, () => undefined)",
+        file: "src/member/host.ts",
+        find: "await journals.open(failures, resolve)",
+        replace: "await journals.open(failures, () => void resolve)",
       },
     ],
     test: {
       file: composeTest,
-      name: "a node whose journal has failed can't go on, and has acknowledged nothing since",
+      name: "a node whose journal has failed takes no part any more, says why, and has acknowledged nothing since",
       says: /the node goes on without a journal/,
+    },
+  },
+  {
+    name: "joins-without-trying-its-disk",
+    breaks: "J11: A node tries its disk out before it joins.",
+    edits: [
+      {
+        file: "src/journal/disk-journals.ts",
+        find: "      await tryDisk(disk, {",
+        replace: "      if (failures < 0) await tryDisk(disk, {",
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "a node whose disk does not work when it starts takes no part before it works",
+      says: /it has not come about in time: it tries again/,
+    },
+  },
+  {
+    name: "trial-without-a-sync",
+    breaks: "J11: The trial of a disk syncs what it writes.",
+    edits: [{ file: "src/journal/disk-trial.ts", find: "    await file.sync();\n", replace: "" }],
+    test: {
+      file: composeTest,
+      name: "a node whose disk does not work when it starts takes no part before it works",
+      says: /it has not come about in time: it tries again/,
     },
   },
   {
@@ -28,13 +54,13 @@ export const nodeBugs: readonly GlueBug[] = [
     edits: [
       {
         file: compose,
-        find: "stack.use(diskJournal ?? noJournal(systemRandom.id()))",
-        replace: "stack.use(noJournal(systemRandom.id()))",
+        find: "journals: diskJournals ?? {",
+        replace: "journals: {",
       },
     ],
     test: {
       file: composeTest,
-      name: "a node whose journal has failed can't go on, and has acknowledged nothing since",
+      name: "a node whose journal has failed takes no part any more, says why, and has acknowledged nothing since",
       says: /the node goes on without a journal/,
     },
   },
@@ -60,8 +86,8 @@ export const nodeBugs: readonly GlueBug[] = [
     edits: [
       {
         file: compose,
-        find: "    store,\n    journal,\n    log,\n    onReplaced",
-        replace: "    store: stack.use(openConfiguredStore(config, log)),\n    journal,\n    log,\n    onReplaced",
+        find: "      store,\n      journals:",
+        replace: "      store: stack.use(openConfiguredStore(config, log)),\n      journals:",
       },
     ],
     test: {
@@ -76,8 +102,8 @@ export const nodeBugs: readonly GlueBug[] = [
     edits: [
       {
         file: compose,
-        find: 'if (config.journal === "off") return undefined;',
-        replace: "if (config.journal === undefined) return undefined;",
+        find: 'config.journal === "off" ?',
+        replace: "config.journal === undefined ?",
       },
     ],
     test: { file: composeTest, name: "a node without a journal makes no data folder", says: /includes\("data"\)/ },
@@ -87,9 +113,9 @@ export const nodeBugs: readonly GlueBug[] = [
     breaks: "A node that could not start lets its folders go.",
     edits: [
       {
-        file: compose,
-        find: "stack.use(diskJournal ?? noJournal(systemRandom.id()))",
-        replace: "diskJournal ?? noJournal(systemRandom.id())",
+        file: "src/member/host.ts",
+        find: "await this.#opened?.journal[Symbol.asyncDispose]();\n  }\n\n  /** To be",
+        replace: "}\n\n  /** To be",
       },
     ],
     test: {
@@ -179,7 +205,7 @@ export const nodeBugs: readonly GlueBug[] = [
   {
     name: "leaving-node-stays-ready",
     breaks: "A node that leaves tells load balancers first.",
-    edits: [{ file: compose, find: "    participant.withdraw();\n", replace: "" }],
+    edits: [{ file: compose, find: "    host.withdraw();\n", replace: "" }],
     test: {
       file: composeTest,
       name: "a node that is told to leave is ready no more, leaves, and says that it has ended",
@@ -192,8 +218,8 @@ export const nodeBugs: readonly GlueBug[] = [
     edits: [
       {
         file: compose,
-        find: '    onLeft: () => end("it has left the cluster"),',
-        replace: "    onLeft: () => undefined,",
+        find: 'onLeft: () => end("it has left the cluster"),',
+        replace: "onLeft: () => undefined,",
       },
     ],
     test: {
@@ -217,7 +243,7 @@ export const nodeBugs: readonly GlueBug[] = [
   {
     name: "replaced-node-goes-on",
     breaks: "A node in whose place another process has joined ends.",
-    edits: [{ file: compose, find: "    onReplaced: () => fail(", replace: "    onReplaced: () => void (" }],
+    edits: [{ file: compose, find: "onReplaced: () => fail(", replace: "onReplaced: () => void (" }],
     test: {
       file: composeTest,
       name: "a node learns from the view that another process has joined as itself, and can't go on",

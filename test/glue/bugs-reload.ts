@@ -161,8 +161,8 @@ export const reloadBugs: readonly GlueBug[] = [
     test: { file: watchTest, name: "nothing is told of a file that is watched no more", says: /\+\s+'1'/ },
   },
   {
-    name: "serve-outlives-its-journal",
-    breaks: "J8: The process of a node that can't go on ends, with exit code 1.",
+    name: "serve-outlives-its-failure",
+    breaks: "The process of a node that can't go on ends, with exit code 1.",
     edits: [
       {
         file: serve,
@@ -177,8 +177,8 @@ export const reloadBugs: readonly GlueBug[] = [
     ],
     test: {
       file: serveTest,
-      name: "the process of a node whose journal fails ends with 1, and its log says what to do",
-      says: /the node can't go on/,
+      name: "the process of a node that can't go on ends with 1, and its log says why",
+      says: /the process goes on/,
     },
   },
   {

@@ -3,7 +3,7 @@
  * beginning.
  */
 
-import type { Disk, DiskFile } from "../../src/journal/disk.ts";
+import type { Disk, DiskFile, DiskSpace } from "../../src/journal/disk.ts";
 
 export class CountingDisk implements Disk {
   readonly #disk: Disk;
@@ -58,6 +58,10 @@ export class CountingDisk implements Disk {
 
   async create(name: string): Promise<DiskFile> {
     return this.#watched(await this.#disk.create(name));
+  }
+
+  space(): Promise<DiskSpace> {
+    return this.#disk.space();
   }
 
   remove(name: string): Promise<void> {

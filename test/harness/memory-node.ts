@@ -7,8 +7,14 @@ export class MemoryNode implements NodeControl {
   ready = true;
   /** Since it served, while it is not ready. */
   pausedMs: number | undefined;
+  /** What it says keeps it from working. */
+  broken: string | undefined;
   /** How often it was asked to leave. */
   leaves = 0;
+
+  trouble(): string | undefined {
+    return this.broken;
+  }
 
   readiness(): Readiness {
     if (this.ready) return { ready: true, reason: "serving" };
@@ -24,6 +30,7 @@ export class MemoryNode implements NodeControl {
       leaseMs: 900,
       awaited: [],
       absent: [],
+      refused: {},
       replicas: 2,
     };
     return { ...view, store: "none", members: [] };

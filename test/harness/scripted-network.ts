@@ -41,6 +41,10 @@ export class ScriptedNetwork implements Network {
     return this.links.get(id);
   }
 
+  refused(): undefined {
+    return undefined;
+  }
+
   /** Peers in their first process have a link now. */
   link(...peers: readonly PeerIdentity[]): void {
     for (const { id, incarnation } of peers) this.links.set(id, { id, incarnation });

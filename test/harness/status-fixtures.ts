@@ -22,5 +22,5 @@ export function memberStatus(id: string, changes: Partial<MemberStatus> = {}): M
 
 export function clusterStatus(members: readonly MemberStatus[], changes: Partial<ClusterStatus> = {}): ClusterStatus {
   const view = { cluster: "photos", self: "a", epoch: 7, settled: true, leaseMs: 812, awaited: [], absent: [] };
-  return { ...view, replicas: 2, store: "s3://photos", members, ...changes };
+  return { ...view, refused: {}, replicas: 2, store: "s3://photos", members, ...changes };
 }

@@ -131,14 +131,17 @@ test("weir check probes the store of a right file and exits with 0", async () =>
     /\nreplicas 2, and 1 of the nodes own keys: each write waits for the store until there are more\n/,
   );
   assert.match(stdout, /\n {9}it has no cluster yet: the first node that starts founds one\n/);
+  // Which node this host is follows from its url.
+  assert.match(stdout, /\ndisk {5}.* free for .*\/weir-data\/a; its journal takes 0 B, and may take .*B\n/);
   mkdirSync(join(folder, "store", ".weir"), { recursive: true });
   const view = firstView(memberOf("a"), { ...parameters, store: "s3://b/p/" }, "proposal");
   writeFileSync(join(folder, "store", ".weir", "view.json"), formatView(view));
   const json = await weir(["check", "--config", path, "--json"], env);
-  const found = JSON.parse(json.stdout) as { usable: boolean; view: unknown };
+  const found = JSON.parse(json.stdout) as { usable: boolean; view: unknown; disk: { limitBytes: number } };
+  assert.ok(found.disk.limitBytes > 128 * 1024 ** 2, json.stdout);
   assert.deepEqual([found.usable, found.view], [true, { clusterId: "c1", epoch: 1, members: ["a"] }]);
   const text = (await weir(["check", path], env)).stdout;
-  assert.match(text, /it has the cluster c1 over s3:\/\/b\/p\/, view 1: a; each host must see this cluster/);
+  assert.match(text, /it has the cluster c1 over s3:\/\/b\/p\/, view 1: a.*; each host must see this cluster/);
   const wrong = await weir(["check", path, "--node", "b"], env);
   assert.deepEqual([wrong.code, wrong.stderr], [2, 'weir: there is no node "b"; the nodes are a\n']);
 });

@@ -31,7 +31,9 @@ async function codeOf(failed: Promise<never>, withinMs: number): Promise<string>
   return await within(code, withinMs);
 }
 
-test("a node whose journal has failed can't go on, and has acknowledged nothing since", { timeout }, async () => {
+test("a node whose journal has failed takes no part any more, says why, and has acknowledged nothing since", {
+  timeout,
+}, async () => {
   await using files = await TracedFiles.make();
   await using nodes = await ComposedNodes.make(1);
   const node = await nodes.ready("a", nodes.config({ request: { deadlineMs: 4_000 } }));
@@ -41,8 +43,48 @@ test("a node whose journal has failed can't go on, and has acknowledged nothing 
     (answer) => answer.status,
     () => "nothing",
   );
-  assert.equal(await codeOf(node.failed, 2_000), "disk_failed", "the node goes on without a journal");
+  await nodes
+    .until("it takes no part", async () => (await nodes.status(node)).trouble !== undefined)
+    .catch(() => {
+      assert.fail("the node goes on without a journal");
+    });
   assert.notEqual(await within(status, 200), 204);
+  assert.match((await nodes.status(node)).trouble ?? "", /data\/a failed \(EIO: datasync .*check the disk/);
+  const answered = async (path: string) => await nodes.http.request(node.url, "GET", path);
+  assert.match((await answered("/readyz")).body.toString(), /the disk of this node's data folder does not work/);
+  const health = await answered("/healthz");
+  assert.deepEqual([health.status, /"alive":true,"trouble":"the disk/.test(health.body.toString())], [200, true]);
+  assert.match((await answered("/metrics")).body.toString(), /^weir_journal_failed 1$/m);
+  // A supervisor that restarted it would have it join at once.
+  assert.equal(await codeOf(node.failed, 200), "nothing");
+});
+
+test("a node whose disk does not work when it starts takes no part before it works", { timeout }, async () => {
+  await using files = await TracedFiles.make();
+  await using nodes = await ComposedNodes.make(1);
+  files.failing = /^datasync .*trial$/;
+  const node = await nodes.start("a");
+  await nodes.until(
+    "it tries again",
+    () =>
+      nodes.logs
+        .get("a")
+        ?.messages("error")
+        .filter((words) => words.includes("tries it again")).length === 2,
+  );
+  assert.match((await nodes.status(node)).trouble ?? "", /data\/a failed \(EIO: datasync/);
+  assert.equal(await nodes.isReady(node), false);
+  files.failing = undefined;
+  await nodes.until("it has joined", () => nodes.isReady(node));
+  assert.equal((await nodes.status(node)).trouble, undefined);
+  assert.ok(!(await readdir(join(nodes.folder, "data/a"))).includes("trial"), "the trial leaves nothing behind");
+});
+
+test("a node whose data folder is another's does not start", { timeout }, async () => {
+  await using nodes = await ComposedNodes.make(1);
+  await nodes.ready("a");
+  const config = nodes.config({ nodes: [{ id: "a", url: "http://127.0.0.1:9" }] });
+  await assert.rejects(nodes.start("a", config), /another process uses the data folder .*The setting "data" chooses/);
 });
 
 test("a node writes its journal into its data folder and its values into the store, and counts both", {
@@ -164,6 +206,7 @@ test("a node learns from the view that another process has joined as itself, and
   assert.ok(config.store.type === "file");
   await using store = new FileStore(config.store, { clock: systemClock, random: systemRandom });
   const options = { deadlineMs: 5_000 };
+  await nodes.until("its view is settled", async () => (await nodes.status(node)).settled);
   const found = await store.read(viewName, 1_000_000, options);
   assert.ok(found.kind === "found");
   const { body, headers, version, tag } = found.blob;

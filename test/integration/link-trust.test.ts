@@ -212,6 +212,10 @@ test("link: another cluster, another version, an own id and a wrong address are 
   a.network.setPeers([{ id: "c", url: b.address.url }]);
   await a.until(() => a.warnings().length > 0);
   assert.match(a.warnings()[0] ?? "", /the peer refused: "a" called this node as "c", but it is "b"/);
+  assert.match(a.network.refused("c") ?? "", /called this node as "c", but it is "b"/);
+  a.network.setPeers([b.address]);
+  await a.untilLinked(b);
+  assert.deepEqual([a.network.refused("b"), a.network.refused("c")], [undefined, undefined]);
 });
 
 test("link: nodes of two clusters with one name get none, and both logs say so (V56)", { timeout }, async () => {

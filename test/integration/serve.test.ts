@@ -4,10 +4,12 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
-import { systemClock } from "../../src/system.ts";
+import { type View, viewName } from "../../src/core/view.ts";
+import { FileStore } from "../../src/store/folder/file-store.ts";
+import { systemClock, systemRandom } from "../../src/system.ts";
 import { type Answer, HttpClient } from "../harness/http-client.ts";
 import { NodeProcess } from "../harness/node-process.ts";
 import { ownPorts } from "../harness/own-ports.ts";
@@ -61,6 +63,23 @@ class Serving implements AsyncDisposable {
     return await this.#http.request(this.url, "PUT", `/kv/${key}`, { body, headers }).catch(() => undefined);
   }
 
+  /** Another process seems to have joined in the node's place: the view in the store says so. */
+  async replace(): Promise<void> {
+    const ports = { clock: systemClock, random: systemRandom };
+    await using store = new FileStore({ path: join(dirname(this.#path), "store") }, ports);
+    const options = { deadlineMs: 5_000 };
+    for (;;) {
+      const found = await store.read(viewName, 1_000_000, options);
+      assert.ok(found.kind === "found");
+      const { body, headers, version, tag } = found.blob;
+      const view = JSON.parse(body.toString()) as View;
+      const members = view.members.map((member) => ({ ...member, incarnation: systemRandom.id() }));
+      const next = { ...view, epoch: view.epoch + 1, settled: false, members, proposal: systemRandom.id() };
+      const content = { body: Buffer.from(JSON.stringify(next)), headers, ...(version !== undefined && { version }) };
+      if ((await store.write(viewName, content, { kind: "unchanged", tag }, options)).kind === "written") return;
+    }
+  }
+
   /** Resolves once a write is answered 204. */
   async serves(token?: string, withinMs = 15_000): Promise<void> {
     const deadline = systemClock.now() + withinMs;
@@ -76,18 +95,27 @@ class Serving implements AsyncDisposable {
   }
 }
 
-test("the process of a node whose journal fails ends with 1, and its log says what to do", { timeout }, async (t) => {
+test("a node whose journal fails stays out of the cluster, its log says what to do, and it stops in order", {
+  timeout,
+}, async (t) => {
   await using serving = await Serving.start(t, {}, { fileBytes: mebibyte });
   await serving.serves();
   // More than a file may have: the journal's segment can't take it.
-  const put = serving.put("large", Buffer.alloc(2 * mebibyte));
-  const end = await within(serving.node.ended, 3_000);
-  assert.deepEqual(end, { code: 1, signal: null }, serving.node.lines.slice(-10).join("\n"));
-  assert.notEqual((await put)?.status, 204);
-  assert.match(
-    serving.node.lines.join("\n"),
-    /the disk of the data folder .* failed .*: check the disk, then start again/,
-  );
+  const put = await serving.put("large", Buffer.alloc(2 * mebibyte));
+  assert.notEqual(put?.status, 204);
+  await serving.node.printed("the journal has failed: this node takes no part until its disk works", 3_000);
+  assert.match(serving.node.lines.join("\n"), /the disk of the data folder .* failed .*: check the disk/);
+  assert.equal((await serving.put("k", "1"))?.status, 503);
+  assert.deepEqual(await serving.node.stop(5_000), { code: 0, signal: null });
+});
+
+test("the process of a node that can't go on ends with 1, and its log says why", { timeout }, async (t) => {
+  await using serving = await Serving.start(t);
+  await serving.serves();
+  await serving.replace();
+  const end = await within(serving.node.ended, 5_000);
+  assert.deepEqual(end, { code: 1, signal: null }, "the process goes on");
+  assert.match(serving.node.lines.join("\n"), /another process has joined as a.*the node can't go on/);
 });
 
 test("a node that runs takes over the log's level and its tokens from the changed file", { timeout }, async (t) => {

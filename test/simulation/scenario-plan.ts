@@ -35,6 +35,8 @@ export interface ScenarioPlan {
   /** Whether the processes keep a journal; without, each process start is a data folder of its own. */
   readonly journal: boolean;
   readonly journalSettings: JournalSettings;
+  /** Whether a process whose journal fails goes on with another one. It ends otherwise, and is started again. */
+  readonly goesOn?: boolean;
   /** Whether the configuration of each host names also those that start after it. */
   readonly knowsLater: boolean;
   readonly clocks: SimClockSettings;

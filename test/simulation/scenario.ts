@@ -30,6 +30,7 @@ import { longestFlushMs, longestLateMs, partBytesOf, restChance, type ScenarioPl
 import { type Caller, type ClientWorld, Contents, perform } from "./sim-client.ts";
 import { isSettled, type MemberFactory, SimHost } from "./sim-cluster.ts";
 import { diskFolder, memoryFolder } from "./sim-folder.ts";
+import { startHost } from "./sim-member.ts";
 import { defaultNetworkSettings, SimNetwork } from "./sim-network.ts";
 import { SimStore } from "./sim-store.ts";
 import { SimWorld } from "./sim-world.ts";
@@ -150,6 +151,7 @@ class Scenario {
       store,
       clocks: plan.clocks,
       factory,
+      hosted: plan.goesOn === true ? startHost : undefined,
       makeFolder: (name: string) =>
         plan.journal ? diskFolder(name, world.random(`disk ${name}`), plan.journalSettings) : memoryFolder(name),
       onEnd: (...end: Parameters<FaultDriver["onEnd"]>) => this.#faults.onEnd(...end),

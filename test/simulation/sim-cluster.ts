@@ -6,14 +6,14 @@
 
 import { assert } from "../../src/base/assert.ts";
 import type { Clock } from "../../src/base/clock.ts";
-import { isOperatingError } from "../../src/base/errors.ts";
+import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Random } from "../../src/base/random.ts";
 import type { Administration, NodeControl } from "../../src/core/administration.ts";
 import type { PeerIdentity } from "../../src/core/message.ts";
 import type { Operations } from "../../src/core/operation.ts";
 import type { MemberStatus } from "../../src/core/status.ts";
-import type { Journal } from "../../src/journal/journal.ts";
+import type { Journal, Journals } from "../../src/journal/journal.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
 import type { Network, PeerAddress } from "../../src/network/network.ts";
 import type { BlobStore } from "../../src/store/blob-store.ts";
@@ -54,6 +54,9 @@ export interface RunningMember extends Pick<NodeControl, "readiness" | "status" 
 
 export type MemberFactory = (parts: MemberParts) => RunningMember;
 
+/** A member that opens its journals itself, and goes on with another one when one has failed. */
+export type HostedFactory = (parts: Omit<MemberParts, "journal"> & { readonly journals: Journals }) => RunningMember;
+
 /** Why a process has ended: it was killed, could not start, its journal failed, another has its id, or it has left. */
 export type EndReason = "killed" | "start failed" | "journal failed" | "replaced" | "left";
 
@@ -63,6 +66,8 @@ export interface SimCluster {
   readonly store: SimStore;
   readonly clocks: SimClockSettings;
   readonly factory: MemberFactory;
+  /** A process whose journal fails goes on, by this; otherwise it ends. */
+  readonly hosted?: HostedFactory | undefined;
   /** Makes an empty data folder for a host. */
   readonly makeFolder: (name: string) => DataFolder;
   /** A process has ended by itself. */
@@ -257,13 +262,17 @@ export class SimHost {
   }
 
   async #open(running: Running): Promise<void> {
-    const { world, network, store, factory } = this.#cluster;
+    const { world, network, store, factory, hosted } = this.#cluster;
     const { process } = running;
     const log = new SimLog(world, process.name);
-    const journal = await this.#folder.open(process, log, () => this.#endSoon(running, "journal failed"));
-    running.folder = journal.folder;
+    const open = async (onFailed: () => void): Promise<Journal> => {
+      const journal = await this.#folder.open(process, log, onFailed);
+      running.folder = journal.folder;
+      return journal;
+    };
+    const journal = hosted ? undefined : await open(() => this.#endSoon(running, "journal failed"));
     running.weight = this.weight;
-    const member = factory({
+    const parts = {
       host: {
         id: this.id,
         url: addressOf(this.id).url,
@@ -274,14 +283,16 @@ export class SimHost {
       settings: this.#settings,
       clock: process,
       random: process.random.fork("member"),
-      connect: (identity) => network.connect(process, identity, this.#running === running),
+      connect: (identity: PeerIdentity) => network.connect(process, identity, this.#running === running),
       store: store.connect(process, this.line),
-      journal,
       log,
       onReplaced: () => this.#endSoon(running, "replaced"),
       onLeaveAsked: () => running.member?.leave(),
       onLeft: () => this.#endSoon(running, "left"),
-    });
+    };
+    const member = journal
+      ? factory({ ...parts, journal })
+      : (hosted as HostedFactory)({ ...parts, journals: journalsOf(process, open) });
     running.member = member;
     await member.start();
     running.started = true;
@@ -322,6 +333,14 @@ export class SimHost {
   #makeFolder(): DataFolder {
     return this.#cluster.makeFolder(`${this.id}-${++this.#folders}`);
   }
+}
+
+/** Journals that say, in an event of their own, that they have failed. */
+function journalsOf(process: SimProcess, open: (onFailed: () => void) => Promise<Journal>): Journals {
+  return {
+    open: (_failures, onFailed) =>
+      open(() => process.schedule(0, () => onFailed(new OperatingError("disk_failed", "the journal has failed")))),
+  };
 }
 
 function addressOf(id: string): PeerAddress {

@@ -10,7 +10,7 @@
  */
 
 import { assert } from "../../src/base/assert.ts";
-import type { Disk, DiskFile } from "../../src/journal/disk.ts";
+import type { Disk, DiskFile, DiskSpace } from "../../src/journal/disk.ts";
 import type { SimRandom } from "../harness/sim-random.ts";
 import { SimFile } from "./sim-file.ts";
 import type { Scheduler } from "./sim-store.ts";
@@ -259,6 +259,11 @@ class Port implements Disk {
 
   remove(name: string): Promise<void> {
     return this.#step(() => this.#disk.remove(name));
+  }
+
+  space(): Promise<DiskSpace> {
+    const bytes = Number.POSITIVE_INFINITY;
+    return this.#step(() => ({ freeBytes: bytes, ownBytes: this.#disk.bytes, totalBytes: bytes }));
   }
 
   syncFolder(): Promise<void> {

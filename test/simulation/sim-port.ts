@@ -109,6 +109,10 @@ export class SimPort implements Network {
     return this.#ends.get(id)?.peer.identity;
   }
 
+  refused(): undefined {
+    return undefined;
+  }
+
   /** Whether it gets a link with this one: see `PeerHandler.refusal`. */
   takes(peer: SimPort): boolean {
     const { clusterId } = peer.#handled;

@@ -35,6 +35,15 @@ describe("a simulated cluster", () => {
     });
   }
 
+  it(`keeps its promises in ${seedsPerProfile} worlds in which a process goes on when its journal fails`, async () => {
+    const failed: string[] = [];
+    for (let seed = firstSeed; seed < firstSeed + seedsPerProfile; seed++) {
+      const { violations } = await worlds.run({ seed, faults: ["disks", "crashes", "pauses"], goesOn: true });
+      for (const violation of violations) failed.push(`seed ${seed}: ${violation}`);
+    }
+    assert.deepEqual(failed, []);
+  });
+
   for (const { seed, faults, found } of keptSeeds) {
     it(`keeps its promises in seed ${seed} of ${String(faults)}, which once found: ${found}`, async () => {
       const { violations } = await worlds.run({ seed, faults });

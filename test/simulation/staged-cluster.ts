@@ -33,6 +33,8 @@ export interface Staging {
   readonly maxValueBytes?: number;
   /** Otherwise folders are in memory: whoever ends has lost its disk, too. */
   readonly hasDisks?: boolean;
+  /** What runs at this host, if that is not a participant over the host's folder. */
+  readonly runningAt?: (parts: MemberParts) => RunningMember | undefined;
 }
 
 /** An operation that a client asked for: neither is there while it waits. */
@@ -75,6 +77,8 @@ export class StagedCluster {
       store: this.store,
       clocks: { maxRateError: 0.01, maxTimerDelayMs: 1 },
       factory: (parts: MemberParts) => {
+        const other = staging.runningAt?.(parts);
+        if (other) return other;
         const participant = new Participant({ ...parts, store: this.#refusing(parts.store) });
         this.#participants.set(parts.host.id, participant);
         return participant;

@@ -16,6 +16,7 @@ interface WorldRequest {
   readonly seed: number;
   readonly faults: Profile | readonly FaultKind[];
   readonly listMs?: number;
+  readonly goesOn?: boolean;
 }
 
 /** One world at a time: nothing else is asked for before the last one has ended. */

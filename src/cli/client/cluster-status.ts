@@ -39,6 +39,8 @@ const statusSchema = z.object({
   absent: z.array(z.string()).default([]),
   store: z.string(),
   recordTrouble: z.string().optional(),
+  trouble: z.string().optional(),
+  refused: z.record(z.string(), z.string()).default({}),
   replicas: z.number().default(0),
   members: z.array(
     z.object({

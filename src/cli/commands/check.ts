@@ -10,6 +10,7 @@ import { parseView, type View, viewName } from "../../core/view.ts";
 import type { BlobStore } from "../../store/blob-store.ts";
 import { CommandFailure } from "../client/run.ts";
 import { printJson, printLine, type Terminal } from "../process/terminal.ts";
+import { checkDiskOf } from "./check-disk.ts";
 import { authText, checkTlsOf } from "./check-security.ts";
 
 interface CheckOptions {
@@ -23,13 +24,13 @@ export function addCheckCommand(program: Command, terminal: Terminal): void {
     .command("check")
     .summary("check a cluster.json and the store that it names")
     .description(
-      "Checks the configuration, all mistakes at once, and tries the store: whether it can be reached, whether rights suffice, whether it writes conditionally. It needs the same environment as weir serve.",
+      "Checks the configuration, all mistakes at once, measures the disk of the data folder, and tries the store: whether it can be reached, whether rights suffice, whether it writes conditionally. It needs the same environment, and the same user, as weir serve.",
     )
     .argument("[file]", "the cluster.json")
     .option("--config <file>", "the same, as the other commands take it")
     .option(
       "--node <id>",
-      "check the certificate for this node (default: $WEIR_NODE, or the one whose url names this host)",
+      "check certificate and disk for this node (default: $WEIR_NODE, or the one whose url names this host)",
     )
     .option("--json", "print the findings as JSON")
     .addHelpText("after", "\nExample:\n  WEIR_SECRET=... weir check cluster.json")
@@ -54,6 +55,8 @@ async function check(file: string, config: Config, options: CheckOptions, termin
   if (!options.json) {
     for (const line of [...summary(file, config), ...(tls?.lines ?? [])]) printLine(terminal, line);
   }
+  const disk = await checkDiskOf(config, options.node, terminal.env);
+  if (!options.json) for (const line of disk?.lines ?? []) printLine(terminal, line);
   await using store = openConfiguredStore(config);
   const abilities = await store.probe({ deadlineMs: config.flush.deadlineMs });
   const view = await viewIn(store, config.flush.deadlineMs);
@@ -65,6 +68,7 @@ async function check(file: string, config: Config, options: CheckOptions, termin
       cluster: config.cluster,
       nodes: config.nodes,
       ...(tls && { certificate: tls.certificate }),
+      ...(disk?.disk && { disk: disk.disk }),
       store: store.description,
       view: view && {
         clusterId: view.parameters.clusterId,
@@ -97,10 +101,10 @@ async function viewIn(store: BlobStore, deadlineMs: number): Promise<View | unde
 /** Nodes over different stores are no cluster: on each host the same id must be seen. */
 function viewText(view: View | undefined): string {
   if (view === undefined) return "it has no cluster yet: the first node that starts founds one";
-  const { parameters, epoch, members } = view;
+  const { parameters, epoch, members, settled } = view;
   const who = members.length === 0 ? "all nodes have left it" : members.map(({ id }) => id).join(", ");
   const from = parameters.store === undefined ? "" : ` over ${parameters.store}`;
-  return `it has the cluster ${parameters.clusterId}${from}, view ${epoch}: ${who}; each host must see this cluster`;
+  return `it has the cluster ${parameters.clusterId}${from}, view ${epoch}: ${who}${settled ? "" : " (not settled: members change, or too many are lost)"}; each host must see this cluster`;
 }
 
 function summary(file: string, config: Config): string[] {

@@ -115,8 +115,8 @@ function refusalText(id: string, refusal: ForgetRefusal, { epoch, members }: Vie
       const { tooFew } = refusal;
       if (tooFew === undefined) {
         return (
-          `${id} is a node of view ${epoch} (${ids}). If it is lost, the others drop it by themselves, and nothing of what it had is lost; if it runs, ` +
-          `"weir leave" has it leave. If it is off for good and no other node runs, say so with --force`
+          `${id} is a node of view ${epoch} (${ids}). If it is lost, the others drop it by themselves, as long as at least half of these nodes run; nothing of what it had is lost then. ` +
+          `If it runs, "weir leave" has it leave. If it is off for good, and the others cannot drop it since more than half are lost, say so with --force`
         );
       }
       return (

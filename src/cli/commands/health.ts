@@ -5,10 +5,12 @@
 
 import { isIPv6 } from "node:net";
 import type { Command } from "commander";
+import { z } from "zod";
+import { plain } from "../../base/quantity-text.ts";
 import { loadConfig } from "../../config/config.ts";
 import { isTlsUrl, urlHost } from "../../config/node-url.ts";
 import { findOwnNode, hostAddresses, listenAddress } from "../../config/own-node.ts";
-import { ClusterClient, readText } from "../client/client.ts";
+import { ClusterClient, parseJson, readText } from "../client/client.ts";
 import { addTargetOptions, resolveTarget, type Target, type TargetOptions } from "../client/target.ts";
 import { printJson, printLine, type Terminal } from "../process/terminal.ts";
 
@@ -16,6 +18,9 @@ interface HealthOptions extends TargetOptions {
   readonly ready?: boolean;
   readonly json?: boolean;
 }
+
+/** `trouble`: what keeps a node that is alive from taking part. */
+const healthSchema = z.looseObject({ trouble: z.string().optional() });
 
 /** Milliseconds for an answer. Health checks usually allow more, so that this command says what is wrong. */
 const answerMs = 3_000;
@@ -28,16 +33,19 @@ export function addHealthCommand(program: Command, terminal: Terminal): void {
         "A node that is alive but not ready (it joins, it leaves, it has no lease) must not be restarted for that: use --ready for load balancers only.",
     )
     .option("--ready", "whether it may be sent requests")
-    .option("--json", 'print the outcome as JSON: { "url", "state" }, alive or ready')
+    .option(
+      "--json",
+      'print the outcome as JSON: { "url", "state" }, alive or ready, and "trouble" if it takes no part',
+    )
     .addHelpText("after", "\nExamples:\n  weir health\n  weir health --ready --config cluster.json")
     .action(async (options: HealthOptions) => {
       await using client = new ClusterClient(ownTarget(options, terminal), answerMs);
       const answer = await client.request({ method: "GET", path: options.ready ? "/readyz" : "/healthz" });
-      await readText(answer.body);
+      const { trouble } = healthSchema.parse(parseJson(await readText(answer.body)) ?? {});
       const { url } = answer;
       const state = options.ready ? "ready" : "alive";
-      if (options.json) printJson(terminal, { url, state });
-      else printLine(terminal, `${url} is ${state}`);
+      if (options.json) printJson(terminal, { url, state, ...(trouble !== undefined && { trouble }) });
+      else printLine(terminal, `${url} is ${state}${trouble === undefined ? "" : `: ${plain(trouble)}`}`);
     });
 }
 

@@ -37,7 +37,7 @@ export class AdminRoutes {
       "/healthz": {
         kind: "fixed",
         needs: reading("open"),
-        handle: (exchange) => answerFresh(exchange, 200, { alive: true }),
+        handle: (exchange) => this.#tellHealth(exchange),
       },
       "/readyz": { kind: "fixed", needs: reading("open"), handle: (exchange) => this.#tellReadiness(exchange) },
       "/metrics": { kind: "fixed", needs: reading("monitor"), handle: (exchange) => this.#scrape(exchange) },
@@ -53,6 +53,12 @@ export class AdminRoutes {
       },
       "/cluster/leave": { kind: "fixed", needs: { POST: "admin" }, handle: (exchange) => this.#leave(exchange) },
     };
+  }
+
+  /** A node that waits for its disk is alive: to restart it would not help. */
+  #tellHealth(exchange: Exchange): void {
+    const trouble = this.#node.trouble();
+    answerFresh(exchange, 200, { alive: true, ...(trouble !== undefined && { trouble }) });
   }
 
   #tellReadiness(exchange: Exchange): void {

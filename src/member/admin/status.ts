@@ -135,7 +135,7 @@ export class Status {
   }
 
   ofCluster(): ClusterStatus {
-    const { membership, settings, store } = this.#context;
+    const { membership, network, settings, store } = this.#context;
     const { epoch, settled, awaited, self } = membership;
     const replicas = epoch === 0 ? 0 : membership.view.parameters.replicas;
     const present = epoch === 0 ? [self.id] : membership.view.members.map(({ id }) => id);
@@ -143,6 +143,10 @@ export class Status {
     const configured = this.#configured.named.map(({ id }) => id);
     const state = { self: self.id, settled, awaited, replicas, members };
     const { trouble: recordTrouble } = this.#viewCheck;
+    const refused = [...new Set([...configured, ...present])].flatMap((id) => {
+      const reason = network.refused(id);
+      return reason === undefined ? [] : [[id, reason] as const];
+    });
     return {
       ...(recordTrouble !== undefined && { recordTrouble }),
       cluster: settings.cluster,
@@ -153,6 +157,7 @@ export class Status {
       leaseMs: Math.round(Math.min(membership.lease.leftMs, 2 ** 31)),
       awaited,
       absent: configured.filter((id) => !present.includes(id)),
+      refused: Object.fromEntries(refused),
       store: store.description,
       replicas,
       members: members.map((member) => ({ ...member, stop: stopAdvice(state, this.#known(member)) })),

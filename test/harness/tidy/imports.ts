@@ -67,7 +67,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   "src/system.ts": ["src/base"],
   "src/log.ts": ["src/base"],
   "src/version.ts": ["package.json"],
-  "src/node-settings.ts": ["src/base", "src/config", "src/http", "src/member", "src/network", "src/store"],
+  "src/node-settings.ts": [...words, "src/config", "src/http", "src/journal", "src/member", "src/network", "src/store"],
   "src/compose.ts": [
     "src/node-settings.ts",
     ...words,

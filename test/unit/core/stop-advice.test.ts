@@ -56,6 +56,15 @@ describe("stopping a node in order", () => {
     assert.match(advice([member("a", { state: "unreachable" }), ...others]).inOrder, /^a does not reach it/);
   });
 
+  it("says nothing of what a node holds that is not reached: its figures are old, or there are none", () => {
+    for (const dirty of [0, 2_048]) {
+      const lost = member("a", { state: "unreachable", dirtyBytes: dirty });
+      const { killed } = advice([lost, ...others]);
+      assert.match(killed, /does not know\. What it held is in its journal if it has one/);
+      assert.doesNotMatch(killed, /Nothing is lost|KiB/);
+    }
+  });
+
   it("of a node that owns nothing is missed by its own clients only", () => {
     const { verdict, inOrder, killed } = advice([member("a", { weight: 0 }), member("b")]);
     assert.deepEqual(

@@ -51,9 +51,18 @@ test("each is told by itself, with the node and what to do", () => {
     ],
     [/^Failing at b: 3 more$/, {}, { failingKeys: 3 }],
     [/^Members are changing: view 7/, { settled: false }],
-    [/^Not in the cluster: c, by a's cluster\.json\. It joins by itself once started\.$/, { absent: ["c"] }],
     [
-      /^Not in the cluster: c, d, .* They join by themselves once started\. Until then each write goes to the store/,
+      /^Not in the cluster: c, by a's cluster\.json\. It joins by itself once started; if it runs, its log and \/readyz/,
+      { absent: ["c"] },
+    ],
+    // It runs, and does not join by itself.
+    [
+      /^No link between a and c: one node speaks version 3 of the peer protocol, the other version 4\.$/,
+      { absent: ["c"], refused: { c: "one node speaks version 3 of the peer protocol, the other version 4" } },
+    ],
+    [/^a takes no part in the cluster: its disk is full\.$/, { trouble: "its disk is full", members: [] }],
+    [
+      /^Not in the cluster: c, d, .* They join by themselves once started; .* Until then each write goes to the store/,
       { absent: ["c", "d"], replicas: 3 },
     ],
     // What is in doubt is told once, and that nothing settles before it.
@@ -72,7 +81,7 @@ test("that nobody owns anything comes first, and is all that is said of what it 
   const texts = troublesOf(clusterStatus(members, { absent: ["b"] }));
   assert.deepEqual(texts, [
     "Nothing is served: no node here owns keys. Start one with a weight above 0.",
-    "Not in the cluster: b, by a's cluster.json. It joins by itself once started.",
+    "Not in the cluster: b, by a's cluster.json. It joins by itself once started; if it runs, its log and /readyz say what it waits for.",
   ]);
 });
 

@@ -71,10 +71,16 @@ function exposed(isMember: () => boolean) {
     gauges: () => (isMember() ? gauges : undefined),
     http: { metrics: new HttpMetrics(), connections: 41, shares: sharesInUse() },
     store: store as unknown as StoreMetrics,
-    journal: {
-      metrics: { groupSeconds, groupBytes: new Histogram([1]), diskBytes: 51, liveBytes: 52 },
-      lagMs: 5_000,
+    journals: {
+      latest: {
+        metrics: { groupSeconds, groupBytes: new Histogram([1]), diskBytes: 51, liveBytes: 52 },
+        lagMs: 5_000,
+      },
+      limitBytes: 53,
+      freeBytes: 54,
     },
+    journalFailures: () => 55,
+    isJournalFailed: () => true,
     peers: () => [
       { id: "b", linked: true, queuedBytes: 61, inFlight: 62 },
       { id: "c", linked: false, queuedBytes: 0, inFlight: 0 },
@@ -139,6 +145,7 @@ test("each measure tells its own figure", async () => {
     "weir_view_epoch{}": 31,
     "weir_view_settled{}": 0,
     "weir_view_members{}": 3,
+    "weir_view_majority_lost{}": 0,
     "weir_view_share_ratio{}": 0.25,
     "weir_view_awaited_nodes{}": 2,
     "weir_view_changes_total{}": 23,
@@ -158,6 +165,10 @@ test("each measure tells its own figure", async () => {
     "weir_journal_lag_seconds{}": 5,
     "weir_journal_disk_bytes{}": 51,
     "weir_journal_live_bytes{}": 52,
+    "weir_journal_limit_bytes{}": 53,
+    "weir_journal_free_bytes{}": 54,
+    "weir_journal_failures_total{}": 55,
+    "weir_journal_failed{}": 1,
   });
 });
 

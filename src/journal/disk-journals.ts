@@ -1,0 +1,78 @@
+/** The journals of a node on its data folder: the next one is opened when the last one has failed. */
+
+import type { Clock } from "../base/clock.ts";
+import { isOperatingError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Disk } from "./disk.ts";
+import { tryDisk } from "./disk-trial.ts";
+import { diskFailure } from "./failure.ts";
+import { type DiskJournal, type JournalSettings, openJournal } from "./file-journal.ts";
+import type { Journals } from "./journal.ts";
+
+export interface DiskJournalsParts {
+  /** Takes the data folder for this process. */
+  readonly openDisk: () => Promise<Disk>;
+  /** Bytes that are free on the folder's disk. */
+  readonly free: () => Promise<number>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: JournalSettings;
+}
+
+/** Bytes that have to be free for the first journal. */
+const firstRoomBytes = 16 * 1024 * 1024;
+/** After each failure so many times as much has to be free: a disk that has just filled up may do so again. */
+const roomFactor = 4;
+/** Bytes that the trial writes, at first and after a failure. The first is short, since most disks work. */
+const firstTrialBytes = 64 * 1024;
+const laterTrialBytes = 64 * 1024 * 1024;
+
+/** The most that a journal takes of the disk (J10). */
+export function journalLimitBytes({ liveLimitBytes, segmentBytes }: JournalSettings): number {
+  return 2 * (liveLimitBytes + segmentBytes);
+}
+
+export class DiskJournals implements Journals {
+  readonly #parts: DiskJournalsParts;
+  #latest: DiskJournal | undefined;
+  #freeBytes: number | undefined;
+
+  constructor(parts: DiskJournalsParts) {
+    this.#parts = parts;
+  }
+
+  /** The journal in use, or the last one that was; undefined before the first. */
+  get latest(): DiskJournal | undefined {
+    return this.#latest;
+  }
+
+  get limitBytes(): number {
+    return journalLimitBytes(this.#parts.settings);
+  }
+
+  /** Bytes that were free on the disk at the last {@link look}; undefined if the disk did not say. */
+  get freeBytes(): number | undefined {
+    return this.#freeBytes;
+  }
+
+  async look(): Promise<void> {
+    this.#freeBytes = await this.#parts.free().catch(() => undefined);
+  }
+
+  async open(failures: number, onFailed: (error: Error) => void): Promise<DiskJournal> {
+    const { openDisk, clock, log, settings } = this.#parts;
+    const disk = await openDisk();
+    try {
+      await tryDisk(disk, {
+        roomBytes: firstRoomBytes * roomFactor ** failures,
+        limitBytes: this.limitBytes,
+        writtenBytes: failures === 0 ? firstTrialBytes : laterTrialBytes,
+      });
+    } catch (error) {
+      await disk[Symbol.asyncDispose]();
+      throw isOperatingError(error) ? error : diskFailure(disk.description, error);
+    }
+    this.#latest = await openJournal({ disk, clock, log, settings, onFailed });
+    return this.#latest;
+  }
+}
