@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { systemClock } from "../../src/system.ts";
 import { neverFlush, TestCluster } from "../harness/cluster.ts";
 import { weir } from "../harness/command.ts";
 import type { Answer } from "../harness/http-client.ts";
@@ -127,6 +128,33 @@ describe("weir forget", { concurrency: 2 }, () => {
   });
 });
 
+test("while a majority is lost for long, requests that need it fail within a second or two, and the rest is served", async () => {
+  await using cluster = await TestCluster.start({ config: { ...neverFlush, request: { deadlineMs: 4_000 } } });
+  await putAll(cluster);
+  await Promise.all(["b", "c"].map((id) => cluster.process(id).kill()));
+  const timed = async (): Promise<{ status: number; ms: number }[]> =>
+    await Promise.all(
+      keys.map(async (key) => {
+        const startedAt = systemClock.now();
+        const { status } = await cluster.put("a", key, "later");
+        return { status, ms: systemClock.now() - startedAt };
+      }),
+    );
+  await cluster.until(25_000, "requests fail soon", async () => (await timed()).every(({ ms }) => ms < 2_500));
+  const answers = await timed();
+  assert.ok(
+    answers.every(({ status }) => status === 503),
+    "no write has two nodes",
+  );
+  const metrics = await cluster.http.request(cluster.url("a"), "GET", "/metrics");
+  assert.match(metrics.body.toString(), /^weir_view_majority_lost 1$/m);
+  const { stdout } = await weir(["status", "--url", cluster.url("a")]);
+  assert.match(stdout, /These are more than half, so nothing is taken over here/);
+  for (const id of ["b", "c"]) cluster.restart(id);
+  await cluster.untilReady();
+  assert.equal((await cluster.put("a", "key 0", "back")).status, 204);
+});
+
 describe("a node whose journal can't be written", () => {
   test("takes no part any more and says what to do, and the others have every value that was acknowledged", async () => {
     await using cluster = await TestCluster.start({ config: neverFlush });
@@ -142,7 +170,10 @@ describe("a node whose journal can't be written", () => {
       if (answer.status === 204) acknowledged.push(`large ${index}`);
     }
     assert.ok(await isOut());
-    assert.match(node.lines.join("\n"), /the journal has failed.*the disk of the data folder [^ ]*weir-data\/c failed/);
+    assert.match(
+      node.lines.join("\n"),
+      /the disk of the data folder [^ ]*weir-data\/c failed.*the journal has failed: this node takes no part/,
+    );
     assert.ok(acknowledged.length > 2, "it was not full from the beginning");
     await cluster.until(10_000, "the others go on", async () => {
       const { settled, members } = await cluster.status("a");

@@ -25,6 +25,11 @@ type RouterContext = ContextOf<"clock" | "membership" | "network"> & {
 /** The pause before the second attempt, and the longest before later ones, in milliseconds; a new view ends a pause. */
 const firstRetryMs = 5;
 const maxRetryMs = 100;
+/**
+ * While a majority is lost and nothing is taken over, an operation fails after so many attempts, which take a second:
+ * its client need not wait for its deadline.
+ */
+const hopelessAttempts = 15;
 /** If an attempt had less time than this, in milliseconds, its `deadline_exceeded` says nothing. */
 const hurriedMs = 2 * maxRetryMs;
 /**
@@ -45,6 +50,7 @@ export class Router {
   readonly #reads: Pick<ReadPath, "fromMemory" | "read">;
   readonly #deadlines: OperationDeadlines;
   readonly #onNewerEpoch: (epoch: number) => void;
+  readonly #lostMs: () => number;
   readonly #incarnation: string;
   /** Counters of the writes under way, ascending (a Set keeps the order of insertion). */
   readonly #writing = new Set<number>();
@@ -57,19 +63,24 @@ export class Router {
   /** Operations that wait for a change, or for a pause to end, to try again. */
   readonly #waiting = new Set<() => void>();
 
-  /** @param onNewerEpoch - is told of a newer epoch than this member's that a peer has adopted */
+  /**
+   * @param onNewerEpoch - is told of a newer epoch than this member's that a peer has adopted
+   * @param lostMs - for how long members have been lost of which nobody may take anything over
+   */
   constructor(
     context: RouterContext,
     durableWrites: Pick<DurableWrites, "write">,
     reads: Pick<ReadPath, "fromMemory" | "read">,
     deadlines: OperationDeadlines,
     onNewerEpoch: (epoch: number) => void,
+    lostMs: () => number,
   ) {
     this.#context = context;
     this.#durableWrites = durableWrites;
     this.#reads = reads;
     this.#deadlines = deadlines;
     this.#onNewerEpoch = onNewerEpoch;
+    this.#lostMs = lostMs;
     this.#incarnation = context.membership.self.incarnation;
   }
 
@@ -263,7 +274,9 @@ export class Router {
 
   /** Waits a little before the next attempt; throws why the last one failed when the deadline comes first. */
   #pause(attempt: number, deadline: number, reason: unknown): Promise<void> {
-    const { clock } = this.#context;
+    const { clock, settings } = this.#context;
+    // Who asked when they were lost has waited for so long.
+    if (attempt >= hopelessAttempts && this.#lostMs() >= settings.operationMs) throw reason;
     const ms = Math.min(firstRetryMs * 2 ** Math.min(attempt, 10), maxRetryMs);
     if (this.#ended || clock.now() + ms >= deadline) throw reason;
     return new Promise((resolve) => {

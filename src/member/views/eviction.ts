@@ -35,6 +35,8 @@ export class Eviction {
   #timer: Timer | undefined;
   /** A proposal is under way. */
   #proposing = false;
+  /** Since when members are silent that may not be dropped. */
+  #lostSince: Instant | undefined;
 
   constructor(context: EvictionContext, proposer: Proposer) {
     this.#context = context;
@@ -49,6 +51,11 @@ export class Eviction {
     return this.#context.membership.peers.filter((peer) => this.#detector.suspects(peer.incarnation));
   }
 
+  /** For how long members have been silent that may not be dropped, since too few would be left; 0 while none are. */
+  get lostMs(): number {
+    return this.#lostSince === undefined ? 0 : this.#context.clock.now() - this.#lostSince;
+  }
+
   /** Whether the peer has answered just now. */
   isFresh(peer: PeerIdentity): boolean {
     return this.#detector.isFresh(peer.incarnation);
@@ -56,6 +63,7 @@ export class Eviction {
 
   /** A view has been adopted: its members are watched from now on. */
   adoptView(): void {
+    this.#lostSince = undefined;
     this.#detector.watch(this.#context.membership.peers.map((peer) => peer.incarnation));
   }
 
@@ -77,6 +85,7 @@ export class Eviction {
     assert(now >= this.#tickedAt, "the clock goes forward");
     this.#detector.tick(now - this.#tickedAt);
     this.#tickedAt = now;
+    if (this.suspects.length === 0) this.#lostSince = undefined;
     if (membership.epoch === 0 || this.#proposing || this.#timer) return;
     const count = this.suspects.length;
     if (count === 0) return;
@@ -133,8 +142,10 @@ export class Eviction {
     if (!keepsHalf(next)) {
       const message = "members are silent and cannot be dropped: too few of the earlier ones would be left";
       complaints.warn("drop", message, { silent });
+      this.#lostSince ??= this.#context.clock.now();
       return undefined;
     }
+    this.#lostSince = undefined;
     log.warn("dropping members that are silent", { silent, epoch: next.epoch });
     return next;
   }

@@ -32,6 +32,8 @@ class Trial {
   readonly network = new ScriptedNetwork();
   readonly #clock = new ManualClock();
   readonly router: Router;
+  /** For how long a majority has been lost. */
+  lostMs = 0;
 
   /** Member a. Its part as a primary is not asked, because b owns the key. */
   constructor(fits = true) {
@@ -44,11 +46,22 @@ class Trial {
     };
     const deadlines = new OperationDeadlines(this.#clock, context.settings.operationMs);
     const reads = { fromMemory: () => undefined, read: never };
-    this.router = new Router(context, { write: never }, reads, deadlines, () => undefined);
+    this.router = new Router(
+      context,
+      { write: never },
+      reads,
+      deadlines,
+      () => undefined,
+      () => this.lostMs,
+    );
   }
 
   put(precondition?: Precondition): Promise<WriteOutcome> {
     return this.router.write(putOf(key, Buffer.from("v"), { precondition }));
+  }
+
+  get now(): number {
+    return this.#clock.now();
   }
 
   /** The code of the error in which a read ends. */
@@ -99,6 +112,23 @@ describe("Router", () => {
       told.push(outcome.kind === "written" && outcome.tag);
     }
     assert.deepEqual(told, ["9e3669d19b675bd57058fd4664205d2a", "told", "the store's"]);
+  });
+
+  it("gives an operation up after a second while a majority has been lost for long, and not before", async () => {
+    for (const [lostMs, least, most] of [
+      [0, 9_500, 10_500],
+      [9_999, 9_500, 10_500],
+      [10_000, 700, 1_500],
+    ] as const) {
+      const trial = new Trial();
+      trial.lostMs = lostMs;
+      trial.network.script = () => new OperatingError("peer_unreachable", "no link to b");
+      assert.equal(await trial.readUntilGivenUp(), "peer_unreachable");
+      assert.ok(least <= trial.now && trial.now <= most, `${lostMs} ms: ${trial.now} ms`);
+      // What is served is served as ever.
+      trial.network.script = () => ({ ...written, tag: "" });
+      assert.equal((await trial.put()).kind, "written");
+    }
   });
 
   it("tells a client that nothing was done if the only copy of its write was refused", async () => {

@@ -153,6 +153,22 @@ describe("Eviction", () => {
     assert.deepEqual(trial.log.lines.find(({ level }) => level === "warn")?.fields?.["silent"], ["b", "c"]);
   });
 
+  it("tells for how long members have been lost that may not be dropped, until one of them is heard", async () => {
+    const trial = trialOf();
+    await trial.rounds(5);
+    await settle(trial);
+    const began = trial.eviction.lostMs;
+    trial.clock.advance(1_000);
+    assert.equal(trial.eviction.lostMs, began + 1_000);
+    await trial.rounds(5);
+    await settle(trial);
+    assert.ok(trial.eviction.lostMs > 2_000, "it goes on although it tries again");
+    // With b there is half of the view again, and c can be dropped.
+    await trial.rounds(5, b);
+    await settle(trial);
+    assert.deepEqual([trial.eviction.lostMs, trial.events], [0, ["view a,b"]]);
+  });
+
   it("tries again for as long as somebody is silent", async () => {
     const trial = trialOf();
     trial.store.readEndings.push("not_done", "refused");
