@@ -20,7 +20,7 @@ export function troublesOf(status: ClusterStatus): string[] {
     ...Object.entries(status.refused).map(
       ([id, reason]) => `No link between ${status.self} and ${id}: ${plain(reason)}.`,
     ),
-    ...members.flatMap(troublesOfMember),
+    ...members.flatMap((member) => troublesOfMember(member, status.settled)),
     ...differences(status),
     ...passing(status),
     ...members.flatMap(heldBack),
@@ -66,26 +66,19 @@ function outlook(members: readonly MemberStatus[]): string {
     : "If it stays so, the others take over within seconds; it joins again by itself.";
 }
 
-/** What keeps the member's values from the store. */
-function troublesOfMember({
-  id,
-  failingKeys,
-  failing,
-  slowing,
-  full,
-  storeFailingMs,
-  dirtyBytes,
-}: MemberStatus): string[] {
+/** What keeps the member's values from the store, or in its buffer. */
+function troublesOfMember(
+  { id, failingKeys, failing, slowing, full, storeFailingMs, dirtyBytes }: MemberStatus,
+  isSettled: boolean,
+): string[] {
   const texts: string[] = [];
   if (storeFailingMs > storeAwayMs) {
     const held = `${formatBytes(dirtyBytes)} wait in its buffer, and it tries again by itself`;
     texts.push(`The store has failed all that ${id} sent for ${formatDuration(storeFailingMs)}: ${held}.`);
   }
   if (slowing) texts.push(`Writers wait at ${id}: a value there is older than buffer.maxDirtyAgeMs.`);
-  if (full)
-    texts.push(
-      `Writers wait at ${id}: its buffer is full (buffer.dirtyBytes), and the store takes less than they send.`,
-    );
+  const why = isSettled ? "the store takes less than they send" : "nothing leaves it before the view is settled";
+  if (full) texts.push(`Writers wait at ${id}: its buffer is full (buffer.dirtyBytes), and ${why}.`);
   for (const key of failing) texts.push(`Failing at ${id}: ${failingText(key)}`);
   if (failingKeys > failing.length) texts.push(`Failing at ${id}: ${failingKeys - failing.length} more`);
   return texts;
