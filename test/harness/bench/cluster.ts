@@ -133,11 +133,13 @@ export class BenchCluster implements AsyncDisposable {
 
   /** Resolves when no node holds a value that the store has not got. */
   async flushed(): Promise<void> {
-    for (const node of this.nodes) {
-      const isDirty = async (): Promise<boolean> =>
-        (await status(node)).members.some(({ id, dirtyKeys }) => id === node.id && dirtyKeys > 0);
-      while (await isDirty()) await sleep(systemClock, 50);
-    }
+    for (const node of this.nodes) while ((await dirtyKeys(node)) > 0) await sleep(systemClock, 50);
+  }
+
+  /** How many values the store has not got: those of each node, as a primary or as a replica. */
+  async dirtyKeys(): Promise<number> {
+    const counts = await Promise.all(this.nodes.map(dirtyKeys));
+    return counts.reduce((sum, count) => sum + count);
   }
 
   /** Kills the nodes: what they hold is of no value, and stopping in order would flush it. */
@@ -161,4 +163,8 @@ async function ready(node: Node, until: number): Promise<void> {
 
 async function status(node: Node): Promise<ClusterStatus> {
   return (await (await fetch(`${node.url}/cluster`)).json()) as ClusterStatus;
+}
+
+async function dirtyKeys(node: Node): Promise<number> {
+  return (await status(node)).members.find(({ id }) => id === node.id)?.dirtyKeys ?? 0;
 }

@@ -2,6 +2,7 @@
 
 import { compareFlush } from "./flush.ts";
 import { compareFlushLatency } from "./flush-latency.ts";
+import { compareFolder } from "./folder.ts";
 import { measureJournal } from "./journal.ts";
 import { measureLargeValue } from "./large-value.ts";
 import { measureLink } from "./link.ts";
@@ -39,6 +40,7 @@ export const comparisons: Readonly<Record<string, Comparison>> = {
   redis: { needs: ["redis-server"], run: compareWithRedis },
   flush: { needs: [], run: compareFlush },
   latency: { needs: [], run: compareFlushLatency },
+  folder: { needs: [], run: compareFolder },
   memory: { needs: [], run: measureMemory },
   start: { needs: [], run: measureStart },
   routing: { needs: [], run: measureRouting },

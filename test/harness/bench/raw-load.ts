@@ -11,8 +11,10 @@ import { connect } from "node:net";
 import { median } from "./report.ts";
 
 export interface RawPlan {
-  /** `http`: PUT of `/kv/KEY`. `redis`: SET, then WAIT for one replica, sent as one. */
+  /** `http`: PUT of `/kv/KEY`, or GET. `redis`: SET, then WAIT for one replica, sent as one. */
   readonly protocol: "http" | "redis";
+  /** Of HTTP. A GET's value has `bytes`. PUT unless told. */
+  readonly method?: "PUT" | "GET";
   readonly ports: readonly number[];
   /** In all; they take turns among the ports. */
   readonly connections: number;
@@ -56,7 +58,16 @@ interface Protocol {
   isWhole(answer: string): boolean;
 }
 
-const protocols: Readonly<Record<RawPlan["protocol"], Protocol>> = {
+const protocols: Readonly<Record<RawPlan["protocol"] | "get", Protocol>> = {
+  get: {
+    request: (key) => Buffer.from(`GET /kv/${key} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`),
+    isWhole(answer) {
+      if (!answer.startsWith("HTTP/1.1 200")) throw new Error(`a GET was answered ${answer}`);
+      const head = answer.indexOf("\r\n\r\n");
+      const length = /\r\ncontent-length: (\d+)\r\n/i.exec(answer)?.[1];
+      return head !== -1 && answer.length === head + 4 + Number(length);
+    },
+  },
   http: {
     request: (key, value) =>
       Buffer.concat([
@@ -84,7 +95,7 @@ const protocols: Readonly<Record<RawPlan["protocol"], Protocol>> = {
 };
 
 async function generate(plan: RawPlan): Promise<RawResult> {
-  const protocol = protocols[plan.protocol];
+  const protocol = protocols[plan.method === "GET" ? "get" : plan.protocol];
   const value = Buffer.alloc(plan.bytes, "x");
   // All alike, and made now: what they cost must not be part of what is measured. Each of many once would take too much
   // memory.
