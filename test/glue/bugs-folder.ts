@@ -3,6 +3,9 @@
 import type { GlueBug } from "./glue-bug.ts";
 
 const folder = "src/store/folder/file-store.ts";
+const writes = "src/store/folder/file-writes.ts";
+const syncs = "src/store/folder/folder-syncs.ts";
+const lanes = "src/store/folder/file-lanes.ts";
 const locks = "src/store/folder/file-locks.ts";
 const durable = "src/store/folder/durable-files.ts";
 const uploads = "src/store/folder/file-uploads.ts";
@@ -12,6 +15,8 @@ const conditionsTest = "test/unit/store/folder/file-conditions.test.ts";
 const conformance = "test/conformance/file-store.test.ts";
 const durabilityTest = "test/unit/store/folder/file-durability.test.ts";
 const locksTest = "test/unit/store/folder/file-locks.test.ts";
+const writesTest = "test/unit/store/folder/file-writes.test.ts";
+const syncsTest = "test/unit/store/folder/folder-syncs.test.ts";
 
 export const folderBugs: readonly GlueBug[] = [
   {
@@ -19,9 +24,9 @@ export const folderBugs: readonly GlueBug[] = [
     breaks: "F2: FileStore replaces only what the condition allows.",
     edits: [
       {
-        file: folder,
-        find: '    const found = await this.#lookup.find(paths, undefined, limits.giveUpAt);\n    if (!holds(condition, found)) return { kind: "conflict" };\n',
-        replace: "    const found = await this.#lookup.find(paths, undefined, limits.giveUpAt);\n",
+        file: writes,
+        find: '    if (!holds(condition, found)) return { kind: "conflict" };\n    const states',
+        replace: "    const states",
       },
     ],
     test: {
@@ -34,7 +39,7 @@ export const folderBugs: readonly GlueBug[] = [
     name: "folder-ignores-the-tag",
     breaks: "F2: FileStore compares the tag.",
     edits: [
-      { file: folder, find: "  return found?.info.tag === condition.tag;", replace: "  return found !== undefined;" },
+      { file: writes, find: "  return found?.info.tag === condition.tag;", replace: "  return found !== undefined;" },
     ],
     test: {
       file: conditionsTest,
@@ -47,9 +52,9 @@ export const folderBugs: readonly GlueBug[] = [
     breaks: "F2: FileStore removes only what the condition allows.",
     edits: [
       {
-        file: folder,
-        find: '        if (!holds(condition, found)) return { kind: "conflict" };\n        if (found',
-        replace: "        if (found",
+        file: writes,
+        find: '    if (!holds(condition, found)) return { kind: "conflict" };\n    if (found',
+        replace: "    if (found",
       },
     ],
     test: {
@@ -63,9 +68,9 @@ export const folderBugs: readonly GlueBug[] = [
     breaks: "Of several writers with one condition one wins.",
     edits: [
       {
-        file: folder,
-        find: "        return await this.#locks.hold(name, limits.giveUpAt, () =>\n          this.#replace(name, temporary, state, condition, limits),\n        );",
-        replace: "        return await this.#replace(name, temporary, state, condition, limits);",
+        file: writes,
+        find: "      result = await this.#locks.hold(name, limits.giveUpAt, () =>\n        this.#replace(name, temporary, state, condition, limits),\n      );",
+        replace: "      result = await this.#replace(name, temporary, state, condition, limits);",
       },
     ],
     test: {
@@ -77,7 +82,7 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-changes-without-consent",
     breaks: "F1: FileStore asks for the caller's consent before it changes anything.",
-    edits: [{ file: folder, find: "    authorize?.();\n    if (this.#clock", replace: "    if (this.#clock" }],
+    edits: [{ file: writes, find: "    authorize?.();\n    this.#checkTime", replace: "    this.#checkTime" }],
     test: {
       file: conformance,
       name: "asks whether it may go on before anything is sent, and rejects with what that throws, without an effect",
@@ -97,7 +102,7 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-changes-after-the-deadline",
     breaks: "F4: FileStore changes nothing once the deadline is over.",
-    edits: [{ file: folder, find: "    if (this.#clock.now() >= giveUpAt) {", replace: "    if (giveUpAt < 0) {" }],
+    edits: [{ file: writes, find: "    if (this.#clock.now() >= giveUpAt) {", replace: "    if (giveUpAt < 0) {" }],
     test: {
       file: conformance,
       name: "changes nothing when its time runs out between the caller's consent and the change",
@@ -121,25 +126,25 @@ export const folderBugs: readonly GlueBug[] = [
     breaks: "FileStore answers once the blob's name is durable.",
     edits: [
       {
-        file: folder,
-        find: "        await syncFolders(path.dirname(this.#absolute(place)), this.#root);\n",
+        file: writes,
+        find: "        await this.#syncs.syncUpTo(this.#root, path.dirname(this.#absolute(place)));\n",
         replace: "",
       },
     ],
     test: {
       file: durabilityTest,
       name: "a blob and what is known of it are durable when it is written, and so is that it is removed",
-      says: /-\s+'a\/b',\n-\s+'a',\n-\s+''/,
+      says: /-\s+'',\n-\s+'a',\n-\s+'a\/b'/,
     },
   },
   {
     name: "folder-removal-not-durable",
     breaks: "FileStore answers once it is durable that the blob is gone.",
-    edits: [{ file: folder, find: "        await syncFolders(path.dirname(file), this.#root);\n", replace: "" }],
+    edits: [{ file: writes, find: "    await this.#syncs.syncUpTo(this.#root, path.dirname(file));\n", replace: "" }],
     test: {
       file: durabilityTest,
       name: "a blob and what is known of it are durable when it is written, and so is that it is removed",
-      says: /\+ \[\]\n- \[\n-\s+'a\/b'/,
+      says: /\+ \[\]\n- \[\n-\s+''/,
     },
   },
   {
@@ -147,8 +152,8 @@ export const folderBugs: readonly GlueBug[] = [
     breaks: "FileStore has the metadata durable before the body has its name.",
     edits: [
       {
-        file: folder,
-        find: "    await syncFolders(this.#absolute(metadataFolder), this.#absolute(metadataFolder));\n",
+        file: writes,
+        find: "    await this.#syncs.sync(this.#absolute(metadataFolder));\n",
         replace: "",
       },
     ],
@@ -173,9 +178,9 @@ export const folderBugs: readonly GlueBug[] = [
     breaks: "FileStore makes an upload's bytes durable before they are the blob.",
     edits: [
       {
-        file: uploads,
-        find: '    await using handle = await open(this.pathOf(id), "r+");\n    await handle.sync();\n',
-        replace: '    await using handle = await open(this.pathOf(id), "r+");\n',
+        file: writes,
+        find: '      await using handle = await this.#files.open(file, "r+");\n      await handle.sync();\n',
+        replace: '      await using handle = await this.#files.open(file, "r+");\n',
       },
     ],
     test: {
@@ -187,7 +192,7 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-half-an-upload-completed",
     breaks: "FileStore completes an upload only with all its parts.",
-    edits: [{ file: uploads, find: " || Number(stats.size) !== size) return", replace: ") return" }],
+    edits: [{ file: writes, find: " || Number(stats.size) !== size) return", replace: ") return" }],
     test: {
       file: conditionsTest,
       name: "FileStore completes an upload under a condition only where it holds, and only with all its bytes",
@@ -243,9 +248,7 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-waits-for-ever",
     breaks: "FileStore gives up a lock that it can't have in time.",
-    edits: [
-      { file: locks, find: "        if (this.#clock.now() >= giveUpAt) {", replace: "        if (giveUpAt < 0) {" },
-    ],
+    edits: [{ file: locks, find: "        this.#refuseLate();\n", replace: "" }],
     test: {
       file: locksTest,
       name: "who can't have a lock in time gives up, and does nothing later",
@@ -255,11 +258,88 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-closes-amid-work",
     breaks: "FileStore waits for the work under way before it closes.",
-    edits: [{ file: locks, find: "      while (lock?.queue !== undefined) await lock.queue;\n", replace: "" }],
+    edits: [
+      { file: locks, find: "    while (this.#turns.size > 0) await Promise.all(this.#turns.values());\n", replace: "" },
+    ],
     test: {
       file: locksTest,
       name: "closing waits for the work under way, and for what waits behind it",
-      says: /database is not open/,
+      says: /'closed' !== 'first'/,
+    },
+  },
+  {
+    name: "folder-forgets-a-names-turn",
+    breaks: "Changes of one name take turns in a process, too.",
+    edits: [{ file: locks, find: "      await before;\n", replace: "" }],
+    test: {
+      file: locksTest,
+      name: "names of one lock go on side by side in a process, and one name's work does not",
+      says: /\+\s+'K'/,
+    },
+  },
+  {
+    name: "folder-keeps-a-lock-for-ever",
+    breaks: "A process that always has work leaves a lock to others from time to time.",
+    edits: [{ file: locks, find: "    return now < this.#turnEndsAt;", replace: "    return true;" }],
+    test: {
+      file: locksTest,
+      name: "a process that always has work for one name gives others their turn",
+      says: /another process holds the lock/,
+    },
+  },
+  {
+    name: "folder-lets-all-join-a-turn",
+    breaks: "Nothing joins the work under a lock once the turn is over.",
+    edits: [
+      {
+        file: locks,
+        find: "    if (this.#holders > 0 && this.#clock.now() < this.#turnEndsAt) {",
+        replace: "    if (this.#holders > 0) {",
+      },
+    ],
+    test: {
+      file: locksTest,
+      name: "a process that always has work for two names of a lock gives others their turn",
+      says: /another process holds the lock/,
+    },
+  },
+  {
+    name: "folder-shares-a-sync-that-has-begun",
+    breaks: "A sync makes only those names durable that came before it.",
+    edits: [
+      { file: syncs, find: "      this.#next.delete(folder);\n      await", replace: "      await" },
+      {
+        file: syncs,
+        find: "    if (!hasBegun) this.#next.set(folder, next);",
+        replace: "    this.#next.set(folder, next);",
+      },
+    ],
+    test: { file: syncsTest, name: "a name that comes while a sync goes on gets one of its own", says: /1 !== 2/ },
+  },
+  {
+    name: "folder-syncs-each-name-alone",
+    breaks: "Names that wait for a sync of one folder share it.",
+    edits: [{ file: syncs, find: "    if (waiting !== undefined) return waiting;\n", replace: "" }],
+    test: {
+      file: writesTest,
+      name: "writes that go on at a time share the syncs of folders",
+      says: /\d+ syncs of folders/,
+    },
+  },
+  {
+    name: "folder-takes-every-thread",
+    breaks: "FileWrites leaves one of the runtime's threads to the journal.",
+    edits: [{ file: lanes, find: "    if (this.#free > 0) this.#free--;", replace: "    if (work) this.#free--;" }],
+    test: { file: writesTest, name: "writes leave one of the runtime's threads to the journal", says: /\d+ !== 3/ },
+  },
+  {
+    name: "folder-writes-late",
+    breaks: "A write whose time is over when its turn comes changes nothing.",
+    edits: [{ file: writes, find: "    if (this.#clock.now() >= giveUpAt) {", replace: "    if (giveUpAt < 0) {" }],
+    test: {
+      file: writesTest,
+      name: "a write that gets its turn too late changes nothing, and says so",
+      says: /undefined/,
     },
   },
 ];

@@ -1,40 +1,22 @@
-/**
- * The few operations on files that a durable store is made of. A name in a folder is durable only once the folder is
- * synced too.
- */
+/** The few operations on files that a durable store is made of. `folder-syncs.ts` makes their names durable. */
 
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
-import { constants, rmdirSync } from "node:fs";
-import { type FileHandle, lstat, open, stat } from "node:fs/promises";
+import { constants } from "node:fs";
 import path from "node:path";
 import { OperatingError } from "../../base/errors.ts";
 import { makeFolders } from "../../folders.ts";
+import type { Files, OpenFile } from "./files.ts";
 
 /**
- * Makes a file and syncs it. Returns its stats, by which the file is recognized later.
+ * Makes a file and syncs it.
  *
  * @throws when the file exists.
  */
-export async function createDurably(file: string, bytes: Uint8Array): Promise<BigIntStats> {
-  await using handle = await open(file, "wx");
+export async function createDurably(files: Files, file: string, bytes: Uint8Array): Promise<void> {
+  await using handle = await files.open(file, "wx");
   await handle.writeFile(bytes);
   await handle.sync();
-  return await handle.stat({ bigint: true });
-}
-
-/**
- * Syncs the folder and those above it, up to and including `root`. All of them: another process may have made them a
- * moment ago. A folder that was empty may be gone meanwhile. It is skipped.
- */
-export async function syncFolders(folder: string, root: string): Promise<void> {
-  try {
-    await using handle = await open(folder, constants.O_RDONLY);
-    await handle.sync();
-  } catch (error) {
-    if (folder === root || !hasCode(error, "ENOENT")) throw error;
-  }
-  if (folder !== root) await syncFolders(path.dirname(folder), root);
 }
 
 /** False if the path runs through a file. */
@@ -52,23 +34,31 @@ export async function makeFolder(folder: string): Promise<boolean> {
  * Removes the folder and those above it, below `root`, as far as they are empty. A folder that gets a file meanwhile
  * stays.
  */
-export function removeEmptyFolders(folder: string, root: string): void {
-  let each = folder;
+export async function removeEmptyFolders(files: Files, folder: string, root: string): Promise<void> {
   try {
-    while (each !== root) {
-      rmdirSync(each);
-      each = path.dirname(each);
-    }
+    for (let each = folder; each !== root; each = path.dirname(each)) await files.rmdir(each);
   } catch (error) {
     if (!hasCode(error, "ENOTEMPTY", "EEXIST", "ENOENT", "ENOTDIR", "EBUSY", "EACCES", "EPERM")) throw error;
   }
 }
 
-/** Opens the regular file for reading. Undefined if there is none. Does not wait for a pipe's writer. */
-export async function openFile(file: string): Promise<{ handle: FileHandle; stats: BigIntStats } | undefined> {
-  let handle: FileHandle;
+/** Removes the file, if it is there. */
+export async function removeFile(files: Files, file: string): Promise<void> {
   try {
-    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    await files.unlink(file);
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
+}
+
+/** Opens the regular file for reading. Undefined if there is none. Does not wait for a pipe's writer. */
+export async function openFile(
+  files: Files,
+  file: string,
+): Promise<{ handle: OpenFile; stats: BigIntStats } | undefined> {
+  let handle: OpenFile;
+  try {
+    handle = await files.open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR", "ENXIO")) return undefined;
     throw error;
@@ -85,7 +75,7 @@ export async function openFile(file: string): Promise<{ handle: FileHandle; stat
 }
 
 /** The first `size` bytes, in a buffer of their own. Undefined if there are fewer. */
-export async function readWhole(handle: FileHandle, size: number): Promise<Buffer | undefined> {
+export async function readWhole(handle: OpenFile, size: number): Promise<Buffer | undefined> {
   const body = Buffer.allocUnsafeSlow(size);
   let offset = 0;
   while (offset < size) {
@@ -100,7 +90,7 @@ export async function readWhole(handle: FileHandle, size: number): Promise<Buffe
 const pieceBytes = 256 * 1024;
 
 /** The bytes from `start` to `end`, piece by piece. Fewer if the file ends before. */
-export async function* readPieces(handle: FileHandle, start: number, end: number): AsyncGenerator<Buffer, void, void> {
+export async function* readPieces(handle: OpenFile, start: number, end: number): AsyncGenerator<Buffer, void, void> {
   for (let offset = start; offset < end; ) {
     const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, end - offset));
     const { bytesRead } = await handle.read(piece, 0, piece.length, offset);
@@ -111,24 +101,24 @@ export async function* readPieces(handle: FileHandle, start: number, end: number
 }
 
 /** The MD5 of the file's bytes, in hexadecimal digits. */
-export async function hashOf(handle: FileHandle): Promise<string> {
+export async function hashOf(handle: OpenFile): Promise<string> {
   const digest = createHash("md5");
   for await (const piece of readPieces(handle, 0, Number.POSITIVE_INFINITY)) digest.update(piece);
   return digest.digest("hex");
 }
 
-export async function statOrUndefined(file: string): Promise<BigIntStats | undefined> {
+export async function statOrUndefined(files: Files, file: string): Promise<BigIntStats | undefined> {
   try {
-    return await stat(file, { bigint: true });
+    return await files.stat(file, { bigint: true });
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
     throw error;
   }
 }
 
-export async function exists(file: string): Promise<boolean> {
+export async function exists(files: Files, file: string): Promise<boolean> {
   try {
-    await lstat(file);
+    await files.lstat(file);
     return true;
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return false;

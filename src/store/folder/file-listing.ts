@@ -20,6 +20,7 @@ import { exists, hasCode, statOrUndefined } from "./durable-files.ts";
 import type { FileLookup } from "./file-lookup.ts";
 import { parseName } from "./file-metadata.ts";
 import { asideFolder, decodePart, filePaths, metadataOfAside, ownFolder } from "./file-names.ts";
+import { pooledFiles } from "./files.ts";
 
 /** Names that are looked up at a time: twice the runtime's threads for files. */
 const lookupsAtOnce = 8;
@@ -174,7 +175,8 @@ export class FileListing {
     try {
       for (const each of await this.#read(folder)) {
         // Node puts this character in a name that is not UTF-8. Such a path leads nowhere.
-        const isNamed = !each.name.includes("\uFFFD") || (await exists(`${this.#root}/${folder}${each.name}`));
+        const isNamed =
+          !each.name.includes("\uFFFD") || (await exists(pooledFiles, `${this.#root}/${folder}${each.name}`));
         if (isNamed) found.push(each);
         else onUnreadable(folder + each.name, new Error("its name is not UTF-8"));
       }
@@ -193,9 +195,9 @@ export class FileListing {
     const seen = new Map<string, Dirent>();
     try {
       for (let pass = 0; pass < maxPasses; pass++) {
-        const before = await statOrUndefined(path);
+        const before = await statOrUndefined(pooledFiles, path);
         for (const each of await readdir(path, { withFileTypes: true })) seen.set(each.name, each);
-        const after = await statOrUndefined(path);
+        const after = await statOrUndefined(pooledFiles, path);
         const isRecent = after !== undefined && this.#clock.wallMs() - Number(after.mtimeMs) <= tickMs;
         if (before?.mtimeNs === after?.mtimeNs && !isRecent) break;
       }

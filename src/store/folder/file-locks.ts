@@ -6,6 +6,9 @@
  * process in any case. So an empty database is the lock. `BEGIN EXCLUSIVE` takes it and `ROLLBACK` releases it. Nothing
  * is ever written to it.
  *
+ * Many names share such a lock. Between processes it keeps all of them. Within this process each name has its turn by
+ * itself: so writes of many names go on side by side while the process holds the lock.
+ *
  * The lock is as good as the file system's `fcntl` locks. They are good on a local disk. On a network file system, they
  * are as good as its makers say. A process that is stopped (not ended) keeps its locks. Others then wait until their
  * deadline: that is slow, not wrong.
@@ -26,6 +29,13 @@ const lockCount = 16;
 /** Milliseconds between two tries for a lock that another process holds. A write takes about as long. */
 const retryMs = 2;
 
+/**
+ * For so many milliseconds work may begin under a lock. Then the process leaves the lock alone until each of those that
+ * wait for it has tried once.
+ */
+const turnMs = 20;
+const restMs = 1.5 * retryMs;
+
 /** SQLite's result code for "another has the lock". */
 const sqliteBusy = 5;
 
@@ -34,6 +44,8 @@ export class FileLocks {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #locks: (FileLock | undefined)[] = [];
+  /** By name: ends with the last of those that wait for the name in this process. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   /** @param folder Must exist when a lock is taken. */
   constructor(folder: string, clock: Clock, random: Random) {
@@ -48,58 +60,115 @@ export class FileLocks {
    * @throws OperatingError `store_unavailable` when the lock cannot be had before `giveUpAt`.
    */
   async hold<T>(name: string, giveUpAt: Instant, work: () => Promise<T>): Promise<T> {
-    const index = xxh32(foldName(name)) % lockCount;
-    const lock = this.#locks[index] ?? new FileLock(`${this.#folder}/${index}-of-${lockCount}`);
-    this.#locks[index] = lock;
+    const folded = foldName(name);
+    const before = this.#turns.get(folded);
     const turn = Promise.withResolvers<void>();
-    const before = lock.queue;
-    lock.queue = turn.promise;
+    this.#turns.set(folded, turn.promise);
     try {
-      // Between two turns of this process, other processes get a chance.
-      if (before !== undefined) await before.then(() => sleep(this.#clock, this.#jitter()));
-      while (!lock.take()) {
-        if (this.#clock.now() >= giveUpAt) {
-          throw new OperatingError("store_unavailable", "another process holds the lock on this name", {
-            neverSent: true,
-          });
-        }
-        await sleep(this.#clock, this.#jitter());
-      }
+      await before;
+      const lock = this.#lockOf(folded);
+      await lock.enter(giveUpAt);
       try {
         return await work();
       } finally {
-        lock.release();
+        lock.leave();
       }
     } finally {
-      if (lock.queue === turn.promise) lock.queue = undefined;
+      if (this.#turns.get(folded) === turn.promise) this.#turns.delete(folded);
       turn.resolve();
     }
   }
 
   /** Waits for the work under way. Nothing may be begun afterwards. */
   async close(): Promise<void> {
-    for (const lock of this.#locks) {
-      while (lock?.queue !== undefined) await lock.queue;
-      lock?.close();
-    }
+    while (this.#turns.size > 0) await Promise.all(this.#turns.values());
+    for (const lock of this.#locks) lock?.close();
     this.#locks.length = 0;
   }
 
-  #jitter(): number {
-    return retryMs * (0.5 + this.#random.next());
+  #lockOf(folded: string): FileLock {
+    const index = xxh32(folded) % lockCount;
+    const lock =
+      this.#locks[index] ?? new FileLock(`${this.#folder}/${index}-of-${lockCount}`, this.#clock, this.#random);
+    this.#locks[index] = lock;
+    return lock;
   }
 }
 
-class FileLock {
-  /** Resolves when the last in this process's queue is done. */
-  queue: Promise<void> | undefined;
-  readonly #database: DatabaseSync;
+/** Work that waits for the lock. */
+interface Waiter {
+  readonly giveUpAt: Instant;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
 
-  constructor(path: string) {
+class FileLock {
+  readonly #database: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #waiting: Waiter[] = [];
+  #isTrying = false;
+  /** How much work goes on under the lock. It is taken for the first, and released after the last. */
+  #holders = 0;
+  #turnEndsAt: Instant = Number.NEGATIVE_INFINITY;
+  #releasedAt: Instant = Number.NEGATIVE_INFINITY;
+
+  constructor(path: string, clock: Clock, random: Random) {
     this.#database = new DatabaseSync(path, { timeout: 0 });
+    this.#clock = clock;
+    this.#random = random;
   }
 
-  take(): boolean {
+  async enter(giveUpAt: Instant): Promise<void> {
+    if (this.#holders > 0 && this.#clock.now() < this.#turnEndsAt) {
+      this.#holders++;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ giveUpAt, resolve, reject });
+      if (!this.#isTrying) void this.#try();
+    });
+  }
+
+  leave(): void {
+    assert(this.#holders > 0 && this.#database.isTransaction, "a lock is released by its holder");
+    this.#holders--;
+    if (this.#holders > 0) return;
+    this.#database.exec("ROLLBACK");
+    this.#releasedAt = this.#clock.now();
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  /** Tries to take the lock for all that wait, until none does. Between two turns, other processes get a chance. */
+  async #try(): Promise<void> {
+    this.#isTrying = true;
+    try {
+      while (this.#waiting.length > 0) {
+        if (this.#holders === 0 && this.#isOurTurn() && this.#take()) {
+          this.#holders = this.#waiting.length;
+          for (const { resolve } of this.#waiting.splice(0)) resolve();
+          return;
+        }
+        this.#refuseLate();
+        await sleep(this.#clock, retryMs * (0.5 + this.#random.next()));
+      }
+    } catch (error) {
+      for (const { reject } of this.#waiting.splice(0)) reject(error);
+    } finally {
+      this.#isTrying = false;
+    }
+  }
+
+  #isOurTurn(): boolean {
+    const now = this.#clock.now();
+    if (now >= this.#releasedAt + restMs) this.#turnEndsAt = now + turnMs;
+    return now < this.#turnEndsAt;
+  }
+
+  #take(): boolean {
     assert(!this.#database.isTransaction, "a lock is taken once at a time");
     try {
       this.#database.exec("BEGIN EXCLUSIVE");
@@ -110,12 +179,14 @@ class FileLock {
     }
   }
 
-  release(): void {
-    assert(this.#database.isTransaction, "a lock is released by its holder");
-    this.#database.exec("ROLLBACK");
-  }
-
-  close(): void {
-    this.#database.close();
+  #refuseLate(): void {
+    const now = this.#clock.now();
+    const late = this.#waiting.filter(({ giveUpAt }) => now >= giveUpAt);
+    this.#waiting = this.#waiting.filter(({ giveUpAt }) => now < giveUpAt);
+    for (const { reject } of late) {
+      reject(
+        new OperatingError("store_unavailable", "another process holds the lock on this name", { neverSent: true }),
+      );
+    }
   }
 }

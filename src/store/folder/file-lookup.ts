@@ -8,7 +8,6 @@
 
 import { hash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
-import { type FileHandle, readFile, realpath } from "node:fs/promises";
 import path from "node:path";
 import type { Clock, Instant } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
@@ -17,6 +16,7 @@ import type { BlobInfo } from "../blob-store.ts";
 import { exists, hasCode, hashOf, openFile, readWhole, statOrUndefined } from "./durable-files.ts";
 import { type FileState, matchState, parseMetadata } from "./file-metadata.ts";
 import { type FilePaths, ownFolder } from "./file-names.ts";
+import type { Files, OpenFile } from "./files.ts";
 
 export interface FoundBlob {
   /** Relative to the store's folder. */
@@ -30,24 +30,26 @@ export interface FoundBlob {
 
 interface Opened {
   readonly place: string;
-  readonly handle: FileHandle;
+  readonly handle: OpenFile;
   readonly stats: BigIntStats;
 }
 
 export class FileLookup {
   readonly #root: string;
+  readonly #files: Files;
   readonly #clock: Clock;
   /** Whether the file system takes `A` for `a`. */
   #foldsCase = false;
 
-  constructor(root: string, clock: Clock) {
+  constructor(root: string, files: Files, clock: Clock) {
     this.#root = root;
+    this.#files = files;
     this.#clock = clock;
   }
 
   /** Finds out whether the file system ignores case, and returns it. The store's own folder must exist. */
   async learnCase(): Promise<boolean> {
-    this.#foldsCase = await exists(this.#absolute(ownFolder.toUpperCase()));
+    this.#foldsCase = await exists(this.#files, this.#absolute(ownFolder.toUpperCase()));
     return this.#foldsCase;
   }
 
@@ -65,7 +67,7 @@ export class FileLookup {
   }
 
   /** The body of the blob, open for reading, if the blob has this tag. The caller owns the handle. */
-  async open(paths: FilePaths, tag: string, giveUpAt: Instant): Promise<FileHandle | undefined> {
+  async open(paths: FilePaths, tag: string, giveUpAt: Instant): Promise<OpenFile | undefined> {
     for (;;) {
       await using stack = new AsyncDisposableStack();
       const opened = await this.#open(paths);
@@ -93,7 +95,7 @@ export class FileLookup {
     for (const place of [paths.natural, paths.aside]) {
       if (place === undefined) continue;
       await using stack = new AsyncDisposableStack();
-      const opened = await openFile(this.#absolute(place));
+      const opened = await openFile(this.#files, this.#absolute(place));
       if (opened === undefined) continue;
       stack.use(opened.handle);
       if (place === paths.natural && !(await this.isSpelledSo(place))) continue;
@@ -104,7 +106,7 @@ export class FileLookup {
   }
 
   async #look(
-    handle: FileHandle,
+    handle: OpenFile,
     stats: BigIntStats,
     place: string,
     metadata: string,
@@ -119,7 +121,7 @@ export class FileLookup {
     const state = await matchState(states, stats, md5);
     if (state === undefined) {
       // Either the file is another program's, or it was replaced after it was opened, and its metadata too.
-      const now = await statOrUndefined(this.#absolute(place));
+      const now = await statOrUndefined(this.#files, this.#absolute(place));
       if (now?.ino !== stats.ino || now.ctimeNs !== stats.ctimeNs || now.size !== stats.size) return "changed";
     }
     return { place, state, body, info: describeFile(stats, state) };
@@ -127,7 +129,7 @@ export class FileLookup {
 
   async #states(metadata: string): Promise<readonly FileState[]> {
     try {
-      return parseMetadata(await readFile(this.#absolute(metadata)));
+      return parseMetadata(await this.#files.readFile(this.#absolute(metadata)));
     } catch (error) {
       if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
       throw error;
@@ -138,8 +140,8 @@ export class FileLookup {
   async isSpelledSo(place: string): Promise<boolean> {
     if (!this.#foldsCase) return true;
     let existing = this.#absolute(place);
-    while (!(await exists(existing))) existing = path.dirname(existing);
-    const [root, real] = await Promise.all([realpath(this.#root), realpath(existing)]);
+    while (!(await exists(this.#files, existing))) existing = path.dirname(existing);
+    const [root, real] = await Promise.all([this.#files.realpath(this.#root), this.#files.realpath(existing)]);
     return path.relative(root, real) === path.relative(this.#root, existing);
   }
 

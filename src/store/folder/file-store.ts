@@ -3,18 +3,17 @@
  * may share it. Names are paths (`file-names.ts`), bodies are plain files, metadata lies beside them
  * (`file-metadata.ts`). Nothing is acknowledged before it is on the disk.
  *
- * Writes of a name take turns under a lock (`file-locks.ts`). Reads take no lock (`file-lookup.ts`). Two weaknesses
- * remain:
+ * Changes of a name take turns under a lock (`file-writes.ts`). Reads take no lock (`file-lookup.ts`). Two
+ * weaknesses remain:
  * - A read may see a write that was not yet acknowledged. A power failure may undo that write.
  * - A process may pause between its last look at the clock and the rename after it. Then it renames late, though under
- *   its lock.
+ * its lock.
  */
 
-import { hash } from "node:crypto";
-import { type BigIntStats, renameSync, unlinkSync } from "node:fs";
-import { readdir, rename, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import type { Clock, Instant } from "../../base/clock.ts";
+import { assert } from "../../base/assert.ts";
+import type { Clock } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { ListQuery } from "../../core/listing.ts";
@@ -39,23 +38,17 @@ import type {
 } from "../blob-store.ts";
 import { inTime } from "../deadline.ts";
 import { tryOut } from "../probe-steps.ts";
-import {
-  createDurably,
-  exists,
-  fileError,
-  hasCode,
-  makeFolder,
-  removeEmptyFolders,
-  statOrUndefined,
-  syncFolders,
-} from "./durable-files.ts";
+import { exists, fileError, statOrUndefined } from "./durable-files.ts";
+import { FileLanes } from "./file-lanes.ts";
 import { FileListing } from "./file-listing.ts";
-import { FileLocks } from "./file-locks.ts";
 import { FileLookup, type FoundBlob } from "./file-lookup.ts";
-import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { asideFolder, filePaths, lockFolder, metadataFolder, temporaryFolder, uploadFolder } from "./file-names.ts";
 import { FileStream } from "./file-stream.ts";
 import { FileUploads } from "./file-uploads.ts";
+import { FileWrites } from "./file-writes.ts";
+import { pooledFiles } from "./files.ts";
+import { FolderSyncs } from "./folder-syncs.ts";
+import type { Change, FolderWriter, Limits } from "./folder-writer.ts";
 
 export interface FileStoreSettings {
   /** The folder. It is made if there is none. */
@@ -68,10 +61,11 @@ export interface FileStoreSettings {
  */
 const leftoverMs = 3_600_000;
 
-/** Until when a request may take effect, and who has the last word on it: see {@link RequestOptions}. */
-interface Limits {
-  readonly giveUpAt: Instant;
-  readonly authorize: (() => void) | undefined;
+export interface FileStorePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes the changes. The store disposes of it. Unless given, the calling thread makes them. */
+  readonly writer?: FolderWriter;
 }
 
 export class FileStore implements BlobStore {
@@ -79,19 +73,20 @@ export class FileStore implements BlobStore {
   readonly #root: string;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #locks: FileLocks;
+  readonly #syncs = new FolderSyncs(pooledFiles, new FileLanes());
+  readonly #writer: FolderWriter;
   readonly #lookup: FileLookup;
   readonly #listing: FileListing;
   readonly #uploads: FileUploads;
 
-  constructor(settings: FileStoreSettings, ports: { readonly clock: Clock; readonly random: Random }) {
+  constructor(settings: FileStoreSettings, ports: FileStorePorts) {
     this.#root = path.resolve(settings.path);
     this.#clock = ports.clock;
     this.#random = ports.random;
-    this.#locks = new FileLocks(this.#absolute(lockFolder), ports.clock, ports.random);
-    this.#lookup = new FileLookup(this.#root, ports.clock);
+    this.#writer = ports.writer ?? new FileWrites(this.#root, pooledFiles, ports);
+    this.#lookup = new FileLookup(this.#root, pooledFiles, ports.clock);
     this.#listing = new FileListing(this.#root, this.#lookup, ports.clock);
-    this.#uploads = new FileUploads(this.#absolute(uploadFolder), ports.random);
+    this.#uploads = new FileUploads(this.#absolute(uploadFolder), ports.random, this.#syncs);
     this.description = `folder ${this.#root}`;
   }
 
@@ -117,43 +112,11 @@ export class FileStore implements BlobStore {
     condition: WriteCondition,
     options: RequestOptions,
   ): Promise<WriteResult> {
-    return await this.#inTime(options, async (limits) => {
-      const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
-      try {
-        const stats = await createDurably(temporary, content.body);
-        const state = this.#describe(content, stats);
-        return await this.#locks.hold(name, limits.giveUpAt, () =>
-          this.#replace(name, temporary, state, condition, limits),
-        );
-      } finally {
-        await rm(temporary, { force: true });
-      }
-    });
+    return await this.#change({ kind: "write", name, content, condition }, options);
   }
 
   async remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
-    return await this.#inTime(options, (limits) =>
-      this.#locks.hold(name, limits.giveUpAt, async () => {
-        const paths = filePaths(name);
-        const found = await this.#lookup.find(paths, undefined, limits.giveUpAt);
-        if (!holds(condition, found)) return { kind: "conflict" };
-        if (found === undefined) return { kind: "written", tag: "" };
-        const file = this.#absolute(found.place);
-        // Others may have put a file in the natural place of a blob that lay aside. The blob aside must not come back
-        // now.
-        if (found.place !== paths.aside && (await exists(this.#absolute(paths.aside)))) {
-          unlinkSync(this.#absolute(paths.aside));
-          await syncFolders(this.#absolute(asideFolder), this.#root);
-        }
-        this.#checkAllowed(limits);
-        unlinkSync(file);
-        await syncFolders(path.dirname(file), this.#root);
-        // Metadata that a crash leaves behind is about no body. The next write replaces it.
-        await rm(this.#absolute(paths.metadata), { force: true });
-        if (found.place === paths.natural) removeEmptyFolders(path.dirname(file), this.#root);
-        return { kind: "written", tag: "" };
-      }),
-    );
+    return await this.#change({ kind: "remove", name, condition }, options);
   }
 
   async list(query: ListQuery, options: RequestOptions): Promise<ListPage> {
@@ -177,15 +140,7 @@ export class FileStore implements BlobStore {
     options: RequestOptions,
   ): Promise<CompleteResult> {
     return await this.#inTime(options, (limits) =>
-      this.#locks.hold(name, limits.giveUpAt, async () => {
-        const stats = await this.#uploads.seal(upload.id, upload.size);
-        if (stats === undefined) return { kind: "gone" };
-        const { headers, token, size, parts } = upload;
-        const md5 = parts.at(-1) ?? hash("md5", "");
-        // The tag is the MD5. Clients see it as the entity tag, and S3's are hashes of the content as well.
-        const state = { tag: md5, headers: { ...headers }, upload: token, size, md5, ...identityOf(stats) };
-        return await this.#replace(name, this.#uploads.pathOf(upload.id), state, condition, limits);
-      }),
+      this.#writer.change({ kind: "complete", name, upload, condition }, limits),
     );
   }
 
@@ -206,10 +161,10 @@ export class FileStore implements BlobStore {
     const notes: string[] = [];
     await this.#inTime(options, async () => {
       const made = await makeFolders(this.#root);
-      if (made !== undefined) await syncFolders(this.#root, path.dirname(made));
+      if (made !== undefined) await this.#syncs.syncUpTo(path.dirname(made), this.#root);
       for (const folder of [asideFolder, metadataFolder, temporaryFolder, uploadFolder, lockFolder]) {
         await makeFolders(this.#absolute(folder));
-        await syncFolders(this.#absolute(folder), this.#root);
+        await this.#syncs.syncUpTo(this.#root, this.#absolute(folder));
       }
       if (await this.#lookup.learnCase()) {
         notes.push("The folder's file system ignores case: of names that differ only so, one lies aside.");
@@ -226,71 +181,13 @@ export class FileStore implements BlobStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#locks.close();
+    await this.#writer[Symbol.asyncDispose]();
   }
 
-  /** Runs under the name's lock. */
-  async #replace(
-    name: string,
-    temporary: string,
-    state: FileState,
-    condition: WriteCondition,
-    limits: Limits,
-  ): Promise<WriteResult> {
-    const paths = filePaths(name);
-    const found = await this.#lookup.find(paths, undefined, limits.giveUpAt);
-    if (!holds(condition, found)) return { kind: "conflict" };
-    const states = found?.state === undefined ? [state] : [state, found.state];
-    await this.#putMetadata(paths.metadata, formatMetadata(name, states));
-    const places = found === undefined ? [paths.natural, paths.aside] : [found.place];
-    for (const place of places) {
-      if (place !== undefined && (await this.#putBody(temporary, place, limits))) {
-        await syncFolders(path.dirname(this.#absolute(place)), this.#root);
-        return { kind: "written", tag: state.tag };
-      }
-    }
-    throw new OperatingError("store_unavailable", `the place of ${name} in ${this.description} was taken meanwhile`);
-  }
-
-  async #putMetadata(place: string, bytes: Buffer): Promise<void> {
-    const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
-    try {
-      await createDurably(temporary, bytes);
-      await rename(temporary, this.#absolute(place));
-    } finally {
-      await rm(temporary, { force: true });
-    }
-    await syncFolders(this.#absolute(metadataFolder), this.#absolute(metadataFolder));
-  }
-
-  /** The moment of the change. False if the place cannot be had because another's folder or file is in the way. */
-  async #putBody(temporary: string, place: string, limits: Limits): Promise<boolean> {
-    const file = this.#absolute(place);
-    const folder = path.dirname(file);
-    for (;;) {
-      try {
-        if (!(await makeFolder(folder)) || !(await this.#lookup.isSpelledSo(place))) return false;
-        this.#checkAllowed(limits);
-        // Synchronous: nothing may come between the look at the clock and the rename.
-        renameSync(temporary, file);
-        return true;
-      } catch (error) {
-        if (hasCode(error, "EISDIR", "ENOTEMPTY", "EEXIST", "ENOTDIR")) return false;
-        // Another process removed the empty folder. Try again.
-        if (!hasCode(error, "ENOENT") || !(await exists(temporary))) throw error;
-      }
-    }
-  }
-
-  #describe(content: BlobContent, stats: BigIntStats): FileState {
-    return {
-      tag: this.#random.id(),
-      headers: { ...content.headers },
-      ...(content.version === undefined ? {} : { version: content.version }),
-      size: content.body.length,
-      md5: hash("md5", content.body),
-      ...identityOf(stats),
-    };
+  async #change(change: Change, options: RequestOptions): Promise<WriteResult> {
+    const result = await this.#inTime(options, (limits) => this.#writer.change(change, limits));
+    assert(result.kind !== "gone", "only an upload can be gone");
+    return result;
   }
 
   /**
@@ -302,18 +199,8 @@ export class FileStore implements BlobStore {
     const { mtimeMs } = await stat(folder);
     for (const each of await readdir(folder)) {
       const file = path.join(folder, each);
-      const stats = await statOrUndefined(file);
+      const stats = await statOrUndefined(pooledFiles, file);
       if (stats !== undefined && mtimeMs - Number(stats.mtimeMs) > leftoverMs) await rm(file, { force: true });
-    }
-  }
-
-  /** The last look before a change. The clock comes second: what the caller still allows may already be too late. */
-  #checkAllowed({ authorize, giveUpAt }: Limits): void {
-    authorize?.();
-    if (this.#clock.now() >= giveUpAt) {
-      throw new OperatingError("store_unavailable", `${this.description} was too slow; nothing was changed`, {
-        neverSent: true,
-      });
     }
   }
 
@@ -328,7 +215,7 @@ export class FileStore implements BlobStore {
 
   /** Called when nothing is found: a folder whose disk is gone looks like an empty one. */
   async #requireFolder(): Promise<void> {
-    if (await exists(this.#absolute(metadataFolder))) return;
+    if (await exists(pooledFiles, this.#absolute(metadataFolder))) return;
     throw new OperatingError("store_unavailable", `${this.description} is gone, or its disk is`);
   }
 
@@ -344,10 +231,4 @@ export class FileStore implements BlobStore {
   #absolute(place: string): string {
     return `${this.#root}/${place}`;
   }
-}
-
-function holds(condition: WriteCondition, found: FoundBlob | undefined): boolean {
-  if (condition.kind === "always") return true;
-  if (condition.kind === "absent") return found === undefined;
-  return found?.info.tag === condition.tag;
 }

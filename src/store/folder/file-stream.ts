@@ -2,18 +2,18 @@
  * A span of an open file as a stream. The stream is of the body that was opened, even if another file takes its name.
  */
 
-import type { FileHandle } from "node:fs/promises";
 import { OperatingError } from "../../base/errors.ts";
 import type { BlobStream, ReadSpan } from "../blob-store.ts";
 import { fileError, readPieces } from "./durable-files.ts";
+import type { OpenFile } from "./files.ts";
 
 export class FileStream implements BlobStream {
-  readonly #handle: FileHandle;
+  readonly #handle: OpenFile;
   readonly #span: ReadSpan;
   readonly #folder: string;
 
   /** The stream owns the handle from now on. */
-  constructor(handle: FileHandle, span: ReadSpan, folder: string) {
+  constructor(handle: OpenFile, span: ReadSpan, folder: string) {
     this.#handle = handle;
     this.#span = span;
     this.#folder = folder;

@@ -7,60 +7,52 @@
  */
 
 import { createHash } from "node:crypto";
-import type { BigIntStats } from "node:fs";
 import { open, readdir, rm } from "node:fs/promises";
 import { assert } from "../../base/assert.ts";
 import type { Random } from "../../base/random.ts";
 import type { UploadInfo, UploadPart } from "../blob-store.ts";
-import { createDurably, statOrUndefined, syncFolders } from "./durable-files.ts";
+import { createDurably, statOrUndefined } from "./durable-files.ts";
+import { pooledFiles } from "./files.ts";
+import type { FolderSyncs } from "./folder-syncs.ts";
+
+/** The upload's file in the folder of uploads. */
+export function uploadPath(folder: string, id: string): string {
+  assert(/^[0-9a-f]{32}$/.test(id), "an upload's id is one of those given out");
+  return `${folder}/${id}`;
+}
 
 export class FileUploads {
   readonly #folder: string;
   readonly #random: Random;
+  readonly #syncs: FolderSyncs;
 
   /** @param folder Must exist when an upload is begun. */
-  constructor(folder: string, random: Random) {
+  constructor(folder: string, random: Random, syncs: FolderSyncs) {
     this.#folder = folder;
     this.#random = random;
+    this.#syncs = syncs;
   }
 
   async begin(): Promise<FileUpload> {
     const id = this.#random.id();
-    const file = this.pathOf(id);
-    await createDurably(file, Buffer.alloc(0));
-    await syncFolders(this.#folder, this.#folder);
+    const file = uploadPath(this.#folder, id);
+    await createDurably(pooledFiles, file, Buffer.alloc(0));
+    await this.#syncs.sync(this.#folder);
     return new FileUpload(id, file);
   }
 
-  /**
-   * Makes the upload's bytes durable and returns the file's stats. Undefined if there is no such upload, or its size
-   * differs.
-   */
-  async seal(id: string, size: number): Promise<BigIntStats | undefined> {
-    const stats = await statOrUndefined(this.pathOf(id));
-    if (stats === undefined || Number(stats.size) !== size) return undefined;
-    await using handle = await open(this.pathOf(id), "r+");
-    await handle.sync();
-    return await handle.stat({ bigint: true });
-  }
-
   async abort(id: string): Promise<void> {
-    await rm(this.pathOf(id), { force: true });
+    await rm(uploadPath(this.#folder, id), { force: true });
   }
 
   /** `startedMs` is when the last part came. So an upload that is still being written is never old. */
   async list(): Promise<UploadInfo[]> {
     const found: UploadInfo[] = [];
     for (const id of await readdir(this.#folder)) {
-      const stats = await statOrUndefined(this.pathOf(id));
+      const stats = await statOrUndefined(pooledFiles, uploadPath(this.#folder, id));
       if (stats !== undefined) found.push({ name: "", id, startedMs: Number(stats.mtimeMs) });
     }
     return found;
-  }
-
-  pathOf(id: string): string {
-    assert(/^[0-9a-f]{32}$/.test(id), "an upload's id is one of those given out");
-    return `${this.#folder}/${id}`;
   }
 }
 

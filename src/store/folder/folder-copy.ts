@@ -22,6 +22,7 @@ import { FileListing, type ListedFile, type OnUnreadable } from "./file-listing.
 import { FileLookup, type FoundBlob } from "./file-lookup.ts";
 import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { type FilePaths, filePaths, metadataFolder, ownFolder, temporaryFolder } from "./file-names.ts";
+import { pooledFiles } from "./files.ts";
 
 export interface CopiedFile {
   readonly name: string;
@@ -49,7 +50,7 @@ export class FolderCopy {
   constructor(folder: string, ports: { readonly clock: Clock; readonly random: Random }) {
     this.#root = path.resolve(folder);
     this.#random = ports.random;
-    this.#lookup = new FileLookup(this.#root, ports.clock);
+    this.#lookup = new FileLookup(this.#root, pooledFiles, ports.clock);
     this.#listing = new FileListing(this.#root, this.#lookup, ports.clock);
   }
 

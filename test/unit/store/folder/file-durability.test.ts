@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { createDurably } from "../../../../src/store/folder/durable-files.ts";
 import { FileStore } from "../../../../src/store/folder/file-store.ts";
+import { pooledFiles } from "../../../../src/store/folder/files.ts";
 import { systemClock, systemRandom } from "../../../../src/system.ts";
 import { TracedFiles } from "../../../harness/traced-files.ts";
 
@@ -13,7 +14,9 @@ const always = { kind: "always" } as const;
 
 test("a file is made with what is in it", async () => {
   await using folder = await TracedFiles.make();
-  assert.deepEqual(await folder.syncedBy(() => createDurably(join(folder.path, "a"), Buffer.from("x"))), ["a"]);
+  assert.deepEqual(await folder.syncedBy(() => createDurably(pooledFiles, join(folder.path, "a"), Buffer.from("x"))), [
+    "a",
+  ]);
 });
 
 test("a blob and what is known of it are durable when it is written, and so is that it is removed", async () => {
@@ -23,15 +26,10 @@ test("a blob and what is known of it are durable when it is written, and so is t
   const content = { body: Buffer.from("x"), headers: {} };
   const written = await folder.syncedBy(() => store.write("a/b/c", content, always, options));
   // The body and its description before they have their names, then these, and the folders on the way.
-  assert.deepEqual(written, [
-    ".weir/store/temporary/*",
-    ".weir/store/temporary/*",
-    ".weir/store/metadata",
-    "a/b",
-    "a",
-    "",
-  ]);
-  assert.deepEqual(await folder.syncedBy(() => store.remove("a/b/c", always, options)), ["a/b", "a", ""]);
+  assert.deepEqual(written.slice(0, 3), [".weir/store/temporary/*", ".weir/store/temporary/*", ".weir/store/metadata"]);
+  assert.deepEqual(written.slice(3).toSorted(), ["", "a", "a/b"]);
+  const removed = await folder.syncedBy(() => store.remove("a/b/c", always, options));
+  assert.deepEqual(removed.toSorted(), ["", "a", "a/b"]);
 });
 
 test("a part of an upload is durable when it is sent, and the blob when it is complete", async () => {

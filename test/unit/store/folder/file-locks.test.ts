@@ -9,6 +9,9 @@ import { sleep } from "../../../../src/base/clock.ts";
 import { FileLocks } from "../../../../src/store/folder/file-locks.ts";
 import { systemClock, systemRandom } from "../../../../src/system.ts";
 
+/** Two names of one lock, and one that some file systems take for the first. */
+const [first, other, folded] = ["k", "k45", "K"] as const;
+
 /** As of two processes that share a folder. */
 async function two(t: TestContext): Promise<[FileLocks, FileLocks]> {
   const folder = await mkdtemp(join(tmpdir(), "weir-locks-"));
@@ -48,3 +51,47 @@ test("closing waits for the work under way, and for what waits behind it", { tim
   assert.equal(ended[0], "first");
   await others.close();
 });
+
+test("names of one lock go on side by side in a process, and one name's work does not", {
+  timeout: 10_000,
+}, async (t) => {
+  const [locks, theirs] = await two(t);
+  const held = Promise.withResolvers<void>();
+  const begun: string[] = [];
+  const hold = (name: string): Promise<void> =>
+    locks.hold(name, Number.POSITIVE_INFINITY, () => {
+      begun.push(name);
+      return held.promise;
+    });
+  const work = [hold(first), hold(other), hold(folded)];
+  const late = theirs.hold(other, systemClock.now() + 50, () => Promise.resolve());
+  await assert.rejects(late, { code: "store_unavailable" });
+  assert.deepEqual(begun.toSorted(), [first, other]);
+  held.resolve();
+  await Promise.all(work);
+  assert.equal(begun.at(-1), folded);
+  await Promise.all([locks.close(), theirs.close()]);
+});
+
+for (const [what, names] of [
+  ["one name", [first]],
+  // Of both names always one is at work.
+  ["two names of a lock", [first, other]],
+] as const) {
+  test(`a process that always has work for ${what} gives others their turn`, { timeout: 10_000 }, async (t) => {
+    const [ours, theirs] = await two(t);
+    let isOver = false;
+    const busy = names.map(async (name, i) => {
+      await sleep(systemClock, 5 * i);
+      while (!isOver) await ours.hold(name, Number.POSITIVE_INFINITY, () => sleep(systemClock, 10));
+    });
+    await sleep(systemClock, 50);
+    try {
+      await theirs.hold(first, systemClock.now() + 2_000, () => Promise.resolve());
+    } finally {
+      isOver = true;
+      await Promise.all(busy);
+      await Promise.all([ours.close(), theirs.close()]);
+    }
+  });
+}

@@ -13,6 +13,7 @@ import { FileLookup } from "../../../../src/store/folder/file-lookup.ts";
 import { formatMetadata } from "../../../../src/store/folder/file-metadata.ts";
 import { FileStore } from "../../../../src/store/folder/file-store.ts";
 import { FileStream } from "../../../../src/store/folder/file-stream.ts";
+import { pooledFiles } from "../../../../src/store/folder/files.ts";
 import { systemClock, systemRandom } from "../../../../src/system.ts";
 
 test("FileLookup, when the body it has opened is replaced before it reads the metadata, looks again", async () => {
@@ -28,7 +29,7 @@ test("FileLookup, when the body it has opened is replaced before it reads the me
     await writeFile(at("next-metadata"), metadata);
     // Who reads a pipe waits for its writer: so the read stands still between body and metadata.
     await promisify(execFile)("mkfifo", [at("metadata")]);
-    const lookup = new FileLookup(folder, systemClock);
+    const lookup = new FileLookup(folder, pooledFiles, systemClock);
     const paths = { natural: "a", aside: "aside", metadata: "metadata" };
     const finding = lookup.find(paths, 100, systemClock.now() + 10_000);
     await using pipe = await open(at("metadata"), "w");
@@ -86,7 +87,7 @@ test("a file that is none, or another version than was asked for, does not stay 
     handles.push(handle);
     return handle;
   });
-  assert.equal(await openFile(folder), undefined);
+  assert.equal(await openFile(pooledFiles, folder), undefined);
   assert.equal((await store.openBlob("a", "another", { start: 0, end: 1 }, options)).kind, "changed");
   assert.ok(handles.length >= 2);
   for (const { fd } of handles) assert.equal(fd, -1);
