@@ -1,9 +1,9 @@
 /**
  * The program and all that it imports as one CommonJS file: a code cache, which halves the start, is only taken with
- * that format.
+ * that format. The program of its thread is a text in it: an executable has no file that a thread could run.
  */
 
-import { build, type Metafile } from "esbuild";
+import { type BuildOptions, build, type Metafile } from "esbuild";
 
 export interface BundleOptions {
   readonly root: string;
@@ -15,26 +15,35 @@ export interface BundleOptions {
 /** The major version of Node that the bundle may be run by. */
 const target = `node${process.versions.node.split(".")[0]}`;
 
+const common = {
+  bundle: true,
+  platform: "node",
+  format: "cjs",
+  target,
+  // Smaller to load, but with names: stacks in logs have to be read.
+  minifySyntax: true,
+  minifyWhitespace: true,
+  keepNames: true,
+  legalComments: "none",
+  // Packages that have both forms are smaller without what their CommonJS one drags along.
+  mainFields: ["module", "main"],
+  conditions: ["node", "import"],
+  logLevel: "warning",
+} as const satisfies BuildOptions;
+
 /** @returns what is in the bundle */
 export async function bundle({ root, outputPath, commit }: BundleOptions): Promise<Metafile> {
   const result = await build({
+    ...common,
     absWorkingDir: root,
     entryPoints: ["src/main.ts"],
     outfile: outputPath,
-    bundle: true,
-    platform: "node",
-    format: "cjs",
-    target,
-    define: { WEIR_COMMIT: JSON.stringify(commit ?? "") },
-    // Smaller to load, but with names: stacks in logs have to be read.
-    minifySyntax: true,
-    minifyWhitespace: true,
-    keepNames: true,
-    legalComments: "none",
-    // Packages that have both forms are smaller without what their CommonJS one drags along.
-    mainFields: ["module", "main"],
-    conditions: ["node", "import"],
-    logLevel: "warning",
+    define: {
+      WEIR_COMMIT: JSON.stringify(commit ?? ""),
+      WEIR_FOLDER_THREAD: JSON.stringify(await threadProgram(root)),
+      // The bundle looks for no file beside it.
+      "import.meta.url": '""',
+    },
     metafile: true,
   });
   const foreign = Object.values(result.metafile.outputs)
@@ -42,6 +51,17 @@ export async function bundle({ root, outputPath, commit }: BundleOptions): Promi
     .filter(({ path }) => !isBuiltin(path));
   if (foreign.length > 0) throw new Error(`not in the bundle: ${foreign.map(({ path }) => path).join(", ")}`);
   return result.metafile;
+}
+
+/** All that is in it is in the main program, too: its metafile would name nothing else. */
+async function threadProgram(root: string): Promise<string> {
+  const result = await build({
+    ...common,
+    absWorkingDir: root,
+    entryPoints: ["src/folder-thread.ts"],
+    write: false,
+  });
+  return result.outputFiles[0]?.text ?? "";
 }
 
 function isBuiltin(path: string): boolean {

@@ -114,8 +114,8 @@ export interface RequestOptions {
    * So a process may pause at any point. Its request still cannot take effect later than the deadline after the caller
    * was last allowed to send.
    *
-   * It is called once. A store that makes the change itself (a folder) calls it before each try. Such a store does not
-   * call it when there is nothing to change (F1, F4).
+   * It is called once. A store that makes the change itself, in the calling thread, calls it before each try. Such a
+   * store does not call it when there is nothing to change (F1, F4).
    */
   readonly authorize?: () => void;
 }

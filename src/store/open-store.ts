@@ -1,11 +1,13 @@
 /** From a setting to a store. This is the one place that knows which kinds of store there are. */
 
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { unreachable } from "../base/assert.ts";
 import { OperatingError } from "../base/errors.ts";
 import { AzureStore, type AzureStoreSettings } from "./azure/azure-store.ts";
 import type { BlobStore, StorePorts } from "./blob-store.ts";
 import { FileStore, type FileStoreSettings } from "./folder/file-store.ts";
+import { ThreadWriter } from "./folder/thread-writer.ts";
 import { S3Store, type S3StoreSettings } from "./s3/s3-store.ts";
 
 export type StoreSettings =
@@ -31,7 +33,7 @@ export function openStore(settings: StoreSettings, ports: StorePorts): BlobStore
     case "azure":
       return new AzureStore(settings, ports);
     case "file":
-      return new FileStore(settings, ports);
+      return new FileStore(settings, { ...ports, writer: new ThreadWriter(resolve(settings.path), ports.clock) });
     default:
       return unreachable(settings);
   }

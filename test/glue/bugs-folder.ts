@@ -6,6 +6,8 @@ const folder = "src/store/folder/file-store.ts";
 const writes = "src/store/folder/file-writes.ts";
 const syncs = "src/store/folder/folder-syncs.ts";
 const lanes = "src/store/folder/file-lanes.ts";
+const thread = "src/store/folder/thread-writer.ts";
+const server = "src/store/folder/thread-server.ts";
 const locks = "src/store/folder/file-locks.ts";
 const durable = "src/store/folder/durable-files.ts";
 const uploads = "src/store/folder/file-uploads.ts";
@@ -17,6 +19,7 @@ const durabilityTest = "test/unit/store/folder/file-durability.test.ts";
 const locksTest = "test/unit/store/folder/file-locks.test.ts";
 const writesTest = "test/unit/store/folder/file-writes.test.ts";
 const syncsTest = "test/unit/store/folder/folder-syncs.test.ts";
+const threadTest = "test/unit/store/folder/thread-writer.test.ts";
 
 export const folderBugs: readonly GlueBug[] = [
   {
@@ -340,6 +343,102 @@ export const folderBugs: readonly GlueBug[] = [
       file: writesTest,
       name: "a write that gets its turn too late changes nothing, and says so",
       says: /undefined/,
+    },
+  },
+  {
+    name: "folder-keeps-the-event-loop-waiting",
+    breaks: "The event loop of a node does not wait for the folder.",
+    edits: [
+      {
+        file: "src/store/open-store.ts",
+        find: "writer: new ThreadWriter(resolve(settings.path), ports.clock) }",
+        replace: "writer: new FileWrites(resolve(settings.path), blockingFiles, ports) }",
+      },
+      {
+        file: "src/store/open-store.ts",
+        find: 'import { ThreadWriter } from "./folder/thread-writer.ts";',
+        replace:
+          'import { blockingFiles } from "./folder/blocking-files.ts";\nimport { FileWrites } from "./folder/file-writes.ts";',
+      },
+    ],
+    test: { file: threadTest, name: "the event loop does not wait for a slow folder", says: /\d+\.\d, .* ms/ },
+  },
+  {
+    name: "folder-changes-on-the-event-loop",
+    breaks: "The event loop of a node makes no change of the folder itself.",
+    edits: [
+      {
+        file: "src/store/open-store.ts",
+        find: "{ ...ports, writer: new ThreadWriter(resolve(settings.path), ports.clock) }",
+        replace: "ports",
+      },
+    ],
+    test: {
+      file: threadTest,
+      name: "the node's own thread makes no call to the file system for a change",
+      says: /open \.weir\/store\/temporary/,
+    },
+  },
+  {
+    name: "folder-thread-changes-without-consent",
+    breaks: "F1: ThreadWriter asks for the caller's consent before it sends a change.",
+    edits: [{ file: thread, find: "    authorize?.();\n", replace: "" }],
+    test: {
+      file: threadTest,
+      name: "a change is asked about before it is sent, and its deadline holds in the thread, by any clock",
+      says: /Missing expected rejection/,
+    },
+  },
+  {
+    name: "folder-thread-takes-our-time-for-its-own",
+    breaks: "F4: the thread's clock may show another time than ours.",
+    edits: [{ file: thread, find: "giveUpAt: giveUpAt + ahead", replace: "giveUpAt" }],
+    test: {
+      file: threadTest,
+      name: "a change is asked about before it is sent, and its deadline holds in the thread, by any clock",
+      says: /Missing expected rejection|too slow/,
+    },
+  },
+  {
+    name: "folder-thread-takes-its-callers-memory",
+    breaks: "ThreadWriter leaves the memory of a value to its caller.",
+    edits: [{ file: thread, find: "body: new Uint8Array(change.content.body)", replace: "body: change.content.body" }],
+    test: { file: threadTest, name: "a change's memory stays its owner's", says: /Cannot transfer/ },
+  },
+  {
+    name: "folder-thread-loses-an-errors-word",
+    breaks: "F3: a change that certainly did not happen is told as such by the thread, too.",
+    edits: [
+      {
+        file: server,
+        find: "failure: { code, message, neverSent,",
+        replace: "failure: { code, message, neverSent: false,",
+      },
+    ],
+    test: {
+      file: threadTest,
+      name: "a change is asked about before it is sent, and its deadline holds in the thread, by any clock",
+      says: /neverSent|isNeverSent|validation function/,
+    },
+  },
+  {
+    name: "folder-thread-ends-amid-work",
+    breaks: "The thread ends once all that it was asked is done.",
+    edits: [{ file: thread, find: "    await Promise.allSettled(this.#underWay);\n", replace: "" }],
+    test: {
+      file: threadTest,
+      name: "closing the store waits for the changes under way",
+      says: /./,
+    },
+  },
+  {
+    name: "folder-thread-copies-without-bound",
+    breaks: "The thread has copies of so many bytes at most, whatever is flushed at a time.",
+    edits: [{ file: thread, find: "this.#copiedBytes + bytes > maxCopiedBytes", replace: "bytes < 0" }],
+    test: {
+      file: threadTest,
+      name: "values that go to the thread at a time take a bounded memory",
+      says: /\d+ MiB/,
     },
   },
 ];

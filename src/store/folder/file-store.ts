@@ -3,8 +3,9 @@
  * may share it. Names are paths (`file-names.ts`), bodies are plain files, metadata lies beside them
  * (`file-metadata.ts`). Nothing is acknowledged before it is on the disk.
  *
- * Changes of a name take turns under a lock (`file-writes.ts`). Reads take no lock (`file-lookup.ts`). Two
- * weaknesses remain:
+ * Changes of a name take turns under a lock (`file-writes.ts`). Reads take no lock (`file-lookup.ts`). A node's changes
+ * are made in a thread of their own (`thread-writer.ts`): what they cost, reads of values in memory do not wait for.
+ * Two weaknesses remain:
  * - A read may see a write that was not yet acknowledged. A power failure may undo that write.
  * - A process may pause between its last look at the clock and the rename after it. Then it renames late, though under
  * its lock.

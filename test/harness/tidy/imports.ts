@@ -90,6 +90,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   "src/cli/commands": [...cliWords, "src/cli/process", "src/cli/client", "src/cli/copy", "src/cli/dev"],
   "src/cli": cliWords,
   "src/main.ts": ["src/cli"],
+  "src/folder-thread.ts": ["src/base", "src/store", "src/system.ts"],
 };
 
 /** Parts whose every step the simulator owns: no way out to disk, network, processes or timers. */
