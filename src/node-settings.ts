@@ -37,7 +37,7 @@ export function memberSettings(config: Config): MemberSettings {
     lateEffectMs: flush.lateEffectMs,
     leaseMs: config.peers.leaseMs,
     suspectMs: config.peers.suspectMs,
-    admission: { dirtyBytes: buffer.dirtyBytes, waitMs: buffer.waitMs },
+    admission: { dirtyBytes: buffer.dirtyBytes, refusedBytes: buffer.refusedBytes, waitMs: buffer.waitMs },
     maxDirtyAgeMs: buffer.maxDirtyAgeMs,
     journaled: config.journal !== "off",
     cacheBytes: buffer.cacheBytes,

@@ -46,6 +46,11 @@ export const errorKinds = {
   store_unavailable: { status: 503, advice: "Retry after a while: the object store does not answer." },
   store_throttled: { status: 503, advice: "Retry after a while: the object store asks for fewer requests." },
   store_refused: { status: 503, advice: "Tell the operator: the object store refuses the request." },
+  refused_full: {
+    status: 507,
+    advice:
+      "Tell the operator: the object store refuses what was written before. Then change those values, or give them up (weir drop).",
+  },
   disk_failed: {
     status: 500,
     advice: "Mend the disk of the data folder as the message says; the node tries it again by itself.",

@@ -15,6 +15,11 @@ export const bufferSchema = z.strictObject({
       "Bytes of values that are not in the store yet, own and others', at most; then writers wait. A quarter leaves room for the cache, the runtime and requests.",
     computed: "25 % of the memory limit",
   }),
+  refusedBytes: byteCount.optional().meta({
+    description:
+      "Dirty bytes on a node up to which there is room for values that the store refuses: those of one token, or of one address without tokens, may take what is free of it. Above that its writes are refused (507 `refused_full`), and the rest of the buffer is for others.",
+    computed: "75 % of dirtyBytes",
+  }),
   cacheBytes: z.int().min(0).optional().meta({
     description: "Bytes of values kept for reading once the store has them, at most; 0 keeps none.",
     computed: "25 % of the memory limit, at most 16 GiB",

@@ -12,11 +12,16 @@ import type { RawConfig } from "./schema.ts";
  */
 const bufferShare = 0.25;
 
+/** Part of the dirty bytes up to which there is room for what the store refuses. The rest is always left for others. */
+const refusedShare = 0.75;
+
 /** A larger cache must be a decision: beyond this, millions of entries make garbage collection noticeable. */
 const maxDefaultCacheBytes = 16 * 1024 ** 3;
 
-export interface BufferConfig extends Readonly<Omit<RawConfig["buffer"], "dirtyBytes" | "cacheBytes">> {
+export interface BufferConfig
+  extends Readonly<Omit<RawConfig["buffer"], "dirtyBytes" | "refusedBytes" | "cacheBytes">> {
   readonly dirtyBytes: number;
+  readonly refusedBytes: number;
   readonly cacheBytes: number;
 }
 
@@ -28,9 +33,11 @@ export function memoryLimitBytes(): number {
 
 export function completeBuffer(buffer: RawConfig["buffer"], memoryBytes: number): BufferConfig {
   const share = Math.floor(bufferShare * memoryBytes);
+  const dirtyBytes = buffer.dirtyBytes ?? share;
   return {
     ...buffer,
-    dirtyBytes: buffer.dirtyBytes ?? share,
+    dirtyBytes,
+    refusedBytes: buffer.refusedBytes ?? Math.floor(refusedShare * dirtyBytes),
     cacheBytes: buffer.cacheBytes ?? Math.min(share, maxDefaultCacheBytes),
   };
 }

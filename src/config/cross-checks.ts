@@ -89,6 +89,10 @@ function bufferMistakes(json: unknown, context: CrossCheckContext): Mistake[] {
       text: `is ${buffer.dirtyBytes}, must be at least ${minDirtyBytes} (${minValuesInBuffer} × buffer.maxValueBytes)`,
     });
   }
+  if (buffer.refusedBytes > buffer.dirtyBytes) {
+    const text = `is ${buffer.refusedBytes}, must be at most buffer.dirtyBytes (${buffer.dirtyBytes})`;
+    mistakes.push({ path: "buffer.refusedBytes", text });
+  }
   const maxBufferBytes = Math.floor(maxBufferShare * context.memoryBytes);
   if (context.purpose === "member" && buffer.dirtyBytes + buffer.cacheBytes > maxBufferBytes) {
     mistakes.push({

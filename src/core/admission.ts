@@ -14,6 +14,8 @@ import type { Clock, Timer } from "../base/clock.ts";
 export interface AdmissionSettings {
   /** Bytes of dirty entries at which writers wait; see `footprint` for what counts. */
   readonly dirtyBytes: number;
+  /** Up to so many dirty bytes there is room for values that the store refuses (W28). */
+  readonly refusedBytes: number;
   /** Milliseconds that a writer waits for room before it is refused. */
   readonly waitMs: number;
 }
@@ -50,6 +52,11 @@ export class Admission {
 
   get usedBytes(): number {
     return this.#used;
+  }
+
+  /** How much of the room for values that the store refuses is free. */
+  get refusedRoomBytes(): number {
+    return Math.max(0, this.#settings.refusedBytes - this.#used);
   }
 
   /** Bytes of writes that wait for room. */

@@ -10,13 +10,14 @@
 import type { Instant } from "../base/clock.ts";
 import type { OperatingError } from "../base/errors.ts";
 import { PartedMap } from "../base/parted-map.ts";
-import type { KeyState } from "./key-state.ts";
+import type { Flight, KeyState } from "./key-state.ts";
+import { RefusedValues } from "./refused-values.ts";
 
 export class Backlog {
   /** In each part in the order in which they became dirty. A key that a flush made younger moved to the end then. */
   readonly #waiting = new PartedMap<KeyState>();
-  /** Those that the store has refused, which no waiting mends, and when the attempt began that it refused last. */
-  readonly #refused = new Map<KeyState, Instant>();
+  /** Those that the store has refused, which no waiting mends. */
+  readonly #refused = new RefusedValues();
   /**
    * Those that are held back until an earlier request can take effect no more (F24). The store is not behind for them,
    * so their age does not count before a flush of them has landed.
@@ -58,14 +59,14 @@ export class Backlog {
     this.#waiting.set(record.key, record);
   }
 
-  /** An attempt that began at `since` failed. */
-  failed(record: KeyState, error: OperatingError, since: Instant): void {
+  /** An attempt failed. */
+  failed({ record, entry, beganAt }: Flight, error: OperatingError): void {
     record.failed(error);
     this.#failing.add(record);
     if (error.code !== "store_refused") return;
     this.#waitsNoMore(record);
     this.#held.delete(record);
-    this.#refused.set(record, since);
+    this.#refused.add(record, entry, beganAt);
   }
 
   /** The last attempt did not fail. */
@@ -81,6 +82,11 @@ export class Backlog {
     for (const record of this.#failing) if (!this.#refused.has(record)) yield record;
   }
 
+  /** What of them the store refuses. */
+  get refusedValues(): Readonly<RefusedValues> {
+    return this.#refused;
+  }
+
   /** Those that the store refuses, at this moment. */
   refused(): readonly KeyState[] {
     return [...this.#refused.keys()];
@@ -88,7 +94,7 @@ export class Backlog {
 
   /** Whether the store has refused the last attempt, and that began at `since` or later. */
   isRefusedSince(record: KeyState, since: Instant): boolean {
-    const refusedFrom = this.#refused.get(record);
+    const refusedFrom = this.#refused.since(record);
     return record.failure?.code === "store_refused" && refusedFrom !== undefined && refusedFrom >= since;
   }
 

@@ -58,6 +58,8 @@ export interface Entry extends ValueInfo {
   readonly upload?: Upload;
   /** The request that made it, so that a repeat of that request is recognised. */
   readonly requestId: RequestId;
+  /** Who wrote it, where it was assigned. This is neither sent nor journaled. */
+  readonly holder?: string | undefined;
 }
 
 /**

@@ -263,6 +263,8 @@ export function writeState(writer: ByteWriter, state: MemberState): void {
   writer.f64(state.figures.oldestDirtyMs);
   writer.f64(state.figures.failingKeys);
   writer.f64(state.figures.refusedKeys);
+  writer.f64(state.figures.refusedBytes);
+  writer.f64(state.figures.refusedRoomBytes);
   writer.f64(state.figures.heldKeys);
   writer.f64(state.figures.lateEffectMs);
   writeFailingKeys(writer, state.figures.failing);
@@ -293,6 +295,8 @@ export function readState(reader: ByteReader): MemberState {
       oldestDirtyMs: reader.f64(),
       failingKeys: reader.f64(),
       refusedKeys: reader.f64(),
+      refusedBytes: reader.f64(),
+      refusedRoomBytes: reader.f64(),
       heldKeys: reader.f64(),
       lateEffectMs: reader.f64(),
       failing: readFailingKeys(reader),
@@ -313,6 +317,7 @@ export function writeFailingKeys(writer: ByteWriter, keys: readonly FailingKey[]
     writer.f64(each.ageMs);
     writer.byteText(each.code);
     writer.text(each.reason);
+    writeHolder(writer, each.holder);
   }
 }
 
@@ -325,7 +330,21 @@ export function readFailingKeys(reader: ByteReader): FailingKey[] {
     ageMs: reader.f64(),
     code: readErrorCode(reader),
     reason: reader.text(),
+    ...readHolder(reader),
   }));
+}
+
+/** An address, or a token's name, which the configuration bounds: a longer one is no holder's. */
+const maxHolder = 256;
+
+export function writeHolder(writer: ByteWriter, holder: string | undefined): void {
+  writer.text(holder ?? "");
+}
+
+export function readHolder(reader: ByteReader): { readonly holder?: string } {
+  const holder = reader.text();
+  if (holder.length > maxHolder) throw new MalformedError("a holder with too long a name");
+  return holder === "" ? {} : { holder };
 }
 
 /** Codes are only ever added. A code that this program does not know yet is a failure like any other to its callers. */

@@ -31,6 +31,8 @@ export interface WriteOperation {
   readonly discards?: Version;
   /** What the answer waits for. */
   readonly durability: Durability;
+  /** In whose share it counts: a token, or an address. Undefined if it is nobody's. */
+  readonly holder?: string | undefined;
 }
 
 /** A write of a value that may be too large to be in memory; its answer waits for the store. */
@@ -102,7 +104,7 @@ export interface ValueStream extends AsyncIterable<Uint8Array>, AsyncDisposable 
 /**
  * Each method is linearizable per key, and rejects with an OperatingError. After a write that was rejected the client
  * must take it as possible that the write took effect, unless the code is one of `buffer_full`, `overloaded`,
- * `shutting_down`.
+ * `refused_full`, `shutting_down`.
  */
 export interface Operations {
   write(operation: WriteOperation): Promise<WriteOutcome>;

@@ -19,6 +19,9 @@ export interface MemberFigures {
   /** How many keys had their last attempt to flush fail, and how many of those the store refuses. */
   readonly failingKeys: number;
   readonly refusedKeys: number;
+  /** Bytes in the buffer of what it refuses, and how many more may be there (W28). */
+  readonly refusedBytes: number;
+  readonly refusedRoomBytes: number;
   /** How many keys are held back until an earlier request to the store can take effect no more (F24). */
   readonly heldKeys: number;
   /** Some of the keys that fail. */
@@ -44,6 +47,8 @@ export interface FailingKey {
   readonly ageMs: number;
   readonly code: ErrorCode;
   readonly reason: string;
+  /** Who wrote it, if the member knows that: `token NAME`, or an address. */
+  readonly holder?: string | undefined;
 }
 
 /** Whether this member takes part in a view and may serve, and why or why not. */

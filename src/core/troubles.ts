@@ -68,7 +68,7 @@ function outlook(members: readonly MemberStatus[]): string {
 
 /** What keeps the member's values from the store, or in its buffer. */
 function troublesOfMember(
-  { id, failingKeys, failing, slowing, full, storeFailingMs, dirtyBytes }: MemberStatus,
+  { id, failingKeys, failing, slowing, full, storeFailingMs, dirtyBytes, refusedBytes, refusedRoomBytes }: MemberStatus,
   isSettled: boolean,
 ): string[] {
   const texts: string[] = [];
@@ -79,6 +79,10 @@ function troublesOfMember(
   if (slowing) texts.push(`Writers wait at ${id}: a value there is older than buffer.maxDirtyAgeMs.`);
   const why = isSettled ? "the store takes less than they send" : "nothing leaves it before the view is settled";
   if (full) texts.push(`Writers wait at ${id}: its buffer is full (buffer.dirtyBytes), and ${why}.`);
+  if (refusedBytes > refusedRoomBytes)
+    texts.push(
+      `${id} has little room left for what the store refuses, ${formatBytes(refusedBytes)} by now: who wrote that is refused (refused_full). Mend the store, or give it up (weir drop --prefix).`,
+    );
   for (const key of failing) texts.push(`Failing at ${id}: ${failingText(key)}`);
   if (failingKeys > failing.length) texts.push(`Failing at ${id}: ${failingKeys - failing.length} more`);
   return texts;
@@ -121,7 +125,8 @@ function heldBack({ id, heldKeys }: MemberStatus): string[] {
 }
 
 /** A key whose flush fails, as a person reads it. */
-export function failingText({ key, isDelete, size, ageMs, code, reason }: FailingKey): string {
+export function failingText({ key, isDelete, size, ageMs, code, reason, holder }: FailingKey): string {
   const what = isDelete ? "its removal" : formatBytes(size);
-  return `${quote(key)} (${what}, for ${formatDuration(ageMs)}): ${plain(reason)} (${code})`;
+  const by = holder === undefined ? "" : `, by ${plain(holder)}`;
+  return `${quote(key)} (${what}, for ${formatDuration(ageMs)}${by}): ${plain(reason)} (${code})`;
 }

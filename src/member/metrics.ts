@@ -8,8 +8,8 @@ export class MemberMetrics {
   readonly reads = { buffer: 0, cache: 0, store: 0 };
   /** From a write's assignment at its primary until it was visible, in seconds: every owner had it by then. */
   readonly commit = new Histogram(latencyBounds);
-  /** Writes that got no room in time: the buffer was full, or a value in it too old. */
-  readonly refusals = { full: 0, age: 0 };
+  /** Writes that got no room: the buffer was full, a value in it too old, or the store refuses too much (W28). */
+  readonly refusals = { full: 0, age: 0, refused: 0 };
   /** From the moment at which a key got a state that the store lacked, until the store had one as new, in seconds. */
   readonly flushLag = new Histogram(delayBounds);
   /** Attempts to flush: all that began, and those that repeated one that had failed. */

@@ -27,6 +27,7 @@ import { HeldKeys } from "./keys/held-keys.ts";
 import { Inheritance } from "./keys/inheritance.ts";
 import { Primary } from "./keys/primary.ts";
 import { ReadPath } from "./keys/read-path.ts";
+import { RefusedShare } from "./keys/refused-share.ts";
 import { Repeats } from "./keys/repeats.ts";
 import { Replica } from "./keys/replica.ts";
 import { Replicator } from "./keys/replicator.ts";
@@ -120,6 +121,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const reads = new ReadPath(context, inheritance);
   const repeats = new Repeats(context, reads);
   const assigner = new Assigner(context, { replicator, committer, inheritance, reads, repeats });
+  const refusedShare = new RefusedShare(context, backlog);
   const mayDiscard = (key: string, version: Version): boolean => discard.judge(key, version);
   const primary = new Primary(context, {
     assigner,
@@ -127,6 +129,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
     replicator,
     inheritance,
     repeats,
+    refusedShare,
     reads,
     flush: queue,
     mayDiscard,

@@ -7,7 +7,7 @@
 import type { Histogram } from "../base/histogram.ts";
 import type { ClusterStatus } from "../core/status.ts";
 import { isMajorityLost } from "../core/troubles.ts";
-import { type NodeShares, sharedNames } from "../http/server/node-shares.ts";
+import { labelOf, type NodeShares, sharedNames } from "../http/server/node-shares.ts";
 import type { HttpServer } from "../http/server.ts";
 import type { JournalMetrics } from "../journal/file-journal.ts";
 import type { MemberGauges } from "../member/admin/status.ts";
@@ -140,7 +140,15 @@ function exposeBuffer(exposition: Exposition, { gauges, limits, member }: NodeSo
     const now = gauges();
     return now && Number(now.slowing);
   });
-  const refused = "Writes that were answered 503 buffer_full.";
+  const refusedBytes =
+    "Bytes in the buffer that the store refuses, of keys that the node serves, by who wrote them; no name: an address, or not known.";
+  exposition.gauges("weir_buffer_refused_bytes", refusedBytes, ["token"], () => refusedBytesOf(gauges()));
+  own(
+    "weir_buffer_refused_room_bytes",
+    "Bytes that such values may still take (buffer.refusedBytes less what is dirty).",
+    (now) => now.refusedRoomBytes,
+  );
+  const refused = "Writes that got no room: 503 buffer_full (full, age), or 507 refused_full (refused).";
   exposition.counters("weir_buffer_refused_writes_total", refused, ["reason"], () =>
     Object.entries(member.refusals).map(([reason, count]) => [{ reason }, count]),
   );
@@ -152,6 +160,19 @@ function exposeBuffer(exposition: Exposition, { gauges, limits, member }: NodeSo
   );
   const commit = "From a write's version until all owners had it and it was visible.";
   exposition.histogram("weir_replication_duration_seconds", commit, member.commit);
+}
+
+/** By token; what is of addresses, or of nobody that is known, under no name. */
+function* refusedBytesOf(gauges: MemberGauges | undefined): Generator<[{ token: string }, number]> {
+  if (!gauges) return;
+  const bytesOf = new Map([["", gauges.refusedBytes]]);
+  for (const [holder, bytes] of gauges.refusedBytesOf) {
+    const token = labelOf(holder);
+    if (token === "") continue;
+    bytesOf.set(token, bytes);
+    bytesOf.set("", (bytesOf.get("") ?? 0) - bytes);
+  }
+  for (const [token, bytes] of bytesOf) yield [{ token }, bytes];
 }
 
 function exposeFlushing(exposition: Exposition, { gauges, member }: NodeSources): void {

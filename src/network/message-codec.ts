@@ -15,6 +15,7 @@ import {
   readErrorCode,
   readFailingKeys,
   readHeaders,
+  readHolder,
   readOutcomes,
   readPrecondition,
   readRequestId,
@@ -28,6 +29,7 @@ import {
   writeEntry,
   writeFailingKeys,
   writeHeaders,
+  writeHolder,
   writeOutcomes,
   writePrecondition,
   writeRequestId,
@@ -108,6 +110,7 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
       writer.bool(request.durability === "stored");
       writer.f64(request.deadlineMs);
       writeVersion(writer, request.discards ?? noVersion);
+      writeHolder(writer, request.holder);
       writeBody(writer, request);
       return payloadOf(request);
     case "replicate":
@@ -190,7 +193,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       const deadlineMs = reader.f64();
       const version = readVersion(reader);
       const discards = version.epoch === 0 ? {} : { discards: version };
-      const body = { ...readBody(reader, payload), ...discards };
+      const holder = readHolder(reader);
+      const body = { ...readBody(reader, payload), ...discards, ...holder };
       return { kind: "write", epoch, key, requestId, precondition, headers, md5, durability, deadlineMs, ...body };
     }
     case tags.replicate:

@@ -87,13 +87,23 @@ export const settingsBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "refused-values-may-fill-the-buffer",
+    breaks: "The setting buffer.refusedBytes bounds what the store refuses.",
+    edits: [{ file: settings, find: "refusedBytes: buffer.refusedBytes", replace: "refusedBytes: buffer.dirtyBytes" }],
+    test: {
+      file: settingsTest,
+      name: "each setting of a member is the one of its name, in its unit",
+      says: /\+\s+refusedBytes: 100003000,/,
+    },
+  },
+  {
     name: "buffer-and-cache-swapped",
     breaks: "The setting buffer.dirtyBytes bounds what the store lacks.",
     edits: [
       {
         file: settings,
-        find: "dirtyBytes: buffer.dirtyBytes, waitMs",
-        replace: "dirtyBytes: buffer.cacheBytes, waitMs",
+        find: "dirtyBytes: buffer.dirtyBytes, refusedBytes",
+        replace: "dirtyBytes: buffer.cacheBytes, refusedBytes",
       },
     ],
     test: {

@@ -5,7 +5,7 @@
 
 import type { SliceSettings } from "../../src/base/slices.ts";
 import { Admission } from "../../src/core/admission.ts";
-import { type Entry, footprint } from "../../src/core/entry.ts";
+import { type Entry, footprint, noHeaders, noRequest } from "../../src/core/entry.ts";
 import type { Assignment, Flight, KeyState, PendingWrite } from "../../src/core/key-state.ts";
 import { type HoldingLog, WriteBuffer } from "../../src/core/write-buffer.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
@@ -15,7 +15,7 @@ const noLog: HoldingLog = { append: () => undefined };
 
 /** A buffer with more room than a test fills. */
 export function roomyBuffer(clock = new ManualClock(), log = noLog): WriteBuffer {
-  return new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), log);
+  return new WriteBuffer(new Admission({ dirtyBytes: 1e9, refusedBytes: 1e9, waitMs: 500 }, clock), log);
 }
 
 /** The entry is held as by a replica, its room taken. */
@@ -62,6 +62,13 @@ export function commit(buffer: WriteBuffer, entry: Entry, now = 0): KeyState {
   return record;
 }
 
+/** A flush of the record's entry, or of one without a value, that began then and failed. */
+export function flightOf(record: KeyState, beganAt = 0, holder?: string): Flight {
+  const nothing = { key: record.key, value: undefined, headers: noHeaders, md5: "", modifiedMs: 0, size: 0 };
+  const entry = record.entry ?? { ...nothing, epoch: 1, seq: 1, requestId: noRequest, holder };
+  return { record, entry, beganAt, unproven: false };
+}
+
 /** A flush of the entry, which the store has taken; it has not landed. */
 export function arrive(record: KeyState, entry: Entry, unproven = false): Flight {
   const flight = record.takeOff(entry, 0, unproven);
@@ -92,7 +99,7 @@ export function settingsOf(change: Partial<MemberSettings> = {}): MemberSettings
     lateEffectMs: 900_000,
     leaseMs: 1_000,
     suspectMs: 800,
-    admission: { dirtyBytes: 1e9, waitMs: 500 },
+    admission: { dirtyBytes: 1e9, refusedBytes: 1e9, waitMs: 500 },
     maxDirtyAgeMs: 0,
     journaled: false,
     cacheBytes: 0,

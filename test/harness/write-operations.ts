@@ -4,7 +4,7 @@ import { hash } from "node:crypto";
 import { noHeaders } from "../../src/core/entry.ts";
 import type { WriteOperation } from "../../src/core/operation.ts";
 
-type More = Partial<Pick<WriteOperation, "headers" | "precondition" | "durability">>;
+type More = Partial<Pick<WriteOperation, "headers" | "precondition" | "durability" | "holder">>;
 
 const plain = { headers: noHeaders, precondition: undefined, durability: "replicated" } as const;
 

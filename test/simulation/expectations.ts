@@ -9,11 +9,13 @@ import type { ScenarioPlan } from "./scenario-plan.ts";
 import type { SimHost } from "./sim-cluster.ts";
 
 /** After these nothing was done; see `Operations`. */
-export const notDone: readonly ErrorCode[] = ["buffer_full", "overloaded", "shutting_down"];
+export const notDone: readonly ErrorCode[] = ["buffer_full", "overloaded", "refused_full", "shutting_down"];
 
 /** Refusals that a cluster with troubles may give. Any other is a bug. */
 const troubles: readonly ErrorCode[] = [
-  ...notDone,
+  "buffer_full",
+  "overloaded",
+  "shutting_down",
   "not_ready",
   "deadline_exceeded",
   "peer_unreachable",
@@ -81,6 +83,7 @@ export function expectationsOf(plan: ScenarioPlan, operationMs: number, hits: Hi
       isOneLoss && !hits.wasHit(host, calledMs) ? soonMs + hits.noticeMs(calledMs) : atLastMs,
     allowedCodes(host, action, calledMs) {
       if (action.kind === "drop") return [...troubles, "not_refused"];
+      if (faults.includes("shares")) return [...troubles, "refused_full"];
       if (faults.length === 0) return crowded ? ["buffer_full"] : [];
       if (isOneLoss) return hits.wasHit(host, calledMs) ? troubles : [];
       const isPlainPut = action.kind === "put" && action.condition === undefined;

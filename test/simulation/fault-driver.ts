@@ -46,6 +46,7 @@ type OwnWay =
   | "lateReturns"
   | "scripts"
   | "slices"
+  | "shares"
   | "snapshots";
 
 export class FaultDriver {

@@ -37,6 +37,8 @@ export const faultKinds = [
   "store",
   /** The store refuses changes of a key for a while, and an operator gives up what it refuses. */
   "refusals",
+  /** Clients have names, and little room for what the store refuses of them. */
+  "shares",
   /** One host cannot reach the store, or waits for its answers. */
   "storeCuts",
   /** One host cannot reach the store for so long that the others relieve it of its keys. */
@@ -90,6 +92,7 @@ const ownWorlds: readonly FaultKind[] = [
   "lateCopies",
   "lateReturns",
   "refusals",
+  "shares",
   "overtaking",
   "longCuts",
   "viewRefusals",
@@ -168,6 +171,7 @@ export const profiles = {
   "slices+power": ["slices", "power", "crashes", "disks", "weights"],
   "slices+lateEffects": ["slices", "lateEffects", "crashes", "leaves", "joins"],
   "slices+store": ["slices", "store", "storeCuts", "pauses", "leaves"],
+  "refusals+shares": ["refusals", "shares", "lostAnswers", "crashes"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

@@ -57,6 +57,18 @@ export const dropMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "refused-share-never-given-back",
+    world: "refusals+shares",
+    breaks: "W28: what the store refuses counts until the store has it, it is given up, or another member serves it",
+    edits: [
+      {
+        file: "src/core/refused-values.ts",
+        find: "    this.#refusals.delete(record);\n    this.#uncount(record, refusal);\n",
+        replace: "    this.#refusals.delete(record);\n",
+      },
+    ],
+  },
+  {
     name: "drop-while-a-client-waits",
     world: "refusals+retries",
     breaks: "D4: nothing is discarded while a router may still be asked whether the store has it",

@@ -290,6 +290,8 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
     // A crowded buffer holds a few values of the largest size.
     admission: {
       dirtyBytes: crowded ? 4 * footprint({ key: "k0", size: maxValueBytes, headers: noHeaders }) : 10_000_000,
+      // Room for one small value that the store refuses, and for another.
+      refusedBytes: faults.includes("shares") ? 3 * footprint({ key: "k0", size: 0, headers: noHeaders }) : 10_000_000,
       waitMs: random.pick([50, 2_000]),
     },
     maxDirtyAgeMs: 0,

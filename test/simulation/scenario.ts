@@ -171,6 +171,7 @@ class Scenario {
       contents,
       deletions: [],
       expectations: expectationsOf(plan, operationMs, this.#faults.hits),
+      holderOf: (label) => (plan.faults.includes("shares") ? `holder ${label.length % 2}` : undefined),
       notStored: (key, version, isDelete) => {
         this.#watch.promised(key, version);
         return notStored(this.#store, this.#clients.deletions, key, version, isDelete);
@@ -372,7 +373,7 @@ class Scenario {
   async #flush(): Promise<void> {
     const limitMs = flushDeadlines * this.#flushDeadlineMs + flushExtraMs + 6 * longestLateMs(this.#plan);
     await this.#within(limitMs, "everything is flushed", () =>
-      this.#wanted().every((host) => host.status?.dirtyBytes === 0),
+      this.#wanted().every(({ status }) => status?.dirtyBytes === 0 && status.refusedBytes === 0),
     );
   }
 

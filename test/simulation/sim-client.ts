@@ -70,6 +70,8 @@ export interface ClientWorld {
   readonly contents: Contents;
   readonly deletions: Deletion[];
   readonly expectations: Expectations;
+  /** Under whose name a client with this label writes; undefined if under none. */
+  readonly holderOf: (label: string) => string | undefined;
   /** Why the store may not be said to have this version of the key; undefined if it may. */
   readonly notStored: (key: string, version: Version, isDelete: boolean) => string | undefined;
 }
@@ -145,7 +147,7 @@ export function perform(
   };
   let lateness = watch();
   process.schedule(random.exponential(meanLatencyMs), () => {
-    call(parts, process, member, key, action, random).then(
+    call(parts, process, member, key, label, action, random).then(
       (outcome) => {
         if (outcome.kind === "written" && deletion !== undefined) deletion.version = outcome.version;
         if (outcome.kind === "written") checkDurability(parts, key, action, outcome);
@@ -189,6 +191,7 @@ function call(
   process: SimProcess,
   member: RunningMember,
   key: string,
+  label: string,
   action: RegisterAction,
   random: SimRandom,
 ): Promise<ReadOutcome | WriteOutcome> {
@@ -197,20 +200,21 @@ function call(
   if (action.kind === "drop") return discard(process, member, key, random.exponential(meanReadingMs));
   const precondition = action.condition && conditionFor(parts.contents, action.condition);
   const durability: Durability = action.stored === true ? "stored" : "replicated";
-  if (action.kind === "delete") return member.operations.write(deleteOf(key, { precondition, durability }));
+  const holder = parts.holderOf(label);
+  if (action.kind === "delete") return member.operations.write(deleteOf(key, { precondition, durability, holder }));
   const content = parts.contents.named(action.value);
   if (content === undefined) throw new Error(`there is no content ${action.value}`);
   if (content.isLarge) {
-    const { value, headers } = content;
     return member.operations.writeStream({
       key,
-      headers,
+      headers: content.headers,
       precondition,
-      length: value.length,
-      body: inPieces(value),
+      length: content.value.length,
+      body: inPieces(content.value),
     });
   }
-  return member.operations.write(putOf(key, content.value, { headers: content.headers, precondition, durability }));
+  const { value, headers } = content;
+  return member.operations.write(putOf(key, value, { headers, precondition, durability, holder }));
 }
 
 /** Looks at what the store refuses of the key, and gives that up after a while. */

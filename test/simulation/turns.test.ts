@@ -113,7 +113,7 @@ class FullCluster {
       onEnd: () => undefined,
     };
     const settings = settingsOf({
-      admission: { dirtyBytes: 1e9, waitMs: 500 },
+      admission: { dirtyBytes: 1e9, refusedBytes: 1e9, waitMs: 500 },
       slices: { items: sliceItems, pauseMs: 0 },
       flush: {
         delayMs: 3_600_000,

@@ -63,7 +63,7 @@ test("a node's member gets what is set", () => {
     { stopMs, admission, journaled, flush, operationMs },
     {
       stopMs: 4_321,
-      admission: { dirtyBytes: 100_000_000, waitMs: 123 },
+      admission: { dirtyBytes: 100_000_000, refusedBytes: 75_000_000, waitMs: 123 },
       journaled: false,
       flush: {
         delayMs: 7,
@@ -135,6 +135,7 @@ const everything = {
   journal: "off",
   buffer: {
     dirtyBytes: 100_003_000,
+    refusedBytes: 80_031_000,
     waitMs: 1_004,
     maxDirtyAgeMs: 900_005,
     cacheBytes: 60_006_000,
@@ -182,7 +183,7 @@ test("each setting of a member is the one of its name, in its unit", () => {
     storeName: undefined,
     leaseMs: 1_123,
     suspectMs: 922,
-    admission: { dirtyBytes: 100_003_000, waitMs: 1_004 },
+    admission: { dirtyBytes: 100_003_000, refusedBytes: 80_031_000, waitMs: 1_004 },
     maxDirtyAgeMs: 900_005,
     journaled: false,
     cacheBytes: 60_006_000,

@@ -13,6 +13,7 @@ export const failingSchema = z.object({
   ageMs: z.number(),
   code: z.string(),
   reason: z.string(),
+  holder: z.string().optional(),
 });
 
 /** A line of the answer to `POST /cluster/flush`. */
@@ -56,6 +57,8 @@ const statusSchema = z.object({
       oldestDirtyMs: z.number(),
       failingKeys: z.number(),
       refusedKeys: z.number().default(0),
+      refusedBytes: z.number().default(0),
+      refusedRoomBytes: z.number().default(0),
       heldKeys: z.number().default(0),
       lateEffectMs: z.number().default(0),
       failing: z.array(failingSchema).default([]),

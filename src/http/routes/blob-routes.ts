@@ -252,7 +252,8 @@ export class BlobRoutes {
         await this.#putStream(exchange, { ...write, length: undefined, body: stream }, md5);
         return;
       }
-      const operation = { ...write, value: body.bytes, md5: md5Of(body.bytes, md5), durability };
+      const holder = exchange.place?.holder.name;
+      const operation = { ...write, value: body.bytes, md5: md5Of(body.bytes, md5), durability, holder };
       this.#answerWrite(exchange, await this.#operations().write(operation));
     } finally {
       body.release();
@@ -287,7 +288,8 @@ export class BlobRoutes {
     const { headers } = exchange.request;
     const durability = wantedDurability(headers["weir-durability"]);
     const precondition = writePrecondition(headers);
-    const operation = { key, value: undefined, headers: noHeaders, precondition, md5: "", durability };
+    const holder = exchange.place?.holder.name;
+    const operation = { key, value: undefined, headers: noHeaders, precondition, md5: "", durability, holder };
     this.#answerWrite(exchange, await this.#operations().write(operation));
   }
 

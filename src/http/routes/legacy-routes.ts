@@ -89,6 +89,7 @@ export class LegacyRoutes {
         precondition: undefined,
         md5: md5Of(put.value),
         durability,
+        holder: exchange.place?.holder.name,
       });
       if (outcome.kind !== "written") throw new OperatingError("internal", "an unconditional put was refused");
       answerJson(exchange, 200, { msg: "OK!" }, ["Weir-Durability", outcome.durability]);

@@ -115,6 +115,6 @@ function holderAt(address = ""): string {
 }
 
 /** Names of tokens are few. Addresses are not: they are together, under no name. */
-function labelOf(holder: string): string {
+export function labelOf(holder: string): string {
   return holder.startsWith(tokenPrefix) ? holder.slice(tokenPrefix.length) : "";
 }

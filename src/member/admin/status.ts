@@ -23,6 +23,8 @@ type StatusContext = ContextOf<"buffer" | "cache" | "clock" | "membership" | "ne
 export interface MemberGauges extends MemberFigures {
   /** Bytes of writes that wait for room. */
   readonly waitingBytes: number;
+  /** Of the bytes that the store refuses, those of each holder that is known. */
+  readonly refusedBytesOf: ReadonlyMap<string, number>;
   /** Flushes under way, and how many there may be at the store's present pace. */
   readonly flushesUnderWay: number;
   readonly flushConcurrency: number;
@@ -40,6 +42,8 @@ export const noFigures: MemberFigures = {
   oldestDirtyMs: 0,
   failingKeys: 0,
   refusedKeys: 0,
+  refusedBytes: 0,
+  refusedRoomBytes: 0,
   heldKeys: 0,
   lateEffectMs: 0,
   failing: [],
@@ -84,6 +88,8 @@ export class Status {
       oldestDirtyMs: since === never ? 0 : Math.round(clock.now() - since),
       failingKeys: backlog.failingCount,
       refusedKeys: backlog.refusedCount,
+      refusedBytes: backlog.refusedValues.bytes,
+      refusedRoomBytes: buffer.admission.refusedRoomBytes,
       heldKeys: backlog.heldCount,
       lateEffectMs: settings.lateEffectMs,
       failing: this.failing(namedKeys),
@@ -118,6 +124,7 @@ export class Status {
       ageMs: Math.round(this.#context.clock.now() - dirtySince),
       code: failure.code,
       reason: failure.message.slice(0, reasonLength),
+      ...(state.holder !== undefined && { holder: state.holder }),
     };
   }
 
@@ -127,6 +134,7 @@ export class Status {
     return {
       ...this.figures(),
       waitingBytes: buffer.admission.waitingBytes,
+      refusedBytesOf: new Map(flusher.backlog.refusedValues.holders()),
       flushesUnderWay: flusher.underWay,
       flushConcurrency: flusher.concurrency,
       storeFailingMs: flusher.health.failingMs(clock.now()),

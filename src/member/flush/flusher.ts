@@ -305,7 +305,8 @@ export class Flusher {
   }
 
   /** It is tried again, for as long as the tenure lasts (F22). */
-  #failed({ record, beganAt }: Flight, error: unknown): void {
+  #failed(flight: Flight, error: unknown): void {
+    const { record } = flight;
     const { clock, random, settings, complaints, membership, metrics } = this.#context;
     if (!isOperatingError(error)) throw error;
     if (error.code === "not_ready") {
@@ -314,7 +315,7 @@ export class Flusher {
       return;
     }
     metrics.flushFailed(error.code);
-    this.backlog.failed(record, error, beganAt);
+    this.backlog.failed(flight, error);
     this.health.failed(clock.now());
     this.#failedAt = clock.now();
     if (error.code === "store_throttled") this.#pace.throttled(this.#flights.size);

@@ -57,7 +57,7 @@ export class Assigner {
       buffer.admission.giveBack(bytes);
       throw refusal;
     }
-    const { key, headers, md5, requestId } = request;
+    const { key, headers, md5, requestId, holder } = request;
     // What arrives over a link shares its memory with its neighbours.
     const value = request.value && compact(request.value);
     const epoch = membership.epoch;
@@ -65,7 +65,7 @@ export class Assigner {
     const modifiedMs = clock.wallMs();
     const upload = request.upload && { ...request.upload, manifest: compact(request.upload.manifest) };
     const size = upload?.size ?? value?.length ?? 0;
-    const plain = { epoch, seq, key, value, headers, md5, modifiedMs, size, requestId };
+    const plain = { epoch, seq, key, value, headers, md5, modifiedMs, size, requestId, holder };
     const entry: Entry = upload ? { ...plain, upload } : plain;
 
     const record = buffer.open(key, clock.now());

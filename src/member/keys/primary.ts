@@ -19,6 +19,7 @@ import type { FlushRequests } from "./flush-requests.ts";
 import type { Inheritance } from "./inheritance.ts";
 import { requireEpoch, requireTenure } from "./not-ready.ts";
 import type { ReadPath } from "./read-path.ts";
+import type { RefusedShare } from "./refused-share.ts";
 import type { Repeats } from "./repeats.ts";
 import type { Replicator } from "./replicator.ts";
 import { preconditionFailed } from "./write-answer.ts";
@@ -37,6 +38,7 @@ export interface PrimaryParts {
   readonly replicator: Pick<Replicator, "send" | "resend" | "adoptView" | "stop">;
   readonly inheritance: Inheritance;
   readonly repeats: Pick<Repeats, "answer">;
+  readonly refusedShare: Pick<RefusedShare, "require">;
   readonly reads: Pick<ReadPath, "inMemory" | "isInStore" | "load">;
   readonly flush: Pick<FlushRequests, "expediteAwaited">;
   /** Whether this version of a key that is served here may be discarded: see `admin/discard.ts`. */
@@ -65,7 +67,7 @@ export class Primary {
   /**
    * Does a write that was routed here. The value's buffer is kept.
    * @throws OperatingError, or rejects with one: `wrong_view`, `not_ready` (try again, with the same request id);
-   *   `buffer_full` (not done); for a conditional write also what reading the store may throw.
+   *   `buffer_full`, `refused_full` (not done); for a conditional write also what reading the store may throw.
    */
   write(request: WriteRequest): Promise<WriteOutcome> {
     const { membership, requests, buffer } = this.#context;
@@ -76,10 +78,11 @@ export class Primary {
     const waiting = this.#waiting.size > 0 && this.#waiting.get(nameOf(request.requestId));
     if (waiting) return waiting;
     this.#requireProgress(request.key);
+    const bytes = footprintOf(request);
+    this.#parts.refusedShare.require(request, bytes);
     if (request.precondition || request.upload || this.#gates.isClosed(request.key)) {
       return this.#waitFor(request, this.#writeInTurn(request));
     }
-    const bytes = footprintOf(request);
     if (buffer.admission.tryTake(bytes)) return this.#parts.assigner.assign(request, bytes);
     return this.#waitFor(request, this.#writeWithRoom(request, bytes));
   }
@@ -180,6 +183,7 @@ export class Primary {
     if (!(await buffer.admission.waitAndTake(bytes))) throw assigner.bufferFull();
     try {
       requireTenure(membership, request.key);
+      this.#parts.refusedShare.require(request, bytes);
     } catch (error) {
       buffer.admission.giveBack(bytes);
       throw error;

@@ -292,7 +292,14 @@ export class Router {
 }
 
 /** After these refusals the client is told that nothing was done. */
-const notDone = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
+const notDone = [
+  "buffer_full",
+  "overloaded",
+  "refused_full",
+  "shutting_down",
+  "not_refused",
+  "value_too_large",
+] as const;
 
 /**
  * The primary got no answer from the store. It may have been cut off; that it answers us now means it is back. Ask once

@@ -66,6 +66,7 @@ test("the buffer and the cache are a quarter of the memory each unless the file 
   assert.equal(parse().buffer.dirtyBytes, 2 * gibibyte);
   assert.equal(parse().buffer.cacheBytes, 2 * gibibyte);
   assert.equal(parse({ buffer: { dirtyBytes: gibibyte } }).buffer.dirtyBytes, gibibyte);
+  assert.equal(parse({ buffer: { dirtyBytes: gibibyte } }).buffer.refusedBytes, 0.75 * gibibyte);
   assert.equal(parse({}, { memoryBytes: 1024 * gibibyte }).buffer.cacheBytes, 16 * gibibyte);
 });
 
@@ -210,6 +211,10 @@ test("a buffer that holds fewer than four of the largest values is refused", () 
 });
 
 test("buffers that do not fit into the memory are refused", () => {
+  assert.match(
+    mistakesOf({ buffer: { maxValueBytes: 1_000, dirtyBytes: 4_000, refusedBytes: 4_001 } }).join(),
+    /^buffer\.refusedBytes: is 4001, must be at most buffer\.dirtyBytes \(4000\)/,
+  );
   assert.match(mistakesOf({ buffer: { cacheBytes: 6 * gibibyte } }).join(), /^buffer: dirtyBytes and cacheBytes are/);
 });
 

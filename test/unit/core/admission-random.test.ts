@@ -10,7 +10,7 @@ import { ManualClock } from "../../harness/manual-clock.ts";
 import { seedOf } from "../../harness/seed.ts";
 import { SimRandom } from "../../harness/sim-random.ts";
 
-const settings = { dirtyBytes: 1000, waitMs: 500 };
+const settings = { dirtyBytes: 1000, refusedBytes: 750, waitMs: 500 };
 
 /** Lets every promise that is resolved already reach those who wait for it. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

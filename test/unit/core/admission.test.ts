@@ -9,7 +9,7 @@ import { AssertionError } from "../../../src/base/assert.ts";
 import { Admission } from "../../../src/core/admission.ts";
 import { ManualClock } from "../../harness/manual-clock.ts";
 
-const settings = { dirtyBytes: 1000, waitMs: 500 };
+const settings = { dirtyBytes: 1000, refusedBytes: 750, waitMs: 500 };
 
 interface Trial {
   readonly clock: ManualClock;

@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { OperatingError } from "../../../src/base/errors.ts";
 import { Backlog } from "../../../src/core/backlog.ts";
 import { KeyState } from "../../../src/core/key-state.ts";
+import { flightOf } from "../../harness/key-fixtures.ts";
 
 const refused = new OperatingError("store_refused", "no");
 const away = new OperatingError("store_unavailable", "no answer");
@@ -47,15 +48,15 @@ describe("a backlog", () => {
   it("keeps what is refused apart from what waits, however often it is added again, until an attempt goes well", () => {
     const { backlog, records } = backlogOf(10, 20);
     const [first, second] = records as [KeyState, KeyState];
-    backlog.failed(first, refused, 0);
-    backlog.failed(second, away, 0);
+    backlog.failed(flightOf(first, 0), refused);
+    backlog.failed(flightOf(second, 0), away);
     backlog.add(first);
     assert.deepEqual([backlog.oldestSince("waiting"), backlog.oldestSince("refused")], [20, 10]);
     assert.deepEqual([backlog.size, backlog.failingCount, backlog.refusedCount], [2, 2, 1]);
     assert.deepEqual([...backlog.failing()], [first, second]);
     assert.deepEqual([first.failures, first.failure], [1, refused]);
     // No answer says nothing about a refusal.
-    backlog.failed(first, away, 0);
+    backlog.failed(flightOf(first, 0), away);
     assert.equal(backlog.refusedCount, 1);
     backlog.recovered(first);
     backlog.renew(first, 40);
@@ -66,12 +67,12 @@ describe("a backlog", () => {
   it("counts a refusal from when its attempt began, until the next one has an outcome (F21)", () => {
     const { backlog, records } = backlogOf(10, 20);
     const [first, second] = records as [KeyState, KeyState];
-    backlog.failed(first, refused, 30);
+    backlog.failed(flightOf(first, 30), refused);
     assert.deepEqual([backlog.isRefusedSince(first, 30), backlog.isRefusedSince(first, 31)], [true, false]);
     assert.equal(backlog.isRefusedSince(second, 0), false);
-    backlog.failed(first, refused, 40);
+    backlog.failed(flightOf(first, 40), refused);
     assert.equal(backlog.isRefusedSince(first, 31), true);
-    backlog.failed(first, away, 50);
+    backlog.failed(flightOf(first, 50), away);
     assert.equal(backlog.isRefusedSince(first, 31), false);
     backlog.recovered(first);
     assert.equal(backlog.isRefusedSince(first, 0), false);

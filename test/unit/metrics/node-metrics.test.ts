@@ -25,6 +25,12 @@ const gauges: MemberGauges = {
   oldestDirtyMs: 4_000,
   failingKeys: 1_005,
   refusedKeys: 1_006,
+  refusedBytes: 2_000,
+  refusedRoomBytes: 1_013,
+  refusedBytesOf: new Map([
+    ["token writer", 1_500],
+    ["10.0.0.1", 300],
+  ]),
   slowing: true,
   waitingBytes: 1_007,
   flushesUnderWay: 1_008,
@@ -56,7 +62,7 @@ function exposed(isMember: () => boolean) {
   const member = new MemberMetrics();
   Object.assign(member.flushes, { begun: 21, repeated: 22 });
   Object.assign(member.views, { adopted: 23, dropped: 24 });
-  Object.assign(member.refusals, { full: 25, age: 26 });
+  Object.assign(member.refusals, { full: 25, age: 26, refused: 32 });
   Object.assign(member.reads, { buffer: 27, cache: 28, store: 29 });
   member.flushFailed("store_throttled");
   const store = Object.fromEntries(storeOperations.map((name) => [name, new StoreOperationMetrics()]));
@@ -123,7 +129,11 @@ test("each measure tells its own figure", async () => {
     "weir_buffer_oldest_dirty_age_seconds{}": 4,
     "weir_buffer_slowing{}": 1,
     "weir_buffer_refused_writes_total{reason=full}": 25,
+    "weir_buffer_refused_bytes{token=writer}": 1_500,
+    "weir_buffer_refused_bytes{token=}": 500,
+    "weir_buffer_refused_room_bytes{}": 1_013,
     "weir_buffer_refused_writes_total{reason=age}": 26,
+    "weir_buffer_refused_writes_total{reason=refused}": 32,
     "weir_cache_bytes{}": 1_003,
     "weir_cache_limit_bytes{}": 72,
     "weir_reads_total{source=buffer}": 27,

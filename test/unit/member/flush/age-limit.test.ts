@@ -10,7 +10,7 @@ import { Backlog } from "../../../../src/core/backlog.ts";
 import { KeyState } from "../../../../src/core/key-state.ts";
 import { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { AgeLimit } from "../../../../src/member/flush/age-limit.ts";
-import { settingsOf } from "../../../harness/key-fixtures.ts";
+import { flightOf, settingsOf } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { RecordedLog } from "../../../harness/recorded-log.ts";
 import { memberIn, memberOf, viewOf } from "../../../harness/view-fixtures.ts";
@@ -20,7 +20,7 @@ const maxAgeMs = 10_000;
 function trial(maxMs = maxAgeMs) {
   const clock = new ManualClock();
   const backlog = new Backlog();
-  const admission = new Admission({ dirtyBytes: 1e6, waitMs: 500 }, clock);
+  const admission = new Admission({ dirtyBytes: 1e6, refusedBytes: 1e6, waitMs: 500 }, clock);
   const state = { flushedAt: Number.NEGATIVE_INFINITY, probes: 0, refuses: false, refusesRemovals: false };
   const trialOf = async (isRefused: boolean): Promise<void> => {
     state.probes++;
@@ -58,7 +58,8 @@ function trial(maxMs = maxAgeMs) {
     backlog.add(record);
     return record;
   };
-  const refuse = (record: KeyState): void => backlog.failed(record, new OperatingError("store_refused", "no"), 0);
+  const refuse = (record: KeyState): void =>
+    backlog.failed(flightOf(record), new OperatingError("store_refused", "no"));
   /** As a member does, with each round of pings. */
   const pass = async (ms: number): Promise<void> => {
     for (let at = 0; at < ms; at += 200) {

@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
 import { isOperatingError } from "../../../../src/base/errors.ts";
 import { Slices } from "../../../../src/base/slices.ts";
+import { Backlog } from "../../../../src/core/backlog.ts";
 import { noHeaders } from "../../../../src/core/entry.ts";
 import type { WriteRequest } from "../../../../src/core/message.ts";
 import type { Precondition } from "../../../../src/core/precondition.ts";
@@ -20,6 +21,7 @@ import type { FlushRequests } from "../../../../src/member/keys/flush-requests.t
 import { Inheritance } from "../../../../src/member/keys/inheritance.ts";
 import { Primary } from "../../../../src/member/keys/primary.ts";
 import { ReadPath } from "../../../../src/member/keys/read-path.ts";
+import { RefusedShare } from "../../../../src/member/keys/refused-share.ts";
 import { Repeats } from "../../../../src/member/keys/repeats.ts";
 import { Replicator } from "../../../../src/member/keys/replicator.ts";
 import { MemberMetrics } from "../../../../src/member/metrics.ts";
@@ -64,7 +66,9 @@ function trial() {
   const repeats = new Repeats(context, reads);
   const assigner = new Assigner(context, { replicator, committer, inheritance, reads, repeats });
   const mayDiscard = (): never => assert.fail("nothing is discarded");
-  const parts = { assigner, committer, replicator, inheritance, repeats, reads, flush, mayDiscard };
+  const backlog = new Backlog();
+  const refusedShare = new RefusedShare(context, backlog);
+  const parts = { assigner, committer, replicator, inheritance, repeats, refusedShare, reads, flush, mayDiscard };
   const primary = new Primary(context, parts);
   const ends: string[] = [];
   let counter = 0;

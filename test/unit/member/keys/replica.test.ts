@@ -76,7 +76,7 @@ interface Trial {
 function trialOf(journal: Journal = noJournal("b-disk"), dirtyBytes = 1e6): Trial {
   const clock = new ManualClock();
   const membership = memberIn(view, b, { clock });
-  const buffer = new WriteBuffer(new Admission({ dirtyBytes, waitMs: 500 }, clock), journal);
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes, refusedBytes: dirtyBytes, waitMs: 500 }, clock), journal);
   const requests = new RequestLog();
   const late = new LateEffects(lateEffectMs, journal);
   const replica = new Replica({ membership, buffer, requests, journal, clock, late });

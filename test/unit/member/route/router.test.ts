@@ -26,7 +26,14 @@ const written: Written = { kind: "written", version: { epoch: 4, seq: 1 }, tag: 
 /** Whose link broke, or who has taken the write and does not own the key any more. */
 const lost = [new OperatingError("peer_unreachable", "the link broke"), refused("peer_unreachable")];
 const never = (): never => assert.fail("this member is not the primary");
-const certain = ["buffer_full", "overloaded", "shutting_down", "not_refused", "value_too_large"] as const;
+const certain = [
+  "buffer_full",
+  "overloaded",
+  "refused_full",
+  "shutting_down",
+  "not_refused",
+  "value_too_large",
+] as const;
 
 class Trial {
   readonly network = new ScriptedNetwork();

@@ -58,7 +58,9 @@ function trialOf(
   const seen: string[] = [];
   const { replicas, leaseMs, flushDeadlineMs } = parameters;
   const settings = { replicas, leaseMs, flushDeadlineMs, storeName };
-  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, refusedBytes: 1e9, waitMs: 500 }, clock), {
+    append: () => undefined,
+  });
   const record = new ViewRecord({ store, clock, random, complaints: new Complaints(log, clock, 10_000) });
   const context = { membership, buffer, network, clock, random, log, settings };
   const configured = { named: named.map((id) => ({ id, url: `http://${id}:7070` })) };

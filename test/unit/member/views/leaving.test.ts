@@ -65,7 +65,9 @@ function trialOf(view: View, { journaled = true } = {}): Trial {
   const events: string[] = [];
   const abort = new AbortController();
   const log = new RecordedLog();
-  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), { append: () => undefined });
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, refusedBytes: 1e9, waitMs: 500 }, clock), {
+    append: () => undefined,
+  });
   const requests = new RequestLog();
   const flusher = {
     get idle(): boolean {

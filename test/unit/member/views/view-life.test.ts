@@ -44,7 +44,7 @@ function trialOf(stored: View = view, isVouchedFor = true, items = wholeSlices.i
   const membership = new Membership(a, clock, []);
   if (isVouchedFor) membership.confirm(b, stateOf(0, "adopting"), membership.lease.stamp());
   const journaled: JournalRecord[] = [];
-  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, waitMs: 500 }, clock), {
+  const buffer = new WriteBuffer(new Admission({ dirtyBytes: 1e9, refusedBytes: 1e9, waitMs: 500 }, clock), {
     append: (record) => journaled.push(record),
   });
   const network = new ScriptedNetwork();
