@@ -146,7 +146,12 @@ async function dropUnder(
   for (;;) {
     const { keys } = await refusedUnder(client, prefix);
     const next = keys.filter(({ key }) => !left.has(key));
-    if (next.length === 0) break;
+    if (next.length === 0) {
+      // The others have been stored, or changed, meanwhile.
+      const refused = new Set(keys.map(({ key }) => key));
+      for (const key of left.keys()) if (!refused.has(key)) left.delete(key);
+      break;
+    }
     const work = next.values();
     const drops = Array.from({ length: dropsAtOnce }, async () => {
       for (const { key, version } of work) {
@@ -167,7 +172,7 @@ async function dropUnder(
   if (left.size > 0) throw new CommandFailure("not all are given up");
 }
 
-/** Why it was not given up; undefined if it was, or if the store has taken it meanwhile. */
+/** Why it was not given up; undefined if it was. */
 async function tryDrop(client: ClusterClient, key: string, version: string): Promise<string | undefined> {
   try {
     const path = `/cluster/refused/${encodeKey(key)}`;
@@ -176,7 +181,7 @@ async function tryDrop(client: ClusterClient, key: string, version: string): Pro
     return undefined;
   } catch (error) {
     if (!isOperatingError(error, "precondition_failed", "not_ready", "not_refused")) throw error;
-    return error.code === "not_refused" ? undefined : error.message;
+    return error.message;
   }
 }
 

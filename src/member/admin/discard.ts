@@ -36,7 +36,7 @@ export class Discard {
   readonly #context: DiscardContext;
   readonly #router: DiscardRouter;
   readonly #flusher: Pick<Flusher, "mayChange">;
-  readonly #backlog: Pick<Backlog, "refused">;
+  readonly #backlog: Pick<Backlog, "refused" | "refusedValues">;
   readonly #status: Pick<Status, "failingKey">;
 
   constructor(
@@ -142,7 +142,7 @@ export class Discard {
     const record = buffer.get(key);
     if (!record?.entry || compareVersions(record.entry, version) !== 0) return false;
     if (record.pending.length > 0) throw new OperatingError("not_ready", "a newer write of this key is under way");
-    requireRefusal(record, version);
+    requireRefusal(record, version, this.#backlog);
     if (this.#flusher.mayChange(record))
       throw new OperatingError("not_ready", "an earlier request to the store may still write this key");
     // Its answer would say that the store has it, or something newer.
@@ -153,10 +153,14 @@ export class Discard {
   }
 }
 
-/** The last attempt may have been that of an earlier version. */
-function requireRefusal(record: KeyState, version: Version): void {
+/**
+ * The last attempt may have been that of an earlier version. A removal that is refused is never sent if the store
+ * refuses the look before it (F10).
+ */
+function requireRefusal(record: KeyState, version: Version, { refusedValues }: Pick<Backlog, "refusedValues">): void {
   const { failure } = record;
-  if (!record.wasLastSent(version)) throw notRefused("the store has not been tried with it yet");
+  if (!record.wasLastSent(version) && !refusedValues.isOf(record, version))
+    throw notRefused("the store has not been tried with it yet");
   if (failure?.code === "store_refused") return;
   throw notRefused(failure ? `it fails for another reason: ${failure.message}` : "it is on its way to the store");
 }

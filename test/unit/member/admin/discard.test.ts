@@ -29,6 +29,7 @@ function entryOf(seq: number): Entry {
 
 interface Trial {
   readonly discard: Discard;
+  readonly backlog: Backlog;
   readonly buffer: WriteBuffer;
   readonly record: KeyState;
   readonly requests: RequestLog;
@@ -63,10 +64,11 @@ function trialOf(tried: 0 | 1 | 2 = 2): Trial {
   const never = (): never => assert.fail("nothing is asked");
   const trial = { buffer, record, requests, log, mayChange: false };
   const router = { persist: never, primaryOf: never, requireView: never, ask: never, write: never };
-  const flusher = { mayChange: () => trial.mayChange, backlog: new Backlog() };
+  const backlog = new Backlog();
+  const flusher = { mayChange: () => trial.mayChange, backlog };
   const slices = new Slices(new ManualClock(), wholeSlices);
   const discard = new Discard({ membership, buffer, requests, log, slices }, router, flusher, { failingKey: never });
-  return Object.assign(trial, { discard });
+  return Object.assign(trial, { discard, backlog });
 }
 
 function assertThrows({ discard }: Trial, code: ErrorCode, message: RegExp): void {
@@ -99,6 +101,14 @@ describe("what the store refuses", () => {
     assertThrows(trial, "not_refused", /another reason: no answer/);
     trial.record.recovered();
     assertThrows(trial, "not_refused", /on its way/);
+  });
+
+  it("is discarded when the store refused to show the object to it, although it was never sent", () => {
+    const trial = trialOf(1);
+    const flight = trial.record.takeOff(trial.record.entry as Entry, 0, false);
+    trial.record.land(flight);
+    trial.backlog.failed(flight, refused);
+    assert.equal(trial.discard.judge("k", version), true);
   });
 
   it("waits for a newer write, for requests that may still land, and for clients that may be told that the store has it", () => {
