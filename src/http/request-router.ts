@@ -146,6 +146,13 @@ export class RequestRouter {
     this.#count(exchange, match, this.#clock.now() - beganAt);
   }
 
+  /** Whether the request is for a route that needs an operator's right. Whether its caller has it is not judged yet. */
+  isForOperators({ request }: Exchange): boolean {
+    const method = request.method as string;
+    const need = this.#match(originForm(request.url as string), method)?.route.needs[method];
+    return need === "monitor" || need === "admin";
+  }
+
   /** Answers with an error, without looking at the route. */
   refuse(exchange: Exchange, code: ErrorCode, detail: string): void {
     this.#problems.answer(exchange, code, detail);

@@ -256,7 +256,8 @@ class NodeHttpServer implements HttpServer {
     // An earlier answer told the client that later requests on this connection are not served (RFC 9112, section 9.6).
     // The client may already be sending this one again on another connection.
     if (earlier?.closing) exchange.closing = true;
-    else if (connection.surplus) this.#router.refuse(exchange, "overloaded", "this node has too many connections");
+    else if (connection.surplus && !this.#router.isForOperators(exchange))
+      this.#router.refuse(exchange, "overloaded", "this node has too many connections");
     else if (expects === "unknown") this.#router.refuse(exchange, "header_invalid", "Expect may only be 100-continue");
     // A rejection is a failed assertion. It must end the process.
     else void this.#router.handle(exchange);

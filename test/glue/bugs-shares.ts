@@ -55,6 +55,22 @@ export const sharesBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "silent-strangers-keep-peers-out",
+    breaks: "Of the connections that are too many the oldest is closed for a new one, which may be a peer's.",
+    edits: [
+      {
+        file: connections,
+        find: "this.#surplus.size > this.#spare / 2) this.#closeSurplus();",
+        replace: "this.#surplus.size > this.#spare / 2) socket.destroy();",
+      },
+    ],
+    test: {
+      file: sharesTest,
+      name: "are kept free for peers and operators, however many addresses hold all others and say nothing",
+      says: /the peer's call is taken/,
+    },
+  },
+  {
     name: "place-of-a-request-kept",
     breaks: "A request's place is given back when it is answered.",
     edits: [{ file: "src/http/request-router.ts", find: "    place?.release();\n", replace: "" }],

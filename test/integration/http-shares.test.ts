@@ -350,6 +350,35 @@ describe("the places for connections", { timeout }, () => {
     });
   }
 
+  test("are kept free for peers and operators, however many addresses hold all others and say nothing", async () => {
+    const taken: Duplex[] = [];
+    const onUpgrade = (_request: IncomingMessage, socket: Duplex): unknown => taken.push(socket);
+    const settings = { connections: 4, spareConnections: 16 };
+    await using host = await HttpHost.start(settings, { onUpgrade, upgradeProtocol: "other" });
+    host.access.setRules({ tokens: [modest.rule, operator.rule] });
+    const silent: Socket[] = [];
+    // Each has one connection: none has more than who comes next.
+    for (let index = 2; index < 42; index++) silent.push(await from(`127.0.1.${index}`, host));
+    const peer = await from("127.0.0.3", host);
+    peer.write(head("GET", "/peer", "Connection: Upgrade", "Upgrade: other"));
+    for (let tries = 0; tries < 400 && taken.length === 0; tries++) await sleep(systemClock, 5);
+    assert.equal(taken.length, 1, "the peer's call is taken");
+    const ask = async (address: string, of: typeof modest, target: string): Promise<string> => {
+      const socket = await from(address, host);
+      socket.write(rawRequest("GET", target, [by(of)]));
+      const [answer] = (await once(socket, "data")) as [Buffer];
+      return answer.toString().slice(9, 12);
+    };
+    assert.equal(await ask("127.0.0.4", operator, "/cluster"), "200");
+    assert.equal(await ask("127.0.0.5", modest, "/cluster"), "403");
+    assert.equal(await ask("127.0.0.6", modest, "/kv/a"), "503");
+    // What was taken over is no connection of clients: it is not closed for others.
+    for (let index = 50; index < 80; index++) silent.push(await from(`127.0.1.${index}`, host));
+    await sleep(systemClock, 50);
+    assert.equal(taken[0]?.destroyed, false);
+    for (const each of [...silent, peer, ...taken]) each.destroy();
+  });
+
   test("are given back by clients that reset their connections before these are heard", async () => {
     await using host = await startHost({ connections: 16, spareConnections: 16 });
     for (let burst = 0; burst < 10; burst++) {

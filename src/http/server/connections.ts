@@ -55,7 +55,8 @@ export class Connections {
    * connections have no address, and all the same key.
    */
   readonly #arriving = new Map<string, Place>();
-  #surplus = 0;
+  /** The places of connections that are too many. Those that came first come first. */
+  readonly #surplus = new Set<Place>();
   readonly #open = new Map<Duplex, ClientConnection>();
   /** Each waits until its connections are closed. */
   readonly #endings = new Set<Ending>();
@@ -74,6 +75,10 @@ export class Connections {
   /**
    * Gives a connection its place among those of its address. Where there is none left, one of an address that has more
    * is closed: one without a request under way, or else one whose client is to send or to read.
+   *
+   * If no address has more, the connection is one too many. A peer's call may be on it, or an operator's request. So of
+   * those that are too many the oldest is closed when there are more than a few. Who sends its request at once is
+   * heard.
    */
   enter(socket: Socket): void {
     const id = idOf(socket);
@@ -83,7 +88,7 @@ export class Connections {
       hasLeft = true;
       if (this.#arriving.get(id) === place) this.#arriving.delete(id);
       if (share) share.release();
-      else this.#surplus--;
+      else this.#surplus.delete(place);
     };
     const share = this.#shares.takeFor("connections", socket.remoteAddress, 1, (isUrgent) => {
       if (isUrgent ? this.#isOurTurn(place.socket) : this.isBusy(place.socket)) return false;
@@ -93,9 +98,18 @@ export class Connections {
     });
     const place: Place = { share, socket, leave };
     this.#arriving.set(id, place);
-    if (!share) this.#surplus++;
-    if (this.#surplus > this.#spare / 2) socket.destroy();
     socket.once("close", leave);
+    if (share) return;
+    this.#surplus.add(place);
+    if (this.#surplus.size > this.#spare / 2) this.#closeSurplus();
+  }
+
+  /** Closes the oldest of those that are too many: one whose answer is not due, if there is one. */
+  #closeSurplus(): void {
+    const [oldest] = this.#surplus;
+    const idle = [...this.#surplus].find((place) => !this.isBusy(place.socket)) ?? oldest;
+    idle?.leave();
+    idle?.socket.destroy();
   }
 
   /** The connection can have requests now. */

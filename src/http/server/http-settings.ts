@@ -43,7 +43,8 @@ export interface HttpSettings {
   /** How many connections of clients are served. Requests on further connections are answered `overloaded`. */
   readonly connections: number;
   /**
-   * Connections beyond `connections`. Peers' links need them, since they come in by the same port. So do the refusals.
+   * Connections beyond `connections`. Peers' links need them, since they come in by the same port. So do operators'
+   * requests, and the refusals.
    */
   readonly spareConnections: number;
   readonly headersTimeoutMs: number;
