@@ -86,7 +86,7 @@ export class RequestRouter {
     const streams = new AnswerStreams(clock, settings, shares);
     const blobs = new BlobRoutes(operations, bodies, streams, this.#problems, dates, settings);
     const legacy = new LegacyRoutes(operations, bodies, this.#problems, dates, turns, settings);
-    const list = new ListRoute(operations, turns, settings.maxListKeys);
+    const list = new ListRoute(operations, turns, shares, settings.maxListKeys);
     const admin = new AdminRoutes(node, administration, onScrape);
     this.#keyRoutes = [
       ["/kv/", blobs.route, "/kv/{key}"],

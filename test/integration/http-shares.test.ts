@@ -296,6 +296,25 @@ describe("the places for requests", { timeout }, () => {
   });
 });
 
+describe("the places for listings", { timeout }, () => {
+  test("are not used up by one caller", async () => {
+    await using host = await startHost({ listings: 5 });
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
+    await using others = new Greedy(host);
+    await others.open(8, rawRequest("GET", "/kv/?prefix=a", [by(greedy)]));
+    assert.equal(host.server.shares.used("listings"), 4);
+    assertProblem(await (others.connections.at(-1) as RawConnection).answer(), 503, "overloaded");
+    // Its other requests are no listings.
+    host.operations.gate = undefined;
+    assert.equal((await host.request("GET", "/kv/a", [by(greedy)])).status, 404);
+    assert.equal((await host.request("GET", "/kv/?prefix=a", [by(modest)])).status, 200);
+    open();
+    for (const connection of others.connections.slice(0, 4)) assert.equal((await connection.answer()).status, 200);
+    assert.equal(host.server.shares.used("listings"), 0);
+  });
+});
+
 describe("the places for connections", { timeout }, () => {
   async function from(address: string, host: HttpHost): Promise<Socket> {
     const socket = connect({ port: host.port, host: "127.0.0.1", localAddress: address });

@@ -1,7 +1,7 @@
 /** The old API's field `data`: base64 as JSON has it, decoded and encoded a piece at a time. */
 
 import { compact } from "../../base/memory.ts";
-import type { Turns } from "../server/turns.ts";
+import type { OwnTurns } from "../server/turns.ts";
 import { notBase64, type Place } from "./legacy-fields.ts";
 
 /** So many bytes take half a millisecond, on a busy machine two. Encoding needs a multiple of 3. */
@@ -17,7 +17,7 @@ const longestEscape = 6;
  *
  * @throws OperatingError `body_invalid`.
  */
-export async function decodeData(body: Buffer, { start, end }: Place, turns: Turns): Promise<Buffer> {
+export async function decodeData(body: Buffer, { start, end }: Place, turns: OwnTurns): Promise<Buffer> {
   const value = Buffer.allocUnsafeSlow(decodedLength(body, start, end));
   let length = 0;
   let at = start;
@@ -71,7 +71,7 @@ function decode(text: string, value: Buffer, offset: number, isLast: boolean): n
 }
 
 /** `head`, the value in base64, and `tail`. */
-export async function encodeData(head: string, value: Buffer, tail: string, turns: Turns): Promise<Buffer> {
+export async function encodeData(head: string, value: Buffer, tail: string, turns: OwnTurns): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(
     Buffer.byteLength(head) + Math.ceil(value.length / 3) * 4 + Buffer.byteLength(tail),
   );

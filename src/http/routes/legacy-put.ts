@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { OperatingError } from "../../base/errors.ts";
 import { checkChangeable, checkKey } from "../server/key.ts";
-import type { Turns } from "../server/turns.ts";
+import type { OwnTurns } from "../server/turns.ts";
 import { decodeData, pieceBytes } from "./legacy-data.ts";
 import {
   envelopeBytes,
@@ -43,7 +43,7 @@ export function legacyBodyLimit(maxValueBytes: number): number {
 export async function parseLegacyPut(
   body: Buffer,
   maxValueBytes: number,
-  turns: Turns,
+  turns: OwnTurns,
 ): Promise<LegacyPut | MissingField> {
   // Several bodies may have come in one turn, and each is read to its end here.
   if (body.length > pieceBytes) await turns.next();

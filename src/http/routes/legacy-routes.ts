@@ -11,6 +11,7 @@ import { xxh32 } from "../../core/hash.ts";
 import type { Operations } from "../../core/operation.ts";
 import type { Bodies } from "../server/body.ts";
 import { answer, answerJson, type Exchange, type HeaderList } from "../server/exchange.ts";
+import { holderOf } from "../server/node-shares.ts";
 import type { ProblemWriter } from "../server/problem.ts";
 import { type FixedRoute, type KeyRoute, reading } from "../server/route.ts";
 import type { Turns } from "../server/turns.ts";
@@ -76,7 +77,7 @@ export class LegacyRoutes {
     }
     const body = await this.#bodies.read(exchange, this.#bodyLimit);
     try {
-      const put = await parseLegacyPut(body.bytes, this.#settings.maxValueBytes, this.#turns);
+      const put = await parseLegacyPut(body.bytes, this.#settings.maxValueBytes, this.#turns.of(holderOf(exchange)));
       if ("missing" in put) {
         answerJson(exchange, 409, { msg: `Required field '${put.missing}' is missing!` });
         return;
@@ -127,7 +128,8 @@ export class LegacyRoutes {
     }
     const head = `{"key":${JSON.stringify(key)},"extension":${JSON.stringify(extension)},"data":"`;
     const length = Buffer.byteLength(head) + Math.ceil(info.size / 3) * 4 + 2;
-    const body = value === undefined ? undefined : await encodeData(head, value, '"}', this.#turns);
+    const body =
+      value === undefined ? undefined : await encodeData(head, value, '"}', this.#turns.of(holderOf(exchange)));
     answer(exchange, 200, ["Content-Type", "application/json", "Content-Length", String(length), ...validators], body);
   }
 

@@ -8,9 +8,10 @@ import { maxKeyBytes } from "../../core/keys.ts";
 import type { ListQuery } from "../../core/listing.ts";
 import type { ListOutcome, Operations } from "../../core/operation.ts";
 import { answer, type Exchange } from "../server/exchange.ts";
+import type { NodeShares } from "../server/node-shares.ts";
 import { decodePercent } from "../server/percent.ts";
 import { type FixedRoute, reading } from "../server/route.ts";
-import type { Turns } from "../server/turns.ts";
+import type { OwnTurns, Turns } from "../server/turns.ts";
 
 const names = ["prefix", "after", "limit", "delimiter"] as const;
 
@@ -22,19 +23,29 @@ export class ListRoute {
   };
   readonly #operations: () => Operations;
   readonly #turns: Turns;
+  readonly #shares: NodeShares;
   readonly #maxKeys: number;
 
   /** @param maxKeys The most entries in a page, and the limit of a query that names none. */
-  constructor(operations: () => Operations, turns: Turns, maxKeys: number) {
+  constructor(operations: () => Operations, turns: Turns, shares: NodeShares, maxKeys: number) {
     this.#operations = operations;
     this.#turns = turns;
+    this.#shares = shares;
     this.#maxKeys = maxKeys;
   }
 
   async #list(exchange: Exchange, text: string): Promise<void> {
     const query = parseQuery(text, this.#maxKeys);
     exchange.grant.requirePrefix(query.prefix);
-    const body = await encodePage(await this.#operations().list(query), this.#turns);
+    // Each page is a look at all that the nodes hold, and they take one look after the other.
+    const place = this.#shares.take("listings", exchange, 1);
+    if (!place) throw new OperatingError("overloaded", "too many listings are under way on this node");
+    let body: Buffer;
+    try {
+      body = await encodePage(await this.#operations().list(query), this.#turns.of(place.holder.name));
+    } finally {
+      place.release();
+    }
     const headers = ["Content-Type", "application/json", "Content-Length", String(body.length)];
     answer(exchange, 200, [...headers, "Cache-Control", "no-store"], body);
   }
@@ -47,7 +58,7 @@ const pieceEntries = 64;
 const turnBytes = 128 * 1024;
 
 /** The page as JSON. With the longest keys it may have 6 MB, and take 30 ms. So it is made in pieces. */
-export async function encodePage({ keys, prefixes, next }: ListOutcome, turns: Turns): Promise<Buffer> {
+export async function encodePage({ keys, prefixes, next }: ListOutcome, turns: OwnTurns): Promise<Buffer> {
   const parts: Buffer[] = [];
   let sinceTurn = 0;
   const add = (text: string): void => {

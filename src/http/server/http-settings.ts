@@ -38,6 +38,8 @@ export interface HttpSettings {
   readonly downloads: number;
   /** The most requests under way at a time. */
   readonly requests: number;
+  /** Of these, pages of listings. */
+  readonly listings: number;
   /** Over time, a client has to send a streamed body, or read a streamed answer, at this rate. */
   readonly leastBytesPerSecond: number;
   /** How many connections of clients are served. Requests on further connections are answered `overloaded`. */
@@ -96,6 +98,8 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   uploads: 16,
   downloads: 64,
   requests: 10_000,
+  // Alone a caller has four fifths. So another one's page waits for so many looks at each node, at most.
+  listings: 32,
   leastBytesPerSecond: 8 * KiB,
   connections: 10_000,
   spareConnections: 256,

@@ -12,15 +12,24 @@ export interface ShareSettings {
   readonly uploads: number;
   readonly downloads: number;
   readonly requests: number;
+  readonly listings: number;
   readonly connections: number;
 }
 
 /** What is shared. */
-export const sharedNames = ["body_bytes", "unread_bytes", "uploads", "downloads", "requests", "connections"] as const;
+export const sharedNames = [
+  "body_bytes",
+  "unread_bytes",
+  "uploads",
+  "downloads",
+  "requests",
+  "listings",
+  "connections",
+] as const;
 export type SharedName = (typeof sharedNames)[number];
 
 /** A body that is whole belongs to a request, or to an upload that the store is to take. Those are not given up. */
-const keepRoom: ReadonlySet<SharedName> = new Set(["body_bytes", "requests", "uploads"]);
+const keepRoom: ReadonlySet<SharedName> = new Set(["body_bytes", "requests", "uploads", "listings"]);
 
 /** What holders were refused, or had to give up, of one thing. */
 interface Losses {

@@ -43,7 +43,7 @@ const gauges: MemberGauges = {
 /** With downloads of a token, connections of two addresses, and a refusal and a loss of each. */
 function sharesInUse(): NodeShares {
   const bytes = { inFlightBytes: 101, unreadBytes: 102 };
-  const shares = new NodeShares({ ...bytes, uploads: 104, downloads: 3, requests: 105, connections: 5 });
+  const shares = new NodeShares({ ...bytes, uploads: 104, downloads: 3, requests: 105, listings: 106, connections: 5 });
   const exchangeOf = (token: string): Exchange =>
     ({ grant: new Grant("", [], "", token), request: { socket: {} } }) as unknown as Exchange;
   for (const amount of [1, 2, 9]) {
@@ -116,6 +116,7 @@ test("each measure tells its own figure", async () => {
     "weir_share_capacity{resource=downloads}": 3,
     "weir_share_capacity{resource=uploads}": 104,
     "weir_share_capacity{resource=requests}": 105,
+    "weir_share_capacity{resource=listings}": 106,
     "weir_share_capacity{resource=connections}": 5,
     "weir_share_used{resource=downloads,token=writer}": 1,
     "weir_share_used{resource=downloads,token=other}": 1,

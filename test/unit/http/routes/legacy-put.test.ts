@@ -53,7 +53,7 @@ describe("a body of the old put, as long as it may be", { timeout }, () => {
     test(`with ${what}: it is refused, and no turn of the event loop takes 5 ms`, async () => {
       const body = make();
       await assertShortTurns(async () => {
-        await assert.rejects(parseLegacyPut(body, maxValueBytes, new Turns()), { code: "body_invalid" });
+        await assert.rejects(parseLegacyPut(body, maxValueBytes, new Turns().of("")), { code: "body_invalid" });
       });
     });
   }
@@ -61,7 +61,7 @@ describe("a body of the old put, as long as it may be", { timeout }, () => {
 
 describe("long bodies of the old put at once", { timeout }, () => {
   test("are decoded one piece a turn: no turn takes 5 ms", async () => {
-    const turns = new Turns();
+    const turns = new Turns().of("");
     const body = Buffer.from(`${head}${Buffer.alloc(maxValueBytes, 7).toString("base64")}"}`);
     await assertShortTurns(() =>
       Promise.all(Array.from({ length: 6 }, () => parseLegacyPut(body, maxValueBytes, turns))),
@@ -71,7 +71,7 @@ describe("long bodies of the old put at once", { timeout }, () => {
 
 describe("the data of the old put", { timeout }, () => {
   const parse = async (data: string): Promise<Buffer> => {
-    const put = await parseLegacyPut(Buffer.from(`${head}${data}"}`), maxValueBytes, new Turns());
+    const put = await parseLegacyPut(Buffer.from(`${head}${data}"}`), maxValueBytes, new Turns().of(""));
     assert.ok("value" in put);
     return put.value;
   };
@@ -110,19 +110,19 @@ describe("the data of the old put", { timeout }, () => {
 
   test("encoded again: the same text between what is put around it", async () => {
     for (const bytes of [value, Buffer.alloc(0), Buffer.alloc(2, 0xfb)]) {
-      const encoded = await encodeData("ä<", bytes, ">", new Turns());
+      const encoded = await encodeData("ä<", bytes, ">", new Turns().of(""));
       assert.equal(encoded.toString(), `ä<${bytes.toString("base64")}>`);
     }
   });
 
   test("given twice: the last one counts, as in JSON", async () => {
     const body = Buffer.from('{"data":"AA==","key":"a","key":"k","extension":"b","data":"AQ=="}');
-    const put = await parseLegacyPut(body, maxValueBytes, new Turns());
+    const put = await parseLegacyPut(body, maxValueBytes, new Turns().of(""));
     assert.deepEqual(put, { key: "k", extension: "b", value: Buffer.from([1]) });
   });
 
   test("of several bodies at once: each gets its own bytes", async () => {
-    const turns = new Turns();
+    const turns = new Turns().of("");
     const bodies = Array.from({ length: 6 }, (_, index) => Buffer.alloc(900_000, index + 1));
     let done: Buffer[] = [];
     const read = async (): Promise<void> => {

@@ -21,7 +21,7 @@ function atOnce({ keys, prefixes, next }: ListOutcome): unknown {
 test("a page of any number of entries is the JSON that it would be at once", async () => {
   for (const count of [0, 1, 63, 64, 65, 300]) {
     for (const character of ["a", '"', "\u0001", "ä"]) {
-      const made = await encodePage(page(count, character), new Turns());
+      const made = await encodePage(page(count, character), new Turns().of(""));
       assert.equal(made.toString(), JSON.stringify(atOnce(page(count, character))));
     }
   }
@@ -31,5 +31,5 @@ test("a page of the longest keys, with each character escaped, takes no turn of 
   timeout: 60_000,
 }, async () => {
   const longest = page(1_000, "\u0001");
-  await assertShortTurns(() => encodePage(longest, new Turns()));
+  await assertShortTurns(() => encodePage(longest, new Turns().of("")));
 });

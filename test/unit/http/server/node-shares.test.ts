@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NodeShares } from "../../../../src/http/server/node-shares.ts";
 
-const places = { uploads: 1, downloads: 1, requests: 1, connections: 100 };
+const places = { uploads: 1, downloads: 1, requests: 1, listings: 1, connections: 100 };
 
 /** How many holders these addresses are. */
 function holdersOf(...addresses: readonly (string | undefined)[]): number {
