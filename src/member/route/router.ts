@@ -16,6 +16,7 @@ import type { DurableWrites } from "../keys/durable-writes.ts";
 import type { ReadPath } from "../keys/read-path.ts";
 import type { MemberSettings } from "../settings.ts";
 import type { OperationDeadlines } from "./operation-deadlines.ts";
+import { WriteWindow } from "./write-window.ts";
 
 type RouterContext = ContextOf<"clock" | "membership" | "network"> & {
   readonly settings: Pick<MemberSettings, "operationMs" | "flushDeadlineMs">;
@@ -54,6 +55,7 @@ export class Router {
   readonly #incarnation: string;
   /** Counters of the writes under way, ascending (a Set keeps the order of insertion). */
   readonly #writing = new Set<number>();
+  readonly #window = new WriteWindow(maxOutcomes);
   #counter = 0;
   #underWay = 0;
   #stopped = false;
@@ -181,9 +183,11 @@ export class Router {
   async #write(operation: WriteOperation): Promise<WriteOutcome> {
     const { key, upload, precondition, md5, durability, discards } = operation;
     const { membership, clock } = this.#context;
-    if (this.#counter - this.watermark >= maxOutcomes)
-      throw new OperatingError("overloaded", "too many writes on this node came after one that is still under way");
     this.#admit();
+    if (!this.#window.lets(operation.holder ?? "", this.#counter + 1, this.watermark)) {
+      this.#left();
+      throw new OperatingError("overloaded", "too many writes on this node came after one that is still under way");
+    }
     const requestId = { router: this.#incarnation, counter: ++this.#counter };
     this.#writing.add(requestId.counter);
     assert(this.#writing.size <= this.#underWay, "each write under way was admitted");
