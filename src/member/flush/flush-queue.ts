@@ -72,7 +72,9 @@ export class FlushQueue implements FlushRequests {
     const isExpedited =
       !this.#coalesces || record.isAwaited || buffer.admission.fullness >= expediteFullness || ageLimit.isLate();
     const delayMs = isExpedited ? -this.leadOf(record) : settings.flush.delayMs;
-    this.lookAt(record, Math.max(clock.now() + delayMs, record.notBefore));
+    // Among very many that the store refuses a state waits longer. But this may be a new one, which it would take.
+    const notBefore = Math.min(record.notBefore, clock.now() + settings.flush.backoff.maxMs);
+    this.lookAt(record, Math.max(clock.now() + delayMs, notBefore));
   }
 
   expedite(record: KeyState): void {
@@ -101,6 +103,15 @@ export class FlushQueue implements FlushRequests {
   /** The record waits no longer, to coalesce or after a failure. */
   expediteNow(record: KeyState): void {
     if (this.backlog.has(record)) this.lookAt(record, this.#context.clock.now());
+  }
+
+  /** None of the records waits any longer. */
+  expediteAll(records: readonly KeyState[]): void {
+    this.#context.slices.lane().over(
+      records,
+      (record) => this.expediteNow(record),
+      () => undefined,
+    );
   }
 
   /** From now on nothing waits to coalesce: the member is stopping. */

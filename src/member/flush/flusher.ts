@@ -17,7 +17,7 @@ import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Backlog } from "../../core/backlog.ts";
 import { isDiscarded } from "../../core/discarded.ts";
 import { type Entry, isTombstone } from "../../core/entry.ts";
-import { backoffMs, Pace } from "../../core/flush-schedule.ts";
+import { Pace } from "../../core/flush-schedule.ts";
 import { type Flight, type FlushStep, type KeyState, type StoreKnowledge, storeAbsent } from "../../core/key-state.ts";
 import { OpenRequests } from "../../core/open-requests.ts";
 import type { StoreHealth } from "../../core/store-health.ts";
@@ -31,6 +31,7 @@ import { FirstLooks } from "./first-looks.ts";
 import { type AnnouncedRequests, FlightRequests, type HeededConditions } from "./flight.ts";
 import type { FlushQueue } from "./flush-queue.ts";
 import { fullUntil, LateHold } from "./late-hold.ts";
+import { Retries } from "./retries.ts";
 import { StoreLook } from "./store-look.ts";
 
 /**
@@ -72,6 +73,7 @@ export class Flusher {
   readonly #look: StoreLook;
   readonly #firstLooks: FirstLooks;
   readonly #hold: LateHold;
+  readonly #retries: Retries;
   readonly #alarm: Alarm;
   #failedAt: Instant = Number.NEGATIVE_INFINITY;
   #stopped = false;
@@ -83,6 +85,7 @@ export class Flusher {
     this.#context = context;
     this.#parts = parts;
     this.#pace = new Pace(context.settings.flush.pace);
+    this.#retries = new Retries(context, parts.queue);
     this.#look = new StoreLook(context, parts.assigner);
     this.#firstLooks = new FirstLooks(context);
     this.#hold = new LateHold(context, parts.notices);
@@ -108,7 +111,6 @@ export class Flusher {
     return this.#parts.health;
   }
 
-  /** Flushes under way. */
   get underWay(): number {
     return this.#flights.size;
   }
@@ -271,10 +273,11 @@ export class Flusher {
     const { flushes } = this.#context.metrics;
     flushes.begun++;
     if (record.failures > 0) flushes.repeated++;
+    const wasRefused = this.backlog.refusedValues.has(record);
     this.#act(kind, flight).then(
       () => {
         this.#flights.delete(flight);
-        if (record.land(flight)) this.#landed(record);
+        if (record.land(flight)) this.#landed(record, wasRefused);
         this.#pump();
       },
       (error: unknown) => {
@@ -295,10 +298,11 @@ export class Flusher {
     return flight.entry.upload ? this.#complete(flight) : this.#write(flight);
   }
 
-  #landed(record: KeyState): void {
+  #landed(record: KeyState, wasRefused: boolean): void {
     this.#pace.succeeded();
     this.health.worked(this.#context.clock.now());
     this.backlog.recovered(record);
+    if (wasRefused) this.#retries.taken();
     record.release();
     if (record.needsStore) this.queue.expedite(record);
     else if (record.dirty) this.queue.schedule(record);
@@ -307,7 +311,7 @@ export class Flusher {
   /** It is tried again, for as long as the tenure lasts (F22). */
   #failed(flight: Flight, error: unknown): void {
     const { record } = flight;
-    const { clock, random, settings, complaints, membership, metrics } = this.#context;
+    const { clock, complaints, membership, metrics } = this.#context;
     if (!isOperatingError(error)) throw error;
     if (error.code === "not_ready") {
       const at = clock.now() + (membership.lease.held() ? noLeasePauseMs : -this.queue.leadOf(record));
@@ -325,7 +329,7 @@ export class Flusher {
       key: record.key,
       error,
     });
-    record.holdBack(clock.now() + backoffMs(settings.flush.backoff, record.failures, random.next()));
+    record.holdBack(clock.now() + this.#retries.pauseMs(record, error));
     this.queue.lookAt(record, record.notBefore);
   }
 

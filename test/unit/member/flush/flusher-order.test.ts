@@ -10,7 +10,7 @@ import type { BlobStore } from "../../../../src/store/blob-store.ts";
 import { commit, roomyBuffer } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { turn } from "../../../harness/scripted-network.ts";
-import { trialFlusher } from "../../../harness/trial-flusher.ts";
+import { backoffMs, trialFlusher } from "../../../harness/trial-flusher.ts";
 import { memberOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
 
 const a = memberOf("a");
@@ -115,6 +115,36 @@ describe("Flusher", () => {
     await turn();
     assert.equal(flusher.backlog.isRefusedSince(record, began), true);
     assert.equal(flusher.backlog.isRefusedSince(record, began + 1), false);
+  });
+
+  it("tries very many refused keys so seldom that others have their turns, and all of them when one is taken (F22)", async () => {
+    const keys = 4_000;
+    const { clock, flusher, records, sent, holdLease, slow } = trial(keys);
+    const [first, last] = [records[0] as KeyState, records.at(-1) as KeyState];
+    slow.refuses = true;
+    for (const record of records) flusher.queue.schedule(record);
+    for (const record of records) flusher.queue.expediteAwaited(record);
+    holdLease();
+    clock.advance(100);
+    while (sent.length < keys) await turn();
+    await turn();
+    assert.ok(first.notBefore <= clock.now() + backoffMs, "one of few waits as ever");
+    assert.ok(last.notBefore >= clock.now() + (4 * backoffMs) / 2, "one of many waits longer");
+    // A newer state waits as ever, too.
+    last.schedule(last.notBefore + 1_000_000);
+    flusher.queue.schedule(last);
+    assert.ok((last.scheduledAt as number) <= clock.now() + 1_000);
+    const lastAt = last.notBefore;
+    slow.refuses = false;
+    // Only the first is due: what follows is not waited for.
+    while (clock.now() < first.notBefore) clock.advance(1);
+    holdLease();
+    for (let turns = 0; turns < 3 * keys && flusher.backlog.refusedCount > 0; turns++) {
+      clock.advance(0);
+      await turn();
+    }
+    assert.equal(flusher.backlog.refusedCount, 0);
+    assert.ok(clock.now() < lastAt, "before their time");
   });
 
   it("tells for how long the store has answered nothing, from the last answer on", async () => {
