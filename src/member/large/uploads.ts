@@ -18,7 +18,7 @@ import type { MemberSettings } from "../settings.ts";
 import { tooLarge, tried, UploadRun } from "./upload-run.ts";
 
 type UploadContext = ContextOf<"clock" | "complaints" | "membership" | "random"> & {
-  readonly settings: Pick<MemberSettings, "large" | "maxValueBytes">;
+  readonly settings: Pick<MemberSettings, "large" | "maxValueBytes" | "operationMs">;
   readonly store: Pick<BlobStore, "abortUpload" | "beginUpload" | "fits">;
 };
 
@@ -30,6 +30,8 @@ export class Uploads {
   readonly #router: Pick<Operations, "read" | "write">;
   #underWay = 0;
   #inFlightBytes = 0;
+  /** Uploads that wait for room for their first part, in order. Each takes it if there is enough. */
+  readonly #waiting = new Set<() => boolean>();
 
   /** @param router - writes the reference */
   constructor(context: UploadContext, router: Pick<Operations, "read" | "write">) {
@@ -49,7 +51,7 @@ export class Uploads {
     // It is judged again when it is written. Judged now, what is bound to fail is not sent for nothing.
     if (precondition && !meets(await this.#stateOf(key), precondition)) return { kind: "precondition_failed" };
     const partBytes = this.#partBytesFor(Math.max(1, length ?? maxBytes));
-    if (!this.#reserve(partBytes)) {
+    if (!(await this.#reserveFirst(partBytes))) {
       throw new OperatingError("overloaded", "too many large values are being written through this node");
     }
     this.#underWay++;
@@ -68,6 +70,39 @@ export class Uploads {
       assert(this.#inFlightBytes >= reserved, "an upload gives back the bytes that it took");
       this.#underWay--;
       this.#inFlightBytes -= reserved;
+      this.#letIn();
+    }
+  }
+
+  /**
+   * Counts the bytes of a first part in. An upload that was given up for this one may have parts under way yet. So it
+   * waits for room: false if there is none in time.
+   */
+  async #reserveFirst(bytes: number): Promise<boolean> {
+    if (this.#waiting.size === 0 && this.#reserve(bytes)) return true;
+    const { clock, settings } = this.#context;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const take = (): boolean => {
+      if (!this.#reserve(bytes)) return false;
+      resolve(true);
+      return true;
+    };
+    this.#waiting.add(take);
+    const timer = clock.after(settings.operationMs, () => {
+      this.#waiting.delete(take);
+      this.#letIn();
+      resolve(false);
+    });
+    const isIn = await promise;
+    timer.cancel();
+    return isIn;
+  }
+
+  /** Lets those in who wait, in order, as far as there is room. */
+  #letIn(): void {
+    for (const take of this.#waiting) {
+      if (!take()) return;
+      this.#waiting.delete(take);
     }
   }
 
