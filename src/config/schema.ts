@@ -271,8 +271,10 @@ const peersSchema = z
       .int()
       .min(1)
       .max(1_000_000)
-      .default(8_192)
-      .describe("Requests to one node that have no answer yet, at most; further ones are answered 503."),
+      .default(16_384)
+      .describe(
+        "Requests to one node that have no answer yet, at most; further ones are answered 503. More than `request.limit`, so that one caller's cannot be all of them.",
+      ),
     viewCheckMs: durationMs
       .min(1_000)
       .default(60_000)

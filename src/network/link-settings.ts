@@ -92,7 +92,7 @@ export const defaultLinkSettings: LinkSettings = {
   turnBytes: mebi,
   maxQueueBytes: 32 * mebi,
   queueReserveBytes: 4 * mebi,
-  maxInFlight: 8192,
+  maxInFlight: 16_384,
   maxIncoming: 16_384,
   tickMs: 20,
   probeAfterMs: 500,
