@@ -80,11 +80,15 @@ export class FlushQueue implements FlushRequests {
   expedite(record: KeyState): void {
     if (record.pending.some((write) => write.needsStore && !write.inherited)) record.await();
     const now = this.#context.clock.now();
-    // A key that has failed has its pause, and one that must wait is looked at then. But a write-through waits for
-    // nothing.
+    const isQueued = record.scheduledAt !== undefined;
+    // A key that has failed has its pause, but a new state not that of one among very many that the store refuses.
+    if (isQueued && record.failures > 0) {
+      this.lookAt(record, now + this.#context.settings.flush.backoff.maxMs);
+      return;
+    }
+    // One that must wait is looked at then. But a write-through waits for nothing.
     const isThrough = record.pending.some((write) => write.needsStore && !write.entry.upload);
-    const waits = record.scheduledAt !== undefined && (record.failures > 0 || (record.notBefore > now && !isThrough));
-    if (!waits) this.lookAt(record, now - this.leadOf(record));
+    if (!isQueued || record.notBefore <= now || isThrough) this.lookAt(record, now - this.leadOf(record));
   }
 
   expediteAwaited(record: KeyState): void {
@@ -105,13 +109,15 @@ export class FlushQueue implements FlushRequests {
     if (this.backlog.has(record)) this.lookAt(record, this.#context.clock.now());
   }
 
-  /** None of the records waits any longer. */
-  expediteAll(records: readonly KeyState[]): void {
-    this.#context.slices.lane().over(
-      records,
-      (record) => this.expediteNow(record),
-      () => undefined,
-    );
+  /** None of the records waits longer than this, in milliseconds, and they do not all come at once. */
+  expediteAll(records: readonly KeyState[], withinMs: number): void {
+    const begin = this.#context.clock.now();
+    let index = 0;
+    const visit = (record: KeyState): void => {
+      index++;
+      if (this.backlog.has(record)) this.lookAt(record, begin + (withinMs * index) / records.length);
+    };
+    this.#context.slices.lane().over(records, visit, () => undefined);
   }
 
   /** From now on nothing waits to coalesce: the member is stopping. */

@@ -273,7 +273,8 @@ export class Flusher {
     const { flushes } = this.#context.metrics;
     flushes.begun++;
     if (record.failures > 0) flushes.repeated++;
-    const wasRefused = this.backlog.refusedValues.has(record);
+    // A newer value that the store takes says nothing of others that it refused.
+    const wasRefused = this.backlog.refusedValues.isOf(record, entry);
     this.#act(kind, flight).then(
       () => {
         this.#flights.delete(flight);

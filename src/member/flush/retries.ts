@@ -1,7 +1,7 @@
 /**
  * When a flush that failed is tried again: after a pause that grows. Very many keys that the store refuses, each tried
  * as often as any other, would keep it from those (F22). So of many each waits longer, in proportion. When the store
- * takes one of them, all are tried again at once: perhaps what it lacked is mended.
+ * takes one of them, all are tried as soon as any other key that fails: perhaps what it lacked is mended.
  */
 
 import type { Instant } from "../../base/clock.ts";
@@ -17,8 +17,10 @@ const fewRefused = 1_000;
 export class Retries {
   readonly #context: ContextOf<"clock" | "random" | "settings">;
   readonly #queue: Pick<FlushQueue, "backlog" | "expediteAll">;
-  /** When all of them were tried again at once, last. */
-  #triedAllAt: Instant = Number.NEGATIVE_INFINITY;
+  /** When the last of the longer pauses ends. */
+  #longUntil: Instant = Number.NEGATIVE_INFINITY;
+  /** When all of them were given the usual pause, last. */
+  #shortenedAt: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(context: ContextOf<"clock" | "random" | "settings">, queue: Pick<FlushQueue, "backlog" | "expediteAll">) {
     this.#context = context;
@@ -27,18 +29,22 @@ export class Retries {
 
   /** How long the record waits, whose attempt has just failed so, in milliseconds. */
   pauseMs({ failures }: KeyState, { code }: OperatingError): number {
-    const { random, settings } = this.#context;
+    const { clock, random, settings } = this.#context;
     const ms = backoffMs(settings.flush.backoff, failures, random.next());
-    return code === "store_refused" ? ms * Math.max(1, this.#queue.backlog.refusedCount / fewRefused) : ms;
+    const { refusedCount } = this.#queue.backlog;
+    if (code !== "store_refused" || refusedCount <= fewRefused) return ms;
+    const longMs = (ms * refusedCount) / fewRefused;
+    this.#longUntil = Math.max(this.#longUntil, clock.now() + longMs);
+    return longMs;
   }
 
-  /** The store has taken a key that it had refused before. */
+  /** The store has taken a state that it had refused before. */
   taken(): void {
     const { clock, settings } = this.#context;
     const now = clock.now();
-    const { backlog } = this.#queue;
-    if (backlog.refusedCount < fewRefused || now < this.#triedAllAt + settings.flush.backoff.maxMs) return;
-    this.#triedAllAt = now;
-    this.#queue.expediteAll(backlog.refused());
+    const { maxMs } = settings.flush.backoff;
+    if (now >= this.#longUntil || now < this.#shortenedAt + maxMs) return;
+    this.#shortenedAt = now;
+    this.#queue.expediteAll(this.#queue.backlog.refused(), maxMs);
   }
 }

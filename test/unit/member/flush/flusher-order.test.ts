@@ -6,8 +6,9 @@ import { OperatingError } from "../../../../src/base/errors.ts";
 import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import { DueQueue } from "../../../../src/core/flush-schedule.ts";
 import type { KeyState } from "../../../../src/core/key-state.ts";
+import type { Flusher } from "../../../../src/member/flush/flusher.ts";
 import type { BlobStore } from "../../../../src/store/blob-store.ts";
-import { commit, roomyBuffer } from "../../../harness/key-fixtures.ts";
+import { assign, commit, roomyBuffer } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { turn } from "../../../harness/scripted-network.ts";
 import { backoffMs, trialFlusher } from "../../../harness/trial-flusher.ts";
@@ -25,12 +26,12 @@ function trial(keys: number, isLate: (now: number) => boolean = () => false) {
   const buffer = roomyBuffer(clock);
   const sent: string[] = [];
   const answered: (() => void)[] = [];
-  const slow = { isSlow: false, refuses: false };
+  const slow = { isSlow: false, refuses: false, takes: "" };
   const store: Partial<BlobStore> = {
     write: async (name) => {
       sent.push(name);
       if (slow.isSlow) await new Promise<void>((resolve) => answered.push(resolve));
-      if (slow.refuses) throw new OperatingError("store_refused", "no");
+      if (slow.refuses && name !== slow.takes) throw new OperatingError("store_refused", "no");
       return { kind: "written", tag: "t" };
     },
   };
@@ -61,7 +62,32 @@ function trial(keys: number, isLate: (now: number) => boolean = () => false) {
     records.push(commit(buffer, entry));
   }
   const holdLease = (): void => membership.lease.confirmByStore(membership.lease.stamp());
-  return { clock, membership, flusher, records, sent, holdLease, answered, slow };
+  return { clock, membership, buffer, flusher, records, sent, holdLease, answered, slow };
+}
+
+/** The store has refused 4,000 keys once. */
+async function manyRefused() {
+  const keys = 4_000;
+  const parts = trial(keys);
+  const { clock, flusher, records, sent, holdLease, answered, slow } = parts;
+  slow.refuses = true;
+  for (const record of records) flusher.queue.schedule(record);
+  for (const record of records) flusher.queue.expediteAwaited(record);
+  holdLease();
+  clock.advance(100);
+  while (sent.length < keys) await turn();
+  await turn();
+  /** Lets time pass, and the store answer one request in each millisecond. */
+  const passTo = async (isThere: (flusher: Flusher) => boolean): Promise<void> => {
+    for (let passed = 0; passed < 4 * backoffMs && !isThere(flusher); passed++) {
+      holdLease();
+      clock.advance(1);
+      answered.shift()?.();
+      await turn();
+    }
+    assert.ok(isThere(flusher));
+  };
+  return { ...parts, first: records[0] as KeyState, last: records.at(-1) as KeyState, passTo };
 }
 
 describe("Flusher", () => {
@@ -117,34 +143,54 @@ describe("Flusher", () => {
     assert.equal(flusher.backlog.isRefusedSince(record, began + 1), false);
   });
 
-  it("tries very many refused keys so seldom that others have their turns, and all of them when one is taken (F22)", async () => {
-    const keys = 4_000;
-    const { clock, flusher, records, sent, holdLease, slow } = trial(keys);
-    const [first, last] = [records[0] as KeyState, records.at(-1) as KeyState];
-    slow.refuses = true;
-    for (const record of records) flusher.queue.schedule(record);
-    for (const record of records) flusher.queue.expediteAwaited(record);
-    holdLease();
-    clock.advance(100);
-    while (sent.length < keys) await turn();
-    await turn();
+  it("tries very many refused keys so seldom that others have their turns (F22)", async () => {
+    const { clock, flusher, first, last } = await manyRefused();
     assert.ok(first.notBefore <= clock.now() + backoffMs, "one of few waits as ever");
     assert.ok(last.notBefore >= clock.now() + (4 * backoffMs) / 2, "one of many waits longer");
     // A newer state waits as ever, too.
     last.schedule(last.notBefore + 1_000_000);
     flusher.queue.schedule(last);
     assert.ok((last.scheduledAt as number) <= clock.now() + 1_000);
-    const lastAt = last.notBefore;
-    slow.refuses = false;
-    // Only the first is due: what follows is not waited for.
-    while (clock.now() < first.notBefore) clock.advance(1);
-    holdLease();
-    for (let turns = 0; turns < 3 * keys && flusher.backlog.refusedCount > 0; turns++) {
-      clock.advance(0);
-      await turn();
+  });
+
+  it("tries all of them soon, one after the other, when one is taken as it is, however many are left (F22)", async () => {
+    for (const left of [4_000, 500]) {
+      const { clock, buffer, flusher, records, last, slow, passTo } = await manyRefused();
+      for (const record of records.slice(left - 1, -1)) {
+        flusher.backlog.remove(record);
+        buffer.remove(record);
+      }
+      // What is refused from now on is not stretched.
+      last.schedule(last.notBefore + 1_000_000);
+      slow.refuses = false;
+      slow.isSlow = true;
+      await passTo(({ backlog }) => backlog.refusedCount < left);
+      const now = clock.now();
+      const soon = records.filter(({ scheduledAt = Number.POSITIVE_INFINITY }) => scheduledAt <= now);
+      const within = records.filter(({ scheduledAt = Number.POSITIVE_INFINITY }) => scheduledAt <= now + backoffMs);
+      assert.ok((last.scheduledAt as number) <= now + backoffMs);
+      assert.ok(within.length >= left - 3, `${within.length} of ${left} are tried soon`);
+      assert.ok(soon.length <= left / 2, `${soon.length} of ${left} are tried at once`);
     }
-    assert.equal(flusher.backlog.refusedCount, 0);
-    assert.ok(clock.now() < lastAt, "before their time");
+  });
+
+  it("tries no other refused key because a newer value of one is taken (F22)", async () => {
+    const { buffer, last, sent, slow, passTo } = await manyRefused();
+    const { key, entry } = last;
+    const lastAt = last.scheduledAt;
+    slow.takes = "k1";
+    commit(buffer, { ...(entry as Entry), key: "k1", seq: 1_000_000 });
+    const before = sent.length;
+    await passTo(({ backlog }) => sent.length > before && backlog.refusedCount < 4_000);
+    assert.equal(buffer.get(key)?.scheduledAt, lastAt);
+  });
+
+  it("has a new write-through of a key that waits among very many wait no longer than others that fail (F22)", async () => {
+    const { clock, buffer, flusher, last } = await manyRefused();
+    assert.ok((last.scheduledAt as number) > clock.now() + backoffMs);
+    assign(buffer, { ...(last.entry as Entry), seq: 1_000_000 }, { isShort: true });
+    flusher.queue.expedite(last);
+    assert.ok((last.scheduledAt as number) <= clock.now() + backoffMs);
   });
 
   it("tells for how long the store has answered nothing, from the last answer on", async () => {
