@@ -4,6 +4,7 @@
  */
 
 import { OperatingError } from "../../base/errors.ts";
+import { Interned } from "../../base/interned.ts";
 import { compact } from "../../base/memory.ts";
 import { type Entry, footprint } from "../../core/entry.ts";
 import { type Committed, type KeyState, storeUnknown } from "../../core/key-state.ts";
@@ -29,9 +30,13 @@ export interface AssignerParts {
   readonly repeats: Pick<Repeats, "answer">;
 }
 
+/** Names of holders that are kept as one string each. Addresses may be more than that: those are short. */
+const mostNames = 1_000;
+
 export class Assigner {
   readonly #context: AssignerContext;
   readonly #parts: AssignerParts;
+  readonly #holders = new Interned(mostNames);
   #seq = 0;
   #drained = false;
 
@@ -57,7 +62,8 @@ export class Assigner {
       buffer.admission.giveBack(bytes);
       throw refusal;
     }
-    const { key, headers, md5, requestId, holder } = request;
+    const { key, headers, md5, requestId } = request;
+    const holder = request.holder === undefined ? undefined : this.#holders.of(request.holder);
     // What arrives over a link shares its memory with its neighbours.
     const value = request.value && compact(request.value);
     const epoch = membership.epoch;
