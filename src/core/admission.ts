@@ -26,6 +26,8 @@ export const replicaReserve = 0.1;
 const uncommittedPart = 0.5;
 /** Writers whose bytes together exceed this part of the limit are refused at once rather than kept waiting. */
 const waitingPart = 0.25;
+/** Part of the room for values that the store refuses. So little leaves room for others, whatever else comes. */
+const fewRefusedPart = 1 / 16;
 
 interface Waiter {
   readonly bytes: number;
@@ -52,6 +54,11 @@ export class Admission {
 
   get usedBytes(): number {
     return this.#used;
+  }
+
+  /** Up to so many bytes of values that the store refuses nobody is refused because of them (W28). */
+  get fewRefusedBytes(): number {
+    return this.#settings.refusedBytes * fewRefusedPart;
   }
 
   /** How much of the room for values that the store refuses is free. */

@@ -121,7 +121,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const reads = new ReadPath(context, inheritance);
   const repeats = new Repeats(context, reads);
   const assigner = new Assigner(context, { replicator, committer, inheritance, reads, repeats });
-  const refusedShare = new RefusedShare(context, backlog);
+  const refusedShare = new RefusedShare(context, backlog, health);
   const mayDiscard = (key: string, version: Version): boolean => discard.judge(key, version);
   const primary = new Primary(context, {
     assigner,

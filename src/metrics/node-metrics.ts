@@ -148,7 +148,7 @@ function exposeBuffer(exposition: Exposition, { gauges, limits, member }: NodeSo
     "Bytes that such values may still take (buffer.refusedBytes less what is dirty).",
     (now) => now.refusedRoomBytes,
   );
-  const refused = "Writes that got no room: 503 buffer_full (full, age), or 507 refused_full (refused).";
+  const refused = "Writes that got no room: 503 buffer_full (full, age, refused), or 507 refused_full (refused).";
   exposition.counters("weir_buffer_refused_writes_total", refused, ["reason"], () =>
     Object.entries(member.refusals).map(([reason, count]) => [{ reason }, count]),
   );

@@ -16,6 +16,7 @@ import type { FlushRequests } from "./flush-requests.ts";
 import { type Inheritance, ignoreLost } from "./inheritance.ts";
 import { requireTenure } from "./not-ready.ts";
 import type { ReadPath } from "./read-path.ts";
+import type { RefusedShare } from "./refused-share.ts";
 import { preconditionFailed } from "./write-answer.ts";
 
 /** How often to look whether the store has a state, in milliseconds: about as long as a request to it takes. */
@@ -33,6 +34,7 @@ export interface ConditionalWritesParts {
   readonly inheritance: Pick<Inheritance, "sendAhead">;
   readonly flush: Pick<FlushRequests, "expediteAwaited">;
   readonly assigner: Pick<Assigner, "assign" | "bufferFull">;
+  readonly refusedShare: Pick<RefusedShare, "require">;
 }
 
 export class ConditionalWrites {
@@ -47,9 +49,8 @@ export class ConditionalWrites {
   /**
    * Does the write when its turn has come. Later writes of the key wait for its judgement, but not for the store: what
    * they write is the newest state then, and the store's answer is not needed.
-   * @throws OperatingError (rejects with one): `deadline_exceeded`, `not_ready`, `buffer_full`, what reading the store
-   *   may
-   *   throw, and as {@link Assigner.assign}
+   * @throws OperatingError (rejects with one): `deadline_exceeded`, `not_ready`, `buffer_full`, `refused_full`, what
+   *   reading the store may throw, and as {@link Assigner.assign}
    */
   async write(request: WriteRequest): Promise<WriteOutcome> {
     const { membership, buffer, clock } = this.#context;
@@ -94,6 +95,7 @@ export class ConditionalWrites {
           requireTenure(membership, key);
         }
         if (precondition && !meets(presentState(state), precondition)) return preconditionFailed;
+        this.#parts.refusedShare.require(request, bytes, taken ? bytes : 0);
         if (taken || buffer.admission.tryTake(bytes)) {
           taken = false;
           const answer = assigner.assign(request, bytes);

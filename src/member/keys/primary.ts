@@ -79,7 +79,7 @@ export class Primary {
     if (waiting) return waiting;
     this.#requireProgress(request.key);
     const bytes = footprintOf(request);
-    this.#parts.refusedShare.require(request, bytes);
+    this.#parts.refusedShare.require(request, bytes, 0);
     if (request.precondition || request.upload || this.#gates.isClosed(request.key)) {
       return this.#waitFor(request, this.#writeInTurn(request));
     }
@@ -161,6 +161,7 @@ export class Primary {
     await this.#gates.passed(key);
     requireTenure(this.#context.membership, key);
     const bytes = footprintOf(request);
+    this.#parts.refusedShare.require(request, bytes, 0);
     return this.#context.buffer.admission.tryTake(bytes)
       ? await this.#parts.assigner.assign(request, bytes)
       : await this.#writeWithRoom(request, bytes);
@@ -183,7 +184,7 @@ export class Primary {
     if (!(await buffer.admission.waitAndTake(bytes))) throw assigner.bufferFull();
     try {
       requireTenure(membership, request.key);
-      this.#parts.refusedShare.require(request, bytes);
+      this.#parts.refusedShare.require(request, bytes, bytes);
     } catch (error) {
       buffer.admission.giveBack(bytes);
       throw error;

@@ -4,15 +4,16 @@
  */
 
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it, mock } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
-import { isOperatingError } from "../../../../src/base/errors.ts";
+import { isOperatingError, OperatingError } from "../../../../src/base/errors.ts";
 import { Slices } from "../../../../src/base/slices.ts";
 import { Backlog } from "../../../../src/core/backlog.ts";
-import { noHeaders } from "../../../../src/core/entry.ts";
+import { type Entry, noHeaders } from "../../../../src/core/entry.ts";
 import type { WriteRequest } from "../../../../src/core/message.ts";
 import type { Precondition } from "../../../../src/core/precondition.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
+import { StoreHealth } from "../../../../src/core/store-health.ts";
 import { noJournal } from "../../../../src/journal/no-journal.ts";
 import { Assigner } from "../../../../src/member/keys/assigner.ts";
 import { createCache } from "../../../../src/member/keys/cache.ts";
@@ -67,7 +68,7 @@ function trial() {
   const assigner = new Assigner(context, { replicator, committer, inheritance, reads, repeats });
   const mayDiscard = (): never => assert.fail("nothing is discarded");
   const backlog = new Backlog();
-  const refusedShare = new RefusedShare(context, backlog);
+  const refusedShare = new RefusedShare(context, backlog, new StoreHealth());
   const parts = { assigner, committer, replicator, inheritance, repeats, refusedShare, reads, flush, mayDiscard };
   const primary = new Primary(context, parts);
   const ends: string[] = [];
@@ -98,7 +99,16 @@ function trial() {
       for (let turns = 0; turns < 5; turns++) await turn();
     }
   };
-  return { clock, membership, buffer, store, network, primary, requestOf, write, pass, ends };
+  /** The store takes the newest state of the key. */
+  const take = (): void => {
+    const record = buffer.open("k", clock.now());
+    const flight = record.takeOff(record.newest as Entry, clock.now(), false);
+    record.sent(flight);
+    record.arrived(flight);
+    record.land(flight);
+    committer.commitReady(record);
+  };
+  return { clock, membership, buffer, store, network, primary, refusedShare, requestOf, write, pass, take, ends };
 }
 
 describe("a write", () => {
@@ -111,6 +121,43 @@ describe("a write", () => {
     clock.advance(10_000);
     assert.throws(() => primary.write(request), { code: "not_ready" });
     assert.equal(buffer.size, 0);
+  });
+});
+
+describe("a write that waits before it is assigned", () => {
+  const refused = (): never => {
+    throw new OperatingError("refused_full", "no");
+  };
+
+  it("is refused if the store refuses too much of its writer by then: for its turn, and behind it (W28)", async () => {
+    const { buffer, refusedShare, write, pass, take, ends } = trial();
+    write("stuck", 10_000);
+    write("first", 10_000, { match: ["*"] });
+    write("second", 10_000);
+    await pass(1_000);
+    const { usedBytes } = buffer.admission;
+    mock.method(refusedShare, "require", refused);
+    take();
+    await pass(0);
+    assert.deepEqual(ends, ["stuck done", "first refused_full", "second refused_full"]);
+    assert.equal(buffer.admission.usedBytes, usedBytes);
+  });
+
+  it("is judged again with the room that it has taken, and gives that back if it is refused (W28)", async () => {
+    for (const precondition of [undefined, absent]) {
+      const { buffer, refusedShare, write, pass, ends } = trial();
+      buffer.admission.isShut = true;
+      const judged = mock.method(refusedShare, "require", (_: WriteRequest, bytes: number, taken: number) => {
+        if (bytes === taken) refused();
+      });
+      write("v", 10_000, precondition);
+      await pass(0);
+      buffer.admission.isShut = false;
+      await pass(0);
+      assert.deepEqual(ends, ["v refused_full"]);
+      assert.ok(judged.mock.callCount() >= 2);
+      assert.equal(buffer.admission.usedBytes, 0);
+    }
   });
 });
 

@@ -7,6 +7,8 @@ import { Admission } from "../../../../src/core/admission.ts";
 import { Backlog } from "../../../../src/core/backlog.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import type { WriteRequest } from "../../../../src/core/message.ts";
+import { storeAwayMs } from "../../../../src/core/stop-advice.ts";
+import { StoreHealth } from "../../../../src/core/store-health.ts";
 import { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { RefusedShare } from "../../../../src/member/keys/refused-share.ts";
 import { MemberMetrics } from "../../../../src/member/metrics.ts";
@@ -26,18 +28,25 @@ function trial() {
   const buffer = new WriteBuffer(admission, { append: () => undefined });
   const backlog = new Backlog();
   const metrics = new MemberMetrics();
-  const share = new RefusedShare({ buffer, membership, metrics }, backlog);
+  const health = new StoreHealth();
+  const share = new RefusedShare({ buffer, membership, clock, metrics }, backlog, health);
   let seq = 0;
-  const hold = (key: string, holder: string | undefined) => {
-    const value = Buffer.alloc(size);
-    const plain = { key, value, headers: noHeaders, md5: "", modifiedMs: 0, size, requestId: noRequest };
+  const hold = (key: string, holder: string | undefined, of = size) => {
+    const value = Buffer.alloc(of);
+    const plain = { key, value, headers: noHeaders, md5: "", modifiedMs: 0, size: of, requestId: noRequest };
     const entry: Entry = { epoch: 4, seq: ++seq, ...plain, holder };
     return { record: commit(buffer, entry), entry, beganAt: 0, unproven: false };
   };
   /** The holder has written the key, and the store refuses it. */
-  const refuse = (key: string, holder: string | undefined): void =>
-    backlog.failed(hold(key, holder), new OperatingError("store_refused", "no"));
-  const outcome = (key: string, holder: string | undefined, more: Partial<WriteRequest> = {}, of = bytes): string => {
+  const refuse = (key: string, holder: string | undefined, of = size): void =>
+    backlog.failed(hold(key, holder, of), new OperatingError("store_refused", "no"));
+  const outcome = (
+    key: string,
+    holder: string | undefined,
+    more: Partial<WriteRequest> = {},
+    of = bytes,
+    taken = 0,
+  ): string => {
     const plain = {
       kind: "write",
       epoch: 4,
@@ -56,13 +65,13 @@ function trial() {
       ...more,
     };
     try {
-      share.require(request, of);
+      share.require(request, of, taken);
       return "taken";
     } catch (error) {
       return error instanceof OperatingError ? error.code : String(error);
     }
   };
-  return { admission, backlog, membership, buffer, metrics, hold, refuse, outcome };
+  return { clock, health, admission, backlog, membership, buffer, metrics, hold, refuse, outcome };
 }
 
 describe("the share of what the store refuses", () => {
@@ -116,6 +125,37 @@ describe("the share of what the store refuses", () => {
     assert.equal(outcome("k0", "a", {}, bytes + 1), "refused_full");
     const upload = { token: "t", size: 1e9, manifest: Buffer.alloc(9) };
     assert.equal(outcome("k3", "a", { upload }), "taken");
+  });
+
+  it("is not gone by while the store refuses little in all, and then does not turn one away whose part is little", () => {
+    const { refuse, hold, outcome } = trial();
+    refuse("k0", "a", 0);
+    for (const key of ["k1", "k2", "k3", "k4", "k5", "k6"]) hold(key, "b");
+    assert.equal(outcome("k7", "a"), "taken");
+    for (const [key, holder] of Object.entries({ k8: "b", k9: "c" })) refuse(key, holder, 0);
+    assert.deepEqual([outcome("k7", "a"), outcome("k7", "d")], ["buffer_full", "taken"]);
+    refuse("k10", "a");
+    assert.deepEqual([outcome("k7", "a"), outcome("k7", "b")], ["refused_full", "buffer_full"]);
+  });
+
+  it("is not gone by while the store takes nothing at all, whatever it says", () => {
+    const { clock, health, refuse, outcome } = trial();
+    for (const key of ["k0", "k1", "k2"]) refuse(key, "a");
+    health.failed(clock.now());
+    clock.advance(storeAwayMs);
+    assert.equal(outcome("k3", "a"), "refused_full");
+    clock.advance(1);
+    assert.equal(outcome("k3", "a"), "taken");
+    health.worked(clock.now());
+    assert.equal(outcome("k3", "a"), "refused_full");
+  });
+
+  it("counts once what the write has taken already", () => {
+    const { admission, refuse, outcome } = trial();
+    for (const key of ["k0", "k1"]) refuse(key, "a");
+    admission.take(2 * bytes);
+    assert.equal(outcome("k2", "a", {}, bytes, bytes), "taken");
+    assert.equal(outcome("k2", "a", {}, bytes, 0), "refused_full");
   });
 
   it("goes by the fullest of the key's owners, as far as they have said", () => {
