@@ -139,7 +139,7 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const flusher = new Flusher(context, { queue, health, committer, assigner, waits, notices, heeds });
   const heldKeys = new HeldKeys(context, inheritance);
   const handOff = new HandOff(context, inheritance, eviction, stuckMs);
-  const router = new Router(context, durableWrites, reads, deadlines, onNewerEpoch, () => eviction.lostMs);
+  const router = new Router(context, durableWrites, reads, deadlines, onNewerEpoch, eviction);
   const lister = new Lister(context, router, heldKeys, deadlines);
   const downloads = new Downloads(context);
   const uploads = new Uploads(context, router);

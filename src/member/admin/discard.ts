@@ -66,7 +66,7 @@ export class Discard {
       const answer = await router.ask(primary, request, deadlineMs);
       if (answer.kind === "failed") return answer.failing;
       throw new OperatingError("internal", `a peer answered ${answer.kind}`);
-    });
+    }, key);
     if (!failing) throw notRefused("nothing of this key has failed to reach the store");
     if (failing.code !== "store_refused") throw notRefused(`it fails for another reason: ${failing.reason}`);
     return failing;

@@ -5,9 +5,10 @@
  */
 
 import { assert } from "../../base/assert.ts";
+import type { Instant } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import { unfit } from "../../core/keys.ts";
-import type { PeerAnswer, PeerRequest, ReadRequest, WriteRequest } from "../../core/message.ts";
+import type { PeerAnswer, PeerIdentity, PeerRequest, ReadRequest, WriteRequest } from "../../core/message.ts";
 import type { ReadOutcome, WriteOperation, WriteOutcome } from "../../core/operation.ts";
 import type { Version } from "../../core/version.ts";
 import type { BlobStore } from "../../store/blob-store.ts";
@@ -27,10 +28,10 @@ type RouterContext = ContextOf<"clock" | "membership" | "network"> & {
 const firstRetryMs = 5;
 const maxRetryMs = 100;
 /**
- * While a majority is lost and nothing is taken over, an operation fails after so many attempts, which take a second:
- * its client need not wait for its deadline.
+ * While a majority is lost and nothing is taken over, an operation that needs a lost member fails after so many
+ * milliseconds: its client need not wait for its deadline.
  */
-const hopelessAttempts = 15;
+const hopelessMs = 1_000;
 /** If an attempt had less time than this, in milliseconds, its `deadline_exceeded` says nothing. */
 const hurriedMs = 2 * maxRetryMs;
 /**
@@ -45,13 +46,21 @@ const completionDeadlines = 2;
  */
 const maxOutcomes = 200_000;
 
+/** Members that are silent, and that nobody may drop. */
+interface Losses {
+  /** The members of the adopted view that do not answer. */
+  readonly suspects: readonly PeerIdentity[];
+  /** For how long some have been silent of which nobody may take anything over, in milliseconds. */
+  readonly lostMs: number;
+}
+
 export class Router {
   readonly #context: RouterContext;
   readonly #durableWrites: Pick<DurableWrites, "write">;
   readonly #reads: Pick<ReadPath, "fromMemory" | "read">;
   readonly #deadlines: OperationDeadlines;
   readonly #onNewerEpoch: (epoch: number) => void;
-  readonly #lostMs: () => number;
+  readonly #losses: Losses;
   readonly #incarnation: string;
   /** Counters of the writes under way, ascending (a Set keeps the order of insertion). */
   readonly #writing = new Set<number>();
@@ -65,24 +74,21 @@ export class Router {
   /** Operations that wait for a change, or for a pause to end, to try again. */
   readonly #waiting = new Set<() => void>();
 
-  /**
-   * @param onNewerEpoch - is told of a newer epoch than this member's that a peer has adopted
-   * @param lostMs - for how long members have been lost of which nobody may take anything over
-   */
+  /** @param onNewerEpoch - is told of a newer epoch than this member's that a peer has adopted */
   constructor(
     context: RouterContext,
     durableWrites: Pick<DurableWrites, "write">,
     reads: Pick<ReadPath, "fromMemory" | "read">,
     deadlines: OperationDeadlines,
     onNewerEpoch: (epoch: number) => void,
-    lostMs: () => number,
+    losses: Losses,
   ) {
     this.#context = context;
     this.#durableWrites = durableWrites;
     this.#reads = reads;
     this.#deadlines = deadlines;
     this.#onNewerEpoch = onNewerEpoch;
-    this.#lostMs = lostMs;
+    this.#losses = losses;
     this.#incarnation = context.membership.self.incarnation;
   }
 
@@ -118,19 +124,22 @@ export class Router {
       const answer = await this.ask(primary, request, deadlineMs);
       if (answer.kind === "value" || answer.kind === "stored" || answer.kind === "missing") return answer;
       throw unexpected(answer);
-    });
+    }, key);
   }
 
   /**
    * Runs an operation that changes nothing. It makes attempts, and tells each how many milliseconds are left, until one
    * succeeds or fails for good.
+   *
+   * @param key - the one that it is about; it needs all members unless given
    * @throws OperatingError (rejects with one): the last attempt's, or `overloaded`, `shutting_down`.
    */
-  async persist<T>(attempt: (deadlineMs: number) => Promise<T>): Promise<T> {
+  async persist<T>(attempt: (deadlineMs: number) => Promise<T>, key?: string): Promise<T> {
     const { clock, settings } = this.#context;
     this.#admit();
     try {
-      const deadline = clock.now() + settings.operationMs;
+      const began = clock.now();
+      const deadline = began + settings.operationMs;
       let reason: unknown;
       let mayBeBack = true;
       for (let count = 0; ; count++) {
@@ -143,6 +152,7 @@ export class Router {
           if (mayBeBack && isOperatingError(error, cutOff)) mayBeBack = false;
           else if (!worthRetrying(error)) throw error;
           reason = error;
+          if (this.#isHopeless(began, key, 1)) throw error;
           await this.#pause(count, deadline, error);
         }
       }
@@ -192,7 +202,8 @@ export class Router {
     this.#writing.add(requestId.counter);
     assert(this.#writing.size <= this.#underWay, "each write under way was admitted");
     try {
-      const deadline = clock.now() + this.#allowedMs(operation);
+      const began = clock.now();
+      const deadline = began + this.#allowedMs(operation);
       let broken: OperatingError | undefined;
       // If the store gave no answer about an upload, the router does not ask again: it may be done.
       let mayBeBack = upload === undefined;
@@ -225,6 +236,7 @@ export class Router {
           else if (broken && isOperatingError(error, ...notDone)) throw broken;
           if (mayBeBack && isOperatingError(error, cutOff)) mayBeBack = false;
           else if (!worthRetrying(error)) throw error;
+          if (this.#isHopeless(began, key)) throw error;
           await this.#pause(attempt, deadline, error);
         }
       }
@@ -276,11 +288,22 @@ export class Router {
     throw new OperatingError(answer.code, `${id}: ${answer.detail}`);
   }
 
+  /**
+   * Whether what has been tried for a while needs a member that is lost for longer than any operation waits. A write
+   * needs all owners, a read the first.
+   */
+  #isHopeless(began: Instant, key: string | undefined, neededOwners?: number): boolean {
+    const { clock, membership, settings } = this.#context;
+    const { lostMs, suspects } = this.#losses;
+    if (lostMs < settings.operationMs || clock.now() - began < hopelessMs) return false;
+    if (key === undefined || !membership.activated) return true;
+    const needed = membership.ownersOf(key).slice(0, neededOwners);
+    return suspects.some(({ id }) => needed.includes(id));
+  }
+
   /** Waits a little before the next attempt; throws why the last one failed when the deadline comes first. */
   #pause(attempt: number, deadline: number, reason: unknown): Promise<void> {
-    const { clock, settings } = this.#context;
-    // Who asked when they were lost has waited for so long.
-    if (attempt >= hopelessAttempts && this.#lostMs() >= settings.operationMs) throw reason;
+    const { clock } = this.#context;
     const ms = Math.min(firstRetryMs * 2 ** Math.min(attempt, 10), maxRetryMs);
     if (this.#ended || clock.now() + ms >= deadline) throw reason;
     return new Promise((resolve) => {

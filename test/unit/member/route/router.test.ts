@@ -10,11 +10,12 @@ import { whatTheStoreHas } from "../../../../src/core/discarded.ts";
 import type { PeerAnswer } from "../../../../src/core/message.ts";
 import type { WriteOutcome, Written } from "../../../../src/core/operation.ts";
 import type { Precondition } from "../../../../src/core/precondition.ts";
+import type { ViewMember } from "../../../../src/core/view.ts";
 import { OperationDeadlines } from "../../../../src/member/route/operation-deadlines.ts";
 import { Router } from "../../../../src/member/route/router.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { ScriptedNetwork, turn } from "../../../harness/scripted-network.ts";
-import { keyWhere, memberOf, ringOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
+import { keyWhere, memberIn, memberOf, ringOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
 import { deleteOf, putOf } from "../../../harness/write-operations.ts";
 
 const [a, b] = [memberOf("a"), memberOf("b")];
@@ -39,13 +40,13 @@ class Trial {
   readonly network = new ScriptedNetwork();
   readonly #clock = new ManualClock();
   readonly router: Router;
-  /** For how long a majority has been lost. */
-  lostMs = 0;
+  /** For how long a majority has been lost, and who is silent. */
+  readonly losses = { lostMs: 0, suspects: [b] as readonly ViewMember[] };
 
   /** Member a. Its part as a primary is not asked, because b owns the key. */
-  constructor(fits = true) {
+  constructor(fits = true, isServing = true, inView = view) {
     const context = {
-      membership: servingMember(view, a, this.#clock),
+      membership: isServing ? servingMember(inView, a, this.#clock) : memberIn(inView, a, { clock: this.#clock }),
       network: this.network,
       clock: this.#clock,
       settings: { operationMs: 10_000, flushDeadlineMs: 1_000 },
@@ -53,14 +54,7 @@ class Trial {
     };
     const deadlines = new OperationDeadlines(this.#clock, context.settings.operationMs);
     const reads = { fromMemory: () => undefined, read: never };
-    this.router = new Router(
-      context,
-      { write: never },
-      reads,
-      deadlines,
-      () => undefined,
-      () => this.lostMs,
-    );
+    this.router = new Router(context, { write: never }, reads, deadlines, () => undefined, this.losses);
   }
 
   put(precondition?: Precondition): Promise<WriteOutcome> {
@@ -72,9 +66,14 @@ class Trial {
   }
 
   /** The code of the error in which a read ends. */
-  async readUntilGivenUp(): Promise<string> {
+  readUntilGivenUp(ofKey = key): Promise<string> {
+    return this.untilGivenUp(Promise.resolve(this.router.read(ofKey, false, "a tag")));
+  }
+
+  /** The code of the error in which the operation ends. */
+  async untilGivenUp(operation: Promise<unknown>): Promise<string> {
     let told: string | undefined;
-    Promise.resolve(this.router.read(key, false, "a tag")).catch((error: unknown) => {
+    operation.catch((error: unknown) => {
       told = (error as OperatingError).code;
     });
     for (let ms = 0; ms < 11_000 && told === undefined; ms += 10) {
@@ -121,14 +120,14 @@ describe("Router", () => {
     assert.deepEqual(told, ["9e3669d19b675bd57058fd4664205d2a", "told", "the store's"]);
   });
 
-  it("gives an operation up after a second while a majority has been lost for long, and not before", async () => {
+  it("gives an operation up after a second while its primary is lost with a majority for long, and not before", async () => {
     for (const [lostMs, least, most] of [
       [0, 9_500, 10_500],
       [9_999, 9_500, 10_500],
       [10_000, 700, 1_500],
     ] as const) {
       const trial = new Trial();
-      trial.lostMs = lostMs;
+      trial.losses.lostMs = lostMs;
       trial.network.script = () => new OperatingError("peer_unreachable", "no link to b");
       assert.equal(await trial.readUntilGivenUp(), "peer_unreachable");
       assert.ok(least <= trial.now && trial.now <= most, `${lostMs} ms: ${trial.now} ms`);
@@ -136,6 +135,54 @@ describe("Router", () => {
       trial.network.script = () => ({ ...written, tag: "" });
       assert.equal((await trial.put()).kind, "written");
     }
+  });
+
+  it("waits for a primary that is there as long as ever, whoever else is lost, unless the view is not activated", async () => {
+    for (const [isServing, least, most] of [
+      [true, 9_500, 10_500],
+      [false, 700, 1_500],
+    ] as const) {
+      const trial = new Trial(true, isServing);
+      Object.assign(trial.losses, { lostMs: 60_000, suspects: [memberOf("c")] });
+      trial.network.script = () => refused("not_ready");
+      assert.equal(await trial.readUntilGivenUp(), "not_ready");
+      assert.ok(least <= trial.now && trial.now <= most, `${isServing}: ${trial.now} ms`);
+    }
+  });
+
+  it("gives a write up as soon if a replica is lost, which it needs, and waits with a read", async () => {
+    const c = memberOf("c");
+    const inView = viewOf(4, [a, b, c]);
+    const ofBAndC = keyWhere((each) => ringOf(inView).ownersOf(each).join() === "b,c");
+    for (const [isWrite, least, most] of [
+      [true, 700, 1_500],
+      [false, 9_500, 10_500],
+    ] as const) {
+      const trial = new Trial(true, true, inView);
+      Object.assign(trial.losses, { lostMs: 60_000, suspects: [c] });
+      trial.network.script = () => refused("not_ready");
+      const told = isWrite
+        ? trial.untilGivenUp(trial.router.write(putOf(ofBAndC, Buffer.from("v"))))
+        : trial.readUntilGivenUp(ofBAndC);
+      assert.equal(await told, "not_ready");
+      assert.ok(least <= trial.now && trial.now <= most, `${isWrite}: ${trial.now} ms`);
+    }
+  });
+
+  it("does not give up any sooner because members change: each change makes it try at once", async () => {
+    const trial = new Trial();
+    trial.losses.lostMs = 60_000;
+    trial.network.script = () => new OperatingError("peer_unreachable", "no link to b");
+    let isOver = false;
+    Promise.resolve(trial.router.read(key, false, "a tag")).catch(() => {
+      isOver = true;
+    });
+    for (let change = 0; change < 50; change++) {
+      await turn();
+      trial.router.wake();
+    }
+    await turn();
+    assert.equal(isOver, false);
   });
 
   it("tells a client that nothing was done if the only copy of its write was refused", async () => {
