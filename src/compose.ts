@@ -202,7 +202,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   };
 }
 
-/** The networks of a host's lives. The latest takes the calls of peers. */
+/** The networks of a host's lives. The one in use takes the calls of peers. */
 class Networks {
   /** The files that new links use. */
   tls: TlsMaterial | undefined;
@@ -228,7 +228,7 @@ class Networks {
   }
 
   connect(identity: PeerIdentity): HttpNetwork {
-    this.#latest = new HttpNetwork({
+    const network = new HttpNetwork({
       identity,
       cluster: this.#config.cluster,
       secrets: () => this.#secrets,
@@ -237,13 +237,18 @@ class Networks {
       clock: systemClock,
       random: systemRandom,
       log: this.#log,
+      onEnded: () => {
+        // It leads to all that its member held.
+        if (this.#latest === network) this.#latest = undefined;
+      },
     });
-    return this.#latest;
+    this.#latest = network;
+    return network;
   }
 
-  /** Passes a peer's call to the latest network. A network that has ended refuses the call itself. */
+  /** Passes a peer's call to the network in use. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#latest === undefined) refuseRaw(socket, systemClock, "not_ready", "this node has not started yet");
+    if (this.#latest === undefined) refuseRaw(socket, systemClock, "not_ready", "this node is no member at the moment");
     else this.#latest.accept(request, socket, head);
   }
 }

@@ -32,17 +32,19 @@ export function journalLimitBytes({ liveLimitBytes, segmentBytes }: JournalSetti
   return 2 * (liveLimitBytes + segmentBytes);
 }
 
+type JournalFigures = Pick<DiskJournal, "metrics" | "lagMs">;
+
 export class DiskJournals implements Journals {
   readonly #parts: DiskJournalsParts;
-  #latest: DiskJournal | undefined;
+  #latest: JournalFigures | undefined;
   #freeBytes: number | undefined;
 
   constructor(parts: DiskJournalsParts) {
     this.#parts = parts;
   }
 
-  /** The journal in use, or the last one that was; undefined before the first. */
-  get latest(): DiskJournal | undefined {
+  /** Of the journal in use, or of the last one that was; undefined before the first. */
+  get latest(): JournalFigures | undefined {
     return this.#latest;
   }
 
@@ -72,7 +74,20 @@ export class DiskJournals implements Journals {
       await disk[Symbol.asyncDispose]();
       throw isOperatingError(error) ? error : diskFailure(disk.description, error);
     }
-    this.#latest = await openJournal({ disk, clock, log, settings, onFailed });
-    return this.#latest;
+    let hasFailed = false;
+    const onEnd = (error: Error): void => {
+      hasFailed = true;
+      this.#keepFigures();
+      onFailed(error);
+    };
+    const journal = await openJournal({ disk, clock, log, settings, onFailed: onEnd });
+    this.#latest = journal;
+    if (hasFailed) this.#keepFigures();
+    return journal;
+  }
+
+  /** Nothing else of a journal that has failed: it leads to all that its member holds. */
+  #keepFigures(): void {
+    if (this.#latest) this.#latest = { metrics: this.#latest.metrics, lagMs: 0 };
   }
 }

@@ -84,20 +84,9 @@ export class Host implements NodeControl, AsyncDisposable {
 
   /** Takes part in the cluster. Never resolves; rejects when the process has to end, or has been stopped. */
   async run(): Promise<never> {
-    const { clock, random, log, pauses = usualPauses } = this.#parts;
     for (;;) {
-      const opened = this.#opened ?? (await this.#openPatiently());
-      const error = await this.#takePart(opened);
-      if (this.#abort.signal.aborted || !isOperatingError(error, "disk_failed")) throw error;
-      this.#journalFailures += 1;
-      this.#trouble = error.message;
-      const now = clock.now();
-      this.#failures = [...this.#failures.filter((at) => now - at < restlessMs), now];
-      const pauseMs = Math.min(pauses.lastMs, pauses.firstMs * 2 ** (this.#failures.length - 1));
-      const waitMs = Math.round(pauseMs * (1 + jitter * random.next()));
-      log.error("the journal has failed: this node takes no part until its disk works", { error, waitMs });
-      await this.#giveUp(opened);
-      await sleep(clock, waitMs, this.#abort.signal);
+      const pauseMs = await this.#liveOnce();
+      await sleep(this.#parts.clock, pauseMs, this.#abort.signal);
     }
   }
 
@@ -172,8 +161,25 @@ export class Host implements NodeControl, AsyncDisposable {
     return this.#participant?.gauges();
   }
 
+  /** Takes part until the journal fails, and gives all of it up. Resolves with how long to wait then. */
+  async #liveOnce(): Promise<number> {
+    const { clock, random, log, pauses = usualPauses } = this.#parts;
+    const error = await this.#takePart();
+    if (this.#abort.signal.aborted || !isOperatingError(error, "disk_failed")) throw error;
+    this.#journalFailures += 1;
+    this.#trouble = error.message;
+    const now = clock.now();
+    this.#failures = [...this.#failures.filter((at) => now - at < restlessMs), now];
+    const pauseMs = Math.min(pauses.lastMs, pauses.firstMs * 2 ** (this.#failures.length - 1));
+    const waitMs = Math.round(pauseMs * (1 + jitter * random.next()));
+    log.error("the journal has failed: this node takes no part until its disk works", { error, waitMs });
+    await this.#giveUp();
+    return waitMs;
+  }
+
   /** Resolves with what the journal failed of; rejects when the participant can't go on for another reason. */
-  async #takePart({ journal, failed }: Opened): Promise<Error> {
+  async #takePart(): Promise<Error> {
+    const { journal, failed } = this.#opened ?? (await this.#openPatiently());
     assert(this.#participant === undefined, "one participant after another");
     this.#trouble = undefined;
     const participant = new Participant({ ...this.#parts, nodes: this.#nodes, journal, metrics: this.metrics });
@@ -184,13 +190,16 @@ export class Host implements NodeControl, AsyncDisposable {
     return await Promise.race([failed, started.then(() => failed)]);
   }
 
-  /** Nothing of the participant and its journal is left but what is on the disk. */
-  async #giveUp({ journal }: Opened): Promise<void> {
+  /**
+   * Nothing of the participant and its journal is left but what is on the disk, in memory neither: the next journal
+   * reads all of it again.
+   */
+  async #giveUp(): Promise<void> {
     const participant = this.#participant;
     assert(participant !== undefined, "who had a journal was a participant");
     this.#participant = undefined;
     await participant.abandon();
-    await journal[Symbol.asyncDispose]();
+    await this.#opened?.journal[Symbol.asyncDispose]();
     this.#opened = undefined;
   }
 

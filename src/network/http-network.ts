@@ -51,6 +51,8 @@ export interface HttpNetworkOptions {
   readonly log: Log;
   /** For peers with `https:` URLs. Certificates are renewed, so each dial asks for them anew. */
   readonly tls?: () => DialTls | undefined;
+  /** Called when it has been disposed of. */
+  readonly onEnded?: () => void;
 }
 
 /** What is known of a peer that is in the list, or linked, or both. */
@@ -180,6 +182,7 @@ export class HttpNetwork implements Network {
     }
     this.#peers.clear();
     await Promise.all(this.#underWay);
+    this.#options.onEnded?.();
   }
 
   get #disposed(): boolean {

@@ -10,9 +10,13 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connect } from "node:tls";
+import { inspect } from "node:util";
+import { queryObjects } from "node:v8";
 import { sleep } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { type View, viewName } from "../../src/core/view.ts";
+import { Ledger } from "../../src/journal/ledger.ts";
+import { Member } from "../../src/member/member.ts";
 import { FileStore } from "../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
@@ -57,6 +61,25 @@ test("a node whose journal has failed takes no part any more, says why, and has 
   assert.match((await answered("/metrics")).body.toString(), /^weir_journal_failed 1$/m);
   // A supervisor that restarted it would have it join at once.
   assert.equal(await codeOf(node.failed, 200), "nothing");
+});
+
+test("a node whose journal has failed keeps nothing of its member in memory: the next one reads all of it again", {
+  timeout,
+}, async () => {
+  await using files = await TracedFiles.make();
+  await using nodes = await ComposedNodes.make(1);
+  const held = (): number => queryObjects(Member, { format: "count" }) + queryObjects(Ledger, { format: "count" });
+  const before = held();
+  const node = await nodes.ready("a", nodes.config({ request: { deadlineMs: 4_000 } }));
+  assert.equal(held(), before + 2);
+  files.failing = /^datasync .*\.wal$/;
+  nodes.http.request(node.url, "PUT", "/kv/k", { body: "1" }).catch(() => undefined);
+  await nodes.until("it takes no part", async () => (await nodes.status(node)).trouble !== undefined);
+  const { body } = await nodes.http.request(node.url, "GET", "/metrics");
+  assert.match(body.toString(), /^weir_journal_disk_bytes [1-9]/m);
+  // An error has its stack's objects until the stack is written down, as a process does in its log.
+  const writeDown = (): unknown => inspect(nodes.logs.get("a")?.lines, { depth: 8 });
+  await nodes.until("its member and its journal are let go", () => writeDown() !== "" && held() <= before);
 });
 
 test("a node whose disk does not work when it starts takes no part before it works", { timeout }, async () => {
