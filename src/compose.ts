@@ -18,8 +18,9 @@ import { TlsReload } from "./config/tls-reload.ts";
 import type { PeerIdentity } from "./core/message.ts";
 import { refuseRaw } from "./http/server/connections.ts";
 import { createHttpServer } from "./http/server.ts";
+import { DataFolder } from "./journal/data-folder.ts";
 import { DiskJournals, journalLimitBytes } from "./journal/disk-journals.ts";
-import { freeBytesAt, openFileDisk, spaceAt } from "./journal/file-disk.ts";
+import { freeBytesAt, spaceAt } from "./journal/file-disk.ts";
 import { noJournal } from "./journal/no-journal.ts";
 import { Host } from "./member/host.ts";
 import { ViewRecord } from "./member/views/view-record.ts";
@@ -255,9 +256,11 @@ class Networks {
 
 /** The node's journals, on its data folder. */
 function nodeJournals(config: Config, nodeId: string, log: Log): DiskJournals {
+  const path = dataFolder(config, nodeId);
+  const folder = new DataFolder(path, systemRandom);
   return new DiskJournals({
-    openDisk: () => openFileDisk(dataFolder(config, nodeId), systemRandom).catch(nameDataSetting),
-    free: () => freeBytesAt(dataFolder(config, nodeId)),
+    openDisk: () => folder.open().catch(nameDataSetting),
+    free: () => freeBytesAt(path),
     clock: systemClock,
     log,
     settings: journalSettings(config),

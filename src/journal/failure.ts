@@ -12,6 +12,14 @@ export function lacksRoom(folder: string, what: string): OperatingError {
   return failed(`the disk of the data folder ${folder} is full (${what}): make room there`, undefined);
 }
 
+/** Another folder is in the place of the one that this process had, or none. */
+export function notTheSame(folder: string): OperatingError {
+  return failed(
+    `the data folder ${folder} is not the one that this process had: is its file system mounted? To start on another folder, restart the node`,
+    undefined,
+  );
+}
+
 /** The file system refused a write, a sync or any other call. This journal confirms nothing more. */
 export function diskFailure(folder: string, cause: unknown): OperatingError {
   const reason = cause instanceof Error ? cause.message : String(cause);

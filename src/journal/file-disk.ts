@@ -10,7 +10,7 @@ import { isOperatingError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { makeFolders } from "../folders.ts";
 import type { Disk, DiskFile, DiskSpace } from "./disk.ts";
-import { diskFailure, unusable } from "./failure.ts";
+import { diskFailure, notTheSame, unusable } from "./failure.ts";
 import { lockFolder } from "./folder-lock.ts";
 
 /** The values in it are for the node's user alone. A folder that somebody made before stays as it is. */
@@ -21,15 +21,21 @@ const fileMode = 0o600;
 const nameFile = "folder";
 const namePattern = /^[0-9a-f]{32}$/;
 
+/** The folder may be new, or has to be there with its name. */
+export type FolderAge = "any" | "old";
+
 /**
- * Opens the data folder at `path`, for this process alone. Makes it if there is none.
+ * Opens the data folder at `path`, for this process alone. Makes it if there is none, unless it has to be old.
  *
  * @throws OperatingError `config_invalid` when another process has the folder or it can't be used; `disk_failed` when
- *   the disk fails. The message says what to do.
+ *   the disk fails, or an old folder is not there. The message says what to do.
  */
-export async function openFileDisk(path: string, random: Random): Promise<Disk> {
+export async function openFileDisk(path: string, random: Random, age: FolderAge = "any"): Promise<Disk> {
   try {
-    await makeFolder(path);
+    if (age === "any") await makeFolder(path);
+    else if ((await folderNameAt(path)) === undefined) throw notTheSame(path);
+    // SQLite, which takes the lock, would not say what is wrong.
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     const lock = lockFolder(path);
     if (lock === undefined) {
       throw unusable(
@@ -37,7 +43,9 @@ export async function openFileDisk(path: string, random: Random): Promise<Disk> 
       );
     }
     try {
-      return new FileDisk(path, await folderName(path, random), lock);
+      const name = (await folderNameAt(path)) ?? (age === "any" ? await nameFolder(path, random) : undefined);
+      if (name === undefined) throw notTheSame(path);
+      return new FileDisk(path, name, lock);
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;
@@ -54,26 +62,30 @@ async function makeFolder(path: string): Promise<void> {
     // For a folder that was there, "gone" would be the word. This one has never been there.
     throw unusable(`the data folder ${path} can't be made (${(cause as Error).message}): choose another one`, cause);
   });
-  // SQLite, which takes the lock, would not say what is wrong.
-  await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   if (highest === undefined) return;
   for (let folder = resolve(path); folder.length >= highest.length; folder = dirname(folder)) {
     await syncFolder(dirname(folder));
   }
 }
 
-/** Reads the folder's name, or draws it for a new folder and makes it durable. */
-async function folderName(path: string, random: Random): Promise<string> {
+/**
+ * The name that is kept in the folder at `path`; undefined if there is none, or no folder.
+ * @throws OperatingError `config_invalid` if it is damaged; the file system's error if it can't be read.
+ */
+export async function folderNameAt(path: string): Promise<string | undefined> {
   const file = `${path}/${nameFile}`;
   const kept = await readFile(file, "utf8").catch((error: unknown) => {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
   });
-  if (kept !== undefined) {
-    const name = kept.trimEnd();
-    if (namePattern.test(name)) return name;
-    throw unusable(`${file} is damaged: restore it, or start this node on an empty data folder`);
-  }
+  const name = kept?.trimEnd();
+  if (name === undefined || namePattern.test(name)) return name;
+  throw unusable(`${file} is damaged: restore it, or start this node on an empty data folder`);
+}
+
+/** Draws a name for a new folder and makes it durable. */
+async function nameFolder(path: string, random: Random): Promise<string> {
+  const file = `${path}/${nameFile}`;
   const others = (await readdir(path)).filter((name) => name.endsWith(".wal"));
   if (others.length > 0) {
     throw unusable(`${file} is missing beside ${others[0]}: restore it, or start this node on an empty data folder`);

@@ -85,8 +85,8 @@ export const diskBugs: readonly GlueBug[] = [
     edits: [
       {
         file: disk,
-        find: "    if (namePattern.test(name)) return name;",
-        replace: "    if (namePattern.test(name)) return random.id();",
+        find: "(await folderNameAt(path)) ?? (age",
+        replace: "((await folderNameAt(path)) && random.id()) ?? (age",
       },
     ],
     test: {

@@ -49,6 +49,48 @@ export const nodeBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "new-folder-in-place-of-the-one-that-is-away",
+    breaks: "J12: A process keeps its data folder.",
+    edits: [
+      {
+        file: compose,
+        find: "openDisk: () => folder.open()",
+        replace: "openDisk: () => new DataFolder(path, systemRandom).open()",
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "a node whose data folder is away when it tries it again waits for that folder, and makes no other",
+      says: /it has not come about in time: it misses the folder/,
+    },
+  },
+  {
+    name: "failed-journal-kept-for-its-figures",
+    breaks: "A journal that has failed is let go: the next one reads all that its member held.",
+    edits: [
+      {
+        file: "src/journal/disk-journals.ts",
+        find: "      hasFailed = true;\n      this.#keepFigures();\n",
+        replace: "      hasFailed = true;\n",
+      },
+    ],
+    test: {
+      file: composeTest,
+      name: "a node whose journal has failed keeps nothing of its member in memory: the next one reads all of it again",
+      says: /it has not come about in time: its member and its journal are let go/,
+    },
+  },
+  {
+    name: "ended-network-kept",
+    breaks: "A network that has ended is let go, with the member that it served.",
+    edits: [{ file: compose, find: "        if (this.#latest === network) this.#latest = undefined;\n", replace: "" }],
+    test: {
+      file: composeTest,
+      name: "a node whose journal has failed keeps nothing of its member in memory: the next one reads all of it again",
+      says: /it has not come about in time: its member and its journal are let go/,
+    },
+  },
+  {
     name: "node-without-its-journal",
     breaks: "What a node holds for others is in its journal.",
     edits: [
@@ -70,8 +112,8 @@ export const nodeBugs: readonly GlueBug[] = [
     edits: [
       {
         file: compose,
-        find: "openFileDisk(dataFolder(config, nodeId), systemRandom)",
-        replace: 'openFileDisk(dataFolder(config, "all"), systemRandom)',
+        find: "const path = dataFolder(config, nodeId);",
+        replace: 'const path = dataFolder(config, "all");',
       },
     ],
     test: {

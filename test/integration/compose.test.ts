@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { copyFile, readdir, readFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, rename } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -101,6 +101,27 @@ test("a node whose disk does not work when it starts takes no part before it wor
   await nodes.until("it has joined", () => nodes.isReady(node));
   assert.equal((await nodes.status(node)).trouble, undefined);
   assert.ok(!(await readdir(join(nodes.folder, "data/a"))).includes("trial"), "the trial leaves nothing behind");
+});
+
+test("a node whose data folder is away when it tries it again waits for that folder, and makes no other", {
+  timeout,
+}, async () => {
+  await using files = await TracedFiles.make();
+  await using nodes = await ComposedNodes.make(1);
+  const folder = join(nodes.folder, "data/a");
+  const name = async (): Promise<string> => await readFile(join(folder, "folder"), "utf8");
+  files.failing = /^datasync .*trial$/;
+  const node = await nodes.start("a");
+  const before = await name();
+  // It stands for the file system that is unmounted, to be mended.
+  await rename(folder, join(nodes.folder, "away"));
+  files.failing = undefined;
+  await nodes.until("it misses the folder", async () => /mounted/.test((await nodes.status(node)).trouble ?? ""));
+  assert.match((await nodes.status(node)).trouble ?? "", /data\/a is not the one that this process had/);
+  assert.deepEqual(await readdir(join(nodes.folder, "data")), []);
+  await rename(join(nodes.folder, "away"), folder);
+  await nodes.until("it has joined", () => nodes.isReady(node));
+  assert.equal(await name(), before);
 });
 
 test("a node whose data folder is another's does not start", { timeout }, async () => {
