@@ -38,6 +38,8 @@ export class DiskJournals implements Journals {
   readonly #parts: DiskJournalsParts;
   #latest: JournalFigures | undefined;
   #freeBytes: number | undefined;
+  /** A look under way: on a disk that hangs, each further one would take a thread. */
+  #looking: Promise<void> | undefined;
 
   constructor(parts: DiskJournalsParts) {
     this.#parts = parts;
@@ -57,7 +59,14 @@ export class DiskJournals implements Journals {
     return this.#freeBytes;
   }
 
-  async look(): Promise<void> {
+  look(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
     this.#freeBytes = await this.#parts.free().catch(() => undefined);
   }
 

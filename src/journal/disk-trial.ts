@@ -3,6 +3,7 @@
  * node that joined first would be lost again with its first write (J11).
  */
 
+import { createCipheriv, createHash } from "node:crypto";
 import { formatBytes } from "../base/quantity-text.ts";
 import type { Disk } from "./disk.ts";
 import { lacksRoom } from "./failure.ts";
@@ -12,7 +13,7 @@ export interface Trial {
   readonly roomBytes: number;
   /** The most that the folder's files may ever take, in bytes. What they take already need not be free. */
   readonly limitBytes: number;
-  /** Bytes that are written and synced; less, if less has to be free. */
+  /** Bytes that are written and synced; less, if less has to be free, and half of what is free at most. */
   readonly writtenBytes: number;
 }
 
@@ -34,13 +35,16 @@ export async function tryDisk(disk: Disk, { roomBytes, limitBytes, writtenBytes 
   if (freeBytes < neededBytes)
     throw lacksRoom(disk.description, `${formatBytes(freeBytes)} are free, ${formatBytes(neededBytes)} are needed`);
   // A quota does not show in what is free, nor does a disk that fails.
-  await write(disk, Math.max(leastBytes, Math.min(writtenBytes, neededBytes)));
+  await write(disk, Math.max(leastBytes, Math.min(writtenBytes, neededBytes, Math.floor(freeBytes / 2))));
 }
 
 async function write(disk: Disk, bytes: number): Promise<void> {
   const file = await disk.create(trialFile);
+  // What compresses, or is elsewhere on the disk, takes no room there.
+  const noise = createCipheriv("aes-256-ctr", createHash("sha256").update(disk.folder).digest(), Buffer.alloc(16));
+  const zeros = Buffer.alloc(Math.min(bytes, chunkBytes));
   try {
-    for (let left = bytes; left > 0; left -= chunkBytes) await file.append([Buffer.alloc(Math.min(left, chunkBytes))]);
+    for (let left = bytes; left > 0; left -= chunkBytes) await file.append([noise.update(zeros.subarray(0, left))]);
     await file.sync();
   } finally {
     await file.close();

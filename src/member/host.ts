@@ -25,8 +25,8 @@ export interface HostParts extends Omit<ParticipantParts, "journal" | "metrics">
 }
 
 /**
- * After a failure of a journal that had worked, the next one is opened after `firstMs`, twice as long for each further
- * failure within `restlessMs`, and `lastMs` at most. All in milliseconds.
+ * After a failure of a journal that had worked, the next one is opened after `firstMs`; after twice as long for each
+ * further failure before it has taken part for `restlessMs`, and `lastMs` at most. All in milliseconds.
  */
 export interface HostPauses {
   readonly firstMs: number;
@@ -61,9 +61,11 @@ export class Host implements NodeControl, AsyncDisposable {
   #nodes: readonly PeerAddress[];
   #opened: Opened | undefined;
   #participant: Participant | undefined;
-  /** When journals failed that had worked: within the last `restlessMs`, and since the start. */
-  #failures: Instant[] = [];
+  /** Journals that failed after they had worked: since it took part for `restlessMs`, and since the start. */
+  #failures = 0;
   #journalFailures = 0;
+  /** When the present or last participant has joined, if it has. */
+  #joinedAt: Instant | undefined;
   /** Why there is no participant, in the words of the disk. */
   #trouble: string | undefined;
   #isWithdrawn = false;
@@ -168,9 +170,9 @@ export class Host implements NodeControl, AsyncDisposable {
     if (this.#abort.signal.aborted || !isOperatingError(error, "disk_failed")) throw error;
     this.#journalFailures += 1;
     this.#trouble = error.message;
-    const now = clock.now();
-    this.#failures = [...this.#failures.filter((at) => now - at < restlessMs), now];
-    const pauseMs = Math.min(pauses.lastMs, pauses.firstMs * 2 ** (this.#failures.length - 1));
+    if (this.#joinedAt !== undefined && clock.now() - this.#joinedAt >= restlessMs) this.#failures = 0;
+    this.#failures += 1;
+    const pauseMs = Math.min(pauses.lastMs, pauses.firstMs * 2 ** (this.#failures - 1));
     const waitMs = Math.round(pauseMs * (1 + jitter * random.next()));
     log.error("the journal has failed: this node takes no part until its disk works", { error, waitMs });
     await this.#giveUp();
@@ -185,7 +187,10 @@ export class Host implements NodeControl, AsyncDisposable {
     const participant = new Participant({ ...this.#parts, nodes: this.#nodes, journal, metrics: this.metrics });
     this.#participant = participant;
     if (this.#isWithdrawn) participant.withdraw();
-    const started = participant.start();
+    this.#joinedAt = undefined;
+    const started = participant.start().then(() => {
+      this.#joinedAt = this.#parts.clock.now();
+    });
     if (this.#isLeaving) participant.leave();
     return await Promise.race([failed, started.then(() => failed)]);
   }
@@ -220,12 +225,10 @@ export class Host implements NodeControl, AsyncDisposable {
 
   /** Undefined, with the reason in the log, if the disk does not work. */
   async #tryOpen(): Promise<Opened | undefined> {
-    const { clock, journals, log } = this.#parts;
-    const now = clock.now();
-    const failures = this.#failures.filter((at) => now - at < restlessMs).length;
+    const { journals, log } = this.#parts;
     const { promise: failed, resolve } = Promise.withResolvers<Error>();
     try {
-      return { journal: await journals.open(failures, resolve), failed };
+      return { journal: await journals.open(this.#failures, resolve), failed };
     } catch (error) {
       if (!isOperatingError(error, "disk_failed")) throw error;
       this.#trouble = error.message;

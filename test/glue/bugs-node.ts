@@ -12,8 +12,8 @@ export const nodeBugs: readonly GlueBug[] = [
     edits: [
       {
         file: "src/member/host.ts",
-        find: "await journals.open(failures, resolve)",
-        replace: "await journals.open(failures, () => void resolve)",
+        find: "await journals.open(this.#failures, resolve)",
+        replace: "await journals.open(this.#failures, () => void resolve)",
       },
     ],
     test: {

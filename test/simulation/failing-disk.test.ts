@@ -135,6 +135,35 @@ describe("a host whose disk fails", () => {
     assert.deepEqual(failed, [], `${failed.length} of ${hospital.asked.length} requests failed`);
   });
 
+  it("for hours does not forget that it has failed: only an hour of work counts", async () => {
+    const hospital = new Hospital();
+    const { cluster, hosts } = hospital;
+    const [a, , c] = hosts;
+    const isIn = (): boolean => c.ready && a.member?.status().members.length === 3;
+    const fail = async (forMs: number): Promise<void> => {
+      hospital.setWorks(false);
+      for (let number = 0; number < 20; number++) {
+        const put = putOf(`key-${number}`, Buffer.from("value"));
+        hospital.asked.push(cluster.ask(a, (member) => member.operations.write(put)));
+      }
+      await hospital.until("c ends", () => hospital.hostC?.trouble() !== undefined);
+      await cluster.world.run(cluster.world.now + forMs);
+      hospital.setWorks(true);
+      hospital.opened.length = 0;
+      await hospital.until("c is back", isIn);
+    };
+    await hospital.until("the start", isIn);
+    await fail(minuteMs);
+    await fail(70 * minuteMs);
+    assert.deepEqual(hospital.opened, [2]);
+    // The last failure is more than an hour ago.
+    await fail(minuteMs);
+    assert.deepEqual(hospital.opened, [3]);
+    await cluster.world.run(cluster.world.now + 61 * minuteMs);
+    await fail(minuteMs);
+    assert.deepEqual(hospital.opened, [1]);
+  });
+
   it("does not join before the disk works, however long that takes", async () => {
     const hospital = new Hospital();
     hospital.setWorks(false);

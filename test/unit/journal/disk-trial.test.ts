@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { deflateSync } from "node:zlib";
 import { isOperatingError } from "../../../src/base/errors.ts";
 import type { Disk } from "../../../src/journal/disk.ts";
 import { DiskJournals } from "../../../src/journal/disk-journals.ts";
@@ -56,6 +57,71 @@ test("a disk that says that it has room and takes no write, as with a quota, is 
   const { disk, sim } = diskOf(1_000_000, 10_000);
   assert.match(await told(tryDisk(disk, { roomBytes: 20_000, limitBytes: 1e9, writtenBytes: 20_000 })), /ENOSPC/);
   assert.deepEqual(sim.names, []);
+});
+
+test("a trial writes what cannot be compressed, and no bytes twice: a quota would not show", async () => {
+  const { disk } = diskOf(1e9);
+  const create = disk.create.bind(disk);
+  const written: Buffer[] = [];
+  disk.create = async (name) => {
+    const file = await create(name);
+    const append = file.append.bind(file);
+    file.append = (buffers) => {
+      written.push(...buffers.map((each) => Buffer.from(each)));
+      return append(buffers);
+    };
+    return file;
+  };
+  assert.equal(await told(tryDisk(disk, { roomBytes: 4e6, limitBytes: 1e9, writtenBytes: 4e6 })), "fit");
+  const bytes = Buffer.concat(written);
+  assert.equal(bytes.length, 4e6);
+  assert.ok(deflateSync(bytes).length > bytes.length * 0.99);
+  assert.equal(new Set(written.map((each) => each.toString("latin1", 0, 64))).size, written.length);
+});
+
+test("a trial leaves half of what is free to others, and writes a little in any case", async () => {
+  for (const [freeBytes, expected] of [
+    [6_000_000, 3_000_000],
+    [100_000_000, 5_000_000],
+    [5_000, 4_096],
+  ] as const) {
+    const { disk } = diskOf(freeBytes, Number.POSITIVE_INFINITY, 4 * freeBytes);
+    let most = 0;
+    const create = disk.create.bind(disk);
+    disk.create = async (name) => {
+      const file = await create(name);
+      const sync = file.sync.bind(file);
+      file.sync = () => {
+        most = file.size;
+        return sync();
+      };
+      return file;
+    };
+    assert.equal(await told(tryDisk(disk, { roomBytes: 5e6, limitBytes: 1e9, writtenBytes: 5e6 })), "fit");
+    assert.equal(most, expected);
+  }
+});
+
+test("a look at a disk that hangs is one look, however often it is asked for", async () => {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let looks = 0;
+  const journals = new DiskJournals({
+    openDisk: () => Promise.resolve(diskOf(0).disk),
+    free: () => {
+      looks += 1;
+      return promise;
+    },
+    clock: systemClock,
+    log: new RecordedLog(),
+    settings: { segmentBytes: 1, liveLimitBytes: 1 },
+  });
+  const all = [journals.look(), journals.look(), journals.look()];
+  assert.equal(looks, 1);
+  resolve(7);
+  await Promise.all(all);
+  assert.equal(journals.freeBytes, 7);
+  await journals.look();
+  assert.equal(looks, 2);
 });
 
 test("a disk that fails writes or syncs is not fit", async () => {
