@@ -17,19 +17,35 @@ export interface TokenRule {
   readonly prefix?: string | undefined;
 }
 
+/** An access key of S3. Its secret is kept as it is: signatures are made with it. */
+export interface S3KeyRule {
+  readonly name: string;
+  readonly accessKeyId: string;
+  readonly secret: string;
+  readonly allow: readonly Right[];
+  readonly prefix?: string | undefined;
+}
+
+export interface S3Key {
+  readonly secret: string;
+  readonly grant: Grant;
+}
+
 /**
  * - `names`: everyone who reaches the port may do everything, under a known name (see {@link HostNames}).
  * - `loopback`: the same, for programs of this host.
- * - `tokens`: only the holder of a token is served.
+ * - `tokens`: only the holder of a token, or of an S3 key, is served.
  */
 export type AccessRules =
   | "loopback"
   | { readonly names: readonly string[] }
-  | { readonly tokens: readonly TokenRule[] };
+  | { readonly tokens: readonly TokenRule[]; readonly s3Keys?: readonly S3KeyRule[] };
 
 export class Access {
   /** Undefined when no token is needed. */
   #grants: ReadonlyMap<string, Grant> | undefined;
+  /** By their ids. */
+  #s3Keys: ReadonlyMap<string, S3Key> = new Map();
   /** Undefined when tokens are needed. */
   #hosts: HostNames | undefined;
 
@@ -41,15 +57,28 @@ export class Access {
   setRules(rules: AccessRules): void {
     if (rules !== "loopback" && "tokens" in rules) {
       this.#hosts = undefined;
-      this.#grants = new Map(rules.tokens.map((rule) => [rule.hash, grantFor(rule)]));
+      this.#grants = new Map(rules.tokens.map((rule) => [rule.hash, grantFor("token", rule)]));
+      this.#s3Keys = new Map(
+        (rules.s3Keys ?? []).map((rule) => [
+          rule.accessKeyId,
+          { secret: rule.secret, grant: grantFor("S3 key", rule) },
+        ]),
+      );
     } else {
       this.#hosts = new HostNames(rules === "loopback" ? rules : rules.names);
       this.#grants = undefined;
+      this.#s3Keys = new Map();
     }
   }
 
+  /** Whether only those are served who show who they are. */
   get needsToken(): boolean {
     return this.#grants !== undefined;
+  }
+
+  /** The S3 key of this id. Undefined if the cluster has none. */
+  s3Key(accessKeyId: string): S3Key | undefined {
+    return this.#s3Keys.get(accessKeyId);
   }
 
   /**
@@ -83,6 +112,6 @@ export class Access {
   }
 }
 
-function grantFor({ name, allow, prefix }: TokenRule): Grant {
-  return new Grant(`the token ${JSON.stringify(name)}`, allow, prefix, name);
+function grantFor(kind: string, { name, allow, prefix }: Omit<TokenRule, "hash">): Grant {
+  return new Grant(`the ${kind} ${JSON.stringify(name)}`, allow, prefix, name);
 }

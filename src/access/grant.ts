@@ -17,7 +17,7 @@ export class Grant {
   readonly name: string;
   /** The grant is for keys that begin with this. */
   readonly prefix: string;
-  /** The token's name in the configuration. Undefined without one. */
+  /** The name of the token, or of the S3 key, in the configuration. Undefined without one. */
   readonly token: string | undefined;
   readonly #rights: ReadonlySet<Right>;
 

@@ -28,6 +28,7 @@ import type { HttpSettings } from "./server/http-settings.ts";
 import { parseKey } from "./server/key.ts";
 import type { HttpMetrics } from "./server/metrics.ts";
 import type { NodeShares } from "./server/node-shares.ts";
+import { originForm } from "./server/origin-form.ts";
 import { describeFailure, detailFor, isStoreFailure, ProblemWriter } from "./server/problem.ts";
 import { allowOf, everyMethod, type FixedRoute, type KeyRoute, type Route } from "./server/route.ts";
 import { AnswerStreams } from "./server/stream.ts";
@@ -240,13 +241,6 @@ const basicChallenge = 'Basic realm="weir: any name, and a token as password", c
 function challenge({ request }: Exchange): string {
   const realm = 'Bearer realm="weir"';
   return request.headers.authorization === undefined ? realm : `${realm}, error="invalid_token"`;
-}
-
-/** A target may name scheme and host too (RFC 9112, section 3.2.2). They are no part of the key. */
-function originForm(target: string): string {
-  if (target.startsWith("/")) return target;
-  const rest = /^https?:\/\/[^/?#]*(.*)$/is.exec(target)?.[1];
-  return rest === undefined ? target : rest || "/";
 }
 
 function noRoute(): OperatingError {

@@ -14,6 +14,7 @@ import { RequestRouter, type RequestRouterOptions } from "./request-router.ts";
 import { Bodies } from "./server/body.ts";
 import { type ClientConnection, Connections } from "./server/connections.ts";
 import { Cors } from "./server/cors.ts";
+import type { Dialect, DialectOptions } from "./server/dialect.ts";
 import { announcesBody, type Exchange, type Service } from "./server/exchange.ts";
 import type { HttpSettings } from "./server/http-settings.ts";
 import { HttpMetrics } from "./server/metrics.ts";
@@ -31,6 +32,8 @@ export interface HttpServerOptions extends RequestRouterOptions {
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** In lower case. Given if and only if `onUpgrade` is given. */
   readonly upgradeProtocol?: string;
+  /** What clients may speak beside the node's own dialect. */
+  readonly dialect?: DialectOptions;
 }
 
 /** In PEM. */
@@ -71,6 +74,8 @@ export interface HttpServer extends AsyncDisposable {
 export interface HttpAddress {
   readonly host: string;
   readonly port: number;
+  /** The port that speaks the other dialect alone, if there is one. */
+  readonly dialectPort: number | undefined;
 }
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
@@ -95,7 +100,11 @@ class NodeHttpServer implements HttpServer {
   readonly #cors: Cors;
   readonly #router: RequestRouter;
   readonly #connections: Connections;
+  readonly #dialect: Dialect | undefined;
+  readonly #dialectPort: number | undefined;
   readonly #server: http.Server;
+  /** The server on the port that speaks the other dialect alone. */
+  readonly #dialectServer: http.Server | undefined;
   readonly #service: Service = { isEnding: false };
   readonly #onCut = (connections: number): void =>
     this.#log.warn("cutting off requests that did not finish in time", { connections });
@@ -120,7 +129,11 @@ class NodeHttpServer implements HttpServer {
     this.#cors = new Cors(settings.cors);
     this.#router = new RequestRouter(options, this.#bodies, this.shares, this.#cors, this.metrics);
     this.#connections = new Connections(options.clock, this.shares, settings.spareConnections);
-    this.#server = this.#createServer(options.tls);
+    const parts = { bodies: this.#bodies, shares: this.shares, cors: this.#cors, metrics: this.metrics };
+    this.#dialect = options.dialect?.make(parts);
+    this.#dialectPort = options.dialect?.port;
+    this.#server = this.#createServer(options.tls, false);
+    this.#dialectServer = this.#dialectPort === undefined ? undefined : this.#createServer(options.tls, true);
   }
 
   get connections(): number {
@@ -128,25 +141,37 @@ class NodeHttpServer implements HttpServer {
   }
 
   async listen(): Promise<HttpAddress> {
-    const { host, port } = this.#settings;
+    const { address, port } = await this.#listen(this.#server, this.#settings.port);
+    if (this.#dialectServer === undefined) return { host: address, port, dialectPort: undefined };
+    const other = await this.#listen(this.#dialectServer, this.#dialectPort as number);
+    return { host: address, port, dialectPort: other.port };
+  }
+
+  async #listen(server: http.Server, port: number): Promise<AddressInfo> {
+    const { host } = this.#settings;
     await new Promise<void>((resolve, reject) => {
       const onError = (cause: NodeJS.ErrnoException): void => {
         reject(new OperatingError("config_invalid", `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
       };
-      this.#server.once("error", onError);
-      this.#server.listen(port, host, () => {
-        this.#server.off("error", onError);
-        this.#server.on("error", (error) => this.#log.error("the server for clients has failed", { error }));
+      server.once("error", onError);
+      server.listen(port, host, () => {
+        server.off("error", onError);
+        server.on("error", (error) => this.#log.error("the server for clients has failed", { error }));
         resolve();
       });
     });
-    const address = this.#server.address() as AddressInfo;
-    return { host: address.address, port: address.port };
+    return server.address() as AddressInfo;
   }
 
   setTls(tls: ServerTls): void {
-    assert(this.#server instanceof https.Server, "a server speaks TLS from the beginning, or never");
-    this.#server.setSecureContext(secureOptions(tls));
+    for (const server of this.#servers) {
+      assert(server instanceof https.Server, "a server speaks TLS from the beginning, or never");
+      server.setSecureContext(secureOptions(tls));
+    }
+  }
+
+  get #servers(): readonly http.Server[] {
+    return this.#dialectServer === undefined ? [this.#server] : [this.#server, this.#dialectServer];
   }
 
   finish(): Promise<void> {
@@ -157,7 +182,7 @@ class NodeHttpServer implements HttpServer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#letIn();
     this.#draining = true;
-    this.#server.close();
+    for (const server of this.#servers) server.close();
     this.#service.isEnding = true;
     await this.#connections.end(this.#settings.finishMs, this.#onCut);
     this.#bodies[Symbol.dispose]();
@@ -177,7 +202,8 @@ class NodeHttpServer implements HttpServer {
     }
   }
 
-  #createServer(tls: ServerTls | undefined): http.Server {
+  /** @param isAlone Whether it speaks the other dialect alone. No peer calls there. */
+  #createServer(tls: ServerTls | undefined, isAlone: boolean): http.Server {
     const settings = this.#settings;
     const options: http.ServerOptions = {
       maxHeaderSize: settings.maxHeaderBytes,
@@ -192,7 +218,7 @@ class NodeHttpServer implements HttpServer {
       requireHostHeader: false,
       // A request without a body needs no stream. That saves a tenth of the cost of a GET.
       optimizeEmptyRequests: true,
-      shouldUpgradeCallback: (request) => this.#shouldUpgrade(request),
+      shouldUpgradeCallback: (request) => !isAlone && this.#shouldUpgrade(request),
     };
     const server = tls === undefined ? http.createServer(options) : createTlsServer(options, tls, settings);
     server.timeout = settings.stallMs;
@@ -215,9 +241,9 @@ class NodeHttpServer implements HttpServer {
       if (this.#draining) socket.destroy();
       else this.#connections.add(socket);
     });
-    server.on("request", (request, response) => this.#serve(request, response, "nothing"));
-    server.on("checkContinue", (request, response) => this.#serve(request, response, "continue"));
-    server.on("checkExpectation", (request, response) => this.#serve(request, response, "unknown"));
+    server.on("request", (request, response) => this.#serve(request, response, "nothing", isAlone));
+    server.on("checkContinue", (request, response) => this.#serve(request, response, "continue", isAlone));
+    server.on("checkExpectation", (request, response) => this.#serve(request, response, "unknown", isAlone));
     server.on("clientError", (error, socket) => this.#connections.onClientError(error, socket));
     server.on("connect", (_request, socket) => {
       this.#connections.keepGoing(socket);
@@ -232,7 +258,7 @@ class NodeHttpServer implements HttpServer {
     return server;
   }
 
-  #serve(request: IncomingMessage, response: ServerResponse, expects: Expectation): void {
+  #serve(request: IncomingMessage, response: ServerResponse, expects: Expectation, isAlone: boolean): void {
     const connection = this.#connections.get(request.socket);
     if (connection === undefined) {
       // The server has closed and ended this connection. The request came in one piece with the end of the handshake.
@@ -242,25 +268,35 @@ class NodeHttpServer implements HttpServer {
     const earlier = connection.latest;
     const exchange = this.#begin(connection, request, response, expects === "continue");
     if (earlier === undefined || earlier.closing || earlier.response.writableEnded || earlier.response.destroyed) {
-      this.#handle(connection, exchange, earlier, expects);
+      this.#handle(connection, exchange, earlier, expects, isAlone);
     } else if (connection.waiting.size >= this.#settings.pipelinedRequests) {
       request.socket.destroy();
     } else {
       // Pipelined requests are served one after the other: a read must see the write before it (RFC 9112, section
       // 9.3.2).
-      this.#connections.wait(connection, exchange, earlier, () => this.#handle(connection, exchange, earlier, expects));
+      this.#connections.wait(connection, exchange, earlier, () =>
+        this.#handle(connection, exchange, earlier, expects, isAlone),
+      );
     }
   }
 
-  #handle(connection: ClientConnection, exchange: Exchange, earlier: Exchange | undefined, expects: Expectation): void {
+  #handle(
+    connection: ClientConnection,
+    exchange: Exchange,
+    earlier: Exchange | undefined,
+    expects: Expectation,
+    isAlone: boolean,
+  ): void {
+    const dialect = isAlone || this.#dialect?.speaks(exchange.request) ? this.#dialect : undefined;
+    const router = dialect ?? this.#router;
     // An earlier answer told the client that later requests on this connection are not served (RFC 9112, section 9.6).
     // The client may already be sending this one again on another connection.
     if (earlier?.closing) exchange.closing = true;
-    else if (connection.surplus && !this.#router.isForOperators(exchange))
-      this.#router.refuse(exchange, "overloaded", "this node has too many connections");
-    else if (expects === "unknown") this.#router.refuse(exchange, "header_invalid", "Expect may only be 100-continue");
+    else if (connection.surplus && (dialect !== undefined || !this.#router.isForOperators(exchange)))
+      router.refuse(exchange, "overloaded", "this node has too many connections");
+    else if (expects === "unknown") router.refuse(exchange, "header_invalid", "Expect may only be 100-continue");
     // A rejection is a failed assertion. It must end the process.
-    else void this.#router.handle(exchange);
+    else void router.handle(exchange);
   }
 
   #begin(

@@ -14,37 +14,19 @@ import { checkChangeable } from "../server/key.ts";
 import type { ProblemWriter } from "../server/problem.ts";
 import { type KeyRoute, reading } from "../server/route.ts";
 import type { AnswerStreams } from "../server/stream.ts";
-import { contentHeaders, isSendable } from "./content-headers.ts";
+import { contentHeaders, isSendable, sandboxed } from "./content-headers.ts";
 import { announcedMd5, md5Of, requiringMd5 } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
 import type { DateFormatter } from "./http-date.ts";
 import { hasReadConditions, judgeRead, writePrecondition } from "./preconditions.ts";
 import { requestedRange } from "./range.ts";
+import { type PartOfValue, StoredReads } from "./stored-reads.ts";
 
 export interface BlobSettings {
   readonly maxValueBytes: number;
   readonly maxStreamBytes: number;
   readonly maxMetadataBytes: number;
 }
-
-/** How often a value that is only in the store is looked up again because it has been replaced meanwhile. */
-const storedAttempts = 8;
-
-interface PartOfValue {
-  readonly info: ValueInfo;
-  readonly status: 200 | 206;
-  readonly start: number;
-  /** Exclusive. */
-  readonly end: number;
-  readonly headers: HeaderList;
-}
-
-/**
- * A value may be a page with scripts, and its writer may have the right to one key only. In a browser it would be of
- * the same site as the dashboard, and could do whatever its reader may. `sandbox` makes it a site of its own. As part
- * of another page (an image, a style, a script) it works as before.
- */
-const sandboxed = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"] as const;
 
 /**
  * For values whose writer says nothing else. With only `Last-Modified` to go by, a cache may answer for days without
@@ -67,7 +49,7 @@ export class BlobRoutes {
   };
   readonly #operations: () => Operations;
   readonly #bodies: Bodies;
-  readonly #streams: AnswerStreams;
+  readonly #stored: StoredReads;
   readonly #problems: ProblemWriter;
   readonly #settings: BlobSettings;
   readonly #dates: DateFormatter;
@@ -82,7 +64,7 @@ export class BlobRoutes {
   ) {
     this.#operations = operations;
     this.#bodies = bodies;
-    this.#streams = streams;
+    this.#stored = new StoredReads(operations, streams);
     this.#problems = problems;
     this.#dates = dates;
     this.#settings = settings;
@@ -114,30 +96,16 @@ export class BlobRoutes {
     return this.#readOn(exchange, key, wantValue, outcome);
   }
 
-  async #readOn(
+  #readOn(
     exchange: Exchange,
     key: string,
     wantValue: boolean,
     first: ReadOutcome | Promise<ReadOutcome>,
   ): Promise<void> {
-    let outcome = await first;
-    for (let attempt = 0; attempt < storedAttempts; attempt++) {
-      const stored = this.#answerRead(exchange, outcome, wantValue);
-      if (stored === undefined) return;
-      const { info, status, start, end, headers } = stored;
-      const place = this.#streams.takePlace(exchange);
-      try {
-        const stream = await this.#operations().open(key, info.md5, start, end);
-        if (stream !== undefined) {
-          await this.#streams.answer(exchange, place, status, this.#valueHeaders(info, end - start, headers), stream);
-          return;
-        }
-      } finally {
-        place.release();
-      }
-      outcome = await this.#operations().read(key, wantValue, info.md5);
-    }
-    throw new OperatingError("store_unavailable", "the value was replaced each time it was about to be read");
+    return this.#stored.answer(exchange, key, wantValue, first, {
+      answer: (outcome) => this.#answerRead(exchange, outcome, wantValue),
+      headersOf: ({ info, start, end, headers }) => this.#valueHeaders(info, end - start, headers),
+    });
   }
 
   /** Answers, unless the answer needs bytes of the value from the store. Then returns which bytes. */

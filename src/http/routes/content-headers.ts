@@ -50,6 +50,13 @@ export function contentHeaders(rawHeaders: readonly string[], maxMetadataBytes: 
   return kept;
 }
 
+/**
+ * A value may be a page with scripts, and its writer may have the right to one key only. In a browser it would be of
+ * the same site as the dashboard, and could do whatever its reader may. `sandbox` makes it a site of its own. As part
+ * of another page (an image, a style, a script) it works as before.
+ */
+export const sandboxed = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"] as const;
+
 const unsendable = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** Whether HTTP can carry it as a header's value. */

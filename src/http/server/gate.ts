@@ -28,16 +28,7 @@ export class Gate {
    * @throws OperatingError `unauthorized`, `forbidden`, `cross_site_request`.
    */
   admit(request: IncomingMessage, need: Need, { takesBasic }: Pick<Route, "takesBasic">): Grant {
-    const { origin } = request.headers;
-    const isForValues = need === "read" || need === "write";
-    // Sites that may use the values must still not change the cluster.
-    const isWelcome = isForValues && this.#cors.allows(origin);
-    // Nor look at it, where it takes no token. A link that someone follows has no origin, and its page gets no answer.
-    const isLook = !isForValues && need !== "open" && origin !== undefined && !this.#access.needsToken;
-    const isGuarded = isLook || !safeMethods.includes(request.method);
-    if (isGuarded && !isWelcome && isCrossSite(request)) {
-      throw new OperatingError("cross_site_request", "another site has sent this request");
-    }
+    this.#refuseCrossSite(request, need);
     if (need === "open") return noGrant;
     const { host, authorization } = request.headers;
     this.#access.requireHost(host);
@@ -51,6 +42,30 @@ export class Gate {
       throw new OperatingError("unauthorized", error.message);
     }
     return grant;
+  }
+
+  /**
+   * The same for a request for values in another dialect, which finds out itself who calls.
+   *
+   * @param isKnownHost Whether the host is one of the dialect's own names.
+   * @throws OperatingError `cross_site_request`.
+   */
+  admitOther(request: IncomingMessage, need: "read" | "write", isKnownHost: boolean): void {
+    this.#refuseCrossSite(request, need);
+    if (!isKnownHost) this.#access.requireHost(request.headers.host);
+  }
+
+  #refuseCrossSite(request: IncomingMessage, need: Need): void {
+    const { origin } = request.headers;
+    const isForValues = need === "read" || need === "write";
+    // Sites that may use the values must still not change the cluster.
+    const isWelcome = isForValues && this.#cors.allows(origin);
+    // Nor look at it, where it takes no token. A link that someone follows has no origin, and its page gets no answer.
+    const isLook = !isForValues && need !== "open" && origin !== undefined && !this.#access.needsToken;
+    const isGuarded = isLook || !safeMethods.includes(request.method);
+    if (isGuarded && !isWelcome && isCrossSite(request)) {
+      throw new OperatingError("cross_site_request", "another site has sent this request");
+    }
   }
 }
 

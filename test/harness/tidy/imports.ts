@@ -34,6 +34,20 @@ const cliWords = [
   "src/version.ts",
 ];
 
+/** What every room of the S3 dialect knows: the server, and what the native routes have that HTTP itself defines. */
+const s3Words = [
+  ...words,
+  "src/access",
+  "src/http/server",
+  "src/http/routes/content-headers.ts",
+  "src/http/routes/content-md5.ts",
+  "src/http/routes/http-date.ts",
+  "src/http/routes/preconditions.ts",
+  "src/http/routes/range.ts",
+  "src/http/routes/stored-reads.ts",
+  "src/s3/words",
+];
+
 /**
  * What the files of a part may import, its own aside: other parts, or single files of them. A part within another
  * one is a room: it has its own row, and the outer row is for the files that lie in no room.
@@ -61,13 +75,27 @@ const table: Readonly<Record<string, readonly string[]>> = {
   "src/http/server": [...words, "src/access"],
   "src/http/routes": [...words, "src/access", "src/http/server"],
   "src/http": [...words, "src/access"],
+  "src/s3/words": s3Words,
+  "src/s3/signature": s3Words,
+  "src/s3/body": [...s3Words, "src/s3/signature", "src/s3/call.ts"],
+  "src/s3/routes": [...s3Words, "src/s3/body", "src/s3/buckets.ts", "src/s3/call.ts"],
+  "src/s3": s3Words,
   "src/metrics": [...words, "src/journal", "src/store", "src/network", "src/member", "src/http"],
   "src/ui": words,
   "src/config": [...words, "src/access"],
   "src/system.ts": ["src/base"],
   "src/log.ts": ["src/base"],
   "src/version.ts": ["package.json"],
-  "src/node-settings.ts": [...words, "src/config", "src/http", "src/journal", "src/member", "src/network", "src/store"],
+  "src/node-settings.ts": [
+    ...words,
+    "src/config",
+    "src/http",
+    "src/journal",
+    "src/member",
+    "src/network",
+    "src/s3",
+    "src/store",
+  ],
   "src/compose.ts": [
     "src/node-settings.ts",
     ...words,
@@ -78,6 +106,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
     "src/network",
     "src/member",
     "src/http",
+    "src/s3",
     "src/metrics",
     "src/ui",
     "src/system.ts",
