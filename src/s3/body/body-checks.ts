@@ -1,0 +1,203 @@
+/**
+ * What a request says that its body must be: its SHA-256, its MD5, its checksum, its length. All of it is checked on
+ * the bytes that came, before anything of them is stored.
+ */
+
+import { createHash, type Hash, hash } from "node:crypto";
+import { isOperatingError } from "../../base/errors.ts";
+import { announcedMd5 } from "../../http/routes/content-md5.ts";
+import type { Payload } from "../signature/payload.ts";
+import { S3Error } from "../words/s3-error.ts";
+import {
+  beginChecksum,
+  type Checksum,
+  type ChecksumAlgorithm,
+  checksumAlgorithms,
+  isChecksum,
+  isChecksumAlgorithm,
+  type RunningChecksum,
+} from "./checksum.ts";
+import type { Trailer } from "./chunk-decoder.ts";
+
+const prefix = "x-amz-checksum-";
+
+/** What a request says of its body. */
+export interface BodyClaims {
+  /** In hexadecimal digits. */
+  readonly sha256: string | undefined;
+  readonly md5: string | undefined;
+  readonly checksum: Checksum | undefined;
+  /** The checksum of this kind comes after the body. */
+  readonly trailing: ChecksumAlgorithm | undefined;
+  /** Bytes in the body itself. Undefined where that is not known before it has come. */
+  readonly length: number | undefined;
+}
+
+/** @throws S3Error `InvalidDigest`, `InvalidRequest`, `InvalidArgument`, `NotImplemented`. */
+export function claimsOf(headers: Readonly<Record<string, string | undefined>>, payload: Payload): BodyClaims {
+  const checksum = checksumIn(headers);
+  const trailing = payload.kind === "chunked" ? trailingIn(headers) : undefined;
+  if (checksum !== undefined && trailing !== undefined) {
+    throw new S3Error("InvalidRequest", "a body has one checksum, in a header or after it");
+  }
+  return {
+    sha256: payload.kind === "hashed" ? payload.sha256 : undefined,
+    md5: md5In(headers["content-md5"]),
+    checksum,
+    trailing,
+    length: payload.kind === "chunked" ? decodedLength(headers["x-amz-decoded-content-length"]) : undefined,
+  };
+}
+
+function md5In(header: string | undefined): string | undefined {
+  try {
+    return announcedMd5(header);
+  } catch (error) {
+    if (isOperatingError(error, "header_invalid")) throw new S3Error("InvalidDigest", error.message);
+    throw error;
+  }
+}
+
+function checksumIn(headers: Readonly<Record<string, string | undefined>>): Checksum | undefined {
+  let found: Checksum | undefined;
+  for (const algorithm of checksumAlgorithms) {
+    const value = headers[prefix + algorithm];
+    if (value === undefined) continue;
+    if (found !== undefined) throw new S3Error("InvalidRequest", "a body has one checksum, and the request names two");
+    if (!isChecksum(algorithm, value)) {
+      throw new S3Error("InvalidRequest", `the value of ${prefix}${algorithm} is no such checksum in base64`);
+    }
+    found = { algorithm, value };
+  }
+  return found;
+}
+
+function trailingIn(headers: Readonly<Record<string, string | undefined>>): ChecksumAlgorithm | undefined {
+  const names = (headers["x-amz-trailer"] ?? "").split(",").map((name) => name.trim().toLowerCase());
+  const algorithms = names.filter((name) => name !== "").map((name) => name.replace(prefix, ""));
+  const [first, second] = algorithms;
+  if (first === undefined) return undefined;
+  if (second === undefined && names.some((name) => name === prefix + first) && isChecksumAlgorithm(first)) return first;
+  throw new S3Error(
+    "InvalidRequest",
+    `x-amz-trailer must name one of ${prefix}${checksumAlgorithms.join(`, ${prefix}`)}`,
+  );
+}
+
+function decodedLength(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d{1,14}$/.test(header)) return Number(header);
+  throw new S3Error("InvalidArgument", "x-amz-decoded-content-length must be a number of bytes");
+}
+
+/** How a body comes off beside what was said of it. Each is asked for only if something was said. */
+interface BodySums {
+  readonly received: number;
+  readonly sha256: () => string | undefined;
+  readonly md5: () => string | undefined;
+  readonly checksum: () => string | undefined | Promise<string | undefined>;
+}
+
+/**
+ * Checks a body that is there as a whole. Returns its checksum, if the request has one.
+ *
+ * @param md5 Of the body, in hexadecimal digits.
+ * @throws S3Error as {@link BodyChecks.finish}.
+ */
+export function checkWhole(
+  claims: BodyClaims,
+  bytes: Uint8Array,
+  md5: string,
+  trailer: Trailer,
+): Checksum | undefined | Promise<Checksum | undefined> {
+  const algorithm = claims.trailing ?? claims.checksum?.algorithm;
+  return judge(claims, trailer, {
+    received: bytes.length,
+    sha256: () => hash("sha256", bytes),
+    md5: () => md5,
+    checksum: () => (algorithm === undefined ? undefined : checksumOf(algorithm, bytes)),
+  });
+}
+
+async function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array): Promise<string> {
+  const checksum = await beginChecksum(algorithm);
+  checksum.update(bytes);
+  return await checksum.digest();
+}
+
+function judge(
+  claims: BodyClaims,
+  trailer: Trailer,
+  sums: BodySums,
+): Checksum | undefined | Promise<Checksum | undefined> {
+  const { length, sha256, md5, checksum, trailing } = claims;
+  if (length !== undefined && length !== sums.received) {
+    throw new S3Error("IncompleteBody", `the body has ${sums.received} bytes, not ${length}; nothing was stored`);
+  }
+  if (sha256 !== undefined && sums.sha256() !== sha256) {
+    throw new S3Error("XAmzContentSHA256Mismatch", wrong("SHA-256", "x-amz-content-sha256"));
+  }
+  if (md5 !== undefined && sums.md5() !== md5) throw new S3Error("BadDigest", wrong("MD5", "Content-MD5"));
+  const claimed = trailing === undefined ? checksum : trailingChecksum(trailing, trailer);
+  return claimed === undefined ? undefined : requireChecksum(claimed, sums);
+}
+
+async function requireChecksum(claimed: Checksum, sums: BodySums): Promise<Checksum> {
+  if ((await sums.checksum()) === claimed.value) return claimed;
+  throw new S3Error("BadDigest", wrong(claimed.algorithm.toUpperCase(), prefix + claimed.algorithm));
+}
+
+/** Checks a body while it comes. */
+export class BodyChecks {
+  readonly #claims: BodyClaims;
+  readonly #sha256: Hash | undefined;
+  readonly #md5: Hash | undefined;
+  readonly #checksum: RunningChecksum | undefined;
+  #received = 0;
+
+  private constructor(claims: BodyClaims, checksum: RunningChecksum | undefined) {
+    this.#claims = claims;
+    this.#checksum = checksum;
+    this.#sha256 = claims.sha256 === undefined ? undefined : createHash("sha256");
+    this.#md5 = claims.md5 === undefined ? undefined : createHash("md5");
+  }
+
+  static async begin(claims: BodyClaims): Promise<BodyChecks> {
+    const algorithm = claims.trailing ?? claims.checksum?.algorithm;
+    return new BodyChecks(claims, algorithm === undefined ? undefined : await beginChecksum(algorithm));
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#received += bytes.length;
+    this.#sha256?.update(bytes);
+    this.#md5?.update(bytes);
+    this.#checksum?.update(bytes);
+  }
+
+  /**
+   * To be called at the end of the body. Returns its checksum, if the request has one.
+   *
+   * @throws S3Error `BadDigest`, `IncompleteBody`, `InvalidRequest`, `XAmzContentSHA256Mismatch`.
+   */
+  async finish(trailer: Trailer): Promise<Checksum | undefined> {
+    return await judge(this.#claims, trailer, {
+      received: this.#received,
+      sha256: () => this.#sha256?.digest("hex"),
+      md5: () => this.#md5?.digest("hex"),
+      checksum: () => this.#checksum?.digest(),
+    });
+  }
+}
+
+function trailingChecksum(algorithm: ChecksumAlgorithm, trailer: Trailer): Checksum {
+  const value = trailer.get(prefix + algorithm);
+  if (value !== undefined && isChecksum(algorithm, value)) return { algorithm, value };
+  throw new S3Error(
+    "InvalidRequest",
+    `the body ended without the checksum that x-amz-trailer names; nothing was stored`,
+  );
+}
+
+function wrong(kind: string, header: string): string {
+  return `the body that came has another ${kind} than ${header} says; nothing was stored`;
+}

@@ -1,0 +1,124 @@
+/**
+ * What a request says of its signature (AWS Signature Version 4), in its `Authorization` header or in its query. A
+ * request whose signature is in the query is called presigned: who has its address may send it until it expires.
+ */
+
+import { S3Error } from "../words/s3-error.ts";
+import type { Query } from "../words/target.ts";
+
+export const algorithm = "AWS4-HMAC-SHA256";
+
+/** What a signature is for: a day, a region, and the service. */
+export interface CredentialScope {
+  /** Such as `20130524`. */
+  readonly day: string;
+  readonly region: string;
+}
+
+export interface Authorization {
+  readonly accessKeyId: string;
+  readonly scope: CredentialScope;
+  /** Lower-case names, in the order in which they were signed. */
+  readonly signedHeaders: readonly string[];
+  /** 64 lower-case hexadecimal digits. */
+  readonly signature: string;
+  /** Such as `20130524T000000Z`. Undefined: a header says it. */
+  readonly time: string | undefined;
+  /** Of a presigned request: how long it is valid. */
+  readonly expiresSeconds: number | undefined;
+  readonly sessionToken: string | undefined;
+}
+
+const maxExpiresSeconds = 604_800;
+
+/** Parameters of the query that are about the signature. They are no part of what is asked for. */
+export const signatureParameters = [
+  "X-Amz-Algorithm",
+  "X-Amz-Credential",
+  "X-Amz-Date",
+  "X-Amz-Expires",
+  "X-Amz-SignedHeaders",
+  "X-Amz-Signature",
+  "X-Amz-Security-Token",
+  "X-Amz-Content-Sha256",
+] as const;
+
+/**
+ * @param header The value of `Authorization`.
+ * @throws S3Error `AuthorizationHeaderMalformed`.
+ */
+export function parseHeader(header: string): Authorization {
+  if (header.startsWith("AWS ")) {
+    throw new S3Error("InvalidRequest", `signature version 2 is not spoken: sign with ${algorithm} (version 4)`);
+  }
+  if (!header.startsWith(`${algorithm} `)) throw malformed(`Authorization must begin with ${algorithm}`);
+  const fields = new Map<string, string>();
+  for (const field of header.slice(algorithm.length + 1).split(",")) {
+    const at = field.indexOf("=");
+    const name = field.slice(0, at).trim();
+    if (at === -1 || fields.has(name)) throw malformed("Authorization is Credential=…, SignedHeaders=…, Signature=…");
+    fields.set(name, field.slice(at + 1).trim());
+  }
+  const credential = fields.get("Credential");
+  const signedHeaders = fields.get("SignedHeaders");
+  const signature = fields.get("Signature");
+  if (fields.size !== 3 || credential === undefined || signedHeaders === undefined || signature === undefined) {
+    throw malformed("Authorization has three parts: Credential, SignedHeaders and Signature");
+  }
+  return {
+    ...parseCredential(credential, malformed),
+    ...parseProof(signedHeaders, signature, malformed),
+    time: undefined,
+    expiresSeconds: undefined,
+    sessionToken: undefined,
+  };
+}
+
+/** @throws S3Error `AuthorizationQueryParametersError`. */
+export function parseQuery(query: Query): Authorization {
+  const required = (name: (typeof signatureParameters)[number]): string => {
+    const value = query.get(name);
+    if (value === undefined) throw malformedQuery(`the parameter ${name} is missing`);
+    return value;
+  };
+  if (required("X-Amz-Algorithm") !== algorithm) throw malformedQuery(`X-Amz-Algorithm must be ${algorithm}`);
+  const expires = required("X-Amz-Expires");
+  const expiresSeconds = /^\d{1,6}$/.test(expires) ? Number(expires) : 0;
+  if (expiresSeconds < 1 || expiresSeconds > maxExpiresSeconds) {
+    throw malformedQuery(`X-Amz-Expires must be 1 to ${maxExpiresSeconds} seconds`);
+  }
+  return {
+    ...parseCredential(required("X-Amz-Credential"), malformedQuery),
+    ...parseProof(required("X-Amz-SignedHeaders"), required("X-Amz-Signature"), malformedQuery),
+    time: required("X-Amz-Date"),
+    expiresSeconds,
+    sessionToken: query.get("X-Amz-Security-Token"),
+  };
+}
+
+type Fail = (detail: string) => S3Error;
+
+function parseCredential(text: string, fail: Fail): Pick<Authorization, "accessKeyId" | "scope"> {
+  // A key's id may have slashes in it. What follows it has none.
+  const parts = text.split("/");
+  const [day = "", region = "", service, end] = parts.slice(-4);
+  const accessKeyId = parts.slice(0, -4).join("/");
+  if (accessKeyId === "" || !/^\d{8}$/.test(day) || service !== "s3" || end !== "aws4_request") {
+    throw fail("the credential must be KEY/DAY/REGION/s3/aws4_request");
+  }
+  return { accessKeyId, scope: { day, region } };
+}
+
+function parseProof(names: string, signature: string, fail: Fail): Pick<Authorization, "signedHeaders" | "signature"> {
+  if (!/^[0-9a-f]{64}$/.test(signature)) throw fail("the signature must be 64 lower-case hexadecimal digits");
+  if (/^[^\sA-Z;,]+(?:;[^\sA-Z;,]+)*$/.test(names)) return { signedHeaders: names.split(";"), signature };
+  throw fail("the signed headers must be lower-case names with semicolons between them");
+}
+
+function malformed(detail: string): S3Error {
+  return new S3Error("AuthorizationHeaderMalformed", detail);
+}
+
+function malformedQuery(detail: string): S3Error {
+  return new S3Error("AuthorizationQueryParametersError", detail);
+}

@@ -1,0 +1,146 @@
+/**
+ * Finds out who sent a request, by its signature. The signature is made again over what came, and compared in constant
+ * time. What a signature does not keep out is that the same request is sent once more while it is valid: 15 minutes, or
+ * what a presigned address says.
+ */
+
+import { type KeyObject, timingSafeEqual } from "node:crypto";
+import type { Access } from "../../access/access.ts";
+import type { Grant } from "../../access/grant.ts";
+import type { Clock } from "../../base/clock.ts";
+import { parseHttpDate } from "../../http/routes/http-date.ts";
+import { S3Error } from "../words/s3-error.ts";
+import { type Authorization, algorithm, parseHeader, parseQuery } from "./authorization.ts";
+import { canonicalRequest, type SignedRequest } from "./canonical-request.ts";
+import { ChunkSignatures } from "./chunk-signatures.ts";
+import { type Payload, parsePayload, unsignedPayload } from "./payload.ts";
+import { SigningKeys, scopeText, sha256, sign } from "./signing-keys.ts";
+
+export interface Identity {
+  readonly grant: Grant;
+  readonly payload: Payload;
+  /** Of a body in signed chunks. Undefined where no signature is checked. */
+  readonly chunks: ChunkSignatures | undefined;
+}
+
+export interface VerifiedRequest extends SignedRequest {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** A request's time and the node's own may differ by so much. */
+const maxSkewMs = 15 * 60_000;
+
+const contentHash = "x-amz-content-sha256";
+
+export class Verifier {
+  readonly #access: Access;
+  readonly #clock: Clock;
+  readonly #keys = new SigningKeys();
+
+  constructor(access: Access, clock: Clock) {
+    this.#access = access;
+    this.#clock = clock;
+  }
+
+  /**
+   * @throws S3Error `AccessDenied`, `AuthorizationHeaderMalformed`, `AuthorizationQueryParametersError`,
+   * `InvalidAccessKeyId`, `InvalidArgument`, `InvalidRequest`, `InvalidToken`, `NotImplemented`,
+   * `RequestTimeTooSkewed`, `SignatureDoesNotMatch`.
+   */
+  verify(request: VerifiedRequest): Identity {
+    const { headers, target } = request;
+    const { authorization } = headers;
+    const isPresigned = target.query.has("X-Amz-Signature") || target.query.has("X-Amz-Algorithm");
+    if (isPresigned && authorization !== undefined) {
+      throw new S3Error("InvalidArgument", "a request has one signature, in Authorization or in its query");
+    }
+    if (!isPresigned && authorization === undefined) throw new S3Error("AccessDenied", unsigned(request));
+    const auth = isPresigned ? parseQuery(target.query) : parseHeader(authorization as string);
+    const time = auth.time ?? timeOf(headers, auth.signedHeaders);
+    this.#requireTime(auth, time);
+    const key = this.#access.s3Key(auth.accessKeyId);
+    if (key === undefined) throw new S3Error("InvalidAccessKeyId", "the access key is not one of this cluster's");
+    if (auth.sessionToken !== undefined || headers["x-amz-security-token"] !== undefined) {
+      throw new S3Error("InvalidToken", "the keys of this cluster have no session token");
+    }
+    const payload = payloadText(request, isPresigned);
+    const signingKey = this.#keys.keyFor(key.secret, auth.scope);
+    const context = `${time}\n${scopeText(auth.scope)}\n`;
+    this.#requireSignature(request, auth, signingKey, context, payload);
+    const parsed = parsePayload(payload);
+    const isSigned = parsed.kind === "chunked" && parsed.signed;
+    return {
+      grant: key.grant,
+      payload: parsed,
+      chunks: isSigned ? new ChunkSignatures(signingKey, context, auth.signature) : undefined,
+    };
+  }
+
+  #requireSignature(
+    request: SignedRequest,
+    auth: Authorization,
+    key: KeyObject,
+    context: string,
+    payload: string,
+  ): void {
+    const canonical = canonicalRequest(request, auth.signedHeaders, payload);
+    const expected = sign(key, `${algorithm}\n${context}${sha256(canonical)}`);
+    if (timingSafeEqual(expected, Buffer.from(auth.signature, "hex"))) return;
+    throw new S3Error(
+      "SignatureDoesNotMatch",
+      "the request was not signed with this key's secret, or was changed on its way (a proxy must leave Host and the path as they are)",
+    );
+  }
+
+  #requireTime({ scope, expiresSeconds }: Authorization, time: string): void {
+    const sentMs = parseBasicTime(time);
+    if (sentMs === undefined) throw new S3Error("AccessDenied", "the request's time must be written 20130524T000000Z");
+    if (time.slice(0, 8) !== scope.day) {
+      throw new S3Error("AuthorizationHeaderMalformed", "the credential's day is not that of the request's time");
+    }
+    const ageMs = this.#clock.wallMs() - sentMs;
+    if (expiresSeconds !== undefined) {
+      if (ageMs < -maxSkewMs) throw new S3Error("AccessDenied", "the request is not valid yet");
+      if (ageMs > expiresSeconds * 1_000) throw new S3Error("AccessDenied", "the request has expired");
+    } else if (Math.abs(ageMs) > maxSkewMs) {
+      throw new S3Error("RequestTimeTooSkewed", "the request's time and this node's differ by more than 15 minutes");
+    }
+  }
+}
+
+/** The hash of a request's body, as it goes into the signature. */
+function payloadText({ headers, target }: VerifiedRequest, isPresigned: boolean): string {
+  const header = headers[contentHash];
+  if (typeof header === "string") return header;
+  if (isPresigned) return target.query.get("X-Amz-Content-Sha256") ?? unsignedPayload;
+  throw new S3Error("InvalidRequest", `the header ${contentHash} is missing`);
+}
+
+/** `x-amz-date`, or else a `Date` that was signed. */
+function timeOf(headers: VerifiedRequest["headers"], signedHeaders: readonly string[]): string {
+  const own = headers["x-amz-date"];
+  if (typeof own === "string") return own;
+  const { date } = headers;
+  if (typeof date !== "string" || !signedHeaders.includes("date")) {
+    throw new S3Error("AccessDenied", "the request has neither the header x-amz-date nor a signed Date");
+  }
+  const seconds = parseHttpDate(date);
+  return seconds === undefined ? date : formatBasicTime(seconds * 1_000);
+}
+
+function formatBasicTime(ms: number): string {
+  return `${new Date(ms).toISOString().replace(/[-:]|\.\d+/g, "")}`;
+}
+
+/** Milliseconds since 1970 of a time such as `20130524T000000Z`. Undefined for any other text. */
+function parseBasicTime(text: string): number | undefined {
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? [];
+  const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+function unsigned({ target }: SignedRequest): string {
+  return target.query.has("AWSAccessKeyId")
+    ? "signature version 2 is not spoken: sign with version 4 (boto3: Config(signature_version='s3v4'))"
+    : "the request is not signed";
+}

@@ -1,0 +1,38 @@
+/** The conditions of a request, in the form of HTTP: S3 also takes entity tags without their quotes. */
+
+import type { IncomingHttpHeaders } from "node:http";
+import type { ValueInfo } from "../../core/entry.ts";
+import { hasReadConditions, judgeRead, type ReadDecision } from "../../http/routes/preconditions.ts";
+
+type Headers = Readonly<Record<string, string | undefined>>;
+
+const names = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"] as const;
+const sourcePrefix = "x-amz-copy-source-";
+
+export function conditionsOf(headers: Headers): IncomingHttpHeaders {
+  return conditionsIn(headers, "");
+}
+
+/** Those of a copy's source. */
+export function sourceConditionsOf(headers: Headers): IncomingHttpHeaders {
+  return conditionsIn(headers, sourcePrefix);
+}
+
+function conditionsIn(headers: Headers, prefix: string): IncomingHttpHeaders {
+  const found: IncomingHttpHeaders = {};
+  for (const name of names) {
+    const value = headers[prefix + name];
+    if (value !== undefined) found[name] = name.endsWith("match") ? quoted(value) : value;
+  }
+  return found;
+}
+
+function quoted(tags: string): string {
+  if (tags.includes('"') || tags.trim() === "*") return tags.trim();
+  return tags.split(",").map((tag) => `"${tag.trim()}"`).join(", "); // biome-ignore format: one line
+}
+
+/** As HTTP says. A copy whose source was not modified is refused like one whose source is another. */
+export function judge(conditions: IncomingHttpHeaders, info: Pick<ValueInfo, "md5" | "modifiedMs">): ReadDecision {
+  return hasReadConditions(conditions) ? judgeRead(conditions, info) : "serve";
+}
