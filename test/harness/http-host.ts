@@ -7,16 +7,21 @@ import type { Log, LogFields } from "../../src/base/log.ts";
 import { RequestRouter } from "../../src/http/request-router.ts";
 import { Bodies } from "../../src/http/server/body.ts";
 import { Cors } from "../../src/http/server/cors.ts";
+import type { DialectParts } from "../../src/http/server/dialect.ts";
 import { defaultHttpSettings, type HttpSettings } from "../../src/http/server/http-settings.ts";
 import { HttpMetrics } from "../../src/http/server/metrics.ts";
 import { NodeShares } from "../../src/http/server/node-shares.ts";
 import type { Problem } from "../../src/http/server/problem.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/http/server.ts";
-import { systemClock } from "../../src/system.ts";
+import { Buckets, type S3Rules } from "../../src/s3/buckets.ts";
+import { S3Front } from "../../src/s3/s3-front.ts";
+import { systemClock, systemRandom } from "../../src/system.ts";
 import { MemoryAdministration } from "./memory-administration.ts";
 import { MemoryNode } from "./memory-node.ts";
 import { MemoryOperations } from "./memory-operations.ts";
 import { type RawAnswer, RawConnection, rawRequest } from "./raw-http.ts";
+
+const noBuckets: S3Rules = { buckets: [], createBuckets: false, domain: undefined };
 
 export interface LogLine {
   readonly level: string;
@@ -24,7 +29,12 @@ export interface LogLine {
   readonly fields: LogFields | undefined;
 }
 
-type MoreOptions = Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol" | "tls">;
+type MoreOptions = Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol" | "tls"> & {
+  /** Clients may speak S3, too. */
+  readonly s3?: S3Rules;
+  /** A port of its own for S3. */
+  readonly s3Alone?: boolean;
+};
 
 export class HttpHost implements AsyncDisposable {
   readonly operations = new MemoryOperations();
@@ -36,11 +46,20 @@ export class HttpHost implements AsyncDisposable {
   readonly debugLines: LogLine[] = [];
   readonly log: Log;
   readonly server: HttpServer;
+  readonly buckets: Buckets;
   port = 0;
+  s3Port = 0;
   readonly #options: HttpServerOptions;
 
-  private constructor(settings: Partial<HttpSettings>, more: MoreOptions) {
+  private constructor(settings: Partial<HttpSettings>, { s3, s3Alone, ...more }: MoreOptions) {
     this.log = this.#log();
+    this.buckets = new Buckets(() => this.operations, systemClock, s3 ?? noBuckets);
+    const all = { ...defaultHttpSettings, port: 0, ...settings };
+    const make = (parts: DialectParts): S3Front => {
+      const { access, buckets, log } = this;
+      const ports = { clock: systemClock, random: systemRandom, log };
+      return new S3Front({ operations: () => this.operations, access, buckets, settings: all, ...ports }, parts);
+    };
     this.#options = {
       operations: () => this.operations,
       onScrape: () => Promise.resolve({ contentType: "text/plain", text: "up 1\n" }),
@@ -48,17 +67,20 @@ export class HttpHost implements AsyncDisposable {
       administration: () => this.administration,
       node: this.node,
       access: this.access,
-      settings: { ...defaultHttpSettings, port: 0, ...settings },
+      settings: all,
       clock: systemClock,
       log: this.log,
       ...more,
+      ...(s3 && { dialect: { make, port: s3Alone ? 0 : undefined } }),
     };
     this.server = createHttpServer(this.#options);
   }
 
   static async start(settings: Partial<HttpSettings> = {}, more: MoreOptions = {}): Promise<HttpHost> {
     const host = new HttpHost(settings, more);
-    host.port = (await host.server.listen()).port;
+    const { port, dialectPort } = await host.server.listen();
+    host.port = port;
+    host.s3Port = dialectPort ?? 0;
     return host;
   }
 

@@ -1,0 +1,141 @@
+/** The operations of S3: each request comes to the part that does it, with the bucket and the key that it is for. */
+
+import type { Operations } from "../core/operation.ts";
+import { DateFormatter } from "../http/routes/http-date.ts";
+import type { DialectParts } from "../http/server/dialect.ts";
+import { AnswerStreams } from "../http/server/stream.ts";
+import { Turns } from "../http/server/turns.ts";
+import { requireNoBody } from "./body/object-body.ts";
+import type { Bucket, Buckets } from "./buckets.ts";
+import { answerCall, answerXml, type S3Call } from "./call.ts";
+import type { Choice, OperationName } from "./operation-choice.ts";
+import { aclXml, BucketRoutes } from "./routes/bucket-routes.ts";
+import { ObjectCopies } from "./routes/copy-object.ts";
+import { MultiDelete } from "./routes/delete-objects.ts";
+import { noSuchKey, ObjectReads } from "./routes/get-object.ts";
+import { ObjectListings } from "./routes/list-objects.ts";
+import { ObjectWrites } from "./routes/put-object.ts";
+import type { S3Options } from "./s3-options.ts";
+import { changeableKey, keyOf } from "./words/keys.ts";
+import { S3Error } from "./words/s3-error.ts";
+import { parseTarget } from "./words/target.ts";
+import { refuseUnspoken } from "./words/unspoken.ts";
+import { xmlDocument } from "./words/xml.ts";
+
+type Answered = void | Promise<void>;
+
+export class S3Operations {
+  readonly #operations: () => Operations;
+  readonly #buckets: Buckets;
+  readonly #reads: ObjectReads;
+  readonly #writes: ObjectWrites;
+  readonly #copies: ObjectCopies;
+  readonly #multiDelete: MultiDelete;
+  readonly #listings: ObjectListings;
+  readonly #bucketRoutes: BucketRoutes;
+
+  constructor(
+    { operations, buckets, settings, clock }: Pick<S3Options, "operations" | "buckets" | "settings" | "clock">,
+    { bodies, shares }: DialectParts,
+  ) {
+    const streams = new AnswerStreams(clock, settings, shares);
+    this.#operations = operations;
+    this.#buckets = buckets;
+    this.#reads = new ObjectReads(operations, streams, new DateFormatter(clock));
+    this.#writes = new ObjectWrites(operations, bodies, settings);
+    this.#copies = new ObjectCopies(operations, bodies, streams, clock, settings);
+    this.#multiDelete = new MultiDelete(operations, bodies);
+    this.#listings = new ObjectListings(operations, new Turns(), settings.maxListKeys);
+    this.#bucketRoutes = new BucketRoutes(buckets, bodies);
+  }
+
+  run(call: S3Call, choice: Choice): Answered {
+    const { target } = call;
+    if (target.bucket === undefined) return this.#bucketRoutes.list(call);
+    if (choice.name === "CreateBucket") return this.#bucketRoutes.create(call, target.bucket);
+    if (choice.name === "DeleteBucket") return this.#bucketRoutes.remove(call, target.bucket);
+    const bucket = this.#buckets.find(target.bucket);
+    if (bucket instanceof Promise) return bucket.then((found) => this.#runIn(call, choice, found));
+    return this.#runIn(call, choice, bucket);
+  }
+
+  #runIn(call: S3Call, choice: Choice, bucket: Bucket): Answered {
+    const { key } = call.target;
+    return key === undefined ? this.#onBucket(call, choice, bucket) : this.#onObject(call, choice.name, bucket, key);
+  }
+
+  #onBucket(call: S3Call, { name, part }: Choice, bucket: Bucket): Answered {
+    if (part !== undefined) return this.#bucketRoutes.part(call, bucket, part);
+    switch (name) {
+      case "HeadBucket":
+        return this.#bucketRoutes.head(call, bucket);
+      case "DeleteObjects":
+        return this.#multiDelete.run(call, bucket);
+      case "PutAcl":
+        return this.#putAcl(call, bucket.prefix);
+      default:
+        requireNoBody(call);
+        return this.#listings.list(call, bucket);
+    }
+  }
+
+  #onObject(call: S3Call, name: OperationName, bucket: Bucket, objectKey: string): Answered {
+    const { grant } = call.exchange;
+    const changes = name === "PutObject" || name === "CopyObject" || name === "DeleteObject";
+    const key = changes ? changeableKey(bucket.prefix, objectKey) : keyOf(bucket.prefix, objectKey);
+    grant.requireKey(key);
+    switch (name) {
+      case "PutObject":
+        return this.#writes.put(call, key);
+      case "DeleteObject":
+        return this.#writes.remove(call, key);
+      case "CopyObject":
+        return this.#copy(call, key);
+      case "PutAcl":
+        return this.#putAcl(call, key);
+      case "GetObjectAcl":
+        return this.#answerExisting(call, key, aclXml);
+      case "GetObjectTagging":
+        return this.#answerExisting(call, key, xmlDocument("Tagging", "<TagSet></TagSet>"));
+      default:
+        requireNoBody(call);
+        return this.#reads.read(call, key);
+    }
+  }
+
+  async #copy(call: S3Call, key: string): Promise<void> {
+    const { grant } = call.exchange;
+    const header = call.headers["x-amz-copy-source"] as string;
+    // Some clients write it with a slash before it, some without; some encode nothing.
+    const path = header.replace(/^\//, "").replace(/[\x80-\xff]/g, (char) => encodeByte(char));
+    const source = parseTarget(`/${path}`, undefined);
+    if (source.bucket === undefined || source.key === undefined) {
+      throw new S3Error("InvalidArgument", "x-amz-copy-source must be BUCKET/KEY, percent-encoded");
+    }
+    const version = source.query.get("versionId") ?? "null";
+    if (version !== "null") throw new S3Error("NoSuchVersion", "objects have no versions");
+    const { prefix } = await this.#buckets.find(source.bucket);
+    const sourceKey = keyOf(prefix, source.key);
+    grant.requireRight("read");
+    grant.requireKey(sourceKey);
+    await this.#copies.copy(call, sourceKey, key);
+  }
+
+  /** A list that says what is so anyway. Any other was refused by the check of its header. */
+  async #putAcl(call: S3Call, key: string): Promise<void> {
+    requireNoBody(call);
+    refuseUnspoken(call.headers);
+    call.exchange.grant.requireKey(key);
+    answerCall(call, 200, ["Content-Length", "0"]);
+  }
+
+  async #answerExisting(call: S3Call, key: string, xml: string): Promise<void> {
+    requireNoBody(call);
+    if ((await this.#operations().read(key, false)).kind === "missing") throw noSuchKey();
+    answerXml(call, xml);
+  }
+}
+
+function encodeByte(char: string): string {
+  return `%${char.charCodeAt(0).toString(16)}`;
+}

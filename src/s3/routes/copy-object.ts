@@ -1,0 +1,137 @@
+/**
+ * CopyObject: a value becomes that of another key, with its own headers or with new ones. The copy is a write like any
+ * other, of the value as it was read. A value that is only in the store passes through this node.
+ */
+
+import { hash } from "node:crypto";
+import type { Clock } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
+import type { Share } from "../../base/shares.ts";
+import type { ContentHeaders } from "../../core/entry.ts";
+import type { Operations, ReadOutcome, StreamOperation, ValueStream, WriteOutcome } from "../../core/operation.ts";
+import { writePrecondition } from "../../http/routes/preconditions.ts";
+import type { Bodies } from "../../http/server/body.ts";
+import type { AnswerStreams } from "../../http/server/stream.ts";
+import { requireNoBody } from "../body/object-body.ts";
+import { answerXml, type S3Call } from "../call.ts";
+import { conditionsOf, judge, sourceConditionsOf } from "../words/conditions.ts";
+import { S3Error } from "../words/s3-error.ts";
+import { refuseUnspoken } from "../words/unspoken.ts";
+import { element, xmlDocument } from "../words/xml.ts";
+import { noSuchKey, preconditionFailed } from "./get-object.ts";
+import { checksumOf, keptHeaders, withChecksum } from "./object-headers.ts";
+import type { ObjectSettings } from "./put-object.ts";
+
+type FoundValue = Exclude<ReadOutcome, { kind: "missing" }>;
+
+/** How often a value that is only in the store is looked up again because it was replaced meanwhile. */
+const maxAttempts = 8;
+
+export class ObjectCopies {
+  readonly #operations: () => Operations;
+  readonly #bodies: Bodies;
+  readonly #streams: AnswerStreams;
+  readonly #clock: Clock;
+  readonly #settings: ObjectSettings;
+
+  constructor(
+    operations: () => Operations,
+    bodies: Bodies,
+    streams: AnswerStreams,
+    clock: Clock,
+    settings: ObjectSettings,
+  ) {
+    this.#operations = operations;
+    this.#bodies = bodies;
+    this.#streams = streams;
+    this.#clock = clock;
+    this.#settings = settings;
+  }
+
+  /** The caller may read `source` and write `key`. */
+  async copy(call: S3Call, source: string, key: string): Promise<void> {
+    requireNoBody(call);
+    refuseUnspoken(call.headers);
+    const replaces = isReplacing(call.headers);
+    if (source === key && !replaces) {
+      throw new S3Error("InvalidRequest", "a copy onto itself must replace the metadata (x-amz-metadata-directive)");
+    }
+    const precondition = writePrecondition(conditionsOf(call.headers));
+    let changed: string | undefined;
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const found = await this.#operations().read(source, true, changed);
+      if (found.kind === "missing") throw noSuchKey();
+      if (judge(sourceConditionsOf(call.headers), found.info) !== "serve") throw preconditionFailed();
+      const headers = replaces ? this.#newHeaders(call, found) : found.info.headers;
+      const outcome = await this.#write(call, source, found, { key, headers, precondition });
+      if (outcome !== undefined) {
+        this.#answer(call, outcome);
+        return;
+      }
+      changed = found.info.md5;
+    }
+    throw new OperatingError("store_unavailable", "the source was replaced each time it was about to be read");
+  }
+
+  /** Those of the request, and the checksum of the value, which stays the same. */
+  #newHeaders(call: S3Call, { info }: FoundValue): ContentHeaders {
+    const { maxMetadataBytes } = this.#settings;
+    return withChecksum(keptHeaders(call, maxMetadataBytes), checksumOf(info.headers), maxMetadataBytes);
+  }
+
+  /** Undefined if the store has another value than was found. */
+  async #write(
+    call: S3Call,
+    source: string,
+    found: FoundValue,
+    write: Pick<StreamOperation, "key" | "headers" | "precondition">,
+  ): Promise<WriteOutcome | undefined> {
+    if (found.kind === "value" && found.value !== undefined) {
+      const { value } = found;
+      return await this.#operations().write({ ...write, value, md5: hash("md5", value), durability: "replicated" });
+    }
+    const { md5, size } = found.info;
+    const place = this.#streams.takePlace(call.exchange);
+    try {
+      const upload = this.#bodies.takePlace(call.exchange);
+      try {
+        const stream = await this.#operations().open(source, md5, 0, size);
+        if (stream === undefined) return undefined;
+        await using _ = stream;
+        return await this.#operations().writeStream({ ...write, length: size, body: iterate(stream, place) });
+      } finally {
+        upload.release();
+      }
+    } finally {
+      place.release();
+    }
+  }
+
+  #answer(call: S3Call, outcome: WriteOutcome): void {
+    if (outcome.kind !== "written") throw preconditionFailed();
+    const modified = new Date(this.#clock.wallMs()).toISOString();
+    answerXml(
+      call,
+      xmlDocument("CopyObjectResult", element("LastModified", modified) + element("ETag", `"${outcome.tag}"`)),
+    );
+  }
+}
+
+/** Fails once the place was given up for another caller. */
+async function* iterate(stream: ValueStream, place: Share): AsyncGenerator<Uint8Array, void, void> {
+  for await (const chunk of stream) {
+    if (!place.isTaken)
+      throw new OperatingError("overloaded", "too many large values are being read through this node");
+    yield chunk;
+  }
+}
+
+/** @throws S3Error `InvalidArgument`. */
+function isReplacing(headers: S3Call["headers"]): boolean {
+  const directive = headers["x-amz-metadata-directive"] ?? "COPY";
+  const tagging = headers["x-amz-tagging-directive"] ?? "COPY";
+  if (!["COPY", "REPLACE"].includes(directive) || !["COPY", "REPLACE"].includes(tagging)) {
+    throw new S3Error("InvalidArgument", "a directive must be COPY or REPLACE");
+  }
+  return directive === "REPLACE";
+}

@@ -1,0 +1,108 @@
+/** GetObject and HeadObject: a value by its key, or a range of it. */
+
+import type { Operations, ReadOutcome } from "../../core/operation.ts";
+import type { DateFormatter } from "../../http/routes/http-date.ts";
+import { requestedRange } from "../../http/routes/range.ts";
+import { type PartOfValue, StoredReads } from "../../http/routes/stored-reads.ts";
+import { answer, type HeaderList } from "../../http/server/exchange.ts";
+import type { AnswerStreams } from "../../http/server/stream.ts";
+import { answerCall, requestIdHeader, type S3Call } from "../call.ts";
+import { conditionsOf, judge } from "../words/conditions.ts";
+import { S3Error } from "../words/s3-error.ts";
+import { refuseUnspokenRead } from "../words/unspoken.ts";
+import { addChecksum, addKept, checksumOf, overridesIn } from "./object-headers.ts";
+
+export class ObjectReads {
+  readonly #operations: () => Operations;
+  readonly #dates: DateFormatter;
+  readonly #stored: StoredReads;
+
+  constructor(operations: () => Operations, streams: AnswerStreams, dates: DateFormatter) {
+    this.#operations = operations;
+    this.#dates = dates;
+    this.#stored = new StoredReads(operations, streams);
+  }
+
+  /** Answers in the same turn if the value is in memory here. */
+  read(call: S3Call, key: string): void | Promise<void> {
+    refuseUnspokenRead(call.headers);
+    const overrides = overridesIn(call);
+    const wantValue = call.exchange.request.method === "GET";
+    const outcome = this.#operations().read(key, wantValue);
+    const answerer = {
+      answer: (found: ReadOutcome) => this.#answer(call, found, wantValue, overrides),
+      headersOf: (part: PartOfValue) => this.#headersOf(call, part, overrides),
+    };
+    if (!(outcome instanceof Promise) && answerer.answer(outcome) === undefined) return;
+    return this.#stored.answer(call.exchange, key, wantValue, outcome, answerer);
+  }
+
+  /** Answers, unless the answer needs bytes of the value from the store. Then returns which bytes. */
+  #answer(
+    call: S3Call,
+    outcome: ReadOutcome,
+    wantValue: boolean,
+    overrides: ReturnType<typeof overridesIn>,
+  ): PartOfValue | undefined {
+    if (outcome.kind === "missing") throw noSuchKey();
+    const { info } = outcome;
+    const decision = judge(conditionsOf(call.headers), info);
+    if (decision === "failed") throw preconditionFailed();
+    if (decision === "not_modified") {
+      const modified = this.#dates.lastModified(info.modifiedMs);
+      answerCall(call, 304, ["ETag", `"${info.md5}"`, "Last-Modified", modified]);
+      return undefined;
+    }
+    const part = partOf(call, info);
+    if (outcome.kind === "stored" && wantValue) return part;
+    const value = outcome.kind === "value" ? outcome.value : undefined;
+    const body = part.status === 200 ? value : value?.subarray(part.start, part.end);
+    answer(call.exchange, part.status, this.#headersOf(call, part, overrides), body);
+    return undefined;
+  }
+
+  #headersOf(call: S3Call, part: PartOfValue, overrides: ReturnType<typeof overridesIn>): HeaderList {
+    const { info, start, end, status } = part;
+    const headers: HeaderList = [];
+    // Kept headers come before Content-Length: behind it, node:http takes Content-Disposition for UTF-8.
+    addKept(headers, info.headers, overrides);
+    headers.push("Content-Length", String(end - start), "ETag", `"${info.md5}"`);
+    headers.push("Last-Modified", this.#dates.lastModified(info.modifiedMs), "Accept-Ranges", "bytes");
+    headers.push(...part.headers);
+    const wantsChecksum = status === 200 && call.headers["x-amz-checksum-mode"]?.toUpperCase() === "ENABLED";
+    if (wantsChecksum) addChecksum(headers, checksumOf(info.headers));
+    headers.push(requestIdHeader, call.requestId);
+    return headers;
+  }
+}
+
+/**
+ * Which bytes the request asks for. A range that is malformed is passed over, as S3 does.
+ *
+ * @throws S3Error `InvalidRange`, `InvalidPartNumber`, `InvalidArgument`.
+ */
+function partOf({ exchange, target }: S3Call, info: PartOfValue["info"]): PartOfValue {
+  const { headers } = exchange.request;
+  const { size } = info;
+  const partNumber = target.query.get("partNumber");
+  const isPart = partNumber !== undefined;
+  if (isPart && headers.range !== undefined) {
+    throw new S3Error("InvalidRequest", "a request names a range or a part, not both");
+  }
+  if (isPart && !/^[1-9]\d{0,4}$/.test(partNumber)) throw new S3Error("InvalidArgument", "partNumber is 1 to 10000");
+  // A value has one part, however it came.
+  if (isPart && partNumber !== "1") throw new S3Error("InvalidPartNumber", "the value has one part");
+  const range = isPart && size > 0 ? { start: 0, end: size } : requestedRange(headers, info.md5, size);
+  if (range === "unsatisfiable") throw new S3Error("InvalidRange", `the value has ${size} bytes`);
+  if (range === undefined || range === "malformed") return { info, status: 200, start: 0, end: size, headers: [] };
+  const { start, end } = range;
+  return { info, status: 206, start, end, headers: ["Content-Range", `bytes ${start}-${end - 1}/${size}`] };
+}
+
+export function noSuchKey(): S3Error {
+  return new S3Error("NoSuchKey", "there is no value under this key");
+}
+
+export function preconditionFailed(): S3Error {
+  return new S3Error("PreconditionFailed", "the value does not meet the request's condition");
+}

@@ -1,0 +1,156 @@
+/**
+ * ListObjects and ListObjectsV2 over the listings of the cluster: unflushed writes are in them. A listing of the
+ * cluster may have a page that is shorter than its limit, even empty. Clients of S3 do not expect that, so pages are
+ * filled up.
+ */
+
+import type { ListedKey, Operations } from "../../core/operation.ts";
+import type { Turns } from "../../http/server/turns.ts";
+import type { Bucket } from "../buckets.ts";
+import { answerCall, type S3Call } from "../call.ts";
+import { S3Error } from "../words/s3-error.ts";
+import { encodeUriPath } from "../words/uri-encoding.ts";
+import { element, xmlDocument } from "../words/xml.ts";
+
+interface Listing {
+  readonly prefix: string;
+  readonly delimiter: string;
+  /** Without the bucket's prefix. */
+  readonly after: string;
+  readonly maxKeys: number;
+  /** Writes a key into the answer. */
+  readonly encode: (text: string) => string;
+  readonly isEncoded: boolean;
+}
+
+interface Page {
+  readonly keys: readonly ListedKey[];
+  readonly prefixes: readonly string[];
+  /** Without the bucket's prefix. Undefined at the end. */
+  readonly next: string | undefined;
+}
+
+/** How often an empty page may follow another before the listing is given up until the client asks again. */
+const maxRounds = 100;
+
+/** Entries that are written in a turn of the event loop. */
+const pieceEntries = 128;
+
+/** There are no accounts. All objects have one owner. */
+export const ownerXml = (name: string): string => `<${name}><ID>weir</ID><DisplayName>weir</DisplayName></${name}>`;
+
+export class ObjectListings {
+  readonly #operations: () => Operations;
+  readonly #turns: Turns;
+  readonly #maxListKeys: number;
+
+  /** @param maxListKeys The most entries in a page. */
+  constructor(operations: () => Operations, turns: Turns, maxListKeys: number) {
+    this.#operations = operations;
+    this.#turns = turns;
+    this.#maxListKeys = maxListKeys;
+  }
+
+  async list(call: S3Call, bucket: Bucket): Promise<void> {
+    const { query } = call.target;
+    const startAfter = query.get("start-after") ?? "";
+    const marker = query.get("marker") ?? "";
+    const isSecond = query.get("list-type") === "2";
+    const token = query.get("continuation-token");
+    const after = isSecond ? (token === undefined ? startAfter : positionIn(token)) : marker;
+    const listing = this.#listingOf(call, after);
+    call.exchange.grant.requirePrefix(bucket.prefix + listing.prefix);
+    const page = await this.#page(bucket, listing);
+    const { encode } = listing;
+    const common = [
+      element("Name", bucket.name),
+      element("Prefix", encode(listing.prefix)),
+      listing.delimiter === "" ? "" : element("Delimiter", encode(listing.delimiter)),
+      element("MaxKeys", listing.maxKeys),
+      listing.isEncoded ? element("EncodingType", "url") : "",
+      element("IsTruncated", page.next !== undefined),
+    ];
+    const withOwner = !isSecond || query.get("fetch-owner") === "true";
+    const own = isSecond
+      ? [
+          element("KeyCount", page.keys.length + page.prefixes.length),
+          token === undefined ? "" : element("ContinuationToken", token),
+          startAfter === "" ? "" : element("StartAfter", encode(startAfter)),
+          page.next === undefined ? "" : element("NextContinuationToken", tokenOf(page.next)),
+        ]
+      : [element("Marker", encode(marker)), page.next === undefined ? "" : element("NextMarker", encode(page.next))];
+    const entries = await this.#entries(bucket, listing, page, withOwner);
+    const xml = Buffer.from(xmlDocument("ListBucketResult", [...common, ...own, ...entries].join("")));
+    answerCall(call, 200, ["Content-Type", "application/xml", "Content-Length", String(xml.length)], xml);
+  }
+
+  /** @throws S3Error `InvalidArgument`. */
+  #listingOf({ target }: S3Call, after: string): Listing {
+    const { query } = target;
+    const encoding = query.get("encoding-type");
+    if (encoding !== undefined && encoding !== "url") throw invalid('encoding-type must be "url"');
+    const text = query.get("max-keys") ?? "";
+    if (text !== "" && !/^\d{1,10}$/.test(text)) throw invalid("max-keys must be a whole number, 0 or more");
+    const wanted = text === "" ? this.#maxListKeys : Number(text);
+    const isEncoded = encoding === "url";
+    return {
+      prefix: query.get("prefix") ?? "",
+      delimiter: query.get("delimiter") ?? "",
+      after,
+      maxKeys: Math.min(wanted, this.#maxListKeys),
+      encode: isEncoded ? encodeUriPath : (each) => each,
+      isEncoded,
+    };
+  }
+
+  async #page(bucket: Bucket, { prefix, delimiter, after, maxKeys }: Listing): Promise<Page> {
+    const keys: ListedKey[] = [];
+    const prefixes: string[] = [];
+    if (maxKeys === 0) return { keys, prefixes, next: undefined };
+    let position = after === "" ? "" : bucket.prefix + after;
+    for (let round = 0; round < maxRounds; round++) {
+      const limit = maxKeys - keys.length - prefixes.length;
+      const query = { prefix: bucket.prefix + prefix, after: position, delimiter, limit };
+      const found = await this.#operations().list(query);
+      keys.push(...found.keys);
+      prefixes.push(...found.prefixes);
+      if (found.next === undefined) return { keys, prefixes, next: undefined };
+      position = found.next;
+      if (keys.length + prefixes.length >= maxKeys) break;
+    }
+    return { keys, prefixes, next: position.slice(bucket.prefix.length) };
+  }
+
+  /** The longest keys are 1 MB of XML, so it is written in several turns. */
+  async #entries(bucket: Bucket, { encode }: Listing, page: Page, withOwner: boolean): Promise<string[]> {
+    const parts: string[] = [];
+    const owner = withOwner ? ownerXml("Owner") : "";
+    for (const [index, { key, size, etag, modifiedMs }] of page.keys.entries()) {
+      if (index % pieceEntries === pieceEntries - 1) await this.#turns.next();
+      const modified = new Date(modifiedMs).toISOString();
+      parts.push(
+        `<Contents>${element("Key", encode(key.slice(bucket.prefix.length)))}${element("LastModified", modified)}`,
+        `${element("ETag", `"${etag}"`)}${element("Size", size)}${owner}<StorageClass>STANDARD</StorageClass></Contents>`,
+      );
+    }
+    for (const each of page.prefixes) {
+      parts.push(`<CommonPrefixes>${element("Prefix", encode(each.slice(bucket.prefix.length)))}</CommonPrefixes>`);
+    }
+    return parts;
+  }
+}
+
+/** Clients must not read anything into a token. */
+function tokenOf(position: string): string {
+  return Buffer.from(position).toString("base64url");
+}
+
+function positionIn(token: string): string {
+  const position = Buffer.from(token, "base64url").toString();
+  if (token === "" || tokenOf(position) !== token) throw invalid("the continuation-token is not one of a listing");
+  return position;
+}
+
+function invalid(detail: string): S3Error {
+  return new S3Error("InvalidArgument", detail);
+}

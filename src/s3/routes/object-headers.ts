@@ -1,0 +1,119 @@
+/**
+ * The headers of an object in S3's words and in the node's own: metadata has another prefix, and `aws-chunked` is no
+ * coding of the value. A checksum that came with the value is kept among its metadata, where there is room for it.
+ */
+
+import { isOperatingError } from "../../base/errors.ts";
+import type { ContentHeaders } from "../../core/entry.ts";
+import {
+  contentHeaders,
+  isSendable,
+  metadataPrefix,
+  sandboxed,
+  sizeProblem,
+} from "../../http/routes/content-headers.ts";
+import type { HeaderList } from "../../http/server/exchange.ts";
+import { type Checksum, isChecksum, isChecksumAlgorithm } from "../body/checksum.ts";
+import type { S3Call } from "../call.ts";
+import { S3Error } from "../words/s3-error.ts";
+
+const s3Prefix = "x-amz-meta-";
+
+/** The name in the metadata under which a value's checksum is kept. */
+const checksumName = `${metadataPrefix}s3-checksum`;
+
+/**
+ * The headers of a request that are kept with the value.
+ *
+ * @throws S3Error `InvalidArgument`, `MetadataTooLarge`.
+ */
+export function keptHeaders({ headers }: Pick<S3Call, "headers">, maxMetadataBytes: number): ContentHeaders {
+  const raw: string[] = [];
+  for (const name in headers) {
+    const isMetadata = name.startsWith(s3Prefix);
+    if (!isMetadata && !name.startsWith("c")) continue;
+    const value = headers[name];
+    if (value === undefined) continue;
+    if (name === "content-encoding") {
+      const codings = value.split(",").filter((coding) => coding.trim().toLowerCase() !== "aws-chunked");
+      raw.push(name, codings.join(",").trim());
+    } else if (isMetadata) {
+      raw.push(metadataPrefix + name.slice(s3Prefix.length), value);
+    } else {
+      raw.push(name, value);
+    }
+  }
+  try {
+    const kept = contentHeaders(raw, maxMetadataBytes);
+    if (kept[checksumName] === undefined) return kept;
+    throw new S3Error("InvalidArgument", `${s3Prefix}s3-checksum: this name is weir's own`);
+  } catch (error) {
+    if (!isOperatingError(error, "header_invalid") || error instanceof S3Error) throw error;
+    const detail = error.message.replaceAll(metadataPrefix, s3Prefix);
+    throw new S3Error(/ take \d+ bytes/.test(detail) ? "MetadataTooLarge" : "InvalidArgument", detail);
+  }
+}
+
+/** The same headers with the value's checksum, unless they would take too much room then. */
+export function withChecksum(
+  kept: ContentHeaders,
+  checksum: Checksum | undefined,
+  maxMetadataBytes: number,
+): ContentHeaders {
+  if (checksum === undefined) return kept;
+  const all = { ...kept, [checksumName]: `${checksum.algorithm} ${checksum.value}` };
+  return sizeProblem(all, maxMetadataBytes) === undefined ? all : kept;
+}
+
+/** The checksum that is kept with a value. */
+export function checksumOf(headers: ContentHeaders): Checksum | undefined {
+  const [algorithm = "", value = ""] = headers[checksumName]?.split(" ") ?? [];
+  return isChecksumAlgorithm(algorithm) && isChecksum(algorithm, value) ? { algorithm, value } : undefined;
+}
+
+export function addChecksum(headers: HeaderList, checksum: Checksum | undefined): void {
+  if (checksum === undefined) return;
+  headers.push(`x-amz-checksum-${checksum.algorithm}`, checksum.value, "x-amz-checksum-type", "FULL_OBJECT");
+}
+
+/** S3's own for objects without a type. */
+const defaultType = "binary/octet-stream";
+
+/** Adds the headers that are kept with a value, or those that the reader wants in their place. */
+export function addKept(headers: HeaderList, kept: ContentHeaders, overrides: ContentHeaders): void {
+  for (const name in kept) {
+    const value = kept[name] as string;
+    if (name === checksumName || overrides[name] !== undefined || !isSendable(value)) continue;
+    headers.push(name.startsWith(metadataPrefix) ? s3Prefix + name.slice(metadataPrefix.length) : name, value);
+  }
+  for (const name in overrides) headers.push(name, overrides[name] as string);
+  if (kept["content-type"] === undefined && overrides["content-type"] === undefined) {
+    headers.push("Content-Type", defaultType);
+  } else {
+    headers.push(...sandboxed);
+  }
+}
+
+const overridable = ["type", "language", "encoding", "disposition"].map((each) => `content-${each}`);
+const overrideNames = [...overridable, "cache-control", "expires"];
+
+/**
+ * Headers that the query wants in place of the value's own (`response-content-type` and so on).
+ *
+ * @throws S3Error `InvalidArgument` for one that HTTP cannot carry.
+ */
+export function overridesIn({ target }: Pick<S3Call, "target">): ContentHeaders {
+  const { query } = target;
+  if (query.all.length === 0) return noOverrides;
+  const found: Record<string, string> = {};
+  for (const name of overrideNames) {
+    const text = query.get(`response-${name}`);
+    if (text === undefined) continue;
+    const value = Buffer.from(text).toString("latin1");
+    if (!isSendable(value)) throw new S3Error("InvalidArgument", `response-${name} is no value of a header`);
+    found[name] = value;
+  }
+  return found;
+}
+
+const noOverrides: ContentHeaders = Object.freeze({});

@@ -1,0 +1,115 @@
+/** PutObject and DeleteObject: a value is replaced or removed, perhaps on conditions. */
+
+import type { Share } from "../../base/shares.ts";
+import { noHeaders } from "../../core/entry.ts";
+import type { Operations, WriteOperation, WriteOutcome } from "../../core/operation.ts";
+import { meets, type Precondition } from "../../core/precondition.ts";
+import { writePrecondition } from "../../http/routes/preconditions.ts";
+import type { Bodies } from "../../http/server/body.ts";
+import { claimsOf } from "../body/body-checks.ts";
+import type { Checksum } from "../body/checksum.ts";
+import { type BodyLimits, readObjectBody, requireNoBody, type StreamedBody } from "../body/object-body.ts";
+import { answerCall, type S3Call } from "../call.ts";
+import { conditionsOf } from "../words/conditions.ts";
+import { S3Error } from "../words/s3-error.ts";
+import { refuseUnspoken } from "../words/unspoken.ts";
+import { noSuchKey, preconditionFailed } from "./get-object.ts";
+import { addChecksum, keptHeaders, withChecksum } from "./object-headers.ts";
+
+export interface ObjectSettings extends BodyLimits {
+  readonly maxMetadataBytes: number;
+}
+
+export class ObjectWrites {
+  readonly #operations: () => Operations;
+  readonly #bodies: Bodies;
+  readonly #settings: ObjectSettings;
+
+  constructor(operations: () => Operations, bodies: Bodies, settings: ObjectSettings) {
+    this.#operations = operations;
+    this.#bodies = bodies;
+    this.#settings = settings;
+  }
+
+  async put(call: S3Call, key: string): Promise<void> {
+    const { headers, exchange } = call;
+    const { maxMetadataBytes } = this.#settings;
+    refuseUnspoken(headers);
+    if (headers["content-range"] !== undefined) {
+      throw new S3Error("NotImplemented", "Content-Range: a value can only be replaced as a whole");
+    }
+    const precondition = writePrecondition(conditionsOf(headers));
+    const kept = keptHeaders(call, maxMetadataBytes);
+    if (exchange.awaitsContinue && precondition !== undefined) {
+      // What the client says of the body is looked at before it is asked to send it.
+      claimsOf(headers, call.identity.payload);
+      if (!(await this.#isMet(key, precondition))) throw await this.#refusal(key, precondition);
+    }
+    const body = await readObjectBody(call, this.#bodies, this.#settings);
+    const { checksum } = body;
+    const write = { key, headers: withChecksum(kept, checksum, maxMetadataBytes), precondition };
+    if (body.kind === "stream") {
+      await this.#answer(call, write, await this.#stream(call, write, body), checksum);
+      return;
+    }
+    try {
+      const operation = { ...write, value: body.bytes, md5: body.md5, durability: "replicated" } as const;
+      await this.#answer(call, write, await this.#operations().write(operation), checksum);
+    } finally {
+      body.release();
+    }
+  }
+
+  async remove(call: S3Call, key: string): Promise<void> {
+    requireNoBody(call);
+    refuseUnspoken(call.headers);
+    const precondition = writePrecondition(conditionsOf(call.headers));
+    const outcome = await this.#operations().write(deleteOf(key, precondition));
+    if (outcome.kind !== "written") throw await this.#refusal(key, precondition);
+    answerCall(call, 204, []);
+  }
+
+  async #stream(
+    call: S3Call,
+    write: Pick<WriteOperation, "key" | "headers" | "precondition">,
+    { body, length }: StreamedBody,
+  ): Promise<WriteOutcome> {
+    let place: Share | undefined;
+    try {
+      place = this.#bodies.takePlace(call.exchange);
+      return await this.#operations().writeStream({ ...write, length, body });
+    } finally {
+      place?.release();
+      // Gives up the rest of a body that was not wanted. A sender that is held back would never read the refusal.
+      await body.return?.();
+    }
+  }
+
+  async #answer(
+    call: S3Call,
+    { key, precondition }: Pick<WriteOperation, "key" | "precondition">,
+    outcome: WriteOutcome,
+    checksum: Checksum | undefined,
+  ): Promise<void> {
+    if (outcome.kind !== "written") throw await this.#refusal(key, precondition);
+    const headers = ["ETag", `"${outcome.tag}"`];
+    addChecksum(headers, checksum);
+    answerCall(call, 200, [...headers, "Content-Length", "0"]);
+  }
+
+  async #isMet(key: string, precondition: Precondition): Promise<boolean> {
+    const outcome = await this.#operations().read(key, false);
+    return meets(outcome.kind === "missing" ? undefined : outcome.info, precondition);
+  }
+
+  /** S3 says that there is no such key where `If-Match` finds none. */
+  async #refusal(key: string, precondition: Precondition | undefined): Promise<S3Error> {
+    if (precondition?.match === undefined) return preconditionFailed();
+    const outcome = await this.#operations().read(key, false);
+    return outcome.kind === "missing" ? noSuchKey() : preconditionFailed();
+  }
+}
+
+export function deleteOf(key: string, precondition: Precondition | undefined): WriteOperation {
+  return { key, value: undefined, headers: noHeaders, precondition, md5: "", durability: "replicated" };
+}

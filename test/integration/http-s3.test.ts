@@ -1,0 +1,595 @@
+/** S3 as a client meets it over HTTP: who is let in, what the operations do, and what the errors look like. */
+
+import assert from "node:assert/strict";
+import { createHash, hash } from "node:crypto";
+import { describe, it } from "node:test";
+import { OperatingError } from "../../src/base/errors.ts";
+import type { S3Rules } from "../../src/s3/buckets.ts";
+import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { type RawAnswer, RawConnection, rawRequest } from "../harness/raw-http.ts";
+import {
+  codeIn,
+  presignS3,
+  type S3Request,
+  sendLines,
+  sendS3,
+  signS3,
+  testKey,
+  testKeyRule,
+} from "../harness/s3-request.ts";
+
+const rules: S3Rules = {
+  buckets: [
+    { name: "all", prefix: "" },
+    { name: "photos", prefix: "p/" },
+  ],
+  createBuckets: true,
+  domain: "s3.test",
+};
+
+async function guarded(key: object = {}): Promise<HttpHost> {
+  const host = await HttpHost.start(
+    { maxValueBytes: 100_000, maxStreamBytes: 10_000_000 },
+    { s3: rules, s3Alone: true },
+  );
+  host.access.setRules({ tokens: [], s3Keys: [{ ...testKeyRule, ...key }] });
+  return host;
+}
+
+const put = (path: string, body: string | Buffer, headers: S3Request["headers"] = {}): S3Request => ({
+  method: "PUT",
+  path,
+  body,
+  headers,
+});
+const get = (path: string, query: S3Request["query"] = {}, headers: S3Request["headers"] = {}): S3Request => ({
+  method: "GET",
+  path,
+  query,
+  headers,
+});
+
+function assertCode(answer: RawAnswer, status: number, code: string): void {
+  assert.equal(answer.status, status, answer.body.toString());
+  assert.equal(codeIn(answer), code, answer.body.toString());
+  assert.equal(answer.headers["content-type"], "application/xml");
+  assert.match(answer.headers["x-amz-request-id"] ?? "", /^[0-9A-F]{16}$/);
+  assert.ok(answer.body.includes(`<RequestId>${answer.headers["x-amz-request-id"]}</RequestId>`));
+}
+
+function assertDone(answer: RawAnswer, status = 200): RawAnswer {
+  assert.equal(answer.status, status, answer.body.toString());
+  assert.match(answer.headers["x-amz-request-id"] ?? "", /^[0-9A-F]{16}$/);
+  return answer;
+}
+
+const textsOf = (answer: RawAnswer, element: string): string[] =>
+  [...answer.body.toString().matchAll(new RegExp(`<${element}>([^<]*)</${element}>`, "g"))].map(
+    ([, text]) => text as string,
+  );
+
+describe("who is let in by a signature", () => {
+  it("is who has a key; others get S3's error, and nothing is done", async () => {
+    await using host = await guarded();
+    assertDone(await sendS3(host, put("/all/a", "1")));
+    const other = { ...testKey, accessKeyId: "SOMEBODY" };
+    assertCode(await sendS3(host, put("/all/a", "2"), other), 403, "InvalidAccessKeyId");
+    const wrong = { ...testKey, secretAccessKey: "wrong" };
+    assertCode(await sendS3(host, put("/all/a", "2"), wrong), 403, "SignatureDoesNotMatch");
+    assert.equal(host.operations.values.get("a")?.value?.toString(), "1");
+    assert.equal(host.operations.calls, 1);
+  });
+
+  it("is no one whose request was changed on its way", async () => {
+    await using host = await guarded();
+    const name = `127.0.0.1:${host.port}`;
+    const { target, headers } = await signS3(put("/all/a", "1", { "x-amz-meta-a": "1" }), name);
+    const changed: [string, string, typeof headers, string][] = [
+      ["PUT", "/all/b", headers, "1"],
+      ["DELETE", target, headers, ""],
+      ["PUT", target, { ...headers, "x-amz-meta-a": "2" }, "1"],
+      ["PUT", target, { ...headers, "x-amz-meta-b": "2" }, "1"],
+      ["PUT", target, { ...headers, host: `localhost:${host.port}` }, "1"],
+      ["PUT", target, headers, "2"],
+      ["PUT", `${target}?acl`, headers, "1"],
+    ];
+    for (const [method, path, fields, body] of changed) {
+      const answer = await sendLines(host.port, method, path, fields, method === "DELETE" ? undefined : body);
+      assert.ok([400, 403].includes(answer.status), `${method} ${path}: ${answer.body.toString()}`);
+    }
+    assert.equal(host.operations.values.size, 0);
+    assertDone(await sendLines(host.port, "PUT", target, headers, "1"));
+  });
+
+  it("has the rights of the key, and the keys that begin with its prefix", async () => {
+    await using host = await guarded({ allow: ["read"], prefix: "p/" });
+    assertCode(await sendS3(host, put("/photos/a", "1")), 403, "AccessDenied");
+    assertCode(await sendS3(host, get("/photos/a")), 404, "NoSuchKey");
+    assertCode(await sendS3(host, get("/all/a")), 403, "AccessDenied");
+    assertCode(await sendS3(host, get("/all", { prefix: "" })), 403, "AccessDenied");
+    assertDone(await sendS3(host, get("/all", { prefix: "p/x" })));
+    assert.deepEqual(textsOf(assertDone(await sendS3(host, get("/"))), "Name"), ["all", "photos"]);
+    host.access.setRules({ tokens: [], s3Keys: [{ ...testKeyRule, prefix: "q/" }] });
+    assert.deepEqual(textsOf(assertDone(await sendS3(host, get("/"))), "Name"), ["all"]);
+    host.operations.values.clear();
+    assertDone(await sendS3(host, put("/all/q/to", "1")));
+    const copy = put("/all/q/copy", "", { "x-amz-copy-source": "/all/p/secret" });
+    assertCode(await sendS3(host, copy), 403, "AccessDenied");
+    const xml = "<Delete><Object><Key>q/to</Key></Object><Object><Key>p/x</Key></Object></Delete>";
+    const answer = await sendS3(host, { method: "POST", path: "/all", query: { delete: "" }, body: xml });
+    assert.deepEqual(textsOf(assertDone(answer), "Code"), ["AccessDenied"]);
+  });
+
+  it("may send it in the query, until it expires", async () => {
+    await using host = await guarded();
+    const name = `127.0.0.1:${host.port}`;
+    const target = await presignS3({ method: "PUT", path: "/all/a%20b" }, name);
+    assertDone(await sendLines(host.port, "PUT", target, { host: name }, "anything"));
+    assert.equal(host.operations.values.get("a b")?.value?.toString(), "anything");
+    const late = new Date(Date.now() - 120_000);
+    const expired = await presignS3({ method: "GET", path: "/all/a%20b" }, name, 60, testKey, late);
+    assertCode(await sendLines(host.port, "GET", expired, { host: name }), 403, "AccessDenied");
+    const override = get("/all/a%20b", {
+      "response-content-type": "text/x",
+      "response-content-disposition": 'a; b="ü"',
+    });
+    const read = assertDone(await sendLines(host.port, "GET", await presignS3(override, name), { host: name }));
+    assert.equal(read.headers["content-type"], "text/x");
+    assert.equal(read.headers["content-disposition"], Buffer.from('a; b="ü"').toString("latin1"));
+    const split = await presignS3(get("/all/a%20b", { "response-content-type": "a\r\nx: y" }), name);
+    assertCode(await sendLines(host.port, "GET", split, { host: name }), 400, "InvalidArgument");
+  });
+
+  it("has nothing to do with tokens, and tokens nothing with it", async () => {
+    await using host = await guarded();
+    assertProblem(await host.request("GET", "/kv/a"), 401, "unauthorized");
+    const headers = [`Authorization: Bearer ${testKey.secretAccessKey}`];
+    assertProblem(await host.request("GET", "/kv/a", headers), 401, "unauthorized");
+    for (const path of ["/cluster", "/metrics", "/kv/a"]) {
+      assertCode(await sendS3(host, get(path)), 404, "NoSuchBucket");
+    }
+  });
+
+  it("is anyone where there is no auth, but no page of another site", async () => {
+    await using host = await HttpHost.start({}, { s3: rules });
+    const headers = { host: `127.0.0.1:${host.port}`, authorization: "AWS4-HMAC-SHA256 anything" };
+    assertDone(await sendLines(host.port, "PUT", "/all/a", headers, "1"));
+    assert.equal(host.operations.values.get("a")?.value?.toString(), "1");
+    const page = { ...headers, origin: "http://evil.example" };
+    const body = "<Delete><Object><Key>a</Key></Object></Delete>";
+    assertCode(await sendLines(host.port, "POST", "/all?delete", page, body), 403, "AccessDenied");
+    const simple = { host: headers.host, origin: "http://evil.example", "content-type": "text/plain" };
+    const target = "/all?delete&X-Amz-Algorithm=AWS4-HMAC-SHA256";
+    assertCode(await sendLines(host.port, "POST", target, simple, body), 403, "AccessDenied");
+    const rebound = { ...headers, host: "evil.example" };
+    assertCode(await sendLines(host.port, "GET", "/all/a", rebound), 403, "AccessDenied");
+    assertDone(await sendLines(host.port, "GET", "/a", { ...headers, host: "all.s3.test" }));
+    assert.equal(host.operations.values.size, 1);
+  });
+
+  it("is judged before a body is asked for", async () => {
+    await using host = await guarded();
+    const wrong = { ...testKey, secretAccessKey: "wrong" };
+    const { target, headers } = await signS3(put("/all/a", "12345"), `127.0.0.1:${host.port}`, wrong);
+    const lines = Object.entries({ ...headers, expect: "100-continue", "content-length": "5" });
+    await using connection = await RawConnection.open(host.port);
+    const text = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    assertCode(await connection.send(`PUT ${target} HTTP/1.1\r\n${text}\r\n`).answer(), 403, "SignatureDoesNotMatch");
+  });
+});
+
+describe("the port that speaks S3 alone", () => {
+  it("takes requests without a signature only where there is no auth", async () => {
+    await using host = await guarded();
+    const headers = { host: `127.0.0.1:${host.s3Port}` };
+    assertCode(await sendLines(host.s3Port, "GET", "/all/a", headers), 403, "AccessDenied");
+    const bearer = { ...headers, authorization: "Bearer weir_x" };
+    assertCode(await sendLines(host.s3Port, "GET", "/all/a", bearer), 400, "AuthorizationHeaderMalformed");
+    host.access.setRules({ names: [] });
+    assertDone(await sendLines(host.s3Port, "PUT", "/all/a", headers, "1"));
+    assertDone(await sendLines(host.s3Port, "GET", "/all/a", headers));
+    assertCode(await sendLines(host.s3Port, "GET", "/kv/a", headers), 404, "NoSuchBucket");
+    assertProblem(await host.request("GET", "/all/a"), 404, "route_not_found");
+  });
+});
+
+describe("a value by S3", () => {
+  it("is the same by the node's own routes, with its headers and metadata", async () => {
+    await using host = await HttpHost.start({}, { s3: rules });
+    const headers = {
+      "content-type": "text/plain",
+      "content-encoding": "aws-chunked,gzip",
+      "cache-control": "max-age=1",
+      "x-amz-meta-owner": "ada",
+      "x-amz-acl": "private",
+      "x-amz-storage-class": "STANDARD",
+    };
+    const done = assertDone(await sendS3(host, put("/photos/a/../b//c%2Bd", "value", headers)));
+    assert.equal(done.headers["etag"], `"${hash("md5", "value")}"`);
+    const native = await host.request("GET", "/kv/p/a/../b//c+d");
+    assert.equal(native.body.toString(), "value");
+    assert.equal(native.headers["x-weir-meta-owner"], "ada");
+    assert.equal(native.headers["content-encoding"], "gzip");
+    const read = assertDone(await sendS3(host, get("/all/p/a/../b//c%2Bd")));
+    assert.equal(read.body.toString(), "value");
+    assert.equal(read.headers["x-amz-meta-owner"], "ada");
+    assert.equal(read.headers["cache-control"], "max-age=1");
+    assert.equal(read.headers["etag"], done.headers["etag"]);
+    assert.equal(read.headers["content-length"], "5");
+    const head = assertDone(await sendS3(host, { method: "HEAD", path: "/photos/a/../b//c%2Bd" }));
+    assert.deepEqual(
+      { ...head.headers, "x-amz-request-id": "", date: "" },
+      { ...read.headers, "x-amz-request-id": "", date: "" },
+    );
+    assertDone(await sendS3(host, { method: "DELETE", path: "/photos/a/../b//c%2Bd" }), 204);
+    assertDone(await sendS3(host, { method: "DELETE", path: "/photos/a/../b//c%2Bd" }), 204);
+    assert.equal((await sendS3(host, { method: "HEAD", path: "/photos/a/../b//c%2Bd" })).status, 404);
+  });
+
+  it("has ranges, parts and conditions", async () => {
+    await using host = await guarded();
+    const { etag = "" } = assertDone(await sendS3(host, put("/all/a", "0123456789"))).headers;
+    const range = assertDone(await sendS3(host, get("/all/a", {}, { range: "bytes=2-3" })), 206);
+    assert.equal(range.body.toString(), "23");
+    assert.equal(range.headers["content-range"], "bytes 2-3/10");
+    assertCode(await sendS3(host, get("/all/a", {}, { range: "bytes=10-" })), 416, "InvalidRange");
+    assertDone(await sendS3(host, get("/all/a", {}, { range: "rubbish" })));
+    assertDone(await sendS3(host, get("/all/a", { partNumber: "1" })), 206);
+    assertCode(await sendS3(host, get("/all/a", { partNumber: "2" })), 416, "InvalidPartNumber");
+    for (const tag of [etag, etag.replaceAll('"', ""), "*"]) {
+      assertDone(await sendS3(host, get("/all/a", {}, { "if-match": tag })));
+      assertDone(await sendS3(host, get("/all/a", {}, { "if-none-match": tag })), 304);
+    }
+    assertCode(await sendS3(host, get("/all/a", {}, { "if-match": '"x"' })), 412, "PreconditionFailed");
+    assertCode(await sendS3(host, put("/all/a", "2", { "if-none-match": "*" })), 412, "PreconditionFailed");
+    assertCode(await sendS3(host, put("/all/a", "2", { "if-match": '"x"' })), 412, "PreconditionFailed");
+    assertCode(await sendS3(host, put("/all/b", "2", { "if-match": '"x"' })), 404, "NoSuchKey");
+    assertDone(await sendS3(host, put("/all/a", "2", { "if-match": etag })));
+    assertDone(await sendS3(host, put("/all/b", "2", { "if-none-match": "*" })));
+    assertCode(
+      await sendS3(host, { method: "DELETE", path: "/all/a", headers: { "if-match": etag } }),
+      412,
+      "PreconditionFailed",
+    );
+  });
+
+  it("is refused, and not stored, if it is not what the request says of it", async () => {
+    await using host = await guarded();
+    const wrong: [S3Request["headers"], string | undefined, string][] = [
+      [{}, hash("sha256", "other"), "XAmzContentSHA256Mismatch"],
+      [{ "content-md5": createHash("md5").update("other").digest("base64") }, undefined, "BadDigest"],
+      [{ "content-md5": "rubbish" }, undefined, "InvalidDigest"],
+      [{ "x-amz-checksum-sha1": createHash("sha1").update("other").digest("base64") }, undefined, "BadDigest"],
+      [{ "x-amz-checksum-crc32": "AAAAAA==" }, undefined, "BadDigest"],
+      [{ "x-amz-checksum-crc32c": "AAAAAA==" }, undefined, "BadDigest"],
+      [{ "x-amz-checksum-crc64nvme": "AAAAAAAAAAA=" }, undefined, "BadDigest"],
+      [{ "x-amz-checksum-crc32": "AAAA" }, undefined, "InvalidRequest"],
+      [{}, "rubbish", "InvalidArgument"],
+      [{}, "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "NotImplemented"],
+      [{ "x-amz-decoded-content-length": "1" }, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "IncompleteBody"],
+    ];
+    for (const [headers, contentSha256, code] of wrong) {
+      for (const size of [5, 200_000]) {
+        const body = Buffer.alloc(size, "v");
+        const request = { ...put("/all/a", body, headers), ...(contentSha256 !== undefined && { contentSha256 }) };
+        const answer = await sendS3(host, request);
+        assertCode(answer, code === "NotImplemented" ? 501 : 400, code);
+      }
+    }
+    assert.equal(host.operations.values.size, 0);
+  });
+
+  it("comes back with the checksum that it came with, when that is asked for", async () => {
+    await using host = await guarded();
+    const checksum = createHash("sha256").update("value").digest("base64");
+    const done = assertDone(await sendS3(host, put("/all/a", "value", { "x-amz-checksum-sha256": checksum })));
+    assert.equal(done.headers["x-amz-checksum-sha256"], checksum);
+    assertDone(await sendS3(host, put("/all/b", "", { "x-amz-copy-source": "all/a" })));
+    assertDone(
+      await sendS3(host, put("/all/c", "", { "x-amz-copy-source": "all/a", "x-amz-metadata-directive": "REPLACE" })),
+    );
+    for (const key of ["a", "b", "c"]) {
+      const plain = assertDone(await sendS3(host, get(`/all/${key}`)));
+      assert.ok(!Object.keys(plain.headers).some((name) => /checksum|meta/.test(name)), JSON.stringify(plain.headers));
+      const asked = assertDone(await sendS3(host, get(`/all/${key}`, {}, { "x-amz-checksum-mode": "ENABLED" })));
+      assert.equal(asked.headers["x-amz-checksum-sha256"], checksum);
+    }
+  });
+
+  it("is streamed if it is large", async () => {
+    await using host = await guarded();
+    const body = Buffer.alloc(3_000_000, "0123456789");
+    assertDone(await sendS3(host, put("/all/a", body)));
+    const read = assertDone(await sendS3(host, get("/all/a")));
+    assert.ok(read.body.equals(body));
+    assertCode(await sendS3(host, put("/all/b", Buffer.alloc(10_000_001))), 400, "EntityTooLarge");
+  });
+
+  it("is refused with a sentence if more is asked for than is done", async () => {
+    await using host = await guarded();
+    const asked: Record<string, string>[] = [
+      { "x-amz-acl": "public-read" },
+      { "x-amz-grant-read": "id=1" },
+      { "x-amz-server-side-encryption": "AES256" },
+      { "x-amz-server-side-encryption-customer-algorithm": "AES256" },
+      { "x-amz-object-lock-mode": "GOVERNANCE" },
+      { "x-amz-tagging": "a=b" },
+      { "x-amz-website-redirect-location": "/b" },
+      { "x-amz-expected-bucket-owner": "1" },
+      { "content-language": "de" },
+      { expires: "0" },
+    ];
+    for (const headers of asked) assertCode(await sendS3(host, put("/all/a", "1", headers)), 501, "NotImplemented");
+    assertCode(
+      await sendS3(host, put("/all/a", "1", { "x-amz-storage-class": "GLACIER" })),
+      400,
+      "InvalidStorageClass",
+    );
+    assertCode(await sendS3(host, put("/all/a", "1", { "x-amz-meta-a": "v".repeat(2_100) })), 400, "MetadataTooLarge");
+    assertCode(await sendS3(host, put("/all/a", "1", { "x-amz-meta-a_b": "v" })), 400, "InvalidArgument");
+    assert.equal(host.operations.calls, 0);
+    assertDone(await sendS3(host, put("/all/a", "1")));
+    for (const part of ["acl", "tagging", "retention", "legal-hold", "uploadId", "renameObject", "unknown"]) {
+      for (const method of ["PUT", "DELETE", "POST"]) {
+        const answer = await sendS3(host, { method, path: "/all/a", query: { [part]: "" } });
+        assertCode(answer, 501, "NotImplemented");
+      }
+    }
+    assertCode(
+      await sendS3(host, { method: "DELETE", path: "/all/a", query: { versionId: "1" } }),
+      404,
+      "NoSuchVersion",
+    );
+    assertCode(await sendS3(host, { method: "POST", path: "/all/a", query: { uploads: "" } }), 501, "NotImplemented");
+    assert.equal(host.operations.values.get("a")?.value?.toString(), "1");
+  });
+
+  it("has no key that is weir's own, or too long", async () => {
+    await using host = await guarded();
+    assertCode(await sendS3(host, put("/all/.weir/view.json", "1")), 403, "AccessDenied");
+    assertCode(await sendS3(host, get("/all/.weir/s3-buckets.json")), 403, "AccessDenied");
+    assertCode(await sendS3(host, put("/all/team/.weir/a", "1")), 403, "AccessDenied");
+    assertCode(await sendS3(host, put(`/photos/${"k".repeat(1_023)}`, "1")), 400, "KeyTooLongError");
+    assertCode(await sendS3(host, put("/all/%ff", "1")), 400, "InvalidURI");
+    assertDone(await sendS3(host, put(`/photos/${"k".repeat(1_022)}`, "1")));
+  });
+
+  it("is a copy of another, on conditions of both", async () => {
+    await using host = await guarded();
+    const { etag = "" } = assertDone(
+      await sendS3(host, put("/all/a%20%2B%C3%BC", "value", { "x-amz-meta-a": "1" })),
+    ).headers;
+    const copy = (headers: Record<string, string>, to = "/photos/b"): Promise<RawAnswer> =>
+      sendS3(host, put(to, "", { "x-amz-copy-source": "/all/a%20%2B%C3%BC", ...headers }));
+    assert.deepEqual(textsOf(assertDone(await copy({})), "ETag"), [etag.replaceAll('"', "&#34;")]);
+    assert.equal((await sendS3(host, get("/photos/b"))).headers["x-amz-meta-a"], "1");
+    const replaced = { "x-amz-metadata-directive": "REPLACE", "x-amz-meta-b": "2" };
+    assertDone(await copy(replaced));
+    const { headers } = await sendS3(host, get("/photos/b"));
+    assert.deepEqual([headers["x-amz-meta-a"], headers["x-amz-meta-b"]], [undefined, "2"]);
+    assertCode(await copy({}, "/all/a%20%2B%C3%BC"), 400, "InvalidRequest");
+    assertDone(await copy(replaced, "/all/a%20%2B%C3%BC"));
+    assertDone(await copy({ "x-amz-copy-source-if-match": etag }));
+    assertCode(await copy({ "x-amz-copy-source-if-match": "x" }), 412, "PreconditionFailed");
+    assertCode(await copy({ "x-amz-copy-source-if-none-match": etag }), 412, "PreconditionFailed");
+    assertCode(await copy({ "if-none-match": "*" }), 412, "PreconditionFailed");
+    assertCode(await copy({ "x-amz-copy-source": "all/none" }), 404, "NoSuchKey");
+    assertCode(await copy({ "x-amz-copy-source": "none/a" }), 404, "NoSuchBucket");
+    assertCode(await copy({ "x-amz-copy-source": "all" }), 400, "InvalidArgument");
+    assertCode(await copy({ "x-amz-copy-source": "all/a?versionId=1" }), 404, "NoSuchVersion");
+  });
+});
+
+describe("many keys by S3", () => {
+  async function filled(): Promise<HttpHost> {
+    const host = await guarded();
+    for (const key of ["p/a", "p/b/1", "p/b/2", "p/c d+é", "other"]) {
+      assertDone(await sendS3(host, put(`/all/${encodeURIComponent(key).replaceAll("%2F", "/")}`, "1")));
+    }
+    return host;
+  }
+
+  it("are listed page by page, with and without a delimiter, in both versions", async () => {
+    await using host = await filled();
+    const keys = ["a", "b/1", "b/2", "c d+é"];
+    for (const size of ["1", "2", "3", "1000"]) {
+      const second: string[] = [];
+      for (let token: string | undefined, more = true; more; ) {
+        const query = {
+          "list-type": "2",
+          "max-keys": size,
+          ...(token !== undefined && { "continuation-token": token }),
+        };
+        const page = assertDone(await sendS3(host, get("/photos", query)));
+        second.push(...textsOf(page, "Key"));
+        [token] = textsOf(page, "NextContinuationToken");
+        more = textsOf(page, "IsTruncated")[0] === "true";
+        assert.equal(more, token !== undefined);
+      }
+      assert.deepEqual(second, keys, size);
+      const first: string[] = [];
+      for (let marker = "", more = true; more; ) {
+        const page = assertDone(await sendS3(host, get("/photos", { "max-keys": size, marker, delimiter: "/" })));
+        first.push(...textsOf(page, "Key"), ...textsOf(page, "Prefix").filter((each) => each !== ""));
+        [marker = ""] = textsOf(page, "NextMarker");
+        more = textsOf(page, "IsTruncated")[0] === "true";
+      }
+      assert.deepEqual(first.sort(), ["a", "b/", "c d+é"]);
+    }
+  });
+
+  it("are listed with the parameters of S3", async () => {
+    await using host = await filled();
+    const encoded = assertDone(await sendS3(host, get("/photos", { "encoding-type": "url", prefix: "c " })));
+    assert.deepEqual(textsOf(encoded, "Key"), ["c%20d%2B%C3%A9"]);
+    assert.deepEqual(textsOf(encoded, "Prefix"), ["c%20"]);
+    const after = assertDone(
+      await sendS3(host, get("/photos", { "list-type": "2", "start-after": "b/1", "fetch-owner": "true" })),
+    );
+    assert.deepEqual(textsOf(after, "Key"), ["b/2", "c d+é"]);
+    assert.deepEqual(textsOf(after, "ID"), ["weir", "weir"]);
+    const none = assertDone(await sendS3(host, get("/photos", { "max-keys": "0" })));
+    assert.deepEqual([textsOf(none, "Key"), textsOf(none, "IsTruncated")], [[], ["false"]]);
+    assertCode(await sendS3(host, get("/photos", { "max-keys": "-1" })), 400, "InvalidArgument");
+    assertCode(
+      await sendS3(host, get("/photos", { "list-type": "2", "continuation-token": "!" })),
+      400,
+      "InvalidArgument",
+    );
+    assertCode(await sendS3(host, get("/nothing")), 404, "NoSuchBucket");
+  });
+
+  it("are listed in full pages, also when the cluster answers with short and empty ones", async () => {
+    await using host = await filled();
+    const list = host.operations.list.bind(host.operations);
+    let calls = 0;
+    host.operations.list = async (query) => {
+      if (++calls % 2 === 0) return { keys: [], prefixes: [], next: query.after };
+      return await list({ ...query, limit: 1 });
+    };
+    const page = assertDone(await sendS3(host, get("/photos", { "list-type": "2", "max-keys": "3" })));
+    assert.deepEqual([textsOf(page, "Key"), textsOf(page, "IsTruncated")], [["a", "b/1", "b/2"], ["true"]]);
+  });
+
+  it("are removed by one request, each with an outcome of its own", async () => {
+    await using host = await filled();
+    const keys = ["a", "b/1", "none", ".weir/x", "c d+é"];
+    const objects = keys.map((key) => `<Object><Key>${key}</Key></Object>`).join("");
+    const body = `<?xml version="1.0"?><Delete xmlns="x">${objects}<Object><Key>b/2</Key><VersionId>1</VersionId></Object></Delete>`;
+    const request: S3Request = { method: "POST", path: "/photos/", query: { delete: "" }, body };
+    const answer = assertDone(await sendS3(host, request));
+    assert.deepEqual(textsOf(answer, "Key"), ["a", "b/1", "none", ".weir/x", "c d+é", "b/2"]);
+    assert.deepEqual(textsOf(answer, "Code"), ["AccessDenied", "NoSuchVersion"]);
+    assert.deepEqual([...host.operations.values.keys()].sort(), ["other", "p/b/2"]);
+    const quiet = { ...request, body: "<Delete><Quiet>true</Quiet><Object><Key>b/2</Key></Object></Delete>" };
+    assert.deepEqual(textsOf(assertDone(await sendS3(host, quiet)), "Key"), []);
+    for (const wrong of [
+      "",
+      "<Delete/>",
+      "<Delete>",
+      "<!DOCTYPE a><Delete/>",
+      `<Delete>${"<Object><Key>a</Key></Object>".repeat(1_001)}</Delete>`,
+    ]) {
+      assertCode(await sendS3(host, { ...request, body: wrong }), 400, "MalformedXML");
+    }
+    assert.deepEqual([...host.operations.values.keys()], ["other"]);
+  });
+});
+
+describe("buckets", () => {
+  it("are created and removed by clients where the configuration lets them", async () => {
+    await using host = await guarded();
+    assertCode(await sendS3(host, put("/new/a", "1")), 404, "NoSuchBucket");
+    assertDone(await sendS3(host, { method: "PUT", path: "/new" }));
+    const region =
+      "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+    assertDone(await sendS3(host, { method: "PUT", path: "/newer/", body: region }));
+    assertCode(await sendS3(host, { method: "PUT", path: "/new" }), 409, "BucketAlreadyOwnedByYou");
+    assertCode(await sendS3(host, { method: "PUT", path: "/photos" }), 409, "BucketAlreadyOwnedByYou");
+    for (const name of ["ab", "Upper", "a..b", "1.2.3.4", "a_b"]) {
+      assertCode(await sendS3(host, { method: "PUT", path: `/${name}` }), 400, "InvalidBucketName");
+    }
+    assert.deepEqual(textsOf(await sendS3(host, get("/")), "Name"), ["all", "new", "newer", "photos"]);
+    assertDone(await sendS3(host, put("/new/a", "1")));
+    assert.ok(host.operations.values.has("new/a"));
+    assertCode(await sendS3(host, { method: "DELETE", path: "/new" }), 409, "BucketNotEmpty");
+    assertDone(await sendS3(host, { method: "DELETE", path: "/new/a" }), 204);
+    assertDone(await sendS3(host, { method: "DELETE", path: "/new" }), 204);
+    assertCode(await sendS3(host, { method: "DELETE", path: "/new" }), 404, "NoSuchBucket");
+    assertCode(await sendS3(host, { method: "DELETE", path: "/photos" }), 403, "AccessDenied");
+    host.buckets.setRules({ ...rules, createBuckets: false });
+    assertCode(await sendS3(host, { method: "PUT", path: "/new" }), 403, "AccessDenied");
+    assert.deepEqual(textsOf(await sendS3(host, get("/")), "Name"), ["all", "photos"]);
+  });
+
+  it("are created once when many clients create them at the same time", async () => {
+    await using host = await guarded();
+    const names = Array.from({ length: 8 }, (_, n) => `bucket-${n % 4}`);
+    const answers = await Promise.all(names.map((name) => sendS3(host, { method: "PUT", path: `/${name}` })));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 4);
+    assert.equal(textsOf(await sendS3(host, get("/")), "Name").length, 6);
+  });
+
+  it("answer what they are asked of themselves as S3 words it", async () => {
+    await using host = await guarded();
+    assertDone(await sendS3(host, { method: "HEAD", path: "/photos" }));
+    assert.equal((await sendS3(host, { method: "HEAD", path: "/nothing" })).status, 404);
+    for (const part of ["location", "versioning", "acl", "logging", "notification", "requestPayment"]) {
+      assertDone(await sendS3(host, get("/photos", { [part]: "" })));
+    }
+    assertCode(await sendS3(host, get("/photos", { policy: "" })), 404, "NoSuchBucketPolicy");
+    assertCode(await sendS3(host, get("/photos", { lifecycle: "" })), 404, "NoSuchLifecycleConfiguration");
+    assertCode(await sendS3(host, get("/photos", { uploads: "" })), 501, "NotImplemented");
+    assertCode(
+      await sendS3(host, { method: "PUT", path: "/photos", query: { versioning: "" }, body: "<a/>" }),
+      501,
+      "NotImplemented",
+    );
+    assertCode(await sendS3(host, { method: "DELETE", path: "/photos", query: { policy: "" } }), 501, "NotImplemented");
+  });
+
+  it("are part of the host's name where there is a domain", async () => {
+    await using host = await guarded();
+    const name = `photos.s3.test:${host.port}`;
+    const signed = await signS3(put("/a/b", "1"), name);
+    assertDone(await sendLines(host.port, "PUT", signed.target, signed.headers, "1"));
+    assert.ok(host.operations.values.has("p/a/b"));
+    const all = await signS3(get("/"), `s3.test:${host.port}`);
+    assert.deepEqual(textsOf(await sendLines(host.port, "GET", all.target, all.headers), "Name"), ["all", "photos"]);
+  });
+});
+
+describe("what goes wrong", () => {
+  it("has S3's code, by which clients know whether to try again", async () => {
+    await using host = await guarded();
+    const codes = [
+      ["buffer_full", 503, "SlowDown"],
+      ["overloaded", 503, "SlowDown"],
+      ["store_throttled", 503, "SlowDown"],
+      ["not_ready", 503, "ServiceUnavailable"],
+      ["deadline_exceeded", 503, "ServiceUnavailable"],
+      ["store_unavailable", 503, "ServiceUnavailable"],
+      ["key_invalid", 400, "InvalidArgument"],
+      ["value_too_large", 400, "EntityTooLarge"],
+    ] as const;
+    for (const [code, status, s3Code] of codes) {
+      host.operations.failure = new OperatingError(code, "the bucket of Ada says no");
+      const answer = await sendS3(host, put("/all/a", "1"));
+      assertCode(answer, status, s3Code);
+      assert.equal(answer.headers["retry-after"], status === 503 ? "1" : undefined);
+      if (code.startsWith("store_")) assert.ok(!answer.body.includes("Ada"), "the store's words are for operators");
+    }
+  });
+
+  it("is counted and logged by operation and request, without signatures", async () => {
+    await using host = await guarded();
+    const done = assertDone(await sendS3(host, put("/all/a", "1")));
+    const name = `127.0.0.1:${host.port}`;
+    await sendLines(host.port, "GET", await presignS3(get("/all/a"), name), { host: name });
+    await sendLines(host.port, "GET", "/all/a?X-Amz-Signature=1", { host: name });
+    const counted = [...host.server.metrics.routes()].map(({ route, method, metrics }) => [
+      route,
+      method,
+      [...metrics.statuses],
+    ]);
+    assert.deepEqual(counted, [
+      ["s3:PutObject", "PUT", [[200, 1]]],
+      ["s3:GetObject", "GET", [[200, 1]]],
+      ["s3:other", "GET", [[400, 1]]],
+    ]);
+    const [line, second] = host.debugLines.map(({ fields }) => fields);
+    assert.equal(line?.["requestId"], done.headers["x-amz-request-id"]);
+    assert.equal(line?.["by"], 'the S3 key "tester"');
+    assert.match(String(second?.["target"]), /X-Amz-Signature=\.\.\.$/);
+  });
+
+  it("leaves requests of the node's own dialect as they are", async () => {
+    await using host = await guarded();
+    host.access.setRules({ names: [] });
+    assert.equal((await host.request("PUT", "/kv/a", [], "1")).status, 204);
+    assertProblem(await host.request("GET", "/kv/a?x"), 400, "key_invalid");
+    await using connection = await host.connect();
+    const { status } = await connection.send(rawRequest("GET", "/kv/a", ["Authorization: Bearer x"])).answer();
+    assert.equal(status, 200);
+  });
+});
