@@ -27,7 +27,16 @@ import { ViewRecord } from "./member/views/view-record.ts";
 import { exposeNode } from "./metrics/node-metrics.ts";
 import { type DialTls, peerProtocol } from "./network/dial.ts";
 import { HttpNetwork, type PeerFigures } from "./network/http-network.ts";
-import { httpSettings, journalSettings, linkSettings, memberSettings, storeSettings } from "./node-settings.ts";
+import {
+  httpSettings,
+  journalSettings,
+  linkSettings,
+  memberSettings,
+  s3Rules,
+  storeSettings,
+} from "./node-settings.ts";
+import { Buckets } from "./s3/buckets.ts";
+import { S3Front } from "./s3/s3-front.ts";
 import type { BlobStore } from "./store/blob-store.ts";
 import { MeteredStore } from "./store/metered-store.ts";
 import { openStore } from "./store/open-store.ts";
@@ -110,6 +119,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     }),
   );
   await host.open();
+  const buckets = new Buckets(() => host.operations, systemClock, s3Rules(config));
   const dashboard = stack.use(new Dashboard({ version, status: () => host.status(), clock: systemClock }));
   const http = stack.use(
     createHttpServer({
@@ -131,6 +141,14 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       settings,
       clock: systemClock,
       log,
+      dialect: {
+        port: config.s3.port,
+        make: (parts) => {
+          const operations = () => host.operations;
+          const options = { operations, access, buckets, settings, clock: systemClock, random: systemRandom, log };
+          return new S3Front(options, parts);
+        },
+      },
       upgradeProtocol: peerProtocol,
       onUpgrade: (request, socket, head) => networks.accept(request, socket, head),
     }),
@@ -150,7 +168,8 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     limits: config.buffer,
     certificateExpires: () => networks.tls?.certificate.validToDate,
   });
-  const { port } = await http.listen();
+  const { port, dialectPort } = await http.listen();
+  if (dialectPort !== undefined) log.info("listening for S3 alone", { port: dialectPort });
   const onChange = (material: TlsMaterial): void => {
     http.setTls(material.texts);
     networks.tls = material;
@@ -190,6 +209,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     ended,
     reconfigure(next) {
       access.setRules(accessRules(next));
+      buckets.setRules(s3Rules(next));
       networks.setSecrets(next);
       host.setNodes(addressesOf(next.nodes));
     },
@@ -339,7 +359,9 @@ function dialTls({ texts: { cert, key, ca } }: TlsMaterial): DialTls {
 function accessRules({ auth, nodes, http }: Config): AccessRules {
   // Without `auth`, no other host can reach the nodes: such a configuration is refused.
   if (auth === undefined) return "loopback";
-  return auth === "none" ? { names: [...nodes.map(({ url }) => urlHost(url)), ...http.hosts] } : auth;
+  if (auth === "none") return { names: [...nodes.map(({ url }) => urlHost(url)), ...http.hosts] };
+  const s3Keys = auth.s3Keys.map((key) => ({ ...key, secret: key.secret.reveal() }));
+  return { tokens: auth.tokens, s3Keys };
 }
 
 function zoneOf(node: NodeConfig): { zone?: string } {

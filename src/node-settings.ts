@@ -11,6 +11,7 @@ import { defaultSegmentBytes, type JournalSettings } from "./journal/file-journa
 import { longestTriesMs, partsUnderWay } from "./member/large/upload-run.ts";
 import type { MemberSettings } from "./member/settings.ts";
 import { defaultLinkSettings, type LinkSettings } from "./network/link-settings.ts";
+import type { S3Rules } from "./s3/buckets.ts";
 import type { StoreSettings } from "./store/open-store.ts";
 
 /** Flushing begins with this many requests at once, and adds to them while the store keeps up. */
@@ -144,6 +145,10 @@ export function linkSettings({ peers, buffer }: Config): LinkSettings {
       reassemblyBytes: Math.max(largestBufferedBytes, 2 * buffer.maxValueBytes),
     },
   };
+}
+
+export function s3Rules({ s3: { buckets, createBuckets, domain } }: Config): S3Rules {
+  return { buckets, createBuckets, domain };
 }
 
 /** The settings of the store that the configuration names. */

@@ -21,7 +21,15 @@ export interface ConfigChanges {
 }
 
 /** Settings, or groups of them, that take effect while the node runs. */
-const liveSettings = ["auth", "http.hosts", "secret", "log.level"] as const;
+const liveSettings = [
+  "auth",
+  "http.hosts",
+  "s3.buckets",
+  "s3.createBuckets",
+  "s3.domain",
+  "secret",
+  "log.level",
+] as const;
 
 /** Settings that the cluster's first node fixes for all: they are part of the view. */
 export const sharedSettings: readonly string[] = ["replicas", "peers.leaseMs", "flush.deadlineMs"];

@@ -33,10 +33,23 @@ export type StoreConfig =
 /** The paths are absolute. */
 export type TlsConfig = Readonly<NonNullable<RawConfig["tls"]>>;
 
-export interface Config extends Readonly<Omit<RawConfig, "tls" | "secret" | "store" | "buffer" | "nodes">> {
+type RawAuth = Extract<NonNullable<RawConfig["auth"]>, object>;
+
+export type S3KeyConfig = Readonly<Omit<RawAuth["s3Keys"][number], "secret">> & { readonly secret: Secret };
+
+export type AuthConfig = "none" | { readonly tokens: RawAuth["tokens"]; readonly s3Keys: readonly S3KeyConfig[] };
+
+export type S3Config = Readonly<Omit<RawConfig["s3"], "buckets">> & {
+  readonly buckets: Readonly<NonNullable<RawConfig["s3"]["buckets"]>>;
+};
+
+export interface Config
+  extends Readonly<Omit<RawConfig, "tls" | "secret" | "store" | "buffer" | "nodes" | "auth" | "s3">> {
   /** The first is used, each is accepted. */
   readonly secret: readonly Secret[];
   readonly tls?: TlsConfig;
+  readonly auth?: AuthConfig;
+  readonly s3: S3Config;
   readonly store: StoreConfig;
   readonly nodes: readonly NodeConfig[];
   readonly buffer: BufferConfig;
@@ -160,6 +173,7 @@ function resolveSecrets(raw: RawConfig, context: ConfigContext, secrets: Map<str
   const azure = raw.store.type === "azure" ? raw.store : undefined;
   const references: (readonly [path: string, reference: string | undefined])[] = [
     ...secretReferences(raw).map((reference, index) => [secretPath(raw, index), reference] as const),
+    ...s3KeysOf(raw).map(({ secret }, index) => [s3SecretPath(index), secret] as const),
     ["store.accessKeyId", s3?.accessKeyId],
     ["store.secretAccessKey", s3?.secretAccessKey],
     ["store.accountKey", azure?.accountKey],
@@ -174,18 +188,16 @@ function resolveSecrets(raw: RawConfig, context: ConfigContext, secrets: Map<str
   }
   for (const [path, reference] of references) {
     if (reference === undefined) continue;
-    if (context.purpose === "client" || (context.purpose === "store" && path.startsWith("secret"))) {
+    if (context.purpose === "client" || (context.purpose === "store" && !path.startsWith("store"))) {
       secrets.set(path, new Secret(reference, undefined));
       continue;
     }
     const read = readSecret(reference, context.env, context.folder);
     if ("mistake" in read) {
       mistakes.push({ path, text: read.mistake });
-    } else if (path.startsWith("secret") && Buffer.byteLength(read.value) < minSecretBytes) {
-      mistakes.push({
-        path,
-        text: `is too short: at least ${minSecretBytes} bytes; make one with "openssl rand -hex 32"`,
-      });
+    } else if (!path.startsWith("store") && Buffer.byteLength(read.value) < minSecretBytes) {
+      const way = path.startsWith("secret") ? "openssl rand -hex 32" : "weir token --s3";
+      mistakes.push({ path, text: `is too short: at least ${minSecretBytes} bytes; make one with "${way}"` });
     } else {
       secrets.set(path, new Secret(reference, read.value));
     }
@@ -201,15 +213,41 @@ function secretPath({ secret }: RawConfig, index: number): string {
   return typeof secret === "string" ? "secret" : `secret[${index}]`;
 }
 
-function complete({ tls, ...raw }: RawConfig, context: ConfigContext, secrets: ReadonlyMap<string, Secret>): Config {
+function s3KeysOf({ auth }: RawConfig): RawAuth["s3Keys"] {
+  return typeof auth === "object" ? auth.s3Keys : [];
+}
+
+function s3SecretPath(index: number): string {
+  return `auth.s3Keys[${index}].secret`;
+}
+
+function complete(
+  { tls, auth, ...raw }: RawConfig,
+  context: ConfigContext,
+  secrets: ReadonlyMap<string, Secret>,
+): Config {
   return {
     ...raw,
     ...(tls !== undefined && { tls: completeTls(tls, context) }),
+    ...(auth !== undefined && { auth: completeAuth(auth, secrets) }),
+    s3: { ...raw.s3, buckets: raw.s3.buckets ?? [{ name: bucketOf(raw), prefix: "" }] },
     secret: secretReferences(raw).map((_, index) => secrets.get(secretPath(raw, index)) as Secret),
     store: completeStore(raw.store, context, secrets),
     data: resolve(context.folder, raw.data),
     buffer: completeBuffer(raw.buffer, context.memoryBytes),
   };
+}
+
+function completeAuth(auth: NonNullable<RawConfig["auth"]>, secrets: ReadonlyMap<string, Secret>): AuthConfig {
+  if (auth === "none") return auth;
+  const s3Keys = auth.s3Keys.map((key, index) => ({ ...key, secret: secrets.get(s3SecretPath(index)) as Secret }));
+  return { tokens: auth.tokens, s3Keys };
+}
+
+/** The bucket that stands for all keys where the configuration names none. */
+function bucketOf({ store, cluster }: RawConfig): string {
+  if (store.type === "s3") return store.bucket;
+  return store.type === "azure" ? store.container : cluster;
 }
 
 function completeTls({ cert, key, ca, clientCa, warnDays }: TlsConfig, { folder }: ConfigContext): TlsConfig {

@@ -7,7 +7,7 @@
 import { bufferSchema } from "./buffer-schema.ts";
 import { completeBuffer } from "./buffer-size.ts";
 import type { Mistake } from "./mistakes.ts";
-import { isLoopbackHost, isTlsUrl, urlHost } from "./node-url.ts";
+import { isLoopbackHost, isTlsUrl, urlHost, urlPort } from "./node-url.ts";
 import { nodeSchema, type RawConfig } from "./schema.ts";
 
 /** Part of the memory limit, for both together. The process needs the rest to work at all. */
@@ -30,6 +30,8 @@ export function crossMistakes(json: unknown, context: CrossCheckContext): Mistak
     ...bufferMistakes(json, context),
     ...exposureMistakes(json),
     ...tokenMistakes(field(field(json, "auth"), "tokens")),
+    ...keyMistakes(field(json, "auth")),
+    ...s3Mistakes(json),
     ...corsMistakes(json),
   ];
 }
@@ -126,7 +128,7 @@ function exposureMistakes(json: unknown): Mistake[] {
 /** Without tokens, any page in a browser near the node could read and write everything. */
 function corsMistakes(json: unknown): Mistake[] {
   const origins = field(field(field(json, "http"), "cors"), "origins");
-  const hasTokens = field(field(json, "auth"), "tokens") !== undefined;
+  const hasTokens = typeof field(json, "auth") === "object";
   if (!Array.isArray(origins) || !origins.includes("*") || hasTokens) return [];
   return [
     { path: "http.cors.origins", text: 'names all origins ("*"), which needs auth.tokens; name those that are meant' },
@@ -147,6 +149,51 @@ function tokenMistakes(tokens: unknown): Mistake[] {
       text: `limits read and write only: ${whole.join(" and ")} is for the whole cluster, and needs a token without a prefix`,
     });
   });
+  return mistakes;
+}
+
+/** No keys at all, a key that is in the list twice, or one that shares its name with a token. */
+function keyMistakes(auth: unknown): Mistake[] {
+  if (typeof auth !== "object" || auth === null) return [];
+  const tokens = field(auth, "tokens") ?? [];
+  const keys = field(auth, "s3Keys") ?? [];
+  if (!Array.isArray(tokens) || !Array.isArray(keys)) return [];
+  if (tokens.length + keys.length === 0) {
+    return [
+      { path: "auth", text: 'has neither tokens nor s3Keys, so nobody would be served: make one with "weir token"' },
+    ];
+  }
+  const mistakes = repetitions(keys, "auth.s3Keys", ["name", "accessKeyId"]);
+  const names = new Map(tokens.map((token: unknown, index) => [field(token, "name"), index]));
+  keys.forEach((key: unknown, index) => {
+    const name = field(key, "name");
+    const token = typeof name === "string" ? names.get(name) : undefined;
+    if (token === undefined) return;
+    const text = `is the same as auth.tokens[${token}].name: who has what of a node is counted by these names`;
+    mistakes.push({ path: `auth.s3Keys[${index}].name`, text });
+  });
+  return mistakes;
+}
+
+/** Buckets of one name, and a port that is taken. */
+function s3Mistakes(json: unknown): Mistake[] {
+  const s3 = field(json, "s3");
+  const buckets = field(s3, "buckets");
+  const mistakes = Array.isArray(buckets) ? repetitions(buckets, "s3.buckets", ["name"]) : [];
+  const port = field(s3, "port");
+  if (port === undefined) return mistakes;
+  const nodes = field(json, "nodes");
+  const urls = (Array.isArray(nodes) ? nodes : [])
+    .map((node: unknown) => nodeSchema.shape.url.safeParse(field(node, "url")))
+    .flatMap((url) => (url.success ? [url.data] : []));
+  const taken = [field(field(json, "listen"), "port"), ...urls.map((url) => urlPort(url))];
+  if (taken.includes(port)) mistakes.push({ path: "s3.port", text: "is the port of the nodes already; take another" });
+  const hosts = urls.map((url) => urlHost(url));
+  if (new Set(hosts).size < hosts.length) {
+    const text =
+      "is one port for each node, and several nodes are on one host: leave it out there, or use another host";
+    mistakes.push({ path: "s3.port", text });
+  }
   return mistakes;
 }
 

@@ -13,6 +13,7 @@ import { bufferSchema } from "./buffer-schema.ts";
 import { largeSchema } from "./large-schema.ts";
 import { nodeUrlMistake } from "./node-url.ts";
 import { byteCount, dayMs, durationMs, mebibyte } from "./quantities.ts";
+import { s3Schema } from "./s3-schema.ts";
 import { secretReference } from "./secret-reference.ts";
 import { storeSchema } from "./store-schema.ts";
 
@@ -56,6 +57,28 @@ export const tokenSchema = z.strictObject({
       '"read" and "write": values; "monitor": /cluster and /metrics; "admin": these, and what changes the cluster.',
     ),
   prefix: z.string().min(1).max(maxKeyBytes).optional().describe("The token is for keys that begin with this only."),
+});
+
+/** Ids of S3's own keys have 20 characters. Other programs' may have slashes, too, but no commas or spaces. */
+const accessKeyPattern = /^[\w.@/+=-]{3,128}$/;
+
+export const s3KeySchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.@-]{1,63}$/, "must be 1 to 63 letters, digits, and . _ @ -")
+    .describe("Who uses the key: it is named in refusals. No token has the same name."),
+  accessKeyId: z
+    .string()
+    .regex(accessKeyPattern, "must be 3 to 128 letters, digits, and . _ @ / + = -")
+    .describe("The key's id, as S3 clients send it."),
+  secret: secretReference.describe(
+    '"env:NAME" or "file:PATH" of the secret that S3 clients sign with, 16 bytes at least: `weir token --s3` makes both.',
+  ),
+  allow: z
+    .array(z.enum(["read", "write"]))
+    .min(1)
+    .describe('"read" and "write": objects and buckets.'),
+  prefix: z.string().min(1).max(maxKeyBytes).optional().describe("The key is for keys that begin with this only."),
 });
 
 export const nodeSchema = z.strictObject({
@@ -294,10 +317,16 @@ export const configSchema = z.strictObject({
   store: storeSchema.describe("Where the values end up."),
   nodes: z.array(nodeSchema).min(1).max(64).describe("Every node, the same list on each host."),
   auth: z
-    .union([z.literal("none"), z.strictObject({ tokens: z.array(tokenSchema).min(1).max(maxTokens) })])
+    .union([
+      z.literal("none"),
+      z.strictObject({
+        tokens: z.array(tokenSchema).max(maxTokens).default([]),
+        s3Keys: z.array(s3KeySchema).max(maxTokens).default([]),
+      }),
+    ])
     .optional()
     .describe(
-      '{ "tokens": [...] }: who has one of these is served; "none": whoever reaches the port can read and write everything, under a known name (`http.hosts`). Without it only programs of this host are served.',
+      '{ "tokens": [...], "s3Keys": [...] }: who has one of these is served; "none": whoever reaches the port can read and write everything, under a known name (`http.hosts`). Without it only programs of this host are served.',
     ),
   tls: tlsSchema,
   listen: z
@@ -337,6 +366,7 @@ export const configSchema = z.strictObject({
   large: largeSchema,
   flush: flushSchema,
   http: httpSchema,
+  s3: s3Schema.prefault({}),
   peers: peersSchema,
   request: z
     .strictObject({

@@ -163,6 +163,20 @@ test("weir token prints the token alone to the standard output, so that it can g
   assert.match(stderr, /\{"name":"ci","hash":"sha256:/);
 });
 
+test("weir token --s3 prints the secret alone to the standard output, and an entry without it", async () => {
+  const { stdout, stderr } = await weir(["token", "--s3", "--name", "back.up", "--prefix", "b/"]);
+  assert.match(stdout, /^[0-9a-f]{40}\n$/);
+  assert.match(
+    stderr,
+    /"accessKeyId":"WEIR[A-Z2-7]{16}","secret":"env:WEIR_S3_BACK_UP","allow":\["read","write"\],"prefix":"b\/"/,
+  );
+  assert.equal(stderr.includes(stdout.trim()), false);
+  const json = JSON.parse((await weir(["token", "--s3", "--name", "ci", "--json"])).stdout) as Record<string, unknown>;
+  assert.deepEqual(Object.keys(json), ["accessKeyId", "secret", "entry"]);
+  const { code, stderr: told } = await weir(["token", "--s3", "--name", "ci", "--allow", "admin"]);
+  assert.deepEqual([code, told.includes("--allow")], [2, true]);
+});
+
 test("weir put of a file that may not be read says so, also where it has to look for a node first", async (t) => {
   // Root may read everything.
   const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};

@@ -54,10 +54,36 @@ function ownNode(config: Config, node: string | undefined, env: Terminal["env"])
 export function authText({ auth, tls, nodes }: Config): string {
   if (auth === undefined) return "none: programs of this host only";
   if (auth === "none") return "none: whoever reaches a node can read and write everything";
-  const { tokens } = auth;
-  const names = tokens.map(
+  const { tokens, s3Keys } = auth;
+  const lists = [listText("token", tokens), listText("S3 key", s3Keys)].filter((each) => each !== undefined);
+  const isOpen = tls === undefined && nodes.some(({ url }) => !isLoopbackHost(urlHost(url)));
+  const warning = isOpen ? "; without tls what they protect crosses the network unencrypted" : "";
+  return lists.join("; ") + warning;
+}
+
+interface Holder {
+  readonly name: string;
+  readonly allow: readonly string[];
+  readonly prefix?: string | undefined;
+}
+
+function listText(kind: string, holders: readonly Holder[]): string | undefined {
+  if (holders.length === 0) return undefined;
+  const names = holders.map(
     ({ name, allow, prefix }) => `${name} (${allow.join(", ")}${prefix ? ` below ${prefix}` : ""})`,
   );
-  const isOpen = tls === undefined && nodes.some(({ url }) => !isLoopbackHost(urlHost(url)));
-  return `${tokens.length === 1 ? "a token" : `${tokens.length} tokens`}: ${names.join(", ")}${isOpen ? "; without tls they cross the network unencrypted" : ""}`;
+  return `${holders.length === 1 ? `${kind === "token" ? "a" : "an"} ${kind}` : `${holders.length} ${kind}s`}: ${names.join(", ")}`;
+}
+
+/** What S3 clients see, in words. */
+export function s3Text({ s3, auth }: Config): string {
+  const { buckets, createBuckets, domain, port } = s3;
+  const names = buckets.map(({ name, prefix }) => (prefix === "" ? `${name} (all keys)` : `${name} (${prefix})`));
+  const more = [
+    ...(createBuckets ? ["clients may create others"] : []),
+    ...(domain === undefined ? [] : [`as hosts below ${domain}, too`]),
+    ...(port === undefined ? [] : [`port ${port} speaks S3 alone`]),
+    ...(typeof auth === "object" && auth.s3Keys.length === 0 ? ["nobody has an S3 key"] : []),
+  ];
+  return [`buckets ${names.join(", ") || "none"}`, ...more].join("; ");
 }

@@ -11,7 +11,7 @@ import type { BlobStore } from "../../store/blob-store.ts";
 import { CommandFailure } from "../client/run.ts";
 import { printJson, printLine, type Terminal } from "../process/terminal.ts";
 import { checkDiskOf } from "./check-disk.ts";
-import { authText, checkTlsOf } from "./check-security.ts";
+import { authText, checkTlsOf, s3Text } from "./check-security.ts";
 
 interface CheckOptions {
   readonly config?: string;
@@ -114,6 +114,7 @@ function summary(file: string, config: Config): string[] {
     `${file} is right.`,
     `cluster  ${config.cluster}, ${nodes.length === 1 ? "1 node" : `${nodes.length} nodes`}: ${nodes.map((node) => `${node.id} ${node.url}`).join(", ")}`,
     `auth     ${authText(config)}`,
+    `s3       ${s3Text(config)}`,
     `buffer   ${formatBytes(buffer.dirtyBytes)} not stored yet, ${formatBytes(buffer.cacheBytes)} cached, on this host`,
     journal === "off"
       ? "journal  off: what is not stored yet is in memory only"

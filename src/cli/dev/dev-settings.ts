@@ -16,6 +16,9 @@ const maxBufferBytes = 256 * 1024 ** 2;
 /** The least for a buffer or a cache. It holds four values of 4 MiB. */
 const minBufferBytes = 16 * 1024 ** 2;
 
+/** The bucket that S3 clients find all keys in. */
+export const devBucket = "dev";
+
 /** The store of a `weir dev` that is told no other, in its folder. */
 export const devStorePath = "store";
 
@@ -58,6 +61,7 @@ export function devClusterFile(settings: DevSettings): Readonly<Record<string, u
     replicas: 2,
     buffer: { dirtyBytes: bufferBytes, cacheBytes: bufferBytes },
     http: { drainMs: 0 },
+    s3: { buckets: [{ name: devBucket, prefix: "" }], createBuckets: true },
     log: { level: settings.logLevel, format: "pretty" },
   };
 }

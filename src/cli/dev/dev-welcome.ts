@@ -2,7 +2,7 @@
 
 import { join, relative } from "node:path";
 import { printLine, type Terminal } from "../process/terminal.ts";
-import type { DevNode } from "./dev-settings.ts";
+import { type DevNode, devBucket } from "./dev-settings.ts";
 
 export interface DevWelcome {
   readonly nodes: readonly DevNode[];
@@ -35,6 +35,7 @@ export function printWelcome({ nodes, storeUrl, folder, pidOf }: DevWelcome, ter
     `  echo hello | curl -T - ${first}/kv/greeting`,
     `  curl ${second}/kv/greeting`,
     `  ${look}`,
+    `  aws --endpoint-url ${first} s3 ls s3://${devBucket}/   # any S3 client, with any access key`,
     `  open ${first} in a browser: the dashboard`,
     `  kill -9 ${pidOf(victim)}   # node ${victim}; ${outlook}`,
     "",

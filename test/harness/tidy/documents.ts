@@ -52,7 +52,7 @@ The nodes watch \`cluster.json\`.
 
 - A node that is added is reached at once. A node that is removed is asked to leave. It leaves when its own file does not name it, or when the files of
   more than half of the nodes in the cluster do not. So one wrong file ends no other node.
-- \`auth\`, \`secret\`, \`log.level\` and the content of the files of \`tls\` count at once.
+- \`auth\`, \`s3.buckets\`, \`s3.createBuckets\`, \`s3.domain\`, \`secret\`, \`log.level\` and the content of the files of \`tls\` count at once.
 - Everything else takes effect at the next start. The log says which settings that is.
 - A file with mistakes, or of another cluster, is logged and ignored.
 - \`SIGHUP\` makes a node read the file at once. It also reads the files of secrets, which are not watched.

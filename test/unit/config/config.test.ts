@@ -260,13 +260,13 @@ test("a request that would be given up during a failover is refused", () => {
 test("tokens are by name and hash, and every mistake in them is told with its place", () => {
   const hash = `sha256:${"0a".repeat(32)}`;
   const good = { name: "web", hash, allow: ["read", "write"], prefix: "photos/" };
-  assert.deepEqual(parse({ auth: { tokens: [good] } }).auth, { tokens: [good] });
+  assert.deepEqual(parse({ auth: { tokens: [good] } }).auth, { tokens: [good], s3Keys: [] });
   const other = `sha256:${"0b".repeat(32)}`;
   const mistakes: readonly (readonly [auth: unknown, told: readonly RegExp[]])[] = [
     ["token", [/^auth: is text, must be "none" or an object \({ "tokens"/]],
     [5, [/^auth: is 5, must be /]],
-    [{}, [/^auth\.tokens: is missing/]],
-    [{ tokens: [] }, [/^auth\.tokens: is too short: at least 1/]],
+    [{}, [/^auth: has neither tokens nor s3Keys/]],
+    [{ tokens: [] }, [/^auth: has neither tokens nor s3Keys/]],
     [{ tokens: [good], token: 1 }, [/^auth\.token: no such setting; did you mean tokens\?/]],
     [
       { tokens: [{ ...good, hash: "weir_secret", allow: ["reed"], name: "a b", prefx: "x" }] },
@@ -287,6 +287,49 @@ test("tokens are by name and hash, and every mistake in them is told with its pl
     for (const [index, expected] of told.entries()) assert.match(lines[index] ?? "", expected);
     assert.equal(lines.join().includes("weir_secret"), false);
   }
+});
+
+test("S3 keys have their secrets elsewhere, and names that no token has", () => {
+  const key = { name: "backup", accessKeyId: "WEIRKEY", secret: "env:S3_SECRET", allow: ["read"] };
+  const env = { WEIR_SECRET: secretValue, S3_SECRET: secretValue };
+  const { auth } = parse({ auth: { s3Keys: [key] } }, { env });
+  assert.ok(typeof auth === "object");
+  assert.deepEqual(auth.tokens, []);
+  assert.equal(auth.s3Keys[0]?.secret.reveal(), secretValue);
+  assert.equal(inspect(auth, { depth: 9 }).includes(secretValue), false);
+  // Commands that are no node need no secrets.
+  for (const purpose of ["client", "store"] as const) assert.ok(parse({ auth: { s3Keys: [key] } }, { purpose }));
+  const hash = `sha256:${"0a".repeat(32)}`;
+  const mistakes: readonly (readonly [keys: readonly unknown[], told: RegExp])[] = [
+    [[{ ...key, secret: "env:NONE" }], /^auth\.s3Keys\[0\]\.secret: .*NONE is not set/],
+    [[{ ...key, secret: "env:SHORT" }], /^auth\.s3Keys\[0\]\.secret: is too short: .*weir token --s3/],
+    [[{ ...key, secret: "hunter2" }], /^auth\.s3Keys\[0\]\.secret: must be "env:NAME"/],
+    [[{ ...key, allow: ["admin"] }], /^auth\.s3Keys\[0\]\.allow\[0\]: must be "read" or "write"/],
+    [[key, { ...key, name: "b" }], /^auth\.s3Keys\[1\]\.accessKeyId: is the same as auth\.s3Keys\[0\]/],
+    [[key, { ...key, accessKeyId: "B12" }], /^auth\.s3Keys\[1\]\.name: is the same as auth\.s3Keys\[0\]/],
+    [[{ ...key, name: "web" }], /^auth\.s3Keys\[0\]\.name: is the same as auth\.tokens\[0\]\.name/],
+  ];
+  for (const [s3Keys, told] of mistakes) {
+    const tokens = [{ name: "web", hash, allow: ["read"] }];
+    assert.match(mistakesOf({ auth: { tokens, s3Keys } }, { env: { ...env, SHORT: "short" } }).join(), told);
+  }
+});
+
+test("without buckets in the file there is one for all keys, by the store's name or the cluster's", () => {
+  const bucketsOf = (changes: Readonly<Record<string, unknown>>): unknown => parse(changes).s3.buckets;
+  assert.deepEqual(bucketsOf({}), [{ name: "photos", prefix: "" }]);
+  assert.deepEqual(bucketsOf({ store: { type: "s3", bucket: "real" } }), [{ name: "real", prefix: "" }]);
+  const azure = { type: "azure", container: "box", account: "a" };
+  assert.deepEqual(bucketsOf({ store: azure }), [{ name: "box", prefix: "" }]);
+  const buckets = [{ name: "a", prefix: "a/" }, { name: "b" }];
+  assert.deepEqual(bucketsOf({ s3: { buckets } }), [buckets[0], { name: "b", prefix: "" }]);
+  const told = (s3: unknown): string => mistakesOf({ s3 }).join();
+  assert.match(told({ buckets: [{ name: "A" }] }), /^s3\.buckets\[0\]\.name: must be 1 to 63/);
+  assert.match(told({ buckets: [{ name: "a" }, { name: "a" }] }), /^s3\.buckets\[1\]\.name: is the same as/);
+  assert.match(told({ buckets: [{ name: "a", prefix: "x/.weir/" }] }), /^s3\.buckets\[0\]\.prefix: must not have/);
+  assert.match(told({ domain: "http://x" }), /^s3\.domain: must be a name of hosts/);
+  assert.match(told({ port: 7070 }), /^s3\.port: is the port of the nodes already/);
+  assert.match(told({ port: 7080 }), /^s3\.port: is one port for each node, and several nodes are on one host/);
 });
 
 test("of several secrets each is read, and a mistake names the one that has it", () => {
@@ -413,7 +456,10 @@ test("every setting has a description, and a default unless it is required or ma
       "nodes[].zone",
       "auth",
       "auth.tokens[].prefix",
+      "auth.s3Keys[].prefix",
       "tls.clientCa",
+      "s3.domain",
+      "s3.port",
     ],
   );
 });
