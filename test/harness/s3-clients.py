@@ -1,0 +1,65 @@
+"""What an application does that was written for AWS with boto3. Arguments: three endpoints, a bucket."""
+
+import sys
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+*endpoints, bucket = sys.argv[1:]
+clients = [
+    boto3.client("s3", endpoint_url=each, config=Config(signature_version="s3v4", s3={"addressing_style": "path"}))
+    for each in endpoints
+]
+a, b, c = clients
+
+
+def code(act, **arguments):
+    try:
+        act(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return "none"
+
+
+key = "boto/ä b+c%/~x'(1)*.txt"
+put = a.put_object(Bucket=bucket, Key=key, Body=b"value", ContentType="text/plain", Metadata={"owner": "ada"})
+got = b.get_object(Bucket=bucket, Key=key)
+assert got["Body"].read() == b"value" and got["ETag"] == put["ETag"] and got["Metadata"] == {"owner": "ada"}, got
+assert got["ContentType"] == "text/plain" and got["ContentLength"] == 5, got
+assert c.head_object(Bucket=bucket, Key=key)["ContentLength"] == 5
+assert c.get_object(Bucket=bucket, Key=key, Range="bytes=1-2")["Body"].read() == b"al"
+assert code(a.get_object, Bucket=bucket, Key=key, IfMatch='"x"') == "PreconditionFailed"
+assert code(a.get_object, Bucket=bucket, Key="none") == "NoSuchKey"
+assert code(a.head_object, Bucket=bucket, Key="none") == "404"
+assert code(a.create_multipart_upload, Bucket=bucket, Key="multi") == "NotImplemented"
+assert code(a.put_object, Bucket=bucket, Key="acl", Body=b"", ACL="public-read") == "NotImplemented"
+
+b.copy_object(Bucket=bucket, Key="boto/copy", CopySource={"Bucket": bucket, "Key": key})
+assert c.get_object(Bucket=bucket, Key="boto/copy")["Metadata"] == {"owner": "ada"}
+
+for number in range(30):
+    clients[number % 3].put_object(Bucket=bucket, Key=f"boto/list/{number:02} é", Body=b"x" * number)
+pages = c.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="boto/list/", PaginationConfig={"PageSize": 7})
+listed = [(each["Key"], each["Size"]) for page in pages for each in page["Contents"]]
+assert listed == [(f"boto/list/{number:02} é", number) for number in range(30)], listed
+pages = a.get_paginator("list_objects").paginate(Bucket=bucket, Prefix="boto/", Delimiter="/", PaginationConfig={"PageSize": 1})
+folders = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+assert folders == ["boto/list/", "boto/ä b+c%/"], folders
+
+import urllib.request
+
+url = a.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key, "ResponseContentType": "x/y"})
+with urllib.request.urlopen(url) as answer:
+    assert answer.read() == b"value" and answer.headers["content-type"] == "x/y"
+url = b.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "boto/presigned"})
+with urllib.request.urlopen(urllib.request.Request(url, data=b"by address", method="PUT")) as answer:
+    assert answer.status == 200
+assert c.get_object(Bucket=bucket, Key="boto/presigned")["Body"].read() == b"by address"
+
+removed = b.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": each} for each, _ in listed]})
+assert len(removed["Deleted"]) == 30 and "Errors" not in removed, removed
+large = b"0123456789abcdef" * 400_000
+a.put_object(Bucket=bucket, Key="boto/large", Body=large)
+assert c.get_object(Bucket=bucket, Key="boto/large")["Body"].read() == large
+print("done")

@@ -1,0 +1,164 @@
+/**
+ * Programs that people use with S3, against three nodes, each with a realistic job: a tree of files with odd names goes
+ * in by one node, is listed on another, and comes out of the third. A program that is not installed is skipped.
+ */
+
+import assert from "node:assert/strict";
+import { execFile, execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import type { TestCluster } from "../harness/cluster.ts";
+import { s3Bucket, s3Key, s3Region, startS3Cluster } from "../harness/s3-cluster.ts";
+
+const run = promisify(execFile);
+const timeout = 180_000;
+
+/** Debian's own: another of the same name may stand before it in the path. */
+const programs = {
+  aws: "/usr/bin/aws",
+  rclone: "/usr/bin/rclone",
+  s3cmd: "/usr/bin/s3cmd",
+  python: "/usr/bin/python3",
+};
+
+/** Why a program cannot be used. False if it can. */
+function missing(program: keyof typeof programs, ...args: string[]): string | false {
+  try {
+    execFileSync(programs[program], args, { stdio: "ignore", env: {} });
+    return false;
+  } catch {
+    return `${program} is not installed: .ci/run installs it`;
+  }
+}
+
+const noAws = missing("aws", "--version");
+const noRclone = missing("rclone", "version");
+const noS3cmd = missing("s3cmd", "--version");
+const noBoto = missing("python", "-c", "import boto3");
+
+const environment = {
+  AWS_ACCESS_KEY_ID: s3Key.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: s3Key.secretAccessKey,
+  AWS_DEFAULT_REGION: s3Region,
+  AWS_EC2_METADATA_DISABLED: "true",
+  LC_ALL: "C.UTF-8",
+  PATH: "/usr/bin:/bin",
+};
+
+const files: Readonly<Record<string, string>> = {
+  "plain.txt": "plain",
+  "empty": "",
+  "a b/c+d.txt": "spaces and plus",
+  "ümläut/日本語.txt": "not ASCII",
+  "odd/%41&=?;,:@$'()*!~#.bin": "signs",
+  "deep/1/2/3/4/5.txt": "deep",
+  "large.bin": "0123456789abcdef".repeat(400_000),
+}; // biome-ignore format: a table
+
+function writeTree(folder: string): string {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return folder;
+}
+
+function assertTree(folder: string): void {
+  const found = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  assert.deepEqual(found.toSorted(), Object.keys(files).toSorted());
+  for (const name of found) assert.equal(readFileSync(join(folder, name), "utf8"), files[name], name);
+}
+
+/** Runs a program in the folder of the cluster. */
+async function call(cluster: TestCluster, program: keyof typeof programs, args: readonly string[]): Promise<string> {
+  const env = { ...environment, HOME: cluster.folder };
+  try {
+    const { stdout } = await run(programs[program], args, { env, cwd: cluster.folder, maxBuffer: 16 * 1024 * 1024 });
+    return stdout;
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`${program} ${args.join(" ")} failed:\n${stdout}\n${stderr}`, { cause: error });
+  }
+}
+
+test("awscli syncs a tree in and out, by another node each time", { timeout, skip: noAws }, async () => {
+  await using cluster = await startS3Cluster();
+  const [a, b, c] = cluster.urls as [string, string, string];
+  const config = join(cluster.folder, ".aws");
+  mkdirSync(config);
+  writeFileSync(join(config, "config"), "[default]\ns3 =\n  multipart_threshold = 1GB\n  addressing_style = path\n");
+  const tree = writeTree(join(cluster.folder, "tree"));
+  const aws = (url: string, ...args: string[]): Promise<string> =>
+    call(cluster, "aws", ["--endpoint-url", url, ...args]);
+  await aws(a, "s3", "sync", tree, `s3://${s3Bucket}/aws/`, "--only-show-errors");
+  const listing = await aws(b, "s3", "ls", "--recursive", `s3://${s3Bucket}/aws/`);
+  for (const name of Object.keys(files)) assert.ok(listing.includes(` aws/${name}\n`), `${name} in ${listing}`);
+  await aws(c, "s3", "sync", `s3://${s3Bucket}/aws/`, "out", "--only-show-errors");
+  assertTree(join(cluster.folder, "out"));
+  await aws(b, "s3", "mv", `s3://${s3Bucket}/aws/plain.txt`, `s3://${s3Bucket}/aws/moved.txt`, "--only-show-errors");
+  await aws(a, "s3", "mb", "s3://made");
+  await aws(c, "s3", "cp", "--recursive", `s3://${s3Bucket}/aws/`, "s3://made/", "--only-show-errors");
+  assert.equal(await aws(a, "s3", "cp", "s3://made/moved.txt", "-"), "plain");
+  await aws(b, "s3", "rb", "--force", "s3://made");
+  const address = (await aws(a, "s3", "presign", `s3://${s3Bucket}/aws/moved.txt`)).trim();
+  assert.equal(await (await fetch(address)).text(), "plain");
+  await aws(c, "s3", "rm", "--recursive", `s3://${s3Bucket}/aws/`, "--only-show-errors");
+  assert.equal(await aws(a, "s3", "ls", `s3://${s3Bucket}/`), "");
+});
+
+test("rclone syncs a tree in, checks it by hashes, and syncs it out", { timeout, skip: noRclone }, async () => {
+  await using cluster = await startS3Cluster();
+  const tree = writeTree(join(cluster.folder, "tree"));
+  const remotes = cluster.urls.map((url, index) => {
+    const settings = ["type = s3", "provider = Other", "env_auth = true", `endpoint = ${url}`, "upload_cutoff = 1G", "region = us-east-1"];
+    return `[${"abc"[index] as string}]\n${settings.join("\n")}\n`;
+  });
+  writeFileSync(join(cluster.folder, "rclone.conf"), remotes.join("\n"));
+  const rclone = (...args: string[]): Promise<string> => call(cluster, "rclone", ["--config", "rclone.conf", "--retries", "1", ...args]);
+  await rclone("sync", tree, `a:${s3Bucket}/rclone`);
+  await rclone("check", tree, `b:${s3Bucket}/rclone`);
+  await rclone("sync", `c:${s3Bucket}/rclone`, "out");
+  assertTree(join(cluster.folder, "out"));
+  await rclone("copy", `a:${s3Bucket}/rclone`, `a:${s3Bucket}/copied`);
+  await rclone("check", tree, `c:${s3Bucket}/copied`);
+  cpSync(tree, join(cluster.folder, "less"), { recursive: true, filter: (path) => !path.includes("deep") });
+  await rclone("sync", "less", `b:${s3Bucket}/rclone`);
+  assert.ok(!(await rclone("lsf", "-R", `a:${s3Bucket}/rclone`)).includes("deep"));
+  await rclone("purge", `c:${s3Bucket}/rclone`);
+  assert.equal(await rclone("lsf", `a:${s3Bucket}`), "copied/\n");
+}); // biome-ignore format: long calls
+
+test("s3cmd puts a tree, lists, copies and gets it", { timeout, skip: noS3cmd }, async () => {
+  await using cluster = await startS3Cluster();
+  const tree = writeTree(join(cluster.folder, "tree"));
+  const s3cmd = (url: string, ...args: string[]): Promise<string> => {
+    const { host } = new URL(url);
+    const settings = [`access_key = ${s3Key.accessKeyId}`, `secret_key = ${s3Key.secretAccessKey}`, `host_base = ${host}`, `host_bucket = ${host}`, "use_https = False", "multipart_chunk_size_mb = 1024"];
+    writeFileSync(join(cluster.folder, "s3cfg"), `[default]\n${settings.join("\n")}\n`);
+    return call(cluster, "s3cmd", ["-c", "s3cfg", "--no-progress", ...args]);
+  };
+  const [a, b, c] = cluster.urls as [string, string, string];
+  await s3cmd(a, "sync", `${tree}/`, `s3://${s3Bucket}/s3cmd/`);
+  const listing = await s3cmd(b, "ls", "--recursive", `s3://${s3Bucket}/s3cmd/`);
+  for (const name of Object.keys(files)) assert.ok(listing.includes(`/s3cmd/${name}\n`), `${name} in ${listing}`);
+  mkdirSync(join(cluster.folder, "out"));
+  await s3cmd(c, "sync", `s3://${s3Bucket}/s3cmd/`, "out/");
+  assertTree(join(cluster.folder, "out"));
+  await s3cmd(a, "cp", `s3://${s3Bucket}/s3cmd/plain.txt`, `s3://${s3Bucket}/s3cmd/copy.txt`);
+  await s3cmd(b, "info", `s3://${s3Bucket}/s3cmd/copy.txt`);
+  await s3cmd(b, "info", `s3://${s3Bucket}`);
+  await s3cmd(c, "mb", "s3://made");
+  await s3cmd(a, "rb", "s3://made");
+  await s3cmd(b, "del", "--recursive", "--force", `s3://${s3Bucket}/s3cmd/`);
+  assert.equal(await s3cmd(c, "ls", `s3://${s3Bucket}/`), "");
+}); // biome-ignore format: long calls
+
+test("an application of boto3 works as it does with AWS", { timeout, skip: noBoto }, async () => {
+  await using cluster = await startS3Cluster();
+  const script = join(import.meta.dirname, "..", "harness", "s3-clients.py");
+  assert.equal(await call(cluster, "python", [script, ...cluster.urls, s3Bucket]), "done\n");
+});
