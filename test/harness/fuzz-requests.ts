@@ -25,6 +25,31 @@ const targets = [
   "/kv/a/../b", "/kv//", "/kv/.weir/view.json", "/kv/%2e%77eir/x", "/get/a", "/get/", "/put/", "/put", "/healthz", "/readyz", "/metrics", "/cluster", "/nowhere",
   "*", "/", "http://other/kv/a", "a", "//", "/kv/#", `/kv/${"k".repeat(1024)}`, `/kv/${"%41".repeat(1025)}`, `/kv/${"x".repeat(9_000)}`,
 ]; // biome-ignore format: a table
+/** What makes a request one of S3. */
+const signature = "X-Amz-Algorithm=AWS4-HMAC-SHA256";
+/** The bucket of all keys has the cluster's name. */
+const s3Targets = [
+  "/", "/test", "/test/", "/test/a", "/test/a", "/test/a", "/test/%ff", "/test/a/../b", "//", "/nowhere/a", "/test/.weir/view.json", `/test/${"k".repeat(1_025)}`,
+  "/test?delete", "/test?acl", "/test?uploads", "/test/a?acl", "/test/a?partNumber=1", "/test/a?versionId=1", "/test?list-type=2&max-keys=1", "/test?max-keys=x&delimiter=/", "/test?list-type=2&continuation-token=!",
+  "/test/a?response-content-type=a%0d%0ab", "/test?prefix=%zz", "/test?prefix=a&prefix=b",
+].map((target) => `${target}${target.includes("?") ? "&" : "?"}${signature}`); // biome-ignore format: a table
+const s3Fields: Readonly<Record<string, readonly string[]>> = {
+  "x-amz-content-sha256": ["UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "x"],
+  "x-amz-decoded-content-length": ["0", "5", "99999999999999", "-1", "x"],
+  "x-amz-trailer": ["x-amz-checksum-crc32", "x-amz-checksum-crc64nvme", "x, y", ""],
+  "x-amz-checksum-crc32c": ["AAAAAA==", "x"],
+  "x-amz-copy-source": ["/test/a", "test/b", "x", "%", "\xff"],
+  "x-amz-metadata-directive": ["REPLACE", "x"],
+  "x-amz-meta-a": ["1", "\xe4", "v".repeat(3_000)],
+  "x-amz-acl": ["private", "public-read"],
+  "x-amz-date": ["20130524T000000Z"],
+  Authorization: ["AWS4-HMAC-SHA256 Credential=a/20130524/b/s3/aws4_request,SignedHeaders=host,Signature=0", "AWS a:b"],
+}; // biome-ignore format: a table
+const s3Names = Object.keys(s3Fields);
+const s3Bodies = [
+  "5\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n", "5;chunk-signature=0\r\n", "ffffffffffff\r\n", "0\r\n", "1\r\na\r\n".repeat(20_000),
+  "<Delete><Object><Key>a</Key></Object></Delete>", "<Delete>", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "<a>".repeat(20_000), "&#x110000;", "",
+]; // biome-ignore format: a table
 const tags = [
   '"x"',
   "*",
@@ -127,7 +152,8 @@ function drawFrames(random: SimRandom): Buffer[] {
 
 function drawRequest(random: SimRandom): Buffer {
   const method = random.pick(methods);
-  const target = random.pick(targets);
+  const isS3 = random.chance(0.25);
+  const target = random.pick(isS3 ? s3Targets : targets);
   const lines = [
     `${method} ${target} HTTP/${random.pick(["1.1", "1.1", "1.1", "1.1", "1.1", "1.1", "1.1", "1.0", "2.0", "9"])}`,
   ];
@@ -136,11 +162,20 @@ function drawRequest(random: SimRandom): Buffer {
     const name = random.pick(names);
     lines.push(`${name}: ${random.pick(fields[name] as readonly string[])}`);
   }
+  for (let n = isS3 ? random.pick([0, 1, 2, 4]) : 0; n > 0; n--) {
+    const name = random.pick(s3Names);
+    lines.push(`${name}: ${random.pick(s3Fields[name] as readonly string[])}`);
+  }
   if (random.chance(0.02)) for (let n = 0; n < 500; n++) lines.push(`x-${n}: ${"v".repeat(n)}`);
   const head = `${lines.join(random.chance(0.97) ? "\r\n" : "\n")}`;
   const hasBody = method === "PUT" || method === "POST" || random.chance(0.1);
   if (!hasBody) return Buffer.from(`${head}\r\n\r\n`, "latin1");
-  const body = target.startsWith("/put") ? random.pick(legacyBodies) : "v".repeat(random.pick([0, 1, 100, 70_000]));
+  const body =
+    isS3 && random.chance(0.8)
+      ? random.pick(s3Bodies)
+      : target.startsWith("/put")
+        ? random.pick(legacyBodies)
+        : "v".repeat(random.pick([0, 1, 100, 70_000]));
   if (random.chance(0.3))
     return Buffer.from(`${head}\r\nTransfer-Encoding: chunked\r\n\r\n${chunked(random, body)}`, "latin1");
   const length = random.chance(0.9) ? body.length : random.whole(0, 100_000_000);
