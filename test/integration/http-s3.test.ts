@@ -437,6 +437,9 @@ describe("many keys by S3", () => {
       "InvalidArgument",
     );
     assertCode(await sendS3(host, get("/nothing")), 404, "NoSuchBucket");
+    for (const name of ["prefix", "delimiter", "marker"]) {
+      assertCode(await sendS3(host, get("/photos", { [name]: "é".repeat(513) })), 400, "InvalidArgument");
+    }
   });
 
   it("are listed in full pages, also when the cluster answers with short and empty ones", async () => {

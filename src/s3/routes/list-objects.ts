@@ -4,6 +4,7 @@
  * filled up.
  */
 
+import { maxKeyBytes } from "../../core/keys.ts";
 import type { ListedKey, Operations } from "../../core/operation.ts";
 import type { Turns } from "../../http/server/turns.ts";
 import type { Bucket } from "../buckets.ts";
@@ -59,6 +60,9 @@ export class ObjectListings {
     const token = query.get("continuation-token");
     const after = isSecond ? (token === undefined ? startAfter : positionIn(token)) : marker;
     const listing = this.#listingOf(call, after);
+    requireShort("prefix", bucket.prefix + listing.prefix);
+    requireShort("delimiter", listing.delimiter);
+    requireShort("position to go on from", bucket.prefix + after);
     call.exchange.grant.requirePrefix(bucket.prefix + listing.prefix);
     const page = await this.#page(bucket, listing);
     const { encode } = listing;
@@ -149,6 +153,11 @@ function positionIn(token: string): string {
   const position = Buffer.from(token, "base64url").toString();
   if (token === "" || tokenOf(position) !== token) throw invalid("the continuation-token is not one of a listing");
   return position;
+}
+
+/** No key has a longer part. Other nodes take none in a question. */
+function requireShort(what: string, text: string): void {
+  if (Buffer.byteLength(text) > maxKeyBytes) throw invalid(`the ${what} has more than ${maxKeyBytes} bytes`);
 }
 
 function invalid(detail: string): S3Error {

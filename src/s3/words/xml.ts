@@ -4,6 +4,7 @@
  * of elements without attributes.
  */
 
+import { isUtf8 } from "node:buffer";
 import { parseXML } from "@aws-sdk/xml-builder";
 import type { z } from "zod";
 import { S3Error } from "./s3-error.ts";
@@ -17,6 +18,8 @@ export const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
  * @throws S3Error `MalformedXML`.
  */
 export function readXml<T extends z.ZodType>(bytes: Buffer, schema: T): z.output<T> {
+  // Else another character would stand for the bytes that are none, and a key for another key.
+  if (!isUtf8(bytes)) throw malformed("is not valid UTF-8");
   // The parser makes another character of a reference to one of more than 16 bits.
   const text = bytes.toString().replace(reference, toCharacter);
   // A comment is all that may begin so.

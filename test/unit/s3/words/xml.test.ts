@@ -43,6 +43,10 @@ describe("a document that comes in", () => {
     malformed(bomb + withKey("&b;"));
   });
 
+  it("is refused if its bytes are no UTF-8, rather than read as another key", () => {
+    malformed(Buffer.concat([Buffer.from("<Delete><Object><Key>a"), Buffer.from([0xff]), Buffer.from("</Key></Object></Delete>")]));
+  });
+
   it("is refused in bounded time, whatever it consists of", () => {
     const pieces = ["<a>", "<", ">", "&", "<a ", "<a b='", "<!---->", "<?a?>", "</", "<a/>", "&#x1F600;", "<!DOCTYPE a>", " ", "]]>", "a=", "<__proto__>", "\0"];
     for (const piece of pieces) {
