@@ -1,6 +1,7 @@
 /** All planted bugs of adapters and of the composition. */
 
 import { azureBugs } from "./bugs-azure.ts";
+import { dialectBugs } from "./bugs-dialect.ts";
 import { diskBugs } from "./bugs-disk.ts";
 import { folderBugs } from "./bugs-folder.ts";
 import { journalBugs } from "./bugs-journal.ts";
@@ -27,4 +28,5 @@ export const glueBugs: readonly GlueBug[] = [
   ...sharesBugs,
   ...nodeBugs,
   ...reloadBugs,
+  ...dialectBugs,
 ];

@@ -1,0 +1,191 @@
+/**
+ * Planted bugs of the S3 dialect: who is let in, what counts as a whole body, and what must not be taken for another.
+ */
+
+import type { GlueBug } from "./glue-bug.ts";
+
+const verifier = "src/s3/signature/verifier.ts";
+const canonical = "src/s3/signature/canonical-request.ts";
+const checks = "src/s3/body/body-checks.ts";
+const verifierTest = "test/unit/s3/signature/verifier.test.ts";
+const chunkTest = "test/unit/s3/body/chunk-decoder.test.ts";
+const httpTest = "test/integration/http-s3.test.ts";
+
+export const dialectBugs: readonly GlueBug[] = [
+  {
+    name: "s3-signature-not-compared",
+    breaks: "A request counts only if its signature is the one that its key's secret makes.",
+    edits: [
+      {
+        file: verifier,
+        find: 'if (timingSafeEqual(expected, Buffer.from(auth.signature, "hex"))) return;',
+        replace: "if (expected.length > 0) return;",
+      },
+    ],
+    test: {
+      file: verifierTest,
+      name: "is refused with another secret, and with a key that the cluster does not have",
+      says: /SignatureDoesNotMatch/,
+    },
+  },
+  {
+    name: "s3-first-of-two-headers-signed",
+    breaks: "Each value of a header that is there twice is part of what was signed.",
+    edits: [
+      {
+        file: canonical,
+        find: `values.set(name, earlier === undefined ? value : \`\${earlier},\${value}\`);`,
+        replace: "values.set(name, earlier ?? value);",
+      },
+    ],
+    test: {
+      file: verifierTest,
+      name: "is refused with SignatureDoesNotMatch after a change of the range twice",
+      says: /SignatureDoesNotMatch/,
+    },
+  },
+  {
+    name: "s3-header-added-after-signing",
+    breaks: "A header of S3 that was not signed is refused.",
+    edits: [
+      {
+        file: canonical,
+        find: 'if (name === "host" || name.startsWith("x-amz-")) {',
+        replace: 'if (name === "host") {',
+      },
+    ],
+    test: {
+      file: verifierTest,
+      name: "is refused with AccessDenied after a change of a header of S3 more",
+      says: /AccessDenied/,
+    },
+  },
+  {
+    name: "s3-signature-for-ever",
+    breaks: "A signature counts for 15 minutes before and after its time.",
+    edits: [
+      {
+        file: verifier,
+        find: "} else if (Math.abs(ageMs) > maxSkewMs) {",
+        replace: "} else if (-ageMs > maxSkewMs) {",
+      },
+    ],
+    test: {
+      file: verifierTest,
+      name: "counts for 15 minutes before and after the time that it names",
+      says: /RequestTimeTooSkewed/,
+    },
+  },
+  {
+    name: "s3-chunks-not-chained",
+    breaks: "A chunk's signature is made over the one before, so no chunk can be left out or moved.",
+    edits: [{ file: "src/s3/signature/chunk-signatures.ts", find: "    this.#previous = signature;\n", replace: "" }],
+    test: {
+      file: chunkTest,
+      name: "is AWS's own example, in pieces of any size",
+      says: /SignatureDoesNotMatch|was changed/,
+    },
+  },
+  {
+    name: "s3-body-cut-after-a-chunk",
+    breaks: "A body in chunks is whole only with its last chunk and what belongs to it.",
+    edits: [
+      {
+        file: "src/s3/body/chunk-decoder.ts",
+        find: 'if (this.#state !== "over") {',
+        replace: 'if (this.#state === "bytes") {',
+      },
+    ],
+    test: {
+      file: chunkTest,
+      name: "is refused when it is cut in a head, or around its end",
+      says: /rejection/,
+    },
+  },
+  {
+    name: "s3-checksum-after-the-body-not-checked",
+    breaks: "A checksum that comes after the body is checked like one before it.",
+    edits: [
+      {
+        file: checks,
+        find: "return claimed === undefined ? undefined : requireChecksum(claimed, sums);",
+        replace: "return claimed === undefined || trailing ? claimed : requireChecksum(claimed, sums);",
+      },
+    ],
+    test: { file: chunkTest, name: "is checked against the checksum after it", says: /rejection/ },
+  },
+  {
+    name: "s3-streamed-body-not-checked",
+    breaks: "A streamed body that is not what the request says fails in place of its end.",
+    edits: [
+      {
+        file: "src/s3/body/object-body.ts",
+        find: "        await this.#checks.finish(this.#decoder?.end() ?? noTrailer);\n",
+        replace: "",
+      },
+    ],
+    test: {
+      file: httpTest,
+      name: "is refused, and not stored, if it is not what the request says of it",
+      says: /200 !== 400/,
+    },
+  },
+  {
+    name: "s3-part-of-an-object-for-the-object",
+    breaks: "A request for a part of an object that is not known is not one for the object.",
+    edits: [
+      {
+        file: "src/s3/words/unspoken.ts",
+        find: "if (second === undefined) return first?.[0];",
+        replace: "if (second === undefined) return undefined;",
+      },
+    ],
+    test: { file: httpTest, name: "is refused with a sentence if more is asked for than is done", says: /!== 501/ },
+  },
+  {
+    name: "s3-copy-of-what-may-not-be-read",
+    breaks: "A copy needs the right to its source.",
+    edits: [{ file: "src/s3/operations.ts", find: "    grant.requireKey(sourceKey);\n", replace: "" }],
+    test: {
+      file: httpTest,
+      name: "has the rights of the key, and the keys that begin with its prefix",
+      says: /!== 403/,
+    },
+  },
+  {
+    name: "s3-buckets-overwritten",
+    breaks: "The list of created buckets is changed only if it is still what was read.",
+    edits: [
+      {
+        file: "src/s3/buckets.ts",
+        find: 'precondition: tag === undefined ? { noneMatch: ["*"] } : { match: [tag] },',
+        replace: "precondition: undefined,",
+      },
+    ],
+    test: {
+      file: "test/unit/s3/buckets.test.ts",
+      name: "are all there when two nodes create and remove different ones at the same time",
+      says: /!== 11/,
+    },
+  },
+  {
+    name: "s3-simple-post-of-another-site",
+    breaks: "Without auth, a page of another site can make a browser send nothing that counts.",
+    edits: [
+      { file: "src/s3/s3-front.ts", find: "    this.#gate.admitOther(request, need, named.isOwn);\n", replace: "" },
+    ],
+    test: { file: httpTest, name: "is anyone where there is no auth, but no page of another site", says: /!== 403/ },
+  },
+  {
+    name: "s3-character-of-more-than-16-bits",
+    breaks: "A reference to a character of more than 16 bits is that character, and a key no other key.",
+    edits: [
+      { file: "src/s3/words/xml.ts", find: ".toString().replace(reference, toCharacter)", replace: ".toString()" },
+    ],
+    test: {
+      file: "test/unit/s3/words/xml.test.ts",
+      name: "has characters by their references, those of more than 16 bits too",
+      says: /strictly equal/,
+    },
+  },
+];
