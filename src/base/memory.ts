@@ -4,12 +4,21 @@
  * they came.
  */
 
+import { assert } from "./assert.ts";
+
 /** Returns `buffer` itself, or, when it is a view on a larger one, a copy with memory of its own. */
 export function compact(buffer: Buffer): Buffer {
   if (buffer.byteLength === buffer.buffer.byteLength) return buffer;
   const copy = Buffer.allocUnsafeSlow(buffer.byteLength);
   buffer.copy(copy);
   return copy;
+}
+
+/** The first bytes of a buffer that has memory of its own. Nobody may use that buffer afterwards. */
+export function shrink(buffer: Buffer, length: number): Buffer {
+  const memory = buffer.buffer;
+  assert(memory instanceof ArrayBuffer && memory.byteLength === buffer.length, "the memory is the buffer's own");
+  return length === buffer.length ? buffer : Buffer.from(memory.transfer(length));
 }
 
 /**

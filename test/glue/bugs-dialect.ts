@@ -92,7 +92,7 @@ export const dialectBugs: readonly GlueBug[] = [
     edits: [
       {
         file: "src/s3/body/chunk-decoder.ts",
-        find: 'if (this.#state !== "over") {',
+        find: 'if (this.#state !== "over" || this.#line !== "") {',
         replace: 'if (this.#state === "bytes") {',
       },
     ],

@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import { createHash, hash } from "node:crypto";
 import { describe, it } from "node:test";
+import { Crc64Nvme } from "@aws-sdk/checksums/crc";
 import { OperatingError } from "../../src/base/errors.ts";
+import type { HttpSettings } from "../../src/http/server/http-settings.ts";
+import { Turns } from "../../src/http/server/turns.ts";
 import type { S3Rules } from "../../src/s3/buckets.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
 import { type RawAnswer, RawConnection, rawRequest } from "../harness/raw-http.ts";
@@ -27,9 +30,9 @@ const rules: S3Rules = {
   domain: "s3.test",
 };
 
-async function guarded(key: object = {}): Promise<HttpHost> {
+async function guarded(key: object = {}, settings: Partial<HttpSettings> = {}): Promise<HttpHost> {
   const host = await HttpHost.start(
-    { maxValueBytes: 100_000, maxStreamBytes: 10_000_000 },
+    { maxValueBytes: 100_000, maxStreamBytes: 10_000_000, ...settings },
     { s3: rules, s3Alone: true },
   );
   host.access.setRules({ tokens: [], s3Keys: [{ ...testKeyRule, ...key }] });
@@ -198,7 +201,7 @@ describe("a value by S3", () => {
     await using host = await HttpHost.start({}, { s3: rules });
     const headers = {
       "content-type": "text/plain",
-      "content-encoding": "aws-chunked,gzip",
+      "content-encoding": "gzip",
       "cache-control": "max-age=1",
       "x-amz-meta-owner": "ada",
       "x-amz-acl": "private",
@@ -264,6 +267,12 @@ describe("a value by S3", () => {
       [{ "x-amz-checksum-crc32c": "AAAAAA==" }, undefined, "BadDigest"],
       [{ "x-amz-checksum-crc64nvme": "AAAAAAAAAAA=" }, undefined, "BadDigest"],
       [{ "x-amz-checksum-crc32": "AAAA" }, undefined, "InvalidRequest"],
+      [{ "x-amz-checksum-sha512": "AAAA" }, undefined, "InvalidRequest"],
+      [{ "x-amz-checksum-type": "COMPOSITE" }, undefined, "InvalidRequest"],
+      [{ "x-amz-sdk-checksum-algorithm": "SHA256" }, undefined, "InvalidRequest"],
+      [{ "x-amz-trailer": "x-amz-checksum-crc32" }, undefined, "InvalidRequest"],
+      [{ "x-amz-decoded-content-length": "5" }, undefined, "InvalidRequest"],
+      [{ "content-encoding": "gzip, AWS-chunked" }, "UNSIGNED-PAYLOAD", "InvalidRequest"],
       [{}, "rubbish", "InvalidArgument"],
       [{}, "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "NotImplemented"],
       [{ "x-amz-decoded-content-length": "1" }, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "IncompleteBody"],
@@ -277,6 +286,51 @@ describe("a value by S3", () => {
       }
     }
     assert.equal(host.operations.values.size, 0);
+  });
+
+  it("in chunks is decoded and checked in several turns, in its own memory", async (t) => {
+    await using host = await guarded({}, { maxValueBytes: 4_000_000 });
+    const turns = t.mock.method(Turns.prototype, "next");
+    const value = Buffer.alloc(1_000_000, "v");
+    const checksum = new Crc64Nvme();
+    checksum.update(value);
+    const sum = Buffer.from(await checksum.digest()).toString("base64");
+    const chunks = Array.from({ length: 1_000 }, () => `3e8\r\n${"v".repeat(1_000)}\r\n`).join("");
+    const body = `${chunks}0\r\nx-amz-checksum-crc64nvme:${sum}\r\n\r\n`;
+    const headers = { "content-encoding": "aws-chunked,gzip", "x-amz-trailer": "x-amz-checksum-crc64nvme" };
+    const request = put("/all/a", body, headers);
+    assertDone(await sendS3(host, { ...request, contentSha256: "STREAMING-UNSIGNED-PAYLOAD-TRAILER" }));
+    // 16 pieces of 64 KiB, and 4 of 256 KiB, each but the first in a turn of its own.
+    assert.equal(turns.mock.callCount(), 15 + 3);
+    const stored = host.operations.values.get("a");
+    assert.ok(stored?.value?.equals(value));
+    assert.equal(stored?.value?.buffer.byteLength, value.length);
+    assert.equal(stored?.info.headers["content-encoding"], "gzip");
+  });
+
+  it("in chunks is refused without its last chunk, also when nothing comes", async () => {
+    await using host = await guarded();
+    for (const contentSha256 of ["STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"]) {
+      const { target, headers } = await signS3({ ...put("/all/a", ""), contentSha256 }, `127.0.0.1:${host.port}`);
+      const nothing = await sendLines(host.port, "PUT", target, { ...headers, "content-length": "0" });
+      assertCode(nothing, 400, "IncompleteBody");
+    }
+    assert.equal(host.operations.values.size, 0);
+  });
+
+  it("that is streamed is refused at the first byte that is too much", async () => {
+    await using host = await guarded();
+    const body = `30d40\r\n${"v".repeat(200_000)}\r\n`;
+    const headers = { "x-amz-decoded-content-length": "150000", "transfer-encoding": "chunked" };
+    const signed = await signS3(
+      { ...put("/all/a", ""), headers, contentSha256: "STREAMING-UNSIGNED-PAYLOAD-TRAILER" },
+      `127.0.0.1:${host.port}`,
+    );
+    await using connection = await RawConnection.open(host.port);
+    const lines = Object.entries(signed.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    connection.send(`PUT ${signed.target} HTTP/1.1\r\n${lines.join("")}\r\n`);
+    const answer = await connection.send(`${body.length.toString(16)}\r\n${body}\r\n`).answer();
+    assertCode(answer, 400, "IncompleteBody");
   });
 
   it("comes back with the checksum that it came with, when that is asked for", async () => {

@@ -14,6 +14,7 @@ import { BodyStream } from "./body-stream.ts";
 import type { Exchange, Linger } from "./exchange.ts";
 import type { NodeShares } from "./node-shares.ts";
 import type { PatienceSettings } from "./patience.ts";
+import { Turns } from "./turns.ts";
 
 export interface BodySettings extends PatienceSettings {
   readonly inFlightBytes: number;
@@ -45,6 +46,8 @@ const allocatedPart = 1 / 4;
 const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, stream: undefined });
 
 export class Bodies implements Linger, Disposable {
+  /** For work on bodies that takes longer than a moment. */
+  readonly turns = new Turns();
   readonly #clock: Clock;
   readonly #settings: BodySettings;
   readonly #deadlines: Deadlines;

@@ -6,6 +6,7 @@
 import { createHash, type Hash, hash } from "node:crypto";
 import { isOperatingError } from "../../base/errors.ts";
 import { announcedMd5 } from "../../http/routes/content-md5.ts";
+import type { Turns } from "../../http/server/turns.ts";
 import type { Payload } from "../signature/payload.ts";
 import { S3Error } from "../words/s3-error.ts";
 import {
@@ -35,11 +36,13 @@ export interface BodyClaims {
 
 /** @throws S3Error `InvalidDigest`, `InvalidRequest`, `InvalidArgument`, `NotImplemented`. */
 export function claimsOf(headers: Readonly<Record<string, string | undefined>>, payload: Payload): BodyClaims {
+  if (payload.kind !== "chunked") refuseChunkHeaders(headers);
   const checksum = checksumIn(headers);
   const trailing = payload.kind === "chunked" ? trailingIn(headers) : undefined;
   if (checksum !== undefined && trailing !== undefined) {
     throw new S3Error("InvalidRequest", "a body has one checksum, in a header or after it");
   }
+  requireAlgorithm(headers, trailing ?? checksum?.algorithm);
   return {
     sha256: payload.kind === "hashed" ? payload.sha256 : undefined,
     md5: md5In(headers["content-md5"]),
@@ -47,6 +50,34 @@ export function claimsOf(headers: Readonly<Record<string, string | undefined>>, 
     trailing,
     length: payload.kind === "chunked" ? decodedLength(headers["x-amz-decoded-content-length"]) : undefined,
   };
+}
+
+/** A body in chunks that is taken for a plain one would be stored with the heads of its chunks. */
+function refuseChunkHeaders(headers: Readonly<Record<string, string | undefined>>): void {
+  const codings = (headers["content-encoding"] ?? "")
+    .toLowerCase()
+    .split(",")
+    .map((coding) => coding.trim());
+  const saysChunks =
+    headers["x-amz-trailer"] !== undefined ||
+    headers["x-amz-decoded-content-length"] !== undefined ||
+    codings.includes("aws-chunked");
+  if (!saysChunks) return;
+  throw new S3Error("InvalidRequest", "headers say that the body is aws-chunked, and x-amz-content-sha256 does not");
+}
+
+/** Headers that name the algorithm of the checksum that the request has. */
+const algorithmNames = ["x-amz-sdk-checksum-algorithm", `${prefix}algorithm`] as const;
+
+function requireAlgorithm(
+  headers: Readonly<Record<string, string | undefined>>,
+  algorithm: ChecksumAlgorithm | undefined,
+): void {
+  for (const name of algorithmNames) {
+    const value = headers[name];
+    if (value === undefined || value.toLowerCase() === algorithm) continue;
+    throw new S3Error("InvalidRequest", `${name} names a checksum that the request does not have`);
+  }
 }
 
 function md5In(header: string | undefined): string | undefined {
@@ -60,9 +91,14 @@ function md5In(header: string | undefined): string | undefined {
 
 function checksumIn(headers: Readonly<Record<string, string | undefined>>): Checksum | undefined {
   let found: Checksum | undefined;
-  for (const algorithm of checksumAlgorithms) {
-    const value = headers[prefix + algorithm];
-    if (value === undefined) continue;
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined || !name.startsWith(prefix)) continue;
+    const algorithm = name.slice(prefix.length);
+    if (algorithm === "mode" || algorithm === "algorithm" || (algorithm === "type" && value === "FULL_OBJECT"))
+      continue;
+    if (!isChecksumAlgorithm(algorithm))
+      throw new S3Error("InvalidRequest", `${name}: ${value} cannot be checked here`);
     if (found !== undefined) throw new S3Error("InvalidRequest", "a body has one checksum, and the request names two");
     if (!isChecksum(algorithm, value)) {
       throw new S3Error("InvalidRequest", `the value of ${prefix}${algorithm} is no such checksum in base64`);
@@ -90,6 +126,9 @@ function decodedLength(header: string | undefined): number | undefined {
   throw new S3Error("InvalidArgument", "x-amz-decoded-content-length must be a number of bytes");
 }
 
+/** Bytes whose checksum is made in a turn of the event loop: that takes a millisecond. */
+const turnBytes = 256 * 1024;
+
 /** How a body comes off beside what was said of it. Each is asked for only if something was said. */
 interface BodySums {
   readonly received: number;
@@ -109,19 +148,23 @@ export function checkWhole(
   bytes: Uint8Array,
   md5: string,
   trailer: Trailer,
+  turns: Turns,
 ): Checksum | undefined | Promise<Checksum | undefined> {
   const algorithm = claims.trailing ?? claims.checksum?.algorithm;
   return judge(claims, trailer, {
     received: bytes.length,
     sha256: () => hash("sha256", bytes),
     md5: () => md5,
-    checksum: () => (algorithm === undefined ? undefined : checksumOf(algorithm, bytes)),
+    checksum: () => (algorithm === undefined ? undefined : checksumOf(algorithm, bytes, turns)),
   });
 }
 
-async function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array): Promise<string> {
-  const checksum = await beginChecksum(algorithm);
-  checksum.update(bytes);
+async function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array, turns: Turns): Promise<string> {
+  const checksum = beginChecksum(algorithm);
+  for (let at = 0; at < bytes.length; at += turnBytes) {
+    if (at > 0) await turns.next();
+    checksum.update(bytes.subarray(at, at + turnBytes));
+  }
   return await checksum.digest();
 }
 
@@ -132,7 +175,11 @@ function judge(
 ): Checksum | undefined | Promise<Checksum | undefined> {
   const { length, sha256, md5, checksum, trailing } = claims;
   if (length !== undefined && length !== sums.received) {
-    throw new S3Error("IncompleteBody", `the body has ${sums.received} bytes, not ${length}; nothing was stored`);
+    throw wrongLength(length, String(sums.received));
+  }
+  for (const name of trailer.keys()) {
+    if (trailing !== undefined && name === prefix + trailing) continue;
+    throw new S3Error("InvalidRequest", `${name} comes after the body, and x-amz-trailer does not name it`);
   }
   if (sha256 !== undefined && sums.sha256() !== sha256) {
     throw new S3Error("XAmzContentSHA256Mismatch", wrong("SHA-256", "x-amz-content-sha256"));
@@ -155,20 +202,19 @@ export class BodyChecks {
   readonly #checksum: RunningChecksum | undefined;
   #received = 0;
 
-  private constructor(claims: BodyClaims, checksum: RunningChecksum | undefined) {
+  constructor(claims: BodyClaims) {
+    const algorithm = claims.trailing ?? claims.checksum?.algorithm;
     this.#claims = claims;
-    this.#checksum = checksum;
+    this.#checksum = algorithm === undefined ? undefined : beginChecksum(algorithm);
     this.#sha256 = claims.sha256 === undefined ? undefined : createHash("sha256");
     this.#md5 = claims.md5 === undefined ? undefined : createHash("md5");
   }
 
-  static async begin(claims: BodyClaims): Promise<BodyChecks> {
-    const algorithm = claims.trailing ?? claims.checksum?.algorithm;
-    return new BodyChecks(claims, algorithm === undefined ? undefined : await beginChecksum(algorithm));
-  }
-
+  /** @throws S3Error `IncompleteBody` when there are more bytes than the request says. */
   update(bytes: Uint8Array): void {
     this.#received += bytes.length;
+    const { length } = this.#claims;
+    if (length !== undefined && this.#received > length) throw wrongLength(length, `more than ${length}`);
     this.#sha256?.update(bytes);
     this.#md5?.update(bytes);
     this.#checksum?.update(bytes);
@@ -187,6 +233,10 @@ export class BodyChecks {
       checksum: () => this.#checksum?.digest(),
     });
   }
+}
+
+function wrongLength(length: number, received: string): S3Error {
+  return new S3Error("IncompleteBody", `the body has ${received} bytes, not ${length}; nothing was stored`);
 }
 
 function trailingChecksum(algorithm: ChecksumAlgorithm, trailer: Trailer): Checksum {

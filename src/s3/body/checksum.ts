@@ -1,10 +1,11 @@
 /**
- * The checksums that S3 knows. Three come with the runtime. CRC-32C and CRC-64/NVME are AWS's own code, which is loaded
- * when the first request wants one: that takes 80 ms.
+ * The checksums that S3 knows. Three come with the runtime. CRC-32C and CRC-64/NVME are AWS's own code. It takes some
+ * milliseconds to load, so that is done before there are requests.
  */
 
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
+import { Crc32c, Crc64Nvme } from "@aws-sdk/checksums/crc";
 
 export const checksumAlgorithms = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"] as const;
 export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
@@ -40,7 +41,7 @@ export function isChecksum(algorithm: ChecksumAlgorithm, text: string): boolean 
   return bytes.length === lengths[algorithm] && bytes.toString("base64") === text;
 }
 
-export async function beginChecksum(algorithm: ChecksumAlgorithm): Promise<RunningChecksum> {
+export function beginChecksum(algorithm: ChecksumAlgorithm): RunningChecksum {
   switch (algorithm) {
     case "crc32":
       return new RunningCrc32();
@@ -51,7 +52,6 @@ export async function beginChecksum(algorithm: ChecksumAlgorithm): Promise<Runni
     }
     case "crc32c":
     case "crc64nvme": {
-      const { Crc32c, Crc64Nvme } = await import("@aws-sdk/checksums/crc");
       const checksum = algorithm === "crc32c" ? new Crc32c() : new Crc64Nvme();
       return {
         update: (bytes) => checksum.update(bytes),

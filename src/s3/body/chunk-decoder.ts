@@ -51,6 +51,10 @@ export class ChunkDecoder {
   #received = 0;
   /** Bytes of lines that have come. */
   #framing = 0;
+  /** The trailer had an empty line before its signature. */
+  #hasEmptyLine = false;
+  /** No line may come any more. */
+  #hasLastLine = false;
 
   constructor(payload: Extract<Payload, { kind: "chunked" }>, signatures: ChunkSignatures | undefined) {
     this.#payload = payload;
@@ -63,26 +67,27 @@ export class ChunkDecoder {
   }
 
   /**
-   * The pieces of the body in these bytes, without a copy.
+   * What these bytes have of the body itself. It is moved together at their beginning, over what was there.
    *
    * @throws S3Error `InvalidRequest`, `SignatureDoesNotMatch`.
    */
-  decode(bytes: Uint8Array): Uint8Array[] {
-    const pieces: Uint8Array[] = [];
+  decode(bytes: Uint8Array): Uint8Array {
+    let decoded = 0;
     for (let at = 0; at < bytes.length; ) {
       if (this.#state === "bytes") {
-        const piece = bytes.subarray(at, at + this.#left);
-        pieces.push(piece);
-        this.#hash?.update(piece);
-        this.#received += piece.length;
-        this.#left -= piece.length;
-        at += piece.length;
+        const end = Math.min(at + this.#left, bytes.length);
+        this.#hash?.update(bytes.subarray(at, end));
+        bytes.copyWithin(decoded, at, end);
+        decoded += end - at;
+        this.#received += end - at;
+        this.#left -= end - at;
+        at = end;
         if (this.#left === 0) this.#endChunk();
       } else {
         at = this.#readLine(bytes, at);
       }
     }
-    return pieces;
+    return bytes.subarray(0, decoded);
   }
 
   /**
@@ -91,7 +96,7 @@ export class ChunkDecoder {
    * @throws S3Error `IncompleteBody`.
    */
   end(): Trailer {
-    if (this.#state !== "over") {
+    if (this.#state !== "over" || this.#line !== "") {
       throw new S3Error("IncompleteBody", "the body ended before its last chunk did; nothing was stored");
     }
     return this.#trailer;
@@ -101,17 +106,19 @@ export class ChunkDecoder {
   #readLine(bytes: Uint8Array, from: number): number {
     const end = bytes.indexOf(lineFeed, from);
     const part = bytes.subarray(from, end === -1 ? bytes.length : end);
-    if (this.#state === "over") throw malformed("goes on after its last chunk");
+    if (this.#state === "over" && this.#hasLastLine) throw malformed("goes on after its last chunk");
     if (this.#line.length + part.length > maxLineBytes) throw malformed("has a line that is too long");
     this.#framing += part.length;
     if (this.#framing > framingBytes(this.#received)) throw malformed("has chunks that are too small");
     this.#line += Buffer.from(part).toString("latin1");
     if (end === -1) return bytes.length;
-    if (this.#line.charCodeAt(this.#line.length - 1) !== carriageReturn) throw malformed("has a line without its end");
-    const line = this.#line.slice(0, -1);
+    const hasReturn = this.#line.charCodeAt(this.#line.length - 1) === carriageReturn;
+    if (!hasReturn && this.#state !== "trailer") throw malformed("has a line without its end");
+    const line = hasReturn ? this.#line.slice(0, -1) : this.#line;
     this.#line = "";
     if (this.#state === "head") this.#beginChunk(line);
     else if (this.#state === "trailer") this.#takeTrailer(line);
+    else if (this.#state === "over") this.#takeLastLine(line);
     else if (line !== "") throw malformed("has a chunk that is longer than its size says");
     else this.#state = "head";
     return end + 1;
@@ -143,9 +150,12 @@ export class ChunkDecoder {
     this.#hash = undefined;
   }
 
+  /** minio-go ends a checksum's line with a line feed alone. An empty line follows it, before the signature too. */
   #takeTrailer(line: string): void {
     if (line === "") {
-      this.#endTrailer();
+      const owesSignature = this.#payload.signed && this.#payload.trailer && !this.#trailer.has(trailerSignature);
+      if (owesSignature && !this.#hasEmptyLine) this.#hasEmptyLine = true;
+      else this.#endTrailer();
       return;
     }
     const colon = line.indexOf(":");
@@ -154,6 +164,11 @@ export class ChunkDecoder {
       throw malformed("has a trailer that is not as it must be");
     }
     this.#trailer.set(name, line.slice(colon + 1).trim());
+  }
+
+  #takeLastLine(line: string): void {
+    if (line !== "") throw malformed("goes on after its last chunk");
+    this.#hasLastLine = true;
   }
 
   #endTrailer(): void {
@@ -166,6 +181,7 @@ export class ChunkDecoder {
       this.#signatures.requireTrailer(lines, signature);
     }
     this.#state = "over";
+    this.#hasLastLine = !this.#payload.trailer;
   }
 }
 

@@ -6,9 +6,10 @@
 
 import { hash } from "node:crypto";
 import { OperatingError } from "../../base/errors.ts";
-import { compact } from "../../base/memory.ts";
+import { compact, shrink } from "../../base/memory.ts";
 import { announcedLength, type Bodies } from "../../http/server/body.ts";
 import { announcesBody } from "../../http/server/exchange.ts";
+import type { Turns } from "../../http/server/turns.ts";
 import type { S3Call } from "../call.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { BodyChecks, type BodyClaims, checkWhole, claimsOf } from "./body-checks.ts";
@@ -43,6 +44,7 @@ export interface BodyLimits {
 }
 
 const noTrailer: Trailer = new Map();
+const noBytes = new Uint8Array();
 
 /**
  * Reads the body of a request.
@@ -58,15 +60,16 @@ export async function readObjectBody(
   const { payload } = identity;
   const claims = claimsOf(call.headers, payload);
   const { maxValueBytes, maxStreamBytes } = limits;
-  const isFramed = payload.kind === "chunked" && announcesBody(exchange.request);
+  const isFramed = payload.kind === "chunked";
   const sent = announcedLength(exchange.request);
   // Known before anything has come: of a body in chunks the client tells it apart.
   const length = isFramed ? claims.length : sent;
   if (length !== undefined && length > Math.max(maxValueBytes, maxStreamBytes)) throw tooLarge(limits);
-  const decoder = payload.kind === "chunked" && isFramed ? new ChunkDecoder(payload, identity.chunks) : undefined;
+  const decoder = isFramed ? new ChunkDecoder(payload, identity.chunks) : undefined;
   const mayStream = maxStreamBytes > maxValueBytes;
   if ((length ?? (mayStream ? sent : undefined) ?? 0) > maxValueBytes) {
-    return { kind: "stream", body: await checked(bodies.stream(exchange), claims, decoder), length, ...kept(claims) };
+    const body = new CheckedBody(bodies.stream(exchange), claims, decoder, bodies.turns);
+    return { kind: "stream", body, length, ...kept(claims) };
   }
   const maxBytes = length === undefined ? maxValueBytes : length + (isFramed ? framingBytes(length) : 0);
   if (length !== undefined && sent !== undefined && sent > maxBytes) {
@@ -74,12 +77,13 @@ export async function readObjectBody(
   }
   const read = await bodies.read(exchange, maxBytes, length === undefined && mayStream);
   if (read.stream !== undefined) {
-    return { kind: "stream", body: await checked(read.stream, claims, decoder), length, ...kept(claims) };
+    const body = new CheckedBody(read.stream, claims, decoder, bodies.turns);
+    return { kind: "stream", body, length, ...kept(claims) };
   }
   try {
-    const bytes = decoder === undefined ? read.bytes : Buffer.concat(decoder.decode(read.bytes));
+    const bytes = decoder === undefined ? read.bytes : await decodeWhole(read.bytes, decoder, bodies.turns);
     const md5 = hash("md5", bytes);
-    const checksum = await checkWhole(claims, bytes, md5, decoder?.end() ?? noTrailer);
+    const checksum = await checkWhole(claims, bytes, md5, decoder?.end() ?? noTrailer, bodies.turns);
     return { kind: "whole", bytes: compact(bytes), md5, checksum, release: () => read.release() };
   } catch (error) {
     read.release();
@@ -92,28 +96,41 @@ function kept({ checksum }: BodyClaims): Pick<StreamedBody, "checksum"> {
   return { checksum };
 }
 
-/** The body itself, which rejects in place of its end if it is not what the request says. */
-async function checked(
-  source: AsyncIterableIterator<Uint8Array>,
-  claims: BodyClaims,
-  decoder: ChunkDecoder | undefined,
-): Promise<AsyncIterableIterator<Uint8Array, void>> {
-  const checks = await BodyChecks.begin(claims);
-  return new CheckedBody(source, checks, decoder);
+/** Bytes that are taken apart in a turn of the event loop. With the smallest chunks that takes some milliseconds. */
+const turnBytes = 65_536;
+
+/** Takes a body apart in its own memory, which counts as it is: there is no second copy. */
+async function decodeWhole(bytes: Buffer, decoder: ChunkDecoder, turns: Turns): Promise<Buffer> {
+  let decoded = 0;
+  for (let at = 0; at < bytes.length; at += turnBytes) {
+    if (at > 0) await turns.next();
+    const part = decoder.decode(bytes.subarray(at, at + turnBytes));
+    bytes.copyWithin(decoded, at, at + part.length);
+    decoded += part.length;
+  }
+  return shrink(bytes, decoded);
 }
 
+/** The body itself, which rejects in place of its end if it is not what the request says. */
 class CheckedBody implements AsyncIterableIterator<Uint8Array, void> {
   readonly #source: AsyncIterableIterator<Uint8Array>;
   readonly #checks: BodyChecks;
   readonly #decoder: ChunkDecoder | undefined;
-  /** Pieces of the chunk that came last. They are good until the next one is asked for. */
-  #pieces: Uint8Array[] = [];
+  readonly #turns: Turns;
+  /** Of what came last, the bytes that have not been looked at. They are good until more is asked for. */
+  #rest: Uint8Array = noBytes;
   #isOver = false;
 
-  constructor(source: AsyncIterableIterator<Uint8Array>, checks: BodyChecks, decoder: ChunkDecoder | undefined) {
+  constructor(
+    source: AsyncIterableIterator<Uint8Array>,
+    claims: BodyClaims,
+    decoder: ChunkDecoder | undefined,
+    turns: Turns,
+  ) {
     this.#source = source;
-    this.#checks = checks;
+    this.#checks = new BodyChecks(claims);
     this.#decoder = decoder;
+    this.#turns = turns;
   }
 
   [Symbol.asyncIterator](): this {
@@ -122,27 +139,32 @@ class CheckedBody implements AsyncIterableIterator<Uint8Array, void> {
 
   async next(): Promise<IteratorResult<Uint8Array, void>> {
     while (!this.#isOver) {
-      const piece = this.#pieces.shift();
-      if (piece !== undefined) {
-        this.#checks.update(piece);
-        return { done: false, value: piece };
-      }
-      const result = await this.#source.next();
-      if (result.done === true) {
+      if (this.#rest.length > 0) {
+        await this.#turns.next();
+      } else {
+        const result = await this.#source.next();
         // Given up while it waited: then nothing of it counts.
         if (this.#isOver) break;
-        this.#isOver = true;
-        await this.#checks.finish(this.#decoder?.end() ?? noTrailer);
-        break;
+        if (result.done === true) {
+          this.#isOver = true;
+          await this.#checks.finish(this.#decoder?.end() ?? noTrailer);
+          break;
+        }
+        this.#rest = result.value;
       }
-      this.#pieces = this.#decoder?.decode(result.value) ?? [result.value];
+      const part = this.#rest.subarray(0, turnBytes);
+      this.#rest = this.#rest.subarray(part.length);
+      const value = this.#decoder?.decode(part) ?? part;
+      if (value.length === 0) continue;
+      this.#checks.update(value);
+      return { done: false, value };
     }
     return { done: true, value: undefined };
   }
 
   async return(): Promise<IteratorResult<Uint8Array, void>> {
     this.#isOver = true;
-    this.#pieces = [];
+    this.#rest = noBytes;
     await this.#source.return?.();
     return { done: true, value: undefined };
   }

@@ -53,14 +53,13 @@ async function decode(
   const requestSignature = payload.trailer ? trailerSeed : seed;
   const signatures = payload.signed ? new ChunkSignatures(key, context, requestSignature) : undefined;
   const decoder = new ChunkDecoder(payload, signatures);
-  const checks = await BodyChecks.begin(claimsOf(headers, payload));
+  const checks = new BodyChecks(claimsOf(headers, payload));
   const bytes = Buffer.from(body, "latin1");
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; at += pieceBytes) {
-    for (const piece of decoder.decode(bytes.subarray(at, at + pieceBytes))) {
-      checks.update(piece);
-      pieces.push(piece);
-    }
+    const piece = decoder.decode(bytes.subarray(at, at + pieceBytes));
+    checks.update(piece);
+    pieces.push(piece);
   }
   await checks.finish(decoder.end());
   return Buffer.concat(pieces);
@@ -105,7 +104,7 @@ describe("a body in signed chunks", () => {
       first + second.replace("0055", "0056") + last,
       first + second + last.replace("b6c6", "b6c7"),
     ];
-    for (const body of bodies) await refused("SignatureDoesNotMatch", decode(signedPayload, body));
+    for (const body of bodies) await refused("SignatureDoesNotMatch", decode(signedPayload, body, {}));
   });
 
   it("is refused when its sizes are wrong, or anything stands between its chunks", async () => {
@@ -143,6 +142,21 @@ describe("a body in signed chunks with a trailer", () => {
     for (const bytes of [1, 1_000, 100_000]) await decode(trailerPayload, trailing.join(""), headers, bytes);
   });
 
+  it("is that of minio-go, whose trailer's lines end with a line feed alone", async () => {
+    const [first = "", second = "", last = "", checksum = "", signature = ""] = trailing;
+    const lines = [checksum.replace("\r\n", "\n"), "\r\n", signature, "\r\n"];
+    const body = [first, second, last, ...lines].join("");
+    for (const bytes of [1, 1_000, 100_000]) await decode(trailerPayload, body, headers, bytes);
+    for (const end of [1, 2, 3, 20, 91, 92, 93, 95])
+      await refused(undefined, decode(trailerPayload, body.slice(0, -end), headers));
+    await refused(undefined, decode(trailerPayload, [first, second, last, ...lines, "x"].join(""), headers));
+    await refused(
+      undefined,
+      decode(trailerPayload, [first, second, last, ...lines.toSpliced(1, 0, "\r\n")].join(""), headers),
+    );
+    await refused("SignatureDoesNotMatch", decode(trailerPayload, body.replace("sOO8/Q==", "sOO8/A=="), headers));
+  });
+
   it("is refused when any line of the trailer is changed or missing", async () => {
     for (let line = 2; line < trailing.length; line++) {
       await refused(undefined, decode(trailerPayload, trailing.toSpliced(line, 1).join(""), headers));
@@ -163,6 +177,13 @@ describe("a body in unsigned chunks", () => {
     await refused("BadDigest", decode(unsignedPayload, body.replace("hello", "hellp"), headers));
     await refused("BadDigest", decode(unsignedPayload, body.replace("NhCmhg", "NhCmhw"), headers));
     await refused("InvalidRequest", decode(unsignedPayload, "5\r\nhello\r\n0\r\n\r\n", headers));
+  });
+
+  it("may have a trailer whose lines end with a line feed alone, and one more empty line at the end", async () => {
+    const other = "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\r\n\r\n";
+    for (const bytes of [1, 7, 100])
+      assert.equal((await decode(unsignedPayload, other, headers, bytes)).toString(), "hello");
+    for (const more of ["\r\n", "x", "\r"]) await refused(undefined, decode(unsignedPayload, other + more, headers));
   });
 
   it("is refused when it is cut anywhere", async () => {
@@ -188,5 +209,6 @@ describe("a body in unsigned chunks", () => {
     const both = { ...headers, "x-amz-checksum-sha1": Buffer.alloc(20).toString("base64") };
     await refused("InvalidRequest", decode(unsignedPayload, body, both));
     await refused("InvalidRequest", decode(unsignedPayload, body, { "x-amz-trailer": "x-amz-checksum-md4" }));
+    await refused("InvalidRequest", decode(unsignedPayload, body, {}));
   });
 });
