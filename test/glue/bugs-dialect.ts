@@ -180,7 +180,11 @@ export const dialectBugs: readonly GlueBug[] = [
     name: "s3-character-of-more-than-16-bits",
     breaks: "A reference to a character of more than 16 bits is that character, and a key no other key.",
     edits: [
-      { file: "src/s3/words/xml.ts", find: ".toString().replace(reference, toCharacter)", replace: ".toString()" },
+      {
+        file: "src/s3/words/xml-parser.ts",
+        find: "return String.fromCodePoint(code);",
+        replace: "return String.fromCharCode(code);",
+      },
     ],
     test: {
       file: "test/unit/s3/words/xml.test.ts",

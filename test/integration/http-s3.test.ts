@@ -518,6 +518,10 @@ describe("many keys by S3", () => {
     assert.deepEqual(textsOf(answer, "Key"), ["a", "b/1", "none", ".weir/x", "c d+é", "b/2"]);
     assert.deepEqual(textsOf(answer, "Code"), ["AccessDenied", "NoSuchVersion"]);
     assert.deepEqual([...host.operations.values.keys()].sort(), ["other", "p/b/2"]);
+    assertDone(await sendS3(host, put("/all/p/", "1")));
+    const empty = assertDone(await sendS3(host, { ...request, body: "<Delete><Object><Key/></Object></Delete>" }));
+    assert.deepEqual(textsOf(empty, "Code"), ["InvalidArgument"]);
+    assert.ok(host.operations.values.delete("p/"), "the key that is the bucket's prefix is none of its objects");
     const quiet = { ...request, body: "<Delete><Quiet>true</Quiet><Object><Key>b/2</Key></Object></Delete>" };
     assert.deepEqual(textsOf(assertDone(await sendS3(host, quiet)), "Key"), []);
     for (const wrong of [

@@ -13,6 +13,7 @@ import { element, readXml, xmlDocument } from "../words/xml.ts";
 import { ownerXml } from "./list-objects.ts";
 
 const maxDocumentBytes = 16_384;
+const maxElements = 256;
 
 /** It says where the bucket is to be. Every region is this one. */
 const configurationSchema = z.object({ CreateBucketConfiguration: z.unknown() });
@@ -52,7 +53,7 @@ export class BucketRoutes {
     if (announcesBody(call.exchange.request)) {
       const body = await readDocument(call, this.#bodies, maxDocumentBytes);
       try {
-        if (body.bytes.length > 0) readXml(body.bytes, configurationSchema);
+        if (body.bytes.length > 0) await readXml(body.bytes, configurationSchema, this.#bodies.turns, maxElements);
       } finally {
         body.release();
       }

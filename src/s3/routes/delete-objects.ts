@@ -17,9 +17,11 @@ import { refuseUnspoken } from "../words/unspoken.ts";
 import { element, readXml, xmlDocument } from "../words/xml.ts";
 import { deleteOf } from "./put-object.ts";
 
-/** 1,000 keys of 1,024 bytes, and their elements. To read it takes a quarter of a second, in one turn. */
+/** 1,000 keys of 1,024 bytes, and their elements. */
 const maxDocumentBytes = 1.25 * 1024 * 1024;
 const maxKeys = 1_000;
+/** The document, `Quiet`, and for each key the object and what it may have. */
+const maxElements = 2 + maxKeys * 6;
 /** Keys that one request has under way at a time. */
 const keysAtOnce = 32;
 
@@ -52,7 +54,8 @@ export class MultiDelete {
     refuseUnspoken(call.headers);
     const body = await readDocument(call, this.#bodies, maxDocumentBytes);
     try {
-      const { Object: objects, Quiet } = readXml(body.bytes, documentSchema).Delete;
+      const { Delete } = await readXml(body.bytes, documentSchema, this.#bodies.turns, maxElements);
+      const { Object: objects, Quiet } = Delete;
       if (objects.length > maxKeys) throw new S3Error("MalformedXML", `a request names ${maxKeys} keys at most`);
       const results = objects.map(() => "");
       let next = 0;

@@ -13,7 +13,8 @@ export function keyOf(prefix: string, objectKey: string): string {
   if (key.length > maxKeyBytes / 4 && Buffer.byteLength(key) > maxKeyBytes) {
     throw new S3Error("KeyTooLongError", `the key, with its bucket's prefix, has more than ${maxKeyBytes} bytes`);
   }
-  if (key === "" || !key.isWellFormed()) throw new S3Error("InvalidArgument", "the key is empty, or no valid UTF-8");
+  if (objectKey === "" || !key.isWellFormed())
+    throw new S3Error("InvalidArgument", "the key is empty, or no valid UTF-8");
   if (key.startsWith(reservedPrefix)) throw reserved();
   return key;
 }

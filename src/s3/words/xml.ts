@@ -1,13 +1,10 @@
 /**
- * S3's XML. What comes in is read by the parser of AWS's SDK. A document type is refused before: it could define
- * entities, and many of them make that parser slow. What goes out is put together as text, since S3's answers are lists
- * of elements without attributes.
+ * S3's XML. What goes out is put together as text, since S3's answers are lists of elements without attributes.
  */
 
-import { isUtf8 } from "node:buffer";
-import { parseXML } from "@aws-sdk/xml-builder";
 import type { z } from "zod";
-import { S3Error } from "./s3-error.ts";
+import type { Turns } from "../../http/server/turns.ts";
+import { malformed, parseXml } from "./xml-parser.ts";
 
 const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
 export const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -17,35 +14,15 @@ export const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
  *
  * @throws S3Error `MalformedXML`.
  */
-export function readXml<T extends z.ZodType>(bytes: Buffer, schema: T): z.output<T> {
-  // Else another character would stand for the bytes that are none, and a key for another key.
-  if (!isUtf8(bytes)) throw malformed("is not valid UTF-8");
-  // The parser makes another character of a reference to one of more than 16 bits.
-  const text = bytes.toString().replace(reference, toCharacter);
-  // A comment is all that may begin so.
-  if (/<!(?!--)/.test(text)) throw malformed("has a document type or CDATA, which are not taken");
-  let document: unknown;
-  try {
-    document = parseXML(text);
-  } catch (cause) {
-    // Elements that lie too deep end in a RangeError of the parser, which calls itself for each.
-    throw malformed("is not well-formed", cause);
-  }
-  const result = schema.safeParse(document);
+export async function readXml<T extends z.ZodType>(
+  bytes: Uint8Array,
+  schema: T,
+  turns: Turns,
+  maxElements: number,
+): Promise<z.output<T>> {
+  const result = schema.safeParse(await parseXml(bytes, turns, maxElements));
   if (!result.success) throw malformed("does not have the elements that this request takes", result.error);
   return result.data;
-}
-
-const reference = /&#(?:x([0-9a-fA-F]{5,6})|(\d{5,7}));/g;
-
-function toCharacter(whole: string, hexadecimal: string | undefined, decimal: string | undefined): string {
-  const code = hexadecimal === undefined ? Number(decimal) : Number.parseInt(hexadecimal, 16);
-  if (code > 0x10ffff) throw malformed("has a reference to no character");
-  return code > 0xffff ? String.fromCodePoint(code) : whole;
-}
-
-function malformed(what: string, cause?: unknown): S3Error {
-  return new S3Error("MalformedXML", `the body ${what}`, { cause });
 }
 
 /** A document with this root element. `inner` is XML. */
