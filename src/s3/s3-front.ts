@@ -13,6 +13,7 @@ import type { Clock, Instant } from "../base/clock.ts";
 import { Complaints, complaintIntervalMs } from "../base/complaints.ts";
 import { type ErrorCode, OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { isSendable } from "../http/routes/content-headers.ts";
 import type { Cors } from "../http/server/cors.ts";
 import type { Dialect, DialectParts } from "../http/server/dialect.ts";
 import { answer, type Exchange } from "../http/server/exchange.ts";
@@ -133,6 +134,9 @@ export class S3Front implements Dialect {
     }
     const identity = this.#identify(exchange, target);
     exchange.grant = identity.grant;
+    // Who has such an address may read the value. Its page may show it: it could as well be one of the bucket's own.
+    if (identity.isPresigned && request.method === "GET") exchange.always = this.#cors.forAllSites(exchange.always);
+    refuseRepeated(request);
     const headers = headersOf(request, target);
     const call: S3Call = { exchange, target, identity, requestId: progress.requestId, headers };
     const choice = chooseOperation({ target, headers, method: request.method as string });
@@ -153,7 +157,7 @@ export class S3Front implements Dialect {
     }
     const payload = headers["x-amz-content-sha256"];
     const parsed = parsePayload(typeof payload === "string" ? payload : unsignedPayload);
-    return { grant: fullGrant, payload: parsed, chunks: undefined };
+    return { grant: fullGrant, payload: parsed, isPresigned: false, chunks: undefined };
   }
 
   #fail(exchange: Exchange, { requestId }: Progress, error: unknown): void {
@@ -192,6 +196,17 @@ function withoutSignature(target: string): string {
   return target.replace(/([?&](?:X-Amz-(?:Signature|Security-Token)|Signature)=)[^&]*/g, "$1...");
 }
 
+/** node:http joins the values of a header. A signature is over them, and yet two parties could take different ones. */
+function refuseRepeated({ rawHeaders }: IncomingMessage): void {
+  const seen = new Set<string>();
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] as string).toLowerCase();
+    if (!name.startsWith("x-amz-") || name === "x-amz-trailer") continue;
+    if (seen.has(name)) throw new S3Error("InvalidArgument", `the header ${name} occurs more than once`);
+    seen.add(name);
+  }
+}
+
 /** AWS's SDKs put headers into the query of a presigned request, by their names. */
 function headersOf({ headers }: IncomingMessage, { query }: S3Target): S3Call["headers"] {
   const parameters = query.all.filter(
@@ -206,6 +221,7 @@ function headersOf({ headers }: IncomingMessage, { query }: S3Target): S3Call["h
     if (all[lower] !== undefined && all[lower] !== value) {
       throw new S3Error("InvalidArgument", `${name} is there as a header and as a parameter, with two values`);
     }
+    if (!isSendable(value)) throw new S3Error("InvalidArgument", `${name} is no value of a header`);
     all[lower] = value;
   }
   return all;

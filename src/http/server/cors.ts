@@ -17,6 +17,7 @@ export interface CorsSettings {
 const anyOrigin = "*";
 /** A browser gives the answer to no page of another site as an image, a style or a script. */
 const ownSite: readonly string[] = Object.freeze(["Cross-Origin-Resource-Policy", "same-origin"]);
+const anySite: readonly string[] = Object.freeze(["Cross-Origin-Resource-Policy", "cross-origin"]);
 /** A list of header names. */
 const headerNames = /^[\w!#$%&'*+.^`|~, -]*$/;
 
@@ -46,6 +47,11 @@ export class Cors {
     // All: ETag, Weir-*, Content-Range, Retry-After, and metadata by any name.
     result.push("Access-Control-Expose-Headers", "*");
     return result;
+  }
+
+  /** The headers of an answer, as {@link headersFor} made them, for a page of any site to show as a part of itself. */
+  forAllSites(headers: readonly string[]): readonly string[] {
+    return [...anySite, ...headers.slice(ownSite.length)];
   }
 
   /**

@@ -22,7 +22,7 @@ export interface Exchange {
   /** The caller's place among the requests under way, if it needs one. */
   place: Share | undefined;
   /** Headers of every answer to it, errors too. */
-  readonly always: readonly string[];
+  always: readonly string[];
   /** Keeps an answer that the client does not read at once. */
   readonly unread: { add(exchange: Exchange): void };
   /** The client sends its body only after a `100 Continue`, which has not been sent. */

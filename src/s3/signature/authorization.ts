@@ -96,6 +96,8 @@ export function parseQuery(query: Query): Authorization {
   };
 }
 
+const regionPattern = /^[\w-]{0,64}$/;
+
 type Fail = (detail: string) => S3Error;
 
 function parseCredential(text: string, fail: Fail): Pick<Authorization, "accessKeyId" | "scope"> {
@@ -103,7 +105,13 @@ function parseCredential(text: string, fail: Fail): Pick<Authorization, "accessK
   const parts = text.split("/");
   const [day = "", region = "", service, end] = parts.slice(-4);
   const accessKeyId = parts.slice(0, -4).join("/");
-  if (accessKeyId === "" || !/^\d{8}$/.test(day) || service !== "s3" || end !== "aws4_request") {
+  if (
+    accessKeyId === "" ||
+    !/^\d{8}$/.test(day) ||
+    !regionPattern.test(region) ||
+    service !== "s3" ||
+    end !== "aws4_request"
+  ) {
     throw fail("the credential must be KEY/DAY/REGION/s3/aws4_request");
   }
   return { accessKeyId, scope: { day, region } };

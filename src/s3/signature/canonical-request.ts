@@ -4,6 +4,7 @@
  */
 
 import { decodePercent } from "../../http/server/percent.ts";
+import { collapseBlanks } from "../words/blanks.ts";
 import { S3Error } from "../words/s3-error.ts";
 import type { S3Target } from "../words/target.ts";
 import { encodeUri, encodeUriPath } from "../words/uri-encoding.ts";
@@ -47,8 +48,6 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-const spaces = /[ \t]+/g;
-
 /**
  * A line for each signed header. The values of one that is there several times are joined, so that each of them counts.
  *
@@ -67,7 +66,7 @@ function canonicalHeaders(rawHeaders: readonly string[], signedHeaders: readonly
       continue;
     }
     const earlier = values.get(name);
-    const value = (rawHeaders[i + 1] as string).trim().replace(spaces, " ");
+    const value = collapseBlanks(rawHeaders[i + 1] as string);
     values.set(name, earlier === undefined ? value : `${earlier},${value}`);
   }
   let lines = "";

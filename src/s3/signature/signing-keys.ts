@@ -13,20 +13,28 @@ const maxKeys = 1_024;
 export class SigningKeys {
   readonly #keys = new LRUCache<string, KeyObject>({ max: maxKeys });
 
-  keyFor(secret: string, { day, region }: CredentialScope): KeyObject {
-    // A new secret under the same id has another key.
-    const name = `${day}/${region}/${secret}`;
-    const known = this.#keys.get(name);
+  keyFor(secret: string, scope: CredentialScope): KeyObject {
+    const known = this.#keys.get(nameOf(secret, scope));
     if (known !== undefined) return known;
+    const { day, region } = scope;
     const steps = [day, region, "s3", "aws4_request"];
     const key = steps.reduce<Buffer>(
       (derived, step) => createHmac("sha256", derived).update(step).digest(),
       Buffer.from(`AWS4${secret}`),
     );
-    const kept = createSecretKey(key);
-    this.#keys.set(name, kept);
-    return kept;
+    return createSecretKey(key);
   }
+
+  /** Keeps a key with which a request was signed: who has no secret drives out none of them. */
+  keep(secret: string, scope: CredentialScope, key: KeyObject): void {
+    const name = nameOf(secret, scope);
+    if (!this.#keys.has(name)) this.#keys.set(name, key);
+  }
+}
+
+/** A new secret under the same id has another key. */
+function nameOf(secret: string, { day, region }: CredentialScope): string {
+  return `${day}/${region}/${secret}`;
 }
 
 /** The signature of a text, as 32 bytes. */

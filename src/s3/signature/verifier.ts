@@ -19,6 +19,8 @@ import { SigningKeys, scopeText, sha256, sign } from "./signing-keys.ts";
 export interface Identity {
   readonly grant: Grant;
   readonly payload: Payload;
+  /** The signature was in the query, and is right. */
+  readonly isPresigned: boolean;
   /** Of a body in signed chunks. Undefined where no signature is checked. */
   readonly chunks: ChunkSignatures | undefined;
 }
@@ -67,11 +69,13 @@ export class Verifier {
     const signingKey = this.#keys.keyFor(key.secret, auth.scope);
     const context = `${time}\n${scopeText(auth.scope)}\n`;
     this.#requireSignature(request, auth, signingKey, context, payload);
+    this.#keys.keep(key.secret, auth.scope, signingKey);
     const parsed = parsePayload(payload);
     const isSigned = parsed.kind === "chunked" && parsed.signed;
     return {
       grant: key.grant,
       payload: parsed,
+      isPresigned,
       chunks: isSigned ? new ChunkSignatures(signingKey, context, auth.signature) : undefined,
     };
   }

@@ -153,6 +153,8 @@ const changes: readonly (readonly [what: string, code: S3Code, request: () => Se
   ["a header of S3 more", "AccessDenied", () => edit((r) => void r.headers.push("x-amz-meta-a", "1"))],
   ["the day", "AuthorizationHeaderMalformed", () => edit((r) => auth(r, "20130524/", "20130525/"))],
   ["the region", "SignatureDoesNotMatch", () => edit((r) => auth(r, "us-east-1", "us-west-1"))],
+  ["the region's letters", "AuthorizationHeaderMalformed", () => edit((r) => auth(r, "us-east-1", "us;east"))],
+  ["the region's length", "AuthorizationHeaderMalformed", () => edit((r) => auth(r, "us-east-1", "a".repeat(65)))],
   ["the service", "AuthorizationHeaderMalformed", () => edit((r) => auth(r, "/s3/", "/ec2/"))],
   ["the scope's end", "AuthorizationHeaderMalformed", () => edit((r) => auth(r, "aws4_request", "aws5_request"))],
   ["the key's id", "InvalidAccessKeyId", () => edit((r) => auth(r, "EXAMPLE/", "EXAMPLF/"))],
