@@ -14,7 +14,7 @@ import { checkChangeable } from "../server/key.ts";
 import type { ProblemWriter } from "../server/problem.ts";
 import { type KeyRoute, reading } from "../server/route.ts";
 import type { AnswerStreams } from "../server/stream.ts";
-import { contentHeaders, isSendable, sandboxed } from "./content-headers.ts";
+import { checksumHeader, contentHeaders, isSendable, sandboxed } from "./content-headers.ts";
 import { announcedMd5, md5Of, requiringMd5 } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
 import type { DateFormatter } from "./http-date.ts";
@@ -277,6 +277,6 @@ export class BlobRoutes {
 function addKept(headers: HeaderList, kept: ValueInfo["headers"]): void {
   for (const name in kept) {
     const value = kept[name] as string;
-    if (isSendable(value)) headers.push(name, value);
+    if (name !== checksumHeader && isSendable(value)) headers.push(name, value);
   }
 }

@@ -10,6 +10,12 @@ import { type ContentHeaders, noHeaders } from "../../core/entry.ts";
 export const metadataPrefix = "x-weir-meta-";
 
 /**
+ * The checksum that came with a value by S3, and was checked. Only the S3 dialect writes it and shows it: by another
+ * writer it could be that of another value.
+ */
+export const checksumHeader = `${metadataPrefix}s3-checksum`;
+
+/**
  * What weir's own metadata takes in the store.
  * - the name weir-upload: 11
  * - its value: the cluster's id (32), the key's tag (8), epoch (16 digits at most), seq (1), 32 random digits, four
@@ -101,6 +107,7 @@ function ruleOf(name: string): Rule | undefined {
   const ownName = name.slice(metadataPrefix.length);
   if (!metadataName.test(ownName)) throw invalid(`${name}: a metadata name has letters, digits and hyphens only`);
   if (ownName.startsWith("weir-")) throw invalid(`${name}: metadata names that begin with weir- are weir's own`);
+  if (name === checksumHeader) throw invalid(`${name}: this metadata name is weir's own`);
   return "metadata";
 }
 

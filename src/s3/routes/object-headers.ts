@@ -6,6 +6,7 @@
 import { isOperatingError } from "../../base/errors.ts";
 import type { ContentHeaders } from "../../core/entry.ts";
 import {
+  checksumHeader,
   contentHeaders,
   isSendable,
   metadataPrefix,
@@ -15,12 +16,10 @@ import {
 import type { HeaderList } from "../../http/server/exchange.ts";
 import { type Checksum, isChecksum, isChecksumAlgorithm } from "../body/checksum.ts";
 import type { S3Call } from "../call.ts";
+import { trimBlanks } from "../words/blanks.ts";
 import { S3Error } from "../words/s3-error.ts";
 
 const s3Prefix = "x-amz-meta-";
-
-/** The name in the metadata under which a value's checksum is kept. */
-const checksumName = `${metadataPrefix}s3-checksum`;
 
 /**
  * The headers of a request that are kept with the value.
@@ -36,7 +35,7 @@ export function keptHeaders({ headers }: Pick<S3Call, "headers">, maxMetadataByt
     if (value === undefined) continue;
     if (name === "content-encoding") {
       const codings = value.split(",").filter((coding) => coding.trim().toLowerCase() !== "aws-chunked");
-      raw.push(name, codings.join(",").trim());
+      raw.push(name, trimBlanks(codings.join(",")));
     } else if (isMetadata) {
       raw.push(metadataPrefix + name.slice(s3Prefix.length), value);
     } else {
@@ -44,11 +43,9 @@ export function keptHeaders({ headers }: Pick<S3Call, "headers">, maxMetadataByt
     }
   }
   try {
-    const kept = contentHeaders(raw, maxMetadataBytes);
-    if (kept[checksumName] === undefined) return kept;
-    throw new S3Error("InvalidArgument", `${s3Prefix}s3-checksum: this name is weir's own`);
+    return contentHeaders(raw, maxMetadataBytes);
   } catch (error) {
-    if (!isOperatingError(error, "header_invalid") || error instanceof S3Error) throw error;
+    if (!isOperatingError(error, "header_invalid")) throw error;
     const detail = error.message.replaceAll(metadataPrefix, s3Prefix);
     throw new S3Error(/ take \d+ bytes/.test(detail) ? "MetadataTooLarge" : "InvalidArgument", detail);
   }
@@ -61,13 +58,13 @@ export function withChecksum(
   maxMetadataBytes: number,
 ): ContentHeaders {
   if (checksum === undefined) return kept;
-  const all = { ...kept, [checksumName]: `${checksum.algorithm} ${checksum.value}` };
+  const all = { ...kept, [checksumHeader]: `${checksum.algorithm} ${checksum.value}` };
   return sizeProblem(all, maxMetadataBytes) === undefined ? all : kept;
 }
 
 /** The checksum that is kept with a value. */
 export function checksumOf(headers: ContentHeaders): Checksum | undefined {
-  const [algorithm = "", value = ""] = headers[checksumName]?.split(" ") ?? [];
+  const [algorithm = "", value = ""] = headers[checksumHeader]?.split(" ") ?? [];
   return isChecksumAlgorithm(algorithm) && isChecksum(algorithm, value) ? { algorithm, value } : undefined;
 }
 
@@ -83,7 +80,7 @@ const defaultType = "binary/octet-stream";
 export function addKept(headers: HeaderList, kept: ContentHeaders, overrides: ContentHeaders): void {
   for (const name in kept) {
     const value = kept[name] as string;
-    if (name === checksumName || overrides[name] !== undefined || !isSendable(value)) continue;
+    if (name === checksumHeader || overrides[name] !== undefined || !isSendable(value)) continue;
     headers.push(name.startsWith(metadataPrefix) ? s3Prefix + name.slice(metadataPrefix.length) : name, value);
   }
   for (const name in overrides) headers.push(name, overrides[name] as string);
