@@ -11,6 +11,7 @@ import { type Instant, sleep } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compareText } from "../../base/text-order.ts";
 import type { KeyState } from "../../core/key-state.ts";
+import { reservedPrefix } from "../../core/keys.ts";
 import { entryOf, isCommonPrefix, type ListQuery } from "../../core/listing.ts";
 import type { HeldAnswer, HeldEntry, ListRequest } from "../../core/message.ts";
 import type { ContextOf } from "../context.ts";
@@ -74,6 +75,7 @@ export class HeldKeys {
         await sleep(clock, 0);
         this.#check(request, giveUpAt);
       }
+      if (record.key.startsWith(reservedPrefix)) continue;
       const name = entryOf(record.key, query);
       if (name === undefined || (last !== undefined && compareText(name, last) > 0)) continue;
       if (membership.ownersOf(record.key)[0] !== membership.self.id) continue;

@@ -86,6 +86,15 @@ const refusedAs = (code: "wrong_view" | "not_ready" | "deadline_exceeded") => (e
   isOperatingError(error, code);
 
 describe("HeldKeys.answer", () => {
+  it("leaves out weir's own keys, also as common prefixes", async () => {
+    const trial = new Trial();
+    trial.hold(".weir/s3-buckets.json", "1");
+    trial.hold("we", "1");
+    for (const delimiter of ["", ".", "w"]) {
+      assert.deepEqual(await trial.names({ delimiter }), [delimiter === "w" ? "w" : "we"], delimiter);
+    }
+  });
+
   it("gives what is held in order: values with what is known of them, and what is deleted", async () => {
     const trial = new Trial();
     for (const key of ["b", "\u{1F600}", "a", "\uffee"]) trial.hold(key, key === "a" ? undefined : "xyz");
