@@ -12,7 +12,7 @@ import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import { compact } from "../base/memory.ts";
 import { noHeaders } from "../core/entry.ts";
-import { reservedPrefix } from "../core/keys.ts";
+import { isReserved, reservedPrefix } from "../core/keys.ts";
 import type { Operations } from "../core/operation.ts";
 import { S3Error } from "./words/s3-error.ts";
 
@@ -51,11 +51,20 @@ const maxCreated = 1_000;
 /** How often a change of the list is tried anew because somebody else has changed it meanwhile. */
 const maxAttempts = 16;
 
+/** How long it may take to find out whether a bucket has keys. */
+const maxLookMs = 5_000;
+
 const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const address = /^\d+\.\d+\.\d+\.\d+$/;
 
 const listSchema = z.strictObject({ buckets: z.array(z.strictObject({ name: z.string(), createdMs: z.number() })) });
 type CreatedBucket = z.infer<typeof listSchema>["buckets"][number];
+
+interface BucketList {
+  readonly buckets: readonly CreatedBucket[];
+  /** Of the value. Undefined before there is one. */
+  readonly tag: string | undefined;
+}
 
 const unnamed: NamedHost = Object.freeze({ isOwn: false, bucket: undefined });
 
@@ -64,6 +73,8 @@ export class Buckets {
   readonly #clock: Clock;
   #rules: S3Rules;
   #named: ReadonlyMap<string, Bucket>;
+  /** The list that was read last: it seldom changes. */
+  #parsed: BucketList | undefined;
 
   constructor(operations: () => Operations, clock: Clock, rules: S3Rules) {
     this.#operations = operations;
@@ -114,6 +125,7 @@ export class Buckets {
     if (!bucketName.test(name) || name.includes("..") || address.test(name)) {
       throw new S3Error("InvalidBucketName", "a bucket's name has 3 to 63 of a-z, 0-9, - and .");
     }
+    if (isReserved(prefixOf(name))) throw new S3Error("InvalidBucketName", "its keys would be weir's own");
     if (this.#named.has(name)) throw alreadyThere();
     if (!this.#rules.createBuckets) {
       throw new S3Error(
@@ -148,8 +160,12 @@ export class Buckets {
   }
 
   async #hasKeys(prefix: string): Promise<boolean> {
-    let after: string | undefined = "";
+    // The key that is the prefix itself is none of the bucket's.
+    let after: string | undefined = prefix;
+    const giveUpAt = this.#clock.now() + maxLookMs;
     while (after !== undefined) {
+      if (this.#clock.now() >= giveUpAt)
+        throw new OperatingError("deadline_exceeded", "it took too long to look for keys");
       const page = await this.#operations().list({ prefix, after, delimiter: "", limit: 1 });
       if (page.keys.length > 0) return true;
       after = page.next;
@@ -164,12 +180,17 @@ export class Buckets {
   }
 
   /** The list, and its tag. Both are of nothing before the first bucket was created. */
-  async #read(): Promise<{ readonly buckets: readonly CreatedBucket[]; readonly tag: string | undefined }> {
+  async #read(): Promise<BucketList> {
     const outcome = await this.#operations().read(bucketsKey, true);
     if (outcome.kind === "missing") return { buckets: [], tag: undefined };
     if (outcome.kind === "value" && outcome.value !== undefined) {
-      const list = parseList(outcome.value);
-      if (list !== undefined) return { buckets: list, tag: outcome.info.md5 };
+      const tag = outcome.info.md5;
+      if (this.#parsed?.tag === tag) return this.#parsed;
+      const buckets = parseList(outcome.value);
+      if (buckets !== undefined) {
+        this.#parsed = { buckets, tag };
+        return this.#parsed;
+      }
     }
     throw new OperatingError("internal", `the value ${bucketsKey} is no list of buckets: remove it from the store`);
   }

@@ -19,7 +19,7 @@ import type { S3Options } from "./s3-options.ts";
 import { changeableKey, keyOf } from "./words/keys.ts";
 import { S3Error } from "./words/s3-error.ts";
 import { parseTarget } from "./words/target.ts";
-import { refuseUnspoken } from "./words/unspoken.ts";
+import { refuseOwner, refuseUnspoken } from "./words/unspoken.ts";
 import { xmlDocument } from "./words/xml.ts";
 
 type Answered = void | Promise<void>;
@@ -45,12 +45,13 @@ export class S3Operations {
     this.#writes = new ObjectWrites(operations, bodies, settings);
     this.#copies = new ObjectCopies(operations, bodies, streams, clock, settings);
     this.#multiDelete = new MultiDelete(operations, bodies);
-    this.#listings = new ObjectListings(operations, new Turns(), settings.maxListKeys);
+    this.#listings = new ObjectListings(operations, clock, new Turns(), settings.maxListKeys);
     this.#bucketRoutes = new BucketRoutes(buckets, bodies);
   }
 
   run(call: S3Call, choice: Choice): Answered {
-    const { target } = call;
+    const { target, headers } = call;
+    refuseOwner(headers);
     if (target.bucket === undefined) return this.#bucketRoutes.list(call);
     if (choice.name === "CreateBucket") return this.#bucketRoutes.create(call, target.bucket);
     if (choice.name === "DeleteBucket") return this.#bucketRoutes.remove(call, target.bucket);
@@ -92,7 +93,7 @@ export class S3Operations {
       case "CopyObject":
         return this.#copy(call, key);
       case "PutAcl":
-        return this.#putAcl(call, key);
+        return this.#putObjectAcl(call, key);
       case "GetObjectAcl":
         return this.#answerExisting(call, key, aclXml);
       case "GetObjectTagging":
@@ -112,6 +113,10 @@ export class S3Operations {
     if (source.bucket === undefined || source.key === undefined) {
       throw new S3Error("InvalidArgument", "x-amz-copy-source must be BUCKET/KEY, percent-encoded");
     }
+    // A key with a question mark that was not encoded would be cut off there.
+    if (path.includes("?") && !/^[^?]*\?versionId=[^?&]*$/.test(path)) {
+      throw new S3Error("InvalidArgument", "x-amz-copy-source: a question mark in a key is written %3F");
+    }
     const version = source.query.get("versionId") ?? "null";
     if (version !== "null") throw new S3Error("NoSuchVersion", "objects have no versions");
     const { prefix } = await this.#buckets.find(source.bucket);
@@ -127,6 +132,11 @@ export class S3Operations {
     refuseUnspoken(call.headers);
     call.exchange.grant.requireKey(key);
     answerCall(call, 200, ["Content-Length", "0"]);
+  }
+
+  async #putObjectAcl(call: S3Call, key: string): Promise<void> {
+    if ((await this.#operations().read(key, false)).kind === "missing") throw noSuchKey();
+    await this.#putAcl(call, key);
   }
 
   async #answerExisting(call: S3Call, key: string, xml: string): Promise<void> {

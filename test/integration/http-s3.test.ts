@@ -8,6 +8,7 @@ import { OperatingError } from "../../src/base/errors.ts";
 import type { HttpSettings } from "../../src/http/server/http-settings.ts";
 import { Turns } from "../../src/http/server/turns.ts";
 import type { S3Rules } from "../../src/s3/buckets.ts";
+import { systemClock } from "../../src/system.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
 import { type RawAnswer, RawConnection, rawRequest } from "../harness/raw-http.ts";
 import {
@@ -20,6 +21,7 @@ import {
   testKey,
   testKeyRule,
 } from "../harness/s3-request.ts";
+import { putOf } from "../harness/write-operations.ts";
 
 const rules: S3Rules = {
   buckets: [
@@ -121,6 +123,41 @@ describe("who is let in by a signature", () => {
     const xml = "<Delete><Object><Key>q/to</Key></Object><Object><Key>p/x</Key></Object></Delete>";
     const answer = await sendS3(host, { method: "POST", path: "/all", query: { delete: "" }, body: xml });
     assert.deepEqual(textsOf(assertDone(answer), "Code"), ["AccessDenied"]);
+  });
+
+  it("may use only what was signed byte by byte", async () => {
+    await using host = await guarded();
+    const voila = Buffer.from("voilà").toString("latin1");
+    const utf8 = await signS3(put("/all/a", "1", { "x-amz-meta-a": "voilà" }), `127.0.0.1:${host.port}`);
+    assertDone(await sendLines(host.port, "PUT", utf8.target, { ...utf8.headers, "x-amz-meta-a": voila }, "1"));
+    assert.equal(host.operations.values.get("a")?.info.headers["x-weir-meta-a"], voila);
+    const { target, headers } = await signS3(put("/all/a", "2", { "x-amz-meta-a": "b" }), `127.0.0.1:${host.port}`);
+    const changed = { ...headers, "x-amz-meta-a": "b\u00a0" };
+    assertCode(await sendLines(host.port, "PUT", target, changed, "2"), 403, "SignatureDoesNotMatch");
+    const read = await signS3(get("/all/a"), `127.0.0.1:${host.port}`);
+    const other = { ...read.headers, "if-match": "\u00a0*" };
+    assertCode(await sendLines(host.port, "GET", read.target, other), 412, "PreconditionFailed");
+    const twice = await signS3(put("/all/a", "2", { "x-amz-meta-a": "b,c" }), `127.0.0.1:${host.port}`);
+    const repeated = { ...twice.headers, "x-amz-meta-a": "b\r\nx-amz-meta-a: c" };
+    assertCode(await sendLines(host.port, "PUT", twice.target, repeated, "2"), 400, "InvalidArgument");
+    const name = `127.0.0.1:${host.port}`;
+    const split = await presignS3({ method: "PUT", path: "/all/a", query: { "x-amz-meta-a": "1\r\nevil" } }, name);
+    assertCode(await sendLines(host.port, "PUT", split, { host: name }, "2"), 400, "InvalidArgument");
+    assert.equal(host.operations.values.get("a")?.value?.toString(), "1");
+  });
+
+  it("lets a page of any site show a value by a presigned address, and no other", async () => {
+    await using host = await guarded();
+    const name = `127.0.0.1:${host.port}`;
+    const policy = async (method: string, target: string, headers: Record<string, string>): Promise<unknown> =>
+      (await sendLines(host.port, method, target, headers)).headers["cross-origin-resource-policy"];
+    assertDone(await sendS3(host, put("/all/a", "1")));
+    const target = await presignS3(get("/all/a"), name);
+    assert.equal(await policy("GET", target, { host: name }), "cross-origin");
+    assert.equal(await policy("GET", target.replace(/Signature=./, "Signature=x"), { host: name }), "same-origin");
+    assert.equal((await sendS3(host, get("/all/a"))).headers["cross-origin-resource-policy"], "same-origin");
+    host.access.setRules({ names: [] });
+    assert.equal(await policy("GET", target, { host: name }), "same-origin");
   });
 
   it("may send it in the query, until it expires", async () => {
@@ -370,6 +407,8 @@ describe("a value by S3", () => {
       { "x-amz-tagging": "a=b" },
       { "x-amz-website-redirect-location": "/b" },
       { "x-amz-expected-bucket-owner": "1" },
+      { "x-amz-if-match-size": "1" },
+      { "x-amz-object-ownership": "ObjectWriter" },
       { "content-language": "de" },
       { expires: "0" },
     ];
@@ -381,8 +420,32 @@ describe("a value by S3", () => {
     );
     assertCode(await sendS3(host, put("/all/a", "1", { "x-amz-meta-a": "v".repeat(2_100) })), 400, "MetadataTooLarge");
     assertCode(await sendS3(host, put("/all/a", "1", { "x-amz-meta-a_b": "v" })), 400, "InvalidArgument");
+    const owner = { "x-amz-expected-bucket-owner": "1" };
+    for (const [method, path] of [
+      ["GET", "/"],
+      ["GET", "/all"],
+      ["GET", "/all/a"],
+      ["PUT", "/fresh"],
+      ["DELETE", "/all"],
+      ["DELETE", "/all/a"],
+    ] as const) {
+      assertCode(await sendS3(host, { method, path, headers: owner }), 501, "NotImplemented");
+    }
+    assertCode(await sendS3(host, get("/", { prefix: "a" })), 501, "NotImplemented");
+    assertCode(
+      await sendS3(host, put("/all/a", "", { "x-amz-copy-source": "all/b", "x-amz-copy-source-range": "bytes=0-1" })),
+      501,
+      "NotImplemented",
+    );
     assert.equal(host.operations.calls, 0);
+    const acl: S3Request = { method: "PUT", path: "/all/a", query: { acl: "" }, headers: { "x-amz-acl": "private" } };
+    assertCode(await sendS3(host, acl), 404, "NoSuchKey");
     assertDone(await sendS3(host, put("/all/a", "1")));
+    assertDone(await sendS3(host, acl));
+    for (const name of ["x-amz-if-match-size", "x-amz-if-match-last-modified-time"]) {
+      const conditional: S3Request = { method: "DELETE", path: "/all/a", headers: { [name]: "5" } };
+      assertCode(await sendS3(host, conditional), 501, "NotImplemented");
+    }
     for (const part of ["acl", "tagging", "retention", "legal-hold", "uploadId", "renameObject", "unknown"]) {
       for (const method of ["PUT", "DELETE", "POST"]) {
         const answer = await sendS3(host, { method, path: "/all/a", query: { [part]: "" } });
@@ -431,6 +494,61 @@ describe("a value by S3", () => {
     assertCode(await copy({ "x-amz-copy-source": "none/a" }), 404, "NoSuchBucket");
     assertCode(await copy({ "x-amz-copy-source": "all" }), 400, "InvalidArgument");
     assertCode(await copy({ "x-amz-copy-source": "all/a?versionId=1" }), 404, "NoSuchVersion");
+    assertDone(await sendS3(host, put("/all/what", "other")));
+    for (const source of ["all/what?now", "all/what?", "all/what?versionId=null&now", "all/what?now?versionId=null"]) {
+      assertCode(await copy({ "x-amz-copy-source": source }), 400, "InvalidArgument");
+    }
+    assertDone(await copy({ "x-amz-copy-source": "all/what?versionId=null" }));
+  });
+
+  it("that is copied onto itself keeps a write that came meanwhile", async () => {
+    await using host = await guarded();
+    assertDone(await sendS3(host, put("/all/a", "old")));
+    const { operations } = host;
+    const read = operations.read.bind(operations);
+    let reads = 0;
+    operations.read = async (key, wantValue) => {
+      const found = await read(key, wantValue);
+      if (reads++ === 0) await operations.write(putOf("a", Buffer.from("new")));
+      return found;
+    };
+    const headers = { "x-amz-copy-source": "all/a", "x-amz-metadata-directive": "REPLACE", "x-amz-meta-b": "2" };
+    assertDone(await sendS3(host, put("/all/a", "", headers)));
+    const stored = operations.values.get("a");
+    assert.deepEqual([stored?.value?.toString(), stored?.info.headers["x-weir-meta-b"]], ["new", "2"]);
+    reads = 0;
+    const tag = `"${hash("md5", "new")}"`;
+    const onCondition = put("/all/a", "", { ...headers, "if-none-match": tag, "x-amz-copy-source-if-match": tag });
+    assertCode(await sendS3(host, onCondition), 412, "PreconditionFailed");
+    assert.equal(operations.values.get("a")?.value?.toString(), "new");
+  });
+
+  it("has no MD5 for an ETag where the store's tag is none", async () => {
+    await using host = await guarded();
+    const info = { epoch: 1, seq: 1, headers: {}, md5: "0x8DC", modifiedMs: 0, size: 1 };
+    host.operations.values.set("a", { kind: "value", info, value: Buffer.from("1") });
+    const { headers } = assertDone(await sendS3(host, get("/all/a")));
+    assert.equal(headers["etag"], '"0x8DC-1"');
+    assert.deepEqual(textsOf(await sendS3(host, get("/all")), "ETag"), ["&#34;0x8DC-1&#34;"]);
+    for (const etag of ['"0x8DC-1"', "0x8DC-1"]) {
+      assertDone(await sendS3(host, get("/all/a", {}, { "if-match": etag })));
+      assertDone(await sendS3(host, get("/all/a", {}, { "if-none-match": etag })), 304);
+    }
+    assertDone(await sendS3(host, get("/all/a", {}, { "if-range": '"0x8DC-1"', range: "bytes=0-0" })), 206);
+    assertDone(await sendS3(host, put("/all/a", "2", { "if-match": '"0x8DC-1"' })));
+  });
+
+  it("has the checksum that came by S3, and no other", async () => {
+    await using host = await HttpHost.start({}, { s3: rules });
+    const lie = ["x-weir-meta-s3-checksum: crc32 AAAAAA=="];
+    assertProblem(await host.request("PUT", "/kv/a", lie, "1"), 400, "header_invalid");
+    assertCode(
+      await sendS3(host, put("/all/a", "1", { "x-amz-meta-s3-checksum": "crc32 AAAAAA==" })),
+      400,
+      "InvalidArgument",
+    );
+    assertDone(await sendS3(host, put("/all/a", "value", { "x-amz-checksum-crc32": "HXdYNA==" })));
+    assert.equal((await host.request("GET", "/kv/a")).headers["x-weir-meta-s3-checksum"], undefined);
   });
 });
 
@@ -496,6 +614,36 @@ describe("many keys by S3", () => {
     }
   });
 
+  it("are listed without the key that is the bucket's prefix", async () => {
+    await using host = await filled();
+    assertDone(await sendS3(host, put("/all/p/", "1")));
+    for (const query of [{ "list-type": "2", "max-keys": "1" }, { "max-keys": "1" }]) {
+      const page = assertDone(await sendS3(host, get("/photos", query)));
+      assert.deepEqual(textsOf(page, "Key"), ["a"]);
+    }
+  });
+
+  it("are listed in a short page after some seconds, or as none at all", async (t) => {
+    await using host = await filled();
+    const list = host.operations.list.bind(host.operations);
+    let calls = 0;
+    let passedMs = 0;
+    let after = "p/a";
+    const began = systemClock.now();
+    t.mock.method(systemClock, "now", () => began + passedMs);
+    host.operations.list = async (query) => {
+      if (++calls === 2) passedMs = 5_000;
+      await list(query);
+      return { keys: [], prefixes: [], next: after };
+    };
+    const page = assertDone(await sendS3(host, get("/photos", { "list-type": "2" })));
+    assert.deepEqual([textsOf(page, "Key"), textsOf(page, "IsTruncated"), calls], [[], ["true"], 2]);
+    assert.deepEqual(textsOf(page, "NextContinuationToken"), [Buffer.from("a").toString("base64url")]);
+    calls = passedMs = 0;
+    after = "p/";
+    assertCode(await sendS3(host, get("/photos", { "list-type": "2" })), 503, "ServiceUnavailable");
+  });
+
   it("are listed in full pages, also when the cluster answers with short and empty ones", async () => {
     await using host = await filled();
     const list = host.operations.list.bind(host.operations);
@@ -547,7 +695,9 @@ describe("buckets", () => {
     assertDone(await sendS3(host, { method: "PUT", path: "/newer/", body: region }));
     assertCode(await sendS3(host, { method: "PUT", path: "/new" }), 409, "BucketAlreadyOwnedByYou");
     assertCode(await sendS3(host, { method: "PUT", path: "/photos" }), 409, "BucketAlreadyOwnedByYou");
-    for (const name of ["ab", "Upper", "a..b", "1.2.3.4", "a_b"]) {
+    const express = "<CreateBucketConfiguration><Bucket><Type>Directory</Type></Bucket></CreateBucketConfiguration>";
+    assertCode(await sendS3(host, { method: "PUT", path: "/newest", body: express }), 501, "NotImplemented");
+    for (const name of ["ab", "Upper", "a..b", "1.2.3.4", "a_b", "a.weir"]) {
       assertCode(await sendS3(host, { method: "PUT", path: `/${name}` }), 400, "InvalidBucketName");
     }
     assert.deepEqual(textsOf(await sendS3(host, get("/")), "Name"), ["all", "new", "newer", "photos"]);

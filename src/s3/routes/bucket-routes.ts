@@ -7,7 +7,7 @@ import { announcesBody } from "../../http/server/exchange.ts";
 import { readDocument, requireNoBody } from "../body/object-body.ts";
 import type { Bucket, Buckets } from "../buckets.ts";
 import { answerCall, answerXml, type S3Call } from "../call.ts";
-import { S3Error } from "../words/s3-error.ts";
+import { notImplemented, S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
 import { element, readXml, xmlDocument } from "../words/xml.ts";
 import { ownerXml } from "./list-objects.ts";
@@ -16,7 +16,15 @@ const maxDocumentBytes = 16_384;
 const maxElements = 256;
 
 /** It says where the bucket is to be. Every region is this one. */
-const configurationSchema = z.object({ CreateBucketConfiguration: z.unknown() });
+const configurationSchema = z.object({
+  CreateBucketConfiguration: z.union([
+    z.string(),
+    z.object({ Bucket: z.unknown().optional(), Location: z.unknown().optional() }),
+  ]),
+});
+
+/** Of ListBuckets, such as ask for some of the buckets. */
+const listParameters: readonly string[] = ["prefix", "max-buckets", "continuation-token", "bucket-region"];
 
 export class BucketRoutes {
   readonly #buckets: Buckets;
@@ -30,6 +38,8 @@ export class BucketRoutes {
   /** ListBuckets: those of which the caller may use some keys. */
   async list(call: S3Call): Promise<void> {
     requireNoBody(call);
+    const asked = call.target.query.all.find(([name]) => listParameters.includes(name));
+    if (asked !== undefined) throw notImplemented(`${asked[0]}: all buckets are listed at once`);
     const { grant } = call.exchange;
     const buckets = (await this.#buckets.list()).filter(({ prefix }) => isPartOf(grant, prefix));
     const elements = buckets.map(
@@ -53,13 +63,22 @@ export class BucketRoutes {
     if (announcesBody(call.exchange.request)) {
       const body = await readDocument(call, this.#bodies, maxDocumentBytes);
       try {
-        if (body.bytes.length > 0) await readXml(body.bytes, configurationSchema, this.#bodies.turns, maxElements);
+        if (body.bytes.length > 0) await this.#readConfiguration(body.bytes);
       } finally {
         body.release();
       }
     }
     await this.#buckets.create(name, (prefix) => call.exchange.grant.requirePrefix(prefix));
     answerCall(call, 200, ["Location", `/${name}`, "Content-Length", "0"]);
+  }
+
+  /** @throws S3Error `MalformedXML`, `NotImplemented`. */
+  async #readConfiguration(bytes: Buffer): Promise<void> {
+    const document = await readXml(bytes, configurationSchema, this.#bodies.turns, maxElements);
+    const { CreateBucketConfiguration: configuration } = document;
+    if (typeof configuration === "string") return;
+    if (configuration.Bucket === undefined && configuration.Location === undefined) return;
+    throw notImplemented("directory buckets are not spoken");
   }
 
   async remove(call: S3Call, name: string): Promise<void> {

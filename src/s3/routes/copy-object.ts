@@ -9,12 +9,14 @@ import { OperatingError } from "../../base/errors.ts";
 import type { Share } from "../../base/shares.ts";
 import type { ContentHeaders } from "../../core/entry.ts";
 import type { Operations, ReadOutcome, StreamOperation, ValueStream, WriteOutcome } from "../../core/operation.ts";
+import { meets, type Precondition } from "../../core/precondition.ts";
 import { writePrecondition } from "../../http/routes/preconditions.ts";
 import type { Bodies } from "../../http/server/body.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
 import { requireNoBody } from "../body/object-body.ts";
 import { answerXml, type S3Call } from "../call.ts";
 import { conditionsOf, judge, sourceConditionsOf } from "../words/conditions.ts";
+import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
 import { element, xmlDocument } from "../words/xml.ts";
@@ -63,14 +65,16 @@ export class ObjectCopies {
       if (found.kind === "missing") throw noSuchKey();
       if (judge(sourceConditionsOf(call.headers), found.info) !== "serve") throw preconditionFailed();
       const headers = replaces ? this.#newHeaders(call, found) : found.info.headers;
-      const outcome = await this.#write(call, source, found, { key, headers, precondition });
-      if (outcome !== undefined) {
+      if (source === key && precondition !== undefined && !meets(found.info, precondition)) throw preconditionFailed();
+      const condition = source === key ? onlyOver(found) : precondition;
+      const outcome = await this.#write(call, source, found, { key, headers, precondition: condition });
+      if (outcome !== undefined && (outcome.kind === "written" || source !== key)) {
         this.#answer(call, outcome);
         return;
       }
-      changed = found.info.md5;
+      changed = outcome === undefined ? found.info.md5 : undefined;
     }
-    throw new OperatingError("store_unavailable", "the source was replaced each time it was about to be read");
+    throw new OperatingError("store_unavailable", "the source was replaced each time it was about to be copied");
   }
 
   /** Those of the request, and the checksum of the value, which stays the same. */
@@ -112,7 +116,7 @@ export class ObjectCopies {
     const modified = new Date(this.#clock.wallMs()).toISOString();
     answerXml(
       call,
-      xmlDocument("CopyObjectResult", element("LastModified", modified) + element("ETag", `"${outcome.tag}"`)),
+      xmlDocument("CopyObjectResult", element("LastModified", modified) + element("ETag", `"${etagOf(outcome.tag)}"`)),
     );
   }
 }
@@ -124,6 +128,11 @@ async function* iterate(stream: ValueStream, place: Share): AsyncGenerator<Uint8
       throw new OperatingError("overloaded", "too many large values are being read through this node");
     yield chunk;
   }
+}
+
+/** A copy onto itself must not undo a write that came after the value was read. */
+function onlyOver({ info }: FoundValue): Precondition {
+  return { match: [info.md5] };
 }
 
 /** @throws S3Error `InvalidArgument`. */

@@ -22,8 +22,8 @@ const maxDocumentBytes = 1.25 * 1024 * 1024;
 const maxKeys = 1_000;
 /** The document, `Quiet`, and for each key the object and what it may have. */
 const maxElements = 2 + maxKeys * 6;
-/** Keys that one request has under way at a time. */
-const keysAtOnce = 32;
+/** Keys that one request has under way at a time. It has one place among the requests. */
+const keysAtOnce = 8;
 
 const objectSchema = z.object({
   Key: z.string(),

@@ -8,6 +8,7 @@ import { answer, type HeaderList } from "../../http/server/exchange.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
 import { answerCall, requestIdHeader, type S3Call } from "../call.ts";
 import { conditionsOf, judge } from "../words/conditions.ts";
+import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspokenRead } from "../words/unspoken.ts";
 import { addChecksum, addKept, checksumOf, overridesIn } from "./object-headers.ts";
@@ -50,7 +51,7 @@ export class ObjectReads {
     if (decision === "failed") throw preconditionFailed();
     if (decision === "not_modified") {
       const modified = this.#dates.lastModified(info.modifiedMs);
-      answerCall(call, 304, ["ETag", `"${info.md5}"`, "Last-Modified", modified]);
+      answerCall(call, 304, ["ETag", `"${etagOf(info.md5)}"`, "Last-Modified", modified]);
       return undefined;
     }
     const part = partOf(call, info);
@@ -66,7 +67,7 @@ export class ObjectReads {
     const headers: HeaderList = [];
     // Kept headers come before Content-Length: behind it, node:http takes Content-Disposition for UTF-8.
     addKept(headers, info.headers, overrides);
-    headers.push("Content-Length", String(end - start), "ETag", `"${info.md5}"`);
+    headers.push("Content-Length", String(end - start), "ETag", `"${etagOf(info.md5)}"`);
     headers.push("Last-Modified", this.#dates.lastModified(info.modifiedMs), "Accept-Ranges", "bytes");
     headers.push(...part.headers);
     const wantsChecksum = status === 200 && call.headers["x-amz-checksum-mode"]?.toUpperCase() === "ENABLED";
@@ -92,7 +93,7 @@ function partOf({ exchange, target }: S3Call, info: PartOfValue["info"]): PartOf
   if (isPart && !/^[1-9]\d{0,4}$/.test(partNumber)) throw new S3Error("InvalidArgument", "partNumber is 1 to 10000");
   // A value has one part, however it came.
   if (isPart && partNumber !== "1") throw new S3Error("InvalidPartNumber", "the value has one part");
-  const range = isPart && size > 0 ? { start: 0, end: size } : requestedRange(headers, info.md5, size);
+  const range = isPart && size > 0 ? { start: 0, end: size } : requestedRange(headers, etagOf(info.md5), size);
   if (range === "unsatisfiable") throw new S3Error("InvalidRange", `the value has ${size} bytes`);
   if (range === undefined || range === "malformed") return { info, status: 200, start: 0, end: size, headers: [] };
   const { start, end } = range;

@@ -4,11 +4,15 @@
  * filled up.
  */
 
+import type { ServerResponse } from "node:http";
+import type { Clock } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
 import { maxKeyBytes } from "../../core/keys.ts";
 import type { ListedKey, Operations } from "../../core/operation.ts";
 import type { Turns } from "../../http/server/turns.ts";
 import type { Bucket } from "../buckets.ts";
 import { answerCall, type S3Call } from "../call.ts";
+import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { encodeUriPath } from "../words/uri-encoding.ts";
 import { element, xmlDocument } from "../words/xml.ts";
@@ -31,8 +35,8 @@ interface Page {
   readonly next: string | undefined;
 }
 
-/** How often an empty page may follow another before the listing is given up until the client asks again. */
-const maxRounds = 100;
+/** For so long, short pages of the cluster are put together. Then the answer is a short page, too. */
+const maxPageMs = 5_000;
 
 /** Entries that are written in a turn of the event loop. */
 const pieceEntries = 128;
@@ -42,12 +46,14 @@ export const ownerXml = (name: string): string => `<${name}><ID>weir</ID><Displa
 
 export class ObjectListings {
   readonly #operations: () => Operations;
+  readonly #clock: Clock;
   readonly #turns: Turns;
   readonly #maxListKeys: number;
 
   /** @param maxListKeys The most entries in a page. */
-  constructor(operations: () => Operations, turns: Turns, maxListKeys: number) {
+  constructor(operations: () => Operations, clock: Clock, turns: Turns, maxListKeys: number) {
     this.#operations = operations;
+    this.#clock = clock;
     this.#turns = turns;
     this.#maxListKeys = maxListKeys;
   }
@@ -64,7 +70,7 @@ export class ObjectListings {
     requireShort("delimiter", listing.delimiter);
     requireShort("position to go on from", bucket.prefix + after);
     call.exchange.grant.requirePrefix(bucket.prefix + listing.prefix);
-    const page = await this.#page(bucket, listing);
+    const page = await this.#page(call.exchange.response, bucket, listing);
     const { encode } = listing;
     const common = [
       element("Name", bucket.name),
@@ -107,12 +113,15 @@ export class ObjectListings {
     };
   }
 
-  async #page(bucket: Bucket, { prefix, delimiter, after, maxKeys }: Listing): Promise<Page> {
+  /** @throws OperatingError `deadline_exceeded` if nothing was found in time. */
+  async #page(response: ServerResponse, bucket: Bucket, { prefix, delimiter, after, maxKeys }: Listing): Promise<Page> {
     const keys: ListedKey[] = [];
     const prefixes: string[] = [];
     if (maxKeys === 0) return { keys, prefixes, next: undefined };
-    let position = after === "" ? "" : bucket.prefix + after;
-    for (let round = 0; round < maxRounds; round++) {
+    // The key that is the bucket's prefix itself is none of its objects.
+    let position = bucket.prefix + after;
+    const giveUpAt = this.#clock.now() + maxPageMs;
+    while (!response.destroyed && this.#clock.now() < giveUpAt) {
       const limit = maxKeys - keys.length - prefixes.length;
       const query = { prefix: bucket.prefix + prefix, after: position, delimiter, limit };
       const found = await this.#operations().list(query);
@@ -122,6 +131,7 @@ export class ObjectListings {
       position = found.next;
       if (keys.length + prefixes.length >= maxKeys) break;
     }
+    if (position === bucket.prefix + after) throw new OperatingError("deadline_exceeded", "the listing took too long");
     return { keys, prefixes, next: position.slice(bucket.prefix.length) };
   }
 
@@ -134,7 +144,7 @@ export class ObjectListings {
       const modified = new Date(modifiedMs).toISOString();
       parts.push(
         `<Contents>${element("Key", encode(key.slice(bucket.prefix.length)))}${element("LastModified", modified)}`,
-        `${element("ETag", `"${etag}"`)}${element("Size", size)}${owner}<StorageClass>STANDARD</StorageClass></Contents>`,
+        `${element("ETag", `"${etagOf(etag)}"`)}${element("Size", size)}${owner}<StorageClass>STANDARD</StorageClass></Contents>`,
       );
     }
     for (const each of page.prefixes) {

@@ -11,6 +11,7 @@ import type { Checksum } from "../body/checksum.ts";
 import { type BodyLimits, readObjectBody, requireNoBody, type StreamedBody } from "../body/object-body.ts";
 import { answerCall, type S3Call } from "../call.ts";
 import { conditionsOf } from "../words/conditions.ts";
+import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
 import { noSuchKey, preconditionFailed } from "./get-object.ts";
@@ -92,7 +93,7 @@ export class ObjectWrites {
     checksum: Checksum | undefined,
   ): Promise<void> {
     if (outcome.kind !== "written") throw await this.#refusal(key, precondition);
-    const headers = ["ETag", `"${outcome.tag}"`];
+    const headers = ["ETag", `"${etagOf(outcome.tag)}"`];
     addChecksum(headers, checksum);
     answerCall(call, 200, [...headers, "Content-Length", "0"]);
   }

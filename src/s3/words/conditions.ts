@@ -3,6 +3,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ValueInfo } from "../../core/entry.ts";
 import { hasReadConditions, judgeRead, type ReadDecision } from "../../http/routes/preconditions.ts";
+import { trimBlanks } from "./blanks.ts";
+import { tagOf } from "./etag.ts";
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
@@ -22,14 +24,20 @@ function conditionsIn(headers: Headers, prefix: string): IncomingHttpHeaders {
   const found: IncomingHttpHeaders = {};
   for (const name of names) {
     const value = headers[prefix + name];
-    if (value !== undefined) found[name] = name.endsWith("match") ? quoted(value) : value;
+    if (value !== undefined) found[name] = name.endsWith("match") ? tagsIn(value) : value;
   }
   return found;
 }
 
+/** The tags as the cluster has them. */
+function tagsIn(text: string): string {
+  return quoted(text).replace(/"([^"]*)"/g, (_, etag: string) => `"${tagOf(etag)}"`);
+}
+
 function quoted(tags: string): string {
-  if (tags.includes('"') || tags.trim() === "*") return tags.trim();
-  return tags.split(",").map((tag) => `"${tag.trim()}"`).join(", "); // biome-ignore format: one line
+  const trimmed = trimBlanks(tags);
+  if (trimmed.includes('"') || trimmed === "*") return trimmed;
+  return trimmed.split(",").map((tag) => `"${trimBlanks(tag)}"`).join(", "); // biome-ignore format: one line
 }
 
 /** As HTTP says. A copy whose source was not modified is refused like one whose source is another. */

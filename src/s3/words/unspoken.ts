@@ -71,6 +71,7 @@ function reasonFor(name: string, value: string): string | undefined {
   if (name.startsWith("x-amz-copy-source-server-side-encryption")) return "values are not encrypted by nodes";
   if (name.startsWith("x-amz-grant-")) return "there are no access control lists; keys have rights";
   if (name.startsWith("x-amz-object-lock-")) return "objects cannot be locked";
+  if (name.startsWith("x-amz-if-match-")) return "of an object's conditions only its ETag is spoken";
   switch (name) {
     case "x-amz-acl":
       return plainAcls.includes(value) ? undefined : "there are no access control lists; keys have rights";
@@ -80,9 +81,12 @@ function reasonFor(name: string, value: string): string | undefined {
       return "objects redirect nowhere";
     case "x-amz-write-offset-bytes":
       return "a value can only be replaced as a whole";
-    case "x-amz-expected-bucket-owner":
     case "x-amz-source-expected-bucket-owner":
       return "buckets have no owner that could be compared";
+    case "x-amz-object-ownership":
+      return value === "BucketOwnerEnforced" ? undefined : "there are no access control lists; keys have rights";
+    case "x-amz-copy-source-range":
+      return "a copy is of the whole value";
     case "x-amz-bucket-object-lock-enabled":
       return value.toLowerCase() === "false" ? undefined : "objects cannot be locked";
     case "x-amz-mfa":
@@ -96,14 +100,23 @@ function reasonFor(name: string, value: string): string | undefined {
 }
 
 /**
+ * For every request: the caller would believe that the bucket is the owner's.
+ *
+ * @throws S3Error `NotImplemented`.
+ */
+export function refuseOwner(headers: Headers): void {
+  if (headers["x-amz-expected-bucket-owner"] === undefined) return;
+  throw notImplemented("x-amz-expected-bucket-owner: buckets have no owner that could be compared");
+}
+
+/**
  * The same for a read.
  *
  * @throws S3Error `NotImplemented`.
  */
 export function refuseUnspokenRead(headers: Headers): void {
   for (const name in headers) {
-    const isAsked = name.startsWith("x-amz-server-side-encryption-customer-") || name === "x-amz-expected-bucket-owner";
-    if (isAsked && headers[name] !== undefined) {
+    if (name.startsWith("x-amz-server-side-encryption-customer-") && headers[name] !== undefined) {
       throw notImplemented(`${name}: ${reasonFor(name, headers[name]) as string}`);
     }
   }
