@@ -153,6 +153,22 @@ export const dialectBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "s3-copy-undoes-a-write",
+    breaks: "A copy onto itself leaves a write alone that came after the value was read.",
+    edits: [
+      {
+        file: "src/s3/routes/copy-object.ts",
+        find: "source === key ? onlyOver(found) : precondition;",
+        replace: "precondition;",
+      },
+    ],
+    test: {
+      file: httpTest,
+      name: "that is copied onto itself keeps a write that came meanwhile",
+      says: /deeply equal|deep-equal/,
+    },
+  },
+  {
     name: "s3-buckets-overwritten",
     breaks: "The list of created buckets is changed only if it is still what was read.",
     edits: [

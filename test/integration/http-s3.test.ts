@@ -438,10 +438,7 @@ describe("a value by S3", () => {
       "NotImplemented",
     );
     assert.equal(host.operations.calls, 0);
-    const acl: S3Request = { method: "PUT", path: "/all/a", query: { acl: "" }, headers: { "x-amz-acl": "private" } };
-    assertCode(await sendS3(host, acl), 404, "NoSuchKey");
     assertDone(await sendS3(host, put("/all/a", "1")));
-    assertDone(await sendS3(host, acl));
     for (const name of ["x-amz-if-match-size", "x-amz-if-match-last-modified-time"]) {
       const conditional: S3Request = { method: "DELETE", path: "/all/a", headers: { [name]: "5" } };
       assertCode(await sendS3(host, conditional), 501, "NotImplemented");
@@ -459,6 +456,14 @@ describe("a value by S3", () => {
     );
     assertCode(await sendS3(host, { method: "POST", path: "/all/a", query: { uploads: "" } }), 501, "NotImplemented");
     assert.equal(host.operations.values.get("a")?.value?.toString(), "1");
+  });
+
+  it("gets an access list only if it is there", async () => {
+    await using host = await guarded();
+    const acl: S3Request = { method: "PUT", path: "/all/a", query: { acl: "" }, headers: { "x-amz-acl": "private" } };
+    assertCode(await sendS3(host, acl), 404, "NoSuchKey");
+    assertDone(await sendS3(host, put("/all/a", "1")));
+    assertDone(await sendS3(host, acl));
   });
 
   it("has no key that is weir's own, or too long", async () => {
