@@ -175,17 +175,23 @@ function keyMistakes(auth: unknown): Mistake[] {
   return mistakes;
 }
 
-/** Buckets of one name, and a port that is taken. */
+/** Buckets of one name, a domain with nodes in it, and a port that is taken. */
 function s3Mistakes(json: unknown): Mistake[] {
   const s3 = field(json, "s3");
   const buckets = field(s3, "buckets");
   const mistakes = Array.isArray(buckets) ? repetitions(buckets, "s3.buckets", ["name"]) : [];
-  const port = field(s3, "port");
-  if (port === undefined) return mistakes;
   const nodes = field(json, "nodes");
   const urls = (Array.isArray(nodes) ? nodes : [])
     .map((node: unknown) => nodeSchema.shape.url.safeParse(field(node, "url")))
     .flatMap((url) => (url.success ? [url.data] : []));
+  const domain = field(s3, "domain");
+  const inside = typeof domain === "string" ? urls.find((url) => urlHost(url).endsWith(`.${domain}`)) : undefined;
+  if (inside !== undefined) {
+    const text = `has the node ${inside} in it: clients that call this node would name a bucket; take another domain`;
+    mistakes.push({ path: "s3.domain", text });
+  }
+  const port = field(s3, "port");
+  if (port === undefined) return mistakes;
   const taken = [field(field(json, "listen"), "port"), ...urls.map((url) => urlPort(url))];
   if (taken.includes(port)) mistakes.push({ path: "s3.port", text: "is the port of the nodes already; take another" });
   const hosts = urls.map((url) => urlHost(url));

@@ -328,6 +328,10 @@ test("without buckets in the file there is one for all keys, by the store's name
   assert.match(told({ buckets: [{ name: "a" }, { name: "a" }] }), /^s3\.buckets\[1\]\.name: is the same as/);
   assert.match(told({ buckets: [{ name: "a", prefix: "x/.weir/" }] }), /^s3\.buckets\[0\]\.prefix: must not have/);
   assert.match(told({ domain: "http://x" }), /^s3\.domain: must be a name of hosts/);
+  const nodes = [{ id: "a", url: "http://n1.s3.test:7070" }];
+  const inside = mistakesOf({ nodes, auth: "none", s3: { domain: "s3.test" } }).join();
+  assert.match(inside, /^s3\.domain: has the node http:\/\/n1\.s3\.test:7070 in it/);
+  assert.deepEqual(mistakesOf({ nodes, auth: "none", s3: { domain: "n1.s3.test" } }), []);
   assert.match(told({ port: 7070 }), /^s3\.port: is the port of the nodes already/);
   assert.match(told({ port: 7080 }), /^s3\.port: is one port for each node, and several nodes are on one host/);
 });
