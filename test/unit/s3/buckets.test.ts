@@ -30,6 +30,18 @@ describe("buckets that clients create", () => {
     assert.deepEqual(await namesIn(b), [...left, "more", "named"]);
   });
 
+  it("are parsed once as long as their list stays the same", async (t) => {
+    const operations = new MemoryOperations();
+    const [a, b] = [bucketsOver(operations), bucketsOver(operations)];
+    await a.create("first", anyone);
+    assert.equal((await b.find("first")).name, "first");
+    const parse = t.mock.method(JSON, "parse");
+    assert.equal((await b.find("first")).name, "first");
+    assert.equal(parse.mock.callCount(), 0);
+    await a.create("second", anyone);
+    assert.equal((await b.find("second")).name, "second");
+  });
+
   it("are created by one of two nodes that create the same one at the same time", async () => {
     const operations = new MemoryOperations();
     const [a, b] = [bucketsOver(operations), bucketsOver(operations)];
