@@ -24,6 +24,7 @@ import type { NodeShares } from "../http/server/node-shares.ts";
 import { originForm } from "../http/server/origin-form.ts";
 import { isStoreFailure } from "../http/server/problem.ts";
 import { everyMethod } from "../http/server/route.ts";
+import { isChecksumOfNothing } from "./body/checksum.ts";
 import type { Buckets } from "./buckets.ts";
 import { requestIdHeader, type S3Call } from "./call.ts";
 import { chooseOperation, type OperationName, operationNeeds } from "./operation-choice.ts";
@@ -207,10 +208,22 @@ function refuseRepeated({ rawHeaders }: IncomingMessage): void {
   }
 }
 
+/**
+ * AWS's SDK for JavaScript presigns a request without knowing the body that will be sent, and yet names its checksum:
+ * that of nothing. S3 passes that over, too.
+ */
+function isOfUnknownBody(name: string, value: string): boolean {
+  if (name === "x-amz-sdk-checksum-algorithm") return true;
+  return name.startsWith("x-amz-checksum-") && isChecksumOfNothing(name.slice("x-amz-checksum-".length), value);
+}
+
 /** AWS's SDKs put headers into the query of a presigned request, by their names. */
 function headersOf({ headers }: IncomingMessage, { query }: S3Target): S3Call["headers"] {
   const parameters = query.all.filter(
-    ([name]) => /^x-amz-/i.test(name) && !(signatureParameters as readonly string[]).includes(name),
+    ([name, value]) =>
+      /^x-amz-/i.test(name) &&
+      !(signatureParameters as readonly string[]).includes(name) &&
+      !isOfUnknownBody(name.toLowerCase(), value),
   );
   const found = headers as Readonly<Record<string, string>>;
   if (parameters.length === 0) return found;

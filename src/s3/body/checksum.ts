@@ -41,6 +41,19 @@ export function isChecksum(algorithm: ChecksumAlgorithm, text: string): boolean 
   return bytes.length === lengths[algorithm] && bytes.toString("base64") === text;
 }
 
+/** The checksums of no bytes. */
+const ofNothing: Readonly<Record<ChecksumAlgorithm, string>> = {
+  crc32: "AAAAAA==",
+  crc32c: "AAAAAA==",
+  crc64nvme: "AAAAAAAAAAA=",
+  sha1: "2jmj7l5rSw0yVb/vlWAYkK/YBwk=",
+  sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+};
+
+export function isChecksumOfNothing(algorithm: string, value: string): boolean {
+  return isChecksumAlgorithm(algorithm) && ofNothing[algorithm] === value;
+}
+
 export function beginChecksum(algorithm: ChecksumAlgorithm): RunningChecksum {
   switch (algorithm) {
     case "crc32":

@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
-import { beginChecksum, checksumAlgorithms, isChecksum } from "../../../../src/s3/body/checksum.ts";
+import {
+  beginChecksum,
+  checksumAlgorithms,
+  isChecksum,
+  isChecksumOfNothing,
+} from "../../../../src/s3/body/checksum.ts";
 
 const text = Buffer.from("123456789");
 
@@ -25,6 +30,12 @@ describe("a checksum of S3", () => {
         running.update(text.subarray(cut));
         assert.equal(await running.digest(), checks[algorithm].toString("base64"));
       }
+    });
+
+    it(`of the kind ${algorithm} is known of nothing`, async () => {
+      const nothing = await beginChecksum(algorithm).digest();
+      assert.ok(isChecksumOfNothing(algorithm, nothing));
+      assert.ok(!isChecksumOfNothing(algorithm, checks[algorithm].toString("base64")));
     });
 
     it(`of the kind ${algorithm} is taken in its only spelling`, () => {
