@@ -103,6 +103,7 @@ test("awscli syncs a tree in and out, by another node each time", { timeout, ski
   await aws(a, "s3", "mb", "s3://made");
   await aws(c, "s3", "cp", "--recursive", `s3://${s3Bucket}/aws/`, "s3://made/", "--only-show-errors");
   assert.equal(await aws(a, "s3", "cp", "s3://made/moved.txt", "-"), "plain");
+  assert.match(await aws(a, "s3", "ls"), / made$/m);
   await aws(b, "s3", "rb", "--force", "s3://made");
   const address = (await aws(a, "s3", "presign", `s3://${s3Bucket}/aws/moved.txt`)).trim();
   assert.equal(await (await fetch(address)).text(), "plain");

@@ -444,7 +444,7 @@ describe("a value by S3", () => {
     ] as const) {
       assertCode(await sendS3(host, { method, path, headers: owner }), 501, "NotImplemented");
     }
-    assertCode(await sendS3(host, get("/", { prefix: "a" })), 501, "NotImplemented");
+    assertCode(await sendS3(host, get("/", { "bucket-region": "us-east-1" })), 501, "NotImplemented");
     assertCode(
       await sendS3(host, put("/all/a", "", { "x-amz-copy-source": "all/b", "x-amz-copy-source-range": "bytes=0-1" })),
       501,
@@ -729,6 +729,24 @@ describe("buckets", () => {
     host.buckets.setRules({ ...rules, createBuckets: false });
     assertCode(await sendS3(host, { method: "PUT", path: "/new" }), 403, "AccessDenied");
     assert.deepEqual(textsOf(await sendS3(host, get("/")), "Name"), ["all", "photos"]);
+  });
+
+  it("are listed by their prefix, and page by page", async () => {
+    await using host = await guarded();
+    for (const name of ["album", "alps"]) assertDone(await sendS3(host, { method: "PUT", path: `/${name}` }));
+    const names: string[] = [];
+    for (let token: string | undefined, more = true; more; ) {
+      const query = { "max-buckets": "2", ...(token !== undefined && { "continuation-token": token }) };
+      const page = assertDone(await sendS3(host, get("/", query)));
+      names.push(...textsOf(page, "Name"));
+      [token] = textsOf(page, "ContinuationToken");
+      more = token !== undefined;
+    }
+    assert.deepEqual(names, ["album", "all", "alps", "photos"]);
+    const some = assertDone(await sendS3(host, get("/", { prefix: "al", "max-buckets": "3" })));
+    assert.deepEqual([textsOf(some, "Name"), textsOf(some, "Prefix")], [["album", "all", "alps"], ["al"]]);
+    assert.deepEqual(textsOf(some, "ContinuationToken"), []);
+    assertCode(await sendS3(host, get("/", { "max-buckets": "0" })), 400, "InvalidArgument");
   });
 
   it("are created once when many clients create them at the same time", async () => {

@@ -10,7 +10,7 @@ import { answerCall, answerXml, type S3Call } from "../call.ts";
 import { notImplemented, S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
 import { element, readXml, xmlDocument } from "../words/xml.ts";
-import { ownerXml } from "./list-objects.ts";
+import { ownerXml, positionIn, tokenOf } from "./list-objects.ts";
 
 const maxDocumentBytes = 16_384;
 const maxElements = 256;
@@ -23,8 +23,12 @@ const configurationSchema = z.object({
   ]),
 });
 
-/** Of ListBuckets, such as ask for some of the buckets. */
-const listParameters: readonly string[] = ["prefix", "max-buckets", "continuation-token", "bucket-region"];
+/** @throws S3Error `InvalidArgument`. */
+function maxBucketsIn(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
+  throw new S3Error("InvalidArgument", "max-buckets is 1 to 10000");
+}
 
 export class BucketRoutes {
   readonly #buckets: Buckets;
@@ -38,17 +42,28 @@ export class BucketRoutes {
   /** ListBuckets: those of which the caller may use some keys. */
   async list(call: S3Call): Promise<void> {
     requireNoBody(call);
-    const asked = call.target.query.all.find(([name]) => listParameters.includes(name));
-    if (asked !== undefined) throw notImplemented(`${asked[0]}: all buckets are listed at once`);
+    const { query } = call.target;
+    if (query.has("bucket-region")) throw notImplemented("bucket-region: every region is that of each bucket");
+    const prefix = query.get("prefix");
+    const token = query.get("continuation-token") ?? "";
+    const after = token === "" ? "" : positionIn(token);
+    const max = maxBucketsIn(query.get("max-buckets"));
     const { grant } = call.exchange;
-    const buckets = (await this.#buckets.list()).filter(({ prefix }) => isPartOf(grant, prefix));
+    const all = (await this.#buckets.list()).filter(
+      (bucket) => isPartOf(grant, bucket.prefix) && bucket.name.startsWith(prefix ?? "") && bucket.name > after,
+    );
+    const buckets = all.slice(0, max);
+    const last = all.length > buckets.length ? buckets.at(-1) : undefined;
     const elements = buckets.map(
       ({ name, createdMs }) =>
         `<Bucket>${element("Name", name)}${element("CreationDate", new Date(createdMs).toISOString())}</Bucket>`,
     );
     answerXml(
       call,
-      xmlDocument("ListAllMyBucketsResult", `${ownerXml("Owner")}<Buckets>${elements.join("")}</Buckets>`),
+      xmlDocument(
+        "ListAllMyBucketsResult",
+        `${ownerXml("Owner")}<Buckets>${elements.join("")}</Buckets>${element("ContinuationToken", last && tokenOf(last.name))}${element("Prefix", prefix)}`,
+      ),
     );
   }
 

@@ -155,11 +155,11 @@ export class ObjectListings {
 }
 
 /** Clients must not read anything into a token. */
-function tokenOf(position: string): string {
+export function tokenOf(position: string): string {
   return Buffer.from(position).toString("base64url");
 }
 
-function positionIn(token: string): string {
+export function positionIn(token: string): string {
   const position = Buffer.from(token, "base64url").toString();
   if (token === "" || tokenOf(position) !== token) throw invalid("the continuation-token is not one of a listing");
   return position;
