@@ -45,7 +45,7 @@ export class S3Operations {
     this.#writes = new ObjectWrites(operations, bodies, settings);
     this.#copies = new ObjectCopies(operations, bodies, streams, clock, settings);
     this.#multiDelete = new MultiDelete(operations, bodies);
-    this.#listings = new ObjectListings(operations, clock, new Turns(), settings.maxListKeys);
+    this.#listings = new ObjectListings(operations, clock, new Turns(), shares, settings.maxListKeys);
     this.#bucketRoutes = new BucketRoutes(buckets, bodies);
   }
 

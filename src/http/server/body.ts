@@ -12,9 +12,9 @@ import { compact } from "../../base/memory.ts";
 import type { Share } from "../../base/shares.ts";
 import { BodyStream } from "./body-stream.ts";
 import type { Exchange, Linger } from "./exchange.ts";
-import type { NodeShares } from "./node-shares.ts";
+import { holderOf, type NodeShares } from "./node-shares.ts";
 import type { PatienceSettings } from "./patience.ts";
-import { Turns } from "./turns.ts";
+import { type OwnTurns, Turns } from "./turns.ts";
 
 export interface BodySettings extends PatienceSettings {
   readonly inFlightBytes: number;
@@ -46,8 +46,7 @@ const allocatedPart = 1 / 4;
 const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, stream: undefined });
 
 export class Bodies implements Linger, Disposable {
-  /** For work on bodies that takes longer than a moment. */
-  readonly turns = new Turns();
+  readonly #turns = new Turns();
   readonly #clock: Clock;
   readonly #settings: BodySettings;
   readonly #deadlines: Deadlines;
@@ -83,6 +82,11 @@ export class Bodies implements Linger, Disposable {
         exchange.response.writeContinue();
       }
     });
+  }
+
+  /** The caller's turns, for work on bodies that takes longer than a moment. */
+  turnsOf(exchange: Exchange): OwnTurns {
+    return this.#turns.of(holderOf(exchange));
   }
 
   /** The body as it comes, after the bytes that have been read already. */

@@ -6,7 +6,7 @@
 import { createHash, type Hash, hash } from "node:crypto";
 import { isOperatingError } from "../../base/errors.ts";
 import { announcedMd5 } from "../../http/routes/content-md5.ts";
-import type { Turns } from "../../http/server/turns.ts";
+import type { OwnTurns } from "../../http/server/turns.ts";
 import type { Payload } from "../signature/payload.ts";
 import { S3Error } from "../words/s3-error.ts";
 import {
@@ -148,7 +148,7 @@ export function checkWhole(
   bytes: Uint8Array,
   md5: string,
   trailer: Trailer,
-  turns: Turns,
+  turns: OwnTurns,
 ): Checksum | undefined | Promise<Checksum | undefined> {
   const algorithm = claims.trailing ?? claims.checksum?.algorithm;
   return judge(claims, trailer, {
@@ -159,7 +159,7 @@ export function checkWhole(
   });
 }
 
-async function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array, turns: Turns): Promise<string> {
+async function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array, turns: OwnTurns): Promise<string> {
   const checksum = beginChecksum(algorithm);
   for (let at = 0; at < bytes.length; at += turnBytes) {
     if (at > 0) await turns.next();

@@ -9,7 +9,7 @@ import { OperatingError } from "../../base/errors.ts";
 import { compact, shrink } from "../../base/memory.ts";
 import { announcedLength, type Bodies } from "../../http/server/body.ts";
 import { announcesBody } from "../../http/server/exchange.ts";
-import type { Turns } from "../../http/server/turns.ts";
+import type { OwnTurns } from "../../http/server/turns.ts";
 import type { S3Call } from "../call.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { BodyChecks, type BodyClaims, checkWhole, claimsOf } from "./body-checks.ts";
@@ -68,7 +68,7 @@ export async function readObjectBody(
   const decoder = isFramed ? new ChunkDecoder(payload, identity.chunks) : undefined;
   const mayStream = maxStreamBytes > maxValueBytes;
   if ((length ?? (mayStream ? sent : undefined) ?? 0) > maxValueBytes) {
-    const body = new CheckedBody(bodies.stream(exchange), claims, decoder, bodies.turns);
+    const body = new CheckedBody(bodies.stream(exchange), claims, decoder, bodies.turnsOf(exchange));
     return { kind: "stream", body, length, ...kept(claims) };
   }
   const maxBytes = length === undefined ? maxValueBytes : length + (isFramed ? framingBytes(length) : 0);
@@ -77,13 +77,13 @@ export async function readObjectBody(
   }
   const read = await bodies.read(exchange, maxBytes, length === undefined && mayStream);
   if (read.stream !== undefined) {
-    const body = new CheckedBody(read.stream, claims, decoder, bodies.turns);
+    const body = new CheckedBody(read.stream, claims, decoder, bodies.turnsOf(exchange));
     return { kind: "stream", body, length, ...kept(claims) };
   }
   try {
-    const bytes = decoder === undefined ? read.bytes : await decodeWhole(read.bytes, decoder, bodies.turns);
+    const bytes = decoder === undefined ? read.bytes : await decodeWhole(read.bytes, decoder, bodies.turnsOf(exchange));
     const md5 = hash("md5", bytes);
-    const checksum = await checkWhole(claims, bytes, md5, decoder?.end() ?? noTrailer, bodies.turns);
+    const checksum = await checkWhole(claims, bytes, md5, decoder?.end() ?? noTrailer, bodies.turnsOf(exchange));
     return { kind: "whole", bytes: compact(bytes), md5, checksum, release: () => read.release() };
   } catch (error) {
     read.release();
@@ -100,7 +100,7 @@ function kept({ checksum }: BodyClaims): Pick<StreamedBody, "checksum"> {
 const turnBytes = 65_536;
 
 /** Takes a body apart in its own memory, which counts as it is: there is no second copy. */
-async function decodeWhole(bytes: Buffer, decoder: ChunkDecoder, turns: Turns): Promise<Buffer> {
+async function decodeWhole(bytes: Buffer, decoder: ChunkDecoder, turns: OwnTurns): Promise<Buffer> {
   let decoded = 0;
   for (let at = 0; at < bytes.length; at += turnBytes) {
     if (at > 0) await turns.next();
@@ -116,7 +116,7 @@ class CheckedBody implements AsyncIterableIterator<Uint8Array, void> {
   readonly #source: AsyncIterableIterator<Uint8Array>;
   readonly #checks: BodyChecks;
   readonly #decoder: ChunkDecoder | undefined;
-  readonly #turns: Turns;
+  readonly #turns: OwnTurns;
   /** Of what came last, the bytes that have not been looked at. They are good until more is asked for. */
   #rest: Uint8Array = noBytes;
   #isOver = false;
@@ -125,7 +125,7 @@ class CheckedBody implements AsyncIterableIterator<Uint8Array, void> {
     source: AsyncIterableIterator<Uint8Array>,
     claims: BodyClaims,
     decoder: ChunkDecoder | undefined,
-    turns: Turns,
+    turns: OwnTurns,
   ) {
     this.#source = source;
     this.#checks = new BodyChecks(claims);

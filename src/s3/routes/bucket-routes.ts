@@ -78,7 +78,7 @@ export class BucketRoutes {
     if (announcesBody(call.exchange.request)) {
       const body = await readDocument(call, this.#bodies, maxDocumentBytes);
       try {
-        if (body.bytes.length > 0) await this.#readConfiguration(body.bytes);
+        if (body.bytes.length > 0) await this.#readConfiguration(call, body.bytes);
       } finally {
         body.release();
       }
@@ -88,8 +88,8 @@ export class BucketRoutes {
   }
 
   /** @throws S3Error `MalformedXML`, `NotImplemented`. */
-  async #readConfiguration(bytes: Buffer): Promise<void> {
-    const document = await readXml(bytes, configurationSchema, this.#bodies.turns, maxElements);
+  async #readConfiguration({ exchange }: S3Call, bytes: Buffer): Promise<void> {
+    const document = await readXml(bytes, configurationSchema, this.#bodies.turnsOf(exchange), maxElements);
     const { CreateBucketConfiguration: configuration } = document;
     if (typeof configuration === "string") return;
     if (configuration.Bucket === undefined && configuration.Location === undefined) return;

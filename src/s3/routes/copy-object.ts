@@ -92,7 +92,9 @@ export class ObjectCopies {
   ): Promise<WriteOutcome | undefined> {
     if (found.kind === "value" && found.value !== undefined) {
       const { value } = found;
-      return await this.#operations().write({ ...write, value, md5: hash("md5", value), durability: "replicated" });
+      const holder = call.exchange.place?.holder.name;
+      const md5 = hash("md5", value);
+      return await this.#operations().write({ ...write, value, md5, durability: "replicated", holder });
     }
     const { md5, size } = found.info;
     const place = this.#streams.takePlace(call.exchange);

@@ -54,7 +54,7 @@ export class MultiDelete {
     refuseUnspoken(call.headers);
     const body = await readDocument(call, this.#bodies, maxDocumentBytes);
     try {
-      const { Delete } = await readXml(body.bytes, documentSchema, this.#bodies.turns, maxElements);
+      const { Delete } = await readXml(body.bytes, documentSchema, this.#bodies.turnsOf(call.exchange), maxElements);
       const { Object: objects, Quiet } = Delete;
       if (objects.length > maxKeys) throw new S3Error("MalformedXML", `a request names ${maxKeys} keys at most`);
       const results = objects.map(() => "");
@@ -78,7 +78,7 @@ export class MultiDelete {
     try {
       const key = changeableKey(bucket.prefix, Key);
       grant.requireKey(key);
-      const outcome = await this.#operations().write(deleteOf(key, preconditionOf(object)));
+      const outcome = await this.#operations().write(deleteOf(call, key, preconditionOf(object)));
       if (outcome.kind !== "written") throw new S3Error("PreconditionFailed", "the value has another ETag");
       return isQuiet ? "" : `<Deleted>${element("Key", Key)}</Deleted>`;
     } catch (error) {

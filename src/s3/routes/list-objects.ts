@@ -9,7 +9,8 @@ import type { Clock } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { maxKeyBytes } from "../../core/keys.ts";
 import type { ListedKey, Operations } from "../../core/operation.ts";
-import type { Turns } from "../../http/server/turns.ts";
+import type { NodeShares } from "../../http/server/node-shares.ts";
+import type { OwnTurns, Turns } from "../../http/server/turns.ts";
 import type { Bucket } from "../buckets.ts";
 import { answerCall, type S3Call } from "../call.ts";
 import { etagOf } from "../words/etag.ts";
@@ -26,6 +27,15 @@ interface Listing {
   /** Writes a key into the answer. */
   readonly encode: (text: string) => string;
   readonly isEncoded: boolean;
+}
+
+/** Where a page begins, as each version of the request says it. */
+interface Position {
+  readonly token: string | undefined;
+  readonly startAfter: string;
+  readonly marker: string;
+  /** Of ListObjectsV2. */
+  readonly isSecond: boolean;
 }
 
 interface Page {
@@ -48,13 +58,15 @@ export class ObjectListings {
   readonly #operations: () => Operations;
   readonly #clock: Clock;
   readonly #turns: Turns;
+  readonly #shares: NodeShares;
   readonly #maxListKeys: number;
 
   /** @param maxListKeys The most entries in a page. */
-  constructor(operations: () => Operations, clock: Clock, turns: Turns, maxListKeys: number) {
+  constructor(operations: () => Operations, clock: Clock, turns: Turns, shares: NodeShares, maxListKeys: number) {
     this.#operations = operations;
     this.#clock = clock;
     this.#turns = turns;
+    this.#shares = shares;
     this.#maxListKeys = maxListKeys;
   }
 
@@ -70,6 +82,19 @@ export class ObjectListings {
     requireShort("delimiter", listing.delimiter);
     requireShort("position to go on from", bucket.prefix + after);
     call.exchange.grant.requirePrefix(bucket.prefix + listing.prefix);
+    // As for native listings.
+    const place = this.#shares.take("listings", call.exchange, 1);
+    if (!place) throw new OperatingError("overloaded", "too many listings are under way on this node");
+    try {
+      await this.#answer(call, bucket, listing, { token, startAfter, marker, isSecond }, place.holder.name);
+    } finally {
+      place.release();
+    }
+  }
+
+  async #answer(call: S3Call, bucket: Bucket, listing: Listing, position: Position, holder: string): Promise<void> {
+    const { query } = call.target;
+    const { token, startAfter, marker, isSecond } = position;
     const page = await this.#page(call.exchange.response, bucket, listing);
     const { encode } = listing;
     const common = [
@@ -89,7 +114,7 @@ export class ObjectListings {
           page.next === undefined ? "" : element("NextContinuationToken", tokenOf(page.next)),
         ]
       : [element("Marker", encode(marker)), page.next === undefined ? "" : element("NextMarker", encode(page.next))];
-    const entries = await this.#entries(bucket, listing, page, withOwner);
+    const entries = await this.#entries(bucket, listing, page, withOwner, this.#turns.of(holder));
     const xml = Buffer.from(xmlDocument("ListBucketResult", [...common, ...own, ...entries].join("")));
     answerCall(call, 200, ["Content-Type", "application/xml", "Content-Length", String(xml.length)], xml);
   }
@@ -136,11 +161,17 @@ export class ObjectListings {
   }
 
   /** The longest keys are 1 MB of XML, so it is written in several turns. */
-  async #entries(bucket: Bucket, { encode }: Listing, page: Page, withOwner: boolean): Promise<string[]> {
+  async #entries(
+    bucket: Bucket,
+    { encode }: Listing,
+    page: Page,
+    withOwner: boolean,
+    turns: OwnTurns,
+  ): Promise<string[]> {
     const parts: string[] = [];
     const owner = withOwner ? ownerXml("Owner") : "";
     for (const [index, { key, size, etag, modifiedMs }] of page.keys.entries()) {
-      if (index % pieceEntries === pieceEntries - 1) await this.#turns.next();
+      if (index % pieceEntries === pieceEntries - 1) await turns.next();
       const modified = new Date(modifiedMs).toISOString();
       parts.push(
         `<Contents>${element("Key", encode(key.slice(bucket.prefix.length)))}${element("LastModified", modified)}`,

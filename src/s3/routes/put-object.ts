@@ -54,7 +54,8 @@ export class ObjectWrites {
       return;
     }
     try {
-      const operation = { ...write, value: body.bytes, md5: body.md5, durability: "replicated" } as const;
+      const holder = exchange.place?.holder.name;
+      const operation = { ...write, value: body.bytes, md5: body.md5, durability: "replicated", holder } as const;
       await this.#answer(call, write, await this.#operations().write(operation), checksum);
     } finally {
       body.release();
@@ -65,7 +66,7 @@ export class ObjectWrites {
     requireNoBody(call);
     refuseUnspoken(call.headers);
     const precondition = writePrecondition(conditionsOf(call.headers));
-    const outcome = await this.#operations().write(deleteOf(key, precondition));
+    const outcome = await this.#operations().write(deleteOf(call, key, precondition));
     if (outcome.kind !== "written") throw await this.#refusal(key, precondition);
     answerCall(call, 204, []);
   }
@@ -111,6 +112,7 @@ export class ObjectWrites {
   }
 }
 
-export function deleteOf(key: string, precondition: Precondition | undefined): WriteOperation {
-  return { key, value: undefined, headers: noHeaders, precondition, md5: "", durability: "replicated" };
+export function deleteOf(call: S3Call, key: string, precondition: Precondition | undefined): WriteOperation {
+  const holder = call.exchange.place?.holder.name;
+  return { key, value: undefined, headers: noHeaders, precondition, md5: "", durability: "replicated", holder };
 }

@@ -54,6 +54,8 @@ export const s3ErrorKinds = {
   ObjectLockConfigurationNotFoundError: missing,
   OwnershipControlsNotFoundError: missing,
   PreconditionFailed: { status: 412, code: "precondition_failed" },
+  // The name that Ceph gives a caller who may hold no more.
+  QuotaExceeded: { status: 403, code: "refused_full" },
   ReplicationConfigurationNotFoundError: missing,
   RequestTimeout: { status: 400, code: "body_timeout" },
   RequestTimeTooSkewed: denied,
@@ -98,6 +100,7 @@ export const s3Codes: Readonly<Record<ErrorCode, S3Code>> = {
   store_unavailable: "ServiceUnavailable",
   store_throttled: "SlowDown",
   store_refused: "ServiceUnavailable",
+  refused_full: "QuotaExceeded",
   disk_failed: "InternalError",
   config_invalid: "InternalError",
 };

@@ -4,7 +4,7 @@
  * UTF-8, text beside elements. A document is read in several turns of the event loop, and every part of it is bounded.
  */
 
-import type { Turns } from "../../http/server/turns.ts";
+import type { OwnTurns } from "../../http/server/turns.ts";
 import { S3Error } from "./s3-error.ts";
 
 /** The text of an element, or its elements by name. Several of one name are an array. */
@@ -31,7 +31,7 @@ interface OpenElement {
  *
  * @throws S3Error `MalformedXML`.
  */
-export async function parseXml(bytes: Uint8Array, turns: Turns, maxElements: number): Promise<XmlElements> {
+export async function parseXml(bytes: Uint8Array, turns: OwnTurns, maxElements: number): Promise<XmlElements> {
   const parser = new XmlParser(decode(bytes), maxElements);
   while (!parser.read(turnLength)) await turns.next();
   return parser.document;

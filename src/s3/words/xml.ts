@@ -3,7 +3,7 @@
  */
 
 import type { z } from "zod";
-import type { Turns } from "../../http/server/turns.ts";
+import type { OwnTurns } from "../../http/server/turns.ts";
 import { malformed, parseXml } from "./xml-parser.ts";
 
 const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
@@ -17,7 +17,7 @@ export const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
 export async function readXml<T extends z.ZodType>(
   bytes: Uint8Array,
   schema: T,
-  turns: Turns,
+  turns: OwnTurns,
   maxElements: number,
 ): Promise<z.output<T>> {
   const result = schema.safeParse(await parseXml(bytes, turns, maxElements));

@@ -13,7 +13,7 @@ import { assertShortTurns } from "../../../harness/turn-times.ts";
 
 const schema = z.object({ Delete: z.object({ Object: z.object({ Key: z.string() }) }) });
 
-const turns = new Turns();
+const turns = new Turns().of("somebody");
 
 async function keyIn(xml: string): Promise<string> {
   return (await readXml(Buffer.from(xml), schema, turns, 100)).Delete.Object.Key;
