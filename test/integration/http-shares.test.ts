@@ -297,7 +297,7 @@ describe("the places for requests", { timeout }, () => {
 });
 
 describe("the places for listings", { timeout }, () => {
-  test("are not used up by one caller", async () => {
+  test("are not used up by who lists much", async () => {
     await using host = await startHost({ listings: 5 });
     let open = (): void => {};
     host.operations.gate = new Promise((resolve) => (open = resolve));

@@ -60,8 +60,8 @@ interface Pair {
   readonly ids: readonly [string, string];
   /** The ends of the link that is up or coming up. */
   link: readonly [LinkEnd, LinkEnd] | undefined;
-  /** The next attempt to link them, and within how many milliseconds it was to come; undefined while none is due. */
-  attempt: { readonly maxMs: number } | undefined;
+  /** The next attempt to link them; undefined while none is due. */
+  attempt: object | undefined;
   slowness: number;
   /** How many faults let nothing but pings and notices through. */
   chokes: number;
@@ -102,7 +102,7 @@ export class SimNetwork {
       },
       reconsider: (port) => this.#reconsider(port),
       close: (port, peerId) => {
-        if (this.#portFor(peerId, port.identity.id) === port) this.breakLink(port.identity.id, peerId);
+        if (this.#portFor(peerId, port.identity.id) === port) this.#closeLink(port.identity.id, peerId);
       },
       closeAll: (port) => this.#breakLinksOf(port),
     };
@@ -164,6 +164,18 @@ export class SimNetwork {
       const noticeMs = this.#random.between(0, maxNoticeMs);
       end.incoming.breakOff(this.#random, noticeMs, () => end.other().peer.linkDown(end));
     }
+    this.#tryLater(pair);
+  }
+
+  /** One end gives its link up, perhaps without having noticed yet that it is cut. */
+  #closeLink(a: string, b: string): void {
+    const pair = this.#pair(a, b);
+    if (pair.link !== undefined) {
+      this.breakLink(a, b);
+      return;
+    }
+    // It dials at once. The other may have been refused meanwhile, and wait long.
+    pair.attempt = undefined;
     this.#tryLater(pair);
   }
 
@@ -307,14 +319,9 @@ export class SimNetwork {
     for (const id of this.#ports.keys()) if (id !== port.identity.id) this.#tryLater(this.#pair(id, port.identity.id));
   }
 
-  /**
-   * Both ends dial, each in its own time. An end that waits long, since it was refused, does not keep the other from
-   * dialling at once.
-   */
   #tryLater(pair: Pair, maxMs: number = this.#settings.maxConnectMs): void {
-    if (pair.link !== undefined || !this.#wanted(pair)) return;
-    if (pair.attempt !== undefined && pair.attempt.maxMs <= maxMs) return;
-    const attempt = { maxMs };
+    if (pair.attempt !== undefined || pair.link !== undefined || !this.#wanted(pair)) return;
+    const attempt = {};
     pair.attempt = attempt;
     this.#world.schedule(this.#random.between(0, maxMs), () => {
       if (pair.attempt !== attempt) return;
