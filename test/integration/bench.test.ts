@@ -27,7 +27,7 @@ void suite("bench", { concurrency: 2 }, () => {
         .slice(2);
       assert.ok(rows.length > 0, stdout);
       for (const row of rows) {
-        assert.match(row, /^\| [^|]+ \| -?[\d,.]+[^|]* \| [^|]*\| -?[\d.]+[^|]* \|/);
+        assert.match(row, /^\| [^|]+ \| (?:p50 )?-?[\d,.]+[^|]* \| [^|]*\| -?[\d.]+[^|]* \|/);
         assert.doesNotMatch(row, /NaN|Infinity|undefined/);
       }
     });

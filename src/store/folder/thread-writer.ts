@@ -49,16 +49,17 @@ export class ThreadWriter implements FolderWriter {
   }
 
   change(change: Change, limits: Limits): Promise<CompleteResult> {
+    if (this.#isEnding) return Promise.reject(new OperatingError("shutting_down", "the store is no longer in use"));
     const work = this.#change(change, limits).finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
     return work;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isEnding = true;
     await Promise.allSettled(this.#underWay);
     if (this.#thread === undefined) return;
     const { worker } = this.#thread;
-    this.#isEnding = true;
     worker.ref();
     const ended = new Promise((resolve) => worker.once("exit", resolve));
     worker.postMessage({ kind: "end" } satisfies ToThread);

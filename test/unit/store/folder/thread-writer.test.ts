@@ -55,6 +55,18 @@ function slowDown(t: TestContext, ms: number): void {
   t.after(() => syncBuiltinESMExports());
 }
 
+test("a change that comes when the store has been given up is refused, and starts no thread", async (t) => {
+  const folder = folderOf(t);
+  const store = await open(folder);
+  await store[Symbol.asyncDispose]();
+  await assert.rejects(store.write("k", content, always, options), { code: "shutting_down" });
+  const unused = new ThreadWriter(folder, systemClock);
+  await unused[Symbol.asyncDispose]();
+  const change = { kind: "remove", name: "k", condition: always } as const;
+  const limits = { giveUpAt: systemClock.now() + 1_000, authorize: undefined };
+  await assert.rejects(unused.change(change, limits), { code: "shutting_down" });
+});
+
 test("the event loop does not wait for a slow folder", async (t) => {
   await using store = await open(folderOf(t));
   slowDown(t, 7);
