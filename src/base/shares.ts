@@ -57,6 +57,11 @@ export class Shares {
     return this.#used;
   }
 
+  /** How many holders are known, those among them that have nothing. */
+  get known(): number {
+    return this.#holders.size;
+  }
+
   /** How much each holder has; those that have nothing are left out. */
   *holders(): IterableIterator<readonly [name: string, amount: number]> {
     for (const { name, amount, count } of this.#holders.values()) if (count > 0) yield [name, amount];

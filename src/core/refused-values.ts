@@ -3,8 +3,8 @@
  * takes room in the buffer for good. A value counts for who wrote it, as it was when the store refused it last.
  *
  * Who wrote a value is known where it was assigned, and nowhere else: it is neither sent to replicas nor journaled. So
- * what a member has inherited counts for nobody. It takes room all the same, which is missing for all of whose values
- * the store refuses some (W28).
+ * what a member has inherited counts for nobody. It takes room all the same. Each holder with refused values has that
+ * much less (W28).
  */
 
 import type { Instant } from "../base/clock.ts";

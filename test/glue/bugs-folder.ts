@@ -341,7 +341,7 @@ export const folderBugs: readonly GlueBug[] = [
     edits: [{ file: writes, find: "    if (this.#clock.now() >= giveUpAt) {", replace: "    if (giveUpAt < 0) {" }],
     test: {
       file: writesTest,
-      name: "a write that gets its turn too late changes nothing, and says so",
+      name: "a change that gets its turn too late changes nothing, and says so",
       says: /undefined/,
     },
   },

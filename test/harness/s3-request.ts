@@ -45,21 +45,9 @@ export async function signS3(
   key = testKey,
   date = new Date(),
 ): Promise<SignedS3Request> {
-  const { method, path, query = {}, headers = {}, body = "" } = request;
+  const { path, query = {}, body = "" } = request;
   const contentSha256 = request.contentSha256 ?? createHash("sha256").update(body).digest("hex");
-  const [hostname = "", port = ""] = host.split(":");
-  const signed = await signer(key).sign(
-    {
-      method,
-      protocol: "http:",
-      hostname,
-      port: Number(port),
-      path,
-      query,
-      headers: { ...headers, host, "x-amz-content-sha256": contentSha256 },
-    },
-    { signingDate: date },
-  );
+  const signed = await signer(key).sign(unsigned(request, host, contentSha256), { signingDate: date });
   return { target: path + queryText(query), headers: signed.headers };
 }
 
@@ -71,21 +59,16 @@ export async function presignS3(
   key = testKey,
   date = new Date(),
 ): Promise<string> {
-  const { method, path, query = {}, headers = {} } = request;
+  const options = { expiresIn, signingDate: date };
+  const signed = await signer(key).presign(unsigned(request, host, "UNSIGNED-PAYLOAD"), options);
+  return request.path + queryText(signed.query as Record<string, string>);
+}
+
+/** As AWS's signer takes it. */
+function unsigned({ method, path, query = {}, headers = {} }: S3Request, host: string, contentSha256: string) {
   const [hostname = "", port = ""] = host.split(":");
-  const signed = await signer(key).presign(
-    {
-      method,
-      protocol: "http:",
-      hostname,
-      port: Number(port),
-      path,
-      query,
-      headers: { ...headers, host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD" },
-    },
-    { expiresIn, signingDate: date },
-  );
-  return path + queryText(signed.query as Record<string, string>);
+  const all = { ...headers, host, "x-amz-content-sha256": contentSha256 };
+  return { method, protocol: "http:", hostname, port: Number(port), path, query, headers: all };
 }
 
 function signer(key: TestKey): SignatureV4 {

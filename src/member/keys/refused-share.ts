@@ -1,10 +1,10 @@
 /**
- * Whether there is room for one more write of somebody of whose values the store refuses some (W28). What the store
+ * Whether there is room for one more write of a caller whose earlier values the store refuses (W28). What the store
  * refuses stays in the buffer. So it may fill only a part of it, and then its writers are refused, not everybody.
  *
  * What the store refuses of one holder may take as much as is free of `buffer.refusedBytes`. All dirty bytes count
  * against that. So nothing has to be known of values that the store was not tried with yet, or that were inherited.
- * The rest of the buffer is for those of whose values the store refuses none.
+ * The rest of the buffer is for callers whose values the store takes.
  *
  * A few refused values cannot fill the buffer, and a store that takes nothing at all refuses nobody in particular. Then
  * writers wait for room as ever.
@@ -60,7 +60,7 @@ export class RefusedShare {
     if (refusedBytes <= fewRefusedBytes) {
       throw new OperatingError(
         "buffer_full",
-        "what is left of the write buffer is for those of whose values the store refuses none",
+        "the store refuses some values that you wrote before, and the rest of the write buffer is kept for other callers",
       );
     }
     const example = JSON.stringify(refusedValues.exampleOf(holder));

@@ -49,7 +49,7 @@ export class ThreadWriter implements FolderWriter {
   }
 
   change(change: Change, limits: Limits): Promise<CompleteResult> {
-    if (this.#isEnding) return Promise.reject(new OperatingError("shutting_down", "the store is no longer in use"));
+    if (this.#isEnding) return Promise.reject(ended());
     const work = this.#change(change, limits).finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
     return work;
@@ -125,4 +125,8 @@ export class ThreadWriter implements FolderWriter {
 function withOwnBody(change: Change): Change {
   if (change.kind !== "write") return change;
   return { ...change, content: { ...change.content, body: new Uint8Array(change.content.body) } };
+}
+
+function ended(): OperatingError {
+  return new OperatingError("shutting_down", "the store is no longer in use", { neverSent: true });
 }

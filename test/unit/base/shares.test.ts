@@ -144,6 +144,14 @@ describe("Shares", () => {
     assert.deepEqual([shares.used, [...shares.holders()]], [0, []]);
   });
 
+  it("remember a bounded number of holders that have nothing", () => {
+    const shares = new Shares(10_000);
+    const taken = Array.from({ length: 3_000 }, (_, index) => shares.take(`a${index}`, 1));
+    assert.equal(shares.known, 3_000);
+    for (const share of taken) share?.release();
+    assert.deepEqual([shares.used, shares.known, [...shares.holders()]], [0, 1_000, []]);
+  });
+
   it("keep count of a holder whose earlier share is released twice, after it has taken another", () => {
     const { shares, take, held } = trialOf(4);
     const first = shares.take("a", 1);

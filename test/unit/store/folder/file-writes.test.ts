@@ -66,18 +66,21 @@ test("a change that fails among others fails alone, and leaves nothing", async (
   assert.equal(readFileSync(join(folder.path, "d/k7"), "utf8"), "x");
 });
 
-test("a write that gets its turn too late changes nothing, and says so", async (t) => {
+test("a change that gets its turn too late changes nothing, and says so", async (t) => {
   const { files, store } = await open(t);
+  await store.write("old", content, absent, options);
   const stuck = Promise.withResolvers<void>();
   files.beforeSync = () => stuck.promise;
   const early = names.slice(0, laneCount).map((name) => store.write(name, content, absent, options));
-  const late = store.write("late", content, absent, { deadlineMs: 50 });
-  await assert.rejects(late, { code: "store_unavailable" });
+  const inTime = { deadlineMs: 1_000 };
+  const late = [store.write("late", content, absent, inTime), store.remove("old", { kind: "always" }, inTime)];
+  await Promise.all(late.map((each) => assert.rejects(each, { code: "store_unavailable" })));
   stuck.resolve();
   await Promise.all(early);
-  // It has its turn now, and would be there in a moment.
+  // They have their turns now, and would be done in a moment.
   for (let look = 0; look < 20; look++) {
     assert.equal(await store.stat("late", options), undefined);
+    assert.notEqual(await store.stat("old", options), undefined);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 });

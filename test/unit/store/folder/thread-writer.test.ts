@@ -64,7 +64,7 @@ test("a change that comes when the store has been given up is refused, and start
   await unused[Symbol.asyncDispose]();
   const change = { kind: "remove", name: "k", condition: always } as const;
   const limits = { giveUpAt: systemClock.now() + 1_000, authorize: undefined };
-  await assert.rejects(unused.change(change, limits), { code: "shutting_down" });
+  await assert.rejects(unused.change(change, limits), { code: "shutting_down", neverSent: true });
 });
 
 test("the event loop does not wait for a slow folder", async (t) => {
