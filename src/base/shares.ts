@@ -73,10 +73,11 @@ export class Shares {
    * @param giveUp - if it can end early
    */
   take(name: string, amount: number, giveUp?: GiveUp): Share | undefined {
-    const holder = this.#holders.get(name) ?? { name, amount: 0, count: 0, yielding: new Set() };
+    const known = this.#holders.get(name);
+    const holder = known ?? { name, amount: 0, count: 0, yielding: new Set() };
     const share = new Share(this, holder, giveUp);
     if (!this.grow(share, amount)) return undefined;
-    this.#holders.set(name, holder);
+    if (!known) this.#holders.set(name, holder);
     holder.count++;
     share.isTaken = true;
     if (giveUp) holder.yielding.add(share);
