@@ -7,7 +7,7 @@
 const partCount = 64;
 
 export class PartedMap<Value> {
-  readonly #parts: readonly Map<string, Value>[] = Array.from({ length: partCount }, () => new Map<string, Value>());
+  #parts = newParts<Value>();
   #size = 0;
 
   get size(): number {
@@ -36,6 +36,11 @@ export class PartedMap<Value> {
     return wasThere;
   }
 
+  clear(): void {
+    this.#parts = newParts();
+    this.#size = 0;
+  }
+
   /**
    * All values, part by part. Entries may come and go while it runs. Each that stays is met once; one that comes may
    * not be.
@@ -57,6 +62,10 @@ export class PartedMap<Value> {
   #partOf(key: string): Map<string, Value> {
     return this.#parts[partOf(key)] as Map<string, Value>;
   }
+}
+
+function newParts<Value>(): readonly Map<string, Value>[] {
+  return Array.from({ length: partCount }, () => new Map<string, Value>());
 }
 
 /** FNV-1a (Fowler, Noll and Vo), its halves folded. Keys that are chosen for it share a part: that is one Map again. */

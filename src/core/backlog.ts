@@ -61,7 +61,7 @@ export class Backlog {
 
   /** An attempt failed. */
   failed({ record, entry, beganAt }: Flight, error: OperatingError): void {
-    record.failed(error);
+    record.attempted(error);
     this.#failing.add(record);
     if (error.code !== "store_refused") return;
     this.#waitsNoMore(record);
@@ -71,7 +71,7 @@ export class Backlog {
 
   /** The last attempt did not fail. */
   recovered(record: KeyState): void {
-    record.recovered();
+    record.attempted(undefined);
     this.#failing.delete(record);
     this.#refused.delete(record);
   }

@@ -159,6 +159,7 @@ export class KeyState {
   #failure: OperatingError | undefined = undefined;
   #dirtySince: Instant;
   #isAwaited = false;
+  #isGained = false;
   #scheduledAt: Instant | undefined = undefined;
   #notBefore: Instant = Number.NEGATIVE_INFINITY;
 
@@ -184,8 +185,7 @@ export class KeyState {
 
   /** What came with the key and is not visible yet: the first pending write, if that is inherited. */
   get inherited(): PendingWrite | undefined {
-    const first = this.#pending[0];
-    return first?.inherited === true ? first : undefined;
+    return this.#pending[0]?.inherited === true ? this.#pending[0] : undefined;
   }
 
   /** Since when it has been dirty. */
@@ -334,10 +334,9 @@ export class KeyState {
     this.#unproven = false;
     this.#lastSent = undefined;
     this.#flight = undefined;
-    this.#failures = 0;
-    this.#failure = undefined;
-    this.#isAwaited = false;
-    this.#notBefore = Number.NEGATIVE_INFINITY;
+    this.#isGained = false;
+    this.attempted(undefined);
+    this.release();
     for (const write of writes) write.lost(error);
   }
 
@@ -477,16 +476,22 @@ export class KeyState {
     this.#dirtySince = since;
   }
 
-  /** An attempt to flush failed. */
-  failed(error: OperatingError): void {
-    this.#failures++;
-    this.#failure = error;
+  /** The member has gained the key: a predecessor may have left a request under way (F26). */
+  gained(): void {
+    this.#isGained = true;
   }
 
-  /** The last attempt did not fail. */
-  recovered(): void {
-    this.#failures = 0;
-    this.#failure = undefined;
+  /** The object was looked at. Returns whether that was the first look since. */
+  looked(): boolean {
+    const wasGained = this.#isGained;
+    this.#isGained = false;
+    return wasGained;
+  }
+
+  /** An attempt to flush has ended: why it failed, or undefined. */
+  attempted(failure: OperatingError | undefined): void {
+    this.#failures = failure ? this.#failures + 1 : 0;
+    this.#failure = failure;
   }
 
   /** When the queue looks at it next; undefined when it is not in the queue. */
@@ -509,15 +514,10 @@ export class KeyState {
     this.#isAwaited = true;
   }
 
-  /** It is in the queue, for this moment. */
-  schedule(at: Instant): void {
-    assert(this.#flight === undefined, "a key is scheduled again when its flush has landed");
+  /** It is in the queue, for this moment; undefined: it has left the queue. */
+  schedule(at: Instant | undefined): void {
+    assert(at === undefined || !this.#flight, "a key is scheduled again when its flush has landed");
     this.#scheduledAt = at;
-  }
-
-  /** It has left the queue. */
-  unschedule(): void {
-    this.#scheduledAt = undefined;
   }
 
   /** It must not be flushed before this. */

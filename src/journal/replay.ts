@@ -18,6 +18,7 @@ import { Breaks } from "../base/slices.ts";
 import { type Entry, noRequest } from "../core/entry.ts";
 import type { LateCondition } from "../core/late-effects.ts";
 import type { RequestOutcome } from "../core/message.ts";
+import { OutcomeBlocks } from "../core/outcome-blocks.ts";
 import { compareVersions, versionOf } from "../core/version.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { unusable } from "./failure.ts";
@@ -127,8 +128,8 @@ const repeated: ReadonlySet<SegmentRecord["kind"]> = new Set(["head", "adopt", "
 class ReplayState {
   readonly ledger = new Ledger();
   readonly #entries = new PartedMap<Entry>();
-  /** By router and counter. */
-  readonly #outcomes = new Map<string, Map<number, RequestOutcome>>();
+  /** By router. */
+  readonly #outcomes = new Map<string, OutcomeBlocks>();
   readonly #late = new Map<string, readonly LateCondition[]>();
   #adopted: readonly number[] = [];
   #cluster: string | undefined;
@@ -228,10 +229,10 @@ class ReplayState {
 
   #remember(outcome: RequestOutcome): void {
     const { router, counter } = outcome.requestId;
-    const log = this.#outcomes.get(router);
+    let log = this.#outcomes.get(router);
     if (log === undefined) {
-      this.#outcomes.set(router, new Map([[counter, outcome]]));
-      return;
+      log = new OutcomeBlocks();
+      this.#outcomes.set(router, log);
     }
     // As in `RequestLog.record`: when two primaries did a request, only the later outcome can be the one that anyone
     // saw.

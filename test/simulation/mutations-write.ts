@@ -126,7 +126,7 @@ export const writeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/core/request-log.ts",
-        find: "    return this.#routers.get(id.router)?.get(id.counter);",
+        find: "    return this.#routers.get(id.router)?.outcomes.get(id.counter);",
         replace: "    return undefined;",
       },
     ],

@@ -9,8 +9,6 @@ import type { ContextOf } from "../context.ts";
 
 export class FirstLooks {
   readonly #context: ContextOf<"late" | "clock">;
-  /** Keys that were gained, and whose object has not been looked at since. */
-  readonly #gained = new WeakSet<KeyState>();
 
   constructor(context: ContextOf<"late" | "clock">) {
     this.#context = context;
@@ -20,17 +18,12 @@ export class FirstLooks {
   gained(record: KeyState): void {
     const { late, clock } = this.#context;
     late.extend(record.key, record.newest, clock.now());
-    this.#gained.add(record);
-  }
-
-  /** The record is about to lose its tenure. */
-  forget(record: KeyState): void {
-    this.#gained.delete(record);
+    record.gained();
   }
 
   /** The object was seen like this. */
   saw(record: KeyState, store: StoreKnowledge): void {
-    if (store.kind === "unknown" || !this.#gained.delete(record)) return;
+    if (store.kind === "unknown" || !record.looked()) return;
     const { late, clock } = this.#context;
     late.add(record.key, undefined, store, clock.now());
     // A primary that does not know the object sends a value as if there was none.
@@ -39,6 +32,6 @@ export class FirstLooks {
 
   /** The object has the very version that was gained. The request for it was the last one, and has taken effect. */
   sawSame(record: KeyState): void {
-    this.#gained.delete(record);
+    record.looked();
   }
 }

@@ -168,7 +168,7 @@ export class FlushQueue implements FlushRequests {
   take(): KeyState | undefined {
     const { item, at } = this.#due.take();
     if (item.scheduledAt !== at) return undefined;
-    item.unschedule();
+    item.schedule(undefined);
     return item;
   }
 

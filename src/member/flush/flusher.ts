@@ -191,7 +191,6 @@ export class Flusher {
   /** The record is about to lose its tenure: another member will flush it. */
   forget(record: KeyState): void {
     this.backlog.remove(record);
-    this.#firstLooks.forget(record);
     if (this.backlog.failingCount === 0) this.health.forgive();
   }
 

@@ -4,6 +4,7 @@
  */
 
 import { OperatingError } from "../../base/errors.ts";
+import { PartedMap } from "../../base/parted-map.ts";
 import type { Lane } from "../../base/slices.ts";
 import type { KeyState } from "../../core/key-state.ts";
 import type { ContextOf } from "../context.ts";
@@ -15,7 +16,7 @@ export class Committer {
   readonly #context: CommitterContext;
   readonly #flush: FlushRequests;
   /** Keys whose first pending write waits only until this member may answer. */
-  readonly #ready = new Set<KeyState>();
+  readonly #ready = new PartedMap<KeyState>();
   readonly #lane: Lane;
 
   constructor(context: CommitterContext, flush: FlushRequests) {
@@ -33,7 +34,7 @@ export class Committer {
       if (readiness === "needs_store") this.#flush.expedite(record);
       if (readiness !== "ready") break;
       if (!membership.mayAnswer(record.key)) {
-        this.#ready.add(record);
+        this.#ready.set(record.key, record);
         break;
       }
       const { assignedAt, inherited } = buffer.commit(record);
@@ -56,10 +57,10 @@ export class Committer {
     const visit = (record: KeyState): void => {
       // What it may still not answer for stays: this goes by whatever comes meanwhile, too.
       if (!membership.mayAnswer(record.key)) return;
-      this.#ready.delete(record);
+      this.#ready.delete(record.key);
       this.commitReady(record);
     };
-    if (this.#ready.size > 0) this.#lane.over(this.#ready, visit, () => undefined);
+    if (this.#ready.size > 0) this.#lane.over(this.#ready.values(), visit, () => undefined);
   }
 
   /** A view was adopted: what is ready is found anew. */

@@ -64,6 +64,15 @@ describe("PartedMap", () => {
     });
   }
 
+  it("has nothing once it is cleared, and takes entries again", () => {
+    const map = new PartedMap<number>();
+    for (const key of ["a", "b", "c"]) map.set(key, 1);
+    map.clear();
+    assert.deepEqual([map.size, map.get("a"), [...map.values()]], [0, undefined, []]);
+    map.set("a", 2);
+    assert.deepEqual([map.size, map.get("a"), [...map.values()]], [1, 2, [2]]);
+  });
+
   it("never moves all that it has at once", () => {
     const times: number[] = [];
     // The collector takes its time, too: one try in five is enough. A Map takes over 20 ms each time.

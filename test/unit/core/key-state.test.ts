@@ -231,7 +231,7 @@ class World {
     const { record } = this;
     if (this.#flight) assert.throws(() => record.schedule(this.now), AssertionError);
     else if (record.scheduledAt === undefined) record.schedule(this.now);
-    else record.unschedule();
+    else record.schedule(undefined);
   }
 
   /** Begins the flush that the record asks for. */
@@ -244,7 +244,7 @@ class World {
       assert.ok(write, "what is written through is pending");
       for (const owner of this.others) assert.ok(this.#acksOf(write).has(owner), "L2: all owners have it before");
     } else assert.equal(step.entry, record.entry);
-    record.unschedule();
+    record.schedule(undefined);
     this.#isProof = step.kind === "prove";
     this.#flight = record.takeOff(step.entry, this.now, step.kind !== "prove" && random.chance(0.2));
     assert.throws(() => record.takeOff(step.entry, this.now, false), AssertionError, "F2: one at a time");
@@ -263,7 +263,7 @@ class World {
       // No answer: it may have taken effect or not.
       this.#send(flight);
       if (random.chance(0.5)) this.object = versionOf(entry);
-      record.failed(away);
+      record.attempted(away);
     } else {
       this.#send(flight);
       this.object = versionOf(entry);

@@ -96,7 +96,7 @@ describe("WriteBuffer, at a primary", () => {
     const record = commit(buffer, entryOf("k", 1, 100));
     storeVisible(record, true);
     record.takeOff(record.entry as Entry, 0, false);
-    for (let failures = 0; failures < 3; failures++) record.failed(away);
+    for (let failures = 0; failures < 3; failures++) record.attempted(away);
     record.holdBack(99);
     record.await();
     const version = { epoch: 1, seq: 1 };

@@ -43,7 +43,7 @@ function attempt(record: KeyState, isSent: boolean, failure: OperatingError): vo
   const flight = record.takeOff(record.entry as Entry, 0, false);
   if (isSent) record.sent(flight);
   record.land(flight);
-  record.failed(failure);
+  record.attempted(failure);
 }
 
 /**
@@ -99,7 +99,7 @@ describe("what the store refuses", () => {
     const trial = trialOf(2);
     attempt(trial.record, true, new OperatingError("store_unavailable", "no answer"));
     assertThrows(trial, "not_refused", /another reason: no answer/);
-    trial.record.recovered();
+    trial.record.attempted(undefined);
     assertThrows(trial, "not_refused", /on its way/);
   });
 

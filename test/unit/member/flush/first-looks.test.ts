@@ -56,7 +56,7 @@ describe("FirstLooks", () => {
     looks.sawSame(record);
     looks.saw(record, present);
     looks.gained(record);
-    looks.forget(record);
+    record.endTenure(new Error());
     looks.saw(record, present);
     assert.equal(isHeld(present), false);
   });
