@@ -7,10 +7,21 @@ import type { Version } from "./version.ts";
 
 /**
  * The headers kept with a value, lower-case names to values as they came: `content-type`, `content-encoding`,
- * `cache-control`, `content-disposition`, and any number of `x-weir-meta-NAME` with NAME of `[a-z0-9-]`. Header values
- * are "byte strings": each character is one byte (U+0000 to U+00FF), as node:http gives them.
+ * `content-language`, `cache-control`, `expires`, `content-disposition`, and any number of `x-weir-meta-NAME` with NAME
+ * of `[a-z0-9._-]`. Header values are "byte strings": each character is one byte (U+0000 to U+00FF), as node:http gives
+ * them.
  */
 export type ContentHeaders = Readonly<Record<string, string>>;
+
+/** Those of them that are HTTP's own. */
+export const contentNames = [
+  "cache-control",
+  "content-disposition",
+  "content-encoding",
+  "content-language",
+  "content-type",
+  "expires",
+] as const;
 
 export const noHeaders: ContentHeaders = Object.freeze({});
 

@@ -164,6 +164,15 @@ export function blobStoreSuite(name: string, open: () => Promise<BlobStore>): vo
         { "x-weir-meta-key": "photos/cat.png", "x-weir-meta-extension": "png" },
         { "x-weir-meta-a": "100%", "x-weir-meta-b": "%41", "x-weir-meta-c": "\u00e9\u0080\u00ff", "x-weir-meta-d": "" },
         { "x-weir-meta-spaces": "a  b   c", "x-weir-meta-tab": "a\tb", "x-weir-meta-quotes": "\"'<&>" },
+        { "x-weir-meta-part_of.it": "1", "x-weir-meta-a_b_c": "2", "x-weir-meta-weir_version": "3" },
+        { "content-language": "de, en", expires: "Tue, 01 Dec 2026 12:00:00 GMT" },
+        { "content-language": "d\u00e9", expires: "0" },
+        {
+          "x-weir-meta-part_of.it": "1",
+          "x-weir-meta-part-of-it": "2",
+          "x-weir-meta-_": "3",
+          "x-weir-meta-weir-hex-61": "4",
+        },
         { "x-weir-meta-weir-version": "mine", "x-weir-meta-weir-x-a": "b", "x-weir-meta-weir-content-type": "none" },
       ];
       for (const headers of cases) {

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import { quote } from "../../base/quantity-text.ts";
-import type { ContentHeaders } from "../../core/entry.ts";
+import { type ContentHeaders, contentNames } from "../../core/entry.ts";
 import { reservedPrefix } from "../../core/keys.ts";
 import { FolderCopy } from "../../store/folder/folder-copy.ts";
 import { systemClock, systemRandom } from "../../system.ts";
@@ -105,7 +105,9 @@ async function* received(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   }
 }
 
-const contentNames = ["content-type", "content-encoding", "cache-control", "content-disposition"];
+function isContentName(name: string): boolean {
+  return (contentNames as readonly string[]).includes(name);
+}
 
 /** What a node answers where a value has no such header. */
 const stands: Readonly<Record<string, string>> = {
@@ -115,7 +117,7 @@ const stands: Readonly<Record<string, string>> = {
 
 function keptHeaders({ headers }: ClientAnswer): ContentHeaders {
   const kept = Object.entries(headers).filter(
-    ([name, value]) => name.startsWith("x-weir-meta-") || (contentNames.includes(name) && value !== stands[name]),
+    ([name, value]) => name.startsWith("x-weir-meta-") || (isContentName(name) && value !== stands[name]),
   );
   return Object.fromEntries(kept);
 }

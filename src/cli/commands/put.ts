@@ -65,8 +65,9 @@ async function put(key: string, file: string, options: PutOptions, terminal: Ter
 
 /** Adds one. Its value goes as the bytes of its UTF-8, as curl sends it. */
 function addMetadata(text: string, earlier: Metadata = {}): Metadata {
-  const [, name, value = ""] = /^([a-z0-9-]+)=(.*)$/is.exec(text) ?? [];
-  if (name === undefined) throw new InvalidArgumentError("It must be NAME=VALUE, NAME of letters, digits and hyphens.");
+  const [, name, value = ""] = /^([a-z0-9._-]+)=(.*)$/is.exec(text) ?? [];
+  if (name === undefined)
+    throw new InvalidArgumentError("It must be NAME=VALUE, NAME of letters, digits, hyphens, dots and underscores.");
   const header = `x-weir-meta-${name.toLowerCase()}`;
   if (header in earlier) throw new InvalidArgumentError(`There is a value of ${name} already.`);
   return { ...earlier, [header]: Buffer.from(value).toString("latin1") };

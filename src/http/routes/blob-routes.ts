@@ -34,10 +34,12 @@ export interface BlobSettings {
  */
 const askFirst = "no-cache";
 
-/** Whether the value's writer says how it may be cached, in a form that can be sent. */
+/** The headers by which a value's writer says how it may be cached. */
+const cachingNames = ["cache-control", "expires"];
+
+/** Whether the value has one of them, in a form that can be sent. */
 function isCachingKept({ headers }: ValueInfo): boolean {
-  const caching = headers["cache-control"];
-  return caching !== undefined && isSendable(caching);
+  return cachingNames.some((name) => headers[name] !== undefined && isSendable(headers[name]));
 }
 
 export class BlobRoutes {
@@ -187,7 +189,9 @@ export class BlobRoutes {
   #validators(info: ValueInfo): HeaderList {
     const headers = ["ETag", `"${info.md5}"`, "Last-Modified", this.#dates.lastModified(info.modifiedMs)];
     headers.push("Weir-Version", `${info.epoch}.${info.seq}`);
-    headers.push("Cache-Control", isCachingKept(info) ? (info.headers["cache-control"] as string) : askFirst);
+    const caching = Object.entries(info.headers).filter(([name]) => cachingNames.includes(name));
+    addKept(headers, Object.fromEntries(caching));
+    if (!isCachingKept(info)) headers.push("Cache-Control", askFirst);
     return headers;
   }
 

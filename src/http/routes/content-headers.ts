@@ -1,5 +1,5 @@
 /**
- * The headers that are kept with a value: four of HTTP's own and the user's metadata. What the store would refuse later
+ * The headers that are kept with a value: six of HTTP's own and the user's metadata. What the store would refuse later
  * is refused here, while the client still waits for the answer.
  */
 
@@ -24,9 +24,13 @@ export const checksumHeader = `${metadataPrefix}s3-checksum`;
  */
 const ownBytes = 11 + 32 + 8 + 16 + 1 + 32 + 4 + 17 + 4;
 
-const space = 0x20;
+/** The name weir-names and a space, or less. */
+const twiceBytes = 11;
 
-const metadataName = /^[a-z0-9-]+$/;
+const space = 0x20;
+const expiresLength = "expires".length;
+
+const metadataName = /^[a-z0-9._-]+$/;
 
 /**
  * The headers of a request that are kept. `rawHeaders` has names and values in turn.
@@ -37,10 +41,10 @@ export function contentHeaders(rawHeaders: readonly string[], maxMetadataBytes: 
   let kept: Record<string, string> | undefined;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const rawName = rawHeaders[i] as string;
-    // All of them are longer and begin with c or x. Most headers go no further than this.
-    if (rawName.length < 12) continue;
+    // They begin with c, x or e. All but `expires` are longer. Most headers go no further than this.
+    if (rawName.length < 12 && rawName.length !== expiresLength) continue;
     const initial = rawName.charCodeAt(0) | 0x20;
-    if (initial !== 0x63 && initial !== 0x78) continue;
+    if (initial !== 0x63 && initial !== 0x78 && initial !== 0x65) continue;
     const name = rawName.toLowerCase();
     const value = rawHeaders[i + 1] as string;
     const rule = ruleOf(name);
@@ -78,7 +82,10 @@ export function sizeProblem(headers: ContentHeaders, maxMetadataBytes: number): 
     const value = headers[name] as string;
     const stored = storedLength(value);
     if (name.startsWith(metadataPrefix)) {
-      metadata += name.length - metadataPrefix.length + stored;
+      const length = name.length - metadataPrefix.length;
+      metadata += length + stored;
+      // It is written twice: as it is and in a list, or in hexadecimal digits.
+      if (name.includes("_")) metadata += length + twiceBytes;
     } else {
       content += name.length + stored;
       // A header that the store cannot hold as it is, is also kept whole in the metadata, as `weir-<name>`.
@@ -98,14 +105,17 @@ function ruleOf(name: string): Rule | undefined {
   switch (name) {
     case "content-type":
     case "content-disposition":
+    case "expires":
       return "single";
     case "content-encoding":
+    case "content-language":
     case "cache-control":
       return "list";
   }
   if (!name.startsWith(metadataPrefix)) return undefined;
   const ownName = name.slice(metadataPrefix.length);
-  if (!metadataName.test(ownName)) throw invalid(`${name}: a metadata name has letters, digits and hyphens only`);
+  if (!metadataName.test(ownName))
+    throw invalid(`${name}: a metadata name has letters, digits, hyphens, dots and underscores only`);
   if (ownName.startsWith("weir-")) throw invalid(`${name}: metadata names that begin with weir- are weir's own`);
   if (name === checksumHeader) throw invalid(`${name}: this metadata name is weir's own`);
   return "metadata";

@@ -30,7 +30,7 @@ export function keptHeaders({ headers }: Pick<S3Call, "headers">, maxMetadataByt
   const raw: string[] = [];
   for (const name in headers) {
     const isMetadata = name.startsWith(s3Prefix);
-    if (!isMetadata && !name.startsWith("c")) continue;
+    if (!isMetadata && !name.startsWith("c") && name !== "expires") continue;
     const value = headers[name];
     if (value === undefined) continue;
     if (name === "content-encoding") {

@@ -91,9 +91,6 @@ function reasonFor(name: string, value: string): string | undefined {
       return value.toLowerCase() === "false" ? undefined : "objects cannot be locked";
     case "x-amz-mfa":
       return "there is no second factor";
-    case "content-language":
-    case "expires":
-      return "this header cannot be kept with a value";
     default:
       return undefined;
   }

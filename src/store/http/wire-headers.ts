@@ -7,17 +7,18 @@
  *
  * - `x-weir-meta-NAME` becomes `x-amz-meta-NAME`, or what the store's dialect has in its place.
  * - A NAME that begins with `weir-`, or that the store cannot hold, gets `weir-x-` before it. So it never meets weir's
- *   own.
+ *   own. One with characters that the store cannot hold becomes `weir-hex-` and its bytes in hexadecimal digits.
+ * - Some servers turn `_` in a name into a hyphen. Such names are listed in the metadata `weir-names`.
  * - Metadata percent-encodes `%` and the bytes that the wire cannot hold. A lone `%` is the empty value.
  * - A content header with such bytes goes out with them encoded, for other readers, and whole as metadata
- *   `weir-<header>`.
+ *   `weir-<header>`. One that the store does not keep is there as metadata alone.
  * - A value without a content type has the metadata `weir-content-type: none`. So the server's default is recognized.
  */
 
 import type { IncomingHttpHeaders } from "node:http";
 import { assert } from "../../base/assert.ts";
 import { OperatingError } from "../../base/errors.ts";
-import { noHeaders } from "../../core/entry.ts";
+import { type ContentHeaders, contentNames, noHeaders } from "../../core/entry.ts";
 import type { BlobContent, BlobInfo } from "../blob-store.ts";
 import { type ExchangeAnswer, header } from "./exchange.ts";
 
@@ -27,12 +28,18 @@ export interface HeaderDialect {
   readonly metaPrefix: string;
   /** The prefix of a content header that the store must keep. Answers have the header without it. */
   readonly contentPrefix: string;
-  /** The store's form of a name of `[a-z0-9-]`. No two names become the same. */
+  /** The content headers that the store keeps. */
+  readonly contentNames: readonly string[];
+  /** The store's form of a name of `[a-z0-9-]`. No two such names become the same. */
   readonly toName: (name: string) => string;
   /** The inverse, from a lower-case name. Undefined for a name that weir cannot have written. */
   readonly fromName: (name: string) => string | undefined;
   /** Names that the store cannot hold even in that form. */
   readonly unheldName: RegExp;
+  /** Names with characters that the store cannot hold. */
+  readonly unheldCharacter: RegExp;
+  /** Some servers of this kind give back a hyphen for each `_` in a name. */
+  readonly mayFold: boolean;
 }
 
 export interface WireHeaders {
@@ -42,14 +49,14 @@ export interface WireHeaders {
   readonly metadata: Record<string, string>;
 }
 
-const contentNames = ["cache-control", "content-disposition", "content-encoding", "content-type"] as const;
-
 const noType = "none";
 const versionName = "weir-version";
 const uploadName = "weir-upload";
 const typeName = "weir-content-type";
 const ownPrefix = "weir-";
 const escapedPrefix = "weir-x-";
+const hexPrefix = "weir-hex-";
+const foldedNames = "weir-names";
 const userPrefix = "x-weir-meta-";
 
 export class HeaderCodec {
@@ -71,16 +78,18 @@ export class HeaderCodec {
     if (content.version !== undefined) wire.metadata[this.#versionHeader] = escapeValue(content.version);
     if (content.upload !== undefined) wire.metadata[this.#uploadHeader] = escapeValue(content.upload);
     if (content.headers["content-type"] === undefined) wire.metadata[this.#typeHeader] = noType;
+    const folded = this.#dialect.mayFold ? foldable(content.headers) : [];
+    if (folded.length > 0) wire.metadata[this.#metaHeader(foldedNames)] = folded.join(" ");
     for (const [name, value] of Object.entries(content.headers)) {
       if (name.startsWith(userPrefix)) {
         const own = name.slice(userPrefix.length);
-        const isEscaped = own.startsWith(ownPrefix) || this.#dialect.unheldName.test(own);
-        wire.metadata[this.#metaHeader(isEscaped ? escapedPrefix + own : own)] = escapeValue(value);
+        wire.metadata[this.#metaHeader(folded.includes(own) ? own : this.#heldName(own))] = escapeValue(value);
       } else {
-        const isExact = isPlain(value);
+        const isKept = this.#dialect.contentNames.includes(name);
+        const isExact = isKept && isPlain(value);
         if (!isExact) wire.metadata[this.#metaHeader(ownPrefix + name)] = escapeValue(value);
         const shown = isExact ? value : value.replace(notPrintable, percent).trim();
-        if (shown !== "") wire.content[this.#dialect.contentPrefix + name] = shown;
+        if (isKept && shown !== "") wire.content[this.#dialect.contentPrefix + name] = shown;
       }
     }
     return wire;
@@ -94,7 +103,8 @@ export class HeaderCodec {
     for (const name of contentNames) {
       const exact =
         ours || name === "content-type" ? text(headers[this.#metaHeader(`${ownPrefix}${name}`)]) : undefined;
-      const value = exact === undefined ? text(headers[name]) : exact === noType ? undefined : unescapeValue(exact);
+      const shown = this.#dialect.contentNames.includes(name) ? text(headers[name]) : undefined;
+      const value = exact === undefined ? shown : exact === noType ? undefined : unescapeValue(exact);
       if (value !== undefined) result[name] = value;
     }
     const { metaPrefix } = this.#dialect;
@@ -104,11 +114,13 @@ export class HeaderCodec {
       if (own === undefined) continue;
       const value = text(headers[name]) as string;
       if (!ours) result[userPrefix + own] = value;
-      else if (!own.startsWith(ownPrefix)) result[userPrefix + own] = unescapeValue(value);
-      else if (own.startsWith(escapedPrefix))
-        result[userPrefix + own.slice(escapedPrefix.length)] = unescapeValue(value);
+      else {
+        const name = userName(own);
+        if (name !== undefined) result[userPrefix + name] = unescapeValue(value);
+      }
     }
-    if (!ours) delete result[userPrefix + typeName];
+    if (ours) unfold(result, text(headers[this.#metaHeader(foldedNames)]));
+    else delete result[userPrefix + typeName];
     return {
       headers: Object.keys(result).length === 0 ? noHeaders : result,
       version: version === undefined ? undefined : unescapeValue(version),
@@ -126,9 +138,51 @@ export class HeaderCodec {
     };
   }
 
+  /** A user's name as the store can hold it. */
+  #heldName(name: string): string {
+    const { unheldName, unheldCharacter } = this.#dialect;
+    if (unheldCharacter.test(name)) return hexPrefix + Buffer.from(name).toString("hex");
+    return name.startsWith(ownPrefix) || unheldName.test(name) ? escapedPrefix + name : name;
+  }
+
   #metaHeader(name: string): string {
     return this.#dialect.metaPrefix + this.#dialect.toName(name);
   }
+}
+
+/** The users' names with `_` that go as they are: no server takes them for other ones, or for weir's own. */
+function foldable(headers: ContentHeaders): readonly string[] {
+  const names = Object.keys(headers).flatMap((name) =>
+    name.startsWith(userPrefix) ? name.slice(userPrefix.length) : [],
+  );
+  return names.filter(
+    (name) =>
+      name.includes("_") &&
+      !fold(name).startsWith(ownPrefix) &&
+      names.every((other) => other === name || fold(other) !== fold(name)),
+  );
+}
+
+function fold(name: string): string {
+  return name.replaceAll("_", "-");
+}
+
+/** Gives the listed names back their underscores, where a server has taken them. */
+function unfold(headers: Record<string, string>, list: string | undefined): void {
+  for (const name of list?.split(" ") ?? []) {
+    const value = headers[userPrefix + fold(name)];
+    if (value === undefined) continue;
+    delete headers[userPrefix + fold(name)];
+    headers[userPrefix + name] = value;
+  }
+}
+
+/** The user's name that was written so. Undefined for one of weir's own. */
+function userName(held: string): string | undefined {
+  if (!held.startsWith(ownPrefix)) return held;
+  if (held.startsWith(escapedPrefix)) return held.slice(escapedPrefix.length);
+  if (held.startsWith(hexPrefix)) return Buffer.from(held.slice(hexPrefix.length), "hex").toString();
+  return undefined;
 }
 
 /** The opaque tag in an ETag. */
