@@ -194,6 +194,7 @@ export class S3Front implements Dialect {
 
 /** Who has the signature can send the request. */
 function withoutSignature(target: string): string {
+  if (!target.includes("?")) return target;
   return target.replace(/([?&](?:X-Amz-(?:Signature|Security-Token)|Signature)=)[^&]*/g, "$1...");
 }
 

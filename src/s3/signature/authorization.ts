@@ -29,6 +29,13 @@ export interface Authorization {
   readonly sessionToken: string | undefined;
 }
 
+/** The form in which most clients send it. */
+const usualHeader =
+  /^AWS4-HMAC-SHA256 Credential=([^,\s]+)\/(\d{8})\/([\w-]{0,64})\/s3\/aws4_request, ?SignedHeaders=([^\sA-Z;,]+(?:;[^\sA-Z;,]+)*), ?Signature=([0-9a-f]{64})$/;
+
+/** What a header does not say. */
+const unnamed = { time: undefined, expiresSeconds: undefined, sessionToken: undefined };
+
 const maxExpiresSeconds = 604_800;
 
 /** Parameters of the query that are about the signature. They are no part of what is asked for. */
@@ -52,6 +59,11 @@ export function parseHeader(header: string): Authorization {
     throw new S3Error("InvalidRequest", `signature version 2 is not spoken: sign with ${algorithm} (version 4)`);
   }
   if (!header.startsWith(`${algorithm} `)) throw malformed(`Authorization must begin with ${algorithm}`);
+  const usual = usualHeader.exec(header);
+  if (usual !== null) {
+    const [, accessKeyId = "", day = "", region = "", names = "", signature = ""] = usual;
+    return { ...unnamed, accessKeyId, scope: { day, region }, signedHeaders: names.split(";"), signature };
+  }
   const fields = new Map<string, string>();
   for (const field of header.slice(algorithm.length + 1).split(",")) {
     const at = field.indexOf("=");

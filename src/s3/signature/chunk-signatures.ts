@@ -3,17 +3,17 @@
  * out, repeated or moved. The first is made over the signature of the request.
  */
 
-import { type KeyObject, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { S3Error } from "../words/s3-error.ts";
-import { emptySha256, sha256, sign } from "./signing-keys.ts";
+import { emptySha256, type SigningKey, sha256 } from "./signing-keys.ts";
 
 export class ChunkSignatures {
-  readonly #key: KeyObject;
+  readonly #key: SigningKey;
   /** The time and the scope of the request's signature, each with a line break. */
   readonly #context: string;
   #previous: string;
 
-  constructor(key: KeyObject, context: string, requestSignature: string) {
+  constructor(key: SigningKey, context: string, requestSignature: string) {
     this.#key = key;
     this.#context = context;
     this.#previous = requestSignature;
@@ -38,7 +38,7 @@ export class ChunkSignatures {
   }
 
   #require(text: string, signature: string): void {
-    if (!timingSafeEqual(sign(this.#key, text), Buffer.from(signature, "hex"))) {
+    if (!timingSafeEqual(this.#key.sign(text), Buffer.from(signature, "hex"))) {
       throw new S3Error(
         "SignatureDoesNotMatch",
         "a part of the body was changed after it was signed; nothing was stored",

@@ -3,17 +3,21 @@
  * costs more than all else about a signature, so the keys are kept.
  */
 
-import { createHmac, createSecretKey, hash, type KeyObject } from "node:crypto";
+import { createHmac, hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { assert } from "../../base/assert.ts";
 import type { CredentialScope } from "./authorization.ts";
+
+/** More than what is signed has, as a rule. */
+const usualTextBytes = 512;
 
 /** One for each key in use and day. A caller names the region, so there could be any number. */
 const maxKeys = 1_024;
 
 export class SigningKeys {
-  readonly #keys = new LRUCache<string, KeyObject>({ max: maxKeys });
+  readonly #keys = new LRUCache<string, SigningKey>({ max: maxKeys });
 
-  keyFor(secret: string, scope: CredentialScope): KeyObject {
+  keyFor(secret: string, scope: CredentialScope): SigningKey {
     const known = this.#keys.get(nameOf(secret, scope));
     if (known !== undefined) return known;
     const { day, region } = scope;
@@ -22,24 +26,52 @@ export class SigningKeys {
       (derived, step) => createHmac("sha256", derived).update(step).digest(),
       Buffer.from(`AWS4${secret}`),
     );
-    return createSecretKey(key);
+    return new SigningKey(key);
   }
 
   /** Keeps a key with which a request was signed: who has no secret drives out none of them. */
-  keep(secret: string, scope: CredentialScope, key: KeyObject): void {
+  keep(secret: string, scope: CredentialScope, key: SigningKey): void {
     const name = nameOf(secret, scope);
     if (!this.#keys.has(name)) this.#keys.set(name, key);
+  }
+}
+
+/** Bytes of a block, and of a hash, of SHA-256. */
+const blockBytes = 64;
+const hashBytes = 32;
+
+/**
+ * Makes signatures: HMAC-SHA256 (RFC 2104), by two hashes that are each one call. The runtime's object for it costs
+ * five times as much, a tenth of a PUT.
+ */
+export class SigningKey {
+  /** The key's blocks, each with room for what is hashed with it. */
+  #inner: Buffer;
+  readonly #outer = Buffer.alloc(blockBytes + hashBytes, 0x5c);
+
+  /** @param key No longer than a block. */
+  constructor(key: Uint8Array) {
+    assert(key.length <= blockBytes, "a longer key would be hashed first");
+    this.#inner = Buffer.alloc(blockBytes + usualTextBytes, 0x36);
+    for (const [at, byte] of key.entries()) {
+      this.#inner[at] = 0x36 ^ byte;
+      this.#outer[at] = 0x5c ^ byte;
+    }
+  }
+
+  /** The signature of a text of ASCII, as 32 bytes. */
+  sign(text: string): Buffer {
+    const end = blockBytes + text.length;
+    if (end > this.#inner.length) this.#inner = Buffer.concat([this.#inner], end);
+    this.#inner.write(text, blockBytes, "latin1");
+    hash("sha256", this.#inner.subarray(0, end), "buffer").copy(this.#outer, blockBytes);
+    return hash("sha256", this.#outer, "buffer");
   }
 }
 
 /** A new secret under the same id has another key. */
 function nameOf(secret: string, { day, region }: CredentialScope): string {
   return `${day}/${region}/${secret}`;
-}
-
-/** The signature of a text, as 32 bytes. */
-export function sign(key: KeyObject, text: string): Buffer {
-  return createHmac("sha256", key).update(text).digest();
 }
 
 /** The SHA-256 of a text whose characters are bytes, in hexadecimal digits. */

@@ -4,7 +4,7 @@
  * what a presigned address says.
  */
 
-import { type KeyObject, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import type { Access } from "../../access/access.ts";
 import type { Grant } from "../../access/grant.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -14,7 +14,7 @@ import { type Authorization, algorithm, parseHeader, parseQuery } from "./author
 import { canonicalRequest, type SignedRequest } from "./canonical-request.ts";
 import { ChunkSignatures } from "./chunk-signatures.ts";
 import { type Payload, parsePayload, unsignedPayload } from "./payload.ts";
-import { SigningKeys, scopeText, sha256, sign } from "./signing-keys.ts";
+import { type SigningKey, SigningKeys, scopeText, sha256 } from "./signing-keys.ts";
 
 export interface Identity {
   readonly grant: Grant;
@@ -38,6 +38,9 @@ export class Verifier {
   readonly #access: Access;
   readonly #clock: Clock;
   readonly #keys = new SigningKeys();
+  /** The time that was read last: most requests of a second have the same. */
+  #lastTime = "";
+  #lastMs: number | undefined;
 
   constructor(access: Access, clock: Clock) {
     this.#access = access;
@@ -83,12 +86,12 @@ export class Verifier {
   #requireSignature(
     request: SignedRequest,
     auth: Authorization,
-    key: KeyObject,
+    key: SigningKey,
     context: string,
     payload: string,
   ): void {
     const canonical = canonicalRequest(request, auth.signedHeaders, payload);
-    const expected = sign(key, `${algorithm}\n${context}${sha256(canonical)}`);
+    const expected = key.sign(`${algorithm}\n${context}${sha256(canonical)}`);
     if (timingSafeEqual(expected, Buffer.from(auth.signature, "hex"))) return;
     throw new S3Error(
       "SignatureDoesNotMatch",
@@ -97,7 +100,11 @@ export class Verifier {
   }
 
   #requireTime({ scope, expiresSeconds }: Authorization, time: string): void {
-    const sentMs = parseBasicTime(time);
+    if (time !== this.#lastTime) {
+      this.#lastMs = parseBasicTime(time);
+      this.#lastTime = time;
+    }
+    const sentMs = this.#lastMs;
     if (sentMs === undefined) throw new S3Error("AccessDenied", "the request's time must be written 20130524T000000Z");
     if (time.slice(0, 8) !== scope.day) {
       throw new S3Error("AuthorizationHeaderMalformed", "the credential's day is not that of the request's time");

@@ -23,6 +23,8 @@ export interface ClusterOptions {
   /** As in cluster.json; a folder of its own unless told. */
   readonly store?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** As in cluster.json, with a token that may do everything. */
+  readonly auth?: { readonly entry: Readonly<Record<string, unknown>>; readonly token: string };
   /** Milliseconds until a value goes to the store; unless told, longer than any measurement. */
   readonly flushDelayMs?: number;
   /** Options for the runtime. */
@@ -35,6 +37,8 @@ export interface Node {
   readonly id: string;
   readonly url: string;
   readonly process: Started;
+  /** What the bench's own questions say of who asks. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 const gibibyte = 1024 ** 3;
@@ -81,6 +85,7 @@ export class BenchCluster implements AsyncDisposable {
         secret: "env:WEIR_BENCH_SECRET",
         store: options.store ?? { type: "file", path: "store" },
         nodes: entries,
+        ...(options.auth && { auth: options.auth.entry }),
         replicas: options.replicas ?? 2,
         journal: options.journal ? "always" : "off",
         buffer: { dirtyBytes: 2 * gibibyte, cacheBytes: gibibyte / 16 },
@@ -92,10 +97,11 @@ export class BenchCluster implements AsyncDisposable {
     const program = options.executable ?? process.execPath;
     const before = options.executable === undefined ? [...(options.execArgv ?? runtimeOptions), weirProgram] : [];
     const env = { WEIR_BENCH_SECRET: "a secret of the bench alone", ...options.env };
+    const headers: Record<string, string> = options.auth ? { authorization: `Bearer ${options.auth.token}` } : {};
     const startedAt = systemClock.now();
     const nodes = entries.map(({ id, url }) => {
       const args = [...before, "serve", "--config", config, "--node", id];
-      return { id, url, process: processes.start(program, args, { env }) };
+      return { id, url, process: processes.start(program, args, { env }), headers };
     });
     try {
       for (const node of nodes) await ready(node, startedAt + readyMs);
@@ -162,7 +168,7 @@ async function ready(node: Node, until: number): Promise<void> {
 }
 
 async function status(node: Node): Promise<ClusterStatus> {
-  return (await (await fetch(`${node.url}/cluster`)).json()) as ClusterStatus;
+  return (await (await fetch(`${node.url}/cluster`, { headers: node.headers })).json()) as ClusterStatus;
 }
 
 async function dirtyKeys(node: Node): Promise<number> {

@@ -11,6 +11,7 @@ import { compareWithRedis } from "./redis.ts";
 import type { Row } from "./report.ts";
 import type { Settings } from "./rounds.ts";
 import { measureRouting } from "./routing.ts";
+import { compareS3 } from "./s3-front.ts";
 import { measureStart } from "./start.ts";
 import { compareValues } from "./values.ts";
 
@@ -36,6 +37,7 @@ export const comparisons: Readonly<Record<string, Comparison>> = {
     run: (settings) =>
       compareValues(settings, { label: "64 KiB", bytes: 65_536, keys: 1_000, targets: { get: 0.7, put: 0.5 } }),
   },
+  s3: { needs: ["wrk"], run: compareS3 },
   gibibyte: { needs: [], run: measureLargeValue },
   redis: { needs: ["redis-server"], run: compareWithRedis },
   flush: { needs: [], run: compareFlush },

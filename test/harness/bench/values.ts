@@ -9,7 +9,7 @@ import { Processes } from "./processes.ts";
 import { runRaw } from "./raw-load.ts";
 import { median, type Row, rate } from "./report.ts";
 import { interleaved, ratio, type Settings, scaled } from "./rounds.ts";
-import { runWrk, type WrkPlan } from "./wrk.ts";
+import { requestsFor, runWrk, type WrkPlan } from "./wrk.ts";
 
 export interface ValuesPlan {
   /** Of a value. */
@@ -34,6 +34,7 @@ export async function compareValues(settings: Settings, plan: ValuesPlan): Promi
   });
   const bareUrl = await bareProcess.firstLine();
   const keys = cluster.keysOf("a", scaled(plan.keys, settings));
+  const requests = requestsFor(keys);
   const cpu: Record<string, number[]> = {};
 
   const run = (name: string, url: string, method: WrkPlan["method"], cpuMicros: () => number) => {
@@ -42,7 +43,7 @@ export async function compareValues(settings: Settings, plan: ValuesPlan): Promi
     return async (warmUp: boolean): Promise<number> => {
       const seconds = warmUp ? warmUpSeconds : settings.seconds;
       const before = cpuMicros();
-      const result = await runWrk({ url, method, keys, bytes: plan.bytes, seconds });
+      const result = await runWrk({ url, method, requests, bytes: plan.bytes, seconds });
       if (!warmUp) figures.push((cpuMicros() - before) / result.requests);
       return result.perSecond;
     };

@@ -11,11 +11,17 @@ import { TemporaryFolder } from "./temporary-folder.ts";
 export interface WrkPlan {
   readonly url: string;
   readonly method: "GET" | "PUT";
-  readonly keys: readonly string[];
+  readonly requests: readonly WrkRequest[];
   /** Of a PUT's body. */
   readonly bytes: number;
   /** It knows whole ones only. */
   readonly seconds: number;
+}
+
+export interface WrkRequest {
+  readonly path: string;
+  /** Beside `Host` and `Content-Length`. They have no tabs. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface WrkResult {
@@ -29,10 +35,11 @@ export const connections = 32;
 export async function runWrk(plan: WrkPlan): Promise<WrkResult> {
   using folder = new TemporaryFolder();
   await using processes = new Processes();
-  const keysPath = join(folder.path, "keys");
+  const requestsPath = join(folder.path, "requests");
   const scriptPath = join(folder.path, "script.lua");
-  writeFileSync(keysPath, `${plan.keys.join("\n")}\n`);
-  writeFileSync(scriptPath, script(plan, keysPath));
+  const lines = plan.requests.map(({ path, headers = {} }) => [path, ...Object.entries(headers).flat()].join("\t"));
+  writeFileSync(requestsPath, `${lines.join("\n")}\n`);
+  writeFileSync(scriptPath, script(plan, requestsPath));
   const args = [
     "-t1",
     `-c${connections}`,
@@ -51,14 +58,24 @@ export async function runWrk(plan: WrkPlan): Promise<WrkResult> {
   return { perSecond: requests / (micros / 1_000_000), requests, p99Micros };
 }
 
-function script({ method, bytes }: WrkPlan, keysPath: string): string {
+/** Of each key in the node's own dialect. */
+export function requestsFor(keys: readonly string[]): WrkRequest[] {
+  return keys.map((key) => ({ path: `/kv/${key}` }));
+}
+
+/** A line of the file has the path, and then names and values of headers in turn, with tabs between. */
+function script({ method, bytes }: WrkPlan, requestsPath: string): string {
   return `
     local requests = {}
     function init(args)
       math.randomseed(os.time())
       local body = ${method === "PUT" ? `string.rep("x", ${bytes})` : "nil"}
-      for key in io.lines("${keysPath}") do
-        requests[#requests + 1] = wrk.format("${method}", "/kv/" .. key, nil, body)
+      for line in io.lines("${requestsPath}") do
+        local fields = {}
+        for field in line:gmatch("[^\t]+") do fields[#fields + 1] = field end
+        local headers = { ["Host"] = wrk.headers["Host"] }
+        for i = 2, #fields, 2 do headers[fields[i]] = fields[i + 1] end
+        requests[#requests + 1] = wrk.format("${method}", fields[1], headers, body)
       end
     end
     function request()

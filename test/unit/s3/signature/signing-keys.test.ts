@@ -1,0 +1,37 @@
+/** Signatures themselves: HMAC-SHA256, whatever is signed. */
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { describe, it } from "node:test";
+import { SigningKey } from "../../../../src/s3/signature/signing-keys.ts";
+import { seedOf } from "../../../harness/seed.ts";
+import { SimRandom } from "../../../harness/sim-random.ts";
+
+describe("SigningKey", () => {
+  it("signs as RFC 4231 has it, test cases 1 and 2", () => {
+    for (const [key, text, signature] of [
+      [Buffer.alloc(20, 0x0b), "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"],
+      [
+        Buffer.from("Jefe"),
+        "what do ya want for nothing?",
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+      ],
+    ] as const) {
+      assert.equal(new SigningKey(key).sign(text).toString("hex"), signature);
+    }
+  });
+
+  it("signs as the runtime does, one text after the other, of any length", (test) => {
+    const random = new SimRandom(seedOf(test));
+    for (let round = 0; round < 20; round++) {
+      const secret = Buffer.from(Array.from({ length: random.whole(1, 64) }, () => random.whole(0, 255)));
+      const key = new SigningKey(secret);
+      for (let count = 0; count < 20; count++) {
+        const text = Array.from({ length: random.whole(0, random.pick([10, 600, 3_000])) }, () =>
+          String.fromCharCode(random.whole(0, 127)),
+        ).join("");
+        assert.deepEqual(key.sign(text), createHmac("sha256", secret).update(text).digest());
+      }
+    }
+  });
+});
