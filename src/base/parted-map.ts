@@ -50,13 +50,14 @@ export class PartedMap<Value> {
   }
 
   /** Of each part, the value that has been in it longest. */
-  *firsts(): IterableIterator<Value> {
+  firsts(): readonly Value[] {
+    const firsts: Value[] = [];
+    if (this.#size === 0) return firsts;
     for (const part of this.#parts) {
-      for (const value of part.values()) {
-        yield value;
-        break;
-      }
+      // Mostly nearly all parts are empty, and an iterator costs more than this.
+      if (part.size > 0) firsts.push(part.values().next().value as Value);
     }
+    return firsts;
   }
 
   #partOf(key: string): Map<string, Value> {

@@ -373,7 +373,7 @@ class Scenario {
   async #flush(): Promise<void> {
     const limitMs = flushDeadlines * this.#flushDeadlineMs + flushExtraMs + 6 * longestLateMs(this.#plan);
     await this.#within(limitMs, "everything is flushed", () =>
-      this.#wanted().every(({ status }) => status?.dirtyBytes === 0 && status.refusedBytes === 0),
+      this.#wanted().every(({ gauges }) => gauges?.dirtyBytes === 0 && gauges.refusedBytes === 0),
     );
   }
 

@@ -14,6 +14,7 @@ import type { PeerIdentity } from "../../src/core/message.ts";
 import type { Operations } from "../../src/core/operation.ts";
 import type { MemberStatus } from "../../src/core/status.ts";
 import type { Journal, Journals } from "../../src/journal/journal.ts";
+import type { MemberGauges } from "../../src/member/admin/status.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
 import type { Network, PeerAddress } from "../../src/network/network.ts";
 import type { BlobStore } from "../../src/store/blob-store.ts";
@@ -50,6 +51,8 @@ export interface RunningMember extends Pick<NodeControl, "readiness" | "status" 
   setNodes(nodes: readonly PeerAddress[]): void;
   /** Whether it believes at this instant that it may answer for the key. */
   servesNow?(key: string): boolean;
+  /** Undefined while it is in no view. */
+  gauges?(): MemberGauges | undefined;
 }
 
 export type MemberFactory = (parts: MemberParts) => RunningMember;
@@ -158,6 +161,11 @@ export class SimHost {
   /** What the member says of itself; undefined while there is no process. */
   get status(): MemberStatus | undefined {
     return this.#running?.member?.status().members.find((each) => each.id === this.id);
+  }
+
+  /** What the member holds: a tenth of the cost of its status. Undefined while there is none. */
+  get gauges(): MemberGauges | undefined {
+    return this.#running?.member?.gauges?.();
   }
 
   /** Starts a new process with an empty memory, on the data folder that the host has. */

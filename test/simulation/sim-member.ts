@@ -35,6 +35,7 @@ export const startHost: HostedFactory = (parts) => {
     readiness: () => host.readiness(),
     status: () => host.status(),
     servesNow: (key) => host.servesNow(key),
+    gauges: () => host.gauges(),
     get operations() {
       return host.operations;
     },

@@ -83,8 +83,8 @@ export class Spy {
 
   #sample(host: SimHost): void {
     const { settings } = this.#plan.hosts.find(({ id }) => id === host.id) ?? {};
-    const status = host.status;
-    if (settings === undefined || status === undefined) return;
+    const { gauges } = host;
+    if (settings === undefined || gauges === undefined) return;
     const { dirtyBytes } = settings.admission;
     // One replica is always let in by a buffer that is not over its limit.
     const oneMore = footprint({
@@ -96,8 +96,8 @@ export class Spy {
     const most = handsOff ? dirtyBytes * handOffExcess : Math.max(dirtyBytes * replicaExcess, dirtyBytes + oneMore);
     const { liveLimitBytes, segmentBytes } = this.#plan.journalSettings;
     const mostOnDisk = 2 * liveLimitBytes + 2 * segmentBytes + journalHeadBytes;
-    this.#check(host, "dirty bytes", status.dirtyBytes, most);
-    this.#check(host, "cached bytes", status.cacheBytes, settings.cacheBytes);
+    this.#check(host, "dirty bytes", gauges.dirtyBytes, most);
+    this.#check(host, "cached bytes", gauges.cacheBytes, settings.cacheBytes);
     this.#check(host, "bytes on its disk", host.folder.bytes, mostOnDisk);
   }
 
