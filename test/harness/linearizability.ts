@@ -53,18 +53,20 @@ export function checkRegister(
   maxConfigurations: number = mostConfigurations,
 ): Verdict {
   const found = explain(operations, initial, maxConfigurations);
-  if (found !== "unexplained") return { kind: found === "explained" ? "linearizable" : "tangled" };
+  if (found.kind !== "unexplained") return { kind: found.kind === "explained" ? "linearizable" : "tangled" };
   // The earliest answer that breaks it is what a person wants to see, and answers only ever break more: search by
   // halves.
   const answered = operations.filter((each) => each.answeredAt !== Number.POSITIVE_INFINITY);
   answered.sort((a, b) => a.answeredAt - b.answeredAt);
-  let good = 0;
+  // An order explains all answers in front of the one that none got behind. Mostly that is the one.
+  let good = answered.findIndex(({ answeredAt }) => answeredAt >= found.stuckAt);
   let bad = answered.length;
+  let middle = good + 1;
   while (bad - good > 1) {
-    const middle = (good + bad) >> 1;
     const known = truncated(operations, (answered[middle - 1] as RegisterOperation).answeredAt);
-    if (explain(known, initial, maxConfigurations) === "unexplained") bad = middle;
+    if (explain(known, initial, maxConfigurations).kind === "unexplained") bad = middle;
     else good = middle;
+    middle = (good + bad) >> 1;
   }
   const operation = answered[bad - 1];
   assert(operation !== undefined, "a history without answers is explained by itself");
@@ -102,16 +104,19 @@ interface Step {
   readonly forced: boolean;
 }
 
-type Explanation = "explained" | "unexplained" | "tangled";
+type Explanation =
+  | { readonly kind: "explained" | "tangled" }
+  /** No order has got behind the answer at `stuckAt`. One explains all answers in front of it. */
+  | { readonly kind: "unexplained"; readonly stuckAt: number };
 
 function explain(operations: readonly RegisterOperation[], initial: State, maxConfigurations: number): Explanation {
   for (const limit of [Math.min(firstConfigurations, maxConfigurations), maxConfigurations]) {
     for (const triesUnknownLast of [false, true]) {
       const found = search(operations, initial, triesUnknownLast, limit);
-      if (found !== "tangled") return found;
+      if (found.kind !== "tangled") return found;
     }
   }
-  return "tangled";
+  return { kind: "tangled" };
 }
 
 function search(
@@ -125,7 +130,12 @@ function search(
   const naming = countNames(names);
   const alikeBefore = earlierAlike(operations, new Set(naming.keys()));
   const taken = new Uint16Array(Math.ceil(operations.length / 16));
-  const seen = new Set<string>();
+  /** Configurations that have been there, by the state that they end in. */
+  const seen = new Map<string, Set<string>>();
+  let seenCount = 0;
+  /** Has room for a configuration's text. Text of a buffer is made several times faster than of character codes. */
+  const text = Buffer.alloc(2 * (taken.length + 1));
+  const codes = new Uint16Array(text.buffer, text.byteOffset, taken.length + 1);
   const steps: Step[] = [];
   let state = initial;
   let open = operations.filter((each) => each.outcome.kind !== "unknown").length;
@@ -167,11 +177,15 @@ function search(
     let to = taken.length;
     while (taken[from] === allTaken) from++;
     while (to > from && taken[to - 1] === 0) to--;
-    const between = String.fromCharCode.apply(null, taken.subarray(from, to) as unknown as number[]);
-    const configuration = `${String.fromCharCode(from, to)}${between}${after === undefined ? "" : isNamed ? `=${after}` : "?"}`;
+    codes[0] = from;
+    for (let at = from; at < to; at++) codes[at - from + 1] = taken[at] as number;
+    const configuration = text.toString("utf16le", 0, 2 * (to - from + 1));
     mark(index, -1);
-    if (seen.has(configuration)) return false;
-    seen.add(configuration);
+    const stateText = after === undefined ? "" : isNamed ? `=${after}` : "?";
+    const alike = seen.get(stateText) ?? new Set();
+    if (alike.has(configuration)) return false;
+    seen.set(stateText, alike.add(configuration));
+    seenCount++;
     return true;
   };
   /** Takes the first call from `item` on that fits and leads to something new, in front of the first answer. */
@@ -193,6 +207,7 @@ function search(
     }
   };
 
+  let stuckAt = 0;
   let item = head.next;
   while (open > 0) {
     const free = item === head.next ? findFree(head, operations, state) : undefined;
@@ -202,22 +217,23 @@ function search(
       continue;
     }
     if (takeOne(item)) {
-      if (seen.size > maxConfigurations) return "tangled";
+      if (seenCount > maxConfigurations) return { kind: "tangled" };
       item = head.next;
       continue;
     }
     // The first answer's operation must come before everything behind it, and nothing in front of it fits. Go back.
+    stuckAt = Math.max(stuckAt, firstAnswer(head).at);
     let step = steps.pop();
     while (step?.forced === true) {
       untake(step);
       step = steps.pop();
     }
-    if (step === undefined) return "unexplained";
+    if (step === undefined) return { kind: "unexplained", stuckAt };
     untake(step);
     // It may have another outcome there.
     item = step.call;
   }
-  return "explained";
+  return { kind: "explained" };
 }
 
 /** The first answer in the list of what is not yet explained, of which there is one. */
