@@ -13,7 +13,7 @@ import type { Answer, RequestOptions } from "./http-client.ts";
 /** Milliseconds between two looks of the balancer; less than any node's `http.drainMs`. */
 const lookMs = 200;
 /** Milliseconds that a client rests between two rounds: all together send five hundred requests a second at most. */
-const thinkMs = 100;
+const usualThinkMs = 100;
 const pollMs = 10;
 const clients = 24;
 const keysOfClient = 10;
@@ -33,6 +33,7 @@ export class BalancedClients implements AsyncDisposable {
   headers: NonNullable<RequestOptions["headers"]> = {};
   readonly #cluster: TestCluster;
   readonly #prefix: string;
+  readonly #thinkMs: number;
   /** All nodes there ever were: who takes a node out of a file does not tell the balancer. */
   readonly #nodes = new Set<string>();
   readonly #underWay = new Map<string, number>();
@@ -42,9 +43,10 @@ export class BalancedClients implements AsyncDisposable {
   #working = true;
   #turn = 0;
 
-  constructor(cluster: TestCluster, prefix = "") {
+  constructor(cluster: TestCluster, { prefix = "", thinkMs = usualThinkMs } = {}) {
     this.#cluster = cluster;
     this.#prefix = prefix;
+    this.#thinkMs = thinkMs;
     this.#ready = cluster.ids;
     this.#ended = Promise.all([this.#look(), ...Array.from({ length: clients }, (_, n) => this.#work(n))]);
   }
@@ -100,7 +102,7 @@ export class BalancedClients implements AsyncDisposable {
         this.acknowledged.set(key, value);
         await this.#read(key, value);
       }
-      await sleep(systemClock, thinkMs);
+      await sleep(systemClock, this.#thinkMs);
     }
   }
 

@@ -34,6 +34,8 @@ const failoverMs = 8_000;
 const stopMs = 20_000;
 /** A piece of the day without any trouble. */
 const calmMs = 500;
+/** Of each client: over TLS a request takes a millisecond of the processor, and the day is long. */
+const thinkMs = 300;
 /** Streamed to the store: it is over `buffer.maxValueBytes`. */
 const largeBytes = 9 * 1024 ** 2;
 
@@ -72,7 +74,7 @@ test("an operator's day: what is done in order fails no request, what fails is a
   const large = noise(new SimRandom(seedOf(t)), largeBytes);
   assert.equal((await cluster.put("a", "photos/large", large)).headers["weir-durability"], "stored");
 
-  await using clients = new BalancedClients(cluster, "photos/");
+  await using clients = new BalancedClients(cluster, { prefix: "photos/", thinkMs });
   clients.headers = bearer(yesterdays.token);
 
   /** Makes a change, and waits for these nodes to say so, once more than they had. */
