@@ -3,7 +3,8 @@
  * that format. The program of its thread is a text in it: an executable has no file that a thread could run.
  */
 
-import { type BuildOptions, build, type Metafile } from "esbuild";
+import { join } from "node:path";
+import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
 
 export interface BundleOptions {
   readonly root: string;
@@ -14,6 +15,14 @@ export interface BundleOptions {
 
 /** The major version of Node that the bundle may be run by. */
 const target = `node${process.versions.node.split(".")[0]}`;
+
+/** Only what weir uses of undici is evaluated at each start. */
+const partOfUndici: Plugin = {
+  name: "part of undici",
+  setup(builder) {
+    builder.onResolve({ filter: /^undici$/ }, () => ({ path: join(import.meta.dirname, "undici.cjs") }));
+  },
+};
 
 const common = {
   bundle: true,
@@ -29,6 +38,7 @@ const common = {
   mainFields: ["module", "main"],
   conditions: ["node", "import"],
   logLevel: "warning",
+  plugins: [partOfUndici],
 } as const satisfies BuildOptions;
 
 /** @returns what is in the bundle */
