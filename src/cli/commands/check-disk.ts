@@ -2,7 +2,7 @@
 
 import { isOperatingError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/quantity-text.ts";
-import { type DataDisk, measureDisk } from "../../compose.ts";
+import type { DataDisk } from "../../compose.ts";
 import type { Config } from "../../config/config.ts";
 import { findOwnNode, hostAddresses } from "../../config/own-node.ts";
 import type { Terminal } from "../process/terminal.ts";
@@ -25,6 +25,7 @@ export async function checkDiskOf(
 ): Promise<CheckedDisk | undefined> {
   const own = ownNode(config, node, env);
   if (own === undefined) return undefined;
+  const { measureDisk } = await import("../../compose.ts");
   let disk: DataDisk | undefined;
   try {
     disk = await measureDisk(config, own);

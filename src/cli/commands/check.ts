@@ -3,7 +3,6 @@
 import type { Command } from "commander";
 import { UsageError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/quantity-text.ts";
-import { openConfiguredStore } from "../../compose.ts";
 import { type Config, loadConfig } from "../../config/config.ts";
 import { namedNode } from "../../config/own-node.ts";
 import { parseView, type View, viewName } from "../../core/view.ts";
@@ -57,6 +56,7 @@ async function check(file: string, config: Config, options: CheckOptions, termin
   }
   const disk = await checkDiskOf(config, options.node, terminal.env);
   if (!options.json) for (const line of disk?.lines ?? []) printLine(terminal, line);
+  const { openConfiguredStore } = await import("../../compose.ts");
   await using store = openConfiguredStore(config);
   const abilities = await store.probe({ deadlineMs: config.flush.deadlineMs });
   const view = await viewIn(store, config.flush.deadlineMs);

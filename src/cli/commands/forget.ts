@@ -9,7 +9,6 @@ import type { Command } from "commander";
 import { unreachable } from "../../base/assert.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import { formatShare } from "../../base/quantity-text.ts";
-import { openViewRecord } from "../../compose.ts";
 import { type Config, loadConfig } from "../../config/config.ts";
 import type { View } from "../../core/view.ts";
 import { systemRandom } from "../../system.ts";
@@ -55,6 +54,7 @@ export function addForgetCommand(program: Command, terminal: Terminal): void {
 }
 
 async function forget(id: string, config: Config, options: ForgetOptions, terminal: Terminal): Promise<void> {
+  const { openViewRecord } = await import("../../compose.ts");
   await using opened = await openViewRecord(config, createTerminalLog(terminal));
   for (;;) {
     const stored = await opened.record.read();

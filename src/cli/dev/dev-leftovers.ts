@@ -7,7 +7,6 @@
 import { existsSync } from "node:fs";
 import { OperatingError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { openViewRecord } from "../../compose.ts";
 import { type Config, dataFolder } from "../../config/config.ts";
 import { Doubt } from "../../core/doubt.ts";
 
@@ -18,6 +17,7 @@ import { Doubt } from "../../core/doubt.ts";
  * it cannot be read.
  */
 export async function findLeftovers(config: Config, log: Log): Promise<readonly string[]> {
+  const { openViewRecord } = await import("../../compose.ts");
   await using opened = await openViewRecord(config, log);
   const view = (await opened.record.read())?.view;
   if (view === undefined) return [];
