@@ -143,24 +143,42 @@ function allTests(): string[] {
 
 async function runAll(folder: string, files: readonly string[]): Promise<number> {
   const byFolder: Partial<Record<string, string[]>> = Object.groupBy(files, (file) => file.split(sep)[1] as string);
-  const { unit = [], conformance = [], simulation = [], ...others } = byFolder;
+  const { conformance = [], simulation = [], ...others } = byFolder;
   const lanes = [
-    { files: [...gathered(folder, unit), ...Object.values(others).flatMap((each = []) => each)], concurrency },
+    {
+      files: gathered(
+        folder,
+        Object.values(others).flatMap((each = []) => each),
+      ),
+      concurrency,
+    },
     { files: conformance, concurrency: 1 },
     { files: simulation, concurrency: 1, execArgv: [...background, ...untracked] },
   ];
   return (await runLanes(lanes, timeoutMs, interruption.signal)) ? 0 : 1;
 }
 
-/** Files that import those of one folder of unit tests each: a process for each test costs more than the test. */
+/**
+ * Files that import those of one group each, and the files without a group: a process for each test costs more than the
+ * test.
+ */
 function gathered(folder: string, files: readonly string[]): string[] {
-  const byGroup = Map.groupBy(files, (file) => file.split(sep)[2] as string);
+  const byGroup = Map.groupBy(files, (file) => groupOf(file) ?? file);
   return [...byGroup].map(([group, members]) => {
-    const path = join(folder, `${basename(group, ".test.ts")}.test.mjs`);
+    if (members[0] === group) return group;
+    const path = join(folder, `${group}.test.mjs`);
     const imports = members.map((file) => `import ${JSON.stringify(pathToFileURL(join(root, file)).href)};\n`);
     writeFileSync(path, imports.join(""));
     return path;
   });
+}
+
+/** Unit tests by their folder, and tests of a server or a link in their own process. Undefined for the others. */
+function groupOf(file: string): string | undefined {
+  const [, kind, name = ""] = file.split(sep);
+  if (kind === "unit") return `unit-${basename(name, ".test.ts")}`;
+  const [, part] = /^(http|link)-/.exec(name) ?? [];
+  return part === undefined ? undefined : `${kind}-${part}`;
 }
 
 async function runTests(

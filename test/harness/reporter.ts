@@ -46,10 +46,10 @@ async function* withOneSummary(source: AsyncIterable<TestEvent>): AsyncGenerator
   if (last) yield last;
 }
 
-/** Unit tests run by a file outside the project, which imports them. */
+/** Tests of one group run by a file outside the project, which imports them. */
 function nameOf(file: string): string {
   const path = relative(root, file);
-  return path.startsWith("..") ? `unit tests: ${basename(file)}` : path;
+  return path.startsWith("..") ? `the group ${basename(file, ".test.mjs")}` : path;
 }
 
 /** Lanes run side by side. */
