@@ -47,6 +47,43 @@ export interface StreamOperation extends Pick<WriteOperation, "key" | "headers" 
   readonly body: AsyncIterableIterator<Uint8Array, void>;
 }
 
+/**
+ * Names an upload whose parts come one by one, in any order and through any member. It is in the store until it is
+ * completed or aborted.
+ */
+export interface PartedUpload {
+  /** The store's name of it, opaque. */
+  readonly id: string;
+  /** See `upload-token.ts`. */
+  readonly token: string;
+}
+
+/** A part on its way to the store. */
+export interface PartBody {
+  /** From 1 to 10,000. */
+  readonly number: number;
+  /** Bytes in the body. */
+  readonly length: number;
+  /** A chunk is good until the next one is asked for. */
+  readonly body: AsyncIterableIterator<Uint8Array, void>;
+}
+
+/** A part that the store has. */
+export interface UploadedPart {
+  readonly number: number;
+  /** The store's name of these bytes of the part. */
+  readonly tag: string;
+  /** Bytes in the part. */
+  readonly size: number;
+}
+
+/** The key's state is to be what these parts make. */
+export interface CompleteOperation extends Pick<WriteOperation, "key" | "headers" | "precondition" | "holder"> {
+  readonly upload: PartedUpload;
+  /** At least one, ascending by number; gaps are allowed. The same upload is always completed with the same parts. */
+  readonly parts: readonly UploadedPart[];
+}
+
 export interface Written {
   readonly kind: "written";
   readonly version: Version;
@@ -110,6 +147,21 @@ export interface Operations {
   write(operation: WriteOperation): Promise<WriteOutcome>;
   /** Nothing of it is stored before the whole body is there. The answer comes once the store has it. */
   writeStream(operation: StreamOperation): Promise<WriteOutcome>;
+  /** Begins an upload. The headers are the same at its completion. */
+  beginUpload(key: string, headers: ContentHeaders): Promise<PartedUpload>;
+  /**
+   * Sends a part; a part that was sent before, too. Waits for room for all of it, and then reads the body into memory.
+   * A body that rejects sends nothing. Resolves to the store's tag of the part.
+   */
+  sendPart(key: string, upload: PartedUpload, part: PartBody): Promise<string>;
+  /**
+   * A write like any other. As long as it was not done the upload may be completed again, and so it may be if nobody
+   * knows whether it was done. An upload that the store does not have any more makes it reject with an error whose
+   * message ends in `nothingStored`.
+   */
+  completeUpload(operation: CompleteOperation): Promise<WriteOutcome>;
+  /** Nothing of it stays, unless it has been completed. */
+  abortUpload(key: string, upload: PartedUpload): Promise<void>;
   /**
    * At once if the key's state is in memory, and its primary is here.
    * @param changed The tag of a stored value that {@link open} found changed, so that the answer is another one.

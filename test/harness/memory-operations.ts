@@ -3,13 +3,18 @@
  * says, and with ways to make them fail or wait.
  */
 
+import { hash } from "node:crypto";
+import { OperatingError } from "../../src/base/errors.ts";
 import { compareText } from "../../src/base/text-order.ts";
-import type { ValueInfo } from "../../src/core/entry.ts";
+import type { ContentHeaders, ValueInfo } from "../../src/core/entry.ts";
 import { entryOf, isCommonPrefix, type ListQuery } from "../../src/core/listing.ts";
 import type {
+  CompleteOperation,
   ListedKey,
   ListOutcome,
   Operations,
+  PartBody,
+  PartedUpload,
   ReadOutcome,
   StreamOperation,
   ValueStream,
@@ -38,7 +43,10 @@ export class MemoryOperations implements Operations {
   calls = 0;
   /** The time of writes, milliseconds since 1970. */
   nowMs: () => number = Date.now;
+  /** By the id of an upload: by tag, the bytes of each part that was sent. */
+  readonly uploads = new Map<string, Map<string, Buffer>>();
   #seq = 0;
+  #tags = 0;
 
   async write(operation: WriteOperation): Promise<WriteOutcome> {
     await this.#enter();
@@ -64,6 +72,46 @@ export class MemoryOperations implements Operations {
     // A chunk is gone once the next one is asked for.
     for await (const chunk of body) chunks.push(Buffer.from(chunk));
     return await this.write(putOf(key, Buffer.concat(chunks), { headers, precondition }));
+  }
+
+  async beginUpload(_key: string, _headers: ContentHeaders): Promise<PartedUpload> {
+    await this.#enter();
+    const id = `upload-${++this.#tags}`;
+    this.uploads.set(id, new Map());
+    return { id, token: `token of ${id}` };
+  }
+
+  async sendPart(_key: string, { id }: PartedUpload, { body, length }: PartBody): Promise<string> {
+    await this.#enter();
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of body) chunks.push(Buffer.from(chunk));
+    const bytes = Buffer.concat(chunks);
+    if (bytes.length !== length) throw new OperatingError("body_truncated", "the part has another length");
+    const parts = this.uploads.get(id);
+    if (!parts) throw new OperatingError("store_refused", "there is no such upload");
+    const tag = `part-${++this.#tags}`;
+    parts.set(tag, bytes);
+    return tag;
+  }
+
+  /** The value's entity tag is made as S3 does. */
+  async completeUpload({ key, headers, precondition, upload, parts }: CompleteOperation): Promise<WriteOutcome> {
+    await this.#enter();
+    const sent = this.uploads.get(upload.id);
+    const bytes = parts.map(({ tag }) => sent?.get(tag));
+    if (bytes.includes(undefined))
+      throw new OperatingError("store_unavailable", "the store has lost the upload; nothing was stored");
+    const whole = bytes as Buffer[];
+    const md5s = Buffer.concat(whole.map((each) => hash("md5", each, "buffer")));
+    const put = putOf(key, Buffer.concat(whole), { headers, precondition });
+    const outcome = await this.write({ ...put, md5: `${hash("md5", md5s)}-${parts.length}` });
+    if (outcome.kind === "written") this.uploads.delete(upload.id);
+    return outcome;
+  }
+
+  async abortUpload(_key: string, { id }: PartedUpload): Promise<void> {
+    await this.#enter();
+    this.uploads.delete(id);
   }
 
   async read(key: string, wantValue: boolean): Promise<ReadOutcome> {
