@@ -21,6 +21,7 @@ import type { Complaints } from "../base/complaints.ts";
 import type { Random } from "../base/random.ts";
 import type { ContentHeaders } from "../core/entry.ts";
 import type { ListQuery } from "../core/listing.ts";
+import type { UploadedPart } from "../core/operation.ts";
 
 /** When a write takes effect: always, only if there is no such blob, or only if the blob's tag is still `tag`. */
 export type WriteCondition =
@@ -185,15 +186,21 @@ export interface UploadContent {
   readonly token: string;
 }
 
-export interface UploadPart {
-  /** From 1. Parts are begun in the order of their numbers. They form the blob in that order. */
+export interface PartContent {
+  /** From 1. The parts form the blob in the order of their numbers. */
   readonly number: number;
-  /** The part's offset in the blob, in bytes. */
-  readonly offset: number;
   readonly body: Uint8Array;
+  /** MD5 of the body in base64, where the caller knows it: all of a large part would be hashed at once otherwise. */
+  readonly md5?: string;
 }
 
-/** An upload, for the caller that began it. It holds nothing that must be released. */
+/** A part of an {@link OpenUpload}. These are begun in the order of their numbers. */
+export interface UploadPart extends PartContent {
+  /** The part's offset in the blob, in bytes. */
+  readonly offset: number;
+}
+
+/** An upload whose parts come from the caller that began it. It holds nothing that must be released. */
 export interface OpenUpload {
   /** Names the upload to {@link LargeBlobs.completeUpload} and {@link LargeBlobs.abortUpload}, in any process. */
   readonly id: string;
@@ -208,6 +215,15 @@ export interface CompletedUpload extends UploadContent {
   /** Bytes in all parts. */
   readonly size: number;
 }
+
+/** `gone`: the upload does not exist any more, or not with these parts. */
+export type AssembleResult =
+  | {
+      readonly kind: "assembled";
+      /** For {@link CompletedUpload.parts}. */
+      readonly parts: readonly string[];
+    }
+  | { readonly kind: "gone" };
 
 /**
  * `gone`: the upload can never be completed. It does not exist any more, or not with these parts. It was aborted, was
@@ -253,11 +269,36 @@ export interface LargeBlobs {
   beginUpload(name: string, content: UploadContent, options: RequestOptions): Promise<OpenUpload>;
 
   /**
+   * Begins a parted upload. Its parts come by {@link sendPart}, one by one, in any order and from any process. They are
+   * assembled before the upload is completed. Resolves to its id.
+   */
+  beginParted(name: string, content: UploadContent, options: RequestOptions): Promise<string>;
+
+  /**
+   * Sends a part of a parted upload. The caller may send a part again, with other bytes, too: the one that counts is
+   * named when the upload is assembled. A store may forget the others before that. Resolves to the part's tag.
+   *
+   * Rejects with `store_refused` if there is no such upload. A store may also take the part: nobody ever sees it.
+   */
+  sendPart(name: string, id: string, part: PartContent, options: RequestOptions): Promise<string>;
+
+  /**
+   * Prepares a parted upload for its completion with these parts, one at least, ascending by number. Nobody sees that.
+   * It may take as long as the parts are large. The caller may repeat it, in any process.
+   */
+  assembleUpload(
+    name: string,
+    id: string,
+    parts: readonly UploadedPart[],
+    options: RequestOptions,
+  ): Promise<AssembleResult>;
+
+  /**
    * Makes the parts the blob, at one moment. A store that ignores conditions here completes in any case. Callers must
    * be correct without the condition.
    *
-   * A caller may complete an upload again as long as nobody has replaced the blob. That changes nothing and is answered
-   * `written` or `gone`.
+   * A caller may complete an upload again. That changes nothing and is answered `written` or `gone`: `written` perhaps
+   * also when the blob has been replaced since. A parted upload that was assembled again may replace the blob.
    */
   completeUpload(
     name: string,

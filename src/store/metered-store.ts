@@ -4,7 +4,9 @@ import type { Clock } from "../base/clock.ts";
 import { isOperatingError } from "../base/errors.ts";
 import { Histogram, latencyBounds } from "../base/histogram.ts";
 import type { ListQuery } from "../core/listing.ts";
+import type { UploadedPart } from "../core/operation.ts";
 import type {
+  AssembleResult,
   BlobContent,
   BlobInfo,
   BlobStore,
@@ -13,6 +15,7 @@ import type {
   ListPage,
   OpenResult,
   OpenUpload,
+  PartContent,
   ReadResult,
   ReadSpan,
   RequestOptions,
@@ -31,6 +34,7 @@ export const storeOperations = [
   "list",
   "begin_upload",
   "send_part",
+  "assemble_upload",
   "complete_upload",
   "abort_upload",
   "list_uploads",
@@ -117,6 +121,25 @@ export class MeteredStore implements BlobStore {
       id: upload.id,
       sendPart: (part, partOptions) => this.#measure("send_part", upload.sendPart(part, partOptions), isDone),
     };
+  }
+
+  beginParted(name: string, content: UploadContent, options: RequestOptions): Promise<string> {
+    return this.#measure("begin_upload", this.#store.beginParted(name, content, options), isDone);
+  }
+
+  sendPart(name: string, id: string, part: PartContent, options: RequestOptions): Promise<string> {
+    return this.#measure("send_part", this.#store.sendPart(name, id, part, options), isDone);
+  }
+
+  assembleUpload(
+    name: string,
+    id: string,
+    parts: readonly UploadedPart[],
+    options: RequestOptions,
+  ): Promise<AssembleResult> {
+    return this.#measure("assemble_upload", this.#store.assembleUpload(name, id, parts, options), ({ kind }) =>
+      kind === "assembled" ? "done" : kind,
+    );
   }
 
   completeUpload(

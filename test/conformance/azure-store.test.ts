@@ -16,6 +16,7 @@ import { systemClock, systemRandom } from "../../src/system.ts";
 import { azureServerFromEnvironment, freshContainer, storeSettings } from "../harness/azure-server.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
 import { largeBlobSuite } from "./large-blob-suite.ts";
+import { partedUploadSuite } from "./parted-upload-suite.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 const options = { deadlineMs: 20_000 };
@@ -28,9 +29,9 @@ else {
     return new AzureStore(storeSettings(server, await freshContainer(server)), ports);
   });
 
-  largeBlobSuite("AzureStore", async () => {
-    return new AzureStore(storeSettings(server, await freshContainer(server)), ports);
-  });
+  for (const suite of [largeBlobSuite, partedUploadSuite]) {
+    suite("AzureStore", async () => new AzureStore(storeSettings(server, await freshContainer(server)), ports));
+  }
 
   describe("AzureStore", () => {
     let container: ContainerClient;

@@ -8,6 +8,7 @@ import { openStore } from "../../src/store/open-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
 import { largeBlobSuite } from "./large-blob-suite.ts";
+import { partedUploadSuite } from "./parted-upload-suite.ts";
 
 const folders: string[] = [];
 
@@ -15,7 +16,7 @@ after(async () => {
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
-for (const suite of [blobStoreSuite, largeBlobSuite]) {
+for (const suite of [blobStoreSuite, largeBlobSuite, partedUploadSuite]) {
   suite("FileStore with a thread", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "weir-file-store-"));
     folders.push(folder);

@@ -16,6 +16,7 @@ import { FileStore } from "../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
 import { largeBlobSuite } from "./large-blob-suite.ts";
+import { partedUploadSuite } from "./parted-upload-suite.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 const options = { deadlineMs: 20_000 };
@@ -49,7 +50,7 @@ after(async () => {
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
-for (const suite of [blobStoreSuite, largeBlobSuite]) {
+for (const suite of [blobStoreSuite, largeBlobSuite, partedUploadSuite]) {
   suite("FileStore", async () => new FileStore({ path: path.join(await freshFolder(), "made") }, ports));
 }
 

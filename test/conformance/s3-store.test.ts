@@ -21,6 +21,7 @@ import { systemClock, systemRandom } from "../../src/system.ts";
 import { freshBucket, s3ServerFromEnvironment } from "../harness/s3-server.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
 import { largeBlobSuite } from "./large-blob-suite.ts";
+import { partedUploadSuite } from "./parted-upload-suite.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 const options = { deadlineMs: 20_000 };
@@ -29,7 +30,7 @@ const server = s3ServerFromEnvironment();
 
 if (typeof server === "string") test("S3Store", { skip: server });
 else {
-  for (const suite of [blobStoreSuite, largeBlobSuite]) {
+  for (const suite of [blobStoreSuite, largeBlobSuite, partedUploadSuite]) {
     suite("S3Store", async () => new S3Store(await freshBucket(server), ports));
   }
 

@@ -6,14 +6,18 @@ import { SimStore } from "../simulation/sim-store.ts";
 import { healthyStore } from "../simulation/store-faults.ts";
 import { blobStoreSuite } from "./blob-store-suite.ts";
 import { largeBlobSuite } from "./large-blob-suite.ts";
+import { partedUploadSuite } from "./parted-upload-suite.ts";
 
 for (const tags of ["md5", "unique"] as const) {
   const name = `the simulated store with ${tags} tags`;
   blobStoreSuite(name, () => open(tags));
   largeBlobSuite(name, () => open(tags));
 }
+for (const joinsParts of [false, true]) {
+  partedUploadSuite(`the simulated store that ${joinsParts ? "joins" : "keeps"} parts`, () => open("md5", joinsParts));
+}
 
-function open(tags: "md5" | "unique"): Promise<BlobStore> {
+function open(tags: "md5" | "unique", joinsParts = false): Promise<BlobStore> {
   // The suites have no virtual time: what is planned happens in the next turn of the event loop.
   const scheduler = {
     schedule(_ms: number, callback: () => void) {
@@ -22,7 +26,7 @@ function open(tags: "md5" | "unique"): Promise<BlobStore> {
     },
   };
   const store = new SimStore({
-    modes: { tags, ignoresRemoveConditions: false },
+    modes: { tags, ignoresRemoveConditions: false, joinsParts },
     faults: healthyStore,
     random: new SimRandom(1),
     scheduler,

@@ -6,6 +6,7 @@
 import { OperatingError } from "../../src/base/errors.ts";
 import { formatView, parseView, type View } from "../../src/core/view.ts";
 import type {
+  AssembleResult,
   BlobContent,
   BlobInfo,
   BlobStore,
@@ -81,6 +82,18 @@ export class ViewStore implements BlobStore {
   }
 
   beginUpload(): Promise<OpenUpload> {
+    return notAsked();
+  }
+
+  beginParted(): Promise<string> {
+    return notAsked();
+  }
+
+  sendPart(): Promise<string> {
+    return notAsked();
+  }
+
+  assembleUpload(): Promise<AssembleResult> {
     return notAsked();
   }
 

@@ -2,7 +2,9 @@
 
 import { OperatingError } from "../../src/base/errors.ts";
 import type { ListQuery } from "../../src/core/listing.ts";
+import type { UploadedPart } from "../../src/core/operation.ts";
 import type {
+  AssembleResult,
   BlobContent,
   BlobInfo,
   BlobStore,
@@ -11,13 +13,13 @@ import type {
   ListPage,
   OpenResult,
   OpenUpload,
+  PartContent,
   ReadResult,
   ReadSpan,
   RequestOptions,
   StoreAbilities,
   UploadContent,
   UploadInfo,
-  UploadPart,
   WriteCondition,
   WriteResult,
 } from "../../src/store/blob-store.ts";
@@ -68,15 +70,29 @@ export class SimStoreConnection implements BlobStore {
   }
 
   async beginUpload(name: string, content: UploadContent, options: RequestOptions): Promise<OpenUpload> {
-    const id = await this.#request(options, { effect: () => this.#store.beginUpload(name, content) });
-    const sendPart = (part: UploadPart, limits: RequestOptions): Promise<string> => {
-      // The sender uses its buffer again, also while a request that it has given up may still land.
-      const sent = { ...part, body: Buffer.from(part.body) };
-      return this.#request(limits, { effect: () => attempt(() => this.#store.uploads.sendPart(id, sent)) }).then(
-        outcome,
-      );
-    };
-    return { id, sendPart };
+    const id = await this.beginParted(name, content, options);
+    return { id, sendPart: (part, limits) => this.sendPart(name, id, part, limits) };
+  }
+
+  beginParted(name: string, content: UploadContent, options: RequestOptions): Promise<string> {
+    return this.#request(options, { effect: () => this.#store.beginUpload(name, content) });
+  }
+
+  sendPart(_name: string, id: string, part: PartContent, options: RequestOptions): Promise<string> {
+    // The sender uses its buffer again, also while a request that it has given up may still land.
+    const sent = { ...part, body: Buffer.from(part.body) };
+    return this.#request(options, { effect: () => attempt(() => this.#store.uploads.sendPart(id, sent)) }).then(
+      outcome,
+    );
+  }
+
+  assembleUpload(
+    _name: string,
+    id: string,
+    parts: readonly UploadedPart[],
+    options: RequestOptions,
+  ): Promise<AssembleResult> {
+    return this.#request(options, { effect: () => this.#store.uploads.assemble(id, parts) });
   }
 
   completeUpload(
@@ -93,7 +109,7 @@ export class SimStoreConnection implements BlobStore {
     let isRefused = false;
     const effect = (): CompleteResult => {
       isRefused = uploaded?.isUnwanted === true;
-      if (!isRefused) return this.#store.completeUpload(name, uploaded, condition);
+      if (!isRefused) return this.#store.completeUpload(name, upload.id, uploaded, condition);
       uploaded?.putBack();
       return { kind: "gone" };
     };

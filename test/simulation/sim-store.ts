@@ -28,10 +28,10 @@ import type {
 } from "../../src/store/blob-store.ts";
 import type { SimRandom } from "../harness/sim-random.ts";
 import { SimStoreConnection } from "./sim-store-connection.ts";
-import { SimStream, SimUploads, type UploadedBlob } from "./sim-uploads.ts";
+import { SimStream, type SimUploadModes, SimUploads, type UploadedBlob } from "./sim-uploads.ts";
 import { drawFate, refusedFate, type StoreAnswer, type StoreFaultSettings } from "./store-faults.ts";
 
-export interface SimStoreModes {
+export interface SimStoreModes extends SimUploadModes {
   /**
    * `md5`: of the body, so that a content which comes back has its old tag, as in S3; `unique`: another one for each
    * write.
@@ -107,7 +107,7 @@ export class SimStore {
   readonly #scheduler: Scheduler;
   readonly #dateMs: () => number;
   readonly #blobs = new Map<string, Blob>();
-  readonly uploads = new SimUploads();
+  readonly uploads: SimUploads;
   readonly #watchers: StoreWatcher[] = [];
   #onAsked: RequestWatcher | undefined;
   #onSent: RequestWatcher | undefined;
@@ -129,6 +129,7 @@ export class SimStore {
     dateMs: () => number;
   }) {
     this.#modes = parts.modes;
+    this.uploads = new SimUploads(parts.modes);
     this.#faults = parts.faults;
     this.#random = parts.random;
     this.#scheduler = parts.scheduler;
@@ -326,12 +327,20 @@ export class SimStore {
       parts.push(this.uploads.sendPart(id, part));
     }
     const uploaded = this.uploads.take({ ...content, id, parts, size: body.length });
-    this.completeUpload(name, uploaded, { kind: "always" });
+    this.completeUpload(name, id, uploaded, { kind: "always" });
   }
 
   /** @param uploaded What was taken out for it; undefined if there was nothing. */
-  completeUpload(name: string, uploaded: UploadedBlob | undefined, condition: WriteCondition): CompleteResult {
-    if (!uploaded) return { kind: "gone" };
+  completeUpload(
+    name: string,
+    id: string,
+    uploaded: UploadedBlob | undefined,
+    condition: WriteCondition,
+  ): CompleteResult {
+    if (!uploaded) {
+      const remembered = this.uploads.tagOfCompleted(id);
+      return remembered === undefined ? { kind: "gone" } : { kind: "written", tag: remembered };
+    }
     if (!this.#modes.ignoresCompleteConditions && !holds(condition, this.#blobs.get(name))) {
       uploaded.putBack();
       return { kind: "conflict" };
@@ -341,6 +350,7 @@ export class SimStore {
     const { tag } = uploaded;
     const { headers, token } = content;
     this.#put(name, { tag, size: body.length, headers: { ...headers }, version: undefined, upload: token, body });
+    this.uploads.completed(uploaded);
     return { kind: "written", tag };
   }
 

@@ -4,7 +4,20 @@
 
 import { hash } from "node:crypto";
 import { OperatingError } from "../../src/base/errors.ts";
-import type { BlobStream, CompletedUpload, UploadContent, UploadInfo, UploadPart } from "../../src/store/blob-store.ts";
+import type { UploadedPart } from "../../src/core/operation.ts";
+import type {
+  AssembleResult,
+  BlobStream,
+  CompletedUpload,
+  PartContent,
+  UploadContent,
+  UploadInfo,
+} from "../../src/store/blob-store.ts";
+
+interface SimPart {
+  readonly body: Buffer;
+  readonly tag: string;
+}
 
 interface SimUpload {
   readonly name: string;
@@ -12,40 +25,88 @@ interface SimUpload {
   readonly startedMs: number;
   /** Its completion is refused. */
   isUnwanted: boolean;
-  readonly parts: Map<number, { readonly body: Buffer; readonly tag: string }>;
+  /** By number. */
+  readonly parts: Map<number, SimPart>;
+  /** Of a store that joins parts: every part that was sent, by its tag, and what they were joined to, by its hash. */
+  readonly sent: Map<string, Buffer>;
+  readonly joined: Map<string, Buffer>;
 }
 
 export interface UploadedBlob {
+  readonly id: string;
   readonly isUnwanted: boolean;
   readonly content: UploadContent;
   readonly body: Buffer;
-  /** As S3 makes it: of the parts' hashes. */
   readonly tag: string;
   /** It is not completed after all, and can be once more. */
   readonly putBack: () => void;
 }
 
+export interface SimUploadModes {
+  /** Joins the parts of a parted upload when it is assembled, as a folder does. Each part that is sent is kept. */
+  readonly joinsParts?: boolean;
+  /** Says of an upload that was completed before that it is completed now, whatever the object is, as AWS may. */
+  readonly remembersCompletions?: boolean;
+}
+
 export class SimUploads {
+  readonly #modes: SimUploadModes;
   readonly #uploads = new Map<string, SimUpload>();
+  /** By id, the tag of the blob. */
+  readonly #completed = new Map<string, string>();
+  /** Those that were lost or refused, by their ids. */
+  readonly meddledWith = new Set<string>();
   #count = 0;
+
+  constructor(modes: SimUploadModes = {}) {
+    this.#modes = modes;
+  }
 
   get size(): number {
     return this.#uploads.size;
   }
 
+  has(id: string): boolean {
+    return this.#uploads.has(id);
+  }
+
   begin(name: string, content: UploadContent, startedMs: number): string {
     const id = `upload-${++this.#count}`;
-    this.#uploads.set(id, { name, content, startedMs, isUnwanted: false, parts: new Map() });
+    const empty = { parts: new Map(), sent: new Map(), joined: new Map() };
+    this.#uploads.set(id, { name, content, startedMs, isUnwanted: false, ...empty });
     return id;
   }
 
-  sendPart(id: string, { number, body }: UploadPart): string {
+  sendPart(id: string, { number, body }: PartContent): string {
     const upload = this.#uploads.get(id);
     if (!upload) throw new OperatingError("store_refused", "there is no such upload");
     const copy = Buffer.from(body);
     const tag = hash("md5", copy);
     upload.parts.set(number, { body: copy, tag });
+    upload.sent.set(tag, copy);
     return tag;
+  }
+
+  assemble(id: string, parts: readonly UploadedPart[]): AssembleResult {
+    if (this.#modes.joinsParts !== true) {
+      return { kind: "assembled", parts: parts.map(({ number, tag }) => `${number}/${tag}`) };
+    }
+    const upload = this.#uploads.get(id);
+    const bodies = parts.map(({ tag, size }) => {
+      const body = upload?.sent.get(tag);
+      return body?.length === size ? body : undefined;
+    });
+    if (!upload || bodies.includes(undefined)) return { kind: "gone" };
+    const body = Buffer.concat(bodies as Buffer[]);
+    const tag = hash("md5", body);
+    upload.joined.set(tag, body);
+    return { kind: "assembled", parts: [tag] };
+  }
+
+  /** The entity tag of what these parts of a parted upload make. */
+  tagOf(parts: readonly Buffer[]): string {
+    if (this.#modes.joinsParts === true) return hash("md5", Buffer.concat(parts));
+    return tagOfTags(parts.map((each) => hash("md5", each)));
   }
 
   /**
@@ -54,17 +115,22 @@ export class SimUploads {
    */
   take({ id, parts, size }: CompletedUpload): UploadedBlob | undefined {
     const upload = this.#uploads.get(id);
-    const found = parts.map((tag, index) => {
-      const part = upload?.parts.get(index + 1);
-      return part?.tag === tag ? part.body : undefined;
-    });
-    if (!upload || found.includes(undefined)) return undefined;
-    const body = Buffer.concat(found as Buffer[]);
-    if (body.length !== size) return undefined;
+    const made = upload && (joinedOf(upload, parts) ?? partsOf(upload, parts));
+    if (!made || made.body.length !== size) return undefined;
     this.#uploads.delete(id);
     const putBack = (): void => void this.#uploads.set(id, upload);
     const { content, isUnwanted } = upload;
-    return { content, isUnwanted, body, tag: `${hash("md5", parts.join(""))}-${parts.length}`, putBack };
+    return { id, content, isUnwanted, ...made, putBack };
+  }
+
+  /** What was taken has become a blob. */
+  completed({ id, tag }: UploadedBlob): void {
+    this.#completed.set(id, tag);
+  }
+
+  /** The tag of the blob that the upload has become; undefined if it has not, or the store does not remember. */
+  tagOfCompleted(id: string): string | undefined {
+    return this.#modes.remembersCompletions === true ? this.#completed.get(id) : undefined;
   }
 
   /** It is given up. */
@@ -78,13 +144,18 @@ export class SimUploads {
    */
   lose(index: number): void {
     const id = this.#idAt(index);
-    if (id !== undefined && this.#uploads.get(id)?.isUnwanted !== true) this.#uploads.delete(id);
+    if (id === undefined || this.#uploads.get(id)?.isUnwanted === true) return;
+    this.#uploads.delete(id);
+    this.meddledWith.add(id);
   }
 
   /** The store does not want what that upload would make: its completion will be refused, however often. */
   refuse(index: number): void {
-    const upload = this.#uploads.get(this.#idAt(index) ?? "");
-    if (upload) upload.isUnwanted = true;
+    const id = this.#idAt(index) ?? "";
+    const upload = this.#uploads.get(id);
+    if (!upload) return;
+    upload.isUnwanted = true;
+    this.meddledWith.add(id);
   }
 
   list(): UploadInfo[] {
@@ -95,6 +166,30 @@ export class SimUploads {
     const ids = [...this.#uploads.keys()];
     return ids[index % Math.max(1, ids.length)];
   }
+}
+
+function joinedOf({ joined }: SimUpload, parts: readonly string[]): SimPart | undefined {
+  const [tag] = parts;
+  const body = tag === undefined ? undefined : joined.get(tag);
+  return tag === undefined || !body ? undefined : { body, tag };
+}
+
+/** Made of the parts that it has now. Its tag is made as S3 does: of the parts' hashes. */
+function partsOf({ parts: held }: SimUpload, parts: readonly string[]): SimPart | undefined {
+  const tags: string[] = [];
+  const bodies: Buffer[] = [];
+  for (const [index, text] of parts.entries()) {
+    const [, number, tag] = /^(\d+)\/(.*)$/.exec(text) ?? ["", index + 1, text];
+    const part = held.get(Number(number));
+    if (part?.tag !== tag) return undefined;
+    tags.push(part.tag);
+    bodies.push(part.body);
+  }
+  return { body: Buffer.concat(bodies), tag: tagOfTags(tags) };
+}
+
+function tagOfTags(tags: readonly string[]): string {
+  return `${hash("md5", tags.join(""))}-${tags.length}`;
 }
 
 /** Bytes that come in pieces, and end before their end if `cutAt` says so. */

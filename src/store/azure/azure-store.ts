@@ -7,7 +7,9 @@ import { hash } from "node:crypto";
 import { OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { ListQuery } from "../../core/listing.ts";
+import type { UploadedPart } from "../../core/operation.ts";
 import type {
+  AssembleResult,
   BlobContent,
   BlobInfo,
   BlobStore,
@@ -16,6 +18,7 @@ import type {
   ListPage,
   OpenResult,
   OpenUpload,
+  PartContent,
   ReadResult,
   ReadSpan,
   RequestOptions,
@@ -134,6 +137,19 @@ export class AzureStore implements BlobStore {
   async beginUpload(name: string, _content: UploadContent, options: RequestOptions): Promise<OpenUpload> {
     const id = await this.#uploads.begin(name, options);
     return { id, sendPart: (part, limits) => this.#uploads.sendPart(name, id, part, limits) };
+  }
+
+  async beginParted(name: string, _content: UploadContent, options: RequestOptions): Promise<string> {
+    return await this.#uploads.begin(name, options);
+  }
+
+  async sendPart(name: string, _id: string, part: PartContent, options: RequestOptions): Promise<string> {
+    return await this.#uploads.sendLoosePart(name, part, options);
+  }
+
+  /** The account has all it needs. */
+  async assembleUpload(_name: string, _id: string, parts: readonly UploadedPart[]): Promise<AssembleResult> {
+    return { kind: "assembled", parts: parts.map(({ tag }) => tag).filter((tag) => tag !== "") };
   }
 
   async completeUpload(

@@ -1,7 +1,7 @@
 /**
  * Uploads in blocks, and reads of parts of blobs. Blocks wait at the blob itself, and nobody sees them. A list of their
- * ids turns them into the blob. The ids name upload and part. Azure drops blocks after a week. It also drops them when
- * another write replaces the blob: that upload is then gone.
+ * ids turns them into the blob. The ids name the part, and the upload or this very sending of the part. Azure drops
+ * blocks after a week. It also drops them when another write replaces the blob: that upload is then gone.
  *
  * Azure has no uploads, so each upload is a small blob of weir's own. It exists from the upload's beginning to its end.
  * An upload without it is not completed any more.
@@ -14,10 +14,10 @@ import type {
   CompletedUpload,
   CompleteResult,
   OpenResult,
+  PartContent,
   ReadSpan,
   RequestOptions,
   UploadInfo,
-  UploadPart,
 } from "../blob-store.ts";
 import { beforeSending } from "../deadline.ts";
 import { BoundedStream } from "../http/bounded-stream.ts";
@@ -76,10 +76,28 @@ export class AzureUploads {
     return id;
   }
 
-  async sendPart(name: string, id: string, part: UploadPart, options: RequestOptions): Promise<string> {
-    const { number, body } = part;
+  /** A part that is sent again replaces the one before. */
+  async sendPart(name: string, id: string, part: PartContent, options: RequestOptions): Promise<string> {
+    return await this.#sendBlock(name, `${id}.${digitsOf(part)}`, part, options);
+  }
+
+  /**
+   * A part that is sent again is another block. Any random id has the length of an upload's. Azure takes no empty
+   * block: an empty part has no id.
+   */
+  async sendLoosePart(name: string, part: PartContent, options: RequestOptions): Promise<string> {
+    if (part.body.length === 0) return "";
+    return await this.#sendBlock(name, `${digitsOf(part)}.${this.#random.id()}`, part, options);
+  }
+
+  async #sendBlock(
+    name: string,
+    blockId: string,
+    { number, body, md5 = hash("md5", body, "base64") }: PartContent,
+    options: RequestOptions,
+  ): Promise<string> {
     const blob = blobName(this.#prefix, name);
-    const block = Buffer.from(`${id}.${String(number).padStart(numberDigits, "0")}`).toString("base64");
+    const block = Buffer.from(blockId).toString("base64");
     const answer = await this.#client.send(
       {
         method: "PUT",
@@ -87,7 +105,7 @@ export class AzureUploads {
         permission: "w",
         query: `comp=block&blockid=${encodeURIComponent(block)}`,
         // The MD5 is sent along, so the store cannot keep a part that was torn on its way.
-        headers: { "content-md5": hash("md5", body, "base64") },
+        headers: { "content-md5": md5 },
         body,
       },
       options,
@@ -186,6 +204,10 @@ export class AzureUploads {
   #ownBlob(id: string): string {
     return this.#prefix + uploadFolder + id;
   }
+}
+
+function digitsOf({ number }: PartContent): string {
+  return String(number).padStart(numberDigits, "0");
 }
 
 /** Empty for a text that {@link AzureUploads.begin} has not written. */

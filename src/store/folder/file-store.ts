@@ -18,8 +18,10 @@ import type { Clock } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { ListQuery } from "../../core/listing.ts";
+import type { UploadedPart } from "../../core/operation.ts";
 import { makeFolders } from "../../folders.ts";
 import type {
+  AssembleResult,
   BlobContent,
   BlobInfo,
   BlobStore,
@@ -28,6 +30,7 @@ import type {
   ListPage,
   OpenResult,
   OpenUpload,
+  PartContent,
   ReadResult,
   ReadSpan,
   RequestOptions,
@@ -50,6 +53,7 @@ import { FileWrites } from "./file-writes.ts";
 import { pooledFiles } from "./files.ts";
 import { FolderSyncs } from "./folder-syncs.ts";
 import type { Change, FolderWriter, Limits } from "./folder-writer.ts";
+import { PartedFiles } from "./parted-files.ts";
 
 export interface FileStoreSettings {
   /** The folder. It is made if there is none. */
@@ -79,6 +83,7 @@ export class FileStore implements BlobStore {
   readonly #lookup: FileLookup;
   readonly #listing: FileListing;
   readonly #uploads: FileUploads;
+  readonly #parted: PartedFiles;
 
   constructor(settings: FileStoreSettings, ports: FileStorePorts) {
     this.#root = path.resolve(settings.path);
@@ -87,7 +92,10 @@ export class FileStore implements BlobStore {
     this.#writer = ports.writer ?? new FileWrites(this.#root, pooledFiles, ports);
     this.#lookup = new FileLookup(this.#root, pooledFiles, ports.clock);
     this.#listing = new FileListing(this.#root, this.#lookup, ports.clock);
-    this.#uploads = new FileUploads(this.#absolute(uploadFolder), ports.random, this.#syncs);
+    const uploads = this.#absolute(uploadFolder);
+    const temporary = this.#absolute(temporaryFolder);
+    this.#uploads = new FileUploads(uploads, temporary, ports.random, this.#syncs);
+    this.#parted = new PartedFiles({ ...ports, uploads, temporary, syncs: this.#syncs });
     this.description = `folder ${this.#root}`;
   }
 
@@ -132,6 +140,33 @@ export class FileStore implements BlobStore {
   async beginUpload(_name: string, _content: UploadContent, options: RequestOptions): Promise<OpenUpload> {
     const upload = await this.#inTime(options, () => this.#uploads.begin());
     return { id: upload.id, sendPart: (part, limits) => this.#inTime(limits, () => upload.write(part)) };
+  }
+
+  async beginParted(_name: string, _content: UploadContent, options: RequestOptions): Promise<string> {
+    return await this.#inTime(options, () => this.#parted.begin());
+  }
+
+  async sendPart(_name: string, id: string, part: PartContent, options: RequestOptions): Promise<string> {
+    return await this.#inTime(options, async () => {
+      const tag = await this.#parted.send(id, part);
+      if (tag !== undefined) return tag;
+      await this.#requireFolder();
+      throw new OperatingError("store_refused", `there is no upload ${id} in ${this.description}`);
+    });
+  }
+
+  async assembleUpload(
+    _name: string,
+    id: string,
+    parts: readonly UploadedPart[],
+    options: RequestOptions,
+  ): Promise<AssembleResult> {
+    return await this.#inTime(options, async ({ giveUpAt }) => {
+      const md5 = await this.#parted.assemble(id, parts, giveUpAt);
+      if (md5 !== undefined) return { kind: "assembled", parts: [md5] };
+      await this.#requireFolder();
+      return { kind: "gone" };
+    });
   }
 
   async completeUpload(
@@ -201,7 +236,8 @@ export class FileStore implements BlobStore {
     for (const each of await readdir(folder)) {
       const file = path.join(folder, each);
       const stats = await statOrUndefined(pooledFiles, file);
-      if (stats !== undefined && mtimeMs - Number(stats.mtimeMs) > leftoverMs) await rm(file, { force: true });
+      if (stats !== undefined && mtimeMs - Number(stats.mtimeMs) > leftoverMs)
+        await rm(file, { recursive: true, force: true });
     }
   }
 

@@ -4,31 +4,30 @@
  *
  * Another process than the writer may complete the upload. So the parts' tags carry what that process must know. Each
  * tag is the MD5 of all bytes up to the end of its part. The last tag is the MD5 of the whole.
+ *
+ * A parted upload is a folder instead (`parted-files.ts`).
  */
 
 import { createHash } from "node:crypto";
-import { open, readdir, rm } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { assert } from "../../base/assert.ts";
 import type { Random } from "../../base/random.ts";
 import type { UploadInfo, UploadPart } from "../blob-store.ts";
 import { createDurably, statOrUndefined } from "./durable-files.ts";
 import { pooledFiles } from "./files.ts";
 import type { FolderSyncs } from "./folder-syncs.ts";
-
-/** The upload's file in the folder of uploads. */
-export function uploadPath(folder: string, id: string): string {
-  assert(/^[0-9a-f]{32}$/.test(id), "an upload's id is one of those given out");
-  return `${folder}/${id}`;
-}
+import { discardUpload, uploadPath } from "./upload-paths.ts";
 
 export class FileUploads {
   readonly #folder: string;
+  readonly #temporary: string;
   readonly #random: Random;
   readonly #syncs: FolderSyncs;
 
-  /** @param folder Must exist when an upload is begun. */
-  constructor(folder: string, random: Random, syncs: FolderSyncs) {
+  /** Both folders must exist when an upload is begun. */
+  constructor(folder: string, temporary: string, random: Random, syncs: FolderSyncs) {
     this.#folder = folder;
+    this.#temporary = temporary;
     this.#random = random;
     this.#syncs = syncs;
   }
@@ -41,11 +40,14 @@ export class FileUploads {
     return new FileUpload(id, file);
   }
 
+  /** Parted uploads, too. */
   async abort(id: string): Promise<void> {
-    await rm(uploadPath(this.#folder, id), { force: true });
+    await discardUpload(uploadPath(this.#folder, id), `${this.#temporary}/${this.#random.id()}`);
   }
 
-  /** `startedMs` is when the last part came. So an upload that is still being written is never old. */
+  /**
+   * Parted uploads, too. `startedMs` is when the last part came. So an upload that is still being written is never old.
+   */
   async list(): Promise<UploadInfo[]> {
     const found: UploadInfo[] = [];
     for (const id of await readdir(this.#folder)) {

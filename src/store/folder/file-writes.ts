@@ -34,10 +34,10 @@ import { FileLocks } from "./file-locks.ts";
 import { FileLookup, type FoundBlob } from "./file-lookup.ts";
 import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { asideFolder, filePaths, lockFolder, metadataFolder, temporaryFolder, uploadFolder } from "./file-names.ts";
-import { uploadPath } from "./file-uploads.ts";
 import type { Files } from "./files.ts";
 import { FolderSyncs } from "./folder-syncs.ts";
 import type { Change, FolderWriter, Limits } from "./folder-writer.ts";
+import { discardUpload, joinedPath, uploadPath } from "./upload-paths.ts";
 
 export class FileWrites implements FolderWriter {
   readonly #root: string;
@@ -73,9 +73,7 @@ export class FileWrites implements FolderWriter {
       case "remove":
         return await this.#locks.hold(name, limits.giveUpAt, () => this.#remove(name, condition, limits));
       case "complete":
-        return await this.#locks.hold(name, limits.giveUpAt, () =>
-          this.#complete(name, change.upload, condition, limits),
-        );
+        return await this.#complete(name, change.upload, condition, limits);
       default:
         return unreachable(kind);
     }
@@ -129,21 +127,48 @@ export class FileWrites implements FolderWriter {
     return { kind: "written", tag: "" };
   }
 
-  /** Runs under the name's lock. */
   async #complete(
     name: string,
     upload: CompletedUpload,
     condition: WriteCondition,
     limits: Limits,
   ): Promise<CompleteResult> {
-    const file = uploadPath(this.#absolute(uploadFolder), upload.id);
-    const stats = await this.#seal(file, upload.size);
-    if (stats === undefined) return { kind: "gone" };
-    const { headers, token, size, parts } = upload;
-    const md5 = parts.at(-1) ?? hash("md5", "");
+    const own = uploadPath(this.#absolute(uploadFolder), upload.id);
+    const isParted = (await statOrUndefined(this.#files, own))?.isDirectory() === true;
     // The tag is the MD5. Clients see it as the entity tag, and S3's are hashes of the content as well.
+    const md5 = upload.parts.at(-1) ?? hash("md5", "");
+    const file = isParted ? joinedPath(own, md5) : own;
+    const result = await this.#locks.hold(name, limits.giveUpAt, () =>
+      this.#putUpload(name, file, upload, md5, condition, limits),
+    );
+    if (isParted && result.kind === "written") await this.#forgetParts(own);
+    return result;
+  }
+
+  /** Runs under the name's lock. */
+  async #putUpload(
+    name: string,
+    file: string,
+    { headers, token, size }: CompletedUpload,
+    md5: string,
+    condition: WriteCondition,
+    limits: Limits,
+  ): Promise<CompleteResult> {
+    const stats = await this.#seal(file, size);
+    if (stats === undefined) return { kind: "gone" };
     const state = { tag: md5, headers: { ...headers }, upload: token, size, md5, ...identityOf(stats) };
     return await this.#replace(name, file, state, condition, limits);
+  }
+
+  /**
+   * Called after the completion. If it fails, the upload stays listed until it is aborted, which then changes nothing.
+   */
+  async #forgetParts(upload: string): Promise<void> {
+    try {
+      await discardUpload(upload, this.#temporary());
+    } catch {
+      // The completion stands.
+    }
   }
 
   /**

@@ -9,7 +9,9 @@ import type { Clock } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { ListQuery } from "../../core/listing.ts";
+import type { UploadedPart } from "../../core/operation.ts";
 import type {
+  AssembleResult,
   BlobContent,
   BlobInfo,
   BlobStore,
@@ -18,6 +20,7 @@ import type {
   ListPage,
   OpenResult,
   OpenUpload,
+  PartContent,
   ReadResult,
   ReadSpan,
   RequestOptions,
@@ -38,7 +41,7 @@ import { listParameters, maxListBytes, parseList } from "./s3-listing.ts";
 import { nameOfKey, storableName } from "./s3-names.ts";
 import { type OddKind, refusedKinds } from "./s3-odd-names.ts";
 import type { S3Location } from "./s3-target.ts";
-import { S3Uploads } from "./s3-uploads.ts";
+import { formatPart, S3Uploads } from "./s3-uploads.ts";
 
 export interface S3StoreSettings extends S3Location {
   /** Comes before every name, as it is. */
@@ -154,7 +157,24 @@ export class S3Store implements BlobStore {
   async beginUpload(name: string, content: UploadContent, options: RequestOptions): Promise<OpenUpload> {
     const key = this.#key(name);
     const id = await this.#uploads.begin(key, content, options);
-    return { id, sendPart: (part, limits) => this.#uploads.sendPart(key, id, part, limits) };
+    const sendPart = async (part: PartContent, limits: RequestOptions): Promise<string> => {
+      const { number } = part;
+      return formatPart({ number, tag: await this.#uploads.sendPart(key, id, part, limits) }, number - 1);
+    };
+    return { id, sendPart };
+  }
+
+  async beginParted(name: string, content: UploadContent, options: RequestOptions): Promise<string> {
+    return await this.#uploads.begin(this.#key(name), content, options);
+  }
+
+  async sendPart(name: string, id: string, part: PartContent, options: RequestOptions): Promise<string> {
+    return await this.#uploads.sendPart(this.#key(name), id, part, options);
+  }
+
+  /** The server has all it needs. */
+  async assembleUpload(_name: string, _id: string, parts: readonly UploadedPart[]): Promise<AssembleResult> {
+    return { kind: "assembled", parts: parts.map(formatPart) };
   }
 
   async completeUpload(

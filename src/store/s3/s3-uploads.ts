@@ -4,15 +4,16 @@
  */
 
 import { hash } from "node:crypto";
+import type { UploadedPart } from "../../core/operation.ts";
 import type {
   CompletedUpload,
   CompleteResult,
   OpenResult,
+  PartContent,
   ReadSpan,
   RequestOptions,
   UploadContent,
   UploadInfo,
-  UploadPart,
   WriteResult,
 } from "../blob-store.ts";
 import { BoundedStream } from "../http/bounded-stream.ts";
@@ -56,8 +57,8 @@ export class S3Uploads {
     throw failureError(readFailure(answer), `beginning an upload of ${key}`, this.#bucket);
   }
 
-  async sendPart(key: string, id: string, part: UploadPart, options: RequestOptions): Promise<string> {
-    const { number, body } = part;
+  async sendPart(key: string, id: string, part: PartContent, options: RequestOptions): Promise<string> {
+    const { number, body, md5 = hash("md5", body, "base64") } = part;
     const answer = await this.#client.send(
       {
         method: "PUT",
@@ -67,7 +68,7 @@ export class S3Uploads {
           ["uploadId", id],
         ],
         // The MD5 is sent along, so the store cannot keep a part that was torn on its way.
-        signedHeaders: { "content-md5": hash("md5", body, "base64") },
+        signedHeaders: { "content-md5": md5 },
         body,
       },
       options,
@@ -83,7 +84,10 @@ export class S3Uploads {
     options: RequestOptions,
   ): Promise<CompleteResult> {
     const { id, parts } = upload;
-    const items = parts.map((tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>"${tag}"</ETag></Part>`);
+    const items = parts.map((text, index) => {
+      const { number, tag } = readPart(text, index);
+      return `<Part><PartNumber>${number}</PartNumber><ETag>"${tag}"</ETag></Part>`;
+    });
     const text = `<CompleteMultipartUpload>${items.join("")}</CompleteMultipartUpload>`;
     const answer = await this.#client.send(
       {
@@ -196,6 +200,22 @@ export class S3Uploads {
     return { kind: "found", stream: new BoundedStream(stream, isPart === true ? 0 : start, end - start) };
   }
 }
+
+/**
+ * A part as {@link CompletedUpload} has it: its tag, and before it its number where its place does not tell that.
+ *
+ * @param index The part's place in the list.
+ */
+export function formatPart({ number, tag }: Pick<UploadedPart, "number" | "tag">, index: number): string {
+  return number === index + 1 && !numbered.test(tag) ? tag : `${number}/${tag}`;
+}
+
+function readPart(text: string, index: number): { readonly number: number; readonly tag: string } {
+  const found = numbered.exec(text);
+  return found ? { number: Number(found[1]), tag: text.slice(found[0].length) } : { number: index + 1, tag: text };
+}
+
+const numbered = /^(\d+)\//;
 
 const conflict: WriteResult = { kind: "conflict" };
 const gone: CompleteResult = { kind: "gone" };

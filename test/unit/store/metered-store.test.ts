@@ -49,6 +49,22 @@ for (const [code, outcome, isTimed] of [
   });
 }
 
+test("each step of a parted upload is counted, and so is that it is gone", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "weir-metered-"));
+  t.after(() => rm(folder, { recursive: true }));
+  await using store = new MeteredStore(new FileStore({ path: folder }, ports), systemClock);
+  await store.probe(options);
+  const id = await store.beginParted("k", { headers: {}, token: "t" }, options);
+  const tag = await store.sendPart("k", id, { number: 1, body: Buffer.from("x") }, options);
+  const parts = [{ number: 1, tag, size: 1 }];
+  await store.assembleUpload("k", id, parts, options);
+  await store.abortUpload("k", id, options);
+  await store.assembleUpload("k", id, parts, options);
+  const { metrics } = store;
+  const done = [metrics.begin_upload, metrics.send_part, metrics.assemble_upload].map(({ outcomes }) => outcomes.done);
+  assert.deepEqual([done, metrics.assemble_upload.outcomes.gone], [[1, 1, 1], 1]);
+});
+
 test("each step of an upload is counted", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "weir-metered-"));
   t.after(() => rm(folder, { recursive: true }));
@@ -101,6 +117,9 @@ const requests = [
   ["write", ["k", content, condition, withConsent]],
   ["remove", ["k", condition, withConsent]],
   ["list", [query, withConsent]],
+  ["beginParted", ["k", begun, withConsent]],
+  ["sendPart", ["k", "u", { number: 1, body: Buffer.from("x") }, withConsent]],
+  ["assembleUpload", ["k", "u", [{ number: 1, tag: "p", size: 1 }], withConsent]],
   ["completeUpload", ["k", completed, condition, withConsent]],
   ["abortUpload", ["k", "u", withConsent]],
   ["listUploads", [withConsent]],

@@ -88,6 +88,8 @@ function callsOf(store: BlobStore) {
       remove: (limits: RequestOptions) => store.remove("k", always, limits),
       beginUpload: (limits: RequestOptions) => store.beginUpload("k", { headers, token: "token" }, limits),
       sendPart,
+      beginParted: (limits: RequestOptions) => store.beginParted("k", { headers, token: "token" }, limits),
+      sendPartedPart: (limits: RequestOptions) => store.sendPart("k", "u", part, limits),
       completeUpload: (limits: RequestOptions) => store.completeUpload("k", completed, always, limits),
       abortUpload: (limits: RequestOptions) => store.abortUpload("k", "u", limits),
     },
@@ -196,7 +198,7 @@ for (const kind of ["s3", "azure"] as const) {
       else if (kind === "azure" && method === "PUT" && url.pathname.includes(".weir")) response.writeHead(201).end();
     });
     const { changing, reading } = callsOf(host.store);
-    const { beginUpload: _begun, ...others } = { ...changing, ...reading };
+    const { beginUpload: _begun, beginParted: _parted, ...others } = { ...changing, ...reading };
     const outcomes = Object.entries(others).map(async ([name, call]) => {
       const began = performance.now();
       const ended = call({ deadlineMs: 150 }).then(
