@@ -11,6 +11,19 @@ export function formatToken(clusterId: string, key: string, epoch: number, chanc
   return `${formatVersion(clusterId, key, { epoch, seq: 1 })}.${chance}`;
 }
 
+/** Before the chance of a token whose upload may be completed again, under another version (L16). */
+const partedMark = "p";
+
+/** The token of an upload whose client names its parts. */
+export function formatPartedToken(clusterId: string, key: string, epoch: number, chance: string): string {
+  return formatToken(clusterId, key, epoch, partedMark + chance);
+}
+
+/** Whether several writes may be of the upload with this token. */
+export function isParted(token: string): boolean {
+  return token.startsWith(partedMark, token.lastIndexOf(".") + 1);
+}
+
 /**
  * A version that is older than that of the object with this token. It is {@link noVersion} for a token that is not of
  * this cluster and key (L10).

@@ -2,10 +2,14 @@
 
 import { OperatingError } from "../base/errors.ts";
 import type { Administration, FlushProgress, RefusedKeys } from "../core/administration.ts";
+import type { ContentHeaders } from "../core/entry.ts";
 import type { ListQuery } from "../core/listing.ts";
 import type {
+  CompleteOperation,
   ListOutcome,
   Operations,
+  PartBody,
+  PartedUpload,
   ReadOutcome,
   StreamOperation,
   ValueStream,
@@ -17,6 +21,7 @@ import type { Version } from "../core/version.ts";
 import type { Discard } from "./admin/discard.ts";
 import type { FlushOnDemand } from "./admin/flush-on-demand.ts";
 import type { Downloads } from "./large/downloads.ts";
+import type { PartedUploads } from "./large/parted-uploads.ts";
 import type { Uploads } from "./large/uploads.ts";
 import type { Lister } from "./route/lister.ts";
 import type { Router } from "./route/router.ts";
@@ -24,6 +29,7 @@ import type { Router } from "./route/router.ts";
 interface OperationParts {
   readonly router: Router;
   readonly uploads: Uploads;
+  readonly partedUploads: PartedUploads;
   readonly downloads: Downloads;
   readonly lister: Lister;
   readonly flushOnDemand: FlushOnDemand;
@@ -43,6 +49,22 @@ export class MemberOperations implements Operations, Administration {
 
   writeStream(operation: StreamOperation): Promise<WriteOutcome> {
     return this.#parts.uploads.write(operation);
+  }
+
+  beginUpload(key: string, headers: ContentHeaders): Promise<PartedUpload> {
+    return this.#parts.partedUploads.begin(key, headers);
+  }
+
+  sendPart(key: string, upload: PartedUpload, part: PartBody): Promise<string> {
+    return this.#parts.partedUploads.sendPart(key, upload, part);
+  }
+
+  completeUpload(operation: CompleteOperation): Promise<WriteOutcome> {
+    return this.#parts.partedUploads.complete(operation);
+  }
+
+  abortUpload(key: string, upload: PartedUpload): Promise<void> {
+    return this.#parts.partedUploads.abort(key, upload);
   }
 
   read(key: string, wantValue: boolean, changed?: string): ReadOutcome | Promise<ReadOutcome> {
@@ -78,6 +100,10 @@ export class MemberOperations implements Operations, Administration {
 export const noMember: Operations & Administration = {
   write: refuse,
   writeStream: refuse,
+  beginUpload: refuse,
+  sendPart: refuse,
+  completeUpload: refuse,
+  abortUpload: refuse,
   read: refuse,
   open: refuse,
   list: refuse,

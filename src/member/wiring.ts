@@ -33,6 +33,8 @@ import { Replica } from "./keys/replica.ts";
 import { Replicator } from "./keys/replicator.ts";
 import { Downloads } from "./large/downloads.ts";
 import { Leftovers } from "./large/leftovers.ts";
+import { PartedUploads } from "./large/parted-uploads.ts";
+import { UploadRoom } from "./large/upload-room.ts";
 import { Uploads } from "./large/uploads.ts";
 import { MemberOperations } from "./operations.ts";
 import { Lister } from "./route/lister.ts";
@@ -142,14 +144,24 @@ export function wire(parts: MemberParts, hooks: MemberHooks) {
   const router = new Router(context, durableWrites, reads, deadlines, onNewerEpoch, eviction);
   const lister = new Lister(context, router, heldKeys, deadlines);
   const downloads = new Downloads(context);
-  const uploads = new Uploads(context, router);
+  const uploadRoom = new UploadRoom(context);
+  const uploads = new Uploads(context, uploadRoom, router);
+  const partedUploads = new PartedUploads(context, uploadRoom, router);
   const leftovers = new Leftovers(context);
   const configured = new ConfiguredNodes(context, nodes);
   const leaveRequests = new LeaveRequests(context, () => parts.observer.onLeaveAsked());
   const status = new Status(context, flusher, configured, viewCheck);
   const discard = new Discard(context, router, flusher, status);
   const flushOnDemand = new FlushOnDemand(context, queue, status);
-  const operations = new MemberOperations({ router, uploads, downloads, lister, flushOnDemand, discard });
+  const operations = new MemberOperations({
+    router,
+    uploads,
+    partedUploads,
+    downloads,
+    lister,
+    flushOnDemand,
+    discard,
+  });
   const storeFailover = new StoreFailover(context, proposer, health, backlog, identity.weight);
   const joining = new Joining(context, record, identity, configured, (view) => hooks.onSeen(view));
   const leaving = new Leaving(context, record, proposer, flusher, identity.weight, { ...hooks, onNewerEpoch });

@@ -21,6 +21,7 @@ import { Pace } from "../../core/flush-schedule.ts";
 import { type Flight, type FlushStep, type KeyState, type StoreKnowledge, storeAbsent } from "../../core/key-state.ts";
 import { OpenRequests } from "../../core/open-requests.ts";
 import type { StoreHealth } from "../../core/store-health.ts";
+import { isParted } from "../../core/upload-token.ts";
 import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
 import type { WriteResult } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
@@ -378,7 +379,7 @@ export class Flusher {
    * not know whether it has (L5).
    */
   async #complete(flight: Flight): Promise<void> {
-    const { record } = flight;
+    const { record, entry } = flight;
     let refused: StoreKnowledge | undefined;
     let vain = 0;
     for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
@@ -388,18 +389,17 @@ export class Flusher {
       if (found === "older" && !(await this.#hold.mayGoOn(flight))) return;
       const result = found === "older" ? await this.#requests.complete(flight) : undefined;
       if (record.flight !== flight) return;
-      if (result?.kind === "written") {
+      let isLost = found === "newer";
+      if (result?.kind === "written" && !isParted(entry.upload?.token ?? "")) {
         record.saw({ kind: "present", tag: result.tag });
         found = "same";
-      }
-      let isLost = found === "newer";
-      if (result?.kind === "gone" || result?.kind === "refused") {
+      } else if (result !== undefined && result.kind !== "conflict") {
         // An earlier request may have completed it, or do so yet. That would be no other write's loss, but its client
-        // must not be told that nothing was stored (L6).
+        // must not be told that nothing was stored (L6). "Written" may be of an earlier write of the upload (L17).
         const now = this.#context.clock.now();
         isLost = this.#open.otherUntil(record.key, undefined, now) === undefined;
         // Of a discard there is nothing to complete.
-        isLost &&= isDiscarded(flight.entry) || !this.#context.late.mayChange(record.key, now);
+        isLost &&= isDiscarded(entry) || !this.#context.late.mayChange(record.key, now);
         found = await this.#lookAt(flight);
         if (record.flight !== flight) return;
         isLost &&= found !== "same";

@@ -42,8 +42,7 @@ export class StoreLook {
       return isTombstone(entry) ? "same" : "older";
     }
     const found = storedVersion(clusterId, entry.key, info);
-    const isItsUpload = entry.upload !== undefined && info.upload === entry.upload.token;
-    const order = isItsUpload ? 0 : compareVersions(found, entry);
+    const order = isUploadOf(entry, info) ? 0 : compareVersions(found, entry);
     if (order > 0 && isNewer(found, record.newest)) return await this.#takeOver(flight);
     record.saw({ kind: "present", tag: info.tag });
     if (order <= 0) return order === 0 ? "same" : "older";
@@ -73,6 +72,11 @@ export class StoreLook {
     this.#assigner.takeOver(record, { ...state, ...found, key: record.key, requestId: noRequest });
     return "newer";
   }
+}
+
+/** Whether the object is what the reference stands for. An upload of other parts has the same token (L16). */
+function isUploadOf({ upload }: Entry, info: BlobInfo): boolean {
+  return upload !== undefined && info.upload === upload.token && info.size === upload.size;
 }
 
 type State = Omit<Entry, "key" | "epoch" | "seq" | "requestId">;

@@ -6,7 +6,7 @@
 
 import { assert } from "../../base/assert.ts";
 import { OperatingError } from "../../base/errors.ts";
-import type { Entry, ValueInfo } from "../../core/entry.ts";
+import type { Entry, Upload, ValueInfo } from "../../core/entry.ts";
 import type { ReadRequest } from "../../core/message.ts";
 import type { ReadOutcome } from "../../core/operation.ts";
 import type { ContextOf } from "../context.ts";
@@ -95,13 +95,13 @@ export class ReadPath {
   }
 
   /**
-   * The tag of the key's object, if that is what was uploaded with this token; undefined if the key has another state.
+   * The tag of the key's object, if that is what was uploaded so; undefined if the key has another state.
    * @throws OperatingError `not_ready` while that is not known.
    */
-  async tagOfUpload(key: string, token: string): Promise<string | undefined> {
+  async tagOfUpload(key: string, { token, size }: Pick<Upload, "token" | "size">): Promise<string | undefined> {
     const state = this.inMemory(key) ?? (this.isInStore(key) ? await this.load(key) : "void");
     if (state === "void") throw new OperatingError("not_ready", "the key's state is changing");
-    return state && isClean(state) && state.upload === token ? state.tag : undefined;
+    return state && isClean(state) && state.upload === token && state.size === size ? state.tag : undefined;
   }
 
   /** A write of the key was assigned: nothing read from the store before it may be used after it. */

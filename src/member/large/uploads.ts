@@ -15,10 +15,11 @@ import { formatToken } from "../../core/upload-token.ts";
 import { type BlobStore, maxParts } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
 import type { MemberSettings } from "../settings.ts";
+import type { UploadRoom } from "./upload-room.ts";
 import { tooLarge, tried, UploadRun } from "./upload-run.ts";
 
 type UploadContext = ContextOf<"clock" | "complaints" | "membership" | "random"> & {
-  readonly settings: Pick<MemberSettings, "large" | "maxValueBytes" | "operationMs">;
+  readonly settings: Pick<MemberSettings, "large" | "maxValueBytes">;
   readonly store: Pick<BlobStore, "abortUpload" | "beginUpload" | "fits">;
 };
 
@@ -27,15 +28,14 @@ const notAssigned = ["buffer_full", "overloaded", "shutting_down"] as const;
 
 export class Uploads {
   readonly #context: UploadContext;
+  readonly #room: UploadRoom;
   readonly #router: Pick<Operations, "read" | "write">;
   #underWay = 0;
-  #inFlightBytes = 0;
-  /** Uploads that wait for room for their first part, in order. Each takes it if there is enough. */
-  readonly #waiting = new Set<() => boolean>();
 
   /** @param router - writes the reference */
-  constructor(context: UploadContext, router: Pick<Operations, "read" | "write">) {
+  constructor(context: UploadContext, room: UploadRoom, router: Pick<Operations, "read" | "write">) {
     this.#context = context;
+    this.#room = room;
     this.#router = router;
   }
 
@@ -51,7 +51,8 @@ export class Uploads {
     // It is judged again when it is written. Judged now, what is bound to fail is not sent for nothing.
     if (precondition && !meets(await this.#stateOf(key), precondition)) return { kind: "precondition_failed" };
     const partBytes = this.#partBytesFor(Math.max(1, length ?? maxBytes));
-    if (!(await this.#reserveFirst(partBytes))) {
+    // An upload that was given up for this one may have parts under way yet: it waits for room.
+    if (!(await this.#room.take(partBytes))) {
       throw new OperatingError("overloaded", "too many large values are being written through this node");
     }
     this.#underWay++;
@@ -59,7 +60,7 @@ export class Uploads {
     const reserve = (): boolean => {
       // Uploads that may yet come find room for a part.
       const others = Math.max(0, large.uploads - this.#underWay) * large.partBytes;
-      if (!this.#reserve(partBytes, others)) return false;
+      if (!this.#room.tryTake(partBytes, others)) return false;
       reserved += partBytes;
       return true;
     };
@@ -67,51 +68,9 @@ export class Uploads {
       return await this.#upload(operation, maxBytes, partBytes, reserve);
     } finally {
       assert(this.#underWay > 0, "an upload that ends was counted");
-      assert(this.#inFlightBytes >= reserved, "an upload gives back the bytes that it took");
       this.#underWay--;
-      this.#inFlightBytes -= reserved;
-      this.#letIn();
+      this.#room.giveBack(reserved);
     }
-  }
-
-  /**
-   * Counts the bytes of a first part in. An upload that was given up for this one may have parts under way yet. So it
-   * waits for room: false if there is none in time.
-   */
-  async #reserveFirst(bytes: number): Promise<boolean> {
-    if (this.#waiting.size === 0 && this.#reserve(bytes)) return true;
-    const { clock, settings } = this.#context;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const take = (): boolean => {
-      if (!this.#reserve(bytes)) return false;
-      resolve(true);
-      return true;
-    };
-    this.#waiting.add(take);
-    const timer = clock.after(settings.operationMs, () => {
-      this.#waiting.delete(take);
-      this.#letIn();
-      resolve(false);
-    });
-    const isIn = await promise;
-    timer.cancel();
-    return isIn;
-  }
-
-  /** Lets those in who wait, in order, as far as there is room. */
-  #letIn(): void {
-    for (const take of this.#waiting) {
-      if (!take()) return;
-      this.#waiting.delete(take);
-    }
-  }
-
-  /** Counts bytes of parts in; false, and nothing counted, if fewer than `others` would be left (L14). */
-  #reserve(bytes: number, others = 0): boolean {
-    assert(bytes > 0, "a part has bytes");
-    if (this.#inFlightBytes + bytes + others > this.#context.settings.large.inFlightBytes) return false;
-    this.#inFlightBytes += bytes;
-    return true;
   }
 
   async #upload(

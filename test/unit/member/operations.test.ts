@@ -11,9 +11,14 @@ describe("a host that has no member", () => {
     const query = { prefix: "", after: "", delimiter: "", limit: 1 };
     const body = (async function* (): AsyncGenerator<Uint8Array, void> {})();
     const stream = { key: "k", headers: {}, precondition: undefined, length: 0, body };
+    const upload = { id: "u", token: "t" };
     const answers: Record<keyof typeof noMember, unknown> = {
       write: noMember.write(deleteOf("k")),
       writeStream: noMember.writeStream(stream),
+      beginUpload: noMember.beginUpload("k", {}),
+      sendPart: noMember.sendPart("k", upload, { number: 1, length: 0, body }),
+      completeUpload: noMember.completeUpload({ key: "k", headers: {}, precondition: undefined, upload, parts: [] }),
+      abortUpload: noMember.abortUpload("k", upload),
       read: noMember.read("k", true),
       open: noMember.open("k", "tag", 0, 1),
       list: noMember.list(query),

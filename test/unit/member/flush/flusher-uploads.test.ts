@@ -1,6 +1,6 @@
 /**
  * How the flusher completes uploads: when one is lost for good, and its writer may be told that nothing was stored (L6,
- * L7).
+ * L7), and which object it takes for its own (L16, L17).
  */
 
 import assert from "node:assert/strict";
@@ -35,9 +35,11 @@ class Trial {
   readonly completions: (CompleteResult | Error)[] = [];
   readonly abortions: (undefined | Error)[] = [];
   object: BlobInfo | undefined;
+  /** What the object is after a completion. */
+  onCompleted: () => BlobInfo | undefined = () => this.object;
   readonly #flusher: Flusher;
 
-  constructor() {
+  constructor(token = "t") {
     const { clock, membership } = this;
     const buffer = roomyBuffer(clock);
     const answer = <T>(what: string, answers: (T | Error)[]): Promise<T> => {
@@ -48,7 +50,10 @@ class Trial {
     };
     const store: Partial<BlobStore> = {
       stat: () => Promise.resolve(this.object),
-      completeUpload: () => answer("complete", this.completions),
+      completeUpload: () => {
+        this.object = this.onCompleted();
+        return answer("complete", this.completions);
+      },
       abortUpload: () => answer("abort", this.abortions),
     };
     this.#flusher = trialFlusher({
@@ -66,7 +71,7 @@ class Trial {
         },
       },
     });
-    const upload = { token: "t", size: 9, manifest: formatManifest({ id: "u", parts: ["p"] }) };
+    const upload = { token, size: 9, manifest: formatManifest({ id: "u", parts: ["p"] }) };
     const plain = { epoch: 4, seq: 1, key: "k", value: undefined, headers: noHeaders, md5: "", modifiedMs: 7, size: 9 };
     const entry: Entry = { ...plain, requestId: noRequest, upload };
     this.record = buffer.open("k", 0);
@@ -90,6 +95,31 @@ describe("Flusher, of an upload", () => {
     trial.completions.push({ kind: "written", tag: "e" });
     await trial.attempt();
     assert.deepEqual([trial.asked, trial.told, trial.record.pending[0]?.tag], [["complete"], ["written"], "e"]);
+  });
+
+  it("that may have been completed before believes the store only when the object has its token and its size", async () => {
+    const token = "c.1.2.1.p0";
+    const done = new Trial(token);
+    done.completions.push({ kind: "written", tag: "e" });
+    done.onCompleted = () => ({ ...completed, upload: token });
+    await done.attempt();
+    assert.deepEqual([done.told, done.record.pending[0]?.tag], [["written"], "e"]);
+
+    for (const object of [completed, { ...completed, upload: token, size: 8 }, undefined]) {
+      const trial = new Trial(token);
+      trial.object = object;
+      trial.completions.push({ kind: "written", tag: "e" });
+      await trial.attempt();
+      assert.deepEqual([trial.asked, trial.told], [["complete"], ["lost"]]);
+    }
+  });
+
+  it("takes an object of other parts for none of its own", async () => {
+    const trial = new Trial();
+    trial.object = { ...completed, size: 8 };
+    trial.completions.push(gone);
+    await trial.attempt();
+    assert.deepEqual([trial.asked, trial.told], [["complete"], ["lost"]]);
   });
 
   it("that is gone says it is lost, at once if nothing else can have completed it", async () => {

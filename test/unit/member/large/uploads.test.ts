@@ -6,6 +6,7 @@ import { Complaints } from "../../../../src/base/complaints.ts";
 import { isOperatingError, OperatingError } from "../../../../src/base/errors.ts";
 import { noHeaders } from "../../../../src/core/entry.ts";
 import type { WriteOutcome } from "../../../../src/core/operation.ts";
+import { UploadRoom } from "../../../../src/member/large/upload-room.ts";
 import { Uploads } from "../../../../src/member/large/uploads.ts";
 import type { BlobStore } from "../../../../src/store/blob-store.ts";
 import { settingsOf } from "../../../harness/key-fixtures.ts";
@@ -34,17 +35,18 @@ async function trial() {
     abortUpload: async () => undefined,
   } as unknown as BlobStore;
   const written: WriteOutcome = { kind: "written", version: { epoch: 4, seq: 1 }, tag: "t", durability: "stored" };
-  const uploads = new Uploads(
-    {
-      clock,
-      complaints: new Complaints(new RecordedLog(), clock, 10_000),
-      membership: servingMember(viewOf(4, [a, b]), a, clock),
-      random: new SimRandom(1),
-      settings: settingsOf({ large, operationMs }),
-      store,
-    },
-    { read: () => assert.fail("nothing is read"), write: () => Promise.resolve(written) },
-  );
+  const context = {
+    clock,
+    complaints: new Complaints(new RecordedLog(), clock, 10_000),
+    membership: servingMember(viewOf(4, [a, b]), a, clock),
+    random: new SimRandom(1),
+    settings: settingsOf({ large, operationMs }),
+    store,
+  };
+  const uploads = new Uploads(context, new UploadRoom(context), {
+    read: () => assert.fail("nothing is read"),
+    write: () => Promise.resolve(written),
+  });
   const ends: string[] = [];
   const write = (key: string, body: AsyncGenerator<Uint8Array, void>): void => {
     const operation = { key, headers: noHeaders, precondition: undefined, length: 100, body };
