@@ -46,6 +46,8 @@ const answerExtraMs = 4_000;
 const pausesExtraMs = 60_000;
 /** Each part of an upload, and its completion, has deadlines of its own. */
 const uploadExtraMs = 120_000;
+/** The deadlines of a parted upload grow with its bytes: to those of some twenty parts, twice. */
+const partedExtraMs = 500_000;
 /** P4: one node lost, and every key answers again within this. */
 const failoverMs = 3_000;
 /**
@@ -65,7 +67,7 @@ export interface Hits {
 export function expectationsOf(plan: ScenarioPlan, operationMs: number, hits: Hits): Expectations {
   const { faults, crowded } = plan;
   const hasPauses = faults.some((kind) => ["pauses", "ambushes", "twins"].includes(kind));
-  const uploadMs = plan.bufferedBytes === undefined ? 0 : uploadExtraMs;
+  const uploadMs = plan.isParted ? partedExtraMs : plan.bufferedBytes === undefined ? 0 : uploadExtraMs;
   const atLastMs = operationMs + uploadMs + (hasPauses ? pausesExtraMs : answerExtraMs);
   const isOneLoss = faults.includes("oneLoss");
   const soonMs = failoverMs + latencies * (plan.storeLatencyMs + plan.networkLatencyMs);

@@ -172,6 +172,12 @@ export const profiles = {
   "slices+lateEffects": ["slices", "lateEffects", "crashes", "leaves", "joins"],
   "slices+store": ["slices", "store", "storeCuts", "pauses", "leaves"],
   "refusals+shares": ["refusals", "shares", "lostAnswers", "crashes"],
+  /** In these some clients send large values in parts of their own, through any members. */
+  parted: ["crashes", "pauses", "store", "leaves"],
+  "parted+members": ["joins", "leaves", "weights", "links"],
+  "parted+losses": ["losses", "partitions", "store", "storeCuts"],
+  "parted+lateEffects": ["lateEffects", "crashes"],
+  "parted+retries": ["lostAnswers", "leaves", "store"],
 } as const satisfies Record<string, readonly FaultKind[] | "some">;
 export type Profile = keyof typeof profiles;
 export const profileNames = Object.keys(profiles) as Profile[];

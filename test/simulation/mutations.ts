@@ -9,6 +9,7 @@ import { largeMutations } from "./mutations-large.ts";
 import { lateMutations } from "./mutations-late.ts";
 import { leaseMutations } from "./mutations-lease.ts";
 import { memberMutations } from "./mutations-members.ts";
+import { partedMutations } from "./mutations-parted.ts";
 import { sliceMutations } from "./mutations-slices.ts";
 import { storeMutations } from "./mutations-store.ts";
 import { viewMutations } from "./mutations-views.ts";
@@ -22,6 +23,7 @@ export const mutations: readonly Mutation[] = [
   ...storeMutations,
   ...lateMutations,
   ...largeMutations,
+  ...partedMutations,
   ...dropMutations,
   ...sliceMutations,
 ];

@@ -54,6 +54,11 @@ export interface ScenarioPlan {
   /** Larger ones are not buffered; undefined where none are larger. */
   readonly bufferedBytes: number | undefined;
   readonly ignoresCompleteConditions: boolean;
+  /** Whether some clients send values in parts of their own. */
+  readonly isParted: boolean;
+  /** See `SimUploadModes`. */
+  readonly joinsParts: boolean;
+  readonly remembersCompletions: boolean;
   /** Parts of all operations. */
   readonly readShare: number;
   readonly deleteShare: number;
@@ -124,8 +129,10 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
       : faults.length === 0
         ? 3_000
         : random.between(2_000, isStrict ? 20_000 : 12_000);
-  const bufferedBytes = profile.startsWith("large") ? Math.floor(maxValueBytes / 2) : undefined;
-  const hosts = drawHosts(random, { faults, crowded, maxValueBytes, bufferedBytes, storeLatencyMs });
+  const isParted = profile.startsWith("parted");
+  const parted = random.fork("parted");
+  const bufferedBytes = isParted || profile.startsWith("large") ? Math.floor(maxValueBytes / 2) : undefined;
+  const hosts = drawHosts(random, { faults, crowded, maxValueBytes, bufferedBytes, isParted, storeLatencyMs });
   return {
     seed,
     profile,
@@ -150,6 +157,9 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     maxValueBytes,
     bufferedBytes,
     ignoresCompleteConditions: random.fork("large").chance(0.7),
+    isParted,
+    joinsParts: parted.chance(0.4),
+    remembersCompletions: parted.chance(0.5),
     readShare: random.between(0.2, 0.6),
     deleteShare: isSure
       ? 0
@@ -213,6 +223,7 @@ interface HostsShape {
   readonly crowded: boolean;
   readonly maxValueBytes: number;
   readonly bufferedBytes: number | undefined;
+  readonly isParted: boolean;
   readonly storeLatencyMs: number;
 }
 
@@ -303,7 +314,8 @@ function drawSettings(random: SimRandom, shape: HostsShape, replicas: number): M
       partBytes: partBytesOf(maxValueBytes),
       inFlightBytes: 1_000_000,
       uploads: 16,
-      leftoverMs: 3_600_000,
+      // The store's date is years before the hosts'. What a client may yet complete must not be too old for that.
+      leftoverMs: shape.isParted ? Number.MAX_SAFE_INTEGER : 3_600_000,
     },
     flush: {
       // In scripted worlds values stay in the buffers for long.

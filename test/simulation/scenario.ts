@@ -26,6 +26,7 @@ import { FaultField } from "./fault-field.ts";
 import { historyViolations, notStored, storeViolations } from "./final-checks.ts";
 import { Listings } from "./listings.ts";
 import { LossBudget } from "./loss-budget.ts";
+import { PartedClients } from "./parted-clients.ts";
 import { longestFlushMs, longestLateMs, partBytesOf, restChance, type ScenarioPlan } from "./scenario-plan.ts";
 import { type Caller, type ClientWorld, Contents, perform } from "./sim-client.ts";
 import { isSettled, type MemberFactory, SimHost } from "./sim-cluster.ts";
@@ -113,6 +114,7 @@ class Scenario {
   readonly #workload: Workload;
   readonly #listings: Listings | undefined;
   readonly #drops: Drops;
+  readonly #parted: PartedClients;
   readonly #initial = new Map<string, string>();
   readonly #violations: string[] = [];
   readonly #flushDeadlineMs: number;
@@ -137,6 +139,8 @@ class Scenario {
         tags: plan.uniqueTags ? "unique" : "md5",
         ignoresRemoveConditions: plan.ignoresRemoveConditions,
         ignoresCompleteConditions: plan.ignoresCompleteConditions,
+        joinsParts: plan.joinsParts,
+        remembersCompletions: plan.remembersCompletions,
       },
       faults: plainStoreFaults(plan),
       random: world.random("store"),
@@ -178,6 +182,14 @@ class Scenario {
       },
     };
     this.#drops = new Drops(this.#field, this.#clients, () => this.#pickCaller());
+    this.#parted = new PartedClients({
+      plan,
+      world,
+      store,
+      clients: this.#clients,
+      workload: this.#workload,
+      pickCaller: () => this.#pickCaller(),
+    });
     if (plan.listMs === undefined) return;
     this.#listings = new Listings({
       world,
@@ -197,6 +209,8 @@ class Scenario {
       await this.#start();
       await this.#work();
       await this.#settle();
+      this.#parted.finish();
+      await this.#within(settleWithinMs, "what was uploaded in parts is completed", () => this.#parted.isIdle);
       await this.#readAll("after healing");
       await this.#flush();
       // What was lost, and given up, may have sent something that comes to the store as late as this.
@@ -215,7 +229,7 @@ class Scenario {
     };
     this.#violations.push(...historyViolations(this.#plan.keys, history, this.#initial, onTangled));
     this.#violations.push(...this.#watch.violations(deletions));
-    this.#violations.push(...(this.#listings?.violations(this.#initial) ?? []));
+    this.#violations.push(...(this.#listings?.violations(this.#initial) ?? []), ...this.#parted.violations());
     const isVoid = this.#budget.isExceeded;
     return {
       digest: this.#world.trace.digest,
@@ -247,6 +261,7 @@ class Scenario {
       this.#world.note("object", () => `${name} ${before?.version ?? before?.tag} -> ${after?.version ?? after?.tag}`);
       this.#watch.changed(name, this.#world.now, before, after);
       this.#drops.changed(name, after);
+      this.#parted.changed(after);
     });
   }
 
@@ -275,9 +290,12 @@ class Scenario {
     if (this.#plan.faults.includes("refusals")) this.#drops.start();
     if (this.#plan.bufferedBytes !== undefined) {
       const { uploads } = this.#store;
-      this.#meddle(this.#world.random("uploads"), (index) => uploads.lose(index));
-      this.#meddle(this.#world.random("unwanted uploads"), (index) => uploads.refuse(index));
+      // Uploads in parts take long: most are to come to their end.
+      const meanMs = this.#plan.isParted ? 10 * meanMeddlingMs : meanMeddlingMs;
+      this.#meddle(this.#world.random("uploads"), meanMs, (index) => uploads.lose(index));
+      this.#meddle(this.#world.random("unwanted uploads"), meanMs, (index) => uploads.refuse(index));
     }
+    if (this.#plan.isParted) this.#parted.start();
     const untilMs = this.#world.now + this.#plan.workMs;
     for (let client = 0; client < this.#plan.clients; client++) {
       this.#working++;
@@ -286,17 +304,19 @@ class Scenario {
     await this.#within(workWithinMs, "the clients' operations are answered", () => this.#working === 0);
     this.#listings?.stop();
     this.#drops.stop();
+    this.#parted.stop();
     this.#workIsOver = true;
     if (this.#plan.ending === "power") this.#faults.losePower();
     this.#faults.heal();
+    await this.#within(workWithinMs, "uploads in parts are answered", () => this.#parted.isIdle);
   }
 
   /** Now and then somebody does something to one of the uploads that are under way. */
-  #meddle(random: SimRandom, deed: (index: number) => void): void {
-    this.#world.schedule(random.exponential(meanMeddlingMs), () => {
+  #meddle(random: SimRandom, meanMs: number, deed: (index: number) => void): void {
+    this.#world.schedule(random.exponential(meanMs), () => {
       if (this.#workIsOver) return;
       deed(random.whole(0, 10));
-      this.#meddle(random, deed);
+      this.#meddle(random, meanMs, deed);
     });
   }
 

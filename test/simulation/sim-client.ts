@@ -27,8 +27,10 @@ export interface Content {
   /** Its entity tag. */
   readonly md5: string;
   readonly headers: ContentHeaders;
-  /** Whether it is too large to be buffered. */
+  /** Whether it goes to the store as it comes, being too large to be buffered. */
   readonly isLarge: boolean;
+  /** Whether its client sends it in parts of its own. */
+  readonly isParted: boolean;
 }
 
 /** Every content that exists in a world, by name and by entity tag. */
@@ -48,9 +50,17 @@ export class Contents {
     const isLarge = bufferedBytes !== undefined && value.length > bufferedBytes;
     const plainMd5 = hash("md5", value, "hex");
     const md5 = isLarge ? tagOfParts(value, partBytesOf(maxValueBytes)) : plainMd5;
-    const content = { name, value, md5, headers: { "x-weir-meta-name": name }, isLarge };
-    this.#byName.set(name, content);
-    this.#byMd5.set(md5, content);
+    return this.#keep({ name, value, md5, headers: headersOf(name), isLarge, isParted: false }, plainMd5);
+  }
+
+  /** A content that its client sends in parts. @param md5 its entity tag */
+  makeParted(name: string, value: Buffer, md5: string, headers: ContentHeaders = headersOf(name)): Content {
+    return this.#keep({ name, value, md5, headers, isLarge: true, isParted: true }, hash("md5", value, "hex"));
+  }
+
+  #keep(content: Content, plainMd5: string): Content {
+    this.#byName.set(content.name, content);
+    this.#byMd5.set(content.md5, content);
     this.#byMd5.set(plainMd5, content);
     return content;
   }
@@ -62,6 +72,10 @@ export class Contents {
   withMd5(md5: string): Content | undefined {
     return this.#byMd5.get(md5);
   }
+}
+
+function headersOf(name: string): ContentHeaders {
+  return { "x-weir-meta-name": name };
 }
 
 export interface ClientWorld {
@@ -92,7 +106,13 @@ const meanReadingMs = 100;
 /** One-way time between a client and a member, on average. */
 const meanLatencyMs = 0.5;
 
-/** Calls `action` on a process of the host; `done` gets the outcome once, `unknown` also for refusals. */
+/** Does an action on a member. */
+export type Deed = (member: RunningMember) => Promise<ReadOutcome | WriteOutcome>;
+
+/**
+ * Calls `action` on a process of the host; `done` gets the outcome once, `unknown` also for refusals.
+ * @param deed - how it is done, if not in the usual way
+ */
 export function perform(
   parts: ClientWorld,
   random: SimRandom,
@@ -101,6 +121,7 @@ export function perform(
   label: string,
   action: RegisterAction,
   done: (outcome: RegisterOutcome) => void,
+  deed?: Deed,
 ): void {
   const { world, history, expectations } = parts;
   const { process, member } = running ?? {};
@@ -147,7 +168,8 @@ export function perform(
   };
   let lateness = watch();
   process.schedule(random.exponential(meanLatencyMs), () => {
-    call(parts, process, member, key, label, action, random).then(
+    const called = deed ? deed(member) : call(parts, process, member, key, label, action, random);
+    called.then(
       (outcome) => {
         if (outcome.kind === "written" && deletion !== undefined) deletion.version = outcome.version;
         if (outcome.kind === "written") checkDurability(parts, key, action, outcome);
@@ -300,7 +322,7 @@ function judge(contents: Contents, action: RegisterAction, outcome: ReadOutcome 
         throw new Error(`${content.name} has other bytes`);
       if (outcome.info.size !== content.value.length)
         throw new Error(`${content.name} has the size ${outcome.info.size}`);
-      if (outcome.info.headers["x-weir-meta-name"] !== content.name)
+      if (outcome.info.headers["x-weir-meta-name"] !== content.headers["x-weir-meta-name"])
         throw new Error(`${content.name} has other headers`);
       return { kind: "value", value: content.name };
     }

@@ -38,14 +38,19 @@ export class Workload {
 
   /** Makes a content for the key, unlike any other; returns its name. */
   makeContent(key: string): string {
-    const name = `${key}#${++this.#count}`;
+    const name = this.nameContent(key);
     this.#contents.make(name, this.#random.whole(0, this.#plan.maxValueBytes));
     return name;
   }
 
+  /** A name for a content of the key, unlike any other. */
+  nameContent(key: string): string {
+    return `${key}#${++this.#count}`;
+  }
+
   #drawContent(key: string): string {
     const earlier = `${key}#${this.#random.whole(1, Math.max(1, this.#count))}`;
-    const repeated = this.#random.chance(this.#plan.repeatShare) && this.#contents.named(earlier) !== undefined;
+    const repeated = this.#random.chance(this.#plan.repeatShare) && this.#contents.named(earlier)?.isParted === false;
     return repeated ? earlier : this.makeContent(key);
   }
 

@@ -28,7 +28,7 @@ import { type BlobStore, maxParts } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
 import type { MemberSettings } from "../settings.ts";
 import type { UploadRoom } from "./upload-room.ts";
-import { tooLarge, tried } from "./upload-run.ts";
+import { longestTriesMs, tooLarge, tried } from "./upload-run.ts";
 
 type PartedUploadContext = ContextOf<"clock" | "membership" | "random"> & {
   readonly settings: Pick<MemberSettings, "large" | "maxValueBytes" | "operationMs">;
@@ -66,7 +66,7 @@ export class PartedUploads {
    * @throws OperatingError: the body's, the store's; `value_too_large`, `overloaded`, `not_ready`, `body_truncated`.
    */
   async sendPart(key: string, { id }: PartedUpload, { number, length, body }: PartBody): Promise<string> {
-    const { store, clock } = this.#context;
+    const { store } = this.#context;
     assert(number >= 1 && number <= maxParts, "a part's number is one that every store takes");
     if (length > this.#room.bytes) {
       throw new OperatingError("value_too_large", `a part may have ${this.#room.bytes} bytes at most`);
@@ -79,7 +79,7 @@ export class PartedUploads {
     try {
       const part = { number, ...(await readWhole(body, length)) };
       let isGivenUp = false;
-      const tag = await tried(clock, async () => {
+      const tag = await this.#tried(deadlineMs, async () => {
         try {
           return await store.sendPart(key, id, part, { deadlineMs });
         } catch (error) {
@@ -97,7 +97,7 @@ export class PartedUploads {
 
   /** @throws OperatingError: the store's, the write's; `key_invalid`, `value_too_large`, `not_ready`. */
   async complete({ key, headers, precondition, holder, upload, parts }: CompleteOperation): Promise<WriteOutcome> {
-    const { store, settings, clock } = this.#context;
+    const { store, settings } = this.#context;
     const { id, token } = upload;
     assert(id !== takenOver && isParted(token), "what is completed was begun");
     if (!store.fits(key)) throw unfit();
@@ -106,7 +106,7 @@ export class PartedUploads {
     if (size > maxBytes) throw tooLarge(maxBytes);
     const deadlineMs = this.#deadlineFor(size);
     await this.#reachEpochOf(key, token);
-    const assembled = await tried(clock, () => store.assembleUpload(key, id, parts, { deadlineMs }));
+    const assembled = await this.#tried(deadlineMs, () => store.assembleUpload(key, id, parts, { deadlineMs }));
     if (assembled.kind === "gone") {
       // Perhaps because it has just been completed.
       throw new OperatingError("store_unavailable", "the store does not have this upload, or not with these parts");
@@ -144,6 +144,13 @@ export class PartedUploads {
     const { store, clock } = this.#context;
     const deadlineMs = this.#deadlineFor(0);
     await tried(clock, () => store.abortUpload(key, id, { deadlineMs }));
+  }
+
+  /** Tries for as long as a part of another upload is tried, or as long as one attempt may take, if that is more. */
+  async #tried<T>(deadlineMs: number, attempt: () => Promise<T>): Promise<T> {
+    const { clock } = this.#context;
+    const giveUpAt = clock.now() + Math.max(deadlineMs, longestTriesMs(this.#deadlineFor(0)));
+    return await tried(clock, attempt, () => clock.now() < giveUpAt);
   }
 
   /**
