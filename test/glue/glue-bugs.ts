@@ -9,6 +9,7 @@ import { linkBugs } from "./bugs-link.ts";
 import { meteredBugs } from "./bugs-metered.ts";
 import { networkBugs } from "./bugs-network.ts";
 import { nodeBugs } from "./bugs-node.ts";
+import { partedBugs } from "./bugs-parted.ts";
 import { reloadBugs } from "./bugs-reload.ts";
 import { s3Bugs } from "./bugs-s3.ts";
 import { settingsBugs } from "./bugs-settings.ts";
@@ -22,6 +23,7 @@ export const glueBugs: readonly GlueBug[] = [
   ...s3Bugs,
   ...azureBugs,
   ...folderBugs,
+  ...partedBugs,
   ...linkBugs,
   ...networkBugs,
   ...settingsBugs,

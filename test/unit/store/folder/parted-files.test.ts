@@ -100,18 +100,22 @@ test("two processes that assemble an upload at a time come to the same, and it i
   assert.deepEqual([info?.upload, info?.size], ["t", 1_000_001]);
 });
 
-test("a completion takes the very bytes that it was assembled of, though others of the same size were since", async (t) => {
+test("a completion takes the very bytes that it was assembled of, though others of the same size were before or since", async (t) => {
   await using store = await openIn(await freshFolder(t));
-  const id = await store.beginParted("k", content, options);
-  const [one, other] = [await send(store, id, 1, "one"), await send(store, id, 1, "two")];
-  const first = await store.assembleUpload("k", id, [one], options);
-  await store.assembleUpload("k", id, [other], options);
-  assert.ok(first.kind === "assembled");
-  const upload = { ...content, id, parts: first.parts, size: 3 };
-  assert.equal((await store.completeUpload("k", { ...upload, size: 4 }, always, options)).kind, "gone");
-  assert.equal((await store.completeUpload("k", upload, always, options)).kind, "written");
-  const found = await store.read("k", 10, options);
-  assert.equal(found.kind === "found" && found.blob.body.toString(), "one");
+  for (const [index, expected] of ["one", "two"].entries()) {
+    const id = await store.beginParted("k", content, options);
+    const assembled: string[][] = [];
+    for (const text of ["one", "two"]) {
+      const result = await store.assembleUpload("k", id, [await send(store, id, 1, text)], options);
+      assert.ok(result.kind === "assembled");
+      assembled.push([...result.parts]);
+    }
+    const upload = { ...content, id, parts: assembled[index] ?? [], size: 3 };
+    assert.equal((await store.completeUpload("k", { ...upload, size: 4 }, always, options)).kind, "gone");
+    assert.equal((await store.completeUpload("k", upload, always, options)).kind, "written");
+    const found = await store.read("k", 10, options);
+    assert.equal(found.kind === "found" && found.blob.body.toString(), expected);
+  }
 });
 
 test("a part that is not there, or has another size than its client says, is not joined", async (t) => {
@@ -167,5 +171,9 @@ test("joining the parts stops when nobody waits for it any more", async (t) => {
   const id = await store.beginParted("k", content, options);
   const parts = [await send(store, id, 1, "abc")];
   await assert.rejects(store.assembleUpload("k", id, parts, { deadlineMs: 0 }), { code: "store_unavailable" });
+  // Long enough for three bytes, if it went on.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const files = await readdir(join(folder, ".weir/store/uploads", id));
+  assert.equal(files.length, 1, files.join());
   assert.equal(await complete(store, id, parts, 3), "written");
 });
