@@ -156,8 +156,8 @@ export interface Operations {
   sendPart(key: string, upload: PartedUpload, part: PartBody): Promise<string>;
   /**
    * A write like any other. As long as it was not done the upload may be completed again, and so it may be if nobody
-   * knows whether it was done. An upload that the store does not have any more makes it reject with an error whose
-   * message ends in `nothingStored`.
+   * knows whether it was done. If the store refuses it the upload is aborted, and the error's message ends in
+   * `nothingStored`.
    */
   completeUpload(operation: CompleteOperation): Promise<WriteOutcome>;
   /** Nothing of it stays, unless it has been completed. */

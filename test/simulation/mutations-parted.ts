@@ -108,6 +108,23 @@ export const partedMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "parted-lost-told-for-certain",
+    world: "parted",
+    breaks: "L19: a writer that finds its parted upload gone is not told that nothing was stored",
+    test: {
+      file: "test/unit/member/keys/committer.test.ts",
+      name: "of a parted one is told so only if the store has refused it: what it lacks may come again",
+      says: /false == true/,
+    },
+    edits: [
+      {
+        file: "src/member/keys/committer.ts",
+        find: 'const isCertain = !isParted(entry?.upload?.token ?? "");',
+        replace: 'const isCertain = entry !== undefined || isParted("");',
+      },
+    ],
+  },
+  {
     name: "parted-completed-under-a-view-before-that-of-its-beginning",
     world: "parted+members",
     breaks: "L20: a member completes a parted upload only when it has adopted the view in which that was begun",

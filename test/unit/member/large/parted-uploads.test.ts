@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { describe, it } from "node:test";
+import { sleep } from "../../../../src/base/clock.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
 import { noHeaders } from "../../../../src/core/entry.ts";
 import type { UploadedPart, WriteOperation, WriteOutcome } from "../../../../src/core/operation.ts";
@@ -33,7 +34,7 @@ class Trial {
   readonly asked: string[] = [];
   readonly sent: { readonly number: number; readonly text: string; readonly deadlineMs: number }[] = [];
   /** How the next requests end, one after the other; then all end well. */
-  readonly endings: (Error | Promise<void>)[] = [];
+  readonly endings: (Error | Promise<void> | (() => Promise<void>))[] = [];
   readonly references: WriteOperation[] = [];
   assembled: AssembleResult = { kind: "assembled", parts: ["joined"] };
   outcome: WriteOutcome | Error = written;
@@ -44,7 +45,7 @@ class Trial {
       this.asked.push(what);
       const ending = this.endings.shift();
       if (ending instanceof Error) throw ending;
-      await ending;
+      await (typeof ending === "function" ? ending() : ending);
     };
     const store: Partial<BlobStore> = {
       fits: (key) => key !== "unfit",
@@ -179,6 +180,21 @@ describe("a parted upload", () => {
       trial.sent.map(({ text }) => text),
       ["abc", "abc"],
     );
+  });
+
+  it("has a large part sent for as long as others are, not as often: each attempt takes longer", async () => {
+    const trial = new Trial();
+    const deadlineMs = 3 * trial.membership.view.parameters.flushDeadlineMs;
+    const late = (): Promise<void> => sleep(trial.clock, deadlineMs).then(() => Promise.reject(unavailable));
+    trial.endings.push(...Array.from({ length: 6 }, () => late));
+    let isOver = false;
+    const sending = assert.rejects(trial.send("x".repeat(30)), { code: "store_unavailable" });
+    void sending.finally(() => (isOver = true));
+    while (!isOver) {
+      await trial.settle();
+      trial.clock.advance(1_000);
+    }
+    assert.equal(trial.sent.length, 3);
   });
 
   it("is assembled, and then written by reference, with what the store said of its parts", async () => {
