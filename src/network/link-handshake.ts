@@ -24,7 +24,7 @@ import type { ReceiveLimits } from "./frame.ts";
 import type { HandshakeChannel } from "./handshake-channel.ts";
 
 /** The version of the frames and messages. Two processes link only if they have the same. */
-export const protocolVersion = 6;
+export const protocolVersion = 7;
 
 /**
  * Why a link is refused:

@@ -7,8 +7,7 @@ import { OperatingError } from "../../base/errors.ts";
 import type { Upload } from "../../core/entry.ts";
 import type { RequestOutcome, WriteRequest } from "../../core/message.ts";
 import type { WriteOutcome } from "../../core/operation.ts";
-import { isParted } from "../../core/upload-token.ts";
-import { compareVersions } from "../../core/version.ts";
+import { compareVersions, type Version } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import { ignoreLost } from "./inheritance.ts";
 import { requireTenure } from "./not-ready.ts";
@@ -29,7 +28,7 @@ export class Repeats {
   /** The answer of the first time, once it is known. */
   async answer(
     known: RequestOutcome,
-    { upload, discards, precondition }: Pick<WriteRequest, "upload" | "discards" | "precondition">,
+    { upload, discards }: Pick<WriteRequest, "upload" | "discards">,
   ): Promise<WriteOutcome> {
     const { membership, buffer } = this.#context;
     const { key, version } = known;
@@ -44,24 +43,17 @@ export class Repeats {
       await inherited.outcome.catch(ignoreLost);
       requireTenure(membership, key);
     }
-    return upload && !discards
-      ? await this.#upload(known, upload, precondition !== undefined)
-      : written({ ...version, tag: "" });
+    return upload && !discards ? await this.#upload(key, version, upload) : written({ ...version, tag: "" });
   }
 
   /**
    * The outcome says that the write was assigned. Whether it was done, or the store has lost it, can be told as long as
-   * it is the newest (L8). Another write of a parted upload may have brought the object, when this one's condition did
-   * not hold any more (L18).
+   * it is the newest (L8).
    */
-  async #upload({ key, version }: RequestOutcome, upload: Upload, isConditional: boolean): Promise<WriteOutcome> {
-    const tag = await this.#reads.tagOfUpload(key, upload);
-    const { membership, buffer } = this.#context;
-    requireTenure(membership, key);
-    const newest = buffer.get(key)?.newest;
-    const isNewest = newest !== undefined && compareVersions(newest, version) === 0;
-    if (tag !== undefined && (isNewest || !isConditional || !isParted(upload.token)))
-      return written({ ...version, tag });
+  async #upload(key: string, version: Version, { token }: Upload): Promise<WriteOutcome> {
+    const tag = await this.#reads.tagOfUpload(key, token);
+    requireTenure(this.#context.membership, key);
+    if (tag !== undefined) return written({ ...version, tag });
     throw new OperatingError("deadline_exceeded", "whether this write was done cannot be told any more");
   }
 }
