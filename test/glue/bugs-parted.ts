@@ -54,6 +54,22 @@ export const partedBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "s3-takes-an-upload-that-lacks-a-part-for-gone",
+    breaks: "L7: an upload that lacks a part is there, and may have it later.",
+    edits: [
+      {
+        file: s3Uploads,
+        find: 'if (incompleteCodes.has(failure.code)) return { kind: "incomplete" };',
+        replace: 'if (incompleteCodes.has(failure.code)) return { kind: "gone" };',
+      },
+    ],
+    test: {
+      file: "test/unit/store/s3/s3-answers.test.ts",
+      name: "tells an upload that is gone from one that lacks a part, and may have it later",
+      says: /-\s+kind: 'incomplete'/,
+    },
+  },
+  {
     name: "azure-part-that-is-sent-again-takes-the-others-place",
     breaks: "The record of an upload says which sending of a part counts: each is a block of its own.",
     edits: [{ file: azureUploads, find: "this.#random.id()}`, part", replace: '"0".repeat(32)}`, part' }],
@@ -105,8 +121,8 @@ export const partedBugs: readonly GlueBug[] = [
     edits: [
       {
         file: files,
-        find: "partPath(upload, number, tag), body);\n      await syncs.sync(upload);\n",
-        replace: "partPath(upload, number, tag), body);\n",
+        find: "this.#write(file, body, giveUpAt);\n      await syncs.sync(upload);\n",
+        replace: "this.#write(file, body, giveUpAt);\n",
       },
     ],
     test: { file: filesTest, name: durableTest, says: /-\s+'\.weir\/store\/uploads\/\*'/ },
@@ -114,8 +130,41 @@ export const partedBugs: readonly GlueBug[] = [
   {
     name: "folder-joined-bytes-not-durable",
     breaks: "What the parts are joined to is durable before it has its name.",
-    edits: [{ file: files, find: "    await output.sync();\n", replace: "" }],
+    edits: [{ file: files, find: "    await lanes.run(() => output.sync());\n", replace: "" }],
     test: { file: filesTest, name: durableTest, says: /-\s+'\.weir\/store\/temporary\/\*'/ },
+  },
+  {
+    name: "folder-bytes-of-a-part-not-durable",
+    breaks: "A part of a parted upload is durable when it is answered.",
+    edits: [{ file: files, find: "    await handle.sync();\n", replace: "" }],
+    test: { file: filesTest, name: durableTest, says: /-\s+'\.weir\/store\/uploads\/\*\/7-\*'/ },
+  },
+  {
+    name: "folder-keeps-a-part-that-failed",
+    breaks: "A part that can't be written takes no room of a folder that may be full.",
+    edits: [{ file: files, find: "      await removeFile(pooledFiles, file);\n", replace: "" }],
+    test: { file: filesTest, name: "nothing stays of a part that fails, or is given up", says: /1-/ },
+  },
+  {
+    name: "folder-writes-a-part-for-nobody",
+    breaks: "Who gave a part up gets its memory back: no more of it is written.",
+    edits: [
+      { file: files, find: "      this.#checkTime(giveUpAt);\n      await handle", replace: "      await handle" },
+    ],
+    test: { file: filesTest, name: "nothing stays of a part that fails, or is given up", says: /1-/ },
+  },
+  {
+    name: "folder-joined-file-takes-anothers-place",
+    breaks: "A joined file that is there may be on its way into place: it stays the same file.",
+    edits: [
+      { file: files, find: "      await link(file, joinedPath", replace: "      await rename(file, joinedPath" },
+      { file: files, find: "import { link, mkdir, open, rm }", replace: "import { mkdir, open, rename, rm }" },
+    ],
+    test: {
+      file: filesTest,
+      name: "two processes that assemble an upload at a time come to the same, and it is completed once",
+      says: /\+ \d+n\n- \d+n/,
+    },
   },
   {
     name: "folder-joined-name-not-durable",

@@ -78,7 +78,8 @@ export class FileStore implements BlobStore {
   readonly #root: string;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #syncs = new FolderSyncs(pooledFiles, new FileLanes());
+  readonly #lanes = new FileLanes();
+  readonly #syncs = new FolderSyncs(pooledFiles, this.#lanes);
   readonly #writer: FolderWriter;
   readonly #lookup: FileLookup;
   readonly #listing: FileListing;
@@ -95,7 +96,7 @@ export class FileStore implements BlobStore {
     const uploads = this.#absolute(uploadFolder);
     const temporary = this.#absolute(temporaryFolder);
     this.#uploads = new FileUploads(uploads, temporary, ports.random, this.#syncs);
-    this.#parted = new PartedFiles({ ...ports, uploads, temporary, syncs: this.#syncs });
+    this.#parted = new PartedFiles({ ...ports, uploads, temporary, syncs: this.#syncs, lanes: this.#lanes });
     this.description = `folder ${this.#root}`;
   }
 
@@ -147,8 +148,8 @@ export class FileStore implements BlobStore {
   }
 
   async sendPart(_name: string, id: string, part: PartContent, options: RequestOptions): Promise<string> {
-    return await this.#inTime(options, async () => {
-      const tag = await this.#parted.send(id, part);
+    return await this.#inTime(options, async ({ giveUpAt }) => {
+      const tag = await this.#parted.send(id, part, giveUpAt);
       if (tag !== undefined) return tag;
       await this.#requireFolder();
       throw new OperatingError("store_refused", `there is no upload ${id} in ${this.description}`);
@@ -222,7 +223,7 @@ export class FileStore implements BlobStore {
 
   async #change(change: Change, options: RequestOptions): Promise<WriteResult> {
     const result = await this.#inTime(options, (limits) => this.#writer.change(change, limits));
-    assert(result.kind !== "gone", "only an upload can be gone");
+    assert(result.kind === "written" || result.kind === "conflict", "only an upload can be gone, or incomplete");
     return result;
   }
 

@@ -141,6 +141,8 @@ export class FileWrites implements FolderWriter {
     const result = await this.#locks.hold(name, limits.giveUpAt, () =>
       this.#putUpload(name, file, upload, md5, condition, limits),
     );
+    // It may be assembled again.
+    if (isParted && result.kind === "gone") return { kind: "incomplete" };
     if (isParted && result.kind === "written") await this.#forgetParts(own);
     return result;
   }

@@ -18,8 +18,8 @@ export interface Limits {
 
 export interface FolderWriter extends AsyncDisposable {
   /**
-   * Resolves once the change is durable. Only the completion of an upload is answered `gone`. Rejects with the system's
-   * error, or an OperatingError.
+   * Resolves once the change is durable. Only the completion of an upload is answered `gone` or `incomplete`. Rejects
+   * with the system's error, or an OperatingError.
    */
   change(change: Change, limits: Limits): Promise<CompleteResult>;
 }

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -95,6 +95,15 @@ test("two processes that assemble an upload at a time come to the same, and it i
     [first, second, first].map((store) => store.assembleUpload("k", id, parts, options)),
   );
   assert.deepEqual(new Set(assembled.map((each) => JSON.stringify(each))).size, 1);
+  const uploads = join(folder, ".weir/store/uploads", id);
+  const inode = async (): Promise<bigint | undefined> => {
+    const joined = (await readdir(uploads)).find((name) => name.startsWith("joined-")) ?? "";
+    return (await stat(join(uploads, joined), { bigint: true })).ino;
+  };
+  // One that is being completed is the file that its metadata is about.
+  const before = await inode();
+  await second.assembleUpload("k", id, parts, options);
+  assert.equal(await inode(), before);
   assert.equal(await complete(second, id, parts, 1_000_001), "written");
   const info = await first.stat("k", options);
   assert.deepEqual([info?.upload, info?.size], ["t", 1_000_001]);
@@ -111,7 +120,7 @@ test("a completion takes the very bytes that it was assembled of, though others 
       assembled.push([...result.parts]);
     }
     const upload = { ...content, id, parts: assembled[index] ?? [], size: 3 };
-    assert.equal((await store.completeUpload("k", { ...upload, size: 4 }, always, options)).kind, "gone");
+    assert.equal((await store.completeUpload("k", { ...upload, size: 4 }, always, options)).kind, "incomplete");
     assert.equal((await store.completeUpload("k", upload, always, options)).kind, "written");
     const found = await store.read("k", 10, options);
     assert.equal(found.kind === "found" && found.blob.body.toString(), expected);
@@ -140,6 +149,24 @@ test("what a crash leaves of assembling is in nobody's way, and is swept away la
   await (await openIn(folder))[Symbol.asyncDispose]();
   assert.deepEqual(await readdir(temporary), []);
   assert.equal(await complete(store, id, parts, 3), "written");
+});
+
+test("nothing stays of a part that fails, or is given up", async () => {
+  await using folder = await TracedFiles.make();
+  await using store = await openIn(folder.path);
+  const id = await store.beginParted("k", content, options);
+  const files = (): Promise<string[]> => readdir(join(folder.path, ".weir/store/uploads", id));
+  folder.failing = /^sync .*\/1-/;
+  await assert.rejects(send(store, id, 1, "abc"), { code: "store_unavailable" });
+  assert.deepEqual(await files(), []);
+  folder.failing = undefined;
+  const body = Buffer.alloc(64 * 1024 * 1024);
+  const late = store.sendPart("k", id, { number: 1, body }, { deadlineMs: 1 });
+  await assert.rejects(late, { code: "store_unavailable" });
+  for (let looks = 0; looks < 100 && (await files()).length > 0; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.deepEqual(await files(), []);
 });
 
 test("an abort ends an upload at once, with all its parts, assembled or not", async (t) => {
