@@ -226,11 +226,15 @@ export type AssembleResult =
   | { readonly kind: "gone" };
 
 /**
- * `gone`: the upload can never be completed. It does not exist any more, or not with these parts. It was aborted, was
- * completed before, or another request completes it just now, perhaps with an effect still to come. With `isUnsure`,
- * this very request may have completed it.
+ * How the completion of an upload ended.
+ * - `gone`: the upload can never be completed. It was aborted, was completed before, or another request completes it
+ *   just now, perhaps with an effect still to come. With `isUnsure`, this very request may have completed it.
+ * - `incomplete`: the upload is there, but not with these parts. It may have them later.
  */
-export type CompleteResult = WriteResult | { readonly kind: "gone"; readonly isUnsure?: true };
+export type CompleteResult =
+  | WriteResult
+  | { readonly kind: "gone"; readonly isUnsure?: true }
+  | { readonly kind: "incomplete" };
 
 export interface UploadInfo {
   /** The blob's name. Empty if the store does not keep it. */

@@ -46,7 +46,7 @@ export type StoreOperation = (typeof storeOperations)[number];
 /**
  * How a request ended.
  * - `missing`: there is no such blob.
- * - `gone`: there is no such upload.
+ * - `gone`: there is no such upload, or not with these parts.
  * - `conflict`: a condition did not hold.
  * - `withheld`: the sender's lease no longer allowed the request, so it was not sent.
  * - `refused`, `throttled`, `unavailable`: the port's errors.
@@ -200,5 +200,6 @@ function isDone(): StoreOutcome {
 }
 
 function outcomeOfWrite({ kind }: CompleteResult): StoreOutcome {
+  if (kind === "incomplete") return "gone";
   return kind === "written" ? "done" : kind;
 }

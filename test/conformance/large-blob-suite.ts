@@ -172,12 +172,13 @@ export function largeBlobSuite(name: string, open: () => Promise<BlobStore>): vo
       assert.equal(await store.stat(key, options), undefined);
     });
 
-    test("says of parts that it never had that they are gone", async () => {
+    test("does not complete an upload with a part that it never had", async () => {
       const key = "large/lacking";
       const made = await upload(key, "t");
       const parts = [...made.parts, "0123456789abcdef0123456789abcdef"];
       const lacking = { ...made, parts, size: made.size + 1 };
-      assert.equal((await store.completeUpload(key, lacking, always, options)).kind, "gone");
+      const { kind } = await store.completeUpload(key, lacking, always, options);
+      assert(kind === "incomplete" || kind === "gone", kind);
       assert.equal(await store.stat(key, options), undefined);
     });
 

@@ -95,8 +95,8 @@ export const largeMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/keys/repeats.ts",
-        find: "? await this.#upload(known, upload, precondition !== undefined)",
-        replace: '? written({ ...version, tag: "" })',
+        find: "upload && !discards ? await this.#upload(key, version, upload) : written",
+        replace: 'upload && !discards ? written({ ...version, tag: "" }) : written',
       },
     ],
   },

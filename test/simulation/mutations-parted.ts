@@ -59,19 +59,19 @@ export const partedMutations: readonly Mutation[] = [
     ],
   },
   {
-    name: "parted-repeat-with-a-condition-is-told-by-the-token",
-    world: "parted+retries",
-    breaks: "L18: a repeat of a completion with a condition is not answered by the object's token",
+    name: "parted-lost-without-a-lease",
+    world: "parted+losses",
+    breaks: "L18: an upload counts as lost only at a primary that may answer for the key",
     test: {
-      file: "test/unit/member/keys/repeats.test.ts",
-      name: "with a condition is not told so when another completion of the upload may have brought the object",
-      says: /Missing expected rejection/,
+      file: "test/unit/member/flush/flusher-uploads.test.ts",
+      name: "is not lost at a primary whose lease has ended: a next one may have completed it, and written over it",
+      says: /"lost"|'lost'/,
     },
     edits: [
       {
-        file: "src/member/keys/repeats.ts",
-        find: "(isNewest || !isConditional || !isParted(upload.token))",
-        replace: "(isNewest || !isConditional || upload.token !== undefined)",
+        file: "src/member/flush/flusher.ts",
+        find: "      if (isLost) this.#requests.requireLease(flight);\n",
+        replace: "",
       },
     ],
   },
@@ -108,19 +108,14 @@ export const partedMutations: readonly Mutation[] = [
     ],
   },
   {
-    name: "parted-lost-told-for-certain",
+    name: "parted-lost-while-it-may-have-its-parts-again",
     world: "parted",
-    breaks: "L19: a writer that finds its parted upload gone is not told that nothing was stored",
-    test: {
-      file: "test/unit/member/keys/committer.test.ts",
-      name: "of a parted one is told so only if the store has refused it: what it lacks may come again",
-      says: /false == true/,
-    },
+    breaks: "L7: an upload that lacks a part is aborted before it counts as lost",
     edits: [
       {
-        file: "src/member/keys/committer.ts",
-        find: 'const isCertain = !isParted(entry?.upload?.token ?? "");',
-        replace: 'const isCertain = entry !== undefined || isParted("");',
+        file: "src/member/flush/flight.ts",
+        find: "    await this.#abort(flight, id);\n    return",
+        replace: "    return",
       },
     ],
   },

@@ -126,6 +126,7 @@ export class PartedClients {
     }
     for (let tries = 0; tries < maxTries && !this.#stopped; tries++) {
       await this.#pause();
+      if (random.chance(0.1)) this.#run(this.#sendOver(session, random.pick(session.parts)));
       if (random.chance(0.1)) this.#run(this.#abort(session));
       if (random.chance(0.15)) this.#run(this.#complete(session, session.content, undefined));
       const isCareless = session.other !== undefined && random.chance(0.4);
@@ -157,6 +158,16 @@ export class PartedClients {
 
   async #sendUntilSent(session: Session, part: Part): Promise<void> {
     for (let tries = 0; tries < maxTries; tries++) if (await this.#send(session, part)) return;
+  }
+
+  /** Something else comes over a part, and then the part again: meanwhile the upload can't be completed. */
+  async #sendOver(session: Session, part: Part): Promise<void> {
+    const { sent } = session;
+    const before = sent.get(part.number);
+    await this.#send(session, { ...part, body: Buffer.from("something else") });
+    if (before) sent.set(part.number, before);
+    await this.#pause();
+    await this.#sendUntilSent(session, part);
   }
 
   /** Whether it was sent. */

@@ -6,7 +6,7 @@
 
 import { hash } from "node:crypto";
 import type { Timer } from "../../src/base/clock.ts";
-import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
+import { isOperatingError, nothingStored, OperatingError } from "../../src/base/errors.ts";
 import type { ContentHeaders } from "../../src/core/entry.ts";
 import type { Durability, ReadOutcome, WriteOutcome } from "../../src/core/operation.ts";
 import type { Precondition } from "../../src/core/precondition.ts";
@@ -150,7 +150,8 @@ export function perform(
       world.fail(new Error(`P4: ${label} on ${key} at ${process.name} failed as it must not`, { cause: error }));
       return;
     }
-    if ((notDone.includes(error.code) || error.code === "not_refused") && !finished) history.refuse(invocation);
+    const isCertain = notDone.includes(error.code) || error.code === "not_refused";
+    if ((isCertain || error.message.endsWith(nothingStored)) && !finished) history.refuse(invocation);
     finish({ kind: "unknown" }, `${error.code}: ${error.message}`);
   };
   process.onCrash(() => finish({ kind: "unknown" }, "connection reset"));

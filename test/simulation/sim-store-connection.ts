@@ -103,11 +103,16 @@ export class SimStoreConnection implements BlobStore {
   ): Promise<CompleteResult> {
     // Not at one instant: for a while the upload is gone, and the blob is not there.
     let uploaded: UploadedBlob | undefined;
+    let isIncomplete = false;
     const begin = (): void => {
+      const isThere = this.#store.uploads.has(upload.id);
       uploaded = this.#store.uploads.take(upload);
+      isIncomplete = isThere && uploaded === undefined;
+      if (isIncomplete) this.#store.uploads.meddledWith.add(upload.id);
     };
     let isRefused = false;
     const effect = (): CompleteResult => {
+      if (isIncomplete) return { kind: "incomplete" };
       isRefused = uploaded?.isUnwanted === true;
       if (!isRefused) return this.#store.completeUpload(name, upload.id, uploaded, condition);
       uploaded?.putBack();

@@ -54,7 +54,7 @@ export class SimUploads {
   readonly #uploads = new Map<string, SimUpload>();
   /** By id, the tag of the blob. */
   readonly #completed = new Map<string, string>();
-  /** Those that were lost or refused, by their ids. */
+  /** Those that were lost or refused, or lacked a part, by their ids. */
   readonly meddledWith = new Set<string>();
   #count = 0;
 

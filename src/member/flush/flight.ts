@@ -17,7 +17,9 @@ import type { ContextOf } from "../context.ts";
 import type { LateNotices } from "./late-notices.ts";
 
 /** `refused`: the store does not want the blob, and its upload was aborted, so that it can never be completed. */
-export type Completion = CompleteResult | { readonly kind: "refused"; readonly error: OperatingError };
+export type Completion =
+  | Exclude<CompleteResult, { readonly kind: "incomplete" }>
+  | { readonly kind: "refused"; readonly error: OperatingError };
 
 /** Where the store heeds conditions. On writes of values it always does. */
 export interface HeededConditions {
@@ -89,7 +91,7 @@ export class FlightRequests {
       const condition = writeCondition(record.store);
       // A store that ignores the condition completes the upload over what is there.
       const open = this.#heeds.onCompletions ? openCondition(condition) : ({ kind: "any" } as const);
-      return await this.#change(flight, open, async (options) => {
+      const done = await this.#change(flight, open, async (options) => {
         const result = await store.completeUpload(key, completed, condition, options);
         if (result.kind !== "gone" || result.isUnsure !== true || this.#unsure.has(entry)) return result;
         // Once, so that it counts as a request of unknown outcome. After that an upload that is gone is gone.
@@ -99,16 +101,24 @@ export class FlightRequests {
           "the store failed to complete an upload, and does not have it any more",
         );
       });
+      if (done.kind !== "incomplete") return done;
     } catch (error) {
       if (!isOperatingError(error, "store_refused")) throw error;
-      await this.#change(flight, undefined, (options) => store.abortUpload(key, id, options)).catch(
-        (failure: unknown) => {
-          // A store that refuses the abort, too, may do so by mistake: then it is tried again (L7).
-          throw isOperatingError(failure, "store_refused") ? error : failure;
-        },
-      );
+      await this.#abort(flight, id).catch((failure: unknown) => {
+        // A store that refuses the abort, too, may do so by mistake: then it is tried again.
+        throw isOperatingError(failure, "store_refused") ? error : failure;
+      });
       return { kind: "refused", error };
     }
+    // What it lacks may come again: another member could complete it then.
+    await this.#abort(flight, id);
+    return { kind: "gone" };
+  }
+
+  /** The upload of the flight's entry must never be completed any more (L7). */
+  async #abort(flight: Flight, id: string): Promise<void> {
+    const { store } = this.#context;
+    await this.#change(flight, undefined, (options) => store.abortUpload(flight.entry.key, id, options));
   }
 
   /**
@@ -143,7 +153,7 @@ export class FlightRequests {
     const { flushDeadlineMs: deadlineMs } = membership.view.parameters;
     record.sent(flight);
     try {
-      return await request({ deadlineMs, authorize: () => this.#requireLease(flight) });
+      return await request({ deadlineMs, authorize: () => this.requireLease(flight) });
     } catch (error) {
       const now = clock.now();
       if (mayHaveEffect(error)) this.#open.add(entry.key, entry, now + deadlineMs, now);
@@ -152,8 +162,11 @@ export class FlightRequests {
     }
   }
 
-  /** The last thing before a request is sent: the next primary waits only for what was sent under a lease (F1). */
-  #requireLease(flight: Flight): void {
+  /**
+   * The last thing before a request is sent: the next primary waits only for what was sent under a lease (F1).
+   * @throws OperatingError `not_ready`
+   */
+  requireLease(flight: Flight): void {
     const { record } = flight;
     const isCurrent = record.flight === flight && !this.#stopped;
     if (isCurrent && this.#context.membership.mayAnswer(record.key)) return;

@@ -394,8 +394,8 @@ export class Flusher {
         record.saw({ kind: "present", tag: result.tag });
         found = "same";
       } else if (result !== undefined && result.kind !== "conflict") {
-        // An earlier request may have completed it, or do so yet. That would be no other write's loss, but its client
-        // must not be told that nothing was stored (L6). "Written" may be of an earlier write of the upload (L17).
+        // An earlier request may have completed it, or do so yet: its client must not be told that nothing was
+        // stored (L6). "Written" may be of an earlier write of the upload (L17).
         const now = this.#context.clock.now();
         isLost = this.#open.otherUntil(record.key, undefined, now) === undefined;
         // Of a discard there is nothing to complete.
@@ -405,6 +405,8 @@ export class Flusher {
         isLost &&= found !== "same";
         if (!isLost && found !== "same") throw new OperatingError("store_unavailable", "the upload is gone");
       }
+      // A next primary may have completed it, and written over it (L18).
+      if (isLost) this.#requests.requireLease(flight);
       if (found === "same") this.#arrived(flight);
       else if (isLost) this.#lost(flight, result?.kind === "refused" ? result.error : undefined);
       else {

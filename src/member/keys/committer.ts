@@ -6,9 +6,7 @@
 import { nothingStored, OperatingError } from "../../base/errors.ts";
 import { PartedMap } from "../../base/parted-map.ts";
 import type { Lane } from "../../base/slices.ts";
-import type { Entry } from "../../core/entry.ts";
 import type { KeyState } from "../../core/key-state.ts";
-import { isParted } from "../../core/upload-token.ts";
 import type { ContextOf } from "../context.ts";
 import type { FlushRequests } from "./flush-requests.ts";
 
@@ -48,7 +46,7 @@ export class Committer {
 
   /** The upload of the first pending write can never be completed. It was no write: the state is what the store has. */
   loseUpload(record: KeyState, refusal: OperatingError | undefined): void {
-    this.#context.buffer.loseUpload(record, uploadLost(record.pending[0]?.entry, refusal));
+    this.#context.buffer.loseUpload(record, uploadLost(refusal));
     this.#isVisible(record);
     this.commitReady(record);
   }
@@ -77,15 +75,9 @@ export class Committer {
   }
 }
 
-/**
- * For a write whose upload will never be completed: the store has lost it, or refuses it. A parted upload that lacks a
- * part may have it again when another member inherits the reference. So only a refusal is certain then (L19).
- */
-function uploadLost(entry: Entry | undefined, refusal: OperatingError | undefined): OperatingError {
-  if (refusal) return new OperatingError("store_refused", `${refusal.message}${nothingStored}`, { cause: refusal });
-  const isCertain = !isParted(entry?.upload?.token ?? "");
-  const detail = isCertain
-    ? `the store has lost the upload${nothingStored}`
-    : "the store has lost the upload, or parts of it";
-  return new OperatingError("store_unavailable", detail);
+/** For a write whose upload will never be completed: the store has lost it, or refuses it. */
+function uploadLost(refusal: OperatingError | undefined): OperatingError {
+  return refusal
+    ? new OperatingError("store_refused", `${refusal.message}${nothingStored}`, { cause: refusal })
+    : new OperatingError("store_unavailable", `the store has lost the upload${nothingStored}`);
 }

@@ -50,8 +50,8 @@ export class Repeats {
    * The outcome says that the write was assigned. Whether it was done, or the store has lost it, can be told as long as
    * it is the newest (L8).
    */
-  async #upload(key: string, version: Version, { token }: Upload): Promise<WriteOutcome> {
-    const tag = await this.#reads.tagOfUpload(key, token);
+  async #upload(key: string, version: Version, upload: Upload): Promise<WriteOutcome> {
+    const tag = await this.#reads.tagOfUpload(key, upload);
     requireTenure(this.#context.membership, key);
     if (tag !== undefined) return written({ ...version, tag });
     throw new OperatingError("deadline_exceeded", "whether this write was done cannot be told any more");

@@ -22,7 +22,7 @@ import type {
   UploadedPart,
   WriteOutcome,
 } from "../../core/operation.ts";
-import { formatManifest, takenOver } from "../../core/upload-manifest.ts";
+import { formatManifest, takenOver, takenOverManifest } from "../../core/upload-manifest.ts";
 import { formatPartedToken, isParted, oldestVersionOf } from "../../core/upload-token.ts";
 import { type BlobStore, maxParts } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
@@ -37,6 +37,8 @@ type PartedUploadContext = ContextOf<"clock" | "membership" | "random"> & {
 
 /** Between two looks whether another view was adopted, in milliseconds: a peer tells of it within a ping or two. */
 const epochPollMs = 50;
+/** The longest time that the runtime's timers know, in milliseconds. */
+const maxTimerMs = 2 ** 31 - 1;
 
 export class PartedUploads {
   readonly #context: PartedUploadContext;
@@ -66,13 +68,14 @@ export class PartedUploads {
    * @throws OperatingError: the body's, the store's; `value_too_large`, `overloaded`, `not_ready`, `body_truncated`.
    */
   async sendPart(key: string, { id }: PartedUpload, { number, length, body }: PartBody): Promise<string> {
-    const { store } = this.#context;
+    const { store, settings } = this.#context;
     assert(number >= 1 && number <= maxParts, "a part's number is one that every store takes");
     if (length > this.#room.bytes) {
       throw new OperatingError("value_too_large", `a part may have ${this.#room.bytes} bytes at most`);
     }
     const deadlineMs = this.#deadlineFor(length);
-    const bytes = Math.max(1, length);
+    // So that there are not more requests than the connections of other uploads allow for.
+    const bytes = Math.min(this.#room.bytes, Math.max(length, settings.large.partBytes));
     if (!(await this.#room.take(bytes))) {
       throw new OperatingError("overloaded", "too many parts of large values are being written through this node");
     }
@@ -107,11 +110,9 @@ export class PartedUploads {
     const deadlineMs = this.#deadlineFor(size);
     await this.#reachEpochOf(key, token);
     const assembled = await this.#tried(deadlineMs, () => store.assembleUpload(key, id, parts, { deadlineMs }));
-    if (assembled.kind === "gone") {
-      // Perhaps because it has just been completed.
-      throw new OperatingError("store_unavailable", "the store does not have this upload, or not with these parts");
-    }
-    const manifest = formatManifest({ id, parts: [...assembled.parts] });
+    // An upload that is gone may have been completed by an earlier write. The key's primary looks.
+    const manifest =
+      assembled.kind === "gone" ? takenOverManifest : formatManifest({ id, parts: [...assembled.parts] });
     return await this.#router.write({
       key,
       value: undefined,
@@ -160,7 +161,8 @@ export class PartedUploads {
   #deadlineFor(bytes: number): number {
     const { membership, settings } = this.#context;
     if (membership.epoch === 0) throw new OperatingError("not_ready", "this node is not a member of a view yet");
-    return membership.view.parameters.flushDeadlineMs * Math.max(1, Math.ceil(bytes / settings.large.partBytes));
+    const parts = Math.max(1, Math.ceil(bytes / settings.large.partBytes));
+    return Math.min(maxTimerMs, membership.view.parameters.flushDeadlineMs * parts);
   }
 }
 

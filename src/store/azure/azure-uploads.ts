@@ -35,8 +35,8 @@ const nameKey = "weir_name";
 /** Digits of a part's number in its block's id. All ids of a blob must have the same length. */
 const numberDigits = 5;
 
-/** Codes that say that an upload can never be completed: its blocks are gone, or were never there. */
-const goneCodes = new Set(["InvalidBlockList", "InvalidBlockId", "InvalidBlobOrBlock"]);
+/** Codes that say that an upload is there, but not with these blocks: they are gone, or were never there. */
+const incompleteCodes = new Set(["InvalidBlockList", "InvalidBlockId", "InvalidBlobOrBlock"]);
 
 export class AzureUploads {
   readonly #client: AzureClient;
@@ -145,7 +145,7 @@ export class AzureUploads {
       return { kind: "written", tag: readTag(answer) };
     }
     const failure = readFailure(answer);
-    if (goneCodes.has(failure.code)) return { kind: "gone" };
+    if (incompleteCodes.has(failure.code)) return { kind: "incomplete" };
     if (Object.keys(conditions).length > 0 && isConflict(failure)) return { kind: "conflict" };
     throw failureError(failure, `completing the upload of ${blob}`, this.#container);
   }

@@ -27,8 +27,8 @@ import { s3Headers } from "./s3-headers.ts";
 /** Bytes of an answer that names an upload, completes one, or lists a thousand of the longest names. */
 const maxDocumentBytes = 16 * 1024 * 1024;
 
-/** Codes that say that an upload can never be completed: it is gone, or its parts are. */
-const goneCodes = new Set(["NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"]);
+/** Codes that say that an upload is there, but not with these parts. */
+const incompleteCodes = new Set(["InvalidPart", "InvalidPartOrder", "EntityTooSmall"]);
 
 export class S3Uploads {
   readonly #client: S3Client;
@@ -104,7 +104,8 @@ export class S3Uploads {
     // A completion takes long. So AWS may begin its answer with 200 and say later that it failed.
     const failure = readFailure(answer);
     if (answer.status === 200 && failure.code === "") return await this.#completed(key, upload, answer, options);
-    if (goneCodes.has(failure.code)) return gone;
+    if (failure.code === "NoSuchUpload") return { kind: "gone" };
+    if (incompleteCodes.has(failure.code)) return { kind: "incomplete" };
     const conflicts = failure.status === 412 || failure.status === 409 || isObjectMissing(failure);
     if (Object.keys(conditions).length > 0 && conflicts) return conflict;
     const status = answer.status === 200 ? 500 : answer.status;
@@ -218,7 +219,6 @@ function readPart(text: string, index: number): { readonly number: number; reado
 const numbered = /^(\d+)\//;
 
 const conflict: WriteResult = { kind: "conflict" };
-const gone: CompleteResult = { kind: "gone" };
 
 function textOf(answer: ExchangeAnswer): string {
   return answer.body?.toString() ?? "";

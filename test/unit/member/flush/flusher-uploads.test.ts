@@ -114,6 +114,30 @@ describe("Flusher, of an upload", () => {
     }
   });
 
+  it("is not lost at a primary whose lease has ended: a next one may have completed it, and written over it", async () => {
+    for (const result of [gone, { kind: "written", tag: "e" }] as const) {
+      const trial = new Trial("c.1.2.1.p0");
+      trial.completions.push(result);
+      trial.onCompleted = () => {
+        trial.clock.advance(60_000);
+        return { ...completed, upload: undefined, tag: "x" };
+      };
+      await trial.attempt();
+      assert.deepEqual([trial.asked, trial.told], [["complete"], []]);
+    }
+  });
+
+  it("that lacks a part is aborted before it is lost, and not lost while it can't be", async () => {
+    const trial = new Trial();
+    trial.completions.push({ kind: "incomplete" }, { kind: "incomplete" });
+    trial.abortions.push(unavailable, undefined);
+    await trial.attempt();
+    assert.deepEqual([trial.asked, trial.told], [["complete", "abort"], []]);
+    trial.clock.advance(trial.membership.view.parameters.flushDeadlineMs);
+    await trial.attempt();
+    assert.deepEqual([trial.asked.slice(2), trial.told], [["complete", "abort"], ["lost"]]);
+  });
+
   it("takes an object of other parts for none of its own", async () => {
     const trial = new Trial();
     trial.object = { ...completed, size: 8 };

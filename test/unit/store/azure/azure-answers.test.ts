@@ -104,14 +104,14 @@ describe("the completion of an upload to Azure", () => {
   });
 
   it("comes to nothing when the upload is gone, or its blocks are", async () => {
-    for (const [failing, status, code] of [
-      ["HEAD", 404, "BlobNotFound"],
-      ["PUT", 400, "InvalidBlockList"],
+    for (const [failing, status, code, kind] of [
+      ["HEAD", 404, "BlobNotFound", "gone"],
+      ["PUT", 400, "InvalidBlockList", "incomplete"],
     ] as const) {
       await using host = await serverThat(({ method }, response) => {
         if (method === failing) fail(response, status, code);
       });
-      assert.deepEqual(await host.store.completeUpload("k", upload, absent, options), { kind: "gone" });
+      assert.deepEqual(await host.store.completeUpload("k", upload, absent, options), { kind });
       assert.equal(host.requests.at(-1)?.method, failing);
     }
   });

@@ -72,6 +72,18 @@ describe("a write to S3", () => {
 });
 
 describe("the completion of an upload to S3", () => {
+  it("tells an upload that is gone from one that lacks a part, and may have it later", async () => {
+    for (const [status, code, kind] of [
+      [404, "NoSuchUpload", "gone"],
+      [400, "InvalidPart", "incomplete"],
+      [400, "InvalidPartOrder", "incomplete"],
+      [400, "EntityTooSmall", "incomplete"],
+    ] as const) {
+      await using host = await serverThat((_request, response) => response.writeHead(status).end(errorText(code)));
+      assert.deepEqual(await host.store.completeUpload("k", upload, absent, options), { kind }, code);
+    }
+  });
+
   it("has failed if its 200 says so in the end", async () => {
     await using host = await serverThat(({ method }, response) => {
       response.end(method === "POST" ? errorText("InternalError") : "<ListPartsResult/>");
