@@ -9,6 +9,7 @@
  */
 
 import { compareText } from "../base/text-order.ts";
+import { reservedPrefix } from "./keys.ts";
 
 export interface ListQuery {
   /** Lists only keys that begin with this; may be empty. */
@@ -38,4 +39,12 @@ export function entryOf(key: string, { prefix, after, delimiter }: ListQuery): s
 /** Whether `entry`, of this query, is a common prefix. */
 export function isCommonPrefix(entry: string, { prefix, delimiter }: ListQuery): boolean {
   return delimiter !== "" && entry.indexOf(delimiter, prefix.length) !== -1;
+}
+
+/**
+ * Whether the query is for weir's own keys. Any other query leaves them out. No client may send such a one: the
+ * dialects see to that.
+ */
+export function isOwn({ prefix }: Pick<ListQuery, "prefix">): boolean {
+  return prefix.startsWith(reservedPrefix);
 }

@@ -57,6 +57,15 @@ describe("a listing over HTTP", { timeout }, () => {
     });
   }
 
+  test("has nothing of weir's own keys, and does not ask for them", async () => {
+    await using host = await HttpHost.start();
+    for (const prefix of [".weir/", ".weir/s3-uploads/", "%2Eweir%2Fs3-parts/"]) {
+      const answer = await host.request("GET", `/kv/?prefix=${prefix}`);
+      assert.deepEqual(JSON.parse(answer.body.toString()), { keys: [], prefixes: [], next: null });
+    }
+    assert.equal(host.operations.calls, 0);
+  });
+
   test("is JSON with keys, common prefixes, and where to go on, which no cache may keep", async () => {
     await using host = await HttpHost.start();
     for (const key of ["a/1", "a/2", "b", 'c"\n\u{1F600}', "d"])

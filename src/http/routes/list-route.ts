@@ -5,13 +5,15 @@
 
 import { OperatingError } from "../../base/errors.ts";
 import { maxKeyBytes } from "../../core/keys.ts";
-import type { ListQuery } from "../../core/listing.ts";
+import { isOwn, type ListQuery } from "../../core/listing.ts";
 import type { ListOutcome, Operations } from "../../core/operation.ts";
 import { answer, type Exchange } from "../server/exchange.ts";
 import type { NodeShares } from "../server/node-shares.ts";
 import { decodePercent } from "../server/percent.ts";
 import { type FixedRoute, reading } from "../server/route.ts";
 import type { OwnTurns, Turns } from "../server/turns.ts";
+
+const noPage: ListOutcome = Object.freeze({ keys: [], prefixes: [], next: undefined });
 
 const names = ["prefix", "after", "limit", "delimiter"] as const;
 
@@ -42,7 +44,9 @@ export class ListRoute {
     if (!place) throw new OperatingError("overloaded", "too many listings are under way on this node");
     let body: Buffer;
     try {
-      body = await encodePage(await this.#operations().list(query), this.#turns.of(place.holder.name));
+      // Weir's own keys are not listed.
+      const page = isOwn(query) ? noPage : await this.#operations().list(query);
+      body = await encodePage(page, this.#turns.of(place.holder.name));
     } finally {
       place.release();
     }

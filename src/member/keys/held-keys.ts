@@ -12,7 +12,7 @@ import { OperatingError } from "../../base/errors.ts";
 import { compareText } from "../../base/text-order.ts";
 import type { KeyState } from "../../core/key-state.ts";
 import { reservedPrefix } from "../../core/keys.ts";
-import { entryOf, isCommonPrefix, type ListQuery } from "../../core/listing.ts";
+import { entryOf, isCommonPrefix, isOwn, type ListQuery } from "../../core/listing.ts";
 import type { HeldAnswer, HeldEntry, ListRequest } from "../../core/message.ts";
 import type { ContextOf } from "../context.ts";
 import { type Cache, type CleanValue, presentState } from "./cache.ts";
@@ -75,7 +75,7 @@ export class HeldKeys {
         await sleep(clock, 0);
         this.#check(request, giveUpAt);
       }
-      if (record.key.startsWith(reservedPrefix)) continue;
+      if (record.key.startsWith(reservedPrefix) && !isOwn(query)) continue;
       const name = entryOf(record.key, query);
       if (name === undefined || (last !== undefined && compareText(name, last) > 0)) continue;
       if (membership.ownersOf(record.key)[0] !== membership.self.id) continue;

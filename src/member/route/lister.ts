@@ -17,7 +17,7 @@ import type { Instant } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compareText } from "../../base/text-order.ts";
 import { maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
-import { isCommonPrefix, type ListQuery, maxListLimit } from "../../core/listing.ts";
+import { isCommonPrefix, isOwn, type ListQuery, maxListLimit } from "../../core/listing.ts";
 import type { HeldAnswer, HeldEntry, ListRequest } from "../../core/message.ts";
 import type { ListedKey, ListOutcome } from "../../core/operation.ts";
 import { votersOf } from "../../core/view.ts";
@@ -124,14 +124,16 @@ export class Lister {
   async #add(page: Page, found: ReadonlyMap<string, Found>, end: string | undefined, deadline: Instant): Promise<void> {
     const names = [...found.keys()].filter((name) => end === undefined || compareText(name, end) <= 0);
     names.sort(compareText);
-    const doubtful = names.filter((name) => isDoubtful(name, found.get(name) as Found)).slice(0, doubtsAtOnce);
+    const doubtful = names
+      .filter((name) => isDoubtful(page.query, name, found.get(name) as Found))
+      .slice(0, doubtsAtOnce);
     const verdicts = new Map(
       await Promise.all(doubtful.map(async (name) => [name, await this.#isAlive(name, deadline)] as const)),
     );
     for (const name of names) {
       if (isFull(page)) return;
       const each = found.get(name) as Found;
-      if (isDoubtful(name, each)) {
+      if (isDoubtful(page.query, name, each)) {
         const isAlive = verdicts.get(name);
         if (isAlive === undefined) return; // the next round's
         if (isAlive) page.prefixes.push(name);
@@ -141,7 +143,7 @@ export class Lister {
       page.position = name;
     }
     const isReserved = end?.startsWith(reservedPrefix) && compareText(end, reservedEnd) < 0;
-    page.position = isReserved ? reservedEnd : end;
+    page.position = isReserved && !isOwn(page.query) ? reservedEnd : end;
     assert(page.keys.length + page.prefixes.length <= page.query.limit, "a page has no more than it may");
   }
 
@@ -186,14 +188,14 @@ function earliest(ends: readonly (string | undefined)[]): string | undefined {
  * Whether the store has a common prefix, and must be asked whether any key is left under it: all keys that are held
  * there are deleted, or all may be weir's own.
  */
-function isDoubtful(name: string, { held, stored }: Found): boolean {
-  if (stored !== "prefix" || name.startsWith(reservedPrefix)) return false;
+function isDoubtful(query: ListQuery, name: string, { held, stored }: Found): boolean {
+  if (stored !== "prefix" || (name.startsWith(reservedPrefix) && !isOwn(query))) return false;
   return held === undefined ? reservedPrefix.startsWith(name) : held.kind === "deleted";
 }
 
 /** Adds an entry to the page, if clients are to see it: others may have put anything into the store. */
 function show({ query, keys, prefixes }: Page, name: string, { held, stored }: Found): void {
-  if (held?.kind === "deleted" || name.startsWith(reservedPrefix)) return;
+  if (held?.kind === "deleted" || (name.startsWith(reservedPrefix) && !isOwn(query))) return;
   if (isCommonPrefix(name, query)) {
     prefixes.push(name);
   } else if (held?.kind === "value") {

@@ -8,6 +8,7 @@ import type { ServerResponse } from "node:http";
 import type { Clock } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { maxKeyBytes } from "../../core/keys.ts";
+import { isOwn } from "../../core/listing.ts";
 import type { ListedKey, Operations } from "../../core/operation.ts";
 import type { NodeShares } from "../../http/server/node-shares.ts";
 import type { OwnTurns, Turns } from "../../http/server/turns.ts";
@@ -15,6 +16,7 @@ import type { Bucket } from "../buckets.ts";
 import { answerCall, type S3Call } from "../call.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
+import type { Query } from "../words/target.ts";
 import { encodeUriPath } from "../words/uri-encoding.ts";
 import { element, xmlDocument } from "../words/xml.ts";
 
@@ -122,19 +124,15 @@ export class ObjectListings {
   /** @throws S3Error `InvalidArgument`. */
   #listingOf({ target }: S3Call, after: string): Listing {
     const { query } = target;
-    const encoding = query.get("encoding-type");
-    if (encoding !== undefined && encoding !== "url") throw invalid('encoding-type must be "url"');
     const text = query.get("max-keys") ?? "";
     if (text !== "" && !/^\d{1,10}$/.test(text)) throw invalid("max-keys must be a whole number, 0 or more");
     const wanted = text === "" ? this.#maxListKeys : Number(text);
-    const isEncoded = encoding === "url";
     return {
       prefix: query.get("prefix") ?? "",
       delimiter: query.get("delimiter") ?? "",
       after,
       maxKeys: Math.min(wanted, this.#maxListKeys),
-      encode: isEncoded ? encodeUriPath : (each) => each,
-      isEncoded,
+      ...keyEncoding(query),
     };
   }
 
@@ -142,7 +140,8 @@ export class ObjectListings {
   async #page(response: ServerResponse, bucket: Bucket, { prefix, delimiter, after, maxKeys }: Listing): Promise<Page> {
     const keys: ListedKey[] = [];
     const prefixes: string[] = [];
-    if (maxKeys === 0) return { keys, prefixes, next: undefined };
+    // Weir's own keys are not listed.
+    if (maxKeys === 0 || isOwn({ prefix: bucket.prefix + prefix })) return { keys, prefixes, next: undefined };
     // The key that is the bucket's prefix itself is none of its objects.
     let position = bucket.prefix + after;
     const giveUpAt = this.#clock.now() + maxPageMs;
@@ -185,6 +184,18 @@ export class ObjectListings {
   }
 }
 
+/**
+ * How the keys of an answer are written, as the request wants it.
+ *
+ * @throws S3Error `InvalidArgument`.
+ */
+export function keyEncoding(query: Query): Pick<Listing, "encode" | "isEncoded"> {
+  const encoding = query.get("encoding-type");
+  if (encoding !== undefined && encoding !== "url") throw invalid('encoding-type must be "url"');
+  const isEncoded = encoding === "url";
+  return { encode: isEncoded ? encodeUriPath : (each) => each, isEncoded };
+}
+
 /** Clients must not read anything into a token. */
 export function tokenOf(position: string): string {
   return Buffer.from(position).toString("base64url");
@@ -197,7 +208,7 @@ export function positionIn(token: string): string {
 }
 
 /** No key has a longer part. Other nodes take none in a question. */
-function requireShort(what: string, text: string): void {
+export function requireShort(what: string, text: string): void {
   if (Buffer.byteLength(text) > maxKeyBytes) throw invalid(`the ${what} has more than ${maxKeyBytes} bytes`);
 }
 

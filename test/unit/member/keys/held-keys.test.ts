@@ -93,6 +93,7 @@ describe("HeldKeys.answer", () => {
     for (const delimiter of ["", ".", "w"]) {
       assert.deepEqual(await trial.names({ delimiter }), [delimiter === "w" ? "w" : "we"], delimiter);
     }
+    assert.deepEqual(await trial.names({ prefix: ".weir/s3" }), [".weir/s3-buckets.json"], "asked for by its prefix");
   });
 
   it("gives what is held in order: values with what is known of them, and what is deleted", async () => {

@@ -148,7 +148,6 @@ describe("Lister.list", () => {
     for (const name of [".weir/view.json", ".weir/z", "y".repeat(1_025)]) trial.stored.set(name, "x");
     assert.deepEqual(await trial.names({ limit: 2 }), ["k450=old", "k451=old"]);
     assert.equal((await trial.names()).length, 50);
-    assert.deepEqual(await trial.names({ prefix: ".weir/" }), []);
     trial.storeLimit = 1;
     assert.deepEqual(await trial.names({ prefix: ".", limit: 1 }), []);
   });
@@ -173,6 +172,17 @@ describe("Lister.list", () => {
     assert.ok((await trial.names({ delimiter: "e" })).includes(".we"));
     trial.held["a"]?.set(".wet", undefined);
     assert.ok(!(await trial.names({ delimiter: "e" })).includes(".we"));
+  });
+
+  it("gives weir's own keys to who asks for them by their prefix", async () => {
+    const trial = new Trial();
+    for (const key of [".weir/view.json", ".weir/x/1", ".weir/x/2", ".weir/y/1"]) trial.stored.set(key, "old");
+    trial.held["a"]?.set(".weir/y/1", undefined).set(".weir/x/1", undefined).set(".weir/x/3", "new");
+    assert.deepEqual(await trial.names({ prefix: ".weir/x/" }), [".weir/x/2=old", ".weir/x/3=new"]);
+    assert.deepEqual(await trial.names({ prefix: ".weir/", delimiter: "/" }), [".weir/view.json=old", ".weir/x/"]);
+    assert.deepEqual(await trial.names({ prefix: ".weir" }), []);
+    trial.storeLimit = 1;
+    assert.deepEqual(await trial.names({ prefix: ".weir/x/", after: ".weir/x/2" }), [".weir/x/3=new"]);
   });
 
   it("asks all of them again when one is not ready, and keeps what it has found", async () => {
@@ -226,7 +236,6 @@ describe("Lister.list", () => {
       }
       for (let n = random.whole(0, 40); n > 0; n--) {
         const key = random.chance(0.7) ? random.pick([...trial.stored.keys(), "a"]) : text(1);
-        if (key.startsWith(".weir/")) continue;
         const value = random.chance(0.6) ? undefined : "new";
         const [mine, other] = key.length % 2 === 0 ? ["a", "b"] : ["b", "a"];
         trial.held[mine as string]?.set(key, value);
@@ -234,13 +243,16 @@ describe("Lister.list", () => {
         if (value === undefined) truth.delete(key);
         else truth.set(key, value);
       }
-      for (const key of truth.keys()) if (key.startsWith(".weir/")) truth.delete(key);
       const query = {
         prefix: random.chance(0.5) ? "" : text(0),
         after: random.chance(0.7) ? "" : text(0),
         delimiter: random.chance(0.4) ? "" : random.pick(["/", ".", "a", "//"]),
         limit: random.whole(1, 6),
       };
+      // Those of weir's own are for who asks for them.
+      const isHidden = (key: string): boolean => key.startsWith(".weir/") && !query.prefix.startsWith(".weir/");
+      for (const key of truth.keys()) if (isHidden(key)) truth.delete(key);
+      for (const held of Object.values(trial.held)) for (const key of held.keys()) if (isHidden(key)) held.delete(key);
       const { blobs, prefixes } = pageOf(truth, { ...query, limit: 1_000 });
       const keys = blobs.map(({ name, md5 }) => ({ key: name, size: 1, etag: md5 as string, modifiedMs: 0 }));
       const expected = namesOf({ keys, prefixes });
