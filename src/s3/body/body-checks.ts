@@ -4,6 +4,7 @@
  */
 
 import { createHash, type Hash, hash } from "node:crypto";
+import { assert } from "../../base/assert.ts";
 import { isOperatingError } from "../../base/errors.ts";
 import { announcedMd5 } from "../../http/routes/content-md5.ts";
 import type { OwnTurns } from "../../http/server/turns.ts";
@@ -194,20 +195,38 @@ async function requireChecksum(claimed: Checksum, sums: BodySums): Promise<Check
   throw new S3Error("BadDigest", wrong(claimed.algorithm.toUpperCase(), prefix + claimed.algorithm));
 }
 
+/** What is to be known of a body, whatever the request says of it. */
+export interface WantedSums {
+  readonly md5: boolean;
+  readonly checksum: ChecksumAlgorithm | undefined;
+}
+
+const noSums: WantedSums = { md5: false, checksum: undefined };
+
 /** Checks a body while it comes. */
 export class BodyChecks {
   readonly #claims: BodyClaims;
   readonly #sha256: Hash | undefined;
   readonly #md5: Hash | undefined;
+  readonly #algorithm: ChecksumAlgorithm | undefined;
   readonly #checksum: RunningChecksum | undefined;
   #received = 0;
+  #sums: { readonly md5: string | undefined; readonly checksum: Checksum | undefined } | undefined;
 
-  constructor(claims: BodyClaims) {
-    const algorithm = claims.trailing ?? claims.checksum?.algorithm;
+  /** @param wanted Its checksum is that which the request has, if it has one. */
+  constructor(claims: BodyClaims, wanted = noSums) {
+    this.#algorithm = claims.trailing ?? claims.checksum?.algorithm ?? wanted.checksum;
+    assert(wanted.checksum === undefined || wanted.checksum === this.#algorithm, "a body has one checksum");
     this.#claims = claims;
-    this.#checksum = algorithm === undefined ? undefined : beginChecksum(algorithm);
+    this.#checksum = this.#algorithm === undefined ? undefined : beginChecksum(this.#algorithm);
     this.#sha256 = claims.sha256 === undefined ? undefined : createHash("sha256");
-    this.#md5 = claims.md5 === undefined ? undefined : createHash("md5");
+    this.#md5 = claims.md5 === undefined && !wanted.md5 ? undefined : createHash("md5");
+  }
+
+  /** Known when {@link finish} has resolved. */
+  get sums(): { readonly md5: string | undefined; readonly checksum: Checksum | undefined } {
+    assert(this.#sums !== undefined, "sums are asked for at the end of a body");
+    return this.#sums;
   }
 
   /** @throws S3Error `IncompleteBody` when there are more bytes than the request says. */
@@ -226,11 +245,15 @@ export class BodyChecks {
    * @throws S3Error `BadDigest`, `IncompleteBody`, `InvalidRequest`, `XAmzContentSHA256Mismatch`.
    */
   async finish(trailer: Trailer): Promise<Checksum | undefined> {
+    const md5 = this.#md5?.digest("hex");
+    const value = await this.#checksum?.digest();
+    const algorithm = this.#algorithm;
+    this.#sums = { md5, checksum: algorithm && value !== undefined ? { algorithm, value } : undefined };
     return await judge(this.#claims, trailer, {
       received: this.#received,
       sha256: () => this.#sha256?.digest("hex"),
-      md5: () => this.#md5?.digest("hex"),
-      checksum: () => this.#checksum?.digest(),
+      md5: () => md5,
+      checksum: () => value,
     });
   }
 }

@@ -13,6 +13,7 @@ import type { OwnTurns } from "../../http/server/turns.ts";
 import type { S3Call } from "../call.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { BodyChecks, type BodyClaims, checkWhole, claimsOf } from "./body-checks.ts";
+import { CheckedBody } from "./checked-body.ts";
 import type { Checksum } from "./checksum.ts";
 import { ChunkDecoder, framingBytes, type Trailer } from "./chunk-decoder.ts";
 
@@ -44,7 +45,6 @@ export interface BodyLimits {
 }
 
 const noTrailer: Trailer = new Map();
-const noBytes = new Uint8Array();
 
 /**
  * Reads the body of a request.
@@ -68,16 +68,14 @@ export async function readObjectBody(
   const decoder = isFramed ? new ChunkDecoder(payload, identity.chunks) : undefined;
   const mayStream = maxStreamBytes > maxValueBytes;
   if ((length ?? (mayStream ? sent : undefined) ?? 0) > maxValueBytes) {
-    const body = new CheckedBody(bodies.stream(exchange), claims, decoder, bodies.turnsOf(exchange));
+    const body = new CheckedBody(bodies.stream(exchange), new BodyChecks(claims), decoder, bodies.turnsOf(exchange));
     return { kind: "stream", body, length, ...kept(claims) };
   }
   const maxBytes = length === undefined ? maxValueBytes : length + (isFramed ? framingBytes(length) : 0);
-  if (length !== undefined && sent !== undefined && sent > maxBytes) {
-    throw new S3Error("IncompleteBody", "the chunks have more bytes than x-amz-decoded-content-length and their heads");
-  }
+  if (length !== undefined && sent !== undefined && sent > maxBytes) throw tooMuchFraming();
   const read = await bodies.read(exchange, maxBytes, length === undefined && mayStream);
   if (read.stream !== undefined) {
-    const body = new CheckedBody(read.stream, claims, decoder, bodies.turnsOf(exchange));
+    const body = new CheckedBody(read.stream, new BodyChecks(claims), decoder, bodies.turnsOf(exchange));
     return { kind: "stream", body, length, ...kept(claims) };
   }
   try {
@@ -111,65 +109,6 @@ async function decodeWhole(bytes: Buffer, decoder: ChunkDecoder, turns: OwnTurns
   return shrink(bytes, decoded);
 }
 
-/** The body itself, which rejects in place of its end if it is not what the request says. */
-class CheckedBody implements AsyncIterableIterator<Uint8Array, void> {
-  readonly #source: AsyncIterableIterator<Uint8Array>;
-  readonly #checks: BodyChecks;
-  readonly #decoder: ChunkDecoder | undefined;
-  readonly #turns: OwnTurns;
-  /** Of what came last, the bytes that have not been looked at. They are good until more is asked for. */
-  #rest: Uint8Array = noBytes;
-  #isOver = false;
-
-  constructor(
-    source: AsyncIterableIterator<Uint8Array>,
-    claims: BodyClaims,
-    decoder: ChunkDecoder | undefined,
-    turns: OwnTurns,
-  ) {
-    this.#source = source;
-    this.#checks = new BodyChecks(claims);
-    this.#decoder = decoder;
-    this.#turns = turns;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async next(): Promise<IteratorResult<Uint8Array, void>> {
-    while (!this.#isOver) {
-      if (this.#rest.length > 0) {
-        await this.#turns.next();
-      } else {
-        const result = await this.#source.next();
-        // Given up while it waited: then nothing of it counts.
-        if (this.#isOver) break;
-        if (result.done === true) {
-          this.#isOver = true;
-          await this.#checks.finish(this.#decoder?.end() ?? noTrailer);
-          break;
-        }
-        this.#rest = result.value;
-      }
-      const part = this.#rest.subarray(0, turnBytes);
-      this.#rest = this.#rest.subarray(part.length);
-      const value = this.#decoder?.decode(part) ?? part;
-      if (value.length === 0) continue;
-      this.#checks.update(value);
-      return { done: false, value };
-    }
-    return { done: true, value: undefined };
-  }
-
-  async return(): Promise<IteratorResult<Uint8Array, void>> {
-    this.#isOver = true;
-    this.#rest = noBytes;
-    await this.#source.return?.();
-    return { done: true, value: undefined };
-  }
-}
-
 /** For a request whose body has no use but to be what it says: nothing may come. */
 export function requireNoBody({ exchange, identity }: S3Call): void {
   if (announcesBody(exchange.request)) throw new S3Error("InvalidRequest", "this request takes no body");
@@ -186,6 +125,10 @@ export async function readDocument(call: S3Call, bodies: Bodies, maxBytes: numbe
   const body = await readObjectBody(call, bodies, { maxValueBytes: maxBytes, maxStreamBytes: 0 });
   if (body.kind === "whole") return body;
   throw new OperatingError("internal", "a document is read as a whole");
+}
+
+export function tooMuchFraming(): S3Error {
+  return new S3Error("IncompleteBody", "the chunks have more bytes than x-amz-decoded-content-length and their heads");
 }
 
 function tooLarge({ maxValueBytes, maxStreamBytes }: BodyLimits): S3Error {
