@@ -7,7 +7,8 @@ import { hash } from "node:crypto";
 import { OperatingError } from "../../src/base/errors.ts";
 import { compareText } from "../../src/base/text-order.ts";
 import type { ContentHeaders, ValueInfo } from "../../src/core/entry.ts";
-import { entryOf, isCommonPrefix, type ListQuery } from "../../src/core/listing.ts";
+import { reservedPrefix } from "../../src/core/keys.ts";
+import { entryOf, isCommonPrefix, isOwn, type ListQuery } from "../../src/core/listing.ts";
 import type {
   CompleteOperation,
   ListedKey,
@@ -45,6 +46,8 @@ export class MemoryOperations implements Operations {
   nowMs: () => number = Date.now;
   /** By the id of an upload: by tag, the bytes of each part that was sent. */
   readonly uploads = new Map<string, Map<string, Buffer>>();
+  /** By key, the token of the upload that made its value. */
+  readonly #tokens = new Map<string, string>();
   #seq = 0;
   #tags = 0;
 
@@ -55,6 +58,7 @@ export class MemoryOperations implements Operations {
     else this.lastPut = { ...operation, value };
     if (!this.#allows(key, precondition)) return { kind: "precondition_failed" };
     const version = { epoch: 1, seq: ++this.#seq };
+    this.#tokens.delete(key);
     if (value === undefined) {
       this.values.delete(key);
     } else {
@@ -97,6 +101,11 @@ export class MemoryOperations implements Operations {
   /** The value's entity tag is made as S3 does. */
   async completeUpload({ key, headers, precondition, upload, parts }: CompleteOperation): Promise<WriteOutcome> {
     await this.#enter();
+    const now = this.values.get(key)?.info;
+    const isThere = now !== undefined && this.#tokens.get(key) === upload.token;
+    if (isThere && this.#allows(key, precondition)) {
+      return { kind: "written", version: now, tag: now.md5, durability: "stored" };
+    }
     const sent = this.uploads.get(upload.id);
     const bytes = parts.map(({ tag }) => sent?.get(tag));
     if (bytes.includes(undefined))
@@ -105,7 +114,10 @@ export class MemoryOperations implements Operations {
     const md5s = Buffer.concat(whole.map((each) => hash("md5", each, "buffer")));
     const put = putOf(key, Buffer.concat(whole), { headers, precondition });
     const outcome = await this.write({ ...put, md5: `${hash("md5", md5s)}-${parts.length}` });
-    if (outcome.kind === "written") this.uploads.delete(upload.id);
+    if (outcome.kind === "written") {
+      this.uploads.delete(upload.id);
+      this.#tokens.set(key, upload.token);
+    }
     return outcome;
   }
 
@@ -130,7 +142,7 @@ export class MemoryOperations implements Operations {
     let position = query;
     for (const key of [...this.values.keys()].sort(compareText)) {
       const entry = entryOf(key, position);
-      if (entry === undefined) continue;
+      if (entry === undefined || (key.startsWith(reservedPrefix) && !isOwn(query))) continue;
       if (keys.length + prefixes.length === query.limit) return { keys, prefixes, next: position.after };
       position = { ...query, after: entry };
       const { info } = this.values.get(key) as { info: ValueInfo };
