@@ -16,6 +16,7 @@ import { isLoopbackHost, urlHost } from "./config/node-url.ts";
 import { loadTls, type TlsMaterial } from "./config/tls-files.ts";
 import { TlsReload } from "./config/tls-reload.ts";
 import type { PeerIdentity } from "./core/message.ts";
+import type { Operations } from "./core/operation.ts";
 import { refuseRaw } from "./http/server/connections.ts";
 import { createHttpServer } from "./http/server.ts";
 import { DataFolder } from "./journal/data-folder.ts";
@@ -37,6 +38,8 @@ import {
 } from "./node-settings.ts";
 import { Buckets } from "./s3/buckets.ts";
 import { S3Front } from "./s3/s3-front.ts";
+import { ClientUploads } from "./s3/uploads/client-uploads.ts";
+import { UploadSweep } from "./s3/uploads/upload-sweep.ts";
 import type { BlobStore } from "./store/blob-store.ts";
 import { MeteredStore } from "./store/metered-store.ts";
 import { openStore } from "./store/open-store.ts";
@@ -119,11 +122,20 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
     }),
   );
   await host.open();
-  const buckets = new Buckets(() => host.operations, systemClock, s3Rules(config));
+  const operations = (): Operations => host.operations;
+  const buckets = new Buckets(operations, systemClock, s3Rules(config));
+  const complaints = new Complaints(log, systemClock, complaintIntervalMs);
+  const uploads = stack.use(new ClientUploads({ operations, clock: systemClock, random: systemRandom, complaints }));
+  const { records } = uploads;
+  const { leftoverMs } = config.large;
+  const sweep = stack.use(
+    new UploadSweep({ operations, records, clock: systemClock, random: systemRandom, log, complaints, leftoverMs }),
+  );
+  sweep.start();
   const dashboard = stack.use(new Dashboard({ version, status: () => host.status(), clock: systemClock }));
   const http = stack.use(
     createHttpServer({
-      operations: () => host.operations,
+      operations,
       administration: () => host.operations,
       node: {
         trouble: () => host.trouble(),
@@ -144,9 +156,8 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       dialect: {
         port: config.s3.port,
         make: (parts) => {
-          const operations = () => host.operations;
-          const options = { operations, access, buckets, settings, clock: systemClock, random: systemRandom, log };
-          return new S3Front(options, parts);
+          const ports = { clock: systemClock, random: systemRandom, log };
+          return new S3Front({ operations, access, buckets, uploads, settings, ...ports }, parts);
         },
       },
       upgradeProtocol: peerProtocol,

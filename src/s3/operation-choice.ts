@@ -23,6 +23,13 @@ export const operationNeeds = {
   PutObject: "write",
   CopyObject: "write",
   DeleteObject: "write",
+  CreateMultipartUpload: "write",
+  UploadPart: "write",
+  UploadPartCopy: "write",
+  CompleteMultipartUpload: "write",
+  AbortMultipartUpload: "write",
+  ListParts: "read",
+  ListMultipartUploads: "read",
 } as const;
 
 export type OperationName = keyof typeof operationNeeds;
@@ -51,6 +58,7 @@ function chooseForBucket({ target, method, headers }: Request, part: string | un
   switch (method) {
     case "GET":
       if (part === undefined) return { name: target.query.get("list-type") === "2" ? "ListObjectsV2" : "ListObjects" };
+      if (part === "uploads") return { name: "ListMultipartUploads" };
       if (isBucketPart(part)) return { name: "GetBucketPart", part };
       throw unspoken(method, part);
     case "HEAD":
@@ -71,10 +79,12 @@ function chooseForBucket({ target, method, headers }: Request, part: string | un
   }
 }
 
-function chooseForObject({ method, headers }: Request, part: string | undefined): Choice {
+function chooseForObject({ target, method, headers }: Request, part: string | undefined): Choice {
+  const isUpload = part === "uploadId" && !target.query.has("partNumber");
   switch (method) {
     case "GET":
     case "HEAD":
+      if (isUpload && method === "GET") return { name: "ListParts" };
       if (part === undefined || part === "partNumber") return { name: method === "GET" ? "GetObject" : "HeadObject" };
       if (part === "acl" && method === "GET") return { name: "GetObjectAcl" };
       if (part === "tagging" && method === "GET") return { name: "GetObjectTagging" };
@@ -82,26 +92,27 @@ function chooseForObject({ method, headers }: Request, part: string | undefined)
       throw unspoken(method, part);
     case "PUT":
       if (part === "acl" && headers["x-amz-acl"] !== undefined) return { name: "PutAcl" };
+      if (part === "uploadId") return { name: isCopy(headers) ? "UploadPartCopy" : "UploadPart" };
       if (part !== undefined) throw unspoken(method, part);
-      return { name: headers["x-amz-copy-source"] === undefined ? "PutObject" : "CopyObject" };
+      return { name: isCopy(headers) ? "CopyObject" : "PutObject" };
     case "DELETE":
       if (part === undefined) return { name: "DeleteObject" };
+      if (isUpload) return { name: "AbortMultipartUpload" };
       if (part === "versionId") throw new S3Error("NoSuchVersion", "objects have no versions");
       throw unspoken(method, part);
     case "POST":
+      if (part === "uploads") return { name: "CreateMultipartUpload" };
+      if (isUpload) return { name: "CompleteMultipartUpload" };
       throw part === undefined ? notImplemented("uploads by an HTML form are not spoken") : unspoken(method, part);
     default:
       throw new S3Error("MethodNotAllowed", `${method} is no method of S3`);
   }
 }
 
-const multipart: readonly string[] = ["uploads", "uploadId", "partNumber"];
+function isCopy(headers: Request["headers"]): boolean {
+  return headers["x-amz-copy-source"] !== undefined;
+}
 
 function unspoken(method: string, part: string | undefined): S3Error {
-  if (part !== undefined && multipart.includes(part)) {
-    return notImplemented(
-      "multipart uploads are not spoken yet: send the object in one request, of any size (set the client's threshold for multipart uploads higher)",
-    );
-  }
   return notImplemented(`${method} with ?${part ?? ""} is not spoken`);
 }

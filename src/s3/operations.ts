@@ -1,5 +1,6 @@
 /** The operations of S3: each request comes to the part that does it, with the bucket and the key that it is for. */
 
+import { Complaints, complaintIntervalMs } from "../base/complaints.ts";
 import type { Operations } from "../core/operation.ts";
 import { DateFormatter } from "../http/routes/http-date.ts";
 import type { DialectParts } from "../http/server/dialect.ts";
@@ -14,15 +15,30 @@ import { ObjectCopies } from "./routes/copy-object.ts";
 import { MultiDelete } from "./routes/delete-objects.ts";
 import { noSuchKey, ObjectReads } from "./routes/get-object.ts";
 import { ObjectListings } from "./routes/list-objects.ts";
+import { UploadLists } from "./routes/list-uploads.ts";
+import { MultipartUploads } from "./routes/multipart.ts";
 import { ObjectWrites } from "./routes/put-object.ts";
+import { PartUploads } from "./routes/upload-part.ts";
 import type { S3Options } from "./s3-options.ts";
+import { SlowAnswers } from "./slow-answers.ts";
+import { Completions } from "./uploads/completion.ts";
+import { UploadListing } from "./uploads/upload-listing.ts";
+import { parseCopySource } from "./words/copy-source.ts";
 import { changeableKey, keyOf } from "./words/keys.ts";
-import { S3Error } from "./words/s3-error.ts";
-import { parseTarget } from "./words/target.ts";
 import { refuseOwner, refuseUnspoken } from "./words/unspoken.ts";
 import { xmlDocument } from "./words/xml.ts";
 
 type Answered = void | Promise<void>;
+
+/** What changes no object. It may be asked of keys that no client may change. */
+const unchanging: readonly OperationName[] = [
+  "GetObject",
+  "HeadObject",
+  "GetObjectAcl",
+  "GetObjectTagging",
+  "PutAcl",
+  "ListParts",
+];
 
 export class S3Operations {
   readonly #operations: () => Operations;
@@ -33,20 +49,47 @@ export class S3Operations {
   readonly #multiDelete: MultiDelete;
   readonly #listings: ObjectListings;
   readonly #bucketRoutes: BucketRoutes;
+  readonly #multipart: MultipartUploads;
+  readonly #partUploads: PartUploads;
+  readonly #uploadLists: UploadLists;
 
   constructor(
-    { operations, buckets, settings, clock }: Pick<S3Options, "operations" | "buckets" | "settings" | "clock">,
+    options: Pick<S3Options, "operations" | "buckets" | "uploads" | "settings" | "clock" | "random" | "log">,
     { bodies, shares }: DialectParts,
   ) {
+    const { operations, buckets, uploads, settings, clock, random, log } = options;
     const streams = new AnswerStreams(clock, settings, shares);
     this.#operations = operations;
     this.#buckets = buckets;
     this.#reads = new ObjectReads(operations, streams, new DateFormatter(clock));
     this.#writes = new ObjectWrites(operations, bodies, settings);
-    this.#copies = new ObjectCopies(operations, bodies, streams, clock, settings);
+    const slowly = new SlowAnswers(clock, log);
+    this.#copies = new ObjectCopies(operations, bodies, streams, slowly, clock, settings);
     this.#multiDelete = new MultiDelete(operations, bodies);
     this.#listings = new ObjectListings(operations, clock, new Turns(), shares, settings.maxListKeys);
     this.#bucketRoutes = new BucketRoutes(buckets, bodies);
+    const { maxValueBytes, maxStreamBytes, maxMetadataBytes, stallMs } = settings;
+    const complaints = new Complaints(log, clock, complaintIntervalMs);
+    const most = { maxValueBytes: Math.max(maxValueBytes, maxStreamBytes) };
+    this.#multipart = new MultipartUploads({
+      operations,
+      uploads,
+      completions: new Completions({ operations, uploads, random, complaints, ...most }),
+      bodies,
+      slowly,
+      maxMetadataBytes,
+      takesLargeValues: maxStreamBytes > maxValueBytes,
+    });
+    this.#partUploads = new PartUploads({
+      operations,
+      uploads,
+      bodies,
+      streams,
+      slowly,
+      stallMs,
+      maxPartBytes: most.maxValueBytes,
+    });
+    this.#uploadLists = new UploadLists(uploads, new UploadListing(operations, uploads.records, clock), shares);
   }
 
   run(call: S3Call, choice: Choice): Answered {
@@ -74,6 +117,8 @@ export class S3Operations {
         return this.#multiDelete.run(call, bucket);
       case "PutAcl":
         return this.#putAcl(call, bucket.prefix);
+      case "ListMultipartUploads":
+        return this.#uploadLists.uploads(call, bucket);
       default:
         requireNoBody(call);
         return this.#listings.list(call, bucket);
@@ -82,8 +127,7 @@ export class S3Operations {
 
   #onObject(call: S3Call, name: OperationName, bucket: Bucket, objectKey: string): Answered {
     const { grant } = call.exchange;
-    const changes = name === "PutObject" || name === "CopyObject" || name === "DeleteObject";
-    const key = changes ? changeableKey(bucket.prefix, objectKey) : keyOf(bucket.prefix, objectKey);
+    const key = unchanging.includes(name) ? keyOf(bucket.prefix, objectKey) : changeableKey(bucket.prefix, objectKey);
     grant.requireKey(key);
     switch (name) {
       case "PutObject":
@@ -91,7 +135,19 @@ export class S3Operations {
       case "DeleteObject":
         return this.#writes.remove(call, key);
       case "CopyObject":
-        return this.#copy(call, key);
+        return this.#copy(call, (source) => this.#copies.copy(call, source, key));
+      case "CreateMultipartUpload":
+        return this.#multipart.create(call, key);
+      case "UploadPart":
+        return this.#partUploads.put(call, key);
+      case "UploadPartCopy":
+        return this.#copy(call, (source) => this.#partUploads.copy(call, source, key));
+      case "CompleteMultipartUpload":
+        return this.#multipart.complete(call, key);
+      case "AbortMultipartUpload":
+        return this.#multipart.abort(call, key);
+      case "ListParts":
+        return this.#uploadLists.parts(call, key);
       case "PutAcl":
         return this.#putObjectAcl(call, key);
       case "GetObjectAcl":
@@ -104,26 +160,14 @@ export class S3Operations {
     }
   }
 
-  async #copy(call: S3Call, key: string): Promise<void> {
+  async #copy(call: S3Call, run: (source: string) => Promise<void>): Promise<void> {
     const { grant } = call.exchange;
-    const header = call.headers["x-amz-copy-source"] as string;
-    // Some clients write it with a slash before it, some without; some encode nothing.
-    const path = header.replace(/^\//, "").replace(/[\x80-\xff]/g, (char) => encodeByte(char));
-    const source = parseTarget(`/${path}`, undefined);
-    if (source.bucket === undefined || source.key === undefined) {
-      throw new S3Error("InvalidArgument", "x-amz-copy-source must be BUCKET/KEY, percent-encoded");
-    }
-    // A key with a question mark that was not encoded would be cut off there.
-    if (path.includes("?") && !/^[^?]*\?versionId=[^?&]*$/.test(path)) {
-      throw new S3Error("InvalidArgument", "x-amz-copy-source: a question mark in a key is written %3F");
-    }
-    const version = source.query.get("versionId") ?? "null";
-    if (version !== "null") throw new S3Error("NoSuchVersion", "objects have no versions");
+    const source = parseCopySource(call.headers["x-amz-copy-source"] as string);
     const { prefix } = await this.#buckets.find(source.bucket);
     const sourceKey = keyOf(prefix, source.key);
     grant.requireRight("read");
     grant.requireKey(sourceKey);
-    await this.#copies.copy(call, sourceKey, key);
+    await run(sourceKey);
   }
 
   /** A list that says what is so anyway. Any other was refused by the check of its header. */
@@ -144,8 +188,4 @@ export class S3Operations {
     if ((await this.#operations().read(key, false)).kind === "missing") throw noSuchKey();
     answerXml(call, xml);
   }
-}
-
-function encodeByte(char: string): string {
-  return `%${char.charCodeAt(0).toString(16)}`;
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Access } from "../../src/access/access.ts";
+import { Complaints, complaintIntervalMs } from "../../src/base/complaints.ts";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { Log, LogFields } from "../../src/base/log.ts";
 import { RequestRouter } from "../../src/http/request-router.ts";
@@ -15,6 +16,7 @@ import type { Problem } from "../../src/http/server/problem.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "../../src/http/server.ts";
 import { Buckets, type S3Rules } from "../../src/s3/buckets.ts";
 import { S3Front } from "../../src/s3/s3-front.ts";
+import { ClientUploads } from "../../src/s3/uploads/client-uploads.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { MemoryAdministration } from "./memory-administration.ts";
 import { MemoryNode } from "./memory-node.ts";
@@ -47,6 +49,7 @@ export class HttpHost implements AsyncDisposable {
   readonly log: Log;
   readonly server: HttpServer;
   readonly buckets: Buckets;
+  readonly uploads: ClientUploads;
   port = 0;
   s3Port = 0;
   readonly #options: HttpServerOptions;
@@ -54,11 +57,14 @@ export class HttpHost implements AsyncDisposable {
   private constructor(settings: Partial<HttpSettings>, { s3, s3Alone, ...more }: MoreOptions) {
     this.log = this.#log();
     this.buckets = new Buckets(() => this.operations, systemClock, s3 ?? noBuckets);
+    const operations = (): MemoryOperations => this.operations;
+    const complaints = new Complaints(this.log, systemClock, complaintIntervalMs);
+    this.uploads = new ClientUploads({ operations, clock: systemClock, random: systemRandom, complaints });
     const all = { ...defaultHttpSettings, port: 0, ...settings };
     const make = (parts: DialectParts): S3Front => {
-      const { access, buckets, log } = this;
+      const { access, buckets, uploads, log } = this;
       const ports = { clock: systemClock, random: systemRandom, log };
-      return new S3Front({ operations: () => this.operations, access, buckets, settings: all, ...ports }, parts);
+      return new S3Front({ operations, access, buckets, uploads, settings: all, ...ports }, parts);
     };
     this.#options = {
       operations: () => this.operations,
@@ -109,6 +115,7 @@ export class HttpHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server[Symbol.asyncDispose]();
+    this.uploads[Symbol.dispose]();
   }
 
   #log(): Log {

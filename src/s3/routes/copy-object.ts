@@ -14,7 +14,8 @@ import { writePrecondition } from "../../http/routes/preconditions.ts";
 import type { Bodies } from "../../http/server/body.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
 import { requireNoBody } from "../body/object-body.ts";
-import { answerXml, type S3Call } from "../call.ts";
+import type { S3Call } from "../call.ts";
+import type { SlowAnswers } from "../slow-answers.ts";
 import { conditionsOf, judge, sourceConditionsOf } from "../words/conditions.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
@@ -27,12 +28,13 @@ import type { ObjectSettings } from "./put-object.ts";
 type FoundValue = Exclude<ReadOutcome, { kind: "missing" }>;
 
 /** How often a value that is only in the store is looked up again because it was replaced meanwhile. */
-const maxAttempts = 8;
+export const maxCopyAttempts = 8;
 
 export class ObjectCopies {
   readonly #operations: () => Operations;
   readonly #bodies: Bodies;
   readonly #streams: AnswerStreams;
+  readonly #slowly: SlowAnswers;
   readonly #clock: Clock;
   readonly #settings: ObjectSettings;
 
@@ -40,12 +42,14 @@ export class ObjectCopies {
     operations: () => Operations,
     bodies: Bodies,
     streams: AnswerStreams,
+    slowly: SlowAnswers,
     clock: Clock,
     settings: ObjectSettings,
   ) {
     this.#operations = operations;
     this.#bodies = bodies;
     this.#streams = streams;
+    this.#slowly = slowly;
     this.#clock = clock;
     this.#settings = settings;
   }
@@ -59,8 +63,18 @@ export class ObjectCopies {
       throw new S3Error("InvalidRequest", "a copy onto itself must replace the metadata (x-amz-metadata-directive)");
     }
     const precondition = writePrecondition(conditionsOf(call.headers));
+    await this.#slowly.answer(call, () => this.#copy(call, source, key, replaces, precondition));
+  }
+
+  async #copy(
+    call: S3Call,
+    source: string,
+    key: string,
+    replaces: boolean,
+    precondition: Precondition | undefined,
+  ): Promise<string> {
     let changed: string | undefined;
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    for (let attempt = 0; attempt < maxCopyAttempts; attempt++) {
       const found = await this.#operations().read(source, true, changed);
       if (found.kind === "missing") throw noSuchKey();
       if (judge(sourceConditionsOf(call.headers), found.info) !== "serve") throw preconditionFailed();
@@ -69,8 +83,7 @@ export class ObjectCopies {
       const condition = source === key ? onlyOver(found) : precondition;
       const outcome = await this.#write(call, source, found, { key, headers, precondition: condition });
       if (outcome !== undefined && (outcome.kind === "written" || source !== key)) {
-        this.#answer(call, outcome);
-        return;
+        return this.#answer(outcome);
       }
       changed = outcome === undefined ? found.info.md5 : undefined;
     }
@@ -113,18 +126,18 @@ export class ObjectCopies {
     }
   }
 
-  #answer(call: S3Call, outcome: WriteOutcome): void {
+  #answer(outcome: WriteOutcome): string {
     if (outcome.kind !== "written") throw preconditionFailed();
     const modified = new Date(this.#clock.wallMs()).toISOString();
-    answerXml(
-      call,
-      xmlDocument("CopyObjectResult", element("LastModified", modified) + element("ETag", `"${etagOf(outcome.tag)}"`)),
+    return xmlDocument(
+      "CopyObjectResult",
+      element("LastModified", modified) + element("ETag", `"${etagOf(outcome.tag)}"`),
     );
   }
 }
 
 /** Fails once the place was given up for another caller. */
-async function* iterate(stream: ValueStream, place: Share): AsyncGenerator<Uint8Array, void, void> {
+export async function* iterate(stream: ValueStream, place: Share): AsyncGenerator<Uint8Array, void, void> {
   for await (const chunk of stream) {
     if (!place.isTaken)
       throw new OperatingError("overloaded", "too many large values are being read through this node");

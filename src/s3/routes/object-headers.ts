@@ -18,6 +18,7 @@ import { type Checksum, isChecksum, isChecksumAlgorithm } from "../body/checksum
 import type { S3Call } from "../call.ts";
 import { trimBlanks } from "../words/blanks.ts";
 import { S3Error } from "../words/s3-error.ts";
+import { element } from "../words/xml.ts";
 
 const s3Prefix = "x-amz-meta-";
 
@@ -71,6 +72,11 @@ export function checksumOf(headers: ContentHeaders): Checksum | undefined {
 export function addChecksum(headers: HeaderList, checksum: Checksum | undefined): void {
   if (checksum === undefined) return;
   headers.push(`x-amz-checksum-${checksum.algorithm}`, checksum.value, "x-amz-checksum-type", "FULL_OBJECT");
+}
+
+/** The same in XML. */
+export function checksumElement(checksum: Checksum | undefined): string {
+  return checksum === undefined ? "" : element(`Checksum${checksum.algorithm.toUpperCase()}`, checksum.value);
 }
 
 /** S3's own for objects without a type. */

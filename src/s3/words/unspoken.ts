@@ -20,16 +20,23 @@ const parts: readonly string[] = [
   "uploadId", "uploads", "versionId", "versioning", "versions", "website",
 ]; // biome-ignore format: a table
 
-/** The part that the query names. Undefined if the request is for the object or the bucket itself. */
+/**
+ * The part that the query names. Undefined if the request is for the object or the bucket itself.
+ *
+ * @throws S3Error `NotImplemented` if it names several.
+ */
 export function partIn({ query }: Pick<S3Target, "query">): string | undefined {
   if (query.all.length === 0) return undefined;
   // The version null is the only one that there is.
-  const [first, second] = query.all.filter(
+  const named = query.all.filter(
     ([name, value]) => parts.includes(name) && !(name === "versionId" && value === "null"),
   );
-  if (second === undefined) return first?.[0];
-  // The parts of multipart uploads come in pairs.
-  return query.has("uploadId") ? "uploadId" : "uploads";
+  const [first, second, third] = named.map(([name]) => name);
+  if (second === undefined) return first;
+  // A part of an upload has a number.
+  const isPart = third === undefined && query.has("uploadId") && query.has("partNumber");
+  if (isPart) return "uploadId";
+  throw notImplemented(`the parameters ${first} and ${second} together are not known`);
 }
 
 /**
@@ -50,11 +57,12 @@ const plainAcls: readonly string[] = ["private", "bucket-owner-full-control"];
 /**
  * Headers of a write that ask for what is not done. Without these checks a client would believe that it was.
  *
+ * @param spoken One of them that this request speaks.
  * @throws S3Error `NotImplemented`, `InvalidStorageClass`.
  */
-export function refuseUnspoken(headers: Headers): void {
+export function refuseUnspoken(headers: Headers, spoken?: string): void {
   for (const name in headers) {
-    if (headers[name] === undefined) continue;
+    if (headers[name] === undefined || name === spoken) continue;
     const reason = reasonFor(name, headers[name]);
     if (reason !== undefined) throw notImplemented(`${name}: ${reason}`);
   }

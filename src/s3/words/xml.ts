@@ -6,7 +6,8 @@ import type { z } from "zod";
 import type { OwnTurns } from "../../http/server/turns.ts";
 import { malformed, parseXml } from "./xml-parser.ts";
 
-const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
+/** What every document begins with. */
+export const xmlDeclaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
 export const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /**
@@ -27,12 +28,12 @@ export async function readXml<T extends z.ZodType>(
 
 /** A document with this root element. `inner` is XML. */
 export function xmlDocument(root: string, inner: string): string {
-  return `${declaration}<${root} xmlns="${s3Namespace}">${inner}</${root}>`;
+  return `${xmlDeclaration}<${root} xmlns="${s3Namespace}">${inner}</${root}>`;
 }
 
 /** The same without a namespace, as S3 writes its errors. */
 export function xmlError(inner: string): string {
-  return `${declaration}<Error>${inner}</Error>`;
+  return `${xmlDeclaration}<Error>${inner}</Error>`;
 }
 
 /** An element with a text; nothing for an undefined text. */
