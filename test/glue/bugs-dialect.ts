@@ -119,8 +119,8 @@ export const dialectBugs: readonly GlueBug[] = [
     breaks: "A streamed body that is not what the request says fails in place of its end.",
     edits: [
       {
-        file: "src/s3/body/object-body.ts",
-        find: "        await this.#checks.finish(this.#decoder?.end() ?? noTrailer);\n",
+        file: "src/s3/body/checked-body.ts",
+        find: "          await this.#checks.finish(this.#decoder?.end() ?? noTrailer);\n",
         replace: "",
       },
     ],
@@ -136,7 +136,7 @@ export const dialectBugs: readonly GlueBug[] = [
     edits: [
       {
         file: "src/s3/words/unspoken.ts",
-        find: "if (second === undefined) return first?.[0];",
+        find: "if (second === undefined) return first;",
         replace: "if (second === undefined) return undefined;",
       },
     ],

@@ -7,6 +7,7 @@ import { folderBugs } from "./bugs-folder.ts";
 import { journalBugs } from "./bugs-journal.ts";
 import { linkBugs } from "./bugs-link.ts";
 import { meteredBugs } from "./bugs-metered.ts";
+import { multipartBugs } from "./bugs-multipart.ts";
 import { networkBugs } from "./bugs-network.ts";
 import { nodeBugs } from "./bugs-node.ts";
 import { partedBugs } from "./bugs-parted.ts";
@@ -31,4 +32,5 @@ export const glueBugs: readonly GlueBug[] = [
   ...nodeBugs,
   ...reloadBugs,
   ...dialectBugs,
+  ...multipartBugs,
 ];

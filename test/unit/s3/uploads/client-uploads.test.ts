@@ -8,7 +8,7 @@ import { hash } from "node:crypto";
 import { describe, it } from "node:test";
 import { OperatingError } from "../../../../src/base/errors.ts";
 import { maxUploadsEach } from "../../../../src/s3/uploads/upload-counts.ts";
-import { doneName, partName, uploadName } from "../../../../src/s3/uploads/upload-names.ts";
+import { doneName, formatId, ownerOf, partName, uploadName } from "../../../../src/s3/uploads/upload-names.ts";
 import { S3Error } from "../../../../src/s3/words/s3-error.ts";
 import { seedOf } from "../../../harness/seed.ts";
 import { SimRandom } from "../../../harness/sim-random.ts";
@@ -146,6 +146,28 @@ describe("a multipart upload", () => {
     assert.deepEqual(trial.value("k"), small);
   });
 
+  it("that others have joined keeps its list when the first one was certainly not made", async () => {
+    const trial = new UploadTrial();
+    const [a, b] = [trial.node(), trial.node()];
+    const id = await begun(a);
+    const [one, two] = [await a.send("k", id, 1, small), await a.send("k", id, 2, other)];
+    const { promise: gate, resolve: goOn } = Promise.withResolvers<void>();
+    const complete = a.operations.completeUpload.bind(a.operations);
+    a.operations.completeUpload = async (operation) => {
+      a.operations.refusal = new OperatingError("buffer_full", "no");
+      await gate;
+      return await complete(operation);
+    };
+    const first = codeOf(a.complete("k", id, [one]));
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    b.operations.refusal = new OperatingError("deadline_exceeded", "who knows");
+    assert.equal(await codeOf(b.complete("k", id, [one])), "deadline_exceeded");
+    goOn();
+    assert.equal(await first, "buffer_full");
+    assert.equal(await codeOf(b.complete("k", id, [two])), "OperationAborted");
+    await b.complete("k", id, [one]);
+  });
+
   it("is answered again as it was, also when the value has been replaced since", async () => {
     const trial = new UploadTrial();
     const [a, b] = [trial.node(), trial.node()];
@@ -252,12 +274,18 @@ describe("uploads of one caller", () => {
   it("are bounded, and begin again when some have ended", async () => {
     const trial = new UploadTrial();
     const [a, b] = [trial.node(), trial.node()];
-    const ids: string[] = [];
-    for (let n = 0; n < maxUploadsEach; n++) ids.push(await a.begin("k", "greedy"));
+    const [first] = [await a.begin("k", "greedy"), await a.begin("k", "greedy")];
+    const { value } = trial.memory.values.get(uploadName(first)) as { value: Buffer };
+    // A node that counts anew finds them, however they came.
+    for (let n = 2; n < maxUploadsEach; n++) {
+      const id = formatId(ownerOf("greedy"), trial.clock.wallMs(), trial.random.id());
+      await trial.memory.write(putOf(uploadName(id), value));
+    }
+    trial.clock.advance(600_000);
     assert.equal(await codeOf(a.begin("k", "greedy")), "QuotaExceeded");
     assert.equal(await codeOf(b.begin("k", "greedy")), "QuotaExceeded");
     assert.equal(await codeOf(a.begin("k", "modest")), "done");
-    await b.uploads.abort("k", ids[0] as string);
+    await b.uploads.abort("k", first);
     assert.equal(await codeOf(a.begin("k", "greedy")), "done");
     assert.equal(await codeOf(a.begin("k", "greedy")), "QuotaExceeded");
   });
@@ -285,9 +313,11 @@ describe("a node that dies while it works on a multipart upload", () => {
     assert.deepEqual(trial.value("k"), small);
     const aborted = await through(nodes, (node) => node.begin("k"));
     await through(nodes, (node) => node.send("k", aborted, 1, other));
+    const { record } = await (nodes.at(-1) as UploadNode).uploads.find("k", aborted);
     const outcome = await codeOf(through(nodes, (node) => node.uploads.abort("k", aborted)));
     // The one that died may have aborted it, and could not say so.
     assert.ok(["done", "NoSuchUpload"].includes(outcome), outcome);
+    assert.ok(!trial.memory.uploads.has(record.upload.id), "the store has nothing of it any more");
     assert.deepEqual(trial.value("k"), small);
   }
 
