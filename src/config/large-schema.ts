@@ -25,7 +25,7 @@ export const largeSchema = z
     inFlightBytes: byteCount
       .default(128 * mebibyte)
       .describe(
-        "Bytes of parts in memory at a time, at most; then uploads go slower, and further ones are answered 503.",
+        "Bytes of parts in memory at a time, at most; then uploads go slower, and further ones are answered 503. A part of an S3 client's multipart upload may have as many.",
       ),
     idleMs: durationMs
       .default(30_000)
@@ -48,7 +48,7 @@ export const largeSchema = z
       .max(30 * dayMs)
       .default(3 * dayMs)
       .describe(
-        "Milliseconds after which what a lost node left of an upload is removed from the store. No upload may take longer.",
+        "Milliseconds after which what a lost node left of an upload is removed from the store, and S3 clients' multipart uploads. No upload may take longer.",
       ),
   })
   .prefault({});

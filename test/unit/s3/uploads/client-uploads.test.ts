@@ -213,14 +213,18 @@ describe("a multipart upload", () => {
     const [a, b] = [trial.node(), trial.node()];
     const id = await begun(a);
     const record = await a.uploads.findOpen("k", id);
-    async function* body(): AsyncGenerator<Uint8Array, void, void> {
+    async function* body(isAborted: boolean): AsyncGenerator<Uint8Array, void, void> {
       yield small;
+      if (!isAborted) return;
       await b.uploads.abort("k", id);
       await b.uploads.removals.idle();
     }
-    const part = { number: 1, length: small.length, body: body() };
+    const partOf = (isAborted: boolean) => ({ number: 1, length: small.length, body: body(isAborted) });
     const sums = () => ({ md5: "", checksum: undefined });
-    assert.equal(await codeOf(a.uploads.sendPart(record, id, part, sums, undefined)), "NoSuchUpload");
+    assert.equal(await codeOf(a.uploads.sendPart(record, id, partOf(true), sums, undefined)), "NoSuchUpload");
+    // The same if the store has taken it, just before or after.
+    a.operations.sendPart = () => Promise.resolve("a tag");
+    assert.equal(await codeOf(a.uploads.sendPart(record, id, partOf(false), sums, undefined)), "NoSuchUpload");
     assert.deepEqual(trial.ownNames, []);
   });
 
