@@ -32,7 +32,6 @@ assert c.get_object(Bucket=bucket, Key=key, Range="bytes=1-2")["Body"].read() ==
 assert code(a.get_object, Bucket=bucket, Key=key, IfMatch='"x"') == "PreconditionFailed"
 assert code(a.get_object, Bucket=bucket, Key="none") == "NoSuchKey"
 assert code(a.head_object, Bucket=bucket, Key="none") == "404"
-assert code(a.create_multipart_upload, Bucket=bucket, Key="multi") == "NotImplemented"
 assert code(a.put_object, Bucket=bucket, Key="acl", Body=b"", ACL="public-read") == "NotImplemented"
 
 b.copy_object(Bucket=bucket, Key="boto/copy", CopySource={"Bucket": bucket, "Key": key})
@@ -62,4 +61,36 @@ assert len(removed["Deleted"]) == 30 and "Errors" not in removed, removed
 large = b"0123456789abcdef" * 400_000
 a.put_object(Bucket=bucket, Key="boto/large", Body=large)
 assert c.get_object(Bucket=bucket, Key="boto/large")["Body"].read() == large
+
+import io
+from boto3.s3.transfer import TransferConfig
+
+mebibyte = 1024 * 1024
+small_parts = TransferConfig(multipart_threshold=5 * mebibyte, multipart_chunksize=5 * mebibyte, max_concurrency=8)
+whole = b"fedcba9876543210" * (2 * mebibyte)
+a.upload_fileobj(io.BytesIO(whole), bucket, "boto/multi", Config=small_parts, ExtraArgs={"Metadata": {"owner": "ada"}})
+head = b.head_object(Bucket=bucket, Key="boto/multi")
+assert head["ContentLength"] == len(whole) and head["Metadata"] == {"owner": "ada"}, head
+out = io.BytesIO()
+c.download_fileobj(bucket, "boto/multi", out, Config=small_parts)
+assert out.getvalue() == whole
+b.copy({"Bucket": bucket, "Key": "boto/multi"}, bucket, "boto/multi copy", Config=small_parts)
+assert a.get_object(Bucket=bucket, Key="boto/multi copy")["Body"].read() == whole
+
+multi = {"Bucket": bucket, "Key": "boto/by hand"}
+upload = {**multi, "UploadId": a.create_multipart_upload(**multi)["UploadId"]}
+parts = []
+for number, body in ((1, whole[: 5 * mebibyte]), (2, b"the end")):
+    etag = clients[number].upload_part(**upload, PartNumber=number, Body=body)["ETag"]
+    parts.append({"PartNumber": number, "ETag": etag})
+assert [each["ETag"] for each in c.list_parts(**upload)["Parts"]] == [each["ETag"] for each in parts]
+assert code(b.complete_multipart_upload, **upload, MultipartUpload={"Parts": parts[::-1]}) == "InvalidPartOrder"
+assert code(b.complete_multipart_upload, **upload, MultipartUpload={"Parts": []}) == "MalformedXML"
+b.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+assert c.get_object(**multi)["Body"].read() == whole[: 5 * mebibyte] + b"the end"
+assert code(a.abort_multipart_upload, **upload) == "NoSuchUpload"
+abandoned = a.create_multipart_upload(Bucket=bucket, Key="boto/abandoned")["UploadId"]
+listed = [each["UploadId"] for each in b.list_multipart_uploads(Bucket=bucket, Prefix="boto/")["Uploads"]]
+assert listed == [abandoned], listed
+c.abort_multipart_upload(Bucket=bucket, Key="boto/abandoned", UploadId=abandoned)
 print("done")

@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -21,6 +22,7 @@ const programs = {
   rclone: "/usr/bin/rclone",
   s3cmd: "/usr/bin/s3cmd",
   python: "/usr/bin/python3",
+  restic: "/usr/bin/restic",
 };
 
 /** Why a program cannot be used. False if it can. */
@@ -36,6 +38,7 @@ function missing(program: keyof typeof programs, ...args: string[]): string | fa
 const noAws = missing("aws", "--version");
 const noRclone = missing("rclone", "version");
 const noS3cmd = missing("s3cmd", "--version");
+const noRestic = missing("restic", "version");
 const noBoto = missing("python", "-c", "import boto3");
 
 const environment = {
@@ -45,6 +48,7 @@ const environment = {
   AWS_EC2_METADATA_DISABLED: "true",
   LC_ALL: "C.UTF-8",
   PATH: "/usr/bin:/bin",
+  RESTIC_PASSWORD: "a password of the tests",
 };
 
 const files: Readonly<Record<string, string>> = {
@@ -54,7 +58,7 @@ const files: Readonly<Record<string, string>> = {
   "ümläut/日本語.txt": "not ASCII",
   "odd/%41&=?;,:@$'()*!~#.bin": "signs",
   "deep/1/2/3/4/5.txt": "deep",
-  "large.bin": "0123456789abcdef".repeat(400_000),
+  "large.bin": "0123456789abcdef".repeat(1_500_000),
 }; // biome-ignore format: a table
 
 function writeTree(folder: string): string {
@@ -90,7 +94,7 @@ test("awscli syncs a tree in and out, by another node each time", { timeout, ski
   const [a, b, c] = cluster.urls as [string, string, string];
   const config = join(cluster.folder, ".aws");
   mkdirSync(config);
-  writeFileSync(join(config, "config"), "[default]\ns3 =\n  multipart_threshold = 1GB\n  addressing_style = path\n");
+  writeFileSync(join(config, "config"), "[default]\ns3 =\n  addressing_style = path\n");
   const tree = writeTree(join(cluster.folder, "tree"));
   const aws = (url: string, ...args: string[]): Promise<string> =>
     call(cluster, "aws", ["--endpoint-url", url, ...args]);
@@ -115,7 +119,7 @@ test("rclone syncs a tree in, checks it by hashes, and syncs it out", { timeout,
   await using cluster = await startS3Cluster();
   const tree = writeTree(join(cluster.folder, "tree"));
   const remotes = cluster.urls.map((url, index) => {
-    const settings = ["type = s3", "provider = Other", "env_auth = true", `endpoint = ${url}`, "upload_cutoff = 1G", "region = us-east-1"];
+    const settings = ["type = s3", "provider = Other", "env_auth = true", `endpoint = ${url}`, "upload_cutoff = 6M", "chunk_size = 5M", "region = us-east-1"];
     return `[${"abc"[index] as string}]\n${settings.join("\n")}\n`;
   });
   writeFileSync(join(cluster.folder, "rclone.conf"), remotes.join("\n"));
@@ -138,7 +142,7 @@ test("s3cmd puts a tree, lists, copies and gets it", { timeout, skip: noS3cmd },
   const tree = writeTree(join(cluster.folder, "tree"));
   const s3cmd = (url: string, ...args: string[]): Promise<string> => {
     const { host } = new URL(url);
-    const settings = [`access_key = ${s3Key.accessKeyId}`, `secret_key = ${s3Key.secretAccessKey}`, `host_base = ${host}`, `host_bucket = ${host}`, "use_https = False", "multipart_chunk_size_mb = 1024"];
+    const settings = [`access_key = ${s3Key.accessKeyId}`, `secret_key = ${s3Key.secretAccessKey}`, `host_base = ${host}`, `host_bucket = ${host}`, "use_https = False"];
     writeFileSync(join(cluster.folder, "s3cfg"), `[default]\n${settings.join("\n")}\n`);
     return call(cluster, "s3cmd", ["-c", "s3cfg", "--no-progress", ...args]);
   };
@@ -163,3 +167,44 @@ test("an application of boto3 works as it does with AWS", { timeout, skip: noBot
   const script = join(import.meta.dirname, "..", "harness", "s3-clients.py");
   assert.equal(await call(cluster, "python", [script, ...cluster.urls, s3Bucket]), "done\n");
 });
+
+test("restic backs a tree up, checks it, restores it, and forgets an old state of it", { timeout, skip: noRestic }, async () => {
+  await using cluster = await startS3Cluster();
+  const tree = writeTree(join(cluster.folder, "tree"));
+  const restic = (url: string, ...args: string[]): Promise<string> =>
+    call(cluster, "restic", ["--no-cache", "-r", `s3:${url}/${s3Bucket}/restic`, "-o", "s3.bucket-lookup=path", ...args]);
+  const [a, b, c] = cluster.urls as [string, string, string];
+  await restic(a, "init");
+  await restic(b, "backup", tree);
+  await restic(c, "check", "--read-data");
+  writeFileSync(join(tree, "more.bin"), randomBytes(6_000_000));
+  await restic(a, "backup", tree);
+  await restic(b, "forget", "--keep-last", "1", "--prune");
+  rmSync(join(tree, "more.bin"));
+  await restic(c, "check", "--read-data");
+  await restic(a, "restore", "latest", "--target", "out", "--exclude", "more.bin");
+  assertTree(join(cluster.folder, "out", tree));
+}); // biome-ignore format: long calls
+
+test("programs send a large file in parts while a node is killed, and it comes out whole", { timeout, skip: noAws }, async () => {
+  await using cluster = await startS3Cluster();
+  const [a, b, c] = cluster.urls as [string, string, string];
+  mkdirSync(join(cluster.folder, ".aws"));
+  writeFileSync(join(cluster.folder, ".aws", "config"), "[default]\ns3 =\n  addressing_style = path\n  multipart_chunksize = 5MB\n  max_concurrent_requests = 2\n");
+  const bytes = randomBytes(40_000_000);
+  writeFileSync(join(cluster.folder, "random.bin"), bytes);
+  const aws = (url: string, ...args: string[]): Promise<string> => call(cluster, "aws", ["--endpoint-url", url, ...args]);
+  const copied = aws(a, "s3", "cp", "random.bin", `s3://${s3Bucket}/random.bin`, "--only-show-errors");
+  // The cluster's own records of the upload get into the store like any values.
+  const records = join(cluster.storeFolder, ".weir", "s3-parts");
+  await cluster.until(60_000, "the upload is under way", () => Promise.resolve(existsSync(records)));
+  await cluster.process("c").kill();
+  await copied;
+  await aws(b, "s3", "cp", `s3://${s3Bucket}/random.bin`, "out.bin", "--only-show-errors");
+  assert.ok(readFileSync(join(cluster.folder, "out.bin")).equals(bytes));
+  cluster.restart("c");
+  await cluster.untilReady();
+  await aws(c, "s3", "cp", `s3://${s3Bucket}/random.bin`, `s3://${s3Bucket}/copy.bin`, "--only-show-errors");
+  await aws(a, "s3", "cp", `s3://${s3Bucket}/copy.bin`, "copy.bin", "--only-show-errors");
+  assert.ok(readFileSync(join(cluster.folder, "copy.bin")).equals(bytes));
+}); // biome-ignore format: long calls
