@@ -23,6 +23,7 @@ import type { S3Options } from "./s3-options.ts";
 import { SlowAnswers } from "./slow-answers.ts";
 import { Completions } from "./uploads/completion.ts";
 import { UploadListing } from "./uploads/upload-listing.ts";
+import { maxRecordBytes } from "./uploads/upload-records.ts";
 import { parseCopySource } from "./words/copy-source.ts";
 import { changeableKey, keyOf } from "./words/keys.ts";
 import { refuseOwner, refuseUnspoken } from "./words/unspoken.ts";
@@ -78,7 +79,7 @@ export class S3Operations {
       bodies,
       slowly,
       maxMetadataBytes,
-      takesLargeValues: maxStreamBytes > maxValueBytes,
+      takesParts: maxStreamBytes > maxValueBytes && maxValueBytes >= maxRecordBytes,
     });
     this.#partUploads = new PartUploads({
       operations,

@@ -53,8 +53,8 @@ export interface MultipartParts {
   readonly bodies: Bodies;
   readonly slowly: SlowAnswers;
   readonly maxMetadataBytes: number;
-  /** Whether the node takes values that are too large to be buffered. */
-  readonly takesLargeValues: boolean;
+  /** Whether the node takes values that are too large to be buffered, and buffers records. */
+  readonly takesParts: boolean;
 }
 
 export class MultipartUploads {
@@ -66,11 +66,13 @@ export class MultipartUploads {
 
   async create(call: S3Call, key: string): Promise<void> {
     const { headers, target, exchange } = call;
-    const { uploads, maxMetadataBytes, takesLargeValues } = this.#parts;
+    const { uploads, maxMetadataBytes, takesParts } = this.#parts;
     requireNoBody(call);
     refuseUnspoken(headers);
-    if (!takesLargeValues) {
-      throw notImplemented("multipart uploads need a large.maxValueBytes that is more than buffer.maxValueBytes");
+    if (!takesParts) {
+      throw notImplemented(
+        "multipart uploads need a buffer.maxValueBytes of 16 KiB at least, and a large.maxValueBytes that is more",
+      );
     }
     const kept = keptHeaders(call, maxMetadataBytes);
     const rule = checksumRule(algorithmIn(headers[`${checksumPrefix}algorithm`]), headers[`${checksumPrefix}type`]);

@@ -12,6 +12,12 @@ import type { Operations } from "../../core/operation.ts";
 import type { Precondition } from "../../core/precondition.ts";
 import { checksumAlgorithms } from "../body/checksum.ts";
 
+/**
+ * Bytes in a record, at most: with the longest key and headers, each character of which is written in several. Records
+ * are read as values that are in memory.
+ */
+export const maxRecordBytes = 16_384;
+
 /** How checksums of parts make that of the object. */
 export const checksumTypes = ["COMPOSITE", "FULL_OBJECT"] as const;
 
