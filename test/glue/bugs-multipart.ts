@@ -44,8 +44,8 @@ export const multipartBugs: readonly GlueBug[] = [
     edits: [
       {
         file: completion,
-        find: "records.write(uploadName(id), record, holder, { match: [found.tag] })",
-        replace: "records.write(uploadName(id), record, holder)",
+        find: "uploads.records.write(uploadName(id), record, holder, { match: [found.tag] })",
+        replace: "uploads.records.write(uploadName(id), record, holder)",
       },
     ],
     test: {
@@ -104,6 +104,22 @@ export const multipartBugs: readonly GlueBug[] = [
       file: uploadsTest,
       name: "is answered again as it was, also when the value has been replaced since",
       says: /no such upload/,
+    },
+  },
+  {
+    name: "completion-by-another-request-not-seen",
+    breaks: "A request whose upload another one completes meanwhile is answered as done.",
+    edits: [
+      {
+        file: completion,
+        find: "if (!isOperatingError(error)) throw error;\n      // Another",
+        replace: 'if (!isOperatingError(error, "key_not_found")) throw error;\n      // Another',
+      },
+    ],
+    test: {
+      file: uploadsTest,
+      name: "that another request completes meanwhile is done, wherever this one stands",
+      says: /was not sent/,
     },
   },
   {

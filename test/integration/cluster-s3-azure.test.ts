@@ -24,7 +24,7 @@ import { SimRandom } from "../harness/sim-random.ts";
 const timeout = 120_000;
 const partBytes = 5 * 1024 * 1024;
 
-/** Sends an object in parts by all nodes. Resolves to its bytes, and to those of its parts, once every node gives it. */
+/** Sends an object in parts by all nodes, and checks what every node gives of it. Then `check` looks at the store. */
 async function sendInParts(options: ClusterOptions, seed: number, check: (whole: Buffer, parts: Buffer[], ETag: string) => Promise<void>): Promise<void> {
   await using cluster = await startS3Cluster({ ...options, config: { buffer: { cacheBytes: 0 } } });
   const random = new SimRandom(seed);

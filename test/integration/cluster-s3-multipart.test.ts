@@ -1,4 +1,4 @@
-/** Multipart uploads by AWS's own SDK against three nodes: each request goes to another one, and nodes are lost in between. */
+/** Multipart uploads by AWS's own SDK against three nodes: each request goes to another one, and nodes are lost. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

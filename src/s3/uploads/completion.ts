@@ -26,7 +26,7 @@ import type { Precondition } from "../../core/precondition.ts";
 import type { OwnTurns } from "../../http/server/turns.ts";
 import type { Checksum } from "../body/checksum.ts";
 import { S3Error } from "../words/s3-error.ts";
-import { beingCompleted, type ClientUploads, noSuchUpload } from "./client-uploads.ts";
+import { beingCompleted, type ClientUploads } from "./client-uploads.ts";
 import { forEachOf, recordsAtOnce } from "./in-turn.ts";
 import { checksumOfParts } from "./part-checksums.ts";
 import { doneName, isId, partName, uploadName } from "./upload-names.ts";
@@ -37,7 +37,6 @@ import {
   type PartRecord,
   partSchema,
   type UploadRecord,
-  uploadSchema,
 } from "./upload-records.ts";
 
 /** A part as the client lists it. */
@@ -114,34 +113,28 @@ export class Completions {
    * `OperationAborted`, and OperatingError as a write does.
    */
   async complete(request: CompletionRequest): Promise<Completed | undefined> {
-    const { key, id } = request;
-    const { records } = this.#parts.uploads;
     const claim = claimOf(request.parts);
-    const found = isId(id) ? await records.read(uploadName(id), uploadSchema) : undefined;
-    if (found?.record.key !== key) return await this.#doneBefore(request, claim);
-    const ready = await this.#prepare(request, found);
-    const list = await this.#fix(request, ready);
-    if (list === undefined) return await this.#doneBefore(request, claim);
-    let outcome: WriteOutcome;
     try {
-      outcome = await this.#write(request, ready, list);
+      return (await this.#complete(request, claim)) ?? (await this.#findDone(request, claim));
     } catch (error) {
-      // Another request may have completed the upload just before this one.
-      const done = isOperatingError(error) ? await this.#findDone(request, claim) : undefined;
+      if (!isOperatingError(error)) throw error;
+      // Another request may have completed the upload, before this one or while it was under way.
+      const done = await this.#findDone(request, claim);
       if (done === undefined) throw error;
       return done;
     }
+  }
+
+  async #complete(request: CompletionRequest, claim: string): Promise<Completed | undefined> {
+    const { key, id } = request;
+    const found = await this.#parts.uploads.find(key, id);
+    const ready = await this.#prepare(request, found);
+    const list = await this.#fix(request, ready);
+    const outcome = await this.#write(request, ready, list);
     if (outcome.kind !== "written") return undefined;
     const { checksum } = ready;
     await this.#finish(request, { version: 1, key, claim, tag: outcome.tag, ...(checksum && { checksum }) });
     return { tag: outcome.tag, checksum, checksumType: checksum && found.record.checksum?.type };
-  }
-
-  /** @throws S3Error `NoSuchUpload` */
-  async #doneBefore(request: CompletionRequest, claim: string): Promise<Completed> {
-    const done = await this.#findDone(request, claim);
-    if (done === undefined) throw noSuchUpload();
-    return done;
   }
 
   /** The answer to a repeat of a request that was done. */
@@ -177,24 +170,23 @@ export class Completions {
   }
 
   /**
-   * Fixes the list of parts. Undefined if the upload is gone.
+   * Fixes the list of parts.
    *
-   * @throws S3Error `OperationAborted`
+   * @throws S3Error `NoSuchUpload`, `OperationAborted`
    */
-  async #fix({ id, holder }: CompletionRequest, ready: ReadyUpload): Promise<FixedList | undefined> {
-    const { records } = this.#parts.uploads;
+  async #fix({ key, id, holder }: CompletionRequest, ready: ReadyUpload): Promise<FixedList> {
+    const { uploads } = this.#parts;
     const list = hash("sha256", JSON.stringify(ready.parts.map(({ number, tag, size }) => [number, tag, size])));
-    let found: Found<UploadRecord> | undefined = ready.found;
+    let { found } = ready;
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      if (found === undefined) return undefined;
       const { completing } = found.record;
       if (completing !== undefined && completing.list !== list) throw beingCompleted();
       if (completing?.by === several) return shared;
       const by = completing === undefined ? this.#parts.random.id() : several;
       const record = { ...found.record, completing: { list, by } };
-      const tag = await records.write(uploadName(id), record, holder, { match: [found.tag] });
+      const tag = await uploads.records.write(uploadName(id), record, holder, { match: [found.tag] });
       if (tag !== undefined) return by === several ? shared : { ownTag: tag };
-      found = await records.read(uploadName(id), uploadSchema);
+      found = await uploads.find(key, id);
     }
     throw new OperatingError("overloaded", "too many requests complete the same upload at the same time");
   }

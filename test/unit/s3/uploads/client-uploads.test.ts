@@ -180,6 +180,24 @@ describe("a multipart upload", () => {
     assert.equal(await codeOf(b.complete("k", id, [{ ...(parts[0] as SentPart), number: 2 }])), "NoSuchUpload");
   });
 
+  it("that another request completes meanwhile is done, wherever this one stands", async () => {
+    for (let step = 0, steps = 1; step < steps; step++) {
+      const trial = new UploadTrial();
+      const [a, b] = [trial.node(), trial.node(() => pause())];
+      const id = await begun(a);
+      const parts = [await a.send("k", id, 1, small)];
+      let passed = 0;
+      const pause = async (): Promise<void> => {
+        if (passed++ !== step) return;
+        await a.complete("k", id, parts);
+        await a.uploads.removals.idle();
+      };
+      assert.match((await b.complete("k", id, parts))?.tag ?? "", /-1$/, `at step ${step}`);
+      steps = Math.max(steps, passed);
+      assert.deepEqual(trial.value("k"), small);
+    }
+  });
+
   it("that was completed is done, also if its record could not be removed", async () => {
     const trial = new UploadTrial();
     const [a, b] = [trial.node(), trial.node()];
