@@ -88,7 +88,7 @@ export const multipartBugs: readonly GlueBug[] = [
     edits: [
       {
         file: completion,
-        find: "if (isOperatingError(error, ...notWritten)) await",
+        find: "if (isVoid(error)) await",
         replace: "if (isOperatingError(error)) await",
       },
     ],

@@ -19,8 +19,8 @@ import type { RunningMember, SimHost } from "./sim-cluster.ts";
 import { worldDateMs } from "./sim-process.ts";
 import { StagedCluster } from "./staged-cluster.ts";
 
-const worlds = 8;
-const uploadsPerWorld = 18;
+const worlds = 4;
+const uploadsPerWorld = 12;
 /** A client waits so long for an answer, in virtual milliseconds. */
 const answerMs = 20_000;
 const turns = { next: () => Promise.resolve() };

@@ -19,7 +19,7 @@
 
 import { hash } from "node:crypto";
 import type { Complaints } from "../../base/complaints.ts";
-import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import { isOperatingError, nothingStored, OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Operations, UploadedPart, WriteOutcome } from "../../core/operation.ts";
 import type { Precondition } from "../../core/precondition.ts";
@@ -82,7 +82,7 @@ const shared: FixedList = Object.freeze({ ownTag: undefined });
 /** Of each part but the last, as S3 has it. */
 const minPartBytes = 5 * 1024 * 1024;
 
-/** After these no member has made the write, or will. */
+/** With these no member has made the write, or will. */
 const notWritten = ["buffer_full", "overloaded", "refused_full", "shutting_down"] as const;
 
 /** Stands in the record in place of one attempt. */
@@ -200,7 +200,7 @@ export class Completions {
       if (outcome.kind !== "written") await this.#takeBack(request, ready, list);
       return outcome;
     } catch (error) {
-      if (isOperatingError(error, ...notWritten)) await this.#takeBack(request, ready, list);
+      if (isVoid(error)) await this.#takeBack(request, ready, list);
       throw error;
     }
   }
@@ -235,6 +235,11 @@ export class Completions {
       this.#parts.complaints.warn("s3-records", "the record of an upload could not be changed", { error });
     }
   }
+}
+
+/** Whether the write certainly was not made, and will not be: no member has taken it, or the store can't do it (L6). */
+function isVoid(error: unknown): boolean {
+  return isOperatingError(error, ...notWritten) || (isOperatingError(error) && error.message.endsWith(nothingStored));
 }
 
 function claimOf(parts: readonly ListedPart[]): string {

@@ -116,14 +116,17 @@ describe("a multipart upload", () => {
     assert.deepEqual(trial.value("k"), other);
   });
 
-  for (const code of ["buffer_full", "overloaded", "refused_full", "shutting_down"] as const) {
+  const lost = ["store_unavailable", "the store has lost the upload; nothing was stored"] as const;
+  const notMade = [["buffer_full", "no"], ["overloaded", "no"], ["refused_full", "no"], ["shutting_down", "no"], lost] as const; // biome-ignore format: one line
+  for (const [code, message] of notMade) {
     it(`may be completed with another list when the write was certainly not made: ${code}`, async () => {
       const trial = new UploadTrial();
       const node = trial.node();
       const id = await begun(node);
       const [one, two] = [await node.send("k", id, 1, small), await node.send("k", id, 2, other)];
-      node.operations.refusal = new OperatingError(code, "no");
+      node.operations.refusal = new OperatingError(code, message);
       assert.equal(await codeOf(node.complete("k", id, [one])), code);
+      assert.deepEqual(await node.send("k", id, 2, other), two, "parts may come again, too");
       await node.complete("k", id, [two]);
       assert.deepEqual(trial.value("k"), other);
     });
