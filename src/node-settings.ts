@@ -102,6 +102,7 @@ export function httpSettings(config: Config, node: NodeConfig, openFiles = Numbe
     bodyIdleMs: config.large.idleMs,
     uploads: config.large.uploads,
     downloads: config.large.downloads,
+    uploadBytes: config.large.inFlightBytes,
     // A connection has one request under way, and is not given up meanwhile. One caller must not have all of them.
     requests: Math.min(config.request.limit, connections),
     stallMs: Math.max(defaultHttpSettings.stallMs, longestSilenceMs(config)),

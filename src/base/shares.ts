@@ -23,6 +23,10 @@ const timesFree = 4;
 /** Of holders so many are remembered while they have nothing: most ask again soon. */
 const maxRemembered = 1_000;
 
+function newHolder(name: string): Holder {
+  return { name, amount: 0, count: 0, yielding: new Set() };
+}
+
 export interface SharesOptions {
   /** Whether a part stays free, since not all can be given up. */
   readonly keepsRoom?: boolean;
@@ -74,7 +78,7 @@ export class Shares {
    */
   take(name: string, amount: number, giveUp?: GiveUp): Share | undefined {
     const known = this.#holders.get(name);
-    const holder = known ?? { name, amount: 0, count: 0, yielding: new Set() };
+    const holder = known ?? newHolder(name);
     const share = new Share(this, holder, giveUp);
     if (!this.grow(share, amount)) return undefined;
     if (!known) this.#holders.set(name, holder);
@@ -82,6 +86,12 @@ export class Shares {
     share.isTaken = true;
     if (giveUp) holder.yielding.add(share);
     return share;
+  }
+
+  /** Whether a share of so much would be taken at once, and nobody had to give up one for it. */
+  hasRoomFor(name: string, amount: number): boolean {
+    const holder = this.#holders.get(name) ?? newHolder(name);
+    return this.#hasRoom(new Share(this, holder, undefined), amount);
   }
 
   /** See {@link Share.grow}. */

@@ -88,7 +88,7 @@ export class S3Operations {
       streams,
       slowly,
       stallMs,
-      maxPartBytes: most.maxValueBytes,
+      maxPartBytes: Math.min(most.maxValueBytes, settings.uploadBytes),
     });
     this.#uploadLists = new UploadLists(uploads, new UploadListing(operations, uploads.records, clock), shares);
   }

@@ -166,6 +166,22 @@ export const multipartBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "part-holds-its-room",
+    breaks: "A part of which nothing comes gives way to a caller that has less.",
+    edits: [
+      {
+        file: "src/http/server/body.ts",
+        find: "exchange, amount, giveUp);",
+        replace: "exchange, amount, name === 'uploads' ? giveUp : undefined);",
+      },
+    ],
+    test: {
+      file: httpTest,
+      name: "have shares of the memory: one that sends nothing of what it says gives way to another one",
+      says: /503 !== 200/,
+    },
+  },
+  {
     name: "sweep-of-young-uploads",
     breaks: "An upload is removed for its age only when no clock of a node can say otherwise.",
     edits: [{ file: sweep, find: "> leftoverMs + clockMarginMs;", replace: "> leftoverMs;" }],

@@ -141,7 +141,7 @@ export const sharesBugs: readonly GlueBug[] = [
   {
     name: "all-uploads-for-one",
     breaks: "An upload whose value is whole is not given up, so one caller must not have all places.",
-    edits: [{ file: shares, find: '"uploads", "listings"]', replace: '"listings"]' }],
+    edits: [{ file: shares, find: '"uploads", "upload_bytes", "listings"]', replace: '"listings"]' }],
     test: {
       file: sharesTest,
       name: "are not used up by values that are whole, and wait for the store",

@@ -8,7 +8,7 @@ import type { HttpSettings } from "../../src/http/server/http-settings.ts";
 import type { S3Rules } from "../../src/s3/buckets.ts";
 import { systemClock } from "../../src/system.ts";
 import { HttpHost } from "../harness/http-host.ts";
-import type { RawAnswer } from "../harness/raw-http.ts";
+import type { RawAnswer, RawConnection } from "../harness/raw-http.ts";
 import { codeIn, presignS3, type S3Request, sendLines, sendS3, signS3, testKeyRule } from "../harness/s3-request.ts";
 
 const mebibyte = 1024 * 1024;
@@ -377,6 +377,73 @@ describe("a part by S3", () => {
     for (let n = 0; n < 3; n++) assertDone(await upload.part(1, "1"));
     assertCode(await upload.part(1, "1", { "x-amz-checksum-crc32": "AAAAAA==" }), 400, "BadDigest");
     assertDone(await upload.part(1, "1"));
+  });
+});
+
+describe("many parts by S3 at a time", () => {
+  it("wait for their places, and are refused if they wait for too long", async (t) => {
+    await using host = await guarded({}, { uploads: 2 });
+    const upload = await Upload.begin(host);
+    const { operations } = host;
+    const send = operations.sendPart.bind(operations);
+    let gate = Promise.withResolvers<void>();
+    let underWay = 0;
+    let most = 0;
+    operations.sendPart = async (key, parted, part) => {
+      most = Math.max(most, ++underWay);
+      await gate.promise;
+      underWay--;
+      return await send(key, parted, part);
+    };
+    const six = Array.from({ length: 6 }, (_, n) => upload.part(n + 1, `part ${n + 1}`));
+    while (underWay === 0) await new Promise(setImmediate);
+    gate.resolve();
+    for (const answer of await Promise.all(six)) assertDone(answer);
+    assert.ok(most <= 2, String(most));
+    gate = Promise.withResolvers<void>();
+    const first = upload.part(1, "again");
+    while (underWay === 0) await new Promise(setImmediate);
+    // Each look at the clock takes a second.
+    const began = systemClock.now();
+    let seconds = 0;
+    t.mock.method(systemClock, "now", () => began + ++seconds * 1_000);
+    assertCode(await upload.part(2, "again"), 503, "SlowDown");
+    t.mock.restoreAll();
+    gate.resolve();
+    assertDone(await first);
+  });
+});
+
+describe("parts of several callers by S3", () => {
+  it("have shares of the memory: one that sends nothing of what it says gives way to another one", async () => {
+    await using host = await guarded({}, { uploadBytes: 10 * mebibyte });
+    const modest = { accessKeyId: "MODEST", secretAccessKey: "a secret of another" };
+    const other = { ...testKeyRule, name: "modest", accessKeyId: "MODEST", secret: modest.secretAccessKey };
+    host.access.setRules({ tokens: [], s3Keys: [testKeyRule, other] });
+    const upload = await Upload.begin(host);
+    const slow = async (number: number, size: number): Promise<RawConnection> => {
+      const query = { partNumber: String(number), uploadId: upload.id };
+      const headers = { "content-length": String(size) };
+      const request: S3Request = { method: "PUT", path: "/all/a", query, headers, contentSha256: "UNSIGNED-PAYLOAD" };
+      const signed = await signS3(request, `127.0.0.1:${host.port}`);
+      const lines = Object.entries(signed.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      const connection = await host.connect();
+      return connection.send(`PUT ${signed.target} HTTP/1.1\r\n${lines.join("")}\r\nv`);
+    };
+    const query = { partNumber: "2", uploadId: upload.id };
+    const part: S3Request = { method: "PUT", path: "/all/a", query, body: full };
+    const value: S3Request = { method: "PUT", path: "/all/b", body: full };
+    for (const request of [part, value]) {
+      await using greedy = await slow(1, 10 * mebibyte);
+      while (host.server.shares.used("upload_bytes") === 0) await new Promise(setImmediate);
+      assertDone(await sendS3(host, request, modest));
+      assertCode(await greedy.answer(), 503, "SlowDown");
+      assert.equal(host.server.shares.used("upload_bytes"), 0);
+    }
+    assertCode(await upload.part(3, bytes(10 * mebibyte + 1)), 400, "EntityTooLarge");
+    // What is given back is given back once.
+    assertDone(await upload.part(3, bytes(10 * mebibyte)));
+    assert.deepEqual([host.server.shares.used("upload_bytes"), host.server.shares.used("uploads")], [0, 0]);
   });
 });
 

@@ -242,6 +242,7 @@ test("each setting of the HTTP server is the one of its name, in its unit", () =
     maxStreamBytes: 1_000_008_000,
     uploads: 9,
     downloads: 10,
+    uploadBytes: 120_012_000,
     requests: 4_002,
     bodyIdleMs: 30_014,
   });

@@ -36,6 +36,8 @@ export interface HttpSettings {
   /** The most values that are streamed to the store at a time, and from it. */
   readonly uploads: number;
   readonly downloads: number;
+  /** The most bytes of parts that clients send one by one, at a time. Each is in memory as a whole. */
+  readonly uploadBytes: number;
   /** The most requests under way at a time. */
   readonly requests: number;
   /** Of these, pages of listings. */
@@ -97,6 +99,7 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   inFlightBytes: 128 * MiB,
   uploads: 16,
   downloads: 64,
+  uploadBytes: 128 * MiB,
   requests: 10_000,
   // Alone a caller has four fifths. So another one's page waits for so many looks at each node, at most.
   listings: 32,

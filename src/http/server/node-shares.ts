@@ -10,6 +10,7 @@ export interface ShareSettings {
   readonly inFlightBytes: number;
   readonly unreadBytes: number;
   readonly uploads: number;
+  readonly uploadBytes: number;
   readonly downloads: number;
   readonly requests: number;
   readonly listings: number;
@@ -21,6 +22,7 @@ export const sharedNames = [
   "body_bytes",
   "unread_bytes",
   "uploads",
+  "upload_bytes",
   "downloads",
   "requests",
   "listings",
@@ -29,7 +31,7 @@ export const sharedNames = [
 export type SharedName = (typeof sharedNames)[number];
 
 /** A body that is whole belongs to a request, or to an upload that the store is to take. Those are not given up. */
-const keepRoom: ReadonlySet<SharedName> = new Set(["body_bytes", "requests", "uploads", "listings"]);
+const keepRoom: ReadonlySet<SharedName> = new Set(["body_bytes", "requests", "uploads", "upload_bytes", "listings"]);
 
 /** What holders were refused, or had to give up, of one thing. */
 interface Losses {
@@ -42,8 +44,8 @@ export class NodeShares {
   readonly #losses: Readonly<Record<SharedName, Losses>>;
 
   constructor(settings: ShareSettings) {
-    const { inFlightBytes: body_bytes, unreadBytes: unread_bytes } = settings;
-    const capacities = { ...settings, body_bytes, unread_bytes };
+    const { inFlightBytes: body_bytes, unreadBytes: unread_bytes, uploadBytes: upload_bytes } = settings;
+    const capacities = { ...settings, body_bytes, unread_bytes, upload_bytes };
     this.#losses = forEach(() => ({ refused: new Map(), givenUp: new Map() }));
     this.#shares = forEach((name) => {
       const { refused, givenUp } = this.#losses[name];
@@ -64,7 +66,12 @@ export class NodeShares {
     return this.#shares[name].take(holderOf(exchange), amount, giveUp);
   }
 
-  /** The same for an address that is not known to be anybody's yet. */
+  /** Whether {@link take} would give the exchange's caller so much, and nobody had to give up anything for it. */
+  hasRoomFor(name: SharedName, exchange: Exchange, amount: number): boolean {
+    return this.#shares[name].hasRoomFor(holderOf(exchange), amount);
+  }
+
+  /** As {@link take}, for an address that is not known to be anybody's yet. */
   takeFor(name: SharedName, address: string | undefined, amount: number, giveUp?: GiveUp): Share | undefined {
     return this.#shares[name].take(holderAt(address), amount, giveUp);
   }

@@ -1,11 +1,10 @@
 /** PutObject and DeleteObject: a value is replaced or removed, perhaps on conditions. */
 
-import type { Share } from "../../base/shares.ts";
 import { noHeaders } from "../../core/entry.ts";
 import type { Operations, WriteOperation, WriteOutcome } from "../../core/operation.ts";
 import { meets, type Precondition } from "../../core/precondition.ts";
 import { writePrecondition } from "../../http/routes/preconditions.ts";
-import type { Bodies } from "../../http/server/body.ts";
+import type { Bodies, UploadRoom } from "../../http/server/body.ts";
 import { claimsOf } from "../body/body-checks.ts";
 import type { Checksum } from "../body/checksum.ts";
 import { type BodyLimits, readObjectBody, requireNoBody, type StreamedBody } from "../body/object-body.ts";
@@ -76,7 +75,7 @@ export class ObjectWrites {
     write: Pick<WriteOperation, "key" | "headers" | "precondition">,
     { body, length }: StreamedBody,
   ): Promise<WriteOutcome> {
-    let place: Share | undefined;
+    let place: UploadRoom | undefined;
     try {
       place = this.#bodies.takePlace(call.exchange);
       return await this.#operations().writeStream({ ...write, length, body });

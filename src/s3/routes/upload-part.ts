@@ -1,9 +1,8 @@
 /** UploadPart and UploadPartCopy: a part of a multipart upload comes from the client, or out of another value. */
 
 import { OperatingError } from "../../base/errors.ts";
-import type { Share } from "../../base/shares.ts";
 import type { Operations, ReadOutcome } from "../../core/operation.ts";
-import type { Bodies } from "../../http/server/body.ts";
+import type { Bodies, UploadRoom } from "../../http/server/body.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
 import { requireNoBody } from "../body/object-body.ts";
 import { partBody, type SummedBody, summedBody } from "../body/part-body.ts";
@@ -42,6 +41,12 @@ interface Part {
 
 /** A part of so many bytes gets into the store in the time that the settings allow for a request. */
 const usualPartBytes = 5 * 1024 * 1024;
+
+/**
+ * Clients send many parts of an object at a time, more than a node has places for. To refuse them would only make them
+ * send those again.
+ */
+const maxWaitMs = 10_000;
 
 const rangeHeader = "x-amz-copy-source-range";
 
@@ -124,12 +129,12 @@ export class PartUploads {
   async #send({ exchange }: S3Call, { id, number, upload }: Part, summed: SummedBody): Promise<PartRecord> {
     const { uploads, bodies } = this.#parts;
     const { body, length, sums } = summed;
-    let place: Share | undefined;
+    let room: UploadRoom | undefined;
     try {
-      place = bodies.takePlace(exchange);
+      room = await bodies.waitForRoom(exchange, length, maxWaitMs);
       return await uploads.sendPart(upload, id, { number, length, body }, sums, exchange.place?.holder.name);
     } finally {
-      place?.release();
+      room?.release();
       // Gives up the rest of a body that was not wanted. A sender that is held back would never read the refusal.
       await body.return?.();
     }

@@ -129,6 +129,14 @@ describe("Shares", () => {
     assert.deepEqual([ofA, ofB], [5, 4]);
   });
 
+  it("say whether there is room, and refuse nobody for the question", () => {
+    const { shares, take, events } = trialOf(10, true);
+    take("a1", 4);
+    assert.deepEqual([shares.hasRoomFor("a", 4), shares.hasRoomFor("a", 5)], [true, false]);
+    assert.deepEqual([shares.hasRoomFor("b", 6), shares.hasRoomFor("b", 7)], [true, false]);
+    assert.deepEqual([shares.used, shares.known, events], [4, 1, []]);
+  });
+
   it("refuse what is more than there is, and give nothing up for it", () => {
     const { take, held } = trialOf(4);
     take("a1", 4);

@@ -42,7 +42,7 @@ const gauges: MemberGauges = {
 
 /** With downloads of a token, connections of two addresses, and a refusal and a loss of each. */
 function sharesInUse(): NodeShares {
-  const bytes = { inFlightBytes: 101, unreadBytes: 102 };
+  const bytes = { inFlightBytes: 101, unreadBytes: 102, uploadBytes: 103 };
   const shares = new NodeShares({ ...bytes, uploads: 104, downloads: 3, requests: 105, listings: 106, connections: 5 });
   const exchangeOf = (token: string): Exchange =>
     ({ grant: new Grant("", [], "", token), request: { socket: {} } }) as unknown as Exchange;
@@ -115,6 +115,7 @@ test("each measure tells its own figure", async () => {
     "weir_share_capacity{resource=unread_bytes}": 102,
     "weir_share_capacity{resource=downloads}": 3,
     "weir_share_capacity{resource=uploads}": 104,
+    "weir_share_capacity{resource=upload_bytes}": 103,
     "weir_share_capacity{resource=requests}": 105,
     "weir_share_capacity{resource=listings}": 106,
     "weir_share_capacity{resource=connections}": 5,

@@ -13,7 +13,15 @@ import type { Exchange } from "../../../../src/http/server/exchange.ts";
 import { NodeShares } from "../../../../src/http/server/node-shares.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 
-const places = { unreadBytes: 10, uploads: 1, downloads: 1, requests: 10, listings: 1, connections: 10 };
+const places = {
+  unreadBytes: 10,
+  uploadBytes: 10,
+  uploads: 1,
+  downloads: 1,
+  requests: 10,
+  listings: 1,
+  connections: 10,
+};
 const times = { bodyTimeoutMs: 1_000, bodyIdleMs: 1_000, lingerMs: 500, leastBytesPerSecond: 1 };
 const settings = { inFlightBytes: 10, ...times, ...places };
 

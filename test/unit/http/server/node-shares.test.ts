@@ -8,7 +8,7 @@ const places = { uploads: 1, downloads: 1, requests: 1, listings: 1, connections
 
 /** How many holders these addresses are. */
 function holdersOf(...addresses: readonly (string | undefined)[]): number {
-  const shares = new NodeShares({ inFlightBytes: 1, unreadBytes: 1, ...places });
+  const shares = new NodeShares({ inFlightBytes: 1, unreadBytes: 1, uploadBytes: 1, ...places });
   const holders = new Set(addresses.map((address) => shares.takeFor("connections", address, 1)?.holder.name));
   assert.ok(!holders.has(undefined));
   return holders.size;

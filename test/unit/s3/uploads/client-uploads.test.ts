@@ -117,7 +117,8 @@ describe("a multipart upload", () => {
   });
 
   const lost = ["store_unavailable", "the store has lost the upload; nothing was stored"] as const;
-  const notMade = [["buffer_full", "no"], ["overloaded", "no"], ["refused_full", "no"], ["shutting_down", "no"], lost] as const; // biome-ignore format: one line
+  const codes = ["buffer_full", "overloaded", "refused_full", "shutting_down"] as const;
+  const notMade = [...codes.map((code) => [code, "no"] as const), lost];
   for (const [code, message] of notMade) {
     it(`may be completed with another list when the write was certainly not made: ${code}`, async () => {
       const trial = new UploadTrial();
