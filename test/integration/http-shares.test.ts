@@ -138,6 +138,8 @@ describe("the places for uploads", { timeout }, () => {
     host.operations.gate = new Promise((resolve) => (open = resolve));
     await using others = new Greedy(host);
     await others.open(4, rawRequest("PUT", "/kv/a", [by(greedy)], Buffer.alloc(2 * mebibyte)));
+    // Until they are whole.
+    await sleep(systemClock, 300);
     host.operations.gate = undefined;
     assert.equal(await put(host, 2 * mebibyte), 204);
     open();
