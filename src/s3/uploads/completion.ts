@@ -4,7 +4,7 @@
  * likes.
  *
  * An upload must never be completed with two lists of parts: a member that finds an object of the upload takes it for
- * the one that it should be. So the record fixes the list:
+ * the one that it should be. So the record fixes the list (L21):
  *
  * 1. A request reads the records of the parts that it lists.
  * 2. It writes the hash of the list into the upload's record, on the condition that no other list is there.

@@ -1,6 +1,6 @@
 /**
  * Multipart uploads over the values of a cluster: what nodes do to them at the same time, and after one of them died
- * between any two steps.
+ * between any two steps. An upload has one list of parts (L21).
  */
 
 import assert from "node:assert/strict";
