@@ -1,5 +1,6 @@
 /** CreateMultipartUpload, CompleteMultipartUpload and AbortMultipartUpload. */
 
+import { TLSSocket } from "node:tls";
 import { z } from "zod";
 import type { Operations } from "../../core/operation.ts";
 import { writePrecondition } from "../../http/routes/preconditions.ts";
@@ -128,9 +129,10 @@ export class MultipartUploads {
 
 function completedXml({ exchange, target }: S3Call, { tag, checksum, checksumType }: Completed): string {
   const { bucket = "", key = "" } = target;
-  const host = exchange.request.headers.host ?? "";
+  const { socket, headers } = exchange.request;
+  const origin = `${socket instanceof TLSSocket ? "https" : "http"}://${headers.host ?? ""}`;
   const inner = [
-    element("Location", `http://${host}/${encodeUriPath(bucket)}/${encodeUriPath(key)}`),
+    element("Location", `${origin}/${encodeUriPath(bucket)}/${encodeUriPath(key)}`),
     element("Bucket", bucket),
     element("Key", key),
     element("ETag", `"${etagOf(tag)}"`),

@@ -45,8 +45,13 @@ export class UploadCounts {
    * @throws S3Error `QuotaExceeded`, and OperatingError as a listing does.
    */
   async add(owner: string): Promise<void> {
-    let count = await this.#counts.get(owner);
-    if (count === undefined || !this.#isFresh(count)) count = await this.#countAgain(owner);
+    const known = this.#counts.get(owner);
+    let count = known && (await known);
+    if (count === undefined || !this.#isFresh(count)) {
+      const latest = this.#counts.get(owner);
+      // Somebody may have begun to count anew meanwhile.
+      count = await (latest === undefined || latest === known ? this.#countAgain(owner) : latest);
+    }
     if (count.uploads + count.begun >= maxUploadsEach) {
       throw new S3Error(
         "QuotaExceeded",
@@ -62,14 +67,15 @@ export class UploadCounts {
     return !isOver && begun < uploadsPerCount && this.#clock.now() - at < countMs;
   }
 
-  /** One count at a time for each caller: who comes meanwhile waits for the same one. */
   #countAgain(owner: string): Promise<Count> {
     const counting = this.#count(owner);
     this.#counts.delete(owner);
     const [oldest] = this.#counts.keys();
     if (oldest !== undefined && this.#counts.size >= maxKept) this.#counts.delete(oldest);
     this.#counts.set(owner, counting);
-    counting.catch(() => this.#counts.delete(owner));
+    counting.catch(() => {
+      if (this.#counts.get(owner) === counting) this.#counts.delete(owner);
+    });
     return counting;
   }
 

@@ -297,6 +297,28 @@ describe("a multipart upload", () => {
 });
 
 describe("uploads of one caller", () => {
+  it("are counted once for all that begin at the same time, and anew after a failure", async () => {
+    const trial = new UploadTrial();
+    const node = trial.node(() => new Promise<void>((resolve) => setImmediate(resolve)));
+    const list = trial.memory.list.bind(trial.memory);
+    let lists = 0;
+    trial.memory.list = async (query) => {
+      lists++;
+      return await list(query);
+    };
+    const beginMany = () => Promise.all(Array.from({ length: 20 }, () => codeOf(node.begin())));
+    assert.deepEqual(new Set(await beginMany()), new Set(["done"]));
+    trial.clock.advance(600_000);
+    await beginMany();
+    assert.equal(lists, 2);
+    trial.clock.advance(600_000);
+    trial.memory.failure = new OperatingError("store_unavailable", "away");
+    assert.deepEqual(new Set(await beginMany()), new Set(["store_unavailable"]));
+    trial.memory.failure = undefined;
+    assert.deepEqual(new Set(await beginMany()), new Set(["done"]));
+    assert.equal(lists, 4);
+  });
+
   it("are bounded, and begin again when some have ended", async () => {
     const trial = new UploadTrial();
     const [a, b] = [trial.node(), trial.node()];
