@@ -123,6 +123,22 @@ export const multipartBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "abort-taken-for-a-missing-part",
+    breaks: "A completion whose upload another request aborts meanwhile is told so, and not that a part is missing.",
+    edits: [
+      {
+        file: completion,
+        find: "      await uploads.find(key, id);\n      throw invalidPart",
+        replace: "      throw invalidPart",
+      },
+    ],
+    test: {
+      file: uploadsTest,
+      name: "that another request aborts meanwhile is gone, wherever this one stands, unless it is done",
+      says: /InvalidPart/,
+    },
+  },
+  {
     name: "part-with-another-etag",
     breaks: "An upload is completed with the parts whose ETags the client lists.",
     edits: [{ file: completion, find: "  if (listed.md5 !== md5) return false;\n", replace: "  void md5;\n" }],

@@ -99,23 +99,31 @@ class Trial {
     return front;
   }
 
-  /** One client's upload. Resolves to the value that its key has then. */
-  async upload(key: string): Promise<string> {
+  /**
+   * One client's upload, which another one may abort meanwhile. Resolves to the value that its key has then; undefined
+   * if that is one or none.
+   */
+  async upload(key: string): Promise<string | undefined> {
     const text = `the value of ${key}, ${this.random.id()}`;
-    const { prefix, id } = await this.ask(`begin ${key}`, async ({ uploads }) => ({
-      prefix: "",
-      id: await uploads.begin(key, {}, undefined, "client"),
-    }));
+    const id = await this.ask(`begin ${key}`, ({ uploads }) => uploads.begin(key, {}, undefined, "client"));
     await Promise.all([this.#send(key, id, 1, "another part"), this.#send(key, id, 3, "and one more")]);
-    const part = await this.#send(key, id, 2, prefix + text);
+    const part = await this.#send(key, id, 2, text);
+    const rest = { precondition: undefined, size: text.length, checksum: undefined, holder: "client", turns };
     const complete = (): Promise<unknown> =>
-      this.ask(`complete ${key}`, ({ completions }) =>
-        completions.complete({ key, id, parts: [part], precondition: undefined, size: text.length, checksum: undefined, holder: "client", turns }),
-      );
+      this.ask(`complete ${key}`, ({ completions }) => completions.complete({ key, id, parts: [part], ...rest }));
+    const abort = (): Promise<unknown> => this.ask(`abort ${key}`, ({ uploads }) => uploads.abort(key, id));
     // Some clients are impatient, and send it twice.
-    await Promise.all(this.random.chance(0.3) ? [complete(), complete()] : [complete()]);
-    return text;
-  } // biome-ignore format: a long call
+    const completed = this.random.chance(0.3) ? [complete(), complete()] : [complete()];
+    const aborted = this.random.chance(0.25) ? [abort()] : [];
+    const outcomes = await Promise.allSettled([...completed, ...aborted]);
+    for (const outcome of outcomes) {
+      if (outcome.status === "fulfilled") continue;
+      const { reason } = outcome as { reason: unknown };
+      const isGone = reason instanceof S3Error && reason.s3Code === "NoSuchUpload";
+      if (!isGone || aborted.length === 0) throw reason;
+    }
+    return outcomes.slice(0, completed.length).some(({ status }) => status === "fulfilled") ? text : undefined;
+  }
 
   async #send(key: string, id: string, number: number, text: string): Promise<ListedPart> {
     const bytes = Buffer.from(text);
@@ -155,7 +163,7 @@ describe("multipart uploads in a simulated cluster", () => {
       const { cluster } = trial;
       const { world, hosts } = cluster;
       await world.run(10_000);
-      const values = new Map<string, string>();
+      const values = new Map<string, string | undefined>();
       let isOver = false;
       const clients = async (): Promise<void> => {
         for (let n = 0; n < uploadsPerWorld; n += 3) {
@@ -170,7 +178,8 @@ describe("multipart uploads in a simulated cluster", () => {
       assert.ok(isOver, `seed ${seed}: not all were completed`);
       await world.run(world.now + 60_000, () => hosts.every((host) => host.ready));
       for (const [key, text] of values) {
-        assert.equal(await cluster.read(trial.random.pick(hosts), key), text, `seed ${seed}`);
+        const value = await cluster.read(trial.random.pick(hosts), key);
+        if (text !== undefined) assert.equal(value, text, `seed ${seed}`);
       }
       repeats += trial.repeats;
       losses += trial.losses;

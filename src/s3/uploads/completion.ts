@@ -147,12 +147,14 @@ export class Completions {
 
   /** Finds what the client lists, and compares it with what the client says of it. */
   async #prepare(request: CompletionRequest, found: Found<UploadRecord>): Promise<ReadyUpload> {
-    const { records } = this.#parts.uploads;
-    const { id, size: claimedSize, checksum: claimed } = request;
+    const { uploads } = this.#parts;
+    const { key, id, size: claimedSize, checksum: claimed } = request;
     const parts = await forEachOf(request.parts, recordsAtOnce, async (listed): Promise<PartRecord> => {
-      const part = await records.read(partName(id, listed.number), partSchema);
-      if (part === undefined || !isSame(listed, part.record)) throw invalidPart(listed.number);
-      return part.record;
+      const part = await uploads.records.read(partName(id, listed.number), partSchema);
+      if (part !== undefined && isSame(listed, part.record)) return part.record;
+      // It may be gone with its upload.
+      await uploads.find(key, id);
+      throw invalidPart(listed.number);
     });
     const size = parts.reduce((sum, part) => sum + part.size, 0);
     if (parts.some((part, index) => part.size < minPartBytes && index < parts.length - 1)) {

@@ -202,6 +202,28 @@ describe("a multipart upload", () => {
     }
   });
 
+  it("that another request aborts meanwhile is gone, wherever this one stands, unless it is done", async () => {
+    for (let step = 0, steps = 1; step < steps; step++) {
+      const trial = new UploadTrial();
+      const [a, b] = [trial.node(), trial.node(() => pause())];
+      const id = await begun(a);
+      const parts = [await a.send("k", id, 1, small)];
+      let passed = 0;
+      const pause = async (): Promise<void> => {
+        if (passed++ !== step) return;
+        await codeOf(a.uploads.abort("k", id));
+        await a.uploads.removals.idle();
+      };
+      const outcome = await codeOf(b.complete("k", id, parts));
+      steps = Math.max(steps, passed);
+      const isDone = trial.value("k") !== undefined;
+      // The store says that it has lost the upload, if that was aborted just before it was completed.
+      const expected = isDone ? ["done"] : ["NoSuchUpload", "store_unavailable"];
+      assert.ok(expected.includes(outcome), `at step ${step}: ${outcome}`);
+      assert.equal(await codeOf(a.complete("k", id, parts)), isDone ? "done" : "NoSuchUpload");
+    }
+  });
+
   it("that was completed is done, also if its record could not be removed", async () => {
     const trial = new UploadTrial();
     const [a, b] = [trial.node(), trial.node()];
