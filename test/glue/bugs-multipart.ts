@@ -113,13 +113,13 @@ export const multipartBugs: readonly GlueBug[] = [
       {
         file: completion,
         find: "if (!isOperatingError(error)) throw error;\n      // Another",
-        replace: 'if (!isOperatingError(error, "key_not_found")) throw error;\n      // Another',
+        replace: "if (error instanceof Error) throw error;\n      // Another",
       },
     ],
     test: {
       file: uploadsTest,
       name: "that another request completes meanwhile is done, wherever this one stands",
-      says: /was not sent/,
+      says: /no such upload/,
     },
   },
   {
