@@ -88,7 +88,7 @@ export const multipartBugs: readonly GlueBug[] = [
     edits: [
       {
         file: completion,
-        find: "if (isVoid(error)) await",
+        find: "if (isOperatingError(error, ...notWritten)) await",
         replace: "if (isOperatingError(error)) await",
       },
     ],

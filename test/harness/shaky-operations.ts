@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { isOperatingError, nothingStored, OperatingError } from "../../src/base/errors.ts";
+import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import type { ContentHeaders } from "../../src/core/entry.ts";
 import type { ListQuery } from "../../src/core/listing.ts";
 import type {
@@ -96,8 +96,7 @@ export class ShakyOperations implements Operations {
       if (outcome.kind === "precondition_failed") attempt.isVoid = true;
       return outcome;
     } catch (error) {
-      const isLost = isOperatingError(error) && error.message.endsWith(nothingStored);
-      if (isLost || isOperatingError(error, ...certain)) attempt.isVoid = true;
+      if (isOperatingError(error, ...certain)) attempt.isVoid = true;
       throw error;
     }
   }

@@ -448,8 +448,11 @@ describe("parts of several callers by S3", () => {
 });
 
 describe("a part that is copied by S3", () => {
-  async function withSource(size: number): Promise<{ host: HttpHost; source: Buffer; upload: Upload }> {
-    const host = await guarded({}, { maxValueBytes: 8 * mebibyte });
+  async function withSource(
+    size: number,
+    settings: Partial<HttpSettings> = {},
+  ): Promise<{ host: HttpHost; source: Buffer; upload: Upload }> {
+    const host = await guarded({}, { maxValueBytes: 8 * mebibyte, ...settings });
     const source = bytes(size, "the source ü");
     assertDone(await sendS3(host, { method: "PUT", path: "/photos/the%20%2Bsource", body: source }));
     return { host, source, upload: await Upload.begin(host, "/all/copy") };
@@ -483,6 +486,10 @@ describe("a part that is copied by S3", () => {
       assertCode(await copy(range), 400, "InvalidArgument");
     }
     assertDone(await copy("bytes=0-4"));
+    const { host: small, upload: narrow } = await withSource(6, { uploadBytes: 5 });
+    await using __ = small;
+    assertCode(await narrow.copy(1, path), 400, "EntityTooLarge");
+    assertDone(await narrow.copy(1, path, { "x-amz-copy-source-range": "bytes=1-5" }));
   }); // biome-ignore format: a table
 
   it("is refused if its source is not there, or does not meet the conditions", async () => {
@@ -577,6 +584,10 @@ describe("listings of multipart uploads by S3", () => {
     assert.deepEqual(numbers, ["1", "3", "20", "10000"]);
     assert.deepEqual(textsOf(assertDone(await upload.list({ "max-parts": "0" })), "PartNumber"), []);
     assertCode(await upload.list({ "max-parts": "-1" }), 400, "InvalidArgument");
+    for (const marker of ["9999", "10000", "10001", "9999999999"]) {
+      const page = assertDone(await upload.list({ "part-number-marker": marker }));
+      assert.deepEqual(textsOf(page, "PartNumber"), marker === "9999" ? ["10000"] : []);
+    }
   });
 
   async function begun(host: HttpHost): Promise<Map<string, string>> {

@@ -44,9 +44,9 @@ const usualPartBytes = 5 * 1024 * 1024;
 
 /**
  * Clients send many parts of an object at a time, more than a node has places for. To refuse them would only make them
- * send those again.
+ * send those again. Usual clients give up a request on which nothing moves for a minute.
  */
-const maxWaitMs = 10_000;
+const maxWaitMs = 50_000;
 
 const rangeHeader = "x-amz-copy-source-range";
 
@@ -98,9 +98,12 @@ export class PartUploads {
 
   /** Undefined if the store has another value than was found. */
   async #copyFrom(call: S3Call, source: string, found: FoundValue, part: Part): Promise<PartRecord | undefined> {
-    const { operations, bodies, streams } = this.#parts;
+    const { operations, bodies, streams, maxPartBytes } = this.#parts;
     const { md5, size } = found.info;
     const { start, end } = rangeIn(call.headers[rangeHeader], size);
+    if (end - start > maxPartBytes) {
+      throw new S3Error("EntityTooLarge", `a part may have ${maxPartBytes} bytes at most: copy it in ranges`);
+    }
     const algorithm = part.upload.checksum?.algorithm;
     const turns = bodies.turnsOf(call.exchange);
     if (found.kind === "value" && found.value !== undefined) {

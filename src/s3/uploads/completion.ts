@@ -19,7 +19,7 @@
 
 import { hash } from "node:crypto";
 import type { Complaints } from "../../base/complaints.ts";
-import { isOperatingError, nothingStored, OperatingError } from "../../base/errors.ts";
+import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Operations, UploadedPart, WriteOutcome } from "../../core/operation.ts";
 import type { Precondition } from "../../core/precondition.ts";
@@ -202,7 +202,7 @@ export class Completions {
       if (outcome.kind !== "written") await this.#takeBack(request, ready, list);
       return outcome;
     } catch (error) {
-      if (isVoid(error)) await this.#takeBack(request, ready, list);
+      if (isOperatingError(error, ...notWritten)) await this.#takeBack(request, ready, list);
       throw error;
     }
   }
@@ -237,11 +237,6 @@ export class Completions {
       this.#parts.complaints.warn("s3-records", "the record of an upload could not be changed", { error });
     }
   }
-}
-
-/** Whether the write certainly was not made, and will not be: no member has taken it, or the store can't do it (L6). */
-function isVoid(error: unknown): boolean {
-  return isOperatingError(error, ...notWritten) || (isOperatingError(error) && error.message.endsWith(nothingStored));
 }
 
 function claimOf(parts: readonly ListedPart[]): string {

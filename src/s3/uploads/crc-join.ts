@@ -20,8 +20,8 @@ export function isCrc(algorithm: ChecksumAlgorithm): algorithm is CrcAlgorithm {
   return Object.hasOwn(kinds, algorithm);
 }
 
-/** Parts whose CRCs are put together in a turn of the event loop: that takes a millisecond. */
-const turnParts = 64;
+/** Products in a turn of the event loop: that takes a millisecond. */
+const turnProducts = 64;
 
 /** The CRC of all parts, in their order. */
 export async function joinCrcs(
@@ -30,32 +30,37 @@ export async function joinCrcs(
   turns: OwnTurns,
 ): Promise<Buffer> {
   const { width } = kinds[algorithm];
-  // Most parts have one size.
-  const powers = new Map<number, bigint>();
+  const powers = powersOf(algorithm);
+  let products = 0;
   let all = 0n;
-  for (const [index, { bytes, size }] of parts.entries()) {
-    if (index % turnParts === turnParts - 1) await turns.next();
-    let power = powers.get(size);
-    if (power === undefined) {
-      power = powerOf(algorithm, 8n * BigInt(size));
-      powers.set(size, power);
+  for (const { bytes, size } of parts) {
+    // x to the number of the part's bits, from its binary digits.
+    for (let bit = 0, left = size; left > 0; bit++, left = Math.floor(left / 2)) {
+      if (left % 2 === 0) continue;
+      if (++products % turnProducts === 0) await turns.next();
+      all = multiply(algorithm, powers[bit] as bigint, all);
     }
-    all = multiply(algorithm, power, all) ^ BigInt(`0x${bytes.toString("hex")}`);
+    all ^= BigInt(`0x${bytes.toString("hex")}`);
   }
   return Buffer.from(all.toString(16).padStart(Number(width) / 4, "0"), "hex");
 }
 
-/** x to this power. */
-function powerOf(algorithm: CrcAlgorithm, exponent: bigint): bigint {
+/** x to the number of bits in 1, 2, 4, 8 and so on bytes, for parts of any size. */
+function powersOf(algorithm: CrcAlgorithm): readonly bigint[] {
   const { width } = kinds[algorithm];
-  let result = 1n << (width - 1n);
-  let square = 1n << (width - 2n);
-  for (let left = exponent; left > 0n; left >>= 1n) {
-    if ((left & 1n) === 1n) result = multiply(algorithm, result, square);
-    square = multiply(algorithm, square, square);
+  // x itself, and then squared three times.
+  let power = 1n << (width - 2n);
+  for (let square = 0; square < 3; square++) power = multiply(algorithm, power, power);
+  const powers: bigint[] = [];
+  for (let bit = 0; bit < maxSizeBits; bit++) {
+    powers.push(power);
+    power = multiply(algorithm, power, power);
   }
-  return result;
+  return powers;
 }
+
+/** Binary digits in the size of a part. */
+const maxSizeBits = 46;
 
 /** The product of two polynomials, modulo that of the CRC. */
 function multiply(algorithm: CrcAlgorithm, a: bigint, b: bigint): bigint {

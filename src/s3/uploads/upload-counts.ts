@@ -16,6 +16,8 @@ export const maxUploadsEach = 10_000;
 /** After so many uploads of a caller on this node, and after so long, a count is too old. */
 const uploadsPerCount = 1_000;
 const countMs = 600_000;
+/** The same for one who has as many as it may. */
+const fullCountMs = 1_000;
 
 /** Callers whose counts are kept. */
 const maxKept = 1_000;
@@ -62,9 +64,9 @@ export class UploadCounts {
   }
 
   #isFresh({ at, uploads, begun }: Count): boolean {
-    // Who has too many may have ended some.
+    // Who has too many may have ended some since.
     const isOver = uploads + begun >= maxUploadsEach;
-    return !isOver && begun < uploadsPerCount && this.#clock.now() - at < countMs;
+    return begun < uploadsPerCount && this.#clock.now() - at < (isOver ? fullCountMs : countMs);
   }
 
   #countAgain(owner: string): Promise<Count> {

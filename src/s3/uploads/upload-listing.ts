@@ -9,7 +9,7 @@ import { compareText } from "../../base/text-order.ts";
 import type { Operations } from "../../core/operation.ts";
 import { forEachOf, recordsAtOnce } from "./in-turn.ts";
 import { ownNames } from "./own-names.ts";
-import { beganMsOf, isId, numberIn, partName, partsOf, uploadsPrefix } from "./upload-names.ts";
+import { beganMsOf, isId, maxPartNumber, numberIn, partName, partsOf, uploadsPrefix } from "./upload-names.ts";
 import { type PartRecord, partSchema, type UploadRecord, type UploadRecords, uploadSchema } from "./upload-records.ts";
 
 export interface ListedUpload {
@@ -84,8 +84,9 @@ export class UploadListing {
   async parts(id: string, after: number, limit: number): Promise<{ parts: NumberedPart[]; hasMore: boolean }> {
     const giveUpAt = this.#clock.now() + maxPageMs;
     const names: string[] = [];
-    const from = after === 0 ? "" : partName(id, after);
-    if (limit > 0) {
+    // A client may say any number.
+    if (limit > 0 && after < maxPartNumber) {
+      const from = after === 0 ? "" : partName(id, after);
       for await (const { key } of ownNames(this.#operations, partsOf(id), from)) {
         this.#requireTime(giveUpAt);
         names.push(key);
