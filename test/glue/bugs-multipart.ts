@@ -200,7 +200,7 @@ export const multipartBugs: readonly GlueBug[] = [
   {
     name: "sweep-of-young-uploads",
     breaks: "An upload is removed for its age only when no clock of a node can say otherwise.",
-    edits: [{ file: sweep, find: "> leftoverMs + clockMarginMs;", replace: "> leftoverMs;" }],
+    edits: [{ file: sweep, find: "> ms + clockMarginMs;", replace: "> ms;" }],
     test: {
       file: sweepTest,
       name: "removes uploads that are too old, with their parts, and leaves those that are not",

@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import type { ContentHeaders } from "../../src/core/entry.ts";
 import type { ListQuery } from "../../src/core/listing.ts";
@@ -37,9 +38,11 @@ interface Attempt {
 /** The lists with which uploads were completed, by token. Nodes share it. */
 export class CompletionWatch {
   readonly #attempts = new Map<string, Attempt[]>();
+  /** The MD5s of parts, by their tags. */
+  readonly contents = new Map<string, string>();
 
   begin({ upload, parts }: CompleteOperation): Attempt {
-    const list = JSON.stringify(parts);
+    const list = JSON.stringify(parts.map(({ number, tag }) => [number, this.contents.get(tag) ?? tag]));
     const attempts = this.#attempts.get(upload.token) ?? [];
     const other = attempts.find((each) => !each.isVoid && each.list !== list);
     assert.equal(other, undefined, `an upload is completed with ${list} after ${other?.list}`);
@@ -81,7 +84,12 @@ export class ShakyOperations implements Operations {
   }
 
   sendPart(key: string, upload: PartedUpload, part: PartBody): Promise<string> {
-    return this.#run(() => this.#memory.sendPart(key, upload, part));
+    return this.#run(async () => {
+      const tag = await this.#memory.sendPart(key, upload, part);
+      const bytes = this.#memory.uploads.get(upload.id)?.get(tag);
+      if (bytes) this.#watch.contents.set(tag, hash("md5", bytes));
+      return tag;
+    });
   }
 
   async completeUpload(operation: CompleteOperation): Promise<WriteOutcome> {

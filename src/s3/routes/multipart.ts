@@ -29,6 +29,9 @@ const maxDocumentBytes = 4 * 1024 * 1024;
 /** The document, and for each part its number, its ETag and its checksums. */
 const maxElements = 1 + maxPartNumber * (3 + checksumAlgorithms.length);
 
+/** How long a completion waits for a place among the uploads. */
+const maxWaitMs = 50_000;
+
 const checksumPrefix = "x-amz-checksum-";
 
 const partSchema = z.object({
@@ -96,20 +99,26 @@ export class MultipartUploads {
     const turns = bodies.turnsOf(exchange);
     // What is said of the object is not said of the document.
     const body = await readDocument({ ...call, headers: withoutChecksum(headers) }, bodies, maxDocumentBytes);
-    let parts: readonly ListedPart[];
+    // The list takes memory, and the store may have to put the value together. So both have a share until the answer.
     try {
       const document = await readXml(body.bytes, documentSchema, turns, maxElements);
-      parts = partsIn(document.CompleteMultipartUpload.Part);
+      const parts = partsIn(document.CompleteMultipartUpload.Part);
+      const id = target.query.get("uploadId") ?? "";
+      const holder = exchange.place?.holder.name;
+      await slowly.answer(call, async () => {
+        const room = await bodies.waitForRoom(exchange, 0, maxWaitMs);
+        try {
+          const request = { key, id, parts, precondition, size, checksum, holder, turns };
+          const completed = await completions.complete(request);
+          if (completed === undefined) throw await this.#refusal(key, precondition?.match !== undefined);
+          return completedXml(call, completed);
+        } finally {
+          room.release();
+        }
+      });
     } finally {
       body.release();
     }
-    const id = target.query.get("uploadId") ?? "";
-    const holder = exchange.place?.holder.name;
-    await slowly.answer(call, async () => {
-      const completed = await completions.complete({ key, id, parts, precondition, size, checksum, holder, turns });
-      if (completed === undefined) throw await this.#refusal(key, precondition?.match !== undefined);
-      return completedXml(call, completed);
-    });
   }
 
   async abort(call: S3Call, key: string): Promise<void> {

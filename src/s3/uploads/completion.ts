@@ -70,6 +70,8 @@ interface ReadyUpload {
   readonly found: Found<UploadRecord>;
   readonly parts: readonly UploadedPart[];
   readonly checksum: Checksum | undefined;
+  /** The hash of the list of parts. */
+  readonly list: string;
 }
 
 interface FixedList {
@@ -87,6 +89,9 @@ const notWritten = ["buffer_full", "overloaded", "refused_full", "shutting_down"
 
 /** Stands in the record in place of one attempt. */
 const several = "";
+
+/** Records of parts that are read in a turn of the event loop, if all are in memory. */
+const turnParts = 64;
 
 /** How often a record is read again that others change meanwhile. */
 const maxAttempts = 16;
@@ -149,7 +154,8 @@ export class Completions {
   async #prepare(request: CompletionRequest, found: Found<UploadRecord>): Promise<ReadyUpload> {
     const { uploads } = this.#parts;
     const { key, id, size: claimedSize, checksum: claimed } = request;
-    const parts = await forEachOf(request.parts, recordsAtOnce, async (listed): Promise<PartRecord> => {
+    const parts = await forEachOf(request.parts, recordsAtOnce, async (listed, index): Promise<PartRecord> => {
+      if (index % turnParts === turnParts - 1) await request.turns.next();
       const part = await uploads.records.read(partName(id, listed.number), partSchema);
       if (part !== undefined && isSame(listed, part.record)) return part.record;
       // It may be gone with its upload.
@@ -168,7 +174,9 @@ export class Completions {
     const checksum = await checksumOfParts(found.record.checksum, parts, request.turns);
     if (claimed !== undefined) requireChecksum(claimed, checksum);
     const uploaded = parts.map(({ tag, size }, index) => ({ number: numberAt(request.parts, index), tag, size }));
-    return { found, parts: uploaded, checksum };
+    // A part that is sent again may have another tag in the store. Its bytes are what counts.
+    const list = hash("sha256", JSON.stringify(parts.map(({ md5 }, index) => [uploaded[index]?.number, md5])));
+    return { found, parts: uploaded, checksum, list };
   }
 
   /**
@@ -178,7 +186,7 @@ export class Completions {
    */
   async #fix({ key, id, holder }: CompletionRequest, ready: ReadyUpload): Promise<FixedList> {
     const { uploads } = this.#parts;
-    const list = hash("sha256", JSON.stringify(ready.parts.map(({ number, tag, size }) => [number, tag, size])));
+    const { list } = ready;
     let { found } = ready;
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const { completing } = found.record;

@@ -3,7 +3,8 @@
  * twice does no harm, so nodes need not agree on who does it.
  *
  * - Uploads that are older than `large.leftoverMs`. The store's own part of them is aborted as a leftover (L12).
- * - Parts of uploads of that age. Their uploads have ended, or are removed as well.
+ * - Parts of uploads of that age, and of uploads that have ended: parts that the client has not listed, or that a node
+ *   which was lost had to remove.
  * - That an upload was completed, after an hour: no client repeats a request for so long.
  *
  * The age of an upload is that of its id, by the clock of another node. So an hour is added.
@@ -20,10 +21,10 @@ import { beganMsOf, donePrefix, isId, partsPrefix, uploadsPrefix } from "./uploa
 import type { UploadRecords } from "./upload-records.ts";
 
 const hourMs = 3_600_000;
-/** How long a completed upload is remembered. */
-const doneMs = hourMs;
 /** By so much the clocks of nodes may differ. */
 const clockMarginMs = hourMs;
+/** How long a completed upload is remembered. */
+const doneMs = hourMs + clockMarginMs;
 /** Between two sweeps, and a random part of it more: nodes take turns. The first one comes after such a pause, too. */
 const pauseMs = hourMs;
 /** After each removal. The requests of clients go first. */
@@ -82,12 +83,17 @@ export class UploadSweep implements Disposable {
   }
 
   async *#outdated(): AsyncGenerator<string, void> {
-    const { operations, clock } = this.#parts;
+    const { operations, clock, leftoverMs } = this.#parts;
+    const underWay = new Set<string>();
     for await (const { key } of ownNames(operations, uploadsPrefix)) {
-      if (this.#isOld(key.slice(uploadsPrefix.length))) yield key;
+      const id = key.slice(uploadsPrefix.length);
+      if (this.#isOlder(id, leftoverMs)) yield key;
+      else underWay.add(id);
     }
     for await (const folder of ownFolders(operations, partsPrefix)) {
-      if (!this.#isOld(folder.slice(partsPrefix.length, -1))) continue;
+      const id = folder.slice(partsPrefix.length, -1);
+      // One that was begun since then is not among those under way.
+      if (underWay.has(id) || !this.#isOlder(id, 0)) continue;
       for await (const { key } of ownNames(operations, folder)) yield key;
     }
     for await (const { key, modifiedMs } of ownNames(operations, donePrefix)) {
@@ -96,8 +102,7 @@ export class UploadSweep implements Disposable {
   }
 
   /** What has no id is none of ours. */
-  #isOld(id: string): boolean {
-    const { clock, leftoverMs } = this.#parts;
-    return isId(id) && clock.wallMs() - beganMsOf(id) > leftoverMs + clockMarginMs;
+  #isOlder(id: string, ms: number): boolean {
+    return isId(id) && this.#parts.clock.wallMs() - beganMsOf(id) > ms + clockMarginMs;
   }
 }

@@ -148,6 +148,23 @@ describe("a multipart upload", () => {
     assert.deepEqual(trial.value("k"), small);
   });
 
+  it("is completed again with the same bytes, also if the store calls them by another tag by now", async () => {
+    const trial = new UploadTrial();
+    const node = trial.node();
+    const id = await begun(node);
+    const part = await node.send("k", id, 1, small);
+    node.operations.refusal = new OperatingError("deadline_exceeded", "who knows");
+    assert.equal(await codeOf(node.complete("k", id, [part])), "deadline_exceeded");
+    // A request for the part was late.
+    const name = partName(id, 1);
+    const record = JSON.parse((trial.value(name) as Buffer).toString()) as { tag: string };
+    const sent = trial.memory.uploads.values().next().value as Map<string, Buffer>;
+    sent.set("late", small);
+    trial.watch.contents.set("late", trial.watch.contents.get(record.tag) as string);
+    await trial.memory.write(putOf(name, Buffer.from(JSON.stringify({ ...record, tag: "late" }))));
+    assert.equal(await codeOf(node.complete("k", id, [part])), "done");
+  });
+
   it("that others have joined keeps its list when the first one was certainly not made", async () => {
     const trial = new UploadTrial();
     const [a, b] = [trial.node(), trial.node()];

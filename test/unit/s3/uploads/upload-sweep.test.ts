@@ -31,7 +31,7 @@ describe("a sweep of records of multipart uploads", () => {
     await node.complete("k", young, [await node.send("k", young, 1, small)]);
   });
 
-  it("removes after an hour that an upload was completed", async () => {
+  it("removes after two hours that an upload was completed", async () => {
     const trial = new UploadTrial();
     const node = trial.node();
     const id = await node.begin("k");
@@ -39,12 +39,29 @@ describe("a sweep of records of multipart uploads", () => {
     trial.clock.advance(2 * hourMs);
     await node.complete("k", id, parts);
     await node.uploads.removals.idle();
-    trial.clock.advance(hourMs);
+    trial.clock.advance(2 * hourMs);
     assert.equal(await trial.sweep(node, leftoverMs), 0);
     assert.deepEqual(trial.ownNames, [doneName(id)]);
     trial.clock.advance(1);
     assert.equal(await trial.sweep(node, leftoverMs), 1);
     assert.deepEqual(trial.ownNames, []);
+  });
+
+  it("removes parts of uploads that have ended, which the client did not list", async () => {
+    const trial = new UploadTrial();
+    const node = trial.node();
+    const [ended, going] = [await node.begin("k"), await node.begin("k")];
+    const part = await node.send("k", ended, 1, small);
+    await node.send("k", ended, 2, small);
+    await node.send("k", going, 1, small);
+    await node.complete("k", ended, [part]);
+    await node.uploads.removals.idle();
+    // Another node may not have seen yet that an upload has begun.
+    trial.clock.advance(hourMs);
+    assert.equal(await trial.sweep(node, leftoverMs), 0);
+    trial.clock.advance(1);
+    assert.equal(await trial.sweep(node, leftoverMs), 1);
+    assert.deepEqual(trial.ownNames, [doneName(ended), partName(going, 1), uploadName(going)].sort());
   });
 
   it("removes more than a page of them, of another release too, and nothing that has no id", async () => {
