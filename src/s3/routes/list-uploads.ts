@@ -1,7 +1,8 @@
 /** ListMultipartUploads and ListParts. */
 
 import { OperatingError } from "../../base/errors.ts";
-import type { NodeShares } from "../../http/server/node-shares.ts";
+import { holderOf, type NodeShares } from "../../http/server/node-shares.ts";
+import { type OwnTurns, Turns } from "../../http/server/turns.ts";
 import { requireNoBody } from "../body/object-body.ts";
 import type { Bucket } from "../buckets.ts";
 import { answerXml, type S3Call } from "../call.ts";
@@ -17,12 +18,16 @@ import { checksumElement } from "./object-headers.ts";
 /** Of uploads, of parts: as S3 has them. */
 const maxEntries = 1_000;
 
+/** Entries that are written in a turn of the event loop. */
+const pieceEntries = 128;
+
 const storageClass = "<StorageClass>STANDARD</StorageClass>";
 
 export class UploadLists {
   readonly #uploads: ClientUploads;
   readonly #listing: UploadListing;
   readonly #shares: NodeShares;
+  readonly #turns = new Turns();
 
   constructor(uploads: ClientUploads, listing: UploadListing, shares: NodeShares) {
     this.#uploads = uploads;
@@ -44,15 +49,15 @@ export class UploadLists {
     requireShort("prefix", bucket.prefix + prefix);
     requireShort("key-marker", bucket.prefix + keyMarker);
     call.exchange.grant.requirePrefix(bucket.prefix + prefix);
-    const page = await this.#inPlace(call, () =>
-      this.#listing.uploads({
-        prefix: bucket.prefix + prefix,
-        delimiter,
-        keyMarker: bucket.prefix + keyMarker,
-        idMarker,
-        limit: Math.min(limit, maxEntries),
-      }),
-    );
+    const listed = {
+      prefix: bucket.prefix + prefix,
+      delimiter,
+      keyMarker: bucket.prefix + keyMarker,
+      idMarker,
+      limit: Math.min(limit, maxEntries),
+    };
+    const turns = this.#turns.of(holderOf(call.exchange));
+    const page = await this.#inPlace(call, () => this.#listing.uploads(listed, turns));
     const own = (key: string): string => encode(key.slice(bucket.prefix.length));
     const inner = [
       element("Bucket", bucket.name),
@@ -65,7 +70,7 @@ export class UploadLists {
       element("MaxUploads", Math.min(limit, maxEntries)),
       isEncoded ? element("EncodingType", "url") : "",
       element("IsTruncated", page.next !== undefined),
-      ...page.uploads.map((upload) => uploadXml(upload, own(upload.key))),
+      ...(await inPieces(page.uploads, (upload) => uploadXml(upload, own(upload.key)), turns)),
       ...page.prefixes.map((each) => `<CommonPrefixes>${element("Prefix", own(each))}</CommonPrefixes>`),
     ];
     answerXml(call, xmlDocument("ListMultipartUploadsResult", inner.join("")));
@@ -94,7 +99,7 @@ export class UploadLists {
       element("MaxParts", limit),
       element("IsTruncated", hasMore),
       checksumRuleXml(record.checksum),
-      ...parts.map(partXml),
+      ...(await inPieces(parts, partXml, this.#turns.of(holderOf(call.exchange)))),
     ];
     answerXml(call, xmlDocument("ListPartsResult", inner.join("")));
   }
@@ -109,6 +114,16 @@ export class UploadLists {
       place.release();
     }
   }
+}
+
+/** The longest keys are 1 MB of XML, so it is written in several turns. */
+async function inPieces<T>(items: readonly T[], write: (item: T) => string, turns: OwnTurns): Promise<string[]> {
+  const texts: string[] = [];
+  for (const [index, item] of items.entries()) {
+    if (index % pieceEntries === pieceEntries - 1) await turns.next();
+    texts.push(write(item));
+  }
+  return texts;
 }
 
 function uploadXml({ id, checksum, beganMs }: ListedUpload, key: string): string {

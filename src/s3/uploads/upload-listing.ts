@@ -5,8 +5,8 @@
 
 import type { Clock, Instant } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
-import { compareText } from "../../base/text-order.ts";
 import type { Operations } from "../../core/operation.ts";
+import type { OwnTurns } from "../../http/server/turns.ts";
 import { forEachOf, recordsAtOnce } from "./in-turn.ts";
 import { ownNames } from "./own-names.ts";
 import { beganMsOf, isId, maxPartNumber, numberIn, partName, partsOf, uploadsPrefix } from "./upload-names.ts";
@@ -18,6 +18,11 @@ export interface ListedUpload {
   readonly checksum: UploadRecord["checksum"];
   /** Milliseconds since 1970. */
   readonly beganMs: number;
+}
+
+interface KnownUpload extends ListedUpload {
+  /** See {@link orderOf}. */
+  readonly order: string;
 }
 
 export interface UploadQuery {
@@ -48,15 +53,16 @@ export interface NumberedPart {
 const maxPageMs = 10_000;
 /** Uploads that are remembered: some MB. */
 const maxRemembered = 20_000;
-/** Names that are looked at between two looks at the time. */
+/** Names that are looked at in a turn of the event loop, and steps of a page. */
 const batchNames = 1_000;
+const turnSteps = 128;
 
 export class UploadListing {
   readonly #operations: () => Operations;
   readonly #records: UploadRecords;
   readonly #clock: Clock;
-  /** By id. Those looked at first come first. */
-  readonly #remembered = new Map<string, ListedUpload>();
+  /** By id. */
+  readonly #remembered = new Map<string, KnownUpload>();
 
   constructor(operations: () => Operations, records: UploadRecords, clock: Clock) {
     this.#operations = operations;
@@ -65,15 +71,12 @@ export class UploadListing {
   }
 
   /** @throws OperatingError as a listing, and `deadline_exceeded`. */
-  async uploads(query: UploadQuery): Promise<UploadPage> {
-    const { prefix, keyMarker, idMarker } = query;
-    const all = await this.#all((key) => key.startsWith(prefix));
-    const after = all.filter(({ key, id }) => {
-      const order = compareText(key, keyMarker);
-      return order > 0 || (order === 0 && idMarker !== "" && id > idMarker);
-    });
-    after.sort((a, b) => compareText(a.key, b.key) || compareText(a.id, b.id));
-    return pageOf(after, query);
+  async uploads(query: UploadQuery, turns: OwnTurns): Promise<UploadPage> {
+    const { prefix, idMarker } = query;
+    const marker = orderOf(query.keyMarker);
+    const isWanted = ({ key, id, order }: KnownUpload): boolean =>
+      key.startsWith(prefix) && (order > marker || (order === marker && idMarker !== "" && id > idMarker));
+    return await pageOf(await this.#all(isWanted, turns), query, turns);
   }
 
   /**
@@ -100,35 +103,45 @@ export class UploadListing {
     return { parts: found.filter((part) => part !== undefined), hasMore: names.length > limit };
   }
 
-  async #all(isWanted: (key: string) => boolean): Promise<ListedUpload[]> {
+  /** Those that are wanted, in runs. Each run is in order. */
+  async #all(isWanted: (upload: KnownUpload) => boolean, turns: OwnTurns): Promise<KnownUpload[][]> {
     const giveUpAt = this.#clock.now() + maxPageMs;
-    const found: ListedUpload[] = [];
+    const runs: KnownUpload[][] = [];
+    const listed = new Set<string>();
     let batch: string[] = [];
     const take = async (): Promise<void> => {
       this.#requireTime(giveUpAt);
       const uploads = await forEachOf(batch, recordsAtOnce, (id) => this.#find(id));
-      found.push(...uploads.filter((upload) => upload !== undefined).filter(({ key }) => isWanted(key)));
+      await turns.next();
+      runs.push(
+        uploads
+          .filter((upload) => upload !== undefined)
+          .filter(isWanted)
+          .sort(compareUploads),
+      );
       batch = [];
     };
     for await (const { key } of ownNames(this.#operations, uploadsPrefix)) {
       const id = key.slice(uploadsPrefix.length);
-      if (isId(id)) batch.push(id);
+      if (!isId(id)) continue;
+      listed.add(id);
+      batch.push(id);
       if (batch.length === batchNames) await take();
     }
     await take();
-    return found;
+    for (const id of this.#remembered.keys()) if (!listed.has(id)) this.#remembered.delete(id);
+    return runs;
   }
 
-  async #find(id: string): Promise<ListedUpload | undefined> {
+  async #find(id: string): Promise<KnownUpload | undefined> {
     const remembered = this.#remembered.get(id);
     if (remembered !== undefined) return remembered;
     const found = await this.#records.read(uploadsPrefix + id, uploadSchema);
     if (found === undefined) return undefined;
     const { key, checksum } = found.record;
-    const upload = { id, key, checksum, beganMs: beganMsOf(id) };
-    const [oldest] = this.#remembered.keys();
-    if (oldest !== undefined && this.#remembered.size >= maxRemembered) this.#remembered.delete(oldest);
-    this.#remembered.set(id, upload);
+    const upload = { id, key, order: orderOf(key), checksum, beganMs: beganMsOf(id) };
+    // Who is in keeps its place: else a listing of more than these would never find one that it remembers.
+    if (this.#remembered.size < maxRemembered) this.#remembered.set(id, upload);
     return upload;
   }
 
@@ -138,19 +151,42 @@ export class UploadListing {
   }
 }
 
-/** @param sorted All that come after the markers. */
-function pageOf(sorted: readonly ListedUpload[], { prefix, delimiter, keyMarker, limit }: UploadQuery): UploadPage {
+const notAscii = /[^\0-\x7f]/;
+
+/** A text whose order in JavaScript is that of the key's UTF-8. To compare it costs no more than its bytes. */
+function orderOf(key: string): string {
+  return notAscii.test(key) ? Buffer.from(key).toString("latin1") : key;
+}
+
+function compareUploads(a: KnownUpload, b: KnownUpload): number {
+  if (a.order !== b.order) return a.order < b.order ? -1 : 1;
+  return a.id < b.id ? -1 : 1;
+}
+
+/** @param runs All that come after the markers; each run is in order. */
+async function pageOf(
+  runs: readonly (readonly KnownUpload[])[],
+  { prefix, delimiter, keyMarker, limit }: UploadQuery,
+  turns: OwnTurns,
+): Promise<UploadPage> {
   const uploads: ListedUpload[] = [];
   const prefixes: string[] = [];
   let next = { keyMarker, idMarker: "" };
   if (limit === 0) return { uploads, prefixes, next: undefined };
-  for (const upload of sorted) {
+  const heads = runs.map((run) => ({ run, at: 0 })).filter(({ run }) => run.length > 0);
+  for (let steps = 1; ; steps++) {
+    if (steps % turnSteps === 0) await turns.next();
+    const least = heads.reduce<Head | undefined>((best, head) => (isBefore(head, best) ? head : best), undefined);
+    const upload = least?.run[least.at];
+    if (least === undefined || upload === undefined) return { uploads, prefixes, next: undefined };
     const { key, id } = upload;
     const at = delimiter === "" ? -1 : key.indexOf(delimiter, prefix.length);
     const common = at === -1 ? undefined : key.slice(0, at + delimiter.length);
-    // It was listed: on this page, or on the one before, whose last entry it was.
-    if (common !== undefined && (common === prefixes.at(-1) || common === keyMarker)) continue;
-    if (uploads.length + prefixes.length === limit) return { uploads, prefixes, next };
+    // It may have been listed: on this page, or on the one before, whose last entry it was.
+    const isListed = common !== undefined && (common === prefixes.at(-1) || common === keyMarker);
+    if (!isListed && uploads.length + prefixes.length === limit) return { uploads, prefixes, next };
+    least.at++;
+    if (isListed) continue;
     if (common === undefined) {
       uploads.push(upload);
       next = { keyMarker: key, idMarker: id };
@@ -159,5 +195,16 @@ function pageOf(sorted: readonly ListedUpload[], { prefix, delimiter, keyMarker,
       next = { keyMarker: common, idMarker: "" };
     }
   }
-  return { uploads, prefixes, next: undefined };
+}
+
+interface Head {
+  readonly run: readonly KnownUpload[];
+  at: number;
+}
+
+function isBefore({ run, at }: Head, best: Head | undefined): boolean {
+  const upload = run[at];
+  if (upload === undefined) return false;
+  const other = best?.run[best.at];
+  return other === undefined || compareUploads(upload, other) < 0;
 }

@@ -3,12 +3,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { compareText } from "../../../../src/base/text-order.ts";
+import { Turns } from "../../../../src/http/server/turns.ts";
 import { UploadListing, type UploadQuery } from "../../../../src/s3/uploads/upload-listing.ts";
 import { seedOf } from "../../../harness/seed.ts";
 import { SimRandom } from "../../../harness/sim-random.ts";
 import { type UploadNode, UploadTrial } from "../../../harness/upload-trial.ts";
 
 const whole: UploadQuery = { prefix: "", delimiter: "", keyMarker: "", idMarker: "", limit: 1_000 };
+
+const turns = new Turns().of("test");
 
 function listingOf(trial: UploadTrial, { operations, uploads }: UploadNode): UploadListing {
   return new UploadListing(() => operations, uploads.records, trial.clock);
@@ -39,7 +42,7 @@ describe("a listing of multipart uploads", () => {
       const limit = random.whole(1, 4);
       for (let markers: { keyMarker: string; idMarker: string } | undefined = whole; markers !== undefined; ) {
         const { keyMarker, idMarker } = markers;
-        const page = await listing.uploads({ prefix, delimiter, keyMarker, idMarker, limit });
+        const page = await listing.uploads({ prefix, delimiter, keyMarker, idMarker, limit }, turns);
         assert.ok(page.uploads.length + page.prefixes.length <= limit);
         found.push(...page.uploads.map(({ id }) => id), ...page.prefixes);
         assert.ok(found.length <= expected.size, JSON.stringify({ found, expected: [...expected] }));
@@ -54,12 +57,12 @@ describe("a listing of multipart uploads", () => {
     const node = trial.node();
     const ids = [await node.begin("a"), await node.begin("b")];
     const listing = listingOf(trial, node);
-    assert.equal((await listing.uploads(whole)).uploads.length, 2);
+    assert.equal((await listing.uploads(whole, turns)).uploads.length, 2);
     const before = node.operations.count;
-    assert.equal((await listing.uploads(whole)).uploads.length, 2);
+    assert.equal((await listing.uploads(whole, turns)).uploads.length, 2);
     assert.equal(node.operations.count - before, 1, "one look at the names");
     await node.uploads.abort("a", ids[0] as string);
-    const { uploads } = await listing.uploads(whole);
+    const { uploads } = await listing.uploads(whole, turns);
     assert.deepEqual(uploads.map(({ id }) => id), [ids[1]]); // biome-ignore format: one line
     assert.equal(uploads[0]?.beganMs, trial.clock.wallMs());
   });
@@ -74,11 +77,25 @@ describe("a listing of multipart uploads", () => {
     for (let n = 0; n < 3_000; n++) await node.begin("k");
     const listing = listingOf(trial, node);
     isSlow = true;
-    await assert.rejects(listing.uploads(whole), /so many uploads that it took too long/);
-    await assert.rejects(listing.uploads(whole), /too long/);
+    await assert.rejects(listing.uploads(whole, turns), /so many uploads that it took too long/);
+    await assert.rejects(listing.uploads(whole, turns), /too long/);
     isSlow = false;
     const before = node.operations.count;
-    assert.equal((await listing.uploads({ ...whole, limit: 5_000 })).uploads.length, 3_000);
+    assert.equal((await listing.uploads({ ...whole, limit: 5_000 }, turns)).uploads.length, 3_000);
     assert.ok(node.operations.count - before < 3_000, "what was read before is remembered");
+  });
+
+  it("takes its turns, however many there are and however long their keys", async (t) => {
+    const trial = new UploadTrial();
+    const node = trial.node();
+    const common = "k".repeat(900);
+    for (let n = 0; n < 3_000; n++) await node.begin(`${common}${(n * 7_919) % 3_000}/${n}`);
+    const listing = listingOf(trial, node);
+    await listing.uploads(whole, turns);
+    const next = t.mock.method(turns, "next");
+    const page = await listing.uploads({ ...whole, prefix: common, delimiter: "/" }, turns);
+    assert.equal(page.prefixes.length, 1_000);
+    // Four batches of names, the last one empty, and a thousand steps.
+    assert.ok(next.mock.callCount() >= 3 + 7, String(next.mock.callCount()));
   });
 });
