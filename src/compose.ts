@@ -125,12 +125,10 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const operations = (): Operations => host.operations;
   const buckets = new Buckets(operations, systemClock, s3Rules(config));
   const complaints = new Complaints(log, systemClock, complaintIntervalMs);
-  const uploads = stack.use(new ClientUploads({ operations, clock: systemClock, random: systemRandom, complaints }));
-  const { records } = uploads;
   const { leftoverMs } = config.large;
-  const sweep = stack.use(
-    new UploadSweep({ operations, records, clock: systemClock, random: systemRandom, log, complaints, leftoverMs }),
-  );
+  const uploadParts = { operations, clock: systemClock, random: systemRandom, complaints, leftoverMs };
+  const uploads = stack.use(new ClientUploads(uploadParts));
+  const sweep = stack.use(new UploadSweep({ ...uploadParts, records: uploads.records, log }));
   sweep.start();
   const dashboard = stack.use(new Dashboard({ version, status: () => host.status(), clock: systemClock }));
   const http = stack.use(

@@ -59,7 +59,13 @@ export class HttpHost implements AsyncDisposable {
     this.buckets = new Buckets(() => this.operations, systemClock, s3 ?? noBuckets);
     const operations = (): MemoryOperations => this.operations;
     const complaints = new Complaints(this.log, systemClock, complaintIntervalMs);
-    this.uploads = new ClientUploads({ operations, clock: systemClock, random: systemRandom, complaints });
+    this.uploads = new ClientUploads({
+      operations,
+      clock: systemClock,
+      random: systemRandom,
+      complaints,
+      leftoverMs: 3_600_000,
+    });
     const all = { ...defaultHttpSettings, port: 0, ...settings };
     const make = (parts: DialectParts): S3Front => {
       const { access, buckets, uploads, log } = this;

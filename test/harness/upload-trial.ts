@@ -35,7 +35,13 @@ export class UploadNode {
     const { clock, random } = trial;
     const complaints = new Complaints(trial.log, clock, 1);
     this.operations = operations;
-    this.uploads = new ClientUploads({ operations: () => operations, clock, random, complaints });
+    this.uploads = new ClientUploads({
+      operations: () => operations,
+      clock,
+      random,
+      complaints,
+      leftoverMs: 3 * 86_400_000,
+    });
     this.completions = new Completions({
       operations: () => operations,
       uploads: this.uploads,

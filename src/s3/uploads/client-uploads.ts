@@ -20,7 +20,7 @@ import type { Checksum } from "../body/checksum.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { PartRemovals } from "./part-removals.ts";
 import { UploadCounts } from "./upload-counts.ts";
-import { formatId, isId, ownerOf, partName, uploadName } from "./upload-names.ts";
+import { beganMsOf, formatId, isId, ownerOf, partName, uploadName } from "./upload-names.ts";
 import { type Found, type PartRecord, type UploadRecord, UploadRecords, uploadSchema } from "./upload-records.ts";
 
 export interface ClientUploadsParts {
@@ -28,6 +28,8 @@ export interface ClientUploadsParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly complaints: Complaints;
+  /** As old an upload may be: then the store's part of it is aborted (L12). */
+  readonly leftoverMs: number;
 }
 
 /** What is known of a part's bytes once all of them have come. */
@@ -44,15 +46,17 @@ export class ClientUploads implements Disposable {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #complaints: Complaints;
+  readonly #leftoverMs: number;
   readonly #counts: UploadCounts;
 
-  constructor({ operations, clock, random, complaints }: ClientUploadsParts) {
+  constructor({ operations, clock, random, complaints, leftoverMs }: ClientUploadsParts) {
     this.records = new UploadRecords(operations);
     this.removals = new PartRemovals(operations, this.records, complaints);
     this.#operations = operations;
     this.#clock = clock;
     this.#random = random;
     this.#complaints = complaints;
+    this.#leftoverMs = leftoverMs;
     this.#counts = new UploadCounts(operations, clock);
   }
 
@@ -90,7 +94,8 @@ export class ClientUploads implements Disposable {
    * @throws S3Error `NoSuchUpload`
    */
   async find(key: string, id: string): Promise<Found<UploadRecord>> {
-    const found = isId(id) ? await this.records.read(uploadName(id), uploadSchema) : undefined;
+    if (!isId(id) || this.#clock.wallMs() - beganMsOf(id) > this.#leftoverMs) throw noSuchUpload();
+    const found = await this.records.read(uploadName(id), uploadSchema);
     if (found?.record.key !== key) throw noSuchUpload();
     return found;
   }

@@ -61,6 +61,19 @@ describe("a multipart upload", () => {
     assert.equal(await codeOf(node.complete("other", id, [part])), "NoSuchUpload");
   }); // biome-ignore format: a table
 
+  it("is gone for its clients when it is too old, and its record is not swept yet", async () => {
+    const trial = new UploadTrial();
+    const node = trial.node();
+    const id = await begun(node);
+    const part = await node.send("k", id, 1, small);
+    trial.clock.advance(3 * 86_400_000);
+    assert.equal(await codeOf(node.send("k", id, 1, small)), "done");
+    trial.clock.advance(1);
+    assert.equal(await codeOf(node.send("k", id, 1, small)), "NoSuchUpload");
+    assert.equal(await codeOf(node.complete("k", id, [part])), "NoSuchUpload");
+    assert.equal(await codeOf(node.uploads.abort("k", id)), "NoSuchUpload");
+  });
+
   it("has of a part that was sent again what was sent last", async () => {
     const trial = new UploadTrial();
     const node = trial.node();
