@@ -100,30 +100,36 @@ class Trial {
   }
 
   /**
-   * One client's upload, which another one may abort meanwhile. Resolves to the value that its key has then; undefined
-   * if that is one or none.
+   * One client's upload, which others may abort meanwhile, or complete with another list of parts. Resolves to the value
+   * that its key has then; undefined if nobody was told that it was completed.
    */
   async upload(key: string): Promise<string | undefined> {
-    const text = `the value of ${key}, ${this.random.id()}`;
+    const [text, other] = [`value 2 of ${key}, ${this.random.id()}`, `value 1 of ${key}, ${this.random.id()}`];
     const id = await this.ask(`begin ${key}`, ({ uploads }) => uploads.begin(key, {}, undefined, "client"));
-    await Promise.all([this.#send(key, id, 1, "another part"), this.#send(key, id, 3, "and one more")]);
-    const part = await this.#send(key, id, 2, text);
-    const rest = { precondition: undefined, size: text.length, checksum: undefined, holder: "client", turns };
-    const complete = (): Promise<unknown> =>
-      this.ask(`complete ${key}`, ({ completions }) => completions.complete({ key, id, parts: [part], ...rest }));
-    const abort = (): Promise<unknown> => this.ask(`abort ${key}`, ({ uploads }) => uploads.abort(key, id));
+    const [first] = await Promise.all([this.#send(key, id, 1, other), this.#send(key, id, 3, "and one more")]);
+    const second = await this.#send(key, id, 2, text);
+    const rest = { key, id, precondition: undefined, size: text.length, checksum: undefined, holder: "client", turns };
+    const complete = async (part: ListedPart, value: string): Promise<string> => {
+      await this.ask(`complete ${key}`, ({ completions }) => completions.complete({ ...rest, parts: [part] }));
+      return value;
+    };
+    const acts = [complete(second, text)];
     // Some clients are impatient, and send it twice.
-    const completed = this.random.chance(0.3) ? [complete(), complete()] : [complete()];
-    const aborted = this.random.chance(0.25) ? [abort()] : [];
-    const outcomes = await Promise.allSettled([...completed, ...aborted]);
-    for (const outcome of outcomes) {
+    if (this.random.chance(0.3)) acts.push(complete(second, text));
+    const isDisputed = this.random.chance(0.4);
+    if (isDisputed && this.random.chance(0.5)) acts.push(complete(first, other));
+    const abort = this.ask(`abort ${key}`, ({ uploads }) => (isDisputed ? uploads.abort(key, id) : Promise.resolve()));
+    const [outcomes, aborted] = await Promise.all([Promise.allSettled(acts), Promise.allSettled([abort])]);
+    for (const outcome of [...outcomes, ...aborted]) {
       if (outcome.status === "fulfilled") continue;
       const { reason } = outcome as { reason: unknown };
-      const isGone = reason instanceof S3Error && reason.s3Code === "NoSuchUpload";
-      if (!isGone || aborted.length === 0) throw reason;
+      const isRefused = reason instanceof S3Error && ["NoSuchUpload", "OperationAborted"].includes(reason.s3Code);
+      if (!isRefused || !isDisputed) throw reason;
     }
-    return outcomes.slice(0, completed.length).some(({ status }) => status === "fulfilled") ? text : undefined;
-  }
+    const values = new Set(outcomes.filter(({ status }) => status === "fulfilled").map((each) => (each as PromiseFulfilledResult<string>).value));
+    assert.ok(values.size <= 1, "an upload was completed with two lists");
+    return [...values][0];
+  } // biome-ignore format: a long call
 
   async #send(key: string, id: string, number: number, text: string): Promise<ListedPart> {
     const bytes = Buffer.from(text);
