@@ -368,7 +368,17 @@ describe("a part by S3", () => {
   it("larger than any value is refused before it is read", async () => {
     await using host = await guarded({}, { maxStreamBytes: 150_000 });
     const upload = await Upload.begin(host);
-    assertCode(await upload.part(1, bytes(150_001)), 400, "EntityTooLarge");
+    const { calls } = host.operations;
+    const query = { partNumber: "1", uploadId: upload.id };
+    const headers = { "content-length": "150001" };
+    const request: S3Request = { method: "PUT", path: "/all/a", query, headers, contentSha256: "UNSIGNED-PAYLOAD" };
+    const signed = await signS3(request, `127.0.0.1:${host.port}`);
+    const lines = Object.entries(signed.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    await using connection = await host.connect();
+    // Nothing of it comes.
+    connection.send(`PUT ${signed.target} HTTP/1.1\r\n${lines.join("")}\r\n`);
+    assertCode(await connection.answer(), 400, "EntityTooLarge");
+    assert.equal(host.operations.calls, calls + 1, "a look at the upload");
   });
 
   it("has its place among the uploads, and gives it back", async () => {

@@ -100,8 +100,8 @@ class Trial {
   }
 
   /**
-   * One client's upload, which others may abort meanwhile, or complete with another list of parts. Resolves to the value
-   * that its key has then; undefined if nobody was told that it was completed.
+   * One client's upload, which others may abort meanwhile, or complete with another list of parts. Resolves to the
+   * value that its key has then. Undefined if nobody was told that it was completed.
    */
   async upload(key: string): Promise<string | undefined> {
     const [text, other] = [`value 2 of ${key}, ${this.random.id()}`, `value 1 of ${key}, ${this.random.id()}`];

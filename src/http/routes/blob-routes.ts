@@ -7,7 +7,7 @@ import { OperatingError } from "../../base/errors.ts";
 import { noHeaders, type ValueInfo } from "../../core/entry.ts";
 import type { Operations, ReadOutcome, StreamOperation, WriteOutcome } from "../../core/operation.ts";
 import { meets, type Precondition } from "../../core/precondition.ts";
-import { announcedLength, type Bodies, type UploadRoom } from "../server/body.ts";
+import { announcedLength, type Bodies, type BodyRoom } from "../server/body.ts";
 import { answer, type Exchange, type HeaderList } from "../server/exchange.ts";
 import { checkChangeable } from "../server/key.ts";
 import type { ProblemWriter } from "../server/problem.ts";
@@ -243,7 +243,7 @@ export class BlobRoutes {
   async #putStream(exchange: Exchange, plain: StreamOperation, md5: string | undefined): Promise<void> {
     const operation = md5 === undefined ? plain : { ...plain, body: requiringMd5(plain.body, md5) };
     let outcome: WriteOutcome;
-    let place: UploadRoom | undefined;
+    let place: BodyRoom | undefined;
     try {
       place = this.#bodies.takePlace(exchange);
       outcome = await this.#operations().writeStream(operation);

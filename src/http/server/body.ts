@@ -32,7 +32,7 @@ export interface Body {
 }
 
 /** A caller's room for an upload. */
-export interface UploadRoom {
+export interface BodyRoom {
   /** Gives it back. Does nothing if it has been given up. */
   release(): void;
 }
@@ -115,7 +115,7 @@ export class Bodies implements Linger, Disposable {
    *
    * @throws OperatingError `overloaded`
    */
-  takePlace(exchange: Exchange): UploadRoom {
+  takePlace(exchange: Exchange): BodyRoom {
     const room = this.#takeRoom(exchange, this.#streamBytes);
     if (room === undefined) throw tooManyUploads();
     return room;
@@ -128,7 +128,7 @@ export class Bodies implements Linger, Disposable {
    *
    * @throws OperatingError `overloaded` after `maxWaitMs`.
    */
-  async waitForRoom(exchange: Exchange, bytes: number, maxWaitMs: number): Promise<UploadRoom> {
+  async waitForRoom(exchange: Exchange, bytes: number, maxWaitMs: number): Promise<BodyRoom> {
     const giveUpAt = this.#clock.now() + maxWaitMs;
     for (let isFirst = true; ; isFirst = false) {
       // A refusal counts as one however long it takes. And only the first attempt is at the cost of others.
@@ -143,7 +143,7 @@ export class Bodies implements Linger, Disposable {
     return this.#shares.hasRoomFor("uploads", exchange, 1) && this.#shares.hasRoomFor("upload_bytes", exchange, bytes);
   }
 
-  #takeRoom(exchange: Exchange, bytes: number): UploadRoom | undefined {
+  #takeRoom(exchange: Exchange, bytes: number): BodyRoom | undefined {
     const taken: Share[] = [];
     const release = (): void => {
       for (const share of taken) share.release();

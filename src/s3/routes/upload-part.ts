@@ -2,7 +2,7 @@
 
 import { OperatingError } from "../../base/errors.ts";
 import type { Operations, ReadOutcome } from "../../core/operation.ts";
-import type { Bodies, UploadRoom } from "../../http/server/body.ts";
+import type { Bodies, BodyRoom } from "../../http/server/body.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
 import { requireNoBody } from "../body/object-body.ts";
 import { partBody, type SummedBody, summedBody } from "../body/part-body.ts";
@@ -132,7 +132,7 @@ export class PartUploads {
   async #send({ exchange }: S3Call, { id, number, upload }: Part, summed: SummedBody): Promise<PartRecord> {
     const { uploads, bodies } = this.#parts;
     const { body, length, sums } = summed;
-    let room: UploadRoom | undefined;
+    let room: BodyRoom | undefined;
     try {
       room = await bodies.waitForRoom(exchange, length, maxWaitMs);
       return await uploads.sendPart(upload, id, { number, length, body }, sums, exchange.place?.holder.name);
