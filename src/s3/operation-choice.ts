@@ -19,6 +19,7 @@ export const operationNeeds = {
   GetObject: "read",
   HeadObject: "read",
   GetObjectAcl: "read",
+  GetObjectAttributes: "read",
   GetObjectTagging: "read",
   PutObject: "write",
   CopyObject: "write",
@@ -87,6 +88,7 @@ function chooseForObject({ target, method, headers }: Request, part: string | un
       if (isUpload && method === "GET") return { name: "ListParts" };
       if (part === undefined || part === "partNumber") return { name: method === "GET" ? "GetObject" : "HeadObject" };
       if (part === "acl" && method === "GET") return { name: "GetObjectAcl" };
+      if (part === "attributes" && method === "GET") return { name: "GetObjectAttributes" };
       if (part === "tagging" && method === "GET") return { name: "GetObjectTagging" };
       if (part === "versionId") throw new S3Error("NoSuchVersion", "objects have no versions");
       throw unspoken(method, part);

@@ -17,6 +17,7 @@ import { noSuchKey, ObjectReads } from "./routes/get-object.ts";
 import { ObjectListings } from "./routes/list-objects.ts";
 import { UploadLists } from "./routes/list-uploads.ts";
 import { MultipartUploads } from "./routes/multipart.ts";
+import { ObjectAttributes } from "./routes/object-attributes.ts";
 import { ObjectWrites } from "./routes/put-object.ts";
 import { PartUploads } from "./routes/upload-part.ts";
 import type { S3Options } from "./s3-options.ts";
@@ -36,6 +37,7 @@ const unchanging: readonly OperationName[] = [
   "GetObject",
   "HeadObject",
   "GetObjectAcl",
+  "GetObjectAttributes",
   "GetObjectTagging",
   "PutAcl",
   "ListParts",
@@ -45,6 +47,7 @@ export class S3Operations {
   readonly #operations: () => Operations;
   readonly #buckets: Buckets;
   readonly #reads: ObjectReads;
+  readonly #attributes: ObjectAttributes;
   readonly #writes: ObjectWrites;
   readonly #copies: ObjectCopies;
   readonly #multiDelete: MultiDelete;
@@ -62,7 +65,9 @@ export class S3Operations {
     const streams = new AnswerStreams(clock, settings, shares);
     this.#operations = operations;
     this.#buckets = buckets;
-    this.#reads = new ObjectReads(operations, streams, new DateFormatter(clock));
+    const dates = new DateFormatter(clock);
+    this.#reads = new ObjectReads(operations, streams, dates);
+    this.#attributes = new ObjectAttributes(operations, dates);
     this.#writes = new ObjectWrites(operations, bodies, settings);
     const slowly = new SlowAnswers(clock, log);
     this.#copies = new ObjectCopies(operations, bodies, streams, slowly, clock, settings);
@@ -153,6 +158,8 @@ export class S3Operations {
         return this.#putObjectAcl(call, key);
       case "GetObjectAcl":
         return this.#answerExisting(call, key, aclXml);
+      case "GetObjectAttributes":
+        return this.#attributes.answer(call, key);
       case "GetObjectTagging":
         return this.#answerExisting(call, key, xmlDocument("Tagging", "<TagSet></TagSet>"));
       default:

@@ -285,6 +285,27 @@ describe("a value by S3", () => {
     assert.equal((await sendS3(host, { method: "HEAD", path: "/photos/a/../b//c%2Bd" })).status, 404);
   });
 
+  it("has attributes, those that are asked for", async () => {
+    await using host = await guarded();
+    const sha256 = hash("sha256", "12345", "base64");
+    assertDone(await sendS3(host, put("/all/a", "12345", { "x-amz-checksum-sha256": sha256 })));
+    const ask = (names: string) =>
+      sendS3(host, get("/all/a", { attributes: "" }, { "x-amz-object-attributes": names }));
+    const all = assertDone(await ask("ETag, Checksum,ObjectParts,StorageClass,ObjectSize"));
+    const namespace = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
+    const checksum = `<Checksum><ChecksumSHA256>${sha256}</ChecksumSHA256><ChecksumType>FULL_OBJECT</ChecksumType></Checksum>`;
+    assert.equal(
+      all.body.toString().split("\n")[1],
+      `<GetObjectAttributesResponse ${namespace}><ETag>${hash("md5", "12345")}</ETag>${checksum}<StorageClass>STANDARD</StorageClass><ObjectSize>5</ObjectSize></GetObjectAttributesResponse>`,
+    );
+    assert.match(all.headers["last-modified"] ?? "", / GMT$/);
+    const size = assertDone(await ask("ObjectSize")).body.toString();
+    assert.match(size, /^[^\n]+\n<GetObjectAttributesResponse [^>]+><ObjectSize>5<\/ObjectSize><\/GetObject/);
+    for (const names of ["", "Size", "ETag,"]) assertCode(await ask(names), 400, "InvalidArgument");
+    const missing = get("/all/b", { attributes: "" }, { "x-amz-object-attributes": "ETag" });
+    assertCode(await sendS3(host, missing), 404, "NoSuchKey");
+  });
+
   it("has ranges, parts and conditions", async () => {
     await using host = await guarded();
     const { etag = "" } = assertDone(await sendS3(host, put("/all/a", "0123456789"))).headers;
