@@ -111,6 +111,11 @@ export const partedMutations: readonly Mutation[] = [
     name: "parted-lost-while-it-may-have-its-parts-again",
     world: "parted",
     breaks: "L7: an upload that lacks a part is aborted before it counts as lost",
+    test: {
+      file: "test/simulation/lost-upload.test.ts",
+      name: "is not completed by a next primary, when its writer was told that nothing was stored, and the part comes again",
+      says: /given up/,
+    },
     edits: [
       {
         file: "src/member/flush/flight.ts",

@@ -63,7 +63,8 @@ export class PartedClients {
   readonly #sessions: Session[] = [];
   /** Tokens that an object has had. */
   readonly #completed = new Set<string>();
-  readonly #violations: string[] = [];
+  /** Those that were to be completed at last, and are not there. */
+  readonly #gone: Session[] = [];
   #count = 0;
   #underWay = 0;
   #stopped = false;
@@ -100,8 +101,15 @@ export class PartedClients {
     for (const session of this.#sessions) if (!session.isAborted && !session.isDone) this.#run(this.#finish(session));
   }
 
+  /** Judged when nothing lands any more: a completion may be late. */
   violations(): string[] {
-    return this.#violations;
+    const { meddledWith } = this.#parts.store.uploads;
+    const unexplained = this.#gone.filter(
+      ({ upload }) => !this.#completed.has(upload.token) && !meddledWith.has(upload.id),
+    );
+    return unexplained.map(
+      ({ label }) => `L19: the upload of ${label} is gone, and nobody has completed or aborted it`,
+    );
   }
 
   #run(work: Promise<void>): void {
@@ -206,16 +214,14 @@ export class PartedClients {
   /** Sends all of it again, since a part that was given up may have come over another, and completes it. */
   async #finish(session: Session): Promise<void> {
     const { world, store } = this.#parts;
-    const { upload, label } = session;
+    const { upload } = session;
     while (!session.isDone && store.uploads.has(upload.id)) {
       if (store.uploads.meddledWith.has(upload.id)) return;
       for (const part of session.parts) await this.#send(session, part);
       await this.#complete(session, session.content, undefined);
       if (!session.isDone) await new Promise<void>((resolve) => void world.schedule(againMs, resolve));
     }
-    const isEnded = this.#completed.has(upload.token) || store.uploads.meddledWith.has(upload.id);
-    if (!session.isDone && !isEnded)
-      this.#violations.push(`L19: the upload of ${label} is gone, and nobody has completed or aborted it`);
+    if (!session.isDone) this.#gone.push(session);
   }
 
   /** Undefined if it fails, or the process ends. */
