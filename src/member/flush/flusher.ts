@@ -408,7 +408,7 @@ export class Flusher {
       // A next primary may have completed it, and written over it (L18).
       if (isLost) this.#requests.requireLease(flight);
       if (found === "same") this.#arrived(flight);
-      else if (isLost) this.#lost(flight, result?.kind === "refused" ? result.error : undefined);
+      else if (isLost) this.#lost(flight, result?.kind === "refused" ? result.error : undefined, result !== undefined);
       else {
         refused = record.store;
         continue;
@@ -419,14 +419,14 @@ export class Flusher {
   }
 
   /** The upload can never be completed: the write has not been done, and the key's state is what the store has (L6). */
-  #lost({ record, entry }: Flight, refusal: OperatingError | undefined): void {
+  #lost({ record, entry }: Flight, refusal: OperatingError | undefined, wasTried: boolean): void {
     const { complaints, metrics } = this.#context;
     const { key } = record;
     if (refusal) {
       metrics.flushFailed(refusal.code);
       complaints.warn("upload", "the store refuses a large value, which is given up", { key, error: refusal });
     }
-    if (record.pending[0]?.entry === entry) this.#parts.committer.loseUpload(record, refusal);
+    if (record.pending[0]?.entry === entry) this.#parts.committer.loseUpload(record, refusal, wasTried);
     if (record.entry !== entry) return;
     record.isInStore();
     this.queue.done(record);

@@ -44,9 +44,13 @@ export class Committer {
     if (committed) this.#isVisible(record);
   }
 
-  /** The upload of the first pending write can never be completed. It was no write: the state is what the store has. */
-  loseUpload(record: KeyState, refusal: OperatingError | undefined): void {
-    this.#context.buffer.loseUpload(record, uploadLost(refusal));
+  /**
+   * The upload of the first pending write can never be completed. It was no write: the state is what the store has.
+   *
+   * @param wasTried - its completion here. If it was not, a lost member may have completed it.
+   */
+  loseUpload(record: KeyState, refusal: OperatingError | undefined, wasTried: boolean): void {
+    this.#context.buffer.loseUpload(record, uploadLost(refusal, wasTried));
     this.#isVisible(record);
     this.commitReady(record);
   }
@@ -76,8 +80,8 @@ export class Committer {
 }
 
 /** For a write whose upload will never be completed: the store has lost it, or refuses it. */
-function uploadLost(refusal: OperatingError | undefined): OperatingError {
-  return refusal
-    ? new OperatingError("store_refused", `${refusal.message}${nothingStored}`, { cause: refusal })
-    : new OperatingError("store_unavailable", `the store has lost the upload${nothingStored}`);
+function uploadLost(refusal: OperatingError | undefined, wasTried: boolean): OperatingError {
+  if (refusal) return new OperatingError("store_refused", `${refusal.message}${nothingStored}`, { cause: refusal });
+  const detail = wasTried ? `the store has lost the upload${nothingStored}` : "the store has a newer value by now";
+  return new OperatingError("store_unavailable", detail);
 }

@@ -32,7 +32,7 @@ export class ObjectAttributes {
     const { info } = outcome;
     const etag = etagOf(info.md5);
     const checksum = checksumOf(info.headers);
-    const parts = /-(\d+)$/.exec(etag)?.[1];
+    const parts = /-(\d+)$/.exec(info.md5)?.[1];
     const texts: Readonly<Record<Attribute, string>> = {
       ETag: element("ETag", etag),
       Checksum:

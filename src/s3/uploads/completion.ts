@@ -154,14 +154,18 @@ export class Completions {
   async #prepare(request: CompletionRequest, found: Found<UploadRecord>): Promise<ReadyUpload> {
     const { uploads } = this.#parts;
     const { key, id, size: claimedSize, checksum: claimed } = request;
-    const parts = await forEachOf(request.parts, recordsAtOnce, async (listed, index): Promise<PartRecord> => {
-      if (index % turnParts === turnParts - 1) await request.turns.next();
+    const find = async (listed: ListedPart): Promise<PartRecord> => {
       const part = await uploads.records.read(partName(id, listed.number), partSchema);
       if (part !== undefined && isSame(listed, part.record)) return part.record;
       // It may be gone with its upload.
       await uploads.find(key, id);
       throw invalidPart(listed.number);
-    });
+    };
+    const parts: PartRecord[] = [];
+    for (let start = 0; start < request.parts.length; start += turnParts) {
+      if (start > 0) await request.turns.next();
+      parts.push(...(await forEachOf(request.parts.slice(start, start + turnParts), recordsAtOnce, find)));
+    }
     const size = parts.reduce((sum, part) => sum + part.size, 0);
     if (parts.some((part, index) => part.size < minPartBytes && index < parts.length - 1)) {
       throw new S3Error("EntityTooSmall", `each part but the last has ${minPartBytes} bytes at least`);

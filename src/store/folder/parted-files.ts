@@ -75,6 +75,8 @@ export class PartedFiles {
     try {
       await this.#write(file, body, giveUpAt);
       await syncs.sync(upload);
+      // Nobody would know of it, and it would stay.
+      this.#checkTime(giveUpAt);
     } catch (error) {
       await removeFile(pooledFiles, file);
       if (hasCode(error, "ENOENT")) return undefined;

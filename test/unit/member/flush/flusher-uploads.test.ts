@@ -9,6 +9,7 @@ import { OperatingError } from "../../../../src/base/errors.ts";
 import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import type { KeyState } from "../../../../src/core/key-state.ts";
 import { formatManifest } from "../../../../src/core/upload-manifest.ts";
+import { formatVersion } from "../../../../src/core/version.ts";
 import type { Flusher } from "../../../../src/member/flush/flusher.ts";
 import type { BlobInfo, BlobStore, CompleteResult } from "../../../../src/store/blob-store.ts";
 import { assign, roomyBuffer } from "../../../harness/key-fixtures.ts";
@@ -50,6 +51,10 @@ class Trial {
     };
     const store: Partial<BlobStore> = {
       stat: () => Promise.resolve(this.object),
+      read: () =>
+        Promise.resolve(
+          this.object ? { kind: "found", blob: { ...this.object, body: Buffer.alloc(9) } } : { kind: "missing" },
+        ),
       completeUpload: () => {
         this.object = this.onCompleted();
         return answer("complete", this.completions);
@@ -65,8 +70,10 @@ class Trial {
       observer: {
         commitReady: () => this.told.push("written"),
         takeOver: () => this.told.push("newer"),
-        loseUpload: (record, refusal) => {
-          this.told.push(`lost${refusal ? `: ${refusal.message}` : ""}`);
+        loseUpload: (record, refusal, wasTried) => {
+          this.told.push(
+            `lost${refusal ? `: ${refusal.message}` : ""}${wasTried ? "" : ", perhaps after it was there"}`,
+          );
           buffer.loseUpload(record, refusal ?? new OperatingError("store_unavailable", "the upload is lost"));
         },
       },
@@ -144,6 +151,15 @@ describe("Flusher, of an upload", () => {
     trial.completions.push(gone);
     await trial.attempt();
     assert.deepEqual([trial.asked, trial.told], [["complete"], ["lost"]]);
+  });
+
+  it("is lost to a newer value that it finds, and may have been there before that", async () => {
+    const trial = new Trial();
+    const { clusterId } = trial.membership.view.parameters;
+    const version = formatVersion(clusterId, "k", { epoch: 4, seq: 2 });
+    trial.object = { ...completed, upload: undefined, version };
+    await trial.attempt();
+    assert.deepEqual([trial.asked, trial.told], [[], ["newer", "lost, perhaps after it was there"]]);
   });
 
   it("that is gone says it is lost, at once if nothing else can have completed it", async () => {

@@ -10,8 +10,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { UploadedPart } from "../../../../src/core/operation.ts";
 import type { BlobStore } from "../../../../src/store/blob-store.ts";
+import { FileLanes } from "../../../../src/store/folder/file-lanes.ts";
 import { FileStore } from "../../../../src/store/folder/file-store.ts";
+import { pooledFiles } from "../../../../src/store/folder/files.ts";
+import { FolderSyncs } from "../../../../src/store/folder/folder-syncs.ts";
+import { PartedFiles } from "../../../../src/store/folder/parted-files.ts";
 import { systemClock, systemRandom } from "../../../../src/system.ts";
+import { ManualClock } from "../../../harness/manual-clock.ts";
 import { TracedFiles } from "../../../harness/traced-files.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
@@ -203,4 +208,36 @@ test("joining the parts stops when nobody waits for it any more", async (t) => {
   const files = await readdir(join(folder, ".weir/store/uploads", id));
   assert.equal(files.length, 1, files.join());
   assert.equal(await complete(store, id, parts, 3), "written");
+});
+
+test("a part whose sync took too long does not stay: its sender was told that it was given up", async (t) => {
+  const folder = await freshFolder(t);
+  const uploads = join(folder, "uploads");
+  await mkdir(uploads);
+  await mkdir(join(folder, "temporary"));
+  const clock = new ManualClock();
+  const lanes = new FileLanes();
+  const syncs = new FolderSyncs(pooledFiles, lanes);
+  const files = new PartedFiles({
+    uploads,
+    temporary: join(folder, "temporary"),
+    clock,
+    random: systemRandom,
+    syncs,
+    lanes,
+  });
+  const id = await files.begin();
+  const part = { number: 1, body: Buffer.from("a") };
+  assert.match((await files.send(id, part, clock.now() + 100)) ?? "", /^[0-9a-f]{32}$/);
+  const slow = { sync: (path: string) => syncs.sync(path).then(() => clock.advance(100)) } as FolderSyncs;
+  const late = new PartedFiles({
+    uploads,
+    temporary: join(folder, "temporary"),
+    clock,
+    random: systemRandom,
+    syncs: slow,
+    lanes,
+  });
+  await assert.rejects(late.send(id, part, clock.now() + 100), /too slow/);
+  assert.equal((await readdir(join(uploads, id))).length, 1);
 });
