@@ -151,7 +151,23 @@ export const partedBugs: readonly GlueBug[] = [
     edits: [
       { file: files, find: "      this.#checkTime(giveUpAt);\n      await handle", replace: "      await handle" },
     ],
-    test: { file: filesTest, name: "nothing stays of a part that fails, or is given up", says: /1-/ },
+    test: { file: filesTest, name: "no more of a part is read once it has been given up", says: /3 !== 2/ },
+  },
+  {
+    name: "folder-keeps-a-late-part",
+    breaks: "A part that was given up while it was synced does not stay.",
+    edits: [
+      {
+        file: files,
+        find: "      // Nobody would know of it, and it would stay.\n      this.#checkTime(giveUpAt);\n",
+        replace: "",
+      },
+    ],
+    test: {
+      file: filesTest,
+      name: "a part whose sync took too long does not stay: its sender was told that it was given up",
+      says: /Missing expected rejection/,
+    },
   },
   {
     name: "folder-joined-file-takes-anothers-place",

@@ -210,34 +210,39 @@ test("joining the parts stops when nobody waits for it any more", async (t) => {
   assert.equal(await complete(store, id, parts, 3), "written");
 });
 
-test("a part whose sync took too long does not stay: its sender was told that it was given up", async (t) => {
+/** Over a fresh folder, by a clock of its own, which goes on by so much with each sync of a folder. */
+async function filesOf(t: { after(done: () => Promise<void>): void }, syncMs: number) {
   const folder = await freshFolder(t);
-  const uploads = join(folder, "uploads");
-  await mkdir(uploads);
-  await mkdir(join(folder, "temporary"));
+  const [uploads, temporary] = [join(folder, "uploads"), join(folder, "temporary")];
+  for (const path of [uploads, temporary]) await mkdir(path);
   const clock = new ManualClock();
   const lanes = new FileLanes();
-  const syncs = new FolderSyncs(pooledFiles, lanes);
-  const files = new PartedFiles({
-    uploads,
-    temporary: join(folder, "temporary"),
-    clock,
-    random: systemRandom,
-    syncs,
-    lanes,
-  });
+  const own = new FolderSyncs(pooledFiles, lanes);
+  const syncs = { sync: (path: string) => own.sync(path).then(() => clock.advance(syncMs)) } as FolderSyncs;
+  const files = new PartedFiles({ uploads, temporary, clock, random: systemRandom, syncs, lanes });
   const id = await files.begin();
+  return { files, id, clock, kept: () => readdir(join(uploads, id)) };
+}
+
+test("a part whose sync took too long does not stay: its sender was told that it was given up", async (t) => {
+  const { files, id, clock, kept } = await filesOf(t, 100);
   const part = { number: 1, body: Buffer.from("a") };
-  assert.match((await files.send(id, part, clock.now() + 100)) ?? "", /^[0-9a-f]{32}$/);
-  const slow = { sync: (path: string) => syncs.sync(path).then(() => clock.advance(100)) } as FolderSyncs;
-  const late = new PartedFiles({
-    uploads,
-    temporary: join(folder, "temporary"),
-    clock,
-    random: systemRandom,
-    syncs: slow,
-    lanes,
-  });
-  await assert.rejects(late.send(id, part, clock.now() + 100), /too slow/);
-  assert.equal((await readdir(join(uploads, id))).length, 1);
+  assert.match((await files.send(id, part, clock.now() + 101)) ?? "", /^[0-9a-f]{32}$/);
+  await assert.rejects(files.send(id, part, clock.now() + 100), /too slow/);
+  assert.equal((await kept()).length, 1);
+});
+
+test("no more of a part is read once it has been given up", async (t) => {
+  const { files, id, clock, kept } = await filesOf(t, 0);
+  let pieces = 0;
+  const body = Buffer.alloc(3 * 1024 * 1024);
+  const subarray = (start?: number, end?: number): Buffer<ArrayBuffer> => {
+    pieces++;
+    clock.advance(60);
+    return Buffer.prototype.subarray.call(body, start, end) as Buffer<ArrayBuffer>;
+  };
+  const part = { number: 1, body: Object.assign(body, { subarray }) };
+  await assert.rejects(files.send(id, part, clock.now() + 100), /too slow/);
+  assert.equal(pieces, 2);
+  assert.deepEqual(await kept(), []);
 });
