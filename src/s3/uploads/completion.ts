@@ -133,6 +133,9 @@ export class Completions {
   async #complete(request: CompletionRequest, claim: string): Promise<Completed | undefined> {
     const { key, id } = request;
     const found = await this.#parts.uploads.find(key, id);
+    // A node may have been lost between the last two steps. A store that keeps the parts would do it again.
+    const done = found.record.completing && (await this.#findDone(request, claim));
+    if (done) return done;
     const ready = await this.#prepare(request, found);
     const list = await this.#fix(request, ready);
     const outcome = await this.#write(request, ready, list);

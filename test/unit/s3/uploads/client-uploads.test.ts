@@ -161,6 +161,21 @@ describe("a multipart upload", () => {
     assert.deepEqual(trial.value("k"), small);
   });
 
+  it("is not completed again if a node was lost between saying that it was and removing its record", async (t) => {
+    const trial = new UploadTrial();
+    const [a, b] = [trial.node(), trial.node()];
+    const id = await begun(a);
+    const part = await a.send("k", id, 1, small);
+    const remove = t.mock.method(a.uploads.records, "remove", () =>
+      Promise.reject(new OperatingError("deadline_exceeded", "lost")),
+    );
+    await a.complete("k", id, [part]).catch(() => undefined);
+    assert.ok(remove.mock.callCount() > 0 && trial.ownNames.includes(uploadName(id)));
+    t.mock.method(b.operations, "completeUpload", () => assert.fail("completed again"));
+    await b.complete("k", id, [part]);
+    assert.deepEqual(trial.value("k"), small);
+  });
+
   it("is completed again with the same bytes, also if the store calls them by another tag by now", async () => {
     const trial = new UploadTrial();
     const node = trial.node();
