@@ -119,11 +119,6 @@ export class Membership {
     return entry;
   }
 
-  /** The other members of the adopted view. */
-  get others(): ViewMember[] {
-    return this.view.members.filter(({ id }) => id !== this.self.id);
-  }
-
   /** Earlier views that matter beyond this one; see {@link Doubt.views}. */
   get lostViews(): readonly PastView[] {
     return this.#doubt?.views ?? [];
@@ -198,12 +193,17 @@ export class Membership {
 
   /** Whether this member may, at this moment, answer for `key`, and commit and flush what it holds of it (V8). */
   mayAnswer(key: string): boolean {
-    return this.#progress !== "adopting" && this.serves(key, this.ownersOf(key)) && this.lease.held();
+    return this.serves(key, this.ownersOf(key)) && this.mayAnswerForAny;
+  }
+
+  /** Whether there may be a key that it may do so for. It may not without a lease, nor while it adopts a view. */
+  get mayAnswerForAny(): boolean {
+    return this.#progress !== "adopting" && this.lease.held();
   }
 
   /** Whether it may do so for every key whose primary it is, whichever keys those are. */
   mayAnswerForAll(): boolean {
-    return this.#progress !== "adopting" && this.activated && this.#doubt?.any === false && this.lease.held();
+    return this.activated && this.#doubt?.any === false && this.mayAnswerForAny;
   }
 
   /** See {@link Doubt.has}. */

@@ -164,7 +164,7 @@ export class Member implements PeerHandler, JournalSource {
       );
     });
     // A flush that lands finds its key without tenure.
-    if (this.#lane.isBusy) for (const record of flusher.flying()) buffer.endTenure(record, error);
+    if (this.#lane.isBusy) for (const { record } of flusher.flights) buffer.endTenure(record, error);
     return promise;
   }
 

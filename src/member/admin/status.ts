@@ -60,14 +60,14 @@ const reasonLength = 200;
 
 export class Status {
   readonly #context: StatusContext;
-  readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "lateKeys" | "silentMs" | "underWay">;
+  readonly #flusher: Pick<Flusher, "backlog" | "concurrency" | "flights" | "health" | "lateKeys" | "silentMs">;
   readonly #configured: { readonly named: readonly PeerAddress[] };
   readonly #viewCheck: { readonly trouble: string | undefined };
 
   /** @param configured - the nodes that the configuration names */
   constructor(
     context: StatusContext,
-    flusher: Pick<Flusher, "backlog" | "concurrency" | "health" | "lateKeys" | "silentMs" | "underWay">,
+    flusher: Pick<Flusher, "backlog" | "concurrency" | "flights" | "health" | "lateKeys" | "silentMs">,
     configured: { readonly named: readonly PeerAddress[] },
     viewCheck: { readonly trouble: string | undefined },
   ) {
@@ -135,7 +135,7 @@ export class Status {
       ...this.figures(),
       waitingBytes: buffer.admission.waitingBytes,
       refusedBytesOf: new Map(flusher.backlog.refusedValues.holders()),
-      flushesUnderWay: flusher.underWay,
+      flushesUnderWay: flusher.flights.size,
       flushConcurrency: flusher.concurrency,
       storeFailingMs: flusher.health.failingMs(clock.now()),
       lateKeys: flusher.lateKeys,

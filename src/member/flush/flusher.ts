@@ -46,8 +46,8 @@ const looksPerTurn = 1_000;
 /** What a request would come to that removes an object without having seen it. */
 const unseen: WriteResult = { kind: "conflict" };
 
-/** How soon to look again while there is no lease, in milliseconds. */
-const noLeasePauseMs = 100;
+/** How soon to look again while this member may answer for no key, in milliseconds. */
+const noAnswerPauseMs = 100;
 
 type FlusherContext = ContextOf<
   "membership" | "buffer" | "store" | "clock" | "random" | "complaints" | "metrics" | "settings" | "late"
@@ -79,7 +79,6 @@ export class Flusher {
   #failedAt: Instant = Number.NEGATIVE_INFINITY;
   #stopped = false;
   #isPaused = false;
-  /** It has looked at as many keys as it may in this turn of the event loop. */
   #isResting = false;
 
   constructor(context: FlusherContext, parts: FlusherParts) {
@@ -112,13 +111,9 @@ export class Flusher {
     return this.#parts.health;
   }
 
-  get underWay(): number {
-    return this.#flights.size;
-  }
-
-  /** The keys that are being flushed. */
-  *flying(): Generator<KeyState> {
-    for (const { record } of this.#flights) yield record;
+  /** The flushes under way. */
+  get flights(): ReadonlySet<Flight> {
+    return this.#flights;
   }
 
   /**
@@ -212,13 +207,12 @@ export class Flusher {
       if (at === undefined) return;
       // Very many may be due that must wait, or that another member serves now.
       if (looks === looksPerTurn) {
-        this.#isResting = true;
-        this.#alarm.set(now);
+        this.#rest();
         return;
       }
-      // Without a lease all that is due keeps its place. If all were looked at again at one moment, what a client waits
-      // for would be one of many.
-      const from = membership.lease.held() ? at : Math.max(at, now + noLeasePauseMs);
+      // Meanwhile all that is due keeps its place. If all were looked at again at one moment, what a client waits for
+      // would be one of many.
+      const from = membership.mayAnswerForAny ? at : Math.max(at, now + noAnswerPauseMs);
       if (from > now) {
         this.#alarm.set(from);
         return;
@@ -226,6 +220,12 @@ export class Flusher {
       const record = this.queue.take();
       if (record) this.#start(record, now);
     }
+  }
+
+  /** Goes on in another turn of the event loop: very many keys may have to wait, or fail at once. */
+  #rest(): void {
+    this.#isResting = true;
+    this.#alarm.set(this.#context.clock.now());
   }
 
   /** Does what the record needs now, or has it wait. */
@@ -284,7 +284,7 @@ export class Flusher {
       (error: unknown) => {
         this.#flights.delete(flight);
         if (record.land(flight)) this.#failed(flight, error);
-        this.#pump();
+        if (!this.#stopped) this.#rest();
       },
     );
   }
@@ -315,7 +315,7 @@ export class Flusher {
     const { clock, complaints, membership, metrics } = this.#context;
     if (!isOperatingError(error)) throw error;
     if (error.code === "not_ready") {
-      const at = clock.now() + (membership.lease.held() ? noLeasePauseMs : -this.queue.leadOf(record));
+      const at = clock.now() + (membership.mayAnswerForAny ? noAnswerPauseMs : -this.queue.leadOf(record));
       this.queue.lookAt(record, at);
       return;
     }

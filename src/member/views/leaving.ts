@@ -175,7 +175,7 @@ export class Leaving {
    */
   #isEmpty(): boolean {
     const { buffer, requests, membership } = this.#context;
-    const isDone = buffer.size === 0 && this.#flusher.idle && !requests.isAwaitedBy(membership.others);
+    const isDone = buffer.size === 0 && this.#flusher.idle && !requests.isAwaitedBy(membership.peers);
     return isDone && !this.#awaitsEffects();
   }
 

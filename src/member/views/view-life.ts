@@ -16,7 +16,7 @@ import type { Timer } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Lane } from "../../base/slices.ts";
 import type { RequestId } from "../../core/entry.ts";
-import type { KeyState } from "../../core/key-state.ts";
+import type { Flight, KeyState } from "../../core/key-state.ts";
 import type { Membership } from "../../core/membership.ts";
 import type { RequestOutcome } from "../../core/message.ts";
 import { type View, type ViewMember, viewName, votersOf } from "../../core/view.ts";
@@ -60,7 +60,7 @@ export interface ViewFollowers {
   };
   readonly durableWrites: Pick<DurableWrites, "adoptView">;
   readonly flusher: Pick<Flusher, "forget" | "gained" | "pause" | "quiet" | "resume"> & {
-    flying(): Iterable<KeyState>;
+    readonly flights: Iterable<Pick<Flight, "record">>;
   };
   readonly queue: Pick<FlushQueue, "expedite" | "schedule">;
   readonly cleaner: Pick<Cleaner, "adoptView" | "viewSettled">;
@@ -255,7 +255,7 @@ export class ViewLife {
    */
   #endFlights(): void {
     const error = ownedByAnother();
-    for (const record of this.#followers.flusher.flying()) this.#endTenure(record, error);
+    for (const { record } of this.#followers.flusher.flights) this.#endTenure(record, error);
   }
 
   #endTenure(record: KeyState, error: Error): void {

@@ -61,7 +61,7 @@ function trialOf(stored: View = view, isVouchedFor = true, items = wholeSlices.i
     onNewerEpoch: (epoch) => events.push(`epoch ${epoch}`),
   });
   const stages = { deliver: (): void => undefined, inherit: (): void => undefined, handOff: (): void => undefined };
-  const flying: KeyState[] = [];
+  const flights: { record: KeyState }[] = [];
   const note = (event: string) => (): void => {
     events.push(event);
   };
@@ -102,7 +102,7 @@ function trialOf(stored: View = view, isVouchedFor = true, items = wholeSlices.i
       gained: note("gained"),
       pause: note("pause"),
       resume: note("resume"),
-      flying: () => flying,
+      flights,
       quiet: true,
     },
     queue: { expedite: note("expedite"), schedule: note("schedule") },
@@ -137,7 +137,7 @@ function trialOf(stored: View = view, isVouchedFor = true, items = wholeSlices.i
     log,
     membership,
     buffer,
-    flying,
+    flights,
     requests: context.requests,
     network,
     journaled,
@@ -337,10 +337,10 @@ describe("ViewLife, in slices", () => {
   });
 
   it("ends the tenure of keys that are being flushed at once (V66)", () => {
-    const { buffer, flying, life, news } = trialOf(view, true, 1);
+    const { buffer, flights, life, news } = trialOf(view, true, 1);
     for (const entry of entries) hold(buffer, entry);
     const record = buffer.get("k3") as KeyState;
-    flying.push(record);
+    flights.push({ record });
     record.takeOff(record.entry as Entry, 0, false);
     life.adopt(view);
     assert.deepEqual([record.flight, buffer.size], [undefined, 3]);
