@@ -78,8 +78,10 @@ const groupPart = 1 / 8;
  */
 const forwardPart = 1 / 128;
 const minForwardBytes = 4 * 1024;
-/** It also takes this many times the group's own bytes: writing forward must outrun what is appended. */
+/** It also takes this many times what is appended: writing forward must outrun that. */
 const forwardFactor = 2;
+/** In one turn of the event loop it looks at this many keys at most: entries may be very small. */
+const forwardKeys = 1_000;
 /** Writing forward begins when the segments take more than one segment and this many times what counts. */
 const wasteFactor = 1.5;
 /** How many outcomes go into one record. */
@@ -158,6 +160,8 @@ class FileJournal implements DiskJournal {
   /** Whether groups are being written, and a promise that resolves once they are written. */
   #isRunning = false;
   #run: Promise<void> = Promise.resolve();
+  /** So many bytes are yet to be written forward for what was appended. Below zero: more than that was written. */
+  #owedBytes = 0;
   /** Runs out when records that may wait have waited long enough. */
   #timer: Timer | undefined;
   readonly #writers: ByteWriter[] = [];
@@ -205,11 +209,12 @@ class FileJournal implements DiskJournal {
     const ledger = this.#ledger;
     if (record.kind === "clean") {
       if (!ledger.isHeld(record.key, record.version)) return;
-      this.#open().add(record);
+      this.#owedBytes += forwardFactor * this.#open().add(record);
       ledger.drop(record.key);
     } else {
       const batch = this.#open();
       const bytes = batch.add(record);
+      this.#owedBytes += forwardFactor * bytes;
       if (record.kind === "entry") ledger.hold(record.entry.key, record.entry, bytes);
       batch.since ??= this.#parts.clock.now();
     }
@@ -250,6 +255,7 @@ class FileJournal implements DiskJournal {
     this.#isTurnOpen = true;
     this.#parts.disk.afterTurn(() => {
       this.#isTurnOpen = false;
+      if (this.#filling) this.#writeForward(this.#filling);
       if (this.#filling && this.#filling.bytes >= this.#parts.settings.segmentBytes * groupPart) this.#close();
       this.#start();
     });
@@ -294,7 +300,6 @@ class FileJournal implements DiskJournal {
     assert(batch !== undefined, "only a batch that fills is closed");
     assert(batch.segment === this.#ledger.newest, "a batch that fills is for the newest segment");
     this.#filling = undefined;
-    this.#writeForward(batch);
     if (this.#ledger.oldest > this.#oldest) {
       this.#oldest = this.#ledger.oldest;
       batch.add({ kind: "oldest", oldest: this.#oldest });
@@ -316,18 +321,22 @@ class FileJournal implements DiskJournal {
     return oldest < newest && bytes > liveBytes * wasteFactor + this.#parts.settings.segmentBytes;
   }
 
-  /** Writes entries of the oldest segments once more, so that those segments can be deleted. */
-  #writeForward(batch: Batch): void {
+  /** Whether the disk holds more than it should, whatever counts of it. */
+  #isOverLimit(): boolean {
     const { segmentBytes, liveLimitBytes } = this.#parts.settings;
-    const isDue = this.#isForwardDue();
-    // The owner lets some entries go without a word. They count as held until the journal asks for them.
-    if (!isDue && this.#ledger.bytes <= liveLimitBytes * wasteFactor + segmentBytes) return;
-    const least = isDue ? Math.max(segmentBytes * forwardPart, minForwardBytes) : 0;
-    let budget = Math.max(least, batch.bytes * forwardFactor);
+    return this.#ledger.bytes > liveLimitBytes * wasteFactor + segmentBytes;
+  }
+
+  /** Writes entries of the oldest segments once more, as is owed, so that those segments can be deleted. */
+  #writeForward(batch: Batch): void {
     const source = this.#attached();
-    while (budget > 0 && (!isDue || this.#isForwardDue())) {
-      const key = this.#ledger.oldKey();
-      if (key === undefined) return;
+    for (let keys = 0; this.#owedBytes > 0 && keys < forwardKeys; keys++) {
+      // The owner lets some entries go without a word. They count as held until the journal asks for them.
+      const key = this.#isForwardDue() || this.#isOverLimit() ? this.#ledger.oldKey() : undefined;
+      if (key === undefined) {
+        this.#owedBytes = 0;
+        return;
+      }
       const entry = source.newest(key);
       if (entry === undefined) {
         this.#ledger.drop(key);
@@ -336,7 +345,7 @@ class FileJournal implements DiskJournal {
       assert(!this.#ledger.isNewer(key, entry), "who writes the journal holds what it has appended");
       const bytes = batch.add({ kind: "entry", entry });
       this.#ledger.hold(key, entry, bytes);
-      budget -= bytes;
+      this.#owedBytes -= bytes;
     }
   }
 
@@ -373,10 +382,25 @@ class FileJournal implements DiskJournal {
     if (this.#isFailed || (this.#isTurnOpen && !this.#isClosing)) return undefined;
     if (this.#filling === undefined) {
       if (this.#isClosing || this.#source === undefined || !this.#isForwardDue()) return undefined;
-      this.#open();
+      this.#fillForward();
     } else if (this.#mayWait(this.#filling)) return undefined;
+    else if (this.#owedBytes > 0 && !this.#isClosing) {
+      // The group waits until what it owes is in it, some in each turn.
+      this.#startAfterTurn();
+      return undefined;
+    }
     this.#close();
     return this.#closed.shift();
+  }
+
+  /** A batch of nothing but what is written forward. */
+  #fillForward(): void {
+    const batch = this.#open();
+    const least = Math.max(this.#parts.settings.segmentBytes * forwardPart, minForwardBytes);
+    this.#owedBytes = Math.max(this.#owedBytes, least);
+    this.#writeForward(batch);
+    // All that was looked at may be gone, and each group has a record.
+    batch.add({ kind: "oldest", oldest: this.#oldest });
   }
 
   /** Whether nobody waits for the batch. Then it is written a while later. */

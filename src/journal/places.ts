@@ -8,18 +8,19 @@ import { assert } from "../base/assert.ts";
 import { PartedMap } from "../base/parted-map.ts";
 import type { Version } from "../core/version.ts";
 
-const firstSlots = 1024;
-const growth = 1.5;
+/** Numbers in a chunk of a column, as a power of two: a new chunk takes some microseconds. */
+const chunkBits = 12;
+const chunkSize = 1 << chunkBits;
 
 export class Places {
   readonly #slots = new PartedMap<number>();
   /** By slot. A free slot has no key. */
   #keys: (string | undefined)[] = [];
   #free: number[] = [];
-  #segments = new Uint32Array(firstSlots);
-  #bytes = new Uint32Array(firstSlots);
-  #epochs = new Float64Array(firstSlots);
-  #seqs = new Float64Array(firstSlots);
+  #segments = new Column(Uint32Array);
+  #bytes = new Column(Uint32Array);
+  #epochs = new Column(Float64Array);
+  #seqs = new Column(Float64Array);
 
   get size(): number {
     return this.#slots.size;
@@ -41,68 +42,76 @@ export class Places {
 
   /** Number of the segment with the record. */
   segmentAt(slot: number): number {
-    return this.#segments[slot] as number;
+    return this.#segments.at(slot);
   }
 
   /** Bytes of the record. */
   bytesAt(slot: number): number {
-    return this.#bytes[slot] as number;
+    return this.#bytes.at(slot);
   }
 
   /** Negative when the record's version is older than this one, positive when it is newer, 0 when it's the same. */
   compareAt(slot: number, { epoch, seq }: Version): number {
-    return (this.#epochs[slot] as number) - epoch || (this.#seqs[slot] as number) - seq;
+    return this.#epochs.at(slot) - epoch || this.#seqs.at(slot) - seq;
   }
 
   /** From now on, this is the key's record. */
   set(key: string, version: Version, segment: number, bytes: number): void {
     assert(segment < 2 ** 32 && bytes < 2 ** 32, "segments and records are counted in 32 bits");
     const slot = this.#slots.get(key) ?? this.#take(key);
-    this.#segments[slot] = segment;
-    this.#bytes[slot] = bytes;
-    this.#epochs[slot] = version.epoch;
-    this.#seqs[slot] = version.seq;
+    this.#segments.set(slot, segment);
+    this.#bytes.set(slot, bytes);
+    this.#epochs.set(slot, version.epoch);
+    this.#seqs.set(slot, version.seq);
   }
 
   remove(key: string, slot: number): void {
     assert(this.#keys[slot] === key, "a slot belongs to its key");
     this.#slots.delete(key);
     this.#keys[slot] = undefined;
-    this.#segments[slot] = 0;
+    this.#segments.set(slot, 0);
     this.#free.push(slot);
     assert(this.#slots.size + this.#free.length === this.#keys.length, "a slot has a key or is free");
-    if (this.#slots.size === 0 && this.#segments.length > firstSlots) this.#reset();
+    if (this.#slots.size === 0 && this.#keys.length > chunkSize) this.#reset();
   }
 
   #take(key: string): number {
     const slot = this.#free.pop() ?? this.#keys.length;
     assert(this.#keys[slot] === undefined, "a free slot has no key");
-    if (slot === this.#segments.length) this.#grow();
     this.#keys[slot] = key;
     this.#slots.set(key, slot);
     return slot;
-  }
-
-  #grow(): void {
-    const size = Math.ceil(this.#segments.length * growth);
-    this.#segments = copied(new Uint32Array(size), this.#segments);
-    this.#bytes = copied(new Uint32Array(size), this.#bytes);
-    this.#epochs = copied(new Float64Array(size), this.#epochs);
-    this.#seqs = copied(new Float64Array(size), this.#seqs);
   }
 
   /** Gives back the memory that very many keys needed. */
   #reset(): void {
     this.#keys = [];
     this.#free = [];
-    this.#segments = new Uint32Array(firstSlots);
-    this.#bytes = new Uint32Array(firstSlots);
-    this.#epochs = new Float64Array(firstSlots);
-    this.#seqs = new Float64Array(firstSlots);
+    this.#segments = new Column(Uint32Array);
+    this.#bytes = new Column(Uint32Array);
+    this.#epochs = new Column(Float64Array);
+    this.#seqs = new Column(Float64Array);
   }
 }
 
-function copied<T extends Uint32Array | Float64Array>(larger: T, from: T): T {
-  larger.set(from);
-  return larger;
+/** Numbers by their index. It grows a chunk at a time: what it has is never moved. */
+class Column {
+  readonly #chunks: (Uint32Array | Float64Array)[] = [];
+  readonly #make: new (
+    size: number,
+  ) => Uint32Array | Float64Array;
+
+  constructor(make: new (size: number) => Uint32Array | Float64Array) {
+    this.#make = make;
+  }
+
+  at(index: number): number {
+    return (this.#chunks[index >>> chunkBits] as Uint32Array)[index & (chunkSize - 1)] as number;
+  }
+
+  /** @param index - no further than one after the last chunk */
+  set(index: number, value: number): void {
+    if (index >>> chunkBits === this.#chunks.length) this.#chunks.push(new this.#make(chunkSize));
+    (this.#chunks[index >>> chunkBits] as Uint32Array)[index & (chunkSize - 1)] = value;
+  }
 }
