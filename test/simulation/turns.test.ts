@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Entry, noHeaders } from "../../src/core/entry.ts";
+import { type Entry, footprint, noHeaders } from "../../src/core/entry.ts";
 import { Ring } from "../../src/core/ring.ts";
 import { formatView, type View, type ViewMember, viewName } from "../../src/core/view.ts";
 import { noJournal } from "../../src/journal/no-journal.ts";
@@ -18,7 +18,7 @@ import { type DataFolder, memoryFolder } from "./sim-folder.ts";
 import { defaultNetworkSettings, SimNetwork } from "./sim-network.ts";
 import { SimStore } from "./sim-store.ts";
 import { SimWorld } from "./sim-world.ts";
-import { healthyStore } from "./store-faults.ts";
+import { healthyStore, type StoreFaultSettings } from "./store-faults.ts";
 
 const ids = ["a", "b", "c"];
 /** In all; each of three nodes holds two thirds of them. */
@@ -62,7 +62,32 @@ test("a member with a full buffer starts, loses a peer, takes it back, is droppe
   );
 });
 
-/** A settled cluster whose nodes find their buffers full at their first start. Nothing is flushed by itself. */
+test("a member whose keys are all due, as its buffer has hardly any room left, takes a peer back in short turns", async () => {
+  const view = {
+    ...viewOf(
+      5,
+      ids.map((id) => memberOf(id)),
+    ),
+    settled: true,
+  };
+  const cluster = new FullCluster(view, { minLatencyMs: 100 });
+  const [a, , c] = cluster.hosts as [SimHost, SimHost, SimHost];
+  await cluster.settled("start", 3);
+  c.crash();
+  c.loseFolder();
+  await cluster.settled("loss", 2);
+  await cluster.until("flushes", () => a.member?.gauges?.()?.flushesUnderWay === 8);
+  // It holds nothing, and adopts the view before the others, which so have a lease while they adopt it.
+  c.start();
+  await cluster.settled("return", 3);
+  const long = [...cluster.lookUps].filter(([, most]) => most > mostLookUps);
+  assert.deepEqual(long, []);
+});
+
+/**
+ * A settled cluster whose nodes find their buffers full at their first start. Nothing is flushed by itself, unless a
+ * slow store is given: then all is due.
+ */
 class FullCluster {
   readonly world = new SimWorld({ seed: 1 });
   readonly hosts: readonly SimHost[];
@@ -70,17 +95,18 @@ class FullCluster {
   readonly lookUps = new Map<string, number>();
   readonly #participants = new Map<string, Participant>();
 
-  constructor(view: View) {
+  constructor(view: View, slowness?: Partial<StoreFaultSettings>) {
     const { world } = this;
     const store = new SimStore({
       modes: { tags: "md5", ignoresRemoveConditions: false },
-      faults: healthyStore,
+      faults: { ...healthyStore, ...slowness },
       random: world.random("store"),
       scheduler: world,
       dateMs: () => Math.floor(world.now),
     });
     store.write(viewName, { body: formatView(view), headers: noHeaders }, { kind: "always" });
     const held = entriesOf(view.members);
+    const heldBytes = held.get("a")?.reduce((bytes, entry) => bytes + footprint(entry), 0) ?? 0;
     const cluster = {
       world,
       network: new SimNetwork(world, defaultNetworkSettings),
@@ -115,7 +141,7 @@ class FullCluster {
       onEnd: () => undefined,
     };
     const settings = settingsOf({
-      admission: { dirtyBytes: 1e9, refusedBytes: 1e9, waitMs: 500 },
+      admission: { dirtyBytes: slowness ? heldBytes : 1e9, refusedBytes: 1e9, waitMs: 500 },
       slices: { items: sliceItems, pauseMs: 0 },
       flush: {
         delayMs: 3_600_000,
