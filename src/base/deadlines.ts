@@ -5,8 +5,9 @@
 
 import { assert } from "./assert.ts";
 import type { Clock, Instant, Timer } from "./clock.ts";
+import { type Linked, LinkedList } from "./linked-list.ts";
 
-export interface Expiring {
+export interface Expiring extends Linked<Expiring> {
   /** Set by {@link Deadlines.add}. */
   due: Instant;
   /** Called once, when the item falls due. Not called after {@link Deadlines.remove}. */
@@ -16,7 +17,7 @@ export interface Expiring {
 export class Deadlines {
   readonly #clock: Clock;
   readonly #allowanceMs: number;
-  readonly #items = new Set<Expiring>();
+  readonly #items = new LinkedList<Expiring>();
   #timer: Timer | undefined;
 
   constructor(clock: Clock, allowanceMs: number) {
@@ -26,7 +27,6 @@ export class Deadlines {
   }
 
   add(item: Expiring): void {
-    assert(!this.#items.has(item), "an item has one deadline");
     item.due = this.#clock.now() + this.#allowanceMs;
     this.#items.add(item);
     // When the last item goes, an armed timer stays: letting it find nothing costs less than cancelling it.
@@ -34,7 +34,7 @@ export class Deadlines {
   }
 
   remove(item: Expiring): void {
-    this.#items.delete(item);
+    this.#items.remove(item);
   }
 
   stop(): void {
@@ -46,12 +46,12 @@ export class Deadlines {
   readonly #sweep = (): void => {
     this.#timer = undefined;
     const now = this.#clock.now();
-    for (const item of this.#items) {
+    for (let item = this.#items.first; item; item = this.#items.first) {
       if (item.due > now) {
         this.#timer ??= this.#clock.after(item.due - now, this.#sweep);
         return;
       }
-      this.#items.delete(item);
+      this.#items.remove(item);
       item.expire();
     }
   };

@@ -9,6 +9,7 @@
  */
 
 import { assert } from "./assert.ts";
+import { type Linked, LinkedList } from "./linked-list.ts";
 
 /**
  * Ends what the share was taken for, and releases it. False when it cannot end early: then nothing has happened.
@@ -24,7 +25,7 @@ const timesFree = 4;
 const maxRemembered = 1_000;
 
 function newHolder(name: string): Holder {
-  return { name, amount: 0, count: 0, yielding: new Set() };
+  return { name, amount: 0, count: 0, yielding: new LinkedList() };
 }
 
 export interface SharesOptions {
@@ -42,7 +43,7 @@ interface Holder {
   /** How many shares it has. */
   count: number;
   /** Those of them that may end early, those taken first first. */
-  readonly yielding: Set<Share>;
+  readonly yielding: LinkedList<Share>;
 }
 
 export class Shares {
@@ -112,7 +113,7 @@ export class Shares {
     const { holder, amount } = share;
     if (!share.isTaken) return;
     share.isTaken = false;
-    holder.yielding.delete(share);
+    holder.yielding.remove(share);
     holder.count--;
     share.amount = 0;
     this.#used -= amount;
@@ -159,10 +160,12 @@ export class Shares {
 }
 
 /** What was taken for one purpose. */
-export class Share {
+export class Share implements Linked<Share> {
   readonly #shares: Shares;
   readonly holder: Holder;
   readonly giveUp: GiveUp | undefined;
+  before: Share | undefined = undefined;
+  after: Share | undefined = undefined;
   amount = 0;
   /** Between its taking and its release. */
   isTaken = false;

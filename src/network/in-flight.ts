@@ -14,16 +14,36 @@ import type { SendTicket } from "./send-queue.ts";
 
 export class PendingRequest implements SendTicket {
   readonly deadline: Instant;
-  readonly resolve: (answer: PeerAnswer) => void;
-  readonly reject: (error: OperatingError) => void;
+  #resolve: ((answer: PeerAnswer) => void) | undefined;
+  #reject: ((error: OperatingError) => void) | undefined;
   block: SendBlock | undefined = undefined;
   start = 0;
   bulk: BulkMessage | undefined = undefined;
 
   constructor(deadline: Instant, resolve: (answer: PeerAnswer) => void, reject: (error: OperatingError) => void) {
     this.deadline = deadline;
-    this.resolve = resolve;
-    this.reject = reject;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  answer(answer: PeerAnswer): void {
+    const resolve = this.#resolve;
+    this.#forget();
+    resolve?.(answer);
+  }
+
+  fail(error: OperatingError): void {
+    const reject = this.#reject;
+    this.#forget();
+    reject?.(error);
+  }
+
+  /** An outgrown table of a Map may keep it for long: it keeps nothing else. */
+  #forget(): void {
+    this.#resolve = undefined;
+    this.#reject = undefined;
+    this.block = undefined;
+    this.bulk = undefined;
   }
 }
 

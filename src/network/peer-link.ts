@@ -121,7 +121,7 @@ export class PeerLink implements FrameSink {
   tick(elapsedMs: number): void {
     for (const request of this.#inFlight.takeExpired(this.#clock.now())) {
       this.#queue.takeBack(request);
-      request.reject(new OperatingError("deadline_exceeded", `${this.peer.id} has not answered in time`));
+      request.fail(new OperatingError("deadline_exceeded", `${this.peer.id} has not answered in time`));
     }
     const countedMs = Math.min(elapsedMs, maxTicksCounted * this.#settings.tickMs);
     this.#silentMs += countedMs;
@@ -145,7 +145,7 @@ export class PeerLink implements FrameSink {
     this.#socket.off("data", this.#onData);
     this.#socket.destroy();
     for (const request of this.#inFlight.takeAll()) {
-      request.reject(new OperatingError("peer_unreachable", `the link to ${this.peer.id} broke: ${reason}`));
+      request.fail(new OperatingError("peer_unreachable", `the link to ${this.peer.id} broke: ${reason}`));
     }
     this.#options.onClosed(this, reason);
   }
@@ -169,7 +169,7 @@ export class PeerLink implements FrameSink {
         return;
       case frameKinds.answer: {
         const answer = readAnswer(this.#reader, payload);
-        this.#inFlight.take(number)?.resolve(answer);
+        this.#inFlight.take(number)?.answer(answer);
         return;
       }
       case frameKinds.notice:

@@ -197,6 +197,8 @@ export class Bodies implements Linger, Disposable {
 
 class BodyReader implements Expiring, Body {
   due: Instant = 0;
+  before: Expiring | undefined = undefined;
+  after: Expiring | undefined = undefined;
   readonly #owner: Bodies;
   readonly #exchange: Exchange;
   readonly #length: number | undefined;

@@ -71,6 +71,8 @@ export class UnreadAnswers implements Disposable {
 
 class Unread implements Expiring {
   due: Instant = 0;
+  before: Expiring | undefined = undefined;
+  after: Expiring | undefined = undefined;
   share: Share | undefined;
   readonly #response: ServerResponse;
 

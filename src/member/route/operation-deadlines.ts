@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
-import { Deadlines } from "../../base/deadlines.ts";
+import { Deadlines, type Expiring } from "../../base/deadlines.ts";
 import { OperatingError } from "../../base/errors.ts";
 
 /** An allowance that has been used up by no more than this, in milliseconds, is taken for a whole one. */
@@ -52,7 +52,7 @@ export class OperationDeadlines {
       const timer = this.#clock.after(ms, expire);
       return () => timer.cancel();
     }
-    const item = { due: 0, expire };
+    const item: Expiring = { due: 0, before: undefined, after: undefined, expire };
     this.#deadlines.add(item);
     return () => this.#deadlines.remove(item);
   }
