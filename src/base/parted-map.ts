@@ -69,9 +69,23 @@ function newParts<Value>(): readonly Map<string, Value>[] {
   return Array.from({ length: partCount }, () => new Map<string, Value>());
 }
 
-/** FNV-1a (Fowler, Noll and Vo), its halves folded. Keys that are chosen for it share a part: that is one Map again. */
+let lastKey = "";
+let lastPart = hashOf(lastKey) & (partCount - 1);
+
+/**
+ * FNV-1a (Fowler, Noll and Vo), its halves folded. Keys that are chosen for it share a part: that is one Map again. One
+ * operation looks for its key in several maps: for the same string again nothing is counted.
+ */
 function partOf(key: string): number {
+  if (key !== lastKey) {
+    lastPart = hashOf(key) & (partCount - 1);
+    lastKey = key;
+  }
+  return lastPart;
+}
+
+function hashOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-  return (hash ^ (hash >>> 16)) & (partCount - 1);
+  return hash ^ (hash >>> 16);
 }
