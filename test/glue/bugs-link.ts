@@ -49,8 +49,8 @@ export const linkBugs: readonly GlueBug[] = [
     edits: [
       {
         file: link,
-        find: "        this.#inFlight.take(number)?.resolve(answer);",
-        replace: "        (this.#inFlight.take(number ^ 1) ?? this.#inFlight.take(number))?.resolve(answer);",
+        find: "        this.#inFlight.take(number)?.answer(answer);",
+        replace: "        (this.#inFlight.take(number ^ 1) ?? this.#inFlight.take(number))?.answer(answer);",
       },
     ],
     test: {
@@ -139,8 +139,8 @@ export const linkBugs: readonly GlueBug[] = [
     edits: [
       {
         file: link,
-        find: '      request.reject(new OperatingError("peer_unreachable", `the link to',
-        replace: '      request.reject(new OperatingError("deadline_exceeded", `the link to',
+        find: '      request.fail(new OperatingError("peer_unreachable", `the link to',
+        replace: '      request.fail(new OperatingError("deadline_exceeded", `the link to',
       },
     ],
     test: {
