@@ -65,7 +65,7 @@ export const sliceMutations: readonly Mutation[] = [
       },
       {
         file: membership,
-        find: 'return this.#progress !== "adopting" && this.serves(key, this.ownersOf(key)) && this.lease.held();',
+        find: "return this.serves(key, this.ownersOf(key)) && this.mayAnswerForAny;",
         replace:
           "return (this.#isSwept ? this.#progress !== 'adopting' && this.serves(key, this.ownersOf(key)) : this.oldRing !== undefined && this.serves(key, this.oldRing.ownersOf(key))) && this.lease.held();",
       },
