@@ -103,6 +103,7 @@ export function httpSettings(config: Config, node: NodeConfig, openFiles = Numbe
     uploads: config.large.uploads,
     downloads: config.large.downloads,
     uploadBytes: config.large.inFlightBytes,
+    partBytes: config.large.partBytes,
     // A connection has one request under way, and is not given up meanwhile. One caller must not have all of them.
     requests: Math.min(config.request.limit, connections),
     stallMs: Math.max(defaultHttpSettings.stallMs, longestSilenceMs(config)),

@@ -72,6 +72,10 @@ export class Shares {
     for (const { name, amount, count } of this.#holders.values()) if (count > 0) yield [name, amount];
   }
 
+  amountOf(holder: string): number {
+    return this.#holders.get(holder)?.amount ?? 0;
+  }
+
   /**
    * Takes a share, which may be of nothing at first. Undefined if there is no room.
    *

@@ -4,6 +4,7 @@
  * mistakes, too.
  */
 
+import { maxParts } from "../core/part-sizes.ts";
 import { bufferSchema } from "./buffer-schema.ts";
 import { completeBuffer } from "./buffer-size.ts";
 import type { Mistake } from "./mistakes.ts";
@@ -239,9 +240,6 @@ export function timeMistakes({ buffer, flush, peers, request }: RawConfig): Mist
   }
   return mistakes;
 }
-
-/** A value has at most this many parts: see `large.partBytes`. */
-const maxParts = 10_000;
 
 /** Settings that are larger than another that bounds them. */
 export function orderMistakes(config: RawConfig): Mistake[] {

@@ -1,6 +1,7 @@
 /** The settings for values that are too large to be buffered: see `schema.ts`. */
 
 import { z } from "zod";
+import { minPartBytes } from "../core/part-sizes.ts";
 import { byteCount, dayMs, durationMs, mebibyte } from "./quantities.ts";
 
 /** Named as in LargeSettings. */
@@ -16,11 +17,11 @@ export const largeSchema = z
       ),
     partBytes: z
       .int()
-      .min(5 * mebibyte)
+      .min(minPartBytes)
       .max(512 * mebibyte)
-      .default(5 * mebibyte)
+      .default(minPartBytes)
       .describe(
-        "Bytes of such a value that are sent to the store at a time; more for values that would need over 10,000 parts. Three parts are in memory for each upload, and each has flush.deadlineMs to get into the store: larger parts want a faster store, or a longer deadline.",
+        "Bytes of such a value that are sent to the store at a time; more for values that would need over 10,000 parts. Up to three parts are in memory for each upload, fewer while others need the room, and each has flush.deadlineMs to get into the store: larger parts want a faster store, or a longer deadline.",
       ),
     inFlightBytes: byteCount
       .default(128 * mebibyte)

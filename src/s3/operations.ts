@@ -74,7 +74,7 @@ export class S3Operations {
     this.#multiDelete = new MultiDelete(operations, bodies);
     this.#listings = new ObjectListings(operations, clock, new Turns(), shares, settings.maxListKeys);
     this.#bucketRoutes = new BucketRoutes(buckets, bodies);
-    const { maxValueBytes, maxStreamBytes, maxMetadataBytes, stallMs } = settings;
+    const { maxValueBytes, maxStreamBytes, maxMetadataBytes, partBytes, stallMs } = settings;
     const complaints = new Complaints(log, clock, complaintIntervalMs);
     const most = { maxValueBytes: Math.max(maxValueBytes, maxStreamBytes) };
     this.#multipart = new MultipartUploads({
@@ -92,6 +92,7 @@ export class S3Operations {
       bodies,
       streams,
       slowly,
+      partBytes,
       stallMs,
       maxPartBytes: Math.min(most.maxValueBytes, settings.uploadBytes),
     });

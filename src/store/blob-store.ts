@@ -176,10 +176,6 @@ export interface StoreAbilities {
   readonly notes: readonly string[];
 }
 
-/** The least bytes of a part other than the last, and the most parts. Both are S3's, whose bounds are the narrowest. */
-export const minPartBytes = 5 * 1024 * 1024;
-export const maxParts = 10_000;
-
 export interface UploadContent {
   readonly headers: ContentHeaders;
   /** Kept as the metadata `weir-upload`, in ASCII. The blob is recognized by it. */

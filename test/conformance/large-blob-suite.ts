@@ -9,12 +9,12 @@ import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
+import { minPartBytes } from "../../src/core/part-sizes.ts";
 import {
   type BlobInfo,
   type BlobStore,
   type CompletedUpload,
   type CompleteResult,
-  minPartBytes,
   type OpenUpload,
   type WriteCondition,
 } from "../../src/store/blob-store.ts";

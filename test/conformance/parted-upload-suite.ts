@@ -9,11 +9,11 @@ import { after, before, describe, test } from "node:test";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
 import type { UploadedPart } from "../../src/core/operation.ts";
+import { minPartBytes } from "../../src/core/part-sizes.ts";
 import {
   type BlobStore,
   type CompletedUpload,
   type CompleteResult,
-  minPartBytes,
   type WriteCondition,
 } from "../../src/store/blob-store.ts";
 

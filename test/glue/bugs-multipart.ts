@@ -5,6 +5,7 @@
 
 import type { GlueBug } from "./glue-bug.ts";
 
+const places = "src/http/server/upload-places.ts";
 const uploads = "src/s3/uploads/client-uploads.ts";
 const completion = "src/s3/uploads/completion.ts";
 const sweep = "src/s3/uploads/upload-sweep.ts";
@@ -186,7 +187,7 @@ export const multipartBugs: readonly GlueBug[] = [
     breaks: "A part of which nothing comes gives way to a caller that has less.",
     edits: [
       {
-        file: "src/http/server/body.ts",
+        file: places,
         find: "exchange, amount, giveUp);",
         replace: "exchange, amount, name === 'uploads' ? giveUp : undefined);",
       },
@@ -195,6 +196,26 @@ export const multipartBugs: readonly GlueBug[] = [
       file: httpTest,
       name: "have shares of the memory: one that sends nothing of what it says gives way to another one",
       says: /the modest one waits/,
+    },
+  },
+  {
+    name: "stream-counts-less-than-its-part",
+    breaks: "What is let in fits into a member's memory for parts: a value that is streamed counts a whole part.",
+    edits: [{ file: places, find: "partBytesFor(length ?? maxStreamBytes, partBytes)", replace: "1" }],
+    test: {
+      file: "test/unit/http/server/upload-places.test.ts",
+      name: "counts what a member keeps for it: one part, smaller for a small value and larger for a very large one",
+      says: /deep-equal/,
+    },
+  },
+  {
+    name: "large-part-passed-for-ever",
+    breaks: "A large part is let in after a while, however many small ones its caller has.",
+    edits: [{ file: places, find: "      earlier.passedBytes += next.bytes;\n", replace: "" }],
+    test: {
+      file: "test/unit/http/server/upload-places.test.ts",
+      name: "that is large is waited for until as much has passed it as there is, and no longer",
+      says: /ten have passed/,
     },
   },
   {

@@ -243,6 +243,7 @@ test("each setting of the HTTP server is the one of its name, in its unit", () =
     uploads: 9,
     downloads: 10,
     uploadBytes: 120_012_000,
+    partBytes: 6_011_000,
     requests: 4_002,
     bodyIdleMs: 30_014,
   });

@@ -9,15 +9,13 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { maxParts } from "../../core/part-sizes.ts";
 import { factsOf } from "../../store/folder/folder-copy.ts";
 
 const mebibyte = 1024 ** 2;
 
 /** weir's `large.partBytes`, and the powers of two that other programs use. */
 const usualPartBytes = [5 * mebibyte, ...Array.from({ length: 10 }, (_, n) => 8 * mebibyte * 2 ** n)];
-
-/** S3's own limit. The parts of the largest values are as small as this limit allows. */
-const maxParts = 10_000;
 
 export function isMd5(etag: string): boolean {
   return /^[0-9a-f]{32}$/.test(etag);

@@ -7,12 +7,13 @@ import { OperatingError } from "../../base/errors.ts";
 import { noHeaders, type ValueInfo } from "../../core/entry.ts";
 import type { Operations, ReadOutcome, StreamOperation, WriteOutcome } from "../../core/operation.ts";
 import { meets, type Precondition } from "../../core/precondition.ts";
-import { announcedLength, type Bodies, type BodyRoom } from "../server/body.ts";
+import { announcedLength, type Bodies } from "../server/body.ts";
 import { answer, type Exchange, type HeaderList } from "../server/exchange.ts";
 import { checkChangeable } from "../server/key.ts";
 import type { ProblemWriter } from "../server/problem.ts";
 import { type KeyRoute, reading } from "../server/route.ts";
 import type { AnswerStreams } from "../server/stream.ts";
+import type { UploadPlace } from "../server/upload-places.ts";
 import { checksumHeader, contentHeaders, isSendable, sandboxed } from "./content-headers.ts";
 import { announcedMd5, md5Of, requiringMd5 } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
@@ -243,9 +244,9 @@ export class BlobRoutes {
   async #putStream(exchange: Exchange, plain: StreamOperation, md5: string | undefined): Promise<void> {
     const operation = md5 === undefined ? plain : { ...plain, body: requiringMd5(plain.body, md5) };
     let outcome: WriteOutcome;
-    let place: BodyRoom | undefined;
+    let place: UploadPlace | undefined;
     try {
-      place = this.#bodies.takePlace(exchange);
+      place = this.#bodies.places.take(exchange, operation.length);
       outcome = await this.#operations().writeStream(operation);
     } finally {
       place?.release();

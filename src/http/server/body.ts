@@ -5,7 +5,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { assert } from "../../base/assert.ts";
-import { type Clock, type Instant, sleep } from "../../base/clock.ts";
+import type { Clock, Instant } from "../../base/clock.ts";
 import { Deadlines, type Expiring } from "../../base/deadlines.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compact } from "../../base/memory.ts";
@@ -15,8 +15,9 @@ import type { Exchange, Linger } from "./exchange.ts";
 import { holderOf, type NodeShares } from "./node-shares.ts";
 import type { PatienceSettings } from "./patience.ts";
 import { type OwnTurns, Turns } from "./turns.ts";
+import { UploadPlaces, type UploadSettings } from "./upload-places.ts";
 
-export interface BodySettings extends PatienceSettings {
+export interface BodySettings extends PatienceSettings, UploadSettings {
   readonly inFlightBytes: number;
   readonly bodyTimeoutMs: number;
   readonly lingerMs: number;
@@ -31,12 +32,6 @@ export interface Body {
   readonly stream: BodyStream | undefined;
 }
 
-/** A caller's room for an upload. */
-export interface BodyRoom {
-  /** Gives it back. Does nothing if it has been given up. */
-  release(): void;
-}
-
 /**
  * Shorter chunks are gathered in buffers of this size. Each chunk is a buffer of its own, and one of a single byte
  * takes some 400 bytes.
@@ -46,32 +41,26 @@ const gatheredBytes = 4096;
 /** So many bytes of an announced body count before any has come. The others count as they come. */
 const announcedBytes = 16_384;
 
-/** The least that a store takes as a part. */
-const leastPartBytes = 5 * 1024 * 1024;
-
-/** Between two looks for room for an upload, in milliseconds. */
-const roomPauseMs = 50;
-
 /** Memory for an announced body is taken when this part of it has come: to announce much must cost nothing. */
 const allocatedPart = 1 / 4;
 
 const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, stream: undefined });
 
 export class Bodies implements Linger, Disposable {
+  /** For bodies that go into the store in parts. */
+  readonly places: UploadPlaces;
   readonly #turns = new Turns();
   readonly #clock: Clock;
   readonly #settings: BodySettings;
   readonly #deadlines: Deadlines;
   readonly #shares: NodeShares;
-  /** Of a body that is streamed some parts are in memory. So many bytes of them have a share. */
-  readonly #streamBytes: number;
 
   constructor(clock: Clock, settings: BodySettings, shares: NodeShares) {
     this.#clock = clock;
     this.#settings = settings;
     this.#deadlines = new Deadlines(clock, settings.bodyTimeoutMs);
     this.#shares = shares;
-    this.#streamBytes = Math.min(leastPartBytes, shares.capacity("upload_bytes") / shares.capacity("uploads"));
+    this.places = new UploadPlaces(clock, settings, shares);
   }
 
   /**
@@ -107,66 +96,6 @@ export class Bodies implements Linger, Disposable {
   /** The body as it comes, after the bytes that have been read already. */
   stream(exchange: Exchange, first?: Buffer, onFirstUsed?: () => void): BodyStream {
     return new BodyStream(this.#clock, exchange, this.#settings, first, onFirstUsed);
-  }
-
-  /**
-   * Takes one of the caller's places for uploads, for the body that is streamed. If another caller that has fewer needs
-   * it, the body fails.
-   *
-   * @throws OperatingError `overloaded`
-   */
-  takePlace(exchange: Exchange): BodyRoom {
-    const room = this.#takeRoom(exchange, this.#streamBytes);
-    if (room === undefined) throw tooManyUploads();
-    return room;
-  }
-
-  /**
-   * Takes one of the caller's places for uploads, and room for a body that is to be in memory as a whole, however long
-   * it takes to come. Waits for them: nothing of the body is read meanwhile, which holds its sender back. If another
-   * caller that has less needs them, the body fails.
-   *
-   * @throws OperatingError `overloaded` after `maxWaitMs`.
-   */
-  async waitForRoom(exchange: Exchange, bytes: number, maxWaitMs: number): Promise<BodyRoom> {
-    const giveUpAt = this.#clock.now() + maxWaitMs;
-    for (let isFirst = true; ; isFirst = false) {
-      // A refusal counts as one however long it takes. And only the first attempt is at the cost of others.
-      const room = isFirst || this.#hasRoom(exchange, bytes) ? this.#takeRoom(exchange, bytes) : undefined;
-      if (room !== undefined) return room;
-      if (this.#clock.now() >= giveUpAt || exchange.response.destroyed) throw tooManyUploads();
-      await sleep(this.#clock, roomPauseMs);
-    }
-  }
-
-  #hasRoom(exchange: Exchange, bytes: number): boolean {
-    return this.#shares.hasRoomFor("uploads", exchange, 1) && this.#shares.hasRoomFor("upload_bytes", exchange, bytes);
-  }
-
-  #takeRoom(exchange: Exchange, bytes: number): BodyRoom | undefined {
-    const taken: Share[] = [];
-    const release = (): void => {
-      for (const share of taken) share.release();
-    };
-    const giveUp = (): boolean => {
-      // The body is whole: it is about to be stored.
-      if (exchange.reader === undefined) return false;
-      release();
-      exchange.reader.fail(tooManyUploads());
-      return true;
-    };
-    for (const [name, amount] of [
-      ["uploads", 1],
-      ["upload_bytes", bytes],
-    ] as const) {
-      const share = this.#shares.take(name, exchange, amount, giveUp);
-      if (share === undefined) {
-        release();
-        return undefined;
-      }
-      taken.push(share);
-    }
-    return { release };
   }
 
   /** Called when a reader is done, well or not. */
@@ -384,10 +313,6 @@ function tooLarge(maxBytes: number): OperatingError {
 
 function truncated(): OperatingError {
   return new OperatingError("body_truncated", "the connection ended before the body did");
-}
-
-function tooManyUploads(): OperatingError {
-  return new OperatingError("overloaded", "too many large values are being written through this node");
 }
 
 function overloaded(): OperatingError {

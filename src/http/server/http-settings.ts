@@ -1,5 +1,6 @@
 /** The limits of the server for clients, each with its default and the reason for it. */
 
+import { minPartBytes } from "../../core/part-sizes.ts";
 import type { CorsSettings } from "./cors.ts";
 
 const KiB = 1024;
@@ -36,8 +37,13 @@ export interface HttpSettings {
   /** The most values that are streamed to the store at a time, and from it. */
   readonly uploads: number;
   readonly downloads: number;
-  /** The most bytes of parts that clients send one by one, at a time. Each is in memory as a whole. */
+  /**
+   * The most bytes of parts in memory at a time: all of those that clients send one by one, and one part of each value
+   * that is streamed.
+   */
   readonly uploadBytes: number;
+  /** Bytes in a part of a value that is streamed, as a rule. */
+  readonly partBytes: number;
   /** The most requests under way at a time. */
   readonly requests: number;
   /** Of these, pages of listings. */
@@ -100,6 +106,7 @@ export const defaultHttpSettings: HttpSettings = Object.freeze({
   uploads: 16,
   downloads: 64,
   uploadBytes: 128 * MiB,
+  partBytes: minPartBytes,
   requests: 10_000,
   // Alone a caller has four fifths. So another one's page waits for so many looks at each node, at most.
   listings: 32,

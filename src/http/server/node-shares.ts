@@ -71,6 +71,11 @@ export class NodeShares {
     return this.#shares[name].hasRoomFor(holderOf(exchange), amount);
   }
 
+  /** How much the exchange's caller has. */
+  amount(name: SharedName, exchange: Exchange): number {
+    return this.#shares[name].amountOf(holderOf(exchange));
+  }
+
   /** As {@link take}, for an address that is not known to be anybody's yet. */
   takeFor(name: SharedName, address: string | undefined, amount: number, giveUp?: GiveUp): Share | undefined {
     return this.#shares[name].take(holderAt(address), amount, giveUp);

@@ -22,9 +22,10 @@ import type {
   UploadedPart,
   WriteOutcome,
 } from "../../core/operation.ts";
+import { maxParts } from "../../core/part-sizes.ts";
 import { formatManifest, takenOver, takenOverManifest } from "../../core/upload-manifest.ts";
 import { formatPartedToken, isParted, oldestVersionOf } from "../../core/upload-token.ts";
-import { type BlobStore, maxParts } from "../../store/blob-store.ts";
+import type { BlobStore } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
 import type { MemberSettings } from "../settings.ts";
 import type { UploadRoom } from "./upload-room.ts";
@@ -68,15 +69,13 @@ export class PartedUploads {
    * @throws OperatingError: the body's, the store's; `value_too_large`, `overloaded`, `not_ready`, `body_truncated`.
    */
   async sendPart(key: string, { id }: PartedUpload, { number, length, body }: PartBody): Promise<string> {
-    const { store, settings } = this.#context;
+    const { store } = this.#context;
     assert(number >= 1 && number <= maxParts, "a part's number is one that every store takes");
     if (length > this.#room.bytes) {
       throw new OperatingError("value_too_large", `a part may have ${this.#room.bytes} bytes at most`);
     }
     const deadlineMs = this.#deadlineFor(length);
-    // So that there are not more requests than the connections of other uploads allow for.
-    const bytes = Math.min(this.#room.bytes, Math.max(length, settings.large.partBytes));
-    if (!(await this.#room.take(bytes))) {
+    if (!(await this.#room.take(length))) {
       throw new OperatingError("overloaded", "too many parts of large values are being written through this node");
     }
     try {
@@ -94,7 +93,7 @@ export class PartedUploads {
       if (!isGivenUp) free(part.body);
       return tag;
     } finally {
-      this.#room.giveBack(bytes);
+      this.#room.giveBack(length);
     }
   }
 

@@ -1,6 +1,13 @@
 /**
- * The memory of parts on their way to the store: so many bytes at a time, at most (L14). Who finds no room waits, and
- * is let in by turns.
+ * The memory of parts on their way to the store: so many bytes at a time, at most (L14).
+ *
+ * Who may have how much of it is decided before, by the shares of the server for clients: all that it lets in fits.
+ * What else takes room comes back soon, since nothing takes longer than a part takes to the store:
+ *
+ * - what is lent to an upload that goes faster with it
+ * - what uploads have in parts that are being sent, after they were given up for others
+ *
+ * So who finds no room waits for that alone. It holds nobody up: one that fits is let in before it.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -11,11 +18,18 @@ type UploadRoomContext = ContextOf<"clock"> & {
   readonly settings: Pick<MemberSettings, "large" | "operationMs">;
 };
 
+/** Has room that is lent to it. */
+export interface Borrower {
+  /** Somebody waits: gives back what it does not use at this moment. What it uses it gives back afterwards. */
+  giveBackIdle(): void;
+}
+
 export class UploadRoom {
   readonly #context: UploadRoomContext;
   #takenBytes = 0;
-  /** Those that wait, in order. Each takes its room if there is enough. */
+  /** Those that wait. Each takes its room if there is enough. */
   readonly #waiting = new Set<() => boolean>();
+  readonly #borrowers = new Set<Borrower>();
 
   constructor(context: UploadRoomContext) {
     this.#context = context;
@@ -26,14 +40,14 @@ export class UploadRoom {
     return this.#context.settings.large.inFlightBytes;
   }
 
-  /** Takes room at once. False, and nothing taken, if somebody waits, or if fewer bytes than `others` would be left. */
-  tryTake(bytes: number, others = 0): boolean {
-    return this.#waiting.size === 0 && this.#take(bytes, others);
+  /** Whether somebody waits. Then what is lent is to be given back. */
+  get isWanted(): boolean {
+    return this.#waiting.size > 0;
   }
 
   /** Takes room as soon as there is some. False if there is none in time. */
   async take(bytes: number): Promise<boolean> {
-    if (this.tryTake(bytes)) return true;
+    if (this.#take(bytes)) return true;
     const { clock, settings } = this.#context;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const take = (): boolean => {
@@ -44,31 +58,35 @@ export class UploadRoom {
     this.#waiting.add(take);
     const timer = clock.after(settings.operationMs, () => {
       this.#waiting.delete(take);
-      this.#letIn();
       resolve(false);
     });
+    for (const borrower of this.#borrowers) borrower.giveBackIdle();
     const isIn = await promise;
     timer.cancel();
     return isIn;
   }
 
+  /** Lends room if some is free and nobody waits. The borrower is asked for it until it is forgotten. */
+  lend(borrower: Borrower, bytes: number): boolean {
+    if (this.isWanted || !this.#take(bytes)) return false;
+    this.#borrowers.add(borrower);
+    return true;
+  }
+
+  /** It has given back what was lent to it. */
+  forget(borrower: Borrower): void {
+    this.#borrowers.delete(borrower);
+  }
+
   giveBack(bytes: number): void {
     assert(this.#takenBytes >= bytes, "no more room is given back than was taken");
     this.#takenBytes -= bytes;
-    this.#letIn();
+    for (const take of this.#waiting) if (take()) this.#waiting.delete(take);
   }
 
-  /** Lets those in who wait, in order, as far as there is room. */
-  #letIn(): void {
-    for (const take of this.#waiting) {
-      if (!take()) return;
-      this.#waiting.delete(take);
-    }
-  }
-
-  #take(bytes: number, others = 0): boolean {
-    assert(bytes > 0, "a part has room");
-    if (this.#takenBytes + bytes + others > this.bytes) return false;
+  #take(bytes: number): boolean {
+    assert(bytes >= 0, "a part has no less than no bytes");
+    if (this.#takenBytes + bytes > this.bytes) return false;
     this.#takenBytes += bytes;
     return true;
   }

@@ -9,6 +9,7 @@ import { isOperatingError, OperatingError, transientCodes } from "../../base/err
 import { free } from "../../base/memory.ts";
 import type { StreamOperation } from "../../core/operation.ts";
 import type { OpenUpload } from "../../store/blob-store.ts";
+import type { Borrower, UploadRoom } from "./upload-room.ts";
 
 export interface UploadRunParts {
   readonly upload: OpenUpload;
@@ -16,10 +17,10 @@ export interface UploadRunParts {
   /** In the body, at most. */
   readonly maxBytes: number;
   readonly clock: Clock;
-  /** Bytes in each part but the last; room for one is there. */
+  /** Bytes in each part but the last. The upload has room for one, as long as it lasts. */
   readonly partBytes: number;
-  /** Takes room for one buffer more, if there is some. */
-  readonly reserve: () => boolean;
+  /** Lends room for more. */
+  readonly room: Pick<UploadRoom, "forget" | "giveBack" | "isWanted" | "lend">;
   /** For a request to the store, in milliseconds. */
   readonly deadlineMs: number;
 }
@@ -31,7 +32,7 @@ export const partsUnderWay = 3;
 const maxTries = 6;
 const firstPauseMs = 100;
 
-export class UploadRun {
+export class UploadRun implements Borrower {
   readonly #parts: UploadRunParts;
   readonly #tags: string[] = [];
   readonly #buffers: Buffer[] = [];
@@ -75,7 +76,7 @@ export class UploadRun {
       this.#failure ??= error;
     } finally {
       await Promise.all(this.#sending);
-      for (const buffer of this.#buffers) free(buffer);
+      this.#end();
     }
     this.#requireNoFailure();
     assert(this.#sending.size === 0 && this.#size <= maxBytes, "a body that was sent is all there, within its limit");
@@ -88,8 +89,9 @@ export class UploadRun {
       const idle = this.#idle.pop();
       if (idle) return idle;
       const count = this.#buffers.length;
-      if (count === 0 || (count < partsUnderWay && this.#parts.reserve())) {
-        const buffer = Buffer.allocUnsafeSlow(this.#parts.partBytes);
+      const { partBytes, room } = this.#parts;
+      if (count === 0 || (count < partsUnderWay && room.lend(this, partBytes))) {
+        const buffer = Buffer.allocUnsafeSlow(partBytes);
         this.#buffers.push(buffer);
         return buffer;
       }
@@ -106,6 +108,7 @@ export class UploadRun {
       (tag) => {
         this.#tags[index] = tag;
         this.#idle.push(buffer);
+        if (this.#parts.room.isWanted) this.giveBackIdle();
       },
       (error: unknown) => {
         this.#failure ??= error;
@@ -124,6 +127,26 @@ export class UploadRun {
       () => upload.sendPart({ number, offset, body }, { deadlineMs }),
       () => this.#failure === undefined,
     );
+  }
+
+  giveBackIdle(): void {
+    const { partBytes, room } = this.#parts;
+    while (this.#buffers.length > 1) {
+      const idle = this.#idle.pop();
+      if (idle === undefined) return;
+      this.#buffers.splice(this.#buffers.indexOf(idle), 1);
+      free(idle);
+      room.giveBack(partBytes);
+    }
+  }
+
+  /** Nothing is being sent any more. */
+  #end(): void {
+    const { partBytes, room } = this.#parts;
+    const lent = Math.max(0, this.#buffers.length - 1);
+    for (const buffer of this.#buffers.splice(0)) free(buffer);
+    room.forget(this);
+    room.giveBack(lent * partBytes);
   }
 
   #requireNoFailure(): void {

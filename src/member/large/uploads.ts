@@ -4,15 +4,15 @@
  * reference. An upload that fails before is aborted; the uploads of a lost member are for `leftovers.ts`.
  */
 
-import { assert } from "../../base/assert.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Upload, ValueInfo } from "../../core/entry.ts";
 import { unfit } from "../../core/keys.ts";
 import type { Operations, StreamOperation, WriteOutcome } from "../../core/operation.ts";
+import { partBytesFor } from "../../core/part-sizes.ts";
 import { meets } from "../../core/precondition.ts";
 import { formatManifest } from "../../core/upload-manifest.ts";
 import { formatToken } from "../../core/upload-token.ts";
-import { type BlobStore, maxParts } from "../../store/blob-store.ts";
+import type { BlobStore } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
 import type { MemberSettings } from "../settings.ts";
 import type { UploadRoom } from "./upload-room.ts";
@@ -30,7 +30,6 @@ export class Uploads {
   readonly #context: UploadContext;
   readonly #room: UploadRoom;
   readonly #router: Pick<Operations, "read" | "write">;
-  #underWay = 0;
 
   /** @param router - writes the reference */
   constructor(context: UploadContext, room: UploadRoom, router: Pick<Operations, "read" | "write">) {
@@ -50,35 +49,19 @@ export class Uploads {
     if (membership.epoch === 0) throw new OperatingError("not_ready", "this node is not a member of a view yet");
     // It is judged again when it is written. Judged now, what is bound to fail is not sent for nothing.
     if (precondition && !meets(await this.#stateOf(key), precondition)) return { kind: "precondition_failed" };
-    const partBytes = this.#partBytesFor(Math.max(1, length ?? maxBytes));
+    const partBytes = partBytesFor(length ?? maxBytes, large.partBytes);
     // An upload that was given up for this one may have parts under way yet: it waits for room.
     if (!(await this.#room.take(partBytes))) {
       throw new OperatingError("overloaded", "too many large values are being written through this node");
     }
-    this.#underWay++;
-    let reserved = partBytes;
-    const reserve = (): boolean => {
-      // Uploads that may yet come find room for a part.
-      const others = Math.max(0, large.uploads - this.#underWay) * large.partBytes;
-      if (!this.#room.tryTake(partBytes, others)) return false;
-      reserved += partBytes;
-      return true;
-    };
     try {
-      return await this.#upload(operation, maxBytes, partBytes, reserve);
+      return await this.#upload(operation, maxBytes, partBytes);
     } finally {
-      assert(this.#underWay > 0, "an upload that ends was counted");
-      this.#underWay--;
-      this.#room.giveBack(reserved);
+      this.#room.giveBack(partBytes);
     }
   }
 
-  async #upload(
-    operation: StreamOperation,
-    maxBytes: number,
-    partBytes: number,
-    reserve: () => boolean,
-  ): Promise<WriteOutcome> {
+  async #upload(operation: StreamOperation, maxBytes: number, partBytes: number): Promise<WriteOutcome> {
     const { store, clock, membership, random } = this.#context;
     const { key, headers, precondition, body } = operation;
     const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
@@ -86,7 +69,7 @@ export class Uploads {
     const open = await tried(clock, () => store.beginUpload(key, { headers, token }, { deadlineMs }));
     let upload: Upload;
     try {
-      const run = new UploadRun({ upload: open, body, maxBytes, clock, partBytes, reserve, deadlineMs });
+      const run = new UploadRun({ upload: open, body, maxBytes, clock, partBytes, room: this.#room, deadlineMs });
       const { tags, size } = await run.send();
       upload = { token, size, manifest: formatManifest({ id: open.id, parts: tags }) };
     } catch (error) {
@@ -125,10 +108,5 @@ export class Uploads {
   async #stateOf(key: string): Promise<ValueInfo | undefined> {
     const outcome = await this.#router.read(key, false);
     return outcome.kind === "missing" ? undefined : outcome.info;
-  }
-
-  /** Bytes of a part, so that a value of so many bytes has not too many parts. */
-  #partBytesFor(bytes: number): number {
-    return Math.min(bytes, Math.max(this.#context.settings.large.partBytes, Math.ceil(bytes / maxParts)));
   }
 }

@@ -112,7 +112,7 @@ export class ObjectCopies {
     const { md5, size } = found.info;
     const place = this.#streams.takePlace(call.exchange);
     try {
-      const upload = this.#bodies.takePlace(call.exchange);
+      const upload = this.#bodies.places.take(call.exchange, size);
       try {
         const stream = await this.#operations().open(source, md5, 0, size);
         if (stream === undefined) return undefined;

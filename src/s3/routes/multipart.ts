@@ -3,6 +3,7 @@
 import { TLSSocket } from "node:tls";
 import { z } from "zod";
 import type { Operations } from "../../core/operation.ts";
+import { maxParts } from "../../core/part-sizes.ts";
 import { writePrecondition } from "../../http/routes/preconditions.ts";
 import type { Bodies } from "../../http/server/body.ts";
 import { holderOf } from "../../http/server/node-shares.ts";
@@ -13,7 +14,6 @@ import type { SlowAnswers } from "../slow-answers.ts";
 import type { ClientUploads } from "../uploads/client-uploads.ts";
 import type { Completed, Completions, ListedPart } from "../uploads/completion.ts";
 import { checksumRule } from "../uploads/part-checksums.ts";
-import { maxPartNumber } from "../uploads/upload-names.ts";
 import { conditionsOf } from "../words/conditions.ts";
 import { etagOf } from "../words/etag.ts";
 import { parsePartNumber } from "../words/part-number.ts";
@@ -27,7 +27,7 @@ import { checksumElement, keptHeaders } from "./object-headers.ts";
 /** 10,000 parts with the longest checksum. */
 const maxDocumentBytes = 4 * 1024 * 1024;
 /** The document, and for each part its number, its ETag and its checksums. */
-const maxElements = 1 + maxPartNumber * (3 + checksumAlgorithms.length);
+const maxElements = 1 + maxParts * (3 + checksumAlgorithms.length);
 
 /** How long a completion waits for a place among the uploads. */
 const maxWaitMs = 50_000;
@@ -106,14 +106,14 @@ export class MultipartUploads {
       const id = target.query.get("uploadId") ?? "";
       const holder = exchange.place?.holder.name;
       await slowly.answer(call, async () => {
-        const room = await bodies.waitForRoom(exchange, 0, maxWaitMs);
+        const place = await bodies.places.wait(exchange, 0, maxWaitMs);
         try {
           const request = { key, id, parts, precondition, size, checksum, holder, turns };
           const completed = await completions.complete(request);
           if (completed === undefined) throw await this.#refusal(key, precondition?.match !== undefined);
           return completedXml(call, completed);
         } finally {
-          room.release();
+          place.release();
         }
       });
     } finally {
@@ -188,7 +188,7 @@ function withoutChecksum(headers: S3Call["headers"]): S3Call["headers"] {
 
 /** @throws S3Error `InvalidArgument`, `InvalidPartOrder`, `MalformedXML`. */
 function partsIn(listed: readonly z.infer<typeof partSchema>[]): ListedPart[] {
-  if (listed.length > maxPartNumber) throw new S3Error("MalformedXML", `an upload has ${maxPartNumber} parts at most`);
+  if (listed.length > maxParts) throw new S3Error("MalformedXML", `an upload has ${maxParts} parts at most`);
   const parts = listed.map((part) => ({
     number: parsePartNumber(part.PartNumber.trim()),
     md5: part.ETag.trim().replace(/^"(.*)"$/, "$1"),

@@ -4,7 +4,8 @@ import { noHeaders } from "../../core/entry.ts";
 import type { Operations, WriteOperation, WriteOutcome } from "../../core/operation.ts";
 import { meets, type Precondition } from "../../core/precondition.ts";
 import { writePrecondition } from "../../http/routes/preconditions.ts";
-import type { Bodies, BodyRoom } from "../../http/server/body.ts";
+import type { Bodies } from "../../http/server/body.ts";
+import type { UploadPlace } from "../../http/server/upload-places.ts";
 import { claimsOf } from "../body/body-checks.ts";
 import type { Checksum } from "../body/checksum.ts";
 import { type BodyLimits, readObjectBody, requireNoBody, type StreamedBody } from "../body/object-body.ts";
@@ -75,9 +76,9 @@ export class ObjectWrites {
     write: Pick<WriteOperation, "key" | "headers" | "precondition">,
     { body, length }: StreamedBody,
   ): Promise<WriteOutcome> {
-    let place: BodyRoom | undefined;
+    let place: UploadPlace | undefined;
     try {
-      place = this.#bodies.takePlace(call.exchange);
+      place = this.#bodies.places.take(call.exchange, length);
       return await this.#operations().writeStream({ ...write, length, body });
     } finally {
       place?.release();

@@ -2,8 +2,9 @@
 
 import { OperatingError } from "../../base/errors.ts";
 import type { Operations, ReadOutcome } from "../../core/operation.ts";
-import type { Bodies, BodyRoom } from "../../http/server/body.ts";
+import type { Bodies } from "../../http/server/body.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
+import type { UploadPlace } from "../../http/server/upload-places.ts";
 import { requireNoBody } from "../body/object-body.ts";
 import { partBody, type SummedBody, summedBody } from "../body/part-body.ts";
 import { answerCall, type S3Call } from "../call.ts";
@@ -28,6 +29,8 @@ export interface UploadPartParts {
   readonly streams: AnswerStreams;
   readonly slowly: SlowAnswers;
   readonly maxPartBytes: number;
+  /** Bytes that get into the store while a connection may be silent. */
+  readonly partBytes: number;
   /** For so long a connection may be silent, in milliseconds. */
   readonly stallMs: number;
 }
@@ -38,9 +41,6 @@ interface Part {
   readonly number: number;
   readonly upload: UploadRecord;
 }
-
-/** A part of so many bytes gets into the store in the time that the settings allow for a request. */
-const usualPartBytes = 5 * 1024 * 1024;
 
 /**
  * Clients send many parts of an object at a time, more than a node has places for. To refuse them would only make them
@@ -59,11 +59,11 @@ export class PartUploads {
 
   async put(call: S3Call, key: string): Promise<void> {
     refuseUnspoken(call.headers);
-    const { bodies, maxPartBytes, stallMs } = this.#parts;
+    const { bodies, maxPartBytes, partBytes, stallMs } = this.#parts;
     const part = await this.#find(call, key);
     const body = partBody(call, bodies, part.upload.checksum?.algorithm, maxPartBytes);
     // Nothing moves on the connection while the store takes the part. A large one takes it longer.
-    call.exchange.request.socket.setTimeout(stallMs * Math.max(1, Math.ceil(body.length / usualPartBytes)));
+    call.exchange.request.socket.setTimeout(stallMs * Math.max(1, Math.ceil(body.length / partBytes)));
     const { md5, checksum } = await this.#send(call, part, body);
     const headers = ["ETag", `"${md5}"`];
     if (checksum !== undefined) headers.push(`x-amz-checksum-${checksum.algorithm}`, checksum.value);
@@ -132,12 +132,12 @@ export class PartUploads {
   async #send({ exchange }: S3Call, { id, number, upload }: Part, summed: SummedBody): Promise<PartRecord> {
     const { uploads, bodies } = this.#parts;
     const { body, length, sums } = summed;
-    let room: BodyRoom | undefined;
+    let place: UploadPlace | undefined;
     try {
-      room = await bodies.waitForRoom(exchange, length, maxWaitMs);
+      place = await bodies.places.wait(exchange, length, maxWaitMs);
       return await uploads.sendPart(upload, id, { number, length, body }, sums, exchange.place?.holder.name);
     } finally {
-      room?.release();
+      place?.release();
       // Gives up the rest of a body that was not wanted. A sender that is held back would never read the refusal.
       await body.return?.();
     }

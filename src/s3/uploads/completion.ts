@@ -22,6 +22,7 @@ import type { Complaints } from "../../base/complaints.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Operations, UploadedPart, WriteOutcome } from "../../core/operation.ts";
+import { minPartBytes } from "../../core/part-sizes.ts";
 import type { Precondition } from "../../core/precondition.ts";
 import type { OwnTurns } from "../../http/server/turns.ts";
 import type { Checksum } from "../body/checksum.ts";
@@ -80,9 +81,6 @@ interface FixedList {
 }
 
 const shared: FixedList = Object.freeze({ ownTag: undefined });
-
-/** Of each part but the last, as S3 has it. */
-const minPartBytes = 5 * 1024 * 1024;
 
 /** With these no member has made the write, or will. */
 const notWritten = ["buffer_full", "overloaded", "refused_full", "shutting_down"] as const;

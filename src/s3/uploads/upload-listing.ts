@@ -6,10 +6,11 @@
 import type { Clock, Instant } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Operations } from "../../core/operation.ts";
+import { maxParts } from "../../core/part-sizes.ts";
 import type { OwnTurns } from "../../http/server/turns.ts";
 import { forEachOf, recordsAtOnce } from "./in-turn.ts";
 import { ownNames } from "./own-names.ts";
-import { beganMsOf, isId, maxPartNumber, numberIn, partName, partsOf, uploadsPrefix } from "./upload-names.ts";
+import { beganMsOf, isId, numberIn, partName, partsOf, uploadsPrefix } from "./upload-names.ts";
 import { type PartRecord, partSchema, type UploadRecord, type UploadRecords, uploadSchema } from "./upload-records.ts";
 
 export interface ListedUpload {
@@ -88,7 +89,7 @@ export class UploadListing {
     const giveUpAt = this.#clock.now() + maxPageMs;
     const names: string[] = [];
     // A client may say any number.
-    if (limit > 0 && after < maxPartNumber) {
+    if (limit > 0 && after < maxParts) {
       const from = after === 0 ? "" : partName(id, after);
       for await (const { key } of ownNames(this.#operations, partsOf(id), from)) {
         this.#requireTime(giveUpAt);

@@ -12,13 +12,11 @@
 import { hash } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 import { reservedPrefix } from "../../core/keys.ts";
+import { maxParts } from "../../core/part-sizes.ts";
 
 export const uploadsPrefix = `${reservedPrefix}s3-uploads/`;
 export const partsPrefix = `${reservedPrefix}s3-parts/`;
 export const donePrefix = `${reservedPrefix}s3-done/`;
-
-/** As S3 has them. */
-export const maxPartNumber = 10_000;
 
 const ownerDigits = 8;
 const timeDigits = 12;
@@ -65,7 +63,7 @@ export function partsOf(id: string): string {
 
 /** In the order of their names, parts are in the order of their numbers. */
 export function partName(id: string, number: number): string {
-  assert(number >= 1 && number <= maxPartNumber, "a part has a number of S3's");
+  assert(number >= 1 && number <= maxParts, "a part has a number of S3's");
   return partsOf(id) + String(number).padStart(numberDigits, "0");
 }
 

@@ -16,6 +16,8 @@ import { ManualClock } from "../../../harness/manual-clock.ts";
 const places = {
   unreadBytes: 10,
   uploadBytes: 10,
+  partBytes: 10,
+  maxStreamBytes: 0,
   uploads: 1,
   downloads: 1,
   requests: 10,

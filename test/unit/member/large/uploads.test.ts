@@ -1,4 +1,7 @@
-/** The memory of uploads: one that waits for the parts of another, which was given up for it, gets its room (L14). */
+/**
+ * The memory of uploads (L14). One that waits for the parts of another, which was given up for it, gets its room. And
+ * an upload keeps one part of it at most when others wait.
+ */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -17,11 +20,11 @@ import { SimRandom } from "../../../harness/sim-random.ts";
 import { memberOf, servingMember, viewOf } from "../../../harness/view-fixtures.ts";
 
 const operationMs = 10_000;
-const large = { maxValueBytes: 100, uploads: 2, partBytes: 10, inFlightBytes: 20, leftoverMs: 3_600_000 };
+const usual = { maxValueBytes: 100, uploads: 2, partBytes: 10, inFlightBytes: 20, leftoverMs: 3_600_000 };
 const [a, b] = [memberOf("a"), memberOf("b")];
 
-/** Two uploads fill the memory; the store answers about their parts when the test says so. */
-async function trial() {
+/** Uploads over a store that answers about their parts when the test says so. */
+function newTrial(large = usual) {
   const clock = new ManualClock();
   const answers: (() => void)[] = [];
   const begun: string[] = [];
@@ -43,7 +46,8 @@ async function trial() {
     settings: settingsOf({ large, operationMs }),
     store,
   };
-  const uploads = new Uploads(context, new UploadRoom(context), {
+  const room = new UploadRoom(context);
+  const uploads = new Uploads(context, room, {
     read: () => assert.fail("nothing is read"),
     write: () => Promise.resolve(written),
   });
@@ -55,6 +59,16 @@ async function trial() {
       (error: unknown) => ends.push(`${key} ${isOperatingError(error) ? error.code : String(error)}`),
     );
   };
+  const settle = async (): Promise<void> => {
+    for (let turns = 0; turns < 20; turns++) await turn();
+  };
+  return { clock, room, answers, begun, ends, write, settle };
+}
+
+/** Two uploads fill the memory. */
+async function trial() {
+  const made = newTrial();
+  const { write, settle } = made;
   /** A part, and then it is given up. */
   async function* givenUp(): AsyncGenerator<Uint8Array, void> {
     yield Buffer.alloc(10);
@@ -64,12 +78,9 @@ async function trial() {
   async function* whole(): AsyncGenerator<Uint8Array, void> {
     yield Buffer.alloc(10);
   }
-  const settle = async (): Promise<void> => {
-    for (let turns = 0; turns < 20; turns++) await turn();
-  };
   for (const key of ["a", "b"]) write(key, givenUp());
   await settle();
-  return { clock, answers, begun, ends, write, whole, settle };
+  return { ...made, whole };
 }
 
 describe("an upload", () => {
@@ -99,5 +110,67 @@ describe("an upload", () => {
     answers.shift()?.();
     await settle();
     assert.deepEqual(begun, ["a", "b", "d"]);
+  });
+});
+
+describe("an upload that has more room than for one part", () => {
+  /** Sends parts for as long as the test calls `more`. */
+  function slowBody() {
+    const steps: (() => void)[] = [];
+    const more = (): void => steps.shift()?.();
+    async function* body(): AsyncGenerator<Uint8Array, void> {
+      for (let part = 0; part < 6; part++) {
+        await new Promise<void>((resolve) => steps.push(resolve));
+        yield Buffer.alloc(10);
+      }
+    }
+    return { more, body: body() };
+  }
+
+  it("gives it back when somebody waits: at once what is idle, and what is being sent after that", async () => {
+    const { room, answers, ends, write, settle } = newTrial({ ...usual, inFlightBytes: 40 });
+    const { more, body } = slowBody();
+    write("a", body);
+    await settle();
+    // Two parts are being sent, and the third waits for more of its bytes.
+    for (let part = 0; part < 3; part++) {
+      more();
+      await settle();
+    }
+    const taken: number[] = [];
+    const take = (bytes: number): void => void room.take(bytes).then((isIn) => isIn && taken.push(bytes));
+    take(11);
+    await settle();
+    assert.deepEqual([answers.length, taken], [2, []]);
+    answers.shift()?.();
+    await settle();
+    assert.deepEqual(taken, [11]);
+    answers.shift()?.();
+    await settle();
+    // One buffer is idle, and the other waits for its sender, who sends nothing now.
+    take(19);
+    await settle();
+    assert.deepEqual(taken, [11, 19]);
+    // It goes on with one part at a time, and faster when there is room again.
+    for (let part = 3; part < 5; part++) {
+      more();
+      await settle();
+      assert.equal(answers.length, 1);
+      answers.shift()?.();
+      await settle();
+    }
+    room.giveBack(30);
+    for (let part = 0; part < 2; part++) {
+      more();
+      await settle();
+    }
+    while (answers.length > 0) {
+      answers.shift()?.();
+      await settle();
+    }
+    assert.deepEqual(ends, ["a written"]);
+    take(40);
+    await settle();
+    assert.deepEqual(taken, [11, 19, 40], "all of its room is there again");
   });
 });
