@@ -25,6 +25,18 @@ export const contentNames = [
 
 export const noHeaders: ContentHeaders = Object.freeze({});
 
+/**
+ * The checksum that came with a value by S3, and was checked; and the sizes of the parts in which the value came. Only
+ * the S3 dialect writes and shows them: by another writer they could be those of another value.
+ */
+export const checksumHeader = "x-weir-meta-s3-checksum";
+export const partsHeader = "x-weir-meta-s3-parts";
+
+/** Whether the header is kept with a value, but is none of its client's. */
+export function isOwnHeader(name: string): boolean {
+  return name === checksumHeader || name === partsHeader;
+}
+
 /** Names a request once, however often it is sent: the router's incarnation and a counter that grows within it. */
 export interface RequestId {
   readonly router: string;

@@ -147,7 +147,10 @@ export interface Operations {
   write(operation: WriteOperation): Promise<WriteOutcome>;
   /** Nothing of it is stored before the whole body is there. The answer comes once the store has it. */
   writeStream(operation: StreamOperation): Promise<WriteOutcome>;
-  /** Begins an upload. The headers are the same at its completion. */
+  /**
+   * Begins an upload. At its completion the headers are the same, or there are more. The value has those only where the
+   * store takes headers then.
+   */
   beginUpload(key: string, headers: ContentHeaders): Promise<PartedUpload>;
   /**
    * Sends a part; a part that was sent before, too. Waits for room for all of it, and then reads the body into memory.

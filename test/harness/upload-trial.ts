@@ -48,6 +48,7 @@ export class UploadNode {
       random,
       complaints,
       maxValueBytes: 64 * 1024 * mebibyte,
+      maxMetadataBytes: 2_048,
     });
   }
 

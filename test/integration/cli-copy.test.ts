@@ -14,7 +14,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
 import { describe, test } from "node:test";
+import { FolderCopy } from "../../src/store/folder/folder-copy.ts";
+import { systemClock, systemRandom } from "../../src/system.ts";
 import { TestCluster } from "../harness/cluster.ts";
 import { type Outcome, weir as runWeir } from "../harness/command.ts";
 import { setStage } from "../harness/stage.ts";
@@ -168,6 +171,21 @@ describe("the command line, with many values", () => {
       const expected = key.length % 2 === 0 ? headers : { "content-type": "application/octet-stream" };
       for (const [name, value] of Object.entries(expected)) assert.equal(kept[name], value, `${key}: ${name}`);
     }
+  });
+
+  test("import leaves out what S3 alone keeps with a value, of a folder that was a store", async () => {
+    const { cluster, folder } = stage();
+    const files = new FolderCopy(join(folder, "store"), { clock: systemClock, random: systemRandom });
+    const headers = {
+      "x-weir-meta-owner": "ada",
+      "x-weir-meta-s3-checksum": "crc32 rLKcag==",
+      "x-weir-meta-s3-parts": "1*1",
+    };
+    await files.prepare();
+    await files.put("a", Readable.from([Buffer.from("1")]), { headers, etag: "other" }, () => undefined);
+    assert.equal((await copied("import", "store", "--prefix", "stored/")).copied, 1);
+    const { status, body, headers: kept } = await cluster.get("b", "stored/a");
+    assert.deepEqual([status, body.toString(), kept["x-weir-meta-owner"]], [200, "1", "ada"]);
   });
 
   test("what fails is told at the end, and holds up nothing else", async () => {

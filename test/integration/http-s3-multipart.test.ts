@@ -579,6 +579,78 @@ describe("checksums of a multipart upload by S3", () => {
   });
 });
 
+describe("an object that came in parts by S3", () => {
+  const parts = [full, full, bytes(1_000, "x")] as const;
+  const whole = Buffer.concat(parts);
+
+  async function sent(host: HttpHost, headers: Headers = {}, bodies: readonly Buffer[] = parts): Promise<RawAnswer> {
+    const upload = await Upload.begin(host, "/all/a", { "x-amz-meta-a": "b", ...headers });
+    for (const [index, body] of bodies.entries()) assertDone(await upload.part(2 * index + 5, body));
+    return assertDone(await upload.complete(bodies.map((body, index) => [2 * index + 5, etagOf(body)])));
+  }
+
+  it("is read part by part", async () => {
+    await using host = await guarded();
+    await sent(host);
+    const starts = [0, full.length, 2 * full.length];
+    for (const [index, part] of parts.entries()) {
+      const query = { partNumber: String(index + 1) };
+      const read = assertDone(await sendS3(host, { method: "GET", path: "/all/a", query }), 206);
+      assert.ok(read.body.equals(part));
+      const start = starts[index] as number;
+      assert.equal(read.headers["content-range"], `bytes ${start}-${start + part.length - 1}/${whole.length}`);
+      const head = assertDone(await sendS3(host, { method: "HEAD", path: "/all/a", query }), 206);
+      for (const { headers } of [read, head]) {
+        assert.deepEqual([headers["x-amz-mp-parts-count"], headers["content-length"]], ["3", String(part.length)]);
+      }
+    }
+    for (const partNumber of ["4", "10000"]) {
+      assertCode(await sendS3(host, { method: "GET", path: "/all/a", query: { partNumber } }), 416, "InvalidPartNumber");
+    }
+    const { headers } = assertDone(await sendS3(host, { method: "GET", path: "/all/a" }));
+    assert.deepEqual([headers["x-amz-mp-parts-count"], headers["x-amz-meta-s3-parts"], headers["x-amz-meta-a"]], [undefined, undefined, "b"]);
+  });
+
+  it("has its checksum, made as its client wanted it", async () => {
+    await using host = await guarded();
+    const kinds = [["CRC32", "COMPOSITE"], ["CRC32", "FULL_OBJECT"], ["CRC32C", "COMPOSITE"], ["CRC32C", "FULL_OBJECT"], ["CRC64NVME", "FULL_OBJECT"], ["SHA1", "COMPOSITE"], ["SHA256", "COMPOSITE"]] as const;
+    for (const [algorithm, type] of kinds) {
+      const bodies = algorithm === "SHA256" ? parts : [bytes(1_000, algorithm)];
+      const done = await sent(host, { "x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": type }, bodies);
+      const [checksum] = textsOf(done, `Checksum${algorithm}`);
+      assert.match(checksum ?? "", type === "COMPOSITE" ? new RegExp(`=-${bodies.length}$`) : /=$/);
+      for (const method of ["GET", "HEAD"]) {
+        const read = assertDone(await sendS3(host, { method, path: "/all/a", headers: { "x-amz-checksum-mode": "ENABLED" } }));
+        const { [`x-amz-checksum-${algorithm.toLowerCase()}`]: value, "x-amz-checksum-type": kind } = read.headers;
+        assert.deepEqual([value, kind], [checksum, type]);
+      }
+      const attributes = assertDone(await sendS3(host, { method: "GET", path: "/all/a", query: { attributes: "" }, headers: { "x-amz-object-attributes": "Checksum" } }));
+      assert.deepEqual([textsOf(attributes, `Checksum${algorithm}`), textsOf(attributes, "ChecksumType")], [[checksum], [type]]);
+      const copy = assertDone(await sendS3(host, { method: "PUT", path: "/all/copy", headers: { "x-amz-copy-source": "/all/a" } }));
+      assert.equal(textsOf(copy, "ETag").length, 1);
+      const copied = assertDone(await sendS3(host, { method: "HEAD", path: "/all/copy", headers: { "x-amz-checksum-mode": "ENABLED" } }));
+      assert.equal(copied.headers[`x-amz-checksum-${algorithm.toLowerCase()}`], type === "COMPOSITE" ? undefined : checksum);
+      assertCode(await sendS3(host, { method: "GET", path: "/all/copy", query: { partNumber: "2" } }), 416, "InvalidPartNumber");
+    }
+  });
+
+  it("tells its parts among its attributes, page by page", async () => {
+    await using host = await guarded();
+    await sent(host);
+    const ask = (headers: Headers = {}) =>
+      sendS3(host, { method: "GET", path: "/all/a", query: { attributes: "" }, headers: { "x-amz-object-attributes": "ObjectParts", ...headers } });
+    const facts = (answer: RawAnswer) =>
+      ["PartsCount", "PartNumberMarker", "NextPartNumberMarker", "MaxParts", "IsTruncated", "PartNumber", "Size"].map((name) => textsOf(answer, name).join());
+    const [big, small] = [String(full.length), "1000"];
+    assert.deepEqual(facts(assertDone(await ask())), ["3", "0", "3", "1000", "false", "1,2,3", `${big},${big},${small}`]);
+    const second = { "x-amz-max-parts": "1", "x-amz-part-number-marker": "1" };
+    assert.deepEqual(facts(assertDone(await ask(second))), ["3", "1", "2", "1", "true", "2", big]);
+    assert.deepEqual(facts(assertDone(await ask({ "x-amz-part-number-marker": "9" }))), ["3", "9", "9", "1000", "false", "", ""]);
+    assert.deepEqual(facts(assertDone(await ask({ "x-amz-max-parts": "0" }))), ["3", "0", "0", "0", "true", "", ""]);
+    assertCode(await ask({ "x-amz-max-parts": "-1" }), 400, "InvalidArgument");
+  });
+}); // biome-ignore format: long calls
+
 describe("listings of multipart uploads by S3", () => {
   it("have the parts of an upload, page by page", async () => {
     await using host = await guarded();

@@ -93,7 +93,7 @@ class Trial {
     const complaints = new Complaints(new RecordedLog(), clock, 1);
     const operations = () => member.operations;
     const uploads = new ClientUploads({ operations, clock, random, complaints, leftoverMs: 3 * 86_400_000 });
-    const parts = { operations, uploads, random, complaints, maxValueBytes: 1e6 };
+    const parts = { operations, uploads, random, complaints, maxValueBytes: 1e6, maxMetadataBytes: 2_048 };
     const front = { uploads, completions: new Completions(parts) };
     this.#fronts.set(member, front);
     return front;

@@ -4,6 +4,7 @@ import { open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { OperatingError, UsageError } from "../../base/errors.ts";
+import { type ContentHeaders, isOwnHeader } from "../../core/entry.ts";
 import { isReserved, maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
 import { type CopiedFile, FolderCopy } from "../../store/folder/folder-copy.ts";
 import { systemClock, systemRandom } from "../../system.ts";
@@ -101,7 +102,7 @@ class Import implements Copy<ImportItem> {
       const { size } = await handle.stat();
       const body = size === 0 ? Readable.from([]) : handle.createReadStream({ autoClose: false, end: size - 1 });
       const broken = new Promise<never>((_, reject) => void body.once("error", reject));
-      const headers = { ...(type !== undefined && { "content-type": type }), ...file.headers };
+      const headers = { ...(type !== undefined && { "content-type": type }), ...headersOf(file) };
       const request = { method: "PUT", path: keyPath(key), body } as const;
       return await Promise.race([
         broken,
@@ -110,6 +111,11 @@ class Import implements Copy<ImportItem> {
     });
     await readText(answer.body);
   }
+}
+
+/** A file of a data folder may have what the S3 dialect keeps, and a node takes from that alone. */
+function headersOf({ headers }: CopiedFile): ContentHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !isOwnHeader(name)));
 }
 
 /** Why a file cannot be a value. Undefined if it can. */

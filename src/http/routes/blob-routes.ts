@@ -4,7 +4,7 @@
  */
 
 import { OperatingError } from "../../base/errors.ts";
-import { noHeaders, type ValueInfo } from "../../core/entry.ts";
+import { isOwnHeader, noHeaders, type ValueInfo } from "../../core/entry.ts";
 import type { Operations, ReadOutcome, StreamOperation, WriteOutcome } from "../../core/operation.ts";
 import { meets, type Precondition } from "../../core/precondition.ts";
 import { announcedLength, type Bodies } from "../server/body.ts";
@@ -14,7 +14,7 @@ import type { ProblemWriter } from "../server/problem.ts";
 import { type KeyRoute, reading } from "../server/route.ts";
 import type { AnswerStreams } from "../server/stream.ts";
 import type { UploadPlace } from "../server/upload-places.ts";
-import { checksumHeader, contentHeaders, isSendable, sandboxed } from "./content-headers.ts";
+import { contentHeaders, isSendable, sandboxed } from "./content-headers.ts";
 import { announcedMd5, md5Of, requiringMd5 } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
 import type { DateFormatter } from "./http-date.ts";
@@ -281,6 +281,6 @@ export class BlobRoutes {
 function addKept(headers: HeaderList, kept: ValueInfo["headers"]): void {
   for (const name in kept) {
     const value = kept[name] as string;
-    if (name !== checksumHeader && isSendable(value)) headers.push(name, value);
+    if (!isOwnHeader(name) && isSendable(value)) headers.push(name, value);
   }
 }

@@ -4,16 +4,10 @@
  */
 
 import { OperatingError } from "../../base/errors.ts";
-import { type ContentHeaders, noHeaders } from "../../core/entry.ts";
+import { type ContentHeaders, isOwnHeader, noHeaders } from "../../core/entry.ts";
 
 /** The header of metadata NAME is this and NAME. */
 export const metadataPrefix = "x-weir-meta-";
-
-/**
- * The checksum that came with a value by S3, and was checked. Only the S3 dialect writes it and shows it: by another
- * writer it could be that of another value.
- */
-export const checksumHeader = `${metadataPrefix}s3-checksum`;
 
 /**
  * What weir's own metadata takes in the store.
@@ -117,7 +111,7 @@ function ruleOf(name: string): Rule | undefined {
   if (!metadataName.test(ownName))
     throw invalid(`${name}: a metadata name has letters, digits, hyphens, dots and underscores only`);
   if (ownName.startsWith("weir-")) throw invalid(`${name}: metadata names that begin with weir- are weir's own`);
-  if (name === checksumHeader) throw invalid(`${name}: this metadata name is weir's own`);
+  if (isOwnHeader(name)) throw invalid(`${name}: this metadata name is weir's own`);
   return "metadata";
 }
 

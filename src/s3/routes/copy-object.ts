@@ -14,6 +14,7 @@ import { writePrecondition } from "../../http/routes/preconditions.ts";
 import type { Bodies } from "../../http/server/body.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
 import { requireNoBody } from "../body/object-body.ts";
+import { checksumOf, copiedHeaders, withFacts } from "../body/object-facts.ts";
 import type { S3Call } from "../call.ts";
 import type { SlowAnswers } from "../slow-answers.ts";
 import { conditionsOf, judge, sourceConditionsOf } from "../words/conditions.ts";
@@ -22,7 +23,7 @@ import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
 import { element, xmlDocument } from "../words/xml.ts";
 import { noSuchKey, preconditionFailed } from "./get-object.ts";
-import { checksumOf, keptHeaders, withChecksum } from "./object-headers.ts";
+import { keptHeaders } from "./object-headers.ts";
 import type { ObjectSettings } from "./put-object.ts";
 
 type FoundValue = Exclude<ReadOutcome, { kind: "missing" }>;
@@ -78,7 +79,7 @@ export class ObjectCopies {
       const found = await this.#operations().read(source, true, changed);
       if (found.kind === "missing") throw noSuchKey();
       if (judge(sourceConditionsOf(call.headers), found.info) !== "serve") throw preconditionFailed();
-      const headers = replaces ? this.#newHeaders(call, found) : found.info.headers;
+      const headers = replaces ? this.#newHeaders(call, found) : copiedHeaders(found.info.headers);
       if (source === key && precondition !== undefined && !meets(found.info, precondition)) throw preconditionFailed();
       const condition = source === key ? onlyOver(found) : precondition;
       const outcome = await this.#write(call, source, found, { key, headers, precondition: condition });
@@ -93,7 +94,8 @@ export class ObjectCopies {
   /** Those of the request, and the checksum of the value, which stays the same. */
   #newHeaders(call: S3Call, { info }: FoundValue): ContentHeaders {
     const { maxMetadataBytes } = this.#settings;
-    return withChecksum(keptHeaders(call, maxMetadataBytes), checksumOf(info.headers), maxMetadataBytes);
+    const checksum = checksumOf(copiedHeaders(info.headers));
+    return withFacts(keptHeaders(call, maxMetadataBytes), { checksum }, maxMetadataBytes);
   }
 
   /** Undefined if the store has another value than was found. */

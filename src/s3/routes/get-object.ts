@@ -6,12 +6,13 @@ import { requestedRange } from "../../http/routes/range.ts";
 import { type PartOfValue, StoredReads } from "../../http/routes/stored-reads.ts";
 import { answer, type HeaderList } from "../../http/server/exchange.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
+import { checksumOf, partsOf } from "../body/object-facts.ts";
 import { answerCall, requestIdHeader, type S3Call } from "../call.ts";
 import { conditionsOf, judge } from "../words/conditions.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspokenRead } from "../words/unspoken.ts";
-import { addChecksum, addKept, checksumOf, overridesIn } from "./object-headers.ts";
+import { addChecksum, addKept, overridesIn } from "./object-headers.ts";
 
 export class ObjectReads {
   readonly #operations: () => Operations;
@@ -91,13 +92,19 @@ function partOf({ exchange, target }: S3Call, info: PartOfValue["info"]): PartOf
     throw new S3Error("InvalidRequest", "a request names a range or a part, not both");
   }
   if (isPart && !/^[1-9]\d{0,4}$/.test(partNumber)) throw new S3Error("InvalidArgument", "partNumber is 1 to 10000");
-  // A value has one part, however it came.
-  if (isPart && partNumber !== "1") throw new S3Error("InvalidPartNumber", "the value has one part");
-  const range = isPart && size > 0 ? { start: 0, end: size } : requestedRange(headers, etagOf(info.md5), size);
+  const parts = isPart ? partsOf(info) : undefined;
+  // A value whose parts are not known has one.
+  const part = parts?.spanOf(Number(partNumber)) ?? (partNumber === "1" ? { start: 0, end: size } : undefined);
+  if (isPart && part === undefined) {
+    throw new S3Error("InvalidPartNumber", `the parts of this value have numbers up to ${parts?.count ?? 1}`);
+  }
+  const range = part !== undefined && size > 0 ? part : requestedRange(headers, etagOf(info.md5), size);
   if (range === "unsatisfiable") throw new S3Error("InvalidRange", `the value has ${size} bytes`);
   if (range === undefined || range === "malformed") return { info, status: 200, start: 0, end: size, headers: [] };
   const { start, end } = range;
-  return { info, status: 206, start, end, headers: ["Content-Range", `bytes ${start}-${end - 1}/${size}`] };
+  const more = ["Content-Range", `bytes ${start}-${end - 1}/${size}`];
+  if (parts !== undefined) more.push("x-amz-mp-parts-count", String(parts.count));
+  return { info, status: 206, start, end, headers: more };
 }
 
 export function noSuchKey(): S3Error {

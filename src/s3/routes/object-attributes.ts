@@ -1,18 +1,24 @@
 /** GetObjectAttributes: what is known of a value, as one document. */
 
+import type { ValueInfo } from "../../core/entry.ts";
 import type { Operations } from "../../core/operation.ts";
 import type { DateFormatter } from "../../http/routes/http-date.ts";
 import { requireNoBody } from "../body/object-body.ts";
+import { checksumOf, partsOf, typeOf } from "../body/object-facts.ts";
 import { answerXml, type S3Call } from "../call.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspokenRead } from "../words/unspoken.ts";
+import { wholeNumber } from "../words/whole-number.ts";
 import { element, xmlDocument } from "../words/xml.ts";
 import { noSuchKey } from "./get-object.ts";
-import { checksumOf } from "./object-headers.ts";
+import { checksumElement } from "./object-headers.ts";
 
 const attributes = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"] as const;
 type Attribute = (typeof attributes)[number];
+
+/** Parts in one answer, at most. S3 gives as many. */
+const pageParts = 1_000;
 
 export class ObjectAttributes {
   readonly #operations: () => Operations;
@@ -32,14 +38,13 @@ export class ObjectAttributes {
     const { info } = outcome;
     const etag = etagOf(info.md5);
     const checksum = checksumOf(info.headers);
-    const parts = /-(\d+)$/.exec(info.md5)?.[1];
     const texts: Readonly<Record<Attribute, string>> = {
       ETag: element("ETag", etag),
       Checksum:
         checksum === undefined
           ? ""
-          : `<Checksum>${element(`Checksum${checksum.algorithm.toUpperCase()}`, checksum.value)}${element("ChecksumType", "FULL_OBJECT")}</Checksum>`,
-      ObjectParts: parts === undefined ? "" : `<ObjectParts>${element("PartsCount", parts)}</ObjectParts>`,
+          : `<Checksum>${checksumElement(checksum)}${element("ChecksumType", typeOf(checksum))}</Checksum>`,
+      ObjectParts: partsXml(call, info),
       StorageClass: element("StorageClass", "STANDARD"),
       ObjectSize: element("ObjectSize", info.size),
     };
@@ -49,6 +54,34 @@ export class ObjectAttributes {
       this.#dates.lastModified(info.modifiedMs),
     ]);
   }
+}
+
+/**
+ * A page of the object's parts, or their number alone where no more is known.
+ *
+ * @throws S3Error `InvalidArgument`.
+ */
+function partsXml({ headers }: S3Call, info: ValueInfo): string {
+  const limit = Math.min(pageParts, wholeNumber(headers["x-amz-max-parts"], "x-amz-max-parts", pageParts));
+  const after = wholeNumber(headers["x-amz-part-number-marker"], "x-amz-part-number-marker", 0);
+  const parts = partsOf(info);
+  if (parts === undefined) {
+    const count = /-(\d+)$/.exec(info.md5)?.[1];
+    return count === undefined ? "" : `<ObjectParts>${element("PartsCount", count)}</ObjectParts>`;
+  }
+  const last = Math.max(after, Math.min(parts.count, after + limit));
+  const inner = [
+    element("PartsCount", parts.count),
+    element("PartNumberMarker", after),
+    element("NextPartNumberMarker", last),
+    element("MaxParts", limit),
+    element("IsTruncated", last < parts.count),
+  ];
+  for (let number = after + 1; number <= last; number++) {
+    const { start = 0, end = 0 } = parts.spanOf(number) ?? {};
+    inner.push(`<Part>${element("PartNumber", number)}${element("Size", end - start)}</Part>`);
+  }
+  return `<ObjectParts>${inner.join("")}</ObjectParts>`;
 }
 
 /** @throws S3Error `InvalidArgument`. */

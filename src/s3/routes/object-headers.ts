@@ -1,20 +1,14 @@
 /**
  * The headers of an object in S3's words and in the node's own: metadata has another prefix, and `aws-chunked` is no
- * coding of the value. A checksum that came with the value is kept among its metadata, where there is room for it.
+ * coding of the value.
  */
 
 import { isOperatingError } from "../../base/errors.ts";
-import type { ContentHeaders } from "../../core/entry.ts";
-import {
-  checksumHeader,
-  contentHeaders,
-  isSendable,
-  metadataPrefix,
-  sandboxed,
-  sizeProblem,
-} from "../../http/routes/content-headers.ts";
+import { type ContentHeaders, isOwnHeader } from "../../core/entry.ts";
+import { contentHeaders, isSendable, metadataPrefix, sandboxed } from "../../http/routes/content-headers.ts";
 import type { HeaderList } from "../../http/server/exchange.ts";
-import { type Checksum, isChecksum, isChecksumAlgorithm } from "../body/checksum.ts";
+import type { Checksum } from "../body/checksum.ts";
+import { typeOf } from "../body/object-facts.ts";
 import type { S3Call } from "../call.ts";
 import { trimBlanks } from "../words/blanks.ts";
 import { S3Error } from "../words/s3-error.ts";
@@ -52,26 +46,9 @@ export function keptHeaders({ headers }: Pick<S3Call, "headers">, maxMetadataByt
   }
 }
 
-/** The same headers with the value's checksum, unless they would take too much room then. */
-export function withChecksum(
-  kept: ContentHeaders,
-  checksum: Checksum | undefined,
-  maxMetadataBytes: number,
-): ContentHeaders {
-  if (checksum === undefined) return kept;
-  const all = { ...kept, [checksumHeader]: `${checksum.algorithm} ${checksum.value}` };
-  return sizeProblem(all, maxMetadataBytes) === undefined ? all : kept;
-}
-
-/** The checksum that is kept with a value. */
-export function checksumOf(headers: ContentHeaders): Checksum | undefined {
-  const [algorithm = "", value = ""] = headers[checksumHeader]?.split(" ") ?? [];
-  return isChecksumAlgorithm(algorithm) && isChecksum(algorithm, value) ? { algorithm, value } : undefined;
-}
-
 export function addChecksum(headers: HeaderList, checksum: Checksum | undefined): void {
   if (checksum === undefined) return;
-  headers.push(`x-amz-checksum-${checksum.algorithm}`, checksum.value, "x-amz-checksum-type", "FULL_OBJECT");
+  headers.push(`x-amz-checksum-${checksum.algorithm}`, checksum.value, "x-amz-checksum-type", typeOf(checksum));
 }
 
 /** The same in XML. */
@@ -86,7 +63,7 @@ const defaultType = "binary/octet-stream";
 export function addKept(headers: HeaderList, kept: ContentHeaders, overrides: ContentHeaders): void {
   for (const name in kept) {
     const value = kept[name] as string;
-    if (name === checksumHeader || overrides[name] !== undefined || !isSendable(value)) continue;
+    if (isOwnHeader(name) || overrides[name] !== undefined || !isSendable(value)) continue;
     headers.push(name.startsWith(metadataPrefix) ? s3Prefix + name.slice(metadataPrefix.length) : name, value);
   }
   for (const name in overrides) headers.push(name, overrides[name] as string);

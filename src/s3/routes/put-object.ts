@@ -9,13 +9,14 @@ import type { UploadPlace } from "../../http/server/upload-places.ts";
 import { claimsOf } from "../body/body-checks.ts";
 import type { Checksum } from "../body/checksum.ts";
 import { type BodyLimits, readObjectBody, requireNoBody, type StreamedBody } from "../body/object-body.ts";
+import { withFacts } from "../body/object-facts.ts";
 import { answerCall, type S3Call } from "../call.ts";
 import { conditionsOf } from "../words/conditions.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
 import { noSuchKey, preconditionFailed } from "./get-object.ts";
-import { addChecksum, keptHeaders, withChecksum } from "./object-headers.ts";
+import { addChecksum, keptHeaders } from "./object-headers.ts";
 
 export interface ObjectSettings extends BodyLimits {
   readonly maxMetadataBytes: number;
@@ -48,7 +49,7 @@ export class ObjectWrites {
     }
     const body = await readObjectBody(call, this.#bodies, this.#settings);
     const { checksum } = body;
-    const write = { key, headers: withChecksum(kept, checksum, maxMetadataBytes), precondition };
+    const write = { key, headers: withFacts(kept, { checksum }, maxMetadataBytes), precondition };
     if (body.kind === "stream") {
       await this.#answer(call, write, await this.#stream(call, write, body), checksum);
       return;

@@ -26,6 +26,7 @@ import { minPartBytes } from "../../core/part-sizes.ts";
 import type { Precondition } from "../../core/precondition.ts";
 import type { OwnTurns } from "../../http/server/turns.ts";
 import type { Checksum } from "../body/checksum.ts";
+import { typeOf, withFacts } from "../body/object-facts.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { beingCompleted, type ClientUploads } from "./client-uploads.ts";
 import { forEachOf, recordsAtOnce } from "./in-turn.ts";
@@ -100,6 +101,7 @@ export interface CompletionsParts {
   readonly random: Random;
   readonly complaints: Complaints;
   readonly maxValueBytes: number;
+  readonly maxMetadataBytes: number;
 }
 
 export class Completions {
@@ -148,7 +150,7 @@ export class Completions {
     const done = isId(id) ? await this.#parts.uploads.records.read(doneName(id), doneSchema) : undefined;
     if (done?.record.key !== key || done.record.claim !== claim) return undefined;
     const { tag, checksum } = done.record;
-    return { tag, checksum, checksumType: checksum && (checksum.value.includes("-") ? "COMPOSITE" : "FULL_OBJECT") };
+    return { tag, checksum, checksumType: checksum && typeOf(checksum) };
   }
 
   /** Finds what the client lists, and compares it with what the client says of it. */
@@ -208,9 +210,12 @@ export class Completions {
 
   async #write(request: CompletionRequest, ready: ReadyUpload, list: FixedList): Promise<WriteOutcome> {
     const { key, precondition, holder } = request;
-    const { upload, headers } = ready.found.record;
+    const { upload } = ready.found.record;
+    const { checksum, parts } = ready;
+    const facts = { checksum, partSizes: parts.map(({ size }) => size) };
+    const headers = withFacts(ready.found.record.headers, facts, this.#parts.maxMetadataBytes);
     try {
-      const operation = { key, headers, precondition, holder, upload, parts: ready.parts };
+      const operation = { key, headers, precondition, holder, upload, parts };
       const outcome = await this.#parts.operations().completeUpload(operation);
       if (outcome.kind !== "written") await this.#takeBack(request, ready, list);
       return outcome;

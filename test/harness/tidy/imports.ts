@@ -78,7 +78,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   "src/s3/words": s3Words,
   "src/s3/signature": s3Words,
   "src/s3/body": [...s3Words, "src/s3/signature", "src/s3/call.ts"],
-  "src/s3/uploads": [...s3Words, "src/s3/body/checksum.ts"],
+  "src/s3/uploads": [...s3Words, "src/s3/body/checksum.ts", "src/s3/body/object-facts.ts"],
   "src/s3/routes": [
     ...s3Words,
     "src/s3/body",
