@@ -15,11 +15,11 @@ import { ObjectCopies } from "./routes/copy-object.ts";
 import { MultiDelete } from "./routes/delete-objects.ts";
 import { noSuchKey, ObjectReads } from "./routes/get-object.ts";
 import { ObjectListings } from "./routes/list-objects.ts";
-import { UploadLists } from "./routes/list-uploads.ts";
-import { MultipartUploads } from "./routes/multipart.ts";
 import { ObjectAttributes } from "./routes/object-attributes.ts";
+import { PartRoutes } from "./routes/part-routes.ts";
 import { ObjectWrites } from "./routes/put-object.ts";
-import { PartUploads } from "./routes/upload-part.ts";
+import { UploadListRoutes } from "./routes/upload-list-routes.ts";
+import { UploadRoutes } from "./routes/upload-routes.ts";
 import type { S3Options } from "./s3-options.ts";
 import { SlowAnswers } from "./slow-answers.ts";
 import { Completions } from "./uploads/completion.ts";
@@ -53,9 +53,9 @@ export class S3Operations {
   readonly #multiDelete: MultiDelete;
   readonly #listings: ObjectListings;
   readonly #bucketRoutes: BucketRoutes;
-  readonly #multipart: MultipartUploads;
-  readonly #partUploads: PartUploads;
-  readonly #uploadLists: UploadLists;
+  readonly #uploadRoutes: UploadRoutes;
+  readonly #partRoutes: PartRoutes;
+  readonly #uploadListRoutes: UploadListRoutes;
 
   constructor(
     options: Pick<S3Options, "operations" | "buckets" | "uploads" | "settings" | "clock" | "random" | "log">,
@@ -77,16 +77,16 @@ export class S3Operations {
     const { maxValueBytes, maxStreamBytes, maxMetadataBytes, partBytes, stallMs } = settings;
     const complaints = new Complaints(log, clock, complaintIntervalMs);
     const most = { maxValueBytes: Math.max(maxValueBytes, maxStreamBytes) };
-    this.#multipart = new MultipartUploads({
+    this.#uploadRoutes = new UploadRoutes({
       operations,
       uploads,
-      completions: new Completions({ operations, uploads, random, complaints, ...most }),
+      completions: new Completions({ operations, uploads, random, complaints, maxMetadataBytes, ...most }),
       bodies,
       slowly,
       maxMetadataBytes,
       takesParts: maxStreamBytes > maxValueBytes && maxValueBytes >= maxRecordBytes,
     });
-    this.#partUploads = new PartUploads({
+    this.#partRoutes = new PartRoutes({
       operations,
       uploads,
       bodies,
@@ -96,7 +96,7 @@ export class S3Operations {
       stallMs,
       maxPartBytes: Math.min(most.maxValueBytes, settings.uploadBytes),
     });
-    this.#uploadLists = new UploadLists(uploads, new UploadListing(operations, uploads.records, clock), shares);
+    this.#uploadListRoutes = new UploadListRoutes(uploads, new UploadListing(operations, uploads, clock), shares);
   }
 
   run(call: S3Call, choice: Choice): Answered {
@@ -125,7 +125,7 @@ export class S3Operations {
       case "PutAcl":
         return this.#putAcl(call, bucket.prefix);
       case "ListMultipartUploads":
-        return this.#uploadLists.uploads(call, bucket);
+        return this.#uploadListRoutes.uploads(call, bucket);
       default:
         requireNoBody(call);
         return this.#listings.list(call, bucket);
@@ -144,17 +144,17 @@ export class S3Operations {
       case "CopyObject":
         return this.#copy(call, (source) => this.#copies.copy(call, source, key));
       case "CreateMultipartUpload":
-        return this.#multipart.create(call, key);
+        return this.#uploadRoutes.create(call, key);
       case "UploadPart":
-        return this.#partUploads.put(call, key);
+        return this.#partRoutes.put(call, key);
       case "UploadPartCopy":
-        return this.#copy(call, (source) => this.#partUploads.copy(call, source, key));
+        return this.#copy(call, (source) => this.#partRoutes.copy(call, source, key));
       case "CompleteMultipartUpload":
-        return this.#multipart.complete(call, key);
+        return this.#uploadRoutes.complete(call, key);
       case "AbortMultipartUpload":
-        return this.#multipart.abort(call, key);
+        return this.#uploadRoutes.abort(call, key);
       case "ListParts":
-        return this.#uploadLists.parts(call, key);
+        return this.#uploadListRoutes.parts(call, key);
       case "PutAcl":
         return this.#putObjectAcl(call, key);
       case "GetObjectAcl":

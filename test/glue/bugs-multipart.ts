@@ -281,7 +281,7 @@ export const multipartBugs: readonly GlueBug[] = [
     breaks: "A checksum in a request that completes an upload is the object's, not that of the list of parts.",
     edits: [
       {
-        file: "src/s3/routes/multipart.ts",
+        file: "src/s3/routes/upload-routes.ts",
         find: "{ ...call, headers: withoutChecksum(headers) }",
         replace: "{ ...call, headers }",
       },

@@ -78,7 +78,7 @@ export class ObjectListings {
     const marker = query.get("marker") ?? "";
     const isSecond = query.get("list-type") === "2";
     const token = query.get("continuation-token");
-    const after = isSecond ? (token === undefined ? startAfter : positionIn(token)) : marker;
+    const after = isSecond ? (token ? positionIn(token) : startAfter) : marker;
     const listing = this.#listingOf(call, after);
     requireShort("prefix", bucket.prefix + listing.prefix);
     requireShort("delimiter", listing.delimiter);
@@ -203,7 +203,7 @@ export function tokenOf(position: string): string {
 
 export function positionIn(token: string): string {
   const position = Buffer.from(token, "base64url").toString();
-  if (token === "" || tokenOf(position) !== token) throw invalid("the continuation-token is not one of a listing");
+  if (tokenOf(position) !== token) throw invalid("the continuation-token is not one of a listing");
   return position;
 }
 

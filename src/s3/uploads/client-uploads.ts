@@ -88,13 +88,18 @@ export class ClientUploads implements Disposable {
     return id;
   }
 
+  /** Whether it counts as ended, however much of it is left. */
+  isTooOld(id: string): boolean {
+    return this.#clock.wallMs() - beganMsOf(id) > this.#leftoverMs;
+  }
+
   /**
    * The upload of this id, if it is one for the key. An id alone gives no right to anything.
    *
    * @throws S3Error `NoSuchUpload`
    */
   async find(key: string, id: string): Promise<Found<UploadRecord>> {
-    if (!isId(id) || this.#clock.wallMs() - beganMsOf(id) > this.#leftoverMs) throw noSuchUpload();
+    if (!isId(id) || this.isTooOld(id)) throw noSuchUpload();
     const found = await this.records.read(uploadName(id), uploadSchema);
     if (found?.record.key !== key) throw noSuchUpload();
     return found;

@@ -1,6 +1,7 @@
 /**
  * Lists uploads by their keys, and the parts of one by their numbers. Uploads have names by their ids. So a page of
- * them is a look at all of them. What a record says of its upload's key never changes, so it is remembered.
+ * them is a look at all of them, of which no more are kept at a time than the page may have. What a record says of its
+ * upload's key never changes, so it is remembered.
  */
 
 import type { Clock, Instant } from "../../base/clock.ts";
@@ -8,6 +9,7 @@ import { OperatingError } from "../../base/errors.ts";
 import type { Operations } from "../../core/operation.ts";
 import { maxParts } from "../../core/part-sizes.ts";
 import type { OwnTurns } from "../../http/server/turns.ts";
+import type { ClientUploads } from "./client-uploads.ts";
 import { forEachOf, recordsAtOnce } from "./in-turn.ts";
 import { ownNames } from "./own-names.ts";
 import { beganMsOf, isId, numberIn, partName, partsOf, uploadsPrefix } from "./upload-names.ts";
@@ -24,6 +26,14 @@ export interface ListedUpload {
 interface KnownUpload extends ListedUpload {
   /** See {@link orderOf}. */
   readonly order: string;
+}
+
+/** What a page lists: an upload, or the common prefix of several. */
+interface Entry {
+  /** Of the upload's key, or of the prefix. */
+  readonly order: string;
+  readonly upload: KnownUpload;
+  readonly prefix: string | undefined;
 }
 
 export interface UploadQuery {
@@ -54,30 +64,44 @@ export interface NumberedPart {
 const maxPageMs = 10_000;
 /** Uploads that are remembered: some MB. */
 const maxRemembered = 20_000;
-/** Names that are looked at in a turn of the event loop, and steps of a page. */
+/** Names that are looked at in a turn of the event loop. */
 const batchNames = 1_000;
-const turnSteps = 128;
 
 export class UploadListing {
   readonly #operations: () => Operations;
   readonly #records: UploadRecords;
+  readonly #isTooOld: (id: string) => boolean;
   readonly #clock: Clock;
   /** By id. */
   readonly #remembered = new Map<string, KnownUpload>();
 
-  constructor(operations: () => Operations, records: UploadRecords, clock: Clock) {
+  constructor(operations: () => Operations, uploads: Pick<ClientUploads, "isTooOld" | "records">, clock: Clock) {
     this.#operations = operations;
-    this.#records = records;
+    this.#records = uploads.records;
+    this.#isTooOld = (id) => uploads.isTooOld(id);
     this.#clock = clock;
   }
 
   /** @throws OperatingError as a listing, and `deadline_exceeded`. */
   async uploads(query: UploadQuery, turns: OwnTurns): Promise<UploadPage> {
-    const { prefix, idMarker } = query;
-    const marker = orderOf(query.keyMarker);
-    const isWanted = ({ key, id, order }: KnownUpload): boolean =>
-      key.startsWith(prefix) && (order > marker || (order === marker && idMarker !== "" && id > idMarker));
-    return await pageOf(await this.#all(isWanted, turns), query, turns);
+    const { limit } = query;
+    if (limit === 0) return { uploads: [], prefixes: [], next: undefined };
+    // One more than are listed tells that there are more.
+    let least: Entry[] = [];
+    for await (const uploads of this.#all()) {
+      await turns.next();
+      least = leastOf([...least, ...uploads.flatMap((upload) => entryOf(upload, query) ?? [])], limit + 1);
+    }
+    const entries = least.slice(0, limit);
+    const last = least.length > limit ? entries.at(-1) : undefined;
+    return {
+      uploads: entries.filter(({ prefix }) => prefix === undefined).map(({ upload }) => upload),
+      prefixes: entries.flatMap(({ prefix }) => prefix ?? []),
+      next: last && {
+        keyMarker: last.prefix ?? last.upload.key,
+        idMarker: last.prefix === undefined ? last.upload.id : "",
+      },
+    };
   }
 
   /**
@@ -104,34 +128,26 @@ export class UploadListing {
     return { parts: found.filter((part) => part !== undefined), hasMore: names.length > limit };
   }
 
-  /** Those that are wanted, in runs. Each run is in order. */
-  async #all(isWanted: (upload: KnownUpload) => boolean, turns: OwnTurns): Promise<KnownUpload[][]> {
+  /** All that are under way, in batches, in no order. */
+  async *#all(): AsyncGenerator<readonly KnownUpload[], void, void> {
     const giveUpAt = this.#clock.now() + maxPageMs;
-    const runs: KnownUpload[][] = [];
     const listed = new Set<string>();
     let batch: string[] = [];
-    const take = async (): Promise<void> => {
+    const find = async (): Promise<KnownUpload[]> => {
       this.#requireTime(giveUpAt);
       const uploads = await forEachOf(batch, recordsAtOnce, (id) => this.#find(id));
-      await turns.next();
-      runs.push(
-        uploads
-          .filter((upload) => upload !== undefined)
-          .filter(isWanted)
-          .sort(compareUploads),
-      );
       batch = [];
+      return uploads.filter((upload) => upload !== undefined);
     };
     for await (const { key } of ownNames(this.#operations, uploadsPrefix)) {
       const id = key.slice(uploadsPrefix.length);
-      if (!isId(id)) continue;
+      if (!isId(id) || this.#isTooOld(id)) continue;
       listed.add(id);
       batch.push(id);
-      if (batch.length === batchNames) await take();
+      if (batch.length === batchNames) yield await find();
     }
-    await take();
+    yield await find();
     for (const id of this.#remembered.keys()) if (!listed.has(id)) this.#remembered.delete(id);
-    return runs;
   }
 
   async #find(id: string): Promise<KnownUpload | undefined> {
@@ -159,53 +175,27 @@ function orderOf(key: string): string {
   return notAscii.test(key) ? Buffer.from(key).toString("latin1") : key;
 }
 
-function compareUploads(a: KnownUpload, b: KnownUpload): number {
+/** Undefined for an upload that is not wanted, or was listed on the page before under a common prefix. */
+function entryOf(upload: KnownUpload, { prefix, delimiter, keyMarker, idMarker }: UploadQuery): Entry | undefined {
+  const { key, id, order } = upload;
+  const marker = orderOf(keyMarker);
+  const isAfter = order > marker || (order === marker && idMarker !== "" && id > idMarker);
+  if (!isAfter || !key.startsWith(prefix)) return undefined;
+  const at = delimiter === "" ? -1 : key.indexOf(delimiter, prefix.length);
+  if (at === -1) return { order, upload, prefix: undefined };
+  const common = key.slice(0, at + delimiter.length);
+  return common === keyMarker ? undefined : { order: orderOf(common), upload, prefix: common };
+}
+
+/** The first of these entries, each once. Keys with a common prefix are side by side in their order. */
+function leastOf(entries: Entry[], count: number): Entry[] {
+  entries.sort(compareEntries);
+  return entries
+    .filter(({ prefix }, index) => prefix === undefined || prefix !== entries[index - 1]?.prefix)
+    .slice(0, count);
+}
+
+function compareEntries(a: Entry, b: Entry): number {
   if (a.order !== b.order) return a.order < b.order ? -1 : 1;
-  return a.id < b.id ? -1 : 1;
-}
-
-/** @param runs All that come after the markers; each run is in order. */
-async function pageOf(
-  runs: readonly (readonly KnownUpload[])[],
-  { prefix, delimiter, keyMarker, limit }: UploadQuery,
-  turns: OwnTurns,
-): Promise<UploadPage> {
-  const uploads: ListedUpload[] = [];
-  const prefixes: string[] = [];
-  let next = { keyMarker, idMarker: "" };
-  if (limit === 0) return { uploads, prefixes, next: undefined };
-  const heads = runs.map((run) => ({ run, at: 0 })).filter(({ run }) => run.length > 0);
-  for (let steps = 1; ; steps++) {
-    if (steps % turnSteps === 0) await turns.next();
-    const least = heads.reduce<Head | undefined>((best, head) => (isBefore(head, best) ? head : best), undefined);
-    const upload = least?.run[least.at];
-    if (least === undefined || upload === undefined) return { uploads, prefixes, next: undefined };
-    const { key, id } = upload;
-    const at = delimiter === "" ? -1 : key.indexOf(delimiter, prefix.length);
-    const common = at === -1 ? undefined : key.slice(0, at + delimiter.length);
-    // It may have been listed: on this page, or on the one before, whose last entry it was.
-    const isListed = common !== undefined && (common === prefixes.at(-1) || common === keyMarker);
-    if (!isListed && uploads.length + prefixes.length === limit) return { uploads, prefixes, next };
-    least.at++;
-    if (isListed) continue;
-    if (common === undefined) {
-      uploads.push(upload);
-      next = { keyMarker: key, idMarker: id };
-    } else {
-      prefixes.push(common);
-      next = { keyMarker: common, idMarker: "" };
-    }
-  }
-}
-
-interface Head {
-  readonly run: readonly KnownUpload[];
-  at: number;
-}
-
-function isBefore({ run, at }: Head, best: Head | undefined): boolean {
-  const upload = run[at];
-  if (upload === undefined) return false;
-  const other = best?.run[best.at];
-  return other === undefined || compareUploads(upload, other) < 0;
+  return a.upload.id < b.upload.id ? -1 : 1;
 }

@@ -22,7 +22,7 @@ import { checksumElement } from "./object-headers.ts";
 
 type FoundValue = Exclude<ReadOutcome, { kind: "missing" }>;
 
-export interface UploadPartParts {
+export interface PartRouteParts {
   readonly operations: () => Operations;
   readonly uploads: ClientUploads;
   readonly bodies: Bodies;
@@ -50,10 +50,10 @@ const maxWaitMs = 50_000;
 
 const rangeHeader = "x-amz-copy-source-range";
 
-export class PartUploads {
-  readonly #parts: UploadPartParts;
+export class PartRoutes {
+  readonly #parts: PartRouteParts;
 
-  constructor(parts: UploadPartParts) {
+  constructor(parts: PartRouteParts) {
     this.#parts = parts;
   }
 

@@ -9,8 +9,8 @@ import { answerXml, type S3Call } from "../call.ts";
 import type { ClientUploads } from "../uploads/client-uploads.ts";
 import type { ListedUpload, NumberedPart, UploadListing } from "../uploads/upload-listing.ts";
 import type { UploadRecord } from "../uploads/upload-records.ts";
-import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspokenRead } from "../words/unspoken.ts";
+import { wholeNumber } from "../words/whole-number.ts";
 import { element, xmlDocument } from "../words/xml.ts";
 import { keyEncoding, ownerXml, requireShort } from "./list-objects.ts";
 import { checksumElement } from "./object-headers.ts";
@@ -23,7 +23,7 @@ const pieceEntries = 128;
 
 const storageClass = "<StorageClass>STANDARD</StorageClass>";
 
-export class UploadLists {
+export class UploadListRoutes {
   readonly #uploads: ClientUploads;
   readonly #listing: UploadListing;
   readonly #shares: NodeShares;
@@ -45,7 +45,7 @@ export class UploadLists {
     const keyMarker = query.get("key-marker") ?? "";
     // Without a key it says nothing.
     const idMarker = keyMarker === "" ? "" : (query.get("upload-id-marker") ?? "");
-    const limit = numberIn(query.get("max-uploads"), "max-uploads", maxEntries);
+    const limit = wholeNumber(query.get("max-uploads"), "max-uploads", maxEntries);
     requireShort("prefix", bucket.prefix + prefix);
     requireShort("key-marker", bucket.prefix + keyMarker);
     call.exchange.grant.requirePrefix(bucket.prefix + prefix);
@@ -82,8 +82,8 @@ export class UploadLists {
     const { query, bucket, key: ownKey = "" } = call.target;
     const { encode, isEncoded } = keyEncoding(query);
     const id = query.get("uploadId") ?? "";
-    const after = numberIn(query.get("part-number-marker"), "part-number-marker", 0);
-    const limit = Math.min(numberIn(query.get("max-parts"), "max-parts", maxEntries), maxEntries);
+    const after = wholeNumber(query.get("part-number-marker"), "part-number-marker", 0);
+    const limit = Math.min(wholeNumber(query.get("max-parts"), "max-parts", maxEntries), maxEntries);
     const { record } = await this.#uploads.find(key, id);
     const { parts, hasMore } = await this.#inPlace(call, () => this.#listing.parts(id, after, limit));
     const inner = [
@@ -154,11 +154,4 @@ function partXml({ number, part }: NumberedPart): string {
 function checksumRuleXml(rule: UploadRecord["checksum"]): string {
   if (rule === undefined) return "";
   return element("ChecksumAlgorithm", rule.algorithm.toUpperCase()) + element("ChecksumType", rule.type);
-}
-
-/** @throws S3Error `InvalidArgument`. */
-function numberIn(text: string | undefined, name: string, usual: number): number {
-  if (text === undefined || text === "") return usual;
-  if (/^\d{1,10}$/.test(text)) return Number(text);
-  throw new S3Error("InvalidArgument", `${name} must be a whole number, 0 or more`);
 }

@@ -50,7 +50,7 @@ const documentSchema = z.object({
   }),
 });
 
-export interface MultipartParts {
+export interface UploadRouteParts {
   readonly operations: () => Operations;
   readonly uploads: ClientUploads;
   readonly completions: Completions;
@@ -61,10 +61,10 @@ export interface MultipartParts {
   readonly takesParts: boolean;
 }
 
-export class MultipartUploads {
-  readonly #parts: MultipartParts;
+export class UploadRoutes {
+  readonly #parts: UploadRouteParts;
 
-  constructor(parts: MultipartParts) {
+  constructor(parts: UploadRouteParts) {
     this.#parts = parts;
   }
 
