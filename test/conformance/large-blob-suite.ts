@@ -10,13 +10,13 @@ import { after, before, describe, test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
 import { minPartBytes } from "../../src/core/part-sizes.ts";
-import {
-  type BlobInfo,
-  type BlobStore,
-  type CompletedUpload,
-  type CompleteResult,
-  type OpenUpload,
-  type WriteCondition,
+import type {
+  BlobInfo,
+  BlobStore,
+  CompletedUpload,
+  CompleteResult,
+  OpenUpload,
+  WriteCondition,
 } from "../../src/store/blob-store.ts";
 
 const options = { deadlineMs: 20_000 };

@@ -10,12 +10,7 @@ import { isOperatingError } from "../../src/base/errors.ts";
 import { noHeaders } from "../../src/core/entry.ts";
 import type { UploadedPart } from "../../src/core/operation.ts";
 import { minPartBytes } from "../../src/core/part-sizes.ts";
-import {
-  type BlobStore,
-  type CompletedUpload,
-  type CompleteResult,
-  type WriteCondition,
-} from "../../src/store/blob-store.ts";
+import type { BlobStore, CompletedUpload, CompleteResult, WriteCondition } from "../../src/store/blob-store.ts";
 
 const options = { deadlineMs: 20_000 };
 const always: WriteCondition = { kind: "always" };

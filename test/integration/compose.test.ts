@@ -17,6 +17,7 @@ import { isOperatingError } from "../../src/base/errors.ts";
 import { type View, viewName } from "../../src/core/view.ts";
 import { Ledger } from "../../src/journal/ledger.ts";
 import { Member } from "../../src/member/member.ts";
+import { UploadSweep } from "../../src/s3/uploads/upload-sweep.ts";
 import { FileStore } from "../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
@@ -292,3 +293,23 @@ test("a certificate that is renewed is shown to clients, and its end is told, wi
   await nodes.until("the new certificate is shown", async () => (await shown()) !== before);
   assert.notEqual(await told(), toldBefore, "the end of the old certificate is told");
 });
+
+test("a node looks for what is left of old multipart uploads, an hour or two after its start and again", { timeout }, async (t) => {
+  const hourMs = 3_600_000;
+  const late: (() => void)[] = [];
+  const after = systemClock.after.bind(systemClock);
+  t.mock.method(systemClock, "after", (ms: number, callback: () => void) => {
+    if (ms < hourMs || ms >= 2 * hourMs) return after(ms, callback);
+    late.push(callback);
+    return { cancel: () => undefined };
+  });
+  const { mock } = t.mock.method(UploadSweep.prototype, "sweep");
+  await using nodes = await ComposedNodes.make(1);
+  await nodes.ready("a", nodes.config());
+  for (const sweeps of [1, 2]) {
+    for (const callback of late.splice(0)) callback();
+    assert.equal(mock.callCount(), sweeps);
+    assert.equal(await mock.calls.at(-1)?.result, 0);
+    await nodes.until("it waits for the next time", async () => late.length > 0);
+  }
+}); // biome-ignore format: a long name
