@@ -55,6 +55,8 @@ const maxAttempts = 16;
 const maxLookMs = 5_000;
 
 const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+/** Not in names of hosts either. */
+const misplaced = /\.\.|\.-|-\./;
 const address = /^\d+\.\d+\.\d+\.\d+$/;
 
 const listSchema = z.strictObject({ buckets: z.array(z.strictObject({ name: z.string(), createdMs: z.number() })) });
@@ -122,8 +124,11 @@ export class Buckets {
    * @throws S3Error `AccessDenied`, `BucketAlreadyOwnedByYou`, `InvalidBucketName`, `TooManyBuckets`.
    */
   async create(name: string, authorize: (prefix: string) => void): Promise<void> {
-    if (!bucketName.test(name) || name.includes("..") || address.test(name)) {
-      throw new S3Error("InvalidBucketName", "a bucket's name has 3 to 63 of a-z, 0-9, - and .");
+    if (!bucketName.test(name) || misplaced.test(name) || address.test(name)) {
+      throw new S3Error(
+        "InvalidBucketName",
+        "a bucket's name has 3 to 63 of a-z, 0-9, - and ., with a letter or digit on both sides of each dot",
+      );
     }
     if (isReserved(prefixOf(name))) throw new S3Error("InvalidBucketName", "its keys would be weir's own");
     if (this.#named.has(name)) throw alreadyThere();

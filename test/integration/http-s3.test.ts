@@ -582,15 +582,13 @@ describe("a value by S3", () => {
     assertDone(await sendS3(host, put("/all/a", "2", { "if-match": '"0x8DC-1"' })));
   });
 
-  it("has the checksum that came by S3, and no other", async () => {
+  it("has the checksum and the parts that came by S3, and no others", async () => {
     await using host = await HttpHost.start({}, { s3: rules });
-    const lie = ["x-weir-meta-s3-checksum: crc32 AAAAAA=="];
-    assertProblem(await host.request("PUT", "/kv/a", lie, "1"), 400, "header_invalid");
-    assertCode(
-      await sendS3(host, put("/all/a", "1", { "x-amz-meta-s3-checksum": "crc32 AAAAAA==" })),
-      400,
-      "InvalidArgument",
-    );
+    for (const [name, lie] of Object.entries({ "s3-checksum": "crc32 AAAAAA==", "s3-parts": "1*1" })) {
+      const native = await host.request("PUT", "/kv/a", [`x-weir-meta-${name}: ${lie}`], "1");
+      assertProblem(native, 400, "header_invalid");
+      assertCode(await sendS3(host, put("/all/a", "1", { [`x-amz-meta-${name}`]: lie })), 400, "InvalidArgument");
+    }
     assertDone(await sendS3(host, put("/all/a", "value", { "x-amz-checksum-crc32": "HXdYNA==" })));
     assert.equal((await host.request("GET", "/kv/a")).headers["x-weir-meta-s3-checksum"], undefined);
   });
@@ -652,6 +650,10 @@ describe("many keys by S3", () => {
       400,
       "InvalidArgument",
     );
+    // Some clients begin with an empty one.
+    const begun = { "list-type": "2", "continuation-token": "", "start-after": "b/1" };
+    const first = assertDone(await sendS3(host, get("/photos", begun)));
+    assert.deepEqual([textsOf(first, "Key"), textsOf(first, "ContinuationToken")], [["b/2", "c d+é"], [""]]);
     assertCode(await sendS3(host, get("/nothing")), 404, "NoSuchBucket");
     for (const name of ["prefix", "delimiter", "marker"]) {
       assertCode(await sendS3(host, get("/photos", { [name]: "é".repeat(513) })), 400, "InvalidArgument");
@@ -741,7 +743,7 @@ describe("buckets", () => {
     assertCode(await sendS3(host, { method: "PUT", path: "/photos" }), 409, "BucketAlreadyOwnedByYou");
     const express = "<CreateBucketConfiguration><Bucket><Type>Directory</Type></Bucket></CreateBucketConfiguration>";
     assertCode(await sendS3(host, { method: "PUT", path: "/newest", body: express }), 501, "NotImplemented");
-    for (const name of ["ab", "Upper", "a..b", "1.2.3.4", "a_b", "a.weir"]) {
+    for (const name of ["ab", "Upper", "a..b", "a.-b", "a-.b", "1.2.3.4", "a_b", "a.weir"]) {
       assertCode(await sendS3(host, { method: "PUT", path: `/${name}` }), 400, "InvalidBucketName");
     }
     assert.deepEqual(textsOf(await sendS3(host, get("/")), "Name"), ["all", "new", "newer", "photos"]);
