@@ -1,6 +1,7 @@
 /** Multipart uploads by AWS's own SDK against three nodes: each request goes to another one, and nodes are lost. */
 
 import assert from "node:assert/strict";
+import { PassThrough, Readable } from "node:stream";
 import { test } from "node:test";
 import {
   AbortMultipartUploadCommand,
@@ -16,6 +17,9 @@ import {
   UploadPartCommand,
   UploadPartCopyCommand,
 } from "@aws-sdk/client-s3";
+import { Upload } from "@aws-sdk/lib-storage";
+import { sleep } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/system.ts";
 import { neverFlush, type TestCluster } from "../harness/cluster.ts";
 import { s3Bucket as Bucket, s3Key, s3Region, startS3Cluster } from "../harness/s3-cluster.ts";
 
@@ -65,6 +69,8 @@ async function bytesOf(client: S3Client, Key: string): Promise<Buffer> {
   assert.ok(Body !== undefined);
   return Buffer.from(await Body.transformToByteArray());
 }
+
+function ignore(): void {}
 
 async function codeOf(act: Promise<unknown>): Promise<string> {
   return await act.then(
@@ -165,4 +171,57 @@ test("parts are copied out of values in memory and in the store", { timeout }, a
   ]);
   await complete(b, Key, id, parts);
   assert.ok((await bytesOf(c, Key)).equals(Buffer.concat([large, small])));
+}); // biome-ignore format: long calls
+
+test("AWS's Upload sends a stream in parts while a node is killed, or takes all of it back", { timeout }, async () => {
+  await using cluster = await startS3Cluster();
+  const [a, b] = clientsOf(cluster);
+  const parts = [1, 2, 3, 4, 5].map((number) => partOf(number, 4 * mebibyte));
+  async function* slowly(): AsyncGenerator<Buffer> {
+    for (const [index, part] of parts.entries()) {
+      if (index === 3) await cluster.process("c").kill();
+      yield part;
+    }
+  }
+  const params = { Bucket, Key: "stream", Body: Readable.from(slowly()), ContentType: "text/stream" };
+  const done = await new Upload({ client: a, params, partSize: partBytes, queueSize: 2 }).done();
+  assert.ok((await bytesOf(b, "stream")).equals(Buffer.concat(parts)));
+  assert.equal((await b.send(new HeadObjectCommand({ Bucket, Key: "stream" }))).ETag, done.ETag);
+  const upload = new Upload({ client: b, params: { ...params, Key: "gone", Body: Readable.from(parts) } });
+  upload.once("httpUploadProgress", () => void upload.abort());
+  assert.equal(await codeOf(upload.done()), "AbortError");
+  await cluster.until(10_000, "the upload is aborted", async () => {
+    const { Uploads } = await a.send(new ListMultipartUploadsCommand({ Bucket }));
+    return Uploads === undefined;
+  });
+  assert.equal(await codeOf(b.send(new HeadObjectCommand({ Bucket, Key: "gone" }))), "NotFound");
+});
+
+test("a part finds room beside values that are streamed and have stopped coming", { timeout }, async () => {
+  await using cluster = await startS3Cluster({ nodes: 1 });
+  const [client] = clientsOf(cluster);
+  client.config.logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+  const stop = new AbortController();
+  // Each may have three parts in memory, so that there is less room left than for the part.
+  const streams = Array.from({ length: 6 }, (_, index) => {
+    const Body = new PassThrough();
+    const put = new PutObjectCommand({ Bucket, Key: `stream ${index}`, Body, ContentLength: 100 * mebibyte });
+    const sent = codeOf(client.send(put, { abortSignal: stop.signal }));
+    return { Body, sent };
+  });
+  for (const { Body } of streams) for (const number of [1, 2, 3]) Body.write(partOf(number));
+  const pattern = /^weir_share_used\{resource="upload_bytes",token="s3"\} (\d+)/m;
+  const inMemory = async (): Promise<number> => {
+    const { body } = await cluster.http.request(cluster.url("a"), "GET", "/metrics");
+    return Number(pattern.exec(body.toString())?.[1] ?? 0);
+  };
+  while ((await inMemory()) < 6 * partBytes) await sleep(systemClock, 50);
+  // Until the store has what came.
+  await sleep(systemClock, 1_000);
+  const began = systemClock.now();
+  const id = await begin(client, "k");
+  await send(client, "k", id, 1, 60 * mebibyte);
+  assert.ok(systemClock.now() - began < 8_000, "it has waited for nothing but the store");
+  stop.abort();
+  for (const { sent } of streams) assert.equal(await sent, "AbortError");
 }); // biome-ignore format: long calls
