@@ -2,8 +2,9 @@
  * Places for values on their way into the store, in parts, with room for what of them is in memory. Each is in its
  * caller's share. What has a place fits into the memory that a member has for parts: both count the same bytes.
  *
- * A caller may wait for its place. A large one that waits lets smaller ones pass, up to so many bytes as there are in
- * all. After that its caller's next ones wait behind it, and so do those of a caller that would have more than it.
+ * A caller may wait for its place. Those that fit are let in before one that waits for more, until as much has been let
+ * in as there is in all. After that its caller's next ones wait behind it, and so do those of a caller that would have
+ * more than it. They do so for some seconds: what holds the room may be a stream of an hour.
  */
 
 import { type Clock, sleep } from "../../base/clock.ts";
@@ -28,19 +29,24 @@ export interface UploadPlace {
 /** Between two looks for room, in milliseconds. */
 const pauseMs = 50;
 
+/** For so long nobody passes one that waits. A part gets to the store in less time. */
+const maxBlockMs = 10_000;
+
 interface Waiting {
   readonly exchange: Exchange;
   readonly bytes: number;
-  /** What has been let in since it began to wait. */
-  passedBytes: number;
+  /** What had been let in when it began to let others pass. */
+  before: number;
 }
 
 export class UploadPlaces {
   readonly #clock: Clock;
   readonly #settings: UploadSettings;
   readonly #shares: NodeShares;
-  /** In the order in which they came. */
-  readonly #waiting = new Set<Waiting>();
+  /** By caller, in the order in which they came. */
+  readonly #waiting = new Map<string, Set<Waiting>>();
+  /** Bytes that have been let in, ever. A place counts as its part of all bytes at least: there are only so many. */
+  #letIn = 0;
 
   constructor(clock: Clock, settings: UploadSettings, shares: NodeShares) {
     this.#clock = clock;
@@ -70,45 +76,43 @@ export class UploadPlaces {
    * @throws OperatingError `overloaded` after `maxWaitMs`.
    */
   async wait(exchange: Exchange, bytes: number, maxWaitMs: number): Promise<UploadPlace> {
-    const giveUpAt = this.#clock.now() + maxWaitMs;
-    const waiting: Waiting = { exchange, bytes, passedBytes: 0 };
-    this.#waiting.add(waiting);
+    const began = this.#clock.now();
+    let patientAt = began;
+    const holder = holderOf(exchange);
+    const waiting: Waiting = { exchange, bytes, before: this.#letIn };
+    const own = this.#waiting.get(holder) ?? new Set();
+    this.#waiting.set(holder, own.add(waiting));
     try {
       for (let hasAsked = false; ; ) {
         // A refusal counts as one however long it takes. And only the first attempt is at the cost of others.
-        const mayAsk: boolean = this.#mayPass(waiting) && (!hasAsked || this.#hasRoom(exchange, bytes));
+        const mayAsk: boolean = this.#mayPass(waiting, own) && (!hasAsked || this.#hasRoom(exchange, bytes));
         const place = mayAsk ? this.#take(exchange, bytes) : undefined;
-        if (place !== undefined) {
-          this.#pass(waiting);
-          return place;
-        }
+        if (place !== undefined) return place;
         hasAsked ||= mayAsk;
-        if (this.#clock.now() >= giveUpAt || exchange.response.destroyed) throw tooManyUploads();
+        const now = this.#clock.now();
+        if (now - began >= maxWaitMs || exchange.response.destroyed) throw tooManyUploads();
+        if (now - patientAt > maxBlockMs) waiting.before = this.#letIn;
+        if (this.#isPatient(waiting)) patientAt = now;
         await sleep(this.#clock, pauseMs);
       }
     } finally {
-      this.#waiting.delete(waiting);
+      own.delete(waiting);
+      if (own.size === 0) this.#waiting.delete(holder);
     }
   }
 
-  /** Whether it may be let in before all that have waited for longer. */
-  #mayPass(next: Waiting): boolean {
-    const limit = this.#shares.capacity("upload_bytes");
-    for (const earlier of this.#waiting) {
-      if (earlier === next) return true;
-      if (earlier.passedBytes < limit) continue;
-      const isOwn = holderOf(earlier.exchange) === holderOf(next.exchange);
-      if (isOwn || this.#bytesWith(earlier) < this.#bytesWith(next)) return false;
+  /** Whether it may be let in before those that wait for longer. Each caller's first one speaks for its others. */
+  #mayPass(next: Waiting, own: ReadonlySet<Waiting>): boolean {
+    for (const ofOne of this.#waiting.values()) {
+      const [first] = ofOne;
+      if (first === undefined || first === next || this.#isPatient(first)) continue;
+      if (ofOne === own || this.#bytesWith(first) < this.#bytesWith(next)) return false;
     }
     return true;
   }
 
-  /** Notes that it passes those that have waited for longer. */
-  #pass(next: Waiting): void {
-    for (const earlier of this.#waiting) {
-      if (earlier === next) return;
-      earlier.passedBytes += next.bytes;
-    }
+  #isPatient({ before }: Waiting): boolean {
+    return this.#letIn - before < this.#shares.capacity("upload_bytes");
   }
 
   /** How many bytes its caller would have with it. */
@@ -143,6 +147,7 @@ export class UploadPlaces {
       }
       taken.push(share);
     }
+    this.#letIn += Math.max(bytes, this.#shares.capacity("upload_bytes") / this.#shares.capacity("uploads"));
     return { release };
   }
 }

@@ -97,6 +97,17 @@ describe("a place for an upload", () => {
     assert.ok(trial.shares.used("upload_bytes") >= 80, "no more has left than was needed");
   });
 
+  it("that is large holds up the others for some seconds, where what it waits for does not go away", async () => {
+    const trial = new Trial();
+    for (let count = 0; count < 8; count++) await trial.wait("a", 10);
+    await trial.wait("a", 90);
+    for (let count = 0; count < 11; count++) await trial.wait("a", 10);
+    for (let count = 0; count < 11; count++) await trial.release("a");
+    assert.equal(trial.ends.length, 8 + 10);
+    for (let waitedMs = 0; waitedMs < 10_200; waitedMs += 50) await trial.pass(50);
+    assert.deepEqual(trial.ends.slice(18), ["a 10"]);
+  });
+
   it("is refused after some time, and then holds up nobody", async () => {
     const trial = new Trial();
     await trial.wait("a", 80);
