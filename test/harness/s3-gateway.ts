@@ -5,7 +5,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ownPorts } from "./own-ports.ts";
@@ -16,6 +16,8 @@ const script = join(root, "test", "harness", "s3-server.sh");
 export interface Gateway extends Disposable {
   /** What the tests are told, by the environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** The gateway's process, and those of the monitor and the disk behind it. */
+  readonly pids: readonly number[];
 }
 
 /** Starts a gateway, or says why there can be none here. It stops when it's disposed of. */
@@ -52,7 +54,7 @@ export async function startGateway(): Promise<Gateway | { readonly missing: stri
     stop();
     return { missing: `it did not start:\n${progress}` };
   }
-  return { env: testEnvironment(settings), [Symbol.dispose]: stop };
+  return { env: testEnvironment(settings), pids: pidsIn(join(folder, "run")), [Symbol.dispose]: stop };
 }
 
 function whyNot(): string | undefined {
@@ -62,6 +64,13 @@ function whyNot(): string | undefined {
   if (spawnSync("sh", ["-c", "command -v apt-get"], { stdio: "ignore" }).status !== 0)
     return "installing it needs Debian";
   return undefined;
+}
+
+/** Of each `*.pid` file of the folder. */
+function pidsIn(folder: string): number[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".pid"))
+    .map((name) => Number(readFileSync(join(folder, name), "utf8")));
 }
 
 /** `S3_NAME=value` lines as the variables that the tests read. */

@@ -16,8 +16,7 @@ export interface S3Server {
 /**
  * The server that the environment names, or the reason why there is none. In continuous integration there must be one.
  */
-export function s3ServerFromEnvironment(): S3Server | string {
-  const { env } = process;
+export function s3ServerFromEnvironment(env: Readonly<NodeJS.ProcessEnv> = process.env): S3Server | string {
   const endpoint = env["WEIR_TEST_S3_ENDPOINT"];
   if (endpoint === undefined) {
     const reason = "WEIR_TEST_S3_ENDPOINT is not set: start a server with test/harness/s3-server.sh and name it there";

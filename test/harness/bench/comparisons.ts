@@ -12,6 +12,7 @@ import type { Row } from "./report.ts";
 import type { Settings } from "./rounds.ts";
 import { measureRouting } from "./routing.ts";
 import { compareS3 } from "./s3-front.ts";
+import { compareS3Servers } from "./s3-servers.ts";
 import { measureStart } from "./start.ts";
 import { compareValues } from "./values.ts";
 
@@ -38,6 +39,7 @@ export const comparisons: Readonly<Record<string, Comparison>> = {
       compareValues(settings, { label: "64 KiB", bytes: 65_536, keys: 1_000, targets: { get: 0.7, put: 0.5 } }),
   },
   s3: { needs: ["wrk"], run: compareS3 },
+  "s3-servers": { needs: ["wrk"], run: compareS3Servers },
   gibibyte: { needs: [], run: measureLargeValue },
   redis: { needs: ["redis-server"], run: compareWithRedis },
   flush: { needs: [], run: compareFlush },

@@ -32,8 +32,7 @@ export async function compareFlush(settings: Settings): Promise<Row[]> {
     return rows;
   }
   using _ = gateway;
-  Object.assign(process.env, gateway.env);
-  const started = s3ServerFromEnvironment();
+  const started = s3ServerFromEnvironment(gateway.env);
   if (typeof started === "string") throw new Error(started);
   return [...rows, ...(await compareOnServer(settings, started))];
 }

@@ -97,10 +97,9 @@ export class Started {
     await this.#gone;
   }
 
-  /** Processor time so far, in microseconds; the kernel counts hundredths of a second. Linux only. */
+  /** See {@link cpuMicrosOf}. */
   cpuMicros(): number {
-    const fields = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
-    return (Number(fields[11]) + Number(fields[12])) * 10_000;
+    return cpuMicrosOf(this.#child.pid as number);
   }
 
   /** Resident memory, in bytes. Linux only. */
@@ -122,4 +121,10 @@ export class Started {
   failure(what: string): Error {
     return new Error(`${this.#name} ${what}\n${this.#errors}`);
   }
+}
+
+/** Processor time of a process so far, in microseconds; the kernel counts hundredths of a second. Linux only. */
+export function cpuMicrosOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }

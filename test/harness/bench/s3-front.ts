@@ -3,16 +3,12 @@
  * Compared is the processor time of all nodes for one request.
  */
 
-import { formatToken, hashToken } from "../../../src/access/token.ts";
-import { systemRandom } from "../../../src/system.ts";
-import { signS3, testKey, testKeyRule } from "../s3-request.ts";
-import { BenchCluster } from "./cluster.ts";
+import type { BenchCluster } from "./cluster.ts";
 import { median, type Row } from "./report.ts";
 import { interleaved, ratio, type Settings, scaled } from "./rounds.ts";
+import { clusterBucket, signedRequests, startS3Cluster } from "./s3-cluster.ts";
 import { runWrk, type WrkPlan, type WrkRequest } from "./wrk.ts";
 
-/** The folder's bucket has the cluster's name. */
-const bucket = "bench";
 const keyCount = 2_000;
 const bytes = 1_024;
 /** A signed request costs no more than so many of the node's own. */
@@ -20,19 +16,12 @@ const target = { most: 1.3 };
 const warmUpSeconds = 1;
 
 export async function compareS3(settings: Settings): Promise<Row[]> {
-  const token = formatToken(Buffer.from(systemRandom.id() + systemRandom.id(), "hex"));
-  const tokens = [{ name: "bench", hash: hashToken(token), allow: ["read", "write", "admin"] }];
-  const entry = { tokens, s3Keys: [{ ...testKeyRule, secret: "env:WEIR_BENCH_S3" }] };
-  await using cluster = await BenchCluster.start({
-    auth: { entry, token },
-    env: { WEIR_BENCH_S3: testKey.secretAccessKey },
-  });
+  await using cluster = await startS3Cluster();
   const { url, headers } = cluster.node("a");
   const keys = cluster.keysOf("a", scaled(keyCount, settings));
   const native = keys.map((key): WrkRequest => ({ path: `/kv/${key}`, headers }));
   const rows: Row[] = [];
   for (const method of ["PUT", "GET"] as const) {
-    const body = method === "PUT" ? "x".repeat(bytes) : "";
     const run = (requestsOf: () => WrkRequest[] | Promise<WrkRequest[]>) => async (warmUp: boolean) => {
       const requests = await requestsOf();
       const seconds = warmUp ? warmUpSeconds : settings.seconds;
@@ -41,7 +30,7 @@ export async function compareS3(settings: Settings): Promise<Row[]> {
     const figures = await interleaved(settings, {
       native: run(() => native),
       // Anew each time: a signature is good for 15 minutes.
-      s3: run(() => Promise.all(keys.map((key) => signed(method, key, body, new URL(url).host)))),
+      s3: run(() => signedRequests({ method, url, bucket: clusterBucket, keys, bytes })),
     });
     rows.push({
       what: `${method} 1 KiB by S3, signed, on its primary`,
@@ -54,12 +43,6 @@ export async function compareS3(settings: Settings): Promise<Row[]> {
     });
   }
   return rows;
-}
-
-async function signed(method: string, key: string, body: string, host: string): Promise<WrkRequest> {
-  const { target: path, headers } = await signS3({ method, path: `/${bucket}/${key}`, body }, host);
-  const { host: _host, ...others } = headers as Record<string, string>;
-  return { path, headers: others };
 }
 
 /** Processor time of all nodes for one request. */

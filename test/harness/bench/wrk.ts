@@ -16,6 +16,8 @@ export interface WrkPlan {
   readonly bytes: number;
   /** It knows whole ones only. */
   readonly seconds: number;
+  /** {@link connections} unless told. */
+  readonly connections?: number;
 }
 
 export interface WrkRequest {
@@ -42,7 +44,7 @@ export async function runWrk(plan: WrkPlan): Promise<WrkResult> {
   writeFileSync(scriptPath, script(plan, requestsPath));
   const args = [
     "-t1",
-    `-c${connections}`,
+    `-c${plan.connections ?? connections}`,
     `-d${Math.ceil(plan.seconds)}s`,
     "--timeout",
     "20s",
