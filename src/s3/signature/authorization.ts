@@ -3,6 +3,7 @@
  * request whose signature is in the query is called presigned: who has its address may send it until it expires.
  */
 
+import { LRUCache } from "lru-cache";
 import { S3Error } from "../words/s3-error.ts";
 import type { Query } from "../words/target.ts";
 
@@ -32,6 +33,33 @@ export interface Authorization {
 /** The form in which most clients send it. */
 const usualHeader =
   /^AWS4-HMAC-SHA256 Credential=([^,\s]+)\/(\d{8})\/([\w-]{0,64})\/s3\/aws4_request, ?SignedHeaders=([^\sA-Z;,]+(?:;[^\sA-Z;,]+)*), ?Signature=([0-9a-f]{64})$/;
+
+const signatureDigits = 64;
+const onlyDigits = /^[0-9a-f]{64}$/;
+
+/** So many are remembered of those that differ in more than their signatures. With the longest they take 4 MiB. */
+const maxKnown = 256;
+
+/**
+ * Remembers what headers say. Those of a client have their signatures at the end, and are alike before that for a day.
+ * To read one takes a fifth of the time that all of a signature takes.
+ */
+export class KnownHeaders {
+  readonly #known = new LRUCache<string, Authorization>({ max: maxKnown });
+
+  /** What {@link parseHeader} makes of it. Undefined if it is not like one that is remembered. */
+  find(header: string): Authorization | undefined {
+    const known = this.#known.get(header.slice(0, -signatureDigits));
+    const signature = header.slice(-signatureDigits);
+    return known === undefined || !onlyDigits.test(signature) ? undefined : { ...known, signature };
+  }
+
+  /** Remembers a header with which a request was signed: who has no secret drives out none of them. */
+  keep(header: string, auth: Authorization): void {
+    const before = header.slice(0, -signatureDigits);
+    if (before.endsWith("Signature=") && header.endsWith(auth.signature)) this.#known.set(before, auth);
+  }
+}
 
 /** What a header does not say. */
 const unnamed = { time: undefined, expiresSeconds: undefined, sessionToken: undefined };
@@ -130,7 +158,7 @@ function parseCredential(text: string, fail: Fail): Pick<Authorization, "accessK
 }
 
 function parseProof(names: string, signature: string, fail: Fail): Pick<Authorization, "signedHeaders" | "signature"> {
-  if (!/^[0-9a-f]{64}$/.test(signature)) throw fail("the signature must be 64 lower-case hexadecimal digits");
+  if (!onlyDigits.test(signature)) throw fail("the signature must be 64 lower-case hexadecimal digits");
   if (/^[^\sA-Z;,]+(?:;[^\sA-Z;,]+)*$/.test(names)) return { signedHeaders: names.split(";"), signature };
   throw fail("the signed headers must be lower-case names with semicolons between them");
 }

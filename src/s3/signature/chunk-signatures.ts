@@ -3,7 +3,6 @@
  * out, repeated or moved. The first is made over the signature of the request.
  */
 
-import { timingSafeEqual } from "node:crypto";
 import { S3Error } from "../words/s3-error.ts";
 import { emptySha256, type SigningKey, sha256 } from "./signing-keys.ts";
 
@@ -38,7 +37,7 @@ export class ChunkSignatures {
   }
 
   #require(text: string, signature: string): void {
-    if (!timingSafeEqual(this.#key.sign(text), Buffer.from(signature, "hex"))) {
+    if (!this.#key.signed(text, signature)) {
       throw new S3Error(
         "SignatureDoesNotMatch",
         "a part of the body was changed after it was signed; nothing was stored",

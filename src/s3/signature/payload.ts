@@ -1,6 +1,7 @@
 /** What a request says of its body's bytes: whether they are signed, and whether they come in chunks of their own. */
 
 import { S3Error } from "../words/s3-error.ts";
+import { emptySha256 } from "./signing-keys.ts";
 
 export type Payload =
   /** Nothing is signed of it. */
@@ -19,11 +20,15 @@ const kinds: ReadonlyMap<string, Payload> = new Map([
 
 export const unsignedPayload = "UNSIGNED-PAYLOAD";
 
+/** What most requests without a body say. */
+const emptyPayload: Payload = { kind: "hashed", sha256: emptySha256 };
+
 /**
  * @param text The value of `x-amz-content-sha256`.
  * @throws S3Error `InvalidArgument`, `NotImplemented`.
  */
 export function parsePayload(text: string): Payload {
+  if (text === emptySha256) return emptyPayload;
   const known = kinds.get(text);
   if (known !== undefined) return known;
   if (/^[0-9a-f]{64}$/.test(text)) return { kind: "hashed", sha256: text };

@@ -4,13 +4,12 @@
  * what a presigned address says.
  */
 
-import { timingSafeEqual } from "node:crypto";
 import type { Access } from "../../access/access.ts";
 import type { Grant } from "../../access/grant.ts";
 import type { Clock } from "../../base/clock.ts";
 import { parseHttpDate } from "../../http/routes/http-date.ts";
 import { S3Error } from "../words/s3-error.ts";
-import { type Authorization, algorithm, parseHeader, parseQuery } from "./authorization.ts";
+import { type Authorization, algorithm, KnownHeaders, parseHeader, parseQuery } from "./authorization.ts";
 import { canonicalRequest, type SignedRequest } from "./canonical-request.ts";
 import { ChunkSignatures } from "./chunk-signatures.ts";
 import { type Payload, parsePayload, unsignedPayload } from "./payload.ts";
@@ -38,6 +37,7 @@ export class Verifier {
   readonly #access: Access;
   readonly #clock: Clock;
   readonly #keys = new SigningKeys();
+  readonly #headers = new KnownHeaders();
   /** The time that was read last: most requests of a second have the same. */
   #lastTime = "";
   #lastMs: number | undefined;
@@ -60,7 +60,8 @@ export class Verifier {
       throw new S3Error("InvalidArgument", "a request has one signature, in Authorization or in its query");
     }
     if (!isPresigned && authorization === undefined) throw new S3Error("AccessDenied", unsigned(request));
-    const auth = isPresigned ? parseQuery(target.query) : parseHeader(authorization as string);
+    const known = isPresigned ? undefined : this.#headers.find(authorization as string);
+    const auth = known ?? (isPresigned ? parseQuery(target.query) : parseHeader(authorization as string));
     const time = auth.time ?? timeOf(headers, auth.signedHeaders);
     this.#requireTime(auth, time);
     const key = this.#access.s3Key(auth.accessKeyId);
@@ -73,6 +74,7 @@ export class Verifier {
     const context = `${time}\n${scopeText(auth.scope)}\n`;
     this.#requireSignature(request, auth, signingKey, context, payload);
     this.#keys.keep(key.secret, auth.scope, signingKey);
+    if (!isPresigned && known === undefined) this.#headers.keep(authorization as string, auth);
     const parsed = parsePayload(payload);
     const isSigned = parsed.kind === "chunked" && parsed.signed;
     return {
@@ -91,8 +93,7 @@ export class Verifier {
     payload: string,
   ): void {
     const canonical = canonicalRequest(request, auth.signedHeaders, payload);
-    const expected = key.sign(`${algorithm}\n${context}${sha256(canonical)}`);
-    if (timingSafeEqual(expected, Buffer.from(auth.signature, "hex"))) return;
+    if (key.signed(`${algorithm}\n${context}${sha256(canonical)}`, auth.signature)) return;
     throw new S3Error(
       "SignatureDoesNotMatch",
       "the request was not signed with this key's secret, or was changed on its way (a proxy must leave Host and the path as they are)",

@@ -4,6 +4,7 @@ const blanks = /[ \t]+/g;
 
 /** The value with one space for each row of blanks, and none at its ends. So it goes into a signature. */
 export function collapseBlanks(value: string): string {
+  if (!value.includes(" ") && !value.includes("\t")) return value;
   const collapsed = value.replace(blanks, " ");
   return collapsed.slice(collapsed.startsWith(" ") ? 1 : 0, collapsed.endsWith(" ") ? -1 : undefined);
 }

@@ -17,7 +17,7 @@ describe("SigningKey", () => {
         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
       ],
     ] as const) {
-      assert.equal(new SigningKey(key).sign(text).toString("hex"), signature);
+      assert.ok(new SigningKey(key).signed(text, signature));
     }
   });
 
@@ -30,8 +30,30 @@ describe("SigningKey", () => {
         const text = Array.from({ length: random.whole(0, random.pick([10, 600, 3_000])) }, () =>
           String.fromCharCode(random.whole(0, 127)),
         ).join("");
-        assert.deepEqual(key.sign(text), createHmac("sha256", secret).update(text).digest());
+        const signature = createHmac("sha256", secret).update(text).digest("hex");
+        assert.ok(key.signed(text, signature));
+        assert.ok(!key.signed(`${text}.`, signature));
       }
+    }
+  });
+
+  it("takes no part of a signature, nothing behind it, and no other digits, after a right one", () => {
+    const key = new SigningKey(Buffer.from("Jefe"));
+    const text = "what do ya want for nothing?";
+    const signature = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    for (const wrong of [
+      "",
+      signature.slice(2),
+      signature.slice(0, -1),
+      `${signature}00`,
+      `${signature.slice(0, -1)}x`,
+    ]) {
+      assert.ok(key.signed(text, signature));
+      assert.ok(!key.signed(text, wrong), wrong);
+    }
+    for (let at = 0; at < signature.length; at++) {
+      const digit = signature[at] === "0" ? "1" : "0";
+      assert.ok(!key.signed(text, signature.slice(0, at) + digit + signature.slice(at + 1)), String(at));
     }
   });
 });
