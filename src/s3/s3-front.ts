@@ -47,6 +47,11 @@ interface Progress {
 /** The status in metrics of a request whose client went away before its answer. */
 const clientGone = 499;
 
+/** What the operations are called in metrics. */
+const routeNames = Object.fromEntries(
+  [...Object.keys(operationNeeds), "other"].map((name) => [name, `s3:${name}`]),
+) as Readonly<Record<Progress["operation"], string>>;
+
 /** A signature in a query: version 4, or version 2. */
 const signedQuery = /[?&](?:X-Amz-(?:Algorithm|Signature)|AWSAccessKeyId)=/;
 
@@ -179,7 +184,7 @@ export class S3Front implements Dialect {
     const ms = this.#clock.now() - beganAt;
     const { method, url = "" } = request;
     const status = response.headersSent ? response.statusCode : clientGone;
-    this.#metrics.count(`s3:${operation}`, method as string, status, ms);
+    this.#metrics.count(routeNames[operation], method as string, status, ms);
     this.#log.debug("request", {
       method,
       target: withoutSignature(url),
@@ -198,11 +203,17 @@ function withoutSignature(target: string): string {
   return target.replace(/([?&](?:X-Amz-(?:Signature|Security-Token)|Signature)=)[^&]*/g, "$1...");
 }
 
+/** In lower case. */
+const letterX = 0x78;
+
 /** node:http joins the values of a header. A signature is over them, and yet two parties could take different ones. */
 function refuseRepeated({ rawHeaders }: IncomingMessage): void {
   const seen = new Set<string>();
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] as string).toLowerCase();
+    const given = rawHeaders[i] as string;
+    // Most begin otherwise: a letter tells it.
+    if ((given.charCodeAt(0) | 0x20) !== letterX) continue;
+    const name = given.toLowerCase();
     if (!name.startsWith("x-amz-") || name === "x-amz-trailer") continue;
     if (seen.has(name)) throw new S3Error("InvalidArgument", `the header ${name} occurs more than once`);
     seen.add(name);
@@ -220,6 +231,7 @@ function isOfUnknownBody(name: string, value: string): boolean {
 
 /** AWS's SDKs put headers into the query of a presigned request, by their names. */
 function headersOf({ headers }: IncomingMessage, { query }: S3Target): S3Call["headers"] {
+  if (query.all.length === 0) return headers as S3Call["headers"];
   const parameters = query.all.filter(
     ([name, value]) =>
       /^x-amz-/i.test(name) &&

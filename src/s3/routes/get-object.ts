@@ -70,7 +70,7 @@ export class ObjectReads {
     addKept(headers, info.headers, overrides);
     headers.push("Content-Length", String(end - start), "ETag", `"${etagOf(info.md5)}"`);
     headers.push("Last-Modified", this.#dates.lastModified(info.modifiedMs), "Accept-Ranges", "bytes");
-    headers.push(...part.headers);
+    if (part.headers.length > 0) headers.push(...part.headers);
     const wantsChecksum = status === 200 && call.headers["x-amz-checksum-mode"]?.toUpperCase() === "ENABLED";
     if (wantsChecksum) addChecksum(headers, checksumOf(info.headers));
     headers.push(requestIdHeader, call.requestId);
@@ -92,6 +92,8 @@ function partOf({ exchange, target }: S3Call, info: PartOfValue["info"]): PartOf
     throw new S3Error("InvalidRequest", "a request names a range or a part, not both");
   }
   if (isPart && !/^[1-9]\d{0,4}$/.test(partNumber)) throw new S3Error("InvalidArgument", "partNumber is 1 to 10000");
+  const whole: PartOfValue = { info, status: 200, start: 0, end: size, headers: [] };
+  if (!isPart && headers.range === undefined) return whole;
   const parts = isPart ? partsOf(info) : undefined;
   // A value whose parts are not known has one.
   const part = parts?.spanOf(Number(partNumber)) ?? (partNumber === "1" ? { start: 0, end: size } : undefined);
@@ -100,7 +102,7 @@ function partOf({ exchange, target }: S3Call, info: PartOfValue["info"]): PartOf
   }
   const range = part !== undefined && size > 0 ? part : requestedRange(headers, etagOf(info.md5), size);
   if (range === "unsatisfiable") throw new S3Error("InvalidRange", `the value has ${size} bytes`);
-  if (range === undefined || range === "malformed") return { info, status: 200, start: 0, end: size, headers: [] };
+  if (range === undefined || range === "malformed") return whole;
   const { start, end } = range;
   const more = ["Content-Range", `bytes ${start}-${end - 1}/${size}`];
   if (parts !== undefined) more.push("x-amz-mp-parts-count", String(parts.count));

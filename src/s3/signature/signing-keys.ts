@@ -16,17 +16,15 @@ const maxKeys = 1_024;
 
 export class SigningKeys {
   readonly #keys = new LRUCache<string, SigningKey>({ max: maxKeys });
+  /** That of the request before. Requests that say the same of their signer have one scope: see `KnownHeaders`. */
+  #last: { readonly secret: string; readonly scope: CredentialScope; readonly key: SigningKey } | undefined;
 
   keyFor(secret: string, scope: CredentialScope): SigningKey {
-    const known = this.#keys.get(nameOf(secret, scope));
-    if (known !== undefined) return known;
-    const { day, region } = scope;
-    const steps = [day, region, "s3", "aws4_request"];
-    const key = steps.reduce<Buffer>(
-      (derived, step) => createHmac("sha256", derived).update(step).digest(),
-      Buffer.from(`AWS4${secret}`),
-    );
-    return new SigningKey(key);
+    const last = this.#last;
+    if (last !== undefined && last.scope === scope && last.secret === secret) return last.key;
+    const key = this.#keys.get(nameOf(secret, scope)) ?? derive(secret, scope);
+    this.#last = { secret, scope, key };
+    return key;
   }
 
   /** Keeps a key with which a request was signed: who has no secret drives out none of them. */
@@ -35,6 +33,14 @@ export class SigningKeys {
     key.isKept = true;
     this.#keys.set(nameOf(secret, scope), key);
   }
+}
+
+function derive(secret: string, { day, region }: CredentialScope): SigningKey {
+  const key = [day, region, "s3", "aws4_request"].reduce<Buffer>(
+    (derived, step) => createHmac("sha256", derived).update(step).digest(),
+    Buffer.from(`AWS4${secret}`),
+  );
+  return new SigningKey(key);
 }
 
 /** Bytes of a block, and of a hash, of SHA-256. */
