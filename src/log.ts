@@ -80,8 +80,8 @@ class PinoLog implements AdjustableLog {
     this.#threshold.severity = severities[level];
   }
 
-  debug(message: string, fields?: LogFields): void {
-    if (this.#threshold.severity <= severities.debug) this.#logger.debug(fields ?? {}, message);
+  debug(message: string, fields?: () => LogFields): void {
+    if (this.#threshold.severity <= severities.debug) this.#logger.debug(fields?.() ?? {}, message);
   }
 
   info(message: string, fields?: LogFields): void {

@@ -1,6 +1,7 @@
 /** The logging port: an event in plain words, and its data as fields. Implemented by pino in production. */
 export interface Log {
-  debug(message: string, fields?: LogFields): void;
+  /** Its fields are made only for a line that is written: this is called for each request. */
+  debug(message: string, fields?: () => LogFields): void;
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;

@@ -166,13 +166,13 @@ export class RequestRouter {
     const { url: target = "", method } = request;
     const status = response.headersSent ? response.statusCode : clientGone;
     this.#metrics.count(match?.name ?? noName, method as string, status, ms);
-    this.#log.debug("request", {
+    this.#log.debug("request", () => ({
       method,
       target: withoutTokens(target),
       status,
       ms: Math.round(ms * 1_000) / 1_000,
       by: grant.name,
-    });
+    }));
   }
 
   #match(target: string, method: string): Match | undefined {

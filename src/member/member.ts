@@ -244,7 +244,7 @@ export class Member implements PeerHandler, JournalSource {
   }
 
   onLinkUp(peer: PeerIdentity): void {
-    this.#parts.log.debug("link up", { peer: peer.id });
+    this.#parts.log.debug("link up", () => ({ peer: peer.id }));
     this.#wired.configured.onReached(peer.id);
     this.#wired.joining.onLinked(peer.id);
     this.#wired.folders.onLinkUp(peer);
@@ -254,7 +254,7 @@ export class Member implements PeerHandler, JournalSource {
   }
 
   onLinkDown(peer: PeerIdentity): void {
-    this.#parts.log.debug("link down", { peer: peer.id });
+    this.#parts.log.debug("link down", () => ({ peer: peer.id }));
   }
 
   get clusterId(): string | undefined {

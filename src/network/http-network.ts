@@ -233,7 +233,7 @@ export class HttpNetwork implements Network {
       peer.refused = mayPass ? undefined : (error as Error).message;
       const fields = { peer: peer.id, url, error };
       // A peer that stops or restarts in order is no cause for alarm.
-      if (mayPass && !peer.dialler.isPersistent) log.debug("no link to a peer yet", fields);
+      if (mayPass && !peer.dialler.isPersistent) log.debug("no link to a peer yet", () => fields);
       else this.#complaints.warn(`dial ${peer.id} ${code}`, "no link to a peer", fields);
       return mayPass ? "failed" : "hopeless";
     } finally {
@@ -276,7 +276,7 @@ export class HttpNetwork implements Network {
       if (this.#disposed) return;
       if (error instanceof LinkRefusedError && error.code !== "crossed") {
         this.#complaints.warn(`call ${error.code} ${address}`, "a peer's call was refused", { address, error });
-      } else log.debug("a peer's call came to nothing", { address, error });
+      } else log.debug("a peer's call came to nothing", () => ({ address, error }));
     } finally {
       this.#callers.delete(deadline);
       timer.cancel();

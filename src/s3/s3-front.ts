@@ -185,7 +185,7 @@ export class S3Front implements Dialect {
     const { method, url = "" } = request;
     const status = response.headersSent ? response.statusCode : clientGone;
     this.#metrics.count(routeNames[operation], method as string, status, ms);
-    this.#log.debug("request", {
+    this.#log.debug("request", () => ({
       method,
       target: withoutSignature(url),
       operation,
@@ -193,7 +193,7 @@ export class S3Front implements Dialect {
       status,
       ms: Math.round(ms * 1_000) / 1_000,
       by: grant.name,
-    });
+    }));
   }
 }
 

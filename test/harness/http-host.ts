@@ -130,7 +130,8 @@ export class HttpHost implements AsyncDisposable {
       (message: string, fields?: LogFields): void => {
         (level === "debug" ? this.debugLines : this.lines).push({ level, message, fields });
       };
-    const log: Log = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), child: () => log };
+    const debug: Log["debug"] = (message, fields) => at("debug")(message, fields?.());
+    const log: Log = { debug, info: at("info"), warn: at("warn"), error: at("error"), child: () => log };
     return log;
   }
 }

@@ -157,7 +157,8 @@ export class LinkPeer implements AsyncDisposable {
         this.logged.push({ level, message, fields });
         this.#wake();
       };
-    const log: Log = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), child: () => log };
+    const debug: Log["debug"] = (message, fields) => at("debug")(message, fields?.());
+    const log: Log = { debug, info: at("info"), warn: at("warn"), error: at("error"), child: () => log };
     return log;
   }
 }

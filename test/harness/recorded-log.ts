@@ -12,8 +12,8 @@ export class RecordedLog implements Log {
   /** Its children's, too. */
   readonly lines: LogLine[] = [];
 
-  debug(message: string, fields?: LogFields): void {
-    this.lines.push({ level: "debug", message, fields });
+  debug(message: string, fields?: () => LogFields): void {
+    this.lines.push({ level: "debug", message, fields: fields?.() });
   }
 
   info(message: string, fields?: LogFields): void {

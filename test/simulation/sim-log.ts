@@ -18,8 +18,8 @@ export class SimLog implements Log {
     this.#fields = fields;
   }
 
-  debug(message: string, fields?: LogFields): void {
-    this.#write("log debug", message, fields);
+  debug(message: string, fields?: () => LogFields): void {
+    this.#write("log debug", message, fields?.());
   }
 
   info(message: string, fields?: LogFields): void {

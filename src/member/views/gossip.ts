@@ -97,7 +97,7 @@ export class Gossip {
       },
       (error: unknown) => {
         if (!isOperatingError(error)) throw error;
-        log.debug("ping not answered", { peer: id, error });
+        log.debug("ping not answered", () => ({ peer: id, error }));
       },
     );
   }
