@@ -31,12 +31,11 @@ export class ObjectReads {
     const overrides = overridesIn(call);
     const wantValue = call.exchange.request.method === "GET";
     const outcome = this.#operations().read(key, wantValue);
-    const answerer = {
-      answer: (found: ReadOutcome) => this.#answer(call, found, wantValue, overrides),
-      headersOf: (part: PartOfValue) => this.#headersOf(call, part, overrides),
-    };
-    if (!(outcome instanceof Promise) && answerer.answer(outcome) === undefined) return;
-    return this.#stored.answer(call.exchange, key, wantValue, outcome, answerer);
+    if (!(outcome instanceof Promise) && this.#answer(call, outcome, wantValue, overrides) === undefined) return;
+    return this.#stored.answer(call.exchange, key, wantValue, outcome, {
+      answer: (found) => this.#answer(call, found, wantValue, overrides),
+      headersOf: (part) => this.#headersOf(call, part, overrides),
+    });
   }
 
   /** Answers, unless the answer needs bytes of the value from the store. Then returns which bytes. */
