@@ -33,6 +33,7 @@ import { describeS3Failure, S3ErrorWriter } from "./s3-errors.ts";
 import type { S3Options } from "./s3-options.ts";
 import { signatureParameters } from "./signature/authorization.ts";
 import { parsePayload, unsignedPayload } from "./signature/payload.ts";
+import { askedInV2, isPresignedV2, isSignedInV2 } from "./signature/presigned-v2.ts";
 import { type Identity, Verifier } from "./signature/verifier.ts";
 import { S3Error } from "./words/s3-error.ts";
 import { parseTarget, type S3Target } from "./words/target.ts";
@@ -144,8 +145,9 @@ export class S3Front implements Dialect {
     if (identity.isPresigned && request.method === "GET") exchange.always = this.#cors.forAllSites(exchange.always);
     refuseRepeated(request);
     const headers = headersOf(request, target);
-    const call: S3Call = { exchange, target, identity, requestId: progress.requestId, headers };
-    const choice = chooseOperation({ target, headers, method: request.method as string });
+    const asked = isPresignedV2(target.query) ? askedInV2(target) : target;
+    const call: S3Call = { exchange, target: asked, identity, requestId: progress.requestId, headers };
+    const choice = chooseOperation({ target: asked, headers, method: request.method as string });
     progress.operation = choice.name;
     const need = operationNeeds[choice.name];
     this.#gate.admitOther(request, need, named.isOwn);
@@ -232,9 +234,10 @@ function isOfUnknownBody(name: string, value: string): boolean {
 /** AWS's SDKs put headers into the query of a presigned request, by their names. */
 function headersOf({ headers }: IncomingMessage, { query }: S3Target): S3Call["headers"] {
   if (query.all.length === 0) return headers as S3Call["headers"];
+  const isV2 = isPresignedV2(query);
   const parameters = query.all.filter(
     ([name, value]) =>
-      /^x-amz-/i.test(name) &&
+      (isV2 ? isSignedInV2(name) : /^x-amz-/i.test(name)) &&
       !(signatureParameters as readonly string[]).includes(name) &&
       !isOfUnknownBody(name.toLowerCase(), value),
   );

@@ -14,6 +14,7 @@ import { type RawAnswer, RawConnection, rawRequest } from "../harness/raw-http.t
 import {
   codeIn,
   presignS3,
+  presignV2,
   type S3Request,
   sendLines,
   sendS3,
@@ -191,6 +192,46 @@ describe("who is let in by a signature", () => {
     assert.equal(read.headers["content-disposition"], Buffer.from('a; b="ü"').toString("latin1"));
     const split = await presignS3(get("/all/a%20b", { "response-content-type": "a\r\nx: y" }), name);
     assertCode(await sendLines(host.port, "GET", split, { host: name }), 400, "InvalidArgument");
+  });
+
+  it("may presign by version 2, which says what is put and what is read", async () => {
+    await using host = await guarded();
+    const name = `127.0.0.1:${host.port}`;
+    const send = (method: string, target: string, body?: string, headers = {}): Promise<RawAnswer> =>
+      sendLines(host.port, method, target, { host: name, ...headers }, body);
+    const md5 = createHash("md5").update("anything").digest("base64");
+    const headers = { "content-type": "text/x", "content-md5": md5, "x-amz-meta-owner": "voilà" };
+    const target = presignV2(put("/photos/a%20b%C3%BC", "", headers));
+    assertCode(await send("PUT", target, "another thing"), 400, "BadDigest");
+    assertCode(await send("PUT", target, "anything", { "content-type": "text/y" }), 400, "InvalidArgument");
+    assertDone(await send("PUT", target, "anything"));
+    assertDone(await send("PUT", target, "anything", { "content-type": "text/x" }));
+    const { value, info } = host.operations.values.get("p/a bü") ?? {};
+    assert.equal(value?.toString(), "anything");
+    assert.equal(info?.headers["content-type"], "text/x");
+    assert.equal(info?.headers["x-weir-meta-owner"], Buffer.from("voilà").toString("latin1"));
+    const disposition = 'attachment; filename="a & b.txt"';
+    const path = "/photos/a%20b%C3%BC";
+    const override = presignV2(get(path, { "response-content-disposition": disposition, "response-expires": "0" }));
+    const read = assertDone(await send("GET", override, undefined, { range: "bytes=3-7" }), 206);
+    assert.equal(read.body.toString(), "thing");
+    assert.equal(read.headers["content-disposition"], disposition);
+    assert.equal(read.headers["cross-origin-resource-policy"], "cross-origin");
+    const ofHost = { host: `photos.s3.test:${host.port}` };
+    const inHost = presignV2(get(path)).slice("/photos".length);
+    assert.equal((await sendLines(host.port, "GET", inHost, ofHost)).body.toString(), "anything");
+    assertCode(await sendLines(host.port, "GET", inHost, { host: "all.s3.test" }), 403, "SignatureDoesNotMatch");
+    assertCode(await send("GET", presignV2(get(path), -1)), 403, "AccessDenied");
+    assertCode(await send("GET", presignV2(get("/photos/"), 60).replace("?", "?prefix=a&")), 403, "AccessDenied");
+    assertCode(await send("DELETE", presignV2(get(path))), 403, "SignatureDoesNotMatch");
+    assertDone(await send("HEAD", presignV2({ method: "HEAD", path })));
+    assertDone(await send("DELETE", presignV2({ method: "DELETE", path })), 204);
+    assert.equal(host.operations.values.has("p/a bü"), false);
+    const targets = host.debugLines.map(({ fields }) => String(fields?.["target"]));
+    assert.ok(targets.length > 10 && targets.every((each) => /[?&]Signature=\.\.\.(?:&|$)/.test(each)));
+    host.access.setRules({ names: [] });
+    assertDone(await send("PUT", presignV2(put("/all/c", "", { "content-type": "text/x" }), -1), "2"));
+    assert.equal(host.operations.values.get("c")?.info.headers["content-type"], "text/x");
   });
 
   it("has nothing to do with tokens, and tokens nothing with it", async () => {

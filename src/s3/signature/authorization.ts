@@ -84,7 +84,8 @@ export const signatureParameters = [
  */
 export function parseHeader(header: string): Authorization {
   if (header.startsWith("AWS ")) {
-    throw new S3Error("InvalidRequest", `signature version 2 is not spoken: sign with ${algorithm} (version 4)`);
+    const detail = `signature version 2 is spoken in presigned requests only: sign with ${algorithm} (version 4)`;
+    throw new S3Error("InvalidRequest", detail);
   }
   if (!header.startsWith(`${algorithm} `)) throw malformed(`Authorization must begin with ${algorithm}`);
   const usual = usualHeader.exec(header);

@@ -11,7 +11,7 @@ import { encodeUri, encodeUriPath } from "../words/uri-encoding.ts";
 
 export interface SignedRequest {
   readonly method: string;
-  readonly target: Pick<S3Target, "path" | "query">;
+  readonly target: Pick<S3Target, "bucketOfHost" | "path" | "query">;
   /** Names and values in turn, as they came. */
   readonly rawHeaders: readonly string[];
 }

@@ -4,7 +4,7 @@
  * what a presigned address says.
  */
 
-import type { Access } from "../../access/access.ts";
+import type { Access, S3Key } from "../../access/access.ts";
 import type { Grant } from "../../access/grant.ts";
 import type { Clock } from "../../base/clock.ts";
 import { parseHttpDate } from "../../http/routes/http-date.ts";
@@ -13,6 +13,7 @@ import { type Authorization, algorithm, KnownHeaders, parseHeader, parseQuery } 
 import { canonicalRequest, type SignedRequest } from "./canonical-request.ts";
 import { ChunkSignatures } from "./chunk-signatures.ts";
 import { type Payload, parsePayload, unsignedPayload } from "./payload.ts";
+import { headersInV2, isPresignedV2, isSignedByV2, parseQueryV2 } from "./presigned-v2.ts";
 import { type SigningKey, SigningKeys, scopeText, sha256 } from "./signing-keys.ts";
 
 export interface Identity {
@@ -55,20 +56,19 @@ export class Verifier {
   verify(request: VerifiedRequest): Identity {
     const { headers, target } = request;
     const { authorization } = headers;
-    const isPresigned = target.query.has("X-Amz-Signature") || target.query.has("X-Amz-Algorithm");
+    const isV2 = isPresignedV2(target.query);
+    const isPresigned = isV2 || target.query.has("X-Amz-Signature") || target.query.has("X-Amz-Algorithm");
     if (isPresigned && authorization !== undefined) {
       throw new S3Error("InvalidArgument", "a request has one signature, in Authorization or in its query");
     }
-    if (!isPresigned && authorization === undefined) throw new S3Error("AccessDenied", unsigned(request));
+    if (isV2) return this.#verifyV2(request);
+    if (!isPresigned && authorization === undefined) throw new S3Error("AccessDenied", "the request is not signed");
     const known = isPresigned ? undefined : this.#headers.find(authorization as string);
     const auth = known ?? (isPresigned ? parseQuery(target.query) : parseHeader(authorization as string));
     const time = auth.time ?? timeOf(headers, auth.signedHeaders);
     this.#requireTime(auth, time);
-    const key = this.#access.s3Key(auth.accessKeyId);
-    if (key === undefined) throw new S3Error("InvalidAccessKeyId", "the access key is not one of this cluster's");
-    if (auth.sessionToken !== undefined || headers["x-amz-security-token"] !== undefined) {
-      throw new S3Error("InvalidToken", "the keys of this cluster have no session token");
-    }
+    const key = this.#keyOf(auth.accessKeyId);
+    refuseSession(auth.sessionToken ?? headers["x-amz-security-token"]);
     const payload = payloadText(request, isPresigned);
     const signingKey = this.#keys.keyFor(key.secret, auth.scope);
     const context = `${time}\n${scopeText(auth.scope)}\n`;
@@ -85,6 +85,25 @@ export class Verifier {
     };
   }
 
+  /** A presigned request of version 2. It has no time but its end. */
+  #verifyV2(request: VerifiedRequest): Identity {
+    const auth = parseQueryV2(request.target.query);
+    if (this.#clock.wallMs() > Number(auth.expires) * 1_000) throw expired();
+    const { secret, grant } = this.#keyOf(auth.accessKeyId);
+    const headers = headersInV2(request);
+    refuseSession(headers.get("x-amz-security-token"));
+    if (!isSignedByV2(secret, request, auth, headers)) throw notSigned();
+    const payload = parsePayload(headers.get(contentHash) ?? unsignedPayload);
+    if (payload.kind === "chunked") throw new S3Error("InvalidRequest", "a body in chunks is signed with version 4");
+    return { grant, payload, isPresigned: true, chunks: undefined };
+  }
+
+  #keyOf(accessKeyId: string): S3Key {
+    const key = this.#access.s3Key(accessKeyId);
+    if (key === undefined) throw new S3Error("InvalidAccessKeyId", "the access key is not one of this cluster's");
+    return key;
+  }
+
   #requireSignature(
     request: SignedRequest,
     auth: Authorization,
@@ -94,10 +113,7 @@ export class Verifier {
   ): void {
     const canonical = canonicalRequest(request, auth.signedHeaders, payload);
     if (key.signed(`${algorithm}\n${context}${sha256(canonical)}`, auth.signature)) return;
-    throw new S3Error(
-      "SignatureDoesNotMatch",
-      "the request was not signed with this key's secret, or was changed on its way (a proxy must leave Host and the path as they are)",
-    );
+    throw notSigned();
   }
 
   #requireTime({ scope, expiresSeconds }: Authorization, time: string): void {
@@ -113,7 +129,7 @@ export class Verifier {
     const ageMs = this.#clock.wallMs() - sentMs;
     if (expiresSeconds !== undefined) {
       if (ageMs < -maxSkewMs) throw new S3Error("AccessDenied", "the request is not valid yet");
-      if (ageMs > expiresSeconds * 1_000) throw new S3Error("AccessDenied", "the request has expired");
+      if (ageMs > expiresSeconds * 1_000) throw expired();
     } else if (Math.abs(ageMs) > maxSkewMs) {
       throw new S3Error("RequestTimeTooSkewed", "the request's time and this node's differ by more than 15 minutes");
     }
@@ -151,8 +167,17 @@ function parseBasicTime(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
-function unsigned({ target }: SignedRequest): string {
-  return target.query.has("AWSAccessKeyId")
-    ? "signature version 2 is not spoken: sign with version 4 (boto3: Config(signature_version='s3v4'))"
-    : "the request is not signed";
+function refuseSession(token: string | string[] | undefined): void {
+  if (token !== undefined) throw new S3Error("InvalidToken", "the keys of this cluster have no session token");
+}
+
+function expired(): S3Error {
+  return new S3Error("AccessDenied", "the request has expired");
+}
+
+function notSigned(): S3Error {
+  return new S3Error(
+    "SignatureDoesNotMatch",
+    "the request was not signed with this key's secret, or was changed on its way (a proxy must leave Host and the path as they are)",
+  );
 }

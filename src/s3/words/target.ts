@@ -11,6 +11,8 @@ export interface S3Target {
   readonly bucket: string | undefined;
   /** Undefined: the request is for the bucket. */
   readonly key: string | undefined;
+  /** The bucket, if the host's name has it. Then the path is the key. */
+  readonly bucketOfHost: string | undefined;
   /** As it came, without the query. */
   readonly path: string;
   readonly query: Query;
@@ -72,12 +74,12 @@ export function parseTarget(target: string, bucketOfHost: string | undefined): S
   if (!path.startsWith("/")) throw new S3Error("InvalidURI", "the request's target is no path");
   if (target.includes("#")) throw new S3Error("InvalidURI", "a hash sign is written %23");
   const query = mark === -1 ? noQuery : Query.parse(target.slice(mark + 1));
-  if (bucketOfHost !== undefined) return { bucket: bucketOfHost, key: keyOf(path.slice(1)), path, query };
+  if (bucketOfHost !== undefined) return { bucket: bucketOfHost, key: keyOf(path.slice(1)), bucketOfHost, path, query };
   const slash = path.indexOf("/", 1);
   const bucket = decodePath(slash === -1 ? path.slice(1) : path.slice(1, slash));
   const key = slash === -1 ? undefined : keyOf(path.slice(slash + 1));
   if (bucket === "" && key !== undefined) throw new S3Error("InvalidURI", "the path has a key and no bucket");
-  return { bucket: bucket === "" ? undefined : bucket, key, path, query };
+  return { bucket: bucket === "" ? undefined : bucket, key, bucketOfHost, path, query };
 }
 
 function keyOf(encoded: string): string | undefined {
