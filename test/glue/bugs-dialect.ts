@@ -6,8 +6,10 @@ import type { GlueBug } from "./glue-bug.ts";
 
 const verifier = "src/s3/signature/verifier.ts";
 const canonical = "src/s3/signature/canonical-request.ts";
+const presignedV2 = "src/s3/signature/presigned-v2.ts";
 const checks = "src/s3/body/body-checks.ts";
 const verifierTest = "test/unit/s3/signature/verifier.test.ts";
+const presignedV2Test = "test/unit/s3/signature/presigned-v2.test.ts";
 const chunkTest = "test/unit/s3/body/chunk-decoder.test.ts";
 const httpTest = "test/integration/http-s3.test.ts";
 
@@ -90,6 +92,38 @@ export const dialectBugs: readonly GlueBug[] = [
       file: verifierTest,
       name: "counts for 15 minutes before and after the time that it names",
       says: /RequestTimeTooSkewed/,
+    },
+  },
+  {
+    name: "s3-presigned-v2-for-ever",
+    breaks: "A presigned request of version 2 counts until it expires.",
+    edits: [
+      {
+        file: verifier,
+        find: "    if (this.#clock.wallMs() > Number(auth.expires) * 1_000) throw expired();\n",
+        replace: "",
+      },
+    ],
+    test: { file: presignedV2Test, name: "counts until it expires, however far that is", says: /AccessDenied/ },
+  },
+  {
+    name: "s3-presigned-v2-unsigned-parameter",
+    breaks: "A parameter that version 2 does not sign is refused.",
+    edits: [{ file: presignedV2, find: "if (!signedParameters.includes(name)) {", replace: "if (name === '') {" }],
+    test: {
+      file: presignedV2Test,
+      name: "is refused with AccessDenied after a change of a part that version 2 does not sign",
+      says: /AccessDenied/,
+    },
+  },
+  {
+    name: "s3-presigned-v2-header-added-after-signing",
+    breaks: "Every header of S3 is part of what version 2 signs.",
+    edits: [{ file: presignedV2, find: 'name.startsWith("x-amz-")', replace: 'name.startsWith("x-amz-meta-")' }],
+    test: {
+      file: presignedV2Test,
+      name: "is refused with SignatureDoesNotMatch after a change of a source more",
+      says: /SignatureDoesNotMatch/,
     },
   },
   {
