@@ -46,6 +46,8 @@ pages = a.get_paginator("list_objects").paginate(Bucket=bucket, Prefix="boto/", 
 folders = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
 assert folders == ["boto/list/", "boto/ä b+c%/"], folders
 
+import http.client
+import urllib.parse
 import urllib.request
 
 url = a.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key, "ResponseContentType": "x/y"})
@@ -55,6 +57,44 @@ url = b.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "b
 with urllib.request.urlopen(urllib.request.Request(url, data=b"by address", method="PUT")) as answer:
     assert answer.status == 200
 assert c.get_object(Bucket=bucket, Key="boto/presigned")["Body"].read() == b"by address"
+
+# Without a setting boto3 presigns with version 2.
+plain = [boto3.client("s3", endpoint_url=each, config=Config(s3={"addressing_style": "path"})) for each in endpoints]
+
+
+def fetch(method, client, operation, body=None, headers={}, **params):
+    url = client.generate_presigned_url(operation, Params={"Bucket": bucket, **params})
+    assert "AWSAccessKeyId=" in url, url
+    # urllib would add a type, which is signed.
+    target = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(target.netloc)
+    connection.request(method, f"{target.path}?{target.query}", body, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read(), answer.headers
+
+
+odd = "boto/v2/ä b+c%41/~x'(1)*!&=?#;:@$,.txt"
+put = {"Key": odd, "ContentType": "text/x", "Metadata": {"owner": "ada"}, "ContentMD5": "P2/BBAwT9HIhyC57oqDnbg=="}
+assert fetch("PUT", plain[0], "put_object", b"other", **put)[0] == 400
+status, text, _ = fetch("PUT", plain[0], "put_object", b"by version 2", **put)
+assert status == 200, text
+head = plain[1].head_object(Bucket=bucket, Key=odd)
+assert head["ContentType"] == "text/x" and head["Metadata"] == {"owner": "ada"}, head
+name = 'attachment; filename="ä &+.txt"'
+status, text, headers = fetch("GET", plain[2], "get_object", Key=odd, ResponseContentDisposition=name)
+assert status == 200 and text == b"by version 2", text
+assert headers["content-disposition"] == name.encode().decode("latin1"), headers
+assert fetch("GET", plain[1], "get_object", headers={"Range": "bytes=3-9"}, Key=odd)[1] == b"version"
+assert fetch("HEAD", plain[1], "head_object", Key=odd)[0] == 200
+part = {"Key": "boto/v2/parts", "UploadId": a.create_multipart_upload(Bucket=bucket, Key="boto/v2/parts")["UploadId"]}
+status, text, headers = fetch("PUT", plain[1], "upload_part", b"a part", PartNumber=1, **part)
+assert status == 200, text
+parts = [{"PartNumber": 1, "ETag": headers["etag"]}]
+c.complete_multipart_upload(Bucket=bucket, MultipartUpload={"Parts": parts}, **part)
+assert fetch("GET", plain[0], "get_object", Key="boto/v2/parts")[1] == b"a part"
+assert fetch("GET", plain[0], "list_objects_v2", Prefix="boto/")[0] == 403
+assert fetch("DELETE", plain[1], "delete_object", Key=odd)[0] == 204
+assert code(c.get_object, Bucket=bucket, Key=odd) == "NoSuchKey"
 
 removed = b.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": each} for each, _ in listed]})
 assert len(removed["Deleted"]) == 30 and "Errors" not in removed, removed

@@ -155,6 +155,11 @@ test("s3cmd puts a tree, lists, copies and gets it", { timeout, skip: noS3cmd },
   assertTree(join(cluster.folder, "out"));
   await s3cmd(a, "cp", `s3://${s3Bucket}/s3cmd/plain.txt`, `s3://${s3Bucket}/s3cmd/copy.txt`);
   await s3cmd(b, "info", `s3://${s3Bucket}/s3cmd/copy.txt`);
+  for (const name of ["a b/c+d.txt", "ümläut/日本語.txt", "odd/%41&=?;,:@$'()*!~#.bin"]) {
+    const address = await s3cmd(a, "signurl", `s3://${s3Bucket}/s3cmd/${name}`, "+60");
+    assert.match(address, /AWSAccessKeyId=/);
+    assert.equal(await (await fetch(address.trim())).text(), files[name]);
+  }
   await s3cmd(b, "info", `s3://${s3Bucket}`);
   await s3cmd(c, "mb", "s3://made");
   await s3cmd(a, "rb", "s3://made");
