@@ -17,10 +17,13 @@ export interface BundleOptions {
 const target = `node${process.versions.node.split(".")[0]}`;
 
 /** Only what weir uses of undici is evaluated at each start. */
-const partOfUndici: Plugin = {
+export const partOfUndici: Plugin = {
   name: "part of undici",
   setup(builder) {
-    builder.onResolve({ filter: /^undici$/ }, () => ({ path: join(import.meta.dirname, "undici.cjs") }));
+    const insteadOf = (filter: RegExp, name: string): void =>
+      builder.onResolve({ filter }, () => ({ path: join(import.meta.dirname, name) }));
+    insteadOf(/^undici$/, "undici.cjs");
+    insteadOf(/^\.\/client-h2\.js$/, "undici-h2.cjs");
   },
 };
 
