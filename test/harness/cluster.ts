@@ -11,6 +11,7 @@ import { sleep } from "../../src/base/clock.ts";
 import type { ClusterStatus, MemberStatus } from "../../src/core/status.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { type Answer, type ClientTls, HttpClient, pathOf, type RequestOptions } from "./http-client.ts";
+import { lookPauseMs } from "./look-pause.ts";
 import { type NodeEnd, NodeProcess, type NodeProcessOptions } from "./node-process.ts";
 import { ownPorts } from "./own-ports.ts";
 
@@ -60,7 +61,6 @@ export const neverFlush = { flush: { delayMs: 3_600_000 } } as const;
 
 /** Milliseconds for all nodes to serve, on a machine that is busy with other tests. */
 const readyMs = 30_000;
-const pollMs = 20;
 /** Milliseconds for a node to stop in order before it is killed: longer than it waits for the store. */
 const graceMs = 15_000;
 
@@ -191,10 +191,11 @@ export class TestCluster implements AsyncDisposable {
 
   /** Asks again and again until `holds`; fails with `what` when it takes longer. */
   async until(withinMs: number, what: string, holds: () => Promise<boolean>): Promise<void> {
-    const deadline = systemClock.now() + withinMs;
+    const startedAt = systemClock.now();
     while (!(await holds())) {
-      if (systemClock.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-      await sleep(systemClock, pollMs);
+      const waitedMs = systemClock.now() - startedAt;
+      if (waitedMs > withinMs) throw new Error(`not within ${withinMs} ms: ${what}`);
+      await sleep(systemClock, lookPauseMs(waitedMs));
     }
   }
 

@@ -12,12 +12,12 @@ import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { ClusterStatus } from "../../src/core/status.ts";
 import { systemClock } from "../../src/system.ts";
 import { HttpClient } from "./http-client.ts";
+import { lookPauseMs } from "./look-pause.ts";
 import { ownPorts } from "./own-ports.ts";
 import { RecordedLog } from "./recorded-log.ts";
 
 /** Milliseconds that a test waits for a node, at most. */
 const untilMs = 8_000;
-const pollMs = 10;
 
 export class ComposedNodes implements AsyncDisposable {
   readonly folder: string;
@@ -83,10 +83,11 @@ export class ComposedNodes implements AsyncDisposable {
 
   /** Resolves as soon as it holds. */
   async until(what: string, condition: () => Promise<boolean> | boolean, withinMs = untilMs): Promise<void> {
-    const deadline = systemClock.now() + withinMs;
+    const startedAt = systemClock.now();
     while (!(await condition())) {
-      if (systemClock.now() > deadline) throw new Error(`it has not come about in time: ${what}`);
-      await sleep(systemClock, pollMs);
+      const waitedMs = systemClock.now() - startedAt;
+      if (waitedMs > withinMs) throw new Error(`it has not come about in time: ${what}`);
+      await sleep(systemClock, lookPauseMs(waitedMs));
     }
   }
 
