@@ -1,6 +1,11 @@
 /** A client that writes one value after the other, until it is disposed of, however the test ends. */
 
+import { sleep } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/system.ts";
 import type { Answer } from "./http-client.ts";
+
+/** Milliseconds between two writes: one that is refused is seen, and the processors are for the rest of the test. */
+const pauseMs = 10;
 
 export class SteadyWrites implements AsyncDisposable {
   sent = 0;
@@ -32,6 +37,7 @@ export class SteadyWrites implements AsyncDisposable {
       );
       this.sent += 1;
       if (status !== 204) this.failed += 1;
+      if (!this.#isDone) await sleep(systemClock, pauseMs);
     }
   }
 }

@@ -10,6 +10,9 @@ import { seedOf } from "../harness/seed.ts";
 import { SimRandom } from "../harness/sim-random.ts";
 import { setStage } from "../harness/stage.ts";
 
+/** Of clients that go on all the time: enough requests to notice whatever there is, and time for the nodes. */
+const thinkMs = 20;
+
 describe("cluster of one node", () => {
   // With a flush delay that would show: a write-through waits for none.
   const config = { flush: { delayMs: 60_000 } };
@@ -50,7 +53,7 @@ describe("cluster that a fourth node joins", () => {
     const { cluster } = stage();
     const random = new SimRandom(seedOf(t));
     const keys = Array.from({ length: 24 }, (_, n) => `join/${n}`);
-    const clients = new RecordedClients({ cluster, keys, random, faults: false });
+    const clients = new RecordedClients({ cluster, keys, random, faults: false, thinkMs });
     clients.useOnly(cluster.ids.slice());
     await clients.during(12, async () => {
       await cluster.until(10_000, "the clients are at work", () => Promise.resolve(clients.answered > 300));

@@ -14,6 +14,9 @@ import { seedOf } from "../harness/seed.ts";
 import { SimRandom } from "../harness/sim-random.ts";
 import { setStage } from "../harness/stage.ts";
 
+/** Of clients that go on all the time: enough requests to notice whatever there is, and time for the nodes. */
+const thinkMs = 20;
+
 /** Keys that each node holds in its write buffer, by the node's name. */
 async function heldKeys(cluster: TestCluster): Promise<Map<string, number>> {
   const held = await Promise.all(cluster.ids.map(async (id) => (await cluster.figures(id)).dirtyKeys));
@@ -104,7 +107,7 @@ describe("cluster of which one node is killed", () => {
     const { cluster } = stage();
     const random = new SimRandom(seedOf(t));
     const keys = Array.from({ length: 8 }, (_, n) => `crash/${n}`);
-    const clients = new RecordedClients({ cluster, keys, random, faults: true });
+    const clients = new RecordedClients({ cluster, keys, random, faults: true, thinkMs });
     await clients.during(8, async () => {
       for (const victim of random.shuffle(cluster.ids).slice(0, 2)) {
         const before = clients.answered;
