@@ -24,6 +24,8 @@ export class LossBudget {
   #isExceeded = false;
   /** The view's record, while it is removed. */
   #removed: Blob | undefined;
+  /** What was read last: it is asked for at each of many events, and changes rarely. */
+  #read: { readonly body: Uint8Array; readonly view: View } | undefined;
 
   /** @param ghosts - folders that are lost although a process still runs on them: it may join once more */
   constructor(world: SimWorld, store: SimStore, ghosts: () => readonly (string | undefined)[]) {
@@ -43,7 +45,9 @@ export class LossBudget {
   /** The view in the store, or the one that was removed from it. */
   get view(): View | undefined {
     const blob = this.#store.peek(viewName) ?? this.#removed;
-    return blob === undefined ? undefined : parseView(blob.body);
+    if (blob === undefined) return undefined;
+    if (this.#read?.body !== blob.body) this.#read = { body: blob.body, view: parseView(blob.body) };
+    return this.#read.view;
   }
 
   /** Whether what the folder holds does not matter any more: no view names it, but perhaps as one that has left. */
