@@ -3,26 +3,28 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { commandOf } from "../harness/packed-modules.ts";
+import { PlantedBug } from "../harness/planted-process.ts";
 import { programVariable } from "../harness/program.ts";
 import { root } from "../harness/steps.ts";
 import type { GlueBug } from "./glue-bug.ts";
-import type { Verdict } from "./verdicts.ts";
 
-/** Has the bug to plant, as JSON, in the environment of the process and of those that it starts. */
-export const plantedVariable = "WEIR_TEST_PLANTED";
-
-const reporter = join(root, "test", "glue", "verdicts.ts");
-/** A URL, since NODE_OPTIONS is split at spaces. */
-const preload = pathToFileURL(join(root, "test", "glue", "plant-one.ts"));
+const reporter = join(root, "test", "glue", "verdicts.cjs");
 
 /** Milliseconds for one test, and for its process. */
 const testMs = 15_000;
 const processMs = 45_000;
-/** Milliseconds that the process may go on after the first verdict. */
+/** Milliseconds that the process may go on after the first verdict: it ends with its last test. */
 const restMs = 2_000;
 
 const verdictLine = /^\{"name":/m;
+
+/** How one test has ended, in a line of JSON. */
+export interface Verdict {
+  readonly name: string;
+  /** What was wrong; undefined if nothing was. */
+  readonly failure?: string;
+}
 
 /** How a trial ended. */
 export type Trial =
@@ -47,21 +49,22 @@ export async function tryBug(bug: GlueBug): Promise<Trial> {
 
 /** Runs the bug's test. What it prints besides its verdicts is in `output`. */
 export async function runTest(
-  { name, edits, test }: GlueBug,
+  bug: GlueBug,
   isPlanted: boolean,
 ): Promise<{ readonly verdicts: readonly Verdict[]; readonly output: string }> {
+  const { test } = bug;
+  using planted = isPlanted ? await PlantedBug.of(bug) : undefined;
+  if (isPlanted && planted === undefined) return { verdicts: [], output: "the planted bug is stale" };
   // The first is the test runner's: the process would report to it. With the second, nodes would run a bundle that was
   // made without the bug. With the third, lines of other sources would count as covered.
   const { NODE_TEST_CONTEXT: _context, [programVariable]: _program, NODE_V8_COVERAGE: _coverage, ...env } = process.env;
   const pattern = `^${test.name.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)}$`;
-  const args = [`--test-reporter=${reporter}`, `--test-timeout=${testMs}`, `--test-name-pattern=${pattern}`, test.file];
-  const planted = {
-    NODE_OPTIONS: `${env["NODE_OPTIONS"] ?? ""} --import=${preload.href}`,
-    [plantedVariable]: JSON.stringify({ name, edits }),
-  };
-  const child = spawn(process.execPath, args, {
+  const options = [`--test-reporter=${reporter}`, `--test-timeout=${testMs}`, `--test-name-pattern=${pattern}`];
+  // A bug may leave sockets and timers behind, which nobody waits for any more.
+  const child = spawn(process.execPath, [...options, "--test-force-exit", ...commandOf(test.file)], {
     cwd: root,
-    env: isPlanted ? { ...env, ...planted } : env,
+    // Whether a random test finds the bug is not left to chance.
+    env: { WEIR_TEST_SEED: "1", ...env, ...planted?.env },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: processMs,
     killSignal: "SIGKILL",
@@ -72,7 +75,6 @@ export async function runTest(
     stream.setEncoding("utf8");
     stream.on("data", (text: string) => {
       output += text;
-      // A bug may leave sockets and timers behind, which nobody waits for any more.
       if (verdictLine.test(output)) rest ??= setTimeout(() => child.kill("SIGKILL"), restMs);
     });
   }

@@ -3,10 +3,12 @@
  * become slow is seen. The summary's lines are node's, because programs read them; those of several lanes are added up.
  */
 
-import { basename, relative } from "node:path";
+import { join, relative } from "node:path";
 import { Readable } from "node:stream";
 import type { TestEvent } from "node:test/reporters";
 import { spec as SpecReporter } from "node:test/reporters";
+import { filesFolder, modulesFile, packVariable } from "./packed-modules.ts";
+import { PackedPlaces } from "./packed-places.ts";
 import { root } from "./steps.ts";
 
 /** So many files are named, and none unless there are more. */
@@ -22,7 +24,17 @@ interface FileTime {
 
 /** What node's test runner calls with the events of a run. */
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<unknown> {
-  yield* Readable.from(withOneSummary(source)).compose(new SpecReporter());
+  const { [packVariable]: folder } = process.env;
+  let places: PackedPlaces | undefined;
+  for await (const text of Readable.from(withOneSummary(source)).compose(
+    new SpecReporter(),
+  ) as AsyncIterable<unknown>) {
+    if (folder === undefined || !String(text).includes(modulesFile)) yield text;
+    else {
+      places ??= new PackedPlaces(folder);
+      yield await places.inText(String(text));
+    }
+  }
 }
 
 /** The same events; in the end a message for each slow file, and one summary, however many lanes there were. */
@@ -46,10 +58,11 @@ async function* withOneSummary(source: AsyncIterable<TestEvent>): AsyncGenerator
   if (last) yield last;
 }
 
-/** Tests of one group run by a file outside the project, which imports them. */
+/** In a whole run, files outside the project load those with the tests. */
 function nameOf(file: string): string {
-  const path = relative(root, file);
-  return path.startsWith("..") ? `the group ${basename(file, ".test.mjs")}` : path;
+  const { [packVariable]: folder } = process.env;
+  const path = relative(folder === undefined ? root : join(folder, filesFolder), file);
+  return path.startsWith("..") ? relative(root, file) : path.replace(/\.cjs$/, "");
 }
 
 /** Lanes run side by side. */

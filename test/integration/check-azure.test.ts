@@ -11,7 +11,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Agent, request } from "undici";
+import { Agent } from "undici";
 import { azureServerFromEnvironment, freshContainer } from "../harness/azure-server.ts";
 import { startAzurite } from "../harness/azurite.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
@@ -64,9 +64,11 @@ test("weir check uses the host's identity where there is no key, and signs by a 
   const { WEIR_TEST_AZURE_ENDPOINT: endpoint = "", WEIR_TEST_AZURE_ACCOUNT: account = "" } = azurite.env;
   const token = unsignedToken();
   const agent = new Agent({ connect: { ca: readFileSync(authority.ca) } });
-  const made = await request(`${endpoint}/photos?restype=container`, {
+  const { origin, pathname } = new URL(`${endpoint}/photos`);
+  const made = await agent.request({
+    origin,
+    path: `${pathname}?restype=container`,
     method: "PUT",
-    dispatcher: agent,
     headers: { authorization: `Bearer ${token}`, "x-ms-version": "2021-12-02" },
   });
   assert.equal(made.statusCode, 201);

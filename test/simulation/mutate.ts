@@ -47,17 +47,15 @@ export interface Edit {
 const root = join(import.meta.dirname, "..", "..");
 
 /**
- * The texts of the files with the bug in them, by URL; undefined when the bug is stale: what it replaces is not
+ * The texts of the files with the bug in them, by their paths; undefined when the bug is stale: what it replaces is not
  * there, or not once.
  */
 export function mutated({ edits }: SourceBug): ReadonlyMap<string, string> | undefined {
   const sources = new Map<string, string>();
   for (const { file, find, replace } of edits) {
-    const path = join(root, file);
-    const { href } = pathToFileURL(path);
-    const parts = (sources.get(href) ?? readFileSync(path, "utf8")).split(find);
+    const parts = (sources.get(file) ?? readFileSync(join(root, file), "utf8")).split(find);
     if (parts.length !== 2) return undefined;
-    sources.set(href, parts.join(replace));
+    sources.set(file, parts.join(replace));
   }
   return sources;
 }
@@ -67,8 +65,9 @@ export function mutated({ edits }: SourceBug): ReadonlyMap<string, string> | und
  * @returns false when the bug is stale
  */
 export function plant(bug: SourceBug): boolean {
-  const sources = mutated(bug);
-  if (sources === undefined) return false;
+  const texts = mutated(bug);
+  if (texts === undefined) return false;
+  const sources = new Map([...texts].map(([path, text]) => [pathToFileURL(join(root, path)).href, text]));
   registerHooks({
     load(url, context, nextLoad) {
       const source = sources.get(url);

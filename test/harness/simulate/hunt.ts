@@ -2,12 +2,12 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import type { CaughtIn } from "../../simulation/caught.ts";
 import type { Profile } from "../../simulation/fault-kinds.ts";
 import type { Mutation } from "../../simulation/mutate.ts";
+import { commandOf } from "../packed-modules.ts";
+import { PlantedBug } from "../planted-process.ts";
 import { root } from "../steps.ts";
-import { staleCode } from "./simulate.ts";
 
 /** How the hunt for a planted bug ended. */
 export type Hunt =
@@ -42,14 +42,16 @@ export async function hunt(
   timeoutMs: number,
   isStrict = false,
 ): Promise<Hunt> {
-  const { name, world } = mutation;
+  using planted = await PlantedBug.of(mutation);
+  if (planted === undefined) return { kind: "stale" };
+  const { world } = mutation;
   if (caught !== undefined) {
-    const known = await search(name, caught.profile, caught.seed, 1, timeoutMs);
+    const known = await search(planted, caught.profile, caught.seed, 1, timeoutMs);
     const isProof = known.kind !== "found" || !isStrict || (await isInnocent(caught.profile, caught.seed, timeoutMs));
     if (known.kind !== "survived" && isProof) return known;
   }
   for (let from = 1; from <= count; ) {
-    const result = await search(name, world, from, count + 1 - from, timeoutMs);
+    const result = await search(planted, world, from, count + 1 - from, timeoutMs);
     if (result.kind === "survived") break;
     if (result.kind !== "found") return result;
     if (await isInnocent(world, result.seed, timeoutMs)) return { ...result, runs: result.seed };
@@ -64,21 +66,19 @@ async function isInnocent(profile: Profile, seed: number, timeoutMs: number): Pr
 }
 
 async function search(
-  name: string | undefined,
+  planted: PlantedBug | undefined,
   profile: Profile,
   from: number,
   count: number,
   timeoutMs: number,
 ): Promise<Hunt> {
-  const args = [
-    join(root, "scripts", "simulate.ts"),
-    `--from=${from}`,
-    `--seeds=${count}`,
-    "--stop-at-first",
-    `--profile=${profile}`,
-    ...(name === undefined ? [] : [`--mutation=${name}`]),
-  ];
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs });
+  const args = [`--from=${from}`, `--seeds=${count}`, "--stop-at-first", `--profile=${profile}`];
+  const child = spawn(process.execPath, [...commandOf("scripts/simulate.ts"), ...args], {
+    cwd: root,
+    env: { ...process.env, ...planted?.env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: timeoutMs,
+  });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8");
@@ -87,7 +87,6 @@ async function search(
     });
   }
   const [code] = (await once(child, "close")) as [number | null];
-  if (code === staleCode) return { kind: "stale" };
   const runs = Number(runsLine.exec(output)?.[1] ?? 0);
   if (code === 0) return { kind: "survived", runs };
   const [, seed, how] = firstFailure.exec(output) ?? [];

@@ -44,7 +44,6 @@ const commentColumns = 120;
 /** Files whose export has to be the default one, and why. */
 const defaultExports: Readonly<Record<string, string>> = {
   "test/harness/reporter.ts": "node's test runner takes a reporter in no other way",
-  "test/glue/verdicts.ts": "node's test runner takes a reporter in no other way",
 };
 
 /** Judges the text of the file at `path` (from the root, with forward slashes). */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { GlueBug } from "../../glue/glue-bug.ts";
 import { runTest, tryBug } from "../../glue/trial.ts";
+import { usePackedModules, useSources } from "../../harness/own-pack.ts";
 
 /** A bug of a small file, and the test that finds it. */
 const bug: GlueBug = {
@@ -23,26 +24,33 @@ const bug: GlueBug = {
   },
 };
 
-describe("the trial of a planted bug", () => {
-  it("finds it when its test fails for its reason, and the test is well without it", async () => {
-    assert.equal((await tryBug(bug)).kind, "found");
-    const { verdicts } = await runTest(bug, false);
-    assert.deepEqual(verdicts, [{ name: bug.test.name }]);
-  });
+for (const [from, use] of [
+  ["the sources", useSources],
+  ["packed modules", usePackedModules],
+] as const) {
+  describe(`the trial of a planted bug in ${from}`, () => {
+    use();
 
-  it("lets it survive when its test is green all the same", async () => {
-    const edits = [
-      { file: "src/system.ts", find: "wallMs: () => Date.now(),", replace: "wallMs: () => Date.now() + 0," },
-    ];
-    assert.equal((await tryBug({ ...bug, edits })).kind, "survived");
-  });
+    it("finds it when its test fails for its reason, and the test is well without it", async () => {
+      assert.equal((await tryBug(bug)).kind, "found");
+      const { verdicts } = await runTest(bug, false);
+      assert.deepEqual(verdicts, [{ name: bug.test.name }]);
+    });
 
-  it("is broken when the test fails for another reason, is not there, or the bug is stale", async () => {
-    const others: GlueBug[] = [
-      { ...bug, test: { ...bug.test, says: /the moon/ } },
-      { ...bug, test: { ...bug.test, name: "no such test" } },
-      { ...bug, edits: [{ file: "src/system.ts", find: "no such text", replace: "" }] },
-    ];
-    for (const each of others) assert.equal((await tryBug(each)).kind, "broken", JSON.stringify(each));
+    it("lets it survive when its test is green all the same", async () => {
+      const edits = [
+        { file: "src/system.ts", find: "wallMs: () => Date.now(),", replace: "wallMs: () => Date.now() + 0," },
+      ];
+      assert.equal((await tryBug({ ...bug, edits })).kind, "survived");
+    });
+
+    it("is broken when the test fails for another reason, is not there, or the bug is stale", async () => {
+      const others: GlueBug[] = [
+        { ...bug, test: { ...bug.test, says: /the moon/ } },
+        { ...bug, test: { ...bug.test, name: "no such test" } },
+        { ...bug, edits: [{ file: "src/system.ts", find: "no such text", replace: "" }] },
+      ];
+      for (const each of others) assert.equal((await tryBug(each)).kind, "broken", JSON.stringify(each));
+    });
   });
-});
+}
