@@ -12,6 +12,7 @@ import { pathToFileURL } from "node:url";
 import { startAzurite } from "../test/harness/azurite.ts";
 import { TestCluster } from "../test/harness/cluster.ts";
 import { sharedFolderVariable } from "../test/harness/executable.ts";
+import { planLanes } from "../test/harness/lane-plan.ts";
 import { runLanes } from "../test/harness/lanes.ts";
 import { filesFolder, packedRunner, packModules, packVariable } from "../test/harness/packed-modules.ts";
 import { programVariable } from "../test/harness/program.ts";
@@ -38,8 +39,8 @@ const serverKinds = [
 ];
 
 /**
- * Test files with real clocks at a time: the machines that this runs on have two cores. With three, bounds of time are
- * missed.
+ * Files of a lane at a time: the machines that this runs on have two cores. With three that keep a processor busy,
+ * bounds of time are missed.
  */
 const concurrency = 2;
 
@@ -171,14 +172,12 @@ function allTests(): string[] {
 }
 
 async function runAll(folder: string, files: readonly string[]): Promise<number> {
-  const byFolder: Partial<Record<string, string[]>> = Object.groupBy(files, (file) => file.split(sep)[1] as string);
-  const { conformance = [], glue = [], simulation = [], ...others } = byFolder;
-  const real = Object.values(others).flatMap((each = []) => each);
+  const plan = planLanes(files.map((file) => file.replaceAll(sep, "/")));
   const lanes = [
-    { files: gathered(folder, real), concurrency },
-    { files: gathered(folder, conformance), concurrency: 1 },
-    { files: glue, concurrency: 1 },
-    { files: simulation, concurrency: 1, execArgv: [...background, ...untracked] },
+    { files: gathered(folder, plan.busy), concurrency },
+    { files: gathered(folder, plan.waiting), concurrency },
+    { files: gathered(folder, plan.glue), concurrency: 1 },
+    { files: gathered(folder, plan.simulation), concurrency, execArgv: [...background, ...untracked] },
   ];
   return (await runLanes(lanes, timeoutMs, interruption.signal)) ? 0 : 1;
 }
@@ -192,7 +191,7 @@ function gathered(folder: string, files: readonly string[]): string[] {
   return [...Map.groupBy(files, (file) => groupOf(file) ?? file)].map(([group, members]) => {
     const path = join(folder, filesFolder, `${group}.cjs`);
     mkdirSync(dirname(path), { recursive: true });
-    const loads = members.map((file) => `load(${JSON.stringify(file.replaceAll(sep, "/"))});\n`);
+    const loads = members.map((file) => `load(${JSON.stringify(file)});\n`);
     writeFileSync(path, `const { load } = require(${runner});\n${loads.join("")}`);
     return path;
   });
@@ -200,7 +199,7 @@ function gathered(folder: string, files: readonly string[]): string[] {
 
 /** Unit tests by their folder, and tests of a server or a link in their own process. Undefined for the others. */
 function groupOf(file: string): string | undefined {
-  const [, kind, name = ""] = file.split(sep);
+  const [, kind, name = ""] = file.split("/");
   if (kind === "unit") return `unit-${basename(name, ".test.ts")}`;
   const [, part] = /^(http|link)-/.exec(name) ?? [];
   return part === undefined ? undefined : `${kind}-${part}`;
