@@ -70,4 +70,5 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   // Leaving kills what was started: see processes.ts.
   process.on(signal, () => process.exit(1));
 }
-await main();
+// Without a wait of the module itself, which a packed one cannot have.
+void main();

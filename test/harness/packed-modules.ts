@@ -66,7 +66,7 @@ export async function mapOf(path: string): Promise<SourceMapPayload> {
  * @param plugins - for the packages
  */
 export async function packModules(folder: string, plugins: readonly Plugin[] = []): Promise<void> {
-  const paths = globSync(["src/**/*.ts", "test/**/*.ts", "scripts/simulate.ts"], { cwd: root });
+  const paths = globSync(["src/**/*.ts", "test/**/*.ts", "scripts/*.ts"], { cwd: root });
   const packed = new Map<string, string>();
   const packages = new Set<string>();
   const pack = async (path: string): Promise<void> => {

@@ -69,7 +69,14 @@ function load(name) {
 function loadPackage(name) {
   if (name.startsWith("node:")) return require(name);
   packages ??= loadPackages();
-  return Object.hasOwn(packages, name) ? packages[name]() : requireFile(name);
+  if (!Object.hasOwn(packages, name)) return requireFile(name);
+  // Of undici a part is packed; some test may want more of it.
+  return name === "undici" ? withWhole(packages[name](), name) : packages[name]();
+}
+
+/** The part of a package, and of the package itself what the part lacks. */
+function withWhole(part, name) {
+  return new Proxy(part, { get: (own, key) => (key in own ? own[key] : requireFile(name)[key]) });
 }
 
 function loadPackages() {
