@@ -25,8 +25,9 @@ const declared = `protocolVersion = ${protocolVersion};`;
 const handshake = readFileSync(handshakePath, "utf8");
 assert.ok(handshake.includes(declared));
 writeFileSync(handshakePath, handshake.replace(declared, `protocolVersion = ${protocolVersion + 1};`));
-// What is compiled of it is of no use to anybody else.
-const nextRelease = ["env", "NODE_DISABLE_COMPILE_CACHE=1", process.execPath, join(folder, "src", "main.ts")];
+// What is compiled of it is of no use to other tests.
+const compiled = `NODE_COMPILE_CACHE=${join(folder, "compiled")}`;
+const nextRelease = ["env", compiled, process.execPath, join(folder, "src", "main.ts")];
 
 test("a node whose release speaks another protocol is kept out in plain words at both ends, while the others go on", async () => {
   await using cluster = await TestCluster.start({ nodes: 2 });
