@@ -61,16 +61,17 @@ const isStrict = process.env["CI"] === "true";
 /** Whether a signal has asked to end, also while nothing was running that could be told. */
 let isInterrupted = false;
 
-let running: ReturnType<typeof spawn> | undefined;
+const running = new Set<ReturnType<typeof spawn>>();
 
 const interruption = new AbortController();
 
 /** Runs a program to its end, its output shown. */
 async function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
   if (isInterrupted) return 1;
-  running = spawn(program, args, { cwd: root, env, stdio: "inherit" });
-  const [code] = (await once(running, "close")) as [number | null];
-  running = undefined;
+  const child = spawn(program, args, { cwd: root, env, stdio: "inherit" });
+  running.add(child);
+  const [code] = (await once(child, "close")) as [number | null];
+  running.delete(child);
   return code ?? 1;
 }
 
@@ -78,20 +79,39 @@ async function main(args: readonly string[]): Promise<number> {
   const withCoverage = args.includes("--coverage");
   const named = args.filter((arg) => !arg.startsWith("--"));
   const options = args.filter((arg) => arg.startsWith("--") && arg !== "--coverage");
-  if (named.length === 0 && !withCoverage) {
-    const code = await run(process.execPath, [join(root, "scripts", "check.ts")]);
-    if (code !== 0) return code;
-  }
   const files = (named.length > 0 ? named : allTests()).map((file) => join(".", file));
   const absent = files.filter((file) => !existsSync(join(root, file)));
   if (files.length === 0 || absent.length > 0) {
     process.stderr.write(files.length === 0 ? "there are no tests\n" : `there is no ${absent.join(", ")}\n`);
     return 1;
   }
-
-  /** What the tests are told of the servers that they want. */
-  const env: Record<string, string> = {};
   using stack = new DisposableStack();
+  // One file alone has few processes, and is easier to understand from the sources; coverage counts their lines.
+  if (named.length > 0 || withCoverage) {
+    const env = await startServers(files, stack);
+    return env === undefined ? 1 : await runTests(files, options, withCoverage, env);
+  }
+  const folder = makeSharedFolder();
+  // While the checks are under way, all that the tests need gets ready.
+  const [code, servers, prepared] = await Promise.all([
+    run(process.execPath, [join(root, "scripts", "check.ts")]),
+    startServers(files, stack),
+    prepare(folder),
+  ]);
+  if (code !== 0 || servers === undefined) return 1;
+  Object.assign(process.env, servers, prepared);
+  return await runAll(folder, files);
+}
+
+/**
+ * Starts the servers that the tests want, and has the stack stop them. Returns what the tests are told of them;
+ * undefined when one is missing that must be there.
+ */
+async function startServers(
+  files: readonly string[],
+  stack: DisposableStack,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  const env: Record<string, string> = {};
   for (const kind of serverKinds) {
     if (process.env[kind.variable] !== undefined || !files.some((file) => kind.wants(file))) continue;
     const server = await kind.start();
@@ -100,14 +120,10 @@ async function main(args: readonly string[]): Promise<number> {
       continue;
     }
     process.stdout.write(`no ${kind.name}: ${server.missing}\n`);
-    if (isStrict) return 1;
+    if (isStrict) return undefined;
     process.stdout.write(`tests that need it are skipped; give another server by ${kind.variable} and so on\n`);
   }
-  // One file alone has few processes, and is easier to understand from the sources; coverage counts their lines.
-  if (named.length > 0 || withCoverage) return await runTests(files, options, withCoverage, env);
-  const folder = makeSharedFolder();
-  Object.assign(process.env, env, await prepare(folder));
-  return await runAll(folder, files);
+  return env;
 }
 
 /** A folder for what the processes of a whole run share. */
@@ -231,7 +247,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     isInterrupted = true;
     interruption.abort();
-    running?.kill(signal);
+    for (const child of running) child.kill(signal);
   });
 }
 process.exitCode = await main(process.argv.slice(2));
