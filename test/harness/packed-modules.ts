@@ -59,9 +59,12 @@ export async function mapOf(path: string): Promise<SourceMapPayload> {
   return JSON.parse(map) as SourceMapPayload;
 }
 
+/** What a module has that imports what it computes: only Node knows what that is. */
+const computedImport = /\bimport\((?!")/;
+
 /**
- * Writes all modules, and the packages that src/ imports, into `folder`. A module that waits while it is loaded is not
- * among them: no function of this kind can do that.
+ * Writes all modules, and the packages that src/ imports, into `folder`. Node loads the others from the sources: those
+ * with a computed import, and those that wait while they are loaded, which no function of this kind can do.
  *
  * @param plugins - for the packages
  */
@@ -71,7 +74,7 @@ export async function packModules(folder: string, plugins: readonly Plugin[] = [
   const packages = new Set<string>();
   const pack = async (path: string): Promise<void> => {
     const text = readFileSync(join(root, path), "utf8");
-    const code = await functionOf(path, text).catch(() => undefined);
+    const code = computedImport.test(text) ? undefined : await functionOf(path, text).catch(() => undefined);
     if (code === undefined) return;
     packed.set(path, code);
     if (path.startsWith("src/")) for (const name of packagesIn(text)) packages.add(name);
