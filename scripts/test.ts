@@ -14,6 +14,7 @@ import { TestCluster } from "../test/harness/cluster.ts";
 import { sharedFolderVariable } from "../test/harness/executable.ts";
 import { planLanes } from "../test/harness/lane-plan.ts";
 import { runLanes } from "../test/harness/lanes.ts";
+import { memoryFolder } from "../test/harness/memory-folder.ts";
 import { filesFolder, packedRunner, packModules, packVariable } from "../test/harness/packed-modules.ts";
 import { programVariable } from "../test/harness/program.ts";
 import { startGateway } from "../test/harness/s3-gateway.ts";
@@ -91,7 +92,9 @@ async function main(args: readonly string[]): Promise<number> {
     const env = await startServers(files, stack);
     return env === undefined ? 1 : await runTests(files, options, withCoverage, env);
   }
+  const { TMPDIR: onDisk } = process.env;
   const folder = makeSharedFolder();
+  process.env["TMPDIR"] = folder;
   // While the checks are under way, all that the tests need gets ready.
   const [code, servers, prepared] = await Promise.all([
     run(process.execPath, [join(root, "scripts", "check.ts")]),
@@ -100,7 +103,7 @@ async function main(args: readonly string[]): Promise<number> {
   ]);
   if (code !== 0 || servers === undefined) return 1;
   Object.assign(process.env, servers, prepared);
-  return await runAll(folder, files);
+  return await runAll(folder, files, { ...process.env, TMPDIR: onDisk });
 }
 
 /**
@@ -126,11 +129,11 @@ async function startServers(
   return env;
 }
 
-/** A folder for what the processes of a whole run share. */
+/** A folder for what the processes of a whole run share, and for their own folders. */
 function makeSharedFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "weir-tests-"));
-  // A test runs the program as another user.
-  chmodSync(folder, 0o755);
+  const folder = mkdtempSync(join(memoryFolder() ?? tmpdir(), "weir-tests-"));
+  // As a system's own: a test runs the program as another user.
+  chmodSync(folder, 0o1777);
   // As late as can be: after an interruption, processes that end still keep there what they have compiled.
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   return folder;
@@ -187,11 +190,12 @@ function allTests(): string[] {
   return folders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`, { cwd: root })).toSorted();
 }
 
-async function runAll(folder: string, files: readonly string[]): Promise<number> {
+/** @param onDisk - the environment of tests whose folders are on a disk */
+async function runAll(folder: string, files: readonly string[], onDisk: NodeJS.ProcessEnv): Promise<number> {
   const plan = planLanes(files.map((file) => file.replaceAll(sep, "/")));
   const lanes = [
     { files: gathered(folder, plan.busy), concurrency },
-    { files: gathered(folder, plan.waiting), concurrency },
+    { files: gathered(folder, plan.waiting), concurrency, env: onDisk },
     { files: gathered(folder, plan.glue), concurrency: 1 },
     { files: gathered(folder, plan.simulation), concurrency, execArgv: [...background, ...untracked] },
   ];

@@ -17,6 +17,8 @@ export interface Lane {
   readonly concurrency: number;
   /** For Node, before each file. */
   readonly execArgv?: readonly string[];
+  /** Of the files' processes; this one's unless told. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /**
