@@ -3,12 +3,14 @@
  * A file that is not named here is one of the busy ones, after those that are.
  */
 
-/** Tests with real processes and clocks that keep a processor busy, the longest first. */
+/** Tests with real processes and clocks that keep a processor busy, the longest first; or one of a group's. */
 const longBusy: readonly string[] = [
   "test/integration/cluster-s3-clients.test.ts",
+  "test/integration/http-fuzz.test.ts",
   "test/integration/operators-day.test.ts",
   "test/integration/bench.test.ts",
   "test/integration/build.test.ts",
+  "test/unit/journal/journal-random.test.ts",
   "test/integration/cli-copy.test.ts",
   "test/integration/drop-command.test.ts",
   "test/integration/dev.test.ts",
