@@ -10,7 +10,7 @@ import { tryBug } from "./trial.ts";
 
 const timeout = 60_000;
 
-describe("a planted bug of the glue", { concurrency: 4 }, () => {
+describe("a planted bug of the glue", { concurrency: 2 }, () => {
   for (const bug of glueBugs) {
     it(`of the kind "${bug.name}" is found`, { timeout }, async (t) => {
       const trial = await tryBug(bug);
