@@ -38,7 +38,7 @@ test("a token is changed by a new cluster.json, without a restart and without a 
   assert.equal(await isTaken(old), true);
   inUse = next;
   // What was begun with the old one has ended then.
-  const until = writes.sent + 3;
+  const until = writes.sent + 10;
   await cluster.until(20_000, "the client goes on", async () => writes.sent > until);
   cluster.configure({ auth: { tokens: [operator.rule, next.rule] } });
   await cluster.until(20_000, "the old token is refused by all", async () => {
