@@ -36,8 +36,8 @@ export const dialectBugs: readonly GlueBug[] = [
     edits: [
       {
         file: canonical,
-        find: `values.set(name, earlier === undefined ? value : \`\${earlier},\${value}\`);`,
-        replace: "values.set(name, earlier ?? value);",
+        find: `values[place] = earlier === undefined ? value : \`\${earlier},\${value}\`;`,
+        replace: "values[place] = earlier ?? value;",
       },
     ],
     test: {
@@ -68,8 +68,8 @@ export const dialectBugs: readonly GlueBug[] = [
     edits: [
       {
         file: "src/s3/signature/authorization.ts",
-        find: 'if (before.endsWith("Signature=") && header.endsWith(auth.signature)) this',
-        replace: "this",
+        find: 'if (!before.endsWith("Signature=") || !header.endsWith(auth.signature)) return;',
+        replace: "",
       },
     ],
     test: {

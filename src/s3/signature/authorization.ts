@@ -16,11 +16,32 @@ export interface CredentialScope {
   readonly region: string;
 }
 
+/** The names of the headers that are signed. What is known of them is known for each request that says the same. */
+export class SignedHeaders {
+  /** In lower case, with semicolons between them. */
+  readonly text: string;
+  readonly names: readonly string[];
+  readonly #places: ReadonlyMap<string, number>;
+
+  /** @throws S3Error `AccessDenied` for a name that is there twice. */
+  constructor(text: string) {
+    this.text = text;
+    this.names = text.split(";");
+    this.#places = new Map(this.names.map((name, place) => [name, place]));
+    if (this.#places.size < this.names.length) throw new S3Error("AccessDenied", "a header was signed twice");
+  }
+
+  /** Where the name is among them. */
+  placeOf(name: string): number | undefined {
+    return this.#places.get(name);
+  }
+}
+
 export interface Authorization {
   readonly accessKeyId: string;
   readonly scope: CredentialScope;
   /** Lower-case names, in the order in which they were signed. */
-  readonly signedHeaders: readonly string[];
+  readonly signedHeaders: SignedHeaders;
   /** 64 lower-case hexadecimal digits. */
   readonly signature: string;
   /** Such as `20130524T000000Z`. Undefined: a header says it. */
@@ -46,10 +67,12 @@ const maxKnown = 256;
  */
 export class KnownHeaders {
   readonly #known = new LRUCache<string, Authorization>({ max: maxKnown });
+  /** What was remembered last: the other requests of a client say the same. */
+  #last: { readonly before: string; readonly auth: Authorization } | undefined;
 
   /** What {@link parseHeader} makes of it. Undefined if it is not like one that is remembered. */
   find(header: string): Authorization | undefined {
-    const known = this.#known.get(header.slice(0, -signatureDigits));
+    const known = this.#lastOf(header) ?? this.#known.get(header.slice(0, -signatureDigits));
     const signature = header.slice(-signatureDigits);
     return known === undefined || !onlyDigits.test(signature) ? undefined : { ...known, signature };
   }
@@ -57,7 +80,15 @@ export class KnownHeaders {
   /** Remembers a header with which a request was signed: who has no secret drives out none of them. */
   keep(header: string, auth: Authorization): void {
     const before = header.slice(0, -signatureDigits);
-    if (before.endsWith("Signature=") && header.endsWith(auth.signature)) this.#known.set(before, auth);
+    if (!before.endsWith("Signature=") || !header.endsWith(auth.signature)) return;
+    this.#known.set(before, auth);
+    this.#last = { before, auth };
+  }
+
+  #lastOf(header: string): Authorization | undefined {
+    const last = this.#last;
+    if (last === undefined || header.length !== last.before.length + signatureDigits) return undefined;
+    return header.startsWith(last.before) ? last.auth : undefined;
   }
 }
 
@@ -91,7 +122,7 @@ export function parseHeader(header: string): Authorization {
   const usual = usualHeader.exec(header);
   if (usual !== null) {
     const [, accessKeyId = "", day = "", region = "", names = "", signature = ""] = usual;
-    return { ...unnamed, accessKeyId, scope: { day, region }, signedHeaders: names.split(";"), signature };
+    return { ...unnamed, accessKeyId, scope: { day, region }, signedHeaders: new SignedHeaders(names), signature };
   }
   const fields = new Map<string, string>();
   for (const field of header.slice(algorithm.length + 1).split(",")) {
@@ -160,7 +191,7 @@ function parseCredential(text: string, fail: Fail): Pick<Authorization, "accessK
 
 function parseProof(names: string, signature: string, fail: Fail): Pick<Authorization, "signedHeaders" | "signature"> {
   if (!onlyDigits.test(signature)) throw fail("the signature must be 64 lower-case hexadecimal digits");
-  if (/^[^\sA-Z;,]+(?:;[^\sA-Z;,]+)*$/.test(names)) return { signedHeaders: names.split(";"), signature };
+  if (/^[^\sA-Z;,]+(?:;[^\sA-Z;,]+)*$/.test(names)) return { signedHeaders: new SignedHeaders(names), signature };
   throw fail("the signed headers must be lower-case names with semicolons between them");
 }
 

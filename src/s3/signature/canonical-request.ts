@@ -8,6 +8,7 @@ import { collapseBlanks } from "../words/blanks.ts";
 import { S3Error } from "../words/s3-error.ts";
 import type { S3Target } from "../words/target.ts";
 import { encodeUri, encodeUriPath } from "../words/uri-encoding.ts";
+import type { SignedHeaders } from "./authorization.ts";
 
 export interface SignedRequest {
   readonly method: string;
@@ -19,12 +20,12 @@ export interface SignedRequest {
 /** Characters are bytes, as in `rawHeaders`. */
 export function canonicalRequest(
   { method, target, rawHeaders }: SignedRequest,
-  signedHeaders: readonly string[],
+  signedHeaders: SignedHeaders,
   payloadHash: string,
 ): string {
   const headers = canonicalHeaders(rawHeaders, signedHeaders);
   const { path, query } = target;
-  return `${method}\n${canonicalPath(path)}\n${canonicalQuery(query.all)}\n${headers}\n${signedHeaders.join(";")}\n${payloadHash}`;
+  return `${method}\n${canonicalPath(path)}\n${canonicalQuery(query.all)}\n${headers}\n${signedHeaders.text}\n${payloadHash}`;
 }
 
 /** S3 encodes a path once, and normalises nothing. */
@@ -53,24 +54,26 @@ function compare(a: string, b: string): number {
  *
  * @throws S3Error `AccessDenied` where a signed header is not there, or one that must be signed is not.
  */
-function canonicalHeaders(rawHeaders: readonly string[], signedHeaders: readonly string[]): string {
-  const values = new Map<string, string | undefined>();
-  for (const name of signedHeaders) values.set(name, undefined);
-  if (values.size < signedHeaders.length) throw new S3Error("AccessDenied", "a header was signed twice");
+function canonicalHeaders(rawHeaders: readonly string[], signedHeaders: SignedHeaders): string {
+  const { names } = signedHeaders;
+  const values: (string | undefined)[] = names.map(() => undefined);
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] as string).toLowerCase();
-    if (!values.has(name)) {
+    const place = signedHeaders.placeOf(name);
+    if (place === undefined) {
       if (name === "host" || name.startsWith("x-amz-")) {
         throw new S3Error("AccessDenied", `the header ${name} is not signed, and must be`);
       }
       continue;
     }
-    const earlier = values.get(name);
+    const earlier = values[place];
     const value = collapseBlanks(rawHeaders[i + 1] as string);
-    values.set(name, earlier === undefined ? value : `${earlier},${value}`);
+    values[place] = earlier === undefined ? value : `${earlier},${value}`;
   }
   let lines = "";
-  for (const [name, value] of values) {
+  for (let place = 0; place < names.length; place++) {
+    const name = names[place] as string;
+    const value = values[place];
     if (value === undefined) throw new S3Error("AccessDenied", `the header ${name} was signed, and is not there`);
     lines += `${name}:${value}\n`;
   }

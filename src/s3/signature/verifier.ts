@@ -9,7 +9,14 @@ import type { Grant } from "../../access/grant.ts";
 import type { Clock } from "../../base/clock.ts";
 import { parseHttpDate } from "../../http/routes/http-date.ts";
 import { S3Error } from "../words/s3-error.ts";
-import { type Authorization, algorithm, KnownHeaders, parseHeader, parseQuery } from "./authorization.ts";
+import {
+  type Authorization,
+  algorithm,
+  KnownHeaders,
+  parseHeader,
+  parseQuery,
+  type SignedHeaders,
+} from "./authorization.ts";
 import { canonicalRequest, type SignedRequest } from "./canonical-request.ts";
 import { ChunkSignatures } from "./chunk-signatures.ts";
 import { type Payload, parsePayload, unsignedPayload } from "./payload.ts";
@@ -145,11 +152,11 @@ function payloadText({ headers, target }: VerifiedRequest, isPresigned: boolean)
 }
 
 /** `x-amz-date`, or else a `Date` that was signed. */
-function timeOf(headers: VerifiedRequest["headers"], signedHeaders: readonly string[]): string {
+function timeOf(headers: VerifiedRequest["headers"], signedHeaders: SignedHeaders): string {
   const own = headers["x-amz-date"];
   if (typeof own === "string") return own;
   const { date } = headers;
-  if (typeof date !== "string" || !signedHeaders.includes("date")) {
+  if (typeof date !== "string" || signedHeaders.placeOf("date") === undefined) {
     throw new S3Error("AccessDenied", "the request has neither the header x-amz-date nor a signed Date");
   }
   const seconds = parseHttpDate(date);
