@@ -74,7 +74,8 @@ export interface JournalParts {
  */
 const groupPart = 1 / 8;
 /**
- * While writing forward is due, each group takes at least this much of it: a part of a segment, and a number of bytes.
+ * While writing forward is due and nothing is appended, a group takes at least this much of it: a part of a segment,
+ * and a number of bytes.
  */
 const forwardPart = 1 / 128;
 const minForwardBytes = 4 * 1024;

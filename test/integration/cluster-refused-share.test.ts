@@ -72,7 +72,13 @@ test("a token whose keys the store refuses is refused above its share, and anoth
   const env = { WEIR_TOKEN: operator.token };
   const args = ["drop", "--prefix", stubbornPrefix, "--config", cluster.configPath];
   assert.match((await weir(args, { env })).stdout, /by token spoiler/);
-  // The removal has to be tried first: until then the command leaves it, and says so.
-  await cluster.until(20_000, "all is given up", async () => (await weir([...args, "--yes"], { env })).code === 0);
+  // Until the store has refused the removal, too, the command leaves it, and says so.
+  await cluster.until(20_000, "the removal is refused", async () => {
+    const path = `/cluster/refused/${encodeURIComponent(`${stubbornPrefix}0`)}`;
+    const { body } = await cluster.http.request(cluster.url("a"), "GET", path);
+    return (JSON.parse(String(body)) as { isDelete?: boolean }).isDelete === true;
+  });
+  const given = await weir([...args, "--yes"], { env });
+  assert.equal(given.code, 0, given.stderr);
   assert.equal((await byToken(spoiler, "a", `${stubbornPrefix}again`)).status, 204);
 });
