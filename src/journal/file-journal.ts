@@ -11,9 +11,10 @@
  * The disk may fill with records that do not count any more. When they take too much of it, the journal writes the
  * entries of the oldest segment forward, some with each group.
  *
- * A group comes with everything that was appended before it, or with it in the same turn, or not at all. What a segment
- * repeats at its beginning is collected when the first record of a turn comes, and is part of that turn's group. So an
- * outcome never gets to the disk before its entry (J1, J2, J6, J10).
+ * A group comes with everything that was appended before it, or with it in the same turn, or not at all. A segment's
+ * first group repeats all outcomes that count. There may be very many. The first record brings some of them, the end of
+ * each turn some more, and the group waits for the last. So an outcome never gets to the disk before its entry (J1, J2,
+ * J6, J10).
  */
 
 import { assert } from "../base/assert.ts";
@@ -38,6 +39,8 @@ export interface JournalSettings {
   readonly segmentBytes: number;
   /** The owner holds at most this many bytes of records. The disk then takes at most twice as much and two segments. */
   readonly liveLimitBytes: number;
+  /** One turn of the event loop repeats about this many outcomes. The default is 8,192; a test says fewer. */
+  readonly outcomesAtOnce?: number;
 }
 
 export const defaultSegmentBytes = 64 * 1024 * 1024;
@@ -85,8 +88,9 @@ const forwardFactor = 2;
 const forwardKeys = 1_000;
 /** Writing forward begins when the segments take more than one segment and this many times what counts. */
 const wasteFactor = 1.5;
-/** How many outcomes go into one record. */
+/** How many outcomes go into one record, and how many are repeated at once. */
 const outcomesPerRecord = 1024;
+const defaultOutcomesAtOnce = 8 * outcomesPerRecord;
 const writerBytes = 64 * 1024;
 /** A writer that has grown beyond this is not used again. At most so many are kept. */
 const keptWriterBytes = 4 * 1024 * 1024;
@@ -147,6 +151,8 @@ class FileJournal implements DiskJournal {
   #position: JournalPosition;
   /** Bytes that the newest segment repeats at its beginning. */
   #headBytes = 0;
+  /** The outcomes that it has yet to repeat. Undefined when it has them all. */
+  #toRepeat: Iterator<RequestOutcome> | undefined;
   /** The next batch begins another segment. */
   #isSealed: boolean;
   /** The lowest number of a segment that is needed, as the journal last recorded it. */
@@ -256,8 +262,13 @@ class FileJournal implements DiskJournal {
     this.#isTurnOpen = true;
     this.#parts.disk.afterTurn(() => {
       this.#isTurnOpen = false;
-      if (this.#filling) this.#writeForward(this.#filling);
-      if (this.#filling && this.#filling.bytes >= this.#parts.settings.segmentBytes * groupPart) this.#close();
+      const batch = this.#filling;
+      if (batch !== undefined) {
+        this.#repeatOutcomes(batch);
+        this.#writeForward(batch);
+        const isFull = batch.bytes >= this.#parts.settings.segmentBytes * groupPart;
+        if (isFull && this.#toRepeat === undefined) this.#close();
+      }
       this.#start();
     });
   }
@@ -272,27 +283,31 @@ class FileJournal implements DiskJournal {
     }
     const writer = this.#writers.pop() ?? new ByteWriter(writerBytes);
     const batch = new Batch(this.#ledger.newest, this.#offset, this.#seed, writer);
-    if (this.#offset === 0) this.#headBytes = this.#addHead(batch);
+    if (this.#offset === 0) this.#addHead(batch);
     this.#filling = batch;
     return batch;
   }
 
-  /** Adds what must outlive the segments before this one. */
-  #addHead(batch: Batch): number {
+  /** Adds what must outlive the segments before this one. Of very many outcomes it adds the first. */
+  #addHead(batch: Batch): void {
     const source = this.#attached();
     let bytes = batch.add({ kind: "head", oldest: this.#oldest });
     const adoption = source.adoption();
     if (adoption !== undefined) bytes += batch.add(adoption);
-    let outcomes: RequestOutcome[] = [];
-    for (const outcome of source.outcomes()) {
-      outcomes.push(outcome);
-      if (outcomes.length < outcomesPerRecord) continue;
-      bytes += batch.add({ kind: "outcomes", outcomes });
-      outcomes = [];
-    }
-    if (outcomes.length > 0) bytes += batch.add({ kind: "outcomes", outcomes });
     for (const record of source.late()) bytes += batch.add(record);
-    return bytes;
+    this.#headBytes = bytes;
+    this.#toRepeat = source.outcomes()[Symbol.iterator]();
+    this.#repeatOutcomes(batch);
+  }
+
+  /** Repeats some outcomes. They may come and go between two turns. */
+  #repeatOutcomes(batch: Batch, most = this.#parts.settings.outcomesAtOnce ?? defaultOutcomesAtOnce): void {
+    for (let left = most; left > 0 && this.#toRepeat !== undefined; left -= outcomesPerRecord) {
+      const count = Math.min(left, outcomesPerRecord);
+      const outcomes = takeSome(this.#toRepeat, count);
+      if (outcomes.length < count) this.#toRepeat = undefined;
+      if (outcomes.length > 0) this.#headBytes += batch.add({ kind: "outcomes", outcomes });
+    }
   }
 
   /** Closes the batch that fills: nothing is added to it any more. */
@@ -300,6 +315,7 @@ class FileJournal implements DiskJournal {
     const batch = this.#filling;
     assert(batch !== undefined, "only a batch that fills is closed");
     assert(batch.segment === this.#ledger.newest, "a batch that fills is for the newest segment");
+    assert(this.#toRepeat === undefined, "a segment's first group has all outcomes that count");
     this.#filling = undefined;
     if (this.#ledger.oldest > this.#oldest) {
       this.#oldest = this.#ledger.oldest;
@@ -385,13 +401,18 @@ class FileJournal implements DiskJournal {
       if (this.#isClosing || this.#source === undefined || !this.#isForwardDue()) return undefined;
       this.#fillForward();
     } else if (this.#mayWait(this.#filling)) return undefined;
-    else if (this.#owedBytes > 0 && !this.#isClosing) {
-      // The group waits until what it owes is in it, some in each turn.
-      this.#startAfterTurn();
-      return undefined;
+    else if (this.#owedBytes > 0 && !this.#isClosing) return this.#waitATurn();
+    if (this.#toRepeat !== undefined) {
+      if (!this.#isClosing) return this.#waitATurn();
+      this.#repeatOutcomes(this.#filling as Batch, Number.POSITIVE_INFINITY);
     }
     this.#close();
     return this.#closed.shift();
+  }
+
+  /** The group waits until all that belongs into it is there, some in each turn. */
+  #waitATurn(): undefined {
+    this.#startAfterTurn();
   }
 
   /** A batch of nothing but what is written forward. */
@@ -443,4 +464,15 @@ class FileJournal implements DiskJournal {
     const isOfDisk = error instanceof Error && "code" in error;
     this.#parts.onFailed(isOfDisk ? diskFailure(this.#parts.disk.description, error) : (error as Error));
   }
+}
+
+/** The next items, at most so many; fewer at the end. */
+function takeSome<T>(iterator: Iterator<T>, count: number): T[] {
+  const items: T[] = [];
+  while (items.length < count) {
+    const next = iterator.next();
+    if (next.done === true) break;
+    items.push(next.value);
+  }
+  return items;
 }

@@ -9,6 +9,7 @@ const crashTest = "test/unit/journal/journal-crash.test.ts";
 const failureTest = "test/unit/journal/journal-failure.test.ts";
 const waitingTest = "test/unit/journal/journal-waiting.test.ts";
 const lifeTest = "test/unit/journal/journal-life.test.ts";
+const turnsTest = "test/unit/journal/journal-turns.test.ts";
 
 export const journalBugs: readonly GlueBug[] = [
   {
@@ -53,6 +54,54 @@ export const journalBugs: readonly GlueBug[] = [
       file: crashTest,
       name: "after a failed sync nothing is confirmed, and its owner is told once",
       says: /nothing is said to be durable/,
+    },
+  },
+  {
+    name: "outcomes-cut-at-the-end",
+    breaks: "J5: A journal that ends while a segment repeats outcomes writes the rest of them.",
+    edits: [
+      {
+        file: journal,
+        find: "      this.#repeatOutcomes(this.#filling as Batch, Number.POSITIVE_INFINITY);",
+        replace: "      this.#toRepeat = undefined;",
+      },
+    ],
+    test: {
+      file: turnsTest,
+      name: "a journal that ends while a segment repeats outcomes has all of them",
+      says: /!== 50001/,
+    },
+  },
+  {
+    name: "first-outcomes-repeated-alone",
+    breaks: "J5: What a segment repeats makes up for all segments before it.",
+    edits: [
+      {
+        file: journal,
+        find: "if (outcomes.length < count) this.#toRepeat = undefined;",
+        replace: "this.#toRepeat = undefined;",
+      },
+    ],
+    test: {
+      file: turnsTest,
+      name: "a segment repeats very many outcomes in short turns, and all of them",
+      says: /in one turn|!== 50001/,
+    },
+  },
+  {
+    name: "outcomes-repeated-in-one-turn",
+    breaks: "J5: A segment repeats very many outcomes in short turns: while one lasts no ping is answered.",
+    edits: [
+      {
+        file: journal,
+        find: "most = this.#parts.settings.outcomesAtOnce ?? defaultOutcomesAtOnce",
+        replace: "most = Number.POSITIVE_INFINITY",
+      },
+    ],
+    test: {
+      file: turnsTest,
+      name: "a segment repeats very many outcomes in short turns, and all of them",
+      says: /5000\d in one turn/,
     },
   },
   {

@@ -123,7 +123,11 @@ async function runWorld(seed: number): Promise<void> {
   const random = world.random("test");
   const disk = new SimDisk(world.random("disk"));
   const owner = new JournalOwner();
-  const settings = { segmentBytes: random.pick([2_000, 20_000, 200_000]), liveLimitBytes: 2_000_000 };
+  const settings = {
+    segmentBytes: random.pick([2_000, 20_000, 200_000]),
+    liveLimitBytes: 2_000_000,
+    outcomesAtOnce: random.pick([1, 10, 10_000]),
+  };
   for (let life = 0; life < livesPerWorld; life += 1) {
     disk.setFaults(life === livesPerWorld - 1 ? healthyDisk : faultsOf(random));
     const { failure } = await live(world, `life-${life}`, disk, owner, settings, random);

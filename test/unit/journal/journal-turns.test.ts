@@ -1,8 +1,12 @@
-/** How much of writing forward falls into one turn of the event loop: while it lasts no ping is answered. */
+/**
+ * How much of what a journal writes once more falls into one turn of the event loop: while that lasts no ping is
+ * answered.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Entry } from "../../../src/core/entry.ts";
+import type { RequestOutcome } from "../../../src/core/message.ts";
 import { openJournal } from "../../../src/journal/file-journal.ts";
 import { immediateScheduler } from "../../harness/immediate-scheduler.ts";
 import { JournalOwner } from "../../harness/journal-owner.ts";
@@ -14,10 +18,12 @@ import { SimDisk } from "../../simulation/sim-disk.ts";
 const segmentBytes = 500_000;
 const value = Buffer.alloc(10);
 
-/** Counts what the journal asks for while it writes forward. */
+/** Counts what the journal asks for: entries that it writes forward, and outcomes that a segment repeats. */
 class CountingOwner extends JournalOwner {
   asked = 0;
   most = 0;
+  repeated = 0;
+  mostRepeated = 0;
   /** Keys that it lets go without a word. */
   readonly gone = new Set<string>();
 
@@ -26,16 +32,25 @@ class CountingOwner extends JournalOwner {
     return this.gone.has(key) ? undefined : super.newest(key);
   }
 
+  override *outcomes(): Iterable<RequestOutcome> {
+    for (const outcome of super.outcomes()) {
+      this.repeated++;
+      yield outcome;
+    }
+  }
+
   async turn(): Promise<void> {
     await new Promise(setImmediate);
     this.most = Math.max(this.most, this.asked);
     this.asked = 0;
+    this.mostRepeated = Math.max(this.mostRepeated, this.repeated);
+    this.repeated = 0;
   }
 }
 
-async function begin() {
+async function begin(disk = new SimDisk(new SimRandom(1))) {
   const journal = await openJournal({
-    disk: new SimDisk(new SimRandom(1)).open(immediateScheduler),
+    disk: disk.open(immediateScheduler),
     clock: new ManualClock(),
     log: new RecordedLog(),
     settings: { segmentBytes, liveLimitBytes: 100_000_000 },
@@ -78,4 +93,27 @@ test("very many entries that the owner let go are noticed in short turns, too", 
   assert.ok(owner.most > 100 && owner.most <= 1_000, `${owner.most} in one turn`);
   const { diskBytes, liveBytes } = journal.metrics;
   assert.ok(diskBytes <= 1.5 * liveBytes + 2 * segmentBytes, `${diskBytes} bytes for ${liveBytes}`);
+});
+
+test("a segment repeats very many outcomes in short turns, and all of them", async () => {
+  const disk = new SimDisk(new SimRandom(1));
+  const { owner, journal } = await begin(disk);
+  await putMany(owner, "key", 50_000);
+  assert.ok(owner.mostRepeated <= 1, `${owner.mostRepeated}: there was nothing to repeat`);
+  await putMany(owner, "next", 1);
+  assert.ok(owner.mostRepeated > 1_000 && owner.mostRepeated <= 20_000, `${owner.mostRepeated} in one turn`);
+  await journal[Symbol.asyncDispose]();
+  const again = await begin(disk);
+  assert.equal(again.journal.recovered.outcomes.length, 50_001);
+});
+
+test("a journal that ends while a segment repeats outcomes has all of them", async () => {
+  const disk = new SimDisk(new SimRandom(1));
+  const { owner, journal } = await begin(disk);
+  await putMany(owner, "key", 50_000);
+  owner.put("next", value);
+  await owner.turn();
+  await journal[Symbol.asyncDispose]();
+  const again = await begin(disk);
+  assert.equal(again.journal.recovered.outcomes.length, 50_001);
 });
