@@ -167,9 +167,41 @@ export const folderBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "folder-part-takes-every-thread",
+    breaks: "A part leaves one of the runtime's threads to the journal.",
+    edits: [
+      {
+        file: uploads,
+        find: "    await this.#lanes.run(() => handle.datasync());\n",
+        replace: "    await handle.datasync();\n",
+      },
+    ],
+    test: {
+      file: "test/unit/store/folder/file-uploads.test.ts",
+      name: "parts leave one of the runtime's threads to the journal, those of the node and those of a client",
+      says: /\d+ !== 3/,
+    },
+  },
+  {
+    name: "folder-part-hashed-at-once",
+    breaks: "A part of 5 MiB does not keep the event loop for longer than 5 ms.",
+    edits: [
+      {
+        file: uploads,
+        find: "    await updateInTurns(this.#digest, body, this.#clock);\n",
+        replace: "    this.#digest.update(body);\n",
+      },
+    ],
+    test: {
+      file: "test/unit/store/folder/file-uploads.test.ts",
+      name: "large parts are hashed in short turns, and their tags are those of all bytes before",
+      says: /ms/,
+    },
+  },
+  {
     name: "folder-part-not-durable",
     breaks: "A part is durable when it is answered.",
-    edits: [{ file: uploads, find: "    await handle.datasync();\n", replace: "" }],
+    edits: [{ file: uploads, find: "    await this.#lanes.run(() => handle.datasync());\n", replace: "" }],
     test: {
       file: durabilityTest,
       name: "a part of an upload is durable when it is sent, and the blob when it is complete",

@@ -136,7 +136,7 @@ export const partedBugs: readonly GlueBug[] = [
   {
     name: "folder-bytes-of-a-part-not-durable",
     breaks: "A part of a parted upload is durable when it is answered.",
-    edits: [{ file: files, find: "    await handle.sync();\n", replace: "" }],
+    edits: [{ file: files, find: "    await lanes.run(() => handle.sync());\n", replace: "" }],
     test: { file: filesTest, name: durableTest, says: /-\s+'\.weir\/store\/uploads\/\*\/7-\*'/ },
   },
   {
@@ -149,7 +149,11 @@ export const partedBugs: readonly GlueBug[] = [
     name: "folder-writes-a-part-for-nobody",
     breaks: "Who gave a part up gets its memory back: no more of it is written.",
     edits: [
-      { file: files, find: "      this.#checkTime(giveUpAt);\n      await handle", replace: "      await handle" },
+      {
+        file: files,
+        find: "        this.#checkTime(giveUpAt);\n        await handle",
+        replace: "        await handle",
+      },
     ],
     test: { file: filesTest, name: "no more of a part is read once it has been given up", says: /3 !== 2/ },
   },
@@ -213,7 +217,7 @@ export const partedBugs: readonly GlueBug[] = [
   {
     name: "folder-joins-for-nobody",
     breaks: "Assembling ends when nobody waits for it: it would be begun again beside it.",
-    edits: [{ file: files, find: "        this.#checkTime(giveUpAt);\n", replace: "" }],
+    edits: [{ file: files, find: "        this.#checkTime(giveUpAt);\n        digest", replace: "        digest" }],
     test: { file: filesTest, name: "joining the parts stops when nobody waits for it any more", says: /joined-/ },
   },
   {

@@ -6,6 +6,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { type ErrorCode, errorKinds, OperatingError } from "../../base/errors.ts";
+import { free } from "../../base/memory.ts";
 import type { ContentHeaders } from "../../core/entry.ts";
 import { xxh32 } from "../../core/hash.ts";
 import type { Operations } from "../../core/operation.ts";
@@ -95,6 +96,8 @@ export class LegacyRoutes {
       if (outcome.kind !== "written") throw new OperatingError("internal", "an unconditional put was refused");
       answerJson(exchange, 200, { msg: "OK!" }, ["Weir-Durability", outcome.durability]);
     } finally {
+      // The value has memory of its own.
+      free(body.bytes);
       body.release();
     }
   }

@@ -8,7 +8,7 @@ import { assert } from "../../base/assert.ts";
 import type { Clock, Instant } from "../../base/clock.ts";
 import { Deadlines, type Expiring } from "../../base/deadlines.ts";
 import { OperatingError } from "../../base/errors.ts";
-import { compact } from "../../base/memory.ts";
+import { compact, free } from "../../base/memory.ts";
 import type { Share } from "../../base/shares.ts";
 import { BodyStream } from "./body-stream.ts";
 import type { Exchange, Linger } from "./exchange.ts";
@@ -191,8 +191,9 @@ class BodyReader implements Expiring, Body {
   fail(error: Error): void {
     if (this.#done) return;
     this.#finish();
-    this.#chunks.length = 0;
+    for (const chunk of this.#chunks.splice(0)) free(chunk);
     this.#gathering = undefined;
+    if (this.#bytes) free(this.#bytes);
     this.release();
     this.#reject(error);
   }
@@ -218,7 +219,7 @@ class BodyReader implements Expiring, Body {
       // The usual case of a small value: all bytes come at once, in memory of their own. Nothing is copied.
       this.#bytes = compact(chunk);
     } else if (this.#bytes) {
-      chunk.copy(this.#bytes, offset);
+      move(chunk, this.#bytes, offset);
     } else {
       this.#keep(chunk);
       if (length === undefined && this.#received > this.#maxBytes) this.#beStream();
@@ -231,7 +232,7 @@ class BodyReader implements Expiring, Body {
     this.#endGathering();
     this.#bytes = Buffer.allocUnsafeSlow(length);
     let offset = 0;
-    for (const chunk of this.#chunks.splice(0)) offset += chunk.copy(this.#bytes, offset);
+    for (const chunk of this.#chunks.splice(0)) offset += move(chunk, this.#bytes, offset);
     assert(offset === this.#received, "chunks add up to what was received");
   }
 
@@ -239,7 +240,7 @@ class BodyReader implements Expiring, Body {
     if (chunk.length < gatheredBytes) {
       if (this.#gathered + chunk.length > gatheredBytes) this.#endGathering();
       this.#gathering ??= Buffer.allocUnsafeSlow(gatheredBytes);
-      this.#gathered += chunk.copy(this.#gathering, this.#gathered);
+      this.#gathered += move(chunk, this.#gathering, this.#gathered);
     } else {
       this.#endGathering();
       this.#chunks.push(chunk);
@@ -302,9 +303,16 @@ function join(chunks: readonly Buffer[], length: number): Buffer {
   if (chunks.length === 1) return compact(chunks[0] as Buffer);
   const bytes = Buffer.allocUnsafeSlow(length);
   let offset = 0;
-  for (const chunk of chunks) offset += chunk.copy(bytes, offset);
+  for (const chunk of chunks) offset += move(chunk, bytes, offset);
   assert(offset === length, "chunks add up to what was received");
   return bytes;
+}
+
+/** Copies a chunk, and frees it. Returns its length. */
+function move(chunk: Buffer, target: Buffer, offset: number): number {
+  const length = chunk.copy(target, offset);
+  free(chunk);
+  return length;
 }
 
 function tooLarge(maxBytes: number): OperatingError {

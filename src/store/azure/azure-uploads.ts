@@ -9,6 +9,7 @@
 
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
+import { md5InTurns } from "../../base/hash-in-turns.ts";
 import type { Random } from "../../base/random.ts";
 import type {
   CompletedUpload,
@@ -90,12 +91,9 @@ export class AzureUploads {
     return await this.#sendBlock(name, `${digitsOf(part)}.${this.#random.id()}`, part, options);
   }
 
-  async #sendBlock(
-    name: string,
-    blockId: string,
-    { number, body, md5 = hash("md5", body, "base64") }: PartContent,
-    options: RequestOptions,
-  ): Promise<string> {
+  async #sendBlock(name: string, blockId: string, part: PartContent, options: RequestOptions): Promise<string> {
+    const { number, body } = part;
+    const md5 = part.md5 ?? (await md5InTurns(body, this.#clock));
     const blob = blobName(this.#prefix, name);
     const block = Buffer.from(blockId).toString("base64");
     const answer = await this.#client.send(

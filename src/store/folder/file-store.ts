@@ -95,8 +95,9 @@ export class FileStore implements BlobStore {
     this.#listing = new FileListing(this.#root, this.#lookup, ports.clock);
     const uploads = this.#absolute(uploadFolder);
     const temporary = this.#absolute(temporaryFolder);
-    this.#uploads = new FileUploads(uploads, temporary, ports.random, this.#syncs);
-    this.#parted = new PartedFiles({ ...ports, uploads, temporary, syncs: this.#syncs, lanes: this.#lanes });
+    const options = { ...ports, temporary, syncs: this.#syncs, lanes: this.#lanes };
+    this.#uploads = new FileUploads({ ...options, folder: uploads });
+    this.#parted = new PartedFiles({ ...options, uploads });
     this.description = `folder ${this.#root}`;
   }
 

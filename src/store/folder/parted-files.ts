@@ -86,12 +86,15 @@ export class PartedFiles {
   }
 
   async #write(file: string, body: Uint8Array, giveUpAt: Instant): Promise<void> {
+    const { lanes } = this.#options;
     await using handle = await open(file, "wx");
     for (let offset = 0; offset < body.length; offset += pieceBytes) {
-      this.#checkTime(giveUpAt);
-      await handle.writeFile(body.subarray(offset, offset + pieceBytes));
+      await lanes.run(async () => {
+        this.#checkTime(giveUpAt);
+        await handle.writeFile(body.subarray(offset, offset + pieceBytes));
+      });
     }
-    await handle.sync();
+    await lanes.run(() => handle.sync());
   }
 
   /**

@@ -76,7 +76,7 @@ export class S3Store implements BlobStore {
     this.#clock = ports.clock;
     this.#random = ports.random;
     this.#client = new S3Client(settings, settings.connections, ports.clock, ports.complaints);
-    this.#uploads = new S3Uploads(this.#client, settings.bucket);
+    this.#uploads = new S3Uploads(this.#client, settings.bucket, ports.clock);
   }
 
   fits(name: string): boolean {

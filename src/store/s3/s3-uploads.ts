@@ -3,7 +3,8 @@
  * upload is a hash of its parts' hashes and tells how many parts there were.
  */
 
-import { hash } from "node:crypto";
+import type { Clock } from "../../base/clock.ts";
+import { md5InTurns } from "../../base/hash-in-turns.ts";
 import type { UploadedPart } from "../../core/operation.ts";
 import type {
   CompletedUpload,
@@ -33,10 +34,12 @@ const incompleteCodes = new Set(["InvalidPart", "InvalidPartOrder", "EntityTooSm
 export class S3Uploads {
   readonly #client: S3Client;
   readonly #bucket: string;
+  readonly #clock: Clock;
 
-  constructor(client: S3Client, bucket: string) {
+  constructor(client: S3Client, bucket: string, clock: Clock) {
     this.#client = client;
     this.#bucket = bucket;
+    this.#clock = clock;
   }
 
   async begin(key: string, { headers, token }: UploadContent, options: RequestOptions): Promise<string> {
@@ -58,7 +61,8 @@ export class S3Uploads {
   }
 
   async sendPart(key: string, id: string, part: PartContent, options: RequestOptions): Promise<string> {
-    const { number, body, md5 = hash("md5", body, "base64") } = part;
+    const { number, body } = part;
+    const md5 = part.md5 ?? (await md5InTurns(body, this.#clock));
     const answer = await this.#client.send(
       {
         method: "PUT",

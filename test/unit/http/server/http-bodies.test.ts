@@ -90,6 +90,33 @@ test("a body that has been read is kept by no deadline", async () => {
   assert.ok(clock.idle);
 });
 
+test("the memory of what came in pieces is free once the pieces are together, or the body has failed", async () => {
+  const large = { ...settings, inFlightBytes: 100_000 };
+  const bodies = new Bodies(new ManualClock(), large, new NodeShares(large));
+  // The last of an announced length comes when all of it has its place.
+  for (const length of ["50000", undefined]) {
+    for (const end of ["end", "close"]) {
+      const request = fakeRequest();
+      if (length === undefined) {
+        delete request.headers["content-length"];
+        request.headers["transfer-encoding"] = "chunked";
+      } else request.headers["content-length"] = length;
+      const reading = bodies.read(fakeExchange(request), 50_000);
+      const pieces = Array.from({ length: 5 }, () => Buffer.from(new ArrayBuffer(10_000)));
+      for (const piece of pieces.slice(0, end === "end" ? 5 : 4)) request.emit("data", piece.fill("x"));
+      request.emit(end);
+      if (end === "close") await assert.rejects(reading, { code: "body_truncated" });
+      else {
+        const body = await reading;
+        assert.equal(body.bytes.toString(), "x".repeat(50_000));
+        body.release();
+      }
+      const kept = pieces.map(({ length }) => length).filter((bytes) => bytes > 0);
+      assert.deepEqual(kept, end === "end" ? [] : [10_000], `${end} of ${length}: what never came is not the body's`);
+    }
+  }
+});
+
 test("a body is given up for another caller's while it comes, and is not given up once it is whole", async () => {
   const clock = new ManualClock();
   const roomy = { ...settings, inFlightBytes: 34 };

@@ -1,14 +1,17 @@
 /** Parts of an upload in a folder whose disk is slow. */
 
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { OpenUpload } from "../../../../src/store/blob-store.ts";
+import { laneCount } from "../../../../src/store/folder/file-lanes.ts";
 import { FileStore } from "../../../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../../../src/system.ts";
+import { assertShortTurns } from "../../../harness/turn-times.ts";
 
 const deadline = { deadlineMs: 10_000 };
 const content = { headers: {}, token: "t" };
@@ -20,11 +23,11 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 class Trial implements AsyncDisposable {
   readonly upload: OpenUpload;
   readonly #folder: string;
-  readonly #store: FileStore;
+  readonly store: FileStore;
 
   private constructor(folder: string, store: FileStore, upload: OpenUpload) {
     this.#folder = folder;
-    this.#store = store;
+    this.store = store;
     this.upload = upload;
   }
 
@@ -38,7 +41,7 @@ class Trial implements AsyncDisposable {
   /** What the object has once it is complete. */
   async complete(parts: readonly string[]): Promise<string> {
     const completed = { ...content, id: this.upload.id, parts, size: 10 };
-    const { kind } = await this.#store.completeUpload("k", completed, { kind: "absent" }, deadline);
+    const { kind } = await this.store.completeUpload("k", completed, { kind: "absent" }, deadline);
     assert.equal(kind, "written");
     return await fs.readFile(join(this.#folder, "k"), "utf8");
   }
@@ -46,7 +49,7 @@ class Trial implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     fs.open = open;
     syncBuiltinESMExports();
-    await this.#store[Symbol.asyncDispose]();
+    await this.store[Symbol.asyncDispose]();
     await fs.rm(this.#folder, { recursive: true });
   }
 }
@@ -108,4 +111,48 @@ test("nor does one that is given up twice, the first time of which comes to its 
   const other = { number: 2, offset: 5, body: Buffer.from(body.fill("b")) };
   parts.push(await upload.sendPart(other, deadline));
   assert.equal(await trial.complete(parts), "aaaaabbbbb");
+});
+
+test("parts leave one of the runtime's threads to the journal, those of the node and those of a client", async () => {
+  await using trial = await Trial.begin();
+  let busy = 0;
+  let most = 0;
+  fs.open = async (...args) => {
+    const handle = await open(...args);
+    for (const name of ["write", "writeFile", "datasync", "sync"] as const) {
+      const call = handle[name].bind(handle) as (...args: unknown[]) => Promise<unknown>;
+      const slow = async (...args: unknown[]): Promise<unknown> => {
+        most = Math.max(most, ++busy);
+        await pause(5);
+        return await call(...args).finally(() => busy--);
+      };
+      Object.assign(handle, { [name]: slow });
+    }
+    return handle;
+  };
+  syncBuiltinESMExports();
+  const body = Buffer.from("x");
+  const numbers = Array.from({ length: 2 * laneCount }, (_, index) => index + 1);
+  await Promise.all(numbers.map((number) => trial.upload.sendPart({ number, offset: number - 1, body }, deadline)));
+  assert.equal(most, laneCount);
+  most = 0;
+  const { store } = trial;
+  const id = await store.beginParted("k", content, deadline);
+  await Promise.all(numbers.map((number) => store.sendPart("k", id, { number, body }, deadline)));
+  assert.equal(most, laneCount);
+});
+
+test("large parts are hashed in short turns, and their tags are those of all bytes before", async () => {
+  const body = Buffer.alloc(5 * 1024 * 1024, "a");
+  const tags: string[][] = [];
+  await assertShortTurns(async () => {
+    await using trial = await Trial.begin();
+    const { upload } = trial;
+    const sent = [1, 2, 3].map((number) => {
+      return upload.sendPart({ number, offset: (number - 1) * body.length, body }, deadline);
+    });
+    tags.push(await Promise.all(sent));
+  });
+  const expected = [1, 2, 3].map((count) => hash("md5", Buffer.concat(Array.from({ length: count }, () => body))));
+  for (const each of tags) assert.deepEqual(each, expected);
 });
