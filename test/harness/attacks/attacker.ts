@@ -4,6 +4,7 @@
  */
 
 import { connect, type Socket } from "node:net";
+import { constants, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { HttpClient } from "../http-client.ts";
@@ -154,4 +155,8 @@ function head(method: string, path: string, token: string, length: number): stri
   return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\n${body}\r\n`;
 }
 
-if (parentPort !== null) void new Attacker(workerData as Attack).run();
+if (parentPort !== null) {
+  // This thread's. An attacker elsewhere would take no processor from the nodes.
+  setPriority(0, constants.priority.PRIORITY_LOW);
+  void new Attacker(workerData as Attack).run();
+}

@@ -7,8 +7,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { sleep } from "../../../src/base/clock.ts";
+import { runtimeOptions } from "../../../src/runtime-options.ts";
 import { systemClock } from "../../../src/system.ts";
 import { TestCluster } from "../cluster.ts";
+import { program } from "../program.ts";
 import { refuseStubbornKeys, stubbornPrefix } from "../stubborn-keys.ts";
 import { bearer, tokenOf } from "../tokens.ts";
 import type { Attack, AttackName } from "./attacker.ts";
@@ -54,6 +56,8 @@ export async function runAttacks(
         log: { level: "error" },
       },
       token: operator.token,
+      // As the executable runs.
+      program: [process.execPath, ...runtimeOptions, program],
     });
     refuseStubbornKeys(cluster.storeFolder);
     await measure(cluster, 1);
