@@ -272,12 +272,24 @@ class NodeHttpServer implements HttpServer {
     } else if (connection.waiting.size >= this.#settings.pipelinedRequests) {
       request.socket.destroy();
     } else {
-      // Pipelined requests are served one after the other: a read must see the write before it (RFC 9112, section
-      // 9.3.2).
-      this.#connections.wait(connection, exchange, earlier, () =>
-        this.#handle(connection, exchange, earlier, expects, isAlone),
-      );
+      this.#handleLater(connection, exchange, earlier, expects, isAlone);
     }
+  }
+
+  /**
+   * Pipelined requests are served one after the other: a read must see the write before it (RFC 9112, section 9.3.2).
+   * It is a method of its own since the engine makes room for a closure's variables when their function begins.
+   */
+  #handleLater(
+    connection: ClientConnection,
+    exchange: Exchange,
+    earlier: Exchange,
+    expects: Expectation,
+    isAlone: boolean,
+  ): void {
+    this.#connections.wait(connection, exchange, earlier, () =>
+      this.#handle(connection, exchange, earlier, expects, isAlone),
+    );
   }
 
   #handle(
