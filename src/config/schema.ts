@@ -259,7 +259,9 @@ const httpSchema = z
       ),
     keepAliveMs: durationMs
       .default(65_000)
-      .describe("Milliseconds that an idle connection is kept: longer than the 60 s of usual load balancers."),
+      .describe(
+        "Milliseconds that an idle connection is kept, or up to a quarter longer: longer than the 60 s of usual load balancers.",
+      ),
   })
   .prefault({});
 

@@ -35,6 +35,14 @@ export const maxWeight = 16;
 /** Positions go from 0 to this, exclusive. */
 export const circle = 2 ** 32;
 
+/**
+ * A search for a point looks only at the points in its part of the circle. The first bits of a position tell the part.
+ * Two members of weight 1 have three points in each. The counts take 8 KB.
+ */
+const partBits = 11;
+const partCount = 2 ** partBits;
+const partShift = 32 - partBits;
+
 /** What the ring must know of a member. */
 export interface RingMember {
   readonly id: string;
@@ -48,6 +56,8 @@ export interface RingMember {
 export class Ring {
   /** Where each point is, ascending. */
   readonly #positions: Uint32Array;
+  /** For each part of the circle, how many points lie before it. At the end, how many there are. */
+  readonly #before: Uint32Array;
   /** For each point, the index in `#lists` of the preference list of the keys that begin there. */
   readonly #listOfPoint: Uint32Array;
   readonly #lists: readonly (readonly string[])[];
@@ -64,6 +74,7 @@ export class Ring {
     const ids = owners.map((owner) => owner.id);
     const { lists, listOfPoint } = preferenceLists(points.owners, ids, groupsOf(owners, replicas), replicas);
     this.#positions = points.positions;
+    this.#before = countBefore(points.positions);
     this.#listOfPoint = listOfPoint;
     this.#lists = lists;
     this.#shares = sharesOf(points, ids);
@@ -92,8 +103,9 @@ export class Ring {
   ownersAt(position: number): readonly string[] {
     if (this.#positions.length === 0) return noOwners;
     // Every point before `low` lies before the position. No point from `high` on does.
-    let low = 0;
-    let high = this.#positions.length;
+    const part = position >>> partShift;
+    let low = this.#before[part] as number;
+    let high = this.#before[part + 1] as number;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if ((this.#positions[middle] as number) < position) low = middle + 1;
@@ -135,6 +147,20 @@ function placePoints(members: readonly RingMember[]): Points {
     points.owners[point] = both - position * members.length;
   }
   return points;
+}
+
+/** For each part of the circle, how many of these ascending positions lie before it; and how many there are. */
+function countBefore(positions: Uint32Array): Uint32Array {
+  const before = new Uint32Array(partCount + 1);
+  for (const position of positions) {
+    const behind = (position >>> partShift) + 1;
+    before[behind] = (before[behind] as number) + 1;
+  }
+  for (let part = 1; part <= partCount; part++) {
+    before[part] = (before[part] as number) + (before[part - 1] as number);
+  }
+  assert(before[partCount] === positions.length, "every point is in one part");
+  return before;
 }
 
 function pointCount(member: RingMember): number {

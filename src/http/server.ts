@@ -105,7 +105,7 @@ class NodeHttpServer implements HttpServer {
   readonly #server: http.Server;
   /** The server on the port that speaks the other dialect alone. */
   readonly #dialectServer: http.Server | undefined;
-  readonly #service: Service = { isEnding: false };
+  readonly #service: Service;
   readonly #onCut = (connections: number): void =>
     this.#log.warn("cutting off requests that did not finish in time", { connections });
   #draining = false;
@@ -123,12 +123,13 @@ class NodeHttpServer implements HttpServer {
     this.#log = options.log;
     this.#onUpgrade = options.onUpgrade;
     this.#upgradeProtocol = options.upgradeProtocol;
+    this.#service = { isEnding: false, keepAlive: `timeout=${Math.floor(settings.keepAliveMs / 1_000)}` };
     this.shares = new NodeShares(settings);
     this.#bodies = new Bodies(options.clock, settings, this.shares);
     this.#unread = new UnreadAnswers(options.clock, settings, this.shares);
     this.#cors = new Cors(settings.cors);
     this.#router = new RequestRouter(options, this.#bodies, this.shares, this.#cors, this.metrics);
-    this.#connections = new Connections(options.clock, this.shares, settings.spareConnections);
+    this.#connections = new Connections(options.clock, this.shares, settings);
     const parts = { bodies: this.#bodies, shares: this.shares, cors: this.#cors, metrics: this.metrics };
     this.#dialect = options.dialect?.make(parts);
     this.#dialectPort = options.dialect?.port;
@@ -211,7 +212,8 @@ class NodeHttpServer implements HttpServer {
       // Bodies have a deadline of their own, with an answer.
       requestTimeout: 0,
       connectionsCheckingInterval: Math.ceil(settings.headersTimeoutMs / 4),
-      keepAliveTimeout: settings.keepAliveMs,
+      // idle-connections.ts does it, for less.
+      keepAliveTimeout: 0,
       // Strict even if the process was started otherwise: lenient parsers let attackers smuggle requests.
       insecureHTTPParser: false,
       // header-check.ts does it, with a proper answer.
@@ -244,6 +246,10 @@ class NodeHttpServer implements HttpServer {
     server.on("request", (request, response) => this.#serve(request, response, "nothing", isAlone));
     server.on("checkContinue", (request, response) => this.#serve(request, response, "continue", isAlone));
     server.on("checkExpectation", (request, response) => this.#serve(request, response, "unknown", isAlone));
+    // Nothing has moved for `stallMs`. That a client asks for nothing is no stall.
+    server.on("timeout", (socket) => {
+      if (!this.#connections.isIdle(socket)) socket.destroy();
+    });
     server.on("clientError", (error, socket) => this.#connections.onClientError(error, socket));
     server.on("connect", (_request, socket) => {
       this.#connections.keepGoing(socket);
@@ -272,12 +278,24 @@ class NodeHttpServer implements HttpServer {
     } else if (connection.waiting.size >= this.#settings.pipelinedRequests) {
       request.socket.destroy();
     } else {
-      // Pipelined requests are served one after the other: a read must see the write before it (RFC 9112, section
-      // 9.3.2).
-      this.#connections.wait(connection, exchange, earlier, () =>
-        this.#handle(connection, exchange, earlier, expects, isAlone),
-      );
+      this.#handleLater(connection, exchange, earlier, expects, isAlone);
     }
+  }
+
+  /**
+   * Pipelined requests are served one after the other: a read must see the write before it (RFC 9112, section 9.3.2).
+   * It is a method of its own since the engine makes room for a closure's variables when their function begins.
+   */
+  #handleLater(
+    connection: ClientConnection,
+    exchange: Exchange,
+    earlier: Exchange,
+    expects: Expectation,
+    isAlone: boolean,
+  ): void {
+    this.#connections.wait(connection, exchange, earlier, () =>
+      this.#handle(connection, exchange, earlier, expects, isAlone),
+    );
   }
 
   #handle(

@@ -7,7 +7,7 @@
 
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { isLast } from "../http/server/exchange.ts";
+import { writeHead } from "../http/server/exchange.ts";
 import { detailFor } from "../http/server/problem.ts";
 import { answerXml, requestIdHeader, type S3Call } from "./call.ts";
 import { describeS3Failure } from "./s3-errors.ts";
@@ -67,8 +67,6 @@ export class SlowAnswers {
 }
 
 function begin({ exchange, requestId }: S3Call): void {
-  const headers = ["Content-Type", "application/xml", requestIdHeader, requestId];
-  if (isLast(exchange)) headers.push("Connection", "close");
-  exchange.response.writeHead(200, [...headers, ...exchange.always]);
+  writeHead(exchange, 200, ["Content-Type", "application/xml", requestIdHeader, requestId]);
   exchange.response.write(xmlDeclaration);
 }

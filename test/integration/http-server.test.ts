@@ -195,6 +195,31 @@ describe("connections", { timeout }, () => {
     assert.equal(await connection.rest(), "");
   });
 
+  test("an idle one is kept for longer than one on which an answer is stuck", async () => {
+    await using host = await HttpHost.start({ stallMs: 100, keepAliveMs: 60_000 });
+    await using connection = await host.connect();
+    assert.equal((await connection.send(rawRequest("GET", "/healthz")).answer()).status, 200);
+    await sleep(systemClock, 500);
+    const answer = await connection.send(rawRequest("GET", "/healthz")).answer();
+    assert.equal(answer.headers["keep-alive"], "timeout=60");
+    const value = Buffer.alloc(4 * 1024 * 1024);
+    await host.request("PUT", "/kv/a", [], value);
+    connection.socket.pause();
+    // More than the buffers of both sides hold.
+    connection.send(Buffer.concat(Array.from({ length: 8 }, () => rawRequest("GET", "/kv/a"))));
+    while (host.server.connections > 0) await sleep(systemClock, 20);
+  });
+
+  test("one that is about to close says nothing of how long it is kept", async () => {
+    await using host = await HttpHost.start();
+    for (const request of ["GET /healthz HTTP/1.0\r\n\r\n", rawRequest("GET", "/healthz", ["Connection: close"])]) {
+      await using connection = await host.connect();
+      const answer = await connection.send(request).answer();
+      assert.equal(answer.headers["keep-alive"], undefined);
+      assert.equal(await connection.rest(), "");
+    }
+  });
+
   test("one whose client takes nothing is cut after a while", async () => {
     await using host = await HttpHost.start({ stallMs: 200 });
     const value = Buffer.alloc(4 * 1024 * 1024);

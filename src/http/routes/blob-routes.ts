@@ -93,17 +93,19 @@ export class BlobRoutes {
    */
   #read(exchange: Exchange, key: string, wantValue: boolean): void | Promise<void> {
     const outcome = this.#operations().read(key, wantValue);
-    if (outcome instanceof Promise) return this.#readOn(exchange, key, wantValue, outcome);
+    if (outcome instanceof Promise) return this.#readLater(exchange, key, wantValue, outcome);
     if (this.#answerRead(exchange, outcome, wantValue) === undefined) return;
     return this.#readOn(exchange, key, wantValue, outcome);
   }
 
-  #readOn(
-    exchange: Exchange,
-    key: string,
-    wantValue: boolean,
-    first: ReadOutcome | Promise<ReadOutcome>,
-  ): Promise<void> {
+  /** Another node's values are mostly in memory there, too. */
+  async #readLater(exchange: Exchange, key: string, wantValue: boolean, later: Promise<ReadOutcome>): Promise<void> {
+    const outcome = await later;
+    if (this.#answerRead(exchange, outcome, wantValue) === undefined) return;
+    await this.#readOn(exchange, key, wantValue, outcome);
+  }
+
+  #readOn(exchange: Exchange, key: string, wantValue: boolean, first: ReadOutcome): Promise<void> {
     return this.#stored.answer(exchange, key, wantValue, first, {
       answer: (outcome) => this.#answerRead(exchange, outcome, wantValue),
       headersOf: ({ info, start, end, headers }) => this.#valueHeaders(info, end - start, headers),
@@ -149,7 +151,7 @@ export class BlobRoutes {
     const { size } = info;
     const range =
       headers.range === undefined || method === "HEAD" ? undefined : requestedRange(headers, info.md5, size);
-    if (range === undefined) return { info, status: 200, start: 0, end: size, headers: [] };
+    if (range === undefined) return { info, status: 200, start: 0, end: size, headers: ["Accept-Ranges", "bytes"] };
     if (range === "unsatisfiable" || range === "malformed") {
       const header = ["Content-Range", `bytes */${size}`];
       const detail =
@@ -160,9 +162,14 @@ export class BlobRoutes {
       return undefined;
     }
     const { start, end } = range;
-    return { info, status: 206, start, end, headers: ["Content-Range", `bytes ${start}-${end - 1}/${size}`] };
+    const contentRange = `bytes ${start}-${end - 1}/${size}`;
+    return { info, status: 206, start, end, headers: ["Accept-Ranges", "bytes", "Content-Range", contentRange] };
   }
 
+  /**
+   * Adds to `headers`. They are not empty: so the first to come gets room for nearly all that come (the engine makes
+   * room for half as many again, and 16).
+   */
   #valueHeaders(info: ValueInfo, length: number, headers: HeaderList): HeaderList {
     // Kept headers come before Content-Length: behind it, node:http takes Content-Disposition for UTF-8.
     if (info.headers !== noHeaders) addKept(headers, info.headers);
@@ -177,8 +184,6 @@ export class BlobRoutes {
       `"${info.md5}"`,
       "Last-Modified",
       this.#dates.lastModified(info.modifiedMs),
-      "Accept-Ranges",
-      "bytes",
       "Weir-Version",
       `${info.epoch}.${info.seq}`,
     );

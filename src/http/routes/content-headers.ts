@@ -63,9 +63,15 @@ export const sandboxed = ["Content-Security-Policy", "sandbox", "X-Content-Type-
 
 const unsendable = /[^\t\x20-\x7e\x80-\xff]/;
 
+/** What was sendable last: most values have the same content type. */
+let lastSendable = "";
+
 /** Whether HTTP can carry it as a header's value. */
 export function isSendable(value: string): boolean {
-  return !unsendable.test(value);
+  if (value === lastSendable) return true;
+  if (unsendable.test(value)) return false;
+  lastSendable = value;
+  return true;
 }
 
 /** Why the store would not take the headers. Undefined if it would. */

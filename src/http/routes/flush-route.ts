@@ -6,10 +6,10 @@
 import { once } from "node:events";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Administration } from "../../core/administration.ts";
-import { type Exchange, isLast, refuseBody } from "../server/exchange.ts";
+import { type Exchange, refuseBody, writeHead } from "../server/exchange.ts";
 
 export async function flush(exchange: Exchange, administration: Administration): Promise<void> {
-  const { response, always } = exchange;
+  const { response } = exchange;
   refuseBody(exchange);
   const gone = new AbortController();
   response.once("close", () => gone.abort(new OperatingError("shutting_down", "the client has gone away")));
@@ -17,9 +17,7 @@ export async function flush(exchange: Exchange, administration: Administration):
     for await (const progress of administration.flush(gone.signal)) {
       if (response.destroyed) return;
       if (!response.headersSent) {
-        const headers = ["Content-Type", "application/x-ndjson", "Cache-Control", "no-store", ...always];
-        if (isLast(exchange)) headers.push("Connection", "close");
-        response.writeHead(200, headers);
+        writeHead(exchange, 200, ["Content-Type", "application/x-ndjson", "Cache-Control", "no-store"]);
       }
       if (!response.write(`${JSON.stringify(progress)}\n`)) await once(response, "drain", { signal: gone.signal });
     }

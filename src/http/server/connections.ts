@@ -11,8 +11,16 @@ import type { Clock } from "../../base/clock.ts";
 import { type ErrorCode, OperatingError } from "../../base/errors.ts";
 import type { Share } from "../../base/shares.ts";
 import { type Exchange, headBytes } from "./exchange.ts";
+import { IdleConnections } from "./idle-connections.ts";
 import type { NodeShares } from "./node-shares.ts";
 import { problem } from "./problem.ts";
+
+export interface ConnectionSettings {
+  /** How long an idle connection is kept at least. */
+  readonly keepAliveMs: number;
+  /** So many connections that are too many may wait for their refusal. */
+  readonly spareConnections: number;
+}
 
 export interface ClientConnection {
   /** There were too many connections when it came. Its request is refused and it is closed. */
@@ -58,14 +66,15 @@ export class Connections {
   /** The places of connections that are too many. Those that came first come first. */
   readonly #surplus = new Set<Place>();
   readonly #open = new Map<Duplex, ClientConnection>();
+  readonly #idle: IdleConnections<Socket>;
   /** Each waits until its connections are closed. */
   readonly #endings = new Set<Ending>();
 
-  /** @param spare - So many connections that are too many may wait for their refusal. */
-  constructor(clock: Clock, shares: NodeShares, spare: number) {
+  constructor(clock: Clock, shares: NodeShares, settings: ConnectionSettings) {
     this.#clock = clock;
     this.#shares = shares;
-    this.#spare = spare;
+    this.#spare = settings.spareConnections;
+    this.#idle = new IdleConnections(clock, settings.keepAliveMs, (socket) => this.isBusy(socket));
   }
 
   get size(): number {
@@ -121,6 +130,7 @@ export class Connections {
     if (place) place.socket = socket;
     const surplus = place?.share === undefined;
     this.#open.set(socket, { surplus, place, latest: undefined, waiting: new Set(), broken: false });
+    this.#idle.add(socket);
     socket.once("close", () => this.remove(socket));
   }
 
@@ -128,6 +138,7 @@ export class Connections {
   remove(socket: Socket): void {
     this.#open.get(socket)?.place?.leave();
     this.#open.delete(socket);
+    this.#idle.remove(socket);
     for (const { left, done } of this.#endings) if (left.delete(socket) && left.size === 0) done();
   }
 
@@ -158,6 +169,11 @@ export class Connections {
       share.release();
       if (!response.destroyed) then();
     });
+  }
+
+  /** Whether it waits for a client's request. */
+  isIdle(socket: Duplex): boolean {
+    return this.#open.has(socket) && !this.isBusy(socket);
   }
 
   /** Whether an answer is still due on it. */
@@ -234,6 +250,7 @@ export class Connections {
       // A client that has just connected is about to send a request.
       else this.#clock.after(firstRequestMs, () => closeAfterLatest(socket, connection));
     }
+    this.#idle.stop();
     await this.#ended(new Set(this.#open.keys()), withinMs, onCut);
   }
 

@@ -12,6 +12,8 @@ import type { Share } from "../../base/shares.ts";
 export interface Service {
   /** The server stops, or has been withdrawn. Each connection ends with its next answer. */
   isEnding: boolean;
+  /** The value of `Keep-Alive`: how long a connection is kept. */
+  readonly keepAlive: string;
 }
 
 export interface Exchange {
@@ -42,7 +44,7 @@ export interface Exchange {
 
 /**
  * Names and values in turn. Values are byte strings, as node:http gives and takes them. Each answer needs a new array,
- * since `answer` adds to it.
+ * since {@link writeHead} adds to it.
  */
 export type HeaderList = string[];
 
@@ -53,19 +55,22 @@ export type HeaderList = string[];
  */
 const oneWriteBytes = 4096;
 
-/** Whether the answer about to be written is the last on its connection and must say so. */
-export function isLast(exchange: Exchange): boolean {
-  if (exchange.service.isEnding) exchange.closing = true;
-  return exchange.closing;
+/** Writes the head of an answer. Adds to `headers` what every answer says, of its connection too. */
+export function writeHead(exchange: Exchange, status: number, headers: HeaderList): void {
+  const { response, service, always } = exchange;
+  if (service.isEnding) exchange.closing = true;
+  if (exchange.closing) headers.push("Connection", "close");
+  // node:http says it only where it closes idle connections itself.
+  else if (response.shouldKeepAlive) headers.push("Keep-Alive", service.keepAlive);
+  headers.push(...always);
+  response.writeHead(status, headers);
 }
 
 /** Answers. If there is a body, `headers` must contain `Content-Length`. A body for HEAD is not sent. */
 export function answer(exchange: Exchange, status: number, headers: HeaderList, body?: Buffer | string): void {
   const { response } = exchange;
   if (response.destroyed) return;
-  if (isLast(exchange)) headers.push("Connection", "close");
-  if (exchange.always.length > 0) headers.push(...exchange.always);
-  response.writeHead(status, headers);
+  writeHead(exchange, status, headers);
   if (body instanceof Buffer && body.length <= oneWriteBytes) response.end(body.toString("latin1"), "latin1");
   else response.end(body);
   if (response.writableLength > 0) exchange.unread.add(exchange);
@@ -119,8 +124,7 @@ export function answerUnread(
     return;
   }
   // The whole answer goes out now. Only its formal end waits, which closes the connection.
-  headers.push("Connection", "close", ...exchange.always);
-  response.writeHead(status, headers);
+  writeHead(exchange, status, headers);
   response.write(body);
   linger.discard(request, () => response.end());
 }

@@ -63,8 +63,8 @@ export interface HttpSettings {
   /** Between two chunks of a body that is streamed. The whole body may take any time. */
   readonly bodyIdleMs: number;
   /**
-   * How long an idle connection is kept. It is longer than the 60 s of usual load balancers, so that they close it
-   * first.
+   * How long an idle connection is kept, or up to a quarter longer. It is longer than the 60 s of usual load balancers,
+   * so that they close it first.
    */
   readonly keepAliveMs: number;
   /**

@@ -9,7 +9,7 @@ import { OperatingError } from "../../base/errors.ts";
 import { free } from "../../base/memory.ts";
 import type { Share } from "../../base/shares.ts";
 import type { ValueStream } from "../../core/operation.ts";
-import { type Exchange, type HeaderList, isLast } from "./exchange.ts";
+import { type Exchange, type HeaderList, writeHead } from "./exchange.ts";
 import type { NodeShares } from "./node-shares.ts";
 import { Patience, type PatienceSettings } from "./patience.ts";
 
@@ -56,9 +56,7 @@ export class AnswerStreams {
     await using _ = stream;
     if (response.destroyed) return;
     if (!place.isTaken) throw tooManyDownloads();
-    if (isLast(exchange)) headers.push("Connection", "close");
-    headers.push(...exchange.always);
-    response.writeHead(status, headers);
+    writeHead(exchange, status, headers);
     const patience = new Patience(this.#settings);
     // A client that has cut the connection knows. A failure of the store goes to the caller, who cuts the connection
     // too.

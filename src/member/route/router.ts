@@ -111,20 +111,18 @@ export class Router {
     return answer ?? this.#read(key, wantValue, changed);
   }
 
-  async #read(key: string, wantValue: boolean, changed: string): Promise<ReadOutcome> {
+  #read(key: string, wantValue: boolean, changed: string): Promise<ReadOutcome> {
+    if (!this.#context.store.fits(key)) return Promise.reject(unfit());
+    return this.persist((deadlineMs) => this.#readOnce(key, wantValue, changed, deadlineMs), key);
+  }
+
+  #readOnce(key: string, wantValue: boolean, changed: string, deadlineMs: number): ReadOutcome | Promise<ReadOutcome> {
     const { membership } = this.#context;
-    if (!this.#context.store.fits(key)) throw unfit();
-    return await this.persist(async (deadlineMs) => {
-      const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, changed, deadlineMs };
-      const primary = this.primaryOf(key, deadlineMs);
-      if (primary === membership.self.id) {
-        const answer = this.#reads.read(request);
-        return answer instanceof Promise ? await this.#deadlines.within(answer, deadlineMs) : answer;
-      }
-      const answer = await this.ask(primary, request, deadlineMs);
-      if (answer.kind === "value" || answer.kind === "stored" || answer.kind === "missing") return answer;
-      throw unexpected(answer);
-    }, key);
+    const request: ReadRequest = { kind: "read", epoch: membership.epoch, key, wantValue, changed, deadlineMs };
+    const primary = this.primaryOf(key, deadlineMs);
+    if (primary !== membership.self.id) return this.ask(primary, request, deadlineMs).then(readOutcomeOf);
+    const answer = this.#reads.read(request);
+    return answer instanceof Promise ? this.#deadlines.within(answer, deadlineMs) : answer;
   }
 
   /**
@@ -134,7 +132,7 @@ export class Router {
    * @param key - the one that it is about; it needs all members unless given
    * @throws OperatingError (rejects with one): the last attempt's, or `overloaded`, `shutting_down`.
    */
-  async persist<T>(attempt: (deadlineMs: number) => Promise<T>, key?: string): Promise<T> {
+  async persist<T>(attempt: (deadlineMs: number) => T | Promise<T>, key?: string): Promise<T> {
     const { clock, settings } = this.#context;
     this.#admit();
     try {
@@ -343,6 +341,11 @@ function notStored({ epoch, seq }: Version): OperatingError {
     "deadline_exceeded",
     `the write has taken effect, as version ${epoch}.${seq}, and is replicated; the store has not confirmed it in time`,
   );
+}
+
+function readOutcomeOf(answer: PeerAnswer): ReadOutcome {
+  if (answer.kind === "value" || answer.kind === "stored" || answer.kind === "missing") return answer;
+  throw unexpected(answer);
 }
 
 function unexpected(answer: PeerAnswer): OperatingError {
