@@ -62,7 +62,7 @@ const plainAcls: readonly string[] = ["private", "bucket-owner-full-control"];
  */
 export function refuseUnspoken(headers: Headers, spoken?: string): void {
   for (const name in headers) {
-    if (headers[name] === undefined || name === spoken) continue;
+    if (!name.startsWith("x-amz-") || headers[name] === undefined || name === spoken) continue;
     const reason = reasonFor(name, headers[name]);
     if (reason !== undefined) throw notImplemented(`${name}: ${reason}`);
   }
