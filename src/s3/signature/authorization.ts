@@ -17,12 +17,18 @@ export interface CredentialScope {
   readonly region: string;
 }
 
+/** So many headers of a request are remembered, and names of so many characters: for all signers that takes 1 MiB. */
+const maxRemembered = 32;
+const maxNameLength = 64;
+
 /** The names of the headers that are signed. What is known of them is known for each request that says the same. */
 export class SignedHeaders {
   /** In lower case, with semicolons between them. */
   readonly text: string;
   readonly names: readonly string[];
   readonly #places: ReadonlyMap<string, number>;
+  /** Of the request before, the names of its headers in their order: a client sends the same ones again. */
+  readonly #before: { readonly given: string; readonly place: number | undefined }[] = [];
 
   /** @throws S3Error `AccessDenied` for a name that is there twice. */
   constructor(text: string) {
@@ -32,9 +38,23 @@ export class SignedHeaders {
     if (this.#places.size < this.names.length) throw new S3Error("AccessDenied", "a header was signed twice");
   }
 
-  /** Where the name is among them. */
-  placeOf(name: string): number | undefined {
-    return this.#places.get(name);
+  has(name: string): boolean {
+    return this.#places.has(name);
+  }
+
+  /**
+   * Where the name is among them.
+   *
+   * @param given As it came.
+   * @param number The header's own number in the request.
+   */
+  placeOf(given: string, number: number): number | undefined {
+    const before = this.#before[number];
+    if (before?.given === given) return before.place;
+    const place = this.#places.get(given.toLowerCase());
+    const isNext = number <= this.#before.length && number < maxRemembered;
+    if (isNext && given.length <= maxNameLength) this.#before[number] = { given, place };
+    return place;
   }
 }
 
@@ -75,12 +95,14 @@ export class KnownHeaders {
   /** What was remembered last: the other requests of a client say the same. */
   #last: { readonly before: string; readonly signer: Signer } | undefined;
 
-  /** What {@link parseHeader} makes of it. Undefined if it is not like one that is remembered. */
+  /**
+   * What {@link parseHeader} makes of it. Undefined if it is not like one that is remembered. Whether its end has the
+   * form of a signature is not looked at.
+   */
   find(header: string): Authorization | undefined {
     const before = header.slice(0, -signatureDigits);
     const signer = before === this.#last?.before ? this.#last.signer : this.#known.get(before);
-    const signature = header.slice(-signatureDigits);
-    return signer === undefined || !isSha256(signature) ? undefined : { ...unnamed, signer, signature };
+    return signer === undefined ? undefined : { ...unnamed, signer, signature: header.slice(-signatureDigits) };
   }
 
   /** Remembers a header with which a request was signed: who has no secret drives out none of them. */

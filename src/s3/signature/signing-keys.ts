@@ -61,6 +61,8 @@ export class SigningKey {
   readonly #outer = Buffer.alloc(blockBytes + hashBytes, 0x5c);
   /** The context that is in {@link #inner}. */
   #context = "";
+  /** Of {@link #inner}, what was hashed last: most of what is signed is as long. */
+  #filled: Buffer;
   /** Whether {@link SigningKeys} has it. One that was driven out is derived anew. */
   isKept = false;
 
@@ -72,6 +74,7 @@ export class SigningKey {
       this.#inner[at] = 0x36 ^ byte;
       this.#outer[at] = 0x5c ^ byte;
     }
+    this.#filled = this.#inner;
   }
 
   /**
@@ -84,11 +87,12 @@ export class SigningKey {
     const textAt = blockBytes + context.length;
     const end = textAt + text.length;
     if (end > this.#inner.length) this.#inner = Buffer.concat([this.#inner], end);
+    if (end !== this.#filled.length) this.#filled = this.#inner.subarray(0, end);
     if (context !== this.#context) this.#inner.write(context, blockBytes, "latin1");
     this.#context = context;
     this.#inner.write(text, textAt, "latin1");
     // A hash as a string of bytes costs a third of one in a buffer of its own.
-    this.#outer.write(hash("sha256", this.#inner.subarray(0, end), "binary"), blockBytes, "latin1");
+    this.#outer.write(hash("sha256", this.#filled, "binary"), blockBytes, "latin1");
     made.write(hash("sha256", this.#outer), "latin1");
     const isWhole = signature.length === given.length && given.write(signature) === given.length;
     return isWhole && timingSafeEqual(made, given);

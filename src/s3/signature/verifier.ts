@@ -89,6 +89,8 @@ export class Verifier {
     const signingKey = this.#keys.keyFor(key.secret, signer.scope);
     const canonical = canonicalRequest(request, signer.signedHeaders, payload);
     if (!signingKey.signed(this.#contextOf(time, signer.scope), sha256(canonical), auth.signature)) {
+      // What is remembered of a header does not tell whether it ends with a signature.
+      if (known !== undefined) parseHeader(authorization as string);
       throw notSigned();
     }
     this.#keys.keep(key.secret, signer.scope, signingKey);
@@ -164,7 +166,7 @@ function timeOf(headers: VerifiedRequest["headers"], signedHeaders: SignedHeader
   const own = headers["x-amz-date"];
   if (typeof own === "string") return own;
   const { date } = headers;
-  if (typeof date !== "string" || signedHeaders.placeOf("date") === undefined) {
+  if (typeof date !== "string" || !signedHeaders.has("date")) {
     throw new S3Error("AccessDenied", "the request has neither the header x-amz-date nor a signed Date");
   }
   const seconds = parseHttpDate(date);
