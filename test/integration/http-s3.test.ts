@@ -74,6 +74,20 @@ const textsOf = (answer: RawAnswer, element: string): string[] =>
     ([, text]) => text as string,
   );
 
+describe("the id of a request", () => {
+  it("is that of no other request", async () => {
+    await using host = await guarded();
+    await using connection = await RawConnection.open(host.s3Port);
+    const ids = new Set<string | undefined>();
+    for (let count = 0; count < 600; count++) {
+      const answer = await connection.send(rawRequest("GET", "/all/a")).answer();
+      assertCode(answer, 403, "AccessDenied");
+      ids.add(answer.headers["x-amz-request-id"]);
+    }
+    assert.equal(ids.size, 600);
+  });
+});
+
 describe("who is let in by a signature", () => {
   it("is who has a key; others get S3's error, and nothing is done", async () => {
     await using host = await guarded();
@@ -145,6 +159,21 @@ describe("who is let in by a signature", () => {
     const split = await presignS3({ method: "PUT", path: "/all/a", query: { "x-amz-meta-a": "1\r\nevil" } }, name);
     assertCode(await sendLines(host.port, "PUT", split, { host: name }, "2"), 400, "InvalidArgument");
     assert.equal(host.operations.values.get("a")?.value?.toString(), "1");
+  });
+
+  it("may send one value of what an object has one of, however it was signed", async () => {
+    await using host = await guarded();
+    for (const [name, first, second] of [
+      ["content-type", "a/b", "c/d"],
+      ["content-disposition", 'attachment; filename="a', 'b"'],
+      ["expires", "a", "b"],
+    ] as const) {
+      const request = put("/all/a", "1", { [name]: `${first},${second}` });
+      const { target, headers } = await signS3(request, `127.0.0.1:${host.port}`);
+      const split = { ...headers, [name]: `${first}\r\n${name.toUpperCase()}: ${second}` };
+      assertCode(await sendLines(host.port, "PUT", target, split, "1"), 400, "InvalidArgument");
+      assert.equal(host.operations.calls, 0);
+    }
   });
 
   it("may send another body than the presigner had, but none that breaks a checksum in the query", async () => {

@@ -55,14 +55,11 @@ export function claimsOf(headers: Readonly<Record<string, string | undefined>>, 
 
 /** A body in chunks that is taken for a plain one would be stored with the heads of its chunks. */
 function refuseChunkHeaders(headers: Readonly<Record<string, string | undefined>>): void {
-  const codings = (headers["content-encoding"] ?? "")
-    .toLowerCase()
-    .split(",")
-    .map((coding) => coding.trim());
+  const codings = headers["content-encoding"]?.split(",").map((coding) => coding.trim().toLowerCase());
   const saysChunks =
     headers["x-amz-trailer"] !== undefined ||
     headers["x-amz-decoded-content-length"] !== undefined ||
-    codings.includes("aws-chunked");
+    codings?.includes("aws-chunked") === true;
   if (!saysChunks) return;
   throw new S3Error("InvalidRequest", "headers say that the body is aws-chunked, and x-amz-content-sha256 does not");
 }

@@ -7,6 +7,7 @@
 import { createHash, type Hash } from "node:crypto";
 import type { ChunkSignatures } from "../signature/chunk-signatures.ts";
 import type { Payload } from "../signature/payload.ts";
+import { isSha256 } from "../signature/sha256.ts";
 import { S3Error } from "../words/s3-error.ts";
 
 export type Trailer = ReadonlyMap<string, string>;
@@ -175,8 +176,7 @@ export class ChunkDecoder {
     const signature = this.#trailer.get(trailerSignature);
     this.#trailer.delete(trailerSignature);
     if (this.#signatures !== undefined && this.#payload.trailer) {
-      if (signature === undefined || !/^[0-9a-f]{64}$/.test(signature))
-        throw malformed("has a trailer without a signature");
+      if (signature === undefined || !isSha256(signature)) throw malformed("has a trailer without a signature");
       const lines = [...this.#trailer].map(([name, value]) => `${name}:${value}\n`).join("");
       this.#signatures.requireTrailer(lines, signature);
     }

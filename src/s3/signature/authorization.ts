@@ -6,6 +6,7 @@
 import { LRUCache } from "lru-cache";
 import { S3Error } from "../words/s3-error.ts";
 import type { Query } from "../words/target.ts";
+import { isSha256 } from "./sha256.ts";
 
 export const algorithm = "AWS4-HMAC-SHA256";
 
@@ -16,12 +17,18 @@ export interface CredentialScope {
   readonly region: string;
 }
 
+/** So many headers of a request are remembered, and names of so many characters: for all signers that takes 1 MiB. */
+const maxRemembered = 32;
+const maxNameLength = 64;
+
 /** The names of the headers that are signed. What is known of them is known for each request that says the same. */
 export class SignedHeaders {
   /** In lower case, with semicolons between them. */
   readonly text: string;
   readonly names: readonly string[];
   readonly #places: ReadonlyMap<string, number>;
+  /** Of the request before, the names of its headers in their order: a client sends the same ones again. */
+  readonly #before: { readonly given: string; readonly place: number | undefined }[] = [];
 
   /** @throws S3Error `AccessDenied` for a name that is there twice. */
   constructor(text: string) {
@@ -31,17 +38,36 @@ export class SignedHeaders {
     if (this.#places.size < this.names.length) throw new S3Error("AccessDenied", "a header was signed twice");
   }
 
-  /** Where the name is among them. */
-  placeOf(name: string): number | undefined {
-    return this.#places.get(name);
+  has(name: string): boolean {
+    return this.#places.has(name);
+  }
+
+  /**
+   * Where the name is among them.
+   *
+   * @param given As it came.
+   * @param number The header's own number in the request.
+   */
+  placeOf(given: string, number: number): number | undefined {
+    const before = this.#before[number];
+    if (before?.given === given) return before.place;
+    const place = this.#places.get(given.toLowerCase());
+    const isNext = number <= this.#before.length && number < maxRemembered;
+    if (isNext && given.length <= maxNameLength) this.#before[number] = { given, place };
+    return place;
   }
 }
 
-export interface Authorization {
+/** Who signed, for what, and which headers: what the requests of a client have in common for a day. */
+export interface Signer {
   readonly accessKeyId: string;
   readonly scope: CredentialScope;
   /** Lower-case names, in the order in which they were signed. */
   readonly signedHeaders: SignedHeaders;
+}
+
+export interface Authorization {
+  readonly signer: Signer;
   /** 64 lower-case hexadecimal digits. */
   readonly signature: string;
   /** Such as `20130524T000000Z`. Undefined: a header says it. */
@@ -56,7 +82,6 @@ const usualHeader =
   /^AWS4-HMAC-SHA256 Credential=([^,\s]+)\/(\d{8})\/([\w-]{0,64})\/s3\/aws4_request, ?SignedHeaders=([^\sA-Z;,]+(?:;[^\sA-Z;,]+)*), ?Signature=([0-9a-f]{64})$/;
 
 const signatureDigits = 64;
-const onlyDigits = /^[0-9a-f]{64}$/;
 
 /** So many are remembered of those that differ in more than their signatures. With the longest they take 4 MiB. */
 const maxKnown = 256;
@@ -66,29 +91,26 @@ const maxKnown = 256;
  * To read one takes a fifth of the time that all of a signature takes.
  */
 export class KnownHeaders {
-  readonly #known = new LRUCache<string, Authorization>({ max: maxKnown });
+  readonly #known = new LRUCache<string, Signer>({ max: maxKnown });
   /** What was remembered last: the other requests of a client say the same. */
-  #last: { readonly before: string; readonly auth: Authorization } | undefined;
+  #last: { readonly before: string; readonly signer: Signer } | undefined;
 
-  /** What {@link parseHeader} makes of it. Undefined if it is not like one that is remembered. */
+  /**
+   * What {@link parseHeader} makes of it. Undefined if it is not like one that is remembered. Whether its end has the
+   * form of a signature is not looked at.
+   */
   find(header: string): Authorization | undefined {
-    const known = this.#lastOf(header) ?? this.#known.get(header.slice(0, -signatureDigits));
-    const signature = header.slice(-signatureDigits);
-    return known === undefined || !onlyDigits.test(signature) ? undefined : { ...known, signature };
+    const before = header.slice(0, -signatureDigits);
+    const signer = before === this.#last?.before ? this.#last.signer : this.#known.get(before);
+    return signer === undefined ? undefined : { ...unnamed, signer, signature: header.slice(-signatureDigits) };
   }
 
   /** Remembers a header with which a request was signed: who has no secret drives out none of them. */
-  keep(header: string, auth: Authorization): void {
+  keep(header: string, { signer, signature }: Authorization): void {
     const before = header.slice(0, -signatureDigits);
-    if (!before.endsWith("Signature=") || !header.endsWith(auth.signature)) return;
-    this.#known.set(before, auth);
-    this.#last = { before, auth };
-  }
-
-  #lastOf(header: string): Authorization | undefined {
-    const last = this.#last;
-    if (last === undefined || header.length !== last.before.length + signatureDigits) return undefined;
-    return header.startsWith(last.before) ? last.auth : undefined;
+    if (!before.endsWith("Signature=") || !header.endsWith(signature)) return;
+    this.#known.set(before, signer);
+    this.#last = { before, signer };
   }
 }
 
@@ -122,7 +144,8 @@ export function parseHeader(header: string): Authorization {
   const usual = usualHeader.exec(header);
   if (usual !== null) {
     const [, accessKeyId = "", day = "", region = "", names = "", signature = ""] = usual;
-    return { ...unnamed, accessKeyId, scope: { day, region }, signedHeaders: new SignedHeaders(names), signature };
+    const signer = { accessKeyId, scope: { day, region }, signedHeaders: new SignedHeaders(names) };
+    return { ...unnamed, signer, signature };
   }
   const fields = new Map<string, string>();
   for (const field of header.slice(algorithm.length + 1).split(",")) {
@@ -137,13 +160,7 @@ export function parseHeader(header: string): Authorization {
   if (fields.size !== 3 || credential === undefined || signedHeaders === undefined || signature === undefined) {
     throw malformed("Authorization has three parts: Credential, SignedHeaders and Signature");
   }
-  return {
-    ...parseCredential(credential, malformed),
-    ...parseProof(signedHeaders, signature, malformed),
-    time: undefined,
-    expiresSeconds: undefined,
-    sessionToken: undefined,
-  };
+  return { ...unnamed, ...parseProof(credential, signedHeaders, signature, malformed) };
 }
 
 /** @throws S3Error `AuthorizationQueryParametersError`. */
@@ -159,9 +176,9 @@ export function parseQuery(query: Query): Authorization {
   if (expiresSeconds < 1 || expiresSeconds > maxExpiresSeconds) {
     throw malformedQuery(`X-Amz-Expires must be 1 to ${maxExpiresSeconds} seconds`);
   }
+  const proof = [required("X-Amz-Credential"), required("X-Amz-SignedHeaders"), required("X-Amz-Signature")] as const;
   return {
-    ...parseCredential(required("X-Amz-Credential"), malformedQuery),
-    ...parseProof(required("X-Amz-SignedHeaders"), required("X-Amz-Signature"), malformedQuery),
+    ...parseProof(...proof, malformedQuery),
     time: required("X-Amz-Date"),
     expiresSeconds,
     sessionToken: query.get("X-Amz-Security-Token"),
@@ -172,7 +189,7 @@ const regionPattern = /^[\w-]{0,64}$/;
 
 type Fail = (detail: string) => S3Error;
 
-function parseCredential(text: string, fail: Fail): Pick<Authorization, "accessKeyId" | "scope"> {
+function parseCredential(text: string, fail: Fail): Pick<Signer, "accessKeyId" | "scope"> {
   // A key's id may have slashes in it. What follows it has none.
   const parts = text.split("/");
   const [day = "", region = "", service, end] = parts.slice(-4);
@@ -189,10 +206,18 @@ function parseCredential(text: string, fail: Fail): Pick<Authorization, "accessK
   return { accessKeyId, scope: { day, region } };
 }
 
-function parseProof(names: string, signature: string, fail: Fail): Pick<Authorization, "signedHeaders" | "signature"> {
-  if (!onlyDigits.test(signature)) throw fail("the signature must be 64 lower-case hexadecimal digits");
-  if (/^[^\sA-Z;,]+(?:;[^\sA-Z;,]+)*$/.test(names)) return { signedHeaders: new SignedHeaders(names), signature };
-  throw fail("the signed headers must be lower-case names with semicolons between them");
+function parseProof(
+  credential: string,
+  names: string,
+  signature: string,
+  fail: Fail,
+): Pick<Authorization, "signer" | "signature"> {
+  const { accessKeyId, scope } = parseCredential(credential, fail);
+  if (!isSha256(signature)) throw fail("the signature must be 64 lower-case hexadecimal digits");
+  if (!/^[^\sA-Z;,]+(?:;[^\sA-Z;,]+)*$/.test(names)) {
+    throw fail("the signed headers must be lower-case names with semicolons between them");
+  }
+  return { signer: { accessKeyId, scope, signedHeaders: new SignedHeaders(names) }, signature };
 }
 
 function malformed(detail: string): S3Error {

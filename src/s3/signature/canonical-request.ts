@@ -58,9 +58,10 @@ function canonicalHeaders(rawHeaders: readonly string[], signedHeaders: SignedHe
   const { names } = signedHeaders;
   const values: (string | undefined)[] = names.map(() => undefined);
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] as string).toLowerCase();
-    const place = signedHeaders.placeOf(name);
+    const given = rawHeaders[i] as string;
+    const place = signedHeaders.placeOf(given, i / 2);
     if (place === undefined) {
+      const name = given.toLowerCase();
       if (name === "host" || name.startsWith("x-amz-")) {
         throw new S3Error("AccessDenied", `the header ${name} is not signed, and must be`);
       }

@@ -4,7 +4,8 @@
  */
 
 import { S3Error } from "../words/s3-error.ts";
-import { emptySha256, type SigningKey, sha256 } from "./signing-keys.ts";
+import { emptySha256, sha256 } from "./sha256.ts";
+import type { SigningKey } from "./signing-keys.ts";
 
 export class ChunkSignatures {
   readonly #key: SigningKey;
@@ -25,19 +26,16 @@ export class ChunkSignatures {
    * @throws S3Error `SignatureDoesNotMatch`.
    */
   requireChunk(bodyHash: string, signature: string): void {
-    this.#require(
-      `AWS4-HMAC-SHA256-PAYLOAD\n${this.#context}${this.#previous}\n${emptySha256}\n${bodyHash}`,
-      signature,
-    );
+    this.#require("AWS4-HMAC-SHA256-PAYLOAD", `${emptySha256}\n${bodyHash}`, signature);
   }
 
   /** Checks the trailer: lines of `name:value`, each with its line break. */
   requireTrailer(lines: string, signature: string): void {
-    this.#require(`AWS4-HMAC-SHA256-TRAILER\n${this.#context}${this.#previous}\n${sha256(lines)}`, signature);
+    this.#require("AWS4-HMAC-SHA256-TRAILER", sha256(lines), signature);
   }
 
-  #require(text: string, signature: string): void {
-    if (!this.#key.signed(text, signature)) {
+  #require(kind: string, text: string, signature: string): void {
+    if (!this.#key.signed(`${kind}\n${this.#context}`, `${this.#previous}\n${text}`, signature)) {
       throw new S3Error(
         "SignatureDoesNotMatch",
         "a part of the body was changed after it was signed; nothing was stored",

@@ -1,7 +1,7 @@
 /** What a request says of its body's bytes: whether they are signed, and whether they come in chunks of their own. */
 
 import { S3Error } from "../words/s3-error.ts";
-import { emptySha256 } from "./signing-keys.ts";
+import { emptySha256, isSha256 } from "./sha256.ts";
 
 export type Payload =
   /** Nothing is signed of it. */
@@ -29,9 +29,9 @@ const emptyPayload: Payload = { kind: "hashed", sha256: emptySha256 };
  */
 export function parsePayload(text: string): Payload {
   if (text === emptySha256) return emptyPayload;
+  if (isSha256(text)) return { kind: "hashed", sha256: text };
   const known = kinds.get(text);
   if (known !== undefined) return known;
-  if (/^[0-9a-f]{64}$/.test(text)) return { kind: "hashed", sha256: text };
   if (text.startsWith("STREAMING-")) {
     throw new S3Error("NotImplemented", `bodies of the kind ${JSON.stringify(text.slice(0, 64))} are not spoken`);
   }

@@ -47,9 +47,9 @@ function derive(secret: string, { day, region }: CredentialScope): SigningKey {
 const blockBytes = 64;
 const hashBytes = 32;
 
-/** What is compared. Both are written anew each time. */
-const made = Buffer.alloc(hashBytes);
-const given = Buffer.alloc(hashBytes);
+/** The digits that are compared. Both are written anew each time. */
+const made = Buffer.alloc(2 * hashBytes);
+const given = Buffer.alloc(2 * hashBytes);
 
 /**
  * Makes signatures: HMAC-SHA256 (RFC 2104), by two hashes that are each one call. The runtime's object for it costs
@@ -59,6 +59,10 @@ export class SigningKey {
   /** The key's blocks, each with room for what is hashed with it. */
   #inner: Buffer;
   readonly #outer = Buffer.alloc(blockBytes + hashBytes, 0x5c);
+  /** The context that is in {@link #inner}. */
+  #context = "";
+  /** Of {@link #inner}, what was hashed last: most of what is signed is as long. */
+  #filled: Buffer;
   /** Whether {@link SigningKeys} has it. One that was driven out is derived anew. */
   isKept = false;
 
@@ -70,17 +74,27 @@ export class SigningKey {
       this.#inner[at] = 0x36 ^ byte;
       this.#outer[at] = 0x5c ^ byte;
     }
+    this.#filled = this.#inner;
   }
 
-  /** Whether this is the signature of a text of ASCII. Compares in constant time. */
-  signed(text: string, signature: string): boolean {
-    const end = blockBytes + text.length;
+  /**
+   * Whether this is the signature of a text of ASCII: the context, and what follows it. Compares in constant time.
+   *
+   * @param context It stays where it is while the next one is the same, as that of most requests of a second is.
+   * @param signature In lower-case hexadecimal digits.
+   */
+  signed(context: string, text: string, signature: string): boolean {
+    const textAt = blockBytes + context.length;
+    const end = textAt + text.length;
     if (end > this.#inner.length) this.#inner = Buffer.concat([this.#inner], end);
-    this.#inner.write(text, blockBytes, "latin1");
+    if (end !== this.#filled.length) this.#filled = this.#inner.subarray(0, end);
+    if (context !== this.#context) this.#inner.write(context, blockBytes, "latin1");
+    this.#context = context;
+    this.#inner.write(text, textAt, "latin1");
     // A hash as a string of bytes costs a third of one in a buffer of its own.
-    this.#outer.write(hash("sha256", this.#inner.subarray(0, end), "binary"), blockBytes, "latin1");
-    made.write(hash("sha256", this.#outer, "binary"), "latin1");
-    const isWhole = signature.length === 2 * hashBytes && given.write(signature, "hex") === hashBytes;
+    this.#outer.write(hash("sha256", this.#filled, "binary"), blockBytes, "latin1");
+    made.write(hash("sha256", this.#outer), "latin1");
+    const isWhole = signature.length === given.length && given.write(signature) === given.length;
     return isWhole && timingSafeEqual(made, given);
   }
 }
@@ -89,14 +103,6 @@ export class SigningKey {
 function nameOf(secret: string, { day, region }: CredentialScope): string {
   return `${day}/${region}/${secret}`;
 }
-
-/** The SHA-256 of a text whose characters are bytes, in hexadecimal digits. */
-export function sha256(text: string): string {
-  return hash("sha256", Buffer.from(text, "latin1"));
-}
-
-/** The SHA-256 of nothing. */
-export const emptySha256 = hash("sha256", "");
 
 export function scopeText({ day, region }: CredentialScope): string {
   return `${day}/${region}/s3/aws4_request`;

@@ -12,6 +12,7 @@ import { S3Error } from "../words/s3-error.ts";
 import {
   type Authorization,
   algorithm,
+  type CredentialScope,
   KnownHeaders,
   parseHeader,
   parseQuery,
@@ -21,7 +22,8 @@ import { canonicalRequest, type SignedRequest } from "./canonical-request.ts";
 import { ChunkSignatures } from "./chunk-signatures.ts";
 import { type Payload, parsePayload, unsignedPayload } from "./payload.ts";
 import { headersInV2, isPresignedV2, isSignedByV2, parseQueryV2 } from "./presigned-v2.ts";
-import { type SigningKey, SigningKeys, scopeText, sha256 } from "./signing-keys.ts";
+import { sha256 } from "./sha256.ts";
+import { SigningKeys, scopeText } from "./signing-keys.ts";
 
 export interface Identity {
   readonly grant: Grant;
@@ -49,6 +51,12 @@ export class Verifier {
   /** The time that was read last: most requests of a second have the same. */
   #lastTime = "";
   #lastMs: number | undefined;
+  /** That of the request before. Requests that say the same of their signer have one scope: see `KnownHeaders`. */
+  #lastContext: { time: string; scope: CredentialScope | undefined; text: string } = {
+    time: "",
+    scope: undefined,
+    text: "",
+  };
 
   constructor(access: Access, clock: Clock) {
     this.#access = access;
@@ -72,15 +80,20 @@ export class Verifier {
     if (!isPresigned && authorization === undefined) throw new S3Error("AccessDenied", "the request is not signed");
     const known = isPresigned ? undefined : this.#headers.find(authorization as string);
     const auth = known ?? (isPresigned ? parseQuery(target.query) : parseHeader(authorization as string));
-    const time = auth.time ?? timeOf(headers, auth.signedHeaders);
+    const { signer } = auth;
+    const time = auth.time ?? timeOf(headers, signer.signedHeaders);
     this.#requireTime(auth, time);
-    const key = this.#keyOf(auth.accessKeyId);
+    const key = this.#keyOf(signer.accessKeyId);
     refuseSession(auth.sessionToken ?? headers["x-amz-security-token"]);
     const payload = payloadText(request, isPresigned);
-    const signingKey = this.#keys.keyFor(key.secret, auth.scope);
-    const context = `${time}\n${scopeText(auth.scope)}\n`;
-    this.#requireSignature(request, auth, signingKey, context, payload);
-    this.#keys.keep(key.secret, auth.scope, signingKey);
+    const signingKey = this.#keys.keyFor(key.secret, signer.scope);
+    const canonical = canonicalRequest(request, signer.signedHeaders, payload);
+    if (!signingKey.signed(this.#contextOf(time, signer.scope), sha256(canonical), auth.signature)) {
+      // What is remembered of a header does not tell whether it ends with a signature.
+      if (known !== undefined) parseHeader(authorization as string);
+      throw notSigned();
+    }
+    this.#keys.keep(key.secret, signer.scope, signingKey);
     if (!isPresigned && known === undefined) this.#headers.keep(authorization as string, auth);
     const parsed = parsePayload(payload);
     const isSigned = parsed.kind === "chunked" && parsed.signed;
@@ -88,7 +101,7 @@ export class Verifier {
       grant: key.grant,
       payload: parsed,
       isPresigned,
-      chunks: isSigned ? new ChunkSignatures(signingKey, context, auth.signature) : undefined,
+      chunks: isSigned ? new ChunkSignatures(signingKey, contextText(time, signer.scope), auth.signature) : undefined,
     };
   }
 
@@ -111,26 +124,23 @@ export class Verifier {
     return key;
   }
 
-  #requireSignature(
-    request: SignedRequest,
-    auth: Authorization,
-    key: SigningKey,
-    context: string,
-    payload: string,
-  ): void {
-    const canonical = canonicalRequest(request, auth.signedHeaders, payload);
-    if (key.signed(`${algorithm}\n${context}${sha256(canonical)}`, auth.signature)) return;
-    throw notSigned();
+  /** What is signed before the request's hash. */
+  #contextOf(time: string, scope: CredentialScope): string {
+    const last = this.#lastContext;
+    if (last.time === time && last.scope === scope) return last.text;
+    const text = `${algorithm}\n${contextText(time, scope)}`;
+    this.#lastContext = { time, scope, text };
+    return text;
   }
 
-  #requireTime({ scope, expiresSeconds }: Authorization, time: string): void {
+  #requireTime({ signer, expiresSeconds }: Authorization, time: string): void {
     if (time !== this.#lastTime) {
       this.#lastMs = parseBasicTime(time);
       this.#lastTime = time;
     }
     const sentMs = this.#lastMs;
     if (sentMs === undefined) throw new S3Error("AccessDenied", "the request's time must be written 20130524T000000Z");
-    if (time.slice(0, 8) !== scope.day) {
+    if (!time.startsWith(signer.scope.day)) {
       throw new S3Error("AuthorizationHeaderMalformed", "the credential's day is not that of the request's time");
     }
     const ageMs = this.#clock.wallMs() - sentMs;
@@ -156,11 +166,15 @@ function timeOf(headers: VerifiedRequest["headers"], signedHeaders: SignedHeader
   const own = headers["x-amz-date"];
   if (typeof own === "string") return own;
   const { date } = headers;
-  if (typeof date !== "string" || signedHeaders.placeOf("date") === undefined) {
+  if (typeof date !== "string" || !signedHeaders.has("date")) {
     throw new S3Error("AccessDenied", "the request has neither the header x-amz-date nor a signed Date");
   }
   const seconds = parseHttpDate(date);
   return seconds === undefined ? date : formatBasicTime(seconds * 1_000);
+}
+
+function contextText(time: string, scope: CredentialScope): string {
+  return `${time}\n${scopeText(scope)}\n`;
 }
 
 function formatBasicTime(ms: number): string {

@@ -3,11 +3,13 @@
  * hyphen for an MD5, and compare it. So one that is none has `-1` after it, as that of an object of one part.
  */
 
-const md5Pattern = /^[0-9a-f]{32}$/;
+import { isHex } from "./digits.ts";
+
+const md5Bytes = 16;
 const ending = "-1";
 
 function isPlain(tag: string): boolean {
-  return md5Pattern.test(tag) || tag.includes("-");
+  return isHex(tag, md5Bytes) || tag.includes("-");
 }
 
 /** What a client is told, without quotes. */

@@ -1,8 +1,8 @@
-/** What is remembered of Authorization headers. */
+/** What is remembered of Authorization headers, and of the headers that they name. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { KnownHeaders, parseHeader } from "../../../../src/s3/signature/authorization.ts";
+import { KnownHeaders, parseHeader, SignedHeaders } from "../../../../src/s3/signature/authorization.ts";
 
 const one = "1".repeat(64);
 const other = "ab".repeat(32);
@@ -33,10 +33,8 @@ describe("KnownHeaders", () => {
       usual(one).replace("KEY", "KEZ"),
       usual(one).replace("us-east-1", "us-east-2"),
       usual(one).replace(", S", ",S"),
-      usual("AB".repeat(32)),
       usual(`${one}0`),
       usual(one.slice(1)),
-      usual(`${one.slice(1)}g`),
       one,
       "",
     ]) {
@@ -44,8 +42,43 @@ describe("KnownHeaders", () => {
     }
   });
 
+  it("takes what stands in the place of a signature for one", () => {
+    const headers = known(usual(one));
+    for (const end of ["AB".repeat(32), `${one.slice(1)}g`]) {
+      const { signature: _, ...signer } = parseHeader(usual(one));
+      assert.deepEqual(headers.find(usual(end)), { ...signer, signature: end });
+    }
+  });
+
   it("keeps no header whose signature is not at its end", () => {
     const headers = known(odd(one, one), odd(one, other));
     for (const name of [one, other]) assert.equal(headers.find(odd(one, name)), undefined);
+  });
+});
+
+describe("SignedHeaders", () => {
+  it("knows the place of a name, whatever the request before had in the same place", () => {
+    const signed = new SignedHeaders("host;range;x-amz-date");
+    const requests = [
+      ["Host", "X-Amz-Date", "Range", "Accept"],
+      ["Host", "X-Amz-Date", "Range", "Accept"],
+      ["host", "Accept", "x-amz-date", "range"],
+      ["Accept"],
+      ["Range", "Host", "range", "RANGE", "Host"],
+      Array.from({ length: 200 }, (_, number) => (number % 3 === 0 ? "Range" : `x${number}`)),
+      ["Host", "X-Amz-Date", "Range", "Accept"],
+    ];
+    for (const names of requests) {
+      const places = names.map((name, number) => signed.placeOf(name, number));
+      const expected = names.map((name) => signed.names.indexOf(name.toLowerCase()));
+      assert.deepEqual(
+        places,
+        expected.map((place) => (place < 0 ? undefined : place)),
+      );
+    }
+  });
+
+  it("has no name twice", () => {
+    assert.throws(() => new SignedHeaders("host;range;host"), /signed twice/);
   });
 });

@@ -17,22 +17,25 @@ describe("SigningKey", () => {
         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
       ],
     ] as const) {
-      assert.ok(new SigningKey(key).signed(text, signature));
+      assert.ok(new SigningKey(key).signed("", text, signature));
     }
   });
 
-  it("signs as the runtime does, one text after the other, of any length", (test) => {
+  it("signs as the runtime does, one text after the other, of any length, in any context", (test) => {
     const random = new SimRandom(seedOf(test));
     for (let round = 0; round < 20; round++) {
       const secret = Buffer.from(Array.from({ length: random.whole(1, 64) }, () => random.whole(0, 255)));
       const key = new SigningKey(secret);
-      for (let count = 0; count < 20; count++) {
-        const text = Array.from({ length: random.whole(0, random.pick([10, 600, 3_000])) }, () =>
-          String.fromCharCode(random.whole(0, 127)),
-        ).join("");
-        const signature = createHmac("sha256", secret).update(text).digest("hex");
-        assert.ok(key.signed(text, signature));
-        assert.ok(!key.signed(`${text}.`, signature));
+      const textOf = (maxLength: number): string =>
+        Array.from({ length: random.whole(0, maxLength) }, () => String.fromCharCode(random.whole(0, 127))).join("");
+      const contexts = Array.from({ length: 3 }, () => textOf(random.pick([10, 600])));
+      for (let count = 0; count < 30; count++) {
+        const context = random.pick(contexts);
+        const text = textOf(random.pick([10, 600, 3_000]));
+        const signature = createHmac("sha256", secret).update(context).update(text).digest("hex");
+        assert.ok(key.signed(context, text, signature));
+        assert.ok(!key.signed(context, `${text}.`, signature));
+        assert.ok(!key.signed(`${context}.`, text, signature));
       }
     }
   });
@@ -47,13 +50,15 @@ describe("SigningKey", () => {
       signature.slice(0, -1),
       `${signature}00`,
       `${signature.slice(0, -1)}x`,
+      signature.toUpperCase(),
+      `${signature.slice(0, -1)}\u0133`,
     ]) {
-      assert.ok(key.signed(text, signature));
-      assert.ok(!key.signed(text, wrong), wrong);
+      assert.ok(key.signed("", text, signature));
+      assert.ok(!key.signed("", text, wrong), wrong);
     }
     for (let at = 0; at < signature.length; at++) {
       const digit = signature[at] === "0" ? "1" : "0";
-      assert.ok(!key.signed(text, signature.slice(0, at) + digit + signature.slice(at + 1)), String(at));
+      assert.ok(!key.signed("", text, signature.slice(0, at) + digit + signature.slice(at + 1)), String(at));
     }
   });
 });
