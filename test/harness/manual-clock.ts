@@ -28,12 +28,7 @@ export class ManualClock implements Clock {
   }
 
   after(ms: number, callback: () => void): Timer {
-    const event = this.#queue.add(this.#now + Math.max(0, ms), callback);
-    return {
-      cancel: () => {
-        event.callback = undefined;
-      },
-    };
+    return this.#queue.add(this.#now + Math.max(0, ms), callback);
   }
 
   /** Lets `ms` pass. */

@@ -3,11 +3,27 @@
  * they were planned. A binary heap with the ties broken, because a run must be the same each time.
  */
 
-export interface Event {
+import type { Timer } from "../../src/base/clock.ts";
+
+export class Event implements Timer {
   readonly atMs: number;
   readonly sequence: number;
+  #callback: (() => void) | undefined;
+
+  constructor(atMs: number, sequence: number, callback: () => void) {
+    this.atMs = atMs;
+    this.sequence = sequence;
+    this.#callback = callback;
+  }
+
   /** Undefined once cancelled: the heap drops it when it comes up. */
-  callback: (() => void) | undefined;
+  get callback(): (() => void) | undefined {
+    return this.#callback;
+  }
+
+  cancel(): void {
+    this.#callback = undefined;
+  }
 }
 
 export class EventQueue {
@@ -15,7 +31,7 @@ export class EventQueue {
   #sequence = 0;
 
   add(atMs: number, callback: () => void): Event {
-    const event: Event = { atMs, sequence: this.#sequence++, callback };
+    const event = new Event(atMs, this.nextNumber(), callback);
     const heap = this.#heap;
     let at = heap.length;
     heap.push(event);
@@ -28,6 +44,17 @@ export class EventQueue {
     }
     heap[at] = event;
     return event;
+  }
+
+  /** For something beside the queue that has its place among the events of one instant. */
+  nextNumber(): number {
+    return this.#sequence++;
+  }
+
+  /** Whether no event comes before what is due then, and was planned with this number. */
+  isAfter(atMs: number, number: number): boolean {
+    const nextMs = this.nextMs();
+    return nextMs > atMs || (nextMs === atMs && (this.#heap[0] as Event).sequence > number);
   }
 
   /** When the next event is due; Infinity when there is none. */

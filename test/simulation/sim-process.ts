@@ -94,19 +94,14 @@ export class SimProcess implements Clock {
   }
 
   #schedule(ms: number, callback: () => void, isTimer: boolean): Timer {
-    let cancelled = false;
     const arrive = (): void => {
-      if (cancelled || !this.#alive) return;
+      // It may be cancelled while the process is paused.
+      if (event.callback === undefined || !this.#alive) return;
       if (this.#held !== undefined) this.#held.push({ isTimer, arrive });
       else callback();
     };
-    const timer = this.world.schedule(ms, arrive);
-    return {
-      cancel: () => {
-        cancelled = true;
-        timer.cancel();
-      },
-    };
+    const event = this.world.schedule(ms, arrive);
+    return event;
   }
 
   /**

@@ -14,7 +14,7 @@ import { inspect } from "node:util";
 import { assert } from "../../src/base/assert.ts";
 import type { Timer } from "../../src/base/clock.ts";
 import { SimRandom } from "../harness/sim-random.ts";
-import { EventQueue } from "./event-queue.ts";
+import { type Event, EventQueue } from "./event-queue.ts";
 import { SimTrace } from "./sim-trace.ts";
 
 export interface SimWorldOptions {
@@ -29,6 +29,17 @@ export interface SimWorldOptions {
  */
 const maxEvents = 5_000_000;
 
+/** Somebody looks at the world at an interval. */
+interface Look {
+  readonly everyMs: number;
+  readonly look: () => void;
+  dueMs: number;
+  /** Its place among what is due at one instant. */
+  number: number;
+}
+
+const noLook: Look = { everyMs: 0, look: () => undefined, dueMs: Number.POSITIVE_INFINITY, number: 0 };
+
 /** Events that are run in one turn of the real event loop, which costs a system call. */
 const turnsPerRound = 64;
 
@@ -37,6 +48,7 @@ export class SimWorld {
   readonly trace: SimTrace;
   readonly #random: SimRandom;
   readonly #queue = new EventQueue();
+  readonly #looks = new Set<Look>();
   #now = 0;
   #events = 0;
   #running = false;
@@ -64,14 +76,20 @@ export class SimWorld {
   }
 
   /** Plans an event of the world itself; what happens to a process is planned by {@link SimProcess}. */
-  schedule(ms: number, callback: () => void): Timer {
+  schedule(ms: number, callback: () => void): Event {
     assert(ms >= 0, "nothing happens in the past");
-    const event = this.#queue.add(this.#now + ms, callback);
-    return {
-      cancel: () => {
-        event.callback = undefined;
-      },
-    };
+    return this.#queue.add(this.#now + ms, callback);
+  }
+
+  /**
+   * Looks at the world at an interval, first after `everyMs`. A look is no event: it plans nothing, and nothing in the
+   * world waits for it. So it costs no turn of the event loop.
+   */
+  lookEvery(everyMs: number, look: () => void): Timer {
+    assert(everyMs > 0, "time passes between two looks");
+    const planned = { everyMs, look, dueMs: this.#now + everyMs, number: this.#queue.nextNumber() };
+    this.#looks.add(planned);
+    return { cancel: () => this.#looks.delete(planned) };
   }
 
   note(kind: string, detail: () => string): void {
@@ -86,7 +104,7 @@ export class SimWorld {
   }
 
   /**
-   * Lets the world go on until `untilMs`, or until `condition` holds after an event.
+   * Lets the world go on until `untilMs`, or until `condition` holds after an event or a look.
    *
    * @returns whether the condition came to hold; true without one.
    * @throws the failure, if anything called {@link fail}, threw, or left a rejection unhandled.
@@ -104,8 +122,10 @@ export class SimWorld {
           isOver = true;
           settle();
         };
+        const isMet = (): boolean => this.#failure !== undefined || condition?.() === true;
         const turn = (): void => {
           if (isOver) return;
+          this.#look(untilMs, isMet);
           if (this.#failure !== undefined) end(() => reject(this.#failure));
           else if (condition?.() === true) end(() => resolve(true));
           else if (this.#queue.nextMs() > untilMs) {
@@ -126,6 +146,24 @@ export class SimWorld {
     }
   }
 
+  /** The looks that come before the next event, but none after one that has found what ends the run. */
+  #look(untilMs: number, isOver: () => boolean): void {
+    for (;;) {
+      const next = this.#nextLook();
+      if (next.dueMs > untilMs || !this.#queue.isAfter(next.dueMs, next.number) || isOver()) return;
+      this.#now = next.dueMs;
+      next.dueMs += next.everyMs;
+      next.number = this.#queue.nextNumber();
+      this.#call(next.look);
+    }
+  }
+
+  #nextLook(): Look {
+    let next = noLook;
+    for (const each of this.#looks) if (each.dueMs < next.dueMs) next = each;
+    return next;
+  }
+
   #runOne(): void {
     const event = this.#queue.take();
     assert(event?.callback !== undefined && event.atMs >= this.#now, "the queue is ordered");
@@ -134,8 +172,12 @@ export class SimWorld {
       this.fail(new Error(`the run is stuck at ${this.#now} ms: more than ${maxEvents} events`));
       return;
     }
+    this.#call(event.callback);
+  }
+
+  #call(callback: () => void): void {
     try {
-      event.callback();
+      callback();
     } catch (error) {
       this.fail(error);
     }

@@ -53,18 +53,15 @@ export class Spy {
 
   start(): void {
     this.#events = this.#world.events;
-    this.#lookLater();
+    this.#world.lookEvery(lookMs, () => this.#look());
   }
 
-  #lookLater(): void {
-    this.#world.schedule(lookMs, () => {
-      const events = this.#world.events - this.#events;
-      if (events > maxEvents) this.#world.fail(new Error(`P5: ${events} events in ${lookMs} ms: a storm`));
-      this.#events = this.#world.events;
-      this.#lookForTwo();
-      if (this.#looks++ % looksPerSample === 0) for (const host of this.#hosts) this.#sample(host);
-      this.#lookLater();
-    });
+  #look(): void {
+    const events = this.#world.events - this.#events;
+    if (events > maxEvents) this.#world.fail(new Error(`P5: ${events} events in ${lookMs} ms: a storm`));
+    this.#events = this.#world.events;
+    this.#lookForTwo();
+    if (this.#looks++ % looksPerSample === 0) for (const host of this.#hosts) this.#sample(host);
   }
 
   #lookForTwo(): void {

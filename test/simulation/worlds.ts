@@ -7,7 +7,7 @@
 import { once } from "node:events";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import type { FaultKind, Profile } from "./fault-kinds.ts";
-import { runScenario, type ScenarioResult } from "./scenario.ts";
+import { framesOfWorlds, runScenario, type ScenarioResult } from "./scenario.ts";
 import { planFor } from "./scenario-plan.ts";
 import { startMember } from "./sim-member.ts";
 
@@ -36,6 +36,7 @@ export class Worlds implements AsyncDisposable {
 }
 
 if (!isMainThread) {
+  Error.stackTraceLimit = framesOfWorlds;
   parentPort?.on("message", ({ seed, faults, ...changes }: WorldRequest) => {
     // A rejection that nobody handles ends the thread.
     void runScenario({ ...planFor(seed, faults), ...changes }, startMember).then((result) =>

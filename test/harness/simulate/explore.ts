@@ -1,6 +1,6 @@
 /** Runs many seeds and says which of them fail. */
 
-import { runScenario, type Unchecked } from "../../simulation/scenario.ts";
+import { framesOfWorlds, runScenario, type Unchecked } from "../../simulation/scenario.ts";
 import { planFor } from "../../simulation/scenario-plan.ts";
 import { startMember } from "../../simulation/sim-member.ts";
 import { type Choices, replayCommand } from "./choices.ts";
@@ -11,6 +11,7 @@ const progressMs = 500;
 /** @returns whether all went well */
 export async function explore(choices: Choices): Promise<boolean> {
   const { from, count, untilMs, faults, mutation, stopsAtFirst } = choices;
+  Error.stackTraceLimit = framesOfWorlds;
   const startedMs = performance.now();
   const counts = new Map<string, number>();
   const unchecked: Record<Unchecked, number> = { void: 0, tangled: 0 };

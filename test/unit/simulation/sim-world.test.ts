@@ -83,6 +83,32 @@ describe("the simulated world", () => {
     await assert.rejects(world.run(10), /failed/);
   });
 
+  it("is looked at when it is time, after what was planned for then earlier, until the look ends or the condition holds", async () => {
+    const world = new SimWorld({ seed: 1 });
+    const seen: string[] = [];
+    for (const ms of [5, 10, 22]) world.schedule(ms, () => seen.push(`event at ${world.now}`));
+    const looks = world.lookEvery(10, () => seen.push(`look at ${world.now}`));
+    await world.run(25);
+    assert.deepEqual(seen, ["event at 5", "event at 10", "look at 10", "look at 20", "event at 22"]);
+    assert.equal(await world.run(100, () => seen.length === 7), true);
+    assert.equal(world.now, 40);
+    looks.cancel();
+    await world.run(100);
+    assert.equal(seen.length, 7);
+    assert.equal(world.events, 3);
+  });
+
+  it("fails the run on an error thrown in a look, and looks no more", async () => {
+    const world = new SimWorld({ seed: 1 });
+    let looks = 0;
+    world.lookEvery(10, () => {
+      looks++;
+      throw new Error("seen");
+    });
+    await assert.rejects(world.run(100), /seen/);
+    assert.equal(looks, 1);
+  });
+
   it("gives another course to another seed and the same one to the same", async () => {
     const course = async (seed: number): Promise<string> => {
       const world = new SimWorld({ seed });
