@@ -20,7 +20,7 @@ const digitValues = Int8Array.from({ length: 256 }, (_, code) => "0123456789abcd
 
 /** Turns a double into its bytes and back, without a DataView for each buffer that is read. */
 const float = new Float64Array(1);
-const floatBytes = new Uint8Array(float.buffer);
+const floatWords = new Uint32Array(float.buffer);
 
 export class ByteWriter {
   #buffer: Buffer;
@@ -85,10 +85,9 @@ export class ByteWriter {
 
   /** Any number. */
   f64(value: number): void {
-    this.#room(8);
     float[0] = value;
-    for (let index = 0; index < 8; index += 1) this.#buffer[this.#length + index] = floatBytes[index] as number;
-    this.#length += 8;
+    this.u32(floatWords[0] as number);
+    this.u32(floatWords[1] as number);
   }
 
   /** Well-formed text of at most 65,535 bytes of UTF-8. */
@@ -211,7 +210,8 @@ export class ByteReader {
 
   f64(): number {
     const at = this.#take(8);
-    for (let index = 0; index < 8; index += 1) floatBytes[index] = this.#buffer[at + index] as number;
+    floatWords[0] = readU32(this.#buffer, at);
+    floatWords[1] = readU32(this.#buffer, at + 4);
     return float[0] as number;
   }
 

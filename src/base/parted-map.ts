@@ -37,6 +37,7 @@ export class PartedMap<Value> {
   }
 
   clear(): void {
+    if (this.#size === 0) return;
     this.#parts = newParts();
     this.#size = 0;
   }
@@ -46,7 +47,7 @@ export class PartedMap<Value> {
    * not be.
    */
   *values(): IterableIterator<Value> {
-    for (const part of this.#parts) yield* part.values();
+    for (const part of this.#parts) if (part.size > 0) yield* part.values();
   }
 
   /** Of each part, the value that has been in it longest. */

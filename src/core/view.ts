@@ -147,10 +147,22 @@ export function votersOf<T extends ViewMember>({ members }: { readonly members: 
   return members.filter((member) => member.weight > 0);
 }
 
+/**
+ * The rings that were asked for last, by what they are made of. An adoption asks for those of a whole lineage, which
+ * differ little from those of the adoption before; one takes milliseconds.
+ */
+const lastRings = new Map<string, Ring>();
+const maxLastRings = 4;
+
 /** Which keys belong to whom under these members. */
 export function ringOf(members: readonly ViewMember[], { replicas }: ViewParameters): Ring {
-  return new Ring(
-    members.map(({ id, weight, zone }) => (zone === undefined ? { id, weight } : { id, weight, zone })),
-    replicas,
+  const ringMembers = members.map(({ id, weight, zone }) =>
+    zone === undefined ? { id, weight } : { id, weight, zone },
   );
+  const name = JSON.stringify([replicas, ringMembers]);
+  const ring = lastRings.get(name) ?? new Ring(ringMembers, replicas);
+  lastRings.delete(name);
+  lastRings.set(name, ring);
+  if (lastRings.size > maxLastRings) lastRings.delete(lastRings.keys().next().value as string);
+  return ring;
 }

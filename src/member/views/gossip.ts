@@ -79,19 +79,25 @@ export class Gossip {
   }
 
   pingEveryone(): void {
+    if (this.#stopped) return;
     const { membership } = this.#context;
     const ids = new Set([...this.#nodes, ...membership.peers].map(({ id }) => id));
     ids.delete(membership.self.id);
-    for (const id of ids) this.ping(id);
+    const state = this.state();
+    for (const id of ids) this.#ping(id, state);
   }
 
   ping(id: string): void {
+    this.#ping(id, this.state());
+  }
+
+  #ping(id: string, state: MemberState): void {
     const { network, membership, log } = this.#context;
     const peer = network.linked(id);
     if (!peer || this.#stopped) return;
     assert(id !== membership.self.id, "a member does not ping itself");
     const sentAt = membership.lease.stamp();
-    network.request(id, { kind: "ping", state: this.state() }, pingDeadlineMs).then(
+    network.request(id, { kind: "ping", state }, pingDeadlineMs).then(
       (answer) => {
         if (answer.kind === "pong" && !this.#stopped) this.#observer.onPong(peer, answer.state, sentAt);
       },

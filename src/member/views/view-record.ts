@@ -37,6 +37,8 @@ export class ViewRecord {
   readonly #open = new Set<string>();
   /** The tag on whose condition the last swap was refused; empty for the condition that there is no record. */
   #refused: string | undefined;
+  /** What was read last: mostly the record is as it was. */
+  #read: { readonly body: Buffer; readonly view: View } | undefined;
   /** How often in a row a record that was read has shown just what the refused swap before it asked for. */
   #vain = 0;
 
@@ -65,7 +67,7 @@ export class ViewRecord {
     if (result.kind === "missing") return undefined;
     if (result.kind === "too_large")
       throw new OperatingError("store_refused", `${viewName} in the store is not a view`);
-    return { view: parseView(result.blob.body), tag, isOpen: this.isOpen };
+    return { view: this.#parse(result.blob.body), tag, isOpen: this.isOpen };
   }
 
   /**
@@ -137,6 +139,11 @@ export class ViewRecord {
       if (stored?.tag !== read.tag) return false;
       await sleep(clock, failurePauseMs * (1 + random.next()), signal);
     }
+  }
+
+  #parse(body: Buffer): View {
+    if (this.#read?.body.equals(body) !== true) this.#read = { body, view: parseView(body) };
+    return this.#read.view;
   }
 
   /** The record was read, with this tag. After a swap that another one has beaten it is another than before. */

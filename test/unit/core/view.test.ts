@@ -31,6 +31,29 @@ describe("ringOf", () => {
   });
 });
 
+describe("ringOf, asked again", () => {
+  const members = [memberOf("a"), memberOf("b"), memberOf("c")];
+
+  it("gives the same ring for the same members, whatever else has changed of them", () => {
+    const later = members.map((member) => ({ ...member, incarnation: `${member.id}-9` }));
+    assert.equal(ringOf(later, parameters), ringOf(members, parameters));
+  });
+
+  it("gives another ring for another weight, zone, id or number of replicas", () => {
+    const ring = ringOf(members, parameters);
+    const [first, ...others] = members as [(typeof members)[0], ...typeof members];
+    for (const changed of [
+      { ...first, weight: 0 },
+      { ...first, zone: "z" },
+      { ...first, id: "d" },
+    ]) {
+      assert.notEqual(ringOf([changed, ...others], parameters), ring);
+    }
+    assert.notEqual(ringOf(members, { ...parameters, replicas: 3 }), ring);
+    assert.notEqual(ringOf(others, parameters), ring);
+  });
+});
+
 describe("parseView", () => {
   const view = joinedView(joinedView(settled, b, "p2"), memberOf("d"), "p3");
 

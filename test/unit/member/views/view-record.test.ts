@@ -38,6 +38,17 @@ describe("ViewRecord.read", () => {
     assert.equal(await trialOf().record.read(), undefined);
   });
 
+  it("reads a record anew that has changed since, and only then", async () => {
+    const { store, record } = trialOf(view);
+    const first = await record.read();
+    assert.equal((await record.read())?.view, first?.view);
+    store.view = next;
+    assert.deepEqual((await record.read())?.view, next);
+    store.bytes = Buffer.from("{}");
+    await assert.rejects(record.read(), (error) => isOperatingError(error, "store_refused"));
+    await assert.rejects(record.read(), (error) => isOperatingError(error, "store_refused"));
+  });
+
   it("refuses what is not a view", async () => {
     const { store, record } = trialOf();
     store.bytes = Buffer.from("{}");
