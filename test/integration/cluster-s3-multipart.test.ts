@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { PassThrough, Readable } from "node:stream";
-import { test } from "node:test";
+import { describe, it, test } from "node:test";
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -22,6 +22,7 @@ import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
 import { neverFlush, type TestCluster } from "../harness/cluster.ts";
 import { s3Bucket as Bucket, s3Key, s3Region, startS3Cluster } from "../harness/s3-cluster.ts";
+import { setStage } from "../harness/stage.ts";
 
 const timeout = 180_000;
 const mebibyte = 1024 * 1024;
@@ -108,93 +109,99 @@ test("parts go to any node in any order, again too, and become one object on all
   assert.deepEqual(objects.Contents?.map((each) => [each.Key, each.Size, each.ETag]), [[Key, expected.length, ETag]]);
 }); // biome-ignore format: long calls
 
-test("nodes are lost between the requests of an upload, and in the middle of them: the client repeats those", { timeout }, async () => {
-  await using cluster = await startS3Cluster();
-  const [a, b, c] = clientsOf(cluster);
-  const Key = "survivor";
-  const id = await begin(c, Key);
-  const first = await send(c, Key, id, 1);
-  // What the node answered is there without it. What it was about to answer is sent again.
-  const [cut] = await Promise.allSettled([send(c, Key, id, 2), cluster.process("c").kill()]);
-  const second = cut.status === "fulfilled" ? cut.value : await send(a, Key, id, 2);
-  const third = await send(b, Key, id, 3, 10);
-  const listed = await a.send(new ListPartsCommand({ Bucket, Key, UploadId: id }));
-  assert.deepEqual(listed.Parts?.map(({ PartNumber, ETag }) => [PartNumber, ETag]), [[1, first.ETag], [2, second.ETag], [3, third.ETag]]);
-  cluster.restart("c");
-  await cluster.untilReady();
-  const parts = [first, second, third];
-  const [completed] = await Promise.allSettled([complete(b, Key, id, parts), cluster.process("b").kill()]);
-  const again = await complete(a, Key, id, parts);
-  if (completed.status === "fulfilled") assert.equal(again, completed.value);
-  const expected = Buffer.concat([partOf(1), partOf(2), partOf(3, 10)]);
-  for (const client of [a, c]) assert.ok((await bytesOf(client, Key)).equals(expected));
-  cluster.restart("b");
-  await cluster.untilReady();
-  assert.ok((await bytesOf(b, Key)).equals(expected));
-}); // biome-ignore format: long calls
+describe("multipart uploads to three nodes", () => {
+  const stage = setStage(async (stack) => ({ cluster: stack.use(await startS3Cluster()) }));
 
-test("an upload outlives a restart of all nodes; one that is aborted leaves nothing", { timeout }, async () => {
-  await using cluster = await startS3Cluster();
-  const [a, b, c] = clientsOf(cluster);
-  const [kept, aborted] = [await begin(a, "kept"), await begin(b, "aborted")];
-  const first = await send(b, "kept", kept, 1);
-  await send(c, "aborted", aborted, 1);
-  await cluster.stopAll();
-  for (const id of cluster.ids) cluster.restart(id);
-  await cluster.untilReady();
-  const second = await send(c, "kept", kept, 2, 3);
-  await a.send(new AbortMultipartUploadCommand({ Bucket, Key: "aborted", UploadId: aborted }));
-  assert.equal(await codeOf(send(b, "aborted", aborted, 2)), "NoSuchUpload");
-  assert.equal(await codeOf(c.send(new ListPartsCommand({ Bucket, Key: "aborted", UploadId: aborted }))), "NoSuchUpload");
-  await complete(b, "kept", kept, [first, second]);
-  assert.ok((await bytesOf(a, "kept")).equals(Buffer.concat([partOf(1), partOf(2, 3)])));
-  assert.equal(await codeOf(bytesOf(a, "aborted")), "NoSuchKey");
-}); // biome-ignore format: long calls
+  it("nodes are lost between the requests of an upload, and in the middle of them: the client repeats those", { timeout }, async () => {
+    const { cluster } = stage();
+    const [a, b, c] = clientsOf(cluster);
+    const Key = "survivor";
+    const id = await begin(c, Key);
+    const first = await send(c, Key, id, 1);
+    // What the node answered is there without it. What it was about to answer is sent again.
+    const [cut] = await Promise.allSettled([send(c, Key, id, 2), cluster.process("c").kill()]);
+    const second = cut.status === "fulfilled" ? cut.value : await send(a, Key, id, 2);
+    const third = await send(b, Key, id, 3, 10);
+    const listed = await a.send(new ListPartsCommand({ Bucket, Key, UploadId: id }));
+    assert.deepEqual(listed.Parts?.map(({ PartNumber, ETag }) => [PartNumber, ETag]), [[1, first.ETag], [2, second.ETag], [3, third.ETag]]);
+    cluster.restart("c");
+    await cluster.untilReady();
+    const parts = [first, second, third];
+    const [completed] = await Promise.allSettled([complete(b, Key, id, parts), cluster.process("b").kill()]);
+    const again = await complete(a, Key, id, parts);
+    if (completed.status === "fulfilled") assert.equal(again, completed.value);
+    const expected = Buffer.concat([partOf(1), partOf(2), partOf(3, 10)]);
+    for (const client of [a, c]) assert.ok((await bytesOf(client, Key)).equals(expected));
+    cluster.restart("b");
+    await cluster.untilReady();
+    assert.ok((await bytesOf(b, Key)).equals(expected));
+  }); // biome-ignore format: long calls
 
-test("parts are copied out of values in memory and in the store", { timeout }, async () => {
-  await using cluster = await startS3Cluster();
-  const [a, b, c] = clientsOf(cluster);
-  const [small, large] = [Buffer.alloc(mebibyte, "small"), Buffer.alloc(12 * mebibyte, "large")];
-  await a.send(new PutObjectCommand({ Bucket, Key: "small", Body: small }));
-  await b.send(new PutObjectCommand({ Bucket, Key: "large é", Body: large }));
-  const Key = "copied";
-  const id = await begin(c, Key);
-  const copy = async (client: S3Client, PartNumber: number, source: string, CopySourceRange?: string): Promise<SentPart> => {
-    const CopySource = `${Bucket}/${encodeURIComponent(source)}`;
-    const { CopyPartResult } = await client.send(new UploadPartCopyCommand({ Bucket, Key, UploadId: id, PartNumber, CopySource, CopySourceRange }));
-    return { PartNumber, ETag: CopyPartResult?.ETag };
-  };
-  const parts = await Promise.all([
-    copy(a, 1, "large é", `bytes=0-${partBytes - 1}`),
-    copy(b, 2, "large é", `bytes=${partBytes}-${12 * mebibyte - 1}`),
-    copy(c, 3, "small"),
-  ]);
-  await complete(b, Key, id, parts);
-  assert.ok((await bytesOf(c, Key)).equals(Buffer.concat([large, small])));
-}); // biome-ignore format: long calls
+  it("an upload outlives a restart of all nodes; one that is aborted leaves nothing", { timeout }, async () => {
+    const { cluster } = stage();
+    const [a, b, c] = clientsOf(cluster);
+    const [kept, aborted] = [await begin(a, "kept"), await begin(b, "aborted")];
+    const first = await send(b, "kept", kept, 1);
+    await send(c, "aborted", aborted, 1);
+    await cluster.stopAll();
+    for (const id of cluster.ids) cluster.restart(id);
+    await cluster.untilReady();
+    const second = await send(c, "kept", kept, 2, 3);
+    await a.send(new AbortMultipartUploadCommand({ Bucket, Key: "aborted", UploadId: aborted }));
+    assert.equal(await codeOf(send(b, "aborted", aborted, 2)), "NoSuchUpload");
+    assert.equal(await codeOf(c.send(new ListPartsCommand({ Bucket, Key: "aborted", UploadId: aborted }))), "NoSuchUpload");
+    await complete(b, "kept", kept, [first, second]);
+    assert.ok((await bytesOf(a, "kept")).equals(Buffer.concat([partOf(1), partOf(2, 3)])));
+    assert.equal(await codeOf(bytesOf(a, "aborted")), "NoSuchKey");
+  }); // biome-ignore format: long calls
 
-test("AWS's Upload sends a stream in parts while a node is killed, or takes all of it back", { timeout }, async () => {
-  await using cluster = await startS3Cluster();
-  const [a, b] = clientsOf(cluster);
-  const parts = [1, 2, 3, 4, 5].map((number) => partOf(number, 4 * mebibyte));
-  async function* slowly(): AsyncGenerator<Buffer> {
-    for (const [index, part] of parts.entries()) {
-      if (index === 3) await cluster.process("c").kill();
-      yield part;
+  it("parts are copied out of values in memory and in the store", { timeout }, async () => {
+    const { cluster } = stage();
+    const [a, b, c] = clientsOf(cluster);
+    const [small, large] = [Buffer.alloc(mebibyte, "small"), Buffer.alloc(12 * mebibyte, "large")];
+    await a.send(new PutObjectCommand({ Bucket, Key: "small", Body: small }));
+    await b.send(new PutObjectCommand({ Bucket, Key: "large é", Body: large }));
+    const Key = "copied";
+    const id = await begin(c, Key);
+    const copy = async (client: S3Client, PartNumber: number, source: string, CopySourceRange?: string): Promise<SentPart> => {
+      const CopySource = `${Bucket}/${encodeURIComponent(source)}`;
+      const { CopyPartResult } = await client.send(new UploadPartCopyCommand({ Bucket, Key, UploadId: id, PartNumber, CopySource, CopySourceRange }));
+      return { PartNumber, ETag: CopyPartResult?.ETag };
+    };
+    const parts = await Promise.all([
+      copy(a, 1, "large é", `bytes=0-${partBytes - 1}`),
+      copy(b, 2, "large é", `bytes=${partBytes}-${12 * mebibyte - 1}`),
+      copy(c, 3, "small"),
+    ]);
+    await complete(b, Key, id, parts);
+    assert.ok((await bytesOf(c, Key)).equals(Buffer.concat([large, small])));
+  }); // biome-ignore format: long calls
+
+  it("AWS's Upload sends a stream in parts while a node is killed, or takes all of it back", { timeout }, async () => {
+    const { cluster } = stage();
+    const [a, b] = clientsOf(cluster);
+    const parts = [1, 2, 3, 4, 5].map((number) => partOf(number, 4 * mebibyte));
+    async function* slowly(): AsyncGenerator<Buffer> {
+      for (const [index, part] of parts.entries()) {
+        if (index === 3) await cluster.process("c").kill();
+        yield part;
+      }
     }
-  }
-  const params = { Bucket, Key: "stream", Body: Readable.from(slowly()), ContentType: "text/stream" };
-  const done = await new Upload({ client: a, params, partSize: partBytes, queueSize: 2 }).done();
-  assert.ok((await bytesOf(b, "stream")).equals(Buffer.concat(parts)));
-  assert.equal((await b.send(new HeadObjectCommand({ Bucket, Key: "stream" }))).ETag, done.ETag);
-  const upload = new Upload({ client: b, params: { ...params, Key: "gone", Body: Readable.from(parts) } });
-  upload.once("httpUploadProgress", () => void upload.abort());
-  assert.equal(await codeOf(upload.done()), "AbortError");
-  await cluster.until(10_000, "the upload is aborted", async () => {
-    const { Uploads } = await a.send(new ListMultipartUploadsCommand({ Bucket }));
-    return Uploads === undefined;
+    const params = { Bucket, Key: "stream", Body: Readable.from(slowly()), ContentType: "text/stream" };
+    const done = await new Upload({ client: a, params, partSize: partBytes, queueSize: 2 }).done();
+    assert.ok((await bytesOf(b, "stream")).equals(Buffer.concat(parts)));
+    assert.equal((await b.send(new HeadObjectCommand({ Bucket, Key: "stream" }))).ETag, done.ETag);
+    const upload = new Upload({ client: b, params: { ...params, Key: "gone", Body: Readable.from(parts) } });
+    upload.once("httpUploadProgress", () => void upload.abort());
+    assert.equal(await codeOf(upload.done()), "AbortError");
+    await cluster.until(10_000, "the upload is aborted", async () => {
+      const { Uploads } = await a.send(new ListMultipartUploadsCommand({ Bucket }));
+      return Uploads === undefined;
+    });
+    assert.equal(await codeOf(b.send(new HeadObjectCommand({ Bucket, Key: "gone" }))), "NotFound");
+    cluster.restart("c");
+    await cluster.untilReady();
   });
-  assert.equal(await codeOf(b.send(new HeadObjectCommand({ Bucket, Key: "gone" }))), "NotFound");
 });
 
 test("a part finds room beside values that are streamed and have stopped coming", { timeout }, async () => {
