@@ -80,9 +80,24 @@ export async function packModules(folder: string, plugins: readonly Plugin[] = [
     if (path.startsWith("src/")) for (const name of packagesIn(text)) packages.add(name);
   };
   await Promise.all(paths.map((path) => pack(path.replaceAll(sep, "/"))));
-  const lines = [...packed.keys()].toSorted().map((path) => `${JSON.stringify(path)}: ${packed.get(path)},\n`);
-  writeFileSync(join(folder, modulesFile), `({\n${lines.join("")}})`);
+  writeModules(packed, folder);
   await packPackages([...packages].toSorted(), join(folder, "packages.cjs"), plugins);
+}
+
+/** Writes the functions, by the paths of their modules, and beside them where in the file each begins and ends. */
+function writeModules(functions: ReadonlyMap<string, string>, folder: string): void {
+  const places: Record<string, readonly [start: number, end: number, line: number]> = {};
+  let text = "({\n";
+  let line = 1;
+  for (const path of [...functions.keys()].toSorted()) {
+    const code = functions.get(path) as string;
+    text += `${JSON.stringify(path)}: `;
+    places[path] = [text.length, text.length + code.length, line];
+    text += `${code},\n`;
+    line += code.split("\n").length;
+  }
+  writeFileSync(join(folder, modulesFile), `${text}})`);
+  writeFileSync(join(folder, "modules.json"), JSON.stringify(places));
 }
 
 /** The packages that a module imports at once, types aside: the others may be large. */

@@ -17,10 +17,8 @@ const folder = process.env.WEIR_TEST_PACK;
 const isMaking = process.env.WEIR_TEST_WARMS === "yes";
 const planted = process.env.WEIR_TEST_PLANTED;
 
-const functions = {
-  ...run(path.join(folder, "modules.cjs")),
-  ...(planted !== undefined && plantedFunctions(planted)),
-};
+const modules = readModules(path.join(folder, "modules.cjs"));
+const plantedFunctions = planted === undefined ? {} : readPlanted(planted);
 /** What src/main.ts and the like find beside them; from a file it would be without the bug. */
 globalThis.WEIR_FOLDER_THREAD = `require(${JSON.stringify(__filename)}).load("src/folder-thread.ts");`;
 
@@ -28,20 +26,66 @@ const requireFile = createRequire(path.join(root, "package.json"));
 const loaded = new Map();
 let packages;
 
-/** The value of a script, with a code cache of all functions that an earlier process has run: as warm-start.cjs does. */
-function run(filename) {
-  const cache = `${filename}.${v8.cachedDataVersionTag()}`;
-  const isCached = !isMaking && fs.existsSync(cache);
-  const script = new vm.Script(fs.readFileSync(filename, "latin1"), {
-    filename,
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    ...(isCached && { cachedData: fs.readFileSync(cache) }),
-  });
-  if (isMaking) process.on("exit", () => fs.writeFileSync(cache, script.createCachedData()));
-  return script.runInThisContext();
+/** Of a file, for this version of the engine. */
+function cacheOf(filename) {
+  return `${filename}.${v8.cachedDataVersionTag()}`;
 }
 
-function plantedFunctions(file) {
+/** A script with a code cache of all functions that an earlier process has run: as warm-start.cjs does. */
+function scriptOf(text, filename, cachedData, lineOffset = 0) {
+  return new vm.Script(text, {
+    filename,
+    lineOffset,
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    ...(cachedData !== undefined && { cachedData }),
+  });
+}
+
+/**
+ * The functions of the modules. Each is a script with a code cache of its own: most processes need a few of the
+ * modules, and a cache is read as a whole.
+ */
+function readModules(filename) {
+  const places = JSON.parse(fs.readFileSync(path.join(folder, "modules.json"), "utf8"));
+  const text = fs.readFileSync(filename);
+  const cache = cacheOf(filename);
+  const isCached = !isMaking && fs.existsSync(cache);
+  const cached = isCached ? fs.readFileSync(cache) : undefined;
+  const cachePlaces = isCached ? JSON.parse(fs.readFileSync(`${cache}.json`, "utf8")) : {};
+  const scripts = new Map();
+  if (isMaking) process.on("exit", () => writeCaches(cache, scripts));
+  return {
+    has: (name) => Object.hasOwn(places, name),
+    functionOf(name) {
+      const [start, end, line] = places[name];
+      const cachePlace = cachePlaces[name];
+      const cachedData = cachePlace && cached.subarray(...cachePlace);
+      // In its lines of the file, as packed-places.ts takes them.
+      const script = scriptOf(`(${text.latin1Slice(start, end)})`, filename, cachedData, line);
+      if (isMaking) scripts.set(name, script);
+      return script.runInThisContext();
+    },
+  };
+}
+
+/** All caches in one file, and beside it where each begins and ends. */
+function writeCaches(filename, scripts) {
+  const places = {};
+  const parts = [];
+  let at = 0;
+  for (const [name, script] of scripts) {
+    const data = script.createCachedData();
+    places[name] = [at, at + data.length];
+    // The engine reads from even addresses.
+    const padding = Buffer.alloc(-data.length & 7);
+    parts.push(data, padding);
+    at += data.length + padding.length;
+  }
+  fs.writeFileSync(filename, Buffer.concat(parts));
+  fs.writeFileSync(`${filename}.json`, JSON.stringify(places));
+}
+
+function readPlanted(file) {
   const sources = Object.entries(JSON.parse(fs.readFileSync(file, "utf8")).functions);
   return Object.fromEntries(
     sources.map(([name, code]) => [name, vm.runInThisContext(`(${code})`, { filename: path.join(root, name) })]),
@@ -53,7 +97,8 @@ function load(name) {
   const found = loaded.get(name);
   if (found !== undefined) return found.exports;
   const filename = path.join(root, name);
-  if (!Object.hasOwn(functions, name)) return requireFile(filename);
+  const isPlanted = Object.hasOwn(plantedFunctions, name);
+  if (!isPlanted && !modules.has(name)) return requireFile(filename);
   const module = { exports: {} };
   loaded.set(name, module);
   const dirname = path.dirname(filename);
@@ -62,7 +107,8 @@ function load(name) {
   const folderName = path.posix.dirname(name);
   const requireFrom = (specifier) =>
     specifier.startsWith(".") ? load(path.posix.join(folderName, specifier)) : loadPackage(specifier);
-  functions[name](requireFrom, module, module.exports, meta);
+  const moduleFunction = isPlanted ? plantedFunctions[name] : modules.functionOf(name);
+  moduleFunction(requireFrom, module, module.exports, meta);
   return module.exports;
 }
 
@@ -81,7 +127,12 @@ function withWhole(part, name) {
 
 function loadPackages() {
   const module = { exports: {} };
-  run(path.join(folder, "packages.cjs"))(requireFile, module);
+  const filename = path.join(folder, "packages.cjs");
+  const cache = cacheOf(filename);
+  const cachedData = !isMaking && fs.existsSync(cache) ? fs.readFileSync(cache) : undefined;
+  const script = scriptOf(fs.readFileSync(filename, "latin1"), filename, cachedData);
+  if (isMaking) process.on("exit", () => fs.writeFileSync(cache, script.createCachedData()));
+  script.runInThisContext()(requireFile, module);
   return module.exports;
 }
 
