@@ -7,7 +7,8 @@
 const partCount = 64;
 
 export class PartedMap<Value> {
-  #parts = newParts<Value>();
+  /** None before something comes into it: most maps of a node stay empty. */
+  #parts: (Map<string, Value> | undefined)[] = noParts();
   #size = 0;
 
   get size(): number {
@@ -15,15 +16,20 @@ export class PartedMap<Value> {
   }
 
   get(key: string): Value | undefined {
-    return this.#partOf(key).get(key);
+    return this.#parts[partOf(key)]?.get(key);
   }
 
   has(key: string): boolean {
-    return this.#partOf(key).has(key);
+    return this.#parts[partOf(key)]?.has(key) === true;
   }
 
   set(key: string, value: Value): void {
-    const part = this.#partOf(key);
+    const index = partOf(key);
+    let part = this.#parts[index];
+    if (part === undefined) {
+      part = new Map();
+      this.#parts[index] = part;
+    }
     const before = part.size;
     part.set(key, value);
     this.#size += part.size - before;
@@ -31,14 +37,14 @@ export class PartedMap<Value> {
 
   /** @returns whether it was there */
   delete(key: string): boolean {
-    const wasThere = this.#partOf(key).delete(key);
+    const wasThere = this.#parts[partOf(key)]?.delete(key) === true;
     if (wasThere) this.#size--;
     return wasThere;
   }
 
   clear(): void {
     if (this.#size === 0) return;
-    this.#parts = newParts();
+    this.#parts = noParts();
     this.#size = 0;
   }
 
@@ -47,7 +53,7 @@ export class PartedMap<Value> {
    * not be.
    */
   *values(): IterableIterator<Value> {
-    for (const part of this.#parts) if (part.size > 0) yield* part.values();
+    for (const part of this.#parts) if (part !== undefined && part.size > 0) yield* part.values();
   }
 
   /** Of each part, the value that has been in it longest. */
@@ -56,18 +62,14 @@ export class PartedMap<Value> {
     if (this.#size === 0) return firsts;
     for (const part of this.#parts) {
       // Mostly nearly all parts are empty, and an iterator costs more than this.
-      if (part.size > 0) firsts.push(part.values().next().value as Value);
+      if (part !== undefined && part.size > 0) firsts.push(part.values().next().value as Value);
     }
     return firsts;
   }
-
-  #partOf(key: string): Map<string, Value> {
-    return this.#parts[partOf(key)] as Map<string, Value>;
-  }
 }
 
-function newParts<Value>(): readonly Map<string, Value>[] {
-  return Array.from({ length: partCount }, () => new Map<string, Value>());
+function noParts(): undefined[] {
+  return Array.from({ length: partCount }, () => undefined);
 }
 
 let lastKey = "";

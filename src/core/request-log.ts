@@ -70,7 +70,9 @@ export class RequestLog {
 
   /** The watermark of each router that has one. Its counter is that of the first request which may not be finished. */
   get finished(): RequestId[] {
-    return [...this.#routers].flatMap(([router, { watermark: counter }]) => (counter > 0 ? { router, counter } : []));
+    const finished: RequestId[] = [];
+    for (const [router, { watermark: counter }] of this.#routers) if (counter > 0) finished.push({ router, counter });
+    return finished;
   }
 
   /** Forgets all routers but these. A process that is no member sends nothing again. */

@@ -23,6 +23,12 @@ class Lane {
   lastDueMs = 0;
   isHeld = false;
   #timer: Timer | undefined;
+  readonly #onDue = (): void => {
+    this.#timer = undefined;
+    const due = this.queue.shift();
+    this.arm();
+    due?.deliver();
+  };
 
   constructor(receiver: SimProcess) {
     this.#receiver = receiver;
@@ -40,12 +46,7 @@ class Lane {
     const first = this.queue[0];
     if (first === undefined || this.#timer !== undefined || this.isHeld) return;
     const ms = Math.max(0, first.dueMs - this.#receiver.world.now);
-    this.#timer = this.#receiver.schedule(ms, () => {
-      this.#timer = undefined;
-      this.queue.shift();
-      this.arm();
-      first.deliver();
-    });
+    this.#timer = this.#receiver.schedule(ms, this.#onDue);
   }
 
   hold(isHeld: boolean): void {
