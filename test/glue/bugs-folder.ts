@@ -167,6 +167,22 @@ export const folderBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "folder-listings-look-at-all-at-once",
+    breaks: "Listings leave the runtime's threads to the journal.",
+    edits: [
+      {
+        file: "src/store/folder/file-listing.ts",
+        find: "this.#lanes.run(() => this.#lookup.find(filePaths(name), undefined, giveUpAt))",
+        replace: "this.#lookup.find(filePaths(name), undefined, giveUpAt)",
+      },
+    ],
+    test: {
+      file: "test/unit/store/folder/file-listing.test.ts",
+      name: "many listings at a time look at a few files at a time, and find all of them",
+      says: /\d+ !== 4/,
+    },
+  },
+  {
     name: "folder-part-takes-every-thread",
     breaks: "A part leaves one of the runtime's threads to the journal.",
     edits: [

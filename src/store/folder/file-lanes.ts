@@ -8,8 +8,12 @@
 export const laneCount = 3;
 
 export class FileLanes {
-  #free = laneCount;
+  #free: number;
   readonly #waiting: (() => void)[] = [];
+
+  constructor(count = laneCount) {
+    this.#free = count;
+  }
 
   /**
    * Does the work once there is a lane for it: first come, first served. The work is calls to the file system, one

@@ -17,6 +17,7 @@ import { compareText } from "../../base/text-order.ts";
 import { entryOf, isCommonPrefix, type ListQuery } from "../../core/listing.ts";
 import type { ListedBlob, ListPage } from "../blob-store.ts";
 import { exists, hasCode, statOrUndefined } from "./durable-files.ts";
+import { FileLanes } from "./file-lanes.ts";
 import type { FileLookup } from "./file-lookup.ts";
 import { parseName } from "./file-metadata.ts";
 import { asideFolder, decodePart, filePaths, metadataOfAside, ownFolder } from "./file-names.ts";
@@ -24,6 +25,11 @@ import { pooledFiles } from "./files.ts";
 
 /** Names that are looked up at a time: twice the runtime's threads for files. */
 const lookupsAtOnce = 8;
+/**
+ * So many of them by all listings together. Their calls are short, and there are very many. Without a bound the
+ * journal's next write would wait behind all of them for one of the runtime's threads.
+ */
+const laneCountOfListings = 4;
 
 /** The most passes over a folder that changes meanwhile. */
 const maxPasses = 3;
@@ -60,6 +66,7 @@ export class FileListing {
   readonly #root: string;
   readonly #lookup: FileLookup;
   readonly #clock: Clock;
+  readonly #lanes = new FileLanes(laneCountOfListings);
 
   constructor(root: string, lookup: FileLookup, clock: Clock) {
     this.#root = root;
@@ -103,7 +110,9 @@ export class FileListing {
   }
 
   async #lookUp(names: readonly string[], giveUpAt: Instant): Promise<ListedBlob[]> {
-    const found = await Promise.all(names.map((name) => this.#lookup.find(filePaths(name), undefined, giveUpAt)));
+    const found = await Promise.all(
+      names.map((name) => this.#lanes.run(() => this.#lookup.find(filePaths(name), undefined, giveUpAt))),
+    );
     return found.flatMap((each, index) => {
       if (each === undefined) return [];
       const { tag, size, modifiedMs } = each.info;
