@@ -221,19 +221,28 @@ function mayBeSingle(name: string): boolean {
 }
 
 /**
- * node:http joins the values of a header that is there several times, or keeps the first. A signature is over all of
- * them, and yet two parties could take different ones. If they differ, one of them is not the value that node:http has.
+ * node:http joins the values of a header that is there several times. Of some headers it keeps the first. A signature
+ * is over all values, and yet two parties could take different ones.
  */
 function refuseRepeated({ rawHeaders, headers }: IncomingMessage): void {
+  /** A bit for each of {@link single} that has come. */
+  let seen = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const given = rawHeaders[i] as string;
     if (!mayBeSingle(given)) continue;
     const name = given.toLowerCase();
-    if (headers[name] === rawHeaders[i + 1]) continue;
-    if ((name.startsWith("x-amz-") && name !== "x-amz-trailer") || single.includes(name)) {
-      throw new S3Error("InvalidArgument", `the header ${name} occurs more than once`);
-    }
+    const place = single.indexOf(name);
+    // None of several values is what they are when joined.
+    const isRepeated =
+      place < 0 ? hasMeaning(name) && headers[name] !== rawHeaders[i + 1] : (seen & (1 << place)) !== 0;
+    if (isRepeated) throw new S3Error("InvalidArgument", `the header ${name} occurs more than once`);
+    if (place >= 0) seen |= 1 << place;
   }
+}
+
+/** Whether S3 gives the header a meaning. The names of trailers may come in several headers. */
+function hasMeaning(name: string): boolean {
+  return name.startsWith("x-amz-") && name !== "x-amz-trailer";
 }
 
 /**

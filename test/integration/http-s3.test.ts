@@ -167,6 +167,9 @@ describe("who is let in by a signature", () => {
       ["content-type", "a/b", "c/d"],
       ["content-disposition", 'attachment; filename="a', 'b"'],
       ["expires", "a", "b"],
+      // node:http keeps one of them, which is what both say.
+      ["content-type", "a/b", "a/b"],
+      ["expires", "a", "a"],
     ] as const) {
       const request = put("/all/a", "1", { [name]: `${first},${second}` });
       const { target, headers } = await signS3(request, `127.0.0.1:${host.port}`);

@@ -155,6 +155,23 @@ describe("what is not acceptable as HTTP", { timeout }, () => {
     assertProblem(await connection.answer(), 412, "precondition_failed");
   });
 
+  test("the pieces of a body are freed, and the requests that came in one piece with its end are whole", async () => {
+    await using host = await HttpHost.start();
+    await using connection = await host.connect();
+    const head = (key: string, length: number) =>
+      `PUT /kv/${key} HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`;
+    const values = ["x", "y", "z"].map((letter) => letter.repeat(30_000));
+    const [first = "", second = "", third = ""] = values;
+    connection.send(`${head("a", 60_000)}${first}`);
+    await sleep(systemClock, 50);
+    connection.send(`${first}${head("b", 30_000)}${second}${head("c", 30_000)}${third}`);
+    for (const _ of values) assert.equal((await connection.answer()).status, 204);
+    for (const [key, value] of Object.entries({ a: first + first, b: second, c: third })) {
+      const { body } = await host.request("GET", `/kv/${key}`);
+      assert.ok(body.toString() === value, `${key}: ${body.length} bytes`);
+    }
+  });
+
   test("HTTP/1.0 without a host is served, and the connection closed", async () => {
     await using host = await HttpHost.start();
     await using connection = await host.connect();
