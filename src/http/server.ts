@@ -8,6 +8,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SecureContextOptions } from "node:tls";
 import { noGrant } from "../access/grant.ts";
 import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { RequestRouter, type RequestRouterOptions } from "./request-router.ts";
@@ -84,6 +85,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
 /** At the end, clients that are still connecting are let in for at most so many turns of the event loop. */
 const maxTurns = 1_000;
+/** The server closes in a turn that has taken no longer so far, in milliseconds. */
+const shortTurnMs = 0.5;
 
 /** What a request expects before it sends its body. */
 type Expectation = "nothing" | "continue" | "unknown";
@@ -92,6 +95,7 @@ class NodeHttpServer implements HttpServer {
   readonly metrics = new HttpMetrics();
   readonly shares: NodeShares;
   readonly #settings: HttpSettings;
+  readonly #clock: Clock;
   readonly #log: Log;
   readonly #onUpgrade: HttpServerOptions["onUpgrade"];
   readonly #upgradeProtocol: string | undefined;
@@ -120,6 +124,7 @@ class NodeHttpServer implements HttpServer {
       "who takes connections over says for which protocol",
     );
     this.#settings = settings;
+    this.#clock = options.clock;
     this.#log = options.log;
     this.#onUpgrade = options.onUpgrade;
     this.#upgradeProtocol = options.upgradeProtocol;
@@ -192,14 +197,16 @@ class NodeHttpServer implements HttpServer {
 
   /**
    * Lets in the clients that wait for a connection, as far as possible. The system would reset the others when the
-   * server closes. The runtime accepts one in each turn of its loop.
+   * server closes. The runtime accepts one in each turn of its loop. Who comes later in a long turn is not seen in it.
    */
   async #letIn(): Promise<void> {
     // In this turn the runtime may already have looked for new connections.
     await nextTurn();
-    for (let turns = 0, before = -1; turns < maxTurns && before < this.#accepted; turns++) {
-      before = this.#accepted;
+    for (let turns = 0; turns < maxTurns; turns++) {
+      const before = this.#accepted;
+      const beganAt = this.#clock.now();
       await nextTurn();
+      if (this.#accepted === before && this.#clock.now() - beganAt <= shortTurnMs) return;
     }
   }
 

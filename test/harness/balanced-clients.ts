@@ -39,6 +39,8 @@ export class BalancedClients implements AsyncDisposable {
   readonly #underWay = new Map<string, number>();
   readonly #ended: Promise<unknown>;
   #ready: readonly string[];
+  /** Resolves with the end of the balancer's look. */
+  #look = Promise.withResolvers<void>();
   #avoided: string | undefined;
   #working = true;
   #turn = 0;
@@ -48,7 +50,7 @@ export class BalancedClients implements AsyncDisposable {
     this.#prefix = prefix;
     this.#thinkMs = thinkMs;
     this.#ready = cluster.ids;
-    this.#ended = Promise.all([this.#look(), ...Array.from({ length: clients }, (_, n) => this.#work(n))]);
+    this.#ended = Promise.all([this.#balance(), ...Array.from({ length: clients }, (_, n) => this.#work(n))]);
   }
 
   /**
@@ -58,6 +60,12 @@ export class BalancedClients implements AsyncDisposable {
   async avoid(id: string | undefined): Promise<void> {
     this.#avoided = id;
     while (id !== undefined && (this.#underWay.get(id) ?? 0) > 0) await sleep(systemClock, pollMs);
+  }
+
+  /** Resolves when the balancer has just looked, and found this node ready. It looks again after `lookMs`. */
+  async untilReady(id: string): Promise<void> {
+    do await this.#look.promise;
+    while (!this.#ready.includes(id));
   }
 
   /** Fails if any request has failed so far. */
@@ -75,7 +83,7 @@ export class BalancedClients implements AsyncDisposable {
     await this.stop();
   }
 
-  async #look(): Promise<void> {
+  async #balance(): Promise<void> {
     while (this.#working) {
       for (const id of this.#cluster.ids) this.#nodes.add(id);
       const looks = [...this.#nodes].map(async (id) => {
@@ -85,6 +93,8 @@ export class BalancedClients implements AsyncDisposable {
       // While members change none may say that it is ready for a moment: those that were are as good as any.
       const ready = (await Promise.all(looks)).flat();
       if (ready.length > 0) this.#ready = ready;
+      this.#look.resolve();
+      this.#look = Promise.withResolvers();
       await sleep(systemClock, lookMs);
     }
   }

@@ -65,7 +65,8 @@ test("a node stopped under load behind a balancer that looks at /readyz: no requ
   await using cluster = await TestCluster.start({ config: { http: { drainMs: 1_000 } } });
   await using clients = new BalancedClients(cluster);
   for (const id of cluster.ids) {
-    await sleep(systemClock, 500);
+    // Clients come to the node until the balancer's next look.
+    await clients.untilReady(id);
     const before = clients.answered.get(id) ?? 0;
     const stopped = cluster.process(id).stop(20_000);
     await sleep(systemClock, 300);
