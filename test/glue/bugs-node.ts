@@ -203,6 +203,16 @@ export const nodeBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "old-buckets-go-on",
+    breaks: "Buckets of S3 that change count at once.",
+    edits: [{ file: compose, find: "      buckets.setRules(s3Rules(next));\n", replace: "" }],
+    test: {
+      file: composeTest,
+      name: "buckets that change count at once, the old ones no more",
+      says: /\+\s+200,\n\s+404,\n-\s+200/,
+    },
+  },
+  {
     name: "old-secret-goes-on",
     breaks: "Secrets that change count at once.",
     edits: [{ file: compose, find: "      networks.setSecrets(next);\n", replace: "" }],

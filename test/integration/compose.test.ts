@@ -213,6 +213,24 @@ test("tokens that change count at once, the old ones no more", { timeout }, asyn
   assert.deepEqual(await statuses(), [401, 204]);
 });
 
+test("buckets that change count at once, the old ones no more", { timeout }, async () => {
+  await using nodes = await ComposedNodes.make(1);
+  const withBucket = (name: string) => nodes.config({ s3: { buckets: [{ name, prefix: "" }] } });
+  const node = await nodes.ready("a", withBucket("old"));
+  // Where no token is needed, no signature is looked at.
+  const headers = { authorization: "AWS4-HMAC-SHA256 ..." };
+  const statuses = async (): Promise<number[]> => {
+    const answers = ["old", "next"].map((name) =>
+      nodes.http.request(node.url, "PUT", `/${name}/k`, { body: "1", headers }),
+    );
+    return (await Promise.all(answers)).map(({ status }) => status);
+  };
+  assert.deepEqual(await statuses(), [200, 404]);
+  assert.deepEqual(await statuses(), [200, 404], "with what is remembered");
+  node.reconfigure(withBucket("next"));
+  assert.deepEqual(await statuses(), [404, 200]);
+});
+
 test("secrets and nodes that change count at once: two nodes that knew nothing of each other are one cluster", {
   timeout,
 }, async () => {

@@ -17,7 +17,7 @@ import { requireNoBody } from "../body/object-body.ts";
 import { checksumOf, copiedHeaders, withFacts } from "../body/object-facts.ts";
 import type { S3Call } from "../call.ts";
 import type { SlowAnswers } from "../slow-answers.ts";
-import { conditionsOf, judge, sourceConditionsOf } from "../words/conditions.ts";
+import { conditionsOf, isSourceMet } from "../words/conditions.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
@@ -78,7 +78,7 @@ export class ObjectCopies {
     for (let attempt = 0; attempt < maxCopyAttempts; attempt++) {
       const found = await this.#operations().read(source, true, changed);
       if (found.kind === "missing") throw noSuchKey();
-      if (judge(sourceConditionsOf(call.headers), found.info) !== "serve") throw preconditionFailed();
+      if (!isSourceMet(call.headers, found.info)) throw preconditionFailed();
       const headers = replaces ? this.#newHeaders(call, found) : copiedHeaders(found.info.headers);
       if (source === key && precondition !== undefined && !meets(found.info, precondition)) throw preconditionFailed();
       const condition = source === key ? onlyOver(found) : precondition;

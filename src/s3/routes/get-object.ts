@@ -8,7 +8,7 @@ import { answer, type HeaderList } from "../../http/server/exchange.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
 import { checksumOf, partsOf } from "../body/object-facts.ts";
 import { answerCall, requestIdHeader, type S3Call } from "../call.ts";
-import { conditionsOf, judge } from "../words/conditions.ts";
+import { judge } from "../words/conditions.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspokenRead } from "../words/unspoken.ts";
@@ -47,7 +47,7 @@ export class ObjectReads {
   ): PartOfValue | undefined {
     if (outcome.kind === "missing") throw noSuchKey();
     const { info } = outcome;
-    const decision = judge(conditionsOf(call.headers), info);
+    const decision = judge(call.headers, info);
     if (decision === "failed") throw preconditionFailed();
     if (decision === "not_modified") {
       const modified = this.#dates.lastModified(info.modifiedMs);

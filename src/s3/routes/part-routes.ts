@@ -11,7 +11,7 @@ import { answerCall, type S3Call } from "../call.ts";
 import type { SlowAnswers } from "../slow-answers.ts";
 import type { ClientUploads } from "../uploads/client-uploads.ts";
 import type { PartRecord, UploadRecord } from "../uploads/upload-records.ts";
-import { judge, sourceConditionsOf } from "../words/conditions.ts";
+import { isSourceMet } from "../words/conditions.ts";
 import { parsePartNumber } from "../words/part-number.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
@@ -83,7 +83,7 @@ export class PartRoutes {
     for (let attempt = 0; attempt < maxCopyAttempts; attempt++) {
       const found = await this.#parts.operations().read(source, true, changed);
       if (found.kind === "missing") throw noSuchKey();
-      if (judge(sourceConditionsOf(call.headers), found.info) !== "serve") throw preconditionFailed();
+      if (!isSourceMet(call.headers, found.info)) throw preconditionFailed();
       const record = await this.#copyFrom(call, source, found, part);
       if (record !== undefined) {
         const { md5, checksum, modifiedMs } = record;

@@ -15,11 +15,6 @@ export function conditionsOf(headers: Headers): IncomingHttpHeaders {
   return conditionsIn(headers, "");
 }
 
-/** Those of a copy's source. */
-export function sourceConditionsOf(headers: Headers): IncomingHttpHeaders {
-  return conditionsIn(headers, sourcePrefix);
-}
-
 function conditionsIn(headers: Headers, prefix: string): IncomingHttpHeaders {
   const found: IncomingHttpHeaders = {};
   for (const name of names) {
@@ -40,7 +35,15 @@ function quoted(tags: string): string {
   return trimmed.split(",").map((tag) => `"${trimBlanks(tag)}"`).join(", "); // biome-ignore format: one line
 }
 
-/** As HTTP says. A copy whose source was not modified is refused like one whose source is another. */
-export function judge(conditions: IncomingHttpHeaders, info: Pick<ValueInfo, "md5" | "modifiedMs">): ReadDecision {
-  return hasReadConditions(conditions) ? judgeRead(conditions, info) : "serve";
+type Judged = Pick<ValueInfo, "md5" | "modifiedMs">;
+
+/** Judges a read, as HTTP says. */
+export function judge(headers: Headers, info: Judged): ReadDecision {
+  return hasReadConditions(headers) ? judgeRead(conditionsOf(headers), info) : "serve";
+}
+
+/** Whether the source of a copy meets its conditions. One that was not modified does not, like one that is another. */
+export function isSourceMet(headers: Headers, info: Judged): boolean {
+  const conditions = conditionsIn(headers, sourcePrefix);
+  return !hasReadConditions(conditions) || judgeRead(conditions, info) === "serve";
 }

@@ -42,7 +42,7 @@ export class Query {
   }
 
   has(name: string): boolean {
-    return this.all.some(([each]) => each === name);
+    return this.all.length > 0 && this.all.some(([each]) => each === name);
   }
 
   /**

@@ -18,6 +18,8 @@ export interface WrkPlan {
   readonly seconds: number;
   /** {@link connections} unless told. */
   readonly connections?: number;
+  /** How long each connection rests before a request, in milliseconds. Not at all unless told. */
+  readonly restMs?: number;
 }
 
 export interface WrkRequest {
@@ -66,7 +68,7 @@ export function requestsFor(keys: readonly string[]): WrkRequest[] {
 }
 
 /** A line of the file has the path, and then names and values of headers in turn, with tabs between. */
-function script({ method, bytes }: WrkPlan, requestsPath: string): string {
+function script({ method, bytes, restMs }: WrkPlan, requestsPath: string): string {
   return `
     local requests = {}
     function init(args)
@@ -80,6 +82,7 @@ function script({ method, bytes }: WrkPlan, requestsPath: string): string {
         requests[#requests + 1] = wrk.format("${method}", fields[1], headers, body)
       end
     end
+    ${restMs === undefined ? "" : `function delay() return ${restMs} end`}
     function request()
       return requests[math.random(#requests)]
     end
