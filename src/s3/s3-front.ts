@@ -205,10 +205,10 @@ function hexOf(number: number): string {
   return `${pairs[number >>> 24]}${pairs[(number >>> 16) & 255]}${pairs[(number >>> 8) & 255]}${pairs[number & 255]}`;
 }
 
-/** Who has the signature can send the request. */
+/** Who has the signature can send the request. A name with an escape in it may be the signature's. */
 function withoutSignature(target: string): string {
   if (!target.includes("?")) return target;
-  return target.replace(/([?&](?:X-Amz-(?:Signature|Security-Token)|Signature)=)[^&]*/g, "$1...");
+  return target.replace(/([?&](?:X-Amz-(?:Signature|Security-Token)|Signature|[^=&%]*%[^=&]*)=)[^&]*/g, "$1...");
 }
 
 /** Headers that are kept with an object, and have one value. */
