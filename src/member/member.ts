@@ -38,7 +38,9 @@ export class Member implements PeerHandler, JournalSource {
   readonly operations: Operations & Administration;
   /** What it tells people. */
   readonly status: Status;
-  readonly #parts: MemberParts;
+  readonly #parts: Omit<MemberParts, "recovered">;
+  /** What was held before, until it has been taken over: the values in it may be most of the process's memory. */
+  #before: Recovered | undefined;
   readonly #wired: Wired;
   readonly #membership: Membership;
   readonly #abort = new AbortController();
@@ -54,9 +56,10 @@ export class Member implements PeerHandler, JournalSource {
   /** When it was last seen to serve. */
   #servedAt: Instant = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: MemberParts) {
+  constructor({ recovered, ...parts }: MemberParts) {
     this.#parts = parts;
-    this.#wired = wire(parts, {
+    this.#before = recovered;
+    this.#wired = wire(parts, recovered, {
       onView: (view) => this.#adopt(view),
       onPong: (from, state, sentAt) => this.#onPong(from, state, sentAt),
       onLease: () => this.#onLease(),
@@ -79,10 +82,11 @@ export class Member implements PeerHandler, JournalSource {
    * @throws OperatingError `store_refused` when the store cannot be used, `shutting_down` when it has ended meanwhile.
    */
   async start(): Promise<void> {
-    const { network, journal, recovered } = this.#parts;
-    assert(!this.#ended && !this.joined, "a member starts once, without a view");
-    this.#recover(recovered);
+    const { network, journal } = this.#parts;
+    assert(!this.#ended && !this.joined && this.#before !== undefined, "a member starts once, without a view");
+    this.#recover(this.#before);
     if (this.#lane.isBusy) await this.#recovered.promise;
+    this.#before = undefined;
     journal.attach(this);
     network.start(this);
     this.#isStarted = true;
@@ -143,9 +147,10 @@ export class Member implements PeerHandler, JournalSource {
   #collect(): Promise<Recovered> {
     // It has taken nothing from others yet.
     if (this.#lane.isBusy) {
+      assert(this.#before !== undefined, "what was held before is there until it has been taken over");
       this.#lane.stop();
       this.#recovered.reject(this.#abort.signal.reason as Error);
-      return Promise.resolve(this.#parts.recovered);
+      return Promise.resolve(this.#before);
     }
     const { buffer, flusher, requests, late } = this.#wired;
     const { adoptedEpochs: adopted, cluster, isBroughtBack: broughtBack } = this.#membership;
@@ -408,7 +413,10 @@ export class Member implements PeerHandler, JournalSource {
  * The settings of the cluster's first node hold for all of its nodes. A node whose file says otherwise says so in its
  * log.
  */
-function compareSettings(parts: MemberParts, { replicas, leaseMs, flushDeadlineMs }: ViewParameters): void {
+function compareSettings(
+  parts: Pick<MemberParts, "settings" | "log">,
+  { replicas, leaseMs, flushDeadlineMs }: ViewParameters,
+): void {
   const { settings, log } = parts;
   const own = { replicas: settings.replicas, leaseMs: settings.leaseMs, flushDeadlineMs: settings.flushDeadlineMs };
   const shared = { replicas, leaseMs, flushDeadlineMs };

@@ -96,8 +96,8 @@ export type Wired = ReturnType<typeof wire>;
 const stuckSuspicions = 5;
 
 /** Puts the parts together. Nothing runs before the member starts. */
-export function wire(parts: MemberParts, hooks: MemberHooks) {
-  const { identity, settings, recovered, nodes, heeds } = parts;
+export function wire(parts: Omit<MemberParts, "recovered">, recovered: Recovered, hooks: MemberHooks) {
+  const { identity, settings, nodes, heeds } = parts;
   const context = makeContext(parts, identity, recovered);
   const { membership, buffer, requests, late, slices } = context;
   const deadlines = new OperationDeadlines(context.clock, settings.operationMs);

@@ -6,9 +6,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type Entry, footprint, noHeaders } from "../../src/core/entry.ts";
 import { Ring } from "../../src/core/ring.ts";
 import { formatView, type View, type ViewMember, viewName } from "../../src/core/view.ts";
+import { type Journal, nothingRecovered, type Recovered } from "../../src/journal/journal.ts";
 import { noJournal } from "../../src/journal/no-journal.ts";
 import { Participant } from "../../src/member/participant.ts";
 import { settingsOf } from "../harness/key-fixtures.ts";
@@ -84,6 +88,20 @@ test("a member whose keys are all due, as its buffer has hardly any room left, t
   assert.deepEqual(long, []);
 });
 
+test("a member that has taken over what was held before does not keep it a second time", async () => {
+  const members = ids.map((id) => memberOf(id));
+  const cluster = new FullCluster({ ...viewOf(5, members), settled: true });
+  await cluster.settled("start", 3);
+  // What was made in this turn is kept until its end.
+  await nextTurn();
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc()");
+  assert.deepEqual(
+    cluster.recovered.map((each) => each.deref()?.entries.length),
+    [undefined, undefined, undefined],
+  );
+});
+
 /**
  * A settled cluster whose nodes find their buffers full at their first start. Nothing is flushed by itself, unless a
  * slow store is given: then all is due.
@@ -93,6 +111,8 @@ class FullCluster {
   readonly hosts: readonly SimHost[];
   /** The most look-ups in one turn, by what went on. */
   readonly lookUps = new Map<string, number>();
+  /** What the members were told to have held before. */
+  readonly recovered: WeakRef<Recovered>[] = [];
   readonly #participants = new Map<string, Participant>();
 
   constructor(view: View, slowness?: Partial<StoreFaultSettings>) {
@@ -119,19 +139,14 @@ class FullCluster {
       },
       makeFolder: (name: string): DataFolder => {
         const member = view.members.find(({ id }) => name === `${id}-1`);
-        const recovered = {
-          entries: held.get(member?.id ?? "") ?? [],
-          outcomes: [],
-          late: [],
-          adopted: [view.epoch],
-          cluster: "c1",
-        };
         return {
           name,
           id: undefined,
           bytes: 0,
           open: (process) =>
-            Promise.resolve(member ? { ...noJournal(member.folder), recovered } : noJournal(process.random.id())),
+            Promise.resolve(
+              member ? this.#journalWith(member, held.get(member.id) ?? [], view) : noJournal(process.random.id()),
+            ),
           crash: () => undefined,
           snapshot: () => memoryFolder(name),
           syncs: 0,
@@ -152,6 +167,20 @@ class FullCluster {
     });
     this.hosts = ids.map((id) => new SimHost(cluster, { id, startMs: 0, weight: 1, zone: undefined, settings }, ids));
     for (const host of this.hosts) host.start();
+  }
+
+  /** Tells once what it has, as a journal forgets it with the first record that is appended. */
+  #journalWith({ folder }: ViewMember, entries: Entry[], { epoch }: View): Journal {
+    let recovered: Recovered | undefined = { entries, outcomes: [], late: [], adopted: [epoch], cluster: "c1" };
+    this.recovered.push(new WeakRef(recovered));
+    return {
+      ...noJournal(folder),
+      get recovered() {
+        const once = recovered ?? nothingRecovered;
+        recovered = undefined;
+        return once;
+      },
+    };
   }
 
   async settled(what: string, count: number): Promise<void> {
