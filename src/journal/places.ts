@@ -1,10 +1,11 @@
 /**
  * Where the newest record of each key is. There is one for every entry in memory, so it is kept in columns. A key takes
- * about 80 bytes, its slot in the map included; the key itself is shared with the entry. The collector has nothing to
+ * about 75 bytes, its slot in the map included; the key itself is shared with the entry. The collector has nothing to
  * look at.
  */
 
 import { assert } from "../base/assert.ts";
+import { PartedList } from "../base/parted-list.ts";
 import { PartedMap } from "../base/parted-map.ts";
 import type { Version } from "../core/version.ts";
 
@@ -15,8 +16,9 @@ const chunkSize = 1 << chunkBits;
 export class Places {
   readonly #slots = new PartedMap<number>();
   /** By slot. A free slot has no key. */
-  #keys: (string | undefined)[] = [];
-  #free: number[] = [];
+  #keys = new PartedList<string | undefined>();
+  /** The slot that was freed last, plus one, or 0. A free slot has the next free one, in the same way, as its bytes. */
+  #free = 0;
   #segments = new Column(Uint32Array);
   #bytes = new Column(Uint32Array);
   #epochs = new Column(Float64Array);
@@ -37,7 +39,7 @@ export class Places {
   }
 
   keyAt(slot: number): string | undefined {
-    return this.#keys[slot];
+    return this.#keys.at(slot);
   }
 
   /** Number of the segment with the record. */
@@ -66,27 +68,34 @@ export class Places {
   }
 
   remove(key: string, slot: number): void {
-    assert(this.#keys[slot] === key, "a slot belongs to its key");
+    assert(this.#keys.at(slot) === key, "a slot belongs to its key");
     this.#slots.delete(key);
-    this.#keys[slot] = undefined;
+    this.#keys.set(slot, undefined);
     this.#segments.set(slot, 0);
-    this.#free.push(slot);
-    assert(this.#slots.size + this.#free.length === this.#keys.length, "a slot has a key or is free");
+    this.#bytes.set(slot, this.#free);
+    this.#free = slot + 1;
     if (this.#slots.size === 0 && this.#keys.length > chunkSize) this.#reset();
   }
 
   #take(key: string): number {
-    const slot = this.#free.pop() ?? this.#keys.length;
-    assert(this.#keys[slot] === undefined, "a free slot has no key");
-    this.#keys[slot] = key;
+    let slot = this.#free - 1;
+    if (slot < 0) {
+      slot = this.#keys.length;
+      assert(slot === this.#slots.size, "a slot has a key or is free");
+      this.#keys.push(key);
+    } else {
+      assert(this.#keys.at(slot) === undefined, "a free slot has no key");
+      this.#free = this.#bytes.at(slot);
+      this.#keys.set(slot, key);
+    }
     this.#slots.set(key, slot);
     return slot;
   }
 
   /** Gives back the memory that very many keys needed. */
   #reset(): void {
-    this.#keys = [];
-    this.#free = [];
+    this.#keys = new PartedList();
+    this.#free = 0;
     this.#segments = new Column(Uint32Array);
     this.#bytes = new Column(Uint32Array);
     this.#epochs = new Column(Float64Array);
