@@ -3,7 +3,7 @@
  * loop brings, and what comes while the batch before it is being synced. It becomes one group: one write, one
  * `fdatasync`. So a lone writer waits for one sync, and a thousand writers share it.
  *
- * A segment that is full is sealed. The next segment begins with what must outlive those before it.
+ * A segment that is full is sealed. The next segment begins with what must outlive those before it (`SegmentHead`).
  *
  * Segments are deleted, oldest first. A segment may go when neither it nor an older one has the newest record of a held
  * key. That fact is itself a record. It is durable before the file goes, so that a missing file is noticed.
@@ -12,9 +12,8 @@
  * entries of the oldest segment forward, some with each group.
  *
  * A group comes with everything that was appended before it, or with it in the same turn, or not at all. A segment's
- * first group repeats all outcomes that count. There may be very many. The first record brings some of them, the end of
- * each turn some more, and the group waits for the last. So an outcome never gets to the disk before its entry (J1, J2,
- * J6, J10).
+ * first group has the whole head, which may take many turns. So an outcome never gets to the disk before its entry (J1,
+ * J2, J6, J10).
  */
 
 import { assert } from "../base/assert.ts";
@@ -23,7 +22,7 @@ import { ByteWriter } from "../base/codec.ts";
 import { isOperatingError } from "../base/errors.ts";
 import { Histogram, latencyBounds, sizeBounds } from "../base/histogram.ts";
 import type { Log } from "../base/log.ts";
-import type { JournalPosition, RequestOutcome } from "../core/message.ts";
+import type { JournalPosition } from "../core/message.ts";
 import { Batch } from "./batch.ts";
 import type { Disk } from "./disk.ts";
 import { diskFailure } from "./failure.ts";
@@ -32,6 +31,7 @@ import { type Journal, type JournalRecord, type JournalSource, nothingRecovered,
 import type { Ledger } from "./ledger.ts";
 import { type Replayed, replay } from "./replay.ts";
 import { SegmentFiles } from "./segment-files.ts";
+import { defaultRepeatedAtOnce, SegmentHead } from "./segment-head.ts";
 import { segmentName } from "./segment-name.ts";
 
 export interface JournalSettings {
@@ -39,8 +39,8 @@ export interface JournalSettings {
   readonly segmentBytes: number;
   /** The owner holds at most this many bytes of records. The disk then takes at most twice as much and two segments. */
   readonly liveLimitBytes: number;
-  /** One turn of the event loop repeats about this many outcomes. The default is 8,192; a test says fewer. */
-  readonly outcomesAtOnce?: number;
+  /** A turn repeats about so many conditions and outcomes in a segment's head: 8,192, if a test does not say fewer. */
+  readonly repeatedAtOnce?: number;
 }
 
 export const defaultSegmentBytes = 64 * 1024 * 1024;
@@ -88,9 +88,6 @@ const forwardFactor = 2;
 const forwardKeys = 1_000;
 /** Writing forward begins when the segments take more than one segment and this many times what counts. */
 const wasteFactor = 1.5;
-/** How many outcomes go into one record, and how many are repeated at once. */
-const outcomesPerRecord = 1024;
-const defaultOutcomesAtOnce = 8 * outcomesPerRecord;
 const writerBytes = 64 * 1024;
 /** A writer that has grown beyond this is not used again. At most so many are kept. */
 const keptWriterBytes = 4 * 1024 * 1024;
@@ -149,10 +146,8 @@ class FileJournal implements DiskJournal {
   #offset: number;
   /** How far what is durable goes. */
   #position: JournalPosition;
-  /** Bytes that the newest segment repeats at its beginning. */
-  #headBytes = 0;
-  /** The outcomes that it has yet to repeat. Undefined when it has them all. */
-  #toRepeat: Iterator<RequestOutcome> | undefined;
+  /** What the newest segment repeats at its beginning. */
+  readonly #head: SegmentHead;
   /** The next batch begins another segment. */
   #isSealed: boolean;
   /** The lowest number of a segment that is needed, as the journal last recorded it. */
@@ -185,6 +180,7 @@ class FileJournal implements DiskJournal {
     this.#recovered = replayed.recovered;
     this.#ledger = replayed.ledger;
     this.#files = files;
+    this.#head = new SegmentHead(parts.settings.repeatedAtOnce ?? defaultRepeatedAtOnce);
     this.#offset = offset;
     this.#position = { segment: replayed.ledger.newest, offset };
     this.#isSealed = replayed.last?.isSealed ?? false;
@@ -208,6 +204,7 @@ class FileJournal implements DiskJournal {
 
   attach(source: JournalSource): void {
     this.#source = source;
+    this.#head.goOnWith(source);
   }
 
   append(record: JournalRecord): void {
@@ -264,10 +261,10 @@ class FileJournal implements DiskJournal {
       this.#isTurnOpen = false;
       const batch = this.#filling;
       if (batch !== undefined) {
-        this.#repeatOutcomes(batch);
+        this.#head.repeatSome(batch);
         this.#writeForward(batch);
         const isFull = batch.bytes >= this.#parts.settings.segmentBytes * groupPart;
-        if (isFull && this.#toRepeat === undefined) this.#close();
+        if (isFull && this.#head.isWhole) this.#close();
       }
       this.#start();
     });
@@ -283,31 +280,9 @@ class FileJournal implements DiskJournal {
     }
     const writer = this.#writers.pop() ?? new ByteWriter(writerBytes);
     const batch = new Batch(this.#ledger.newest, this.#offset, this.#seed, writer);
-    if (this.#offset === 0) this.#addHead(batch);
+    if (this.#offset === 0) this.#head.begin(batch, this.#oldest, this.#attached());
     this.#filling = batch;
     return batch;
-  }
-
-  /** Adds what must outlive the segments before this one. Of very many outcomes it adds the first. */
-  #addHead(batch: Batch): void {
-    const source = this.#attached();
-    let bytes = batch.add({ kind: "head", oldest: this.#oldest });
-    const adoption = source.adoption();
-    if (adoption !== undefined) bytes += batch.add(adoption);
-    for (const record of source.late()) bytes += batch.add(record);
-    this.#headBytes = bytes;
-    this.#toRepeat = source.outcomes()[Symbol.iterator]();
-    this.#repeatOutcomes(batch);
-  }
-
-  /** Repeats some outcomes. They may come and go between two turns. */
-  #repeatOutcomes(batch: Batch, most = this.#parts.settings.outcomesAtOnce ?? defaultOutcomesAtOnce): void {
-    for (let left = most; left > 0 && this.#toRepeat !== undefined; left -= outcomesPerRecord) {
-      const count = Math.min(left, outcomesPerRecord);
-      const outcomes = takeSome(this.#toRepeat, count);
-      if (outcomes.length < count) this.#toRepeat = undefined;
-      if (outcomes.length > 0) this.#headBytes += batch.add({ kind: "outcomes", outcomes });
-    }
   }
 
   /** Closes the batch that fills: nothing is added to it any more. */
@@ -315,20 +290,20 @@ class FileJournal implements DiskJournal {
     const batch = this.#filling;
     assert(batch !== undefined, "only a batch that fills is closed");
     assert(batch.segment === this.#ledger.newest, "a batch that fills is for the newest segment");
-    assert(this.#toRepeat === undefined, "a segment's first group has all outcomes that count");
+    assert(this.#head.isWhole, "a segment's first group has all of its head");
     this.#filling = undefined;
     if (this.#ledger.oldest > this.#oldest) {
       this.#oldest = this.#ledger.oldest;
       batch.add({ kind: "oldest", oldest: this.#oldest });
       batch.releases = this.#oldest;
     }
-    if (batch.offset + batch.bytes >= this.#parts.settings.segmentBytes + this.#headBytes) {
+    if (batch.offset + batch.bytes >= this.#parts.settings.segmentBytes + this.#head.bytes) {
       batch.add({ kind: "seal" });
       this.#isSealed = true;
     }
     assert(batch.offset === this.#offset, "a batch begins where the one before it ends");
     this.#offset = batch.offset + batch.bytes;
-    this.#ledger.grow(batch.offset === 0 ? batch.bytes - this.#headBytes : batch.bytes);
+    this.#ledger.grow(batch.offset === 0 ? batch.bytes - this.#head.bytes : batch.bytes);
     this.#closed.push(batch);
   }
 
@@ -402,9 +377,9 @@ class FileJournal implements DiskJournal {
       this.#fillForward();
     } else if (this.#mayWait(this.#filling)) return undefined;
     else if (this.#owedBytes > 0 && !this.#isClosing) return this.#waitATurn();
-    if (this.#toRepeat !== undefined) {
+    if (!this.#head.isWhole) {
       if (!this.#isClosing) return this.#waitATurn();
-      this.#repeatOutcomes(this.#filling as Batch, Number.POSITIVE_INFINITY);
+      this.#head.repeatAll(this.#filling as Batch);
     }
     this.#close();
     return this.#closed.shift();
@@ -464,15 +439,4 @@ class FileJournal implements DiskJournal {
     const isOfDisk = error instanceof Error && "code" in error;
     this.#parts.onFailed(isOfDisk ? diskFailure(this.#parts.disk.description, error) : (error as Error));
   }
-}
-
-/** The next items, at most so many; fewer at the end. */
-function takeSome<T>(iterator: Iterator<T>, count: number): T[] {
-  const items: T[] = [];
-  while (items.length < count) {
-    const next = iterator.next();
-    if (next.done === true) break;
-    items.push(next.value);
-  }
-  return items;
 }

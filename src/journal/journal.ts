@@ -62,6 +62,9 @@ export const nothingRecovered: Recovered = Object.freeze({ entries: [], outcomes
  * The journal may ask at any time after the first append: between two steps of its owner, never within one. An answer
  * must count everything that was appended, and everything that was recovered and is still held. What an answer does not
  * name may be gone at the next start.
+ *
+ * There may be very many outcomes and conditions: the journal takes some in each turn of the event loop. Each must be
+ * told as it is at that moment, and none that is forgotten by then.
  */
 export interface JournalSource {
   /** The last adoption, if there was one. */

@@ -4,7 +4,9 @@ import type { GlueBug } from "./glue-bug.ts";
 
 const journal = "src/journal/file-journal.ts";
 const segments = "src/journal/segment-files.ts";
+const head = "src/journal/segment-head.ts";
 const replay = "src/journal/replay.ts";
+const lateEffects = "src/core/late-effects.ts";
 const crashTest = "test/unit/journal/journal-crash.test.ts";
 const failureTest = "test/unit/journal/journal-failure.test.ts";
 const waitingTest = "test/unit/journal/journal-waiting.test.ts";
@@ -57,13 +59,13 @@ export const journalBugs: readonly GlueBug[] = [
     },
   },
   {
-    name: "outcomes-cut-at-the-end",
+    name: "head-cut-at-the-end",
     breaks: "J5: A journal that ends while a segment repeats outcomes writes the rest of them.",
     edits: [
       {
-        file: journal,
-        find: "      this.#repeatOutcomes(this.#filling as Batch, Number.POSITIVE_INFINITY);",
-        replace: "      this.#toRepeat = undefined;",
+        file: head,
+        find: "    this.#repeat(batch, Number.POSITIVE_INFINITY);",
+        replace: "    this.#rest = undefined;",
       },
     ],
     test: {
@@ -77,9 +79,9 @@ export const journalBugs: readonly GlueBug[] = [
     breaks: "J5: What a segment repeats makes up for all segments before it.",
     edits: [
       {
-        file: journal,
-        find: "if (outcomes.length < count) this.#toRepeat = undefined;",
-        replace: "this.#toRepeat = undefined;",
+        file: head,
+        find: "        left -= countOf(next.value);",
+        replace: "        left -= countOf(next.value);\n        if (left <= 0) this.#rest = undefined;",
       },
     ],
     test: {
@@ -89,19 +91,71 @@ export const journalBugs: readonly GlueBug[] = [
     },
   },
   {
-    name: "outcomes-repeated-in-one-turn",
+    name: "head-repeated-in-one-turn",
     breaks: "J5: A segment repeats very many outcomes in short turns: while one lasts no ping is answered.",
     edits: [
       {
-        file: journal,
-        find: "most = this.#parts.settings.outcomesAtOnce ?? defaultOutcomesAtOnce",
-        replace: "most = Number.POSITIVE_INFINITY",
+        file: head,
+        find: "    this.#repeat(batch, this.#atOnce);",
+        replace: "    this.#repeat(batch, Number.POSITIVE_INFINITY);",
       },
     ],
     test: {
       file: turnsTest,
       name: "a segment repeats very many outcomes in short turns, and all of them",
       says: /5000\d in one turn/,
+    },
+  },
+  {
+    name: "late-effects-repeated-in-one-turn",
+    breaks: "F25: A segment repeats very many conditions in short turns: while one lasts no ping is answered.",
+    edits: [
+      {
+        file: head,
+        find: "        left -= countOf(next.value);",
+        replace: '        if (next.value.kind === "outcomes") left -= countOf(next.value);',
+      },
+    ],
+    test: {
+      file: turnsTest,
+      name: "a segment repeats very many conditions in short turns, and all of them",
+      says: /5000\d in one turn/,
+    },
+  },
+  {
+    name: "late-effects-counted-by-key",
+    breaks: "F25: A segment repeats very many conditions in short turns, however many each key has.",
+    edits: [{ file: head, find: "Math.max(1, record.conditions.length)", replace: "1" }],
+    test: {
+      file: turnsTest,
+      name: "keys with many conditions each are fewer in one turn",
+      says: /1638\d in one turn/,
+    },
+  },
+  {
+    name: "late-effects-repeated-as-they-were",
+    breaks: "F25: What is forgotten while a segment repeats conditions does not come back with the next start.",
+    edits: [
+      {
+        file: lateEffects,
+        find: "    for (const [key, late] of this.#keys) yield recordOf",
+        replace: "    for (const [key, late] of [...this.#keys]) yield recordOf",
+      },
+    ],
+    test: {
+      file: "test/unit/core/late-effects.test.ts",
+      name: "are told to a journal as they are when their turn comes",
+      says: /late3/,
+    },
+  },
+  {
+    name: "former-owner-asked-for-the-head",
+    breaks: "J5, V37: What a member has forgotten is not repeated from the member before it.",
+    edits: [{ file: journal, find: "    this.#head.goOnWith(source);\n", replace: "" }],
+    test: {
+      file: turnsTest,
+      name: "another owner that comes while a segment repeats what counts is asked for all of it",
+      says: /0 repeated/,
     },
   },
   {

@@ -126,8 +126,8 @@ export class JournalOwner implements JournalSource {
   #seq = 0;
   #epoch = 1;
 
-  late(): Iterable<LateRecord> {
-    return [...this.#now.late].map(([key, conditions]) => ({ kind: "late", key, conditions }));
+  *late(): Iterable<LateRecord> {
+    for (const [key, conditions] of this.#now.late) yield { kind: "late", key, conditions };
   }
 
   get heldKeys(): string[] {
@@ -163,6 +163,7 @@ export class JournalOwner implements JournalSource {
   begin(journal: Journal): void {
     const { recovered } = journal;
     for (const entry of recovered.entries) this.#base.apply({ kind: "entry", entry });
+    for (const { key, conditions } of recovered.late) this.#base.apply({ kind: "late", key, conditions });
     this.#base.adopted = recovered.adopted;
     this.#base.forgetAllBut(recovered.outcomes);
     this.take(journal);
@@ -195,6 +196,15 @@ export class JournalOwner implements JournalSource {
   adopt(): void {
     const adopted = [...this.#now.adopted.slice(-3), ++this.#epoch];
     this.append({ kind: "adopt", epoch: this.#epoch, adopted });
+  }
+
+  /** It ends, and another one goes on with all that it holds, in the same life of the journal. */
+  succeedBy(next: JournalOwner): void {
+    next.#base = this.#now.copy();
+    next.#now = this.#now.copy();
+    next.#seq = this.#seq;
+    next.#journal = this.#journal;
+    this.#journal?.attach(next);
   }
 
   append(record: JournalRecord): void {

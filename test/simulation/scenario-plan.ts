@@ -142,7 +142,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     journalSettings: {
       segmentBytes: random.pick([2_000, 20_000, 1_000_000]),
       liveLimitBytes: 4 * Math.max(...hosts.map(({ settings }) => settings.admission.dirtyBytes)),
-      outcomesAtOnce: random.fork("journal").pick([3, 1_000]),
+      repeatedAtOnce: random.fork("journal").pick([3, 1_000]),
     },
     // Who starts anew without a view asks the nodes that it knows.
     knowsLater: random.chance(0.5) || faults.includes("viewLosses"),

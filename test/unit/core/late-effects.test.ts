@@ -195,4 +195,19 @@ describe("LateEffects, told to others", () => {
     for (const record of late.records()) again.recover(record, 10);
     for (const state of [absent, present("A")]) assert.ok((again.heldUntil("k", version(7), state, 10) ?? 0) >= 10 + l);
   });
+
+  it("are told to a journal as they are when their turn comes", () => {
+    const { late, failed } = trialOf();
+    for (const key of ["a", "b", "c"]) failed(5, present("A"), 0, key);
+    late.announce("late3", version(5), 0);
+    const told: string[] = [];
+    for (const { key, conditions } of late.records()) {
+      told.push(`${key}: ${conditions.length}`);
+      if (key !== "a") continue;
+      late.answered("late3", version(5));
+      failed(6, present("B"), 1, "b");
+      failed(6, present("B"), 1, "new");
+    }
+    assert.deepEqual(told, ["a: 1", "c: 1", "b: 2", "new: 1"]);
+  });
 });

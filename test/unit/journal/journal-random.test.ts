@@ -126,7 +126,7 @@ async function runWorld(seed: number): Promise<void> {
   const settings = {
     segmentBytes: random.pick([2_000, 20_000, 200_000]),
     liveLimitBytes: 2_000_000,
-    outcomesAtOnce: random.pick([1, 10, 10_000]),
+    repeatedAtOnce: random.pick([1, 10, 10_000]),
   };
   for (let life = 0; life < livesPerWorld; life += 1) {
     disk.setFaults(life === livesPerWorld - 1 ? healthyDisk : faultsOf(random));
