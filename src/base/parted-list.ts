@@ -9,6 +9,9 @@ import { assert } from "./assert.ts";
 const partBits = 12;
 const partSize = 1 << partBits;
 
+/** What those who read a list need. A short array is such a list, too. */
+export type Items<Item> = Iterable<Item> & Pick<PartedList<Item>, "length">;
+
 export class PartedList<Item> implements Iterable<Item> {
   readonly #parts: Item[][] = [];
   #length = 0;

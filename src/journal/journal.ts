@@ -10,6 +10,7 @@
  * tells its owner once, so that the member ends. The next journal judges what the disk holds (J1, J2, J8).
  */
 
+import type { Items } from "../base/parted-list.ts";
 import type { Entry, RequestId } from "../core/entry.ts";
 import type { LateRecord } from "../core/late-effects.ts";
 import type { JournalPosition, RequestOutcome } from "../core/message.ts";
@@ -41,10 +42,10 @@ export interface AdoptRecord {
  * What a journal held at its start: the newest entry of each key that was held, and the latest word on everything else.
  */
 export interface Recovered {
-  readonly entries: readonly Entry[];
-  readonly outcomes: readonly RequestOutcome[];
+  readonly entries: Items<Entry>;
+  readonly outcomes: Items<RequestOutcome>;
   /** Conditions of requests to the store that got no answer, by key. */
-  readonly late: readonly Omit<LateRecord, "kind">[];
+  readonly late: Items<Omit<LateRecord, "kind">>;
   /** The epochs of the last {@link AdoptRecord}; empty if there was none. */
   readonly adopted: readonly number[];
   /** The cluster of these epochs, if the record says it. */

@@ -13,10 +13,11 @@
 import type { Clock } from "../base/clock.ts";
 import { MalformedError } from "../base/codec.ts";
 import type { Log } from "../base/log.ts";
+import { PartedList } from "../base/parted-list.ts";
 import { PartedMap } from "../base/parted-map.ts";
 import { Breaks } from "../base/slices.ts";
 import { type Entry, noRequest } from "../core/entry.ts";
-import type { LateCondition } from "../core/late-effects.ts";
+import type { LateRecord } from "../core/late-effects.ts";
 import type { RequestOutcome } from "../core/message.ts";
 import { OutcomeBlocks } from "../core/outcome-blocks.ts";
 import { compareVersions, versionOf } from "../core/version.ts";
@@ -130,7 +131,7 @@ class ReplayState {
   readonly #entries = new PartedMap<Entry>();
   /** By router. */
   readonly #outcomes = new Map<string, OutcomeBlocks>();
-  readonly #late = new Map<string, readonly LateCondition[]>();
+  readonly #late = new PartedMap<Omit<LateRecord, "kind">>();
   #adopted: readonly number[] = [];
   #cluster: string | undefined;
   /** See {@link Replayed.oldest}. */
@@ -174,8 +175,7 @@ class ReplayState {
         for (const { router, counter } of record.requests) this.#outcomes.get(router)?.delete(counter);
         return;
       case "late":
-        if (record.conditions.length > 0) this.#late.set(record.key, record.conditions);
-        else this.#late.delete(record.key);
+        this.#takeLate(record);
         return;
       case "head":
         this.#late.clear();
@@ -194,23 +194,28 @@ class ReplayState {
 
   async recovered(breaks: Breaks): Promise<Recovered> {
     breaks.restart();
-    const entries: Entry[] = [];
+    const entries = new PartedList<Entry>();
     for (const entry of this.#entries.values()) {
       entries.push(entry);
       if (breaks.isDue()) await breaks.take();
     }
-    const outcomes: RequestOutcome[] = [];
+    const outcomes = new PartedList<RequestOutcome>();
     for (const log of this.#outcomes.values()) {
       for (const outcome of log.values()) {
         outcomes.push(outcome);
         if (breaks.isDue()) await breaks.take();
       }
     }
+    const late = new PartedList<Omit<LateRecord, "kind">>();
+    for (const each of this.#late.values()) {
+      late.push(each);
+      if (breaks.isDue()) await breaks.take();
+    }
     const cluster = this.#cluster;
     return {
       entries,
       outcomes,
-      late: [...this.#late].map(([key, conditions]) => ({ key, conditions })),
+      late,
       adopted: this.#adopted,
       ...(cluster !== undefined && { cluster }),
     };
@@ -225,6 +230,11 @@ class ReplayState {
     if (before !== undefined && compareVersions(entry, before) < 0) return;
     this.#entries.set(key, entry);
     this.ledger.hold(key, entry, bytes);
+  }
+
+  #takeLate({ key, conditions }: LateRecord): void {
+    if (conditions.length > 0) this.#late.set(key, { key, conditions });
+    else this.#late.delete(key);
   }
 
   #remember(outcome: RequestOutcome): void {

@@ -7,6 +7,7 @@
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { PartedList } from "../base/parted-list.ts";
 import type { Lane } from "../base/slices.ts";
 import type { Administration } from "../core/administration.ts";
 import type { Entry } from "../core/entry.ts";
@@ -155,17 +156,21 @@ export class Member implements PeerHandler, JournalSource {
     const { buffer, flusher, requests, late } = this.#wired;
     const { adoptedEpochs: adopted, cluster, isBroughtBack: broughtBack } = this.#membership;
     const error = new OperatingError("peer_unreachable", "this node has left the view, and others may have this write");
-    const entries: Entry[] = [];
-    const outcomes: RequestOutcome[] = [];
+    const entries = new PartedList<Entry>();
+    const outcomes = new PartedList<RequestOutcome>();
+    const conditions = new PartedList<LateRecord>();
     const endTenure = (record: KeyState): void => {
       buffer.endTenure(record, error);
       if (record.entry) entries.push(record.entry);
     };
     const { promise, resolve } = Promise.withResolvers<Recovered>();
     this.#lane.over(buffer.records(), endTenure, () => {
-      const collect = (outcome: RequestOutcome): unknown => outcomes.push(outcome);
+      const collect = (outcome: RequestOutcome): void => outcomes.push(outcome);
+      const collectLate = (each: LateRecord): void => conditions.push(each);
       this.#lane.over(requests.outcomes(), collect, () =>
-        resolve({ entries, outcomes, late: [...late.records()], adopted, cluster, broughtBack }),
+        this.#lane.over(late.records(), collectLate, () =>
+          resolve({ entries, outcomes, late: conditions, adopted, cluster, broughtBack }),
+        ),
       );
     });
     // A flush that lands finds its key without tenure.

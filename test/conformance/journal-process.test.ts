@@ -67,7 +67,7 @@ async function recover(folder: string): Promise<readonly Entry[]> {
   });
   const { entries } = journal.recovered;
   await journal[Symbol.asyncDispose]();
-  return entries;
+  return [...entries];
 }
 
 test("after kill -9, again and again, everything that was durable is there and nothing that was cleaned", async (test) => {

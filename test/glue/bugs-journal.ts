@@ -159,6 +159,22 @@ export const journalBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "found-entries-in-one-array",
+    breaks: "J4: A start holds very many entries after short turns: while one lasts no ping is answered.",
+    edits: [
+      {
+        file: replay,
+        find: "const entries = new PartedList<Entry>();",
+        replace: "const entries: Entry[] = [];",
+      },
+    ],
+    test: {
+      file: "test/unit/journal/replay-turns.test.ts",
+      name: "very many entries, outcomes and conditions are found without a turn that moves them all",
+      says: /\d{7} bytes in one turn/,
+    },
+  },
+  {
     name: "failed-sync-confirmed",
     breaks: "J8: A group is confirmed once it is synced, and only then.",
     edits: [

@@ -87,7 +87,7 @@ class State {
   }
 
   /** This is what was found, and it is all that is remembered. */
-  forgetAllBut(outcomes: readonly RequestOutcome[]): void {
+  forgetAllBut(outcomes: Iterable<RequestOutcome>): void {
     this.outcomes.clear();
     this.done.clear();
     for (const entry of this.entries.values()) this.done.add(entry.requestId.counter);
@@ -311,9 +311,9 @@ export class JournalOwner implements JournalSource {
       if (compareVersions(entry, expected) !== 0) return `${entry.key} has version ${entry.seq}, not ${expected.seq}`;
       assert.deepEqual(entry, expected);
     }
-    const late = new Map(recovered.late.map(({ key, conditions }) => [key, conditions]));
+    const late = new Map([...recovered.late].map(({ key, conditions }) => [key, conditions]));
     if (!isDeepStrictEqual(late, state.late)) return `${late.size} keys have conditions, or other ones`;
-    const found = new Set(recovered.outcomes.map((outcome) => outcome.requestId.counter));
+    const found = new Set([...recovered.outcomes].map((outcome) => outcome.requestId.counter));
     for (const outcome of recovered.outcomes) {
       if (!state.done.has(outcome.requestId.counter))
         return `the outcome of request ${outcome.requestId.counter} is there`;

@@ -39,7 +39,7 @@ const turns = async (count: number): Promise<void> => {
 };
 
 function keysOf(journal: Journal): string[] {
-  return journal.recovered.entries.map(({ key }) => key).toSorted();
+  return [...journal.recovered.entries].map(({ key }) => key).toSorted();
 }
 
 test("a segment whose process ended before its name was synced keeps what the next process confirms in it", async () => {

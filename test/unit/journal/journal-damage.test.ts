@@ -38,8 +38,8 @@ async function find(disk: SimDisk, log?: RecordedLog): Promise<Found> {
   try {
     const journal = await openJournal(parts(disk, log));
     const { entries, outcomes, adopted } = journal.recovered;
-    const held = entries.map((entry) => `${entry.key} ${entry.seq} ${entry.value?.toString("hex")}`).toSorted();
-    const done = outcomes.map(({ requestId }) => requestId.counter).toSorted((a, b) => a - b);
+    const held = [...entries].map((entry) => `${entry.key} ${entry.seq} ${entry.value?.toString("hex")}`).toSorted();
+    const done = [...outcomes].map(({ requestId }) => requestId.counter).toSorted((a, b) => a - b);
     await journal[Symbol.asyncDispose]();
     return JSON.stringify([held, done, adopted]);
   } catch (error) {

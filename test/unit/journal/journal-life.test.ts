@@ -58,7 +58,7 @@ test("a journal over real files asks for each sync that its promises need, in th
   // The next process can't know that what it finds was synced.
   const third = await asked(files, async () => {
     await using next = await open(files, 1_000);
-    files.calls.push(`told ${next.recovered.entries.map(({ key }) => key).join()}`);
+    files.calls.push(`told ${[...next.recovered.entries].map(({ key }) => key).join()}`);
   });
   assert.deepEqual(third, ["writev 2", "datasync 2", "sync", "told a"]);
 });
@@ -80,7 +80,7 @@ test("a torn tail of a real file is cut off, and what is appended then is there 
   await second[Symbol.asyncDispose]();
   await using third = await open(files);
   assert.deepEqual(third.position, second.position);
-  assert.deepEqual(third.recovered.entries.map(({ key }) => key).toSorted(), ["a", "b"]);
+  assert.deepEqual([...third.recovered.entries].map(({ key }) => key).toSorted(), ["a", "b"]);
 });
 
 test("a journal's position is what is durable of it, and the next life begins there: with a torn tail, too", async () => {
