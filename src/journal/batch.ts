@@ -2,7 +2,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
-import type { ByteWriter } from "../base/codec.ts";
+import { ByteWriter } from "../base/codec.ts";
 import { groupHeader, groupHeaderBytes, groupSeed } from "./group.ts";
 import { appendRecord, type SegmentRecord } from "./record.ts";
 
@@ -12,17 +12,29 @@ interface Cut {
   readonly value: Buffer;
 }
 
+/**
+ * A writer with this many bytes is full, and another one goes on. A writer that grows moves all that it has: 32 MB take
+ * some 10 ms.
+ */
+const writerBytes = 2 * 1024 * 1024;
+/** Room for the record that fills it. Larger ones let it grow. */
+const spareBytes = 128 * 1024;
+
 export class Batch {
   readonly segment: number;
   /** Where in the segment it begins. */
   readonly offset: number;
   /** Since when anyone may wait for it. Undefined while it holds only records that may get lost. */
   since: Instant | undefined;
-  readonly writer: ByteWriter;
+  #writer: ByteWriter;
   readonly #folderSeed: number;
   readonly #seed: number;
+  /** Bytes to write from writers that are full, with the values that belong between them. */
+  readonly #full: Buffer[] = [];
+  /** Values that belong into the bytes of the present writer. */
   readonly #cuts: Cut[] = [];
-  #valueBytes = 0;
+  /** Bytes of values, and of writers that are full. */
+  #otherBytes = 0;
   #done: PromiseWithResolvers<void> | undefined;
   /** Segments below this one may be deleted once the batch is durable. */
   releases = 0;
@@ -31,16 +43,21 @@ export class Batch {
   constructor(segment: number, offset: number, folderSeed: number, writer: ByteWriter) {
     this.segment = segment;
     this.offset = offset;
-    this.writer = writer;
+    this.#writer = writer;
     this.#folderSeed = folderSeed;
     this.#seed = groupSeed(folderSeed, segment, offset);
     writer.truncate(0);
     writer.skip(groupHeaderBytes);
   }
 
+  /** Another batch may use it once this one is durable. */
+  get writer(): ByteWriter {
+    return this.#writer;
+  }
+
   /** Bytes so far, its header included. */
   get bytes(): number {
-    return this.writer.length + this.#valueBytes;
+    return this.#writer.length + this.#otherBytes;
   }
 
   /** Resolves when all of it is durable; the same promise each time. */
@@ -52,10 +69,11 @@ export class Batch {
   /** Takes a record, and returns how many bytes it is. */
   add(record: SegmentRecord): number {
     const before = this.bytes;
-    const value = appendRecord(this.writer, record, this.#seed);
+    if (this.#writer.length >= writerBytes) this.#turnOver();
+    const value = appendRecord(this.#writer, record, this.#seed);
     if (value !== undefined) {
-      this.#cuts.push({ at: this.writer.length, value });
-      this.#valueBytes += value.length;
+      this.#cuts.push({ at: this.#writer.length, value });
+      this.#otherBytes += value.length;
     }
     const added = this.bytes - before;
     assert(added > 0, "a record has bytes");
@@ -65,8 +83,27 @@ export class Batch {
   /** The bytes to write. Nothing may be added any more. */
   buffers(): Buffer[] {
     assert(this.bytes > groupHeaderBytes, "a group has a record");
-    const { buffer, length } = this.writer;
-    groupHeader(this.#folderSeed, this.segment, this.offset, this.bytes - groupHeaderBytes).copy(buffer);
+    const buffers = [...this.#full, ...this.#cut()];
+    const header = groupHeader(this.#folderSeed, this.segment, this.offset, this.bytes - groupHeaderBytes);
+    header.copy(buffers[0] as Buffer);
+    return buffers;
+  }
+
+  confirm(): void {
+    this.#done?.resolve();
+  }
+
+  /** The writer is full: another one goes on. */
+  #turnOver(): void {
+    for (const buffer of this.#cut()) this.#full.push(buffer);
+    this.#otherBytes += this.#writer.length;
+    this.#cuts.length = 0;
+    this.#writer = new ByteWriter(writerBytes + spareBytes);
+  }
+
+  /** The present writer's bytes, with the values where they belong. */
+  #cut(): Buffer[] {
+    const { buffer, length } = this.#writer;
     const buffers: Buffer[] = [];
     let from = 0;
     for (const { at, value } of this.#cuts) {
@@ -75,9 +112,5 @@ export class Batch {
     }
     if (from < length) buffers.push(buffer.subarray(from, length));
     return buffers;
-  }
-
-  confirm(): void {
-    this.#done?.resolve();
   }
 }

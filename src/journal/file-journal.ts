@@ -39,7 +39,7 @@ export interface JournalSettings {
   readonly segmentBytes: number;
   /** The owner holds at most this many bytes of records. The disk then takes at most twice as much and two segments. */
   readonly liveLimitBytes: number;
-  /** A turn repeats about so many conditions and outcomes in a segment's head: 8,192, if a test does not say fewer. */
+  /** A turn repeats about so much in a segment's head: 8,192, if a test does not say less. See `SegmentHead`. */
   readonly repeatedAtOnce?: number;
 }
 

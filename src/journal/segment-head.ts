@@ -22,7 +22,7 @@ type RepeatedRecord = Extract<JournalRecord, { readonly kind: "late" | "outcomes
 
 /** How many outcomes go into one record. */
 const outcomesPerRecord = 1024;
-/** How many conditions and outcomes are repeated in one turn. */
+/** How many outcomes, keys and their conditions are repeated in one turn. */
 export const defaultRepeatedAtOnce = 8 * outcomesPerRecord;
 
 export class SegmentHead {
@@ -31,7 +31,7 @@ export class SegmentHead {
   #rest: Iterator<RepeatedRecord> | undefined;
   #bytes = 0;
 
-  /** @param atOnce - one turn repeats about so many conditions and outcomes */
+  /** @param atOnce - one turn repeats about so many outcomes, keys and their conditions */
   constructor(atOnce: number) {
     this.#atOnce = atOnce;
   }
@@ -98,7 +98,7 @@ export class SegmentHead {
   }
 }
 
-/** How many conditions or outcomes a record has. A record takes time in any case. */
+/** How much a record counts: a key, and each of its conditions, takes about as long as an outcome. */
 function countOf(record: RepeatedRecord): number {
-  return record.kind === "late" ? Math.max(1, record.conditions.length) : record.outcomes.length;
+  return record.kind === "late" ? 1 + record.conditions.length : record.outcomes.length;
 }

@@ -4,6 +4,7 @@ import type { GlueBug } from "./glue-bug.ts";
 
 const journal = "src/journal/file-journal.ts";
 const segments = "src/journal/segment-files.ts";
+const batch = "src/journal/batch.ts";
 const head = "src/journal/segment-head.ts";
 const replay = "src/journal/replay.ts";
 const lateEffects = "src/core/late-effects.ts";
@@ -125,7 +126,7 @@ export const journalBugs: readonly GlueBug[] = [
   {
     name: "late-effects-counted-by-key",
     breaks: "F25: A segment repeats very many conditions in short turns, however many each key has.",
-    edits: [{ file: head, find: "Math.max(1, record.conditions.length)", replace: "1" }],
+    edits: [{ file: head, find: "1 + record.conditions.length", replace: "1" }],
     test: {
       file: turnsTest,
       name: "keys with many conditions each are fewer in one turn",
@@ -156,6 +157,32 @@ export const journalBugs: readonly GlueBug[] = [
       file: turnsTest,
       name: "another owner that comes while a segment repeats what counts is asked for all of it",
       says: /0 repeated/,
+    },
+  },
+  {
+    name: "group-in-one-writer",
+    breaks: "J5: A segment repeats very many conditions in short turns: while one lasts no ping is answered.",
+    edits: [{ file: batch, find: "    if (this.#writer.length >= writerBytes) this.#turnOver();\n", replace: "" }],
+    test: {
+      file: "test/unit/journal/batch.test.ts",
+      name: "a group of very many records grows without a step that moves them all, and all are in it",
+      says: /bytes in one step/,
+    },
+  },
+  {
+    name: "full-writer-without-its-values",
+    breaks: "J2: A group has all of its records, in their order.",
+    edits: [
+      {
+        file: batch,
+        find: "    for (const buffer of this.#cut()) this.#full.push(buffer);\n",
+        replace: "    this.#full.push(this.#writer.buffer.subarray(0, this.#writer.length));\n",
+      },
+    ],
+    test: {
+      file: "test/unit/journal/batch.test.ts",
+      name: "a group of very many records grows without a step that moves them all, and all are in it",
+      says: /\+ \d{8}\n- \d{8}/,
     },
   },
   {
