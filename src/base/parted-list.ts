@@ -40,6 +40,23 @@ export class PartedList<Item> implements Iterable<Item> {
     part.push(item);
   }
 
+  /** Takes out the last item. Undefined of an empty list. */
+  pop(): Item | undefined {
+    const part = this.#parts.at(-1);
+    if (part === undefined) return undefined;
+    this.#length--;
+    const item = part.pop();
+    if (part.length === 0) this.#parts.pop();
+    return item;
+  }
+
+  /** The items from `start` to before `end`, or to the last one. */
+  slice(start: number, end: number): Item[] {
+    const items: Item[] = [];
+    for (let index = start; index < Math.min(end, this.#length); index++) items.push(this.at(index) as Item);
+    return items;
+  }
+
   /** All items in their order. Others may be added while it runs: it comes to them, too. */
   *[Symbol.iterator](): IterableIterator<Item> {
     for (const part of this.#parts) yield* part;

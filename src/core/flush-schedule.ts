@@ -6,6 +6,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
+import { PartedList } from "../base/parted-list.ts";
 
 export interface Due<T> {
   readonly item: T;
@@ -85,7 +86,7 @@ export class DueQueue<T> {
 
 /** A binary heap: the parent of i is (i - 1) >> 1 and not due later. */
 class DueHeap<T> {
-  readonly #heap: Due<T>[] = [];
+  readonly #heap = new PartedList<Due<T>>();
 
   get size(): number {
     return this.#heap.length;
@@ -93,11 +94,11 @@ class DueHeap<T> {
 
   /** What is due first. */
   get first(): Due<T> | undefined {
-    return this.#heap[0];
+    return this.#heap.at(0);
   }
 
   /** All, in no order. */
-  get all(): readonly Due<T>[] {
+  get all(): Iterable<Due<T>> {
     return this.#heap;
   }
 
@@ -105,14 +106,15 @@ class DueHeap<T> {
     const heap = this.#heap;
     const { at } = due;
     let index = heap.length;
+    heap.push(due);
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      const above = heap[parent] as Due<T>;
+      const above = heap.at(parent) as Due<T>;
       if (above.at <= at) break;
-      heap[index] = above;
+      heap.set(index, above);
       index = parent;
     }
-    heap[index] = due;
+    heap.set(index, due);
   }
 
   /** Takes out one that no other comes after in the heap. */
@@ -125,7 +127,7 @@ class DueHeap<T> {
   /** Takes out what is due first. */
   take(): Due<T> {
     const heap = this.#heap;
-    const first = heap[0];
+    const first = heap.at(0);
     const last = heap.pop();
     assert(first !== undefined && last !== undefined, "an empty queue has nothing to take");
     const size = heap.length;
@@ -134,12 +136,13 @@ class DueHeap<T> {
       for (;;) {
         let child = 2 * index + 1;
         if (child >= size) break;
-        if (child + 1 < size && (heap[child + 1] as Due<T>).at < (heap[child] as Due<T>).at) child++;
-        if ((heap[child] as Due<T>).at >= last.at) break;
-        heap[index] = heap[child] as Due<T>;
+        if (child + 1 < size && (heap.at(child + 1) as Due<T>).at < (heap.at(child) as Due<T>).at) child++;
+        const below = heap.at(child) as Due<T>;
+        if (below.at >= last.at) break;
+        heap.set(index, below);
         index = child;
       }
-      heap[index] = last;
+      heap.set(index, last);
     }
     return first;
   }

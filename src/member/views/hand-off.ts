@@ -12,6 +12,7 @@
 import { assert } from "../../base/assert.ts";
 import { sleep } from "../../base/clock.ts";
 import { isOperatingError } from "../../base/errors.ts";
+import { PartedList } from "../../base/parted-list.ts";
 import type { Lane } from "../../base/slices.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { KeyState } from "../../core/key-state.ts";
@@ -35,9 +36,9 @@ const retryMs = 50;
 
 /** What one member is to get. */
 interface Parcel {
-  readonly keys: string[];
-  readonly outcomes: RequestOutcome[];
-  readonly effects: LateEffect[];
+  readonly keys: PartedList<string>;
+  readonly outcomes: PartedList<RequestOutcome>;
+  readonly effects: PartedList<LateEffect>;
 }
 
 type ReceiversOf = (owners: readonly string[]) => readonly string[];
@@ -116,9 +117,9 @@ export class HandOff {
    */
   #pack(receiversOf: ReceiversOf, onPacked: (parcels: ReadonlyMap<string, Parcel>) => void): void {
     const { membership, buffer, requests, clock, late } = this.#context;
-    const keys = new Map<string, string[]>();
-    const outcomes = new Map<string, RequestOutcome[]>();
-    const effects = new Map<string, LateEffect[]>();
+    const keys = new Map<string, PartedList<string>>();
+    const outcomes = new Map<string, PartedList<RequestOutcome>>();
+    const effects = new Map<string, PartedList<LateEffect>>();
     const packOutcome = (outcome: RequestOutcome): void => {
       if (this.#isPending(outcome)) return;
       for (const peer of receiversOf(membership.ownersOf(outcome.key))) pack(outcomes, peer, outcome);
@@ -132,7 +133,11 @@ export class HandOff {
     };
     const parcelFor = (peer: string): [string, Parcel] => [
       peer,
-      { keys: keys.get(peer) ?? [], outcomes: outcomes.get(peer) ?? [], effects: effects.get(peer) ?? [] },
+      {
+        keys: keys.get(peer) ?? new PartedList(),
+        outcomes: outcomes.get(peer) ?? new PartedList(),
+        effects: effects.get(peer) ?? new PartedList(),
+      },
     ];
     this.#lane.over(requests.outcomes(), packOutcome, () => {
       this.#lane.over(buffer.records(), packKey, () => {
@@ -227,8 +232,11 @@ export class HandOff {
   }
 }
 
-function pack<T>(parcels: Map<string, T[]>, peer: string, item: T): void {
-  const parcel = parcels.get(peer);
-  if (parcel) parcel.push(item);
-  else parcels.set(peer, [item]);
+function pack<T>(parcels: Map<string, PartedList<T>>, peer: string, item: T): void {
+  let parcel = parcels.get(peer);
+  if (parcel === undefined) {
+    parcel = new PartedList();
+    parcels.set(peer, parcel);
+  }
+  parcel.push(item);
 }

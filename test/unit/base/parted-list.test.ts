@@ -22,6 +22,28 @@ describe("PartedList", () => {
     for (const index of [0, 4_095, 4_096, 8_191, 8_192, 19_999, 20_000, -1]) assert.equal(list.at(index), model[index]);
   });
 
+  it("gives up its last items, and takes others after them", () => {
+    const [list, model] = [new PartedList<number>(), [] as number[]];
+    for (let round = 1; round <= 30; round++) {
+      for (let index = 0; index < 900 * (round % 7); index++) {
+        list.push(index * round);
+        model.push(index * round);
+      }
+      for (let count = 0; count < 700 * (round % 5); count++) assert.equal(list.pop(), model.pop());
+      assert.deepEqual([list.length, list.at(list.length - 1)], [model.length, model.at(-1)]);
+    }
+    while (model.length > 0) assert.equal(list.pop(), model.pop());
+    assert.deepEqual([list.pop(), list.length, [...list]], [undefined, 0, []]);
+  });
+
+  it("tells some of its items, as far as there are any", () => {
+    const list = new PartedList<number>();
+    for (let index = 0; index < 9_000; index++) list.push(index);
+    assert.deepEqual(list.slice(4_094, 4_098), [4_094, 4_095, 4_096, 4_097]);
+    assert.deepEqual(list.slice(8_998, 9_100), [8_998, 8_999]);
+    assert.deepEqual(list.slice(9_000, 9_100), []);
+  });
+
   it("is empty at first", () => {
     const list = new PartedList<string>();
     assert.deepEqual([list.length, list.at(0), [...list]], [0, undefined, []]);

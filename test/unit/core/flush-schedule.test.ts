@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AssertionError } from "../../../src/base/assert.ts";
 import { backoffMs, type Due, DueQueue, Pace } from "../../../src/core/flush-schedule.ts";
+import { HeapGrowth } from "../../harness/heap-growth.ts";
 import { seedOf } from "../../harness/seed.ts";
 import { SimRandom } from "../../harness/sim-random.ts";
 
@@ -28,6 +29,18 @@ describe("DueQueue", () => {
     const expected = [Number.NEGATIVE_INFINITY, 10, 20, 30, 40].map((at) => ({ item: `due at ${at}`, at }));
     assert.deepEqual(taken, expected);
     assert.equal(queue.size, 0);
+  });
+
+  it("never moves all that it has at once", () => {
+    const queue = new DueQueue<number>(always);
+    const items = 300_000;
+    const growth = new HeapGrowth();
+    for (let item = 0; item < items; item++) {
+      queue.add(item, item % 1_000);
+      if (item % 64 === 0) growth.look();
+    }
+    assert.equal(queue.size, items);
+    assert.ok(growth.largest < 1_500_000, `${growth.largest} bytes at once`);
   });
 
   it("agrees with a sorted array under random operations", (test) => {
