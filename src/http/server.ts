@@ -83,8 +83,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return new NodeHttpServer(options);
 }
 
-/** At the end, clients that are still connecting are let in for at most so many turns of the event loop. */
-const maxTurns = 1_000;
+/** At the end, clients that are still connecting are let in for at most so many milliseconds. */
+const letInMs = 500;
 /** The server closes in a turn that has taken no longer so far, in milliseconds. */
 const shortTurnMs = 0.5;
 
@@ -202,11 +202,14 @@ class NodeHttpServer implements HttpServer {
   async #letIn(): Promise<void> {
     // In this turn the runtime may already have looked for new connections.
     await nextTurn();
-    for (let turns = 0; turns < maxTurns; turns++) {
+    const endAt = this.#clock.now() + letInMs;
+    for (;;) {
       const before = this.#accepted;
       const beganAt = this.#clock.now();
       await nextTurn();
-      if (this.#accepted === before && this.#clock.now() - beganAt <= shortTurnMs) return;
+      const now = this.#clock.now();
+      const isQuiet = this.#accepted === before && now - beganAt <= shortTurnMs;
+      if (isQuiet || now >= endAt) return;
     }
   }
 
