@@ -15,6 +15,59 @@ import { putOf } from "../harness/write-operations.ts";
 
 const timeout = 10_000;
 
+/** How a client's connection goes on: the answer's status, or the error's code. */
+function outcomeOf(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("error", ({ code = "" }: NodeJS.ErrnoException) => resolve(code));
+    socket.once("data", (data) => resolve(data.toString().slice(9, 12)));
+    socket.write("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+  });
+}
+
+/** Makes each turn of the event loop long. Clients come in every second one: in the others nobody is let in. */
+function longTurns(port: number, clients: number): { readonly outcomes: Promise<string>[]; end(): void } {
+  const outcomes: Promise<string>[] = [];
+  let isOver = false;
+  let count = 0;
+  const turn = (): void => {
+    if (isOver) return;
+    if (count++ % 2 === 1 && outcomes.length < clients) outcomes.push(outcomeOf(port));
+    const until = performance.now() + 2;
+    while (performance.now() < until);
+    setImmediate(turn);
+  };
+  setImmediate(turn);
+  return {
+    outcomes,
+    end: () => {
+      isOver = true;
+    },
+  };
+}
+
+describe("a server that ends while turns of the event loop are long", { timeout }, () => {
+  test("lets in who comes in them, and resets none", async () => {
+    await using host = await HttpHost.start();
+    const turns = longTurns(host.port, 8);
+    const ended = host.server[Symbol.asyncDispose]();
+    await sleep(systemClock, 200);
+    turns.end();
+    await ended;
+    assert.equal(turns.outcomes.length, 8);
+    assert.deepEqual(new Set(await Promise.all(turns.outcomes)), new Set(["200"]));
+  });
+
+  test("ends all the same", async () => {
+    await using host = await HttpHost.start();
+    const turns = longTurns(host.port, 0);
+    const beganAt = systemClock.now();
+    await host.server[Symbol.asyncDispose]();
+    turns.end();
+    assert.ok(systemClock.now() - beganAt < 5_000);
+  });
+});
+
 describe("routes", { timeout }, () => {
   test("health, readiness and the cluster are told in JSON, by GET and HEAD", async () => {
     await using host = await HttpHost.start();
