@@ -60,6 +60,8 @@ const peers = 2;
 const slackBytes = 96 * 1024 ** 2;
 
 const progressMs = 2_000;
+/** A buffer is full for moments, between which flushes take something from it. */
+const lookMs = 100;
 /** Beyond what the bytes take on the line: delays, retries, and values that were written again meanwhile. */
 const flushExtraMs = 30_000;
 const checkersAtOnce = 16;
@@ -95,18 +97,15 @@ export async function runSoak(
   const startedAt = systemClock.now();
   const endsAt = startedAt + settings.seconds * 1_000;
   const flood = clients.run(new SimRandom(settings.seed), () => systemClock.now() < endsAt);
-  while (systemClock.now() < endsAt) {
-    await sleep(systemClock, Math.min(progressMs, Math.max(1, endsAt - systemClock.now())));
+  for (let shownAt = startedAt; systemClock.now() < endsAt; ) {
+    await sleep(systemClock, Math.min(lookMs, Math.max(1, endsAt - systemClock.now())));
     const dirty = await Promise.all(cluster.ids.map(async (id) => (await cluster.figures(id)).dirtyBytes));
     mostDirtyBytes = Math.max(mostDirtyBytes, ...dirty);
-    print(
-      progressLine(
-        systemClock.now() - startedAt,
-        clients,
-        dirty,
-        [...pids.keys()].map((id) => memory.nowBytes(id)),
-      ),
-    );
+    const now = systemClock.now();
+    if (now - shownAt < progressMs && now < endsAt) continue;
+    shownAt = now;
+    const resident = [...pids.keys()].map((id) => memory.nowBytes(id));
+    print(progressLine(now - startedAt, clients, dirty, resident));
   }
   await flood;
 
