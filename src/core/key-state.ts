@@ -22,13 +22,18 @@ import { isDiscarded } from "./discarded.ts";
 import type { Entry } from "./entry.ts";
 import { compareVersions, isNewer, type Version, versionOf } from "./version.ts";
 
-/** What this member knows of the key's object in the store, since its tenure began. */
+/**
+ * What this member knows of the key's object in the store, since its tenure began. `unseen`: nothing, and what it has
+ * came with the key. So nothing is sent before a look (F28).
+ */
 export type StoreKnowledge =
   | { readonly kind: "unknown" }
+  | { readonly kind: "unseen" }
   | { readonly kind: "absent" }
   | { readonly kind: "present"; readonly tag: string };
 
 export const storeUnknown: StoreKnowledge = Object.freeze({ kind: "unknown" });
+export const storeUnseen: StoreKnowledge = Object.freeze({ kind: "unseen" });
 export const storeAbsent: StoreKnowledge = Object.freeze({ kind: "absent" });
 
 /** A write's version, once it has committed. */
@@ -159,7 +164,7 @@ export class KeyState {
   #failure: OperatingError | undefined = undefined;
   #dirtySince: Instant;
   #isAwaited = false;
-  #isGained = false;
+  #unknownUntil: Instant = Number.NEGATIVE_INFINITY;
   #scheduledAt: Instant | undefined = undefined;
   #notBefore: Instant = Number.NEGATIVE_INFINITY;
 
@@ -239,6 +244,7 @@ export class KeyState {
     const isReference = entry.upload !== undefined;
     const needsStore = isReference || assignment.isShort || wasForgotten;
     const write = new Write(entry, assignment, needsStore, true);
+    this.#store = storeUnseen;
     this.#entry = undefined;
     this.#pending.push(write);
     return write;
@@ -334,7 +340,6 @@ export class KeyState {
     this.#unproven = false;
     this.#lastSent = undefined;
     this.#flight = undefined;
-    this.#isGained = false;
     this.attempted(undefined);
     this.release();
     for (const write of writes) write.lost(error);
@@ -416,10 +421,7 @@ export class KeyState {
 
   /** The flight's entry is about to be sent to the store. */
   sent({ entry }: Flight): void {
-    assert(
-      entry.upload !== undefined || !this.#isOvertaken(entry),
-      "a version older than one that was sent is never sent",
-    );
+    assert(entry.upload !== undefined || !this.#isOvertaken(entry), "nothing older than what was sent is sent");
     this.#lastSent = versionOf(entry);
   }
 
@@ -434,10 +436,7 @@ export class KeyState {
     this.#lastSent = versionOf(version);
   }
 
-  /**
-   * The store has the flight's entry: pending writes up to it need the store no more.
-   * @returns whether one of them did
-   */
+  /** The store has the flight's entry: pending writes up to it need the store no more. @returns whether one did */
   arrived({ entry }: Flight): boolean {
     let through = false;
     for (const write of this.#pending) {
@@ -476,16 +475,21 @@ export class KeyState {
     this.#dirtySince = since;
   }
 
-  /** The member has gained the key: a predecessor may have left a request under way (F26). */
-  gained(): void {
-    this.#isGained = true;
+  /** Until when a lost primary's request nobody knows may take effect. A tenure without looks does not end it (F26). */
+  get unknownUntil(): Instant {
+    return this.#unknownUntil;
   }
 
-  /** The object was looked at. Returns whether that was the first look since. */
-  looked(): boolean {
-    const wasGained = this.#isGained;
-    this.#isGained = false;
-    return wasGained;
+  /** A lost primary may have left such a request, and it may take effect until this. */
+  mayHaveUnknown(until: Instant): void {
+    this.#unknownUntil = Math.max(this.#unknownUntil, until);
+  }
+
+  /** The object was looked at. Returns whether a request that nobody knows may still change it. */
+  looked(now: Instant): boolean {
+    const wasUnknown = this.#unknownUntil > now;
+    this.#unknownUntil = Number.NEGATIVE_INFINITY;
+    return wasUnknown;
   }
 
   /** An attempt to flush has ended: why it failed, or undefined. */

@@ -97,7 +97,7 @@ export class LateEffects {
    * @param version - what it would make of the object; undefined if that is not known
    */
   add(key: string, version: Version | undefined, condition: OpenCondition, now: Instant): void {
-    const until = now + this.#lateEffectMs;
+    const until = this.until(now);
     const request = { version: version && versionOf(version), condition, until, toldUntil: Number.NEGATIVE_INFINITY };
     if (until > now) this.#put(key, request);
   }
@@ -134,18 +134,28 @@ export class LateEffects {
     if (doubted.length > 0) this.#keys.set(key, doubted);
   }
 
-  /** Another member remembers this. */
-  learn({ key, condition, version, leftMs }: LateEffect, now: Instant): void {
+  /** Until when a request that was sent before `now` may take effect. */
+  until(now: Instant): Instant {
+    return now + this.#lateEffectMs;
+  }
+
+  /** The same for a request of which another member says for how much longer, in milliseconds. */
+  untilTold(leftMs: number, now: Instant): Instant {
     // What is handed on again and again does not grow.
     const most = this.#lateEffectMs * (1 + toldPart) * (1 + ratePart);
-    const until = now + Math.min(most, leftMs + Math.abs(leftMs) * ratePart);
+    return now + Math.min(most, leftMs + Math.abs(leftMs) * ratePart);
+  }
+
+  /** Another member remembers this. */
+  learn({ key, condition, version, leftMs }: LateEffect, now: Instant): void {
+    const until = this.untilTold(leftMs, now);
     const request = { version, condition, until, toldUntil: until };
     if (!this.#isForgotten(request, now)) this.#put(key, request);
   }
 
   /** An earlier process on this data folder remembered this: nobody knows since when. */
   recover({ key, conditions }: Omit<LateRecord, "kind">, now: Instant): void {
-    const until = now + this.#lateEffectMs;
+    const until = this.until(now);
     if (until <= now || conditions.length === 0) return;
     const late = conditions.map((each) => ({ ...each, until, toldUntil: until }));
     this.#keys.set(key, late);

@@ -387,7 +387,7 @@ export class Membership {
 
   /** Whether the adopted view can be settled, or is settled (V47, V49). */
   maySettle(): boolean {
-    return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off") && this.mayActivate();
+    return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off");
   }
 
   /**

@@ -164,6 +164,20 @@ export interface LateRequest {
   readonly effects: readonly LateEffect[];
 }
 
+/** A lost primary may have left a request for the key, of which nobody knows. */
+export interface UnknownRequest {
+  readonly key: string;
+  /** For how much longer it may take effect, in milliseconds. */
+  readonly leftMs: number;
+}
+
+/** A member's after a view change: of these keys, which the receiver holds, nobody has looked at the object (F26). */
+export interface HandOffUnknownRequest {
+  readonly kind: "hand_off_unknown";
+  readonly epoch: number;
+  readonly unknown: readonly UnknownRequest[];
+}
+
 /** The primary's: the removal of this version, which it had told of as `any_present`, has got its answer (F27). */
 export interface AnsweredRequest {
   readonly kind: "answered";
@@ -228,6 +242,7 @@ export type PeerRequest =
   | HandOffRequest
   | HandOffOutcomesRequest
   | LateRequest
+  | HandOffUnknownRequest
   | AnsweredRequest
   | CleanRequest
   | LeaveRequest

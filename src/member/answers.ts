@@ -28,6 +28,8 @@ export function answerOf(
       return wired.replica.handOffOutcomes(request);
     case "late":
       return wired.replica.late(request);
+    case "hand_off_unknown":
+      return wired.replica.handOffUnknown(request);
     case "answered":
       return wired.replica.answered(from, request);
     case "clean":

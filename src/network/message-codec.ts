@@ -38,7 +38,7 @@ import {
   writeVersion,
 } from "../core/field-codec.ts";
 import type { LateEffect } from "../core/late-effects.ts";
-import type { KeyVersion, PeerAnswer, PeerNotice, PeerRequest } from "../core/message.ts";
+import type { KeyVersion, PeerAnswer, PeerNotice, PeerRequest, UnknownRequest } from "../core/message.ts";
 import type { Durability } from "../core/operation.ts";
 import { noVersion } from "../core/version.ts";
 import { readHeldEntries, readListQuery, writeHeldEntries, writeListQuery } from "./listing-codec.ts";
@@ -61,6 +61,7 @@ const tags = {
   late: 14,
   answered: 15,
   refused_keys: 16,
+  hand_off_unknown: 17,
   pong: 32,
   value: 33,
   missing: 34,
@@ -129,6 +130,14 @@ export function writeRequest(writer: ByteWriter, request: PeerRequest): Buffer |
         writer.text(effect.key);
         writeConditions(writer, [effect]);
         writer.f64(effect.leftMs);
+      }
+      return undefined;
+    case "hand_off_unknown":
+      writer.integer(request.epoch);
+      writer.u32(request.unknown.length);
+      for (const { key, leftMs } of request.unknown) {
+        writer.text(key);
+        writer.f64(leftMs);
       }
       return undefined;
     case "answered":
@@ -218,6 +227,8 @@ function requestOf(reader: ByteReader, payload: Buffer): PeerRequest {
       return { kind: "hand_off_outcomes", epoch: reader.integer(), outcomes: readOutcomes(reader) };
     case tags.late:
       return { kind: "late", epoch: reader.integer(), effects: readEffects(reader) };
+    case tags.hand_off_unknown:
+      return { kind: "hand_off_unknown", epoch: reader.integer(), unknown: readUnknown(reader) };
     case tags.answered:
       return { kind: "answered", epoch: reader.integer(), key: reader.text(), version: readVersion(reader) };
     case tags.hand_off_list:
@@ -254,6 +265,10 @@ function readEffects(reader: ByteReader): LateEffect[] {
     if (late === undefined) throw new MalformedError("an effect without a condition");
     return { key, ...late, leftMs: reader.f64() };
   });
+}
+
+function readUnknown(reader: ByteReader): UnknownRequest[] {
+  return Array.from({ length: reader.u32() }, () => ({ key: reader.text(), leftMs: reader.f64() }));
 }
 
 function readItems(reader: ByteReader): KeyVersion[] {

@@ -62,6 +62,15 @@ export function commit(buffer: WriteBuffer, entry: Entry, now = 0): KeyState {
   return record;
 }
 
+/** The entry was held, came with the key, and is visible: the other owners have it, too. */
+export function commitInherited(buffer: WriteBuffer, entry: Entry): KeyState {
+  hold(buffer, entry);
+  const record = buffer.open(entry.key, 0);
+  spread(record, inherit(buffer, record));
+  buffer.commit(record);
+  return record;
+}
+
 /** A flush of the record's entry, or of one without a value, that began then and failed. */
 export function flightOf(record: KeyState, beganAt = 0, holder?: string): Flight {
   const nothing = { key: record.key, value: undefined, headers: noHeaders, md5: "", modifiedMs: 0, size: 0 };

@@ -16,6 +16,12 @@ export interface KeptSeed {
 
 export const keptSeeds: readonly KeptSeed[] = [
   {
+    seed: 741_010_016,
+    faults: "lateEffects+crashes",
+    found:
+      "A key of a lost primary was handed on before anyone had looked at the object: what the next one deleted came back by the lost one's request.",
+  },
+  {
     seed: 68_016_477,
     faults: "mixed",
     found:

@@ -28,7 +28,7 @@ export const lateMutations: readonly Mutation[] = [
     edits: [
       {
         file: late,
-        find: "    const until = now + this.#lateEffectMs;\n    const request",
+        find: "    const until = this.until(now);\n    const request",
         replace: "    const until = now + this.#lateEffectMs / 30;\n    const request",
       },
     ],
@@ -143,7 +143,7 @@ export const lateMutations: readonly Mutation[] = [
       name: "remember what they find, once, and only for a key that was gained",
       says: /what the first look has found counts/,
     },
-    edits: [{ file: firstLooks, find: "    late.add(record.key, undefined, store, clock.now());\n", replace: "" }],
+    edits: [{ file: firstLooks, find: "    late.add(record.key, undefined, store, now);\n", replace: "" }],
   },
   {
     name: "predecessor-taken-to-know-the-object",
@@ -157,8 +157,71 @@ export const lateMutations: readonly Mutation[] = [
     edits: [
       {
         file: firstLooks,
-        find: '    late.add(record.key, undefined, { kind: "absent" }, clock.now());\n',
+        find: '    late.add(record.key, undefined, { kind: "absent" }, now);\n',
         replace: "",
+      },
+    ],
+  },
+  {
+    name: "unknown-request-not-handed-on",
+    world: "lateEffects+crashes",
+    breaks: "F26: a request that nobody knows is handed on with the key, until the object was looked at",
+    test: {
+      file: "test/unit/member/views/hand-off.test.ts",
+      name: "says after the entries of which keys nobody has looked at the object since a primary was lost (F26)",
+      says: /a request that nobody knows may take effect yet/,
+    },
+    edits: [
+      {
+        file: "src/member/views/hand-off.ts",
+        find: "        if (unknownUntil > now) pack(unknown, peer, { key, leftMs: unknownUntil - now });\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "inherited-state-sent-without-a-look",
+    world: "lateEffects+crashes",
+    breaks: "F28: a member that inherits a key's state looks at the object before it sends a request for it",
+    test: {
+      file: "test/simulation/lost-twice.test.ts",
+      name: "stays deleted, though two primaries were lost and the second one knew the object by its own write",
+      says: /'old'/,
+    },
+    edits: [{ file: flusher, find: 'before.kind === "unseen" || (', replace: "(" }],
+  },
+  {
+    name: "handed-off-before-the-keys-gained-are-noted",
+    world: "slices+lateEffects",
+    breaks: "V68: a member has handed off only when it has activated the view and noted what it gained",
+    test: {
+      file: "test/unit/member/views/view-life.test.ts",
+      name: "has handed off only when it has activated the view and noted all that it gained (V68)",
+      says: /the next view would not know/,
+    },
+    edits: [
+      {
+        file: "src/member/views/view-life.ts",
+        find: "    if (!membership.activated || this.#takingOverSince !== undefined) return;\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "unknown-request-ends-with-the-tenure",
+    world: "lateEffects+crashes",
+    breaks: "F26: what a lost primary may have left outlives the tenure of a successor that has not looked",
+    test: {
+      file: "test/unit/member/flush/first-looks.test.ts",
+      name: "remember what they find also where the key was lost in between: nobody has looked meanwhile",
+      says: /Expected values to be strictly equal/,
+    },
+    edits: [
+      {
+        file: "src/core/key-state.ts",
+        find: "    this.attempted(undefined);\n    this.release();\n    for",
+        replace:
+          "    this.#unknownUntil = Number.NEGATIVE_INFINITY;\n    this.attempted(undefined);\n    this.release();\n    for",
       },
     ],
   },
@@ -172,7 +235,11 @@ export const lateMutations: readonly Mutation[] = [
       says: /no flush begins/,
     },
     edits: [
-      { file: "src/member/views/view-life.ts", find: "    if (this.#isTakingOver) flusher.pause();\n", replace: "" },
+      {
+        file: "src/member/views/view-life.ts",
+        find: "    if (this.#takingOverSince !== undefined) flusher.pause();\n",
+        replace: "",
+      },
     ],
   },
   {
@@ -195,7 +262,7 @@ export const lateMutations: readonly Mutation[] = [
       name: "have what was told count from the takeover on",
       says: /the last request was sent under what was told/,
     },
-    edits: [{ file: firstLooks, find: "    late.extend(record.key, record.newest, clock.now());\n", replace: "" }],
+    edits: [{ file: firstLooks, find: "    late.extend(record.key, record.newest, now);\n", replace: "" }],
   },
   {
     name: "told-conditions-forgotten-at-l",

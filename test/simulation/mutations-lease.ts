@@ -161,12 +161,12 @@ export const leaseMutations: readonly Mutation[] = [
   {
     name: "settled-before-the-wait",
     world: "failures",
-    breaks: "V47: a view is settled when T has been waited",
+    breaks: "V68: a member has handed off only when it has activated the view, so that T has been waited",
     edits: [
       {
-        file: membership,
-        find: '    return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off") && this.mayActivate();',
-        replace: '    return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off");',
+        file: "src/member/views/view-life.ts",
+        find: "    if (!membership.activated || this.#takingOverSince !== undefined) return;\n",
+        replace: "    if (this.#takingOverSince !== undefined) return;\n",
       },
     ],
   },

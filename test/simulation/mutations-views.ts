@@ -75,8 +75,8 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: handOff,
-        find: "      for (const peer of receiversOf(membership.ownersOf(key))) pack(keys, peer, key);\n",
-        replace: "      void key;\n",
+        find: "        pack(keys, peer, key);\n",
+        replace: "",
       },
     ],
   },
@@ -99,7 +99,7 @@ export const viewMutations: readonly Mutation[] = [
     edits: [
       {
         file: membership,
-        find: '    return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off") && this.mayActivate();',
+        find: '    return (this.isOwned || !this.#mayBeHeld()) && this.everyoneHas("handed_off");',
         replace: "    return (this.isOwned || !this.#mayBeHeld()) && this.mayActivate();",
       },
       {

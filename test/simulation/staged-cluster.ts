@@ -10,7 +10,7 @@ import { parseView, viewName } from "../../src/core/view.ts";
 import type { JournalSettings } from "../../src/journal/file-journal.ts";
 import { Participant } from "../../src/member/participant.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
-import type { BlobStore } from "../../src/store/blob-store.ts";
+import type { BlobStore, WriteResult } from "../../src/store/blob-store.ts";
 import { putOf } from "../harness/write-operations.ts";
 import { planFor } from "./scenario-plan.ts";
 import { type MemberParts, type RunningMember, SimHost } from "./sim-cluster.ts";
@@ -29,6 +29,8 @@ export interface Staging {
   /** How long a write waits for later ones of its key before it is flushed; a second unless told. */
   readonly delayMs?: number;
   readonly replicas?: number;
+  /** L, in virtual milliseconds. */
+  readonly lateEffectMs?: number;
   /** A larger value is not buffered. */
   readonly maxValueBytes?: number;
   /** Otherwise folders are in memory: whoever ends has lost its disk, too. */
@@ -52,6 +54,8 @@ export class StagedCluster {
   readonly refused = new Map<string, OperatingError>();
   /** Objects of which the store's answer to a write comes only then. */
   readonly answered = new Map<string, Promise<void>>();
+  /** Answers a request to write an object in the store's place, and may send it later. Undefined: it goes its way. */
+  intercept: (...request: Parameters<BlobStore["write"]>) => Promise<WriteResult> | undefined = () => undefined;
   readonly #participants = new Map<string, Participant>();
   /** The weights in each view, in the order of the hosts. */
   readonly views: string[] = [];
@@ -87,8 +91,8 @@ export class StagedCluster {
       onEnd: () => undefined,
     };
     const { settings: drawn } = planFor(1, "healthy").hosts[0] as { settings: MemberSettings };
-    const { maxValueBytes = drawn.maxValueBytes } = staging;
-    const settings = { ...drawn, replicas, maxValueBytes, flush: { ...drawn.flush, delayMs } };
+    const { maxValueBytes = drawn.maxValueBytes, lateEffectMs = drawn.lateEffectMs } = staging;
+    const settings = { ...drawn, replicas, maxValueBytes, lateEffectMs, flush: { ...drawn.flush, delayMs } };
     this.hosts = ids.map((id) => new SimHost(cluster, { id, startMs: 0, weight: 1, zone: undefined, settings }, ids));
     for (const host of this.hosts) host.start();
   }
@@ -161,7 +165,7 @@ export class StagedCluster {
     const write: BlobStore["write"] = async (name, ...rest) => {
       const error = this.refused.get(name);
       if (error) throw error;
-      const outcome = await store.write(name, ...rest);
+      const outcome = await (this.intercept(name, ...rest) ?? store.write(name, ...rest));
       await this.answered.get(name);
       return outcome;
     };

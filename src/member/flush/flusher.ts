@@ -43,7 +43,7 @@ const conflictLimit = 4;
 /** Keys that are looked at in one turn of the event loop, at most. */
 const looksPerTurn = 1_000;
 
-/** What a request would come to that removes an object without having seen it. */
+/** What a request would come to that must not be sent before the object was seen. */
 const unseen: WriteResult = { kind: "conflict" };
 
 /** How soon to look again while this member may answer for no key, in milliseconds. */
@@ -336,18 +336,17 @@ export class Flusher {
 
   /**
    * Sends the entry under the condition that no other writer has changed the object. On a conflict, finds out what is
-   * there. A delete begins with that: it removes what was seen (F10).
+   * there. A delete begins with that: it removes what was seen. So does what came with the key.
    */
   async #write(flight: Flight): Promise<void> {
     const { record } = flight;
     let vain = 0;
     for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
       const before = record.store;
-      const isUnseen = isTombstone(flight.entry) && before.kind !== "present";
+      const isUnseen = before.kind === "unseen" || (isTombstone(flight.entry) && before.kind !== "present"); // F10, F28
       const result = isUnseen ? unseen : await this.#requests.send(flight);
       if (record.flight !== flight) return;
       if (result.kind === "written") {
-        if (before.kind === "unknown") this.#firstLooks.saw(record, storeAbsent);
         record.saw(flight.entry.value === undefined ? storeAbsent : { kind: "present", tag: result.tag });
         this.#arrived(flight);
         return;

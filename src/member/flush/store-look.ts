@@ -6,7 +6,7 @@
 import { hash } from "node:crypto";
 import { OperatingError } from "../../base/errors.ts";
 import { type Entry, isTombstone, noRequest } from "../../core/entry.ts";
-import { type Flight, storeAbsent, storeUnknown } from "../../core/key-state.ts";
+import { type Flight, storeAbsent, storeUnseen } from "../../core/key-state.ts";
 import { takenOverManifest } from "../../core/upload-manifest.ts";
 import { compareVersions, isNewer } from "../../core/version.ts";
 import type { Blob, BlobInfo } from "../../store/blob-store.ts";
@@ -60,7 +60,7 @@ export class StoreLook {
     const { store, membership, settings } = this.#context;
     const { clusterId, flushDeadlineMs: deadlineMs } = membership.view.parameters;
     // Until it is taken over, the next attempt must come here again.
-    record.saw(storeUnknown);
+    record.saw(storeUnseen);
     const result = await store.read(record.key, settings.maxValueBytes, { deadlineMs });
     if (record.flight !== flight || result.kind === "missing") return "older";
     const info = result.kind === "found" ? result.blob : result.info;

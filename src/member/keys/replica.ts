@@ -17,6 +17,7 @@ import type {
   HandOffListRequest,
   HandOffOutcomesRequest,
   HandOffRequest,
+  HandOffUnknownRequest,
   LateRequest,
   PeerIdentity,
   ReplicateRequest,
@@ -114,6 +115,17 @@ export class Replica {
     this.#requireEpoch(epoch);
     for (const effect of effects) late.learn(effect, clock.now());
     return this.#acknowledge(epoch);
+  }
+
+  /**
+   * Of these keys nobody has looked at the object since a primary was lost (F26). The next primary does.
+   * @throws OperatingError `wrong_view`.
+   */
+  handOffUnknown({ epoch, unknown }: HandOffUnknownRequest): AckAnswer {
+    const { buffer, late, clock } = this.#context;
+    this.#requireEpoch(epoch);
+    for (const { key, leftMs } of unknown) buffer.get(key)?.mayHaveUnknown(late.untilTold(leftMs, clock.now()));
+    return { kind: "ack", epoch };
   }
 
   /**

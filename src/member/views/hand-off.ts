@@ -17,7 +17,7 @@ import type { Lane } from "../../base/slices.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { KeyState } from "../../core/key-state.ts";
 import type { LateEffect } from "../../core/late-effects.ts";
-import type { KeyVersion, PeerAnswer, PeerRequest, RequestOutcome } from "../../core/message.ts";
+import type { KeyVersion, PeerAnswer, PeerRequest, RequestOutcome, UnknownRequest } from "../../core/message.ts";
 import { compareVersions, type Version, versionOf } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import type { Inheritance } from "../keys/inheritance.ts";
@@ -39,6 +39,7 @@ interface Parcel {
   readonly keys: PartedList<string>;
   readonly outcomes: PartedList<RequestOutcome>;
   readonly effects: PartedList<LateEffect>;
+  readonly unknown: PartedList<UnknownRequest>;
 }
 
 type ReceiversOf = (owners: readonly string[]) => readonly string[];
@@ -120,12 +121,17 @@ export class HandOff {
     const keys = new Map<string, PartedList<string>>();
     const outcomes = new Map<string, PartedList<RequestOutcome>>();
     const effects = new Map<string, PartedList<LateEffect>>();
+    const unknown = new Map<string, PartedList<UnknownRequest>>();
+    const now = clock.now();
     const packOutcome = (outcome: RequestOutcome): void => {
       if (this.#isPending(outcome)) return;
       for (const peer of receiversOf(membership.ownersOf(outcome.key))) pack(outcomes, peer, outcome);
     };
-    const packKey = ({ key }: KeyState): void => {
-      for (const peer of receiversOf(membership.ownersOf(key))) pack(keys, peer, key);
+    const packKey = ({ key, unknownUntil }: KeyState): void => {
+      for (const peer of receiversOf(membership.ownersOf(key))) {
+        pack(keys, peer, key);
+        if (unknownUntil > now) pack(unknown, peer, { key, leftMs: unknownUntil - now });
+      }
     };
     // Also of keys that are clean: what the store may yet do concerns their next state (F25).
     const packEffect = (effect: LateEffect): void => {
@@ -137,6 +143,7 @@ export class HandOff {
         keys: keys.get(peer) ?? new PartedList(),
         outcomes: outcomes.get(peer) ?? new PartedList(),
         effects: effects.get(peer) ?? new PartedList(),
+        unknown: unknown.get(peer) ?? new PartedList(),
       },
     ];
     this.#lane.over(requests.outcomes(), packOutcome, () => {
@@ -157,7 +164,7 @@ export class HandOff {
     return pending.some((write) => !write.inherited && compareVersions(write.entry, version) === 0);
   }
 
-  async #deliver(run: object, peer: string, { keys, outcomes, effects }: Parcel, onHas: OnHas): Promise<void> {
+  async #deliver(run: object, peer: string, { keys, outcomes, effects, unknown }: Parcel, onHas: OnHas): Promise<void> {
     const { epoch } = this.#context.membership;
     for (let start = 0; start < keys.length; start += keysPerList) {
       const items = this.#itemsOf(keys.slice(start, start + keysPerList));
@@ -188,6 +195,11 @@ export class HandOff {
     }
     for (let start = 0; start < effects.length; start += outcomesPerMessage) {
       await this.#send(run, peer, { kind: "late", epoch, effects: effects.slice(start, start + outcomesPerMessage) });
+    }
+    // After the entries: the receiver notes it with what it holds of the key.
+    for (let start = 0; start < unknown.length; start += outcomesPerMessage) {
+      const some = unknown.slice(start, start + outcomesPerMessage);
+      await this.#send(run, peer, { kind: "hand_off_unknown", epoch, unknown: some });
     }
   }
 

@@ -12,7 +12,7 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import type { Timer } from "../../base/clock.ts";
+import type { Instant, Timer } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
 import type { Lane } from "../../base/slices.ts";
 import type { RequestId } from "../../core/entry.ts";
@@ -92,8 +92,8 @@ export class ViewLife {
   #hasInherited = false;
   /** Whether that has ended. */
   #hasHandedOff = false;
-  /** Whether keys that were gained with an activated view are still to be noted. */
-  #isTakingOver = false;
+  /** Since when keys that were gained with an activated view are noted; undefined when all are. */
+  #takingOverSince: Instant | undefined;
   /** Whether this member has done what follows from the adopted view's being settled. */
   #hasFinished = false;
   /** Until a time has passed that the next step waits for. */
@@ -211,13 +211,13 @@ export class ViewLife {
     const passRecords = (): void => {
       const onPassed = (): void => {
         // The activation of the view before was cut short: what is still served has been noted now.
-        if (this.#isTakingOver) this.#hasTakenOver();
+        if (this.#takingOverSince !== undefined) this.#hasTakenOver();
         passCache();
       };
       requests.keepRouters(new Set(membership.view.members.map((member) => member.incarnation)));
       const visit = (record: KeyState): void => {
         this.#endTenure(record, error);
-        if (this.#isTakingOver && this.#mayBeOpen(record)) this.#followers.flusher.gained(record);
+        if (this.#mayBeOpen(record)) this.#followers.flusher.gained(record);
         if (record.pending.length > 0) pending.push(record);
         // What was handed over long ago must not count (V36): newer states of it may be gone from memory everywhere.
         else if (!counts(record.key)) buffer.remove(record);
@@ -346,6 +346,7 @@ export class ViewLife {
       if (leftMs > 0) this.#stepIn(leftMs);
       return;
     }
+    this.#takingOverSince = clock.now();
     membership.activate(flusher.quiet);
     assert(membership.activated, "a view is activated once");
     if (membership.hasForgotten) this.#stepIn(membership.view.parameters.flushDeadlineMs);
@@ -356,30 +357,35 @@ export class ViewLife {
       if (record.needsStore) queue.expedite(record);
       else if (record.dirty) queue.schedule(record);
     };
-    this.#isTakingOver = true;
     this.#lane.over(buffer.records(), visit, () => this.#hasTakenOver());
     // A flush must not come before this member has noted that it gained the key (F26).
-    if (this.#isTakingOver) flusher.pause();
+    if (this.#takingOverSince !== undefined) flusher.pause();
     primary.mayAnswer();
     router.wake();
   }
 
-  /** All keys that were gained are noted: flushes may begin. */
+  /** All keys that were gained are noted: flushes may begin, and the view may settle. */
   #hasTakenOver(): void {
-    this.#isTakingOver = false;
+    this.#takingOverSince = undefined;
     this.#followers.flusher.resume();
+    this.step();
   }
 
   /** Whether a predecessor may have left a request under way: this member has just gained the key (F5). */
   #mayBeOpen({ key, store }: KeyState): boolean {
-    const { membership, clock } = this.#context;
-    return store.kind === "unknown" && (membership.flushFrom(key) ?? 0) > clock.now();
+    const since = this.#takingOverSince;
+    if (since === undefined || store.kind !== "unseen") return false;
+    return (this.#context.membership.flushFrom(key) ?? since) > since;
   }
 
-  /** Every owner has all that this member held (V39): the others are told. */
+  /**
+   * Every owner has all that this member held (V39), and it has noted what it gained: the others are told. Once the
+   * view is settled, the next one would not know any more that a member was lost before it (V68).
+   */
   #tellHandedOff(): void {
     const { membership } = this.#context;
     if (!this.#hasHandedOff || membership.progress !== "delivered" || this.#asksStore()) return;
+    if (!membership.activated || this.#takingOverSince !== undefined) return;
     membership.advance("handed_off");
     this.#followers.gossip.tellEveryone();
   }

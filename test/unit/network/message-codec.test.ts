@@ -150,6 +150,15 @@ const requests: readonly PeerRequest[] = [
       { requestId: { router: "", counter: 2 }, key: "b", version: { epoch: 3, seq: 4 } },
     ],
   },
+  { kind: "hand_off_unknown", epoch: 7, unknown: [] },
+  {
+    kind: "hand_off_unknown",
+    epoch: 2 ** 33,
+    unknown: [
+      { key: "grüße", leftMs: 2 ** 33 + 0.5 },
+      { key: "", leftMs: -1 },
+    ],
+  },
   {
     kind: "late",
     epoch: 6,

@@ -50,14 +50,24 @@ describe("FirstLooks", () => {
     assert.equal(isHeld(absent), true, "the predecessor need not have known the object");
   });
 
-  it("remember nothing where the very version is there, or the key is lost again", () => {
-    const { looks, record, isHeld } = trialOf();
+  it("remember nothing where the very version is there, or no request can take effect any more", () => {
+    const { clock, looks, record, isHeld } = trialOf();
     looks.gained(record);
     looks.sawSame(record);
     looks.saw(record, present);
     looks.gained(record);
-    record.endTenure(new Error());
+    clock.advance(l);
     looks.saw(record, present);
     assert.equal(isHeld(present), false);
+  });
+
+  it("remember what they find also where the key was lost in between: nobody has looked meanwhile", () => {
+    const { clock, looks, record, isHeld } = trialOf();
+    looks.gained(record);
+    record.endTenure(new Error());
+    clock.advance(l / 2);
+    assert.equal(record.unknownUntil - clock.now(), l / 2);
+    looks.saw(record, present);
+    assert.equal(isHeld(present), true);
   });
 });

@@ -8,7 +8,7 @@ import { OperatingError } from "../../../../src/base/errors.ts";
 import { type Entry, noHeaders, noRequest } from "../../../../src/core/entry.ts";
 import { formatVersion } from "../../../../src/core/version.ts";
 import type { BlobInfo, WriteCondition } from "../../../../src/store/blob-store.ts";
-import { commit, roomyBuffer, settingsOf } from "../../../harness/key-fixtures.ts";
+import { commit, commitInherited, roomyBuffer, settingsOf } from "../../../harness/key-fixtures.ts";
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { turn } from "../../../harness/scripted-network.ts";
 import { backoffMs, trialFlusher } from "../../../harness/trial-flusher.ts";
@@ -70,13 +70,13 @@ function trialOf({ removesAreConditional = true, tagOf = (text: string) => text 
       answered: (version) => state.asked.push(`answered ${version.seq}`),
     },
   });
-  /** Writes a value whose MD5 is its text, or removes the key; with `isGained`, what a predecessor has left. */
-  const write = (text: string | undefined, isGained = false): void => {
+  /** Writes a value whose MD5 is its text, or removes the key. `inherited`: it came with the key, from whom. */
+  const write = (text: string | undefined, inherited?: "from a lost primary" | "in order"): void => {
     const value = text === undefined ? undefined : Buffer.from(text);
     const plain = { epoch: 4, seq: ++seq, key: "k", headers: noHeaders, modifiedMs: 7, requestId: noRequest };
     const entry: Entry = { ...plain, value, md5: text ?? "", size: value?.length ?? 0 };
-    const record = commit(buffer, entry);
-    if (isGained) flusher.gained(record);
+    const record = inherited ? commitInherited(buffer, entry) : commit(buffer, entry);
+    if (inherited === "from a lost primary") flusher.gained(record);
     flusher.queue.schedule(record);
   };
   const pass = async (ms: number): Promise<void> => {
@@ -246,26 +246,37 @@ describe("Flusher, of a key that was gained", () => {
   it("sends a content that is none of those for which a predecessor's last request may wait", async () => {
     const { state, stored, write, pass, asked } = trialOf();
     state.object = objectOf("A");
-    write("B", true);
+    write("B", "from a lost primary");
     await pass(0);
-    assert.deepEqual([asked(), stored], [["put B if absent", "look", "put B if A"], [1]]);
+    assert.deepEqual([asked(), stored], [["look", "put B if A"], [1]]);
   });
 
   it("holds back the very content that the first look finds, and a delete", async () => {
-    for (const [text, sent] of [
-      ["A", ["put A if absent", "look"]],
-      [undefined, ["look"]],
-    ] as const) {
+    for (const text of ["A", undefined]) {
       const { flusher, state, stored, write, pass, asked } = trialOf();
       state.object = objectOf("A");
-      write(text, true);
+      write(text, "from a lost primary");
       await pass(0);
       await pass(lateEffectMs / 2);
-      assert.deepEqual([asked(), stored, flusher.backlog.heldCount], [sent, [], 1], "a look learns what to wait for");
+      const seen = [asked(), stored, flusher.backlog.heldCount];
+      assert.deepEqual(seen, [["look"], [], 1], "a look learns what to wait for");
       await pass(lateEffectMs);
       assert.deepEqual(asked(), [text === undefined ? "remove if A" : "put A if A"]);
       assert.deepEqual(stored, [1]);
     }
+  });
+});
+
+describe("Flusher, of what came with the key", () => {
+  it("looks before it sends anything: the store may have it, and a second request for it may come late (F28)", async () => {
+    const { state, stored, write, pass, asked } = trialOf();
+    write("A", "in order");
+    await pass(0);
+    assert.deepEqual([asked(), stored], [["look", "put A if absent"], [1]], "nothing is sent before a look");
+    state.object = undefined;
+    write("B");
+    await pass(0);
+    assert.deepEqual(asked(), ["put B if A", "look", "put B if absent"], "once");
   });
 });
 

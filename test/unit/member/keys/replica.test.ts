@@ -289,6 +289,27 @@ describe("Replica.late", () => {
   });
 });
 
+describe("Replica.handOffUnknown", () => {
+  it("notes with what is held that nobody has looked at the object, with some time to spare for a slow clock", () => {
+    const { replica, buffer, clock } = trialOf();
+    hold(buffer, entryOf(ba, 1));
+    const unknown = [
+      { key: ba, leftMs: 500 },
+      { key: ab, leftMs: 500 },
+    ];
+    assert.deepEqual(replica.handOffUnknown({ kind: "hand_off_unknown", epoch: 4, unknown }), ack);
+    assert.deepEqual([buffer.get(ba)?.unknownUntil, buffer.get(ab)], [clock.now() + 550, undefined]);
+  });
+
+  it("is refused in another epoch", () => {
+    for (const epoch of [3, 5])
+      assert.throws(
+        () => trialOf().replica.handOffUnknown({ kind: "hand_off_unknown", epoch, unknown: [] }),
+        isWrongView,
+      );
+  });
+});
+
 describe("Replica.answered", () => {
   const version = { epoch: 3, seq: 2 };
 

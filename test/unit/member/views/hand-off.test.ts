@@ -165,6 +165,25 @@ describe("HandOff, to the primaries", () => {
     assert.deepEqual(events, ["delivered"]);
   });
 
+  it("says after the entries of which keys nobody has looked at the object since a primary was lost (F26)", async () => {
+    const { clock, buffer, deliver, network, events } = trialOf(greedy, entryOf(ba, 1), entryOf(bc, 2), entryOf(ab, 3));
+    for (const [key, ms] of [
+      [ba, 1_000],
+      [bc, 100],
+      [ab, 1_000],
+    ] as const)
+      buffer.get(key)?.mayHaveUnknown(clock.now() + ms);
+    clock.advance(100);
+    deliver();
+    await turn();
+    assert.deepEqual(
+      network.sent.slice(-1).map(({ to, request }) => [to, request]),
+      [["b", { kind: "hand_off_unknown", epoch: 4, unknown: [{ key: ba, leftMs: 900 }] }]],
+      "a request that nobody knows may take effect yet",
+    );
+    assert.deepEqual(events, ["delivered"]);
+  });
+
   it("goes in lists of a bounded length, one after the other", async () => {
     const { lists } = ringOf(view);
     assert.ok(lists.length > 0);

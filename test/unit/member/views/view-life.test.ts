@@ -336,6 +336,33 @@ describe("ViewLife, in slices", () => {
     }
   });
 
+  it("has handed off only when it has activated the view and noted all that it gained (V68)", () => {
+    const { clock, buffer, life, stages, membership, hear } = trialOf(view, true, 1);
+    life.adopt(view);
+    clock.advance(0);
+    hear("delivered");
+    for (const entry of entries) hold(buffer, entry);
+    stages.deliver();
+    stages.handOff();
+    assert.deepEqual([membership.activated, membership.progress], [true, "delivered"], "the next view would not know");
+    clock.advance(0);
+    assert.equal(membership.progress, "handed_off");
+  });
+
+  it("has handed off only when T has passed, where a member was dropped: no older view is served then (V68)", async () => {
+    const dropped = { ...view, dropped: true };
+    const { life, stages, membership, hear, pass } = trialOf(dropped);
+    life.adopt(dropped);
+    hear("delivered");
+    stages.deliver();
+    stages.handOff();
+    const { leaseMs } = dropped.parameters;
+    await pass(leaseMs - 10);
+    assert.deepEqual([membership.activated, membership.progress], [false, "delivered"]);
+    await pass(10);
+    assert.deepEqual([membership.activated, membership.progress], [true, "handed_off"]);
+  });
+
   it("ends the tenure of keys that are being flushed at once (V66)", () => {
     const { buffer, flights, life, news } = trialOf(view, true, 1);
     for (const entry of entries) hold(buffer, entry);
