@@ -174,6 +174,7 @@ export class PartedClients {
     const before = sent.get(part.number);
     await this.#send(session, { ...part, body: Buffer.from("something else") });
     if (before) sent.set(part.number, before);
+    else sent.delete(part.number);
     await this.#pause();
     await this.#sendUntilSent(session, part);
   }
