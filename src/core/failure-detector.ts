@@ -5,7 +5,7 @@
  *
  * Silence is counted in ticks of this process. A process that was paused has heard nobody meanwhile, which says nothing
  * about its peers. Silence of most peers says nothing about them either: then this member is cut off. When it hears one
- * peer again, it counts anew for all of them.
+ * of the silent peers again, it counts anew for all of them.
  */
 
 import { assert } from "../base/assert.ts";
@@ -38,6 +38,7 @@ interface Watched {
 
 export class FailureDetector {
   readonly #settings: FailureDetectorSettings;
+  readonly #cutOffMs: number;
   readonly #watched = new Map<string, Watched>();
   /** Whether less than half of all members, this one included, have been heard lately. */
   #isCutOff = false;
@@ -45,6 +46,8 @@ export class FailureDetector {
   constructor(settings: FailureDetectorSettings) {
     assert(settings.suspectMs > settings.tickMs, "silence is longer than a tick");
     this.#settings = settings;
+    // A tick that is late does not look like a cut: however late, all peers that answer are heard in between.
+    this.#cutOffMs = Math.max(settings.suspectMs * cutOffShare, maxTicksCounted * settings.tickMs);
   }
 
   /** Sets which processes to watch from now on, each by a name of its own. New ones are not silent yet. */
@@ -60,8 +63,11 @@ export class FailureDetector {
   heard(name: string): void {
     const watched = this.#watched.get(name);
     if (!watched) return;
-    if (this.#isCutOff) for (const each of this.#watched.values()) each.silentMs = 0;
-    this.#isCutOff = false;
+    // One that was heard all the time says nothing of the others: they may be gone.
+    if (this.#isCutOff && watched.silentMs > this.#cutOffMs) {
+      for (const each of this.#watched.values()) each.silentMs = 0;
+      this.#isCutOff = false;
+    }
     watched.silentMs = 0;
     watched.wasHeard = true;
   }
@@ -82,12 +88,9 @@ export class FailureDetector {
       watched.silentMs += countedMs;
       watched.stuckMs = Math.max(0, watched.stuckMs - countedMs);
     }
-    const { suspectMs, tickMs } = this.#settings;
-    // A tick that is late does not look like a cut: however late, all peers that answer are heard in between.
-    const cutOffMs = Math.max(suspectMs * cutOffShare, maxTicksCounted * tickMs);
     let heard = 1;
     for (const { silentMs, stuckMs } of this.#watched.values()) {
-      if (stuckMs === 0 && silentMs <= cutOffMs) heard++;
+      if (stuckMs === 0 && silentMs <= this.#cutOffMs) heard++;
     }
     this.#isCutOff = 2 * heard < this.#watched.size + 1;
   }

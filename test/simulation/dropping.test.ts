@@ -28,3 +28,20 @@ describe("a member that is cut off from all others", () => {
     }
   });
 });
+
+describe("the fewer members that are left", () => {
+  it("know that the others are lost although they hear each other, and fail soon what needs these", async () => {
+    const cluster = new StagedCluster(["a", "b", "c", "d", "e"]);
+    const { world, hosts } = cluster;
+    await world.run(10_000);
+    for (const host of hosts.slice(2)) host.crash();
+    await world.run(60_000);
+    const [a, b] = hosts as [SimHost, SimHost];
+    const isTheirs = (key: string): boolean => [a, b].some(({ member }) => member?.servesNow?.(key) === true);
+    const key = Array.from({ length: 100 }, (_, number) => `k${number}`).find((each) => !isTheirs(each));
+    const asked = cluster.ask(a, (member) => member.operations.read(key as string, true));
+    const askedAt = world.now;
+    await world.run(askedAt + 60_000, () => asked.error !== undefined);
+    assert.ok(asked.error !== undefined && world.now - askedAt < 2_000, `it took ${world.now - askedAt} ms`);
+  });
+});

@@ -54,6 +54,25 @@ describe("FailureDetector", () => {
     assert.equal(detector.suspects("c"), true);
   });
 
+  it("suspects most of its peers, too, while it hears the others all the time: those are not cut off with it", () => {
+    const detector = detectorOf("b", "c", "d", "e");
+    for (let time = 0; time < 4; time++) {
+      detector.heard("b");
+      tick(detector, 1);
+    }
+    detector.heard("b");
+    assert.deepEqual(
+      ["b", "c", "d", "e"].map((name) => detector.suspects(name)),
+      [false, true, true, true],
+    );
+    detector.heard("c");
+    assert.deepEqual(
+      ["c", "d", "e"].map((name) => detector.suspects(name)),
+      [false, false, false],
+      "it was cut off",
+    );
+  });
+
   it("does the same before it suspects anybody, or who is heard last when it is back would be suspected of all that time", () => {
     const detector = detectorOf("b", "c", "d");
     tick(detector, 3);
