@@ -16,6 +16,12 @@ export interface KeptSeed {
 
 export const keptSeeds: readonly KeptSeed[] = [
   {
+    seed: 810_003_004,
+    faults: "mixed",
+    found:
+      "Of five members three were lost, and the two that were left did not suspect them while they heard each other.",
+  },
+  {
     seed: 741_010_016,
     faults: "lateEffects+crashes",
     found:

@@ -182,4 +182,21 @@ export const leaseMutations: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: "any-answer-ends-a-cut",
+    world: "isolation",
+    breaks: "V19: a peer that was heard all the time says nothing of the silent ones",
+    test: {
+      file: "test/unit/core/failure-detector.test.ts",
+      name: "suspects most of its peers, too, while it hears the others all the time: those are not cut off with it",
+      says: /Expected values to be strictly deep-equal/,
+    },
+    edits: [
+      {
+        file: "src/core/failure-detector.ts",
+        find: "    if (this.#isCutOff && watched.silentMs > this.#cutOffMs) {\n",
+        replace: "    if (this.#isCutOff) {\n",
+      },
+    ],
+  },
 ];

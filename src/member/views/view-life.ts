@@ -13,14 +13,13 @@
 
 import { assert } from "../../base/assert.ts";
 import type { Instant, Timer } from "../../base/clock.ts";
-import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import { OperatingError } from "../../base/errors.ts";
 import type { Lane } from "../../base/slices.ts";
 import type { RequestId } from "../../core/entry.ts";
 import type { Flight, KeyState } from "../../core/key-state.ts";
 import type { Membership } from "../../core/membership.ts";
 import type { RequestOutcome } from "../../core/message.ts";
-import { type View, type ViewMember, viewName, votersOf } from "../../core/view.ts";
-import { settledView } from "../../core/view-changes.ts";
+import { type View, type ViewMember, votersOf } from "../../core/view.ts";
 import type { AdoptRecord } from "../../journal/journal.ts";
 import type { ContextOf } from "../context.ts";
 import type { Cleaner } from "../flush/cleaner.ts";
@@ -36,6 +35,7 @@ import type { Eviction } from "./eviction.ts";
 import type { Gossip } from "./gossip.ts";
 import type { HandOff } from "./hand-off.ts";
 import type { Proposer } from "./proposer.ts";
+import { Settling } from "./settling.ts";
 
 type ViewLifeContext = ContextOf<
   | "membership"
@@ -70,17 +70,12 @@ export interface ViewFollowers {
   readonly router: Pick<Router, "wake">;
 }
 
-/** Members that could settle a view try one after the other, this many milliseconds apart. */
-const settleStaggerMs = 100;
-/** Pause before a view is settled that could not be so far, and after a failure, in milliseconds. */
-const settlePauseMs = 50;
-const failurePauseMs = 500;
 /** Outcomes that one record of the journal forgets, at most. */
 const forgottenPerRecord = 1_000;
 
 export class ViewLife {
   readonly #context: ViewLifeContext;
-  readonly #proposer: Proposer;
+  readonly #settling: Settling;
   readonly #followers: ViewFollowers;
   readonly #abort = new AbortController();
   /** Whether the first stage of the hand-off of the adopted view has begun. */
@@ -98,16 +93,13 @@ export class ViewLife {
   #hasFinished = false;
   /** Until a time has passed that the next step waits for. */
   #timer: Timer | undefined;
-  /** The view is about to be settled, or its settling is under way. */
-  #settleTimer: Timer | undefined;
-  /**
-   * The epoch that it has last tried to settle without success: perhaps a newer view in the store is still to be read.
-   */
-  #triedEpoch = 0;
 
   constructor(context: ViewLifeContext, proposer: Proposer, followers: ViewFollowers) {
     this.#context = context;
-    this.#proposer = proposer;
+    this.#settling = new Settling(context, proposer, () => {
+      followers.gossip.tellEveryone();
+      this.step();
+    });
     this.#followers = followers;
     this.#lane = context.slices.lane();
   }
@@ -177,14 +169,14 @@ export class ViewLife {
     this.#activate();
     this.#tellHandedOff();
     if (membership.settled) this.#finish();
-    else if (membership.maySettle()) this.#settleSoon();
+    else if (membership.maySettle()) this.#settling.begin();
   }
 
   stop(): void {
     this.#abort.abort(new OperatingError("shutting_down", "the member is stopping"));
     this.#lane.stop();
     this.#timer?.cancel();
-    this.#settleTimer?.cancel();
+    this.#settling.stop();
   }
 
   /**
@@ -412,70 +404,6 @@ export class ViewLife {
     this.#hasFinished = true;
     log.info("view settled", { epoch: membership.epoch });
     this.#followers.cleaner.viewSettled();
-  }
-
-  /** Every member has handed off (V47): this member settles the view, if none before it in the view does (V48). */
-  #settleSoon(): void {
-    const { membership, clock } = this.#context;
-    if (membership.settled || this.#settleTimer || this.#abort.signal.aborted) return;
-    const turn = membership.view.members.findIndex((member) => member.id === membership.self.id);
-    assert(turn >= 0, "the adopted view lists this member");
-    this.#settleTimer = clock.after(turn * settleStaggerMs, () => this.#trySettling());
-  }
-
-  #trySettling(): void {
-    const { membership, complaints } = this.#context;
-    const { epoch } = membership;
-    this.#settle().then(
-      () => {
-        this.#settleTimer = undefined;
-        if (membership.settled || !membership.maySettle()) return;
-        // 1. An attempt for an older view is under way.
-        // 2. This view can be settled. No second attempt begins beside the first.
-        // 3. The first ends. No peer says again that this view can be settled, so this member begins anew.
-        if (membership.epoch !== epoch || this.#triedEpoch !== epoch) this.#settleSoon();
-        else this.#settleAfter(settlePauseMs);
-        this.#triedEpoch = epoch;
-      },
-      (error: unknown) => {
-        this.#settleTimer = undefined;
-        if (this.#abort.signal.aborted) return;
-        if (!isOperatingError(error)) throw error;
-        complaints.warn("settle", "the view cannot be settled and will be tried again", { error });
-        this.#settleAfter(failurePauseMs);
-      },
-    );
-  }
-
-  #settleAfter(pauseMs: number): void {
-    const { membership, clock } = this.#context;
-    if (this.#abort.signal.aborted) return;
-    assert(this.#settleTimer === undefined, "one attempt to settle at a time");
-    this.#settleTimer = clock.after(pauseMs, () => {
-      this.#settleTimer = undefined;
-      if (membership.maySettle()) this.#settleSoon();
-    });
-  }
-
-  /** Settles the adopted view in the store, unless it is settled there already. */
-  async #settle(): Promise<void> {
-    const { membership, random } = this.#context;
-    const { signal } = this.#abort;
-    if (membership.settled) return;
-    let settledEpoch = 0;
-    const outcome = await this.#proposer.propose((stored) => {
-      if (!stored.settled && !membership.maySettle()) return undefined;
-      settledEpoch = stored.epoch;
-      return stored.settled ? undefined : settledView(stored, membership.lostViews, random.id());
-    }, signal);
-    if (outcome === "missing") throw new OperatingError("store_refused", `${viewName} is gone from the store`);
-    // If another member was first, the next look finds it settled.
-    if (outcome === "lost" || signal.aborted) return;
-    // Others may have gone on to a newer view meanwhile, and this member with them.
-    if (settledEpoch !== membership.epoch || membership.settled) return;
-    membership.markSettled();
-    this.#followers.gossip.tellEveryone();
-    this.step();
   }
 }
 
