@@ -2,7 +2,7 @@
 
 import type { Mutation } from "./mutate.ts";
 
-const flusher = "src/member/flush/flusher.ts";
+const flushSteps = "src/member/flush/flush-steps.ts";
 const flight = "src/member/flush/flight.ts";
 const firstLooks = "src/member/flush/first-looks.ts";
 const late = "src/core/late-effects.ts";
@@ -188,7 +188,7 @@ export const lateMutations: readonly Mutation[] = [
       name: "stays deleted, though two primaries were lost and the second one knew the object by its own write",
       says: /'old'/,
     },
-    edits: [{ file: flusher, find: 'before.kind === "unseen" || (', replace: "(" }],
+    edits: [{ file: flushSteps, find: 'before.kind === "unseen" || (', replace: "(" }],
   },
   {
     name: "handed-off-before-the-keys-gained-are-noted",
@@ -251,7 +251,7 @@ export const lateMutations: readonly Mutation[] = [
       name: "holds back the very content that the first look finds, and a delete",
       says: /a look learns what to wait for/,
     },
-    edits: [{ file: flusher, find: '"newer" || !(await this.#hold.mayGoOn(flight))', replace: '"newer"' }],
+    edits: [{ file: flushSteps, find: '"newer" || !(await this.#parts.hold.mayGoOn(flight))', replace: '"newer"' }],
   },
   {
     name: "told-conditions-not-extended",
@@ -282,8 +282,8 @@ export const lateMutations: readonly Mutation[] = [
       "F24: a state under which an open condition holds does not count as stored, if that was learned meanwhile, too",
     edits: [
       {
-        file: flusher,
-        find: "    if (this.#hold.mayBeUndone(flight)) return;\n    if (record.arrived",
+        file: flushSteps,
+        find: "    if (this.#parts.hold.mayBeUndone(flight)) return;\n    if (record.arrived",
         replace: "    if (record.arrived",
       },
     ],

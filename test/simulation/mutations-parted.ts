@@ -52,7 +52,7 @@ export const partedMutations: readonly Mutation[] = [
     breaks: "L17: that the store has completed a parted upload is believed when the object has its token",
     edits: [
       {
-        file: "src/member/flush/flusher.ts",
+        file: "src/member/flush/flush-steps.ts",
         find: 'if (result?.kind === "written" && !isParted(entry.upload?.token ?? "")) {',
         replace: 'if (result?.kind === "written") {',
       },
@@ -69,8 +69,8 @@ export const partedMutations: readonly Mutation[] = [
     },
     edits: [
       {
-        file: "src/member/flush/flusher.ts",
-        find: "      if (isLost) this.#requests.requireLease(flight);\n",
+        file: "src/member/flush/flush-steps.ts",
+        find: "      if (isLost) this.#parts.requests.requireLease(flight);\n",
         replace: "",
       },
     ],

@@ -3,6 +3,7 @@
 import type { Mutation } from "./mutate.ts";
 
 const flusher = "src/member/flush/flusher.ts";
+const flushSteps = "src/member/flush/flush-steps.ts";
 const flight = "src/member/flush/flight.ts";
 const cleaner = "src/member/flush/cleaner.ts";
 const membership = "src/core/membership.ts";
@@ -152,7 +153,7 @@ export const storeMutations: readonly Mutation[] = [
     breaks: "F8: when a condition does not hold, an older version in the store is written over",
     edits: [
       {
-        file: flusher,
+        file: flushSteps,
         find: '      if (found === "same") {\n',
         replace: '      if (found === "same" || found === "older") {\n',
       },
@@ -164,7 +165,7 @@ export const storeMutations: readonly Mutation[] = [
     breaks: "F10: a delete looks whether there is nothing to delete, however sure that seems",
     edits: [
       {
-        file: flusher,
+        file: flushSteps,
         find: "      const result = isUnseen ? unseen : ",
         replace:
           '      if (isUnseen && before.kind === "absent") return this.#arrived(flight);\n      const result = isUnseen ? unseen : ',

@@ -288,7 +288,7 @@ export const writeMutations: readonly Mutation[] = [
         replace: "  get flushed(): boolean {\n    return this.#flushed;\n  }\n\n",
       },
       {
-        file: "src/member/flush/flusher.ts",
+        file: "src/member/flush/flush-steps.ts",
         find: "    if (!unproven) this.#parts.waits.stored(",
         replace: "    this.#parts.waits.stored(",
       },

@@ -7,44 +7,28 @@
  * A write-through waits for none of that: too few members own the key, so the store must have the value before the
  * client hears of it. What was written through is read back once the waits are over (F11).
  *
- * What a key needs next is the key's own affair (`KeyState.nextFlush`). This is how it gets it.
+ * What a key needs next is the key's own affair (`KeyState.nextFlush`). This says when it gets that, `FlushSteps` how.
  */
 
 import { Alarm } from "../../base/alarm.ts";
-import { assert } from "../../base/assert.ts";
 import type { Instant } from "../../base/clock.ts";
-import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import { isOperatingError } from "../../base/errors.ts";
 import type { Backlog } from "../../core/backlog.ts";
-import { isDiscarded } from "../../core/discarded.ts";
-import { type Entry, isTombstone } from "../../core/entry.ts";
+import type { Entry } from "../../core/entry.ts";
 import { Pace } from "../../core/flush-schedule.ts";
-import { type Flight, type FlushStep, type KeyState, type StoreKnowledge, storeAbsent } from "../../core/key-state.ts";
+import type { Flight, FlushStep, KeyState } from "../../core/key-state.ts";
 import { OpenRequests } from "../../core/open-requests.ts";
 import type { StoreHealth } from "../../core/store-health.ts";
-import { isParted } from "../../core/upload-token.ts";
-import { vainCondition, vainLimit } from "../../core/vain-conditions.ts";
-import type { WriteResult } from "../../store/blob-store.ts";
 import type { ContextOf } from "../context.ts";
-import type { Assigner } from "../keys/assigner.ts";
-import type { Committer } from "../keys/committer.ts";
-import type { StoredWaits } from "../keys/durable-writes.ts";
 import { FirstLooks } from "./first-looks.ts";
 import { type AnnouncedRequests, FlightRequests, type HeededConditions } from "./flight.ts";
 import type { FlushQueue } from "./flush-queue.ts";
+import { FlushSteps, type FlushStepsParts } from "./flush-steps.ts";
 import { fullUntil, LateHold } from "./late-hold.ts";
 import { Retries } from "./retries.ts";
-import { StoreLook } from "./store-look.ts";
-
-/**
- * Conflicts in a row, of one flush, before it pauses as after any failure: another writer keeps changing the object.
- */
-const conflictLimit = 4;
 
 /** Keys that are looked at in one turn of the event loop, at most. */
 const looksPerTurn = 1_000;
-
-/** What a request would come to that must not be sent before the object was seen. */
-const unseen: WriteResult = { kind: "conflict" };
 
 /** How soon to look again while this member may answer for no key, in milliseconds. */
 const noAnswerPauseMs = 100;
@@ -53,13 +37,9 @@ type FlusherContext = ContextOf<
   "membership" | "buffer" | "store" | "clock" | "random" | "complaints" | "metrics" | "settings" | "late"
 >;
 
-export interface FlusherParts {
-  readonly queue: FlushQueue;
+export interface FlusherParts extends Pick<FlushStepsParts, "queue" | "committer" | "assigner" | "waits"> {
   /** How the store treats flushes. */
   readonly health: StoreHealth;
-  readonly committer: Pick<Committer, "commitReady" | "loseUpload">;
-  readonly assigner: Pick<Assigner, "takeOver">;
-  readonly waits: Pick<StoredWaits, "stored">;
   readonly notices: AnnouncedRequests;
   readonly heeds: HeededConditions;
 }
@@ -71,7 +51,7 @@ export class Flusher {
   readonly #flights = new Set<Flight>();
   readonly #open = new OpenRequests();
   readonly #requests: FlightRequests;
-  readonly #look: StoreLook;
+  readonly #steps: FlushSteps;
   readonly #firstLooks: FirstLooks;
   readonly #hold: LateHold;
   readonly #retries: Retries;
@@ -86,10 +66,16 @@ export class Flusher {
     this.#parts = parts;
     this.#pace = new Pace(context.settings.flush.pace);
     this.#retries = new Retries(context, parts.queue);
-    this.#look = new StoreLook(context, parts.assigner);
     this.#firstLooks = new FirstLooks(context);
     this.#hold = new LateHold(context, parts.notices);
     this.#requests = new FlightRequests(context, this.#open, parts.heeds, parts.notices);
+    this.#steps = new FlushSteps(context, {
+      ...parts,
+      requests: this.#requests,
+      open: this.#open,
+      firstLooks: this.#firstLooks,
+      hold: this.#hold,
+    });
     this.#alarm = new Alarm(context.clock, () => {
       this.#isResting = false;
       this.#pump();
@@ -275,7 +261,7 @@ export class Flusher {
     if (record.failures > 0) flushes.repeated++;
     // A newer value that the store takes says nothing of others that it refused.
     const wasRefused = this.backlog.refusedValues.isOf(record, entry);
-    this.#act(kind, flight).then(
+    this.#steps.run(kind, flight).then(
       () => {
         this.#flights.delete(flight);
         if (record.land(flight)) this.#landed(record, wasRefused);
@@ -287,16 +273,6 @@ export class Flusher {
         if (!this.#stopped) this.#rest();
       },
     );
-  }
-
-  async #act(kind: FlushStep["kind"], flight: Flight): Promise<void> {
-    await this.#hold.tell(flight);
-    if (flight.record.flight === flight) await this.#send(kind, flight);
-  }
-
-  #send(kind: FlushStep["kind"], flight: Flight): Promise<void> {
-    if (kind === "prove") return this.#prove(flight);
-    return flight.entry.upload ? this.#complete(flight) : this.#write(flight);
   }
 
   #landed(record: KeyState, wasRefused: boolean): void {
@@ -333,145 +309,4 @@ export class Flusher {
     record.holdBack(clock.now() + this.#retries.pauseMs(record, error));
     this.queue.lookAt(record, record.notBefore);
   }
-
-  /**
-   * Sends the entry under the condition that no other writer has changed the object. On a conflict, finds out what is
-   * there. A delete begins with that: it removes what was seen. So does what came with the key.
-   */
-  async #write(flight: Flight): Promise<void> {
-    const { record } = flight;
-    let vain = 0;
-    for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
-      const before = record.store;
-      const isUnseen = before.kind === "unseen" || (isTombstone(flight.entry) && before.kind !== "present"); // F10, F28
-      const result = isUnseen ? unseen : await this.#requests.send(flight);
-      if (record.flight !== flight) return;
-      if (result.kind === "written") {
-        record.saw(flight.entry.value === undefined ? storeAbsent : { kind: "present", tag: result.tag });
-        this.#arrived(flight);
-        return;
-      }
-      const found = await this.#lookAt(flight);
-      if (record.flight !== flight) return;
-      if (found === "same") {
-        this.#arrived(flight);
-        return;
-      }
-      if (found === "newer" || !(await this.#hold.mayGoOn(flight))) return;
-      if (isSameState(before, record.store)) vain++;
-    }
-    throw conflictError(record, vain);
-  }
-
-  /** {@link StoreLook.at}, and what follows from a first look (F26). */
-  async #lookAt(flight: Flight): Promise<"older" | "same" | "newer"> {
-    const { record, entry } = flight;
-    const found = await this.#look.at(flight);
-    if (record.flight !== flight) return found;
-    if (found === "same" && !isTombstone(entry)) this.#firstLooks.sawSame(record);
-    else this.#firstLooks.saw(record, record.store);
-    return found;
-  }
-
-  /**
-   * Has the store make the upload the key's object, unless it has already. A primary that inherited the reference does
-   * not know whether it has (L5).
-   */
-  async #complete(flight: Flight): Promise<void> {
-    const { record, entry } = flight;
-    let refused: StoreKnowledge | undefined;
-    let vain = 0;
-    for (let conflicts = 0; conflicts < conflictLimit; conflicts++) {
-      let found = await this.#lookAt(flight);
-      if (record.flight !== flight) return;
-      if (refused !== undefined && isSameState(refused, record.store)) vain++;
-      if (found === "older" && !(await this.#hold.mayGoOn(flight))) return;
-      const result = found === "older" ? await this.#requests.complete(flight) : undefined;
-      if (record.flight !== flight) return;
-      let isLost = found === "newer";
-      if (result?.kind === "written" && !isParted(entry.upload?.token ?? "")) {
-        record.saw({ kind: "present", tag: result.tag });
-        found = "same";
-      } else if (result !== undefined && result.kind !== "conflict") {
-        // An earlier request may have completed it, or do so yet: its client must not be told that nothing was
-        // stored (L6). "Written" may be of an earlier write of the upload (L17).
-        const now = this.#context.clock.now();
-        isLost = this.#open.otherUntil(record.key, undefined, now) === undefined;
-        // Of a discard there is nothing to complete.
-        isLost &&= isDiscarded(entry) || !this.#context.late.mayChange(record.key, now);
-        found = await this.#lookAt(flight);
-        if (record.flight !== flight) return;
-        isLost &&= found !== "same";
-        if (!isLost && found !== "same") throw new OperatingError("store_unavailable", "the upload is gone");
-      }
-      // A next primary may have completed it, and written over it (L18).
-      if (isLost) this.#requests.requireLease(flight);
-      if (found === "same") this.#arrived(flight);
-      else if (isLost) this.#lost(flight, result?.kind === "refused" ? result.error : undefined, result !== undefined);
-      else {
-        refused = record.store;
-        continue;
-      }
-      return;
-    }
-    throw conflictError(record, vain);
-  }
-
-  /** The upload can never be completed: the write has not been done, and the key's state is what the store has (L6). */
-  #lost({ record, entry }: Flight, refusal: OperatingError | undefined, wasTried: boolean): void {
-    const { complaints, metrics } = this.#context;
-    const { key } = record;
-    if (refusal) {
-      metrics.flushFailed(refusal.code);
-      complaints.warn("upload", "the store refuses a large value, which is given up", { key, error: refusal });
-    }
-    if (record.pending[0]?.entry === entry) this.#parts.committer.loseUpload(record, refusal, wasTried);
-    if (record.entry !== entry) return;
-    record.isInStore();
-    this.queue.done(record);
-  }
-
-  /**
-   * After a write-through, once no other request can take effect any more: is it still there? If not, it is sent again.
-   */
-  async #prove(flight: Flight): Promise<void> {
-    const { record, entry } = flight;
-    const found = await this.#lookAt(flight);
-    if (record.flight !== flight || record.entry !== entry || found === "newer") return;
-    if (found === "same" && this.#hold.mayBeUndone(flight)) return;
-    record.proved(found === "same");
-    if (!record.stored) return;
-    this.#parts.waits.stored(record.key, entry);
-    this.queue.done(record);
-  }
-
-  /** The store has the flight's entry. */
-  #arrived(flight: Flight): void {
-    const { clock, metrics } = this.#context;
-    const { record, entry, beganAt, unproven } = flight;
-    assert(record.flight === flight, "only the flight under way arrives");
-    // It may be undone yet, as was learned meanwhile (F24).
-    if (this.#hold.mayBeUndone(flight)) return;
-    if (record.arrived(flight)) this.#parts.committer.commitReady(record);
-    if (!unproven) this.#parts.waits.stored(record.key, entry);
-    metrics.flushLag.observeMs(clock.now() - record.dirtySince);
-    if (!record.storedVisible(flight)) {
-      // There is a newer state, or the write-through waits for an earlier one.
-      if (record.dirty) this.backlog.renew(record, beganAt);
-      return;
-    }
-    if (record.stored) this.queue.done(record);
-  }
-}
-
-/** Why a flush has met conflicts only: another writer, or conditions that nothing fulfils. */
-function conflictError({ store }: KeyState, vain: number): OperatingError {
-  if (vain >= vainLimit) return vainCondition(store.kind === "present" ? store.tag : undefined);
-  return new OperatingError("store_unavailable", "another writer keeps changing the object");
-}
-
-/** Whether a look has found the object just as a request's condition had it. */
-function isSameState(before: StoreKnowledge, after: StoreKnowledge): boolean {
-  if (before.kind === "present") return after.kind === "present" && before.tag === after.tag;
-  return before.kind === after.kind && before.kind === "absent";
 }
