@@ -12,7 +12,8 @@ import type { Instant } from "../base/clock.ts";
 import { PartedMap } from "../base/parted-map.ts";
 import type { Admission } from "./admission.ts";
 import { type Entry, footprint } from "./entry.ts";
-import { type Assignment, KeyState, type PendingWrite } from "./key-state.ts";
+import { KeyState } from "./key-state.ts";
+import type { Assignment, PendingWrite } from "./pending-write.ts";
 import { type Version, versionOf } from "./version.ts";
 
 /** Where the buffer says what it holds and what it holds no more; see `journal/journal.ts`. */

@@ -6,7 +6,8 @@
 import type { SliceSettings } from "../../src/base/slices.ts";
 import { Admission } from "../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders, noRequest } from "../../src/core/entry.ts";
-import type { Assignment, Flight, KeyState, PendingWrite } from "../../src/core/key-state.ts";
+import type { Flight, KeyState } from "../../src/core/key-state.ts";
+import type { Assignment, PendingWrite } from "../../src/core/pending-write.ts";
 import { type HoldingLog, WriteBuffer } from "../../src/core/write-buffer.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
 import { ManualClock } from "./manual-clock.ts";

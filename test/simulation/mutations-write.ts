@@ -6,6 +6,7 @@ const primary = "src/member/keys/primary.ts";
 const replica = "src/member/keys/replica.ts";
 const member = "src/member/member.ts";
 const keyState = "src/core/key-state.ts";
+const pendingWrite = "src/core/pending-write.ts";
 
 export const writeMutations: readonly Mutation[] = [
   {
@@ -14,7 +15,7 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "W3: a write commits when every other owner has acknowledged it",
     edits: [
       {
-        file: keyState,
+        file: pendingWrite,
         find: "    return this.journaled && this.missing.length === 0;",
         replace: "    return this.journaled && this.missing.length >= 0;",
       },
@@ -26,7 +27,7 @@ export const writeMutations: readonly Mutation[] = [
     breaks: "W4: a write commits when the primary's own journal has it, too",
     edits: [
       {
-        file: keyState,
+        file: pendingWrite,
         find: "    return this.journaled && this.missing.length === 0;",
         replace: "    return (this.journaled || !this.journaled) && this.missing.length === 0;",
       },

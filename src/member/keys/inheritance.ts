@@ -8,7 +8,8 @@
 import { assert } from "../../base/assert.ts";
 import { isOperatingError } from "../../base/errors.ts";
 import type { Lane } from "../../base/slices.ts";
-import type { KeyState, PendingWrite } from "../../core/key-state.ts";
+import type { KeyState } from "../../core/key-state.ts";
+import type { PendingWrite } from "../../core/pending-write.ts";
 import type { Version } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import type { Committer } from "./committer.ts";

@@ -7,8 +7,9 @@
 import { assert } from "../../base/assert.ts";
 import type { Timer } from "../../base/clock.ts";
 import { isOperatingError } from "../../base/errors.ts";
-import type { KeyState, PendingWrite } from "../../core/key-state.ts";
+import type { KeyState } from "../../core/key-state.ts";
 import type { PeerAnswer } from "../../core/message.ts";
+import type { PendingWrite } from "../../core/pending-write.ts";
 import type { ContextOf } from "../context.ts";
 import type { Committer } from "./committer.ts";
 

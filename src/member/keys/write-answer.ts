@@ -1,7 +1,7 @@
 /** How the primary answers a write. */
 
-import type { Committed } from "../../core/key-state.ts";
 import type { PreconditionFailed, Written } from "../../core/operation.ts";
+import type { Committed } from "../../core/pending-write.ts";
 
 export const preconditionFailed: PreconditionFailed = Object.freeze({ kind: "precondition_failed" });
 
