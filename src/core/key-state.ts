@@ -123,6 +123,7 @@ export class KeyState {
     assert(this.#pending.length === 0, "a member that has assigned writes holds the newest entry");
     assert(isNewer(entry, this.#entry), "only a newer entry is held in place of another");
     this.#replace(entry);
+    this.#store = storeUnseen;
     this.#dirtySince = now;
   }
 

@@ -2,6 +2,7 @@
 
 import type { Mutation } from "./mutate.ts";
 
+const flusher = "src/member/flush/flusher.ts";
 const flushSteps = "src/member/flush/flush-steps.ts";
 const flight = "src/member/flush/flight.ts";
 const firstLooks = "src/member/flush/first-looks.ts";
@@ -226,6 +227,74 @@ export const lateMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "raced-removal-believed",
+    world: "lateEffects+crashes",
+    breaks: "F29: the answer of a removal does not count while an earlier request may take effect",
+    test: {
+      file: "test/simulation/raced-removal.test.ts",
+      name: "what is removed stays so, though the store has said that it is gone and has left an earlier value",
+      says: /'second'/,
+    },
+    edits: [
+      {
+        file: "src/member/flush/flight.ts",
+        find: "const mayBeRaced = late.mayChange(flight.entry.key, clock.now());",
+        replace: "const mayBeRaced = late.mayChange(flight.entry.key, clock.now()) && false;",
+      },
+    ],
+  },
+  {
+    name: "handed-back-state-sent-without-a-look",
+    world: "lateEffects+crashes",
+    breaks: "F28: so is what is handed back to a primary that has served the key all the time",
+    test: {
+      file: "test/simulation/handed-back.test.ts",
+      name: "what a replica hands back to its primary is looked at before it is sent: it may be in the store",
+      says: /nothing is sent without a look/,
+    },
+    edits: [
+      {
+        file: "src/core/key-state.ts",
+        find: "    this.#replace(entry);\n    this.#store = storeUnseen;\n",
+        replace: "    this.#replace(entry);\n",
+      },
+    ],
+  },
+  {
+    name: "dropped-while-a-request-that-nobody-knows-may-land",
+    world: "lateEffects+crashes",
+    breaks: "D3: nothing is discarded while a request may still change the object, one that nobody knows included",
+    test: {
+      file: "test/unit/member/flush/flusher-late.test.ts",
+      name: "says that a request that nobody knows may change the object, so that nothing of it is discarded (D3)",
+      says: /nobody knows of the request/,
+    },
+    edits: [
+      {
+        file: flusher,
+        find: "if (flight !== undefined || waits || unknownUntil > now || ",
+        replace: "if (flight !== undefined || waits || ",
+      },
+    ],
+  },
+  {
+    name: "quiet-although-a-failure-came-after-the-hand-off",
+    world: "lateEffects+members",
+    breaks: "F6: a member is not quiet in a view under which a request of a tenure that it has lost has failed",
+    test: {
+      file: "test/simulation/late-failure.test.ts",
+      name: "stays deleted, though the request of a node that left failed after its hand-off",
+      says: /'old'/,
+    },
+    edits: [
+      {
+        file: flusher,
+        find: "    if (this.#requests.strayedIn === membership.epoch && !membership.settled) return false;\n",
+        replace: "",
+      },
+    ],
+  },
+  {
     name: "flushed-before-the-keys-gained-are-noted",
     world: "slices+lateEffects",
     breaks: "F26: no flush begins before the member has noted all keys that it has gained",
@@ -237,7 +306,7 @@ export const lateMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/views/view-life.ts",
-        find: "    if (this.#takingOverSince !== undefined) flusher.pause();\n",
+        find: "    flusher.pause();\n",
         replace: "",
       },
     ],

@@ -31,6 +31,8 @@ export interface Staging {
   readonly replicas?: number;
   /** L, in virtual milliseconds. */
   readonly lateEffectMs?: number;
+  /** Of the store. */
+  readonly ignoresRemoveConditions?: boolean;
   /** A larger value is not buffered. */
   readonly maxValueBytes?: number;
   /** Otherwise folders are in memory: whoever ends has lost its disk, too. */
@@ -56,15 +58,17 @@ export class StagedCluster {
   readonly answered = new Map<string, Promise<void>>();
   /** Answers a request to write an object in the store's place, and may send it later. Undefined: it goes its way. */
   intercept: (...request: Parameters<BlobStore["write"]>) => Promise<WriteResult> | undefined = () => undefined;
+  /** The same for a removal. */
+  interceptRemoval: (name: string) => Promise<WriteResult> | undefined = () => undefined;
   readonly #participants = new Map<string, Participant>();
   /** The weights in each view, in the order of the hosts. */
   readonly views: string[] = [];
 
   constructor(ids: readonly string[], staging: Staging = {}) {
-    const { delayMs = 1_000, replicas = 2, hasDisks = false } = staging;
+    const { delayMs = 1_000, replicas = 2, hasDisks = false, ignoresRemoveConditions = false } = staging;
     const { world } = this;
     this.store = new SimStore({
-      modes: { tags: "md5", ignoresRemoveConditions: false },
+      modes: { tags: "md5", ignoresRemoveConditions },
       faults: healthyStore,
       random: world.random("store"),
       scheduler: world,
@@ -169,9 +173,11 @@ export class StagedCluster {
       await this.answered.get(name);
       return outcome;
     };
+    const remove: BlobStore["remove"] = (name, ...rest) => this.interceptRemoval(name) ?? store.remove(name, ...rest);
     return new Proxy(store, {
       get: (target, name) => {
         if (name === "write") return write;
+        if (name === "remove") return remove;
         const member: unknown = Reflect.get(target, name);
         return typeof member === "function" ? member.bind(target) : member;
       },

@@ -39,6 +39,8 @@ export class FlightRequests {
   readonly #notices: AnnouncedRequests;
   /** References whose completion failed, with their upload gone: it may have been completed by that. */
   readonly #unsure = new WeakSet<Entry>();
+  /** See {@link strayedIn}. */
+  #strayedIn = 0;
   #stopped = false;
 
   constructor(context: FlightContext, open: OpenRequests, heeds: HeededConditions, notices: AnnouncedRequests) {
@@ -46,6 +48,14 @@ export class FlightRequests {
     this.#open = open;
     this.#heeds = heeds;
     this.#notices = notices;
+  }
+
+  /**
+   * The last epoch under which a request of a tenure that has ended got no answer; 0 if there is none. The next primary
+   * may not know its condition: what this member knew before has been handed over (F6).
+   */
+  get strayedIn(): number {
+    return this.#strayedIn;
   }
 
   /** Nothing is sent any more. */
@@ -67,7 +77,7 @@ export class FlightRequests {
       assert(condition.kind === "unchanged", "a delete removes what was seen");
       const remove = (options: RequestOptions): Promise<WriteResult> => store.remove(key, condition, options);
       if (this.#heeds.onRemovals) return this.#change(flight, openCondition(condition), remove);
-      return this.#announced(flight, () => this.#change(flight, { kind: "any_present" }, remove));
+      return this.#removeAnyway(flight, remove);
     }
     const version = formatVersion(membership.view.parameters.clusterId, key, entry);
     const content = { body: value, headers, version };
@@ -122,9 +132,17 @@ export class FlightRequests {
   }
 
   /**
-   * Sends a removal to a store that ignores its condition, and so may remove what is put later. A next primary must
-   * know of it (F27).
+   * Sends a removal to a store that ignores its condition. If that does an earlier request at the same moment, it may
+   * leave what that has put, and say that it has removed it. So the answer does not count then (F29).
    */
+  async #removeAnyway(flight: Flight, remove: (options: RequestOptions) => Promise<WriteResult>): Promise<WriteResult> {
+    const { late, clock } = this.#context;
+    const mayBeRaced = late.mayChange(flight.entry.key, clock.now());
+    const result = await this.#announced(flight, () => this.#change(flight, { kind: "any_present" }, remove));
+    return mayBeRaced ? { kind: "conflict" } : result;
+  }
+
+  /** Such a removal may also remove what is put later. A next primary must know of it (F27). */
   async #announced<T>(flight: Flight, request: () => Promise<T>): Promise<T> {
     const { record, entry } = flight;
     const { late, clock } = this.#context;
@@ -157,7 +175,10 @@ export class FlightRequests {
     } catch (error) {
       const now = clock.now();
       if (mayHaveEffect(error)) this.#open.add(entry.key, entry, now + deadlineMs, now);
-      if (condition !== undefined && mayBeKept(error)) late.add(entry.key, entry, condition, now);
+      if (condition !== undefined && mayBeKept(error)) {
+        late.add(entry.key, entry, condition, now);
+        if (record.flight !== flight) this.#strayedIn = membership.epoch;
+      }
       throw error;
     }
   }

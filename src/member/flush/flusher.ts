@@ -131,6 +131,7 @@ export class Flusher {
   /** What this member says of itself in `MemberState.quiet` (F6). */
   get quiet(): boolean {
     const { membership, clock } = this.#context;
+    if (this.#requests.strayedIn === membership.epoch && !membership.settled) return false;
     if (this.idle) return true;
     const now = clock.now();
     if (this.#flights.size === 0 && this.#open.size === 0) return false;
@@ -146,11 +147,11 @@ export class Flusher {
    * Whether a request to the store, of this member or of a predecessor, may still change the object of a key served
    * here.
    */
-  mayChange({ key, flight }: KeyState): boolean {
+  mayChange({ key, flight, unknownUntil }: KeyState): boolean {
     const now = this.#context.clock.now();
     const flushFrom = this.#context.membership.flushFrom(key);
     const waits = flushFrom === undefined || flushFrom > now;
-    if (flight !== undefined || waits || this.#context.late.mayChange(key, now)) return true;
+    if (flight !== undefined || waits || unknownUntil > now || this.#context.late.mayChange(key, now)) return true;
     return this.#open.otherUntil(key, undefined, now) !== undefined;
   }
 

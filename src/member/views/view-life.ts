@@ -340,6 +340,8 @@ export class ViewLife {
     }
     this.#takingOverSince = clock.now();
     membership.activate(flusher.quiet);
+    // A flush must not come before this member has noted that it gained the key (F26).
+    flusher.pause();
     assert(membership.activated, "a view is activated once");
     if (membership.hasForgotten) this.#stepIn(membership.view.parameters.flushDeadlineMs);
     log.info("view activated", { epoch: membership.epoch });
@@ -350,8 +352,6 @@ export class ViewLife {
       else if (record.dirty) queue.schedule(record);
     };
     this.#lane.over(buffer.records(), visit, () => this.#hasTakenOver());
-    // A flush must not come before this member has noted that it gained the key (F26).
-    if (this.#takingOverSince !== undefined) flusher.pause();
     primary.mayAnswer();
     router.wake();
   }

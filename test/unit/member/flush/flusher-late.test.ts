@@ -89,7 +89,7 @@ function trialOf({ removesAreConditional = true, tagOf = (text: string) => text 
     }
   };
   const asked = (): string[] => state.asked.splice(0);
-  return { clock, flusher, state, stored, write, pass, asked };
+  return { clock, buffer, flusher, state, stored, write, pass, asked };
 }
 
 describe("Flusher, after a create without an answer", () => {
@@ -268,6 +268,15 @@ describe("Flusher, of a key that was gained", () => {
 });
 
 describe("Flusher, of what came with the key", () => {
+  it("says that a request that nobody knows may change the object, so that nothing of it is discarded (D3)", () => {
+    const { buffer, flusher } = trialOf();
+    const plain = { epoch: 4, seq: 1, key: "k", headers: noHeaders, modifiedMs: 7, requestId: noRequest };
+    const record = commitInherited(buffer, { ...plain, value: Buffer.from("A"), md5: "A", size: 1 });
+    assert.equal(flusher.mayChange(record), false);
+    flusher.gained(record);
+    assert.equal(flusher.mayChange(record), true, "nobody knows of the request");
+  });
+
   it("looks before it sends anything: the store may have it, and a second request for it may come late (F28)", async () => {
     const { state, stored, write, pass, asked } = trialOf();
     write("A", "in order");

@@ -240,7 +240,7 @@ describe("ViewLife", () => {
     life.step();
     assert.deepEqual(news(), []);
     stages.deliver();
-    assert.deepEqual(news(), ["tell delivered", "inherit", "hand off", "resume", "may answer", "wake"]);
+    assert.deepEqual(news(), ["tell delivered", "inherit", "hand off", "pause", "resume", "may answer", "wake"]);
     for (let time = 0; time < 3; time++) life.step();
     assert.deepEqual(news(), []);
     stages.handOff();
@@ -384,7 +384,7 @@ describe("ViewLife, in slices", () => {
     assert.deepEqual([membership.activated, news().includes("hand off")], [false, false]);
     stages.inherit();
     assert.equal(membership.activated, true);
-    assert.deepEqual(news(), ["hand off", "resume", "may answer", "wake"]);
+    assert.deepEqual(news(), ["hand off", "pause", "resume", "may answer", "wake"]);
   });
 });
 
