@@ -412,6 +412,8 @@ describe("the places for connections", { timeout }, () => {
       await Promise.all(closed);
       await sleep(systemClock, 20);
     }
+    // On a loaded machine the last reset is heard late.
+    for (let tries = 0; tries < 400 && host.server.shares.used("connections") > 0; tries++) await sleep(systemClock, 5);
     assert.equal(host.server.shares.used("connections"), 0);
   });
 
