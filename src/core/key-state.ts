@@ -24,8 +24,8 @@ import { type Assignment, isNotYetFromStore, type PendingWrite, Write, writeThro
 import { compareVersions, isNewer, type Version, versionOf } from "./version.ts";
 
 /**
- * What this member knows of the key's object in the store, since its tenure began. `unseen`: nothing, and what it has
- * came with the key. So nothing is sent before a look (F28).
+ * What this member knows of the key's object in the store, since its tenure began. `unseen`: nothing, and what it holds
+ * came from another member. So nothing is sent before a look (F28).
  */
 export type StoreKnowledge =
   | { readonly kind: "unknown" }
@@ -389,7 +389,7 @@ export class KeyState {
     this.#dirtySince = since;
   }
 
-  /** Until when a lost primary's request nobody knows may take effect. A tenure without looks does not end it (F26). */
+  /** Until when an unknown request of a lost primary may take effect. A tenure without looks does not end it (F26). */
   get unknownUntil(): Instant {
     return this.#unknownUntil;
   }

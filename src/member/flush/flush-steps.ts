@@ -70,7 +70,7 @@ export class FlushSteps {
 
   /**
    * Sends the entry under the condition that no other writer has changed the object. On a conflict, finds out what is
-   * there. A delete begins with that: it removes what was seen. So does what came with the key.
+   * there. A delete begins with that: it removes what was seen. So does what came from another member.
    */
   async #write(flight: Flight): Promise<void> {
     const { record } = flight;
