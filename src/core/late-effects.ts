@@ -139,6 +139,11 @@ export class LateEffects {
     return now + this.#lateEffectMs;
   }
 
+  /** A request that was sent before this takes no effect any more. */
+  since(now: Instant): Instant {
+    return now - this.#lateEffectMs;
+  }
+
   /** The same for a request of which another member says for how much longer, in milliseconds. */
   untilTold(leftMs: number, now: Instant): Instant {
     // What is handed on again and again does not grow.

@@ -9,13 +9,15 @@
 
 import { assert } from "../base/assert.ts";
 import type { Clock, Instant } from "../base/clock.ts";
-import { Doubt, isLost } from "./doubt.ts";
+import { claimsOf } from "./claims.ts";
+import { Doubt } from "./doubt.ts";
+import { ForgottenOwners } from "./forgotten-owners.ts";
 import { Lease, peersNeeded, type SentAt } from "./lease.ts";
 import type { MemberState, PeerIdentity, Progress } from "./message.ts";
 import type { Ring } from "./ring.ts";
 import { Tenure } from "./tenure.ts";
-import { listsProcess, type PastMember, type PastView, ringOf, type View, type ViewMember, votersOf } from "./view.ts";
-import { hasDrop } from "./view-changes.ts";
+import { listsProcess, type PastMember, ringOf, type View, type ViewMember, votersOf } from "./view.ts";
+import { hasDrop, type RememberedViews } from "./view-changes.ts";
 
 /** Who this process is. */
 export interface SelfIdentity extends PeerIdentity {
@@ -48,6 +50,7 @@ export class Membership {
   #view: View | undefined;
   #ring: Ring | undefined;
   #doubt: Doubt | undefined;
+  readonly #forgotten = new ForgottenOwners();
   #lastKey: string | undefined;
   #lastOwners = noOwners;
   #settled = false;
@@ -119,9 +122,12 @@ export class Membership {
     return entry;
   }
 
-  /** Earlier views that matter beyond this one; see {@link Doubt.views}. */
-  get lostViews(): readonly PastView[] {
-    return this.#doubt?.views ?? [];
+  /**
+   * The earlier views that matter beyond this one.
+   * @param lateSince - a request that was sent before this can take no effect any more
+   */
+  remembered(lateSince: Instant): RememberedViews {
+    return { lost: this.#doubt?.views ?? [], forgotten: this.#forgotten.viewsSince(lateSince) };
   }
 
   /** The nodes whose data would end the doubt of some keys. */
@@ -137,6 +143,7 @@ export class Membership {
     this.#view = view;
     this.#ring = ringOf(view.members, view.parameters);
     this.#doubt = new Doubt(view);
+    this.#forgotten.adopt(view);
     this.#lastKey = undefined;
     this.#settled = view.settled;
     this.#progress = "adopting";
@@ -216,6 +223,11 @@ export class Membership {
     return this.#doubt?.wasForgotten(key) ?? false;
   }
 
+  /** See {@link ForgottenOwners.maySendSince}. */
+  mayForgottenSendSince(key: string, since: Instant): boolean {
+    return this.#forgotten.maySendSince(key, since);
+  }
+
   /** See {@link Doubt.hasForgotten}. */
   get hasForgotten(): boolean {
     return this.#doubt?.hasForgotten ?? false;
@@ -226,41 +238,9 @@ export class Membership {
     return this.#tenure.flushFrom(key);
   }
 
-  /**
-   * Tells whether what this data folder holds of a key still counts. It counts in two cases:
-   *
-   * - The folder owned the key under a view that it had itself adopted, and the lineage still names that view.
-   * - The folder owned the key under a lost view that it had itself adopted. None of the key's owners was there when a
-   *   later view was settled, and they have not all been forgotten.
-   *
-   * What it holds of any other key was handed over long ago, or the key was served without it. That must not count any
-   * more, even if the folder owns the key again now (V36).
-   */
+  /** Tells whether what this data folder holds of a key still counts (V36); see {@link claimsOf}. */
   countsFor(): (key: string) => boolean {
-    const { lineage, lost, parameters } = this.view;
-    const { folder } = this.self;
-    // The entries are found by the folder alone: its node may have another id by now (V4).
-    const own = (past: PastView): { readonly ring: Ring; readonly id: string; readonly past: PastView }[] => {
-      const isOwn = (each: ViewMember): boolean => this.#adoptedEpochs.has(past.epoch) && each.folder === folder;
-      const ids = past.members.filter(isOwn).map(({ id }) => id);
-      if (ids.length === 0) return [];
-      const ring = ringOf(past.members, parameters);
-      // There are two ids while the folder's earlier entry is still listed.
-      return ids.map((id) => ({ ring, id, past }));
-    };
-    const rings = lineage.flatMap(own);
-    const losses = lost.flatMap(own).map(({ ring, id, past }) => ({
-      ring,
-      id,
-      gone: new Set(past.members.filter((member) => member.handedOff !== true).map((member) => member.id)),
-      forgotten: new Set(past.members.filter((member) => member.forgotten === true).map((member) => member.id)),
-    }));
-    return (key) =>
-      rings.some(({ ring, id }) => ring.ownersOf(key).includes(id)) ||
-      losses.some(({ ring, id, gone, forgotten }) => {
-        const owners = ring.ownersOf(key);
-        return owners.includes(id) && isLost(owners, gone, forgotten);
-      });
+    return claimsOf(this.view, this.self.folder, this.#adoptedEpochs);
   }
 
   /**
@@ -425,6 +405,7 @@ export class Membership {
         const state = this.stateOf(peer);
         return state?.epoch === this.epoch && state.quiet;
       });
+    this.#forgotten.activate(now);
     this.#tenure.activate(allHere && allQuiet ? Number.NEGATIVE_INFINITY : now + parameters.flushDeadlineMs);
   }
 }

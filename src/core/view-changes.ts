@@ -87,23 +87,33 @@ const epochsLeftOut = 1_000;
 
 /**
  * The view that is put back in place of a record that was lost: the same members, to whom `view` is known to be the
- * newest. `isSettled` says whether it is known to be settled; `lost` is as for {@link settledView}.
+ * newest. `isSettled` says whether it is known to be settled; `past` is as for {@link settledView}.
  */
-export function restoredView(view: View, isSettled: boolean, lost: readonly PastView[], proposal: string): View {
-  const last = isSettled && !view.settled ? settledView(view, lost, proposal) : view;
+export function restoredView(view: View, isSettled: boolean, past: RememberedViews, proposal: string): View {
+  const last = isSettled && !view.settled ? settledView(view, past, proposal) : view;
   const next = successor(last, last.members, proposal);
   assert(!next.dropped, "what is put back drops no member");
   return { ...next, epoch: next.epoch + epochsLeftOut };
 }
 
-/** The same view, settled. `lost` are the earlier views that still matter; see `Doubt.views` (V51). */
-export function settledView(view: View, lost: readonly PastView[], proposal: string): View {
+/** The earlier views that still matter when a view is settled. */
+export interface RememberedViews {
+  /** See `Doubt.views` (V51). */
+  readonly lost: readonly PastView[];
+  /** See `ForgottenOwners.viewsSince` (V69). */
+  readonly forgotten: readonly PastView[];
+}
+
+/** The same view, settled. */
+export function settledView(view: View, { lost, forgotten }: RememberedViews, proposal: string): View {
   const present = foldersOf(view);
   const marked = lost.map((past) => ({
     ...past,
     members: past.members.map((each) => (present.has(each.folder) ? { ...each, handedOff: true } : each)),
   }));
-  return { ...view, settled: true, lineage: [], lost: marked, proposal };
+  const { forgotten: _before, ...rest } = view;
+  const settled = { ...rest, settled: true, lineage: [], lost: marked, proposal };
+  return forgotten.length > 0 ? { ...settled, forgotten: [...forgotten] } : settled;
 }
 
 /**

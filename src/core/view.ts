@@ -86,6 +86,8 @@ const viewSchema = z.looseObject({
    * of what its members held.
    */
   lost: z.array(pastViewSchema),
+  /** Earlier views with owners that were forgotten, whose requests may still take effect (V69). */
+  forgotten: z.array(pastViewSchema).optional(),
   /** A random id that makes each record's bytes, so its ETag, unique (V2). */
   proposal: z.string(),
   parameters: parametersSchema,

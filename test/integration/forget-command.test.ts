@@ -33,7 +33,8 @@ function memberOf(id: string, disk: number): ViewMember {
 
 /** a, b and c, of which b and c are back on empty disks. */
 function viewInDoubt(): View {
-  const settle = (view: View): View => settledView(view, new Doubt(view).views, systemRandom.id());
+  const settle = (view: View): View =>
+    settledView(view, { lost: new Doubt(view).views, forgotten: [] }, systemRandom.id());
   let view = settle(firstView(memberOf("a", 1), parameters, systemRandom.id()));
   for (const id of ["b", "c"]) view = settle(joinedView(view, memberOf(id, 1), systemRandom.id()));
   for (const id of ["b", "c"]) view = joinedView(view, memberOf(id, 2), systemRandom.id());

@@ -6,6 +6,7 @@ const flusher = "src/member/flush/flusher.ts";
 const flushSteps = "src/member/flush/flush-steps.ts";
 const flight = "src/member/flush/flight.ts";
 const firstLooks = "src/member/flush/first-looks.ts";
+const assigner = "src/member/keys/assigner.ts";
 const late = "src/core/late-effects.ts";
 const lateTest = "test/unit/core/late-effects.test.ts";
 
@@ -321,6 +322,45 @@ export const lateMutations: readonly Mutation[] = [
       says: /a look learns what to wait for/,
     },
     edits: [{ file: flushSteps, find: '"newer" || !(await this.#parts.hold.mayGoOn(flight))', replace: '"newer"' }],
+  },
+  {
+    name: "forgotten-owners-taken-for-silent",
+    world: "lateEffects",
+    breaks: "V69: owners that were forgotten may have a request under way",
+    test: {
+      file: "test/simulation/forgotten-late.test.ts",
+      name: "stays deleted, though a request of theirs takes effect late",
+      says: /'lost'/,
+    },
+    edits: [{ file: assigner, find: "membership.mayForgottenSendSince(record.key,", replace: "late.isFull && (0 <" }],
+  },
+  {
+    name: "first-write-after-forgetting-sent-unseen",
+    world: "lateEffects",
+    breaks: "V69: the first look at the object of a key whose owners were forgotten comes before its first write",
+    test: {
+      file: "test/simulation/forgotten-late.test.ts",
+      name: "stays so, deleted while the first value after the loss was on its way",
+      says: /'lost'/,
+    },
+    edits: [{ file: assigner, find: "      record.saw(storeUnseen); // V69\n", replace: "" }],
+  },
+  {
+    name: "forgotten-owners-end-with-the-settling",
+    world: "lateEffects",
+    breaks: "V69: the views whose owners were forgotten are named in the settled view, too",
+    test: {
+      file: "test/simulation/forgotten-late.test.ts",
+      name: "stays so at a node that came when the view had settled",
+      says: /'lost'/,
+    },
+    edits: [
+      {
+        file: "src/core/view-changes.ts",
+        find: "return forgotten.length > 0 ?",
+        replace: "return forgotten.length < 0 ?",
+      },
+    ],
   },
   {
     name: "told-conditions-not-extended",

@@ -178,7 +178,7 @@ export const viewMutations: readonly Mutation[] = [
     world: "mixed",
     breaks: "V36: what a folder holds counts by the views that it had itself adopted",
     edits: [
-      { file: membership, find: "this.#adoptedEpochs.has(past.epoch) && ", replace: "" },
+      { file: "src/core/claims.ts", find: "adopted.has(past.epoch) && ", replace: "" },
       {
         file: "src/member/flush/cleaner.ts",
         find: "      } else if (owners.length > 0 && !owners.includes(membership.self.id)) {\n        buffer.remove(record);\n",

@@ -31,7 +31,7 @@ async function afterPowerLoss(): Promise<{ cluster: StagedCluster; view: Blob }>
 }
 
 describe("a host that is started over another store", () => {
-  const founded = settledView(firstView(memberOf("z"), parameters, "p"), [], "q");
+  const founded = settledView(firstView(memberOf("z"), parameters, "p"), { lost: [], forgotten: [] }, "q");
   const others: readonly (readonly [string, Buffer | undefined])[] = [
     ["where there is no cluster yet", undefined],
     ["where a younger cluster has been", formatView(leftView(founded, "z", "r"))],

@@ -7,7 +7,7 @@ import { OperatingError } from "../../base/errors.ts";
 import { Interned } from "../../base/interned.ts";
 import { compact } from "../../base/memory.ts";
 import { type Entry, footprint } from "../../core/entry.ts";
-import { type KeyState, storeUnknown } from "../../core/key-state.ts";
+import { type KeyState, storeUnknown, storeUnseen } from "../../core/key-state.ts";
 import type { WriteRequest } from "../../core/message.ts";
 import type { WriteOutcome } from "../../core/operation.ts";
 import type { Committed } from "../../core/pending-write.ts";
@@ -21,7 +21,9 @@ import type { Repeats } from "./repeats.ts";
 import type { Replicator } from "./replicator.ts";
 import { written } from "./write-answer.ts";
 
-type AssignerContext = ContextOf<"membership" | "buffer" | "requests" | "cache" | "journal" | "clock" | "metrics">;
+type AssignerContext = ContextOf<
+  "membership" | "buffer" | "requests" | "cache" | "journal" | "clock" | "metrics" | "late"
+>;
 
 export interface AssignerParts {
   readonly replicator: Pick<Replicator, "send">;
@@ -52,7 +54,7 @@ export class Assigner {
    * @throws OperatingError: `wrong_view`, `shutting_down`, `deadline_exceeded`. Then the room is given back.
    */
   assign(request: WriteRequest, bytes: number): Promise<WriteOutcome> {
-    const { membership, buffer, requests, cache, clock } = this.#context;
+    const { membership, buffer, requests, clock } = this.#context;
     const known = requests.find(request.requestId);
     if (known) {
       buffer.admission.giveBack(bytes);
@@ -76,10 +78,7 @@ export class Assigner {
     const entry: Entry = upload ? { ...plain, upload } : plain;
 
     const record = buffer.open(key, clock.now());
-    if (record.store === storeUnknown) {
-      const clean = cache.peek(key);
-      if (clean) record.saw({ kind: "present", tag: clean.tag });
-    }
+    if (record.store === storeUnknown) this.#recall(record);
     return this.#begin(record, entry, false).then(written);
   }
 
@@ -107,6 +106,20 @@ export class Assigner {
         ? "the store has lacked an acknowledged value for longer than buffer.maxDirtyAgeMs"
         : "the write buffer is full of values that the store has not taken yet",
     );
+  }
+
+  /** What is known of the object when the key's first write comes. */
+  #recall(record: KeyState): void {
+    const { membership, cache, late, clock } = this.#context;
+    const now = clock.now();
+    if (membership.mayForgottenSendSince(record.key, late.since(now))) {
+      late.extend(record.key, undefined, now);
+      record.mayHaveUnknown(late.until(now));
+      record.saw(storeUnseen); // V69
+      return;
+    }
+    const clean = cache.peek(record.key);
+    if (clean) record.saw({ kind: "present", tag: clean.tag });
   }
 
   /** Why a write that comes to its turn only now is not assigned any more. */

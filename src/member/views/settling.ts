@@ -17,7 +17,7 @@ const settleStaggerMs = 100;
 const settlePauseMs = 50;
 const failurePauseMs = 500;
 
-type SettlingContext = ContextOf<"membership" | "clock" | "random" | "complaints">;
+type SettlingContext = ContextOf<"membership" | "clock" | "random" | "complaints" | "late">;
 
 export class Settling {
   readonly #context: SettlingContext;
@@ -83,14 +83,15 @@ export class Settling {
 
   /** Settles the adopted view in the store, unless it is settled there already. */
   async #settle(): Promise<void> {
-    const { membership, random } = this.#context;
+    const { membership, random, late, clock } = this.#context;
     const { signal } = this.#abort;
     if (membership.settled) return;
     let settledEpoch = 0;
     const outcome = await this.#proposer.propose((stored) => {
       if (!stored.settled && !membership.maySettle()) return undefined;
       settledEpoch = stored.epoch;
-      return stored.settled ? undefined : settledView(stored, membership.lostViews, random.id());
+      const past = membership.remembered(late.since(clock.now()));
+      return stored.settled ? undefined : settledView(stored, past, random.id());
     }, signal);
     if (outcome === "missing") throw new OperatingError("store_refused", `${viewName} is gone from the store`);
     // If another member was first, the next look finds it settled.

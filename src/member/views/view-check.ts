@@ -18,7 +18,7 @@ import type { Eviction } from "./eviction.ts";
 import type { ViewObserver } from "./proposer.ts";
 import type { StoredView, ViewRecord } from "./view-record.ts";
 
-type ViewCheckContext = ContextOf<"membership" | "network" | "clock" | "random" | "log" | "complaints"> & {
+type ViewCheckContext = ContextOf<"membership" | "network" | "clock" | "random" | "log" | "complaints" | "late"> & {
   readonly settings: Pick<MemberSettings, "viewCheckMs">;
 };
 
@@ -128,8 +128,9 @@ export class ViewCheck {
 
   /** Puts the view back, under an epoch that no member can have gone on to unseen. */
   async #mend(stored: StoredView | undefined): Promise<void> {
-    const { membership, random, log } = this.#context;
-    const next = restoredView(membership.view, membership.settled, membership.lostViews, random.id());
+    const { membership, random, log, late, clock } = this.#context;
+    const past = membership.remembered(late.since(clock.now()));
+    const next = restoredView(membership.view, membership.settled, past, random.id());
     assert(next.epoch > membership.epoch, "what is put back is newer than what may have been lost");
     if (!(await this.#record.swap(stored, next, this.#abort.signal)) || this.#abort.signal.aborted) return;
     this.#trouble = undefined;

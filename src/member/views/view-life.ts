@@ -39,6 +39,7 @@ import { Settling } from "./settling.ts";
 
 type ViewLifeContext = ContextOf<
   | "membership"
+  | "late"
   | "buffer"
   | "cache"
   | "requests"

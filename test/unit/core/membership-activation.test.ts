@@ -123,7 +123,7 @@ describe("Membership.mayActivate", () => {
     const isLost = keyWhere((key) => membership.inDoubt(key));
     const isFine = keyWhere((key) => !membership.inDoubt(key));
     assert.deepEqual([membership.mayAnswer(isLost), membership.mayAnswer(isFine)], [false, true]);
-    assert.deepEqual([membership.awaited, membership.lostViews], [["a", "b", "d"], lost]);
+    assert.deepEqual([membership.awaited, membership.remembered(0).lost], [["a", "b", "d"], lost]);
   });
 });
 

@@ -191,7 +191,7 @@ describe("hasDrop", () => {
     const dropping = drop(settledOf(a, b, c), "c");
     const next = joinedView(dropping, d, "p");
     assert.deepEqual([hasDrop(dropping), hasDrop(next), hasDrop(joinedView(next, e, "q"))], [true, true, true]);
-    assert.equal(hasDrop(joinedView(settledView(next, [], "s"), e, "q")), false);
+    assert.equal(hasDrop(joinedView(settledView(next, { lost: [], forgotten: [] }, "s"), e, "q")), false);
   });
 });
 
@@ -258,13 +258,16 @@ describe("settledView", () => {
     const view = joinedView(joinedView(settled, b, "p2"), d, "p3");
     const lost = [pastOf(viewOf(2, [a, e]))];
     const marked = [lostOf(viewOf(2, [a, e]), a)];
-    assert.deepEqual(settledView(view, lost, "p4"), {
+    assert.deepEqual(settledView(view, { lost, forgotten: [] }, "p4"), {
       ...view,
       settled: true,
       lineage: [],
       lost: marked,
       proposal: "p4",
     });
-    assert.notDeepEqual(formatView(settledView(view, lost, "p4")), formatView(settledView(view, lost, "p5")));
+    assert.notDeepEqual(
+      formatView(settledView(view, { lost, forgotten: [] }, "p4")),
+      formatView(settledView(view, { lost, forgotten: [] }, "p5")),
+    );
   });
 });

@@ -98,7 +98,8 @@ describe("parseView", () => {
 
   it("keeps the fields that a later program of the same format has added, through its own changes", () => {
     const newer = { ...view, settled: false, mood: "calm", members: [{ ...a, rack: "r1" }] };
-    const kept = settledView(parseView(Buffer.from(JSON.stringify(newer))), [], "p2") as unknown as typeof newer;
+    const nothing = { lost: [], forgotten: [] };
+    const kept = settledView(parseView(Buffer.from(JSON.stringify(newer))), nothing, "p2") as unknown as typeof newer;
     assert.deepEqual([kept.mood, kept.members], [newer.mood, newer.members]);
     const again = parseView(formatView(joinedView(parseView(Buffer.from(JSON.stringify(newer))), b, "p3")));
     assert.deepEqual(again.lineage.at(-1)?.members, newer.members);

@@ -22,7 +22,7 @@ function memberOf(id: string, disk = 1): ViewMember {
 
 /** Settled, with the doubts that the members would keep. */
 function settle(view: View): View {
-  return settledView(view, new Doubt(view).views, `settled ${view.epoch}`);
+  return settledView(view, { lost: new Doubt(view).views, forgotten: [] }, `settled ${view.epoch}`);
 }
 
 function settledOf(...ids: readonly string[]): View {

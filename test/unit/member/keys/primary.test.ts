@@ -10,6 +10,7 @@ import { isOperatingError, OperatingError } from "../../../../src/base/errors.ts
 import { Slices } from "../../../../src/base/slices.ts";
 import { Backlog } from "../../../../src/core/backlog.ts";
 import { type Entry, noHeaders } from "../../../../src/core/entry.ts";
+import { LateEffects } from "../../../../src/core/late-effects.ts";
 import type { WriteRequest } from "../../../../src/core/message.ts";
 import type { Precondition } from "../../../../src/core/precondition.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
@@ -48,6 +49,7 @@ function trial() {
     buffer: roomyBuffer(clock),
     requests: new RequestLog(),
     cache: createCache(0),
+    late: new LateEffects(0, { append: nothing }),
     store: new ViewStore(),
     network: new ScriptedNetwork(),
     journal: noJournal("a-disk"),

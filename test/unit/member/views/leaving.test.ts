@@ -112,7 +112,7 @@ function trialOf(view: View, { journaled = true } = {}): Trial {
     going: [],
     staying: 0,
     settle: () => {
-      store.view = settledView(store.view as View, [], "settled");
+      store.view = settledView(store.view as View, { lost: [], forgotten: [] }, "settled");
       membership.markSettled();
     },
     looks: async (count) => {
@@ -144,7 +144,7 @@ describe("Leaving, with others", () => {
   it("does not take itself out of a view that it does not know to be settled", async () => {
     const trial = trialOf(settledOf(a, b));
     await trial.looks(1);
-    trial.store.view = settledView(trial.store.view as View, [], "settled");
+    trial.store.view = settledView(trial.store.view as View, { lost: [], forgotten: [] }, "settled");
     await trial.looks(5);
     assert.deepEqual(trial.events, ["view a0,b1"]);
     trial.membership.markSettled();

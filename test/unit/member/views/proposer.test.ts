@@ -166,7 +166,7 @@ describe("Proposer, who is told", () => {
   it("is nobody of a view that is no newer: one that is only settled now, or has been adopted meanwhile", async () => {
     const open = viewOf(4, [a, b]);
     const settling = trialOf(open);
-    assert.equal(await settling.propose((stored) => settledView(stored, [], "s")), "won");
+    assert.equal(await settling.propose((stored) => settledView(stored, { lost: [], forgotten: [] }, "s")), "won");
     assert.deepEqual([settling.store.view?.settled, settling.events], [true, []]);
     const adopting = trialOf();
     adopting.store.onWritten = () => adopting.membership.adopt(withC);

@@ -116,7 +116,7 @@ describe("StoreFailover", () => {
   });
 
   it("ends when the store answers the member again, which is seen by a trial", async () => {
-    const relieved = settledView(reweightedView(abc, "a", 0, "p"), [], "q");
+    const relieved = settledView(reweightedView(abc, "a", 0, "p"), { lost: [], forgotten: [] }, "q");
     const { events, rounds, state } = trialOf(relieved);
     state.trialFails = true;
     await rounds(30);

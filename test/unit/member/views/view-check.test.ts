@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Complaints } from "../../../../src/base/complaints.ts";
+import { LateEffects } from "../../../../src/core/late-effects.ts";
 import type { View } from "../../../../src/core/view.ts";
 import { ViewCheck } from "../../../../src/member/views/view-check.ts";
 import { ViewRecord } from "../../../../src/member/views/view-record.ts";
@@ -31,7 +32,8 @@ function trialOf(self = a) {
   }
   const trial = { clock, store, network, log, membership, isFresh: true, adopted: [] as View[] };
   const record = new ViewRecord({ store, clock, random, complaints });
-  const context = { membership, network, clock, random, log, complaints, settings: { viewCheckMs: 60_000 } };
+  const late = new LateEffects(1_000, { append: () => undefined });
+  const context = { membership, network, clock, random, log, complaints, late, settings: { viewCheckMs: 60_000 } };
   const eviction = { isFresh: () => trial.isFresh };
   const check = new ViewCheck(context, record, eviction, { onView: (next) => trial.adopted.push(next) });
   const pass = async (ms: number): Promise<void> => {

@@ -10,6 +10,7 @@ import { Slices } from "../../../../src/base/slices.ts";
 import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, noHeaders } from "../../../../src/core/entry.ts";
 import type { KeyState } from "../../../../src/core/key-state.ts";
+import { LateEffects } from "../../../../src/core/late-effects.ts";
 import { Membership } from "../../../../src/core/membership.ts";
 import type { Progress } from "../../../../src/core/message.ts";
 import { RequestLog } from "../../../../src/core/request-log.ts";
@@ -67,6 +68,7 @@ function trialOf(stored: View = view, isVouchedFor = true, items = wholeSlices.i
   };
   const context = {
     membership,
+    late: new LateEffects(0, { append: () => undefined }),
     buffer,
     cache: createCache(1_000),
     requests: new RequestLog(),
@@ -406,7 +408,7 @@ describe("ViewLife, settling", () => {
   });
 
   it("finds it settled where another member was first, or hears that from it", async () => {
-    const found = trialOf(settledView(view, [], "b's"));
+    const found = trialOf(settledView(view, { lost: [], forgotten: [] }, "b's"));
     handOffAll(found);
     await found.pass(20);
     assert.deepEqual([found.membership.settled, found.store.writes, found.news().at(-1)], [true, 0, "clean"]);
