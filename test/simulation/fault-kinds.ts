@@ -141,6 +141,7 @@ export const profiles = {
   cuts: ["storeCuts", "store"],
   ambushes: ["ambushes"],
   forgets: ["forgets", "crashes", "store"],
+  "forgets+lateEffects": ["forgets", "lateEffects", "crashes", "leaves"],
   scripts: ["scripts"],
   retries: ["lostAnswers", "leaves"],
   oneLoss: ["oneLoss"],

@@ -346,6 +346,18 @@ export const lateMutations: readonly Mutation[] = [
     edits: [{ file: assigner, find: "      record.saw(storeUnseen); // V69\n", replace: "" }],
   },
   {
+    name: "late-writes-of-forgotten-owners-not-seen",
+    world: "forgets+lateEffects",
+    breaks: "R6: what may still change by a request of forgotten owners is not cached",
+    edits: [
+      {
+        file: "src/member/keys/read-path.ts",
+        find: "    if (membership.mayForgottenSendSince(key, late.since(now))) return false;\n",
+        replace: "",
+      },
+    ],
+  },
+  {
     name: "forgotten-owners-end-with-the-settling",
     world: "lateEffects",
     breaks: "V69: the views whose owners were forgotten are named in the settled view, too",

@@ -24,7 +24,9 @@ interface SharedRead {
   readonly result: Promise<CleanValue | undefined>;
 }
 
-type ReadPathContext = ContextOf<"membership" | "buffer" | "cache" | "store" | "clock" | "settings" | "metrics">;
+type ReadPathContext = ContextOf<
+  "membership" | "late" | "buffer" | "cache" | "store" | "clock" | "settings" | "metrics"
+>;
 
 export class ReadPath {
   readonly #context: ReadPathContext;
@@ -181,11 +183,13 @@ export class ReadPath {
 
   /**
    * Whether the object changes only through this member. A forgotten member may have sent something that nobody holds,
-   * and that reaches the store as late as a first flush may go there (R6).
+   * and that takes effect late (R6).
    */
   #isSteady(key: string): boolean {
-    const { membership, clock } = this.#context;
-    return !membership.wasForgotten(key) || (membership.flushFrom(key) ?? Number.POSITIVE_INFINITY) <= clock.now();
+    const { membership, late, clock } = this.#context;
+    const now = clock.now();
+    if (membership.mayForgottenSendSince(key, late.since(now))) return false;
+    return !membership.wasForgotten(key) || (membership.flushFrom(key) ?? Number.POSITIVE_INFINITY) <= now;
   }
 
   #end(key: string, shared: SharedRead): void {
