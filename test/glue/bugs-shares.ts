@@ -158,4 +158,20 @@ export const sharesBugs: readonly GlueBug[] = [
       says: /\d !== 0/,
     },
   },
+  {
+    name: "all-that-has-come-in-one-turn",
+    breaks: "A turn of the event loop has a piece of a large body, however much of it has come.",
+    edits: [
+      {
+        file: "src/http/server/body-stream.ts",
+        find: "if (this.#givenInTurn < bytesPerTurn) return",
+        replace: "if (this.#givenInTurn >= 0) return",
+      },
+    ],
+    test: {
+      file: "test/integration/http-body-turns.test.ts",
+      name: "1 of them: some hundred KiB in a turn of each, and no more",
+      says: /KiB in one turn/,
+    },
+  },
 ];

@@ -1,6 +1,7 @@
 /**
  * The body of a request as a stream. It is read only as the reader asks for it, so a slow reader slows the sender down.
- * It ends well only if the body does. A sender that goes silent is given up.
+ * It ends well only if the body does. A sender that goes silent is given up. In one turn of the event loop comes a
+ * piece of one stream only: of a sender that is near, two MiB would be read at once.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -9,6 +10,7 @@ import { OperatingError } from "../../base/errors.ts";
 import { free } from "../../base/memory.ts";
 import type { Exchange } from "./exchange.ts";
 import { Patience, type PatienceSettings } from "./patience.ts";
+import type { OwnTurns } from "./turns.ts";
 
 interface PendingRead {
   readonly resolve: (result: IteratorResult<Uint8Array>) => void;
@@ -17,12 +19,17 @@ interface PendingRead {
   readonly since: Instant;
 }
 
+/** After so many bytes a stream waits for its turn. They take a third of a millisecond. */
+const bytesPerTurn = 256 * 1024;
+
 const end: IteratorResult<Uint8Array> = Object.freeze({ done: true, value: undefined });
 
 export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   readonly #clock: Clock;
   readonly #exchange: Exchange;
   readonly #patience: Patience;
+  readonly #turns: OwnTurns;
+  #givenInTurn = 0;
   /** What has come before the reader asked for it. */
   readonly #chunks: Buffer[] = [];
   /** Called once the reader is done with the first chunk. */
@@ -37,13 +44,22 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   /**
    * The stream takes the request over. The request must not have ended.
    *
+   * @param turns The caller's.
    * @param first The bytes that have been read already.
    * @param onFirstUsed Called when the reader is done with `first`.
    */
-  constructor(clock: Clock, exchange: Exchange, settings: PatienceSettings, first?: Buffer, onFirstUsed?: () => void) {
+  constructor(
+    clock: Clock,
+    exchange: Exchange,
+    settings: PatienceSettings,
+    turns: OwnTurns,
+    first?: Buffer,
+    onFirstUsed?: () => void,
+  ) {
     this.#clock = clock;
     this.#exchange = exchange;
     this.#patience = new Patience(settings);
+    this.#turns = turns;
     this.#onFirstUsed = onFirstUsed;
     if (first) this.#chunks.push(first);
     exchange.reader = this;
@@ -65,6 +81,12 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   next(): Promise<IteratorResult<Uint8Array>> {
     assert(this.#pending === undefined, "a body has one reader");
     this.#freeGiven();
+    if (this.#givenInTurn < bytesPerTurn) return this.#next();
+    this.#givenInTurn = 0;
+    return this.#turns.next().then(() => this.#next());
+  }
+
+  #next(): Promise<IteratorResult<Uint8Array>> {
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) return Promise.resolve(this.#give(chunk));
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
@@ -124,6 +146,7 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
 
   #give(chunk: Buffer): IteratorResult<Uint8Array> {
     this.#given = chunk;
+    this.#givenInTurn += chunk.length;
     return { done: false, value: chunk };
   }
 

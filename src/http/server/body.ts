@@ -95,7 +95,7 @@ export class Bodies implements Linger, Disposable {
 
   /** The body as it comes, after the bytes that have been read already. */
   stream(exchange: Exchange, first?: Buffer, onFirstUsed?: () => void): BodyStream {
-    return new BodyStream(this.#clock, exchange, this.#settings, first, onFirstUsed);
+    return new BodyStream(this.#clock, exchange, this.#settings, this.turnsOf(exchange), first, onFirstUsed);
   }
 
   /** Called when a reader is done, well or not. */
