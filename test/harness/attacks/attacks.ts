@@ -3,7 +3,9 @@
  * each attack, and whether any failed.
  */
 
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { sleep } from "../../../src/base/clock.ts";
@@ -26,6 +28,8 @@ const restMs = 5;
 /** An attack has so long to reach its share, in milliseconds. */
 const beginMs = 1_000;
 
+const onFirstProcessor = ["taskset", "--cpu-list", "0"];
+
 export interface Times {
   readonly requests: number;
   /** Answers other than those expected, by status. */
@@ -40,14 +44,22 @@ export interface AttackResult {
   readonly during: Times;
 }
 
-/** @param seconds - of each measurement; there are two for an attack */
+export interface AttackOptions {
+  /** Of each measurement, of which there are two for an attack. */
+  readonly seconds: number;
+  /** One node, on the first processor, and all else on the others; else three nodes, and all on all processors. */
+  readonly isApart: boolean;
+}
+
 export async function runAttacks(
   names: readonly AttackName[],
-  seconds: number,
+  { seconds, isApart }: AttackOptions,
   onResult: (result: AttackResult) => void,
 ): Promise<void> {
+  if (isApart) leaveFirstProcessor();
   for (const name of names) {
     await using cluster = await TestCluster.start({
+      nodes: isApart ? 1 : 3,
       config: {
         auth: { tokens: [modest, operator, ...greedy].map(({ rule }) => rule) } as never,
         buffer: { dirtyBytes: 32 * mebibyte, maxValueBytes: mebibyte },
@@ -57,7 +69,7 @@ export async function runAttacks(
       },
       token: operator.token,
       // As the executable runs.
-      program: [process.execPath, ...runtimeOptions, program],
+      program: [...(isApart ? onFirstProcessor : []), process.execPath, ...runtimeOptions, program],
     });
     refuseStubbornKeys(cluster.storeFolder);
     await measure(cluster, 1);
@@ -70,6 +82,12 @@ export async function runAttacks(
     await attacker.terminate();
     onResult({ name, before, during });
   }
+}
+
+/** This process and all of its threads go on without the first processor. */
+function leaveFirstProcessor(): void {
+  const others = `1-${availableParallelism() - 1}`;
+  execFileSync("taskset", ["--all-tasks", "--cpu-list", "--pid", others, String(process.pid)]);
 }
 
 /** Reads and writes of small values at each node, by one token. */
