@@ -69,6 +69,7 @@ export interface ScenarioPlan {
   readonly repeatShare: number;
   readonly uniqueTags: boolean;
   readonly ignoresRemoveConditions: boolean;
+  readonly racesRemovals: boolean;
   readonly storeLatencyMs: number;
   /** See `StoreFaultSettings`. */
   readonly storeQueueMs: number;
@@ -173,6 +174,7 @@ export function planFor(seed: number, chosen?: Profile | readonly FaultKind[]): 
     repeatShare: hasLateEffects ? random.between(0.3, 0.8) : random.pick([0, 0, 0.1]),
     uniqueTags: isSure || random.chance(0.3),
     ignoresRemoveConditions: random.chance(0.3) || (profile === "large+scripts" && seed % 2 === 0),
+    racesRemovals: hasLateEffects && random.fork("races").chance(0.5),
     storeLatencyMs,
     storeQueueMs: faults.length === 0 || isStrict ? 0 : random.pick([0, 0, 5, 100]),
     storeBodyMs: faults.includes("slowReads") ? random.pick([300, 1_000, 2_000]) : 0,

@@ -144,6 +144,7 @@ class Scenario {
       modes: {
         tags: plan.uniqueTags ? "unique" : "md5",
         ignoresRemoveConditions: plan.ignoresRemoveConditions,
+        racesRemovals: plan.racesRemovals && plan.ignoresRemoveConditions,
         ignoresCompleteConditions: plan.ignoresCompleteConditions,
         joinsParts: plan.joinsParts,
         remembersCompletions: plan.remembersCompletions,

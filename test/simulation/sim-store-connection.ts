@@ -58,7 +58,9 @@ export class SimStoreConnection implements BlobStore {
   }
 
   write(name: string, content: BlobContent, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {
-    return this.#change(name, options, condition, () => this.#store.write(name, content, condition));
+    const effect = (): WriteResult => this.#store.write(name, content, condition);
+    const conflict = condition.kind === "always" ? {} : { conflict: { kind: "conflict" } as const };
+    return this.#request(options, { effect, changes: name, writes: true, ...conflict });
   }
 
   remove(name: string, condition: WriteCondition, options: RequestOptions): Promise<WriteResult> {

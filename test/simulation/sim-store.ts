@@ -39,6 +39,11 @@ export interface SimStoreModes extends SimUploadModes {
   readonly tags: "md5" | "unique";
   /** Removes whatever the condition says, as some stores do. */
   readonly ignoresRemoveConditions: boolean;
+  /**
+   * A removal may come at the same moment as a write that hung: the store leaves what that has put, and answers with
+   * success, as Ceph 16 does (F29).
+   */
+  readonly racesRemovals?: boolean;
   /** Completes uploads whatever the condition says, as some stores do. */
   readonly ignoresCompleteConditions?: boolean;
 }
@@ -81,6 +86,8 @@ interface Change {
   readonly name: string;
   readonly caller: Scheduler;
   isSent: boolean;
+  /** Of a write that takes effect late: has it do so now. */
+  hurry?: () => void;
 }
 
 export interface StoreRequest<T> {
@@ -91,6 +98,8 @@ export interface StoreRequest<T> {
   readonly conflict?: T;
   /** The blob that it changes. */
   readonly changes?: string;
+  /** Whether it writes that blob, and neither removes it nor completes an upload. */
+  readonly writes?: boolean;
   /** The client's object whose content the answer brings. */
   readonly reads?: string;
 }
@@ -104,6 +113,7 @@ export type RequestWatcher = (name: string, caller: Scheduler) => void;
 export class SimStore {
   readonly #modes: SimStoreModes;
   readonly #random: SimRandom;
+  readonly #races: SimRandom;
   readonly #scheduler: Scheduler;
   readonly #dateMs: () => number;
   readonly #blobs = new Map<string, Blob>();
@@ -132,6 +142,7 @@ export class SimStore {
     this.uploads = new SimUploads(parts.modes);
     this.#faults = parts.faults;
     this.#random = parts.random;
+    this.#races = parts.random.fork("races");
     this.#scheduler = parts.scheduler;
     this.#dateMs = parts.dateMs;
   }
@@ -245,7 +256,7 @@ export class SimStore {
     caller: Scheduler,
     line: StoreLine,
     deadlineMs: number,
-    { effect, begin, conflict, reads }: StoreRequest<T>,
+    { effect, begin, conflict, reads, writes }: StoreRequest<T>,
     change: Change,
   ): Promise<T> {
     const drawn = drawFate(this.#random, this.#faults, deadlineMs, this.#outage || line.isCut);
@@ -259,10 +270,17 @@ export class SimStore {
       if (fate.effectMs === undefined) this.#underWay.delete(change);
       else {
         if (begin) this.#scheduler.schedule(this.#random.between(0, fate.effectMs), begin);
-        this.#scheduler.schedule(fate.effectMs, () => {
+        const timer = this.#scheduler.schedule(fate.effectMs, () => {
           this.#underWay.delete(change);
           result = effect();
         });
+        if (writes === true && fate.answer === "unavailable") {
+          change.hurry = (): void => {
+            timer.cancel();
+            this.#underWay.delete(change);
+            effect();
+          };
+        }
       }
       const meanMs = line.slownessMs + (reads !== undefined ? this.#faults.meanBodyMs : 0);
       const slownessMs = meanMs > 0 ? this.#random.exponential(meanMs) : 0;
@@ -366,9 +384,21 @@ export class SimStore {
   remove(name: string, condition: WriteCondition): WriteResult {
     const before = this.#blobs.get(name);
     if (!this.#modes.ignoresRemoveConditions && !holds(condition, before)) return { kind: "conflict" };
+    if (this.#modes.racesRemovals === true && this.#isRaced(name)) return { kind: "written", tag: "" };
     this.#blobs.delete(name);
     this.#tell(name, before, undefined);
     return { kind: "written", tag: "" };
+  }
+
+  /** Whether a write that hung is done together with this removal, and what it puts stays. */
+  #isRaced(name: string): boolean {
+    const before = this.#blobs.get(name);
+    for (const change of this.#underWay) {
+      if (change.name !== name || change.hurry === undefined || !this.#races.chance(0.5)) continue;
+      change.hurry();
+      return this.#blobs.get(name) !== before;
+    }
+    return false;
   }
 
   /** One moment's page. */
