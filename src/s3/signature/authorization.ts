@@ -23,17 +23,22 @@ const maxNameLength = 64;
 
 /** The names of the headers that are signed. What is known of them is known for each request that says the same. */
 export class SignedHeaders {
-  /** In lower case, with semicolons between them. */
-  readonly text: string;
   readonly names: readonly string[];
+  /** What stands before the value of each of them in the canonical form, and after the last value. */
+  readonly beginnings: readonly string[];
+  readonly ending: string;
   readonly #places: ReadonlyMap<string, number>;
   /** Of the request before, the names of its headers in their order: a client sends the same ones again. */
   readonly #before: { readonly given: string; readonly place: number | undefined }[] = [];
 
-  /** @throws S3Error `AccessDenied` for a name that is there twice. */
+  /**
+   * @param text In lower case, with semicolons between them.
+   * @throws S3Error `AccessDenied` for a name that is there twice.
+   */
   constructor(text: string) {
-    this.text = text;
     this.names = text.split(";");
+    this.beginnings = this.names.map((name) => `\n${name}:`);
+    this.ending = `\n\n${text}\n`;
     this.#places = new Map(this.names.map((name, place) => [name, place]));
     if (this.#places.size < this.names.length) throw new S3Error("AccessDenied", "a header was signed twice");
   }

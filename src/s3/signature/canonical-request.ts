@@ -25,7 +25,7 @@ export function canonicalRequest(
 ): string {
   const headers = canonicalHeaders(rawHeaders, signedHeaders);
   const { path, query } = target;
-  return `${method}\n${canonicalPath(path)}\n${canonicalQuery(query.all)}\n${headers}\n${signedHeaders.text}\n${payloadHash}`;
+  return `${method}\n${canonicalPath(path)}\n${canonicalQuery(query.all)}${headers}${signedHeaders.ending}${payloadHash}`;
 }
 
 /** S3 encodes a path once, and normalises nothing. */
@@ -55,7 +55,7 @@ function compare(a: string, b: string): number {
  * @throws S3Error `AccessDenied` where a signed header is not there, or one that must be signed is not.
  */
 function canonicalHeaders(rawHeaders: readonly string[], signedHeaders: SignedHeaders): string {
-  const { names } = signedHeaders;
+  const { names, beginnings } = signedHeaders;
   const values: (string | undefined)[] = names.map(() => undefined);
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const given = rawHeaders[i] as string;
@@ -73,10 +73,12 @@ function canonicalHeaders(rawHeaders: readonly string[], signedHeaders: SignedHe
   }
   let lines = "";
   for (let place = 0; place < names.length; place++) {
-    const name = names[place] as string;
     const value = values[place];
-    if (value === undefined) throw new S3Error("AccessDenied", `the header ${name} was signed, and is not there`);
-    lines += `${name}:${value}\n`;
+    if (value === undefined) {
+      throw new S3Error("AccessDenied", `the header ${names[place]} was signed, and is not there`);
+    }
+    lines += beginnings[place] as string;
+    lines += value;
   }
   return lines;
 }
