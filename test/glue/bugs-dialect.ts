@@ -194,11 +194,27 @@ export const dialectBugs: readonly GlueBug[] = [
     edits: [
       {
         file: checks,
-        find: "return claimed === undefined ? undefined : requireChecksum(claimed, sums);",
-        replace: "return claimed === undefined || trailing ? claimed : requireChecksum(claimed, sums);",
+        find: "if (claimed !== undefined) requireChecksum(claimed, value);",
+        replace: "if (claimed !== undefined && this.#claims.trailing === undefined) requireChecksum(claimed, value);",
       },
     ],
     test: { file: chunkTest, name: "is checked against the checksum after it", says: /rejection/ },
+  },
+  {
+    name: "s3-checksum-of-a-whole-body-not-checked",
+    breaks: "A body that is read as a whole has the checksum that the request says.",
+    edits: [
+      {
+        file: "src/s3/body/object-body.ts",
+        find: "    if (checksum !== undefined) await checkChecksum(checksum, bytes, bodies.turnsOf(exchange));\n",
+        replace: "",
+      },
+    ],
+    test: {
+      file: httpTest,
+      name: "is refused, and not stored, if it is not what the request says of it",
+      says: /200 !== 400/,
+    },
   },
   {
     name: "s3-streamed-body-not-checked",

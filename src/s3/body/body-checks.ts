@@ -127,50 +127,41 @@ function decodedLength(header: string | undefined): number | undefined {
 /** Bytes whose checksum is made in a turn of the event loop: that takes a millisecond. */
 const turnBytes = 256 * 1024;
 
-/** How a body comes off beside what was said of it. Each is asked for only if something was said. */
+/** How a body comes off beside what was said of it. A sum is there if something was said of it. */
 interface BodySums {
   readonly received: number;
-  readonly sha256: () => string | undefined;
-  readonly md5: () => string | undefined;
-  readonly checksum: () => string | undefined | Promise<string | undefined>;
+  readonly sha256: string | undefined;
+  readonly md5: string | undefined;
 }
 
 /**
- * Checks a body that is there as a whole. Returns its checksum, if the request has one.
+ * Checks a body that is there as a whole, but for its checksum. Returns what that must be, if the request has one:
+ * {@link checkChecksum} has to follow.
  *
  * @param md5 Of the body, in hexadecimal digits.
  * @throws S3Error as {@link BodyChecks.finish}.
  */
-export function checkWhole(
-  claims: BodyClaims,
-  bytes: Uint8Array,
-  md5: string,
-  trailer: Trailer,
-  turns: OwnTurns,
-): Checksum | undefined | Promise<Checksum | undefined> {
-  const algorithm = claims.trailing ?? claims.checksum?.algorithm;
-  return judge(claims, trailer, {
-    received: bytes.length,
-    sha256: () => hash("sha256", bytes),
-    md5: () => md5,
-    checksum: () => (algorithm === undefined ? undefined : checksumOf(algorithm, bytes, turns)),
-  });
+export function checkWhole(claims: BodyClaims, bytes: Uint8Array, md5: string, trailer: Trailer): Checksum | undefined {
+  const sha256 = claims.sha256 === undefined ? undefined : hash("sha256", bytes);
+  return judge(claims, trailer, { received: bytes.length, sha256, md5 });
 }
 
-async function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array, turns: OwnTurns): Promise<string> {
-  const checksum = beginChecksum(algorithm);
+/**
+ * Checks that a body that is there as a whole has this checksum.
+ *
+ * @throws S3Error `BadDigest`.
+ */
+export async function checkChecksum(claimed: Checksum, bytes: Uint8Array, turns: OwnTurns): Promise<void> {
+  const checksum = beginChecksum(claimed.algorithm);
   for (let at = 0; at < bytes.length; at += turnBytes) {
     if (at > 0) await turns.next();
     checksum.update(bytes.subarray(at, at + turnBytes));
   }
-  return await checksum.digest();
+  requireChecksum(claimed, await checksum.digest());
 }
 
-function judge(
-  claims: BodyClaims,
-  trailer: Trailer,
-  sums: BodySums,
-): Checksum | undefined | Promise<Checksum | undefined> {
+/** Returns the checksum that the request says, which is not looked at yet. */
+function judge(claims: BodyClaims, trailer: Trailer, sums: BodySums): Checksum | undefined {
   const { length, sha256, md5, checksum, trailing } = claims;
   if (length !== undefined && length !== sums.received) {
     throw wrongLength(length, String(sums.received));
@@ -179,17 +170,15 @@ function judge(
     if (trailing !== undefined && name === prefix + trailing) continue;
     throw new S3Error("InvalidRequest", `${name} comes after the body, and x-amz-trailer does not name it`);
   }
-  if (sha256 !== undefined && sums.sha256() !== sha256) {
+  if (sha256 !== undefined && sums.sha256 !== sha256) {
     throw new S3Error("XAmzContentSHA256Mismatch", wrong("SHA-256", "x-amz-content-sha256"));
   }
-  if (md5 !== undefined && sums.md5() !== md5) throw new S3Error("BadDigest", wrong("MD5", "Content-MD5"));
-  const claimed = trailing === undefined ? checksum : trailingChecksum(trailing, trailer);
-  return claimed === undefined ? undefined : requireChecksum(claimed, sums);
+  if (md5 !== undefined && sums.md5 !== md5) throw new S3Error("BadDigest", wrong("MD5", "Content-MD5"));
+  return trailing === undefined ? checksum : trailingChecksum(trailing, trailer);
 }
 
-async function requireChecksum(claimed: Checksum, sums: BodySums): Promise<Checksum> {
-  if ((await sums.checksum()) === claimed.value) return claimed;
-  throw new S3Error("BadDigest", wrong(claimed.algorithm.toUpperCase(), prefix + claimed.algorithm));
+function requireChecksum({ algorithm, value }: Checksum, made: string | undefined): void {
+  if (made !== value) throw new S3Error("BadDigest", wrong(algorithm.toUpperCase(), prefix + algorithm));
 }
 
 /** What is to be known of a body, whatever the request says of it. */
@@ -246,12 +235,10 @@ export class BodyChecks {
     const value = await this.#checksum?.digest();
     const algorithm = this.#algorithm;
     this.#sums = { md5, checksum: algorithm && value !== undefined ? { algorithm, value } : undefined };
-    return await judge(this.#claims, trailer, {
-      received: this.#received,
-      sha256: () => this.#sha256?.digest("hex"),
-      md5: () => md5,
-      checksum: () => value,
-    });
+    const sha256 = this.#sha256?.digest("hex");
+    const claimed = judge(this.#claims, trailer, { received: this.#received, sha256, md5 });
+    if (claimed !== undefined) requireChecksum(claimed, value);
+    return claimed;
   }
 }
 

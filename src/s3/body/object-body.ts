@@ -12,7 +12,7 @@ import { announcesBody } from "../../http/server/exchange.ts";
 import type { OwnTurns } from "../../http/server/turns.ts";
 import type { S3Call } from "../call.ts";
 import { S3Error } from "../words/s3-error.ts";
-import { BodyChecks, type BodyClaims, checkWhole, claimsOf } from "./body-checks.ts";
+import { BodyChecks, type BodyClaims, checkChecksum, checkWhole, claimsOf } from "./body-checks.ts";
 import { CheckedBody } from "./checked-body.ts";
 import type { Checksum } from "./checksum.ts";
 import { ChunkDecoder, framingBytes, type Trailer } from "./chunk-decoder.ts";
@@ -81,7 +81,8 @@ export async function readObjectBody(
   try {
     const bytes = decoder === undefined ? read.bytes : await decodeWhole(read.bytes, decoder, bodies.turnsOf(exchange));
     const md5 = hash("md5", bytes);
-    const checksum = await checkWhole(claims, bytes, md5, decoder?.end() ?? noTrailer, bodies.turnsOf(exchange));
+    const checksum = checkWhole(claims, bytes, md5, decoder?.end() ?? noTrailer);
+    if (checksum !== undefined) await checkChecksum(checksum, bytes, bodies.turnsOf(exchange));
     return { kind: "whole", bytes: compact(bytes), md5, checksum, release: () => read.release() };
   } catch (error) {
     read.release();

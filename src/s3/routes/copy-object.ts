@@ -10,14 +10,13 @@ import type { Share } from "../../base/shares.ts";
 import type { ContentHeaders } from "../../core/entry.ts";
 import type { Operations, ReadOutcome, StreamOperation, ValueStream, WriteOutcome } from "../../core/operation.ts";
 import { meets, type Precondition } from "../../core/precondition.ts";
-import { writePrecondition } from "../../http/routes/preconditions.ts";
 import type { Bodies } from "../../http/server/body.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
 import { requireNoBody } from "../body/object-body.ts";
 import { checksumOf, copiedHeaders, withFacts } from "../body/object-facts.ts";
 import type { S3Call } from "../call.ts";
 import type { SlowAnswers } from "../slow-answers.ts";
-import { conditionsOf, isSourceMet } from "../words/conditions.ts";
+import { isSourceMet, writeCondition } from "../words/conditions.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
@@ -63,7 +62,7 @@ export class ObjectCopies {
     if (source === key && !replaces) {
       throw new S3Error("InvalidRequest", "a copy onto itself must replace the metadata (x-amz-metadata-directive)");
     }
-    const precondition = writePrecondition(conditionsOf(call.headers));
+    const precondition = writeCondition(call.headers);
     await this.#slowly.answer(call, () => this.#copy(call, source, key, replaces, precondition));
   }
 

@@ -4,13 +4,12 @@ import { z } from "zod";
 
 import { isOperatingError } from "../../base/errors.ts";
 import type { Operations } from "../../core/operation.ts";
-import { writePrecondition } from "../../http/routes/preconditions.ts";
 import type { Bodies } from "../../http/server/body.ts";
 import { detailFor } from "../../http/server/problem.ts";
 import { readDocument } from "../body/object-body.ts";
 import type { Bucket } from "../buckets.ts";
 import { answerXml, type S3Call } from "../call.ts";
-import { conditionsOf } from "../words/conditions.ts";
+import { writeCondition } from "../words/conditions.ts";
 import { changeableKey } from "../words/keys.ts";
 import { S3Error, s3Codes } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
@@ -98,5 +97,5 @@ function preconditionOf({ VersionId, ETag, LastModifiedTime, Size }: ObjectToDel
   if (LastModifiedTime !== undefined || Size !== undefined) {
     throw new S3Error("NotImplemented", "of an object's conditions only ETag is spoken");
   }
-  return ETag === undefined ? undefined : writePrecondition(conditionsOf({ "if-match": ETag }));
+  return ETag === undefined ? undefined : writeCondition({ "if-match": ETag });
 }

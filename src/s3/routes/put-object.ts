@@ -1,9 +1,8 @@
 /** PutObject and DeleteObject: a value is replaced or removed, perhaps on conditions. */
 
 import { noHeaders } from "../../core/entry.ts";
-import type { Operations, WriteOperation, WriteOutcome } from "../../core/operation.ts";
+import type { Operations, WriteOperation, WriteOutcome, Written } from "../../core/operation.ts";
 import { meets, type Precondition } from "../../core/precondition.ts";
-import { writePrecondition } from "../../http/routes/preconditions.ts";
 import type { Bodies } from "../../http/server/body.ts";
 import type { UploadPlace } from "../../http/server/upload-places.ts";
 import { claimsOf } from "../body/body-checks.ts";
@@ -11,7 +10,7 @@ import type { Checksum } from "../body/checksum.ts";
 import { type BodyLimits, readObjectBody, requireNoBody, type StreamedBody } from "../body/object-body.ts";
 import { withFacts } from "../body/object-facts.ts";
 import { answerCall, type S3Call } from "../call.ts";
-import { conditionsOf } from "../words/conditions.ts";
+import { writeCondition } from "../words/conditions.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
@@ -40,7 +39,7 @@ export class ObjectWrites {
     if (headers["content-range"] !== undefined) {
       throw new S3Error("NotImplemented", "Content-Range: a value can only be replaced as a whole");
     }
-    const precondition = writePrecondition(conditionsOf(headers));
+    const precondition = writeCondition(headers);
     const kept = keptHeaders(call, maxMetadataBytes);
     if (exchange.awaitsContinue && precondition !== undefined) {
       // What the client says of the body is looked at before it is asked to send it.
@@ -49,15 +48,20 @@ export class ObjectWrites {
     }
     const body = await readObjectBody(call, this.#bodies, this.#settings);
     const { checksum } = body;
-    const write = { key, headers: withFacts(kept, { checksum }, maxMetadataBytes), precondition };
+    const all = checksum === undefined ? kept : withFacts(kept, { checksum }, maxMetadataBytes);
+    const write = { key, headers: all, precondition };
     if (body.kind === "stream") {
-      await this.#answer(call, write, await this.#stream(call, write, body), checksum);
+      const outcome = await this.#stream(call, write, body);
+      if (outcome.kind !== "written") throw await this.#refusal(key, precondition);
+      answerWritten(call, outcome, checksum);
       return;
     }
     try {
       const holder = exchange.place?.holder.name;
       const operation = { ...write, value: body.bytes, md5: body.md5, durability: "replicated", holder } as const;
-      await this.#answer(call, write, await this.#operations().write(operation), checksum);
+      const outcome = await this.#operations().write(operation);
+      if (outcome.kind !== "written") throw await this.#refusal(key, precondition);
+      answerWritten(call, outcome, checksum);
     } finally {
       body.release();
     }
@@ -66,7 +70,7 @@ export class ObjectWrites {
   async remove(call: S3Call, key: string): Promise<void> {
     requireNoBody(call);
     refuseUnspoken(call.headers);
-    const precondition = writePrecondition(conditionsOf(call.headers));
+    const precondition = writeCondition(call.headers);
     const outcome = await this.#operations().write(deleteOf(call, key, precondition));
     if (outcome.kind !== "written") throw await this.#refusal(key, precondition);
     answerCall(call, 204, []);
@@ -88,18 +92,6 @@ export class ObjectWrites {
     }
   }
 
-  async #answer(
-    call: S3Call,
-    { key, precondition }: Pick<WriteOperation, "key" | "precondition">,
-    outcome: WriteOutcome,
-    checksum: Checksum | undefined,
-  ): Promise<void> {
-    if (outcome.kind !== "written") throw await this.#refusal(key, precondition);
-    const headers = ["ETag", `"${etagOf(outcome.tag)}"`];
-    addChecksum(headers, checksum);
-    answerCall(call, 200, [...headers, "Content-Length", "0"]);
-  }
-
   async #isMet(key: string, precondition: Precondition): Promise<boolean> {
     const outcome = await this.#operations().read(key, false);
     return meets(outcome.kind === "missing" ? undefined : outcome.info, precondition);
@@ -111,6 +103,12 @@ export class ObjectWrites {
     const outcome = await this.#operations().read(key, false);
     return outcome.kind === "missing" ? noSuchKey() : preconditionFailed();
   }
+}
+
+function answerWritten(call: S3Call, { tag }: Written, checksum: Checksum | undefined): void {
+  const headers = ["ETag", `"${etagOf(tag)}"`, "Content-Length", "0"];
+  addChecksum(headers, checksum);
+  answerCall(call, 200, headers);
 }
 
 export function deleteOf(call: S3Call, key: string, precondition: Precondition | undefined): WriteOperation {

@@ -2,7 +2,8 @@
 
 import type { IncomingHttpHeaders } from "node:http";
 import type { ValueInfo } from "../../core/entry.ts";
-import { hasReadConditions, judgeRead, type ReadDecision } from "../../http/routes/preconditions.ts";
+import type { Precondition } from "../../core/precondition.ts";
+import { hasReadConditions, judgeRead, type ReadDecision, writePrecondition } from "../../http/routes/preconditions.ts";
 import { trimBlanks } from "./blanks.ts";
 import { tagOf } from "./etag.ts";
 
@@ -11,7 +12,7 @@ type Headers = Readonly<Record<string, string | undefined>>;
 const names = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"] as const;
 const sourcePrefix = "x-amz-copy-source-";
 
-export function conditionsOf(headers: Headers): IncomingHttpHeaders {
+function conditionsOf(headers: Headers): IncomingHttpHeaders {
   return conditionsIn(headers, "");
 }
 
@@ -40,6 +41,11 @@ type Judged = Pick<ValueInfo, "md5" | "modifiedMs">;
 /** Judges a read, as HTTP says. */
 export function judge(headers: Headers, info: Judged): ReadDecision {
   return hasReadConditions(headers) ? judgeRead(conditionsOf(headers), info) : "serve";
+}
+
+/** The condition of a write, if it has one. */
+export function writeCondition(headers: Headers): Precondition | undefined {
+  return hasReadConditions(headers) ? writePrecondition(conditionsOf(headers)) : undefined;
 }
 
 /** Whether the source of a copy meets its conditions. One that was not modified does not, like one that is another. */
