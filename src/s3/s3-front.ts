@@ -71,6 +71,8 @@ export class S3Front implements Dialect {
   readonly #complaints: Complaints;
   /** The first half of each request's id. */
   readonly #life: string;
+  /** Of so many requests at a time, all of the id but its last two digits. */
+  #idBeginning = "";
   #requests = 0;
 
   constructor(options: S3Options, parts: DialectParts) {
@@ -114,8 +116,11 @@ export class S3Front implements Dialect {
   }
 
   #begin(): Progress {
+    const last = this.#requests % lastDigits.length;
+    if (last === 0) this.#idBeginning = this.#life + hexOf(this.#requests / lastDigits.length, 6);
     this.#requests = (this.#requests + 1) % 0x1_0000_0000;
-    return { requestId: this.#life + hexOf(this.#requests), beganAt: this.#clock.now(), operation: "other" };
+    const requestId = this.#idBeginning + (lastDigits[last] as string);
+    return { requestId, beganAt: this.#clock.now(), operation: "other" };
   }
 
   async #conclude(exchange: Exchange, progress: Progress, answered: Promise<void>): Promise<void> {
@@ -143,7 +148,7 @@ export class S3Front implements Dialect {
     // Who has such an address may read the value. Its page may show it: it could as well be one of the bucket's own.
     if (identity.isPresigned && request.method === "GET") exchange.always = this.#cors.forAllSites(exchange.always);
     refuseRepeated(request);
-    const headers = headersOf(request, target);
+    const headers = target.query.all.length === 0 ? (request.headers as S3Call["headers"]) : headersOf(request, target);
     const asked = isPresignedV2(target.query) ? askedInV2(target) : target;
     const call: S3Call = { exchange, target: asked, identity, requestId: progress.requestId, headers };
     const choice = chooseOperation({ target: asked, headers, method: request.method as string });
@@ -198,12 +203,12 @@ export class S3Front implements Dialect {
   }
 }
 
-const pairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).toUpperCase().padStart(2, "0"));
-
-/** Four bytes in hexadecimal digits, by pairs: `toString` takes twice as long. */
-function hexOf(number: number): string {
-  return `${pairs[number >>> 24]}${pairs[(number >>> 16) & 255]}${pairs[(number >>> 8) & 255]}${pairs[number & 255]}`;
+function hexOf(number: number, digits: number): string {
+  return number.toString(16).toUpperCase().padStart(digits, "0");
 }
+
+/** To make all digits for each request takes longer than all else about its id. */
+const lastDigits = Array.from({ length: 256 }, (_, number) => hexOf(number, 2));
 
 /** Who has the signature can send the request. A name with an escape in it may be the signature's. */
 function withoutSignature(target: string): string {
@@ -274,7 +279,6 @@ function isOfUnknownBody(name: string, value: string): boolean {
 
 /** AWS's SDKs put headers into the query of a presigned request, by their names. */
 function headersOf({ headers }: IncomingMessage, { query }: S3Target): S3Call["headers"] {
-  if (query.all.length === 0) return headers as S3Call["headers"];
   const isV2 = isPresignedV2(query);
   const parameters = query.all.filter(
     ([name, value]) =>

@@ -42,7 +42,8 @@ export class Query {
   }
 
   has(name: string): boolean {
-    return this.all.length > 0 && this.all.some(([each]) => each === name);
+    for (const [each] of this.all) if (each === name) return true;
+    return false;
   }
 
   /**
