@@ -4,7 +4,7 @@
  */
 
 import { isOperatingError } from "../../base/errors.ts";
-import { type ContentHeaders, isOwnHeader } from "../../core/entry.ts";
+import { type ContentHeaders, isOwnHeader, noHeaders } from "../../core/entry.ts";
 import { contentHeaders, isSendable, metadataPrefix, sandboxed } from "../../http/routes/content-headers.ts";
 import type { HeaderList } from "../../http/server/exchange.ts";
 import type { Checksum } from "../body/checksum.ts";
@@ -24,6 +24,8 @@ const s3Prefix = "x-amz-meta-";
 export function keptHeaders({ headers }: Pick<S3Call, "headers">, maxMetadataBytes: number): ContentHeaders {
   const raw: string[] = [];
   for (const name in headers) {
+    // Nearly every request has this one, and it is none of those that are kept.
+    if (name === "content-length") continue;
     const isMetadata = name.startsWith(s3Prefix);
     if (!isMetadata && !name.startsWith("c") && name !== "expires") continue;
     const value = headers[name];
@@ -37,6 +39,7 @@ export function keptHeaders({ headers }: Pick<S3Call, "headers">, maxMetadataByt
       raw.push(name, value);
     }
   }
+  if (raw.length === 0) return noHeaders;
   try {
     return contentHeaders(raw, maxMetadataBytes);
   } catch (error) {
