@@ -14,35 +14,40 @@ import {
   writeRequest,
 } from "../../src/network/message-codec.ts";
 
-const initialBytes = 1024;
+/** Messages are written one behind the other into so many bytes, then into others. */
+const blockBytes = 65_536;
 const noPayload = Buffer.alloc(0);
 
 export class Wire {
-  readonly #writer = new ByteWriter(initialBytes);
+  #writer = new ByteWriter(blockBytes);
   readonly #reader = new ByteReader();
 
   request(request: PeerRequest): PeerRequest {
-    this.#writer.truncate(0);
+    const from = this.#begin();
     const payload = writeRequest(this.#writer, request);
-    return readRequest(this.#sent(), copied(payload));
+    return readRequest(this.#sent(from), copied(payload));
   }
 
   answer(answer: PeerAnswer): PeerAnswer {
-    this.#writer.truncate(0);
+    const from = this.#begin();
     const payload = writeAnswer(this.#writer, answer);
-    return readAnswer(this.#sent(), copied(payload));
+    return readAnswer(this.#sent(from), copied(payload));
   }
 
   notice(notice: PeerNotice): PeerNotice {
-    this.#writer.truncate(0);
+    const from = this.#begin();
     writeNotice(this.#writer, notice);
-    return readNotice(this.#sent(), noPayload);
+    return readNotice(this.#sent(from), noPayload);
   }
 
-  #sent(): ByteReader {
-    // A copy: the message may refer to these bytes for ever, and the writer's are used again.
-    const bytes = Buffer.from(this.#writer.buffer.subarray(0, this.#writer.length));
-    this.#reader.reset(bytes, 0, bytes.length);
+  /** Where the next message begins. What was read may refer to its bytes for ever: nothing overwrites them. */
+  #begin(): number {
+    if (this.#writer.length > blockBytes / 2) this.#writer = new ByteWriter(blockBytes);
+    return this.#writer.length;
+  }
+
+  #sent(from: number): ByteReader {
+    this.#reader.reset(this.#writer.buffer, from, this.#writer.length);
     return this.#reader;
   }
 }
