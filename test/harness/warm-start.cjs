@@ -11,9 +11,6 @@ const path = require("node:path");
 const v8 = require("node:v8");
 const vm = require("node:vm");
 
-// As the program does first of all: a cache counts only under the flags that it was made under.
-v8.setFlagsFromString("--external-memory-accounted-in-global-limit");
-
 const bundle = path.join(__dirname, "bundle.cjs");
 const cache = `${bundle}.${v8.cachedDataVersionTag()}`;
 const isMaking = process.env.WEIR_TEST_WARMS === "yes";
@@ -30,6 +27,8 @@ function run() {
   });
   if (isMaking) {
     process.on("exit", () => {
+      // A cache counts only under the flags that it was made under: this one the program has set.
+      v8.setFlagsFromString("--no-external-memory-accounted-in-global-limit");
       fs.writeFileSync(`${cache}.${process.pid}`, script.createCachedData());
       fs.renameSync(`${cache}.${process.pid}`, cache);
     });
