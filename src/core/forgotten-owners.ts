@@ -24,9 +24,11 @@ export class ForgottenOwners {
     const { parameters, forgotten = [], lost, lineage } = view;
     const known = new Map(this.#views.map((each) => [each.past.epoch, each]));
     const views: Forgotten[] = [];
-    for (const past of [...forgotten, ...lost, ...lineage]) {
+    // One may be named twice. What the lineage has of it was marked last.
+    const pasts = new Map([...forgotten, ...lost, ...lineage].map((past) => [past.epoch, past]));
+    for (const past of pasts.values()) {
       const ids = new Set(past.members.filter((member) => member.forgotten === true).map(({ id }) => id));
-      if (ids.size === 0) continue;
+      if (ids.size === 0 || past.silent === true) continue;
       const ring = ringOf(past.members, parameters);
       if (!ring.lists.some((list) => isForgotten(list, ids))) continue;
       views.push({ past, ring, ids, silentFrom: known.get(past.epoch)?.silentFrom });

@@ -20,7 +20,15 @@ import type { Instant } from "../base/clock.ts";
 import type { OperatingError } from "../base/errors.ts";
 import { isDiscarded } from "./discarded.ts";
 import type { Entry } from "./entry.ts";
-import { type Assignment, isNotYetFromStore, type PendingWrite, Write, writeThroughOf } from "./pending-write.ts";
+import {
+  type Assignment,
+  assigned,
+  inherited,
+  isNotYetFromStore,
+  type PendingWrite,
+  type Write,
+  writeThroughOf,
+} from "./pending-write.ts";
 import { compareVersions, isNewer, type Version, versionOf } from "./version.ts";
 
 /**
@@ -136,13 +144,10 @@ export class KeyState {
   /** Takes a write that has its version. It waits for the journal, the other owners and, where it must, the store. */
   assign(entry: Entry, assignment: Assignment): PendingWrite {
     assert(isNewer(entry, this.newest), "versions of a key only grow");
-    const { isShort, fromStore = false } = assignment;
-    const isDiscard = isDiscarded(entry);
-    const needsStore = !isDiscard && (isShort || entry.upload !== undefined || (fromStore && this.needsStore));
-    const write = new Write(entry, assignment, needsStore, false); // W5, L1
+    const write = assigned(entry, assignment, this.needsStore);
     this.#pending.push(write);
     // What is discarded is not sent any more (D5).
-    if (isDiscard) this.#lastSent = versionOf(entry);
+    if (isDiscarded(entry)) this.#lastSent = versionOf(entry);
     return write;
   }
 
@@ -154,14 +159,31 @@ export class KeyState {
     const entry = this.#entry;
     assert(this.#pending.length === 0 && entry !== undefined, "a member inherits what it held");
     assert(!this.#flushed && this.#flight === undefined, "a member that inherits a key did not serve it");
-    // Of a reference only the store knows whether it was completed (L5).
-    const isReference = entry.upload !== undefined;
-    const needsStore = isReference || assignment.isShort || wasForgotten;
-    const write = new Write(entry, assignment, needsStore, true);
+    const write = inherited(entry, assignment, wasForgotten);
     this.#store = storeUnseen;
     this.#entry = undefined;
     this.#pending.push(write);
     return write;
+  }
+
+  /**
+   * The store has nothing newer than the inherited write, whose owners were forgotten. So it commits without the store,
+   * if it has owners enough (V53).
+   */
+  askedStore(isShort: boolean): void {
+    const write = this.#pending[0];
+    assert(write?.inherited === true, "the store is asked for what is inherited");
+    write.askedStore(isShort);
+  }
+
+  /**
+   * The inherited write would go to the store first, as there are too few owners. It is held back for long, and so
+   * commits without (V70).
+   * @returns whether it may commit now
+   */
+  commitUnstored(entry: Entry): boolean {
+    const write = this.#pending[0];
+    return write?.entry === entry && write.commitUnstored();
   }
 
   /** This member's journal has the write. */
@@ -171,30 +193,18 @@ export class KeyState {
 
   /** An owner has acknowledged the write, in the adopted epoch. */
   acknowledged(write: PendingWrite, owner: string): void {
-    const own = write as Write;
-    own.missing = own.missing.filter((id) => id !== owner);
+    (write as Write).acknowledged(owner);
   }
 
-  /**
-   * By the hand-off, another owner has this version or a newer one.
-   * @returns whether the inherited write waits for that owner no more. A copy that was sent ahead counts by its own
-   *   answer: else it could arrive when the key has moved on (V46).
-   */
+  /** By the hand-off, another owner has this version. @returns whether the write waits for it no more (V46) */
   ownerHas(version: Version, owner: string): boolean {
-    const first = this.#pending[0];
-    if (!first?.inherited || first.sentAhead || compareVersions(first.entry, version) > 0) return false;
-    this.acknowledged(first, owner);
-    return true;
+    return this.#pending[0]?.ownerHas(version, owner) ?? false;
   }
 
-  /**
-   * The inherited write, if it has to be sent ahead of the hand-off now; undefined if there is none, or it was sent.
-   */
+  /** The inherited write, if it is to be sent ahead of the hand-off now; undefined if there is none, or it was sent. */
   sendAhead(): PendingWrite | undefined {
     const first = this.#pending[0];
-    if (!first?.inherited || first.sentAhead) return undefined;
-    first.sentAhead = true;
-    return first;
+    return first?.sendAhead() === true ? first : undefined;
   }
 
   /**
@@ -202,13 +212,7 @@ export class KeyState {
    * @param sendsInherited - whether what is inherited is sent to all now, or the hand-off brings it (V46)
    */
   beginEpoch(others: readonly string[], isShort: boolean, sendsInherited = true): void {
-    for (const write of this.#pending) {
-      write.missing = others;
-      const isUncompleted = write.entry.upload !== undefined && write.tag === "";
-      write.needsStore =
-        (!isDiscarded(write.entry) && (isShort || isUncompleted)) || (write.inherited && write.needsStore);
-      write.sentAhead = write.inherited && sendsInherited;
-    }
+    for (const write of this.#pending) write.beginEpoch(others, isShort, sendsInherited);
   }
 
   /** What the first pending write waits for. */

@@ -22,8 +22,8 @@ export type OpenCondition =
 export type ObjectState =
   | { readonly kind: "absent" }
   | { readonly kind: "present"; readonly tag: string }
-  /** By an upload. The store alone knows its tag, which may be that of its last part. */
-  | { readonly kind: "completed"; readonly partTag: string | undefined };
+  /** By an upload. Its tag may be that of its last part, or the one that S3 makes; undefined if that is not known. */
+  | { readonly kind: "completed"; readonly partTag: string | undefined; readonly wholeTag: string | undefined };
 
 /** A condition as members tell it to each other. */
 export interface LateEffect {
@@ -57,6 +57,8 @@ interface LateRequest {
   readonly until: Instant;
   /** Until when the key's other owners remember it. */
   readonly toldUntil: Instant;
+  /** When this member's first look at the object led to this; undefined for other conditions. */
+  readonly lookedAt?: Instant | undefined;
 }
 
 /** Conditions that are remembered of a key, at most. With more of them, any state counts as one in which they hold. */
@@ -100,6 +102,23 @@ export class LateEffects {
     const until = this.until(now);
     const request = { version: version && versionOf(version), condition, until, toldUntil: Number.NEGATIVE_INFINITY };
     if (until > now) this.#put(key, request);
+  }
+
+  /**
+   * This member had its first look at the object of a key that it has gained. An unknown request may have been sent
+   * under these conditions.
+   */
+  addLook(key: string, conditions: readonly OpenCondition[], now: Instant): void {
+    const until = this.until(now);
+    if (until <= now) return;
+    const request = { version: undefined, until, toldUntil: Number.NEGATIVE_INFINITY, lookedAt: now };
+    for (const condition of conditions) this.#put(key, { ...request, condition });
+  }
+
+  /** When that was last; undefined if it was not, or if that is forgotten. */
+  lookedAt(key: string): Instant | undefined {
+    const times = this.#keys.get(key)?.flatMap(({ lookedAt }) => lookedAt ?? []) ?? [];
+    return times.length === 0 ? undefined : Math.max(...times);
   }
 
   /**
@@ -248,7 +267,8 @@ export class LateEffects {
     let late: readonly LateRequest[] = [...before.filter((each) => each !== same), merged(same, request)];
     if (late.length > maxConditions) {
       const until = Math.max(...late.map((each) => each.until));
-      late = [{ version: undefined, condition: { kind: "any" }, until, toldUntil: Number.NEGATIVE_INFINITY }];
+      const lookedAt = late.reduce((last, each) => latest(last, each.lookedAt), request.lookedAt);
+      late = [{ version: undefined, condition: { kind: "any" }, until, toldUntil: Number.NEGATIVE_INFINITY, lookedAt }];
     }
     this.#keys.delete(key);
     this.#keys.set(key, late);
@@ -260,14 +280,20 @@ function recordOf(key: string, late: readonly LateRequest[]): LateRecord {
   return { kind: "late", key, conditions: late.map(({ condition, version }) => ({ condition, version })) };
 }
 
-function merged(before: LateRequest | undefined, { version, condition, until, toldUntil }: LateRequest): LateRequest {
-  if (!before) return { version, condition, until, toldUntil };
+function latest(one: Instant | undefined, other: Instant | undefined): Instant | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
+}
+
+function merged(before: LateRequest | undefined, request: LateRequest): LateRequest {
+  if (!before) return request;
+  const { version, condition, until, toldUntil, lookedAt } = request;
   const isOne = version !== undefined && isOf(before, version);
   return {
     version: isOne ? version : undefined,
     condition,
     until: Math.max(before.until, until),
     toldUntil: Math.max(before.toldUntil, toldUntil),
+    lookedAt: latest(before.lookedAt, lookedAt),
   };
 }
 
@@ -287,8 +313,13 @@ function holdsIn(condition: OpenCondition, state: ObjectState): boolean {
 
 /** Tags come back only where they are hashes of the content. Those of uploads end in the number of parts then. */
 function mayHaveTag(state: ObjectState, tag: string): boolean {
-  if (state.kind === "completed") return tag === state.partTag || /-\d+$/.test(tag);
+  if (state.kind === "completed") return tag === state.partTag || tag === state.wholeTag || isOpaque(state, tag);
   return state.kind === "present" && state.tag === tag;
+}
+
+/** Whether the tag may be that of any upload, since it is not known what it is made of. */
+function isOpaque({ wholeTag }: { readonly wholeTag: string | undefined }, tag: string): boolean {
+  return wholeTag === undefined && /-\d+$/.test(tag);
 }
 
 /** Removals without a condition are told apart by their versions, since each ends by itself (F27). */

@@ -4,8 +4,9 @@
  */
 
 import type { Instant } from "../base/clock.ts";
+import { isDiscarded } from "./discarded.ts";
 import type { Entry } from "./entry.ts";
-import type { Version } from "./version.ts";
+import { compareVersions, type Version } from "./version.ts";
 
 /** A write's version, once it has committed. */
 export interface Committed extends Version {
@@ -29,6 +30,8 @@ export interface PendingWrite {
   readonly missing: readonly string[];
   /** Whether the store must have it before it commits: there are too few owners, or only the store can complete it. */
   readonly needsStore: boolean;
+  /** Of an inherited write: the store has to be asked whether it has something newer, however many owners there are. */
+  readonly asksStore: boolean;
   /** Of an inherited write: it goes to the owners that miss it by a message of its own, ahead of the hand-off. */
   readonly sentAhead: boolean;
   /** The store's tag of an upload that it has completed; empty before, and for other writes. */
@@ -56,6 +59,7 @@ export class Write implements PendingWrite {
   journaled: boolean;
   missing: readonly string[];
   needsStore: boolean;
+  asksStore = false;
   sentAhead = false;
   tag = "";
   readonly outcome: Promise<Committed>;
@@ -83,6 +87,50 @@ export class Write implements PendingWrite {
     return this.journaled && this.missing.length === 0;
   }
 
+  /**
+   * See `KeyState.ownerHas`. A copy that was sent ahead counts by its own answer: else it could arrive when the key has
+   * moved on (V46).
+   */
+  ownerHas(version: Version, owner: string): boolean {
+    if (!this.inherited || this.sentAhead || compareVersions(this.entry, version) > 0) return false;
+    this.acknowledged(owner);
+    return true;
+  }
+
+  /** In the adopted epoch. */
+  acknowledged(owner: string): void {
+    this.missing = this.missing.filter((id) => id !== owner);
+  }
+
+  /** See `KeyState.sendAhead`. */
+  sendAhead(): boolean {
+    if (!this.inherited || this.sentAhead) return false;
+    this.sentAhead = true;
+    return true;
+  }
+
+  /** A view was adopted in which the primary goes on. See `KeyState.beginEpoch`. */
+  beginEpoch(others: readonly string[], isShort: boolean, sendsInherited: boolean): void {
+    this.missing = others;
+    const isUncompleted = this.entry.upload !== undefined && this.tag === "";
+    this.needsStore = (!isDiscarded(this.entry) && (isShort || isUncompleted)) || (this.asksStore && this.needsStore);
+    this.sentAhead = this.inherited && sendsInherited;
+  }
+
+  /** See `KeyState.askedStore`. */
+  askedStore(isShort: boolean): void {
+    if (this.entry.upload !== undefined) return;
+    this.asksStore = false;
+    this.needsStore = isShort;
+  }
+
+  /** See `KeyState.commitUnstored`. */
+  commitUnstored(): boolean {
+    if (!this.inherited || this.asksStore || !this.needsStore) return false;
+    this.needsStore = false;
+    return true;
+  }
+
   /** It has committed. */
   committed(): void {
     const { epoch, seq } = this.entry;
@@ -93,6 +141,25 @@ export class Write implements PendingWrite {
   lost(error: Error): void {
     this.#lose(error);
   }
+}
+
+/**
+ * A write that has its version.
+ * @param othersNeedStore - whether an earlier pending write of the key needs the store
+ */
+export function assigned(entry: Entry, assignment: Assignment, othersNeedStore: boolean): Write {
+  const { isShort, fromStore = false } = assignment;
+  const needsStore = isShort || entry.upload !== undefined || (fromStore && othersNeedStore); // W5, L1
+  return new Write(entry, assignment, needsStore && !isDiscarded(entry), false);
+}
+
+/** What a member held of a key that it has gained; see `KeyState.inherit`. */
+export function inherited(entry: Entry, assignment: Assignment, wasForgotten: boolean): Write {
+  // Of a reference only the store knows whether it was completed (L5).
+  const asksStore = entry.upload !== undefined || wasForgotten;
+  const write = new Write(entry, assignment, asksStore || assignment.isShort, true);
+  write.asksStore = asksStore;
+  return write;
 }
 
 /** Found in the store, and not yet where it must be before anything older may become visible. */

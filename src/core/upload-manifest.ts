@@ -3,6 +3,7 @@
  * reference.
  */
 
+import { hash } from "node:crypto";
 import { z } from "zod";
 
 const manifestSchema = z.strictObject({ id: z.string(), parts: z.array(z.string()) });
@@ -28,4 +29,16 @@ export const takenOverManifest = formatManifest({ id: takenOver, parts: [] });
  */
 export function parseManifest(bytes: Buffer): UploadManifest {
   return manifestSchema.parse(JSON.parse(bytes.toString()));
+}
+
+/**
+ * The tag that S3 gives an object of these parts: the MD5 of the MD5s that are their tags, and how many they are.
+ * Undefined if these tags are something else.
+ *
+ * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+ */
+export function tagOfParts(parts: readonly string[]): string | undefined {
+  const digests = parts.map((tag) => /^(?:\d+\/)?"?([0-9a-f]{32})"?$/.exec(tag)?.[1]);
+  if (digests.length === 0 || digests.includes(undefined)) return undefined;
+  return `${hash("md5", Buffer.from(digests.join(""), "hex"))}-${parts.length}`;
 }

@@ -43,7 +43,7 @@ export function joinedView(
   const others = view.members.filter((each) => each.id !== member.id);
   const next = successor(view, [...others, member], proposal);
   if (view.members.length > 0) return next;
-  const isOver = view.lineage.length === 0 && view.lost.length === 0;
+  const isOver = view.lineage.length === 0 && view.lost.length === 0 && view.forgotten === undefined;
   const { store } = parameters;
   const own = isOver ? parameters : store === undefined ? {} : { store };
   return { ...next, parameters: { ...next.parameters, ...own } };
@@ -107,13 +107,20 @@ export interface RememberedViews {
 /** The same view, settled. */
 export function settledView(view: View, { lost, forgotten }: RememberedViews, proposal: string): View {
   const present = foldersOf(view);
+  const sending = new Set(forgotten.map(({ epoch }) => epoch));
   const marked = lost.map((past) => ({
     ...past,
+    ...(hasForgotten(past) && !sending.has(past.epoch) ? { silent: true } : {}),
     members: past.members.map((each) => (present.has(each.folder) ? { ...each, handedOff: true } : each)),
   }));
   const { forgotten: _before, ...rest } = view;
   const settled = { ...rest, settled: true, lineage: [], lost: marked, proposal };
   return forgotten.length > 0 ? { ...settled, forgotten: [...forgotten] } : settled;
+}
+
+/** Whether an operator has had members of the view forgotten. */
+export function hasForgotten({ members }: PastView): boolean {
+  return members.some((member) => member.forgotten === true);
 }
 
 /**
@@ -128,14 +135,16 @@ export function forgottenView(view: View, id: string, force: boolean, proposal: 
   if (!force && next.members.length < view.members.length && !keepsHalf(next)) return "refused";
   const kept = foldersOf(next);
   let known = next.members.length < view.members.length;
-  const mark = (past: PastView): PastView => ({
-    ...past,
-    members: past.members.map((member): PastMember => {
+  const mark = (past: PastView): PastView => {
+    if (!past.members.some((member) => member.id === id && !kept.has(member.folder))) return past;
+    known = true;
+    const { silent: _before, ...rest } = past;
+    const members = past.members.map((member): PastMember => {
       if (member.id !== id || kept.has(member.folder)) return member;
-      known = true;
       return { ...member, forgotten: true, ...(force ? { off: true } : {}) };
-    }),
-  });
+    });
+    return { ...rest, members };
+  };
   const marked = { ...next, lineage: next.lineage.map(mark), lost: next.lost.map(mark) };
   return known ? marked : undefined;
 }

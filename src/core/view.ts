@@ -69,6 +69,8 @@ const pastViewSchema = z.looseObject({
   members: z.array(pastMemberSchema).refine(unique, "two members have the same id"),
   /** Whether this view removed a folder that is not known to have stopped. */
   dropped: z.boolean(),
+  /** Requests of those of its members that were forgotten take no effect any more (V69). */
+  silent: z.boolean().optional(),
 });
 
 const viewSchema = z.looseObject({

@@ -138,7 +138,7 @@ export function wire(parts: Omit<MemberParts, "recovered">, recovered: Recovered
   });
   const durableWrites = new DurableWrites(context, { primary, flush: queue, waits });
   const notices = new LateNotices(context, stuckMs);
-  const flusher = new Flusher(context, { queue, health, committer, assigner, waits, notices, heeds });
+  const flusher = new Flusher(context, { queue, health, committer, assigner, inheritance, waits, notices, heeds });
   const heldKeys = new HeldKeys(context, inheritance);
   const handOff = new HandOff(context, inheritance, eviction, stuckMs);
   const router = new Router(context, durableWrites, reads, deadlines, onNewerEpoch, eviction);

@@ -108,6 +108,7 @@ export function trialFlusher(parts: TrialParts): Flusher {
       },
     },
     heeds: { onRemovals: parts.removesAreConditional ?? true, onCompletions: parts.heedsOnCompletions ?? true },
+    inheritance: { looked: nothing },
     health: new StoreHealth(),
     committer: observer,
     assigner: observer,

@@ -51,7 +51,7 @@ export const dropMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/core/key-state.ts",
-        find: "    if (isDiscard) this.#lastSent = versionOf(entry);\n",
+        find: "    if (isDiscarded(entry)) this.#lastSent = versionOf(entry);\n",
         replace: "",
       },
     ],

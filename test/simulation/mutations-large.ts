@@ -5,6 +5,8 @@ import type { Mutation } from "./mutate.ts";
 const keyState = "src/core/key-state.ts";
 const flusher = "src/member/flush/flusher.ts";
 
+const pendingWrite = "src/core/pending-write.ts";
+
 export const largeMutations: readonly Mutation[] = [
   {
     name: "large-answered-before-it-is-completed",
@@ -12,9 +14,9 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "L1: a reference commits when the store has completed its upload",
     edits: [
       {
-        file: keyState,
-        find: "(isShort || entry.upload !== undefined || (fromStore",
-        replace: "(isShort || (fromStore",
+        file: pendingWrite,
+        find: "isShort || entry.upload !== undefined || (fromStore",
+        replace: "isShort || (fromStore",
       },
     ],
   },
@@ -70,9 +72,9 @@ export const largeMutations: readonly Mutation[] = [
     breaks: "L5: a member that inherits a reference asks the store whether it was completed",
     edits: [
       {
-        file: keyState,
-        find: "    const needsStore = isReference || assignment",
-        replace: "    const needsStore = (isReference && !isReference) || assignment",
+        file: pendingWrite,
+        find: "const asksStore = entry.upload !== undefined || wasForgotten",
+        replace: "const asksStore = wasForgotten",
       },
     ],
   },

@@ -145,7 +145,7 @@ export const lateMutations: readonly Mutation[] = [
       name: "remember what they find, once, and only for a key that was gained",
       says: /what the first look has found counts/,
     },
-    edits: [{ file: firstLooks, find: "    late.add(record.key, undefined, store, now);\n", replace: "" }],
+    edits: [{ file: firstLooks, find: "[...found, ", replace: "[" }],
   },
   {
     name: "predecessor-taken-to-know-the-object",
@@ -159,8 +159,8 @@ export const lateMutations: readonly Mutation[] = [
     edits: [
       {
         file: firstLooks,
-        find: '    late.add(record.key, undefined, { kind: "absent" }, now);\n',
-        replace: "",
+        find: '[...found, { kind: "absent" }, ',
+        replace: "[...found, ",
       },
     ],
   },

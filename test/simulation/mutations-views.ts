@@ -13,9 +13,9 @@ export const viewMutations: readonly Mutation[] = [
     breaks: "V46: an owner to which an entry was sent ahead counts only by the answer to that copy",
     edits: [
       {
-        file: "src/core/key-state.ts",
-        find: "    if (!first?.inherited || first.sentAhead || compareVersions",
-        replace: "    if (!first?.inherited || compareVersions",
+        file: "src/core/pending-write.ts",
+        find: "    if (!this.inherited || this.sentAhead || compareVersions",
+        replace: "    if (!this.inherited || compareVersions",
       },
     ],
   },

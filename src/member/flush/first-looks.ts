@@ -1,17 +1,26 @@
 /**
- * First looks at objects whose keys were gained from a lost primary with a state that the store may lack (F26). That
- * one may have left a request under way, of which nobody knows. Its condition is one that was told, or what the first
- * look finds, or absence. Until then the key's state says so, and is handed on so.
+ * First looks at objects whose keys were gained from a lost primary with a state that the store may lack (F26), or from
+ * owners that were forgotten (V69). Those may have left a request under way, of which nobody knows. Its condition is
+ * one that was told, or what the first look finds, or absence. Until then the key's state says so. It is handed on so.
  */
 
 import type { KeyState, StoreKnowledge } from "../../core/key-state.ts";
+import type { OpenCondition } from "../../core/late-effects.ts";
+import type { Membership } from "../../core/membership.ts";
 import type { ContextOf } from "../context.ts";
+import type { HeededConditions } from "./flight.ts";
+
+type FirstLooksContext = ContextOf<"late" | "clock"> & {
+  readonly membership: Pick<Membership, "mayForgottenSendSince">;
+};
 
 export class FirstLooks {
-  readonly #context: ContextOf<"late" | "clock">;
+  readonly #context: FirstLooksContext;
+  readonly #heeds: HeededConditions;
 
-  constructor(context: ContextOf<"late" | "clock">) {
+  constructor(context: FirstLooksContext, heeds: HeededConditions) {
     this.#context = context;
+    this.#heeds = heeds;
   }
 
   /** This member has gained the key, and a predecessor may have a request under way. */
@@ -24,16 +33,36 @@ export class FirstLooks {
 
   /** The object was seen like this. */
   saw(record: KeyState, store: StoreKnowledge): void {
-    const { late, clock } = this.#context;
-    const now = clock.now();
-    if ((store.kind !== "absent" && store.kind !== "present") || !record.looked(now)) return;
-    late.add(record.key, undefined, store, now);
-    // A primary that does not know the object sends a value as if there was none.
-    late.add(record.key, undefined, { kind: "absent" }, now);
+    if (store.kind === "absent" || store.kind === "present") this.#looked(record, [store]);
   }
 
-  /** The object has the very version that was gained. The request for it was the last one, and has taken effect. */
+  /**
+   * The object has the very version that was gained. The request for it was the last one, and has taken effect. Where
+   * others were told of the requests before it, this member is one of them; but owners that were forgotten told nobody.
+   */
   sawSame(record: KeyState): void {
-    record.looked(this.#context.clock.now());
+    if (this.#hasForgotten(record)) this.#looked(record, []);
+    else record.looked(this.#context.clock.now());
+  }
+
+  #looked(record: KeyState, found: readonly OpenCondition[]): void {
+    const { late, clock } = this.#context;
+    const now = clock.now();
+    const hasForgotten = this.#hasForgotten(record);
+    if (!record.looked(now)) return;
+    // A primary that does not know the object sends a value as if there was none.
+    late.addLook(record.key, [...found, { kind: "absent" }, ...(hasForgotten ? this.#ignored() : [])], now);
+  }
+
+  /** Whether owners that were forgotten may have a request for the key under way (V69). */
+  #hasForgotten({ key }: KeyState): boolean {
+    const { membership, late, clock } = this.#context;
+    return membership.mayForgottenSendSince(key, late.since(clock.now()));
+  }
+
+  /** Conditions of requests whose own ones the store ignores. Only the owners knew of these (F27). */
+  #ignored(): OpenCondition[] {
+    if (!this.#heeds.onCompletions) return [{ kind: "any" }];
+    return this.#heeds.onRemovals ? [] : [{ kind: "any_present" }];
   }
 }

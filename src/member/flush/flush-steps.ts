@@ -16,6 +16,7 @@ import type { ContextOf } from "../context.ts";
 import type { Assigner } from "../keys/assigner.ts";
 import type { Committer } from "../keys/committer.ts";
 import type { StoredWaits } from "../keys/durable-writes.ts";
+import type { Inheritance } from "../keys/inheritance.ts";
 import type { FirstLooks } from "./first-looks.ts";
 import type { FlightRequests } from "./flight.ts";
 import type { FlushQueue } from "./flush-queue.ts";
@@ -36,6 +37,7 @@ export interface FlushStepsParts {
   readonly queue: FlushQueue;
   readonly committer: Pick<Committer, "commitReady" | "loseUpload">;
   readonly assigner: Pick<Assigner, "takeOver">;
+  readonly inheritance: Pick<Inheritance, "looked">;
   readonly waits: Pick<StoredWaits, "stored">;
   readonly requests: FlightRequests;
   readonly open: OpenRequests;
@@ -104,6 +106,7 @@ export class FlushSteps {
     if (record.flight !== flight) return found;
     if (found === "same" && !isTombstone(entry)) this.#parts.firstLooks.sawSame(record);
     else this.#parts.firstLooks.saw(record, record.store);
+    if (found !== "newer") this.#parts.inheritance.looked(record, entry);
     return found;
   }
 

@@ -37,7 +37,8 @@ type FlusherContext = ContextOf<
   "membership" | "buffer" | "store" | "clock" | "random" | "complaints" | "metrics" | "settings" | "late"
 >;
 
-export interface FlusherParts extends Pick<FlushStepsParts, "queue" | "committer" | "assigner" | "waits"> {
+export interface FlusherParts
+  extends Pick<FlushStepsParts, "queue" | "committer" | "assigner" | "inheritance" | "waits"> {
   /** How the store treats flushes. */
   readonly health: StoreHealth;
   readonly notices: AnnouncedRequests;
@@ -66,7 +67,7 @@ export class Flusher {
     this.#parts = parts;
     this.#pace = new Pace(context.settings.flush.pace);
     this.#retries = new Retries(context, parts.queue);
-    this.#firstLooks = new FirstLooks(context);
+    this.#firstLooks = new FirstLooks(context, parts.heeds);
     this.#hold = new LateHold(context, parts.notices);
     this.#requests = new FlightRequests(context, this.#open, parts.heeds, parts.notices);
     this.#steps = new FlushSteps(context, {
@@ -237,8 +238,14 @@ export class Flusher {
       this.queue.holdBack(record, from);
       return true;
     }
-    const held = this.#hold.heldUntil(record, entry);
-    if (held !== undefined) this.backlog.held(record);
+    const { inherited } = record;
+    // Its look is not to wait: a view may wait for it (V53).
+    const isAsked = inherited?.entry === entry && inherited.asksStore && entry.upload === undefined;
+    const held = isAsked ? undefined : this.#hold.heldUntil(record, entry);
+    if (held !== undefined) {
+      this.backlog.held(record);
+      if (record.commitUnstored(entry)) this.#parts.committer.commitReady(record);
+    }
     const at = held ?? fullUntil(this.#context.late, record.key, this.#failedAt, now);
     if (at !== undefined) this.queue.postpone(record, at);
     return at !== undefined;

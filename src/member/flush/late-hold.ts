@@ -4,7 +4,7 @@ import type { Instant } from "../../base/clock.ts";
 import { type Entry, isTombstone } from "../../core/entry.ts";
 import { type Flight, type KeyState, type StoreKnowledge, storeUnknown } from "../../core/key-state.ts";
 import type { LateEffects, ObjectState } from "../../core/late-effects.ts";
-import { parseManifest } from "../../core/upload-manifest.ts";
+import { parseManifest, tagOfParts } from "../../core/upload-manifest.ts";
 import type { ContextOf } from "../context.ts";
 import type { LateNotices } from "./late-notices.ts";
 
@@ -81,6 +81,9 @@ export function fullUntil(late: LateEffects, key: string, failedAt: Instant, now
 
 /** What the object will be with this entry. */
 function stateOf(entry: Entry): ObjectState {
-  if (entry.upload) return { kind: "completed", partTag: parseManifest(entry.upload.manifest).parts.at(-1) };
+  if (entry.upload) {
+    const { parts } = parseManifest(entry.upload.manifest);
+    return { kind: "completed", partTag: parts.at(-1), wholeTag: tagOfParts(parts) };
+  }
   return isTombstone(entry) ? { kind: "absent" } : { kind: "present", tag: entry.md5 };
 }

@@ -112,7 +112,8 @@ export class Assigner {
   #recall(record: KeyState): void {
     const { membership, cache, late, clock } = this.#context;
     const now = clock.now();
-    if (membership.mayForgottenSendSince(record.key, late.since(now))) {
+    const since = Math.max(late.since(now), late.lookedAt(record.key) ?? Number.NEGATIVE_INFINITY);
+    if (membership.mayForgottenSendSince(record.key, since)) {
       late.extend(record.key, undefined, now);
       record.mayHaveUnknown(late.until(now));
       record.saw(storeUnseen); // V69

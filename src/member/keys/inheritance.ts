@@ -8,6 +8,7 @@
 import { assert } from "../../base/assert.ts";
 import { isOperatingError } from "../../base/errors.ts";
 import type { Lane } from "../../base/slices.ts";
+import type { Entry } from "../../core/entry.ts";
 import type { KeyState } from "../../core/key-state.ts";
 import type { PendingWrite } from "../../core/pending-write.ts";
 import type { Version } from "../../core/version.ts";
@@ -76,6 +77,19 @@ export class Inheritance {
     return this.#asking.size > 0;
   }
 
+  /**
+   * A look on behalf of this entry has found nothing newer in the store. So the view need not wait until the store has
+   * it: that may be held back for long (F24).
+   */
+  looked(record: KeyState, entry: Entry): void {
+    const { membership } = this.#context;
+    const write = record.inherited;
+    if (write?.entry !== entry || !this.#asking.has(write)) return;
+    record.askedStore(membership.isShort(membership.ownersOf(record.key)));
+    this.#parts.committer.commitReady(record);
+    this.#asked(write);
+  }
+
   /** Another owner has this version of a key, or a newer one. */
   acknowledged(key: string, version: Version, peer: string): void {
     const record = this.#context.buffer.get(key);
@@ -94,14 +108,15 @@ export class Inheritance {
 
   #ask(write: PendingWrite): void {
     this.#asking.add(write);
-    const done = (): void => {
-      this.#asking.delete(write);
-      if (this.#asking.size === 0) this.#parts.onAsked();
-    };
+    const done = (): void => this.#asked(write);
     write.outcome.then(done, (error: unknown) => {
       ignoreLost(error);
       done();
     });
+  }
+
+  #asked(write: PendingWrite): void {
+    if (this.#asking.delete(write) && this.#asking.size === 0) this.#parts.onAsked();
   }
 }
 

@@ -113,7 +113,7 @@ export class Replica {
   late({ epoch, effects }: LateRequest): Answer<AckAnswer> {
     const { late, clock } = this.#context;
     this.#requireEpoch(epoch);
-    for (const effect of effects) late.learn(effect, clock.now());
+    for (const effect of effects) if (!this.#serves(effect.key)) late.learn(effect, clock.now());
     return this.#acknowledge(epoch);
   }
 
@@ -124,8 +124,19 @@ export class Replica {
   handOffUnknown({ epoch, unknown }: HandOffUnknownRequest): AckAnswer {
     const { buffer, late, clock } = this.#context;
     this.#requireEpoch(epoch);
-    for (const { key, leftMs } of unknown) buffer.get(key)?.mayHaveUnknown(late.untilTold(leftMs, clock.now()));
+    for (const { key, leftMs } of unknown) {
+      if (!this.#serves(key)) buffer.get(key)?.mayHaveUnknown(late.untilTold(leftMs, clock.now()));
+    }
     return { kind: "ack", epoch };
+  }
+
+  /**
+   * Whether only this member has sent requests for the key since its tenure began. It knows them all. What others were
+   * told of them counts for longer each time, and would never end.
+   */
+  #serves(key: string): boolean {
+    const { membership } = this.#context;
+    return membership.serves(key, membership.ownersOf(key));
   }
 
   /**

@@ -11,7 +11,7 @@ import { assert } from "../../base/assert.ts";
 import type { Instant } from "../../base/clock.ts";
 import { isOperatingError } from "../../base/errors.ts";
 import { formatView, type View, viewName } from "../../core/view.ts";
-import { restoredView } from "../../core/view-changes.ts";
+import { hasForgotten, restoredView, settledView } from "../../core/view-changes.ts";
 import type { ContextOf } from "../context.ts";
 import type { MemberSettings } from "../settings.ts";
 import type { Eviction } from "./eviction.ts";
@@ -91,11 +91,23 @@ export class ViewCheck {
     this.#trouble = troubleOf(stored?.view, adopted);
     if (this.#trouble === undefined) {
       if (hadTrouble) log.info("the view's record in the store is well again", { epoch: membership.epoch });
+      if (stored !== undefined) await this.#tidy(stored);
       return;
     }
     this.#tell(stored?.view);
     // Only what is seen twice is acted upon: what other members know has come here by then.
     if (hadTrouble && isLost(stored?.view, adopted) && this.#mayMend()) await this.#mend(stored);
+  }
+
+  /** Takes out of the settled record what it need not name any more (V69). One member does so, the first. */
+  async #tidy(stored: StoredView): Promise<void> {
+    const { membership, random, late, clock } = this.#context;
+    const { settled, forgotten, lost, members } = stored.view;
+    if (!settled || members[0]?.id !== membership.self.id) return;
+    if (forgotten === undefined && !lost.some((past) => hasForgotten(past) && past.silent !== true)) return;
+    const still = membership.remembered(late.since(clock.now())).forgotten;
+    if (still.length > 0) return;
+    await this.#record.swap(stored, settledView(stored.view, { lost, forgotten: [] }, random.id()), this.#abort.signal);
   }
 
   #tell(stored: View | undefined): void {

@@ -51,7 +51,7 @@ describe("LateEffects, until L", () => {
     const { late, failed } = trialOf();
     const tags = ["d41d8cd9", "d41d8cd9-2", "last"];
     for (const [index, tag] of tags.entries()) failed(5, present(tag), 100, `k${index}`);
-    const completed = { kind: "completed", partTag: "last" } as const;
+    const completed = { kind: "completed", partTag: "last", wholeTag: undefined } as const;
     const threats = tags.map((_, index) => late.heldUntil(`k${index}`, version(6), completed, 101) !== undefined);
     assert.deepEqual(threats, [false, true, true]);
   });

@@ -12,10 +12,11 @@ const l = 1_000;
 const absent = { kind: "absent" } as const;
 const present = { kind: "present", tag: "A" } as const;
 
-function trialOf() {
+/** @param hasForgotten - whether owners that were forgotten may have a request under way */
+function trialOf(hasForgotten = false, heeds = { onRemovals: true, onCompletions: true }) {
   const clock = new ManualClock();
   const late = new LateEffects(l, { append: () => undefined });
-  const looks = new FirstLooks({ late, clock });
+  const looks = new FirstLooks({ late, clock, membership: { mayForgottenSendSince: () => hasForgotten } }, heeds);
   const record: KeyState = roomyBuffer(clock).open("k", clock.now());
   const isHeld = (state: ObjectState): boolean =>
     late.heldUntil("k", { epoch: 9, seq: 9 }, state, clock.now()) !== undefined;
@@ -59,6 +60,30 @@ describe("FirstLooks", () => {
     clock.advance(l);
     looks.saw(record, present);
     assert.equal(isHeld(present), false);
+  });
+
+  it("take what forgotten owners have told each other for unknown, also where the very version is there (V69)", () => {
+    for (const hasForgotten of [false, true]) {
+      const { looks, record, isHeld } = trialOf(hasForgotten);
+      looks.gained(record);
+      looks.sawSame(record);
+      assert.deepEqual([isHeld(absent), isHeld(present)], [hasForgotten, false]);
+    }
+  });
+
+  it("expect any request of forgotten owners where the store ignores its condition", () => {
+    const held = ([onRemovals, onCompletions]: readonly [boolean, boolean]) => {
+      const { looks, record, isHeld } = trialOf(true, { onRemovals, onCompletions });
+      looks.gained(record);
+      looks.saw(record, storeAbsent);
+      return isHeld(present);
+    };
+    const stores = [
+      [true, true],
+      [false, true],
+      [true, false],
+    ] as const;
+    assert.deepEqual(stores.map(held), [false, true, true]);
   });
 
   it("remember what they find also where the key was lost in between: nobody has looked meanwhile", () => {
