@@ -125,7 +125,11 @@ export class Replica {
     const { buffer, late, clock } = this.#context;
     this.#requireEpoch(epoch);
     for (const { key, leftMs } of unknown) {
-      if (!this.#serves(key)) buffer.get(key)?.mayHaveUnknown(late.untilTold(leftMs, clock.now()));
+      const record = buffer.get(key);
+      // A primary that has kept the key has looked, unless its own record says so already.
+      if (record?.store.kind === "unknown" || record?.store.kind === "unseen") {
+        record.mayHaveUnknown(late.untilTold(leftMs, clock.now()));
+      }
     }
     return { kind: "ack", epoch };
   }
