@@ -409,4 +409,38 @@ export const lateMutations: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: "held-inherited-write-waits-for-the-store",
+    world: "lateEffects+crashes",
+    breaks: "V70: an inherited write that is held back commits without the store",
+    test: {
+      file: "test/simulation/held-and-read.test.ts",
+      name: "a removal of it",
+      says: /the key answers soon/,
+    },
+    edits: [
+      {
+        file: flusher,
+        find: "      if (record.commitUnstored(entry)) this.#parts.committer.commitReady(record);\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "tag-of-parts-unknown",
+    world: "large+lateEffects",
+    breaks: "F24: a large value over a large one is held only under the tag that it will have",
+    test: {
+      file: "test/simulation/held-and-read.test.ts",
+      name: "answers soon where a large value was to take the place of another large one",
+      says: /the key answers soon/,
+    },
+    edits: [
+      {
+        file: "src/core/upload-manifest.ts",
+        find: "if (digests.length === 0 || ",
+        replace: "if (digests.length > 0 || ",
+      },
+    ],
+  },
 ];
