@@ -427,6 +427,28 @@ export const lateMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "inherited-write-waits-for-the-store-though-there-are-owners",
+    world: "lateEffects+members",
+    breaks: "V70: an inherited write commits without the store, at the latest when there are owners enough again",
+    test: {
+      file: "test/simulation/held-and-read.test.ts",
+      name: "answers soon when another node has come",
+      says: /the key answers soon/,
+    },
+    edits: [
+      {
+        file: flusher,
+        find: "      if (record.commitUnstored(entry)) this.#parts.committer.commitReady(record);\n",
+        replace: "",
+      },
+      {
+        file: "src/core/pending-write.ts",
+        find: "(this.asksStore && this.needsStore)",
+        replace: "(this.inherited && this.needsStore)",
+      },
+    ],
+  },
+  {
     name: "tag-of-parts-unknown",
     world: "large+lateEffects",
     breaks: "F24: a large value over a large one is held only under the tag that it will have",
