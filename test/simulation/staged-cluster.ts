@@ -10,7 +10,7 @@ import { parseView, viewName } from "../../src/core/view.ts";
 import type { JournalSettings } from "../../src/journal/file-journal.ts";
 import { Participant } from "../../src/member/participant.ts";
 import type { MemberSettings } from "../../src/member/settings.ts";
-import type { BlobStore, WriteResult } from "../../src/store/blob-store.ts";
+import type { BlobStore, CompletedUpload, CompleteResult, WriteResult } from "../../src/store/blob-store.ts";
 import { putOf } from "../harness/write-operations.ts";
 import { planFor } from "./scenario-plan.ts";
 import { type MemberParts, type RunningMember, SimHost } from "./sim-cluster.ts";
@@ -33,6 +33,7 @@ export interface Staging {
   readonly lateEffectMs?: number;
   /** Of the store. */
   readonly ignoresRemoveConditions?: boolean;
+  readonly ignoresCompleteConditions?: boolean;
   /** A larger value is not buffered. */
   readonly maxValueBytes?: number;
   /** Otherwise folders are in memory: whoever ends has lost its disk, too. */
@@ -60,15 +61,18 @@ export class StagedCluster {
   intercept: (...request: Parameters<BlobStore["write"]>) => Promise<WriteResult> | undefined = () => undefined;
   /** The same for a removal. */
   interceptRemoval: (name: string) => Promise<WriteResult> | undefined = () => undefined;
+  /** The same for a completion. */
+  interceptCompletion: (name: string, upload: CompletedUpload) => Promise<CompleteResult> | undefined = () => undefined;
   readonly #participants = new Map<string, Participant>();
   /** The weights in each view, in the order of the hosts. */
   readonly views: string[] = [];
 
   constructor(ids: readonly string[], staging: Staging = {}) {
-    const { delayMs = 1_000, replicas = 2, hasDisks = false, ignoresRemoveConditions = false } = staging;
+    const { delayMs = 1_000, replicas = 2, hasDisks = false } = staging;
+    const { ignoresRemoveConditions = false, ignoresCompleteConditions = false } = staging;
     const { world } = this;
     this.store = new SimStore({
-      modes: { tags: "md5", ignoresRemoveConditions },
+      modes: { tags: "md5", ignoresRemoveConditions, ignoresCompleteConditions },
       faults: healthyStore,
       random: world.random("store"),
       scheduler: world,
@@ -174,10 +178,13 @@ export class StagedCluster {
       return outcome;
     };
     const remove: BlobStore["remove"] = (name, ...rest) => this.interceptRemoval(name) ?? store.remove(name, ...rest);
+    const completeUpload: BlobStore["completeUpload"] = (name, upload, ...rest) =>
+      this.interceptCompletion(name, upload) ?? store.completeUpload(name, upload, ...rest);
     return new Proxy(store, {
       get: (target, name) => {
         if (name === "write") return write;
         if (name === "remove") return remove;
+        if (name === "completeUpload") return completeUpload;
         const member: unknown = Reflect.get(target, name);
         return typeof member === "function" ? member.bind(target) : member;
       },
