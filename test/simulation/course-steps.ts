@@ -112,7 +112,8 @@ export async function remove(cluster: StagedCluster, host: SimHost, key: string)
   assert.equal((await answerOf(cluster, removal)).kind, "written");
 }
 
-async function* inOne(text: string): AsyncGenerator<Uint8Array, void> {
+/** A body in one piece. */
+export async function* inOne(text: string): AsyncGenerator<Uint8Array, void> {
   yield Buffer.from(text);
 }
 

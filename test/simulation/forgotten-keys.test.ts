@@ -1,7 +1,7 @@
 /**
- * All owners of a key are lost, and an operator has them forgotten (`weir forget`). They may have left requests of which
- * nobody knows. What that costs the others is little, and ends after L (V69). A view waits for a look at the key, and not
- * for what must not be sent yet (V53).
+ * All owners of a key are lost, and an operator has them forgotten (`weir forget`). They may have left requests of
+ * which nobody knows. What that costs the others is little, and ends after L (V69). A view waits for a look at the key,
+ * and not for what must not be sent yet (V53).
  */
 
 import assert from "node:assert/strict";

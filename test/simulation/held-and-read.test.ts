@@ -92,11 +92,9 @@ describe("a key that one owner alone has", () => {
     const cluster = new StagedCluster(["a", "b", "c"], { lateEffectMs, delayMs: 2_000 });
     const [a, , c] = cluster.hosts as [SimHost, SimHost, SimHost];
     await pass(cluster, 10_000);
-    const [before, after] = [
-      ["a", "b"],
-      ["b", "c"],
-    ].map((ids) => ringAmong(viewIn(cluster), ids));
-    const key = keyThat((each) => before?.ownersOf(each)[0] === "a" && after?.ownersOf(each)[0] === "b");
+    const before = ringAmong(viewIn(cluster), ["a", "b"]);
+    const after = ringAmong(viewIn(cluster), ["b", "c"]);
+    const key = keyThat((each) => before.ownersOf(each)[0] === "a" && after.ownersOf(each)[0] === "b");
     c.member?.leave();
     await pass(cluster, 20_000, () => c.running === undefined);
     await stored(cluster, a, key);

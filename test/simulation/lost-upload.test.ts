@@ -7,12 +7,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { nothingStored } from "../../src/base/errors.ts";
 import { putOf } from "../harness/write-operations.ts";
+import { ended, inOne } from "./course-steps.ts";
 import type { SimHost } from "./sim-cluster.ts";
-import { StagedCluster } from "./staged-cluster.ts";
-
-async function* inOne(text: string): AsyncGenerator<Uint8Array, void> {
-  yield Buffer.from(text);
-}
+import { type Asked, StagedCluster } from "./staged-cluster.ts";
 
 describe("an upload that lacks a part", () => {
   it("is not completed by a next primary, when its writer was told that nothing was stored, and the part comes again", async () => {
@@ -25,10 +22,7 @@ describe("an upload that lacks a part", () => {
       operations.write(putOf(key, Buffer.from("acknowledged"), { durability: "stored" })),
     );
     await world.run(world.now + 5_000);
-    const answered = async <T>(asked: { readonly answer?: T; readonly error?: Error }): Promise<T | undefined> => {
-      await world.run(world.now + 60_000, () => asked.answer !== undefined || asked.error !== undefined);
-      return asked.answer;
-    };
+    const answered = async <T>(asked: Asked<T>): Promise<T | undefined> => (await ended(cluster, asked)).answer;
     const upload = await answered(cluster.ask(a, ({ operations }) => operations.beginUpload(key, {})));
     assert.ok(upload);
     const send = (host: SimHost, text: string): Promise<string | undefined> =>

@@ -465,4 +465,190 @@ export const lateMutations: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: "last-request-taken-for-the-only-one-of-forgotten-owners",
+    world: "lateEffects",
+    breaks: "V69: absence counts as a condition, also if the first look finds the very version",
+    test: {
+      file: "test/simulation/forgotten-late.test.ts",
+      name: "stays so, though the next primary has found the last request done: an earlier one was not",
+      says: /'first'/,
+    },
+    edits: [
+      {
+        file: firstLooks,
+        find: "    if (this.#hasForgotten(record)) this.#looked(record, []);\n    else record",
+        replace: "    record",
+      },
+    ],
+  },
+  {
+    name: "ignored-removals-of-forgotten-owners-not-expected",
+    world: "lateEffects",
+    breaks: "V69: where the store ignores conditions of removals, one of forgotten owners may come at any object",
+    test: {
+      file: "test/simulation/forgotten-late.test.ts",
+      name: "stays there, though the store does a removal of theirs late, whatever its condition was",
+      says: /'new'/,
+    },
+    edits: [
+      {
+        file: firstLooks,
+        find: 'this.#heeds.onRemovals ? [] : [{ kind: "any_present" }]',
+        replace: "this.#heeds.onRemovals ? [] : []",
+      },
+    ],
+  },
+  {
+    name: "ignored-completions-of-forgotten-owners-not-expected",
+    world: "lateEffects",
+    breaks: "V69: where the store ignores conditions of completions, one of forgotten owners may come at any state",
+    test: {
+      file: "test/simulation/forgotten-late.test.ts",
+      name: "stays there, though the store does a completion of theirs late, whatever its condition was",
+      says: /'large'/,
+    },
+    edits: [{ file: firstLooks, find: '    if (!this.#heeds.onCompletions) return [{ kind: "any" }];\n', replace: "" }],
+  },
+  {
+    name: "another-r-while-forgotten-owners-matter",
+    world: "lateEffects+members",
+    breaks: "V69: a cluster that everybody has left keeps its R while forgotten owners matter",
+    test: {
+      file: "test/simulation/forgotten-late.test.ts",
+      name: "stays so when everybody has left since, and the cluster is begun anew with another R",
+      says: /'lost'/,
+    },
+    edits: [{ file: "src/core/view-changes.ts", find: " && view.forgotten === undefined;", replace: ";" }],
+  },
+  {
+    name: "forgotten-key-looked-at-with-each-write",
+    world: "lateEffects",
+    breaks: "V69: only the first write of a key of forgotten owners begins with a look",
+    test: {
+      file: "test/simulation/forgotten-keys.test.ts",
+      name: "is stored again and again, as often as it is written: one look at the object was enough",
+      says: /Expected values to be strictly deep-equal/,
+    },
+    edits: [{ file: assigner, find: "late.lookedAt(record.key) ?? Number", replace: 'late.lookedAt("") ?? Number' }],
+  },
+  {
+    name: "lost-views-of-forgotten-owners-never-silent",
+    world: "lateEffects",
+    breaks: "V69: a lost view that a member has known for L is marked as silent when one settles",
+    test: {
+      file: "test/simulation/forgotten-keys.test.ts",
+      name: "is as any other after L, also while another lost owner is awaited",
+      says: /the delete is done soon/,
+    },
+    edits: [
+      {
+        file: "src/core/view-changes.ts",
+        find: "    ...(hasForgotten(past) && !sending.has(past.epoch) ? { silent: true } : {}),\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "silent-mark-not-heeded",
+    world: "lateEffects",
+    breaks: "V69: who learns of a silent view need not know it for L",
+    test: {
+      file: "test/simulation/forgotten-keys.test.ts",
+      name: "is as any other after L, also while another lost owner is awaited",
+      says: /the delete is done soon/,
+    },
+    edits: [
+      {
+        file: "src/core/forgotten-owners.ts",
+        find: "ids.size === 0 || past.silent === true",
+        replace: "ids.size === 0",
+      },
+    ],
+  },
+  {
+    name: "forgotten-owners-stay-in-a-settled-record",
+    world: "lateEffects",
+    breaks: "V69: the minute's look takes forgotten owners out of the settled record after L",
+    test: {
+      file: "test/simulation/forgotten-keys.test.ts",
+      name: "is as any other after L, also at a node that comes only then",
+      says: /the delete is done soon/,
+    },
+    edits: [
+      {
+        file: "src/member/views/view-check.ts",
+        find: "      if (stored !== undefined) await this.#tidy(stored);\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "view-with-forgotten-owners-named-again-and-again",
+    world: "lateEffects",
+    breaks: "V69: the record names each view with forgotten owners once",
+    test: {
+      file: "test/simulation/forgotten-keys.test.ts",
+      name: "names each earlier view once, however often it settles while a lost owner is awaited",
+      says: /Expected values to be strictly deep-equal/,
+    },
+    edits: [
+      {
+        file: "src/core/forgotten-owners.ts",
+        find: ".map((past) => [past.epoch, past]));\n    for",
+        replace: ".map((past, index) => [index, past]));\n    for",
+      },
+    ],
+  },
+  {
+    name: "view-waits-for-what-is-held-back",
+    world: "forgets+lateEffects",
+    breaks: "V53: a key of forgotten owners was asked for when a look has found nothing newer",
+    test: {
+      file: "test/simulation/forgotten-keys.test.ts",
+      name: "does not keep a view from settling while what it has is held back, and can be read",
+      says: /it is back/,
+    },
+    edits: [
+      {
+        file: flushSteps,
+        find: '    if (found !== "newer") this.#parts.inheritance.looked(record, entry);\n',
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "look-of-an-asked-key-held-back",
+    world: "forgets+lateEffects",
+    breaks: "V53: the look that a view waits for is not held back",
+    test: {
+      file: "test/simulation/forgotten-keys.test.ts",
+      name: "does not keep a view from settling while what it has is held back, and can be read",
+      says: /it is back/,
+    },
+    edits: [
+      {
+        file: flusher,
+        find: "const held = isAsked ? undefined",
+        replace: "const held = isAsked && this.#stopped ? undefined",
+      },
+    ],
+  },
+  {
+    name: "primary-learns-of-its-own-requests",
+    world: "lateEffects+members",
+    breaks: "F25: a primary that has kept the key learns nothing of its own requests from others",
+    test: {
+      file: "test/simulation/late-ends.test.ts",
+      name: "ends, however often views change: a delete is done after L",
+      says: /it is done when no request can take effect/,
+    },
+    edits: [
+      {
+        file: "src/member/keys/replica.ts",
+        find: "for (const effect of effects) if (!this.#serves(effect.key)) late.learn(",
+        replace: "for (const effect of effects) late.learn(",
+      },
+    ],
+  },
 ];
