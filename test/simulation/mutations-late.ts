@@ -651,4 +651,21 @@ export const lateMutations: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: "primary-told-that-nobody-has-looked",
+    world: "lateEffects+members",
+    breaks: "F25: a primary that has kept the key is not told that a request for it is unknown",
+    test: {
+      file: "test/unit/member/keys/replica.test.ts",
+      name: "says nothing new to a primary that has kept the key and has looked at the object (F25)",
+      says: /all requests for it are known/,
+    },
+    edits: [
+      {
+        file: "src/member/keys/replica.ts",
+        find: 'if (record?.store.kind === "unknown" || record?.store.kind === "unseen") {',
+        replace: "if (record !== undefined) {",
+      },
+    ],
+  },
 ];

@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { isOperatingError } from "../../../../src/base/errors.ts";
 import { Admission } from "../../../../src/core/admission.ts";
 import { type Entry, footprint, noHeaders } from "../../../../src/core/entry.ts";
+import { storeAbsent } from "../../../../src/core/key-state.ts";
 import { LateEffects } from "../../../../src/core/late-effects.ts";
 import type { Membership } from "../../../../src/core/membership.ts";
 import type { PeerAnswer } from "../../../../src/core/message.ts";
@@ -283,6 +284,14 @@ describe("Replica.late", () => {
     assert.deepEqual([late.mayChange(ab, clock.now()), late.mayChange(ba, clock.now())], [true, false]);
   });
 
+  it("says nothing new of a key that this member serves: it knows its own requests, and they end (F25)", () => {
+    const { membership, replica, late, clock } = trialOf();
+    membership.markSettled();
+    membership.activate(true);
+    assert.deepEqual(replica.late({ kind: "late", epoch: 4, effects: [{ ...effects[0], key: ba }, ...effects] }), ack);
+    assert.deepEqual([late.mayChange(ba, clock.now()), late.mayChange(ab, clock.now())], [false, true]);
+  });
+
   it("is refused in another epoch", () => {
     for (const epoch of [3, 5])
       assert.throws(() => trialOf().replica.late({ kind: "late", epoch, effects }), isWrongView);
@@ -299,6 +308,15 @@ describe("Replica.handOffUnknown", () => {
     ];
     assert.deepEqual(replica.handOffUnknown({ kind: "hand_off_unknown", epoch: 4, unknown }), ack);
     assert.deepEqual([buffer.get(ba)?.unknownUntil, buffer.get(ab)], [clock.now() + 550, undefined]);
+  });
+
+  it("says nothing new to a primary that has kept the key and has looked at the object (F25)", () => {
+    const { replica, buffer } = trialOf();
+    hold(buffer, entryOf(ba, 1));
+    buffer.get(ba)?.saw(storeAbsent);
+    const unknown = [{ key: ba, leftMs: 500 }];
+    assert.deepEqual(replica.handOffUnknown({ kind: "hand_off_unknown", epoch: 4, unknown }), ack);
+    assert.equal(buffer.get(ba)?.unknownUntil, Number.NEGATIVE_INFINITY, "all requests for it are known");
   });
 
   it("is refused in another epoch", () => {
