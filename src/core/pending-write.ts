@@ -182,3 +182,8 @@ export function writeThroughOf(
   if (!needed || !isOvertaken(needed.entry)) return needed;
   return pending.findLast((write) => write.isHeldByAll && !write.entry.upload && !isOvertaken(write.entry));
 }
+
+/** What a write that has not committed for long waits for, in words for a client. */
+export function awaited({ missing, needsStore }: PendingWrite): string {
+  return needsStore ? "the store" : missing.join(", ");
+}

@@ -10,6 +10,7 @@ import { Gates } from "../../core/gates.ts";
 import type { KeyState } from "../../core/key-state.ts";
 import type { WriteRequest } from "../../core/message.ts";
 import type { WriteOutcome } from "../../core/operation.ts";
+import { awaited } from "../../core/pending-write.ts";
 import type { Version } from "../../core/version.ts";
 import type { ContextOf } from "../context.ts";
 import { type Assigner, footprintOf } from "./assigner.ts";
@@ -149,8 +150,7 @@ export class Primary {
     const { buffer, clock, settings } = this.#context;
     const oldest = buffer.get(key)?.pending[0];
     if (oldest && clock.now() - oldest.assignedAt > settings.operationMs) {
-      const waitsFor = oldest.needsStore ? "the store" : oldest.missing.join(", ");
-      throw new OperatingError("peer_unreachable", `an earlier write of this key still waits for ${waitsFor}`);
+      throw new OperatingError("peer_unreachable", `an earlier write of this key still waits for ${awaited(oldest)}`);
     }
   }
 

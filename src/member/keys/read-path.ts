@@ -9,6 +9,7 @@ import { OperatingError } from "../../base/errors.ts";
 import type { Entry, Upload, ValueInfo } from "../../core/entry.ts";
 import type { ReadRequest } from "../../core/message.ts";
 import type { ReadOutcome } from "../../core/operation.ts";
+import { awaited } from "../../core/pending-write.ts";
 import type { ContextOf } from "../context.ts";
 import { type CleanValue, isClean } from "./cache.ts";
 import type { Inheritance } from "./inheritance.ts";
@@ -139,10 +140,7 @@ export class ReadPath {
       if (record && pending) {
         this.#inheritance.sendAhead(record);
         if (clock.now() - pending.assignedAt > settings.operationMs) {
-          throw new OperatingError(
-            "peer_unreachable",
-            `a write of this key still waits for ${pending.missing.join(", ")}`,
-          );
+          throw new OperatingError("peer_unreachable", `a write of this key still waits for ${awaited(pending)}`);
         }
         await pending.outcome.catch(() => undefined);
         const answer = this.#fromMemory(request);
