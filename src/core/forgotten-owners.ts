@@ -1,7 +1,7 @@
 /**
  * Keys whose owners an operator has had forgotten, all of them under one view (`weir forget`). Each of these nodes may
- * have left a request to the store of which nobody knows, and which may take effect until L. So the view names these
- * views also once it is settled, for as long as a member waits for that (V69).
+ * have left a request to the store. Nobody knows of it, and it may take effect until L. So the record names these views
+ * also when a later one has settled, until a member that settles has known of them for L (V69).
  */
 
 import type { Instant } from "../base/clock.ts";

@@ -87,10 +87,7 @@ export class Write implements PendingWrite {
     return this.journaled && this.missing.length === 0;
   }
 
-  /**
-   * See `KeyState.ownerHas`. A copy that was sent ahead counts by its own answer: else it could arrive when the key has
-   * moved on (V46).
-   */
+  /** See `KeyState.ownerHas`. A copy that was sent ahead counts by its own answer: it could arrive late (V46). */
   ownerHas(version: Version, owner: string): boolean {
     if (!this.inherited || this.sentAhead || compareVersions(this.entry, version) > 0) return false;
     this.acknowledged(owner);

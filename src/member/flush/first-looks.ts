@@ -37,8 +37,8 @@ export class FirstLooks {
   }
 
   /**
-   * The object has the very version that was gained. The request for it was the last one, and has taken effect. Where
-   * others were told of the requests before it, this member is one of them; but owners that were forgotten told nobody.
+   * The object has the very version that was gained. The request for it was the last one, and has taken effect.
+   * This member was told of those before it, unless all who were told have been forgotten.
    */
   sawSame(record: KeyState): void {
     if (this.#hasForgotten(record)) this.#looked(record, []);
@@ -60,7 +60,7 @@ export class FirstLooks {
     return membership.mayForgottenSendSince(key, late.since(clock.now()));
   }
 
-  /** Conditions of requests whose own ones the store ignores. Only the owners knew of these (F27). */
+  /** What a request waits for where the store ignores its condition. Only the owners knew of such requests (F27). */
   #ignored(): OpenCondition[] {
     if (!this.#heeds.onCompletions) return [{ kind: "any" }];
     return this.#heeds.onRemovals ? [] : [{ kind: "any_present" }];
