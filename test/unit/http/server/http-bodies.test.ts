@@ -185,3 +185,27 @@ describe("a body that is streamed", () => {
     for (const event of ["data", "end", "close"]) assert.equal(request.listenerCount(event), 0, event);
   });
 });
+
+describe("a stream that waits for its turn", () => {
+  /** Its first read has got all of a turn's bytes, and the second waits. */
+  async function waiting() {
+    const request = fakeRequest();
+    const stream = new Bodies(new ManualClock(), settings, new NodeShares(settings)).stream(fakeExchange(request));
+    const first = stream.next();
+    request.emit("data", Buffer.alloc(256 * 1024));
+    await first;
+    return { request, stream, second: stream.next() };
+  }
+
+  test("fails when its sender goes away meanwhile", async () => {
+    const { request, second } = await waiting();
+    request.emit("close");
+    await assert.rejects(second, { code: "body_truncated" });
+  });
+
+  test("ends when its reader wants no more", async () => {
+    const { stream, second } = await waiting();
+    await stream.return();
+    assert.equal((await second).done, true);
+  });
+});
