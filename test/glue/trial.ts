@@ -12,8 +12,8 @@ import type { GlueBug } from "./glue-bug.ts";
 const reporter = join(root, "test", "glue", "verdicts.cjs");
 
 /** Milliseconds for one test, and for its process. */
-const testMs = 30_000;
-const processMs = 45_000;
+const testMs = 60_000;
+const processMs = 90_000;
 /** Milliseconds that the process may go on after the first verdict: it ends with its last test. */
 const restMs = 2_000;
 

@@ -10,6 +10,7 @@ import { assert } from "../../src/base/assert.ts";
 import { sleep } from "../../src/base/clock.ts";
 import type { ClusterStatus, MemberStatus } from "../../src/core/status.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
+import "./both-errors.ts";
 import { type Answer, type ClientTls, HttpClient, pathOf, type RequestOptions } from "./http-client.ts";
 import { lookPauseMs } from "./look-pause.ts";
 import { type NodeEnd, NodeProcess, type NodeProcessOptions } from "./node-process.ts";
@@ -59,10 +60,10 @@ const quickSections = {
 /** A flush delay that no test lives to see the end of: what is written stays in memory until the nodes stop. */
 export const neverFlush = { flush: { delayMs: 3_600_000 } } as const;
 
-/** Milliseconds for all nodes to serve, on a machine that is busy with other tests. */
-const readyMs = 30_000;
-/** Milliseconds for a node to stop in order before it is killed: longer than it waits for the store. */
-const graceMs = 15_000;
+/** Milliseconds for all nodes to serve, on a machine that is busy with other work, and under an emulator. */
+const readyMs = 120_000;
+/** Milliseconds for a node to stop in order before it is killed: much longer than it waits for the store. */
+const graceMs = 60_000;
 
 interface NodeEntry {
   readonly id: string;

@@ -14,10 +14,11 @@ import { systemClock } from "../../src/system.ts";
 import { HttpClient } from "./http-client.ts";
 import { lookPauseMs } from "./look-pause.ts";
 import { ownPorts } from "./own-ports.ts";
+import { patienceMs } from "./patience.ts";
 import { RecordedLog } from "./recorded-log.ts";
 
-/** Milliseconds that a test waits for a node, at most. */
-const untilMs = 8_000;
+/** Milliseconds in which a node does what it is waited for, on a quiet machine. */
+const usualMs = 8_000;
 
 export class ComposedNodes implements AsyncDisposable {
   readonly folder: string;
@@ -82,7 +83,11 @@ export class ComposedNodes implements AsyncDisposable {
   }
 
   /** Resolves as soon as it holds. */
-  async until(what: string, condition: () => Promise<boolean> | boolean, withinMs = untilMs): Promise<void> {
+  async until(
+    what: string,
+    condition: () => Promise<boolean> | boolean,
+    withinMs = patienceMs(usualMs),
+  ): Promise<void> {
     const startedAt = systemClock.now();
     while (!(await condition())) {
       const waitedMs = systemClock.now() - startedAt;

@@ -40,7 +40,7 @@ export class HttpClient implements AsyncDisposable {
 
   constructor({ token, tls }: HttpClientOptions = {}) {
     const limits = { headersTimeout: answerMs, bodyTimeout: answerMs, connections: 256 };
-    this.#agent = new Agent(tls === undefined ? limits : { ...limits, connect: { ...tls } });
+    this.#agent = new Agent({ ...limits, connect: { timeout: answerMs, ...tls } });
     this.#ownHeaders = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 

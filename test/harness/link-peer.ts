@@ -14,12 +14,13 @@ import type { PeerAnswer, PeerIdentity, PeerRequest, WriteRequest } from "../../
 import { HttpNetwork } from "../../src/network/http-network.ts";
 import { defaultLinkSettings, type LinkSettings } from "../../src/network/link-settings.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
+import { patienceMs } from "./patience.ts";
 
 /** As in production, but sooner. */
 export const quickSettings: LinkSettings = { ...defaultLinkSettings, tickMs: 5, redialMinMs: 10, redialMaxMs: 100 };
 
-/** Milliseconds to wait, at most: less than the tests' own limit. */
-const untilMs = 15_000;
+/** Milliseconds in which all comes about on a quiet machine. */
+const usualMs = 15_000;
 
 export interface LinkPeerOptions {
   readonly settings?: Partial<LinkSettings>;
@@ -115,7 +116,7 @@ export class LinkPeer implements AsyncDisposable {
    * Resolves as soon as it holds; it is looked at whenever somebody calls in, and the handler or the log is told
    * something.
    */
-  async until(condition: () => boolean, withinMs = untilMs): Promise<void> {
+  async until(condition: () => boolean, withinMs = patienceMs(usualMs)): Promise<void> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     // A test that waits in vain fails, and disposes of what it has: else the process would wait with it.
     const timer = setTimeout(() => reject(new Error("it has not come about in time")), withinMs);

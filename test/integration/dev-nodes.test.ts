@@ -11,8 +11,9 @@ import { type TestContext, test } from "node:test";
 import { DevNodes } from "../../src/cli/dev/dev-nodes.ts";
 import { systemClock } from "../../src/system.ts";
 import { ownPorts } from "../harness/own-ports.ts";
+import { hangMs } from "../harness/patience.ts";
 
-const timeout = 30_000;
+const timeout = hangMs;
 
 /** Serves while the file is there, and leaves on SIGUSR2; without the file it can't start. */
 const program = `

@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { test } from "node:test";
+import { hangMs } from "../harness/patience.ts";
 import { program, sourceProgram } from "../harness/program.ts";
 import { within } from "../harness/within.ts";
 
@@ -16,7 +17,7 @@ const unshare = ["--pid", "--fork", "--kill-child"];
 const mayUnshare = spawnSync("unshare", [...unshare, "true"]).status === 0;
 const skip = mayUnshare ? false : "needs the right to make a namespace of processes";
 
-test("weir as process 1 ends on SIGTERM before anything has asked for signals", { skip, timeout: 40_000 }, async () => {
+test("weir as process 1 ends on SIGTERM before anything has asked for signals", { skip, timeout: hangMs }, async () => {
   // A server that never answers: the command waits for it, and has no handler of its own.
   const { promise: asked, resolve } = Promise.withResolvers<void>();
   const server = createServer(() => resolve()).listen(0, "127.0.0.1");

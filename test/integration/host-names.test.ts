@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ComposedNodes } from "../harness/composed-node.ts";
+import { hangMs } from "../harness/patience.ts";
 import { RawConnection } from "../harness/raw-http.ts";
 
-const timeout = 30_000;
+const timeout = hangMs;
 
 test("a node with auth none is called by its address, its url's host, and http.hosts as they are at the moment", {
   timeout,

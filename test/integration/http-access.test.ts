@@ -6,12 +6,13 @@ import { rights } from "../../src/access/grant.ts";
 import { formatToken } from "../../src/access/token.ts";
 import type { Need } from "../../src/http/server/route.ts";
 import { assertMessage, assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { type RawAnswer, rawRequest } from "../harness/raw-http.ts";
 import { seedOf } from "../harness/seed.ts";
 import { SimRandom } from "../harness/sim-random.ts";
 import { type TestToken, tokenOf } from "../harness/tokens.ts";
 
-const timeout = 30_000;
+const timeout = hangMs;
 
 const bearer = (token: string): string[] => [`Authorization: Bearer ${token}`];
 

@@ -5,9 +5,10 @@ import { hash } from "node:crypto";
 import { describe, test } from "node:test";
 import { type ErrorCode, errorKinds, OperatingError } from "../../src/base/errors.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { putOf } from "../harness/write-operations.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 const md5 = (text: string | Buffer): string => hash("md5", text, "hex");
 const contentMd5 = (text: string): string => `Content-MD5: ${hash("md5", text, "base64")}`;
 

@@ -5,9 +5,10 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import { assertMessage, assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { rawRequest } from "../harness/raw-http.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 const small = { maxValueBytes: 1000, inFlightBytes: 20_000 };
 
 function head(target: string, ...lines: string[]): string {

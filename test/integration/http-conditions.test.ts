@@ -5,8 +5,9 @@ import { hash } from "node:crypto";
 import { describe, test } from "node:test";
 import type { Precondition } from "../../src/core/precondition.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 const text = "0123456789";
 const tag = `"${hash("md5", text, "hex")}"`;
 const other = '"00000000000000000000000000000000"';

@@ -7,12 +7,13 @@ import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
 import { HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { rawRequest } from "../harness/raw-http.ts";
 
 /** A little longer than a client that has just come is waited for. */
 const freshMs = 300;
 
-describe("a server that finishes", { timeout: 30_000 }, () => {
+describe("a server that finishes", { timeout: hangMs }, () => {
   test("ends a connection with a request under way with its answer, and leaves the others until their next", async () => {
     await using host = await HttpHost.start();
     await using kept = await host.connect();

@@ -7,9 +7,10 @@ import { OperatingError } from "../../src/base/errors.ts";
 import type { FlushProgress } from "../../src/core/administration.ts";
 import { systemClock } from "../../src/system.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { rawRequest } from "../harness/raw-http.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 const post = { method: "POST" };
 const urlOf = (host: HttpHost): string => `http://127.0.0.1:${host.port}/cluster/flush`;
 const started: FlushProgress = { keys: 3, bytes: 30, refusedKeys: 0, failing: [], waitingFor: [] };

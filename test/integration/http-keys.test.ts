@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 
 /** Path after `/kv/`, a byte for each character, and the key that it means. */
 const sameKeys: readonly (readonly [string, string])[] = [

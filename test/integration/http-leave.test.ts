@@ -5,9 +5,10 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { rawRequest } from "../harness/raw-http.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 
 describe("POST /cluster/leave", { timeout }, () => {
   test("has the node leave, and says so before it has", async () => {

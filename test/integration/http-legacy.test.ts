@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import { assertMessage, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import type { RawAnswer } from "../harness/raw-http.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 
 /** `fields` over those of a good put. */
 function put(host: HttpHost, fields: Record<string, unknown> = {}, path = "/put/"): Promise<RawAnswer> {

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 
 /** Queries and what they ask for, beyond nothing. */
 const queries: readonly (readonly [string, object])[] = [

@@ -10,10 +10,11 @@ import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { rawRequest } from "../harness/raw-http.ts";
 import { putOf } from "../harness/write-operations.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 /** So that one that fails ends soon. */
 const brief = { finishMs: 1_000 };
 

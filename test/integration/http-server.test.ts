@@ -10,10 +10,11 @@ import { sleep } from "../../src/base/clock.ts";
 import { isOperatingError } from "../../src/base/errors.ts";
 import { systemClock } from "../../src/system.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { RawConnection, rawRequest } from "../harness/raw-http.ts";
 import { putOf } from "../harness/write-operations.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 
 /** How a client's connection goes on: the answer's status, or the error's code. */
 function outcomeOf(port: number): Promise<string> {

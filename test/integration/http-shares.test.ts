@@ -19,10 +19,11 @@ import type { HttpSettings } from "../../src/http/server/http-settings.ts";
 import { systemClock } from "../../src/system.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { type RawConnection, rawRequest } from "../harness/raw-http.ts";
 import { tokenOf } from "../harness/tokens.ts";
 
-const timeout = 20_000;
+const timeout = hangMs;
 const kibibyte = 1_024;
 const mebibyte = 1_024 * kibibyte;
 const greedy = tokenOf("greedy", ["read", "write"]);

@@ -12,9 +12,10 @@ import { runInNewContext } from "node:vm";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/system.ts";
 import { HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { rawRequest } from "../harness/raw-http.ts";
 
-const timeout = 20_000;
+const timeout = hangMs;
 const mebibyte = 1024 ** 2;
 /** More than the system's buffers between two ends of loopback take. */
 const size = 16 * mebibyte;

@@ -7,10 +7,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import { HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import type { RawAnswer } from "../harness/raw-http.ts";
 import { tokenOf } from "../harness/tokens.ts";
 
-const timeout = 30_000;
+const timeout = hangMs;
 const words =
   "PUT team/a: the store refused it: AccessDenied (HTTP 403): User: arn:aws:sts::123456789012:assumed-role/weir is not authorized to perform s3:PutObject on arn:aws:s3:::secret-bucket/team/a";
 const secrets = /arn:|123456789012|secret-bucket|team\/|AccessDenied/;

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 
-const timeout = 10_000;
+const timeout = hangMs;
 
 describe("a request is refused, and its connection ends, when it", { timeout }, () => {
   const body = "5\r\nhello\r\n0\r\n\r\n";

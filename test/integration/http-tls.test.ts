@@ -10,6 +10,7 @@ import { after, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { CertificateAuthority } from "../harness/certificates.ts";
 import { HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-http-tls-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -19,7 +20,7 @@ const tls = { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") }
 const ca = readFileSync(authority.ca, "utf8");
 
 test("a connection whose handshake ends after the server has stopped is closed at once, and keeps no process from ending", {
-  timeout: 20_000,
+  timeout: hangMs,
 }, async () => {
   const host = await HttpHost.start({}, { tls });
   const socket = connect(host.port, "127.0.0.1");

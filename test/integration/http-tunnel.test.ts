@@ -7,6 +7,7 @@ import { noHeaders } from "../../src/core/entry.ts";
 import type { ValueStream } from "../../src/core/operation.ts";
 import { systemClock } from "../../src/system.ts";
 import { HttpHost } from "../harness/http-host.ts";
+import { hangMs } from "../harness/patience.ts";
 import { rawRequest } from "../harness/raw-http.ts";
 
 const size = 32 * 1024 * 1024;
@@ -32,7 +33,7 @@ function streamIn(host: HttpHost): { disposed: boolean; given: number } {
   return state;
 }
 
-describe("behind an answer that is a stream", { timeout: 30_000 }, () => {
+describe("behind an answer that is a stream", { timeout: hangMs }, () => {
   for (const [what, bytes] of [
     ["CONNECT", "CONNECT example.com:80 HTTP/1.1\r\nHost: example.com\r\n\r\n"],
     ["no HTTP", "\x01\x02 nonsense\r\n\r\n"],

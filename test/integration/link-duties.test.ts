@@ -11,10 +11,11 @@ import type { PeerAnswer, PeerRequest } from "../../src/core/message.ts";
 import { systemClock } from "../../src/system.ts";
 import { makeEntry } from "../harness/journal-owner.ts";
 import { LinkPeer, linkedPair, writeOf } from "../harness/link-peer.ts";
+import { hangMs } from "../harness/patience.ts";
 import { handedOff } from "../harness/view-fixtures.ts";
 import { within } from "../harness/within.ts";
 
-const timeout = 20_000;
+const timeout = hangMs;
 const state = handedOff(5, { settled: true });
 const entry = makeEntry("k", { epoch: 1, seq: 1 }, Buffer.from("value"));
 const version = { epoch: 1, seq: 1 };

@@ -11,8 +11,9 @@ import { sleep } from "../../src/base/clock.ts";
 import { defaultLinkSettings } from "../../src/network/link-settings.ts";
 import { systemClock } from "../../src/system.ts";
 import { LinkPeer, linkedPair, writeOf } from "../harness/link-peer.ts";
+import { hangMs } from "../harness/patience.ts";
 
-const timeout = 30_000;
+const timeout = hangMs;
 
 test("link: both ends that dial at once have one link soon, every time", { timeout }, async () => {
   for (let round = 0; round < 40; round += 1) {

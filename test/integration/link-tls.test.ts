@@ -10,8 +10,9 @@ import { after, describe, test } from "node:test";
 import { connect as connectTls, createServer } from "node:tls";
 import { CertificateAuthority } from "../harness/certificates.ts";
 import { LinkPeer, writeOf } from "../harness/link-peer.ts";
+import { hangMs } from "../harness/patience.ts";
 
-const timeout = 20_000;
+const timeout = hangMs;
 
 const folder = mkdtempSync(join(tmpdir(), "weir-link-tls-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -14,8 +14,9 @@ import { HandshakeChannel } from "../../src/network/handshake-channel.ts";
 import { acceptHandshake, dialHandshake, protocolVersion } from "../../src/network/link-handshake.ts";
 import { systemRandom } from "../../src/system.ts";
 import { LinkPeer, linkedPair, quickSettings, writeOf } from "../harness/link-peer.ts";
+import { hangMs } from "../harness/patience.ts";
 
-const timeout = 20_000;
+const timeout = hangMs;
 const never = new AbortController().signal;
 
 /** A member `z` that has proven itself to `peer`, and now has the bare connection. */

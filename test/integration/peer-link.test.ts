@@ -7,9 +7,10 @@ import { test } from "node:test";
 import { isOperatingError, OperatingError } from "../../src/base/errors.ts";
 import type { PeerAnswer, PeerRequest } from "../../src/core/message.ts";
 import { LinkPeer, linkedPair, writeOf } from "../harness/link-peer.ts";
+import { hangMs } from "../harness/patience.ts";
 import { handedOff } from "../harness/view-fixtures.ts";
 
-const timeout = 20_000;
+const timeout = hangMs;
 const mebi = 1024 * 1024;
 
 const state = handedOff(5, { settled: true });

@@ -13,10 +13,11 @@ import { systemClock, systemRandom } from "../../src/system.ts";
 import { type Answer, HttpClient } from "../harness/http-client.ts";
 import { NodeProcess } from "../harness/node-process.ts";
 import { ownPorts } from "../harness/own-ports.ts";
+import { hangMs } from "../harness/patience.ts";
 import { bearer, tokenOf } from "../harness/tokens.ts";
 import { within } from "../harness/within.ts";
 
-const timeout = 40_000;
+const timeout = hangMs;
 const mebibyte = 1024 * 1024;
 
 /** A cluster of one node, as its process. */

@@ -86,7 +86,8 @@ export async function runSoak(
       // As in production: a line this thin needs the time.
       flush: { delayMs: 100, deadlineMs: 10_000, lateEffectMs: 10_000, retryMaxMs: 2_000 },
       http: { inFlightBytes },
-      peers: { maxQueueBytes },
+      // On a machine that is busy with other work, a node may pause for longer than the usual 800 ms.
+      peers: { maxQueueBytes, suspectMs: 2_000, leaseMs: 2_000 },
     },
   });
   const pids = new Map(cluster.ids.map((id) => [id, cluster.process(id).pid]));

@@ -10,11 +10,12 @@ import { type Clock, sleep } from "../../../src/base/clock.ts";
 import { FileWatch } from "../../../src/config/file-watch.ts";
 import { systemClock } from "../../../src/system.ts";
 import { ManualClock } from "../../harness/manual-clock.ts";
+import { hangMs } from "../../harness/patience.ts";
 
 /** Longer than any test: what is seen then was told by the system. */
 const neverMs = 3_600_000;
 
-const timeout = 10_000;
+const timeout = hangMs;
 
 interface Watched {
   readonly folder: string;

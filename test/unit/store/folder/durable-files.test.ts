@@ -21,6 +21,7 @@ import { makeFolders } from "../../../../src/folders.ts";
 import { fileError } from "../../../../src/store/folder/durable-files.ts";
 import { FileStore } from "../../../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../../../src/system.ts";
+import { hangMs } from "../../../harness/patience.ts";
 
 function told(code: string): string {
   const error = fileError(Object.assign(new Error(`${code}: the system's words`), { code }), "/store");
@@ -99,7 +100,7 @@ test("a value whose folder another's removal takes away lies where its key says,
 
 test("a folder that the system says it has no parent for, though it has, is refused", {
   skip: !existsSync("/proc/self") && "there is no such file system here",
-  timeout: 10_000,
+  timeout: hangMs,
 }, async () => {
   await assert.rejects(makeFolders("/proc/weir/a/b"), { code: "ENOENT", message: /mkdir '\/proc\/weir'/ });
 });

@@ -8,6 +8,7 @@ import { type TestContext, test } from "node:test";
 import { sleep } from "../../../../src/base/clock.ts";
 import { FileLocks } from "../../../../src/store/folder/file-locks.ts";
 import { systemClock, systemRandom } from "../../../../src/system.ts";
+import { hangMs } from "../../../harness/patience.ts";
 
 /** Two names of one lock, and one that some file systems take for the first. */
 const [first, other, folded] = ["k", "k45", "K"] as const;
@@ -19,7 +20,7 @@ async function two(t: TestContext): Promise<[FileLocks, FileLocks]> {
   return [new FileLocks(folder, systemClock, systemRandom), new FileLocks(folder, systemClock, systemRandom)];
 }
 
-test("who can't have a lock in time gives up, and does nothing later", { timeout: 10_000 }, async (t) => {
+test("who can't have a lock in time gives up, and does nothing later", { timeout: hangMs }, async (t) => {
   const [ours, theirs] = await two(t);
   const held = Promise.withResolvers<void>();
   const work = theirs.hold("k", Number.POSITIVE_INFINITY, () => held.promise);
@@ -35,7 +36,7 @@ test("who can't have a lock in time gives up, and does nothing later", { timeout
   assert.equal(isDone, false);
 });
 
-test("closing waits for the work under way, and for what waits behind it", { timeout: 10_000 }, async (t) => {
+test("closing waits for the work under way, and for what waits behind it", { timeout: hangMs }, async (t) => {
   const [locks, others] = await two(t);
   const held = Promise.withResolvers<void>();
   const ended: string[] = [];
@@ -53,7 +54,7 @@ test("closing waits for the work under way, and for what waits behind it", { tim
 });
 
 test("names of one lock go on side by side in a process, and one name's work does not", {
-  timeout: 10_000,
+  timeout: hangMs,
 }, async (t) => {
   const [locks, theirs] = await two(t);
   const held = Promise.withResolvers<void>();
@@ -78,7 +79,7 @@ for (const [what, names] of [
   // Of both names always one is at work.
   ["two names of a lock", [first, other]],
 ] as const) {
-  test(`a process that always has work for ${what} gives others their turn`, { timeout: 10_000 }, async (t) => {
+  test(`a process that always has work for ${what} gives others their turn`, { timeout: hangMs }, async (t) => {
     const [ours, theirs] = await two(t);
     let isOver = false;
     const busy = names.map(async (name, i) => {
