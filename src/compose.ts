@@ -17,6 +17,7 @@ import { loadTls, type TlsMaterial } from "./config/tls-files.ts";
 import { TlsReload } from "./config/tls-reload.ts";
 import type { PeerIdentity } from "./core/message.ts";
 import type { Operations } from "./core/operation.ts";
+import type { ClusterStatus } from "./core/status.ts";
 import { refuseRaw } from "./http/server/connections.ts";
 import { createHttpServer } from "./http/server.ts";
 import { DataFolder } from "./journal/data-folder.ts";
@@ -37,6 +38,7 @@ import {
   storeSettings,
 } from "./node-settings.ts";
 import { Buckets } from "./s3/buckets.ts";
+import { s3Activity } from "./s3/s3-activity.ts";
 import { S3Front } from "./s3/s3-front.ts";
 import { ClientUploads } from "./s3/uploads/client-uploads.ts";
 import { UploadSweep } from "./s3/uploads/upload-sweep.ts";
@@ -130,7 +132,6 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   const uploads = stack.use(new ClientUploads(uploadParts));
   const sweep = stack.use(new UploadSweep({ ...uploadParts, records: uploads.records, log }));
   sweep.start();
-  const dashboard = stack.use(new Dashboard({ version, status: () => host.status(), clock: systemClock }));
   const http = stack.use(
     createHttpServer({
       operations,
@@ -138,7 +139,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       node: {
         trouble: () => host.trouble(),
         readiness: () => host.readiness(),
-        status: () => host.status(),
+        status: () => status(),
         leave: () => leave(),
       },
       onScrape: async () => {
@@ -162,6 +163,11 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       onUpgrade: (request, socket, head) => networks.accept(request, socket, head),
     }),
   );
+  const status = (): ClusterStatus => {
+    const s3 = s3Activity(http.metrics.routes());
+    return { ...host.status(), ...(s3 !== undefined && { s3 }) };
+  };
+  const dashboard = stack.use(new Dashboard({ version, status, clock: systemClock }));
   const exposition = exposeNode({
     version,
     status: () => host.status(),

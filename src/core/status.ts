@@ -93,7 +93,20 @@ export interface ClusterStatus {
   readonly trouble?: string;
   /** R: how many owners a key has, if there are so many members; 0 before the first view. */
   readonly replicas: number;
+  /** The S3 requests of the answering node; not there before the first. */
+  readonly s3?: S3Activity;
   readonly members: readonly MemberStatus[];
+}
+
+/** What a node has answered to S3 clients since it was started. */
+export interface S3Activity {
+  readonly requests: number;
+  /** Of those: answered 403, because of a wrong key or signature, or for want of a right. */
+  readonly denied: number;
+  /** Of those: answered 5xx. */
+  readonly failed: number;
+  /** Requests of each operation, such as `PutObject`, the most frequent first. Those that name none are `other`. */
+  readonly operations: Readonly<Record<string, number>>;
 }
 
 export interface MemberStatus extends MemberFigures {

@@ -29,6 +29,7 @@ import type { Buckets } from "./buckets.ts";
 import { requestIdHeader, type S3Call } from "./call.ts";
 import { chooseOperation, type OperationName, operationNeeds } from "./operation-choice.ts";
 import { S3Operations } from "./operations.ts";
+import { s3RoutePrefix } from "./s3-activity.ts";
 import { describeS3Failure, S3ErrorWriter } from "./s3-errors.ts";
 import type { S3Options } from "./s3-options.ts";
 import { signatureParameters } from "./signature/authorization.ts";
@@ -50,7 +51,7 @@ const clientGone = 499;
 
 /** What the operations are called in metrics. */
 const routeNames = Object.fromEntries(
-  [...Object.keys(operationNeeds), "other"].map((name) => [name, `s3:${name}`]),
+  [...Object.keys(operationNeeds), "other"].map((name) => [name, s3RoutePrefix + name]),
 ) as Readonly<Record<Progress["operation"], string>>;
 
 /** A signature in a query: version 4, or version 2. */

@@ -5,6 +5,7 @@
 
 import type { Instant } from "../base/clock.ts";
 import { formatBytes, formatDuration, formatShare } from "../base/quantity-text.ts";
+import { s3Words } from "../core/s3-words.ts";
 import type { ClusterStatus, MemberStatus } from "../core/status.ts";
 import { alikeToStop } from "../core/stop-advice.ts";
 import { troublesOf } from "../core/troubles.ts";
@@ -68,6 +69,7 @@ ${troubleSection(troubles)}
 ${members.length === 0 ? undefined : [nodeSection(status, ring), stopSection(status)]}
 <section>${drawChart(dirtyChart, samples, ids, now)}</section>
 <section>${drawChart(lagChart, samples, ids, now)}</section>
+${s3Section(status)}
 ${changeSection(changes)}
 <footer>weir ${version}. Each node shows what it sees itself; the last minutes are since it was started.</footer>
 </main>
@@ -113,6 +115,12 @@ function stopSection({ members }: ClusterStatus): Markup {
     return html`<dt>${ids}: <span class="${verdict}">${verdict}</span></dt><dd>${inOrder}<br>If it is killed: ${killed}</dd>`;
   });
   return html`<section class="wide"><h2>May I stop it? In order, and one at a time</h2><dl>${items}</dl></section>`;
+}
+
+/** How S3 clients use this node. */
+function s3Section(status: ClusterStatus): Markup | undefined {
+  const words = s3Words(status);
+  return words === undefined ? undefined : html`<section class="wide"><h2>S3 clients</h2><p>${words}</p></section>`;
 }
 
 function changeSection(changes: readonly Change[]): Markup {

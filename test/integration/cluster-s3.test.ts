@@ -23,6 +23,7 @@ import {
   type S3ServiceException,
 } from "@aws-sdk/client-s3";
 import { neverFlush, type TestCluster } from "../harness/cluster.ts";
+import { weir } from "../harness/command.ts";
 import { s3Bucket as Bucket, s3Key, s3Operator, s3Region, startS3Cluster } from "../harness/s3-cluster.ts";
 import { setStage } from "../harness/stage.ts";
 
@@ -86,6 +87,25 @@ describe("AWS's SDK with a cluster that has all in memory", () => {
     assert.equal(await codeOf(a.send(new GetObjectCommand({ Bucket, Key }))), "NoSuchKey");
     assert.equal(await codeOf(a.send(new HeadObjectCommand({ Bucket, Key }))), "NotFound");
   }); // biome-ignore format: long calls
+
+  it("a node tells people of its S3 clients: in its status, to weir status, and on its page", { timeout }, async () => {
+    const { cluster } = stage();
+    const url = cluster.url("c");
+    const denied = async (): Promise<number> => (await cluster.status("c")).s3?.denied ?? 0;
+    const before = await denied();
+    await clientOf(url).send(new PutObjectCommand({ Bucket, Key: "told", Body: "x" }));
+    const stranger = clientOf(url, { credentials: { ...s3Key, secretAccessKey: "another secret, of some length" } });
+    assert.equal(await statusOf(stranger.send(new PutObjectCommand({ Bucket, Key: "told", Body: "y" }))), 403);
+    // A request is counted once its answer is written.
+    await cluster.until(20_000, "both are counted", async () => (await denied()) > before);
+    const { s3 } = await cluster.status("c");
+    assert.ok((s3?.operations["PutObject"] ?? 0) >= 2 && s3?.failed === 0, JSON.stringify(s3));
+    const words = /S3 through c since it was started: \d+ requests \(.*PutObject.*\), [1-9]\d* denied, 0 failed\./;
+    const page = await cluster.http.request(url, "GET", "/", { headers: { accept: "text/html" } });
+    assert.match(page.body.toString(), words);
+    const { stdout } = await weir(["status", "--url", url], { env: { WEIR_TOKEN: s3Operator.token } });
+    assert.match(stdout, words);
+  });
 
   it("listings, copies and removals of AWS's SDK see what every node has taken", { timeout }, async () => {
     const { cluster } = stage();

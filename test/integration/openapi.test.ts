@@ -241,7 +241,11 @@ describe("docs/openapi.yaml", { timeout: 60_000 }, () => {
     const version = { epoch: 1, seq: 2 };
     const key = { key: "k", version, size: 1, isDelete: false, ageMs: 1, code: "store_refused", reason: "" } as const;
     const members = [memberStatus("a", { zone: "z", failing: [key] }), memberStatus("b")];
-    const status = clusterStatus(members, { recordTrouble: "it is gone", trouble: "its disk is full" });
+    const status = clusterStatus(members, {
+      recordTrouble: "it is gone",
+      trouble: "its disk is full",
+      s3: { requests: 3, denied: 1, failed: 0, operations: { PutObject: 2, other: 1 } },
+    });
     const schema = resolve<object>({ $ref: "#/components/schemas/Cluster" }) as ObjectSchema;
     assertValid(schema, JSON.parse(JSON.stringify(status)), "/cluster");
     assert.deepEqual(Object.keys(schema.properties).toSorted(), Object.keys(status).toSorted());

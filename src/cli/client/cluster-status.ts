@@ -43,6 +43,14 @@ const statusSchema = z.object({
   trouble: z.string().optional(),
   refused: z.record(z.string(), z.string()).default({}),
   replicas: z.number().default(0),
+  s3: z
+    .object({
+      requests: z.number(),
+      denied: z.number(),
+      failed: z.number(),
+      operations: z.record(z.string(), z.number()),
+    })
+    .optional(),
   members: z.array(
     z.object({
       id: z.string(),

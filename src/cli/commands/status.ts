@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { sleep } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { formatBytes, formatDuration, formatShare } from "../../base/quantity-text.ts";
+import { s3Words } from "../../core/s3-words.ts";
 import type { ClusterStatus } from "../../core/status.ts";
 import { alikeToStop } from "../../core/stop-advice.ts";
 import { troublesOf } from "../../core/troubles.ts";
@@ -92,7 +93,7 @@ export function statusLines(status: ClusterStatus, width = Number.POSITIVE_INFIN
     "",
     ...formatTable([header, ...rows], [2, 3, 4, 5, 6, 7]).map((row) => cutEnd(row, width)),
     "",
-    ...[...troubleLines(status, width), ...stopLines(status)].flatMap((line) => wrap(line, width)),
+    ...[...troubleLines(status, width), ...s3Lines(status), ...stopLines(status)].flatMap((line) => wrap(line, width)),
   ];
 }
 
@@ -103,6 +104,11 @@ function troubleLines(status: ClusterStatus, width: number): string[] {
   }));
   const troubles = troublesOf({ ...status, members });
   return troubles.length === 0 ? [] : [...troubles, ""];
+}
+
+function s3Lines(status: ClusterStatus): string[] {
+  const words = s3Words(status);
+  return words === undefined ? [] : [words, ""];
 }
 
 /** "May I stop a node?" Nodes with the same answer are listed together. */
