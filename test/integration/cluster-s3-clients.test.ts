@@ -16,6 +16,9 @@ import { setStage } from "../harness/stage.ts";
 const run = promisify(execFile);
 const timeout = 180_000;
 
+/** Of a file that goes in parts. */
+const largeBytes = 200 * 1024 ** 2;
+
 /** Debian's own: another of the same name may stand before it in the path. */
 const programs = {
   aws: "/usr/bin/aws",
@@ -75,6 +78,20 @@ function assertTree(folder: string): void {
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
   assert.deepEqual(found.toSorted(), Object.keys(files).toSorted());
   for (const name of found) assert.equal(readFileSync(join(folder, name), "utf8"), files[name], name);
+}
+
+/** Of s3cmd, for requests to this address. Returns the file's name. */
+function writeS3cmdConfig(folder: string, url: string): string {
+  const { host } = new URL(url);
+  const settings = [
+    `access_key = ${s3Key.accessKeyId}`,
+    `secret_key = ${s3Key.secretAccessKey}`,
+    `host_base = ${host}`,
+    `host_bucket = ${host}`,
+    "use_https = False",
+  ];
+  writeFileSync(join(folder, "s3cfg"), `[default]\n${settings.join("\n")}\n`);
+  return "s3cfg";
 }
 
 /** Runs a program in the folder, which is the home of its user. */
@@ -147,12 +164,8 @@ describe("programs for S3", () => {
     const { cluster } = stage();
     const folder = mkdtempSync(join(cluster.folder, "client-"));
     const tree = writeTree(join(folder, "tree"));
-    const s3cmd = (url: string, ...args: string[]): Promise<string> => {
-      const { host } = new URL(url);
-      const settings = [`access_key = ${s3Key.accessKeyId}`, `secret_key = ${s3Key.secretAccessKey}`, `host_base = ${host}`, `host_bucket = ${host}`, "use_https = False"];
-      writeFileSync(join(folder, "s3cfg"), `[default]\n${settings.join("\n")}\n`);
-      return call(folder, "s3cmd", ["-c", "s3cfg", "--no-progress", ...args]);
-    };
+    const s3cmd = (url: string, ...args: string[]): Promise<string> =>
+      call(folder, "s3cmd", ["-c", writeS3cmdConfig(folder, url), "--no-progress", ...args]);
     const [a, b, c] = cluster.urls as [string, string, string];
     await s3cmd(a, "sync", `${tree}/`, `s3://${s3Bucket}/s3cmd/`);
     const listing = await s3cmd(b, "ls", "--recursive", `s3://${s3Bucket}/s3cmd/`);
@@ -224,4 +237,36 @@ test("programs send a large file in parts while a node is killed, and it comes o
   await aws(c, "s3", "cp", `s3://${s3Bucket}/random.bin`, `s3://${s3Bucket}/copy.bin`, "--only-show-errors");
   await aws(a, "s3", "cp", `s3://${s3Bucket}/copy.bin`, "copy.bin", "--only-show-errors");
   assert.ok(readFileSync(join(folder, "copy.bin")).equals(bytes));
+}); // biome-ignore format: long calls
+
+test("a program that was killed in the middle of 200 MiB goes on with its upload on another node", {
+  timeout,
+  skip: noS3cmd,
+}, async () => {
+  // Its own: by the records of parts in the store it is seen how far the upload has come.
+  await using cluster = await startS3Cluster();
+  const { folder } = cluster;
+  const [a, b, c] = cluster.urls as [string, string, string];
+  const bytes = randomBytes(largeBytes);
+  writeFileSync(join(folder, "large.bin"), bytes);
+  const object = `s3://${s3Bucket}/large.bin`;
+  const put = (url: string): string[] => ["-c", writeS3cmdConfig(folder, url), "--no-progress", "put", "large.bin", object];
+  const options = { env: { ...environment, HOME: folder }, cwd: folder };
+
+  const killed = new AbortController();
+  const first = run(programs.s3cmd, put(a), { ...options, signal: killed.signal, killSignal: "SIGKILL" });
+  const ended = assert.rejects(first, { name: "AbortError" });
+  const records = join(cluster.storeFolder, ".weir", "s3-parts");
+  const sent = (): number => (existsSync(records) ? readdirSync(records, { recursive: true }).length : 0);
+  await cluster.until(60_000, "some parts are sent", () => Promise.resolve(sent() > 6));
+  killed.abort();
+  await ended;
+  assert.ok(!(await call(folder, "s3cmd", ["-c", writeS3cmdConfig(folder, c), "ls", object])).includes(object));
+
+  const { stderr } = await run(programs.s3cmd, [...put(b), "--continue-put"], options);
+  const skipped = stderr.match(/size and md5sum match for .* part \d+, skipping/g) ?? [];
+  assert.ok(skipped.length >= 3 && skipped.length < 14, `${skipped.length} of 14 parts were not sent again: ${stderr}`);
+  await call(folder, "s3cmd", ["-c", writeS3cmdConfig(folder, c), "--no-progress", "get", object, "out.bin"]);
+  assert.ok(readFileSync(join(folder, "out.bin")).equals(bytes));
+  assert.match(await call(folder, "s3cmd", ["-c", writeS3cmdConfig(folder, a), "multipart", `s3://${s3Bucket}`]), /^.*\n[^\n]*\n$/);
 }); // biome-ignore format: long calls
