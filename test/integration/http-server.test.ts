@@ -49,16 +49,22 @@ function longTurns(port: number, clients: number): { readonly outcomes: Promise<
 
 describe("a server that ends while turns of the event loop are long", { timeout }, () => {
   test("lets in who comes in them, and resets none", async () => {
-    await using host = await HttpHost.start();
-    const turns = longTurns(host.port, 8);
-    const ended = host.server[Symbol.asyncDispose]();
-    await sleep(systemClock, 200);
-    // On a loaded machine turns are longer still. The server lets in for half a second.
-    for (let tries = 0; tries < 20 && turns.outcomes.length < 8; tries++) await sleep(systemClock, 10);
-    turns.end();
-    await ended;
-    assert.equal(turns.outcomes.length, 8);
-    assert.deepEqual(new Set(await Promise.all(turns.outcomes)), new Set(["200"]));
+    for (let tries = 1; ; tries++) {
+      await using host = await HttpHost.start();
+      const beganAt = systemClock.now();
+      const turns = longTurns(host.port, 8);
+      const ended = host.server[Symbol.asyncDispose]();
+      while (turns.outcomes.length < 8) await sleep(systemClock, 10);
+      const cameMs = systemClock.now() - beganAt;
+      await sleep(systemClock, 150);
+      turns.end();
+      await ended;
+      const outcomes = new Set(await Promise.all(turns.outcomes));
+      // The server lets in for half a second. On a loaded machine, those who come may be paused for longer.
+      if (cameMs > 300 && tries < 50) continue;
+      assert.deepEqual(outcomes, new Set(["200"]));
+      return;
+    }
   });
 
   test("ends all the same", async () => {
