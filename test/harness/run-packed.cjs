@@ -47,10 +47,10 @@ function scriptOf(text, filename, cachedData, lineOffset = 0) {
  */
 function readModules(filename) {
   const places = JSON.parse(fs.readFileSync(path.join(folder, "modules.json"), "utf8"));
-  const text = fs.readFileSync(filename);
+  const text = fs.openSync(filename);
   const cache = cacheOf(filename);
   const isCached = !isMaking && fs.existsSync(cache);
-  const cached = isCached ? fs.readFileSync(cache) : undefined;
+  const cached = isCached ? fs.openSync(cache) : undefined;
   const cachePlaces = isCached ? JSON.parse(fs.readFileSync(`${cache}.json`, "utf8")) : {};
   const scripts = new Map();
   if (isMaking) process.on("exit", () => writeCaches(cache, scripts));
@@ -59,13 +59,20 @@ function readModules(filename) {
     functionOf(name) {
       const [start, end, line] = places[name];
       const cachePlace = cachePlaces[name];
-      const cachedData = cachePlace && cached.subarray(...cachePlace);
+      const cachedData = cachePlace && readPart(cached, ...cachePlace);
       // In its lines of the file, as packed-places.ts takes them.
-      const script = scriptOf(`(${text.latin1Slice(start, end)})`, filename, cachedData, line);
+      const script = scriptOf(`(${readPart(text, start, end).latin1Slice()})`, filename, cachedData, line);
       if (isMaking) scripts.set(name, script);
       return script.runInThisContext();
     },
   };
+}
+
+/** Most processes need a small part of a file of megabytes. */
+function readPart(descriptor, start, end) {
+  const part = Buffer.allocUnsafeSlow(end - start);
+  fs.readSync(descriptor, part, 0, part.length, start);
+  return part;
 }
 
 /** All caches in one file, and beside it where each begins and ends. */
