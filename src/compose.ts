@@ -11,11 +11,12 @@ import { endOrTimeout, sleep } from "./base/clock.ts";
 import { Complaints, complaintIntervalMs } from "./base/complaints.ts";
 import { isOperatingError, OperatingError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
+import { SpareTime } from "./base/spare-time.ts";
 import { type Config, dataFolder, type NodeConfig } from "./config/config.ts";
 import { isLoopbackHost, urlHost } from "./config/node-url.ts";
 import { loadTls, type TlsMaterial } from "./config/tls-files.ts";
 import { TlsReload } from "./config/tls-reload.ts";
-import type { PeerIdentity } from "./core/message.ts";
+import type { PeerIdentity, PeerRequest } from "./core/message.ts";
 import type { Operations } from "./core/operation.ts";
 import type { ClusterStatus } from "./core/status.ts";
 import { refuseRaw } from "./http/server/connections.ts";
@@ -45,7 +46,7 @@ import { UploadSweep } from "./s3/uploads/upload-sweep.ts";
 import type { BlobStore } from "./store/blob-store.ts";
 import { MeteredStore } from "./store/metered-store.ts";
 import { openStore } from "./store/open-store.ts";
-import { openFilesLimit, systemClock, systemRandom } from "./system.ts";
+import { openFilesLimit, systemClock, systemLoop, systemRandom } from "./system.ts";
 import { Dashboard, pagePolicy } from "./ui/dashboard.ts";
 import { version } from "./version.ts";
 
@@ -105,7 +106,8 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   await using stack = new AsyncDisposableStack();
   const store = stack.use(new MeteredStore(openConfiguredStore(config, log), systemClock));
   const diskJournals = config.journal === "off" ? undefined : nodeJournals(config, nodeId, log);
-  const networks = new Networks(config, tls, log);
+  const spare = new SpareTime(systemClock, systemLoop);
+  const networks = new Networks(config, tls, log, spare);
   const access = new Access(accessRules(config));
   const host = stack.use(
     new Host({
@@ -152,6 +154,7 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       settings,
       clock: systemClock,
       log,
+      spare,
       dialect: {
         port: config.s3.port,
         make: (parts) => {
@@ -238,16 +241,32 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   };
 }
 
+/** Whether a client waits for it, and not for a value that is streamed. */
+function isSmall(request: PeerRequest): boolean {
+  switch (request.kind) {
+    case "read":
+      return true;
+    case "write":
+      return request.upload === undefined;
+    case "replicate":
+      return request.entry.upload === undefined;
+    default:
+      return false;
+  }
+}
+
 /** The networks of a host's lives. The one in use takes the calls of peers. */
 class Networks {
   /** The files that new links use. */
   tls: TlsMaterial | undefined;
   readonly #config: Config;
   readonly #log: Log;
+  readonly #spare: SpareTime;
   #secrets: readonly string[] = [];
   #latest: HttpNetwork | undefined;
 
-  constructor(config: Config, tls: TlsMaterial | undefined, log: Log) {
+  constructor(config: Config, tls: TlsMaterial | undefined, log: Log, spare: SpareTime) {
+    this.#spare = spare;
     this.#config = config;
     this.tls = tls;
     this.#log = log;
@@ -273,6 +292,9 @@ class Networks {
       clock: systemClock,
       random: systemRandom,
       log: this.#log,
+      onRequest: (request) => {
+        if (isSmall(request)) this.#spare.served();
+      },
       onEnded: () => {
         // It leads to all that its member held.
         if (this.#latest === network) this.#latest = undefined;

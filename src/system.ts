@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "./base/clock.ts";
 import type { Random } from "./base/random.ts";
+import type { LoopMeter } from "./base/spare-time.ts";
 
 /**
  * The clock of the system:
@@ -23,6 +24,14 @@ export const systemClock: Clock = {
     // A timer takes a millisecond at least. This is the next turn of the event loop.
     const turn = setImmediate(callback);
     return { cancel: () => clearImmediate(turn) };
+  },
+};
+
+/** The event loop of this thread. What it waits for does not count as busy. */
+export const systemLoop: LoopMeter = {
+  begin() {
+    const mark = performance.eventLoopUtilization();
+    return () => performance.eventLoopUtilization(mark).utilization;
   },
 };
 

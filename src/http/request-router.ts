@@ -78,6 +78,7 @@ export class RequestRouter {
   readonly #log: Log;
   readonly #complaints: Complaints;
   readonly #metrics: HttpMetrics;
+  readonly #bodies: Pick<Bodies, "answered">;
 
   constructor(options: RequestRouterOptions, bodies: Bodies, shares: NodeShares, cors: Cors, metrics: HttpMetrics) {
     const { operations, administration, node, onScrape, dashboard, access, settings, clock, log } = options;
@@ -111,6 +112,7 @@ export class RequestRouter {
     this.#log = log;
     this.#complaints = new Complaints(log, clock, complaintIntervalMs);
     this.#metrics = metrics;
+    this.#bodies = bodies;
   }
 
   /** Every route, by its path or by the part of the path before the key. */
@@ -161,8 +163,10 @@ export class RequestRouter {
     this.#count(exchange, this.#match(originForm(url as string), method as string), 0);
   }
 
-  #count({ request, response, grant, place }: Exchange, match: Match | undefined, ms: number): void {
+  #count(exchange: Exchange, match: Match | undefined, ms: number): void {
+    const { request, response, grant, place } = exchange;
     place?.release();
+    this.#bodies.answered(exchange);
     const { url: target = "", method } = request;
     const status = response.headersSent ? response.statusCode : clientGone;
     this.#metrics.count(match?.name ?? noName, method as string, status, ms);

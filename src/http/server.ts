@@ -11,6 +11,7 @@ import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import type { SpareTime } from "../base/spare-time.ts";
 import { RequestRouter, type RequestRouterOptions } from "./request-router.ts";
 import { Bodies } from "./server/body.ts";
 import { type ClientConnection, Connections } from "./server/connections.ts";
@@ -33,6 +34,8 @@ export interface HttpServerOptions extends RequestRouterOptions {
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** In lower case. Given if and only if `onUpgrade` is given. */
   readonly upgradeProtocol?: string;
+  /** Has streams leave time to small requests. Without it they take all that they can. */
+  readonly spare?: Pick<SpareTime, "served" | "wait">;
   /** What clients may speak beside the node's own dialect. */
   readonly dialect?: DialectOptions;
 }
@@ -130,7 +133,7 @@ class NodeHttpServer implements HttpServer {
     this.#upgradeProtocol = options.upgradeProtocol;
     this.#service = { isEnding: false, keepAlive: `timeout=${Math.floor(settings.keepAliveMs / 1_000)}` };
     this.shares = new NodeShares(settings);
-    this.#bodies = new Bodies(options.clock, settings, this.shares);
+    this.#bodies = new Bodies(options.clock, settings, this.shares, options.spare);
     this.#unread = new UnreadAnswers(options.clock, settings, this.shares);
     this.#cors = new Cors(settings.cors);
     this.#router = new RequestRouter(options, this.#bodies, this.shares, this.#cors, this.metrics);
@@ -341,6 +344,7 @@ class NodeHttpServer implements HttpServer {
       grant: noGrant,
       place: undefined,
       awaitsContinue,
+      isStreamed: false,
       service: this.#service,
       closing: connection.surplus,
       broken: undefined,

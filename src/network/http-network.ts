@@ -51,6 +51,8 @@ export interface HttpNetworkOptions {
   readonly log: Log;
   /** For peers with `https:` URLs. Certificates are renewed, so each dial asks for them anew. */
   readonly tls?: () => DialTls | undefined;
+  /** Called for each request of a peer. */
+  readonly onRequest?: (request: PeerRequest) => void;
   /** Called when it has been disposed of. */
   readonly onEnded?: () => void;
 }
@@ -310,7 +312,7 @@ export class HttpNetwork implements Network {
   }
 
   #adopt(established: EstablishedLink, socket: Duplex, rest: Buffer): void {
-    const { settings, clock, log } = this.#options;
+    const { settings, clock, log, onRequest } = this.#options;
     const handler = this.#handler as PeerHandler;
     if (socket instanceof Socket) {
       socket.setNoDelay(true);
@@ -328,7 +330,18 @@ export class HttpNetwork implements Network {
     peer.refused = undefined;
     const onClosed = (closed: PeerLink, reason: string): void => this.#onClosed(peer, closed, reason);
     const { limits } = established;
-    const link = new PeerLink({ peer: identity, socket, rest, limits, settings, handler, clock, log, onClosed });
+    const link = new PeerLink({
+      peer: identity,
+      socket,
+      rest,
+      limits,
+      settings,
+      handler,
+      clock,
+      log,
+      onRequest,
+      onClosed,
+    });
     assert(peer.link === undefined, "a peer has one link");
     peer.link = link;
     log.info("linked to a peer", { peer: identity.id, incarnation: identity.incarnation });

@@ -30,6 +30,8 @@ export interface PeerLinkOptions {
   readonly handler: PeerHandler;
   readonly clock: Clock;
   readonly log: Log;
+  /** Called for each request of the peer. */
+  readonly onRequest?: ((request: PeerRequest) => void) | undefined;
   /** Called once, in the same turn from which nothing more is delivered. */
   readonly onClosed: (link: PeerLink, reason: string) => void;
 }
@@ -191,6 +193,7 @@ export class PeerLink implements FrameSink {
   }
 
   #onRequest(number: number, request: PeerRequest): void {
+    this.#options.onRequest?.(request);
     if (this.#incoming >= this.#settings.maxIncoming) {
       this.#answer(number, refused("overloaded", "too many requests are being handled"));
       return;

@@ -72,6 +72,7 @@ export class S3Front implements Dialect {
   readonly #complaints: Complaints;
   /** The first half of each request's id. */
   readonly #life: string;
+  readonly #bodies: Pick<DialectParts["bodies"], "answered">;
   /** Of so many requests at a time, all of the id but its last two digits. */
   #idBeginning = "";
   #requests = 0;
@@ -84,6 +85,7 @@ export class S3Front implements Dialect {
     this.#gate = new Gate(access, parts.cors);
     this.#operations = new S3Operations(options, parts);
     this.#errors = new S3ErrorWriter(parts.bodies, settings.retryAfterSeconds);
+    this.#bodies = parts.bodies;
     this.#shares = parts.shares;
     this.#cors = parts.cors;
     this.#metrics = parts.metrics;
@@ -186,8 +188,10 @@ export class S3Front implements Dialect {
     this.#errors.answer(exchange, failure, path, requestId);
   }
 
-  #count({ request, response, grant, place }: Exchange, { requestId, operation, beganAt }: Progress): void {
+  #count(exchange: Exchange, { requestId, operation, beganAt }: Progress): void {
+    const { request, response, grant, place } = exchange;
     place?.release();
+    this.#bodies.answered(exchange);
     const ms = this.#clock.now() - beganAt;
     const { method, url = "" } = request;
     const status = response.headersSent ? response.statusCode : clientGone;

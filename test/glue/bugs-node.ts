@@ -5,7 +5,34 @@ import type { GlueBug } from "./glue-bug.ts";
 const compose = "src/compose.ts";
 const composeTest = "test/integration/compose.test.ts";
 
+const spareTest = {
+  file: composeTest,
+  name: "a node's streams leave time to small requests, its clients' and those that come by other nodes",
+} as const;
+
 export const nodeBugs: readonly GlueBug[] = [
+  {
+    name: "peers-requests-are-not-told",
+    breaks: "Streams leave time to what other nodes ask for their clients.",
+    edits: [{ file: compose, find: "if (isSmall(request)) this.#spare.served();", replace: "isSmall(request);" }],
+    test: { ...spareTest, says: /another node asks/ },
+  },
+  {
+    name: "small-requests-are-not-told",
+    breaks: "Streams leave time to small requests of clients.",
+    edits: [{ file: "src/http/request-router.ts", find: "    this.#bodies.answered(exchange);\n", replace: "" }],
+    test: {
+      file: "test/integration/http-spare-time.test.ts",
+      name: "small requests of both dialects are told, large ones wait for spare time and are no small ones",
+      says: /deep-equal/,
+    },
+  },
+  {
+    name: "pings-count-as-requests",
+    breaks: "Streams have the whole event loop where nothing else is asked for: pings come all the time.",
+    edits: [{ file: compose, find: "if (isSmall(request)) this.#spare", replace: "this.#spare" }],
+    test: { ...spareTest, says: /nothing else is asked for/ },
+  },
   {
     name: "failed-journal-passed-over",
     breaks: "J8: A node whose journal has failed takes no part any more.",

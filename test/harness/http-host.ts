@@ -31,7 +31,7 @@ export interface LogLine {
   readonly fields: LogFields | undefined;
 }
 
-type MoreOptions = Pick<HttpServerOptions, "onUpgrade" | "upgradeProtocol" | "tls"> & {
+type MoreOptions = Pick<HttpServerOptions, "onUpgrade" | "spare" | "upgradeProtocol" | "tls"> & {
   /** Clients may speak S3, too. */
   readonly s3?: S3Rules;
   /** A port of its own for S3. */

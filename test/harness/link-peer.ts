@@ -39,6 +39,8 @@ export interface LinkPeerOptions {
   };
   /** After the test has been told. */
   readonly onLinkDown?: (peer: LinkPeer) => void;
+  /** Of the network. */
+  readonly onAsked?: (request: PeerRequest) => void;
   readonly onRequest?: (from: PeerIdentity, request: PeerRequest) => PeerAnswer | Promise<PeerAnswer>;
 }
 
@@ -68,6 +70,7 @@ export class LinkPeer implements AsyncDisposable {
       clock: systemClock,
       random: systemRandom,
       log: this.#log(),
+      ...(options.onAsked && { onRequest: options.onAsked }),
     });
     const onRequest = options.onRequest ?? ((): PeerAnswer => ({ kind: "ack", epoch: 1 }));
     this.network.start({

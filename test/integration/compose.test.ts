@@ -134,6 +134,45 @@ test("a node whose data folder is away when it tries it again waits for that fol
   assert.equal(await name(), before);
 });
 
+test("a node's streams leave time to small requests, its clients' and those that come by other nodes", {
+  timeout,
+}, async (t) => {
+  await using nodes = await ComposedNodes.make(2);
+  const config = nodes.config({ buffer: { dirtyBytes: 20_000_000, cacheBytes: 0, maxValueBytes: 100_000 } });
+  const [a, b] = await Promise.all([nodes.ready("a", config), nodes.ready("b", config)]);
+  let looks = 0;
+  const own = performance.eventLoopUtilization.bind(performance);
+  t.mock.method(performance, "eventLoopUtilization", (since?: Parameters<typeof own>[0]) => {
+    if (since !== undefined) looks++;
+    return own(since);
+  });
+  const put = async (node: { readonly url: string }, key: string, body: string | Buffer): Promise<void> => {
+    assert.equal((await nodes.http.request(node.url, "PUT", `/kv/${key}`, { body })).status, 204);
+  };
+  const large = Buffer.alloc(4_000_000);
+  await sleep(systemClock, 100);
+  // Some pings come meanwhile.
+  for (const endsAt = systemClock.now() + 600; systemClock.now() < endsAt; ) await put(b, "large", large);
+  assert.equal(looks, 0, "nothing else is asked for");
+
+  // With two nodes, each write of the one is one of the other.
+  for (const [who, asked] of [
+    ["another node", a],
+    ["a client", b],
+  ] as const) {
+    looks = 0;
+    let isOver = false;
+    const small = (async () => {
+      for (let n = 0; !isOver; n++) await put(asked, `small-${n % 10}`, "x");
+    })();
+    await put(b, "large", large);
+    isOver = true;
+    await small;
+    assert.ok(looks > 0, `${who} asks`);
+    await sleep(systemClock, 100);
+  }
+});
+
 test("a node whose data folder is another's does not start", { timeout }, async () => {
   await using nodes = await ComposedNodes.make(1);
   await nodes.ready("a");

@@ -35,10 +35,12 @@ const promising: readonly PeerRequest[] = [
 
 test("link: nothing is acknowledged before the handler has done it, whatever is asked", { timeout }, async () => {
   const asked: string[] = [];
+  const told: string[] = [];
   const done = new Map(promising.map(({ kind }) => [kind, Promise.withResolvers<PeerAnswer>()]));
   const [a, b] = await linkedPair(
     {},
     {
+      onAsked: ({ kind }) => told.push(kind),
       onRequest: (_from, request) => {
         asked.push(request.kind);
         // A read is answered at once: by its answer all that was sent before has been handled.
@@ -58,6 +60,7 @@ test("link: nothing is acknowledged before the handler has done it, whatever is 
   await a.network.request("b", read, 5_000);
   await sleep(systemClock, 20);
   assert.deepEqual(asked.toSorted(), [...promising.map(({ kind }) => kind), "read"].toSorted());
+  assert.deepEqual(told, asked, "the network's owner hears of each request");
   assert.deepEqual(answered, [], "acknowledged before it was done");
   for (const [index, { kind }] of promising.entries()) done.get(kind)?.resolve({ kind: "ack", epoch: 100 + index });
   // Each answer is the one that was given to this very request.

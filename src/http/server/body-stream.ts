@@ -63,6 +63,7 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
     this.#onFirstUsed = onFirstUsed;
     if (first) this.#chunks.push(first);
     exchange.reader = this;
+    exchange.isStreamed = true;
     const { request } = exchange;
     request.pause();
     request.on("data", this.#onData).on("end", this.#onEnd).on("close", this.#onClose);

@@ -10,6 +10,7 @@ import { Deadlines, type Expiring } from "../../base/deadlines.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { compact, free } from "../../base/memory.ts";
 import type { Share } from "../../base/shares.ts";
+import type { SpareTime } from "../../base/spare-time.ts";
 import { BodyStream } from "./body-stream.ts";
 import type { Exchange, Linger } from "./exchange.ts";
 import { holderOf, type NodeShares } from "./node-shares.ts";
@@ -49,13 +50,17 @@ const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, 
 export class Bodies implements Linger, Disposable {
   /** For bodies that go into the store in parts. */
   readonly places: UploadPlaces;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
+  readonly #spare: Pick<SpareTime, "served"> | undefined;
   readonly #clock: Clock;
   readonly #settings: BodySettings;
   readonly #deadlines: Deadlines;
   readonly #shares: NodeShares;
 
-  constructor(clock: Clock, settings: BodySettings, shares: NodeShares) {
+  /** @param spare Has streams leave time to small requests. */
+  constructor(clock: Clock, settings: BodySettings, shares: NodeShares, spare?: Pick<SpareTime, "served" | "wait">) {
+    this.#turns = new Turns(spare);
+    this.#spare = spare;
     this.#clock = clock;
     this.#settings = settings;
     this.#deadlines = new Deadlines(clock, settings.bodyTimeoutMs);
@@ -96,6 +101,11 @@ export class Bodies implements Linger, Disposable {
   /** The body as it comes, after the bytes that have been read already. */
   stream(exchange: Exchange, first?: Buffer, onFirstUsed?: () => void): BodyStream {
     return new BodyStream(this.#clock, exchange, this.#settings, this.turnsOf(exchange), first, onFirstUsed);
+  }
+
+  /** The request was answered. One whose body came as a stream is no small one. */
+  answered({ isStreamed }: Exchange): void {
+    if (!isStreamed) this.#spare?.served();
   }
 
   /** Called when a reader is done, well or not. */

@@ -29,6 +29,8 @@ export interface Exchange {
   readonly unread: { add(exchange: Exchange): void };
   /** The client sends its body only after a `100 Continue`, which has not been sent. */
   awaitsContinue: boolean;
+  /** Its body has come as a stream, or comes so. */
+  isStreamed: boolean;
   /** Tells whether the server ends, and with it every connection after its next answer. */
   readonly service: Service;
   /** The answer says that the connection ends with it. Later requests on the connection are not served. */

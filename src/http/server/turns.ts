@@ -3,9 +3,11 @@
  * What else has come has its turn in between: a node that answers no pings is taken for lost.
  *
  * Holders take their turns in rotation. So one with very many requests makes another wait for one of its pieces only.
+ * Turns of large work wait for spare time as well.
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { SpareTime } from "../../base/spare-time.ts";
 
 /** One holder's. */
 export interface OwnTurns {
@@ -16,7 +18,12 @@ export interface OwnTurns {
 export class Turns {
   /** Who waits, by holder; the holder whose turn comes next is the first (a Map keeps the order). */
   readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #spare: Pick<SpareTime, "wait"> | undefined;
   #isRunning = false;
+
+  constructor(spare?: Pick<SpareTime, "wait">) {
+    this.#spare = spare;
+  }
 
   /** Those of this holder. */
   of(holder: string): OwnTurns {
@@ -37,6 +44,7 @@ export class Turns {
   async #run(): Promise<void> {
     for (;;) {
       await nextTurn();
+      await this.#spare?.wait();
       const [first] = this.#waiting;
       if (first === undefined) break;
       const [holder, waiting] = first;
