@@ -50,7 +50,9 @@ const noBody: Body = Object.freeze({ bytes: Buffer.alloc(0), release: () => {}, 
 export class Bodies implements Linger, Disposable {
   /** For bodies that go into the store in parts. */
   readonly places: UploadPlaces;
-  readonly #turns: Turns;
+  readonly #turns = new Turns();
+  /** A request's own turns do not wait for spare time: it is a small one itself. */
+  readonly #streamTurns: Turns;
   readonly #spare: Pick<SpareTime, "served"> | undefined;
   readonly #clock: Clock;
   readonly #settings: BodySettings;
@@ -59,7 +61,7 @@ export class Bodies implements Linger, Disposable {
 
   /** @param spare Has streams leave time to small requests. */
   constructor(clock: Clock, settings: BodySettings, shares: NodeShares, spare?: Pick<SpareTime, "served" | "wait">) {
-    this.#turns = new Turns(spare);
+    this.#streamTurns = new Turns(spare);
     this.#spare = spare;
     this.#clock = clock;
     this.#settings = settings;
@@ -100,7 +102,8 @@ export class Bodies implements Linger, Disposable {
 
   /** The body as it comes, after the bytes that have been read already. */
   stream(exchange: Exchange, first?: Buffer, onFirstUsed?: () => void): BodyStream {
-    return new BodyStream(this.#clock, exchange, this.#settings, this.turnsOf(exchange), first, onFirstUsed);
+    const turns = this.#streamTurns.of(holderOf(exchange));
+    return new BodyStream(this.#clock, exchange, this.#settings, turns, first, onFirstUsed);
   }
 
   /** The request was answered. One whose body came as a stream is no small one. */
