@@ -21,9 +21,10 @@ const mostBusy = 0.6;
 /** Requests are taken to be served for so long after the last one, in milliseconds. */
 const recentMs = 50;
 
-/** Milliseconds for which streams wait at most: they never come to a stop. */
+/** Milliseconds for which streams wait at most. So they never come to a stop, however busy the loop is. */
 const longestMs = 20;
 
+/** Milliseconds between two looks at the loop. */
 const lookMs = 1;
 
 export class SpareTime {
