@@ -7,6 +7,7 @@
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/clock.ts";
 import { isOperatingError, OperatingError } from "../base/errors.ts";
+import { LinkedAbort } from "../base/linked-abort.ts";
 import { PartedList } from "../base/parted-list.ts";
 import type { Lane } from "../base/slices.ts";
 import type { Administration } from "../core/administration.ts";
@@ -110,7 +111,8 @@ export class Member implements PeerHandler, JournalSource {
    */
   async leave(signal: AbortSignal): Promise<void> {
     this.#wired.flusher.queue.stopCoalescing();
-    await this.#wired.leaving.leave(AbortSignal.any([signal, this.#abort.signal]));
+    using end = new LinkedAbort(signal, this.#abort.signal);
+    await this.#wired.leaving.leave(end.signal);
   }
 
   /**

@@ -14,6 +14,7 @@
 import { assert } from "../../base/assert.ts";
 import { type Instant, sleep } from "../../base/clock.ts";
 import { isOperatingError, OperatingError } from "../../base/errors.ts";
+import { LinkedAbort } from "../../base/linked-abort.ts";
 import type { FlushProgress } from "../../core/administration.ts";
 import type { KeyState } from "../../core/key-state.ts";
 import type { FlushingAnswer, FlushRequest } from "../../core/message.ts";
@@ -93,7 +94,8 @@ export class FlushOnDemand {
    * of {@link stop}.
    */
   async *run(asker: AbortSignal): AsyncGenerator<FlushProgress, void> {
-    const signal = AbortSignal.any([asker, this.#abort.signal]);
+    using end = new LinkedAbort(asker, this.#abort.signal);
+    const { signal } = end;
     if (this.#runs >= maxRuns) throw new OperatingError("overloaded", `${this.#runs} others wait for a flush already`);
     this.#runs++;
     try {

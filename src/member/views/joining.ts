@@ -6,6 +6,7 @@
 
 import { assert } from "../../base/assert.ts";
 import { type Instant, sleep } from "../../base/clock.ts";
+import { LinkedAbort } from "../../base/linked-abort.ts";
 import { listsProcess, type View, type ViewMember, type ViewParameters, viewName, votersOf } from "../../core/view.ts";
 import { firstView, joinedView, keepsHalf } from "../../core/view-changes.ts";
 import type { PeerAddress } from "../../network/network.ts";
@@ -108,7 +109,8 @@ export class Joining {
   /** The view that lists this process, however long it takes; rejects with the signal's reason when that is aborted. */
   async join(ended: AbortSignal): Promise<View> {
     const { clock, random, membership } = this.#context;
-    const signal = AbortSignal.any([ended, this.#stopped.signal]);
+    using end = new LinkedAbort(ended, this.#stopped.signal);
+    const { signal } = end;
     assert(membership.epoch === 0, "a process joins before it has adopted a view");
     for (;;) {
       const stored = await this.#record.readPatiently(signal);
