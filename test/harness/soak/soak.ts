@@ -59,6 +59,9 @@ const peers = 2;
  */
 const slackBytes = 96 * 1024 ** 2;
 
+/** Of the limit of dirty bytes: a buffer with as many has been full. */
+export const fullPart = 0.8;
+
 const progressMs = 2_000;
 /** A buffer is full for moments, between which flushes take something from it. */
 const lookMs = 100;
@@ -97,18 +100,29 @@ export async function runSoak(
   let mostDirtyBytes = 0;
   const startedAt = systemClock.now();
   const endsAt = startedAt + settings.seconds * 1_000;
+  let pace = { delayMs, bytesPerSecond };
+  const slowEachMs = (settings.seconds * 1_000) / 4;
+  let slowAt = startedAt + slowEachMs;
   const flood = clients.run(new SimRandom(settings.seed), () => systemClock.now() < endsAt);
   for (let shownAt = startedAt; systemClock.now() < endsAt; ) {
     await sleep(systemClock, Math.min(lookMs, Math.max(1, endsAt - systemClock.now())));
     const dirty = await Promise.all(cluster.ids.map(async (id) => (await cluster.figures(id)).dirtyBytes));
     mostDirtyBytes = Math.max(mostDirtyBytes, ...dirty);
     const now = systemClock.now();
+    if (now >= slowAt && mostDirtyBytes < fullPart * dirtyBytes) {
+      // On a busy machine clients are slow, and the store has to be slower than they are.
+      pace = { delayMs, bytesPerSecond: pace.bytesPerSecond / 2 };
+      proxy.setPace(pace);
+      slowAt = now + slowEachMs;
+      print(`no buffer is full yet: the store takes ${pace.bytesPerSecond} bytes a second from now on`);
+    }
     if (now - shownAt < progressMs && now < endsAt) continue;
     shownAt = now;
     const resident = [...pids.keys()].map((id) => memory.nowBytes(id));
     print(progressLine(now - startedAt, clients, dirty, resident));
   }
   await flood;
+  proxy.setPace({ delayMs, bytesPerSecond });
 
   const floodedAt = systemClock.now();
   const flushMs = (dirtyBytes * cluster.ids.length * 1_000) / bytesPerSecond + flushExtraMs;
