@@ -1,3 +1,5 @@
+/** That an end follows its sources, and that nothing stays at these. */
+
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
