@@ -3,8 +3,6 @@
  * the only file that knows all of them.
  */
 
-import type { IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
 import { Access, type AccessRules } from "./access/access.ts";
 import { assert } from "./base/assert.ts";
 import { endOrTimeout, sleep } from "./base/clock.ts";
@@ -16,10 +14,8 @@ import { type Config, dataFolder, type NodeConfig } from "./config/config.ts";
 import { isLoopbackHost, urlHost } from "./config/node-url.ts";
 import { loadTls, type TlsMaterial } from "./config/tls-files.ts";
 import { TlsReload } from "./config/tls-reload.ts";
-import type { PeerIdentity, PeerRequest } from "./core/message.ts";
 import type { Operations } from "./core/operation.ts";
 import type { ClusterStatus } from "./core/status.ts";
-import { refuseRaw } from "./http/server/connections.ts";
 import { createHttpServer } from "./http/server.ts";
 import { DataFolder } from "./journal/data-folder.ts";
 import { DiskJournals, journalLimitBytes } from "./journal/disk-journals.ts";
@@ -28,16 +24,9 @@ import { noJournal } from "./journal/no-journal.ts";
 import { Host } from "./member/host.ts";
 import { ViewRecord } from "./member/views/view-record.ts";
 import { exposeNode } from "./metrics/node-metrics.ts";
-import { type DialTls, peerProtocol } from "./network/dial.ts";
-import { HttpNetwork, type PeerFigures } from "./network/http-network.ts";
-import {
-  httpSettings,
-  journalSettings,
-  linkSettings,
-  memberSettings,
-  s3Rules,
-  storeSettings,
-} from "./node-settings.ts";
+import { peerProtocol } from "./network/dial.ts";
+import { Networks } from "./node-networks.ts";
+import { httpSettings, journalSettings, memberSettings, s3Rules, storeSettings } from "./node-settings.ts";
 import { Buckets } from "./s3/buckets.ts";
 import { s3Activity } from "./s3/s3-activity.ts";
 import { S3Front } from "./s3/s3-front.ts";
@@ -241,76 +230,6 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   };
 }
 
-/** Whether a client waits for it, and not for a value that is streamed. */
-function isSmall(request: PeerRequest): boolean {
-  switch (request.kind) {
-    case "read":
-      return true;
-    case "write":
-      return request.upload === undefined;
-    case "replicate":
-      return request.entry.upload === undefined;
-    default:
-      return false;
-  }
-}
-
-/** The networks of a host's lives. The one in use takes the calls of peers. */
-class Networks {
-  /** The files that new links use. */
-  tls: TlsMaterial | undefined;
-  readonly #config: Config;
-  readonly #log: Log;
-  readonly #spare: SpareTime;
-  #secrets: readonly string[] = [];
-  #latest: HttpNetwork | undefined;
-
-  constructor(config: Config, tls: TlsMaterial | undefined, log: Log, spare: SpareTime) {
-    this.#spare = spare;
-    this.#config = config;
-    this.tls = tls;
-    this.#log = log;
-    this.setSecrets(config);
-  }
-
-  /** New links use the secrets of this configuration. */
-  setSecrets({ secret }: Config): void {
-    this.#secrets = secret.map((each) => each.reveal());
-  }
-
-  get peers(): readonly PeerFigures[] {
-    return this.#latest?.peers ?? [];
-  }
-
-  connect(identity: PeerIdentity): HttpNetwork {
-    const network = new HttpNetwork({
-      identity,
-      cluster: this.#config.cluster,
-      secrets: () => this.#secrets,
-      tls: () => this.tls && dialTls(this.tls),
-      settings: linkSettings(this.#config),
-      clock: systemClock,
-      random: systemRandom,
-      log: this.#log,
-      onRequest: (request) => {
-        if (isSmall(request)) this.#spare.served();
-      },
-      onEnded: () => {
-        // It leads to all that its member held.
-        if (this.#latest === network) this.#latest = undefined;
-      },
-    });
-    this.#latest = network;
-    return network;
-  }
-
-  /** Passes a peer's call to the network in use. */
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#latest === undefined) refuseRaw(socket, systemClock, "not_ready", "this node is no member at the moment");
-    else this.#latest.accept(request, socket, head);
-  }
-}
-
 /** The node's journals, on its data folder. */
 function nodeJournals(config: Config, nodeId: string, log: Log): DiskJournals {
   const path = dataFolder(config, nodeId);
@@ -386,11 +305,6 @@ export interface OpenedViewRecord extends AsyncDisposable {
   /** The store, as a person would name it. */
   readonly description: string;
   readonly record: ViewRecord;
-}
-
-/** A node shows its certificate to a peer that asks for one. */
-function dialTls({ texts: { cert, key, ca } }: TlsMaterial): DialTls {
-  return { cert, key, ...(ca !== undefined && { ca }) };
 }
 
 function accessRules({ auth, nodes, http }: Config): AccessRules {

@@ -3,6 +3,7 @@
 import type { GlueBug } from "./glue-bug.ts";
 
 const compose = "src/compose.ts";
+const networks = "src/node-networks.ts";
 const composeTest = "test/integration/compose.test.ts";
 
 const spareTest = {
@@ -14,7 +15,7 @@ export const nodeBugs: readonly GlueBug[] = [
   {
     name: "peers-requests-are-not-told",
     breaks: "Streams leave time to what other nodes ask for their clients.",
-    edits: [{ file: compose, find: "if (isSmall(request)) this.#spare.served();", replace: "isSmall(request);" }],
+    edits: [{ file: networks, find: "if (isSmall(request)) this.#spare.served();", replace: "isSmall(request);" }],
     test: { ...spareTest, says: /another node asks/ },
   },
   {
@@ -30,7 +31,7 @@ export const nodeBugs: readonly GlueBug[] = [
   {
     name: "pings-count-as-requests",
     breaks: "Streams have the whole event loop where nothing else is asked for: pings come all the time.",
-    edits: [{ file: compose, find: "if (isSmall(request)) this.#spare", replace: "this.#spare" }],
+    edits: [{ file: networks, find: "if (isSmall(request)) this.#spare", replace: "this.#spare" }],
     test: { ...spareTest, says: /nothing else is asked for/ },
   },
   {
@@ -110,7 +111,7 @@ export const nodeBugs: readonly GlueBug[] = [
   {
     name: "ended-network-kept",
     breaks: "A network that has ended is let go, with the member that it served.",
-    edits: [{ file: compose, find: "        if (this.#latest === network) this.#latest = undefined;\n", replace: "" }],
+    edits: [{ file: networks, find: "        if (this.#latest === network) this.#latest = undefined;\n", replace: "" }],
     test: {
       file: composeTest,
       name: "a node whose journal has failed keeps nothing of its member in memory: the next one reads all of it again",
@@ -254,7 +255,7 @@ export const nodeBugs: readonly GlueBug[] = [
     breaks: "Each handshake asks for the secrets anew.",
     edits: [
       {
-        file: compose,
+        file: networks,
         find: "      secrets: () => this.#secrets,",
         replace: "      secrets: ((kept) => () => kept)(this.#secrets),",
       },
@@ -270,7 +271,7 @@ export const nodeBugs: readonly GlueBug[] = [
     breaks: "The calls of peers reach the network.",
     edits: [
       {
-        file: compose,
+        file: networks,
         find: "else this.#latest.accept(request, socket, head);",
         replace: "else void [request, socket, head];",
       },

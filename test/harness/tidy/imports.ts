@@ -104,8 +104,17 @@ const table: Readonly<Record<string, readonly string[]>> = {
     "src/s3",
     "src/store",
   ],
+  "src/node-networks.ts": [
+    "src/node-settings.ts",
+    ...words,
+    "src/config",
+    "src/http/server/connections.ts",
+    "src/network",
+    "src/system.ts",
+  ],
   "src/compose.ts": [
     "src/node-settings.ts",
+    "src/node-networks.ts",
     ...words,
     "src/access",
     "src/config",
