@@ -395,9 +395,10 @@ export class Membership {
     const now = this.#clock.now();
     const { lineage, lost, parameters } = this.view;
     // This member may flush the keys that it gains now at once if no earlier process has a request under way for them.
-    // So every process of the earlier views must be here, and say that it has none (F5, F6).
+    // So all that owned something since the last settled view must be here, and say that they have none (F5, F6).
     const here = new Set(this.view.members.map((member) => member.incarnation));
-    const allHere = [...lost, ...lineage].every((past) => past.members.every((each) => here.has(each.incarnation)));
+    const earlier = [...lost.flatMap((past) => past.members), ...lineage.flatMap(votersOf)];
+    const allHere = earlier.every((each) => here.has(each.incarnation));
     const allQuiet =
       quiet &&
       !this.waitsToFlush(now) &&

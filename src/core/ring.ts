@@ -54,6 +54,8 @@ export interface RingMember {
 
 /** Immutable. The order in which the members are given does not matter. */
 export class Ring {
+  /** What it was made of: rings of one name give every key the same owners. */
+  readonly name: string;
   /** Where each point is, ascending. */
   readonly #positions: Uint32Array;
   /** For each part of the circle, how many points lie before it. At the end, how many there are. */
@@ -67,9 +69,8 @@ export class Ring {
   constructor(members: readonly RingMember[], replicas: number) {
     assert(Number.isSafeInteger(replicas) && replicas >= 1, "a key has at least one owner");
     assert(new Set(members.map((member) => member.id)).size === members.length, "a member is in the ring once");
-    const owners = members
-      .filter((member) => member.weight !== 0)
-      .toSorted((one, other) => (one.id < other.id ? -1 : 1));
+    const owners = members.filter((member) => member.weight !== 0).toSorted(byId);
+    this.name = ringName(owners, replicas);
     const points = placePoints(owners);
     const ids = owners.map((owner) => owner.id);
     const { lists, listOfPoint } = preferenceLists(points.owners, ids, groupsOf(owners, replicas), replicas);
@@ -114,6 +115,15 @@ export class Ring {
     const point = low === this.#positions.length ? 0 : low;
     return this.#lists[this.#listOfPoint[point] as number] as readonly string[];
   }
+}
+
+/** The name of the ring of these owners; see {@link Ring.name}. */
+export function ringName(owners: readonly RingMember[], replicas: number): string {
+  return JSON.stringify([replicas, owners.toSorted(byId).map(({ id, weight, zone }) => [id, weight, zone])]);
+}
+
+function byId(one: RingMember, other: RingMember): number {
+  return one.id < other.id ? -1 : 1;
 }
 
 const noOwners: readonly string[] = Object.freeze([]);

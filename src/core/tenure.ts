@@ -58,16 +58,18 @@ export class Tenure {
   activate(flushFrom: Instant): void {
     const term = this.#terms.at(-1);
     assert(term !== undefined && term.flushFrom === undefined, "a term is activated once");
-    // A member that was primary of every key before has gained none.
-    const before = this.#terms.at(-2);
-    const hadAll =
-      term.isAnew === undefined &&
-      before?.flushFrom !== undefined &&
-      !before.doubt.any &&
-      before.ring.lists.length > 0 &&
-      before.ring.lists.every(([primary]) => primary === this.#self);
-    term.flushFrom = hadAll ? Number.NEGATIVE_INFINITY : flushFrom;
+    term.flushFrom = this.#gainsNone(term, this.#terms.at(-2)) ? Number.NEGATIVE_INFINITY : flushFrom;
     assert(this.activated, "an activated term says from when its keys may be flushed");
+  }
+
+  /**
+   * Whether no key's tenure begins with the term: each key has the same primary as before, or this member was primary
+   * of every key before.
+   */
+  #gainsNone({ ring, isAnew }: Term, before: Term | undefined): boolean {
+    if (isAnew !== undefined || before?.flushFrom === undefined || before.doubt.any) return false;
+    const { name, lists } = before.ring;
+    return ring.name === name || (lists.length > 0 && lists.every(([primary]) => primary === this.#self));
   }
 
   get activated(): boolean {

@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 import { OperatingError } from "../base/errors.ts";
-import { maxWeight, Ring } from "./ring.ts";
+import { maxWeight, Ring, ringName } from "./ring.ts";
 
 /** Name of the view's object in the store. */
 export const viewName = ".weir/view.json";
@@ -158,13 +158,11 @@ export function votersOf<T extends ViewMember>({ members }: { readonly members: 
 const lastRings = new Map<string, Ring>();
 const maxLastRings = 4;
 
-/** Which keys belong to whom under these members. */
+/** Which keys belong to whom under these members. Those of weight 0 own nothing, so they make no difference. */
 export function ringOf(members: readonly ViewMember[], { replicas }: ViewParameters): Ring {
-  const ringMembers = members.map(({ id, weight, zone }) =>
-    zone === undefined ? { id, weight } : { id, weight, zone },
-  );
-  const name = JSON.stringify([replicas, ringMembers]);
-  const ring = lastRings.get(name) ?? new Ring(ringMembers, replicas);
+  const owners = members.filter(({ weight }) => weight > 0);
+  const name = ringName(owners, replicas);
+  const ring = lastRings.get(name) ?? new Ring(owners, replicas);
   lastRings.delete(name);
   lastRings.set(name, ring);
   if (lastRings.size > maxLastRings) lastRings.delete(lastRings.keys().next().value as string);

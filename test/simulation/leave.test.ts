@@ -40,4 +40,18 @@ describe("a member that was asked to leave", () => {
     assert.equal(b.ghost, undefined);
     assert.equal(isSettled([a, b, c]), true);
   });
+
+  it("waits for no request of those that left just before: they had told that they have none", async () => {
+    const cluster = new StagedCluster(["a", "b", "c"], { hasDisks: true });
+    const { world, hosts } = cluster;
+    await world.run(10_000);
+    const left: number[] = [];
+    for (const host of hosts) {
+      const since = world.now;
+      host.member?.leave();
+      while (host.running !== undefined && world.now < since + 20_000) await world.run(world.now + 10);
+      left.push(world.now - since);
+    }
+    assert.ok(Math.max(...left) < 2_000, `they took ${left.join(", ")} ms`);
+  });
 });

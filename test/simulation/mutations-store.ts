@@ -46,6 +46,31 @@ export const storeMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "no-delay-though-one-is-gone-that-gave-its-keys-away",
+    world: "lateFlushes",
+    breaks: "F6: until a view is settled, one that owned something in the view before has to say that it is quiet",
+    test: {
+      file: "test/unit/core/membership-tenure.test.ts",
+      name: "flushes at once when one is gone that has owned nothing since the last settled view, F later before that",
+      says: /-Infinity/,
+    },
+    edits: [
+      { file: membership, find: "...lineage.flatMap(votersOf)", replace: "...lineage.slice(-1).flatMap(votersOf)" },
+    ],
+  },
+  {
+    name: "no-delay-after-any-view-but-the-first",
+    world: "lateFlushes",
+    breaks: "F5: a view that leaves each key at its primary gives no new tenure, any other one does",
+    edits: [
+      {
+        file: "src/core/tenure.ts",
+        find: "return ring.name === name ||",
+        replace: 'return ring.name !== "" || name === "" ||',
+      },
+    ],
+  },
+  {
     name: "flushes-unconditionally",
     world: "store",
     breaks: "F2: each request to the store has a condition",

@@ -85,6 +85,13 @@ describe("Membership, tenure", () => {
     }
   });
 
+  it("flushes at once when one is gone that has owned nothing since the last settled view, F later before that", () => {
+    const leaving = nextView({ ...ab, settled: true }, [a, { ...b, weight: 0 }]);
+    const left = nextView({ ...leaving, settled: true }, [a]);
+    assert.equal(flushFromOf(nextView(left, [a, c]), {}), Number.NEGATIVE_INFINITY);
+    assert.equal(flushFromOf(nextView(nextView(leaving, [a]), [a, c]), {}), 500 + flushDeadlineMs);
+  });
+
   it("flushes F after activation when a process of the lineage was restarted on its disk", () => {
     const view = nextView(nextView({ ...ab, settled: true }, [a, memberOf("b", { incarnation: "b-2" })]), [
       a,

@@ -123,6 +123,14 @@ describe("Tenure", () => {
     assert.equal(tenure.flushFrom(key), 27_000);
   });
 
+  it("of every key stays as it was with a view that leaves all keys at their primaries: there is nothing to wait for", () => {
+    const tenure = tenureAfter([ab, 0, 10_000], [abc, 2_000, 15_000], [ringOf("c", "b", "a"), 20_000, 33_000]);
+    assert.equal(tenure.waits(20_000), false);
+    const later = tenureAfter([ab, 0, 10_000], [abc, 2_000, 15_000], [ringOf("c", "b", "a"), 4_000, 17_000]);
+    assert.equal(later.waits(14_999), true);
+    assert.equal(later.waits(15_000), false);
+  });
+
   it("ends at once when another becomes primary, and does not come back with the key", () => {
     const key = keyWith([ab, abc], ["a", "c"]);
     for (const between of [undefined, 26_000]) {
