@@ -262,6 +262,40 @@ export const lateMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "tag-of-an-upload-foreseen-of-any-store",
+    world: "large+lateEffects",
+    breaks: "F24: the tag of an upload is foreseen only where the store has made one as S3 does",
+    test: {
+      file: "test/unit/member/flush/late-hold.test.ts",
+      name: "goes on holding back where the store makes other tags of the parts: they come back with the content",
+      says: /Expected values to be strictly equal/,
+    },
+    edits: [
+      {
+        file: "src/member/flush/late-hold.ts",
+        find: "this.#hasS3Tags ? tagOfParts(parts) : undefined",
+        replace: "tagOfParts(parts)",
+      },
+    ],
+  },
+  {
+    name: "upload-of-the-tag-that-s3-makes-not-held",
+    world: "large+lateEffects",
+    breaks: "F24: no upload is completed whose tag is the condition of a request that may take effect late",
+    test: {
+      file: "test/unit/member/flush/late-hold.test.ts",
+      name: "holds one back under the very tag that S3 makes of its parts",
+      says: /Expected values to be strictly equal/,
+    },
+    edits: [
+      {
+        file: "src/core/late-effects.ts",
+        find: "tag === state.partTag || tag === state.wholeTag ||",
+        replace: "tag === state.partTag ||",
+      },
+    ],
+  },
+  {
     name: "dropped-while-a-request-that-nobody-knows-may-land",
     world: "lateEffects+crashes",
     breaks: "D3: nothing is discarded while a request may still change the object, one that nobody knows included",

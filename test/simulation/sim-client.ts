@@ -337,5 +337,5 @@ function tagOfParts(value: Buffer, partBytes: number): string {
   const tags: string[] = [];
   for (let offset = 0; offset < value.length; offset += partBytes)
     tags.push(hash("md5", value.subarray(offset, offset + partBytes)));
-  return `${hash("md5", tags.join(""))}-${tags.length}`;
+  return `${hash("md5", Buffer.from(tags.join(""), "hex"))}-${tags.length}`;
 }

@@ -188,8 +188,9 @@ function partsOf({ parts: held }: SimUpload, parts: readonly string[]): SimPart 
   return { body: Buffer.concat(bodies), tag: tagOfTags(tags) };
 }
 
+/** As S3 does. */
 function tagOfTags(tags: readonly string[]): string {
-  return `${hash("md5", tags.join(""))}-${tags.length}`;
+  return `${hash("md5", Buffer.from(tags.join(""), "hex"))}-${tags.length}`;
 }
 
 /** Bytes that come in pieces, and end before their end if `cutAt` says so. */

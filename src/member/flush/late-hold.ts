@@ -18,6 +18,8 @@ export class LateHold {
   readonly #notices: Pick<LateNotices, "tell">;
   /** What the store has had, and an earlier request may undo yet. */
   readonly #undoable = new WeakSet<Entry>();
+  /** Whether the store gives uploads the tags that S3 gives them; known once it has completed one. */
+  #hasS3Tags = false;
   #stopped = false;
 
   constructor(context: ContextOf<"late" | "clock">, notices: Pick<LateNotices, "tell">) {
@@ -36,6 +38,7 @@ export class LateHold {
 
   /** The store has the flight's entry. Whether an earlier request may undo that yet. */
   mayBeUndone({ record, entry }: Flight): boolean {
+    this.#compareTag(entry, record.store);
     const isUndoable = this.#until(entry, record.store) !== undefined;
     if (isUndoable) this.#undoable.add(entry);
     return isUndoable;
@@ -64,9 +67,29 @@ export class LateHold {
     const { late, clock } = this.#context;
     const now = clock.now();
     if (!late.mayChange(entry.key, now)) return undefined;
-    const states = store.kind === "present" && !isTombstone(entry) ? [stateOf(entry), store] : [stateOf(entry)];
+    const state = this.#stateOf(entry);
+    const states = store.kind === "present" && !isTombstone(entry) ? [state, store] : [state];
     const times = states.flatMap((state) => late.heldUntil(entry.key, entry, state, now) ?? []);
     return times.length === 0 ? undefined : Math.max(...times);
+  }
+
+  /** What the object will be with this entry. */
+  #stateOf(entry: Entry): ObjectState {
+    if (entry.upload) {
+      const { parts } = parseManifest(entry.upload.manifest);
+      return { kind: "completed", partTag: parts.at(-1), wholeTag: this.#hasS3Tags ? tagOfParts(parts) : undefined };
+    }
+    return isTombstone(entry) ? { kind: "absent" } : { kind: "present", tag: entry.md5 };
+  }
+
+  /**
+   * The object has the entry. Its tag tells whether the store makes tags of parts as S3 does. Another store may make
+   * them of the content in another way. Then any tag of an upload may be the one that comes back.
+   */
+  #compareTag({ upload }: Entry, store: StoreKnowledge): void {
+    if (!upload || store.kind !== "present") return;
+    const expected = tagOfParts(parseManifest(upload.manifest).parts);
+    if (expected !== undefined) this.#hasS3Tags = store.tag === expected;
   }
 }
 
@@ -77,13 +100,4 @@ export class LateHold {
 export function fullUntil(late: LateEffects, key: string, failedAt: Instant, now: Instant): Instant | undefined {
   const until = failedAt + fullPauseMs;
   return late.isFull && until > now && !late.mayChange(key, now) ? until : undefined;
-}
-
-/** What the object will be with this entry. */
-function stateOf(entry: Entry): ObjectState {
-  if (entry.upload) {
-    const { parts } = parseManifest(entry.upload.manifest);
-    return { kind: "completed", partTag: parts.at(-1), wholeTag: tagOfParts(parts) };
-  }
-  return isTombstone(entry) ? { kind: "absent" } : { kind: "present", tag: entry.md5 };
 }
