@@ -264,16 +264,16 @@ export const lateMutations: readonly Mutation[] = [
   {
     name: "tag-of-an-upload-foreseen-of-any-store",
     world: "large+lateEffects",
-    breaks: "F24: the tag of an upload is foreseen only where the store has made one as S3 does",
+    breaks: "F24: the tag of an upload is not foreseen any more once the store has made another one than S3",
     test: {
       file: "test/unit/member/flush/late-hold.test.ts",
-      name: "goes on holding back where the store makes other tags of the parts: they come back with the content",
+      name: "holds one back under any tag of an upload, once the store has made another one than S3",
       says: /Expected values to be strictly equal/,
     },
     edits: [
       {
         file: "src/member/flush/late-hold.ts",
-        find: "this.#hasS3Tags ? tagOfParts(parts) : undefined",
+        find: "this.#hasOtherTags ? undefined : tagOfParts(parts)",
         replace: "tagOfParts(parts)",
       },
     ],

@@ -18,8 +18,8 @@ export class LateHold {
   readonly #notices: Pick<LateNotices, "tell">;
   /** What the store has had, and an earlier request may undo yet. */
   readonly #undoable = new WeakSet<Entry>();
-  /** Whether the store gives uploads the tags that S3 gives them; known once it has completed one. */
-  #hasS3Tags = false;
+  /** Whether the store has given an upload another tag than S3 makes of its parts. */
+  #hasOtherTags = false;
   #stopped = false;
 
   constructor(context: ContextOf<"late" | "clock">, notices: Pick<LateNotices, "tell">) {
@@ -77,7 +77,7 @@ export class LateHold {
   #stateOf(entry: Entry): ObjectState {
     if (entry.upload) {
       const { parts } = parseManifest(entry.upload.manifest);
-      return { kind: "completed", partTag: parts.at(-1), wholeTag: this.#hasS3Tags ? tagOfParts(parts) : undefined };
+      return { kind: "completed", partTag: parts.at(-1), wholeTag: this.#hasOtherTags ? undefined : tagOfParts(parts) };
     }
     return isTombstone(entry) ? { kind: "absent" } : { kind: "present", tag: entry.md5 };
   }
@@ -89,7 +89,7 @@ export class LateHold {
   #compareTag({ upload }: Entry, store: StoreKnowledge): void {
     if (!upload || store.kind !== "present") return;
     const expected = tagOfParts(parseManifest(upload.manifest).parts);
-    if (expected !== undefined) this.#hasS3Tags = store.tag === expected;
+    if (expected !== undefined && store.tag !== expected) this.#hasOtherTags = true;
   }
 }
 

@@ -17,6 +17,7 @@ import {
   memberIn,
   memberOf,
   nextView,
+  pastOf,
   ringOf,
   viewOf,
 } from "../../harness/view-fixtures.ts";
@@ -90,6 +91,41 @@ describe("Membership, tenure", () => {
     const left = nextView({ ...leaving, settled: true }, [a]);
     assert.equal(flushFromOf(nextView(left, [a, c]), {}), Number.NEGATIVE_INFINITY);
     assert.equal(flushFromOf(nextView(nextView(leaving, [a]), [a, c]), {}), 500 + flushDeadlineMs);
+  });
+
+  it("flushes F after activation what a folder may bring that is back, though each key has the primary that it had", () => {
+    const all = { ...viewOf(4, [a, b, c]), settled: true };
+    const dropped = nextView(all, [a, b]);
+    const back = nextView(dropped, [a, b, memberOf("c", { incarnation: "c-2", weight: 0 })]);
+    const clock = new ManualClock();
+    const membership = memberIn(all, a, { clock });
+    membership.activate(true);
+    for (const view of [dropped, back]) {
+      membership.adopt(view);
+      membership.swept();
+      membership.advance("handed_off");
+      for (const peer of membership.peers) membership.hear(peer, handedOff(view.epoch));
+      membership.safeFrom();
+      clock.advance(1_000);
+      membership.activate(true);
+    }
+    const key = keyWhere(
+      (each) => ringOf(all).ownersOf(each).join() === "c,a" && ringOf(dropped).ownersOf(each)[0] === "a",
+    );
+    assert.equal(membership.flushFrom(key), 2_000 + flushDeadlineMs);
+  });
+
+  it("flushes F after activation when a lost view alone names one that is gone", () => {
+    const before = viewOf(4, [a, b]);
+    const parameters = { ...before.parameters, replicas: 1 };
+    const alone = { ...viewOf(5, [a]), settled: true, lost: [pastOf(before)], parameters };
+    const again = memberOf("b", { incarnation: "b-2" });
+    const view = { ...nextView(alone, [a, again]), lost: alone.lost, parameters };
+    const membership = memberIn(view, again, { clock: new ManualClock(), adopted: [4] });
+    for (const peer of membership.peers) membership.hear(peer, handedOff(view.epoch));
+    membership.activate(true);
+    const key = keyWhere((each) => membership.ownersOf(each)[0] === "b");
+    assert.equal(membership.flushFrom(key), flushDeadlineMs);
   });
 
   it("flushes F after activation when a process of the lineage was restarted on its disk", () => {
