@@ -1,4 +1,4 @@
-/** A node's networks, one for each of its lives, and what a peer's request is to the node's event loop. */
+/** A node's networks, one for each of its lives. Streams are told of the small requests that peers send. */
 
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";

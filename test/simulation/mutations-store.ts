@@ -59,6 +59,28 @@ export const storeMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "no-delay-though-one-is-gone-that-a-lost-view-names",
+    world: "lateFlushes",
+    breaks: "F6: those of lost views have to say that they are quiet, too",
+    test: {
+      file: "test/unit/core/membership-tenure.test.ts",
+      name: "flushes F after activation when a lost view alone names one that is gone",
+      says: /-Infinity/,
+    },
+    edits: [{ file: membership, find: "...lost.flatMap((past) => past.members), ", replace: "" }],
+  },
+  {
+    name: "no-delay-of-what-a-folder-brings-back-to-the-same-ring",
+    world: "lateFlushes",
+    breaks: "F5: what a folder may bring that is back begins a new tenure, though each key keeps its primary",
+    test: {
+      file: "test/unit/core/membership-tenure.test.ts",
+      name: "flushes F after activation what a folder may bring that is back, though each key has the primary that it had",
+      says: /-Infinity/,
+    },
+    edits: [{ file: "src/core/tenure.ts", find: "if (isAnew !== undefined || before", replace: "if (before" }],
+  },
+  {
     name: "no-delay-after-any-view-but-the-first",
     world: "lateFlushes",
     breaks: "F5: a view that leaves each key at its primary gives no new tenure, any other one does",

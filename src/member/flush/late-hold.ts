@@ -67,8 +67,8 @@ export class LateHold {
     const { late, clock } = this.#context;
     const now = clock.now();
     if (!late.mayChange(entry.key, now)) return undefined;
-    const state = this.#stateOf(entry);
-    const states = store.kind === "present" && !isTombstone(entry) ? [state, store] : [state];
+    const expected = this.#stateOf(entry);
+    const states = store.kind === "present" && !isTombstone(entry) ? [expected, store] : [expected];
     const times = states.flatMap((state) => late.heldUntil(entry.key, entry, state, now) ?? []);
     return times.length === 0 ? undefined : Math.max(...times);
   }
