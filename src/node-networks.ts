@@ -51,7 +51,7 @@ export class Networks {
       random: systemRandom,
       log: this.#log,
       onRequest: (request) => {
-        if (isSmall(request)) this.#spare.served();
+        if (isSmall(request)) this.#spare.served(systemClock.now());
       },
       onEnded: () => {
         // It leads to all that its member held.

@@ -39,9 +39,9 @@ export class SpareTime {
     this.#busySince = loop.begin();
   }
 
-  /** A small request was served: a client's, or a peer's. */
-  served(): void {
-    this.#servedAt = this.#clock.now();
+  /** A small request was served at `at`, which is now: a client's, or a peer's. */
+  served(at: Instant): void {
+    this.#servedAt = at;
   }
 
   /** Resolves when streams may go on, for a moment. */

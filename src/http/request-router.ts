@@ -137,7 +137,7 @@ export class RequestRouter {
     } catch (error) {
       this.#refuse(exchange, match?.route, error);
     }
-    this.#count(exchange, match, this.#clock.now() - beganAt);
+    this.#count(exchange, match, beganAt);
   }
 
   async #conclude(exchange: Exchange, match: Match, beganAt: Instant, answered: Promise<void>): Promise<void> {
@@ -146,7 +146,7 @@ export class RequestRouter {
     } catch (error) {
       this.#refuse(exchange, match.route, error);
     }
-    this.#count(exchange, match, this.#clock.now() - beganAt);
+    this.#count(exchange, match, beganAt);
   }
 
   /** Whether the request is for a route that needs an operator's right. Whether its caller has it is not judged yet. */
@@ -158,15 +158,18 @@ export class RequestRouter {
 
   /** Answers with an error, without looking at the route. */
   refuse(exchange: Exchange, code: ErrorCode, detail: string): void {
+    const beganAt = this.#clock.now();
     this.#problems.answer(exchange, code, detail);
     const { url, method } = exchange.request;
-    this.#count(exchange, this.#match(originForm(url as string), method as string), 0);
+    this.#count(exchange, this.#match(originForm(url as string), method as string), beganAt);
   }
 
-  #count(exchange: Exchange, match: Match | undefined, ms: number): void {
+  #count(exchange: Exchange, match: Match | undefined, beganAt: Instant): void {
     const { request, response, grant, place } = exchange;
     place?.release();
-    this.#bodies.answered(exchange);
+    const now = this.#clock.now();
+    const ms = now - beganAt;
+    this.#bodies.answered(exchange, now);
     const { url: target = "", method } = request;
     const status = response.headersSent ? response.statusCode : clientGone;
     this.#metrics.count(match?.name ?? noName, method as string, status, ms);

@@ -191,8 +191,9 @@ export class S3Front implements Dialect {
   #count(exchange: Exchange, { requestId, operation, beganAt }: Progress): void {
     const { request, response, grant, place } = exchange;
     place?.release();
-    this.#bodies.answered(exchange);
-    const ms = this.#clock.now() - beganAt;
+    const now = this.#clock.now();
+    const ms = now - beganAt;
+    this.#bodies.answered(exchange, now);
     const { method, url = "" } = request;
     const status = response.headersSent ? response.statusCode : clientGone;
     this.#metrics.count(routeNames[operation], method as string, status, ms);

@@ -15,7 +15,13 @@ export const nodeBugs: readonly GlueBug[] = [
   {
     name: "peers-requests-are-not-told",
     breaks: "Streams leave time to what other nodes ask for their clients.",
-    edits: [{ file: networks, find: "if (isSmall(request)) this.#spare.served();", replace: "isSmall(request);" }],
+    edits: [
+      {
+        file: networks,
+        find: "if (isSmall(request)) this.#spare.served(systemClock.now());",
+        replace: "isSmall(request);",
+      },
+    ],
     test: { ...spareTest, says: /another node asks/ },
   },
   {

@@ -106,9 +106,9 @@ export class Bodies implements Linger, Disposable {
     return new BodyStream(this.#clock, exchange, this.#settings, turns, first, onFirstUsed);
   }
 
-  /** The request was answered. One whose body came as a stream is no small one. */
-  answered({ isStreamed }: Exchange): void {
-    if (!isStreamed) this.#spare?.served();
+  /** The request was answered at `at`, which is now. One whose body came as a stream is no small one. */
+  answered({ isStreamed }: Exchange, at: Instant): void {
+    if (!isStreamed) this.#spare?.served(at);
   }
 
   /** Called when a reader is done, well or not. */

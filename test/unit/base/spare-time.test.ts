@@ -42,7 +42,7 @@ test("streams have the whole loop while no requests are served, and again soon a
   const spare = new SpareTime(clock, loop);
   assert.equal(await waited(clock, spare.wait()), 0);
   assert.equal(loop.looks, 0);
-  spare.served();
+  spare.served(clock.now());
   assert.equal(await waited(clock, spare.wait()), 20);
   clock.advance(40);
   assert.equal(await waited(clock, spare.wait()), 0);
@@ -52,15 +52,15 @@ test("while requests are served, they wait until the loop has been idle for a pa
   const clock = new ManualClock();
   const loop = new Loop();
   const spare = new SpareTime(clock, loop);
-  spare.served();
+  spare.served(clock.now());
   loop.next = [0.9, 0.61, 0.6];
   assert.equal(await waited(clock, spare.wait()), 2);
   // It is measured anew from each turn on.
   assert.equal(loop.begun, 2);
   loop.busy = 1;
-  spare.served();
+  spare.served(clock.now());
   assert.equal(await waited(clock, spare.wait()), 20);
   loop.busy = 0.5;
-  spare.served();
+  spare.served(clock.now());
   assert.equal(await waited(clock, spare.wait()), 0);
 });
