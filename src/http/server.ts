@@ -225,7 +225,7 @@ class NodeHttpServer implements HttpServer {
       // Bodies have a deadline of their own, with an answer.
       requestTimeout: 0,
       connectionsCheckingInterval: Math.ceil(settings.headersTimeoutMs / 4),
-      // idle-connections.ts does it, for less.
+      // quiet-connections.ts does it, for less.
       keepAliveTimeout: 0,
       // Strict even if the process was started otherwise: lenient parsers let attackers smuggle requests.
       insecureHTTPParser: false,
@@ -236,7 +236,6 @@ class NodeHttpServer implements HttpServer {
       shouldUpgradeCallback: (request) => !isAlone && this.#shouldUpgrade(request),
     };
     const server = tls === undefined ? http.createServer(options) : createTlsServer(options, tls, settings);
-    server.timeout = settings.stallMs;
     server.maxConnections = settings.connections + settings.spareConnections;
     // No limit on their number, since maxHeaderBytes bounds them. The runtime would silently drop headers beyond its
     // own limit.
@@ -259,10 +258,6 @@ class NodeHttpServer implements HttpServer {
     server.on("request", (request, response) => this.#serve(request, response, "nothing", isAlone));
     server.on("checkContinue", (request, response) => this.#serve(request, response, "continue", isAlone));
     server.on("checkExpectation", (request, response) => this.#serve(request, response, "unknown", isAlone));
-    // Nothing has moved for `stallMs`. That a client asks for nothing is no stall.
-    server.on("timeout", (socket) => {
-      if (!this.#connections.isIdle(socket)) socket.destroy();
-    });
     server.on("clientError", (error, socket) => this.#connections.onClientError(error, socket));
     server.on("connect", (_request, socket) => {
       this.#connections.keepGoing(socket);
@@ -345,6 +340,7 @@ class NodeHttpServer implements HttpServer {
       place: undefined,
       awaitsContinue,
       isStreamed: false,
+      stallMs: this.#settings.stallMs,
       service: this.#service,
       closing: connection.surplus,
       broken: undefined,

@@ -74,7 +74,7 @@ export class S3Operations {
     this.#multiDelete = new MultiDelete(operations, bodies);
     this.#listings = new ObjectListings(operations, clock, new Turns(), shares, settings.maxListKeys);
     this.#bucketRoutes = new BucketRoutes(buckets, bodies);
-    const { maxValueBytes, maxStreamBytes, maxMetadataBytes, partBytes, stallMs } = settings;
+    const { maxValueBytes, maxStreamBytes, maxMetadataBytes, partBytes } = settings;
     const complaints = new Complaints(log, clock, complaintIntervalMs);
     const most = { maxValueBytes: Math.max(maxValueBytes, maxStreamBytes) };
     this.#uploadRoutes = new UploadRoutes({
@@ -93,7 +93,6 @@ export class S3Operations {
       streams,
       slowly,
       partBytes,
-      stallMs,
       maxPartBytes: Math.min(most.maxValueBytes, settings.uploadBytes),
     });
     this.#uploadListRoutes = new UploadListRoutes(uploads, new UploadListing(operations, uploads, clock), shares);

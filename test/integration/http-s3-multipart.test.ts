@@ -758,3 +758,28 @@ describe("a multipart upload that takes the store long to complete", () => {
     assert.match(await failed.text(), /^<\?xml [^>]*\?>\n +<Error><Code>(PreconditionFailed|NoSuchKey)<.*<\/Error>$/);
   }); // biome-ignore format: long calls
 });
+
+describe("a part that takes the store long", () => {
+  const stallMs = 300;
+
+  /** Sends a part of 5 MiB that the store takes three times as long for as a connection may be still. */
+  async function sendSlowly(partBytes: number): Promise<RawAnswer> {
+    await using host = await guarded({}, { stallMs, partBytes });
+    const upload = await Upload.begin(host);
+    const { operations } = host;
+    const sendPart = operations.sendPart.bind(operations);
+    operations.sendPart = async (...part) => {
+      await sleep(systemClock, 3 * stallMs);
+      return await sendPart(...part);
+    };
+    return await upload.part(1, full);
+  }
+
+  it("is waited for by its size, while nothing moves on its connection", async () => {
+    assertDone(await sendSlowly(mebibyte));
+  });
+
+  it("is not waited for without end", async () => {
+    await assert.rejects(sendSlowly(8 * mebibyte), /the connection ended within an answer/);
+  });
+});

@@ -8,6 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { sleep } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/system.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
 import { HttpHost } from "../harness/http-host.ts";
 import { hangMs } from "../harness/patience.ts";
@@ -37,4 +39,23 @@ test("a connection whose handshake ends after the server has stopped is closed a
   late.write("GET /kv/key HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await once(late, "close");
   assert.equal(host.server.connections, 0);
+});
+
+test("bytes that move within TLS keep a connection, and one on which none do is closed", {
+  timeout: hangMs,
+}, async () => {
+  const stallMs = 400;
+  await using host = await HttpHost.start({ stallMs, keepAliveMs: stallMs }, { tls });
+  const socket = connectTls({ port: host.port, host: "127.0.0.1", ca });
+  socket.on("error", () => undefined);
+  await once(socket, "secureConnect");
+  const body = "0123456789".repeat(2);
+  socket.write(`PUT /kv/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`);
+  for (const digit of body) {
+    await sleep(systemClock, stallMs / 8);
+    socket.write(digit);
+  }
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1.1 204 /);
+  await once(socket, "close");
 });

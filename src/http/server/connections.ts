@@ -11,13 +11,11 @@ import type { Clock } from "../../base/clock.ts";
 import { type ErrorCode, OperatingError } from "../../base/errors.ts";
 import type { Share } from "../../base/shares.ts";
 import { type Exchange, headBytes } from "./exchange.ts";
-import { IdleConnections } from "./idle-connections.ts";
 import type { NodeShares } from "./node-shares.ts";
 import { problem } from "./problem.ts";
+import { QuietConnections, type QuietSettings } from "./quiet-connections.ts";
 
-export interface ConnectionSettings {
-  /** How long an idle connection is kept at least. */
-  readonly keepAliveMs: number;
+export interface ConnectionSettings extends QuietSettings {
   /** So many connections that are too many may wait for their refusal. */
   readonly spareConnections: number;
 }
@@ -66,7 +64,7 @@ export class Connections {
   /** The places of connections that are too many. Those that came first come first. */
   readonly #surplus = new Set<Place>();
   readonly #open = new Map<Duplex, ClientConnection>();
-  readonly #idle: IdleConnections<Socket>;
+  readonly #quiet: QuietConnections<Socket>;
   /** Each waits until its connections are closed. */
   readonly #endings = new Set<Ending>();
 
@@ -74,7 +72,7 @@ export class Connections {
     this.#clock = clock;
     this.#shares = shares;
     this.#spare = settings.spareConnections;
-    this.#idle = new IdleConnections(clock, settings.keepAliveMs, (socket) => this.isBusy(socket));
+    this.#quiet = new QuietConnections(clock, settings, (socket) => this.#due(socket)?.stallMs);
   }
 
   get size(): number {
@@ -130,7 +128,7 @@ export class Connections {
     if (place) place.socket = socket;
     const surplus = place?.share === undefined;
     this.#open.set(socket, { surplus, place, latest: undefined, waiting: new Set(), broken: false });
-    this.#idle.add(socket);
+    this.#quiet.add(socket);
     socket.once("close", () => this.remove(socket));
   }
 
@@ -138,7 +136,7 @@ export class Connections {
   remove(socket: Socket): void {
     this.#open.get(socket)?.place?.leave();
     this.#open.delete(socket);
-    this.#idle.remove(socket);
+    this.#quiet.remove(socket);
     for (const { left, done } of this.#endings) if (left.delete(socket) && left.size === 0) done();
   }
 
@@ -171,15 +169,15 @@ export class Connections {
     });
   }
 
-  /** Whether it waits for a client's request. */
-  isIdle(socket: Duplex): boolean {
-    return this.#open.has(socket) && !this.isBusy(socket);
-  }
-
   /** Whether an answer is still due on it. */
   isBusy(socket: Duplex): boolean {
+    return this.#due(socket) !== undefined;
+  }
+
+  /** The request whose answer is still due on the connection. */
+  #due(socket: Duplex): Exchange | undefined {
     const latest = this.#open.get(socket)?.latest;
-    return latest !== undefined && !isSent(latest.response);
+    return latest === undefined || isSent(latest.response) ? undefined : latest;
   }
 
   /** Whether a request is whole and has no answer yet: the node is at it, and ends it in time. */
@@ -250,7 +248,6 @@ export class Connections {
       // A client that has just connected is about to send a request.
       else this.#clock.after(firstRequestMs, () => closeAfterLatest(socket, connection));
     }
-    this.#idle.stop();
     await this.#ended(new Set(this.#open.keys()), withinMs, onCut);
   }
 

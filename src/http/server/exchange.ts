@@ -31,6 +31,8 @@ export interface Exchange {
   awaitsContinue: boolean;
   /** Its body has come as a stream, or comes so. */
   isStreamed: boolean;
+  /** Its connection is cut if nothing moves on it for so long before its answer is out. */
+  stallMs: number;
   /** Tells whether the server ends, and with it every connection after its next answer. */
   readonly service: Service;
   /** The answer says that the connection ends with it. Later requests on the connection are not served. */

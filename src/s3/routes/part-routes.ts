@@ -31,8 +31,6 @@ export interface PartRouteParts {
   readonly maxPartBytes: number;
   /** Bytes that get into the store while a connection may be silent. */
   readonly partBytes: number;
-  /** For so long a connection may be silent, in milliseconds. */
-  readonly stallMs: number;
 }
 
 /** The part that a request is about. */
@@ -59,11 +57,11 @@ export class PartRoutes {
 
   async put(call: S3Call, key: string): Promise<void> {
     refuseUnspoken(call.headers);
-    const { bodies, maxPartBytes, partBytes, stallMs } = this.#parts;
+    const { bodies, maxPartBytes, partBytes } = this.#parts;
     const part = await this.#find(call, key);
     const body = partBody(call, bodies, part.upload.checksum?.algorithm, maxPartBytes);
     // Nothing moves on the connection while the store takes the part. A large one takes it longer.
-    call.exchange.request.socket.setTimeout(stallMs * Math.max(1, Math.ceil(body.length / partBytes)));
+    call.exchange.stallMs *= Math.max(1, Math.ceil(body.length / partBytes));
     const { md5, checksum } = await this.#send(call, part, body);
     const headers = ["ETag", `"${md5}"`];
     if (checksum !== undefined) headers.push(`x-amz-checksum-${checksum.algorithm}`, checksum.value);
