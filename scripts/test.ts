@@ -194,9 +194,9 @@ function allTests(): string[] {
 async function runAll(folder: string, files: readonly string[], onDisk: NodeJS.ProcessEnv): Promise<number> {
   const plan = planLanes(files.map((file) => file.replaceAll(sep, "/")));
   const lanes = [
-    { files: gathered(folder, plan.busy), concurrency },
-    { files: gathered(folder, plan.waiting), concurrency, env: onDisk },
-    { files: gathered(folder, plan.glue), concurrency: 1 },
+    { files: gathered(folder, plan.busy), concurrency, execArgv: untracked },
+    { files: gathered(folder, plan.waiting), concurrency, env: onDisk, execArgv: untracked },
+    { files: gathered(folder, plan.glue), concurrency: 1, execArgv: untracked },
     { files: gathered(folder, plan.simulation), concurrency, execArgv: [...background, ...untracked] },
   ];
   return (await runLanes(lanes, timeoutMs, interruption.signal)) ? 0 : 1;

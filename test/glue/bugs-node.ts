@@ -27,7 +27,7 @@ export const nodeBugs: readonly GlueBug[] = [
   {
     name: "small-requests-are-not-told",
     breaks: "Streams leave time to small requests of clients.",
-    edits: [{ file: "src/http/request-router.ts", find: "    this.#bodies.answered(exchange);\n", replace: "" }],
+    edits: [{ file: "src/http/request-router.ts", find: "    this.#bodies.answered(exchange, now);\n", replace: "" }],
     test: {
       file: "test/integration/http-spare-time.test.ts",
       name: "small requests of both dialects are told, large ones wait for spare time and are no small ones",

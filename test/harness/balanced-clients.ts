@@ -29,14 +29,15 @@ export class BalancedClients implements AsyncDisposable {
   readonly acknowledged = new Map<string, string | undefined>();
   /** Milliseconds of the slowest request since it was last set to 0. */
   slowestMs = 0;
-  /** What they show to the nodes, beyond what the test itself does. */
-  headers: NonNullable<RequestOptions["headers"]> = {};
+  #headers: NonNullable<RequestOptions["headers"]> = {};
   readonly #cluster: TestCluster;
   readonly #prefix: string;
   readonly #thinkMs: number;
   /** All nodes there ever were: who takes a node out of a file does not tell the balancer. */
   readonly #nodes = new Set<string>();
   readonly #underWay = new Map<string, number>();
+  /** Requests without an answer. */
+  readonly #sent = new Set<Promise<Answer>>();
   readonly #ended: Promise<unknown>;
   #ready: readonly string[];
   /** Resolves with the end of the balancer's look. */
@@ -60,6 +61,15 @@ export class BalancedClients implements AsyncDisposable {
   async avoid(id: string | undefined): Promise<void> {
     this.#avoided = id;
     while (id !== undefined && (this.#underWay.get(id) ?? 0) > 0) await sleep(systemClock, pollMs);
+  }
+
+  /**
+   * Has all clients show these to the nodes, beyond what the test itself does; resolves when nobody waits for an answer
+   * to a request with others.
+   */
+  async show(headers: NonNullable<RequestOptions["headers"]>): Promise<void> {
+    this.#headers = headers;
+    await Promise.allSettled(this.#sent);
   }
 
   /** Resolves when the balancer has just looked, and found this node ready. It looks again after `lookMs`. */
@@ -117,7 +127,7 @@ export class BalancedClients implements AsyncDisposable {
   }
 
   async #write(key: string, value: string | undefined): Promise<boolean> {
-    const { headers } = this;
+    const headers = this.#headers;
     const answer = await this.#send(`write of ${key}`, 204, (id) =>
       value === undefined ? this.#cluster.remove(id, key, headers) : this.#cluster.put(id, key, value, headers),
     );
@@ -126,7 +136,7 @@ export class BalancedClients implements AsyncDisposable {
 
   async #read(key: string, value: string | undefined): Promise<void> {
     const status = value === undefined ? 404 : 200;
-    const answer = await this.#send(`read of ${key}`, status, (id) => this.#cluster.get(id, key, this.headers));
+    const answer = await this.#send(`read of ${key}`, status, (id) => this.#cluster.get(id, key, this.#headers));
     const got = answer?.body.toString();
     if (answer !== undefined && value !== undefined && got !== value) this.#fail(`${key} is ${got}, not ${value}`);
   }
@@ -140,8 +150,10 @@ export class BalancedClients implements AsyncDisposable {
     }
     const sentAt = systemClock.now();
     this.#count(this.#underWay, id, 1);
+    const sent = send(id);
+    this.#sent.add(sent);
     try {
-      const answer = await send(id);
+      const answer = await sent;
       this.#count(this.answered, id, 1);
       if (answer.status === status) return answer;
       this.#fail(`${what} through ${id}: ${answer.status} ${answer.body.toString()}`);
@@ -149,6 +161,7 @@ export class BalancedClients implements AsyncDisposable {
       this.#fail(`${what} through ${id}: ${String(error)}`);
     } finally {
       this.#count(this.#underWay, id, -1);
+      this.#sent.delete(sent);
       this.slowestMs = Math.max(this.slowestMs, systemClock.now() - sentAt);
     }
     return undefined;

@@ -267,7 +267,7 @@ describe("the command line, with many values", () => {
   });
 
   test("bench measures reads and writes, and leaves nothing behind", async () => {
-    const { code, stdout } = await weir("bench", "--seconds", "1", "--connections", "4", "--keys", "20", "--json");
+    const { code, stdout } = await weir("bench", "--seconds", "2", "--connections", "4", "--keys", "20", "--json");
     assert.equal(code, 0);
     const { reads, writes } = JSON.parse(stdout) as Record<string, Record<string, number>>;
     for (const figures of [reads, writes]) {

@@ -78,7 +78,7 @@ test("an operator's day: what is done in order fails no request, what fails is a
   assert.equal((await cluster.put("a", "photos/large", large)).headers["weir-durability"], "stored");
 
   await using clients = new BalancedClients(cluster, { prefix: "photos/", thinkMs });
-  clients.headers = bearer(yesterdays.token);
+  await clients.show(bearer(yesterdays.token));
 
   /** Makes a change, and waits for these nodes to say so, once more than they had. */
   const told = async (words: string, change: () => void, ids = cluster.ids): Promise<void> => {
@@ -117,7 +117,7 @@ test("an operator's day: what is done in order fails no request, what fails is a
   await told('"settings":"auth"', () =>
     cluster.configure({ auth: { tokens: [operator.rule, yesterdays.rule, todays.rule] } }),
   );
-  clients.headers = bearer(todays.token);
+  await clients.show(bearer(todays.token));
   await sleep(systemClock, calmMs);
   await told('"settings":"auth"', () => cluster.configure({ auth: { tokens: [operator.rule, todays.rule] } }));
   assert.equal((await cluster.get("b", "photos/large", bearer(yesterdays.token))).status, 401);

@@ -101,7 +101,7 @@ export async function runSoak(
   const startedAt = systemClock.now();
   const endsAt = startedAt + settings.seconds * 1_000;
   let pace = { delayMs, bytesPerSecond };
-  const slowEachMs = (settings.seconds * 1_000) / 4;
+  const slowEachMs = (settings.seconds * 1_000) / 8;
   let slowAt = startedAt + slowEachMs;
   const flood = clients.run(new SimRandom(settings.seed), () => systemClock.now() < endsAt);
   for (let shownAt = startedAt; systemClock.now() < endsAt; ) {
