@@ -4,6 +4,9 @@
  */
 
 import { median } from "./report.ts";
+import type { WrkPlan } from "./wrk.ts";
+
+const shortRestMs = 20;
 
 export interface Settings {
   readonly rounds: number;
@@ -16,6 +19,11 @@ export interface Settings {
 /** What of a full run's keys or bytes is taken. */
 export function scaled(count: number, { scale }: Settings): number {
   return Math.ceil(count * scale);
+}
+
+/** What each connection of a load rests before a request: a short run measures nothing, and keeps no processor busy. */
+export function restOf({ scale }: Settings): Pick<WrkPlan, "restMs"> {
+  return scale < 1 ? { restMs: shortRestMs } : {};
 }
 
 /** Of a target's runs, in order. */

@@ -7,7 +7,7 @@
 
 import type { BenchCluster } from "./cluster.ts";
 import { median, type Row } from "./report.ts";
-import { interleaved, ratio, type Settings, scaled } from "./rounds.ts";
+import { interleaved, ratio, restOf, type Settings, scaled } from "./rounds.ts";
 import { clusterBucket, signedRequests, startS3Cluster } from "./s3-cluster.ts";
 import { runWrk, type WrkPlan, type WrkRequest } from "./wrk.ts";
 
@@ -33,7 +33,7 @@ export async function compareS3(settings: Settings): Promise<Row[]> {
       const run = (requestsOf: () => WrkRequest[] | Promise<WrkRequest[]>) => async (warmUp: boolean) => {
         const requests = await requestsOf();
         const seconds = warmUp ? warmUpSeconds : settings.seconds;
-        const load = restMs === undefined ? {} : { restMs };
+        const load = restMs === undefined ? restOf(settings) : { restMs };
         return await microsFor(cluster, { url, method, requests, bytes, seconds, ...load });
       };
       const figures = await interleaved(settings, {

@@ -19,7 +19,7 @@ import { type TestKey, testKey } from "../s3-request.ts";
 import { freshBucket, s3ServerFromEnvironment } from "../s3-server.ts";
 import { cpuMicrosOf, Processes } from "./processes.ts";
 import { median, type Row, rate } from "./report.ts";
-import { interleaved, ratio, type Settings, scaled } from "./rounds.ts";
+import { interleaved, ratio, restOf, type Settings, scaled } from "./rounds.ts";
 import { clusterBucket, signedRequests, startS3Cluster } from "./s3-cluster.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 import { runWrk, type WrkPlan, type WrkRequest } from "./wrk.ts";
@@ -97,7 +97,7 @@ async function compare(
     const requests = await signedRequests({ ...server, method, keys, bytes: size.bytes });
     const seconds = warmUp ? warmUpSeconds : settings.seconds;
     const before = server.cpuMicros();
-    const result = await runWrk({ ...size, url: server.url, method, requests, seconds });
+    const result = await runWrk({ ...size, url: server.url, method, requests, seconds, ...restOf(settings) });
     if (!warmUp) micros.get(server)?.push((server.cpuMicros() - before) / result.requests);
     return result.perSecond;
   };

@@ -8,7 +8,7 @@ import { BenchCluster } from "./cluster.ts";
 import { Processes } from "./processes.ts";
 import { runRaw } from "./raw-load.ts";
 import { median, type Row, rate } from "./report.ts";
-import { interleaved, ratio, type Settings, scaled } from "./rounds.ts";
+import { interleaved, ratio, restOf, type Settings, scaled } from "./rounds.ts";
 import { requestsFor, runWrk, type WrkPlan } from "./wrk.ts";
 
 export interface ValuesPlan {
@@ -43,7 +43,7 @@ export async function compareValues(settings: Settings, plan: ValuesPlan): Promi
     return async (warmUp: boolean): Promise<number> => {
       const seconds = warmUp ? warmUpSeconds : settings.seconds;
       const before = cpuMicros();
-      const result = await runWrk({ url, method, requests, bytes: plan.bytes, seconds });
+      const result = await runWrk({ url, method, requests, bytes: plan.bytes, seconds, ...restOf(settings) });
       if (!warmUp) figures.push((cpuMicros() - before) / result.requests);
       return result.perSecond;
     };
