@@ -196,7 +196,7 @@ async function runAll(folder: string, files: readonly string[], onDisk: NodeJS.P
   const lanes = [
     { files: gathered(folder, plan.busy), concurrency, execArgv: untracked },
     { files: gathered(folder, plan.waiting), concurrency, env: onDisk, execArgv: untracked },
-    { files: gathered(folder, plan.glue), concurrency: 1, execArgv: untracked },
+    { files: gathered(folder, plan.small), concurrency: 1, execArgv: untracked },
     { files: gathered(folder, plan.simulation), concurrency, execArgv: [...background, ...untracked] },
   ];
   return (await runLanes(lanes, timeoutMs, interruption.signal)) ? 0 : 1;

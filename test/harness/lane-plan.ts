@@ -3,14 +3,12 @@
  * A file that is not named here is one of the busy ones, after those that are.
  */
 
-/** Tests with real processes and clocks that keep a processor busy, the longest first; or one of a group's. */
+/** Tests with real processes and clocks that keep a processor busy, the longest first. */
 const longBusy: readonly string[] = [
   "test/integration/cluster-s3-clients.test.ts",
   "test/integration/http-fuzz.test.ts",
   "test/integration/operators-day.test.ts",
   "test/integration/bench.test.ts",
-  "test/integration/build.test.ts",
-  "test/unit/journal/journal-random.test.ts",
   "test/integration/cli-copy.test.ts",
   "test/integration/drop-command.test.ts",
   "test/integration/dev.test.ts",
@@ -24,12 +22,16 @@ const waiting: readonly string[] = [
   "test/integration/cluster-late-gateway.test.ts",
   "test/chaos/chaos.test.ts",
   "test/conformance/azure-store.test.ts",
+  "test/integration/build.test.ts",
   "test/integration/cluster-late-effects.test.ts",
   "test/integration/cluster-value-limit.test.ts",
   "test/integration/cluster-soak.test.ts",
   "test/integration/cluster-age.test.ts",
   "test/integration/compose.test.ts",
 ];
+
+/** Planted bugs in short processes, and units in the tests' own: these take longest, or are of a group that does. */
+const longSmall: readonly string[] = ["test/glue/glue-bugs.test.ts", "test/unit/journal/journal-random.test.ts"];
 
 /** Simulations take only processor time; these take most of it. */
 const longSimulated: readonly string[] = [
@@ -39,13 +41,13 @@ const longSimulated: readonly string[] = [
 ];
 
 /** All that has a place of its own. */
-export const plannedFiles: readonly string[] = [...longBusy, ...waiting, ...longSimulated];
+export const plannedFiles: readonly string[] = [...longBusy, ...waiting, ...longSmall, ...longSimulated];
 
 export interface LanePlan {
   readonly busy: readonly string[];
   readonly waiting: readonly string[];
-  /** Each plants its bugs in many short processes. */
-  readonly glue: readonly string[];
+  /** Those that start no node, or only for moments: one file at a time. */
+  readonly small: readonly string[];
   readonly simulation: readonly string[];
 }
 
@@ -53,15 +55,14 @@ export interface LanePlan {
 export function planLanes(files: readonly string[]): LanePlan {
   const of = (folder: string): string[] => files.filter((file) => file.startsWith(`test/${folder}/`));
   const isWaiting = (file: string): boolean => waiting.includes(file) || file.startsWith("test/conformance/");
-  // A group of unit tests takes longer than most of the others.
-  const real = [...of("unit"), ...files.filter((file) => !/^test\/(?:unit|glue|simulation)\//.test(file))];
+  const real = files.filter((file) => !/^test\/(?:unit|glue|simulation)\//.test(file));
   return {
     busy: first(
       longBusy,
       real.filter((file) => !isWaiting(file)),
     ),
     waiting: first(waiting, real.filter(isWaiting)),
-    glue: of("glue"),
+    small: first(longSmall, [...of("glue"), ...of("unit")]),
     simulation: first(longSimulated, of("simulation")),
   };
 }

@@ -1,7 +1,8 @@
 /**
  * A whole run of the tests, in lanes at once. Tests with real processes and clocks that keep a processor busy run two
- * files at a time. Beside them run those that wait for stores and deadlines most of the time, and planted bugs, whose
- * processes are short. Simulations know no time but their own: they take what the others leave of the processors.
+ * files at a time. Beside them run those that wait for stores and deadlines most of the time. So do units and planted
+ * bugs, whose processes are short, one file at a time. Simulations know no time but their own: they take what the
+ * others leave of the processors.
  */
 
 import { PassThrough } from "node:stream";
