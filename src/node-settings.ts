@@ -120,11 +120,12 @@ function ownFiles({ store, flush, large, nodes }: Config): number {
 
 /**
  * How long a request may be under way with nothing moving on its connection. That may be between two chunks of its
- * body. Or it is while the store takes a part of the body at the last try, and completes the value.
+ * body. Or its client has not read the answer. Or it is while the store takes a part of the body at the last try, and
+ * completes the value.
  */
-function longestSilenceMs({ large, flush, request }: Config): number {
+function longestSilenceMs({ large, flush, request, http }: Config): number {
   const storeMs = longestTriesMs(flush.deadlineMs) + 2 * flush.deadlineMs + request.deadlineMs;
-  return Math.max(large.idleMs, storeMs) + silenceMarginMs;
+  return Math.max(large.idleMs, http.bodyTimeoutMs, http.answerTimeoutMs, storeMs) + silenceMarginMs;
 }
 
 export function linkSettings({ peers, buffer }: Config): LinkSettings {

@@ -91,8 +91,14 @@ test("a connection is not cut for its silence while a request on it may still be
   const { stallMs } = httpSettings(config, config.nodes[0] as NodeConfig);
   // Its last part, and its completion, may take a deadline of the store's each.
   assert.ok(stallMs > defaultHttpSettings.stallMs && stallMs > 2 * 60_000 + config.request.deadlineMs, String(stallMs));
-  const patient = parse({ large: { idleMs: 600_000 } });
-  assert.ok(httpSettings(patient, patient.nodes[0] as NodeConfig).stallMs > 600_000);
+  for (const patience of [
+    { large: { idleMs: 600_000 } },
+    { http: { bodyTimeoutMs: 600_000 } },
+    { http: { answerTimeoutMs: 600_000 } },
+  ]) {
+    const patient = parse(patience);
+    assert.ok(httpSettings(patient, patient.nodes[0] as NodeConfig).stallMs > 600_000, JSON.stringify(patience));
+  }
 });
 
 test("links take the largest values that any node may hold, whatever this one's own limit is", () => {
