@@ -121,7 +121,8 @@ export class ViewRecord {
   /**
    * The same, again and again for as long as the record is as it was read. After that no swap for `next` can take
    * effect any more.
-   * @throws as {@link swap}
+   *
+   * @throws as {@link swap}; `store_unavailable` when the store's conditions on writes do not work.
    */
   async insist(read: StoredView, next: View, signal: AbortSignal): Promise<boolean> {
     const { clock, random } = this.#context;
@@ -137,6 +138,7 @@ export class ViewRecord {
       }
       const stored = await this.readPatiently(signal);
       if (stored?.tag !== read.tag) return false;
+      if (this.#vain >= vainLimit) throw vainCondition(stored.tag);
       await sleep(clock, failurePauseMs * (1 + random.next()), signal);
     }
   }

@@ -237,6 +237,18 @@ describe("ViewRecord, over a store that refuses a swap and then shows the very t
     assert.deepEqual(more, []);
   });
 
+  it("is asked no more by who insists", async () => {
+    const { clock, store, record } = trialOf(view);
+    const read = (await record.read()) as StoredView;
+    store.write = () => Promise.resolve({ kind: "conflict" });
+    const failed = assert.rejects(record.insist(read, next, signal), /the very tag that it shows: is versioning on\?/);
+    for (let time = 0; time < 4; time++) {
+      for (let each = 0; each < 6; each++) await turn();
+      clock.advance(400);
+    }
+    await failed;
+  });
+
   it("says nothing when others have swapped in between", async () => {
     assert.deepEqual(await warningsAfter(10, (swap) => swap % 3 !== 0), []);
   });
