@@ -16,7 +16,7 @@ import { loadTls, type TlsMaterial } from "./config/tls-files.ts";
 import { TlsReload } from "./config/tls-reload.ts";
 import type { Operations } from "./core/operation.ts";
 import type { ClusterStatus } from "./core/status.ts";
-import { createHttpServer } from "./http/server.ts";
+import { createHttpServer, type HttpServer } from "./http/server.ts";
 import { DataFolder } from "./journal/data-folder.ts";
 import { DiskJournals, journalLimitBytes } from "./journal/disk-journals.ts";
 import { freeBytesAt, spaceAt } from "./journal/file-disk.ts";
@@ -193,15 +193,15 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
   /**
    * Prepares to leave, in two steps:
    *
-   * 1. Load balancers are told, and have time to see it.
-   * 2. What clients have begun is done to its end, and they are told to go elsewhere.
+   * 1. Load balancers are told, and have time to see it. Near its end, clients that keep connections are sent away.
+   * 2. What clients have begun is done to its end.
    *
    * While the node leaves, it still answers, by way of the other nodes.
    */
   const drain = (): Promise<void> => {
     const { joined } = host;
     host.withdraw();
-    drained ??= sleep(systemClock, joined ? config.http.drainMs : 0).then(() => http.finish());
+    drained ??= letGo(http, joined ? config.http.drainMs : 0);
     return drained;
   };
   const leave = (): void => void drain().then(() => host.leave());
@@ -228,6 +228,20 @@ export async function startNode(config: Config, nodeId: string, { log }: NodeOpt
       await resources.disposeAsync();
     },
   };
+}
+
+/**
+ * The part of `http.drainMs` in which each connection ends with its next answer. Leaving may take a tenth of a second:
+ * too short for all clients to hear of it.
+ */
+const sendAwayPart = 1 / 5;
+
+/** Lets the clients go, within `drainMs`, and then finishes what they have begun. */
+async function letGo(http: HttpServer, drainMs: number): Promise<void> {
+  await sleep(systemClock, drainMs * (1 - sendAwayPart));
+  http.sendAway();
+  await sleep(systemClock, drainMs * sendAwayPart);
+  await http.finish();
 }
 
 /** The node's journals, on its data folder. */

@@ -250,7 +250,7 @@ const httpSchema = z
       .max(600_000)
       .default(5_000)
       .describe(
-        "Milliseconds that a stopping node still serves as before once /readyz says no, so that load balancers see it; then http.finishMs and flush.stopMs follow.",
+        "Milliseconds that a stopping node still serves once /readyz says no, so that load balancers see it; in the last fifth each answer ends its connection; then http.finishMs and flush.stopMs follow.",
       ),
     finishMs: durationMs
       .default(10_000)

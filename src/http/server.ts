@@ -65,7 +65,11 @@ export interface HttpServer extends AsyncDisposable {
   setTls(tls: ServerTls): void;
   /**
    * From now on each connection ends with its next answer, so that clients that keep connections go elsewhere. The
-   * server goes on serving. Resolves when all requests under way are answered. Requests that take longer than
+   * server goes on serving.
+   */
+  sendAway(): void;
+  /**
+   * Does as {@link sendAway} does. Resolves when all requests under way are answered. Requests that take longer than
    * `finishMs` are cut.
    */
   finish(): Promise<void>;
@@ -183,8 +187,12 @@ class NodeHttpServer implements HttpServer {
     return this.#dialectServer === undefined ? [this.#server] : [this.#server, this.#dialectServer];
   }
 
-  finish(): Promise<void> {
+  sendAway(): void {
     this.#service.isEnding = true;
+  }
+
+  finish(): Promise<void> {
+    this.sendAway();
     return this.#connections.endBusy(this.#settings.finishMs, this.#onCut);
   }
 
@@ -192,7 +200,7 @@ class NodeHttpServer implements HttpServer {
     await this.#letIn();
     this.#draining = true;
     for (const server of this.#servers) server.close();
-    this.#service.isEnding = true;
+    this.sendAway();
     await this.#connections.end(this.#settings.finishMs, this.#onCut);
     this.#bodies[Symbol.dispose]();
     this.#unread[Symbol.dispose]();

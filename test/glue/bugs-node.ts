@@ -299,6 +299,16 @@ export const nodeBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "clients-told-when-the-node-goes",
+    breaks: "A node that leaves sends clients of kept connections away while it still serves.",
+    edits: [{ file: compose, find: "  http.sendAway();\n", replace: "" }],
+    test: {
+      file: composeTest,
+      name: "a node that leaves serves as before at first, and sends clients of kept connections away before it goes",
+      says: /nobody away while it still serves/,
+    },
+  },
+  {
     name: "node-that-has-left-does-not-end",
     breaks: "A node that has left the cluster ends.",
     edits: [

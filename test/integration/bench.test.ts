@@ -16,7 +16,7 @@ void suite("bench", { concurrency: 2 }, () => {
     test(`bench: a short run of ${name} comes to a figure in each row`, async (t) => {
       const args = [...commandOf("scripts/bench.ts"), "--short", "--only", name];
       // Rejects, with all that was said, unless it ends with 0.
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: root, timeout: 60_000 });
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: root, timeout: 120_000 });
       if (stderr.includes("left out")) return t.skip(stderr.trim());
       for (const line of stderr.trim().split("\n").slice(1)) t.diagnostic(line);
       assert.match(stdout, /^A short run, of 1 % /m);

@@ -155,8 +155,8 @@ describe("cluster of three of which one node is lost while clients use the other
 });
 
 describe("cluster of three that is stopped and started node by node", () => {
-  // So long each client goes to each node at least once, and is told to go elsewhere.
-  const config = { http: { drainMs: 500 } };
+  // For a fifth of that a client that comes is told to go elsewhere, and the others go with it.
+  const config = { http: { drainMs: 2_500 } };
   const stage = setStage(async (stack) => ({ cluster: stack.use(await TestCluster.start({ config })) }));
 
   test("no request fails of clients that go elsewhere when a node closes their connection", async (t) => {

@@ -53,6 +53,19 @@ describe("a server that finishes", { timeout: hangMs }, () => {
     await ended;
   });
 
+  test("sends clients away with their next answer, and serves who comes", async () => {
+    await using host = await HttpHost.start();
+    await using kept = await host.connect();
+    const ask = async (connection = kept) => await connection.send(rawRequest("GET", "/healthz")).answer();
+    assert.notEqual((await ask()).headers["connection"], "close");
+    host.server.sendAway();
+    for (const connection of [kept, await host.connect()]) {
+      const answer = await ask(connection);
+      assert.deepEqual([answer.status, answer.headers["connection"]], [200, "close"]);
+      assert.equal(await connection.rest(), "");
+    }
+  });
+
   test("still serves who comes meanwhile, and does not wait for that", async () => {
     await using host = await HttpHost.start();
     await using busy = await host.connect();

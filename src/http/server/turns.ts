@@ -42,17 +42,21 @@ export class Turns {
   }
 
   async #run(): Promise<void> {
-    for (;;) {
+    while (this.#waiting.size > 0) {
       await nextTurn();
       await this.#spare?.wait();
-      const [first] = this.#waiting;
-      if (first === undefined) break;
-      const [holder, waiting] = first;
+      this.#give();
+    }
+    this.#isRunning = false;
+  }
+
+  #give(): void {
+    for (const [holder, waiting] of this.#waiting) {
       this.#waiting.delete(holder);
       const resolve = waiting.shift();
       if (waiting.length > 0) this.#waiting.set(holder, waiting);
       resolve?.();
+      return;
     }
-    this.#isRunning = false;
   }
 }

@@ -35,3 +35,18 @@ test("each piece has a turn of its own, also one that comes when all others are 
   }
   assert.equal(new Set(seen).size, seen.length, seen.join(", "));
 });
+
+test("time to spare is waited for once for each piece, and not when there is none", async () => {
+  let waits = 0;
+  const spare = {
+    wait: () => {
+      waits++;
+      return Promise.resolve();
+    },
+  };
+  const own = new Turns(spare).of("a");
+  await own.next();
+  await Promise.all([own.next(), own.next()]);
+  await new Promise(setImmediate);
+  assert.equal(waits, 3);
+});
