@@ -183,6 +183,22 @@ export const folderBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "folder-pages-are-whole-or-fail",
+    breaks: "A listing of a slow folder gets further.",
+    edits: [
+      {
+        file: "src/store/folder/file-listing.ts",
+        find: "if (count === query.limit || isShort) {",
+        replace: "if (count === query.limit) {",
+      },
+    ],
+    test: {
+      file: "test/unit/store/folder/file-listing.test.ts",
+      name: "pages of a slow folder are short, and together they have all names",
+      says: /listing the folder took too long/,
+    },
+  },
+  {
     name: "folder-part-takes-every-thread",
     breaks: "A part leaves one of the runtime's threads to the journal.",
     edits: [

@@ -31,6 +31,12 @@ const lookupsAtOnce = 8;
  */
 const laneCountOfListings = 4;
 
+/**
+ * The part of its time after which a page ends with what it has. A slow disk makes pages short. Without that, a listing
+ * of many names would fail again and again, and would get no further.
+ */
+const fillPart = 1 / 2;
+
 /** The most passes over a folder that changes meanwhile. */
 const maxPasses = 3;
 
@@ -76,6 +82,8 @@ export class FileListing {
 
   async list(query: ListQuery, giveUpAt: Instant): Promise<ListPage> {
     const position: Position = { query, giveUpAt };
+    const now = this.#clock.now();
+    const shortAt = now + fillPart * (giveUpAt - now);
     const blobs: ListedBlob[] = [];
     const prefixes: string[] = [];
     let batch: string[] = [];
@@ -83,7 +91,8 @@ export class FileListing {
     for await (const { name } of this.#files(position)) {
       const entry = name === undefined ? undefined : entryOf(name, position.query);
       if (entry === undefined) continue;
-      if (count === query.limit) {
+      const isShort = this.#clock.now() >= shortAt && blobs.length + prefixes.length > 0;
+      if (count === query.limit || isShort) {
         blobs.push(...(await this.#lookUp(batch, giveUpAt)));
         if (blobs.length + prefixes.length > 0) return { blobs, prefixes, next: position.query.after };
         // All entries of the batch have gone meanwhile.
@@ -97,6 +106,7 @@ export class FileListing {
       if (batch.length === lookupsAtOnce) {
         blobs.push(...(await this.#lookUp(batch, giveUpAt)));
         batch = [];
+        this.#checkTime(position);
       }
     }
     blobs.push(...(await this.#lookUp(batch, giveUpAt)));
