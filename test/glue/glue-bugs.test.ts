@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { glueBugs } from "./glue-bugs.ts";
 import { tryBug } from "./trial.ts";
 
-const timeout = 120_000;
+const timeout = 200_000;
 
 describe("a planted bug of the glue", { concurrency: 2 }, () => {
   for (const bug of glueBugs) {

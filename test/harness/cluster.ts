@@ -15,6 +15,7 @@ import { type Answer, type ClientTls, HttpClient, pathOf, type RequestOptions } 
 import { lookPauseMs } from "./look-pause.ts";
 import { type NodeEnd, NodeProcess, type NodeProcessOptions } from "./node-process.ts";
 import { ownPorts } from "./own-ports.ts";
+import { patienceMs } from "./patience.ts";
 
 export type ConfigSections = Readonly<
   Record<string, Readonly<Record<string, unknown>> | string | number | readonly string[]>
@@ -183,15 +184,16 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Resolves when no running node holds anything that is not in the store. */
-  async untilFlushed(withinMs = 20_000): Promise<void> {
-    await this.until(withinMs, "everything is in the store", async () => {
+  async untilFlushed(usualMs = 20_000): Promise<void> {
+    await this.until(usualMs, "everything is in the store", async () => {
       for (const id of this.#running()) if ((await this.figures(id)).dirtyKeys > 0) return false;
       return true;
     });
   }
 
-  /** Asks again and again until `holds`; fails with `what` when it takes longer. */
-  async until(withinMs: number, what: string, holds: () => Promise<boolean>): Promise<void> {
+  /** Asks again and again until `holds`; fails with `what` when that takes much longer than `usualMs`. */
+  async until(usualMs: number, what: string, holds: () => Promise<boolean>): Promise<void> {
+    const withinMs = patienceMs(usualMs);
     const startedAt = systemClock.now();
     while (!(await holds())) {
       const waitedMs = systemClock.now() - startedAt;

@@ -14,7 +14,7 @@ import { HandshakeChannel } from "../../src/network/handshake-channel.ts";
 import { acceptHandshake, dialHandshake, protocolVersion } from "../../src/network/link-handshake.ts";
 import { systemRandom } from "../../src/system.ts";
 import { LinkPeer, linkedPair, quickSettings, writeOf } from "../harness/link-peer.ts";
-import { hangMs } from "../harness/patience.ts";
+import { hangMs, patienceMs } from "../harness/patience.ts";
 
 const timeout = hangMs;
 const never = new AbortController().signal;
@@ -278,7 +278,7 @@ test("link: malformed handshakes close the connection at once", { timeout }, asy
   assert.deepEqual(b.events, []);
 });
 
-test("link: callers that say nothing are few, and not for long", { timeout: 5_000 }, async () => {
+test("link: callers that say nothing are few, and not for long", { timeout: patienceMs(5_000) }, async () => {
   await using b = await LinkPeer.start("b", { settings: { maxHandshakes: 2, handshakeMs: 200 } });
   const silent = [1, 2].map(() => exchange(b.port, (socket) => socket.write(upgrade("weir-peer/1"))));
   for (const said of await Promise.all(silent)) assert.match(said, /^HTTP\/1.1 101/);
