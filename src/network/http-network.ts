@@ -13,7 +13,7 @@ import type { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { assert } from "../base/assert.ts";
-import type { Clock, Instant, Timer } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import { Complaints } from "../base/complaints.ts";
 import { OperatingError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -89,7 +89,6 @@ export class HttpNetwork implements Network {
   readonly #callers = new Set<AbortController>();
   #handler: PeerHandler | undefined;
   #ticker: Timer | undefined;
-  #tickedAt: Instant = 0;
   /** Aborted when the network is disposed of. */
   readonly #end = new AbortController();
 
@@ -371,15 +370,13 @@ export class HttpNetwork implements Network {
   #keepTicking(): void {
     if (this.#ticker !== undefined) return;
     const { clock } = this.#options;
-    this.#tickedAt = clock.now();
     this.#ticker = clock.after(this.#settings.tickMs, () => {
       this.#ticker = undefined;
-      const elapsedMs = clock.now() - this.#tickedAt;
       let links = 0;
       for (const peer of this.#peers.values()) {
         if (peer.link === undefined) continue;
         links += 1;
-        peer.link.tick(elapsedMs);
+        peer.link.tick();
       }
       if (links > 0 && !this.#disposed) this.#keepTicking();
     });

@@ -47,7 +47,10 @@ export interface LinkSettings {
   /** Requests of one peer that are being handled. Over it they are refused with `overloaded`. */
   readonly maxIncoming: number;
 
-  /** How often deadlines and silence are checked, in milliseconds. Requests expire up to this much late. */
+  /**
+   * How often deadlines and silence are checked, in milliseconds. Requests expire up to this much late. A check of each
+   * 20 ms took a seventh of an idle node's processor time.
+   */
   readonly tickMs: number;
   /** After hearing nothing for this long, it asks the peer whether it is there. In milliseconds. */
   readonly probeAfterMs: number;
@@ -94,7 +97,7 @@ export const defaultLinkSettings: LinkSettings = {
   queueReserveBytes: 4 * mebi,
   maxInFlight: 16_384,
   maxIncoming: 16_384,
-  tickMs: 20,
+  tickMs: 100,
   probeAfterMs: 500,
   silenceMs: 3000,
   handshakeMs: 3000,

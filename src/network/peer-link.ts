@@ -36,12 +36,6 @@ export interface PeerLinkOptions {
   readonly onClosed: (link: PeerLink, reason: string) => void;
 }
 
-/**
- * How much of the time between two ticks counts as silence, in ticks. While this process was paused, its peer was not
- * silent.
- */
-const maxTicksCounted = 4;
-
 export class PeerLink implements FrameSink {
   readonly peer: PeerIdentity;
   readonly #options: PeerLinkOptions;
@@ -119,15 +113,14 @@ export class PeerLink implements FrameSink {
     return this.#queue.finish(frameKinds.notice, 0, undefined, this.#maxBytes(true), undefined) === "queued";
   }
 
-  /** Call it each `tickMs`. `elapsedMs` have passed since the last call. */
-  tick(elapsedMs: number): void {
+  /** Call it each `tickMs`. A longer time since the last call is a pause of this process, not the peer's silence. */
+  tick(): void {
     for (const request of this.#inFlight.takeExpired(this.#clock.now())) {
       this.#queue.takeBack(request);
       request.fail(new OperatingError("deadline_exceeded", `${this.peer.id} has not answered in time`));
     }
-    const countedMs = Math.min(elapsedMs, maxTicksCounted * this.#settings.tickMs);
-    this.#silentMs += countedMs;
-    this.#probedMs += countedMs;
+    this.#silentMs += this.#settings.tickMs;
+    this.#probedMs += this.#settings.tickMs;
     if (this.#silentMs >= this.#settings.silenceMs) this.close("nothing was heard from the peer for too long");
     else if (this.#silentMs >= this.#settings.probeAfterMs && this.#probedMs >= this.#settings.probeAfterMs) {
       this.#probedMs = 0;

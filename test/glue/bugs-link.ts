@@ -305,8 +305,11 @@ export const linkBugs: readonly GlueBug[] = [
     edits: [
       {
         file: link,
-        find: "    const countedMs = Math.min(elapsedMs, maxTicksCounted * this.#settings.tickMs);",
-        replace: "    const countedMs = Math.max(elapsedMs, this.#settings.tickMs);",
+        find: "    this.#silentMs += this.#settings.tickMs;",
+        replace:
+          "    const ticks = this as unknown as { atMs?: number };\n" +
+          "    this.#silentMs += this.#clock.now() - (ticks.atMs ?? this.#clock.now());\n" +
+          "    ticks.atMs = this.#clock.now();",
       },
     ],
     test: {

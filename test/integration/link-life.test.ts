@@ -178,6 +178,7 @@ test("link: a process that was paused does not take its peers for silent", { tim
   const [a, b] = await linkedPair({ settings }, { settings });
   await using _a = a;
   await using _b = b;
+  await new Promise((resolve) => setTimeout(resolve, 20));
   for (const end = performance.now() + 300; performance.now() < end; );
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.deepEqual([a.ups("b"), b.ups("a"), a.events.length], [1, 1, 1]);
