@@ -115,18 +115,23 @@ async function startServers(
   stack: DisposableStack,
 ): Promise<Readonly<Record<string, string>> | undefined> {
   const env: Record<string, string> = {};
-  for (const kind of serverKinds) {
-    if (process.env[kind.variable] !== undefined || !files.some((file) => kind.wants(file))) continue;
-    const server = await kind.start();
+  let isComplete = true;
+  const wanted = serverKinds.filter(
+    ({ variable, wants }) => process.env[variable] === undefined && files.some((file) => wants(file)),
+  );
+  // On a bare machine each takes half a minute to install.
+  const servers = await Promise.all(wanted.map(async (kind) => [kind, await kind.start()] as const));
+  for (const [{ name, variable }, server] of servers) {
     if (!("missing" in server)) {
       Object.assign(env, stack.use(server).env);
       continue;
     }
-    process.stdout.write(`no ${kind.name}: ${server.missing}\n`);
-    if (isStrict) return undefined;
-    process.stdout.write(`tests that need it are skipped; give another server by ${kind.variable} and so on\n`);
+    isComplete = false;
+    process.stdout.write(`no ${name}: ${server.missing}\n`);
+    if (!isStrict)
+      process.stdout.write(`tests that need it are skipped; give another server by ${variable} and so on\n`);
   }
-  return env;
+  return isComplete || !isStrict ? env : undefined;
 }
 
 /** A folder for what the processes of a whole run share, and for their own folders. */

@@ -4,12 +4,15 @@
  * need it.
  */
 
-import { spawn, spawnSync } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { hash } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { root } from "./steps.ts";
+
+const execute = promisify(execFile);
 
 /** Which packages, exactly. */
 const manifestFolder = join(root, "test", "harness", "azurite");
@@ -47,7 +50,7 @@ export interface AzuriteOptions {
 
 /** Starts one in memory, on a free port, or says why there can be none here. It stops when it's disposed of. */
 export async function startAzurite({ tls }: AzuriteOptions = {}): Promise<Azurite | { readonly missing: string }> {
-  const missing = install();
+  const missing = await install();
   if (missing !== undefined) return { missing };
   const args = [
     "--blobHost",
@@ -93,7 +96,8 @@ export async function startAzurite({ tls }: AzuriteOptions = {}): Promise<Azurit
   };
 }
 
-function install(): string | undefined {
+/** Returns why it can't be installed. */
+async function install(): Promise<string | undefined> {
   if (existsSync(program)) return undefined;
   process.stdout.write("installing Azure's emulator (once)\n");
   const unfinished = `${folder}-${process.pid}`;
@@ -102,8 +106,11 @@ function install(): string | undefined {
     for (const file of manifest) copyFileSync(join(manifestFolder, file), join(unfinished, file));
     // Nothing of it runs while it is installed.
     const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-    const done = spawnSync("npm", args, { cwd: unfinished, encoding: "utf8" });
-    if (done.status !== 0) return `npm can't install it: ${done.error?.message ?? done.stderr}`;
+    const failure = await execute("npm", args, { cwd: unfinished }).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    if (failure !== undefined) return `npm can't install it: ${failure}`;
     if (!existsSync(folder)) renameSync(unfinished, folder);
     return undefined;
   } finally {
