@@ -119,7 +119,7 @@ async function startServers(
   const wanted = serverKinds.filter(
     ({ variable, wants }) => process.env[variable] === undefined && files.some((file) => wants(file)),
   );
-  // On a bare machine each takes half a minute to install.
+  // On a bare machine the emulator of Azure alone takes half a minute to install.
   const servers = await Promise.all(wanted.map(async (kind) => [kind, await kind.start()] as const));
   for (const [{ name, variable }, server] of servers) {
     if (!("missing" in server)) {
