@@ -150,6 +150,19 @@ export const memberMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "waiting-ends-over-a-record-in-part",
+    world: "viewLosses",
+    breaks: "V60: a process that waits for another record goes on waiting while what is there is no view",
+    test: {
+      file: "test/unit/member/views/joining.test.ts",
+      name: "goes on waiting while the record is put back and is there in part, and ends with such a record when it starts",
+      says: /is not JSON/,
+    },
+    edits: [
+      { file: joining, find: 'return this.#toldAt === undefined ? [] : ["store_refused"];', replace: "return [];" },
+    ],
+  },
+  {
     name: "an-earlier-state-of-a-folder-goes-unnoticed",
     world: "snapshots",
     breaks: "V62: a process whose folder knows less than it has told takes no part",

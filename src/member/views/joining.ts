@@ -6,6 +6,7 @@
 
 import { assert } from "../../base/assert.ts";
 import { type Instant, sleep } from "../../base/clock.ts";
+import type { ErrorCode } from "../../base/errors.ts";
 import { LinkedAbort } from "../../base/linked-abort.ts";
 import { listsProcess, type View, type ViewMember, type ViewParameters, viewName, votersOf } from "../../core/view.ts";
 import { firstView, joinedView, keepsHalf } from "../../core/view-changes.ts";
@@ -113,7 +114,7 @@ export class Joining {
     const { signal } = end;
     assert(membership.epoch === 0, "a process joins before it has adopted a view");
     for (;;) {
-      const stored = await this.#record.readPatiently(signal);
+      const stored = await this.#record.readPatiently(signal, ...this.#borne);
       signal.throwIfAborted();
       this.#seenEpoch = stored?.view.epoch ?? 0;
       const doubt = this.#doubtOf(stored?.view);
@@ -127,6 +128,14 @@ export class Joining {
       }
       await sleep(clock, pollMs * (1 + random.next()), signal);
     }
+  }
+
+  /**
+   * What a read may fail with besides (V60). A process that waits for an operator may see the record while that is put
+   * back: a copied file is there in part at first. A process that has just begun ends with the error, which says why.
+   */
+  get #borne(): ErrorCode[] {
+    return this.#toldAt === undefined ? [] : ["store_refused"];
   }
 
   /** What a cluster that this process founds goes by; the cluster's id is drawn then. */

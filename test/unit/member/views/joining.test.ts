@@ -9,7 +9,7 @@ import { Complaints } from "../../../../src/base/complaints.ts";
 import { OperatingError } from "../../../../src/base/errors.ts";
 import { Admission } from "../../../../src/core/admission.ts";
 import { Membership } from "../../../../src/core/membership.ts";
-import type { View, ViewMember } from "../../../../src/core/view.ts";
+import { formatView, type View, type ViewMember } from "../../../../src/core/view.ts";
 import { joinedView, leftView } from "../../../../src/core/view-changes.ts";
 import { WriteBuffer } from "../../../../src/core/write-buffer.ts";
 import { Joining } from "../../../../src/member/views/joining.ts";
@@ -240,6 +240,25 @@ describe("Joining, who is new", () => {
     const { message, fields } = trial.log.lines.at(-1) ?? {};
     assert.match(String(message), /has been in a cluster, and the store has none.*put that object back/);
     assert.deepEqual(fields, { dataFolder: "another", store: "no cluster yet", others: [] });
+  });
+
+  it("goes on waiting while the record is put back and is there in part, and ends with such a record when it starts", async () => {
+    const whole = formatView(settledOf(memberOf("a", { incarnation: "a-0" }), b));
+    const half = whole.subarray(0, whole.length / 2);
+    const waits = trialOf(a, undefined, parameters.clusterId, [], [4]);
+    await waits.pass(1_000);
+    waits.store.bytes = half;
+    await waits.pass(1_000);
+    assert.equal(waits.joined, undefined);
+    assert.ok(waits.log.lines.some(({ message }) => message.includes("the view cannot be read from the store")));
+    waits.store.bytes = whole;
+    await waits.pass(1_000);
+    assert.equal(idsOf(waits), "a,b");
+    const starts = trialOf(a);
+    starts.store.bytes = half;
+    await starts.pass(1_000);
+    assert.ok(starts.joined instanceof Error);
+    assert.match(starts.joined.message, /is not JSON/);
   });
 
   it("waits with an empty data folder, too, that has been in another cluster than the store's (V25)", async () => {
