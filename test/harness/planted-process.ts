@@ -14,24 +14,31 @@ import { root } from "./steps.ts";
 
 const preload = join(root, "test", "harness", "plant-one.cjs");
 
+/** Of the modules with these texts, by their paths; none where nothing is packed. */
+async function functionsOf(texts: ReadonlyMap<string, string>): Promise<Readonly<Record<string, string>>> {
+  if (process.env[packVariable] === undefined) return {};
+  const functions: Record<string, string> = {};
+  for (const [path, text] of texts) functions[path] = await functionOf(path, text);
+  return functions;
+}
+
 export class PlantedBug implements Disposable {
+  /** The functions of the modules with the bug, by the modules' paths; none where nothing is packed. */
+  readonly functions: Readonly<Record<string, string>>;
   readonly #folder: string;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, functions: Readonly<Record<string, string>>) {
     this.#folder = folder;
+    this.functions = functions;
   }
 
   /** @returns undefined when the bug is stale */
   static async of(bug: SourceBug): Promise<PlantedBug | undefined> {
     const texts = mutated(bug);
     if (texts === undefined) return undefined;
-    const sources: Record<string, string> = {};
-    const functions: Record<string, string> = {};
-    for (const [path, text] of texts) {
-      sources[pathToFileURL(join(root, path)).href] = text;
-      if (process.env[packVariable] !== undefined) functions[path] = await functionOf(path, text);
-    }
-    const planted = new PlantedBug(mkdtempSync(join(tmpdir(), "weir-planted-")));
+    const sources = Object.fromEntries([...texts].map(([path, text]) => [pathToFileURL(join(root, path)).href, text]));
+    const functions = await functionsOf(texts);
+    const planted = new PlantedBug(mkdtempSync(join(tmpdir(), "weir-planted-")), functions);
     writeFileSync(planted.#path, JSON.stringify({ sources, functions }));
     return planted;
   }

@@ -18,7 +18,8 @@ const isMaking = process.env.WEIR_TEST_WARMS === "yes";
 const planted = process.env.WEIR_TEST_PLANTED;
 
 const modules = readModules(path.join(folder, "modules.cjs"));
-const plantedFunctions = planted === undefined ? {} : readPlanted(planted);
+let plantedFunctions =
+  planted === undefined ? {} : compilePlanted(JSON.parse(fs.readFileSync(planted, "utf8")).functions);
 /** What src/main.ts and the like find beside them; from a file it would be without the bug. */
 globalThis.WEIR_FOLDER_THREAD = `require(${JSON.stringify(__filename)}).load("src/folder-thread.ts");`;
 
@@ -53,17 +54,22 @@ function readModules(filename) {
   const cached = isCached ? fs.openSync(cache) : undefined;
   const cachePlaces = isCached ? JSON.parse(fs.readFileSync(`${cache}.json`, "utf8")) : {};
   const scripts = new Map();
+  const functions = new Map();
   if (isMaking) process.on("exit", () => writeCaches(cache, scripts));
   return {
     has: (name) => Object.hasOwn(places, name),
     functionOf(name) {
+      const known = functions.get(name);
+      if (known !== undefined) return known;
       const [start, end, line] = places[name];
       const cachePlace = cachePlaces[name];
       const cachedData = cachePlace && readPart(cached, ...cachePlace);
       // In its lines of the file, as packed-places.ts takes them.
       const script = scriptOf(`(${readPart(text, start, end).latin1Slice()})`, filename, cachedData, line);
       if (isMaking) scripts.set(name, script);
-      return script.runInThisContext();
+      const made = script.runInThisContext();
+      functions.set(name, made);
+      return made;
     },
   };
 }
@@ -92,11 +98,20 @@ function writeCaches(filename, scripts) {
   fs.writeFileSync(`${filename}.json`, JSON.stringify(places));
 }
 
-function readPlanted(file) {
-  const sources = Object.entries(JSON.parse(fs.readFileSync(file, "utf8")).functions);
+/** @param sources - of functions that stand in for those of modules, by the modules' paths */
+function compilePlanted(sources) {
   return Object.fromEntries(
-    sources.map(([name, code]) => [name, vm.runInThisContext(`(${code})`, { filename: path.join(root, name) })]),
+    Object.entries(sources).map(([name, code]) => [
+      name,
+      vm.runInThisContext(`(${code})`, { filename: path.join(root, name) }),
+    ]),
   );
+}
+
+/** From now on each module is loaded anew, with these functions in place of those of modules. Packages stay. */
+function renew(sources) {
+  loaded.clear();
+  plantedFunctions = compilePlanted(sources);
 }
 
 /** @param name - the module's path, from the root and with forward slashes */
@@ -143,7 +158,7 @@ function loadPackages() {
   return module.exports;
 }
 
-module.exports = { load };
+module.exports = { load, renew };
 
 if (require.main === module) {
   process.argv.splice(1, 1);

@@ -1,11 +1,11 @@
 /**
- * Planted bugs are found by the simulator. Each is planted in a process of its own, and hunted first in the world where
- * it was found before; that world must be well without it. When the code has changed so much that many are not found
+ * Planted bugs are found by the simulator. Each is hunted first in the world where it was found before; that world must
+ * be well without it. When the code has changed so much that many are not found
  * there any more: `npm run simulate -- --mutations --seeds=3000 --keep`.
  */
 
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { after, describe, it } from "node:test";
 import { tryBug } from "../glue/trial.ts";
 import { describeHunt, hunt } from "../harness/simulate/hunt.ts";
 import { readCaught } from "./caught.ts";
@@ -18,15 +18,22 @@ const timeoutMs = 250_000;
 
 describe("a planted bug", { concurrency: 2 }, () => {
   const caught = readCaught();
+  const threads = [new Worlds(), new Worlds()] as const;
+  after(() => Promise.all(threads.map((each) => each[Symbol.asyncDispose]())));
 
-  for (const mutation of mutations) {
+  for (const [index, mutation] of mutations.entries()) {
     it(`of the kind "${mutation.name}" is found`, async (test) => {
       if (mutation.test) {
         const trial = await tryBug({ ...mutation, test: mutation.test });
         assert.equal(trial.kind, "found", `${mutation.breaks}: ${JSON.stringify(trial)}`);
         return;
       }
-      const result = await hunt(mutation, caught.get(mutation.name), moreSeeds, timeoutMs);
+      const result = await hunt(mutation, {
+        caught: caught.get(mutation.name),
+        count: moreSeeds,
+        timeoutMs,
+        worlds: threads[index % 2] as Worlds,
+      });
       test.diagnostic(describeHunt(mutation.name, result));
       assert.equal(result.kind, "found", `${mutation.breaks}: ${JSON.stringify(result)}`);
     });
@@ -38,7 +45,7 @@ describe("a planted bug", { concurrency: 2 }, () => {
     const inWorlds = mutations.filter(({ test }) => test === undefined);
     assert.deepEqual(new Set(caught.keys()), new Set(inWorlds.map(({ name }) => name)));
     const caughtIn = new Map([...caught.values()].map((each) => [JSON.stringify(each), each]));
-    await using worlds = new Worlds();
+    const [worlds] = threads;
     const failed: string[] = [];
     for (const [name, { profile, seed }] of caughtIn) {
       const { violations } = await worlds.run({ seed, faults: profile });

@@ -23,7 +23,7 @@ export async function plantAll({ count, mutation, keeps }: Choices): Promise<boo
   let found = 0;
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const result = await hunt(next, caught.get(next.name), count, timeoutMs, keeps);
+      const result = await hunt(next, { caught: caught.get(next.name), count, timeoutMs, isStrict: keeps });
       console.log(describeHunt(next.name, result));
       if (result.kind !== "found") continue;
       found++;
