@@ -7,7 +7,7 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { noRequest, type RequestId } from "./entry.ts";
+import { type Entry, noRequest, type RequestId } from "./entry.ts";
 import type { RequestOutcome } from "./message.ts";
 import { OutcomeBlocks } from "./outcome-blocks.ts";
 import { compareVersions, type Version } from "./version.ts";
@@ -88,6 +88,15 @@ export class RequestLog {
    */
   forget({ router, counter }: RequestId): void {
     this.#routers.get(router)?.outcomes.delete(counter);
+  }
+
+  /**
+   * The entry as its copy goes into the journal: without its request if the outcome of that is not known any more. A
+   * start learns outcomes from entries, also from a copy that comes after the note that they are forgotten (V37).
+   */
+  withKnownRequest(entry: Entry): Entry {
+    if (this.find(entry.requestId) !== undefined) return entry;
+    return entry.requestId.router === noRequest.router ? entry : { ...entry, requestId: noRequest };
   }
 
   #logOf(router: string): RouterLog {

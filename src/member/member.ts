@@ -231,7 +231,9 @@ export class Member implements PeerHandler, JournalSource {
   }
 
   newest(key: string): Entry | undefined {
-    return this.#wired.buffer.get(key)?.newest;
+    const { buffer, requests } = this.#wired;
+    const newest = buffer.get(key)?.newest;
+    return newest && requests.withKnownRequest(newest);
   }
 
   onRequest(from: PeerIdentity, request: PeerRequest): PeerAnswer | Promise<PeerAnswer> {

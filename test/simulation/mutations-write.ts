@@ -295,4 +295,21 @@ export const writeMutations: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: "copied-entry-teaches-its-outcome-again",
+    world: "slices+failures",
+    breaks: "V37: an outcome is forgotten with its entry, also where the journal copies that forward",
+    test: {
+      file: "test/simulation/forgotten-outcome.test.ts",
+      name: "a repeat is not answered for a write that a dropped node alone had, although its journal copied the entry forward",
+      says: /deep-equal/,
+    },
+    edits: [
+      {
+        file: "src/member/member.ts",
+        find: "return newest && requests.withKnownRequest(newest);",
+        replace: "return requests && newest;",
+      },
+    ],
+  },
 ];

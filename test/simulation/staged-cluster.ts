@@ -23,7 +23,7 @@ import { healthyStore } from "./store-faults.ts";
 
 /** A read waits for whatever is under way no longer than this, in virtual milliseconds. */
 const readMs = 15_000;
-const journal: JournalSettings = { segmentBytes: 1_000_000, liveLimitBytes: 100_000_000 };
+const journal = { segmentBytes: 1_000_000, liveLimitBytes: 100_000_000 } as const satisfies JournalSettings;
 
 export interface Staging {
   /** How long a write waits for later ones of its key before it is flushed; a second unless told. */
@@ -38,6 +38,10 @@ export interface Staging {
   readonly maxValueBytes?: number;
   /** Otherwise folders are in memory: whoever ends has lost its disk, too. */
   readonly hasDisks?: boolean;
+  /** Of the journals; 1 MB unless told. */
+  readonly segmentBytes?: number;
+  /** How many keys are gone through in one turn of a member. */
+  readonly sliceItems?: number;
   /** What runs at this host, if that is not a participant over the host's folder. */
   readonly runningAt?: (parts: MemberParts) => RunningMember | undefined;
 }
@@ -68,7 +72,7 @@ export class StagedCluster {
   readonly views: string[] = [];
 
   constructor(ids: readonly string[], staging: Staging = {}) {
-    const { delayMs = 1_000, replicas = 2, hasDisks = false } = staging;
+    const { delayMs = 1_000, replicas = 2, hasDisks = false, segmentBytes = journal.segmentBytes } = staging;
     const { ignoresRemoveConditions = false, ignoresCompleteConditions = false } = staging;
     const { world } = this;
     this.store = new SimStore({
@@ -95,12 +99,15 @@ export class StagedCluster {
         this.#participants.set(parts.host.id, participant);
         return participant;
       },
-      makeFolder: (name: string) => (hasDisks ? diskFolder(name, world.random(name), journal) : memoryFolder(name)),
+      makeFolder: (name: string) =>
+        hasDisks ? diskFolder(name, world.random(name), { ...journal, segmentBytes }) : memoryFolder(name),
       onEnd: () => undefined,
     };
     const { settings: drawn } = planFor(1, "healthy").hosts[0] as { settings: MemberSettings };
     const { maxValueBytes = drawn.maxValueBytes, lateEffectMs = drawn.lateEffectMs } = staging;
-    const settings = { ...drawn, replicas, maxValueBytes, lateEffectMs, flush: { ...drawn.flush, delayMs } };
+    const { sliceItems: items = drawn.slices.items } = staging;
+    const slices = { ...drawn.slices, items };
+    const settings = { ...drawn, slices, replicas, maxValueBytes, lateEffectMs, flush: { ...drawn.flush, delayMs } };
     this.hosts = ids.map((id) => new SimHost(cluster, { id, startMs: 0, weight: 1, zone: undefined, settings }, ids));
     for (const host of this.hosts) host.start();
   }
