@@ -35,6 +35,22 @@ export const sharesBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "share-of-an-unread-stream-kept",
+    breaks: "The bytes of a body that becomes a stream are given back when its write ends before it is read on.",
+    edits: [
+      {
+        file: "src/http/server/body-stream.ts",
+        find: "    this.#release();\n    this.#endFirst();\n",
+        replace: "    this.#release();\n",
+      },
+    ],
+    test: {
+      file: sharesTest,
+      name: "the room of a body without a length is given back when its write is refused before it is read on",
+      says: /503 !== 412/,
+    },
+  },
+  {
     name: "share-of-a-body-kept",
     breaks: "The bytes of a body are given back when it is answered.",
     edits: [{ file: body, find: "    this.#share.release();\n", replace: "" }],

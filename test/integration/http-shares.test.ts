@@ -20,7 +20,8 @@ import { systemClock } from "../../src/system.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
 import { assertProblem, HttpHost } from "../harness/http-host.ts";
 import { hangMs } from "../harness/patience.ts";
-import { type RawConnection, rawRequest } from "../harness/raw-http.ts";
+import { RawConnection, rawRequest } from "../harness/raw-http.ts";
+import { presignS3, sendS3, testKeyRule } from "../harness/s3-request.ts";
 import { tokenOf } from "../harness/tokens.ts";
 
 const timeout = hangMs;
@@ -446,4 +447,28 @@ describe("the places for connections", { timeout }, () => {
     for (const each of [...silent, socket]) each.destroy();
     rmSync(folder, { recursive: true, force: true });
   });
+});
+
+test("the room of a body without a length is given back when its write is refused before it is read on", {
+  timeout,
+}, async () => {
+  const maxValueBytes = 100 * kibibyte;
+  const sizes = { maxValueBytes, maxStreamBytes: 10 * mebibyte, inFlightBytes: mebibyte };
+  const buckets = { buckets: [{ name: "all", prefix: "" }], createBuckets: false, domain: undefined };
+  await using host = await HttpHost.start({ ...sizes, lingerMs: 50 }, { s3: buckets, s3Alone: true });
+  host.access.setRules({ tokens: [], s3Keys: [testKeyRule] });
+  assert.equal((await sendS3(host, { method: "PUT", path: "/all/k", body: "1" })).status, 200);
+  const address = `127.0.0.1:${host.port}`;
+  const target = await presignS3({ method: "PUT", path: "/all/k" }, address);
+  const lines = ["If-None-Match: *", "Transfer-Encoding: chunked"];
+  const request = `PUT ${target} HTTP/1.1\r\nHost: ${address}\r\n${lines.join("\r\n")}\r\n\r\n`;
+  const bytes = 150 * kibibyte;
+  const body = `${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n0\r\n\r\n`;
+  // Twice as many as there is room for.
+  for (let count = 0; count < 16; count++) {
+    await using connection = await RawConnection.open(host.port);
+    connection.send(request + body);
+    assert.equal((await connection.answer()).status, 412, `request ${count}`);
+  }
+  assert.equal(host.server.shares.used("body_bytes"), 0);
 });

@@ -110,6 +110,7 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
   return(): Promise<IteratorResult<Uint8Array>> {
     const pending = this.#takePending();
     this.#release();
+    this.#endFirst();
     pending?.resolve(end);
     return Promise.resolve(end);
   }
@@ -155,6 +156,11 @@ export class BodyStream implements AsyncIterableIterator<Uint8Array> {
     if (!this.#given) return;
     free(this.#given);
     this.#given = undefined;
+    this.#endFirst();
+  }
+
+  /** The reader is done with the first chunk: it has asked for another one, or wants none. */
+  #endFirst(): void {
     this.#onFirstUsed?.();
     this.#onFirstUsed = undefined;
   }
