@@ -360,6 +360,21 @@ describe("a value by S3", () => {
     assert.equal((await sendS3(host, { method: "HEAD", path: "/photos/a/../b//c%2Bd" })).status, 404);
   });
 
+  it("is answered so that caches ask first, unless its writer or the query says how it may be cached (R1)", async () => {
+    await using host = await HttpHost.start({}, { s3: rules });
+    assertDone(await sendS3(host, put("/all/plain", "value")));
+    assertDone(await sendS3(host, put("/all/said", "value", { expires: "Tue, 01 Dec 2026 12:00:00 GMT" })));
+    const caching = async (request: S3Request): Promise<unknown> =>
+      (await sendS3(host, request)).headers["cache-control"];
+    const changed = { "if-none-match": `"${hash("md5", "value")}"` };
+    assert.equal(await caching(get("/all/plain")), "no-cache");
+    assert.equal(await caching({ method: "HEAD", path: "/all/plain" }), "no-cache");
+    assert.equal((await sendS3(host, get("/all/plain", {}, changed))).status, 304);
+    assert.equal(await caching(get("/all/plain", {}, changed)), "no-cache");
+    assert.equal(await caching(get("/all/plain", { "response-cache-control": "max-age=5" })), "max-age=5");
+    assert.equal(await caching(get("/all/said")), undefined);
+  });
+
   it("has attributes, those that are asked for", async () => {
     await using host = await guarded();
     const sha256 = hash("sha256", "12345", "base64");

@@ -12,7 +12,7 @@ import { judge } from "../words/conditions.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspokenRead } from "../words/unspoken.ts";
-import { addChecksum, addKept, overridesIn } from "./object-headers.ts";
+import { addCaching, addChecksum, addKept, overridesIn } from "./object-headers.ts";
 
 export class ObjectReads {
   readonly #operations: () => Operations;
@@ -51,7 +51,9 @@ export class ObjectReads {
     if (decision === "failed") throw preconditionFailed();
     if (decision === "not_modified") {
       const modified = this.#dates.lastModified(info.modifiedMs);
-      answerCall(call, 304, ["ETag", `"${etagOf(info.md5)}"`, "Last-Modified", modified]);
+      const headers = ["ETag", `"${etagOf(info.md5)}"`, "Last-Modified", modified];
+      addCaching(headers, info.headers, overrides);
+      answerCall(call, 304, headers);
       return undefined;
     }
     const part = partOf(call, info);
@@ -67,6 +69,7 @@ export class ObjectReads {
     const headers: HeaderList = [];
     // Kept headers come before Content-Length: behind it, node:http takes Content-Disposition for UTF-8.
     addKept(headers, info.headers, overrides);
+    addCaching(headers, info.headers, overrides);
     headers.push("Content-Length", String(end - start), "ETag", `"${etagOf(info.md5)}"`);
     headers.push("Last-Modified", this.#dates.lastModified(info.modifiedMs), "Accept-Ranges", "bytes");
     if (part.headers.length > 0) headers.push(...part.headers);

@@ -77,8 +77,21 @@ export function addKept(headers: HeaderList, kept: ContentHeaders, overrides: Co
   }
 }
 
+const cachingNames = ["cache-control", "expires"];
+
+/**
+ * Adds that caches must ask first, unless the value's writer or the query says how it may be cached. With only
+ * `Last-Modified` to go by, a cache may answer for days without asking, and a read would not see the last write (R1).
+ */
+export function addCaching(headers: HeaderList, kept: ContentHeaders, overrides: ContentHeaders): void {
+  const isSaid = cachingNames.some(
+    (name) => overrides[name] !== undefined || (kept[name] !== undefined && isSendable(kept[name])),
+  );
+  if (!isSaid) headers.push("Cache-Control", "no-cache");
+}
+
 const overridable = ["type", "language", "encoding", "disposition"].map((each) => `content-${each}`);
-const overrideNames = [...overridable, "cache-control", "expires"];
+const overrideNames = [...overridable, ...cachingNames];
 
 /**
  * Headers that the query wants in place of the value's own (`response-content-type` and so on).
