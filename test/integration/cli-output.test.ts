@@ -11,6 +11,7 @@ import {
   closeSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -25,9 +26,11 @@ import { after, before, test } from "node:test";
 import { weir } from "../harness/command.ts";
 import { program } from "../harness/program.ts";
 
+const aliveText = '{"alive":true}';
 const folder = mkdtempSync(join(tmpdir(), "weir-output-"));
 const server = createServer((request, response) => {
-  request.resume().on("end", () => response.setHeader("weir-version", "1.1").end("value"));
+  const isHealth = request.url === "/healthz";
+  request.resume().on("end", () => response.setHeader("weir-version", "1.1").end(isHealth ? aliveText : "value"));
 });
 let url = "";
 before(async () => {
@@ -38,6 +41,18 @@ after(() => {
   server.close();
   rmSync(folder, { recursive: true });
 });
+
+async function serverOf(listener: RequestListener): Promise<{ readonly url: string } & AsyncDisposable> {
+  const other = createServer(listener);
+  await once(other.listen(0, "127.0.0.1"), "listening");
+  return {
+    url: `http://127.0.0.1:${(other.address() as { port: number }).port}`,
+    [Symbol.asyncDispose]: async () => {
+      other.closeAllConnections();
+      await new Promise((resolve) => other.close(resolve));
+    },
+  };
+}
 
 /** Commands that print little, and that print a value. */
 const commands = [["rm", "k"], ["health"], ["get", "k"]];
@@ -66,6 +81,70 @@ test("a reader that has seen enough: exit code 0, and not a word", async () => {
     assert.deepEqual(await once(child, "exit"), [0, null], args.join(" "));
     assert.equal((await stderr).join(""), "");
   }
+});
+
+test("a reader that has seen enough of a command that then fails: exit code 1", async () => {
+  const files = join(folder, "files");
+  mkdirSync(files);
+  writeFileSync(join(files, "k"), "x");
+  await using other = await serverOf((request, response) => {
+    request.resume().on("end", () => {
+      if (request.method === "GET") response.end(JSON.stringify({ keys: [], truncated: false }));
+      else response.writeHead(400, { "content-type": "application/problem+json" }).end('{"code":"key_invalid"}');
+    });
+  });
+  const args = ["import", files, "--url", other.url];
+  assert.equal((await weir(args)).code, 1);
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "ignore"] });
+  child.stdout.destroy();
+  assert.deepEqual(await once(child, "exit"), [1, null]);
+});
+
+test("weir status --watch ends when nobody reads it any more", async () => {
+  const child = spawn(process.execPath, [program, "status", "--watch", "--url", "http://127.0.0.1:1"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  child.stdout.destroy();
+  assert.deepEqual(await once(child, "exit"), [0, null]);
+});
+
+test("a redirect, or another program's page, is no value and no word of a node's health", async () => {
+  const path = join(folder, "kept");
+  writeFileSync(path, "old");
+  for (const [status, words] of [
+    [301, /answered 301 with a redirect to https:\/\/elsewhere\/; is it a node of weir\?/],
+    [200, /is it a node of weir\?|does not answer as a node/],
+  ] as const) {
+    await using other = await serverOf((request, response) => {
+      request.resume().on("end", () => response.writeHead(status, { location: "https://elsewhere/" }).end("<html>"));
+    });
+    for (const args of [["get", "k"], ["get", "k", "-o", path], ["health"], ["health", "--ready"]]) {
+      const { code, stdout, stderr } = await weir([...args, "--url", other.url]);
+      assert.deepEqual([code, stdout], [1, ""], args.join(" "));
+      assert.match(stderr, words);
+    }
+  }
+  assert.equal(readFileSync(path, "utf8"), "old");
+});
+
+test("weir get -o leaves alone what has a name like its own, and two at once leave one value whole", async () => {
+  const path = join(folder, "twice");
+  writeFileSync(`${path}.partial`, "the user's");
+  const size = 200_000;
+  await using slow = await serverOf((request, response) => {
+    response.setHeader("weir-version", "1.1").setHeader("content-length", 2 * size);
+    const letter = request.url?.at(-1) ?? "";
+    response.write(letter.repeat(size));
+    setTimeout(() => response.end(letter.repeat(size)), 300);
+  });
+  const outcomes = await Promise.all(["a", "b"].map((key) => weir(["get", key, "-o", path, "--url", slow.url])));
+  assert.deepEqual(
+    outcomes.map(({ code }) => code),
+    [0, 0],
+  );
+  const text = readFileSync(path, "utf8");
+  assert.ok(["a", "b"].some((letter) => text === letter.repeat(2 * size)));
+  assert.equal(readFileSync(`${path}.partial`, "utf8"), "the user's");
 });
 
 test("weir get into a folder that is not there says so", async () => {

@@ -206,7 +206,7 @@ test("weir dev and weir export that can't make their folder say so, and exit wit
 
 test("a client command asks the next node of the configuration when one does not answer", async () => {
   await withServer(
-    (request, response) => response.end(request.url),
+    (request, response) => response.setHeader("weir-version", "1.1").end(request.url),
     async (url) => {
       const nodes = [
         { id: "a", url: "http://127.0.0.1:1" },
@@ -226,7 +226,7 @@ test("a client command asks the next node of the configuration when one does not
 
 test("a key goes over the wire exactly as given, percent-encoded but for its slashes", async () => {
   await withServer(
-    (request, response) => response.end(request.url),
+    (request, response) => response.setHeader("weir-version", "1.1").end(request.url),
     async (url) => {
       const { stdout } = await weir(["get", "a//../ü %?#", "--url", url]);
       assert.equal(stdout, "/kv/a//../%C3%BC%20%25%3F%23");
@@ -271,7 +271,7 @@ test("an error answer is told with its code and what to do next", async () => {
 test("a value that breaks off leaves no file behind", async () => {
   await withServer(
     (_request, response) => {
-      response.writeHead(200, { "content-length": "10" });
+      response.writeHead(200, { "content-length": "10", "weir-version": "1.1" });
       response.write("half", () => response.destroy());
     },
     async (url) => {

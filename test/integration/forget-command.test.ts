@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -18,6 +19,7 @@ import { formatView, parseView, type View, type ViewMember, viewName } from "../
 import { firstView, joinedView, settledView } from "../../src/core/view-changes.ts";
 import { FileStore } from "../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
+import { program as usualProgram } from "../harness/program.ts";
 import { clusterStatus, memberStatus } from "../harness/status-fixtures.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-forget-"));
@@ -128,4 +130,26 @@ test("weir forget asks a node once more when the operator has confirmed: it may 
   assert.equal(code, 1, stderr);
   assert.equal(asked, 2);
   assert.deepEqual(await storedView(), before);
+});
+
+test("weir forget does what it says also when nobody reads what it prints before", async () => {
+  const own = mkdtempSync(join(tmpdir(), "weir-forget-"));
+  after(() => rmSync(own, { recursive: true }));
+  await using store = new FileStore({ path: join(own, "store") }, { clock: systemClock, random: systemRandom });
+  await store.probe(options);
+  const before = viewInDoubt();
+  await store.write(viewName, { body: formatView(before), headers: {} }, { kind: "absent" }, options);
+  const config = join(own, "cluster.json");
+  const node = { id: "a", url: "http://127.0.0.1:7070" };
+  const content = { cluster: "c", secret: "env:NOT_SET", store: { type: "file", path: "store" }, nodes: [node] };
+  writeFileSync(config, JSON.stringify(content));
+  const child = spawn(process.execPath, [usualProgram, "forget", "b", "--yes", "--config", config], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  child.stdout.destroy();
+  const stderr = child.stderr.toArray();
+  assert.deepEqual(await once(child, "exit"), [0, null], Buffer.concat(await stderr).toString());
+  const result = await store.read(viewName, 1_000_000, options);
+  assert.ok(result.kind === "found");
+  assert.equal(parseView(result.blob.body).epoch, before.epoch + 1);
 });

@@ -63,7 +63,8 @@ export class ClusterClient implements AsyncDisposable {
   /**
    * Sends a request to the first node whose `/readyz` answers 200, or else to the first that answers at all.
    *
-   * @throws OperatingError with the code of an answer of 400 and above. `peer_unreachable` when no node answers.
+   * @throws OperatingError with the code of an answer of 400 and above. `peer_unreachable` when nothing answers, or
+   * another program than a node.
    */
   async request(request: ClientRequest): Promise<ClientAnswer> {
     const url = await this.#pick();
@@ -91,9 +92,11 @@ export class ClusterClient implements AsyncDisposable {
       ]),
     );
     if (answer.statusCode >= 400) throw await problemOf(answer.statusCode, headers, answer.body, url);
-    // Another program may listen there and answer 2xx. A write is done only if the answer names its version.
-    if ((request.method === "PUT" || request.method === "DELETE") && headers["weir-version"] === undefined) {
-      throw new OperatingError("peer_unreachable", `${url} answered ${answer.statusCode}; is it a node of weir?`);
+    // A load balancer may redirect, and another program may listen there: only a node names a value's version.
+    if (answer.statusCode >= 300 || (namesVersion(request) && headers["weir-version"] === undefined)) {
+      await answer.body.dump();
+      const to = headers["location"] === undefined ? "" : ` with a redirect to ${headers["location"]}`;
+      throw new OperatingError("peer_unreachable", `${url} answered ${answer.statusCode}${to}; is it a node of weir?`);
     }
     return { status: answer.statusCode, headers, body: answer.body, url };
   }
@@ -126,6 +129,11 @@ export class ClusterClient implements AsyncDisposable {
     if (answering !== undefined) return answering;
     throw new OperatingError("peer_unreachable", `no node answers:\n      ${reasons.join("\n      ")}`);
   }
+}
+
+/** Whether each answer of a node that is no error names a version: reads and writes of one key do, listings do not. */
+function namesVersion({ method, path }: ClientRequest): boolean {
+  return method === "PUT" || method === "DELETE" || (method === "GET" && /^\/kv\/[^?]/.test(path));
 }
 
 /** The path of `key`. */

@@ -23,6 +23,7 @@ import {
 } from "../dev/dev-settings.ts";
 import { printWelcome } from "../dev/dev-welcome.ts";
 import { freePorts, takenPort } from "../dev/free-ports.ts";
+import { untilUnread } from "../process/output.ts";
 import { selfCommand } from "../process/self-command.ts";
 import { StopRequest } from "../process/stop-request.ts";
 import { printLine, type Terminal } from "../process/terminal.ts";
@@ -132,7 +133,7 @@ async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
     await sleep(systemClock, hearMs);
     return "ready" as const;
   });
-  const stopped = stop.requested.then(() => "stopped" as const);
+  const stopped = Promise.race([stop.requested, untilUnread(terminal)]).then(() => "stopped" as const);
   try {
     let event = await Promise.race([ready, devNodes.ended, stopped]);
     if (event === "ready") {

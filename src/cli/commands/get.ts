@@ -5,6 +5,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { OperatingError } from "../../base/errors.ts";
+import { systemRandom } from "../../system.ts";
 import { type ClientAnswer, ClusterClient, etagOf, keyPath } from "../client/client.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "../client/target.ts";
 import { fileTrouble } from "../process/file-trouble.ts";
@@ -95,9 +96,10 @@ async function writeFile(path: string, body: Readable): Promise<void> {
   if (there !== undefined && !there.isFile() && !there.isDirectory()) return await writeTo(path, path, body);
   // Replaces the target of a link, not the link.
   const place = there === undefined ? path : await realpath(path);
-  const partial = `${place}.partial`;
+  // Of this process alone: another one may be writing the same file, and the name may be one of the user's.
+  const partial = `${place}.${systemRandom.id().slice(0, 8)}.partial`;
   try {
-    await writeTo(partial, path, body);
+    await writeTo(partial, path, body, "wx");
     await rename(partial, place).catch((error: unknown) => unwritable(path, error));
   } catch (error) {
     await rm(partial, { force: true });
@@ -106,8 +108,8 @@ async function writeFile(path: string, body: Readable): Promise<void> {
 }
 
 /** @param path The path as the user gave it. */
-async function writeTo(place: string, path: string, body: Readable): Promise<void> {
-  const handle = await open(place, "w").catch((error: unknown) => unwritable(path, error));
+async function writeTo(place: string, path: string, body: Readable, flags: "w" | "wx" = "w"): Promise<void> {
+  const handle = await open(place, flags).catch((error: unknown) => unwritable(path, error));
   await pipeline(body, handle.createWriteStream()).catch((error: unknown) => {
     // The disk is full or similar: the sender is not to blame.
     if ((error as NodeJS.ErrnoException).syscall === "write") unwritable(path, error);

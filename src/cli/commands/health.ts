@@ -10,7 +10,7 @@ import { plain } from "../../base/quantity-text.ts";
 import { loadConfig } from "../../config/config.ts";
 import { isTlsUrl, urlHost } from "../../config/node-url.ts";
 import { findOwnNode, hostAddresses, listenAddress } from "../../config/own-node.ts";
-import { ClusterClient, parseJson, readText } from "../client/client.ts";
+import { ClusterClient, foreignAnswer, parseJson, readText } from "../client/client.ts";
 import { addTargetOptions, resolveTarget, type Target, type TargetOptions } from "../client/target.ts";
 import { printJson, printLine, type Terminal } from "../process/terminal.ts";
 
@@ -20,7 +20,8 @@ interface HealthOptions extends TargetOptions {
 }
 
 /** `trouble`: what keeps a node that is alive from taking part. */
-const healthSchema = z.looseObject({ trouble: z.string().optional() });
+const aliveSchema = z.looseObject({ alive: z.literal(true), trouble: z.string().optional() });
+const readySchema = z.looseObject({ ready: z.literal(true), trouble: z.undefined().optional() });
 
 /** Milliseconds for an answer. Health checks usually allow more, so that this command says what is wrong. */
 const answerMs = 3_000;
@@ -41,7 +42,9 @@ export function addHealthCommand(program: Command, terminal: Terminal): void {
     .action(async (options: HealthOptions) => {
       await using client = new ClusterClient(ownTarget(options, terminal), answerMs);
       const answer = await client.request({ method: "GET", path: options.ready ? "/readyz" : "/healthz" });
-      const { trouble } = healthSchema.parse(parseJson(await readText(answer.body)) ?? {});
+      const parsed = (options.ready ? readySchema : aliveSchema).safeParse(parseJson(await readText(answer.body)));
+      if (!parsed.success) throw foreignAnswer(answer);
+      const { trouble } = parsed.data;
       const { url } = answer;
       const state = options.ready ? "ready" : "alive";
       if (options.json) printJson(terminal, { url, state, ...(trouble !== undefined && { trouble }) });

@@ -13,6 +13,7 @@ import { ClusterClient } from "../client/client.ts";
 import { fetchStatus } from "../client/cluster-status.ts";
 import { addTargetOptions, resolveTarget, type TargetOptions } from "../client/target.ts";
 import { cutEnd, cutMiddle, formatTable, wrap } from "../process/format.ts";
+import { untilUnread } from "../process/output.ts";
 import { outputWidth, printJson, printLine, type Terminal } from "../process/terminal.ts";
 
 interface StatusOptions extends TargetOptions {
@@ -42,9 +43,13 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
     });
 }
 
-/** Runs until the process is stopped. If the cluster does not answer for a while, that is shown, too. */
-async function watch(client: ClusterClient, options: StatusOptions, terminal: Terminal): Promise<never> {
-  for (;;) {
+/** Runs while its output is read. If the cluster does not answer for a while, that is shown, too. */
+async function watch(client: ClusterClient, options: StatusOptions, terminal: Terminal): Promise<void> {
+  let isRead = true;
+  void untilUnread(terminal).then(() => {
+    isRead = false;
+  });
+  while (isRead) {
     let status: ClusterStatus | OperatingError;
     try {
       status = await fetchStatus(client);

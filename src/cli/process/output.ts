@@ -20,14 +20,19 @@ export async function writeOut(
   }
 }
 
+/** Resolves when nobody reads the standard output any more: a command that would go on for ever should end then. */
+export async function untilUnread({ stdout }: Terminal): Promise<void> {
+  await new Promise<void>((resolve) => stdout.once("error", () => resolve()));
+}
+
 /**
- * From now on, a standard output that cannot be written ends the process, with exit code 1 and a reason. If the reader
- * has seen enough (`weir status | grep -q`), the process ends as if all had been written. A write that fails after it
- * was handed over is reported nowhere else.
+ * From now on, a standard output that cannot be written ends the process, with exit code 1 and a reason. A write that
+ * fails after it was handed over is reported nowhere else. If the reader has seen enough (`weir status | grep -q`), the
+ * command goes on to its end, and its exit code says how that was: perhaps its output came before its work.
  */
 export function exitWithoutOutput(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit();
+    if (error.code === "EPIPE") return;
     process.stderr.write(`weir: the output can't be written: ${error.message}\n`);
     process.exit(1);
   });

@@ -42,7 +42,7 @@ unknown setting is an error. \`weir check cluster.json\` finds every mistake in 
 
 **Secrets** are named, never written into the file: \`"env:NAME"\` is an environment variable, \`"file:PATH"\` a file.
 
-**Access.** Without \`auth\` a node serves programs of its own host only; see [Security](security.md). Nodes prove the cluster's secret to each other in any case.
+**Access.** Without \`auth\` a node serves programs of its own host only, and every url must be of that host; see [Security](security.md). Nodes prove the cluster's secret to each other in any case.
 
 **Sizes.** [Operations](operations.md#sizing) tells how to choose them.
 
@@ -52,10 +52,10 @@ The nodes watch \`cluster.json\`.
 
 - A node that is added is reached at once. A node that is removed is asked to leave. It leaves when its own file does not name it, or when the files of
   more than half of the nodes in the cluster do not. So one wrong file ends no other node.
-- \`auth\`, \`s3.buckets\`, \`s3.createBuckets\`, \`s3.domain\`, \`secret\`, \`log.level\` and the content of the files of \`tls\` count at once.
+- \`auth\`, \`http.hosts\`, \`s3.buckets\`, \`s3.createBuckets\`, \`s3.domain\`, \`secret\`, \`log.level\` and the content of the files of \`tls\` count at once.
 - Everything else takes effect at the next start. The log says which settings that is.
 - A file with mistakes, or of another cluster, is logged and ignored.
-- \`SIGHUP\` makes a node read the file at once. It also reads the files of secrets, which are not watched.
+- \`SIGHUP\` makes a node read the file at once. It also reads the files of secrets, which are not watched. Those of \`store\` are read at the start only.
 
 ## The settings to know first
 
