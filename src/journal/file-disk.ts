@@ -45,7 +45,7 @@ export async function openFileDisk(path: string, random: Random, age: FolderAge 
     try {
       const name = (await folderNameAt(path)) ?? (age === "any" ? await nameFolder(path, random) : undefined);
       if (name === undefined) throw notTheSame(path);
-      return new FileDisk(path, name, lock);
+      return new FileDisk(path, name, await placeOf(path), lock);
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;
@@ -155,11 +155,14 @@ async function fileSystemAt(path: string): Promise<Omit<DiskSpace, "ownBytes">> 
 class FileDisk implements Disk {
   readonly folder: string;
   readonly description: string;
+  /** Of the folder when it was opened; see {@link placeOf}. */
+  readonly #place: string;
   readonly #lock: Disposable;
 
-  constructor(path: string, folder: string, lock: Disposable) {
+  constructor(path: string, folder: string, place: string, lock: Disposable) {
     this.description = path;
     this.folder = folder;
+    this.#place = place;
     this.#lock = lock;
   }
 
@@ -171,12 +174,14 @@ class FileDisk implements Disk {
     return openFile(this.description, name, "r+");
   }
 
-  create(name: string): Promise<DiskFile> {
-    return openFile(this.description, name, "wx+");
+  async create(name: string): Promise<DiskFile> {
+    await this.#requireSame();
+    return await openFile(this.description, name, "wx+");
   }
 
-  remove(name: string): Promise<void> {
-    return unlink(`${this.description}/${name}`);
+  async remove(name: string): Promise<void> {
+    await this.#requireSame();
+    await unlink(`${this.description}/${name}`);
   }
 
   space(): Promise<DiskSpace> {
@@ -194,6 +199,17 @@ class FileDisk implements Disk {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#lock[Symbol.dispose]();
   }
+
+  /** A file system that is mounted over the folder would lose its own files, which have the same names (J12). */
+  async #requireSame(): Promise<void> {
+    if ((await placeOf(this.description)) !== this.#place) throw notTheSame(this.description);
+  }
+}
+
+/** Which folder of which file system is at this path. */
+async function placeOf(path: string): Promise<string> {
+  const { dev, ino } = await stat(path, { bigint: true });
+  return `${dev}/${ino}`;
 }
 
 async function openFile(folder: string, name: string, flags: string): Promise<DiskFile> {

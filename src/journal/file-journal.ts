@@ -435,8 +435,8 @@ class FileJournal implements DiskJournal {
     this.#filling = undefined;
     this.#closed.length = 0;
     this.#writers.length = 0;
-    // A bug is no failure of the disk.
-    const isOfDisk = error instanceof Error && "code" in error;
+    // A bug is no failure of the disk. An operating error says itself what is wrong.
+    const isOfDisk = error instanceof Error && "code" in error && !isOperatingError(error);
     this.#parts.onFailed(isOfDisk ? diskFailure(this.#parts.disk.description, error) : (error as Error));
   }
 }

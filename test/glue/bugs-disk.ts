@@ -251,8 +251,8 @@ export const diskBugs: readonly GlueBug[] = [
     edits: [
       {
         file: disk,
-        find: "    return unlink(",
-        replace: "    return access(",
+        find: "    await unlink(",
+        replace: "    await access(",
       },
     ],
     test: {
@@ -291,6 +291,16 @@ export const diskBugs: readonly GlueBug[] = [
       file: diskTest,
       name: "FileDisk fails with the system's error when any call does, and says nothing else",
       says: /Missing expected rejection: \/\^sync \$\//,
+    },
+  },
+  {
+    name: "another-folder-changed",
+    breaks: "J12: A file is made or removed only while the path leads to the process's own folder.",
+    edits: [{ file: disk, find: "!== this.#place) throw", replace: '=== "") throw' }],
+    test: {
+      file: diskTest,
+      name: "FileDisk makes and removes nothing in another folder that has come into the place of its own (J12)",
+      says: /Missing expected rejection/,
     },
   },
   {

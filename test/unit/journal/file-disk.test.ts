@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Disk } from "../../../src/journal/disk.ts";
@@ -201,4 +201,18 @@ test("FileDisk's folder and files are for their user alone, whatever the umask",
   } finally {
     process.umask(umask);
   }
+});
+
+test("FileDisk makes and removes nothing in another folder that has come into the place of its own (J12)", async () => {
+  await using files = await TracedFiles.make();
+  const path = join(files.path, "data");
+  await using disk = await openFileDisk(path, systemRandom);
+  await (await disk.create("a")).close();
+  await rename(path, join(files.path, "hidden"));
+  await mkdir(path);
+  await writeFile(join(path, "a"), "of another folder");
+  for (const change of [() => disk.remove("a"), () => disk.create("b")]) {
+    await assert.rejects(change, { code: "disk_failed", message: /is not the one that this process had/ });
+  }
+  assert.deepEqual(await readdir(path), ["a"]);
 });
