@@ -24,7 +24,7 @@ import { Histogram, latencyBounds, sizeBounds } from "../base/histogram.ts";
 import type { Log } from "../base/log.ts";
 import type { JournalPosition } from "../core/message.ts";
 import { Batch } from "./batch.ts";
-import type { Disk } from "./disk.ts";
+import type { Disk, DiskFile } from "./disk.ts";
 import { diskFailure } from "./failure.ts";
 import { folderSeed } from "./group.ts";
 import { type Journal, type JournalRecord, type JournalSource, nothingRecovered, type Recovered } from "./journal.ts";
@@ -107,11 +107,12 @@ const lazyBytes = 64 * 1024;
  */
 export async function openJournal(parts: JournalParts): Promise<DiskJournal> {
   const { disk, log } = parts;
+  let file: DiskFile | undefined;
   try {
     const startedAt = parts.clock.now();
     const replayed = await replay(disk, log, parts.clock);
     const { first, ledger } = replayed;
-    const file = replayed.last?.file ?? (await disk.create(segmentName(1)));
+    file = replayed.last?.file ?? (await disk.create(segmentName(1)));
     if (replayed.last === undefined) {
       await disk.syncFolder();
       ledger.begin(1);
@@ -126,6 +127,8 @@ export async function openJournal(parts: JournalParts): Promise<DiskJournal> {
     });
     return new FileJournal(parts, replayed, file.size, new SegmentFiles(disk, first, ledger.newest, file));
   } catch (error) {
+    // A handle that is only collected ends the process later.
+    await file?.close().catch(() => undefined);
     await disk[Symbol.asyncDispose]();
     throw error instanceof Error && "code" in error && !isOperatingError(error)
       ? diskFailure(disk.description, error)

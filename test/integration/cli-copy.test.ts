@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -16,6 +17,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, test } from "node:test";
+import { asideFolder } from "../../src/store/folder/file-names.ts";
 import { FolderCopy } from "../../src/store/folder/folder-copy.ts";
 import { systemClock, systemRandom } from "../../src/system.ts";
 import { TestCluster } from "../harness/cluster.ts";
@@ -266,6 +268,19 @@ describe("the command line, with many values", () => {
         "loop: can't be read: ELOOP",
       ],
     );
+  });
+
+  test("import tells a value that lies aside and is not what its metadata says", async () => {
+    const { cluster, folder } = stage();
+    for (const key of ["aside/a", "aside/a/b"]) assert.equal((await cluster.put("a", key, `of ${key}`)).status, 204);
+    assert.equal((await copied("export", "aside", "--prefix", "aside/")).copied, 2);
+    const place = join(folder, "aside", asideFolder);
+    const [name] = readdirSync(place);
+    writeFileSync(join(place, name as string), "");
+    const { code, stdout } = await weir("import", "aside", "--prefix", "aside-in/", "--json");
+    const { copied: count, failures } = JSON.parse(stdout) as Summary;
+    assert.deepEqual([code, count, failures.length], [1, 1, 1]);
+    assert.match(failures[0]?.reason ?? "", /is not what its metadata says: export it once more/);
   });
 
   test("bench measures reads and writes, and leaves nothing behind", async () => {

@@ -133,6 +133,17 @@ describe("a multipart upload by S3", () => {
     assertCode(await upload.list(), 404, "NoSuchUpload");
   });
 
+  it("is not completed with a checksum that nobody here knows, nor by a list of too many parts", async () => {
+    await using host = await guarded();
+    const upload = await Upload.begin(host);
+    const etag = assertDone(await upload.part(1, "1")).headers["etag"] as string;
+    const unknown = { "x-amz-checksum-xxhash64": "AAAAAAAAAAA=" };
+    assertCode(await upload.complete([[1, etag]], unknown), 400, "InvalidRequest");
+    const parts = "<Part/>".repeat(10_001);
+    assertCode(await upload.post(`<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>`), 400, "MalformedXML");
+    assertDone(await upload.complete([[1, etag]]));
+  });
+
   it("takes the place of an object that is there", async () => {
     await using host = await guarded();
     assertDone(await sendS3(host, { method: "PUT", path: "/all/a", body: "old" }));

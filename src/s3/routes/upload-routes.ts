@@ -43,9 +43,14 @@ const partSchema = z.object({
   ChecksumSHA256: z.string().optional(),
 });
 
+/** Tens of thousands are not even looked at: that would hold the event loop. */
+const partCountSchema = z
+  .unknown()
+  .refine((parts) => !Array.isArray(parts) || parts.length <= maxParts, `an upload has ${maxParts} parts at most`);
+
 const documentSchema = z.object({
   CompleteMultipartUpload: z.object({
-    Part: z.union([z.array(partSchema), partSchema.transform((each) => [each])]),
+    Part: partCountSchema.pipe(z.union([z.array(partSchema), partSchema.transform((each) => [each])])),
   }),
 });
 
@@ -170,6 +175,8 @@ function sizeIn(text: string | undefined): number | undefined {
  * @throws S3Error `InvalidRequest`.
  */
 function checksumIn(headers: S3Call["headers"]): Checksum | undefined {
+  const unknown = Object.keys(headers).find((name) => name.startsWith(checksumPrefix) && !isChecksumHeader(name));
+  if (unknown !== undefined) throw new S3Error("InvalidRequest", `${unknown} names a checksum that is not known here`);
   const found = checksumAlgorithms.filter((algorithm) => headers[checksumPrefix + algorithm] !== undefined);
   const [algorithm, second] = found;
   if (algorithm === undefined) return undefined;
@@ -179,6 +186,12 @@ function checksumIn(headers: S3Call["headers"]): Checksum | undefined {
     return { algorithm, value };
   }
   throw new S3Error("InvalidRequest", `${checksumPrefix}${algorithm} is no such checksum of an object`);
+}
+
+/** With a checksum that is known here, or what says which one it is. */
+function isChecksumHeader(name: string): boolean {
+  const rest = name.slice(checksumPrefix.length);
+  return rest === "type" || rest === "algorithm" || isChecksumAlgorithm(rest);
 }
 
 function withoutChecksum(headers: S3Call["headers"]): S3Call["headers"] {

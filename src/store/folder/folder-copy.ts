@@ -100,7 +100,7 @@ export class FolderCopy {
     // A file of others may have per cent signs in its name. They are escapes only in a file that was exported.
     if (name !== undefined && (name === place || found?.state))
       return found && this.#describe(name, found.place, found.info.size, found.state);
-    if (place.startsWith(`${ownFolder}/`)) return undefined;
+    if (place.startsWith(`${ownFolder}/`)) throw new Error("it is not what its metadata says: export it once more");
     const own = await stat(this.#absolute(place)).catch(() => undefined);
     return own?.isFile() ? this.#describe(place, place, own.size, undefined) : undefined;
   }
