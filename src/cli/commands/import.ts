@@ -1,6 +1,6 @@
 /** `weir import`: files to values. */
 
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { OperatingError, UsageError } from "../../base/errors.ts";
@@ -45,6 +45,9 @@ export function addImportCommand(program: Command, terminal: Terminal): void {
 
 const reservedMistake = `keys with ${reservedPrefix} in them are weir's own`;
 
+/** A file that is written over while it is read is sent so often at most. */
+const maxSends = 3;
+
 interface ImportItem extends CopyItem {
   readonly key: string;
   readonly file: CopiedFile;
@@ -86,30 +89,39 @@ class Import implements Copy<ImportItem> {
     if (remote?.size === file.size && (await this.#isSame(file, remote.etag))) {
       return { kind: "same", bytes: file.size };
     }
-    await cluster.persist((client) => this.#send(client, key, file));
-    return { kind: "copied", bytes: file.size };
+    for (let sent = 0; sent < maxSends; sent++) {
+      if (await cluster.persist((client) => this.#send(client, key, file))) return { kind: "copied", bytes: file.size };
+    }
+    throw new OperatingError(
+      "body_invalid",
+      `${file.path} is written over while it is read, so the value may be of two states of it: import it again when it rests`,
+    );
   }
 
   async #isSame(file: CopiedFile, etag: string): Promise<boolean> {
     return file.etag === etag || (await readable(file, () => hasContentOf(file.path, file.size, etag)));
   }
 
-  async #send(client: ClusterClient, key: string, file: CopiedFile): Promise<void> {
+  /** @returns whether the file has stayed as it was, but for what came behind its end. */
+  async #send(client: ClusterClient, key: string, file: CopiedFile): Promise<boolean> {
     const type = this.#type === "auto" ? typeOfName(file.name) : this.#type;
-    const answer = await readable(file, async () => {
+    const { answer, hasRested } = await readable(file, async () => {
       // The file may have grown since it was found, or since the last attempt, and may grow while it is read.
       await using handle = await open(file.path);
-      const { size } = await handle.stat();
+      const { size, mtimeMs } = await handle.stat();
       const body = size === 0 ? Readable.from([]) : handle.createReadStream({ autoClose: false, end: size - 1 });
       const broken = new Promise<never>((_, reject) => void body.once("error", reject));
       const headers = { ...(type !== undefined && { "content-type": type }), ...headersOf(file) };
       const request = { method: "PUT", path: keyPath(key), body } as const;
-      return await Promise.race([
+      const answer = await Promise.race([
         broken,
         client.request({ ...request, headers: { ...headers, "content-length": String(size) } }),
       ]);
+      const now = await stat(file.path);
+      return { answer, hasRested: now.mtimeMs === mtimeMs || now.size > size };
     });
     await readText(answer.body);
+    return hasRested;
   }
 }
 
