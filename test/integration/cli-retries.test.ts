@@ -65,7 +65,7 @@ describe("BulkClient.persist", () => {
     };
     const second: RequestListener = (_request, response) => {
       asked.push("second");
-      response.end("value");
+      response.setHeader("weir-version", "1").end("value");
     };
     await withServers([first, second], async (urls) => {
       await using cluster = new BulkClient(targetOf(urls), ports);
@@ -111,7 +111,7 @@ describe("BulkClient.persist", () => {
     let asked = 0;
     const listener: RequestListener = (_request, response) => {
       asked++;
-      response.end();
+      response.setHeader("weir-version", "1").end();
     };
     await withServers([listener, listener], async (urls) => {
       const used = new Set<ClusterClient>();
@@ -160,7 +160,7 @@ describe("ClusterClient", () => {
     return (request, response) => {
       if (request.url === "/readyz") response.statusCode = status;
       else asked.push(name);
-      response.end();
+      response.setHeader("weir-version", "1").end();
     };
   };
 
@@ -190,7 +190,10 @@ describe("ClusterClient", () => {
     ] as const) {
       const { cert, key } = authority.issue({ names });
       const options = { cert: readFileSync(cert), key: readFileSync(key) };
-      const server = createTlsServer(options, (_request, response) => void response.end()).listen(0, "127.0.0.1");
+      const server = createTlsServer(
+        options,
+        (_request, response) => void response.setHeader("weir-version", "1").end(),
+      ).listen(0, "127.0.0.1");
       await once(server, "listening");
       const url = `https://127.0.0.1:${(server.address() as { port: number }).port}`;
       await using client = new ClusterClient({ urls: [url], token: undefined, tls });
@@ -312,7 +315,7 @@ test("export takes a value whose tag looks like an MD5 and is none, as where the
   const serve: RequestListener = (request, response) => {
     const keys: PageKey[] = [{ key: "large", size: 5, etag, lastModified: "" }];
     if (request.url?.startsWith("/kv/?")) response.end(JSON.stringify({ keys, prefixes: [], next: null }));
-    else response.writeHead(200, { etag: `"${etag}"`, "content-length": 5 }).end("value");
+    else response.writeHead(200, { etag: `"${etag}"`, "content-length": 5, "weir-version": "1" }).end("value");
   };
   try {
     await withServers([serve], async ([url = ""]) => {
@@ -335,7 +338,10 @@ test("export does not take a value that is not what its tag says, but asks for i
   const serve: RequestListener = (request, response) => {
     const keys: PageKey[] = [{ key: "a", size: 5, etag, lastModified: "" }];
     if (request.url?.startsWith("/kv/?")) response.end(JSON.stringify({ keys, prefixes: [], next: null }));
-    else response.writeHead(200, { etag: `"${etag}"`, "content-length": 5 }).end(++asked === 1 ? "torn!" : "value");
+    else
+      response
+        .writeHead(200, { etag: `"${etag}"`, "content-length": 5, "weir-version": "1" })
+        .end(++asked === 1 ? "torn!" : "value");
   };
   await withServers([serve], async ([url = ""]) => {
     const outcome = await weir(["export", "out", "--url", url, "--json"], { cwd: folder });
