@@ -94,7 +94,8 @@ export class ClusterClient implements AsyncDisposable {
     if (answer.statusCode >= 400) throw await problemOf(answer.statusCode, headers, answer.body, url);
     // A load balancer may redirect, and another program may listen there: only a node names a value's version.
     if (answer.statusCode >= 300 || (namesVersion(request) && headers["weir-version"] === undefined)) {
-      await answer.body.dump();
+      // What it says is of no use, nor how that ends.
+      await answer.body.dump().catch(() => undefined);
       const to = headers["location"] === undefined ? "" : ` with a redirect to ${headers["location"]}`;
       throw new OperatingError("peer_unreachable", `${url} answered ${answer.statusCode}${to}; is it a node of weir?`);
     }

@@ -19,9 +19,10 @@ interface HealthOptions extends TargetOptions {
   readonly json?: boolean;
 }
 
-/** `trouble`: what keeps a node that is alive from taking part. */
-const aliveSchema = z.looseObject({ alive: z.literal(true), trouble: z.string().optional() });
-const readySchema = z.looseObject({ ready: z.literal(true), trouble: z.undefined().optional() });
+/** What keeps a node that is alive from taking part. */
+const trouble = z.string().optional();
+const aliveSchema = z.looseObject({ alive: z.literal(true), trouble });
+const readySchema = z.looseObject({ ready: z.literal(true), trouble });
 
 /** Milliseconds for an answer. Health checks usually allow more, so that this command says what is wrong. */
 const answerMs = 3_000;
