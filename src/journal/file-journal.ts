@@ -35,7 +35,7 @@ import { defaultRepeatedAtOnce, SegmentHead } from "./segment-head.ts";
 import { segmentName } from "./segment-name.ts";
 
 export interface JournalSettings {
-  /** A segment is sealed at this many bytes, not counting what it repeats at its beginning. */
+  /** A segment is sealed at this many bytes, not counting its head. One with a large head is longer. */
   readonly segmentBytes: number;
   /** The owner holds at most this many bytes of records. The disk then takes at most twice as much and two segments. */
   readonly liveLimitBytes: number;
@@ -44,6 +44,9 @@ export interface JournalSettings {
 }
 
 export const defaultSegmentBytes = 64 * 1024 * 1024;
+
+/** A segment is at least so many times as long as its head. So heads are a fifth of the disk at most (J10). */
+const headFactor = 4;
 
 /** What a journal on a disk has counted, and what it can say of this moment. */
 export interface JournalMetrics {
@@ -183,7 +186,7 @@ class FileJournal implements DiskJournal {
     this.#recovered = replayed.recovered;
     this.#ledger = replayed.ledger;
     this.#files = files;
-    this.#head = new SegmentHead(parts.settings.repeatedAtOnce ?? defaultRepeatedAtOnce);
+    this.#head = new SegmentHead(parts.settings.repeatedAtOnce ?? defaultRepeatedAtOnce, replayed.last?.headBytes ?? 0);
     this.#offset = offset;
     this.#position = { segment: replayed.ledger.newest, offset };
     this.#isSealed = replayed.last?.isSealed ?? false;
@@ -201,7 +204,8 @@ class FileJournal implements DiskJournal {
   }
 
   get metrics(): JournalMetrics {
-    const { bytes: diskBytes, liveBytes } = this.#ledger;
+    const { bytes, headBytes, liveBytes } = this.#ledger;
+    const diskBytes = bytes + headBytes;
     return { groupSeconds: this.#groupSeconds, groupBytes: this.#groupBytes, diskBytes, liveBytes };
   }
 
@@ -300,26 +304,30 @@ class FileJournal implements DiskJournal {
       batch.add({ kind: "oldest", oldest: this.#oldest });
       batch.releases = this.#oldest;
     }
-    if (batch.offset + batch.bytes >= this.#parts.settings.segmentBytes + this.#head.bytes) {
+    if (batch.offset + batch.bytes >= this.#segmentBytes + this.#head.bytes) {
       batch.add({ kind: "seal" });
       this.#isSealed = true;
     }
     assert(batch.offset === this.#offset, "a batch begins where the one before it ends");
     this.#offset = batch.offset + batch.bytes;
-    this.#ledger.grow(batch.offset === 0 ? batch.bytes - this.#head.bytes : batch.bytes);
+    this.#ledger.grow(batch.bytes, batch.offset === 0 ? this.#head.bytes : 0);
     this.#closed.push(batch);
+  }
+
+  /** The newest segment is sealed at this many bytes, not counting its head. */
+  get #segmentBytes(): number {
+    return Math.max(this.#parts.settings.segmentBytes, headFactor * this.#head.bytes);
   }
 
   /** Whether so much of the disk is wasted that writing forward deserves a group of its own. */
   #isForwardDue(): boolean {
     const { bytes, liveBytes, oldest, newest } = this.#ledger;
-    return oldest < newest && bytes > liveBytes * wasteFactor + this.#parts.settings.segmentBytes;
+    return oldest < newest && bytes > liveBytes * wasteFactor + this.#segmentBytes;
   }
 
   /** Whether the disk holds more than it should, whatever counts of it. */
   #isOverLimit(): boolean {
-    const { segmentBytes, liveLimitBytes } = this.#parts.settings;
-    return this.#ledger.bytes > liveLimitBytes * wasteFactor + segmentBytes;
+    return this.#ledger.bytes > this.#parts.settings.liveLimitBytes * wasteFactor + this.#segmentBytes;
   }
 
   /** Writes entries of the oldest segments once more, as is owed, so that those segments can be deleted. */

@@ -9,8 +9,10 @@ import { Places } from "./places.ts";
 
 interface Segment {
   readonly number: number;
-  /** Bytes of its groups, not counting what it repeats at its beginning. */
+  /** Bytes of its groups, not counting its head. */
   bytes: number;
+  /** Bytes of its head: what it repeats at its beginning. */
+  headBytes: number;
   /** Keys whose newest record is in it. */
   live: number;
 }
@@ -20,6 +22,7 @@ export class Ledger {
   /** The segments that are needed, without a gap, and the newest. */
   readonly #segments: Segment[] = [];
   #bytes = 0;
+  #headBytes = 0;
   #liveBytes = 0;
   /** No slot below this one has a key of the oldest segment. */
   #searched = 0;
@@ -29,9 +32,14 @@ export class Ledger {
     return this.#places.size;
   }
 
-  /** Bytes in the segments that are needed. */
+  /** Bytes in the segments that are needed, without their heads. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Bytes of their heads. Writing entries forward makes them fewer only as segments go. */
+  get headBytes(): number {
+    return this.#headBytes;
   }
 
   /** Bytes of the records that count. */
@@ -52,15 +60,18 @@ export class Ledger {
   /** A new segment begins, after those so far. */
   begin(number: number): void {
     assert(this.newest === 0 || number === this.newest + 1, "segments are numbered without a gap");
-    this.#segments.push({ number, bytes: 0, live: 0 });
+    this.#segments.push({ number, bytes: 0, headBytes: 0, live: 0 });
     this.#release();
   }
 
-  /** The newest segment has grown. */
-  grow(bytes: number): void {
-    assert(bytes >= 0, "a segment only grows");
-    this.#newest().bytes += bytes;
-    this.#bytes += bytes;
+  /** The newest segment has grown by so many bytes, of which so many are its head. */
+  grow(bytes: number, headBytes: number): void {
+    assert(headBytes >= 0 && bytes >= headBytes, "a segment only grows");
+    const segment = this.#newest();
+    segment.headBytes += headBytes;
+    segment.bytes += bytes - headBytes;
+    this.#headBytes += headBytes;
+    this.#bytes += bytes - headBytes;
   }
 
   /** The newest segment has got a record of this version. It counts unless a newer one is known. */
@@ -120,10 +131,11 @@ export class Ledger {
   #release(): void {
     while (this.#segments.length > 1 && this.#segments[0]?.live === 0) {
       this.#bytes -= this.#segments[0].bytes;
+      this.#headBytes -= this.#segments[0].headBytes;
       this.#segments.shift();
       this.#searched = 0;
     }
-    assert(this.#bytes >= 0, "bytes of a segment count once");
+    assert(this.#bytes >= 0 && this.#headBytes >= 0, "bytes of a segment count once");
   }
 
   #newest(): Segment {

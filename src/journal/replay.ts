@@ -4,7 +4,8 @@
  * the start, because an acknowledged value may be in it.
  *
  * A bad record is the **torn tail** of the last write under two conditions. It is in the last segment, and no group
- * behind it says that the disk had it already. The tail is cut off.
+ * behind it says that the disk had it already. The tail is cut off. So is a last group that the disk had synced and has
+ * changed since: nothing tells the two apart (assumption 20).
  *
  * What the last write left whole may be only in the system's memory. It is written and synced once more before anyone
  * is told of it (J4, J7).
@@ -34,7 +35,7 @@ export interface Replayed {
   readonly recovered: Recovered;
   readonly ledger: Ledger;
   /** The newest segment, open. Undefined when there is none. */
-  readonly last: { readonly file: DiskFile; readonly isSealed: boolean } | undefined;
+  readonly last: { readonly file: DiskFile; readonly headBytes: number; readonly isSealed: boolean } | undefined;
   /** The lowest number of a segment that is there. */
   readonly first: number;
   /** The lowest number of a segment that is needed, as the journal last recorded it. */
@@ -59,7 +60,7 @@ export async function replay(disk: Disk, log: Log, clock: Clock): Promise<Replay
       if (isLast) {
         if (scan.badAt !== undefined) await cutTail(disk, file, number, scan, scan.badAt, log);
         await secure(disk, file, scan);
-        last = { file, isSealed: scan.isSealed };
+        last = { file, headBytes: state.headBytes, isSealed: scan.isSealed };
       } else {
         if (scan.badAt !== undefined) throw damaged(disk, file, scan.badAt, "another segment follows it");
         if (!scan.isSealed) throw damaged(disk, file, file.size, "its end is missing");
@@ -84,7 +85,7 @@ async function scanInto(
     const seed = folderSeed(disk.folder);
     const take = (record: SegmentRecord, bytes: number, group: number): void => state.take(record, bytes, group);
     const scan = await scanSegment(file, seed, number, take, breaks);
-    state.ledger.grow(scan.end - state.headBytes);
+    state.ledger.grow(scan.end, state.headBytes);
     return scan;
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
@@ -106,11 +107,14 @@ async function cutTail(
   if (scan.isSealed) throw damaged(disk, file, badAt, "the segment had been closed before it");
   const behind = await findGroupBehind(file, folderSeed(disk.folder), number, badAt);
   if (behind !== undefined) throw damaged(disk, file, badAt, `what follows at byte ${behind} was written after it`);
-  log.warn("the journal's last write was cut short by a crash, and is dropped: nobody was told that it is durable", {
-    file: `${disk.description}/${file.name}`,
-    offset: badAt,
-    droppedBytes: file.size - scan.end,
-  });
+  log.warn(
+    "the journal's last group is not sound, and is dropped: a crash cut it short, or the disk has changed it since",
+    {
+      file: `${disk.description}/${file.name}`,
+      offset: badAt,
+      droppedBytes: file.size - scan.end,
+    },
+  );
   await file.truncate(scan.end);
 }
 

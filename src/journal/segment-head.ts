@@ -29,11 +29,15 @@ export class SegmentHead {
   readonly #atOnce: number;
   /** What it has yet to repeat. Undefined when it is whole. */
   #rest: Iterator<RepeatedRecord> | undefined;
-  #bytes = 0;
+  #bytes: number;
 
-  /** @param atOnce - one turn repeats about so many outcomes, keys and their conditions */
-  constructor(atOnce: number) {
+  /**
+   * @param atOnce - one turn repeats about so many outcomes, keys and their conditions
+   * @param bytes - of the head that the newest segment has already
+   */
+  constructor(atOnce: number, bytes: number) {
     this.#atOnce = atOnce;
+    this.#bytes = bytes;
   }
 
   /** Whether it has all that it is to repeat. Until then its group must not be closed. */

@@ -16,6 +16,38 @@ const turnsTest = "test/unit/journal/journal-turns.test.ts";
 
 export const journalBugs: readonly GlueBug[] = [
   {
+    name: "segment-may-be-shorter-than-its-head",
+    breaks: "J10: A segment is at least four times as long as what it repeats, so heads never take most of the disk.",
+    edits: [
+      {
+        file: journal,
+        find: "    return Math.max(this.#parts.settings.segmentBytes, headFactor * this.#head.bytes);",
+        replace: "    return this.#parts.settings.segmentBytes;",
+      },
+    ],
+    test: {
+      file: turnsTest,
+      name: "heads that are longer than a segment leave the disk within twice what is held and two segments",
+      says: /bytes on disk, \d+ held, bound/,
+    },
+  },
+  {
+    name: "heads-not-counted",
+    breaks: "J10: What segments repeat counts in the bytes that the journal says it takes.",
+    edits: [
+      {
+        file: journal,
+        find: "    const diskBytes = bytes + headBytes;",
+        replace: "    const diskBytes = bytes + 0 * headBytes;",
+      },
+    ],
+    test: {
+      file: turnsTest,
+      name: "heads that are longer than a segment leave the disk within twice what is held and two segments",
+      says: /all that is on the disk is counted/,
+    },
+  },
+  {
     name: "journal-failure-not-told",
     breaks: "J8: A journal that has failed tells its owner.",
     edits: [

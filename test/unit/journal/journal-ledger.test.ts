@@ -27,7 +27,7 @@ test("the ledger says which segments are needed, how much counts, and which keys
       if (luck < 0.6) {
         const bytes = random.whole(1, 1_000);
         ledger.hold(key, version, bytes);
-        ledger.grow(bytes);
+        ledger.grow(bytes, 0);
         sizes.set(ledger.newest, (sizes.get(ledger.newest) ?? 0) + bytes);
         if (before === undefined || compareVersions(before.version, version) <= 0) {
           places.set(key, { version, segment: ledger.newest, bytes });

@@ -77,9 +77,10 @@ async function begin(disk = new SimDisk(new SimRandom(1))) {
   return { owner, journal };
 }
 
-/** Puts many small values in one turn, and waits until they are durable. */
-async function putMany(owner: CountingOwner, name: string, count: number): Promise<void> {
+/** Puts many small values in one turn, and waits until they are durable. Finished requests are not repeated. */
+async function putMany(owner: CountingOwner, name: string, count: number, requests?: "finished"): Promise<void> {
   for (let key = 0; key < count; key++) owner.put(`${name}${key}`, value);
+  if (requests === "finished") owner.finishAllBut(0);
   let isDurable = false;
   void owner.confirm().then(() => {
     isDurable = true;
@@ -90,7 +91,7 @@ async function putMany(owner: CountingOwner, name: string, count: number): Promi
 test("entries are written forward in short turns, however many small ones a group has, and the disk is freed", async () => {
   const { owner, journal } = await begin();
   await putMany(owner, "kept", 10_000);
-  for (let round = 0; round < 6; round++) await putMany(owner, "often", 10_000);
+  for (let round = 0; round < 6; round++) await putMany(owner, "often", 10_000, "finished");
   assert.ok(owner.most > 100, `${owner.most}: it was written forward`);
   assert.ok(owner.most <= 1_000, `${owner.most} in one turn`);
   for (let turns = 0; turns < 500; turns++) await owner.turn();
@@ -102,7 +103,7 @@ test("very many entries that the owner let go are noticed in short turns, too", 
   const { owner, journal } = await begin();
   await putMany(owner, "gone", 20_000);
   for (let key = 0; key < 20_000; key++) owner.gone.add(`gone${key}`);
-  for (let round = 0; round < 3; round++) await putMany(owner, "often", 10_000);
+  for (let round = 0; round < 3; round++) await putMany(owner, "often", 10_000, "finished");
   for (let turns = 0; turns < 500; turns++) await owner.turn();
   assert.ok(owner.most > 100 && owner.most <= 1_000, `${owner.most} in one turn`);
   const { diskBytes, liveBytes } = journal.metrics;
@@ -130,6 +131,34 @@ test("a journal that ends while a segment repeats outcomes has all of them", asy
   await journal[Symbol.asyncDispose]();
   const again = await begin(disk);
   assert.equal(again.journal.recovered.outcomes.length, 50_001);
+});
+
+test("heads that are longer than a segment leave the disk within twice what is held and two segments", async () => {
+  const disk = new SimDisk(new SimRandom(1));
+  const { owner, journal } = await begin(disk);
+  // Their requests have not been told, so that each segment repeats 2.7 MB.
+  await putMany(owner, "key", 50_000);
+  for (let key = 0; key < 50_000; key++) owner.clean(`key${key}`);
+  for (let key = 0; key < 200; key++) {
+    owner.put(`held${key}`, Buffer.alloc(50_000));
+    await owner.confirm();
+  }
+  const longSegment = 5 * 2_700_000;
+  let segments = 0;
+  for (let round = 0; round < 400; round++) {
+    owner.put(`held${round % 20}`, Buffer.alloc(50_000));
+    await owner.confirm();
+    const { diskBytes, liveBytes } = journal.metrics;
+    const bound = 2 * liveBytes + 2 * longSegment;
+    assert.ok(disk.bytes <= bound, `${disk.bytes} bytes on disk, ${liveBytes} held, bound ${bound}`);
+    // What is not needed any more may be about to go.
+    assert.ok(diskBytes <= disk.bytes, `${diskBytes} counted, ${disk.bytes} on disk`);
+    if (journal.position.segment > segments) segments = journal.position.segment;
+  }
+  assert.ok(segments > 2, `${segments} segments`);
+  await journal[Symbol.asyncDispose]();
+  const again = await begin(disk);
+  assert.equal(again.journal.metrics.diskBytes, disk.bytes, "all that is on the disk is counted");
 });
 
 /** A journal whose next segment has to repeat very many conditions, of late0 and so on. */
@@ -206,9 +235,8 @@ test("a crash while a segment repeats conditions leaves what was confirmed befor
 test("another owner that comes while a segment repeats what counts is asked for all of it", async () => {
   const disk = new SimDisk(new SimRandom(1));
   const { owner, journal } = await begin(disk);
-  await putMany(owner, "key", 30_000);
   for (let key = 0; key < 30_000; key++) owner.learn(`late${key}`, ["a"]);
-  await putMany(owner, "next", 1);
+  await putMany(owner, "key", 30_001);
   const forgotten = owner.put("gone", value);
   await owner.turn();
   const next = new CountingOwner();
