@@ -30,6 +30,15 @@ const waiting: readonly string[] = [
   "test/integration/compose.test.ts",
 ];
 
+/** Tests with real processes, but for moments. At the end of the small ones' lane none of them runs alone last. */
+export const shortReal: readonly string[] = [
+  "test/integration/dashboard.test.ts",
+  "test/integration/flush-command.test.ts",
+  "test/integration/health-command.test.ts",
+  "test/integration/openapi.test.ts",
+  "test/integration/status-command.test.ts",
+];
+
 /** Planted bugs in short processes, and units in the tests' own: these take longest, or are of a group that does. */
 const longSmall: readonly string[] = ["test/glue/glue-bugs.test.ts", "test/unit/journal/journal-random.test.ts"];
 
@@ -40,7 +49,7 @@ const longSimulated: readonly string[] = [
   "test/simulation/early-stop.test.ts",
 ];
 
-/** All that has a place of its own. */
+/** All that begins before the others of its lane. */
 export const plannedFiles: readonly string[] = [...longBusy, ...waiting, ...longSmall, ...longSimulated];
 
 export interface LanePlan {
@@ -55,14 +64,16 @@ export interface LanePlan {
 export function planLanes(files: readonly string[]): LanePlan {
   const of = (folder: string): string[] => files.filter((file) => file.startsWith(`test/${folder}/`));
   const isWaiting = (file: string): boolean => waiting.includes(file) || file.startsWith("test/conformance/");
+  /** Links are tested within one process. */
+  const isShort = (file: string): boolean => shortReal.includes(file) || file.startsWith("test/integration/link-");
   const real = files.filter((file) => !/^test\/(?:unit|glue|simulation)\//.test(file));
   return {
     busy: first(
       longBusy,
-      real.filter((file) => !isWaiting(file)),
+      real.filter((file) => !isWaiting(file) && !isShort(file)),
     ),
     waiting: first(waiting, real.filter(isWaiting)),
-    small: first(longSmall, [...of("glue"), ...of("unit")]),
+    small: first(longSmall, [...of("glue"), ...of("unit"), ...real.filter(isShort)]),
     simulation: first(longSimulated, of("simulation")),
   };
 }
