@@ -8,8 +8,7 @@
  * Segments are deleted, oldest first. A segment may go when neither it nor an older one has the newest record of a held
  * key. That fact is itself a record. It is durable before the file goes, so that a missing file is noticed.
  *
- * The disk may fill with records that do not count any more. When they take too much of it, the journal writes the
- * entries of the oldest segment forward, some with each group.
+ * When records that do not count any more take too much of the disk, the journal compacts it (`Compaction`).
  *
  * A group comes with everything that was appended before it, or with it in the same turn, or not at all. A segment's
  * first group has the whole head, which may take many turns. So an outcome never gets to the disk before its entry (J1,
@@ -24,6 +23,7 @@ import { Histogram, latencyBounds, sizeBounds } from "../base/histogram.ts";
 import type { Log } from "../base/log.ts";
 import type { JournalPosition } from "../core/message.ts";
 import { Batch } from "./batch.ts";
+import { Compaction, type SegmentLimits } from "./compaction.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { diskFailure } from "./failure.ts";
 import { folderSeed } from "./group.ts";
@@ -34,19 +34,12 @@ import { SegmentFiles } from "./segment-files.ts";
 import { defaultRepeatedAtOnce, SegmentHead } from "./segment-head.ts";
 import { segmentName } from "./segment-name.ts";
 
-export interface JournalSettings {
-  /** A segment is sealed at this many bytes, not counting its head. One with a large head is longer. */
-  readonly segmentBytes: number;
-  /** The owner holds at most this many bytes of records. The disk then takes at most twice as much and two segments. */
-  readonly liveLimitBytes: number;
+export interface JournalSettings extends SegmentLimits {
   /** A turn repeats about so much in a segment's head: 8,192, if a test does not say less. See `SegmentHead`. */
   readonly repeatedAtOnce?: number;
 }
 
 export const defaultSegmentBytes = 64 * 1024 * 1024;
-
-/** A segment is at least so many times as long as its head. So heads are a fifth of the disk at most (J10). */
-const headFactor = 4;
 
 /** What a journal on a disk has counted, and what it can say of this moment. */
 export interface JournalMetrics {
@@ -79,18 +72,6 @@ export interface JournalParts {
  * for all others.
  */
 const groupPart = 1 / 8;
-/**
- * While writing forward is due and nothing is appended, a group takes at least this much of it: a part of a segment,
- * and a number of bytes.
- */
-const forwardPart = 1 / 128;
-const minForwardBytes = 4 * 1024;
-/** It also takes this many times what is appended: writing forward must outrun that. */
-const forwardFactor = 2;
-/** In one turn of the event loop it looks at this many keys at most: entries may be very small. */
-const forwardKeys = 1_000;
-/** Writing forward begins when the segments take more than one segment and this many times what counts. */
-const wasteFactor = 1.5;
 const writerBytes = 64 * 1024;
 /** A writer that has grown beyond this is not used again. At most so many are kept. */
 const keptWriterBytes = 4 * 1024 * 1024;
@@ -154,6 +135,7 @@ class FileJournal implements DiskJournal {
   #position: JournalPosition;
   /** What the newest segment repeats at its beginning. */
   readonly #head: SegmentHead;
+  readonly #compaction: Compaction;
   /** The next batch begins another segment. */
   #isSealed: boolean;
   /** The lowest number of a segment that is needed, as the journal last recorded it. */
@@ -168,8 +150,6 @@ class FileJournal implements DiskJournal {
   /** Whether groups are being written, and a promise that resolves once they are written. */
   #isRunning = false;
   #run: Promise<void> = Promise.resolve();
-  /** So many bytes are yet to be written forward for what was appended. Below zero: more than that was written. */
-  #owedBytes = 0;
   /** Runs out when records that may wait have waited long enough. */
   #timer: Timer | undefined;
   readonly #writers: ByteWriter[] = [];
@@ -187,6 +167,7 @@ class FileJournal implements DiskJournal {
     this.#ledger = replayed.ledger;
     this.#files = files;
     this.#head = new SegmentHead(parts.settings.repeatedAtOnce ?? defaultRepeatedAtOnce, replayed.last?.headBytes ?? 0);
+    this.#compaction = new Compaction(replayed.ledger, this.#head, parts.settings);
     this.#offset = offset;
     this.#position = { segment: replayed.ledger.newest, offset };
     this.#isSealed = replayed.last?.isSealed ?? false;
@@ -220,12 +201,12 @@ class FileJournal implements DiskJournal {
     const ledger = this.#ledger;
     if (record.kind === "clean") {
       if (!ledger.isHeld(record.key, record.version)) return;
-      this.#owedBytes += forwardFactor * this.#open().add(record);
+      this.#compaction.oweFor(this.#open().add(record));
       ledger.drop(record.key);
     } else {
       const batch = this.#open();
       const bytes = batch.add(record);
-      this.#owedBytes += forwardFactor * bytes;
+      this.#compaction.oweFor(bytes);
       if (record.kind === "entry") ledger.hold(record.entry.key, record.entry, bytes);
       batch.since ??= this.#parts.clock.now();
     }
@@ -269,7 +250,7 @@ class FileJournal implements DiskJournal {
       const batch = this.#filling;
       if (batch !== undefined) {
         this.#head.repeatSome(batch);
-        this.#writeForward(batch);
+        this.#compaction.write(batch, this.#attached());
         const isFull = batch.bytes >= this.#parts.settings.segmentBytes * groupPart;
         if (isFull && this.#head.isWhole) this.#close();
       }
@@ -304,7 +285,7 @@ class FileJournal implements DiskJournal {
       batch.add({ kind: "oldest", oldest: this.#oldest });
       batch.releases = this.#oldest;
     }
-    if (batch.offset + batch.bytes >= this.#segmentBytes + this.#head.bytes) {
+    if (batch.offset + batch.bytes >= this.#compaction.segmentBytes + this.#head.bytes) {
       batch.add({ kind: "seal" });
       this.#isSealed = true;
     }
@@ -312,44 +293,6 @@ class FileJournal implements DiskJournal {
     this.#offset = batch.offset + batch.bytes;
     this.#ledger.grow(batch.bytes, batch.offset === 0 ? this.#head.bytes : 0);
     this.#closed.push(batch);
-  }
-
-  /** The newest segment is sealed at this many bytes, not counting its head. */
-  get #segmentBytes(): number {
-    return Math.max(this.#parts.settings.segmentBytes, headFactor * this.#head.bytes);
-  }
-
-  /** Whether so much of the disk is wasted that writing forward deserves a group of its own. */
-  #isForwardDue(): boolean {
-    const { bytes, liveBytes, oldest, newest } = this.#ledger;
-    return oldest < newest && bytes > liveBytes * wasteFactor + this.#segmentBytes;
-  }
-
-  /** Whether the disk holds more than it should, whatever counts of it. */
-  #isOverLimit(): boolean {
-    return this.#ledger.bytes > this.#parts.settings.liveLimitBytes * wasteFactor + this.#segmentBytes;
-  }
-
-  /** Writes entries of the oldest segments once more, as is owed, so that those segments can be deleted. */
-  #writeForward(batch: Batch): void {
-    const source = this.#attached();
-    for (let keys = 0; this.#owedBytes > 0 && keys < forwardKeys; keys++) {
-      // The owner lets some entries go without a word. They count as held until the journal asks for them.
-      const key = this.#isForwardDue() || this.#isOverLimit() ? this.#ledger.oldKey() : undefined;
-      if (key === undefined) {
-        this.#owedBytes = 0;
-        return;
-      }
-      const entry = source.newest(key);
-      if (entry === undefined) {
-        this.#ledger.drop(key);
-        continue;
-      }
-      assert(!this.#ledger.isNewer(key, entry), "who writes the journal holds what it has appended");
-      const bytes = batch.add({ kind: "entry", entry });
-      this.#ledger.hold(key, entry, bytes);
-      this.#owedBytes -= bytes;
-    }
   }
 
   #start(): void {
@@ -384,10 +327,10 @@ class FileJournal implements DiskJournal {
     if (this.#closed.length > 0) return this.#closed.shift();
     if (this.#isFailed || (this.#isTurnOpen && !this.#isClosing)) return undefined;
     if (this.#filling === undefined) {
-      if (this.#isClosing || this.#source === undefined || !this.#isForwardDue()) return undefined;
-      this.#fillForward();
+      if (this.#isClosing || this.#source === undefined || !this.#compaction.isDue) return undefined;
+      this.#fillWithOld();
     } else if (this.#mayWait(this.#filling)) return undefined;
-    else if (this.#owedBytes > 0 && !this.#isClosing) return this.#waitATurn();
+    else if (this.#compaction.isOwed && !this.#isClosing) return this.#waitATurn();
     if (!this.#head.isWhole) {
       if (!this.#isClosing) return this.#waitATurn();
       this.#head.repeatAll(this.#filling as Batch);
@@ -401,12 +344,11 @@ class FileJournal implements DiskJournal {
     this.#startAfterTurn();
   }
 
-  /** A batch of nothing but what is written forward. */
-  #fillForward(): void {
+  /** A batch of nothing but what is written once more. */
+  #fillWithOld(): void {
     const batch = this.#open();
-    const least = Math.max(this.#parts.settings.segmentBytes * forwardPart, minForwardBytes);
-    this.#owedBytes = Math.max(this.#owedBytes, least);
-    this.#writeForward(batch);
+    this.#compaction.oweGroup();
+    this.#compaction.write(batch, this.#attached());
     // All that was looked at may be gone, and each group has a record.
     batch.add({ kind: "oldest", oldest: this.#oldest });
   }

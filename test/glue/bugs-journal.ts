@@ -20,9 +20,9 @@ export const journalBugs: readonly GlueBug[] = [
     breaks: "J10: A segment is at least four times as long as what it repeats, so heads never take most of the disk.",
     edits: [
       {
-        file: journal,
-        find: "    return Math.max(this.#parts.settings.segmentBytes, headFactor * this.#head.bytes);",
-        replace: "    return this.#parts.settings.segmentBytes;",
+        file: "src/journal/compaction.ts",
+        find: "    return Math.max(this.#limits.segmentBytes, headFactor * this.#head.bytes);",
+        replace: "    return this.#limits.segmentBytes;",
       },
     ],
     test: {
