@@ -133,7 +133,7 @@ export interface BlobStore extends LargeBlobs, AsyncDisposable {
 
   read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult>;
 
-  /** The blob without its body; undefined if there is none. */
+  /** The blob without its body; undefined if there is none. What it says outlasts a loss of power. */
   stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined>;
 
   write(name: string, content: BlobContent, condition: WriteCondition, options: RequestOptions): Promise<WriteResult>;

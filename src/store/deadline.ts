@@ -6,12 +6,20 @@ import { isOperatingError, OperatingError } from "../base/errors.ts";
 /**
  * Resolves to the result of `work` if it comes within `ms` milliseconds. Does not stop the work.
  *
+ * @param giveUp - gets a result that comes later, if it has to be closed
  * @throws OperatingError `store_unavailable` otherwise.
  */
-export function inTime<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
+export function inTime<T>(
+  clock: Clock,
+  ms: number,
+  work: Promise<T>,
+  giveUp?: (late: T) => Promise<void> | undefined,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = clock.after(ms, () => {
       reject(lateStore(ms));
+      // Nobody hears how a late end fails.
+      if (giveUp !== undefined) void work.then(giveUp).catch(() => undefined);
     });
     work.then(
       (value) => {

@@ -63,8 +63,10 @@ export async function tryOut(
   if (seen.kind !== "found" || !seen.blob.body.equals(blob("5").body)) {
     throw new OperatingError("store_refused", `${store.description} does not give back what was written last`);
   }
-  // Without it no member knows how old an object is (F16).
-  if (seen.blob.version !== version) {
+  // Without it no member knows how old an object is (F16). A look asks for the metadata alone.
+  const found = await store.stat(name, options);
+  const isSame = found?.version === version && found.tag === seen.blob.tag && found.size === seen.blob.size;
+  if (seen.blob.version !== version || !isSame) {
     throw new OperatingError(
       "store_refused",
       `${store.description} does not give back the metadata of what was written: is there a proxy before it that leaves headers out?`,

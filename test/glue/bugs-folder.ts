@@ -27,6 +27,55 @@ const threadTest = "test/unit/store/folder/thread-writer.test.ts";
 
 export const folderBugs: readonly GlueBug[] = [
   {
+    name: "folder-look-not-durable",
+    breaks: "What a look at the folder says outlasts a loss of power.",
+    edits: [
+      {
+        file: "src/store/folder/file-store.ts",
+        find: "      await this.#syncs.syncPlaces(this.#root, filePaths(name));\n",
+        replace: "",
+      },
+    ],
+    test: {
+      file: "test/unit/store/folder/file-durability.test.ts",
+      name: "what a blob is found to be is durable then, though the sync of the change that made it so has failed",
+      says: /Missing expected rejection/,
+    },
+  },
+  {
+    name: "removal-of-nothing-not-durable",
+    breaks: "A removal that finds nothing is durable when it is answered: the one before it may not be.",
+    edits: [
+      {
+        file: "src/store/folder/file-writes.ts",
+        find: "      await this.#syncs.syncPlaces(this.#root, paths);\n",
+        replace: "",
+      },
+    ],
+    test: {
+      file: "test/unit/store/folder/file-durability.test.ts",
+      name: "what a blob is found to be is durable then, though the sync of the change that made it so has failed",
+      says: /there is nothing to remove/,
+    },
+  },
+  {
+    name: "late-file-left-open",
+    breaks:
+      "A file that is opened after its deadline is closed: the runtime ends a process that leaves it to the collector.",
+    edits: [
+      {
+        file: "src/store/deadline.ts",
+        find: "      if (giveUp !== undefined) void work.then(giveUp).catch(() => undefined);\n",
+        replace: "      void giveUp;\n",
+      },
+    ],
+    test: {
+      file: "test/unit/store/folder/file-lookup.test.ts",
+      name: "FileStore closes a file that it opens after the deadline of who asked for it",
+      says: /nothing/,
+    },
+  },
+  {
     name: "folder-ignores-the-condition",
     breaks: "F2: FileStore replaces only what the condition allows.",
     edits: [
@@ -99,7 +148,7 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-reads-without-consent",
     breaks: "FileStore asks for the caller's consent before it reads.",
-    edits: [{ file: folder, find: "      authorize?.();\n      const found", replace: "      const found" }],
+    edits: [{ file: folder, find: "    limits.authorize?.();\n    const found", replace: "    const found" }],
     test: {
       file: conformance,
       name: "asks whether it may go on before anything is sent, and rejects with what that throws, without an effect",
@@ -273,7 +322,7 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-gone-taken-for-empty",
     breaks: "A folder whose disk is gone is not an empty one.",
-    edits: [{ file: folder, find: "      if (found === undefined) await this.#requireFolder();\n", replace: "" }],
+    edits: [{ file: folder, find: "    if (found === undefined) await this.#requireFolder();\n", replace: "" }],
     test: {
       file: conformance,
       name: "does not take its blobs for missing, or removed, when the folder is gone: its disk may come back",

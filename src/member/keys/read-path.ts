@@ -52,7 +52,10 @@ export class ReadPath {
 
   /** The answer, if this member serves the key and has its state in memory. */
   fromMemory(key: string, wantValue: boolean): ReadOutcome | undefined {
-    if (!this.#context.membership.mayAnswer(key)) return undefined;
+    return this.#context.membership.mayAnswer(key) ? this.#answerIn(key, wantValue) : undefined;
+  }
+
+  #answerIn(key: string, wantValue: boolean): ReadOutcome | undefined {
     const { metrics } = this.#context;
     const state = this.inMemory(key);
     if (!state) return undefined;
@@ -124,8 +127,9 @@ export class ReadPath {
 
   #fromMemory({ key, wantValue }: ReadRequest): ReadOutcome | undefined {
     const { membership } = this.#context;
+    // One look: the lease may end at any moment, and what is held would not be found then.
     if (!membership.mayAnswer(key)) throw notReady(membership, key);
-    return this.fromMemory(key, wantValue);
+    return this.#answerIn(key, wantValue);
   }
 
   async #fromStore(request: ReadRequest): Promise<ReadOutcome> {

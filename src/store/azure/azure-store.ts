@@ -94,9 +94,9 @@ export class AzureStore implements BlobStore {
     const blob = blobName(this.#prefix, name);
     const answer = await this.#client.send({ method: "GET", blob, permission: "r", maxBodyBytes: maxBytes }, options);
     if (answer.status === 200) {
-      const info = azureHeaders.infoOf(answer);
-      if (answer.body === undefined) return { kind: "too_large", info };
-      return { kind: "found", blob: { ...info, size: answer.body.length, body: answer.body } };
+      const { body } = answer;
+      if (body === undefined) return { kind: "too_large", info: azureHeaders.infoOf(answer) };
+      return { kind: "found", blob: { ...azureHeaders.infoOf(answer, body.length), body } };
     }
     const failure = readFailure(answer);
     if (isBlobMissing(failure)) return { kind: "missing" };

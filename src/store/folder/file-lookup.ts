@@ -9,6 +9,7 @@
 import { hash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import path from "node:path";
+import { LRUCache } from "lru-cache";
 import type { Clock, Instant } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import { noHeaders } from "../../core/entry.ts";
@@ -28,6 +29,9 @@ export interface FoundBlob {
   readonly body: Buffer | undefined;
 }
 
+/** A file that was changed longer ago than this has stood still since, in milliseconds. */
+const settledMs = 10_000;
+
 /** The most looks for a name in a folder that has it, or another that the file system takes for it. */
 const maxPasses = 3;
 
@@ -41,6 +45,8 @@ export class FileLookup {
   readonly #root: string;
   readonly #files: Files;
   readonly #clock: Clock;
+  /** MD5s of bodies, by what recognizes the file. */
+  readonly #hashes = new LRUCache<string, Promise<string>>({ max: 10_000 });
   /** Whether the file system takes `A` for `a`. */
   #foldsCase = false;
   /** Whether `realpath` gives the spelling on the disk. Linux repeats what it was asked for. */
@@ -125,14 +131,26 @@ export class FileLookup {
     const body = wanted ? await readWhole(handle, size) : undefined;
     if (wanted && body === undefined) return "changed";
     const states = await this.#states(metadata);
-    const md5 = async (): Promise<string> => (body ? hash("md5", body) : await hashOf(handle));
-    const state = await matchState(states, stats, md5);
+    const state = await matchState(states, stats, () => (body ? hash("md5", body) : this.#hashOf(handle, stats)));
     if (state === undefined) {
       // Either the file is another program's, or it was replaced after it was opened, and its metadata too.
       const now = await statOrUndefined(this.#files, this.#absolute(place));
       if (now?.ino !== stats.ino || now.ctimeNs !== stats.ctimeNs || now.size !== stats.size) return "changed";
     }
     return { place, state, body, info: describeFile(stats, state) };
+  }
+
+  /** The body's MD5. After the folder was copied, each look at a large body would read the whole of it. */
+  #hashOf(handle: OpenFile, { dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): Promise<string> {
+    const identity = [dev, ino, size, mtimeNs, ctimeNs].join();
+    const known = this.#hashes.get(identity);
+    if (known !== undefined) return known;
+    const hashed = hashOf(handle);
+    // A file that has just changed may change once more within one tick of the file system's clock.
+    if (this.#clock.wallMs() - Number(ctimeNs / 1_000_000n) < settledMs) return hashed;
+    this.#hashes.set(identity, hashed);
+    hashed.catch(() => this.#hashes.delete(identity));
+    return hashed;
   }
 
   async #states(metadata: string): Promise<readonly FileState[]> {

@@ -100,7 +100,7 @@ function isRecord(json: unknown): json is Record<string, unknown> {
 export async function matchState(
   states: readonly FileState[],
   stats: BigIntStats,
-  md5: () => Promise<string>,
+  md5: () => string | Promise<string>,
 ): Promise<FileState | undefined> {
   const sized = states.filter((state) => BigInt(state.size) === stats.size);
   const { inode, modifiedNs } = identityOf(stats);

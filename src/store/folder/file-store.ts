@@ -6,9 +6,10 @@
  * Changes of a name take turns under a lock (`file-writes.ts`). Reads take no lock (`file-lookup.ts`). A node's changes
  * are made in a thread of their own (`thread-writer.ts`): what they cost, reads of values in memory do not wait for.
  * Two weaknesses remain:
- * - A read may see a write that was not yet acknowledged. A power failure may undo that write.
+ * - A read may see a write that was not yet acknowledged. A power failure may undo that write. `stat` makes what it has
+ *   seen durable, since it is asked what became of a write without an answer.
  * - A process may pause between its last look at the clock and the rename after it. Then it renames late, though under
- * its lock.
+ *   its lock.
  */
 
 import { readdir, rm, stat } from "node:fs/promises";
@@ -107,14 +108,19 @@ export class FileStore implements BlobStore {
   }
 
   async read(name: string, maxBytes: number, options: RequestOptions): Promise<ReadResult> {
-    const found = await this.#find(name, maxBytes, options);
+    const found = await this.#inTime(options, (limits) => this.#find(name, maxBytes, limits));
     if (found === undefined) return { kind: "missing" };
     if (found.body === undefined) return { kind: "too_large", info: found.info };
     return { kind: "found", blob: { ...found.info, body: found.body } };
   }
 
   async stat(name: string, options: RequestOptions): Promise<BlobInfo | undefined> {
-    return (await this.#find(name, undefined, options))?.info;
+    return await this.#inTime(options, async (limits) => {
+      const found = await this.#find(name, undefined, limits);
+      // The change that made it so may have been cut off before its sync.
+      await this.#syncs.syncPlaces(this.#root, filePaths(name));
+      return found?.info;
+    });
   }
 
   async write(
@@ -191,7 +197,11 @@ export class FileStore implements BlobStore {
   }
 
   async openBlob(name: string, tag: string, span: ReadSpan, options: RequestOptions): Promise<OpenResult> {
-    const handle = await this.#inTime(options, (limits) => this.#lookup.open(filePaths(name), tag, limits.giveUpAt));
+    const handle = await this.#inTime(
+      options,
+      (limits) => this.#lookup.open(filePaths(name), tag, limits.giveUpAt),
+      (late) => late?.close(),
+    );
     return handle ? { kind: "found", stream: new FileStream(handle, span, this.#root) } : { kind: "changed" };
   }
 
@@ -243,13 +253,11 @@ export class FileStore implements BlobStore {
     }
   }
 
-  async #find(name: string, maxBytes: number | undefined, options: RequestOptions): Promise<FoundBlob | undefined> {
-    return await this.#inTime(options, async ({ authorize, giveUpAt }) => {
-      authorize?.();
-      const found = await this.#lookup.find(filePaths(name), maxBytes, giveUpAt);
-      if (found === undefined) await this.#requireFolder();
-      return found;
-    });
+  async #find(name: string, maxBytes: number | undefined, limits: Limits): Promise<FoundBlob | undefined> {
+    limits.authorize?.();
+    const found = await this.#lookup.find(filePaths(name), maxBytes, limits.giveUpAt);
+    if (found === undefined) await this.#requireFolder();
+    return found;
   }
 
   /** Called when nothing is found: a folder whose disk is gone looks like an empty one. */
@@ -258,10 +266,14 @@ export class FileStore implements BlobStore {
     throw new OperatingError("store_unavailable", `${this.description} is gone, or its disk is`);
   }
 
-  async #inTime<T>(options: RequestOptions, work: (limits: Limits) => Promise<T>): Promise<T> {
+  async #inTime<T>(
+    options: RequestOptions,
+    work: (limits: Limits) => Promise<T>,
+    giveUp?: (late: T) => Promise<void> | undefined,
+  ): Promise<T> {
     try {
       const giveUpAt = this.#clock.now() + options.deadlineMs;
-      return await inTime(this.#clock, options.deadlineMs, work({ giveUpAt, authorize: options.authorize }));
+      return await inTime(this.#clock, options.deadlineMs, work({ giveUpAt, authorize: options.authorize }), giveUp);
     } catch (error) {
       throw fileError(error, this.#root);
     }

@@ -19,7 +19,7 @@ import { createDurably, statOrUndefined } from "./durable-files.ts";
 import type { FileLanes } from "./file-lanes.ts";
 import { pooledFiles } from "./files.ts";
 import type { FolderSyncs } from "./folder-syncs.ts";
-import { discardUpload, uploadPath } from "./upload-paths.ts";
+import { discardUpload, isUploadId, uploadPath } from "./upload-paths.ts";
 
 /** So many bytes of a part are written at a time. */
 const pieceBytes = 1024 * 1024;
@@ -64,6 +64,8 @@ export class FileUploads {
     const { folder } = this.#options;
     const found: UploadInfo[] = [];
     for (const id of await readdir(folder)) {
+      // Others may put files there, such as a program for backups.
+      if (!isUploadId(id)) continue;
       const stats = await statOrUndefined(pooledFiles, uploadPath(folder, id));
       if (stats !== undefined) found.push({ name: "", id, startedMs: Number(stats.mtimeMs) });
     }

@@ -107,7 +107,11 @@ export class FileWrites implements FolderWriter {
     const paths = filePaths(name);
     const found = await this.#lookup.find(paths, undefined, limits.giveUpAt);
     if (!holds(condition, found)) return { kind: "conflict" };
-    if (found === undefined) return { kind: "written", tag: "" };
+    if (found === undefined) {
+      // An earlier removal may have been cut off before its sync.
+      await this.#syncs.syncPlaces(this.#root, paths);
+      return { kind: "written", tag: "" };
+    }
     const file = this.#absolute(found.place);
     // Others may have put a file in the natural place of a blob that lay aside. The blob aside must not come back now.
     if (found.place !== paths.aside && (await exists(this.#files, this.#absolute(paths.aside)))) {

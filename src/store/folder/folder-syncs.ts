@@ -8,6 +8,7 @@ import { constants } from "node:fs";
 import path from "node:path";
 import { hasCode } from "./durable-files.ts";
 import type { FileLanes } from "./file-lanes.ts";
+import type { FilePaths } from "./file-names.ts";
 import type { Files } from "./files.ts";
 
 export class FolderSyncs {
@@ -39,7 +40,7 @@ export class FolderSyncs {
 
   /**
    * Syncs the folder and those above it, up to and including `root`. All of them: another process may have made them a
-   * moment ago. A folder that was empty may be gone meanwhile. It is skipped.
+   * moment ago. A folder that was empty may be gone meanwhile, and a file be in its place. It is skipped.
    */
   async syncUpTo(root: string, folder: string): Promise<void> {
     const folders = [folder];
@@ -47,11 +48,17 @@ export class FolderSyncs {
     await Promise.all(folders.map((each) => this.#syncIfThere(each, each === root)));
   }
 
+  /** Makes durable what is in the places of a name now, and also that there is nothing. */
+  async syncPlaces(root: string, { natural, aside }: FilePaths): Promise<void> {
+    const places = natural === undefined ? [aside] : [natural, aside];
+    await Promise.all(places.map((place) => this.syncUpTo(root, path.dirname(`${root}/${place}`))));
+  }
+
   async #syncIfThere(folder: string, mustBeThere: boolean): Promise<void> {
     try {
       await this.sync(folder);
     } catch (error) {
-      if (mustBeThere || !hasCode(error, "ENOENT")) throw error;
+      if (mustBeThere || !hasCode(error, "ENOENT", "ENOTDIR")) throw error;
     }
   }
 }

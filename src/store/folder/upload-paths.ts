@@ -6,9 +6,14 @@ import { rename, rm } from "node:fs/promises";
 import { assert } from "../../base/assert.ts";
 import { hasCode } from "./durable-files.ts";
 
+/** Whether an upload may have this id. */
+export function isUploadId(name: string): boolean {
+  return /^[0-9a-f]{32}$/.test(name);
+}
+
 /** The upload's file, or its folder, in the folder of uploads. */
 export function uploadPath(folder: string, id: string): string {
-  assert(/^[0-9a-f]{32}$/.test(id), "an upload's id is one of those given out");
+  assert(isUploadId(id), "an upload's id is one of those given out");
   return `${folder}/${id}`;
 }
 

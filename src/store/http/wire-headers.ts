@@ -128,11 +128,16 @@ export class HeaderCodec {
     };
   }
 
-  /** What an answer tells about the blob, without its body. */
-  infoOf(answer: Pick<ExchangeAnswer, "headers">): BlobInfo {
+  /**
+   * What an answer tells about the blob.
+   *
+   * @param size - as the answer says, unless its body was read
+   * @throws OperatingError `store_unavailable` for one that does not say it: a proxy has left it out
+   */
+  infoOf(answer: Pick<ExchangeAnswer, "headers">, size = sizeIn(answer)): BlobInfo {
     return {
       tag: readTag(answer),
-      size: Number(header(answer, "content-length") ?? 0),
+      size,
       ...this.fromWire(answer.headers),
       modifiedMs: Date.parse(header(answer, "last-modified") ?? "") || 0,
     };
@@ -148,6 +153,12 @@ export class HeaderCodec {
   #metaHeader(name: string): string {
     return this.#dialect.metaPrefix + this.#dialect.toName(name);
   }
+}
+
+function sizeIn(answer: Pick<ExchangeAnswer, "headers">): number {
+  const size = header(answer, "content-length");
+  if (size !== undefined) return Number(size);
+  throw new OperatingError("store_unavailable", "the store's answer does not say how large the object is");
 }
 
 /** The users' names with `_` that go as they are: no server takes them for other ones, or for weir's own. */

@@ -88,9 +88,9 @@ export class S3Store implements BlobStore {
     const key = this.#key(name);
     const answer = await this.#client.send({ method: "GET", key, maxBodyBytes: maxBytes }, options);
     if (answer.status === 200) {
-      const info = s3Headers.infoOf(answer);
-      if (answer.body === undefined) return { kind: "too_large", info };
-      return { kind: "found", blob: { ...info, size: answer.body.length, body: answer.body } };
+      const { body } = answer;
+      if (body === undefined) return { kind: "too_large", info: s3Headers.infoOf(answer) };
+      return { kind: "found", blob: { ...s3Headers.infoOf(answer, body.length), body } };
     }
     const failure = readFailure(answer);
     if (isObjectMissing(failure)) return { kind: "missing" };
@@ -194,7 +194,8 @@ export class S3Store implements BlobStore {
     const found = await this.#uploads.list(this.#prefix, options);
     return found.flatMap((each) => {
       const name = nameOfKey(each.name);
-      return name === undefined ? [] : [{ ...each, name }];
+      // A value has a name: one that is the prefix alone is another's.
+      return name === undefined || name === "" ? [] : [{ ...each, name }];
     });
   }
 

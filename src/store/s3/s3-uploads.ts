@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
+import { OperatingError } from "../../base/errors.ts";
 import { md5InTurns } from "../../base/hash-in-turns.ts";
 import type { UploadedPart } from "../../core/operation.ts";
 import type {
@@ -177,10 +178,14 @@ export class S3Uploads {
         found.push({ name: key.slice(prefix.length), id, startedMs });
       }
       if (elementIn(text, "IsTruncated") !== "true") return found;
-      after = [
+      const next = [
         ["key-marker", elementIn(text, "NextKeyMarker") ?? ""],
         ["upload-id-marker", elementIn(text, "NextUploadIdMarker") ?? ""],
-      ];
+      ] as const;
+      if (String(next) === String(after) || next[0][1] === "") {
+        throw new OperatingError("store_unavailable", "the store's list of uploads does not say how it goes on");
+      }
+      after = next;
     }
   }
 

@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { OperatingError } from "../../../src/base/errors.ts";
 import type { WriteCondition } from "../../../src/store/blob-store.ts";
 import { FileStore } from "../../../src/store/folder/file-store.ts";
-import { tryCompletions } from "../../../src/store/probe-steps.ts";
+import { tryCompletions, tryOut } from "../../../src/store/probe-steps.ts";
 import { systemClock, systemRandom } from "../../../src/system.ts";
 
 const options = { deadlineMs: 10_000 };
@@ -42,4 +42,18 @@ test("a refusal is not taken for an answer", async () => {
   await using store = await storeIgnoring(undefined);
   store.beginUpload = () => Promise.reject(new OperatingError("store_refused", "no right to"));
   await assert.rejects(tryCompletions(store, ".weir/probe/x", options), /no right to/);
+});
+
+test("a store whose answers to a look lack what was written is refused", async () => {
+  for (const lack of [{ version: undefined }, { size: 0 }, { tag: "other" }]) {
+    await using store = await storeIgnoring(undefined);
+    assert.equal((await tryOut(store, ".weir/probe/y", options)).absentHonoured, true);
+    const stat = store.stat.bind(store);
+    store.stat = async (...args) => {
+      const found = await stat(...args);
+      return found && { ...found, ...lack };
+    };
+    await assert.rejects(tryOut(store, ".weir/probe/y", options), { code: "store_refused", message: /metadata/ });
+    await store.remove(".weir/probe/y", { kind: "always" }, options);
+  }
 });

@@ -47,3 +47,25 @@ test("a part of an upload is durable when it is sent, and the blob when it is co
   const complete = await folder.syncedBy(() => store.completeUpload("a", completed, always, options));
   assert.deepEqual(complete, [".weir/store/uploads/*", ".weir/store/temporary/*", ".weir/store/metadata", ""]);
 });
+
+test("what a blob is found to be is durable then, though the sync of the change that made it so has failed", async () => {
+  await using folder = await TracedFiles.make();
+  await using store = new FileStore({ path: folder.path }, { clock: systemClock, random: systemRandom });
+  await store.probe(options);
+  const content = { body: Buffer.from("x"), headers: {} };
+  folder.failing = /^sync a$/;
+  await assert.rejects(store.write("a/b", content, always, options), /EIO/);
+  // The new body has its name already. Who asks what became of the write must not hear of what may be undone.
+  await assert.rejects(store.stat("a/b", options), /EIO/);
+  folder.failing = undefined;
+  const seen = await folder.syncedBy(async () => assert.equal((await store.stat("a/b", options))?.size, 1));
+  assert.ok(seen.includes("a"), seen.join());
+  await store.write("a/c", content, always, options);
+  folder.failing = /^sync a$/;
+  await assert.rejects(store.remove("a/b", always, options), /EIO/);
+  await assert.rejects(store.stat("a/b", options), /EIO/, "that it is gone may be undone");
+  await assert.rejects(store.remove("a/b", always, options), /EIO/, "there is nothing to remove, but it may come back");
+  folder.failing = undefined;
+  const removed = await folder.syncedBy(() => store.remove("a/b", always, options));
+  assert.ok(removed.includes("a"), removed.join());
+});

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { OpenUpload } from "../../../../src/store/blob-store.ts";
 import { laneCount } from "../../../../src/store/folder/file-lanes.ts";
+import { uploadFolder } from "../../../../src/store/folder/file-names.ts";
 import { FileStore } from "../../../../src/store/folder/file-store.ts";
 import { systemClock, systemRandom } from "../../../../src/system.ts";
 import { assertShortTurns } from "../../../harness/turn-times.ts";
@@ -22,11 +23,11 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 /** An upload of ten bytes to a folder of its own; the test may put something in the place of `fs.open` meanwhile. */
 class Trial implements AsyncDisposable {
   readonly upload: OpenUpload;
-  readonly #folder: string;
+  readonly folder: string;
   readonly store: FileStore;
 
   private constructor(folder: string, store: FileStore, upload: OpenUpload) {
-    this.#folder = folder;
+    this.folder = folder;
     this.store = store;
     this.upload = upload;
   }
@@ -43,14 +44,14 @@ class Trial implements AsyncDisposable {
     const completed = { ...content, id: this.upload.id, parts, size: 10 };
     const { kind } = await this.store.completeUpload("k", completed, { kind: "absent" }, deadline);
     assert.equal(kind, "written");
-    return await fs.readFile(join(this.#folder, "k"), "utf8");
+    return await fs.readFile(join(this.folder, "k"), "utf8");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     fs.open = open;
     syncBuiltinESMExports();
     await this.store[Symbol.asyncDispose]();
-    await fs.rm(this.#folder, { recursive: true });
+    await fs.rm(this.folder, { recursive: true });
   }
 }
 
@@ -155,4 +156,11 @@ test("large parts are hashed in short turns, and their tags are those of all byt
   });
   const expected = [1, 2, 3].map((count) => hash("md5", Buffer.concat(Array.from({ length: count }, () => body))));
   for (const each of tags) assert.deepEqual(each, expected);
+});
+
+test("what others put among the uploads is no upload", async () => {
+  await using trial = await Trial.begin();
+  await fs.writeFile(join(trial.folder, uploadFolder, ".nfs0001"), "");
+  const found = await trial.store.listUploads(deadline);
+  assert.equal(found.length, 1);
 });

@@ -50,7 +50,7 @@ function well(kind: Kind, { method, url }: Asked, response: ServerResponse): voi
   if (method === "POST") response.end("<UploadId>u</UploadId><ETag>new</ETag>");
   else if (method === "PUT") response.writeHead(kind === "s3" ? 200 : 201).end();
   else if (method === "DELETE") response.writeHead(kind === "s3" ? 204 : 202).end();
-  else if (method === "HEAD") response.end();
+  else if (method === "HEAD") response.setHeader("content-length", 0).end();
   else response.end(text);
 }
 

@@ -172,3 +172,33 @@ describe("a part of an object in S3", () => {
     await assert.rejects(read(stops), { code: "store_unavailable" });
   });
 });
+
+it("a listing of uploads in S3 that does not go on is no listing, and has an end", async () => {
+  for (const next of ["", "<NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>1</NextUploadIdMarker>"]) {
+    let pages = 0;
+    await using host = await serverThat((_request, response) => {
+      if (++pages > 10) response.writeHead(400).end(errorText("TooMany"));
+      else response.end(`<R><IsTruncated>true</IsTruncated>${next}</R>`);
+    });
+    await assert.rejects(host.store.listUploads(options), { code: "store_unavailable", message: /how it goes on/ });
+  }
+});
+
+it("an upload in S3 whose key is no value's is left to others", async () => {
+  await using host = await serverThat((_request, response) => {
+    const initiated = "<Initiated>2030-01-01T00:00:00.000Z</Initiated>";
+    response.end(`<R><Upload><Key></Key><UploadId>1</UploadId>${initiated}</Upload></R>`);
+  });
+  assert.deepEqual(await host.store.listUploads(options), []);
+});
+
+it("an answer of S3 that leaves out how large the object is is no answer", async () => {
+  await using host = await serverThat(({ method }, response) => {
+    response.writeHead(200, { etag: '"t"', "transfer-encoding": "chunked" });
+    response.end(method === "HEAD" ? undefined : "hello");
+  });
+  await assert.rejects(host.store.stat("k", options), { code: "store_unavailable", message: /how large/ });
+  const read = await host.store.read("k", 10, options);
+  assert(read.kind === "found");
+  assert.equal(read.blob.size, 5);
+});
