@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { inspect } from "node:util";
+import { hashToken, placeholderHash } from "../../../src/access/token.ts";
 import { isOperatingError } from "../../../src/base/errors.ts";
 import { type Config, type ConfigContext, dataFolder, parseConfig } from "../../../src/config/config.ts";
 import { jsonMistake } from "../../../src/config/json-mistake.ts";
@@ -468,8 +469,12 @@ test("every setting has a description, and a default unless it is required or ma
   );
 });
 
-test("the example configuration is right", () => {
+test("the example configuration is right but for its token, which is to be replaced", () => {
   const text = readFileSync(`${import.meta.dirname}/../../../cluster.example.json`, "utf8");
   const env = { WEIR_SECRET: secretValue, WEIR_S3_ACCESS_KEY_ID: "id", WEIR_S3_SECRET_ACCESS_KEY: "key" };
-  assert.equal(parseConfig(text, { ...context, env }).nodes.length, 3);
+  const mistake =
+    /has a mistake:\n {2}auth\.tokens\[0\]\.hash: is that of the example, which lets nobody in: make a token with "weir token"/;
+  assert.throws(() => parseConfig(text, { ...context, env }), { code: "config_invalid", message: mistake });
+  const replaced = text.replace(placeholderHash, hashToken("a token of its own"));
+  assert.equal(parseConfig(replaced, { ...context, env }).nodes.length, 3);
 });
