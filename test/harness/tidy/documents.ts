@@ -54,8 +54,9 @@ The nodes watch \`cluster.json\`.
   more than half of the nodes in the cluster do not. So one wrong file ends no other node.
 - \`auth\`, \`http.hosts\`, \`s3.buckets\`, \`s3.createBuckets\`, \`s3.domain\`, \`secret\`, \`log.level\` and the content of the files of \`tls\` count at once.
 - Everything else takes effect at the next start. The log says which settings that is.
-- A file with mistakes, or of another cluster, is logged and ignored.
+- A file with mistakes, or of another cluster, is logged and ignored. It is read again when its text changes.
 - \`SIGHUP\` makes a node read the file at once. It also reads the files of secrets, which are not watched. Those of \`store\` are read at the start only.
+- What a node sees of a changed file depends on [what runs it](operations.md#tokens-secrets-and-certificates): systemd, Docker and Kubernetes keep copies of some.
 
 ## The settings to know first
 
