@@ -18,6 +18,9 @@ const maxTokenLength = 256;
 /** `sha256:` and 64 hex digits. */
 export const tokenHashPattern = /^sha256:[0-9a-f]{64}$/;
 
+/** Stands in the example files in place of a token's hash. No token has this hash, so it would let nobody in. */
+export const placeholderHash = `sha256:${"0".repeat(64)}`;
+
 /** Whether the text can be a token at all, ours or another's (RFC 6750, section 2.1, `b64token`). */
 export function isToken(text: string): boolean {
   return text.length <= maxTokenLength && /^[\w~+/.-]+=*$/.test(text);

@@ -12,16 +12,16 @@ export const largestBufferedBytes = 64 * mebibyte;
 export const bufferSchema = z.strictObject({
   dirtyBytes: byteCount.optional().meta({
     description:
-      "Bytes of values that are not in the store yet, own and others', at most; then writers wait. A quarter leaves room for the cache, the runtime and requests.",
+      "Bytes of values that the store does not have yet, at most: the node's own, and its copies of others'. When they are used up, writers wait. A quarter of the memory leaves room for the cache, the runtime and requests.",
     computed: "25 % of the memory limit",
   }),
   refusedBytes: byteCount.optional().meta({
     description:
-      "Dirty bytes on a node up to which there is room for values that the store refuses: those of one token, or of one address without tokens, may take what is free of it. Above that its writes are refused (507 `refused_full`), and the rest of the buffer is for others.",
+      "Dirty bytes up to which a node has room for values that the store refuses. One token (without tokens: one address) may fill what is free of it with such values. Above that its writes get 507 `refused_full`. The rest of the buffer is for others.",
     computed: "75 % of dirtyBytes",
   }),
   cacheBytes: z.int().min(0).optional().meta({
-    description: "Bytes of values kept for reading once the store has them, at most; 0 keeps none.",
+    description: "Bytes of values that are kept for reading once the store has them, at most. 0 keeps none.",
     computed: "25 % of the memory limit, at most 16 GiB",
   }),
   maxValueBytes: byteCount
@@ -33,13 +33,13 @@ export const bufferSchema = z.strictObject({
     .min(0)
     .max(dayMs)
     .default(2_000)
-    .describe("Milliseconds that a write waits for room in a full buffer before it's answered 503."),
+    .describe("Milliseconds that a write waits for room in a full buffer before it is answered 503."),
   maxDirtyAgeMs: z
     .int()
     .min(0)
     .max(dayMs)
     .default(0)
     .describe(
-      "Milliseconds that the store may lack an acknowledged value: while a node's oldest is older, its writers wait as for a full buffer. 0: as long as it takes, since the store may be away; else at least flush.delayMs + flush.deadlineMs.",
+      "Milliseconds that the store may lack an acknowledged value. While a node's oldest value is older, its writers wait as for a full buffer. 0 sets no bound, since the store may be away for long. Any other value is at least flush.delayMs + flush.deadlineMs.",
     ),
 });

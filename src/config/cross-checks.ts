@@ -4,6 +4,7 @@
  * mistakes, too.
  */
 
+import { placeholderHash } from "../access/token.ts";
 import { maxParts } from "../core/part-sizes.ts";
 import { bufferSchema } from "./buffer-schema.ts";
 import { completeBuffer } from "./buffer-size.ts";
@@ -136,11 +137,16 @@ function corsMistakes(json: unknown): Mistake[] {
   ];
 }
 
-/** A token that is in the list twice, or that is for less than it seems. */
+/** A token that is in the list twice, that lets nobody in, or that is for less than it seems. */
 function tokenMistakes(tokens: unknown): Mistake[] {
   if (!Array.isArray(tokens)) return [];
   const mistakes = repetitions(tokens, "auth.tokens", ["name", "hash"]);
   tokens.forEach((token: unknown, index) => {
+    if (field(token, "hash") === placeholderHash) {
+      const text =
+        'is that of the example, which lets nobody in: make a token with "weir token", and put its entry here';
+      mistakes.push({ path: `auth.tokens[${index}].hash`, text });
+    }
     const allow = field(token, "allow");
     if (field(token, "prefix") === undefined || !Array.isArray(allow)) return;
     const whole = allow.filter((right) => right === "monitor" || right === "admin");

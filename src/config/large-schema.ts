@@ -13,7 +13,7 @@ export const largeSchema = z
       .max(5 * 1024 * 1024 * mebibyte)
       .default(64 * 1024 * mebibyte)
       .describe(
-        "Bytes in a value, at most. Those over buffer.maxValueBytes go to the store as they come and are answered once it has them; no more than that refuses them.",
+        "Bytes in a value, at most. A value over buffer.maxValueBytes goes to the store as it comes, and is answered once the store has it. If this is no more than buffer.maxValueBytes, such values are refused.",
       ),
     partBytes: z
       .int()
@@ -21,16 +21,16 @@ export const largeSchema = z
       .max(512 * mebibyte)
       .default(minPartBytes)
       .describe(
-        "Bytes of such a value that are sent to the store at a time; more for values that would need over 10,000 parts. Up to three parts are in memory for each upload, fewer while others need the room, and each has flush.deadlineMs to get into the store: larger parts want a faster store, or a longer deadline.",
+        "Bytes of a large value that are sent to the store at a time. A value that would need over 10,000 parts has larger ones. Up to three parts of an upload are in memory, fewer while others need the room. Each part has flush.deadlineMs to get into the store. So larger parts want a faster store, or a longer deadline.",
       ),
     inFlightBytes: byteCount
       .default(128 * mebibyte)
       .describe(
-        "Bytes of parts in memory at a time, at most; then uploads go slower, and further ones are answered 503. A part of an S3 client's multipart upload may have as many.",
+        "Bytes of parts in memory at a time, at most. When they are used up, uploads go slower, and further ones are answered 503. One part of an S3 client's multipart upload may have as many.",
       ),
     idleMs: durationMs
       .default(30_000)
-      .describe("Milliseconds without a byte of such a value after which its sender is given up."),
+      .describe("Milliseconds without a byte of a large value after which its sender is given up."),
     uploads: z
       .int()
       .min(1)
@@ -49,7 +49,7 @@ export const largeSchema = z
       .max(30 * dayMs)
       .default(3 * dayMs)
       .describe(
-        "Milliseconds after which what a lost node left of an upload is removed from the store, and S3 clients' multipart uploads. No upload may take longer.",
+        "Milliseconds after which the parts that a lost node left in the store are removed, and S3 clients' multipart uploads that were not completed. No upload may take longer.",
       ),
   })
   .prefault({});

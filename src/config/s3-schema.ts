@@ -18,7 +18,7 @@ export const s3Schema = z.strictObject({
         name: z
           .string()
           .regex(bucketName, "must be 1 to 63 of a-z, 0-9, - and ., beginning and ending with a letter or digit")
-          .describe("The bucket's name, as S3 clients call it."),
+          .describe("The bucket's name, as S3 clients call it: 1 to 63 of a-z, 0-9, - and . (dot)."),
         prefix: z
           .string()
           .max(maxKeyBytes / 2)

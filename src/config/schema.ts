@@ -45,11 +45,11 @@ export const tokenSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[\w.@-]{1,63}$/, "must be 1 to 63 letters, digits, and . _ @ -")
-    .describe("Who uses the token: it is named in refusals."),
+    .describe("Who uses the token, as refusals name it: 1 to 63 letters, digits, and . _ @ -."),
   hash: z
     .string()
     .regex(tokenHashPattern, 'must be "sha256:" and 64 hex digits, as weir token prints it, never the token itself')
-    .describe("The token's SHA-256, as `weir token` prints it."),
+    .describe('The token\'s SHA-256, as `weir token` prints it: "sha256:" and 64 hex digits.'),
   allow: z
     .array(z.enum(rights))
     .min(1)
@@ -66,11 +66,11 @@ export const s3KeySchema = z.strictObject({
   name: z
     .string()
     .regex(/^[\w.@-]{1,63}$/, "must be 1 to 63 letters, digits, and . _ @ -")
-    .describe("Who uses the key: it is named in refusals. No token has the same name."),
+    .describe("Who uses the key, as refusals name it. Written as a token's name, and no token has the same."),
   accessKeyId: z
     .string()
     .regex(accessKeyPattern, "must be 3 to 128 letters, digits, and . _ @ / + = -")
-    .describe("The key's id, as S3 clients send it."),
+    .describe("The key's id, as S3 clients send it: 3 to 128 letters, digits, and . _ @ / + = -."),
   secret: secretReference.describe(
     '"env:NAME" or "file:PATH" of the secret that S3 clients sign with, 16 bytes at least: `weir token --s3` makes both.',
   ),
@@ -111,7 +111,7 @@ const tlsSchema = z
     clientCa: pemFile
       .optional()
       .describe(
-        "PEM file: whoever connects, a client or a node, must show a certificate of one of these authorities. Without it nobody is asked for one.",
+        "PEM file of authorities. Each client and each node that connects must show a certificate of one of them. Without this setting none is asked for.",
       ),
     warnDays: z
       .int()
@@ -136,13 +136,13 @@ const flushSchema = z
       .min(1_000)
       .default(10_000)
       .describe(
-        "Milliseconds until a request to the store is given up. After a change of owners its keys wait this long. The cluster's first node fixes it.",
+        "Milliseconds until a request to the store is given up. A key whose owners have changed may wait this long before it is flushed. The cluster's first node fixes it.",
       ),
     lateEffectMs: durationMs
       .min(1_000)
       .default(900_000)
       .describe(
-        "Milliseconds after which a request without an answer can change the object no more. A safety setting: longer than a store, and all in front of it, may keep a request.",
+        "Milliseconds after which a request without an answer can change the object no more. It is for safety: it must be longer than the store, and all proxies before it, may keep a request.",
       ),
     concurrency: z
       .int()
@@ -175,18 +175,20 @@ const httpSchema = z
       .max(1_000_000)
       .default(10_000)
       .describe(
-        "Connections of clients that are served at a time, or fewer where the system lets the process have too few files open (the log says so); requests on further ones are answered 503.",
+        "Connections of clients that are served at a time. There are fewer where the system lets the process open too few files; the log says so then. Requests on further connections are answered 503.",
       ),
     inFlightBytes: byteCount
       .default(128 * mebibyte)
-      .describe("Bytes of request bodies that are read or stored at a time, at most: 32 of the largest values."),
+      .describe(
+        "Bytes of request bodies that are read or stored at a time, at most. By default they are 32 of the largest buffered values.",
+      ),
     leastBytesPerSecond: z
       .int()
       .min(1)
       .max(mebibyte)
       .default(8_192)
       .describe(
-        "Bytes a second at which a client has to send or read a value over buffer.maxValueBytes, over time; a slower one is cut off.",
+        "Bytes a second at which a client has to send or read a value over buffer.maxValueBytes, on average. A slower one is cut off.",
       ),
     maxHeaderBytes: z
       .int()
@@ -202,7 +204,7 @@ const httpSchema = z
       .max(maxListLimit)
       .default(1_000)
       .describe(
-        "Keys and common prefixes in one page of a listing, at most, and where the query names no limit: as many as S3 gives.",
+        "Keys and common prefixes in one page of a listing, at most. A query without a limit gets as many. By default as many as S3 gives.",
       ),
     hosts: z
       .array(z.string().regex(hostNamePattern, "must be a host's name, without a port"))
@@ -242,7 +244,7 @@ const httpSchema = z
     unreadBytes: byteCount
       .default(128 * mebibyte)
       .describe(
-        "Bytes of answers that clients have not read yet, at most; beyond that those that wait longest are cut.",
+        "Bytes of answers that clients have not read yet, at most. Beyond that, the answers that have waited longest are cut.",
       ),
     drainMs: z
       .int()
@@ -250,17 +252,17 @@ const httpSchema = z
       .max(600_000)
       .default(5_000)
       .describe(
-        "Milliseconds that a stopping node still serves once /readyz says no, so that load balancers see it; in the last fifth each answer ends its connection; then http.finishMs and flush.stopMs follow.",
+        "Milliseconds that a stopping node goes on to serve while /readyz says no, so that load balancers see it. In the last fifth of it each answer ends its connection. http.finishMs and flush.stopMs follow.",
       ),
     finishMs: durationMs
       .default(10_000)
       .describe(
-        "Milliseconds that a stopping node then gives requests under way, uploads and downloads among them, to end before it cuts them and leaves. In the end as long again for downloads that came later.",
+        "Milliseconds that a stopping node then gives requests under way to end, uploads and downloads among them. It cuts the others and leaves. Downloads that came later get as long again at the end.",
       ),
     keepAliveMs: durationMs
       .default(65_000)
       .describe(
-        "Milliseconds that an idle connection is kept, or up to a quarter longer: longer than the 60 s of usual load balancers.",
+        "Milliseconds that an idle connection is kept, or up to a quarter longer. The default is longer than the 60 s of usual load balancers.",
       ),
   })
   .prefault({});
@@ -310,11 +312,13 @@ const peersSchema = z
   .prefault({});
 
 export const configSchema = z.strictObject({
-  cluster: idText.describe("The cluster's name. Nodes of another name are refused."),
+  cluster: idText.describe(
+    "The cluster's name, written as a node's id. Nodes of a cluster with another name are refused.",
+  ),
   secret: z
     .union([secretReference, z.array(secretReference).min(1).max(maxSecrets)])
     .describe(
-      '"env:NAME" or "file:PATH" of the secret that the nodes prove to each other: the same on all, 16 bytes at least. Of a list the first is used, and each is accepted: so it is changed without a pause.',
+      '"env:NAME" or "file:PATH" of the secret that the nodes prove to each other: the same on all, 16 bytes at least. A list has 4 of them at most. The first is used, and each is accepted: so the secret is changed without a pause.',
     ),
   store: storeSchema.describe("Where the values end up."),
   nodes: z.array(nodeSchema).min(1).max(64).describe("Every node, the same list on each host."),
@@ -328,7 +332,7 @@ export const configSchema = z.strictObject({
     ])
     .optional()
     .describe(
-      '{ "tokens": [...], "s3Keys": [...] }: who has one of these is served; "none": whoever reaches the port can read and write everything, under a known name (`http.hosts`). Without it only programs of this host are served.',
+      '{ "tokens": [...], "s3Keys": [...] }: who has one of these is served; "none": all that reaches the port can read and write everything, if it calls the node by a known name (`http.hosts`). Without `auth` only programs of this host are served.',
     ),
   tls: tlsSchema,
   listen: z
@@ -362,7 +366,7 @@ export const configSchema = z.strictObject({
     .min(1)
     .default("weir-data")
     .describe(
-      "The folder for journals, on a local disk that outlives the process; a node's own is the one of its id in it. Relative to the file's folder.",
+      "The folder for journals, on a local disk that outlives the process. Each node has a folder in it, named by its id. Relative to the file's folder.",
     ),
   buffer: bufferSchema.prefault({}),
   large: largeSchema,
@@ -385,7 +389,7 @@ export const configSchema = z.strictObject({
         .max(1_000_000)
         .default(10_000)
         .describe(
-          "Requests of clients under way on a node at a time, at most, and no more than it has connections; further ones are answered 503.",
+          "Requests of clients under way on a node at a time, at most. They are never more than its connections. Further ones are answered 503.",
         ),
     })
     .prefault({}),
@@ -398,7 +402,9 @@ export const configSchema = z.strictObject({
       format: z
         .enum(["auto", "json", "pretty"])
         .default("auto")
-        .describe("JSON a line, or readable; auto is readable on a terminal."),
+        .describe(
+          '"json": one JSON object a line; "pretty": lines for people; "auto": "pretty" on a terminal, else "json".',
+        ),
     })
     .prefault({}),
 });

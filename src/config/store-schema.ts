@@ -45,7 +45,7 @@ const azureStoreSchema = z.strictObject({
       /^(?:\$root|[a-z0-9](?:-?[a-z0-9]){2,62})$/,
       "must be 3 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit",
     )
-    .describe("The container's name; it must exist."),
+    .describe("The container's name: 3 to 63 of a-z, 0-9 and -. It must exist."),
   prefix: z
     .string()
     .max(256)

@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Option } from "commander";
+import { hashToken, placeholderHash } from "../../src/access/token.ts";
 import { createProgram } from "../../src/cli/program.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 
@@ -67,7 +68,8 @@ function isFlagOf({ short, long }: Option, flag: string | undefined): boolean {
 }
 
 /**
- * Reads a cluster.json as a node does, with something in every file and variable that it names secrets by.
+ * Reads a cluster.json as a node does, with something in every file and variable that it names secrets by, and with a
+ * token of its own in place of the example's.
  * @returns the configuration, and the paths of those files
  */
 export function loadDeployed(text: string): { readonly config: Config; readonly secretPaths: readonly string[] } {
@@ -76,7 +78,9 @@ export function loadDeployed(text: string): { readonly config: Config; readonly 
     writeFileSync(join(folder, "secret"), "0123456789abcdef0123456789abcdef\n");
     const secretPaths = [...text.matchAll(/"file:([^"]+)"/g)].map((match) => match[1] as string);
     const names = [...text.matchAll(/"env:([^"]+)"/g)].map((match) => match[1] as string);
-    const readable = text.replaceAll(/"file:[^"]+"/g, JSON.stringify(`file:${join(folder, "secret")}`));
+    const readable = text
+      .replaceAll(/"file:[^"]+"/g, JSON.stringify(`file:${join(folder, "secret")}`))
+      .replaceAll(placeholderHash, hashToken("a token of its own"));
     const config = parseConfig(readable, {
       fileName: "cluster.json",
       folder,

@@ -37,7 +37,7 @@ export function addLeaveCommand(program: Command, terminal: Terminal): void {
     .summary("have a node hand over and leave the cluster")
     .description(
       "Has a node leave the cluster: it hands over everything that it holds, is taken out of the view, and its process ends with exit code 0. Waits until it has left. " +
-        "Whatever runs the process (systemd, Kubernetes) must not start it again.",
+        "What runs the process must not start it again: systemd does not with the project's unit, Docker and Kubernetes do.",
     )
     .option("--json", "print the outcome as JSON")
     .addHelpText(

@@ -54,8 +54,9 @@ The nodes watch \`cluster.json\`.
   more than half of the nodes in the cluster do not. So one wrong file ends no other node.
 - \`auth\`, \`http.hosts\`, \`s3.buckets\`, \`s3.createBuckets\`, \`s3.domain\`, \`secret\`, \`log.level\` and the content of the files of \`tls\` count at once.
 - Everything else takes effect at the next start. The log says which settings that is.
-- A file with mistakes, or of another cluster, is logged and ignored.
+- A file with mistakes, or of another cluster, is logged and ignored. It is read again when its text changes.
 - \`SIGHUP\` makes a node read the file at once. It also reads the files of secrets, which are not watched. Those of \`store\` are read at the start only.
+- What a node sees of a changed file depends on [what runs it](operations.md#tokens-secrets-and-certificates): systemd, Docker and Kubernetes keep copies of some.
 
 ## The settings to know first
 
@@ -65,8 +66,31 @@ The nodes watch \`cluster.json\`.
 ## Every setting
 
 This table comes from the schema that checks the file (\`npm run settings\` writes this page). Times are in milliseconds, sizes in bytes.
+86,400,000 ms are a day. Where "allowed" is empty, the meaning says what may be written. A list may have 64 \`nodes\`, 1,000 \`auth.tokens\`,
+1,000 \`auth.s3Keys\` and 1,000 \`s3.buckets\`.
 
 ${settingsTable()}
+
+## Settings that bound each other
+
+\`weir check\` names each bound that does not hold.
+
+- \`peers.suspectMs\`: 3 times \`peers.pingMs\` or more
+- \`peers.leaseMs\`: \`peers.suspectMs\` or more, and 3 times \`peers.pingMs\` or more
+- \`peers.silenceMs\`: \`peers.pingMs\` or more
+- \`request.deadlineMs\`: more than \`peers.suspectMs\`, \`peers.leaseMs\` and 2,000 ms together
+- \`flush.lateEffectMs\`: \`flush.deadlineMs\` or more
+- \`flush.retryMaxMs\`: \`flush.retryMinMs\` or more
+- \`peers.redialMaxMs\`: \`peers.redialMinMs\` or more
+- \`buffer.dirtyBytes\`: 4 times \`buffer.maxValueBytes\` or more
+- \`buffer.dirtyBytes\` and \`buffer.cacheBytes\` together: 80 % of the memory limit or less
+- \`buffer.refusedBytes\`: \`buffer.dirtyBytes\` or less
+- \`buffer.maxDirtyAgeMs\`, unless it is 0: \`flush.delayMs\` and \`flush.deadlineMs\` together, or more
+- \`http.inFlightBytes\`: \`buffer.maxValueBytes\` or more
+- \`large.inFlightBytes\`: \`large.partBytes\` or more
+- \`large.maxValueBytes\`: 10,000 times \`large.inFlightBytes\` or less
+
+The process also needs enough open files (\`ulimit -n\`, \`LimitNOFILE\` of systemd). A node with far too few does not start, and says how many it needs.
 
 Next: [security](security.md).
 `;

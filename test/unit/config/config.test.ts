@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { inspect } from "node:util";
+import { hashToken, placeholderHash } from "../../../src/access/token.ts";
 import { isOperatingError } from "../../../src/base/errors.ts";
 import { type Config, type ConfigContext, dataFolder, parseConfig } from "../../../src/config/config.ts";
 import { jsonMistake } from "../../../src/config/json-mistake.ts";
@@ -468,8 +469,37 @@ test("every setting has a description, and a default unless it is required or ma
   );
 });
 
-test("the example configuration is right", () => {
+test("a setting's allowed values are told with their unit, those of each kind of store too", () => {
+  const allowed = new Map(listSettings().map((setting) => [setting.path, setting.allowed]));
+  const paths = [
+    "replicas",
+    "flush.delayMs",
+    "buffer.dirtyBytes",
+    "journal",
+    "s3.createBuckets",
+    "auth.tokens[].allow",
+  ];
+  assert.deepEqual(
+    paths.map((path) => allowed.get(path)),
+    [
+      "1 to 8",
+      "0 to 86,400,000 ms",
+      "1 or more, in bytes",
+      '`"always"`, `"off"`',
+      "`true`, `false`",
+      'some of `"read"`, `"write"`, `"monitor"`, `"admin"`',
+    ],
+  );
+  assert.equal(allowed.get("store.type"), '`"s3"`, `"azure"`, `"file"`');
+  assert.equal(allowed.get("store.prefix"), '0 to 512 characters; for `"azure"` 0 to 256 characters');
+});
+
+test("the example configuration is right but for its token, which is to be replaced", () => {
   const text = readFileSync(`${import.meta.dirname}/../../../cluster.example.json`, "utf8");
   const env = { WEIR_SECRET: secretValue, WEIR_S3_ACCESS_KEY_ID: "id", WEIR_S3_SECRET_ACCESS_KEY: "key" };
-  assert.equal(parseConfig(text, { ...context, env }).nodes.length, 3);
+  const mistake =
+    /has a mistake:\n {2}auth\.tokens\[0\]\.hash: is that of the example, which lets nobody in: make a token with "weir token"/;
+  assert.throws(() => parseConfig(text, { ...context, env }), { code: "config_invalid", message: mistake });
+  const replaced = text.replace(placeholderHash, hashToken("a token of its own"));
+  assert.equal(parseConfig(replaced, { ...context, env }).nodes.length, 3);
 });

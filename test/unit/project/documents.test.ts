@@ -236,6 +236,32 @@ test("the log lines that the page of failures explains are those that the progra
   );
 });
 
+/** Calls of the log at a level, each with its message if that stands there. */
+function logCalls(level: "error" | "warn"): readonly (string | undefined)[] {
+  // What a complaint is about comes before its message.
+  const call = `\\b(?:log\\.${level}\\(|complaints\\.${level}\\(\\s*(?:"[^"]*"|\`[^\`]*\`|code),)`;
+  const messages = sources.matchAll(new RegExp(`${call}\\s*(?:["\`]([^"\`$]+)|[a-z]+\\b)`, "g"));
+  return [...messages].map(([, message]) => message?.replace(/: $/, ""));
+}
+
+/** Messages that reach the log under a name: `giveUp`, for example, is called with them. */
+const named = /(?:giveUp\(log,|#complain\(|joinAgain\(|const goneOn =)\s*"([^"]+)"/g;
+const namedNearby = /const message =\s*"([^"]+)";\s*(?:this\.#context\.)?complaints\./g;
+
+test("the page of failures explains each warning and each error of the log", () => {
+  const explained = [...failures.matchAll(/^\| "([^"]+)" \|/gm)].map(([, message]) => message as string);
+  const calls = [...logCalls("error"), ...logCalls("warn")];
+  const others = [...sources.matchAll(named), ...sources.matchAll(namedNearby)].map(([, message]) => message as string);
+  const messages = [...calls, ...others].filter((message) => message !== undefined);
+  assert.ok(messages.length > 60);
+  // `what`, `why` and `message`: their texts are the others.
+  assert.equal(calls.filter((message) => message === undefined).length, 8);
+  assert.deepEqual(
+    messages.filter((message) => !explained.some((each) => message.startsWith(each))),
+    [],
+  );
+});
+
 test("the changelog names the version of the peer protocol, by which a rolling upgrade is possible or not", () => {
   const [, topmost = ""] = projectFile("CHANGELOG.md").split(/^## /m);
   assert.match(topmost, new RegExp(`Peer protocol: version ${protocolVersion}\\b`), "raised: say so in CHANGELOG.md");

@@ -128,7 +128,7 @@ test("another store is told apart: nobody is asked to restart nodes one by one w
 
 test("tokens and the log's level count at once, and the log names them", () => {
   const { log, reconfigured, change } = running();
-  const auth = { tokens: [{ name: "a", hash: `sha256:${"0".repeat(64)}`, allow: ["read"] }] };
+  const auth = { tokens: [{ name: "a", hash: `sha256:${"1".repeat(64)}`, allow: ["read"] }] };
   change({ auth });
   change({ auth, log: { level: "debug" } });
   change({ auth: "none", log: { level: "debug" } });
