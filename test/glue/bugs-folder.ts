@@ -9,6 +9,8 @@ const lanes = "src/store/folder/file-lanes.ts";
 const thread = "src/store/folder/thread-writer.ts";
 const server = "src/store/folder/thread-server.ts";
 const locks = "src/store/folder/file-locks.ts";
+const turns = "src/store/folder/name-turns.ts";
+const copy = "src/store/folder/folder-copy.ts";
 const durable = "src/store/folder/durable-files.ts";
 const uploads = "src/store/folder/file-uploads.ts";
 const lookup = "src/store/folder/file-lookup.ts";
@@ -18,6 +20,8 @@ const conformance = "test/conformance/file-store.test.ts";
 const durabilityTest = "test/unit/store/folder/file-durability.test.ts";
 const locksTest = "test/unit/store/folder/file-locks.test.ts";
 const writesTest = "test/unit/store/folder/file-writes.test.ts";
+const copyTest = "test/unit/store/folder/folder-copy.test.ts";
+const foldingTest = "names that differ by case only, on a disk of Linux that ignores case, keep a file each";
 const syncsTest = "test/unit/store/folder/folder-syncs.test.ts";
 const threadTest = "test/unit/store/folder/thread-writer.test.ts";
 
@@ -313,6 +317,34 @@ export const folderBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "export-places-files-at-the-same-time",
+    breaks: "Of two names that a disk takes for one another, one lies aside, though both come at the same time.",
+    edits: [
+      {
+        file: copy,
+        find: "await this.#turns.take(name, () => this.#place(name, temporary, state));",
+        replace: "await this.#place(name, temporary, state);",
+      },
+    ],
+    test: { file: copyTest, name: foldingTest, says: /-\s+'?[A-Za-z/]+'?: 'of / },
+  },
+  {
+    name: "import-does-not-know-the-disk",
+    breaks: "An import tells names from one another that the disk takes for one.",
+    edits: [
+      { file: copy, find: "    await this.#lookup.learnCase().catch(", replace: "    await Promise.resolve().catch(" },
+    ],
+    test: { file: copyTest, name: foldingTest, says: /is not what its metadata says/ },
+  },
+  {
+    name: "folder-goes-by-the-spelling-asked-for",
+    breaks: "A file of another spelling is not the name's, also where `realpath` does not tell.",
+    edits: [
+      { file: lookup, find: "    if (!this.#tellsSpelling) return await this.#isListedSo(place);\n", replace: "" },
+    ],
+    test: { file: copyTest, name: foldingTest, says: /-\s+'?[A-Za-z/]+'?: 'of / },
+  },
+  {
     name: "folder-waits-for-ever",
     breaks: "FileStore gives up a lock that it can't have in time.",
     edits: [{ file: locks, find: "        this.#refuseLate();\n", replace: "" }],
@@ -325,9 +357,7 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-closes-amid-work",
     breaks: "FileStore waits for the work under way before it closes.",
-    edits: [
-      { file: locks, find: "    while (this.#turns.size > 0) await Promise.all(this.#turns.values());\n", replace: "" },
-    ],
+    edits: [{ file: locks, find: "    await this.#turns.end();\n", replace: "" }],
     test: {
       file: locksTest,
       name: "closing waits for the work under way, and for what waits behind it",
@@ -337,7 +367,7 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-forgets-a-names-turn",
     breaks: "Changes of one name take turns in a process, too.",
-    edits: [{ file: locks, find: "      await before;\n", replace: "" }],
+    edits: [{ file: turns, find: "      await before;\n", replace: "" }],
     test: {
       file: locksTest,
       name: "names of one lock go on side by side in a process, and one name's work does not",

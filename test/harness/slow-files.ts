@@ -19,6 +19,7 @@ export class SlowFiles implements Files {
   readonly realpath = pooledFiles.realpath;
   readonly stat = pooledFiles.stat;
   readonly lstat = pooledFiles.lstat;
+  readonly readdir = pooledFiles.readdir;
   readonly rename = pooledFiles.rename;
   readonly unlink = pooledFiles.unlink;
   readonly rmdir = pooledFiles.rmdir;

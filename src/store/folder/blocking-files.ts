@@ -58,6 +58,7 @@ export const blockingFiles: Files = {
   realpath: async (path) => fs.realpathSync(path),
   stat: async (path, options) => fs.statSync(path, options),
   lstat: async (path) => fs.lstatSync(path),
+  readdir: async (path) => fs.readdirSync(path),
   rename: async (from, to) => fs.renameSync(from, to),
   unlink: async (path) => fs.unlinkSync(path),
   rmdir: async (path) => fs.rmdirSync(path),

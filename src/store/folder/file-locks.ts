@@ -22,6 +22,7 @@ import { OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { xxh32 } from "../../core/hash.ts";
 import { foldName } from "./file-names.ts";
+import { NameTurns } from "./name-turns.ts";
 
 /** How many locks the names share. All processes must agree, so the files' names contain it. */
 const lockCount = 16;
@@ -44,8 +45,8 @@ export class FileLocks {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #locks: (FileLock | undefined)[] = [];
-  /** By name: ends with the last of those that wait for the name in this process. */
-  readonly #turns = new Map<string, Promise<void>>();
+  /** Within this process. */
+  readonly #turns = new NameTurns();
 
   /** @param folder Must exist when a lock is taken. */
   constructor(folder: string, clock: Clock, random: Random) {
@@ -60,28 +61,20 @@ export class FileLocks {
    * @throws OperatingError `store_unavailable` when the lock cannot be had before `giveUpAt`.
    */
   async hold<T>(name: string, giveUpAt: Instant, work: () => Promise<T>): Promise<T> {
-    const folded = foldName(name);
-    const before = this.#turns.get(folded);
-    const turn = Promise.withResolvers<void>();
-    this.#turns.set(folded, turn.promise);
-    try {
-      await before;
-      const lock = this.#lockOf(folded);
+    return await this.#turns.take(name, async () => {
+      const lock = this.#lockOf(foldName(name));
       await lock.enter(giveUpAt);
       try {
         return await work();
       } finally {
         lock.leave();
       }
-    } finally {
-      if (this.#turns.get(folded) === turn.promise) this.#turns.delete(folded);
-      turn.resolve();
-    }
+    });
   }
 
   /** Waits for the work under way. Nothing may be begun afterwards. */
   async close(): Promise<void> {
-    while (this.#turns.size > 0) await Promise.all(this.#turns.values());
+    await this.#turns.end();
     for (const lock of this.#locks) lock?.close();
     this.#locks.length = 0;
   }

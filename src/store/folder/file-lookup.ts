@@ -15,7 +15,7 @@ import { noHeaders } from "../../core/entry.ts";
 import type { BlobInfo } from "../blob-store.ts";
 import { exists, hasCode, hashOf, openFile, readWhole, statOrUndefined } from "./durable-files.ts";
 import { type FileState, matchState, parseMetadata } from "./file-metadata.ts";
-import { type FilePaths, ownFolder } from "./file-names.ts";
+import { type FilePaths, foldName, ownFolder } from "./file-names.ts";
 import type { Files, OpenFile } from "./files.ts";
 
 export interface FoundBlob {
@@ -27,6 +27,9 @@ export interface FoundBlob {
   /** Undefined if the body was not wanted or is over the limit. */
   readonly body: Buffer | undefined;
 }
+
+/** The most looks for a name in a folder that has it, or another that the file system takes for it. */
+const maxPasses = 3;
 
 interface Opened {
   readonly place: string;
@@ -40,6 +43,8 @@ export class FileLookup {
   readonly #clock: Clock;
   /** Whether the file system takes `A` for `a`. */
   #foldsCase = false;
+  /** Whether `realpath` gives the spelling on the disk. Linux repeats what it was asked for. */
+  #tellsSpelling = false;
 
   constructor(root: string, files: Files, clock: Clock) {
     this.#root = root;
@@ -49,7 +54,10 @@ export class FileLookup {
 
   /** Finds out whether the file system ignores case, and returns it. The store's own folder must exist. */
   async learnCase(): Promise<boolean> {
-    this.#foldsCase = await exists(this.#files, this.#absolute(ownFolder.toUpperCase()));
+    const shouted = this.#absolute(ownFolder.toUpperCase());
+    this.#foldsCase = await exists(this.#files, shouted);
+    if (this.#foldsCase)
+      this.#tellsSpelling = (await this.#files.realpath(shouted)).endsWith(path.normalize(ownFolder));
     return this.#foldsCase;
   }
 
@@ -139,10 +147,34 @@ export class FileLookup {
   /** Whether the file that the file system finds at this place has this very spelling. True if there is none. */
   async isSpelledSo(place: string): Promise<boolean> {
     if (!this.#foldsCase) return true;
+    if (!this.#tellsSpelling) return await this.#isListedSo(place);
     let existing = this.#absolute(place);
     while (!(await exists(this.#files, existing))) existing = path.dirname(existing);
     const [root, real] = await Promise.all([this.#files.realpath(this.#root), this.#files.realpath(existing)]);
     return path.relative(root, real) === path.relative(this.#root, existing);
+  }
+
+  /** The same, by the names that the folders list. */
+  async #isListedSo(place: string): Promise<boolean> {
+    let folder = this.#root;
+    for (const part of place.split("/")) {
+      const file = `${folder}/${part}`;
+      if (!(await exists(this.#files, file))) return true;
+      if (!(await this.#lists(folder, part))) return false;
+      folder = file;
+    }
+    return true;
+  }
+
+  async #lists(folder: string, name: string): Promise<boolean> {
+    const folded = foldName(name);
+    for (let pass = 0; pass < maxPasses; pass++) {
+      const names = await this.#files.readdir(folder);
+      if (names.includes(name)) return true;
+      if (names.some((other) => foldName(other) === folded)) return false;
+      // A pass may miss a file that is replaced meanwhile.
+    }
+    return false;
   }
 
   #requireTime(giveUpAt: Instant): void {

@@ -23,6 +23,7 @@ export interface Files {
   readonly realpath: (path: string) => Promise<string>;
   readonly stat: (path: string, options: { readonly bigint: true }) => Promise<BigIntStats>;
   readonly lstat: (path: string) => Promise<unknown>;
+  readonly readdir: (path: string) => Promise<string[]>;
   readonly rename: (from: string, to: string) => Promise<void>;
   readonly unlink: (path: string) => Promise<void>;
   readonly rmdir: (path: string) => Promise<void>;

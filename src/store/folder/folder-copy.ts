@@ -23,6 +23,7 @@ import { FileLookup, type FoundBlob } from "./file-lookup.ts";
 import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { type FilePaths, filePaths, metadataFolder, ownFolder, temporaryFolder } from "./file-names.ts";
 import { pooledFiles } from "./files.ts";
+import { NameTurns } from "./name-turns.ts";
 
 export interface CopiedFile {
   readonly name: string;
@@ -46,6 +47,7 @@ export class FolderCopy {
   readonly #random: Random;
   readonly #lookup: FileLookup;
   readonly #listing: FileListing;
+  readonly #turns = new NameTurns();
 
   constructor(folder: string, ports: { readonly clock: Clock; readonly random: Random }) {
     this.#root = path.resolve(folder);
@@ -84,6 +86,9 @@ export class FolderCopy {
       throw fileError(error, this.#root);
     });
     if (!stats.isDirectory()) throw new OperatingError("store_refused", `${this.#root} is not a folder`);
+    await this.#lookup.learnCase().catch((error: unknown) => {
+      throw fileError(error, this.#root);
+    });
     for await (const listed of this.#listing.files(onUnreadable)) {
       let file: CopiedFile | undefined;
       try {
@@ -127,7 +132,8 @@ export class FolderCopy {
       const facts = await writeBody(body, temporary);
       accept(facts);
       const known = { ...facts, ...identityOf(await stat(temporary, { bigint: true })) };
-      await this.#place(name, temporary, { ...known, tag: about.etag, headers: { ...about.headers } });
+      const state = { ...known, tag: about.etag, headers: { ...about.headers } };
+      await this.#turns.take(name, () => this.#place(name, temporary, state));
       return facts;
     } catch (error) {
       throw fileError(error, this.#root);

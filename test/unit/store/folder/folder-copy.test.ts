@@ -1,0 +1,58 @@
+/** What export and import make of folders that are not as usual. */
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { test } from "node:test";
+import { noHeaders } from "../../../../src/core/entry.ts";
+import { asideFolder, ownFolder } from "../../../../src/store/folder/file-names.ts";
+import { FolderCopy } from "../../../../src/store/folder/folder-copy.ts";
+import { systemClock, systemRandom } from "../../../../src/system.ts";
+import { FoldingFiles } from "../../../harness/folding-files.ts";
+
+const ports = { clock: systemClock, random: systemRandom };
+
+/** As export writes a value that has no headers, and whose ETag is its MD5. */
+async function put(files: FolderCopy, name: string, content: string): Promise<void> {
+  const about = { headers: noHeaders, etag: "" };
+  await files.put(
+    name,
+    Readable.from([Buffer.from(content)]),
+    about,
+    ({ md5 }) => void Object.assign(about, { etag: md5 }),
+  );
+}
+
+async function contentsIn(files: FolderCopy): Promise<Record<string, string>> {
+  const contents: Record<string, string> = {};
+  for await (const { name, path } of files.files((place, error) => assert.fail(`${place}: ${error.message}`)))
+    contents[name] = readFileSync(path, "utf8");
+  return contents;
+}
+
+for (const [system, tellsSpelling] of [
+  ["macOS", true],
+  ["Linux", false],
+] as const) {
+  test(`names that differ by case only, on a disk of ${system} that ignores case, keep a file each`, async () => {
+    using disk = new FoldingFiles(tellsSpelling);
+    const names = ["Cat", "cat", "CAT", "Folder/a", "folder/b", "folder/A", "Ü", "u\u0308"];
+    const files = new FolderCopy(disk.path, ports);
+    await files.prepare();
+    await Promise.all(names.map((name) => put(files, name, `of ${name}`)));
+    const expected = Object.fromEntries(names.map((name) => [name, `of ${name}`]));
+    assert.deepEqual(await contentsIn(files), expected);
+    const natural = readdirSync(disk.path, { recursive: true, withFileTypes: true }).filter(
+      (each) => each.isFile() && !each.parentPath.includes(ownFolder),
+    );
+    assert.ok(natural.length < names.length, "the disk folds");
+    assert.equal(natural.length + readdirSync(join(disk.path, asideFolder)).length, names.length);
+    assert.deepEqual(await contentsIn(new FolderCopy(disk.path, ports)), expected, "as import reads it");
+    for (const name of names.toReversed()) await put(files, name, `new ${name}`);
+    assert.deepEqual(
+      await contentsIn(new FolderCopy(disk.path, ports)),
+      Object.fromEntries(names.map((name) => [name, `new ${name}`])),
+    );
+  });
+}
