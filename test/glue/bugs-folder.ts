@@ -10,6 +10,7 @@ const thread = "src/store/folder/thread-writer.ts";
 const server = "src/store/folder/thread-server.ts";
 const locks = "src/store/folder/file-locks.ts";
 const turns = "src/store/folder/name-turns.ts";
+const leftovers = "src/store/folder/leftovers.ts";
 const copy = "src/store/folder/folder-copy.ts";
 const durable = "src/store/folder/durable-files.ts";
 const uploads = "src/store/folder/file-uploads.ts";
@@ -283,7 +284,7 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-sweeps-what-is-being-written",
     breaks: "FileStore removes only what killed processes have left.",
-    edits: [{ file: folder, find: "mtimeMs - Number(stats.mtimeMs) > leftoverMs)", replace: "leftoverMs > 0)" }],
+    edits: [{ file: leftovers, find: "mtimeMs - Number(stats.mtimeMs) > leftoverMs)", replace: "leftoverMs > 0)" }],
     test: {
       file: conformance,
       name: "removes what killed processes left when it is opened, but not what others may still be writing",
@@ -327,6 +328,16 @@ export const folderBugs: readonly GlueBug[] = [
       },
     ],
     test: { file: copyTest, name: foldingTest, says: /-\s+'?[A-Za-z/]+'?: 'of / },
+  },
+  {
+    name: "export-leaves-temporary-files",
+    breaks: "An export removes what interrupted ones have left.",
+    edits: [{ file: copy, find: "      await this.#sweep();\n", replace: "" }],
+    test: {
+      file: copyTest,
+      name: "an export removes what interrupted ones have left, but not what another may still be writing",
+      says: /\+\s+'left'/,
+    },
   },
   {
     name: "import-does-not-know-the-disk",

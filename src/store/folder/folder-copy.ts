@@ -23,6 +23,7 @@ import { FileLookup, type FoundBlob } from "./file-lookup.ts";
 import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { type FilePaths, filePaths, metadataFolder, ownFolder, temporaryFolder } from "./file-names.ts";
 import { pooledFiles } from "./files.ts";
+import { sweepLeftovers } from "./leftovers.ts";
 import { NameTurns } from "./name-turns.ts";
 
 export interface CopiedFile {
@@ -66,6 +67,7 @@ export class FolderCopy {
       await makeFolders(this.#absolute(metadataFolder));
       await makeFolders(this.#absolute(temporaryFolder));
       await this.#lookup.learnCase();
+      await this.#sweep();
     } catch (error) {
       if (hasCode(error, "ENOENT")) {
         const message = `the folder ${this.#root} can't be made: ${(error as Error).message}`;
@@ -73,6 +75,14 @@ export class FolderCopy {
       }
       throw fileError(error, this.#root);
     }
+  }
+
+  /** Removes what exports have left that were interrupted. Another export may fill the folder at the same time. */
+  async #sweep(): Promise<void> {
+    const trial = this.#temporary();
+    await writeFile(trial, "");
+    await rm(trial);
+    await sweepLeftovers(path.dirname(trial));
   }
 
   /**
@@ -127,7 +137,7 @@ export class FolderCopy {
     about: { readonly headers: ContentHeaders; readonly etag: string },
     accept: (facts: BodyFacts) => void,
   ): Promise<BodyFacts> {
-    const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
+    const temporary = this.#temporary();
     try {
       const facts = await writeBody(body, temporary);
       accept(facts);
@@ -167,7 +177,7 @@ export class FolderCopy {
   }
 
   async #putMetadata(name: string, paths: FilePaths, states: readonly FileState[]): Promise<void> {
-    const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
+    const temporary = this.#temporary();
     await writeFile(temporary, formatMetadata(name, states));
     await rename(temporary, this.#absolute(paths.metadata));
   }
@@ -186,6 +196,10 @@ export class FolderCopy {
 
   #describe(name: string, place: string, size: number, state: FileState | undefined): CopiedFile {
     return { name, path: this.#absolute(place), size, headers: state?.headers ?? noHeaders, etag: state?.tag };
+  }
+
+  #temporary(): string {
+    return this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
   }
 
   #absolute(place: string): string {
