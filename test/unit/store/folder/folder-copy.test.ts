@@ -1,14 +1,14 @@
 /** What export and import make of folders that are not as usual. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { noHeaders } from "../../../../src/core/entry.ts";
-import { asideFolder, ownFolder, temporaryFolder } from "../../../../src/store/folder/file-names.ts";
+import { asideFolder, filePaths, ownFolder, temporaryFolder } from "../../../../src/store/folder/file-names.ts";
 import { FolderCopy } from "../../../../src/store/folder/folder-copy.ts";
 import { systemClock, systemRandom } from "../../../../src/system.ts";
 import { FoldingFiles } from "../../../harness/folding-files.ts";
@@ -76,4 +76,28 @@ test("an export removes what interrupted ones have left, but not what another ma
   utimesSync(temporary, longAgo, longAgo);
   await new FolderCopy(folder, ports).prepare();
   assert.deepEqual(readdirSync(temporary), ["fresh"]);
+});
+
+test("an import tells what it can't read of the values that lie aside, and reads all the rest", async (t) => {
+  const folder = await folderFor(t);
+  const files = new FolderCopy(folder, ports);
+  await files.prepare();
+  for (const name of ["a", "a/b", "a/c"]) await put(files, name, `of ${name}`);
+  const unreadable = async (): Promise<string[]> => {
+    const told: string[] = [];
+    const found: string[] = [];
+    for await (const { name } of files.files((place, error) => told.push(`${place}: ${error.message.slice(0, 5)}`)))
+      found.push(name);
+    return [...found, ...told];
+  };
+  const { aside, metadata } = filePaths("a/b");
+  // What leads to itself can't be read, even by root.
+  for (const place of [metadata, asideFolder]) {
+    await rm(join(folder, place), { recursive: true });
+    symlinkSync(basename(place), join(folder, place));
+    assert.deepEqual(
+      await unreadable(),
+      place === metadata ? ["a", "a/c", `${aside}: ELOOP`] : ["a", `${place}/: ELOOP`],
+    );
+  }
 });
