@@ -48,8 +48,10 @@ test("weir health asks the node of this host where it listens, not another one a
     { id: "b", url: cluster.url("a") },
   ];
   const file = { cluster: "test", secret: "env:NOT_SET", store: { type: "file", path: "s" }, auth: "none", nodes };
-  writeFileSync(path, JSON.stringify({ ...file, listen: { host: "0.0.0.0", port } }));
-  assert.equal((await weir(["health", "--config", path], { env: { WEIR_NODE: "a" } })).code, 0);
+  for (const host of ["0.0.0.0", "::"]) {
+    writeFileSync(path, JSON.stringify({ ...file, listen: { host, port } }));
+    assert.equal((await weir(["health", "--config", path], { env: { WEIR_NODE: "a" } })).code, 0, host);
+  }
   writeFileSync(path, JSON.stringify({ ...file, listen: { host: "127.0.0.1", port: 1 } }));
   const { code, stderr } = await weir(["health", "--config", path, "--node", "a"]);
   assert.equal(code, 1);

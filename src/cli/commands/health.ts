@@ -103,7 +103,7 @@ function targetIn(places: NodePlaces, options: HealthOptions, env: Terminal["env
 
 /** A node can listen on all addresses of its host, but not every system can connect to that wildcard. */
 function hostInUrl(host: string | undefined): string {
-  if (host === undefined || host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::") return "[::1]";
+  // Who listens on "::" is reached by IPv4, too, also where the system has IPv6 switched off.
+  if (host === undefined || host === "0.0.0.0" || host === "::") return "127.0.0.1";
   return isIPv6(host) ? `[${host}]` : host;
 }
