@@ -11,18 +11,19 @@ import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { type ContentHeaders, noHeaders } from "../../core/entry.ts";
 import { makeFolders } from "../../folders.ts";
-import { fileError, hasCode, makeFolder } from "./durable-files.ts";
+import { fileError, hasCode, makeFolder, readPieces } from "./durable-files.ts";
 import { FileListing, type ListedFile, type OnUnreadable } from "./file-listing.ts";
 import { FileLookup, type FoundBlob } from "./file-lookup.ts";
 import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { type FilePaths, filePaths, metadataFolder, ownFolder, temporaryFolder } from "./file-names.ts";
-import { pooledFiles } from "./files.ts";
+import { type OpenFile, pooledFiles } from "./files.ts";
 import { sweepLeftovers } from "./leftovers.ts";
 import { NameTurns } from "./name-turns.ts";
 
@@ -216,6 +217,11 @@ export async function factsOf(file: string): Promise<BodyFacts> {
     size += chunk.length;
   }
   return { size, md5: md5.digest("hex") };
+}
+
+/** The first bytes of an open file. It stays open, unlike by a stream of its own. */
+export function contentOf(file: OpenFile, size: number): Readable {
+  return Readable.from(readPieces(file, 0, size));
 }
 
 async function writeBody(body: AsyncIterable<Buffer>, file: string): Promise<BodyFacts> {
