@@ -81,7 +81,7 @@ function storeName(store: Config["store"]): string | undefined {
  * @throws OperatingError `config_invalid` when they are too few to do anything
  */
 export function httpSettings(config: Config, node: NodeConfig, openFiles = Number.POSITIVE_INFINITY): HttpSettings {
-  const { host = "::", port } = listenAddress(config, node);
+  const { host, port } = listenAddress(config, node);
   const { hosts: _ofAccess, ...http } = config.http;
   const others = ownFiles(config) + defaultHttpSettings.spareConnections;
   if (openFiles < others + leastConnections) {

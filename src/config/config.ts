@@ -228,7 +228,7 @@ function complete(
 ): Config {
   return {
     ...raw,
-    ...(tls !== undefined && { tls: completeTls(tls, context) }),
+    ...(tls !== undefined && { tls: completeTls(tls, context.folder) }),
     ...(auth !== undefined && { auth: completeAuth(auth, secrets) }),
     s3: { ...raw.s3, buckets: raw.s3.buckets ?? [{ name: bucketOf(raw), prefix: "" }] },
     secret: secretReferences(raw).map((_, index) => secrets.get(secretPath(raw, index)) as Secret),
@@ -250,7 +250,8 @@ function bucketOf({ store, cluster }: RawConfig): string {
   return store.type === "azure" ? store.container : cluster;
 }
 
-function completeTls({ cert, key, ca, clientCa, warnDays }: TlsConfig, { folder }: ConfigContext): TlsConfig {
+/** The paths, relative to the folder, made absolute. */
+export function completeTls({ cert, key, ca, clientCa, warnDays }: TlsConfig, folder: string): TlsConfig {
   return {
     cert: resolve(folder, cert),
     key: resolve(folder, key),

@@ -10,6 +10,7 @@ import { bufferSchema } from "./buffer-schema.ts";
 import { completeBuffer } from "./buffer-size.ts";
 import type { Mistake } from "./mistakes.ts";
 import { isLoopbackHost, isTlsUrl, urlHost, urlPort } from "./node-url.ts";
+import { bucketListBytes } from "./s3-schema.ts";
 import { nodeSchema, type RawConfig } from "./schema.ts";
 
 /** Part of the memory limit, for both together. The process needs the rest to work at all. */
@@ -264,7 +265,13 @@ export function orderMistakes(config: RawConfig): Mistake[] {
       config.large.inFlightBytes * maxParts,
     ],
   ] as const;
-  return pairs
+  const mistakes = pairs
     .filter(([, lesser, , greater]) => lesser > greater)
     .map(([path, lesser, other, greater]) => ({ path, text: `is ${lesser}, must be at most ${other} (${greater})` }));
+  const { maxValueBytes } = config.buffer;
+  if (config.s3.createBuckets && maxValueBytes < bucketListBytes) {
+    const text = `is ${maxValueBytes}, must be at least ${bucketListBytes} with s3.createBuckets, since the list of created buckets is one value`;
+    mistakes.push({ path: "buffer.maxValueBytes", text });
+  }
+  return mistakes;
 }

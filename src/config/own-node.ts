@@ -9,6 +9,12 @@ import { OperatingError, UsageError } from "../base/errors.ts";
 import type { Config, NodeConfig } from "./config.ts";
 import { urlHost, urlPort } from "./node-url.ts";
 
+type Listed = Pick<NodeConfig, "id" | "url">;
+
+interface WithNodes<T extends Listed> {
+  readonly nodes: readonly T[];
+}
+
 export interface OwnNodeHints {
   /** From the command line. */
   readonly node?: string | undefined;
@@ -23,7 +29,7 @@ export interface OwnNodeHints {
  *
  * @throws OperatingError `config_invalid`, which says what to do, when there is none, or more than one
  */
-export function findOwnNode(config: Config, hints: OwnNodeHints): NodeConfig {
+export function findOwnNode<T extends Listed>(config: WithNodes<T>, hints: OwnNodeHints): T {
   const name = hints.node ?? (hints.env["WEIR_NODE"] || undefined);
   if (name !== undefined) return namedNode(config, name);
   const own = config.nodes.filter((node) => hints.addresses.includes(urlHost(node.url)));
@@ -44,13 +50,13 @@ export function findOwnNode(config: Config, hints: OwnNodeHints): NodeConfig {
  *
  * @throws UsageError when there is none
  */
-export function namedNode(config: Config, id: string): NodeConfig {
+export function namedNode<T extends Listed>(config: WithNodes<T>, id: string): T {
   const named = config.nodes.find((node) => node.id === id);
   if (named !== undefined) return named;
   throw new UsageError(`there is no node ${JSON.stringify(id)}; the nodes are ${idsOf(config)}`);
 }
 
-function idsOf({ nodes }: Config): string {
+function idsOf({ nodes }: WithNodes<Listed>): string {
   return nodes.map(({ id }) => id).join(", ");
 }
 
@@ -71,8 +77,8 @@ export interface ListenAddress {
  * reach it. A name may resolve to an address that isn't the host's own (a service, a translated address). So with a
  * name it listens on all addresses.
  */
-export function listenAddress(config: Config, node: NodeConfig): ListenAddress {
+export function listenAddress({ listen }: Pick<Config, "listen">, node: Listed): ListenAddress {
   const host = urlHost(node.url);
   const ownHost = isIP(host) !== 0 || host === "localhost" ? host : undefined;
-  return { host: config.listen.host ?? ownHost, port: config.listen.port ?? urlPort(node.url) };
+  return { host: listen.host ?? ownHost, port: listen.port ?? urlPort(node.url) };
 }

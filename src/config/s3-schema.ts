@@ -8,6 +8,12 @@ const bucketName = /^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/;
 
 const domainPattern = /^(?=.{1,253}$)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/;
 
+/**
+ * Bytes in the list of created buckets, at most: 1,000 of the longest names. It is one value, and is read as one that
+ * is in memory.
+ */
+export const bucketListBytes = 131_072;
+
 /** More would no longer be names that people gave. */
 const maxBuckets = 1_000;
 
@@ -36,7 +42,9 @@ export const s3Schema = z.strictObject({
   createBuckets: z
     .boolean()
     .default(false)
-    .describe("Whether S3 clients may create buckets. The bucket NAME is the keys that begin with `NAME/` then."),
+    .describe(
+      "Whether S3 clients may create buckets. The bucket NAME is the keys that begin with `NAME/` then. Needs a buffer.maxValueBytes of 131072 at least.",
+    ),
   domain: z
     .string()
     .regex(domainPattern, "must be a name of hosts in lower case, without a port")

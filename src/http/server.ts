@@ -164,7 +164,11 @@ class NodeHttpServer implements HttpServer {
     const { host } = this.#settings;
     await new Promise<void>((resolve, reject) => {
       const onError = (cause: NodeJS.ErrnoException): void => {
-        reject(new OperatingError("config_invalid", `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
+        reject(
+          new OperatingError("config_invalid", `cannot listen on ${host ?? "any address"}:${port}: ${cause.message}`, {
+            cause,
+          }),
+        );
       };
       server.once("error", onError);
       server.listen(port, host, () => {

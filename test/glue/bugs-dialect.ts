@@ -255,6 +255,22 @@ export const dialectBugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "s3-copy-without-its-checksum",
+    breaks: "A copy has the checksum that it is asked for.",
+    edits: [
+      {
+        file: "src/s3/routes/copy-object.ts",
+        find: "    if (algorithm === undefined || algorithm === kept?.algorithm) return kept;\n",
+        replace: "    if (kept !== undefined) return kept;\n    if (algorithm === undefined) return kept;\n",
+      },
+    ],
+    test: {
+      file: httpTest,
+      name: "has, as a copy, the checksum that the copy is asked for, and else that of its source",
+      says: /deeply equal|deep-equal/,
+    },
+  },
+  {
     name: "s3-copy-undoes-a-write",
     breaks: "A copy onto itself leaves a write alone that came after the value was read.",
     edits: [

@@ -10,6 +10,8 @@ const thread = "src/store/folder/thread-writer.ts";
 const server = "src/store/folder/thread-server.ts";
 const locks = "src/store/folder/file-locks.ts";
 const turns = "src/store/folder/name-turns.ts";
+const leftovers = "src/store/folder/leftovers.ts";
+const listing = "src/store/folder/file-listing.ts";
 const copy = "src/store/folder/folder-copy.ts";
 const durable = "src/store/folder/durable-files.ts";
 const uploads = "src/store/folder/file-uploads.ts";
@@ -224,7 +226,7 @@ export const folderBugs: readonly GlueBug[] = [
     breaks: "Listings leave the runtime's threads to the journal.",
     edits: [
       {
-        file: "src/store/folder/file-listing.ts",
+        file: listing,
         find: "this.#lanes.run(() => this.#lookup.find(filePaths(name), undefined, giveUpAt))",
         replace: "this.#lookup.find(filePaths(name), undefined, giveUpAt)",
       },
@@ -240,7 +242,7 @@ export const folderBugs: readonly GlueBug[] = [
     breaks: "A listing of a slow folder gets further.",
     edits: [
       {
-        file: "src/store/folder/file-listing.ts",
+        file: listing,
         find: "if (count === query.limit || isShort) {",
         replace: "if (count === query.limit) {",
       },
@@ -332,7 +334,7 @@ export const folderBugs: readonly GlueBug[] = [
   {
     name: "folder-sweeps-what-is-being-written",
     breaks: "FileStore removes only what killed processes have left.",
-    edits: [{ file: folder, find: "mtimeMs - Number(stats.mtimeMs) > leftoverMs)", replace: "leftoverMs > 0)" }],
+    edits: [{ file: leftovers, find: "mtimeMs - Number(stats.mtimeMs) > leftoverMs)", replace: "leftoverMs > 0)" }],
     test: {
       file: conformance,
       name: "removes what killed processes left when it is opened, but not what others may still be writing",
@@ -376,6 +378,32 @@ export const folderBugs: readonly GlueBug[] = [
       },
     ],
     test: { file: copyTest, name: foldingTest, says: /-\s+'?[A-Za-z/]+'?: 'of / },
+  },
+  {
+    name: "export-leaves-temporary-files",
+    breaks: "An export removes what interrupted ones have left.",
+    edits: [{ file: copy, find: "      await this.#sweep();\n", replace: "" }],
+    test: {
+      file: copyTest,
+      name: "an export removes what interrupted ones have left, but not what another may still be writing",
+      says: /\+\s+'left'/,
+    },
+  },
+  {
+    name: "import-ends-at-what-lies-aside",
+    breaks: "An import tells what it can't read, and goes on.",
+    edits: [
+      {
+        file: listing,
+        find: "      if (onUnreadable === undefined) throw error;\n      onUnreadable(",
+        replace: '      if (onUnreadable === undefined || file !== "") throw error;\n      onUnreadable(',
+      },
+    ],
+    test: {
+      file: copyTest,
+      name: "an import tells what it can't read of the values that lie aside, and reads all the rest",
+      says: /ELOOP/,
+    },
   },
   {
     name: "import-does-not-know-the-disk",

@@ -251,7 +251,7 @@ export const partedBugs: readonly GlueBug[] = [
     breaks: "FileStore removes what a killed process has left of an upload that it had ended.",
     edits: [
       {
-        file: folder,
+        file: "src/store/folder/leftovers.ts",
         find: "await rm(file, { recursive: true, force: true })",
         replace: "await rm(file, { force: true })",
       },

@@ -284,6 +284,28 @@ export const s3Bugs: readonly GlueBug[] = [
     },
   },
   {
+    name: "s3-created-taken-for-refused",
+    breaks: "What a server has created by a PUT is there.",
+    edits: [
+      { file: s3Errors, find: "return status === 200 || status === 201 ||", replace: "return status === 200 ||" },
+    ],
+    test: {
+      file: s3AnswersTest,
+      name: "is done if the server says Created or No Content, as a part of an upload is, and no other success is",
+      says: /HTTP 201/,
+    },
+  },
+  {
+    name: "s3-accepted-taken-for-done",
+    breaks: "What a server has only accepted may never come to be there.",
+    edits: [{ file: s3Errors, find: "status === 201 || status === 204;", replace: "(status > 200 && status < 300);" }],
+    test: {
+      file: s3AnswersTest,
+      name: "is done if the server says Created or No Content, as a part of an upload is, and no other success is",
+      says: /Missing expected rejection/,
+    },
+  },
+  {
     name: "s3-failed-completion-taken-for-done",
     breaks: "A completion whose answer says in the end that it failed has failed.",
     edits: [

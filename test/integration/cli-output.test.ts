@@ -166,6 +166,38 @@ test("weir import sends a file again that is written over while it is read, and 
   }
 });
 
+test("weir import takes a file that is removed while it is read for copied, if nothing was written over in it", async () => {
+  const files = join(folder, "removed");
+  const path = join(files, "k");
+  mkdirSync(files);
+  const size = 16 * 1024 ** 2;
+  for (const [isWrittenOver, code] of [
+    [false, 0],
+    [true, 1],
+  ] as const) {
+    writeFileSync(path, Buffer.alloc(size, "a"));
+    let received = 0;
+    await using other = await serverOf((request, response) => {
+      if (request.method === "GET") {
+        response.end(JSON.stringify({ keys: [], prefixes: [], next: null }));
+        return;
+      }
+      request.once("data", () => {
+        if (isWrittenOver) writeFileSync(path, "b", { flag: "r+" });
+        rmSync(path, { force: true });
+      });
+      request.on("data", (chunk: Buffer) => {
+        received += chunk.length;
+      });
+      request.on("end", () => response.writeHead(204, { etag: '"x"', "weir-version": "1.1" }).end());
+    });
+    const outcome = await weir(["import", files, "--url", other.url]);
+    assert.deepEqual([outcome.code, received], [code, size], outcome.stderr);
+    if (code === 0) assert.match(outcome.stdout, /^1 copied/);
+    else assert.match(outcome.stderr, /there is no such file or folder/);
+  }
+});
+
 test("weir get into a folder that is not there says so", async () => {
   const path = join(folder, "none", "value");
   const outcome = await weir(["get", "k", "-o", path, "--url", url]);

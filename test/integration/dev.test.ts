@@ -241,6 +241,35 @@ test("weir dev is alone in its folder and on its store, and takes a signal that 
   assert.deepEqual(await once(dev.process, "close"), [0, null]);
 });
 
+test("weir dev whose nodes had to be killed at its end says which, and fails", async (t) => {
+  const dev = startDev(t);
+  await dev.printed("Ctrl-C stops all");
+  const pids = await nodePids(dev.folder);
+  for (const pid of pids) process.kill(pid, "SIGSTOP");
+  dev.process.kill("SIGTERM");
+  await dev.printed("stopping;");
+  killAll(pids);
+  assert.deepEqual(await once(dev.process, "close"), [1, null]);
+  for (const node of ["a", "b"])
+    assert.match(dev.output(), new RegExp(`^weir: node ${node} was ended by SIGKILL$`, "m"));
+});
+
+test("weir dev whose output is read no more stops its nodes in order, and has not failed", async (t) => {
+  const dev = startDev(t);
+  await dev.printed("Ctrl-C stops all");
+  await putAll(dev);
+  dev.process.stdout?.destroy();
+  const closed = once(dev.process, "close");
+  // It notices when it has news.
+  await promisify(execFile)(process.execPath, [program, "leave", "--url", urlOf(dev, "b")]);
+  assert.deepEqual(await closed, [0, null]);
+  assert.doesNotMatch(dev.output(), /^weir: /m);
+  assert.deepEqual(await nodePids(dev.folder), []);
+  for (const key of keys) {
+    assert.equal(readFileSync(join(dev.folder, ".weir-dev/store", key), "utf8"), `value of ${key}`);
+  }
+});
+
 test("weir dev refuses a port that is in use and says which", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

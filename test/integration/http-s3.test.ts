@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash, hash } from "node:crypto";
+import { Readable } from "node:stream";
 import { describe, it } from "node:test";
 import { Crc64Nvme } from "@aws-sdk/checksums/crc";
 import { OperatingError } from "../../src/base/errors.ts";
@@ -633,6 +634,46 @@ describe("a value by S3", () => {
       assertCode(await copy({ "x-amz-copy-source": source }), 400, "InvalidArgument");
     }
     assertDone(await copy({ "x-amz-copy-source": "all/what?versionId=null" }));
+  });
+
+  it("has, as a copy, the checksum that the copy is asked for, and else that of its source", async () => {
+    await using host = await guarded();
+    const base64 = (algorithm: string, body: string): string => hash(algorithm, body, "base64");
+    assertDone(await sendS3(host, put("/all/a", "value", { "x-amz-checksum-crc32": "HXdYNA==" })));
+    assertDone(await sendS3(host, put("/all/large", "v".repeat(200_000))));
+    const copy = (source: string, headers: Record<string, string> = {}): Promise<RawAnswer> =>
+      sendS3(host, put("/all/copy", "", { "x-amz-copy-source": source, ...headers }));
+    const wanted = (algorithm: string): Record<string, string> => ({ "x-amz-checksum-algorithm": algorithm });
+    const kept = async (): Promise<Record<string, string | undefined>> =>
+      (await sendS3(host, get("/all/copy", {}, { "x-amz-checksum-mode": "ENABLED" }))).headers;
+
+    for (const headers of [{}, wanted("CRC32"), { "x-amz-metadata-directive": "REPLACE" }]) {
+      const answer = assertDone(await copy("all/a", headers));
+      assert.deepEqual(
+        [textsOf(answer, "ChecksumCRC32"), textsOf(answer, "ChecksumType")],
+        [["HXdYNA=="], ["FULL_OBJECT"]],
+      );
+      assert.equal((await kept())["x-amz-checksum-crc32"], "HXdYNA==");
+    }
+    for (const directive of ["COPY", "REPLACE"]) {
+      const answer = assertDone(await copy("all/a", { ...wanted("SHA256"), "x-amz-metadata-directive": directive }));
+      assert.deepEqual(textsOf(answer, "ChecksumSHA256"), [base64("sha256", "value")]);
+      const { "x-amz-checksum-sha256": sha256, "x-amz-checksum-crc32": crc32 } = await kept();
+      assert.deepEqual([sha256, crc32], [base64("sha256", "value"), undefined]);
+    }
+    // It passes through, and the store has wanted its metadata before.
+    const { operations } = host;
+    const read = operations.read.bind(operations);
+    operations.read = async (key, wantValue) => {
+      const found = await read(key, wantValue);
+      return key === "large" && found.kind === "value" ? { kind: "stored", info: found.info } : found;
+    };
+    operations.open = async () => Readable.from([Buffer.alloc(100_000, "v"), Buffer.alloc(100_000, "v")]);
+    const large = assertDone(await copy("all/large", wanted("sha1")));
+    assert.deepEqual(textsOf(large, "ChecksumSHA1"), [base64("sha1", "v".repeat(200_000))]);
+    assert.equal((await kept())["x-amz-checksum-sha1"], undefined);
+    assert.deepEqual(textsOf(assertDone(await copy("all/large")), "ChecksumType"), []);
+    assertCode(await copy("all/a", wanted("MD4")), 400, "InvalidRequest");
   });
 
   it("that is copied onto itself keeps a write that came meanwhile", async () => {

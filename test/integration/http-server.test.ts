@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
+import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import { describe, test } from "node:test";
 import { sleep } from "../../src/base/clock.ts";
@@ -46,6 +47,19 @@ function longTurns(port: number, clients: number): { readonly outcomes: Promise<
     },
   };
 }
+
+/** What Node binds addresses of IPv6 with. */
+interface TcpWrap {
+  readonly TCP: { readonly prototype: { bind6(address: string, port: number, flags: number): number } };
+}
+
+test("a server for all addresses listens where the system has no IPv6", async (t) => {
+  const { TCP } = (process as unknown as { binding(name: string): TcpWrap }).binding("tcp_wrap");
+  t.mock.method(TCP.prototype, "bind6", () => -constants.errno.EAFNOSUPPORT);
+  await assert.rejects(HttpHost.start({ host: "::" }), /cannot listen on :::0: .*EAFNOSUPPORT/);
+  await using host = await HttpHost.start({ host: undefined });
+  assert.equal(await outcomeOf(host.port), "200");
+});
 
 describe("a server that ends while turns of the event loop are long", { timeout }, () => {
   test("lets in who comes in them, and resets none", async () => {

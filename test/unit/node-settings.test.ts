@@ -80,7 +80,7 @@ test("a node's member gets what is set", () => {
 test("a node whose url has a name listens on every address of its host, and one with an address on that", () => {
   const config = parse();
   const [a, b] = config.nodes as readonly [NodeConfig, NodeConfig];
-  assert.deepEqual([httpSettings(config, a).host, httpSettings(config, a).port], ["::", 7070]);
+  assert.deepEqual([httpSettings(config, a).host, httpSettings(config, a).port], [undefined, 7070]);
   assert.deepEqual([httpSettings(config, b).host, httpSettings(config, b).port], ["10.0.0.1", 7071]);
   const local = parse({ nodes: [{ id: "a", url: "http://localhost:7070" }] });
   assert.equal(httpSettings(local, local.nodes[0] as NodeConfig).host, "localhost");

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { isToken } from "../../access/token.ts";
 import { OperatingError, UsageError } from "../../base/errors.ts";
 import { type Config, loadConfig } from "../../config/config.ts";
+import type { NodePlaces } from "../../config/node-places.ts";
 import { namedNode } from "../../config/own-node.ts";
 import { fileTrouble } from "../process/file-trouble.ts";
 import type { Terminal } from "../process/terminal.ts";
@@ -62,13 +63,15 @@ export function addCredentialOptions(command: Command): Command {
 /**
  * The nodes to ask, and what to show them.
  *
+ * @param load Reads the configuration.
  * @throws UsageError when the options contradict each other. OperatingError `config_invalid` when a file is wrong.
  */
-export function resolveTarget(options: TargetOptions, env: Terminal["env"]): Target {
-  const config =
-    options.config === undefined || options.url !== undefined
-      ? undefined
-      : loadConfig(options.config, { env, purpose: "client" });
+export function resolveTarget(
+  options: TargetOptions,
+  env: Terminal["env"],
+  load: (path: string) => NodePlaces = (path) => loadConfig(path, { env, purpose: "client" }),
+): Target {
+  const config = options.config === undefined || options.url !== undefined ? undefined : load(options.config);
   return {
     urls: resolveUrls(options, config, env),
     token: resolveToken(options, env),
@@ -76,7 +79,7 @@ export function resolveTarget(options: TargetOptions, env: Terminal["env"]): Tar
   };
 }
 
-function resolveUrls(options: TargetOptions, config: Config | undefined, env: Terminal["env"]): readonly string[] {
+function resolveUrls(options: TargetOptions, config: NodePlaces | undefined, env: Terminal["env"]): readonly string[] {
   if (options.config === undefined) {
     if (options.node !== undefined) throw new UsageError("--node needs --config");
     return [checkedUrl(options.url ?? (env["WEIR_URL"] || defaultUrl))];

@@ -133,6 +133,7 @@ async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
     await sleep(systemClock, hearMs);
     return "ready" as const;
   });
+  let failures: readonly string[] = [];
   const stopped = Promise.race([stop.requested, untilUnread(terminal)]).then(() => "stopped" as const);
   try {
     let event = await Promise.race([ready, devNodes.ended, stopped]);
@@ -153,12 +154,13 @@ async function dev(options: DevOptions, terminal: Terminal): Promise<void> {
     throw error;
   } finally {
     output.hold();
-    const failures = await devNodes.stop(stopMs);
+    failures = await devNodes.stop(stopMs);
     // Its rejection was handled above, or comes from stopping.
     await ready.catch(() => undefined);
     if (failures.length > 0) output.release();
     for (const text of failures) terminal.stderr.write(`weir: ${text}\n`);
   }
+  if (failures.length > 0) throw new CommandFailure("not all nodes stopped in order");
 }
 
 /** @throws CommandFailure unless all is well. */

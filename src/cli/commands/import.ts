@@ -1,12 +1,11 @@
 /** `weir import`: files to values. */
 
 import { open, stat } from "node:fs/promises";
-import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { OperatingError, UsageError } from "../../base/errors.ts";
 import { type ContentHeaders, isOwnHeader } from "../../core/entry.ts";
 import { isReserved, maxKeyBytes, reservedPrefix } from "../../core/keys.ts";
-import { type CopiedFile, FolderCopy } from "../../store/folder/folder-copy.ts";
+import { type CopiedFile, contentOf, FolderCopy } from "../../store/folder/folder-copy.ts";
 import { systemClock, systemRandom } from "../../system.ts";
 import type { BulkClient } from "../client/bulk-client.ts";
 import { type ClusterClient, keyPath, readText } from "../client/client.ts";
@@ -109,7 +108,7 @@ class Import implements Copy<ImportItem> {
       // The file may have grown since it was found, or since the last attempt, and may grow while it is read.
       await using handle = await open(file.path);
       const { size, mtimeMs } = await handle.stat();
-      const body = size === 0 ? Readable.from([]) : handle.createReadStream({ autoClose: false, end: size - 1 });
+      const body = contentOf(handle, size);
       const broken = new Promise<never>((_, reject) => void body.once("error", reject));
       const headers = { ...(type !== undefined && { "content-type": type }), ...headersOf(file) };
       const request = { method: "PUT", path: keyPath(key), body } as const;
@@ -117,7 +116,11 @@ class Import implements Copy<ImportItem> {
         broken,
         client.request({ ...request, headers: { ...headers, "content-length": String(size) } }),
       ]);
-      const now = await stat(file.path);
+      const now = await stat(file.path).catch((error: NodeJS.ErrnoException) => {
+        // Removed while it was read: what was opened is still whole.
+        if (error.code === "ENOENT") return handle.stat();
+        throw error;
+      });
       return { answer, hasRested: now.mtimeMs === mtimeMs || now.size > size };
     });
     await readText(answer.body);

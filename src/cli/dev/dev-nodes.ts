@@ -125,7 +125,8 @@ export class DevNodes {
     const ends = await this.#children.stop(graceMs);
     timer.cancel();
     await this.#agent.destroy();
-    return ends.filter(({ code }) => code !== 0).map(endText);
+    // SIGTERM itself ends a node that has just begun to start. It has nothing yet.
+    return ends.filter(({ code, signal }) => code !== 0 && signal !== "SIGTERM").map(endText);
   }
 
   /** Kills all at once. */

@@ -14,7 +14,7 @@ import type { ProblemWriter } from "../server/problem.ts";
 import { type KeyRoute, reading } from "../server/route.ts";
 import type { AnswerStreams } from "../server/stream.ts";
 import type { UploadPlace } from "../server/upload-places.ts";
-import { contentHeaders, isSendable, sandboxed } from "./content-headers.ts";
+import { addCaching, cachingNames, contentHeaders, isSendable, sandboxed } from "./content-headers.ts";
 import { announcedMd5, md5Of, requiringMd5 } from "./content-md5.ts";
 import { wantedDurability } from "./durability.ts";
 import type { DateFormatter } from "./http-date.ts";
@@ -26,20 +26,6 @@ export interface BlobSettings {
   readonly maxValueBytes: number;
   readonly maxStreamBytes: number;
   readonly maxMetadataBytes: number;
-}
-
-/**
- * For values whose writer says nothing else. With only `Last-Modified` to go by, a cache may answer for days without
- * asking, and a read would not see the last write (R1).
- */
-const askFirst = "no-cache";
-
-/** The headers by which a value's writer says how it may be cached. */
-const cachingNames = ["cache-control", "expires"];
-
-/** Whether the value has one of them, in a form that can be sent. */
-function isCachingKept({ headers }: ValueInfo): boolean {
-  return cachingNames.some((name) => headers[name] !== undefined && isSendable(headers[name]));
 }
 
 export class BlobRoutes {
@@ -176,7 +162,7 @@ export class BlobRoutes {
     // As stores do. Without it, browsers would guess the type, and might run data as a script.
     if (info.headers["content-type"] === undefined) headers.push("Content-Type", "application/octet-stream");
     else headers.push(...sandboxed);
-    if (!isCachingKept(info)) headers.push("Cache-Control", askFirst);
+    addCaching(headers, info.headers);
     headers.push(
       "Content-Length",
       String(length),
@@ -196,7 +182,7 @@ export class BlobRoutes {
     headers.push("Weir-Version", `${info.epoch}.${info.seq}`);
     const caching = Object.entries(info.headers).filter(([name]) => cachingNames.includes(name));
     addKept(headers, Object.fromEntries(caching));
-    if (!isCachingKept(info)) headers.push("Cache-Control", askFirst);
+    addCaching(headers, info.headers);
     return headers;
   }
 

@@ -5,6 +5,7 @@
 
 import { OperatingError } from "../../base/errors.ts";
 import { type ContentHeaders, isOwnHeader, noHeaders } from "../../core/entry.ts";
+import type { HeaderList } from "../server/exchange.ts";
 
 /** The header of metadata NAME is this and NAME. */
 export const metadataPrefix = "x-weir-meta-";
@@ -60,6 +61,21 @@ export function contentHeaders(rawHeaders: readonly string[], maxMetadataBytes: 
  * of another page (an image, a style, a script) it works as before.
  */
 export const sandboxed = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"] as const;
+
+/** The headers by which a value's writer says how it may be cached. */
+export const cachingNames: readonly string[] = ["cache-control", "expires"];
+
+/**
+ * Adds that caches must ask first, unless the value's writer says how it may be cached, or the reader's `overrides` do.
+ * With only `Last-Modified` to go by, a cache may answer for days without asking, and a read would not see the last
+ * write (R1).
+ */
+export function addCaching(headers: HeaderList, kept: ContentHeaders, overrides = noHeaders): void {
+  const isSaid = cachingNames.some(
+    (name) => overrides[name] !== undefined || (kept[name] !== undefined && isSendable(kept[name])),
+  );
+  if (!isSaid) headers.push("Cache-Control", "no-cache");
+}
 
 const unsendable = /[^\t\x20-\x7e\x80-\xff]/;
 

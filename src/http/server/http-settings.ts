@@ -7,8 +7,12 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export interface HttpSettings {
-  /** The address to listen on. Loopback by default: a node is open to other hosts only if the configuration says so. */
-  readonly host: string;
+  /**
+   * The address to listen on. Loopback by default: a node is open to other hosts only if the configuration says so.
+   * Undefined means all addresses. The runtime then does without IPv6 where the system has none, as it would not for
+   * "::".
+   */
+  readonly host: string | undefined;
   /** 0 takes a free port. */
   readonly port: number;
   /** The most bytes of a value that is read as a whole before it is stored. */

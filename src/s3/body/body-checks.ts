@@ -152,12 +152,21 @@ export function checkWhole(claims: BodyClaims, bytes: Uint8Array, md5: string, t
  * @throws S3Error `BadDigest`.
  */
 export async function checkChecksum(claimed: Checksum, bytes: Uint8Array, turns: OwnTurns): Promise<void> {
-  const checksum = beginChecksum(claimed.algorithm);
+  requireChecksum(claimed, (await makeChecksum(claimed.algorithm, bytes, turns)).value);
+}
+
+/** The checksum of bytes that are there as a whole. */
+export async function makeChecksum(
+  algorithm: ChecksumAlgorithm,
+  bytes: Uint8Array,
+  turns: OwnTurns,
+): Promise<Checksum> {
+  const checksum = beginChecksum(algorithm);
   for (let at = 0; at < bytes.length; at += turnBytes) {
     if (at > 0) await turns.next();
     checksum.update(bytes.subarray(at, at + turnBytes));
   }
-  requireChecksum(claimed, await checksum.digest());
+  return { algorithm, value: await checksum.digest() };
 }
 
 /** Returns the checksum that the request says, which is not looked at yet. */

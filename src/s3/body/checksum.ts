@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { Crc32c, Crc64Nvme } from "@aws-sdk/checksums/crc";
+import { S3Error } from "../words/s3-error.ts";
 
 export const checksumAlgorithms = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"] as const;
 export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
@@ -33,6 +34,17 @@ const lengths: Readonly<Record<ChecksumAlgorithm, number>> = {
 
 export function isChecksumAlgorithm(text: string): text is ChecksumAlgorithm {
   return (checksumAlgorithms as readonly string[]).includes(text);
+}
+
+/**
+ * Which checksum an object is to have that comes without one: by a copy, or in parts.
+ *
+ * @throws S3Error `InvalidRequest`.
+ */
+export function wantedAlgorithm(headers: Readonly<Record<string, string | undefined>>): ChecksumAlgorithm | undefined {
+  const name = headers["x-amz-checksum-algorithm"]?.toLowerCase();
+  if (name === undefined || isChecksumAlgorithm(name)) return name;
+  throw new S3Error("InvalidRequest", `x-amz-checksum-algorithm is one of ${checksumAlgorithms.join(", ")}`);
 }
 
 /** Whether the text is such a checksum in base64. */

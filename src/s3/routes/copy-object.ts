@@ -7,13 +7,16 @@ import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Share } from "../../base/shares.ts";
-import type { ContentHeaders } from "../../core/entry.ts";
+import { type ContentHeaders, checksumHeader } from "../../core/entry.ts";
 import type { Operations, ReadOutcome, StreamOperation, ValueStream, WriteOutcome } from "../../core/operation.ts";
 import { meets, type Precondition } from "../../core/precondition.ts";
 import type { Bodies } from "../../http/server/body.ts";
 import type { AnswerStreams } from "../../http/server/stream.ts";
+import { makeChecksum } from "../body/body-checks.ts";
+import { type Checksum, type ChecksumAlgorithm, wantedAlgorithm } from "../body/checksum.ts";
 import { requireNoBody } from "../body/object-body.ts";
-import { checksumOf, copiedHeaders, withFacts } from "../body/object-facts.ts";
+import { checksumOf, copiedHeaders, typeOf, withFacts } from "../body/object-facts.ts";
+import { summedBody } from "../body/part-body.ts";
 import type { S3Call } from "../call.ts";
 import type { SlowAnswers } from "../slow-answers.ts";
 import { isSourceMet, writeCondition } from "../words/conditions.ts";
@@ -22,8 +25,16 @@ import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspoken } from "../words/unspoken.ts";
 import { element, xmlDocument } from "../words/xml.ts";
 import { noSuchKey, preconditionFailed } from "./get-object.ts";
-import { keptHeaders } from "./object-headers.ts";
+import { checksumElement, keptHeaders } from "./object-headers.ts";
 import type { ObjectSettings } from "./put-object.ts";
+
+interface Wishes {
+  /** New metadata instead of the source's. */
+  readonly replaces: boolean;
+  /** Of the checksum that the copy is to have. */
+  readonly algorithm: ChecksumAlgorithm | undefined;
+  readonly precondition: Precondition | undefined;
+}
 
 type FoundValue = Exclude<ReadOutcome, { kind: "missing" }>;
 
@@ -62,53 +73,71 @@ export class ObjectCopies {
     if (source === key && !replaces) {
       throw new S3Error("InvalidRequest", "a copy onto itself must replace the metadata (x-amz-metadata-directive)");
     }
+    const algorithm = wantedAlgorithm(call.headers);
     const precondition = writeCondition(call.headers);
-    await this.#slowly.answer(call, () => this.#copy(call, source, key, replaces, precondition));
+    await this.#slowly.answer(call, () => this.#copy(call, source, key, { replaces, algorithm, precondition }));
   }
 
   async #copy(
     call: S3Call,
     source: string,
     key: string,
-    replaces: boolean,
-    precondition: Precondition | undefined,
+    { replaces, algorithm, precondition }: Wishes,
   ): Promise<string> {
     let changed: string | undefined;
     for (let attempt = 0; attempt < maxCopyAttempts; attempt++) {
       const found = await this.#operations().read(source, true, changed);
       if (found.kind === "missing") throw noSuchKey();
       if (!isSourceMet(call.headers, found.info)) throw preconditionFailed();
-      const headers = replaces ? this.#newHeaders(call, found) : copiedHeaders(found.info.headers);
+      const copied = copiedHeaders(found.info.headers);
+      const checksum = await this.#checksumFor(call, found, checksumOf(copied), algorithm);
+      const headers = this.#headersFor(call, copied, replaces, checksum);
       if (source === key && precondition !== undefined && !meets(found.info, precondition)) throw preconditionFailed();
       const condition = source === key ? onlyOver(found) : precondition;
-      const outcome = await this.#write(call, source, found, { key, headers, precondition: condition });
-      if (outcome !== undefined && (outcome.kind === "written" || source !== key)) {
-        return this.#answer(outcome);
+      const write = { key, headers, precondition: condition };
+      const outcome = await this.#write(call, source, found, write, algorithm);
+      if (outcome !== undefined && (outcome.result.kind === "written" || source !== key)) {
+        return this.#answer(outcome.result, outcome.checksum ?? checksum);
       }
       changed = outcome === undefined ? found.info.md5 : undefined;
     }
     throw new OperatingError("store_unavailable", "the source was replaced each time it was about to be copied");
   }
 
-  /** Those of the request, and the checksum of the value, which stays the same. */
-  #newHeaders(call: S3Call, { info }: FoundValue): ContentHeaders {
-    const { maxMetadataBytes } = this.#settings;
-    const checksum = checksumOf(copiedHeaders(info.headers));
-    return withFacts(keptHeaders(call, maxMetadataBytes), { checksum }, maxMetadataBytes);
+  /**
+   * The checksum that is kept with the copy: that of the value, which stays the same, or another one that is wanted.
+   * One of a value that only passes through is not known before all of it has.
+   */
+  async #checksumFor(
+    call: S3Call,
+    found: FoundValue,
+    kept: Checksum | undefined,
+    algorithm: ChecksumAlgorithm | undefined,
+  ): Promise<Checksum | undefined> {
+    if (algorithm === undefined || algorithm === kept?.algorithm) return kept;
+    if (found.kind !== "value" || found.value === undefined) return kept;
+    return await makeChecksum(algorithm, found.value, this.#bodies.turnsOf(call.exchange));
   }
 
-  /** Undefined if the store has another value than was found. */
+  #headersFor(call: S3Call, copied: ContentHeaders, replaces: boolean, checksum: Checksum | undefined): ContentHeaders {
+    const { maxMetadataBytes } = this.#settings;
+    const { [checksumHeader]: _, ...others } = copied;
+    return withFacts(replaces ? keptHeaders(call, maxMetadataBytes) : others, { checksum }, maxMetadataBytes);
+  }
+
+  /** Undefined if the store has another value than was found. The checksum is that of a value that passed through. */
   async #write(
     call: S3Call,
     source: string,
     found: FoundValue,
     write: Pick<StreamOperation, "key" | "headers" | "precondition">,
-  ): Promise<WriteOutcome | undefined> {
+    algorithm: ChecksumAlgorithm | undefined,
+  ): Promise<{ readonly result: WriteOutcome; readonly checksum?: Checksum | undefined } | undefined> {
     if (found.kind === "value" && found.value !== undefined) {
       const { value } = found;
       const holder = call.exchange.place?.holder.name;
       const md5 = hash("md5", value);
-      return await this.#operations().write({ ...write, value, md5, durability: "replicated", holder });
+      return { result: await this.#operations().write({ ...write, value, md5, durability: "replicated", holder }) };
     }
     const { md5, size } = found.info;
     const place = this.#streams.takePlace(call.exchange);
@@ -118,7 +147,12 @@ export class ObjectCopies {
         const stream = await this.#operations().open(source, md5, 0, size);
         if (stream === undefined) return undefined;
         await using _ = stream;
-        return await this.#operations().writeStream({ ...write, length: size, body: iterate(stream, place) });
+        const plain = iterate(stream, place);
+        if (algorithm === undefined)
+          return { result: await this.#operations().writeStream({ ...write, length: size, body: plain }) };
+        const { body, sums } = summedBody(plain, size, algorithm, this.#bodies.turnsOf(call.exchange));
+        const result = await this.#operations().writeStream({ ...write, length: size, body });
+        return { result, checksum: result.kind === "written" ? sums().checksum : undefined };
       } finally {
         upload.release();
       }
@@ -127,12 +161,15 @@ export class ObjectCopies {
     }
   }
 
-  #answer(outcome: WriteOutcome): string {
+  #answer(outcome: WriteOutcome, checksum: Checksum | undefined): string {
     if (outcome.kind !== "written") throw preconditionFailed();
     const modified = new Date(this.#clock.wallMs()).toISOString();
     return xmlDocument(
       "CopyObjectResult",
-      element("LastModified", modified) + element("ETag", `"${etagOf(outcome.tag)}"`),
+      element("LastModified", modified) +
+        element("ETag", `"${etagOf(outcome.tag)}"`) +
+        checksumElement(checksum) +
+        (checksum === undefined ? "" : element("ChecksumType", typeOf(checksum))),
     );
   }
 }

@@ -1,6 +1,7 @@
 /** GetObject and HeadObject: a value by its key, or a range of it. */
 
 import type { Operations, ReadOutcome } from "../../core/operation.ts";
+import { addCaching } from "../../http/routes/content-headers.ts";
 import type { DateFormatter } from "../../http/routes/http-date.ts";
 import { requestedRange } from "../../http/routes/range.ts";
 import { type PartOfValue, StoredReads } from "../../http/routes/stored-reads.ts";
@@ -12,7 +13,7 @@ import { judge } from "../words/conditions.ts";
 import { etagOf } from "../words/etag.ts";
 import { S3Error } from "../words/s3-error.ts";
 import { refuseUnspokenRead } from "../words/unspoken.ts";
-import { addCaching, addChecksum, addKept, overridesIn } from "./object-headers.ts";
+import { addChecksum, addKept, overridesIn } from "./object-headers.ts";
 
 export class ObjectReads {
   readonly #operations: () => Operations;

@@ -5,7 +5,13 @@
 
 import { isOperatingError } from "../../base/errors.ts";
 import { type ContentHeaders, isOwnHeader, noHeaders } from "../../core/entry.ts";
-import { contentHeaders, isSendable, metadataPrefix, sandboxed } from "../../http/routes/content-headers.ts";
+import {
+  cachingNames,
+  contentHeaders,
+  isSendable,
+  metadataPrefix,
+  sandboxed,
+} from "../../http/routes/content-headers.ts";
 import type { HeaderList } from "../../http/server/exchange.ts";
 import type { Checksum } from "../body/checksum.ts";
 import { typeOf } from "../body/object-facts.ts";
@@ -75,19 +81,6 @@ export function addKept(headers: HeaderList, kept: ContentHeaders, overrides: Co
   } else {
     headers.push(...sandboxed);
   }
-}
-
-const cachingNames = ["cache-control", "expires"];
-
-/**
- * Adds that caches must ask first, unless the value's writer or the query says how it may be cached. With only
- * `Last-Modified` to go by, a cache may answer for days without asking, and a read would not see the last write (R1).
- */
-export function addCaching(headers: HeaderList, kept: ContentHeaders, overrides: ContentHeaders): void {
-  const isSaid = cachingNames.some(
-    (name) => overrides[name] !== undefined || (kept[name] !== undefined && isSendable(kept[name])),
-  );
-  if (!isSaid) headers.push("Cache-Control", "no-cache");
 }
 
 const overridable = ["type", "language", "encoding", "disposition"].map((each) => `content-${each}`);

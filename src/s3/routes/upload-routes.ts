@@ -6,7 +6,13 @@ import type { Operations } from "../../core/operation.ts";
 import { maxParts } from "../../core/part-sizes.ts";
 import type { Bodies } from "../../http/server/body.ts";
 import { holderOf } from "../../http/server/node-shares.ts";
-import { type Checksum, checksumAlgorithms, isChecksum, isChecksumAlgorithm } from "../body/checksum.ts";
+import {
+  type Checksum,
+  checksumAlgorithms,
+  isChecksum,
+  isChecksumAlgorithm,
+  wantedAlgorithm,
+} from "../body/checksum.ts";
 import { readDocument, requireNoBody } from "../body/object-body.ts";
 import { answerCall, answerXml, type S3Call } from "../call.ts";
 import type { SlowAnswers } from "../slow-answers.ts";
@@ -83,7 +89,7 @@ export class UploadRoutes {
       );
     }
     const kept = keptHeaders(call, maxMetadataBytes);
-    const rule = checksumRule(algorithmIn(headers[`${checksumPrefix}algorithm`]), headers[`${checksumPrefix}type`]);
+    const rule = checksumRule(wantedAlgorithm(headers), headers[`${checksumPrefix}type`]);
     const id = await uploads.begin(key, kept, rule, holderOf(exchange));
     const answerHeaders =
       rule === undefined
@@ -153,13 +159,6 @@ function completedXml({ exchange, target }: S3Call, { tag, checksum, checksumTyp
     element("ChecksumType", checksumType),
   ];
   return xmlDocument("CompleteMultipartUploadResult", inner.join(""));
-}
-
-/** @throws S3Error `InvalidRequest`. */
-function algorithmIn(text: string | undefined): (typeof checksumAlgorithms)[number] | undefined {
-  const name = text?.toLowerCase();
-  if (name === undefined || isChecksumAlgorithm(name)) return name;
-  throw new S3Error("InvalidRequest", `${checksumPrefix}algorithm is one of ${checksumAlgorithms.join(", ")}`);
 }
 
 /** @throws S3Error `InvalidArgument`. */

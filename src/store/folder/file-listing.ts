@@ -149,21 +149,23 @@ export class FileListing {
 
   async #asideNames(position: Position): Promise<string[]> {
     const names: string[] = [];
-    for (const { name: file } of await this.#read(asideFolder)) {
-      const name = await this.#nameOfAside(file);
+    for (const { name: file } of await this.#readable(`${asideFolder}/`, position)) {
+      const name = await this.#nameOfAside(file, position);
       if (name !== undefined && entryOf(name, position.query) !== undefined) names.push(name);
       this.#checkTime(position);
     }
     return names.sort(compareText);
   }
 
-  async #nameOfAside(file: string): Promise<string | undefined> {
+  async #nameOfAside(file: string, { onUnreadable }: Position): Promise<string | undefined> {
     try {
       const name = parseName(await readFile(`${this.#root}/${metadataOfAside(file)}`));
       return name !== undefined && filePaths(name).aside === `${asideFolder}/${file}` ? name : undefined;
     } catch (error) {
       if (hasCode(error, "ENOENT")) return undefined;
-      throw error;
+      if (onUnreadable === undefined) throw error;
+      onUnreadable(`${asideFolder}/${file}`, error as Error);
+      return undefined;
     }
   }
 

@@ -12,7 +12,6 @@
  *   its lock.
  */
 
-import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -43,7 +42,7 @@ import type {
 } from "../blob-store.ts";
 import { inTime } from "../deadline.ts";
 import { tryOut } from "../probe-steps.ts";
-import { exists, fileError, statOrUndefined } from "./durable-files.ts";
+import { exists, fileError } from "./durable-files.ts";
 import { FileLanes } from "./file-lanes.ts";
 import { FileListing } from "./file-listing.ts";
 import { FileLookup, type FoundBlob } from "./file-lookup.ts";
@@ -54,18 +53,13 @@ import { FileWrites } from "./file-writes.ts";
 import { pooledFiles } from "./files.ts";
 import { FolderSyncs } from "./folder-syncs.ts";
 import type { Change, FolderWriter, Limits } from "./folder-writer.ts";
+import { sweepLeftovers } from "./leftovers.ts";
 import { PartedFiles } from "./parted-files.ts";
 
 export interface FileStoreSettings {
   /** The folder. It is made if there is none. */
   readonly path: string;
 }
-
-/**
- * From this age on, a temporary file is the leftover of a killed process, in milliseconds. No write's deadline is as
- * long.
- */
-const leftoverMs = 3_600_000;
 
 export interface FileStorePorts {
   readonly clock: Clock;
@@ -219,7 +213,7 @@ export class FileStore implements BlobStore {
       }
     });
     const findings = await tryOut(this, `.weir/probe/${this.#random.id()}`, options);
-    await this.#inTime(options, () => this.#sweep());
+    await this.#inTime(options, () => sweepLeftovers(this.#absolute(temporaryFolder)));
     return {
       conditionalWrites: findings.absentHonoured && findings.unchangedHonoured,
       conditionalRemoves: findings.removesHonoured,
@@ -236,21 +230,6 @@ export class FileStore implements BlobStore {
     const result = await this.#inTime(options, (limits) => this.#writer.change(change, limits));
     assert(result.kind === "written" || result.kind === "conflict", "only an upload can be gone, or incomplete");
     return result;
-  }
-
-  /**
-   * Removes what killed processes left. "Now" is the folder's time of change, by the file system's own clock: the probe
-   * has just changed the folder.
-   */
-  async #sweep(): Promise<void> {
-    const folder = this.#absolute(temporaryFolder);
-    const { mtimeMs } = await stat(folder);
-    for (const each of await readdir(folder)) {
-      const file = path.join(folder, each);
-      const stats = await statOrUndefined(pooledFiles, file);
-      if (stats !== undefined && mtimeMs - Number(stats.mtimeMs) > leftoverMs)
-        await rm(file, { recursive: true, force: true });
-    }
   }
 
   async #find(name: string, maxBytes: number | undefined, limits: Limits): Promise<FoundBlob | undefined> {

@@ -11,18 +11,20 @@ import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../../base/clock.ts";
 import { OperatingError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { type ContentHeaders, noHeaders } from "../../core/entry.ts";
 import { makeFolders } from "../../folders.ts";
-import { fileError, hasCode, makeFolder } from "./durable-files.ts";
+import { fileError, hasCode, makeFolder, readPieces } from "./durable-files.ts";
 import { FileListing, type ListedFile, type OnUnreadable } from "./file-listing.ts";
 import { FileLookup, type FoundBlob } from "./file-lookup.ts";
 import { type FileState, formatMetadata, identityOf } from "./file-metadata.ts";
 import { type FilePaths, filePaths, metadataFolder, ownFolder, temporaryFolder } from "./file-names.ts";
-import { pooledFiles } from "./files.ts";
+import { type OpenFile, pooledFiles } from "./files.ts";
+import { sweepLeftovers } from "./leftovers.ts";
 import { NameTurns } from "./name-turns.ts";
 
 export interface CopiedFile {
@@ -66,6 +68,7 @@ export class FolderCopy {
       await makeFolders(this.#absolute(metadataFolder));
       await makeFolders(this.#absolute(temporaryFolder));
       await this.#lookup.learnCase();
+      await this.#sweep();
     } catch (error) {
       if (hasCode(error, "ENOENT")) {
         const message = `the folder ${this.#root} can't be made: ${(error as Error).message}`;
@@ -73,6 +76,14 @@ export class FolderCopy {
       }
       throw fileError(error, this.#root);
     }
+  }
+
+  /** Removes what exports have left that were interrupted. Another export may fill the folder at the same time. */
+  async #sweep(): Promise<void> {
+    const trial = this.#temporary();
+    await writeFile(trial, "");
+    await rm(trial);
+    await sweepLeftovers(path.dirname(trial));
   }
 
   /**
@@ -127,7 +138,7 @@ export class FolderCopy {
     about: { readonly headers: ContentHeaders; readonly etag: string },
     accept: (facts: BodyFacts) => void,
   ): Promise<BodyFacts> {
-    const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
+    const temporary = this.#temporary();
     try {
       const facts = await writeBody(body, temporary);
       accept(facts);
@@ -167,7 +178,7 @@ export class FolderCopy {
   }
 
   async #putMetadata(name: string, paths: FilePaths, states: readonly FileState[]): Promise<void> {
-    const temporary = this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
+    const temporary = this.#temporary();
     await writeFile(temporary, formatMetadata(name, states));
     await rename(temporary, this.#absolute(paths.metadata));
   }
@@ -188,6 +199,10 @@ export class FolderCopy {
     return { name, path: this.#absolute(place), size, headers: state?.headers ?? noHeaders, etag: state?.tag };
   }
 
+  #temporary(): string {
+    return this.#absolute(`${temporaryFolder}/${this.#random.id()}`);
+  }
+
   #absolute(place: string): string {
     return path.join(this.#root, place);
   }
@@ -202,6 +217,11 @@ export async function factsOf(file: string): Promise<BodyFacts> {
     size += chunk.length;
   }
   return { size, md5: md5.digest("hex") };
+}
+
+/** The first bytes of an open file. It stays open, unlike by a stream of its own. */
+export function contentOf(file: OpenFile, size: number): Readable {
+  return Readable.from(readPieces(file, 0, size));
 }
 
 async function writeBody(body: AsyncIterable<Buffer>, file: string): Promise<BodyFacts> {

@@ -63,6 +63,14 @@ const passingCodes = new Set([
   "TemporaryRedirect",
 ]);
 
+/**
+ * Whether the answer to a PUT says that what was sent is there. AWS says 200, other servers may say Created or No
+ * Content. 202 says no more than that it may come to be there.
+ */
+export function isStored({ status }: Pick<ExchangeAnswer, "status">): boolean {
+  return status === 200 || status === 201 || status === 204;
+}
+
 /** What an answer that is no success says. */
 export function readFailure(answer: Pick<ExchangeAnswer, "status" | "headers" | "body">): S3Failure {
   const region = answer.headers["x-amz-bucket-region"];

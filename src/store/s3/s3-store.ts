@@ -35,7 +35,7 @@ import type { ExchangeAnswer } from "../http/exchange.ts";
 import { readTag } from "../http/wire-headers.ts";
 import { type Findings, tryCompletions, tryOut } from "../probe-steps.ts";
 import { S3Client } from "./s3-client.ts";
-import { failureError, isObjectMissing, readFailure } from "./s3-errors.ts";
+import { failureError, isObjectMissing, isStored, readFailure } from "./s3-errors.ts";
 import { s3Headers } from "./s3-headers.ts";
 import { listParameters, maxListBytes, parseList } from "./s3-listing.ts";
 import { nameOfKey, storableName } from "./s3-names.ts";
@@ -121,7 +121,7 @@ export class S3Store implements BlobStore {
     const md5 = { "content-md5": hash("md5", content.body, "base64") };
     const signedHeaders = { ...metadata, ...this.#conditionHeaders(condition), ...md5 };
     const answer = await this.#client.send({ method: "PUT", key, headers, signedHeaders, body: content.body }, options);
-    if (answer.status === 200) return { kind: "written", tag: readTag(answer) };
+    if (isStored(answer)) return { kind: "written", tag: readTag(answer) };
     return this.#conflictOrThrow(answer, condition, `PUT ${key}`);
   }
 

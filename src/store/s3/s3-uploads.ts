@@ -23,7 +23,7 @@ import { type ExchangeAnswer, header } from "../http/exchange.ts";
 import { readTag } from "../http/wire-headers.ts";
 import { elementIn } from "../http/xml.ts";
 import type { S3Client } from "./s3-client.ts";
-import { failureError, isObjectMissing, isUploadMissing, readFailure } from "./s3-errors.ts";
+import { failureError, isObjectMissing, isStored, isUploadMissing, readFailure } from "./s3-errors.ts";
 import { s3Headers } from "./s3-headers.ts";
 
 /** Bytes of an answer that names an upload, completes one, or lists a thousand of the longest names. */
@@ -78,7 +78,7 @@ export class S3Uploads {
       },
       options,
     );
-    if (answer.status === 200) return readTag(answer);
+    if (isStored(answer)) return readTag(answer);
     throw failureError(readFailure(answer), `part ${number} of ${key}`, this.#bucket);
   }
 

@@ -219,6 +219,15 @@ test("buffers that do not fit into the memory are refused", () => {
   assert.match(mistakesOf({ buffer: { cacheBytes: 6 * gibibyte } }).join(), /^buffer: dirtyBytes and cacheBytes are/);
 });
 
+test("a value must have room for the list of buckets, where clients create some", () => {
+  const buffer = { maxValueBytes: 131_071 };
+  assert.deepEqual(mistakesOf({ buffer, s3: { createBuckets: true } }), [
+    "buffer.maxValueBytes: is 131071, must be at least 131072 with s3.createBuckets, since the list of created buckets is one value",
+  ]);
+  assert.deepEqual(mistakesOf({ buffer }), []);
+  assert.deepEqual(mistakesOf({ buffer: { maxValueBytes: 131_072 }, s3: { createBuckets: true } }), []);
+});
+
 test("a value that no request could bring is refused as the largest", () => {
   const mistakes = mistakesOf({ http: { inFlightBytes: 1_000_000 } });
   assert.match(mistakes.join(), /^buffer\.maxValueBytes: is 4194304, must be at most http\.inFlightBytes/);

@@ -87,6 +87,12 @@ describe("the alert rules", { skip: noPromtool }, () => {
     assertFiring({ a: well, b: well, c: well }, { "30m": {}, "59m": {} });
   });
 
+  test("wake if no node is scraped: no other rule can fire then", () => {
+    const unscraped = { up: `1x8 _x${hour}` };
+    assertFiring({ a: unscraped, b: unscraped }, { "5m": {}, "15m": { "WeirNotScraped critical": 1 } });
+    assertFiring({ a: well, b: unscraped }, { "15m": {} });
+  });
+
   test("warn of one node lost, and do not wake for it: the others serve", () => {
     assertFiring(
       { a: { ...well, weir_view_drops_total: `0x4 1x${hour}` }, b: well, c: off },

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { bucketListBytes } from "../../../src/config/s3-schema.ts";
 import { Buckets, bucketsKey, type S3Rules } from "../../../src/s3/buckets.ts";
 import { ManualClock } from "../../harness/manual-clock.ts";
 import { MemoryOperations } from "../../harness/memory-operations.ts";
@@ -57,6 +58,19 @@ describe("buckets that clients create", () => {
     await assert.rejects(buckets.create("other", refuse), /not for other\//);
     await assert.rejects(buckets.remove("mine", refuse), /not for mine\//);
     assert.deepEqual(await namesIn(buckets), ["mine", "named"]);
+  });
+
+  it("have a list that fits into a value, by the rule of the configuration, when it is as long as it gets", async () => {
+    const operations = new MemoryOperations();
+    const clock = new ManualClock();
+    clock.advance(1e13);
+    const buckets = new Buckets(() => operations, clock, rules);
+    const most = Array.from({ length: 999 }, (_, n) => ({ name: `${n}`.padStart(63, "b"), createdMs: clock.wallMs() }));
+    await operations.write(putOf(bucketsKey, Buffer.from(JSON.stringify({ buckets: most }))));
+    await buckets.create("l".repeat(63), anyone);
+    await assert.rejects(buckets.create("more", anyone), /there are 1000 buckets already/);
+    const bytes = operations.values.get(bucketsKey)?.value?.length ?? 0;
+    assert.ok(bytes > 100_000 && bytes <= bucketListBytes, String(bytes));
   });
 
   it("cannot be told from a value that is no list of them: nothing is overwritten then", async () => {

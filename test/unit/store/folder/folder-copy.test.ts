@@ -1,12 +1,14 @@
 /** What export and import make of folders that are not as usual. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { Readable } from "node:stream";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { noHeaders } from "../../../../src/core/entry.ts";
-import { asideFolder, ownFolder } from "../../../../src/store/folder/file-names.ts";
+import { asideFolder, filePaths, ownFolder, temporaryFolder } from "../../../../src/store/folder/file-names.ts";
 import { FolderCopy } from "../../../../src/store/folder/folder-copy.ts";
 import { systemClock, systemRandom } from "../../../../src/system.ts";
 import { FoldingFiles } from "../../../harness/folding-files.ts";
@@ -22,6 +24,12 @@ async function put(files: FolderCopy, name: string, content: string): Promise<vo
     about,
     ({ md5 }) => void Object.assign(about, { etag: md5 }),
   );
+}
+
+async function folderFor(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "weir-folder-copy-"));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
 }
 
 async function contentsIn(files: FolderCopy): Promise<Record<string, string>> {
@@ -56,3 +64,40 @@ for (const [system, tellsSpelling] of [
     );
   });
 }
+
+test("an export removes what interrupted ones have left, but not what another may still be writing", async (t) => {
+  const folder = await folderFor(t);
+  await new FolderCopy(folder, ports).prepare();
+  const temporary = join(folder, temporaryFolder);
+  const longAgo = new Date(Date.now() - 2 * 3_600_000);
+  for (const each of ["left", "fresh"]) writeFileSync(join(temporary, each), "half");
+  utimesSync(join(temporary, "left"), longAgo, longAgo);
+  // The folder itself may have rested since.
+  utimesSync(temporary, longAgo, longAgo);
+  await new FolderCopy(folder, ports).prepare();
+  assert.deepEqual(readdirSync(temporary), ["fresh"]);
+});
+
+test("an import tells what it can't read of the values that lie aside, and reads all the rest", async (t) => {
+  const folder = await folderFor(t);
+  const files = new FolderCopy(folder, ports);
+  await files.prepare();
+  for (const name of ["a", "a/b", "a/c"]) await put(files, name, `of ${name}`);
+  const unreadable = async (): Promise<string[]> => {
+    const told: string[] = [];
+    const found: string[] = [];
+    for await (const { name } of files.files((place, error) => told.push(`${place}: ${error.message.slice(0, 5)}`)))
+      found.push(name);
+    return [...found, ...told];
+  };
+  const { aside, metadata } = filePaths("a/b");
+  // What leads to itself can't be read, even by root.
+  for (const place of [metadata, asideFolder]) {
+    await rm(join(folder, place), { recursive: true });
+    symlinkSync(basename(place), join(folder, place));
+    assert.deepEqual(
+      await unreadable(),
+      place === metadata ? ["a", "a/c", `${aside}: ELOOP`] : ["a", `${place}/: ELOOP`],
+    );
+  }
+});

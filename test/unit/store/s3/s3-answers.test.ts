@@ -44,6 +44,26 @@ describe("a write to S3", () => {
     assert.deepEqual(result, { kind: "gone", isUnsure: true });
   });
 
+  it("is done if the server says Created or No Content, as a part of an upload is, and no other success is", async () => {
+    const content = { body: Buffer.from("x"), headers: {} };
+    for (const [status, isDone] of [
+      [200, true],
+      [201, true],
+      [204, true],
+      [202, false],
+      [302, false],
+    ] as const) {
+      await using host = await serverThat((_request, response) => response.writeHead(status, { etag: '"t"' }).end());
+      const write = (): Promise<unknown> => host.store.write("k", content, always, options);
+      const part = (): Promise<unknown> => host.store.sendPart("k", "u", { number: 1, body: content.body }, options);
+      if (isDone) assert.deepEqual([await write(), await part()], [{ kind: "written", tag: "t" }, "t"], String(status));
+      else for (const send of [write, part]) await assert.rejects(send(), { code: "store_refused" }, String(status));
+    }
+    // Nothing tells what is there.
+    await using host = await serverThat((_request, response) => response.writeHead(204).end());
+    await assert.rejects(host.store.write("k", content, always, options), { code: "store_unavailable" });
+  });
+
   it("has its body's MD5 with it, a part of an upload too", async () => {
     const seen: unknown[] = [];
     await using host = await serverThat(({ headers, method }, response) => {
