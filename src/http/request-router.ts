@@ -149,11 +149,14 @@ export class RequestRouter {
     this.#count(exchange, match, beganAt);
   }
 
-  /** Whether the request is for a route that needs an operator's right. Whether its caller has it is not judged yet. */
+  /**
+   * Whether the request is for a route that needs an operator's right, or none, as those of probes. Whether its caller
+   * has the right is not judged yet.
+   */
   isForOperators({ request }: Exchange): boolean {
     const method = request.method as string;
     const need = this.#match(originForm(request.url as string), method)?.route.needs[method];
-    return need === "monitor" || need === "admin";
+    return need === "monitor" || need === "admin" || need === "open";
   }
 
   /** Answers with an error, without looking at the route. */

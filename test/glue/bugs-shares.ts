@@ -9,6 +9,38 @@ const sharesTest = "test/integration/http-shares.test.ts";
 
 export const sharesBugs: readonly GlueBug[] = [
   {
+    name: "pipelined-requests-in-one-turn",
+    breaks: "Pipelined requests that are answered at once leave turns to others, and count as such without an answer.",
+    edits: [
+      {
+        file: "src/http/server.ts",
+        find: "earlier.closing || earlier.response.closed) {",
+        replace: "earlier.closing || earlier.response.writableEnded) {",
+      },
+    ],
+    test: {
+      file: "test/integration/http-slow-clients.test.ts",
+      name: "2,000 requests in one go that are answered at once: the others have their turn, and the connection is cut",
+      says: /\d answers/,
+    },
+  },
+  {
+    name: "pieces-without-an-end",
+    breaks: "A burst of small work takes a few milliseconds of a turn.",
+    edits: [
+      {
+        file: "src/http/server/pieces.ts",
+        find: "      if (this.#clock.now() >= endsAt) break;\n",
+        replace: "      void endsAt;\n",
+      },
+    ],
+    test: {
+      file: "test/unit/http/server/pieces.test.ts",
+      name: "pieces take some milliseconds of a turn together, in the order in which they came",
+      says: /deep-equal/,
+    },
+  },
+  {
     name: "share-of-the-address-in-place-of-the-token",
     breaks: "A request with a token counts in the token's share.",
     edits: [

@@ -156,4 +156,19 @@ describe("a client that pipelines", { timeout }, () => {
       }
     });
   }
+
+  test("2,000 requests in one go that are answered at once: the others have their turn, and the connection is cut", async () => {
+    await using host = await HttpHost.start();
+    const socket = connect(host.port, "127.0.0.1");
+    await once(socket, "connect");
+    socket.on("error", () => {});
+    let answers = 0;
+    socket.on("data", (chunk: Buffer) => {
+      answers += chunk.toString("latin1").split("HTTP/1.1 200").length - 1;
+    });
+    socket.write(rawRequest("GET", "/healthz").toString("latin1").repeat(2_000));
+    while (!socket.closed && answers < 2_000) await sleep(systemClock, 5);
+    assert.ok(answers <= 101, `${answers} answers`);
+    assert.equal((await host.request("GET", "/healthz")).status, 200);
+  });
 });

@@ -21,7 +21,8 @@ const any = "*";
  * The condition of a PUT or DELETE. Undefined if there is none.
  *
  * Entity tags that no value of ours can have are left out. These are weak tags in If-Match, which compares strongly,
- * and the quoted `"*"`, which would be taken for `*`.
+ * and the quoted `"*"`, which would be taken for `*`. Long ones do
+ * not fit into a message.
  *
  * @throws OperatingError `header_invalid`.
  */
@@ -95,10 +96,18 @@ export function parseTags(text: string, name: string): readonly EntityTag[] | ty
   return tags;
 }
 
+/** No value has a longer tag, in characters. */
+const longestTag = 1_024;
+const mostTags = 4_096;
+
 function opaques(text: string, name: string, weakToo: boolean): string[] {
   const tags = parseTags(text, name);
   if (tags === any) return [any];
-  return tags.filter((tag) => (weakToo || !tag.weak) && tag.opaque !== any).map((tag) => tag.opaque);
+  const usable = tags.filter(({ weak, opaque }) => (weakToo || !weak) && opaque !== any && opaque.length <= longestTag);
+  if (usable.length > mostTags) {
+    throw new OperatingError("header_invalid", `${name} must be * or a list of ${mostTags} entity tags at most`);
+  }
+  return usable.map(({ opaque }) => opaque);
 }
 
 function matches(tags: readonly EntityTag[] | typeof any, md5: string, weakToo: boolean): boolean {

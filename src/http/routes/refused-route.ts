@@ -5,6 +5,7 @@
 
 import { OperatingError } from "../../base/errors.ts";
 import type { Administration } from "../../core/administration.ts";
+import { maxKeyBytes } from "../../core/keys.ts";
 import type { Version } from "../../core/version.ts";
 import { answer, answerJson, type Exchange } from "../server/exchange.ts";
 import { decodePercent } from "../server/percent.ts";
@@ -38,7 +39,9 @@ function prefixIn(query: string): string {
   const invalid = (detail: string): OperatingError => new OperatingError("query_invalid", detail);
   const encoded = /^\?prefix=([^&]*)$/.exec(query)?.[1];
   if (encoded === undefined) throw invalid("this takes one parameter, prefix, which may be empty");
-  return decodePercent(encoded.replaceAll("+", "%20"), (detail) => invalid(`prefix: ${detail}`));
+  const prefix = decodePercent(encoded.replaceAll("+", "%20"), (detail) => invalid(`prefix: ${detail}`));
+  if (Buffer.byteLength(prefix) > maxKeyBytes) throw invalid(`prefix is over ${maxKeyBytes} bytes`);
+  return prefix;
 }
 
 async function tell(exchange: Exchange, key: string, administration: Administration): Promise<void> {

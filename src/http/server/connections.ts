@@ -12,6 +12,7 @@ import { type ErrorCode, OperatingError } from "../../base/errors.ts";
 import type { Share } from "../../base/shares.ts";
 import { type Exchange, headBytes } from "./exchange.ts";
 import type { NodeShares } from "./node-shares.ts";
+import { Pieces } from "./pieces.ts";
 import { problem } from "./problem.ts";
 import { QuietConnections, type QuietSettings } from "./quiet-connections.ts";
 
@@ -67,9 +68,12 @@ export class Connections {
   readonly #quiet: QuietConnections<Socket>;
   /** Each waits until its connections are closed. */
   readonly #endings = new Set<Ending>();
+  /** Requests that have waited for the answer to an earlier one. */
+  readonly #pieces: Pieces;
 
   constructor(clock: Clock, shares: NodeShares, settings: ConnectionSettings) {
     this.#clock = clock;
+    this.#pieces = new Pieces(clock);
     this.#shares = shares;
     this.#spare = settings.spareConnections;
     this.#quiet = new QuietConnections(clock, settings, (socket) => this.#due(socket)?.stallMs);
@@ -165,7 +169,7 @@ export class Connections {
     earlier.response.once("close", () => {
       waiting.delete(share);
       share.release();
-      if (!response.destroyed) then();
+      if (!response.destroyed) this.#pieces.add(() => (response.destroyed ? undefined : then()));
     });
   }
 
