@@ -260,8 +260,8 @@ test("weir dev whose output is read no more stops its nodes in order, and has no
   await putAll(dev);
   dev.process.stdout?.destroy();
   const closed = once(dev.process, "close");
-  // It notices when it has news.
-  await promisify(execFile)(process.execPath, [program, "leave", "--url", urlOf(dev, "b")]);
+  // It notices when it has news. Then it stops all of them, and who waits for this one may hear no more.
+  await Promise.allSettled([promisify(execFile)(process.execPath, [program, "leave", "--url", urlOf(dev, "b")])]);
   assert.deepEqual(await closed, [0, null]);
   assert.doesNotMatch(dev.output(), /^weir: /m);
   assert.deepEqual(await nodePids(dev.folder), []);

@@ -14,9 +14,8 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/member/keys/read-path.ts",
-        find: "    if (!this.#context.membership.mayAnswer(key)) return undefined;\n",
-        replace:
-          "    if (!this.#context.membership.serves(key, this.#context.membership.ownersOf(key))) return undefined;\n",
+        find: "    return this.#context.membership.mayAnswer(key) ? ",
+        replace: "    return this.#context.membership.serves(key, this.#context.membership.ownersOf(key)) ? ",
       },
     ],
   },
