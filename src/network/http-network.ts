@@ -276,7 +276,8 @@ export class HttpNetwork implements Network {
     } catch (error) {
       if (this.#disposed) return;
       if (error instanceof LinkRefusedError && error.code !== "crossed") {
-        this.#complaints.warn(`call ${error.code} ${address}`, "a peer's call was refused", { address, error });
+        // Not by address: a stranger on IPv6 has as many as it likes.
+        this.#complaints.warn(`call ${error.code}`, "a peer's call was refused", { address, error });
       } else log.debug("a peer's call came to nothing", () => ({ address, error }));
     } finally {
       this.#callers.delete(deadline);

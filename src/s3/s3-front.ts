@@ -33,6 +33,7 @@ import { s3RoutePrefix } from "./s3-activity.ts";
 import { describeS3Failure, S3ErrorWriter } from "./s3-errors.ts";
 import type { S3Options } from "./s3-options.ts";
 import { signatureParameters } from "./signature/authorization.ts";
+import { withoutSignature } from "./signature/hidden-signature.ts";
 import { parsePayload, unsignedPayload } from "./signature/payload.ts";
 import { askedInV2, isPresignedV2, isSignedInV2 } from "./signature/presigned-v2.ts";
 import { type Identity, Verifier } from "./signature/verifier.ts";
@@ -215,12 +216,6 @@ function hexOf(number: number, digits: number): string {
 
 /** To make all digits for each request takes longer than all else about its id. */
 const lastDigits = Array.from({ length: 256 }, (_, number) => hexOf(number, 2));
-
-/** Who has the signature can send the request. A name with an escape in it may be the signature's. */
-function withoutSignature(target: string): string {
-  if (!target.includes("?")) return target;
-  return target.replace(/([?&](?:X-Amz-(?:Signature|Security-Token)|Signature|[^=&%]*%[^=&]*)=)[^&]*/g, "$1...");
-}
 
 /** Headers that are kept with an object, and have one value. */
 const single: readonly string[] = ["content-type", "content-disposition", "expires"];

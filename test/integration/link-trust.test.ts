@@ -39,8 +39,8 @@ async function bareLink(peer: LinkPeer): Promise<Duplex> {
 }
 
 /** The text of all that the server sends until it closes the connection. */
-async function exchange(port: number, send: (socket: Socket) => void): Promise<string> {
-  const socket = connect(port, "127.0.0.1");
+async function exchange(port: number, send: (socket: Socket) => void, localAddress = "127.0.0.1"): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1", localAddress });
   const chunks: Buffer[] = [];
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
   socket.on("error", () => {});
@@ -217,6 +217,19 @@ test("link: another cluster, another version, an own id and a wrong address are 
   a.network.setPeers([b.address]);
   await a.untilLinked(b);
   assert.deepEqual([a.network.refused("b"), a.network.refused("c")], [undefined, undefined]);
+});
+
+test("link: a stranger with many addresses gets one line in the log for each reason", { timeout }, async () => {
+  await using b = await LinkPeer.start("b");
+  for (const address of ["127.0.0.2", "127.0.0.3", "127.0.0.4"]) {
+    const call = (socket: Socket): void => {
+      socket.write(upgrade("weir-peer/1"));
+      socket.write(framed({ ...hello, cluster: "other" }));
+    };
+    assert.match(await exchange(b.port, call, address), /"code":"cluster"/);
+  }
+  assert.equal(b.warnings().length, 1);
+  assert.equal(b.logged.find(({ level }) => level === "warn")?.fields["address"], "127.0.0.2");
 });
 
 test("link: nodes of two clusters with one name get none, and both logs say so (V56)", { timeout }, async () => {
