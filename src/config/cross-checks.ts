@@ -31,12 +31,16 @@ export function crossMistakes(json: unknown, context: CrossCheckContext): Mistak
   return [
     ...nodeMistakes(json),
     ...bufferMistakes(json, context),
-    ...exposureMistakes(json),
+    ...accessMistakes(json),
     ...tokenMistakes(field(field(json, "auth"), "tokens")),
     ...keyMistakes(field(json, "auth")),
     ...s3Mistakes(json),
-    ...corsMistakes(json),
   ];
+}
+
+/** What would let in others than `auth` names: where the nodes listen, and which pages may use them. */
+export function accessMistakes(json: unknown): Mistake[] {
+  return [...exposureMistakes(json), ...corsMistakes(json)];
 }
 
 function field(json: unknown, name: string): unknown {

@@ -20,7 +20,8 @@ export interface FileWatchOptions {
 }
 
 export interface FileObserver {
-  onChange(text: string): void;
+  /** @returns whether the content counts now. If not, it is told again with each look, since what it names may come. */
+  onChange(text: string): boolean;
   /** The file can't be read any more. Reported once, until it can be read again. */
   onUnreadable(error: Error): void;
 }
@@ -43,6 +44,8 @@ export class FileWatch implements Disposable {
   #settling: Timer | undefined;
   #polling: Timer | undefined;
   #isReadable = true;
+  /** Whether the observer has taken the content that it was told last. */
+  #isTaken = true;
   #isDisposed = false;
   /** The look under way and those that were asked for meanwhile, one after the other. */
   #looks: Promise<void> = Promise.resolve();
@@ -114,9 +117,9 @@ export class FileWatch implements Disposable {
       // The file can be read again, unchanged. An observer that was told that it can't must be told that it can.
       const isBack = !this.#isReadable;
       this.#isReadable = true;
-      if (this.#isDisposed || (text === this.#text && !tellsAlways && !isBack)) return;
+      if (this.#isDisposed || (text === this.#text && this.#isTaken && !tellsAlways && !isBack)) return;
       this.#text = text;
-      this.#observer.onChange(text);
+      this.#isTaken = this.#observer.onChange(text);
     });
     return this.#looks;
   }

@@ -58,6 +58,8 @@ export async function readTlsFiles(tls: TlsConfig): Promise<TlsTexts> {
   return texts as TlsTexts;
 }
 
+const noCertificates = "holds no certificate in PEM, or one that is not whole";
+
 /** @throws OperatingError `config_invalid`; it names every mistake */
 export function checkTls(tls: TlsConfig, texts: TlsTexts, { host, nowMs }: TlsUse): TlsMaterial {
   const mistakes: Mistake[] = [];
@@ -65,7 +67,7 @@ export function checkTls(tls: TlsConfig, texts: TlsTexts, { host, nowMs }: TlsUs
     mistakes.push({ path: `tls.${name}`, text: `${tls[name]} ${text}` });
   };
   const chain = parseCertificates(texts.cert);
-  if (chain === undefined) report("cert", "holds no certificate in PEM");
+  if (chain === undefined) report("cert", noCertificates);
   const certificate = chain?.[0];
   const key = parseKey(texts.key);
   if (typeof key === "string") report("key", key);
@@ -80,7 +82,7 @@ export function checkTls(tls: TlsConfig, texts: TlsTexts, { host, nowMs }: TlsUs
     const text = texts[name];
     if (text === undefined) continue;
     const authorities = parseCertificates(text);
-    if (authorities === undefined) report(name, "holds no certificate in PEM");
+    if (authorities === undefined) report(name, noCertificates);
     else if (chain !== undefined && !isIssuedBy(chain, authorities)) {
       report("cert", `was issued by no authority in tls.${name}, so the other nodes would refuse it`);
     }

@@ -12,6 +12,38 @@ const serveTest = "test/integration/serve.test.ts";
 
 export const reloadBugs: readonly GlueBug[] = [
   {
+    name: "reload-opens-the-node",
+    breaks: "A newer `auth` that is safe only after a restart waits for it.",
+    edits: [
+      {
+        file: reload,
+        find: "    if (mistake === undefined) return next;\n",
+        replace: "    if ((mistake ?? next) !== undefined) return next;\n",
+      },
+    ],
+    test: {
+      file: reloadTest,
+      name: "a node that listens where other hosts reach it keeps its tokens when a file without them needs a restart to be safe",
+      says: /deep-equal/,
+    },
+  },
+  {
+    name: "refused-file-not-tried-again",
+    breaks: "A file that was not taken is told again.",
+    edits: [
+      {
+        file: watch,
+        find: "      this.#isTaken = this.#observer.onChange(text);",
+        replace: "      this.#observer.onChange(text);",
+      },
+    ],
+    test: {
+      file: watchTest,
+      name: "a content that the observer does not take is told again with each look, until it takes one",
+      says: /it is told again/,
+    },
+  },
+  {
     name: "reload-without-effect",
     breaks: "Nodes, tokens and secrets of a changed file take effect.",
     edits: [{ file: reload, find: "    target.reconfigure(next);\n", replace: "" }],
@@ -27,8 +59,8 @@ export const reloadBugs: readonly GlueBug[] = [
     edits: [
       {
         file: reload,
-        find: '      this.#complain("the configuration has changed and is wrong; the node goes on with what it had", error as Error);\n      return;',
-        replace: "      target.reconfigure(running);\n      return;",
+        find: '      this.#complain("the configuration has changed and is wrong; the node goes on with what it had", error as Error);\n',
+        replace: "      this.#options.target.reconfigure(this.#options.running);\n",
       },
     ],
     test: {
@@ -41,7 +73,11 @@ export const reloadBugs: readonly GlueBug[] = [
     name: "reload-takes-another-clusters-file",
     breaks: "The file of another cluster changes nothing.",
     edits: [
-      { file: reload, find: "    if (next.cluster !== running.cluster) {", replace: '    if (next.cluster === "") {' },
+      {
+        file: reload,
+        find: "    if (newer.cluster !== running.cluster) {",
+        replace: '    if (newer.cluster === "") {',
+      },
     ],
     test: {
       file: reloadTest,
@@ -62,7 +98,7 @@ export const reloadBugs: readonly GlueBug[] = [
   {
     name: "leaving-node-heeds-the-file",
     breaks: "A node that leaves heeds no further change.",
-    edits: [{ file: reload, find: "    if (this.#isLeaving) return;\n", replace: "" }],
+    edits: [{ file: reload, find: "    if (this.#isLeaving) return true;\n", replace: "" }],
     test: {
       file: reloadTest,
       name: "a node whose own entry is removed leaves, once, and heeds no further change",
@@ -137,7 +173,7 @@ export const reloadBugs: readonly GlueBug[] = [
     edits: [
       {
         file: watch,
-        find: "if (this.#isDisposed || (text === this.#text && !tellsAlways && !isBack)) return;",
+        find: "if (this.#isDisposed || (text === this.#text && this.#isTaken && !tellsAlways && !isBack)) return;",
         replace: "if (this.#isDisposed) return;",
       },
     ],
@@ -153,8 +189,8 @@ export const reloadBugs: readonly GlueBug[] = [
     edits: [
       {
         file: watch,
-        find: "if (this.#isDisposed || (text === this.#text && !tellsAlways && !isBack)) return;",
-        replace: "if (text === this.#text && !tellsAlways && !isBack) return;",
+        find: "if (this.#isDisposed || (text === this.#text && this.#isTaken && !tellsAlways && !isBack)) return;",
+        replace: "if (text === this.#text && this.#isTaken && !tellsAlways && !isBack) return;",
       },
       { file: watch, find: "      if (this.#isDisposed) return;\n      let text", replace: "      let text" },
     ],

@@ -44,10 +44,14 @@ export function addServeCommand(program: Command, terminal: Terminal): void {
 async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
   let config: Config | undefined;
   let watch: FileWatch | undefined;
+  /** The file, or a secret that it names, has changed while the node was starting. */
+  let isHungUp = false;
   using stop = new StopRequest(systemClock, {
     stopAtOnce: () => process.stderr.write(`weir: stopped at once; ${lossText(config)}\n`),
-    // Before the watch begins, the file is about to be read anyway.
-    onHangup: () => void watch?.reread(),
+    onHangup: () => {
+      if (watch === undefined) isHungUp = true;
+      else void watch.reread();
+    },
   });
   const text = readConfigFile(options.config);
   config = parseConfig(text, fileContext(options.config, { env: terminal.env, purpose: "member" }));
@@ -77,6 +81,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
     log,
   });
   watch = new FileWatch({ path: options.config, text, clock: systemClock, observer: reload });
+  if (isHungUp) void watch.reread();
   const reason = await Promise.race([stop.requested, node.ended, failed]);
   watch[Symbol.dispose]();
   reload[Symbol.dispose]();

@@ -10,7 +10,9 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { type ConfigChanges, configChanges, sharedSettings, storeSettings } from "../../config/changes.ts";
 import { type Config, type ConfigContext, fileContext, parseConfig } from "../../config/config.ts";
+import { accessMistakes } from "../../config/cross-checks.ts";
 import type { FileObserver } from "../../config/file-watch.ts";
+import { mistakesMessage } from "../../config/mistakes.ts";
 
 /** What can be changed about a running node. */
 export interface Reloadable {
@@ -45,6 +47,8 @@ export class ConfigReload implements FileObserver, Disposable {
   /** The settings that were last said to need a restart. */
   #told = "";
   #isLeaving = false;
+  /** The mistake that was last told. */
+  #reported = "";
   /** Tells the mistake, unless the file is corrected before. */
   #complaint: Timer | undefined;
 
@@ -53,30 +57,39 @@ export class ConfigReload implements FileObserver, Disposable {
     this.#latest = options.running;
   }
 
-  onChange(text: string): void {
-    const { path, env, running, node, target, log } = this.#options;
+  onChange(text: string): boolean {
+    const { path, env } = this.#options;
     this.#complaint?.cancel();
-    if (this.#isLeaving) return;
+    if (this.#isLeaving) return true;
     let next: Config;
     try {
       next = parseConfig(text, fileContext(path, { env, purpose: "member" }));
     } catch (error) {
       this.#complain("the configuration has changed and is wrong; the node goes on with what it had", error as Error);
-      return;
+      // A secret's file may come later than the file that names it.
+      return false;
     }
-    if (next.cluster !== running.cluster) {
-      const { cluster } = next;
+    this.#reported = "";
+    this.#take(next);
+    return true;
+  }
+
+  #take(newer: Config): void {
+    const { running, node, target, log } = this.#options;
+    if (newer.cluster !== running.cluster) {
+      const { cluster } = newer;
       log.error("the configuration has changed to that of another cluster; the node goes on with what it had", {
         cluster,
       });
       return;
     }
-    if (!next.nodes.some(({ id }) => id === node)) {
+    if (!newer.nodes.some(({ id }) => id === node)) {
       log.warn("this node is no longer in the configuration: it leaves the cluster and ends");
       this.#isLeaving = true;
       target.leave();
       return;
     }
+    const next = this.#withSafeAuth(newer);
     this.#tellRestart(configChanges(running, next, node));
     const { added, removed, moved, live } = configChanges(this.#latest, next, node);
     this.#latest = next;
@@ -103,11 +116,32 @@ export class ConfigReload implements FileObserver, Disposable {
     this.#complaint?.cancel();
   }
 
-  /** Without the stack: it is the file's mistake. */
+  /** Without the stack: it is the file's mistake. Once for each mistake: the file is read again and again. */
   #complain(what: string, { message }: Error): void {
     const { clock, log } = this.#options;
     this.#complaint?.cancel();
-    this.#complaint = clock.after(patienceMs, () => log.error(what, { reason: message }));
+    if (message === this.#reported) return;
+    this.#complaint = clock.after(patienceMs, () => {
+      this.#reported = message;
+      log.error(what, { reason: message });
+    });
+  }
+
+  /**
+   * With the `auth` in force if the newer one fits only an address, or pages, that count from the next start on. The
+   * node would let in all that reach it.
+   */
+  #withSafeAuth(next: Config): Config {
+    const { nodes, listen, http } = this.#options.running;
+    const [mistake] = accessMistakes({ auth: next.auth, nodes, listen, http });
+    if (mistake === undefined) return next;
+    this.#options.log.error(
+      "auth has changed, and does not fit what this node was started with; it keeps the auth that it had until it is started again",
+      { reason: mistakesMessage("auth", [mistake]) },
+    );
+    const { auth: _unsafe, ...rest } = next;
+    const { auth } = this.#latest;
+    return auth === undefined ? rest : { ...rest, auth };
   }
 
   /** Once for each set of settings. Otherwise every other change of the file would repeat it. */

@@ -7,6 +7,10 @@
 // The runtime would open a debugger, where it was started without --disable-sigusr1.
 process.on("SIGUSR1", () => undefined);
 
+// To a node it means that the file is to be read again, and it has not been read yet. Supervisors take a process that
+// SIGHUP ended for one that was stopped, and do not start it again.
+if (process.argv[2] === "serve") process.on("SIGHUP", () => undefined);
+
 const signals = ["SIGINT", "SIGTERM"] as const;
 
 /** What shells show for a process that SIGINT or SIGTERM ended: 128 and the signal's number. */

@@ -54,7 +54,8 @@ The nodes watch \`cluster.json\`.
   more than half of the nodes in the cluster do not. So one wrong file ends no other node.
 - \`auth\`, \`http.hosts\`, \`s3.buckets\`, \`s3.createBuckets\`, \`s3.domain\`, \`secret\`, \`log.level\` and the content of the files of \`tls\` count at once.
 - Everything else takes effect at the next start. The log says which settings that is.
-- A file with mistakes, or of another cluster, is logged and ignored. It is read again when its text changes.
+- A file with mistakes is logged and ignored. It is tried again every 5 s, since the file of a secret may come later. The file of another cluster is ignored, too.
+- A new \`auth\` may be safe only with other settings of the same file (\`listen\`, \`nodes[].url\`, \`http.cors\`). It waits for the restart that these need, and the log says so.
 - \`SIGHUP\` makes a node read the file at once. It also reads the files of secrets, which are not watched. Those of \`store\` are read at the start only.
 - What a node sees of a changed file depends on [what runs it](operations.md#tokens-secrets-and-certificates): systemd, Docker and Kubernetes keep copies of some.
 

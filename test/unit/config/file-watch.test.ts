@@ -10,7 +10,8 @@ import { type Clock, sleep } from "../../../src/base/clock.ts";
 import { FileWatch } from "../../../src/config/file-watch.ts";
 import { systemClock } from "../../../src/system.ts";
 import { ManualClock } from "../../harness/manual-clock.ts";
-import { hangMs } from "../../harness/patience.ts";
+import { hangMs, patienceMs } from "../../harness/patience.ts";
+import { within } from "../../harness/within.ts";
 
 /** Longer than any test: what is seen then was told by the system. */
 const neverMs = 3_600_000;
@@ -35,7 +36,11 @@ function watched(t: TestContext, pollMs: number, prepare: (folder: string) => st
     told.push(text);
     wake();
   };
-  const observer = { onChange: tell, onUnreadable: () => tell("-") };
+  const onChange = (text: string): boolean => {
+    tell(text);
+    return text !== "refused";
+  };
+  const observer = { onChange, onUnreadable: () => tell("-") };
   const watch = new FileWatch({ path, text: "0", clock: systemClock, pollMs, observer });
   t.after(() => {
     watch[Symbol.dispose]();
@@ -178,7 +183,7 @@ test("a file that is watched no more leaves no timer behind", { timeout }, async
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const path = plain(folder);
   const clock = new ManualClock();
-  const observer = { onChange: () => undefined, onUnreadable: () => undefined };
+  const observer = { onChange: () => true, onUnreadable: () => undefined };
   // Disposed of after the sign of a change and before the look; and during a look that time gave rise to.
   for (const passedMs of [0, 5_000]) {
     const watch = new FileWatch({ path, text: "0", clock, observer });
@@ -213,7 +218,7 @@ test("the folder of a file that is watched no more is watched no more either", {
       return systemClock.after(ms, callback);
     },
   };
-  const observer = { onChange: () => undefined, onUnreadable: () => undefined };
+  const observer = { onChange: () => true, onUnreadable: () => undefined };
   const watch = new FileWatch({ path, text: "0", clock, pollMs: neverMs, observer });
   const asked = timers;
   writeFileSync(join(folder, "other"), "x");
@@ -248,4 +253,18 @@ test("of two looks at once, as at a file server that hangs, one waits for the ot
   reads[1]?.("2");
   await second;
   assert.deepEqual(told, ["1", "2"]);
+});
+
+test("a content that the observer does not take is told again with each look, until it takes one", {
+  timeout,
+}, async (t) => {
+  const { folder, watch, told, until } = watched(t, 20, plain);
+  writeFileSync(join(folder, "cluster.json"), "refused");
+  assert.notEqual(await within(until(3), patienceMs(2_000)), "nothing", "it is told again");
+  assert.deepEqual(told.slice(0, 3), ["refused", "refused", "refused"]);
+  writeFileSync(join(folder, "cluster.json"), "taken");
+  while (told.at(-1) !== "taken") await until(told.length + 1);
+  const count = told.length;
+  await watch.reread();
+  assert.equal(told.length, count + 1, "only what was asked for");
 });

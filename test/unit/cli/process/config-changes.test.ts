@@ -20,8 +20,8 @@ function textOf(changes: Readonly<Record<string, unknown>>): string {
 }
 
 /** Node a as it runs, with what it was told. */
-function running() {
-  const config: Config = parseConfig(textOf({}), {
+function running(changes: Readonly<Record<string, unknown>> = {}) {
+  const config: Config = parseConfig(textOf(changes), {
     fileName: "cluster.json",
     folder: process.cwd(),
     env,
@@ -46,7 +46,7 @@ function running() {
     clock,
     calls,
     reconfigured,
-    change: (changes: Readonly<Record<string, unknown>>) => reload.onChange(textOf(changes)),
+    change: (next: Readonly<Record<string, unknown>>) => reload.onChange(textOf(next)),
   };
 }
 
@@ -222,4 +222,39 @@ test("a node whose own entry is removed leaves, once, and heeds no further chang
   change({ nodes: [a, b] });
   assert.deepEqual(calls, ["leave"]);
   assert.match(log.messages("warn").join(), /no longer in the configuration: it leaves the cluster/);
+});
+
+const tokens = { tokens: [{ name: "a", hash: `sha256:${"1".repeat(64)}`, allow: ["read"] }] };
+
+for (const [what, exposed, safe] of [
+  ["listens where other hosts reach it", { listen: { host: "0.0.0.0" } }, {}],
+  ["has a url of another host", { nodes: [{ ...a, url: "http://10.0.0.1:7070" }, b] }, {}],
+  ["lets pages of all origins in", { http: { cors: { origins: ["*"] } } }, { auth: "none" }],
+] as const) {
+  test(`a node that ${what} keeps its tokens when a file without them needs a restart to be safe`, () => {
+    const { log, reconfigured, change } = running({ ...exposed, auth: tokens });
+    assert.equal(change({ ...safe, log: { level: "debug" } }), true);
+    assert.deepEqual(reconfigured, [{ auth: { ...tokens, s3Keys: [] }, level: "debug" }]);
+    assert.match(log.messages("error").join(), /keeps the auth that it had until it is started again/);
+    // Other tokens are no danger.
+    change({ ...exposed, auth: { tokens: [{ ...tokens.tokens[0], name: "b" }] } });
+    assert.match(JSON.stringify(reconfigured[1]), /"name":"b"/);
+  });
+}
+
+test("a file with a mistake is not taken, and each mistake is told once, however often it is read", () => {
+  const { log, clock, change } = running();
+  const told = (): number => log.messages("error").length;
+  for (let look = 0; look < 3; look++) {
+    assert.equal(change({ secret: "env:NOT_YET" }), false);
+    clock.advance(5_000);
+  }
+  assert.equal(told(), 1);
+  change({ secret: "env:NOR_THIS" });
+  clock.advance(5_000);
+  assert.equal(told(), 2);
+  assert.equal(change({ secret: "env:OTHER_SECRET" }), true);
+  change({ secret: "env:NOR_THIS" });
+  clock.advance(5_000);
+  assert.equal(told(), 3, "it is a mistake anew");
 });
