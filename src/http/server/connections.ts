@@ -14,6 +14,7 @@ import { type Exchange, headBytes } from "./exchange.ts";
 import type { NodeShares } from "./node-shares.ts";
 import { problem } from "./problem.ts";
 import { QuietConnections, type QuietSettings } from "./quiet-connections.ts";
+import { unreadBodyBytes } from "./unread-body.ts";
 
 export interface ConnectionSettings extends QuietSettings {
   /** So many connections that are too many may wait for their refusal. */
@@ -151,7 +152,8 @@ export class Connections {
   wait(connection: ClientConnection, { request, response }: Exchange, earlier: Exchange, then: () => void): void {
     const { waiting } = connection;
     const { socket } = request;
-    const share = this.#shares.takeFor("unread_bytes", socket.remoteAddress, headBytes(request), () => {
+    const bytes = headBytes(request) + unreadBodyBytes(request);
+    const share = this.#shares.takeFor("unread_bytes", socket.remoteAddress, bytes, () => {
       share?.release();
       socket.destroy();
       return true;
