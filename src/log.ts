@@ -4,8 +4,11 @@
  * for workers.
  */
 
+import { writeSync } from "node:fs";
 import { type DestinationStream, type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
+import type { Clock } from "./base/clock.ts";
+import { KeptLines } from "./base/kept-lines.ts";
 import type { Log, LogFields } from "./base/log.ts";
 import { plainJson } from "./base/quantity-text.ts";
 
@@ -30,7 +33,13 @@ interface Threshold {
 }
 
 /** How many bytes of lines that could not be written are kept, to be written later. */
-const maxUnwrittenBytes = 1024 ** 2;
+const maxUnwrittenBytes = 4 * 1024 ** 2;
+
+/** A process that ends waits so long for the reader of its last lines, in milliseconds. */
+const lastLinesMs = 1_000;
+
+/** The descriptor of the standard output. */
+const outputFd = 1;
 
 /** How many causes of an error are printed at most: a chain of causes may be a ring. */
 const maxCauses = 8;
@@ -58,13 +67,35 @@ export function createLog(settings: LogSettings, destination: DestinationStream,
 }
 
 /**
- * The log of this process, on its standard output. When it can't be written (a full disk, a terminal that is gone), the
- * process goes on.
+ * The log of this process, on its standard output. When it can't be written (a full disk, a reader that has stopped, a
+ * terminal that is gone), the process goes on.
+ *
+ * @param clock - its timers must not keep the process from ending
+ * @param fields - in each line
  */
-export function createProcessLog(settings: LogSettings): AdjustableLog {
-  const destination = pino.destination({ fd: 1, sync: true, maxLength: maxUnwrittenBytes });
-  destination.on("error", () => undefined);
-  return createLog(settings, destination, process.stdout.isTTY === true);
+export function createProcessLog(settings: LogSettings, clock: Clock, fields: LogFields): AdjustableLog {
+  const lines = new KeptLines({
+    write: writeNow,
+    maxBytes: maxUnwrittenBytes,
+    clock,
+    onLost: (count) => log.warn("lines of the log were dropped: nobody read them in time", { lines: count }),
+  });
+  // To look at the stream makes a pipe or a socket non-blocking. A full one would stop the process otherwise.
+  const isTerminal = process.stdout.isTTY === true;
+  const log = createLog(settings, lines, isTerminal).child(fields);
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  process.on("exit", () => lines.flush(clock.now() + lastLinesMs, (ms) => void Atomics.wait(cell, 0, 0, ms)));
+  return log;
+}
+
+/** Writes what the reader has room for. */
+function writeNow(bytes: Buffer): number {
+  try {
+    return writeSync(outputFd, bytes);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EAGAIN") return 0;
+    throw error;
+  }
 }
 
 class PinoLog implements AdjustableLog {

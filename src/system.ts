@@ -27,6 +27,15 @@ export const systemClock: Clock = {
   },
 };
 
+/** The same, for timers that do not keep the process from ending. */
+export const backgroundClock: Clock = {
+  ...systemClock,
+  after(ms, callback) {
+    const timeout = setTimeout(callback, ms).unref();
+    return { cancel: () => clearTimeout(timeout) };
+  },
+};
+
 /** The event loop of this thread. What it waits for does not count as busy. */
 export const systemLoop: LoopMeter = {
   begin() {

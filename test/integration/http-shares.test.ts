@@ -260,6 +260,21 @@ describe("the room for requests that wait for an earlier answer", { timeout }, (
     assert.equal(host.server.shares.used("unread_bytes"), 0);
   });
 
+  test("counts what may have come of their bodies", async () => {
+    await using host = await startHost();
+    let open = (): void => {};
+    host.operations.gate = new Promise((resolve) => (open = resolve));
+    await using connection = await host.connect();
+    const body = Buffer.alloc(50_000);
+    connection.send(rawRequest("GET", "/kv/a", [by(greedy)]));
+    connection.send(rawRequest("PUT", "/kv/a", [by(greedy)], body));
+    await sleep(systemClock, 100);
+    assert.ok(host.server.shares.used("unread_bytes") > body.length);
+    open();
+    assert.deepEqual([(await connection.answer()).status, (await connection.answer()).status], [404, 204]);
+    assert.equal(host.server.shares.used("unread_bytes"), 0);
+  });
+
   test("is given back when the connection ends", async () => {
     await using host = await startHost({ finishMs: 50 });
     host.operations.gate = new Promise(() => {});

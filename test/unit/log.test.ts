@@ -1,12 +1,14 @@
 /** The log: what a line holds, in both forms. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync } from "node:fs";
+import type { Readable } from "node:stream";
 import { test } from "node:test";
 import { OperatingError } from "../../src/base/errors.ts";
 import { createLog, type LogSettings } from "../../src/log.ts";
+import { hangMs } from "../harness/patience.ts";
 
 /** A log and the lines written to it. */
 function capture(
@@ -64,21 +66,77 @@ test("a log line is readable on a terminal", () => {
   assert.throws(() => void JSON.parse(lines.join("")));
 });
 
-test("a process whose log can't be written any more goes on", { skip: !existsSync("/dev/full") }, async () => {
+/** A process that has `log`, and runs `body`. */
+function logging(body: string, stdout: number | "pipe"): ChildProcess {
   const script = `
     import { createProcessLog } from ${JSON.stringify(import.meta.resolve("../../src/log.ts"))};
-    const log = createProcessLog({ level: "info", format: "json" });
-    for (let i = 0; i < 20_000; i++) log.info("line", { i, padding: "x".repeat(100) });
-    setTimeout(() => process.exit(7), 10);
+    import { backgroundClock } from ${JSON.stringify(import.meta.resolve("../../src/system.ts"))};
+    const log = createProcessLog({ level: "info", format: "json" }, backgroundClock, { node: "a" });
+    const padding = "x".repeat(100);
+    ${body}
   `;
-  const full = openSync("/dev/full", "w");
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", full, "pipe"] });
-  let errors = "";
-  child.stderr?.on("data", (chunk: Buffer) => {
-    errors += chunk.toString();
+  const stdio = ["ignore", stdout, "pipe"] as const;
+  return spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: [...stdio],
+    timeout: hangMs / 2,
+    killSignal: "SIGKILL",
   });
-  assert.deepEqual(await once(child, "close"), [7, null], errors);
+}
+
+async function textOf(stream: Readable | null): Promise<string> {
+  return (await (stream as Readable).toArray()).join("");
+}
+
+/** The first that comes, or nothing at its end. */
+async function wordOf(stream: Readable | null): Promise<string> {
+  await once(stream as Readable, "readable");
+  return String(stream?.read() ?? "");
+}
+
+test("a process whose log can't be written any more goes on", { skip: !existsSync("/dev/full") }, async () => {
+  const full = openSync("/dev/full", "w");
+  const child = logging(
+    `for (let i = 0; i < 20_000; i++) log.info("line", { i, padding });
+    setTimeout(() => process.exit(7), 10);`,
+    full,
+  );
+  const errors = textOf(child.stderr);
+  assert.deepEqual(await once(child, "close"), [7, null], await errors);
   closeSync(full);
+});
+
+test("a process whose log is not read goes on, and tells later how many lines it has dropped", async () => {
+  const count = 60_000;
+  const child = logging(
+    `for (let i = 0; i < ${count}; i++) log.info("line", { i, padding });
+    process.stderr.write("goes on");
+    setTimeout(() => {}, 1_500);`,
+    "pipe",
+  );
+  assert.equal(await wordOf(child.stderr), "goes on");
+  const lines = (await textOf(child.stdout)).trimEnd().split("\n");
+  const all = lines.map((line) => JSON.parse(line) as { i?: number; node: string; lines?: number; msg: string });
+  const seen = all.flatMap(({ i }) => i ?? []);
+  const told = all.filter(({ i }) => i === undefined);
+  assert.deepEqual(
+    seen,
+    seen.toSorted((a, b) => a - b),
+  );
+  assert.deepEqual([seen[0], seen.at(-1)], [0, count - 1]);
+  assert.match(told[0]?.msg ?? "", /dropped/);
+  assert.deepEqual([told.length, told[0]?.node, told[0]?.lines], [1, "a", count - seen.length]);
+});
+
+test("a process that ends waits for who reads its last lines, and not for long where nobody does", async () => {
+  const body = `for (let i = 0; i < 5_000; i++) log.info("line", { i, padding });
+    process.stderr.write("ends");
+    process.exit(7);`;
+  const [read, unread] = [logging(body, "pipe"), logging(body, "pipe")];
+  const ended = once(unread, "exit");
+  assert.equal(await wordOf(read.stderr), "ends");
+  assert.match(await textOf(read.stdout), /"i":4999,"padding":"x+","msg":"line"\}\n$/);
+  assert.deepEqual(await ended, [7, null]);
+  unread.stdout?.destroy();
 });
 
 test("what strangers chose reaches no line as a character that a terminal acts on, in either form", () => {

@@ -7,7 +7,7 @@ import { type Config, fileContext, parseConfig, readConfigFile } from "../../con
 import { FileWatch } from "../../config/file-watch.ts";
 import { findOwnNode, hostAddresses } from "../../config/own-node.ts";
 import { createProcessLog } from "../../log.ts";
-import { systemClock } from "../../system.ts";
+import { backgroundClock, systemClock } from "../../system.ts";
 import { version } from "../../version.ts";
 import { ConfigReload } from "../process/config-reload.ts";
 import { exitOnUncaught } from "../process/crash.ts";
@@ -56,7 +56,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
   const text = readConfigFile(options.config);
   config = parseConfig(text, fileContext(options.config, { env: terminal.env, purpose: "member" }));
   const { id } = findOwnNode(config, { node: options.node, env: terminal.env, addresses: hostAddresses() });
-  const log = createProcessLog(config.log).child({ node: id });
+  const log = createProcessLog(config.log, backgroundClock, { node: id });
   exitOnUncaught(log);
   log.info("starting", { version, cluster: config.cluster, pid: process.pid });
 

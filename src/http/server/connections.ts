@@ -15,6 +15,7 @@ import type { NodeShares } from "./node-shares.ts";
 import { Pieces } from "./pieces.ts";
 import { problem } from "./problem.ts";
 import { QuietConnections, type QuietSettings } from "./quiet-connections.ts";
+import { unreadBodyBytes } from "./unread-body.ts";
 
 export interface ConnectionSettings extends QuietSettings {
   /** So many connections that are too many may wait for their refusal. */
@@ -155,7 +156,8 @@ export class Connections {
   wait(connection: ClientConnection, { request, response }: Exchange, earlier: Exchange, then: () => void): void {
     const { waiting } = connection;
     const { socket } = request;
-    const share = this.#shares.takeFor("unread_bytes", socket.remoteAddress, headBytes(request), () => {
+    const bytes = headBytes(request) + unreadBodyBytes(request);
+    const share = this.#shares.takeFor("unread_bytes", socket.remoteAddress, bytes, () => {
       share?.release();
       socket.destroy();
       return true;

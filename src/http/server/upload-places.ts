@@ -13,6 +13,7 @@ import type { Share } from "../../base/shares.ts";
 import { partBytesFor } from "../../core/part-sizes.ts";
 import type { Exchange } from "./exchange.ts";
 import { holderOf, type NodeShares } from "./node-shares.ts";
+import { unreadBodyBytes } from "./unread-body.ts";
 
 export interface UploadSettings {
   readonly maxStreamBytes: number;
@@ -70,10 +71,10 @@ export class UploadPlaces {
 
   /**
    * Takes a place with room for a body that is to be in memory as a whole, however long it takes to come. Waits for it:
-   * nothing of the body is read meanwhile, which holds its sender back. If another caller that has less needs it, the
-   * body fails.
+   * nothing of the body is read meanwhile, which holds its sender back. What has come of it by then counts as bytes of
+   * a body. If another caller that has less needs the place or those bytes, the body fails.
    *
-   * @throws OperatingError `overloaded` after `maxWaitMs`.
+   * @throws OperatingError `overloaded` after `maxWaitMs`, or if what has come of the body has no room.
    */
   async wait(exchange: Exchange, bytes: number, maxWaitMs: number): Promise<UploadPlace> {
     const began = this.#clock.now();
@@ -82,6 +83,8 @@ export class UploadPlaces {
     const waiting: Waiting = { exchange, bytes, before: this.#letIn };
     const own = this.#waiting.get(holder) ?? new Set();
     this.#waiting.set(holder, own.add(waiting));
+    const unreadBytes = Math.min(unreadBodyBytes(exchange.request), this.#shares.capacity("body_bytes"));
+    let unread: Share | undefined;
     try {
       for (let hasAsked = false; ; ) {
         // A refusal counts as one however long it takes. And only the first attempt is at the cost of others.
@@ -91,14 +94,26 @@ export class UploadPlaces {
         hasAsked ||= mayAsk;
         const now = this.#clock.now();
         if (now - began >= maxWaitMs || exchange.response.destroyed) throw tooManyUploads();
+        if (unreadBytes > 0) unread ??= this.#takeUnread(exchange, unreadBytes);
+        if (unreadBytes > 0 && unread?.isTaken !== true) throw tooManyUploads();
         if (now - patientAt > maxBlockMs) waiting.before = this.#letIn;
         if (this.#isPatient(waiting)) patientAt = now;
         await sleep(this.#clock, pauseMs);
       }
     } finally {
+      unread?.release();
       own.delete(waiting);
       if (own.size === 0) this.#waiting.delete(holder);
     }
+  }
+
+  /** One that another caller needs is released. */
+  #takeUnread(exchange: Exchange, bytes: number): Share | undefined {
+    const share = this.#shares.take("body_bytes", exchange, bytes, () => {
+      share?.release();
+      return true;
+    });
+    return share;
   }
 
   /** Whether it may be let in before those that wait for longer. Each caller's first one speaks for its others. */

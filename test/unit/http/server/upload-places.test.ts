@@ -10,7 +10,7 @@ import { type UploadPlace, UploadPlaces } from "../../../../src/http/server/uplo
 import { ManualClock } from "../../../harness/manual-clock.ts";
 import { turn } from "../../../harness/scripted-network.ts";
 
-const others = { inFlightBytes: 1, unreadBytes: 1, downloads: 1, requests: 1, listings: 1, connections: 1 };
+const others = { inFlightBytes: 1_000_000, unreadBytes: 1, downloads: 1, requests: 1, listings: 1, connections: 1 };
 const maxWaitMs = 50_000;
 
 class Trial {
@@ -24,14 +24,15 @@ class Trial {
   readonly #grants = new Map<string, Grant>();
 
   /** A request whose body is whole: its place can't be taken back. */
-  exchange(caller: string): Exchange {
+  exchange(caller: string, length = 0): Exchange {
     const grant = this.#grants.get(caller) ?? new Grant("", [], "", caller);
     this.#grants.set(caller, grant);
-    return { request: { socket: {} }, response: {}, grant, reader: undefined } as unknown as Exchange;
+    const request = { socket: {}, headers: { "content-length": String(length) }, readableEnded: false };
+    return { request, response: {}, grant, reader: undefined } as unknown as Exchange;
   }
 
-  async wait(caller: string, bytes: number): Promise<void> {
-    this.places.wait(this.exchange(caller), bytes, maxWaitMs).then(
+  async wait(caller: string, bytes: number, length = 0): Promise<void> {
+    this.places.wait(this.exchange(caller, length), bytes, maxWaitMs).then(
       (place) => {
         this.ends.push(`${caller} ${bytes}`);
         this.taken.set(caller, [...(this.taken.get(caller) ?? []), place]);
@@ -117,5 +118,33 @@ describe("a place for an upload", () => {
     await trial.release("a");
     await trial.wait("a", 100);
     assert.deepEqual(trial.ends.slice(2), ["a 100"]);
+  });
+
+  it("that is waited for counts what may have come of the body meanwhile, and no longer", async () => {
+    const trial = new Trial();
+    const unread = (): number => trial.shares.used("body_bytes");
+    await trial.wait("a", 80, 300_000);
+    assert.equal(unread(), 0, "it need not wait");
+    await trial.wait("a", 60, 300_000);
+    await trial.wait("a", 60, 1_000);
+    assert.equal(unread(), 131_072 + 1_000);
+    await trial.release("a");
+    assert.deepEqual([trial.ends, unread()], [["a 80", "a 60"], 1_000]);
+    await trial.pass(maxWaitMs);
+    assert.deepEqual([trial.ends.at(-1), unread()], ["a 60 overloaded", 0]);
+  });
+
+  it("is refused to one whose body has no room while it waits, and to one whose room another caller needs", async () => {
+    const trial = new Trial();
+    await trial.wait("a", 80, 300_000);
+    for (let count = 0; count < 8; count++) await trial.wait("a", 60, 300_000);
+    assert.deepEqual(trial.ends.slice(1), ["a 60 overloaded", "a 60 overloaded"], "four fifths of the room for bodies");
+    const share = trial.shares.take("body_bytes", trial.exchange("b"), 300_000);
+    assert.ok(share);
+    await trial.pass(50);
+    assert.equal(trial.ends.length, 4);
+    share.release();
+    await trial.pass(maxWaitMs);
+    assert.equal(trial.shares.used("body_bytes"), 0);
   });
 });
