@@ -12,7 +12,7 @@ const clientUsage = "1.3.6.1.5.5.7.3.2";
 
 const pemBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-const pemBegin = "-----BEGIN CERTIFICATE-----";
+const pemEdge = /-----(?:BEGIN|END) CERTIFICATE-----/g;
 
 /**
  * The certificates in a PEM file, in their order. Undefined if it has none, or one that can't be read, as in a file
@@ -20,7 +20,7 @@ const pemBegin = "-----BEGIN CERTIFICATE-----";
  */
 export function parseCertificates(pem: string): readonly X509Certificate[] | undefined {
   const blocks = pem.match(pemBlock);
-  if (blocks === null || pem.split(pemBegin).length - 1 !== blocks.length) return undefined;
+  if (blocks === null || pem.match(pemEdge)?.length !== 2 * blocks.length) return undefined;
   try {
     return blocks.map((block) => new X509Certificate(block));
   } catch {

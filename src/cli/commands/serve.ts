@@ -44,13 +44,15 @@ export function addServeCommand(program: Command, terminal: Terminal): void {
 async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
   let config: Config | undefined;
   let watch: FileWatch | undefined;
+  let reload: ConfigReload | undefined;
   /** The file, or a secret that it names, has changed while the node was starting. */
   let isHungUp = false;
   using stop = new StopRequest(systemClock, {
     stopAtOnce: () => process.stderr.write(`weir: stopped at once; ${lossText(config)}\n`),
     onHangup: () => {
-      if (watch === undefined) isHungUp = true;
-      else void watch.reread();
+      isHungUp = true;
+      reload?.tellAgain();
+      void watch?.reread();
     },
   });
   const text = readConfigFile(options.config);
@@ -65,7 +67,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<void> {
   const node = await startNode(config, id, { log }).catch((error: unknown) => giveUp(log, "could not start", error));
   log.info("listening", { url: node.url });
   const failed = node.failed.catch((error: unknown) => giveUp(log, "the node can't go on", error));
-  using reload = new ConfigReload({
+  reload = new ConfigReload({
     path: options.config,
     env: terminal.env,
     running: config,

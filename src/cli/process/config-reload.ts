@@ -47,7 +47,7 @@ export class ConfigReload implements FileObserver, Disposable {
   /** The settings that were last said to need a restart. */
   #told = "";
   #isLeaving = false;
-  /** The mistake that was last told. */
+  /** The mistake that was last told, or is about to be. */
   #reported = "";
   /** Tells the mistake, unless the file is corrected before. */
   #complaint: Timer | undefined;
@@ -59,7 +59,6 @@ export class ConfigReload implements FileObserver, Disposable {
 
   onChange(text: string): boolean {
     const { path, env } = this.#options;
-    this.#complaint?.cancel();
     if (this.#isLeaving) return true;
     let next: Config;
     try {
@@ -69,6 +68,7 @@ export class ConfigReload implements FileObserver, Disposable {
       // A secret's file may come later than the file that names it.
       return false;
     }
+    this.#complaint?.cancel();
     this.#reported = "";
     this.#take(next);
     return true;
@@ -108,6 +108,11 @@ export class ConfigReload implements FileObserver, Disposable {
     target.reconfigure(next);
   }
 
+  /** An operator asks for the file to be read: a mistake that was told before is told again. */
+  tellAgain(): void {
+    this.#reported = "";
+  }
+
   onUnreadable(error: Error): void {
     this.#complain("the configuration can't be read; the node goes on with what it had", error);
   }
@@ -119,12 +124,10 @@ export class ConfigReload implements FileObserver, Disposable {
   /** Without the stack: it is the file's mistake. Once for each mistake: the file is read again and again. */
   #complain(what: string, { message }: Error): void {
     const { clock, log } = this.#options;
-    this.#complaint?.cancel();
     if (message === this.#reported) return;
-    this.#complaint = clock.after(patienceMs, () => {
-      this.#reported = message;
-      log.error(what, { reason: message });
-    });
+    this.#reported = message;
+    this.#complaint?.cancel();
+    this.#complaint = clock.after(patienceMs, () => log.error(what, { reason: message }));
   }
 
   /**
@@ -133,15 +136,18 @@ export class ConfigReload implements FileObserver, Disposable {
    */
   #withSafeAuth(next: Config): Config {
     const { nodes, listen, http } = this.#options.running;
-    const [mistake] = accessMistakes({ auth: next.auth, nodes, listen, http });
+    // Where the newer file exposes the node by itself, "none" is meant for that.
+    const isMeant = accessMistakes({ nodes: next.nodes, listen: next.listen }).length > 0;
+    const auth = next.auth === "none" && !isMeant ? undefined : next.auth;
+    const [mistake] = accessMistakes({ auth, nodes, listen, http });
     if (mistake === undefined) return next;
     this.#options.log.error(
       "auth has changed, and does not fit what this node was started with; it keeps the auth that it had until it is started again",
       { reason: mistakesMessage("auth", [mistake]) },
     );
     const { auth: _unsafe, ...rest } = next;
-    const { auth } = this.#latest;
-    return auth === undefined ? rest : { ...rest, auth };
+    const { auth: inForce } = this.#latest;
+    return inForce === undefined ? rest : { ...rest, auth: inForce };
   }
 
   /** Once for each set of settings. Otherwise every other change of the file would repeat it. */

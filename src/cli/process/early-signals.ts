@@ -4,12 +4,17 @@
  * to load the program takes most of a start. {@link StopRequest} takes the signals over.
  */
 
+import { isatty } from "node:tty";
+
+/** The descriptor of the standard output. */
+const outputFd = 1;
+
 // The runtime would open a debugger, where it was started without --disable-sigusr1.
 process.on("SIGUSR1", () => undefined);
 
 // To a node it means that the file is to be read again, and it has not been read yet. Supervisors take a process that
 // SIGHUP ended for one that was stopped, and do not start it again.
-if (process.argv[2] === "serve") process.on("SIGHUP", () => undefined);
+if (process.argv[2] === "serve" && !isatty(outputFd)) process.on("SIGHUP", () => undefined);
 
 const signals = ["SIGINT", "SIGTERM"] as const;
 

@@ -18,5 +18,6 @@ test("a bundle of authorities that was cut short holds none: those that are miss
   for (const cut of [2, 30, 200, one.length - 30]) {
     assert.equal(parseCertificates(one + one.slice(0, -cut)), undefined, `${cut} characters`);
     assert.equal(parseCertificates(one.slice(0, -cut) + one), undefined, `${cut} characters, before another`);
+    assert.equal(parseCertificates(one.slice(cut) + one), undefined, `${cut} characters at its head`);
   }
 });

@@ -228,6 +228,7 @@ const tokens = { tokens: [{ name: "a", hash: `sha256:${"1".repeat(64)}`, allow: 
 
 for (const [what, exposed, safe] of [
   ["listens where other hosts reach it", { listen: { host: "0.0.0.0" } }, {}],
+  ["listens there and is to have none", { listen: { host: "0.0.0.0" } }, { auth: "none" }],
   ["has a url of another host", { nodes: [{ ...a, url: "http://10.0.0.1:7070" }, b] }, {}],
   ["lets pages of all origins in", { http: { cors: { origins: ["*"] } } }, { auth: "none" }],
 ] as const) {
@@ -243,7 +244,7 @@ for (const [what, exposed, safe] of [
 }
 
 test("a file with a mistake is not taken, and each mistake is told once, however often it is read", () => {
-  const { log, clock, change } = running();
+  const { log, clock, change, reload } = running();
   const told = (): number => log.messages("error").length;
   for (let look = 0; look < 3; look++) {
     assert.equal(change({ secret: "env:NOT_YET" }), false);
@@ -257,4 +258,24 @@ test("a file with a mistake is not taken, and each mistake is told once, however
   change({ secret: "env:NOR_THIS" });
   clock.advance(5_000);
   assert.equal(told(), 3, "it is a mistake anew");
+  reload.tellAgain();
+  change({ secret: "env:NOR_THIS" });
+  clock.advance(5_000);
+  assert.equal(told(), 4, "an operator has asked");
+});
+
+test("a mistake is told where the file is looked at again and again within a second", () => {
+  const { log, clock, change } = running();
+  for (let look = 0; look < 15; look++) {
+    change({ secret: "env:NOT_YET" });
+    clock.advance(100);
+  }
+  assert.equal(log.messages("error").length, 1);
+});
+
+test("a node that other hosts reach takes auth none from a file that exposes it, too", () => {
+  const exposed = { listen: { host: "0.0.0.0" } };
+  const { reconfigured, change } = running({ ...exposed, auth: tokens });
+  change({ ...exposed, auth: "none" });
+  assert.deepEqual(reconfigured, [{ auth: "none", level: "info" }]);
 });
