@@ -136,8 +136,9 @@ export class ConfigReload implements FileObserver, Disposable {
    */
   #withSafeAuth(next: Config): Config {
     const { nodes, listen, http } = this.#options.running;
-    // Where the newer file exposes the node by itself, "none" is meant for that.
-    const isMeant = accessMistakes({ nodes: next.nodes, listen: next.listen }).length > 0;
+    const { auth: inForce } = this.#latest;
+    // "none" is meant where the newer file exposes the node by itself. Where it is in force, it is nothing new.
+    const isMeant = inForce === "none" || accessMistakes({ nodes: next.nodes, listen: next.listen }).length > 0;
     const auth = next.auth === "none" && !isMeant ? undefined : next.auth;
     const [mistake] = accessMistakes({ auth, nodes, listen, http });
     if (mistake === undefined) return next;
@@ -146,7 +147,6 @@ export class ConfigReload implements FileObserver, Disposable {
       { reason: mistakesMessage("auth", [mistake]) },
     );
     const { auth: _unsafe, ...rest } = next;
-    const { auth: inForce } = this.#latest;
     return inForce === undefined ? rest : { ...rest, auth: inForce };
   }
 

@@ -20,9 +20,8 @@ const any = "*";
 /**
  * The condition of a PUT or DELETE. Undefined if there is none.
  *
- * Entity tags that no value of ours can have are left out. These are weak tags in If-Match, which compares strongly,
- * and the quoted `"*"`, which would be taken for `*`. Long ones do
- * not fit into a message.
+ * Entity tags that no value of ours can have are left out. These are weak tags in If-Match, which compares strongly.
+ * The quoted `"*"` would be taken for `*`. Tags over 1,024 characters would not fit into a message.
  *
  * @throws OperatingError `header_invalid`.
  */

@@ -275,7 +275,12 @@ test("a mistake is told where the file is looked at again and again within a sec
 
 test("a node that other hosts reach takes auth none from a file that exposes it, too", () => {
   const exposed = { listen: { host: "0.0.0.0" } };
-  const { reconfigured, change } = running({ ...exposed, auth: tokens });
+  const { log, reconfigured, change } = running({ ...exposed, auth: tokens });
   change({ ...exposed, auth: "none" });
-  assert.deepEqual(reconfigured, [{ auth: "none", level: "info" }]);
+  change({ auth: "none", log: { level: "debug" } });
+  assert.deepEqual(reconfigured, [
+    { auth: "none", level: "info" },
+    { auth: "none", level: "debug" },
+  ]);
+  assert.deepEqual(log.messages("error"), [], "what is in force already is no danger of the newer file");
 });
